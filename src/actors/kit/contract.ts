@@ -1,0 +1,82 @@
+/**
+ * What an actor is. A data actor is turned: the runner calls `work` until it returns 0, then parks the thread in one bounded
+ * native wait. It sees named ports and lent file descriptors, never its neighbours, and keeps no state that a successor could
+ * not rebuild from shared memory and its settings.
+ */
+import type { Addon } from '../../native/addon.ts';
+
+/** Every role that can stand in a topology. An actor's id is its role, or `role.instance` (`wan-link.fibre`). */
+export type Role =
+  | 'tun-reader'
+  | 'tun-writer'
+  | 'sealer'
+  | 'opener'
+  | 'wan-link'
+  | 'session-manager'
+  | 'control-server'
+  | 'health-checker';
+
+export interface Command {
+  readonly kind: string;
+}
+
+export interface Actor {
+  /** Does one bounded batch at `nowUs` (CLOCK_BOOTTIME, microseconds); returns how much it did. 0 lets the runner park. */
+  work(nowUs: number): number;
+  /** A command from the supervisor or, through it, another actor; called between turns. */
+  onCommand(command: Command): void;
+  /** Lets go of what the actor itself made. Idempotent. Never closes a lent file descriptor. */
+  close(): void;
+}
+
+export interface ActorDefinition {
+  readonly role: Role;
+  /**
+   * `duty`: a loop that parks in the native wait (commands read once a turn; no promise ever settles there).
+   * `hybrid`: the same, but the event loop turns once between two turns, so promises settle (session-manager).
+   * `evented`: ordinary Node code; `work` is called by a timer for the heartbeat alone (control-server).
+   */
+  readonly turn: 'duty' | 'hybrid' | 'evented';
+  /** A throw here is a failed start. */
+  start(context: ActorContext): Actor | Promise<Actor>;
+}
+
+/** One end of a ring, as planned: the ring's memory, and the doorbell of the thread that consumes from it. */
+export interface PortSpec {
+  /** `tun-reader.outbound -> sealer.plain` */
+  readonly name: string;
+  readonly side: 'producer' | 'consumer';
+  readonly ring: SharedArrayBuffer;
+  readonly doorbell: SharedArrayBuffer;
+  readonly doorbellFd: number;
+}
+
+/** All that a worker needs to start an actor; crosses to the worker by structured clone. */
+export interface ActorSpec {
+  readonly id: string;
+  readonly role: Role;
+  /** Frozen plain object; each role's file exports the type of its own settings. */
+  readonly settings: unknown;
+  readonly ports: Readonly<Record<string, PortSpec>>;
+  /** Lent by the supervisor, which alone opens and closes them. */
+  readonly fds: Readonly<Record<string, number>>;
+  /** Names in `fds` whose readability ends a park. */
+  readonly wakeOn: readonly string[];
+  /** `sealedLog`, `sessions`, `peers`, `paths`, `links`, `counters` (this actor's own block), `doorbells.<actor>` … */
+  readonly memory: Readonly<Record<string, SharedArrayBuffer>>;
+}
+
+export interface ActorEvent {
+  readonly kind: string;
+  readonly [field: string]: unknown;
+}
+
+/** What the runner gives an actor. */
+export interface ActorContext {
+  readonly spec: ActorSpec;
+  readonly addon: Addon;
+  /** To the supervisor: events for `hawser events`, requests to be carried to another actor. Never from a hot path. */
+  emit(event: ActorEvent): void;
+  /** Asks for a turn no later than `atUs` (CLOCK_BOOTTIME microseconds), once. A park lasts 50 ms at most anyway. */
+  wakeAt(atUs: number): void;
+}

@@ -1,0 +1,53 @@
+/** The only loader of the C++ addon: finds it, and refuses to run when its layout differs from `rings/layout.ts`. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { HawserError } from '../base/errors.ts';
+import type { CryptoApi } from './crypto-api.ts';
+import type { DataApi } from './data-api.ts';
+import type { NetworkApi } from './network-api.ts';
+
+export interface Addon extends DataApi, CryptoApi, NetworkApi {
+  /** The offsets the addon was built with, `ring.tailAt` → 128. */
+  readonly layout: Readonly<Record<string, number>>;
+}
+
+/** Names and values of one group of `rings/layout.ts`. */
+export type LayoutGroups = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+let loaded: Addon | undefined;
+
+/** Loads the addon of this package (once a thread). Throws with the remedy when it was not built. */
+export function loadAddon(): Addon {
+  if (loaded !== undefined) return loaded;
+  const require = createRequire(import.meta.url);
+  const load = require('node-gyp-build') as (folder: string) => Addon;
+  const root = findPackageRoot(import.meta.dirname);
+  try {
+    loaded = load(path.join(root, 'src/native'));
+  } catch (error) {
+    throw new HawserError('ADDON', `Cannot load the addon: ${String(error)}`, 'npm run build:native');
+  }
+  return loaded;
+}
+
+function findPackageRoot(from: string): string {
+  let folder = from;
+  while (!existsSync(path.join(folder, 'package.json'))) {
+    const parent = path.dirname(folder);
+    if (parent === folder) throw new HawserError('ADDON', `Cannot find the package root above ${from}`);
+    folder = parent;
+  }
+  return folder;
+}
+
+/** Throws at the first number that the two sides do not share. */
+export function assertLayout(addon: Addon, groups: LayoutGroups): void {
+  for (const [name, value] of Object.entries(addon.layout)) {
+    const [group = '', key = ''] = name.split('.');
+    const ours = groups[group]?.[key];
+    if (ours !== value) {
+      throw new HawserError('LAYOUT', `The addon's ${name} is ${value}, layout.ts says ${ours}`, 'npm run build');
+    }
+  }
+}

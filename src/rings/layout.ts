@@ -1,0 +1,304 @@
+/**
+ * Every offset that TypeScript and the addon share. The addon holds the same numbers in `native/sys/layout.h` and exports
+ * them; `native/addon.ts` compares the two when it loads and refuses to run on a difference.
+ *
+ * ```
+ * ring (one SharedArrayBuffer)
+ *    0 magic u32 | 4 capacity u32 (power of two, bytes)
+ *  128 tail i32: bytes ever published, modulo 2^32            written by the producer only
+ *  256 head i32: bytes ever released, modulo 2^32             written by the consumer only
+ *  260 working i32: position of the record in work | 264 crashes i32: consumers that died on it | 268 busy i32: 0 or 1
+ *  384 published u32: records | 388 full u32: claims refused  (producer's statistics)
+ *  512 data[capacity]
+ *
+ * record, 8-byte aligned:   0 length i32 (payload bytes) | 4 type i32 | 8 payload … | padding to 8
+ * padding record: type = -1, length = bytes to the end of the data area less 8
+ * ```
+ */
+export const ring = {
+  magic: 0x48524e47,
+  magicAt: 0,
+  capacityAt: 4,
+  tailAt: 128,
+  headAt: 256,
+  workingAt: 260,
+  crashesAt: 264,
+  busyAt: 268,
+  publishedAt: 384,
+  fullAt: 388,
+  dataAt: 512,
+  recordHeaderBytes: 8,
+  paddingType: -1,
+} as const;
+
+/** Doorbell of one thread (128 bytes): `armed` is 1 while the thread is about to park, or parked, in its native wait. */
+export const doorbell = { armedAt: 0, bytes: 128 } as const;
+
+/** Types of ring records. */
+export const recordType = {
+  /** tun-reader → sealer and opener → tun-writer: a train (see `train`). */
+  train: 1,
+  /** wan-link → opener: what one recvmmsg message held (see `received`). */
+  received: 2,
+  /** sealer → wan-link: a run of sealed packets in the log (see `descriptor`). */
+  descriptor: 3,
+  /** wan-link → session-manager: one handshake-type datagram, a `received` header before it. */
+  handshakeIn: 4,
+  /** session-manager → wan-link: one datagram, an `outgoing` header before it. */
+  handshakeOut: 5,
+  /** session-manager → sealer, opener → sealer: an inner packet to seal (see `frame`); empty = keepalive. */
+  frameOut: 6,
+  /** opener → session-manager: an inner control frame that was opened (see `frame`). */
+  frameIn: 7,
+  /** opener → session-manager: an authenticated packet came from elsewhere than its path says (a `received` header). */
+  roamed: 8,
+} as const;
+
+/** Header of a train record; the packet is 8-byte aligned and its virtio_net_hdr (10 bytes) ends where it begins. */
+export const train = {
+  /** i32: segments of this train that are sealed already; kept here so that a restarted sealer goes on where it was. */
+  progressAt: 0,
+  /** i32: bytes of the packet or super-packet. */
+  lengthAt: 4,
+  /** f64: CLOCK_BOOTTIME microseconds of the read. */
+  timeAt: 8,
+  vnetAt: 22,
+  packetAt: 32,
+  vnetBytes: 10,
+  /** Largest record payload: header, 64 KiB, and slack that the sealer may scribble padding on. */
+  maxRecordBytes: 32 + 65536 + 64,
+} as const;
+
+/** Header of what a link received: one message of recvmmsg; with GRO several datagrams of `segmentBytes`, the last maybe shorter. */
+export const received = {
+  /** raw sockaddr_in or sockaddr_in6 of the sender (28 bytes), family first. */
+  sockaddrAt: 0,
+  /** i32: index of the link. */
+  linkAt: 28,
+  /** 16 bytes: local address of the datagram (IPv4 in the first 4), from IP_PKTINFO. */
+  localAt: 32,
+  /** i32: interface index the datagram came in by. */
+  interfaceAt: 48,
+  /** i32: bytes of each datagram but the last. */
+  segmentBytesAt: 52,
+  /** i32: bytes of all datagrams. */
+  lengthAt: 56,
+  /** i32: key slot the run was opened under; only in `roamed` records. */
+  slotAt: 60,
+  /** f64: CLOCK_REALTIME microseconds the kernel received it. */
+  timeAt: 64,
+  /** i32: 0 or 1, whether the payload's later datagrams may be of other types than the first. */
+  payloadAt: 80,
+} as const;
+
+/** One run of equal sealed packets in the log, with one short tail. 40 bytes. */
+export const descriptor = {
+  /** i32: where the first begins, in units of `log.unitBytes`, modulo 2^32. */
+  positionAt: 0,
+  countAt: 4,
+  segmentBytesAt: 8,
+  lastBytesAt: 12,
+  /** i32: row of the path table it leaves by. */
+  pathAt: 16,
+  classAt: 20,
+  /** u64: counter of the first packet (low word first), and the key slot it was sealed under. */
+  counterAt: 24,
+  slotAt: 32,
+  /** i32: bytes of all packets. */
+  lengthAt: 36,
+  bytes: 40,
+} as const;
+
+/** Header of a datagram to send as it is (handshakes). */
+export const outgoing = {
+  sockaddrAt: 0,
+  /** i32: length of the sockaddr, 16 or 28. */
+  sockaddrBytesAt: 28,
+  localAt: 32,
+  interfaceAt: 48,
+  lengthAt: 52,
+  payloadAt: 64,
+} as const;
+
+/** Header of an inner frame on its way to or from the sealed form. */
+export const frame = { peerAt: 0, slotAt: 4, lengthAt: 8, classAt: 12, timeAt: 16, payloadAt: 32 } as const;
+
+/**
+ * The sealed log: a circular arena of sealed packets. One writer (the sealer); readers check a position before use.
+ * `reserved` is stored before the bytes are written, so a reader that finds `reserved - position` within the capacity
+ * knows that nobody was overwriting what it is about to read.
+ */
+export const log = {
+  magic: 0x484c4f47,
+  magicAt: 0,
+  capacityAt: 4,
+  /** i32, units modulo 2^32. */
+  reservedAt: 128,
+  dataAt: 512,
+  unitBytes: 64,
+} as const;
+
+/**
+ * Session table: `slots` key slots of `slotBytes`, then one replay window for each.
+ * Writers: session-manager all but the counter (sealer, atomic add) and the replay columns (opener).
+ */
+export const session = {
+  magic: 0x48534553,
+  magicAt: 0,
+  slotsAt: 4,
+  windowBitsAt: 8,
+  /** i32: goes up whenever a slot changes state; a reader that sees it move re-reads the slots. */
+  versionAt: 64,
+  dataAt: 512,
+  slotBytes: 512,
+  // within a slot
+  stateAt: 0,
+  generationAt: 4,
+  peerAt: 8,
+  /** u32: index we chose; the peer writes it into what it sends us. One for each cipher. */
+  localIndexAt: 12,
+  localIndexAesAt: 16,
+  /** u32: index the peer chose. The second is 0 until its HELLO named it. */
+  remoteIndexAt: 20,
+  remoteIndexAesAt: 24,
+  /** i32: `cipher` in use for sending. */
+  sendCipherAt: 28,
+  /** i32: capability bits of the peer's HELLO in this session; 0 = none said. */
+  capabilitiesAt: 32,
+  /** i32: 1 if we were the initiator. */
+  initiatorAt: 36,
+  /** f64: CLOCK_BOOTTIME microseconds the keys were derived. */
+  birthAt: 40,
+  /** f64: CLOCK_BOOTTIME microseconds after which nothing may be sealed or opened under it. */
+  expiryAt: 48,
+  sendKeyAt: 64,
+  receiveKeyAt: 96,
+  sendKeyAesAt: 128,
+  receiveKeyAesAt: 160,
+  /** u64, atomic add: next counter to seal with. */
+  sendCounterAt: 256,
+  /** u64: largest counter accepted plus one. Written by the opener. */
+  receiveNextAt: 320,
+  /** f64: microseconds of the first and the last authenticated packet under it; 0 = none. Written by the opener. */
+  firstReceivedAt: 328,
+  lastReceivedAt: 336,
+} as const;
+
+export const slotState = { free: 0, ready: 1, retired: 2 } as const;
+export const cipher = { chacha20poly1305: 0, aes256gcm: 1, /** benches only: a copy */ plaintext: 2 } as const;
+
+/** Peer table: one row a peer, columns grouped by their one writer. f64 times are CLOCK_BOOTTIME microseconds. */
+export const peer = {
+  magic: 0x48504552,
+  magicAt: 0,
+  rowsAt: 4,
+  versionAt: 64,
+  dataAt: 512,
+  rowBytes: 512,
+  // session-manager
+  inUseAt: 0,
+  /** i32: key slot to seal with, -1 = none. */
+  sendSlotAt: 4,
+  /** i32: path to send on, -1 = none known. */
+  pathAt: 8,
+  lastHandshakeAt: 16,
+  // sealer
+  /** f64: last packet sealed that was data, and any packet at all (keepalives too). */
+  lastDataSentAt: 128,
+  lastSentAt: 136,
+  /** i32: goes up when data waits and no key slot serves: session-manager starts a handshake. */
+  handshakeWantedAt: 144,
+  queuedPacketsAt: 148,
+  queuedBytesAt: 152,
+  droppedPacketsAt: 160,
+  sentPacketsAt: 168,
+  sentBytesAt: 176,
+  // opener
+  lastDataReceivedAt: 256,
+  lastReceivedAt: 264,
+  receivedPacketsAt: 272,
+  receivedBytesAt: 280,
+  replayedPacketsAt: 288,
+  rejectedPacketsAt: 296,
+} as const;
+
+/** Path table: one row a path = link × transport × endpoint. Writer: session-manager, but for the columns named. */
+export const path = {
+  magic: 0x48504154,
+  magicAt: 0,
+  rowsAt: 4,
+  versionAt: 64,
+  dataAt: 512,
+  rowBytes: 512,
+  /** i32 seqlock: odd while the row is being written. */
+  sequenceAt: 0,
+  stateAt: 4,
+  peerAt: 8,
+  linkAt: 12,
+  transportAt: 16,
+  sockaddrBytesAt: 20,
+  /** raw sockaddr, 28 bytes. */
+  sockaddrAt: 24,
+  interfaceAt: 52,
+  /** 16 bytes: source address to send from (IPv4 in the first 4); zero = the kernel chooses. */
+  localAt: 56,
+  // sealer
+  /** f64: bytes handed to the link. */
+  sealedBytesAt: 128,
+  // wan-link
+  /** f64: bytes given to the kernel, dropped late, and refused by it. */
+  sentBytesAt: 256,
+  lateBytesAt: 264,
+  refusedBytesAt: 272,
+  sentPacketsAt: 280,
+  // opener
+  receivedBytesAt: 384,
+  receivedPacketsAt: 392,
+  lastReceivedAt: 400,
+} as const;
+
+export const pathState = { free: 0, up: 1, down: 2 } as const;
+export const transport = { udp: 0, faketcp: 1, relay: 2 } as const;
+
+/** Link table: one row a link. Writer: the wan-link of that row. */
+export const link = {
+  magic: 0x484c4e4b,
+  magicAt: 0,
+  rowsAt: 4,
+  dataAt: 512,
+  rowBytes: 256,
+  /** i32: bytes that wait in the socket and the device below it (SIOCOUTQ). */
+  outqBytesAt: 0,
+  gsoAt: 4,
+  groAt: 8,
+  sentBytesAt: 16,
+  sentPacketsAt: 24,
+  receivedBytesAt: 32,
+  receivedPacketsAt: 40,
+  errorsAt: 48,
+} as const;
+
+/** Counters of one actor: `count` f64 cells, named by `counter-names.ts`; a heartbeat block before them. */
+export const counters = {
+  /** i32: 0 starting, 1 running, 2 parked, 3 stopped. */
+  stateAt: 0,
+  /** i32: turns of the duty cycle, and turns that did something. */
+  turnsAt: 4,
+  /** f64 CLOCK_BOOTTIME microseconds: last heartbeat; while parked, the time it will wake at the latest. */
+  beatAt: 8,
+  parkedUntilAt: 16,
+  busyTurnsAt: 24,
+  /** f64: microseconds spent working, and the longest single turn. */
+  busyUsAt: 32,
+  longestTurnUsAt: 40,
+  /** f64: packets and bytes that went through the actor. */
+  packetsAt: 48,
+  bytesAt: 56,
+  cellsAt: 128,
+  bytes: 1024,
+} as const;
+
+export const runState = { starting: 0, running: 1, parked: 2, stopped: 3 } as const;
+
+/** Traffic classes, most urgent first. */
+export const trafficClass = { control: 0, latency: 1, bulk: 2 } as const;

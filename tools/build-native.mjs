@@ -24,7 +24,11 @@ for (const file of [...sources(native)].sort()) hash.update(file).update(readFil
 const digest = hash.digest('hex');
 if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) process.exit(0);
 
-for (const [tool, remedy] of [['g++', 'apt-get install g++'], ['make', 'apt-get install make'], ['python3', 'apt-get install python3']]) {
+for (const [tool, remedy] of [
+  ['g++', 'apt-get install g++'],
+  ['make', 'apt-get install make'],
+  ['python3', 'apt-get install python3'],
+]) {
   if (spawnSync(tool, ['--version']).error) {
     console.error(`Cannot build the addon: ${tool} is missing (${remedy})`);
     process.exit(1);
@@ -36,10 +40,14 @@ const prefix = path.resolve(path.dirname(process.execPath), '..');
 const nodedir = existsSync(path.join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
 const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const jobs = ['-j', 'max'];
-const result = spawnSync(process.execPath, [gyp, existsSync(path.join(native, 'build/Makefile')) ? 'build' : 'rebuild', ...jobs, '-C', native, ...nodedir], {
-  stdio: ['ignore', 'pipe', 'pipe'],
-  encoding: 'utf8',
-});
+const result = spawnSync(
+  process.execPath,
+  [gyp, existsSync(path.join(native, 'build/Makefile')) ? 'build' : 'rebuild', ...jobs, '-C', native, ...nodedir],
+  {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+  },
+);
 if (result.status !== 0) {
   console.error(result.stdout.slice(-8000), result.stderr.slice(-8000));
   console.error('Cannot build the addon: see the compiler messages above');

@@ -7,7 +7,9 @@
  *    0 magic u32 | 4 capacity u32 (power of two, bytes)
  *  128 tail i32: bytes ever published, modulo 2^32            written by the producer only
  *  256 head i32: bytes ever released, modulo 2^32             written by the consumer only
- *  260 working i32: position of the record in work | 264 crashes i32: consumers that died on it | 268 busy i32: 0 or 1
+ *  260 working i32: position of the record in work | 268 busy i32: 0 or 1
+ *  276 suspect i32: position where a consumer died | 264 crashes i32: how many died there
+ *  272 poisoned i32: records skipped because two consumers died on them
  *  384 published u32: records | 388 full u32: claims refused  (producer's statistics)
  *  512 data[capacity]
  *
@@ -24,6 +26,8 @@ export const ring = {
   workingAt: 260,
   crashesAt: 264,
   busyAt: 268,
+  poisonedAt: 272,
+  suspectAt: 276,
   publishedAt: 384,
   fullAt: 388,
   dataAt: 512,

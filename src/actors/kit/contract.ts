@@ -3,6 +3,7 @@
  * native wait. It sees named ports and lent file descriptors, never its neighbours, and keeps no state that a successor could
  * not rebuild from shared memory and its settings.
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { Addon } from '../../native/addon.ts';
 
 /** Every role that can stand in a topology. An actor's id is its role, or `role.instance` (`wan-link.fibre`). */
@@ -75,6 +76,11 @@ export interface ActorEvent {
 export interface ActorContext {
   readonly spec: ActorSpec;
   readonly addon: Addon;
+  /**
+   * Evented actors that ask the supervisor (control-server): the worker's end of a MessageChannel whose other end the supervisor
+   * serves with `serveRpc` (`kit/rpc.ts`, `control/supervisor-api.ts`). undefined for all others.
+   */
+  readonly supervisor: MessagePort | undefined;
   /** To the supervisor: events for `hawser events`, requests to be carried to another actor. Never from a hot path. */
   emit(event: ActorEvent): void;
   /** Asks for a turn no later than `atUs` (CLOCK_BOOTTIME microseconds), once. A park lasts 50 ms at most anyway. */

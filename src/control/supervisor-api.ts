@@ -1,0 +1,118 @@
+/**
+ * What the supervisor answers over RPC (comlink, `actors/kit/rpc.ts`). The supervisor implements it on the main thread; the
+ * control-server calls it. Everything here is a plain object that crosses by structured clone; counters and tables do not
+ * travel, the control-server reads them in the shared memory that `memory()` hands over once.
+ */
+
+/** OTP's words, plus `hung` for an actor that missed its heartbeats and is being ended. */
+export type ActorState = 'starting' | 'running' | 'hung' | 'stopping' | 'restarting' | 'failed' | 'stopped';
+
+export interface ActorRow {
+  /** `sealer`, `wan-link.fibre`. */
+  readonly id: string;
+  readonly role: string;
+  readonly state: ActorState;
+  /** Node's thread id; 0 = the main thread, undefined = no thread now. */
+  readonly threadId: number | undefined;
+  /** Restarts since the process began, the orderly ones too. */
+  readonly restarts: number;
+  /** Why the last instance ended, in words; undefined = none ever ended. */
+  readonly lastExit: string | undefined;
+  /** Date.now() of the present instance's start. */
+  readonly startedAtMs: number;
+}
+
+/** What the rows of the shared tables are called: the tables hold numbers only. */
+export interface PeerName {
+  readonly row: number;
+  readonly name: string;
+  readonly publicKey: string;
+  readonly allowedIPs: readonly string[];
+  readonly endpoints: readonly string[];
+}
+
+export interface LinkName {
+  readonly row: number;
+  readonly name: string;
+  /** undefined = the kernel's routing chooses. */
+  readonly interface: string | undefined;
+}
+
+export interface InstanceInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly configPath: string;
+  readonly placement: 'dedicated' | 'compact';
+  readonly tunnel: { readonly interface: string; readonly addresses: readonly string[]; readonly mtu: number };
+  readonly publicKey: string;
+  /** UDP port really in use. */
+  readonly listenPort: number;
+  readonly peers: readonly PeerName[];
+  readonly links: readonly LinkName[];
+  /** Goes up when the topology changed (reload): the control-server then asks for `memory()` again. */
+  readonly topologyVersion: number;
+}
+
+/** Handles on the shared memory; a restarted actor keeps its counters block and its rings. */
+export interface SharedMemory {
+  readonly peers: SharedArrayBuffer;
+  readonly paths: SharedArrayBuffer;
+  readonly links: SharedArrayBuffer;
+  readonly sessions: SharedArrayBuffer;
+  readonly sealedLog: SharedArrayBuffer;
+  /** Ring name (`tun-reader.outbound -> sealer.plain`) → the ring. */
+  readonly rings: Readonly<Record<string, SharedArrayBuffer>>;
+  /** Actor id → its counters block. */
+  readonly counters: Readonly<Record<string, SharedArrayBuffer>>;
+}
+
+/** One line of `hawser events`: starts, exits, restarts, handshakes, roaming, path changes, reloads. */
+export interface EventRecord {
+  /** Counts up from 1; `events(sinceId)` answers with those above it. */
+  readonly id: number;
+  readonly timeMs: number;
+  /** Actor id or `supervisor`. */
+  readonly source: string;
+  readonly kind: string;
+  /** Human sentence or `key=value` pairs. */
+  readonly detail: string;
+}
+
+/** One record per distinct stack, as STYLE.md asks of the error log. */
+export interface ErrorRecord {
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly count: number;
+  readonly source: string;
+  readonly name: string;
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly stack: string;
+}
+
+export interface ReloadResult {
+  /** One sentence for each thing that was changed; empty = the file says what already runs. */
+  readonly changes: readonly string[];
+}
+
+/** A method that fails throws an Error whose `code` and `message` cross the RPC (`NO_SUCH_ACTOR`, `CONFIG` …). */
+export interface SupervisorApi {
+  instance(): InstanceInfo | Promise<InstanceInfo>;
+  memory(): SharedMemory | Promise<SharedMemory>;
+  actors(): readonly ActorRow[] | Promise<readonly ActorRow[]>;
+  /** Those with an id above `sinceId`, oldest first; the supervisor keeps the last 1,000. */
+  events(sinceId: number): readonly EventRecord[] | Promise<readonly EventRecord[]>;
+  errors(): readonly ErrorRecord[] | Promise<readonly ErrorRecord[]>;
+  /** The actor throws at once (its thread ends, the supervisor replaces it). */
+  killActor(id: string): void | Promise<void>;
+  /** Orderly: stop, wait for the thread's exit, start. */
+  restartActor(id: string): void | Promise<void>;
+  /** The actor spins without heartbeats until the supervisor notices. */
+  hangActor(id: string): void | Promise<void>;
+  /** Reads the configuration file again and applies the difference, as SIGHUP does. */
+  reload(): ReloadResult | Promise<ReloadResult>;
+  /** Begins an orderly stop, as SIGTERM does. */
+  stop(): void | Promise<void>;
+}

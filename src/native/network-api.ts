@@ -2,9 +2,16 @@
 export interface NetworkApi {
   /** Opens an AF_NETLINK NETLINK_ROUTE socket subscribed to `groups` (bit mask of RTMGRP_*). Throws with code and syscall. */
   openNetlink(groups: number): number;
-  /** send(2) on a netlink or unconnected socket; returns bytes or a negative errno. */
+  /**
+   * Opens a non-blocking UDP socket of `family` whose packets carry `fwmark` (0 = none) and leave by `interfaceName` (empty =
+   * the kernel's routing chooses). Throws with code and syscall; the caller closes it with `closeFd`.
+   */
+  openMarkedUdp(family: 4 | 6, fwmark: number, interfaceName: string): number;
+  /** Sets the peer of such a socket, 4 or 16 address bytes; `scopeId` is the interface of a link-local one, else 0. 0 or a negative errno. */
+  connectUdp(fd: number, address: Uint8Array, port: number, scopeId: number): number;
+  /** send(2) on a netlink or connected socket; returns bytes or a negative errno. */
   sendBytes(fd: number, bytes: Uint8Array): number;
-  /** recv(2), waiting at most `timeoutMs`; returns bytes, or a negative errno (-11 EAGAIN on a timeout). */
+  /** recv(2), waiting at most `timeoutMs`; returns bytes, -11 (EAGAIN) on a timeout, -90 (EMSGSIZE) if cut, or another negative errno. */
   receiveBytes(fd: number, target: Uint8Array, timeoutMs: number): number;
   /** One datagram to a systemd NOTIFY_SOCKET path (leading @ = abstract). Returns 0 or a negative errno. */
   sdNotify(socketPath: string, message: string): number;

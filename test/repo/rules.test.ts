@@ -1,0 +1,84 @@
+/** The repository's own scripts: each rule lets the good through and names what is wrong. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import t from 'tap';
+
+const root = path.resolve(import.meta.dirname, '../../..');
+
+function runTool(tool: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
+  const run = spawnSync(process.execPath, [path.join(root, 'tools', tool), ...args], { encoding: 'utf8', env });
+  return { status: run.status, text: run.stdout + run.stderr };
+}
+
+/** Makes a source tree of `files` and returns what the layer check says of it. */
+function checkTree(folder: string, files: Readonly<Record<string, string>>) {
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(folder, 'src', name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+  return runTool('check-layers.mjs', ['--root', folder]);
+}
+
+t.test('check-layers passes imports from lower layers and of the own folder', async (t) => {
+  const result = checkTree(t.testdir(), {
+    'base/a.ts': 'export const a = 1;',
+    'wire/b.ts': "import { a } from '../base/a.ts'; export const b = a;",
+    'io/c.ts': "import { b } from '../wire/b.ts'; import './d.ts'; export const now = () => Date.now() + b;",
+    'io/d.ts': "import os from 'node:os'; export const d = os;",
+    'bootstrap.ts': "import { d } from './io/d.ts'; export const e = d;",
+  });
+  t.equal(result.status, 0, result.text);
+  t.match(result.text, '5 files, no offence');
+});
+
+t.test('check-layers names the allowed layers when a folder imports upwards or sideways', async (t) => {
+  const result = checkTree(t.testdir(), {
+    'wire/b.ts': "import type { c } from '../io/c.ts';\nexport const b = () => import('../crypto/x.ts');",
+    'io/c.ts': "export { m } from '../protocols/m.ts'; export const c = 1;",
+    'crypto/x.ts': 'export const x = 1;',
+    'protocols/m.ts': 'export const m = 1;',
+    'misc/y.ts': "import '../../tools/x.mjs';",
+  });
+  t.equal(result.status, 1);
+  t.match(result.text, 'src/wire/b.ts:1: wire imports io (../io/c.ts); allowed layers: wire base');
+  t.match(result.text, 'src/wire/b.ts:2: wire imports crypto');
+  t.match(result.text, 'src/io/c.ts:1: io imports protocols');
+  t.match(result.text, 'no layer holds src/misc');
+});
+
+t.test('check-layers keeps clocks, chance and node: modules out of the pure folders', async (t) => {
+  const result = checkTree(t.testdir(), {
+    'wire/a.ts': "import fs from 'node:fs';\nexport const a = () => [fs, Date.now()];",
+    'crypto/b.ts': "import { hkdfSync } from 'node:crypto';\nexport const b = () => [hkdfSync, performance.now()];",
+    'bonding/c.ts':
+      'export const c = () => [process.hrtime.bigint(), new Date(), Math.random()]; // Date.now() is fine here',
+    'protocols/d.ts': 'export const d = (nowUs: number) => new Date(nowUs);',
+  });
+  t.equal(result.status, 1);
+  t.match(result.text, 'src/wire/a.ts:1: wire imports node:fs; allowed there: no node: module');
+  t.match(result.text, 'src/wire/a.ts:2: wire uses Date.now; time and randomness are arguments');
+  t.notMatch(result.text, 'imports node:crypto');
+  t.match(result.text, 'src/crypto/b.ts:2: crypto uses performance.now');
+  for (const name of ['process.hrtime.bigint', 'Date', 'Math.random']) t.match(result.text, `bonding uses ${name};`);
+  t.match(result.text, '6 offences');
+});
+
+t.test('preflight names what is missing and its package in one line', async (t) => {
+  const folder = t.testdir();
+  const none = runTool('preflight.mjs', ['bench'], { PATH: folder });
+  t.equal(none.status, 1);
+  t.match(none.text, /^npm run bench cannot run: ip, ping, ethtool, iperf3 missing: apt-get install -y [^\n]*\n$/);
+  for (const name of ['ip', 'tc', 'ping']) writeFileSync(path.join(folder, name), '', { mode: 0o755 });
+  t.equal(runTool('preflight.mjs', ['test'], { PATH: folder }).status, 0);
+});
+
+t.test('the README holds the two commands word for word', async (t) => {
+  const readme = readFileSync(path.join(root, 'README.md'), 'utf8');
+  const scripts = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).scripts;
+  for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) t.ok(readme.includes(command), command);
+  for (const name of ['demo', 'test', 'bench', 'check', 'ok']) t.ok(scripts[name], `script ${name}`);
+  t.ok(readFileSync(path.join(root, '.ci/run'), 'utf8').endsWith('\nnpm ci && npm test\n'), '.ci/run runs it last');
+});

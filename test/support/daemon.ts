@@ -1,0 +1,168 @@
+/** A real `hawser up` on a host of a lab: writes its config, waits until it answers, asks it through the CLI, collects its log. */
+import { type ChildProcess, execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { KeyPair } from './keys.ts';
+import type { Host, Lab } from './netns.ts';
+
+export const cliProgram = path.resolve(import.meta.dirname, '../../src/cli/main.js');
+const startTimeoutMs = 10_000;
+const stopTimeoutMs = 10_000;
+
+export interface PeerOptions {
+  readonly name: string;
+  readonly publicKey: string;
+  readonly allowedIPs: readonly string[];
+  readonly endpoints?: readonly string[];
+  readonly presharedKey?: string;
+  readonly keepalive?: string;
+  readonly cipher?: string;
+}
+
+export interface DaemonOptions {
+  readonly keys: KeyPair;
+  readonly interface?: string;
+  readonly addresses: readonly string[];
+  readonly mtu?: number;
+  readonly port?: number;
+  readonly peers: readonly PeerOptions[];
+  /** More top-level keys of the configuration: `links`, `runtime`, `routing`. */
+  readonly more?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** One row of `hawser actors --json`, as far as tests read it. */
+export interface ActorStatus {
+  readonly id: string;
+  readonly state: string;
+  readonly threadId?: number;
+  readonly restarts: number;
+}
+
+/** Runs `hawser …` to its end outside any namespace: the control socket is a file. Never throws on a non-zero exit. */
+export async function runCli(args: readonly string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [cliProgram, ...args]);
+    return { status: 0, stdout, stderr };
+  } catch (error) {
+    if (!(error instanceof Error) || !('stdout' in error) || !('stderr' in error)) throw error;
+    const status = 'code' in error && typeof error.code === 'number' ? error.code : 1;
+    return { status, stdout: String(error.stdout), stderr: String(error.stderr) };
+  }
+}
+
+export class Daemon {
+  readonly host: Host;
+  readonly name: string;
+  readonly configPath: string;
+  readonly logPath: string;
+  readonly interface: string;
+  readonly #env: NodeJS.ProcessEnv;
+  #child: ChildProcess | undefined;
+
+  /** Writes key files and configuration; nothing runs yet. */
+  constructor(lab: Lab, host: Host, options: DaemonOptions) {
+    this.host = host;
+    this.name = path.basename(host.namespace);
+    this.interface = options.interface ?? 'hawser0';
+    const folder = path.join(lab.folder, host.name);
+    mkdirSync(folder, { recursive: true });
+    this.configPath = path.join(folder, 'hawser.yaml');
+    this.logPath = path.join(folder, 'log');
+    this.#env = { ...process.env, ...options.env };
+    writeFileSync(this.configPath, configText(this.name, this.interface, folder, options));
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** True from `start` until the process has ended. */
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Starts the process and waits until the control socket answers. Returns the milliseconds that took. */
+  async start(): Promise<number> {
+    const startMs = performance.now();
+    const log = openSync(this.logPath, 'a');
+    const args = [cliProgram, 'up', this.configPath];
+    this.#child = this.host.spawn(process.execPath, args, { stdio: ['ignore', log, log], env: this.#env });
+    closeSync(log);
+    while (performance.now() - startMs < startTimeoutMs) {
+      if (!this.isRunning) break;
+      const { status } = await this.cli('status', '--json');
+      if (status === 0) return performance.now() - startMs;
+      await sleep(20);
+    }
+    throw new Error(`hawser up on ${this.host.name} did not get ready:\n${this.log()}`);
+  }
+
+  cli(...args: string[]): ReturnType<typeof runCli> {
+    return runCli([...args, '--name', this.name]);
+  }
+
+  /** `hawser COMMAND --json`, parsed; throws with the CLI's message. */
+  async query<T>(command: string): Promise<T> {
+    const { status, stdout, stderr } = await this.cli(command, '--json');
+    if (status !== 0) throw new Error(`hawser ${command} on ${this.host.name}: exit ${status}: ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  actors(): Promise<readonly ActorStatus[]> {
+    return this.query<readonly ActorStatus[]>('actors');
+  }
+
+  /** `hawser actor kill|restart|hang ROLE`. */
+  async actor(verb: 'kill' | 'restart' | 'hang', id: string): Promise<void> {
+    const { status, stderr } = await this.cli('actor', verb, id);
+    if (status !== 0) throw new Error(`hawser actor ${verb} ${id} on ${this.host.name}: exit ${status}: ${stderr}`);
+  }
+
+  /** Sends a signal and waits for the end; returns the exit code, or the signal's name. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
+    const child = this.#child;
+    if (child === undefined) throw new Error(`hawser on ${this.host.name} was not started`);
+    if (this.isRunning) {
+      const ended = once(child, 'exit');
+      child.kill(signal);
+      const outcome = await Promise.race([ended, sleep(stopTimeoutMs, undefined, { ref: false })]);
+      if (outcome === undefined) {
+        child.kill('SIGKILL');
+        throw new Error(`hawser on ${this.host.name} ignored ${signal} for ${stopTimeoutMs} ms:\n${this.log()}`);
+      }
+    }
+    return child.exitCode ?? child.signalCode ?? 'unknown';
+  }
+
+  /** Everything it wrote to stdout and stderr so far. */
+  log(): string {
+    return readFileSync(this.logPath, 'utf8');
+  }
+}
+
+/** JSON is YAML 1.2. */
+function configText(name: string, tunnelInterface: string, folder: string, options: DaemonOptions): string {
+  const writeSecret = (file: string, text: string) => {
+    writeFileSync(path.join(folder, file), `${text}\n`, { mode: 0o600 });
+    return path.join(folder, file);
+  };
+  const { runtime, ...more } = options.more ?? {};
+  const config = {
+    name,
+    identity: { privateKeyFile: writeSecret('private.key', options.keys.privateKey) },
+    tunnel: { interface: tunnelInterface, addresses: options.addresses, mtu: options.mtu ?? 1420 },
+    ...(options.port === undefined ? {} : { listen: { udp: options.port } }),
+    peers: options.peers.map(({ presharedKey, ...peer }) => ({
+      ...peer,
+      ...(presharedKey === undefined ? {} : { presharedKeyFile: writeSecret(`${peer.name}.psk`, presharedKey) }),
+    })),
+    ...more,
+    runtime: { stateDirectory: path.join(folder, 'state'), ...(typeof runtime === 'object' ? runtime : {}) },
+  };
+  return JSON.stringify(config, undefined, 2);
+}

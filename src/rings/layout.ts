@@ -35,8 +35,11 @@ export const ring = {
   paddingType: -1,
 } as const;
 
-/** Doorbell of one thread (128 bytes): `armed` is 1 while the thread is about to park, or parked, in its native wait. */
-export const doorbell = { armedAt: 0, bytes: 128 } as const;
+/**
+ * Doorbell of one thread (128 bytes): `armed` is 1 while the thread is about to park, or parked, in its native wait;
+ * `mail` (i32) counts the messages ever posted to the thread, so that it looks into its port only when there is one.
+ */
+export const doorbell = { armedAt: 0, mailAt: 64, bytes: 128 } as const;
 
 /** Types of ring records. */
 export const recordType = {
@@ -286,11 +289,12 @@ export const link = {
 export const counters = {
   /** i32: 0 starting, 1 running, 2 parked, 3 stopped. */
   stateAt: 0,
-  /** i32: turns of the duty cycle, and turns that did something. */
+  /** i32: turns of the duty cycle. */
   turnsAt: 4,
   /** f64 CLOCK_BOOTTIME microseconds: last heartbeat; while parked, the time it will wake at the latest. */
   beatAt: 8,
   parkedUntilAt: 16,
+  /** i32: turns that did something. */
   busyTurnsAt: 24,
   /** f64: microseconds spent working, and the longest single turn. */
   busyUsAt: 32,

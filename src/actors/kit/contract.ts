@@ -67,6 +67,11 @@ export interface ActorSpec {
   readonly memory: Readonly<Record<string, SharedArrayBuffer>>;
 }
 
+/**
+ * Kinds with a meaning of their own; all others are listed by `hawser events` as they are:
+ * `command` {to: actor id, command: Command} is carried to the other actor's `onCommand`;
+ * `log` {level: debug | info | warn | error, message, …} goes to the log and nowhere else.
+ */
 export interface ActorEvent {
   readonly kind: string;
   readonly [field: string]: unknown;
@@ -85,4 +90,14 @@ export interface ActorContext {
   emit(event: ActorEvent): void;
   /** Asks for a turn no later than `atUs` (CLOCK_BOOTTIME microseconds), once. A park lasts 50 ms at most anyway. */
   wakeAt(atUs: number): void;
+  /**
+   * For `hybrid` actors: until the promise settles the thread parks in the event loop, 1 ms at a time, instead of in the native
+   * wait, where nothing settles. Returns the same promise.
+   */
+  track<T>(promise: Promise<T>): Promise<T>;
+}
+
+/** What the file of a role exports: `export const definition: ActorDefinition`. `actors/registry.ts` imports it by role. */
+export interface ActorModule {
+  readonly definition: ActorDefinition;
 }

@@ -1,0 +1,132 @@
+/**
+ * Runs the actors of one worker thread until `stop`. The loop fits the most demanding turn kind among them: `duty` parks in the
+ * native wait, `hybrid` too but lets the event loop turn once between two turns, `evented` is ordinary Node with a heartbeat.
+ */
+import { setImmediate as eventLoopTurn, setTimeout as sleep } from 'node:timers/promises';
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { HawserError } from '../../base/errors.ts';
+import type { DataApi } from '../../native/data-api.ts';
+import { ParkingSpot } from '../../rings/doorbell.ts';
+import { doorbell } from '../../rings/layout.ts';
+import type { ActorDefinition } from './contract.ts';
+import type { HostedActor } from './hosted-actor.ts';
+import type { DoorbellSpec, ToWorker } from './messages.ts';
+import { TurnCycle } from './turn-cycle.ts';
+
+export type TurnKind = ActorDefinition['turn'];
+
+/** Evented actors' heartbeat, and how often the other actors of such a thread are turned. */
+const heartbeatMs = 50;
+const mixedTurnMs = 2;
+/** errno.h: a signal interrupted the wait. */
+const eintr = -4;
+
+export interface ThreadParts {
+  readonly addon: Pick<DataApi, 'nowUs' | 'wait'>;
+  readonly port: MessagePort;
+  readonly doorbell: DoorbellSpec;
+  readonly hosted: readonly HostedActor[];
+  readonly kinds: ReadonlySet<TurnKind>;
+  /** File descriptors whose readability ends a park. */
+  readonly wakeFds: Int32Array;
+  /** Promises that a hybrid actor waits for. */
+  readonly pending: { count: number };
+}
+
+export class ThreadRunner {
+  readonly cycle: TurnCycle;
+  readonly #parts: ThreadParts;
+  readonly #spot: ParkingSpot;
+  readonly #armed: Uint8Array;
+  readonly #mail: Int32Array;
+  #mailSeen = 0;
+  #stopping = false;
+
+  constructor(parts: ThreadParts) {
+    this.#parts = parts;
+    this.cycle = new TurnCycle(parts.addon, parts.hosted);
+    this.#spot = new ParkingSpot(parts.doorbell.memory);
+    this.#armed = new Uint8Array(parts.doorbell.memory);
+    this.#mail = new Int32Array(parts.doorbell.memory, doorbell.mailAt, 1);
+    this.#mailSeen = Atomics.load(this.#mail, 0) - 1;
+  }
+
+  /** Returns after `stop` was received and every actor is closed. */
+  async run(): Promise<void> {
+    if (this.#parts.kinds.has('evented')) await this.#runEvented();
+    else if (this.#parts.kinds.has('hybrid')) await this.#runHybrid();
+    else this.#runDuty();
+    this.cycle.closeAll();
+  }
+
+  #runDuty(): void {
+    while (!this.#stopping) {
+      if (this.cycle.turnAll() + this.#readMail() === 0) this.#park();
+    }
+  }
+
+  async #runHybrid(): Promise<void> {
+    while (!this.#stopping) {
+      const done = this.cycle.turnAll() + this.#readMail();
+      if (done === 0 && this.#parts.pending.count > 0) await this.#parkInEventLoop(1);
+      else if (done === 0) this.#park();
+      await eventLoopTurn();
+    }
+  }
+
+  async #runEvented(): Promise<void> {
+    const onlyEvented = this.#parts.kinds.size === 1;
+    this.#readMail();
+    this.#parts.port.on('message', (message: ToWorker) => this.#handle(message));
+    while (!this.#stopping) {
+      this.cycle.turnAll();
+      await this.#parkInEventLoop(onlyEvented ? heartbeatMs : mixedTurnMs);
+    }
+    this.#parts.port.removeAllListeners('message');
+  }
+
+  /** Arms the doorbell, looks at every input once more, and waits natively: the order is what makes a wake-up unlosable. */
+  #park(): void {
+    this.#spot.arm();
+    if (this.cycle.turnAll() + this.#readMail() === 0 && !this.#stopping) this.#wait();
+    this.#spot.disarm();
+  }
+
+  #wait(): void {
+    const { addon, doorbell: bell, wakeFds } = this.#parts;
+    const nowUs = addon.nowUs();
+    const deadlineUs = this.cycle.deadlineUs(nowUs);
+    if (deadlineUs <= nowUs) return;
+    this.cycle.park(deadlineUs);
+    const ready = addon.wait(bell.fd, this.#armed, wakeFds, deadlineUs);
+    this.cycle.unpark(addon.nowUs());
+    if (ready < 0 && ready !== eintr) throw new HawserError('WAIT', `The native wait failed with errno ${-ready}`);
+  }
+
+  async #parkInEventLoop(forMs: number): Promise<void> {
+    this.cycle.park(this.#parts.addon.nowUs() + forMs * 1000);
+    await sleep(forMs);
+    this.cycle.unpark(this.#parts.addon.nowUs());
+  }
+
+  /** Handles what the supervisor posted since the last look; a single load when there is nothing. */
+  #readMail(): number {
+    const mail = Atomics.load(this.#mail, 0);
+    if (mail === this.#mailSeen) return 0;
+    this.#mailSeen = mail;
+    let count = 0;
+    for (;;) {
+      const received: { message: ToWorker } | undefined = receiveMessageOnPort(this.#parts.port);
+      if (received === undefined) return count;
+      count += 1;
+      this.#handle(received.message);
+    }
+  }
+
+  #handle(message: ToWorker): void {
+    if (message.kind === 'stop') this.#stopping = true;
+    else if (message.kind === 'command') this.cycle.command(message.actorId, message.command);
+    else if (message.kind === 'kill' || message.kind === 'hang')
+      this.cycle.find(message.actorId).sabotage(message.kind);
+  }
+}

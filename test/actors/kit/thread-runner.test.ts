@@ -1,0 +1,244 @@
+/** The worker's loop with a fake addon, in this thread: turns, parks, commands, heartbeats. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MessageChannel } from 'node:worker_threads';
+import t from 'tap';
+import type { Actor, ActorSpec, Command } from '../../../src/actors/kit/contract.ts';
+import { HostedActor } from '../../../src/actors/kit/hosted-actor.ts';
+import type { ToWorker } from '../../../src/actors/kit/messages.ts';
+import { ThreadRunner, type TurnKind } from '../../../src/actors/kit/thread-runner.ts';
+import { createDoorbellMemory } from '../../../src/rings/doorbell.ts';
+import { counters, doorbell, runState } from '../../../src/rings/layout.ts';
+import { createFakeAddon, type FakeAddon } from '../../support/fake-addon.ts';
+
+interface Bench {
+  readonly addon: FakeAddon;
+  readonly runner: ThreadRunner;
+  readonly hosted: readonly HostedActor[];
+  readonly pending: { count: number };
+  readonly block: (index: number) => { words: Int32Array; times: Float64Array };
+  post(message: ToWorker): void;
+  close(): void;
+}
+
+function bench(kind: TurnKind, actors: readonly Partial<Actor>[]): Bench {
+  const addon = createFakeAddon();
+  const { port1, port2 } = new MessageChannel();
+  const memory = createDoorbellMemory();
+  const mail = new Int32Array(memory, doorbell.mailAt, 1);
+  const blocks = actors.map(() => new SharedArrayBuffer(counters.bytes));
+  const hosted = actors.map((actor, index) => {
+    const spec: ActorSpec = {
+      id: `actor-${index}`,
+      role: 'sealer',
+      settings: {},
+      ports: {},
+      fds: {},
+      wakeOn: [],
+      memory: { counters: blocks[index] as SharedArrayBuffer },
+    };
+    return new HostedActor(spec, {
+      work: () => 0,
+      onCommand: () => undefined,
+      close: () => undefined,
+      ...actor,
+    } as Actor);
+  });
+  const pending = { count: 0 };
+  const runner = new ThreadRunner({
+    addon,
+    port: port2,
+    doorbell: { memory, fd: 9 },
+    hosted,
+    kinds: new Set([kind]),
+    wakeFds: Int32Array.of(5, 6),
+    pending,
+  });
+  return {
+    addon,
+    runner,
+    hosted,
+    pending,
+    block: (index) => {
+      const block = blocks[index] as SharedArrayBuffer;
+      return { words: new Int32Array(block), times: new Float64Array(block) };
+    },
+    post(message) {
+      port1.postMessage(message);
+      Atomics.add(mail, 0, 1);
+    },
+    close() {
+      port1.close();
+    },
+  };
+}
+
+t.test('ThreadRunner', async (t) => {
+  t.test('run() rotates which actor goes first, and closes them last first', async (t) => {
+    const order: string[] = [];
+    const actor = (name: string): Partial<Actor> => ({
+      work() {
+        order.push(name);
+        if (order.length === 9) b.post({ kind: 'stop' });
+        return 1;
+      },
+      close: () => order.push(`${name} closed`),
+    });
+    const b = bench('duty', [actor('a'), actor('b'), actor('c')]);
+    await b.runner.run();
+    b.close();
+    t.same(order.slice(0, 9).join(''), 'abcbcacab');
+    t.same(order.slice(9), ['c closed', 'b closed', 'a closed']);
+    t.equal(b.addon.waits.length, 0, 'a thread with work never parks');
+  });
+
+  t.test('run() arms, turns once more, and waits with the file descriptors when all return 0', async (t) => {
+    let turns = 0;
+    const b = bench('duty', [
+      {
+        work() {
+          turns += 1;
+          return 0;
+        },
+      },
+    ]);
+    b.addon.onWait = () => {
+      const { words, times } = b.block(0);
+      t.equal(words[counters.stateAt >> 2], runState.parked);
+      t.equal(times[counters.parkedUntilAt >> 3], b.addon.clock.nowUs + 50_000);
+      t.equal(turns, 2, 'one turn before arming, one after');
+      b.post({ kind: 'stop' });
+      return 1;
+    };
+    await b.runner.run();
+    b.close();
+    t.same(b.addon.waits, [{ armed: true, deadlineUs: 1_050_000, fds: [5, 6] }]);
+    t.equal(b.block(0).words[counters.stateAt >> 2], runState.stopped);
+  });
+
+  t.test('run() does not wait when the look after arming finds work', async (t) => {
+    const answers = [0, 3, 0, 0];
+    let at = 0;
+    const b = bench('duty', [{ work: () => answers[at++] ?? 0 }]);
+    b.addon.onWait = () => {
+      b.post({ kind: 'stop' });
+      return 1;
+    };
+    await b.runner.run();
+    b.close();
+    t.equal(b.addon.waits.length, 1);
+    t.ok(at >= 4, 'the first park was given up because of the second turn');
+    t.equal(b.block(0).words[counters.busyTurnsAt >> 2], 1);
+  });
+
+  t.test('run() ends a park at the earliest wakeAt, once', async (t) => {
+    const b = bench('duty', [{}, {}]);
+    const second = b.hosted[1] as HostedActor;
+    second.wakeAtUs = 1_002_000;
+    b.addon.onWait = () => {
+      if (b.addon.waits.length === 2) b.post({ kind: 'stop' });
+      return undefined;
+    };
+    await b.runner.run();
+    b.close();
+    t.same(
+      b.addon.waits.map((wait) => wait.deadlineUs),
+      [1_002_000, 1_052_000],
+    );
+  });
+
+  t.test('run() hands commands to the actor they name between turns', async (t) => {
+    const got: Command[] = [];
+    const b = bench('duty', [{}, { onCommand: (command) => got.push(command) }]);
+    b.post({ kind: 'command', actorId: 'actor-1', command: { kind: 'rekey' } });
+    b.post({ kind: 'stop' });
+    await b.runner.run();
+    b.close();
+    t.same(got, [{ kind: 'rekey' }]);
+  });
+
+  t.test('run() lets an actor error out with the actor named; kill makes its next turn throw', async (t) => {
+    const b = bench('duty', [{}, {}]);
+    b.post({ kind: 'kill', actorId: 'actor-1' });
+    await t.rejects(b.runner.run(), { name: 'ActorKilled', message: /actor-1/ });
+    b.close();
+    t.equal(b.runner.cycle.current?.id, 'actor-1');
+  });
+
+  t.test('run() records busy time and the longest turn', async (t) => {
+    const costsUs = [100, 700, 50];
+    let turn = 0;
+    const b = bench('duty', [
+      {
+        work() {
+          b.addon.clock.nowUs += costsUs[turn] ?? 0;
+          turn += 1;
+          if (turn === 3) b.post({ kind: 'stop' });
+          return 1;
+        },
+      },
+    ]);
+    await b.runner.run();
+    b.close();
+    const { words, times } = b.block(0);
+    t.equal(words[counters.turnsAt >> 2], 3);
+    t.equal(times[counters.busyUsAt >> 3], 850);
+    t.equal(times[counters.longestTurnUsAt >> 3], 700);
+    t.equal(times[counters.beatAt >> 3], 1_000_850);
+  });
+
+  t.test('run() throws when the wait reports an error that is no interrupt', async (t) => {
+    const b = bench('duty', [{}]);
+    b.addon.onWait = () => (b.addon.waits.length === 1 ? -4 : -9);
+    await t.rejects(b.runner.run(), { code: 'WAIT', message: /errno 9/ });
+    b.close();
+    t.equal(b.addon.waits.length, 2, 'EINTR is no error');
+  });
+
+  t.test('run() of a hybrid actor lets promises settle, and parks natively only when none is tracked', async (t) => {
+    let settled = false;
+    let started = false;
+    const b = bench('hybrid', [
+      {
+        work() {
+          if (!started) {
+            started = true;
+            b.pending.count += 1;
+            void sleep(5).then(() => {
+              settled = true;
+              b.pending.count -= 1;
+            });
+          }
+          return 0;
+        },
+      },
+    ]);
+    b.addon.onWait = () => {
+      t.ok(settled, 'no native wait while a promise is tracked');
+      b.post({ kind: 'stop' });
+      return 1;
+    };
+    await b.runner.run();
+    b.close();
+    t.equal(b.addon.waits.length, 1);
+  });
+
+  t.test('run() of an evented actor beats by a timer and receives commands as events', async (t) => {
+    const got: string[] = [];
+    let turns = 0;
+    const b = bench('evented', [
+      {
+        work() {
+          turns += 1;
+          if (turns === 2) b.post({ kind: 'command', actorId: 'actor-0', command: { kind: 'ping' } });
+          if (turns === 3) b.post({ kind: 'stop' });
+          return 0;
+        },
+        onCommand: (command) => got.push(command.kind),
+      },
+    ]);
+    await b.runner.run();
+    b.close();
+    t.same(got, ['ping']);
+    t.equal(b.addon.waits.length, 0);
+  });
+});

@@ -42,7 +42,8 @@ const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const jobs = ['-j', 'max'];
 const result = spawnSync(
   process.execPath,
-  [gyp, existsSync(path.join(native, 'build/Makefile')) ? 'build' : 'rebuild', ...jobs, '-C', native, ...nodedir],
+  // Configured anew each time: the Makefile lists the sources that were there then. Objects that are newer stay.
+  [gyp, 'configure', 'build', ...jobs, '-C', native, ...nodedir],
   {
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',

@@ -310,3 +310,20 @@ export const runState = { starting: 0, running: 1, parked: 2, stopped: 3 } as co
 
 /** Traffic classes, most urgent first. */
 export const trafficClass = { control: 0, latency: 1, bulk: 2 } as const;
+
+/**
+ * Allowed-IPs trie: which peer an inner address belongs to. Two areas of `capacity` nodes; `version & 1` is the one in use, the
+ * other is written by the next reload. A reader that finds the same version after its walk as before has a whole answer.
+ * A node is three i32: child for bit 0, child for bit 1 (0 = none), peer row (-1 = none). Writer: the supervisor.
+ */
+export const allowedIps = {
+  magic: 0x48414950,
+  magicAt: 0,
+  /** i32: nodes of one area. */
+  capacityAt: 4,
+  versionAt: 64,
+  dataAt: 512,
+  nodeBytes: 12,
+  rootV4: 0,
+  rootV6: 1,
+} as const;

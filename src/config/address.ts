@@ -1,0 +1,103 @@
+/** IP addresses, CIDR prefixes and endpoints of the configuration: text in, plain objects out; undefined = not of that form. */
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Cidr, EndpointText } from './config.ts';
+
+/** `10.9.0.2/24`, `fd00:9::2/64`, or an address alone (then /32 or /128). The host part is kept. */
+export function parseCidr(text: string): Cidr | undefined {
+  const slash = text.indexOf('/');
+  const bytes = parseAddress(slash < 0 ? text : text.slice(0, slash));
+  if (bytes === undefined) return undefined;
+  const bits = bytes.length * 8;
+  const prefixText = slash < 0 ? String(bits) : text.slice(slash + 1);
+  if (!/^(0|[1-9]\d{0,2})$/.test(prefixText) || Number(prefixText) > bits) return undefined;
+  return toCidr(bytes, Number(prefixText));
+}
+
+/** The same prefix with the host part cleared: 10.9.0.2/24 → 10.9.0.0/24. */
+export function maskCidr(cidr: Cidr): Cidr {
+  const bytes = Buffer.from(cidr.addressHex, 'hex');
+  for (let bit = cidr.prefix; bit < bytes.length * 8; bit++) {
+    const index = bit >> 3;
+    bytes[index] = (bytes[index] ?? 0) & ~(0x80 >> (bit & 7));
+  }
+  return toCidr(bytes, cidr.prefix);
+}
+
+export function formatCidr(cidr: Cidr): string {
+  return `${cidr.address}/${cidr.prefix}`;
+}
+
+/** `203.0.113.1:51820`, `[2001:db8::1]:51820`, `hub.example.net:51820`; the port is 1 to 65535. */
+export function parseEndpoint(text: string): EndpointText | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return undefined;
+  const port = Number(match[3]);
+  if (port < 1 || port > 65535) return undefined;
+  const literal6 = match[1];
+  if (literal6 !== undefined) {
+    const bytes = isIPv6(literal6) ? parseAddress(literal6) : undefined;
+    return bytes === undefined ? undefined : { host: formatAddress(bytes), port };
+  }
+  const host = match[2] ?? '';
+  return isIPv4(host) || isHostName(host) ? { host: host.toLowerCase(), port } : undefined;
+}
+
+export function formatEndpoint(endpoint: EndpointText): string {
+  return endpoint.host.includes(':') ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
+}
+
+/** RFC 1123 section 2.1, with underscores for the names people really have; a name that ends in a number would be an address. */
+function isHostName(text: string): boolean {
+  const labels = text.replace(/\.$/, '').split('.');
+  if (text.length > 253 || /^\d+$/.test(labels.at(-1) ?? '')) return false;
+  return labels.every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label));
+}
+
+function toCidr(bytes: Buffer, prefix: number): Cidr {
+  const family = bytes.length === 4 ? 4 : 6;
+  return { family, addressHex: bytes.toString('hex'), address: formatAddress(bytes), prefix };
+}
+
+function parseAddress(text: string): Buffer | undefined {
+  if (isIPv4(text)) return Buffer.from(text.split('.').map(Number));
+  // isIPv6 lets a zone through (fe80::1%eth0); an address of the configuration has none.
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  const [head = '', tail] = withoutDotted(text).split('::');
+  const before = groupsOf(head);
+  const after = groupsOf(tail ?? '');
+  const zeros = new Array<string>(8 - before.length - after.length).fill('0');
+  const groups = tail === undefined ? before : [...before, ...zeros, ...after];
+  return Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
+}
+
+function groupsOf(text: string): string[] {
+  return text === '' ? [] : text.split(':');
+}
+
+/** ::ffff:10.0.0.1 → ::ffff:a00:1 */
+function withoutDotted(text: string): string {
+  const colon = text.lastIndexOf(':');
+  const last = text.slice(colon + 1);
+  if (!isIPv4(last)) return text;
+  const [a = 0, b = 0, c = 0, d = 0] = last.split('.').map(Number);
+  return `${text.slice(0, colon + 1)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+}
+
+/** RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as `::`. */
+function formatAddress(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2));
+  let start = -1;
+  let length = 1;
+  for (let from = 0; from < 8; from++) {
+    let to = from;
+    while (to < 8 && groups[to] === 0) to++;
+    if (to - from > length) {
+      start = from;
+      length = to - from;
+    }
+  }
+  const text = (part: number[]): string => part.map((group) => group.toString(16)).join(':');
+  if (start < 0) return text(groups);
+  return `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`;
+}

@@ -1,0 +1,107 @@
+/**
+ * What no single value shows: duplicates, prefixes that two peers claim, limits that follow from other keys. Works on the raw
+ * object and skips what is malformed there (the schema reports that), so that one run shows the problems of both kinds.
+ */
+import { formatCidr, maskCidr, parseCidr } from './address.ts';
+import type { Finding, KeyPath } from './problems.ts';
+
+type RawMap = Readonly<Record<string, unknown>>;
+
+export function crossCheck(raw: unknown, name: string): Finding[] {
+  const root = asMap(raw);
+  return [
+    ...duplicates(root, 'links', 'name'),
+    ...duplicates(root, 'peers', 'name'),
+    ...duplicates(root, 'peers', 'publicKey'),
+    ...claimedTwice(root),
+    ...duplicateAddresses(root),
+    ...narrowForIpv6(root),
+    ...longSocketPath(root, name),
+  ];
+}
+
+function duplicates(root: RawMap, list: string, key: string): Finding[] {
+  const seen = new Map<string, number>();
+  return asList(root[list]).flatMap((entry, index) => {
+    const value = asMap(entry)[key];
+    if (typeof value !== 'string') return [];
+    const first = seen.get(value);
+    if (first === undefined) {
+      seen.set(value, index);
+      return [];
+    }
+    return [finding([list, index, key], `"${value}" stands in ${list}[${first}] already: each needs its own ${key}`)];
+  });
+}
+
+/**
+ * Nested prefixes are fine (the longest wins, as in WireGuard); the same prefix at two peers is not: WireGuard would silently
+ * give it to the last one.
+ */
+function claimedTwice(root: RawMap): Finding[] {
+  const owners = new Map<string, number>();
+  const findings: Finding[] = [];
+  for (const [peerIndex, peer] of asList(root.peers).entries()) {
+    for (const [index, text] of asList(asMap(peer).allowedIPs).entries()) {
+      const cidr = typeof text === 'string' ? parseCidr(text) : undefined;
+      if (cidr === undefined) continue;
+      const prefix = formatCidr(maskCidr(cidr));
+      const owner = owners.get(prefix);
+      if (owner === undefined) owners.set(prefix, peerIndex);
+      else if (owner !== peerIndex) {
+        const message = `${prefix} overlaps with peers[${owner}].allowedIPs: one prefix leads to one peer`;
+        findings.push(finding(['peers', peerIndex, 'allowedIPs', index], message));
+      }
+    }
+  }
+  return findings;
+}
+
+function duplicateAddresses(root: RawMap): Finding[] {
+  const seen = new Set<string>();
+  return asList(asMap(root.tunnel).addresses).flatMap((text, index) => {
+    const cidr = typeof text === 'string' ? parseCidr(text) : undefined;
+    if (cidr === undefined) return [];
+    const repeated = seen.has(cidr.addressHex);
+    seen.add(cidr.addressHex);
+    return repeated ? [finding(['tunnel', 'addresses', index], `${cidr.address} stands in this list already`)] : [];
+  });
+}
+
+/** RFC 8200 section 5: a link that carries IPv6 has an MTU of 1280 at least; Linux takes IPv6 off an interface below it. */
+function narrowForIpv6(root: RawMap): Finding[] {
+  const tunnel = asMap(root.tunnel);
+  const mtu = tunnel.mtu;
+  if (typeof mtu !== 'number' || mtu >= 1280 || mtu < 576) return [];
+  const prefixes = [
+    ...asList(tunnel.addresses),
+    ...asList(root.peers).flatMap((peer) => asList(asMap(peer).allowedIPs)),
+  ];
+  const hasIpv6 = prefixes.some((text) => typeof text === 'string' && parseCidr(text)?.family === 6);
+  if (!hasIpv6) return [];
+  return [{ ...finding(['tunnel', 'mtu'], `${mtu} is too small for IPv6 in the tunnel`), allowed: ['1280..65456'] }];
+}
+
+/** sun_path of unix(7) holds 108 bytes with the final zero. */
+function longSocketPath(root: RawMap, name: string): Finding[] {
+  const folder = asMap(root.runtime).runDirectory;
+  if (typeof folder !== 'string') return [];
+  const length = Buffer.byteLength(`${folder}/${name}.sock`);
+  if (length <= 107) return [];
+  const message = `makes the control socket's path ${length} bytes long; the kernel takes 107: use a shorter folder`;
+  return [finding(['runtime', 'runDirectory'], message)];
+}
+
+function finding(path: KeyPath, message: string): Finding {
+  return { path, at: 'value', message, allowed: [] };
+}
+
+function asMap(value: unknown): RawMap {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value))
+    : {};
+}
+
+function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

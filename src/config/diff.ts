@@ -1,0 +1,121 @@
+/** Two configurations → what changed, as data: SIGHUP applies it, `hawser events` tells it. Order of lists does not matter. */
+import { formatCidr, formatEndpoint } from './address.ts';
+import type { Cidr, Config, LinkConfig, PeerConfig } from './config.ts';
+
+export interface Changed<T> {
+  readonly before: T;
+  readonly after: T;
+  readonly fields: readonly (keyof T & string)[];
+}
+
+export interface ListDiff<T> {
+  readonly added: readonly T[];
+  readonly removed: readonly T[];
+  readonly changed: readonly Changed<T>[];
+}
+
+export interface ConfigDiff {
+  /** The same public key is the same peer; a new `name` is a changed field. */
+  readonly peers: ListDiff<PeerConfig>;
+  /** The same name is the same link. */
+  readonly links: ListDiff<LinkConfig>;
+  readonly addresses: { readonly added: readonly Cidr[]; readonly removed: readonly Cidr[] };
+  /** undefined = as before. */
+  readonly mtu: { readonly before: number; readonly after: number } | undefined;
+  readonly listen: Changed<Config['listen']> | undefined;
+  readonly routing: Changed<Config['routing']> | undefined;
+  readonly logLevel: Config['runtime']['logLevel'] | undefined;
+  /** Paths that a running instance cannot change (`identity.privateKeyFile`, `tunnel.interface` …): they need a restart. */
+  readonly needsRestart: readonly string[];
+}
+
+export function diffConfigs(before: Config, after: Config): ConfigDiff {
+  const beforeAddresses = new Map(before.tunnel.addresses.map((cidr) => [formatCidr(cidr), cidr]));
+  const afterAddresses = new Map(after.tunnel.addresses.map((cidr) => [formatCidr(cidr), cidr]));
+  const { mtu } = before.tunnel;
+  return {
+    peers: diffLists(before.peers, after.peers, (peer) => peer.publicKey),
+    links: diffLists(before.links, after.links, (link) => link.name),
+    addresses: {
+      added: missingFrom(beforeAddresses, afterAddresses),
+      removed: missingFrom(afterAddresses, beforeAddresses),
+    },
+    mtu: mtu === after.tunnel.mtu ? undefined : { before: mtu, after: after.tunnel.mtu },
+    listen: changedOrNot(before.listen, after.listen),
+    routing: changedOrNot(before.routing, after.routing),
+    logLevel: before.runtime.logLevel === after.runtime.logLevel ? undefined : after.runtime.logLevel,
+    needsRestart: fixedPaths.filter(([, read]) => read(before) !== read(after)).map(([path]) => path),
+  };
+}
+
+/** Fixed while the process lives: file descriptors, memory and threads were made from them. */
+const fixedPaths: readonly (readonly [string, (config: Config) => unknown])[] = [
+  ['name', (config) => config.name],
+  ['identity.privateKeyFile', (config) => config.identity.privateKeyFile],
+  ['tunnel.interface', (config) => config.tunnel.interface],
+  ['runtime.placement', (config) => config.runtime.placement],
+  ['runtime.sealedLog', (config) => config.runtime.sealedLogBytes],
+  ['runtime.replayWindow', (config) => config.runtime.replayWindow],
+  ['runtime.runDirectory', (config) => config.runtime.runDirectory],
+  ['runtime.stateDirectory', (config) => config.runtime.stateDirectory],
+];
+
+/** One sentence for each change; empty = nothing changed. */
+export function describeDiff(diff: ConfigDiff): string[] {
+  return [
+    ...describeList('peer', diff.peers),
+    ...describeList('link', diff.links),
+    ...diff.addresses.added.map((cidr) => `address ${formatCidr(cidr)} added`),
+    ...diff.addresses.removed.map((cidr) => `address ${formatCidr(cidr)} removed`),
+    ...(diff.mtu === undefined ? [] : [`tunnel.mtu changed from ${diff.mtu.before} to ${diff.mtu.after}`]),
+    ...(diff.listen === undefined
+      ? []
+      : [`listen.udp changed from ${diff.listen.before.udp} to ${diff.listen.after.udp}`]),
+    ...(diff.routing?.fields ?? []).map((field) => `routing.${field} changed to ${diff.routing?.after[field]}`),
+    ...(diff.logLevel === undefined ? [] : [`runtime.logLevel changed to ${diff.logLevel}`]),
+    ...diff.needsRestart.map((path) => `${path} changed in the file: restart the instance to apply it`),
+  ];
+}
+
+function describeList<T extends { readonly name: string }>(noun: string, diff: ListDiff<T>): string[] {
+  return [
+    ...diff.added.map((entry) => `${noun} ${entry.name} added`),
+    ...diff.removed.map((entry) => `${noun} ${entry.name} removed`),
+    ...diff.changed.map(({ after, fields }) => `${noun} ${after.name} changed: ${fields.join(', ')}`),
+  ];
+}
+
+function diffLists<T extends object>(
+  before: readonly T[],
+  after: readonly T[],
+  idOf: (entry: T) => string,
+): ListDiff<T> {
+  const old = new Map(before.map((entry) => [idOf(entry), entry]));
+  const current = new Map(after.map((entry) => [idOf(entry), entry]));
+  const changed = after.flatMap((entry) => {
+    const previous = old.get(idOf(entry));
+    const change = previous === undefined ? undefined : changedOrNot(previous, entry);
+    return change === undefined ? [] : [change];
+  });
+  return { added: missingFrom(old, current), removed: missingFrom(current, old), changed };
+}
+
+/** Entries of `these` whose key `known` does not have. */
+function missingFrom<T>(known: ReadonlyMap<string, T>, these: ReadonlyMap<string, T>): T[] {
+  return [...these].filter(([key]) => !known.has(key)).map(([, entry]) => entry);
+}
+
+function changedOrNot<T extends object>(before: T, after: T): Changed<T> | undefined {
+  const names = Object.keys(after) as (keyof T & string)[];
+  const fields = names.filter((name) => canonical(before[name]) !== canonical(after[name]));
+  return fields.length === 0 ? undefined : { before, after, fields };
+}
+
+/** Prefixes are a set; endpoints are an order of preference and stay one. */
+function canonical(value: unknown): string {
+  if (!Array.isArray(value)) return String(value);
+  const texts = value.map((entry: Cidr | { host: string; port: number }) =>
+    'prefix' in entry ? formatCidr(entry) : formatEndpoint(entry),
+  );
+  return value.some((entry: object) => 'prefix' in entry) ? texts.sort().join() : texts.join();
+}

@@ -1,0 +1,119 @@
+/** Object → commented YAML that `parse.ts` reads back to the same configuration. */
+import { Document, isMap, isPair, isScalar, isSeq, type Pair, visit } from 'yaml';
+import { formatCidr, formatEndpoint } from './address.ts';
+import type { Config, LinkConfig, PeerConfig } from './config.ts';
+import { formatPath, type KeyPath } from './problems.ts';
+import type { ConfigInput } from './schema.ts';
+import { formatDurationMs, formatSizeBytes } from './units.ts';
+
+const heading = [
+  ' Configuration of a Hawser instance. `hawser check FILE` names everything that is wrong with it,',
+  ' `hawser schema` prints all keys, their defaults and limits.',
+].join('\n');
+
+/** Said before the first key of that path; list indices are left out. */
+const comments: Readonly<Record<string, string>> = {
+  'identity.privateKeyFile': 'Mode 0600; a relative path starts at the folder of this file.',
+  'tunnel.addresses': 'Addresses of this host inside the tunnel; the network of each is routed through it.',
+  'tunnel.mtu': '1420 fits nearly every path; at least 1280 with IPv6 inside.',
+  links: 'Ways out of this host. Without any, the routing of the kernel chooses.',
+  'links.rate': 'Mbit/s, or auto.',
+  listen: 'The port others send to; 0 = any free one.',
+  'peers.presharedKeyFile': 'The same 32 bytes on both sides, mode 0600.',
+  'peers.allowedIPs': 'What the peer may send from, and what is routed to it.',
+  'peers.endpoints': 'Where the peer is reached first; it may move later.',
+  'peers.keepalive': 'Keeps the way back open through NAT and firewalls.',
+  'routing.onExit': 'open = ordinary routes take over when hawser stops; closed = traffic is blocked.',
+};
+
+/** Short lists read better on one line. */
+const oneLine = new Set(['tunnel.addresses', 'peers.allowedIPs', 'peers.endpoints']);
+
+/** `extra` adds comments at exact paths (`peers[0]`), for what an import could not take over. */
+export function generateConfig(input: ConfigInput, extra: Readonly<Record<string, string>> = {}): string {
+  const document = new Document(input);
+  document.commentBefore = heading;
+  if (isMap(document.contents)) document.contents.items.forEach(separate);
+  const said = new Set<string>();
+  visit(document, {
+    Pair(_, pair, ancestors) {
+      const keys = pathOf([...ancestors, pair]);
+      const general = formatPath(keys.filter((key) => typeof key === 'string'));
+      comment(pair, said.has(general) ? undefined : comments[general], extra[formatPath(keys)]);
+      said.add(general);
+      if (isSeq(pair.value) && oneLine.has(general)) pair.value.flow = true;
+    },
+    Map(_, map, ancestors) {
+      const keys = pathOf([...ancestors, map]);
+      const text = typeof keys.at(-1) === 'number' ? extra[formatPath(keys)] : undefined;
+      if (text !== undefined) map.commentBefore = indented(text);
+    },
+  });
+  return document.toString({ lineWidth: 110, flowCollectionPadding: false });
+}
+
+/** An empty line before each of the main parts. */
+function separate(pair: Pair, index: number): void {
+  if (index > 0 && isScalar(pair.key)) pair.key.spaceBefore = true;
+}
+
+function comment(pair: Pair, ...texts: (string | undefined)[]): void {
+  const present = texts.filter((text) => text !== undefined);
+  if (present.length > 0 && isScalar(pair.key)) pair.key.commentBefore = indented(present.join('\n'));
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, ' ');
+}
+
+/** Keys from the root down to the last of `nodes`. */
+function pathOf(nodes: readonly unknown[]): KeyPath {
+  const keys: (string | number)[] = [];
+  for (const [index, node] of nodes.entries()) {
+    if (isPair(node) && isScalar(node.key)) keys.push(String(node.key.value));
+    const parent = nodes[index - 1];
+    if (isSeq(parent)) keys.push(parent.items.indexOf(node));
+  }
+  return keys;
+}
+
+/** The file that would parse to `config`, every default written out. */
+export function configToInput(config: Config): ConfigInput {
+  const { sealedLogBytes, ...runtime } = config.runtime;
+  return {
+    name: config.name,
+    identity: config.identity,
+    tunnel: { ...config.tunnel, addresses: config.tunnel.addresses.map(formatCidr) },
+    ...(isImplicit(config.links) ? {} : { links: config.links.map(linkToInput) }),
+    listen: config.listen,
+    peers: config.peers.map(peerToInput),
+    runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
+    routing: config.routing,
+  };
+}
+
+function isImplicit(links: readonly LinkConfig[]): boolean {
+  const [only] = links;
+  return links.length === 1 && only?.name === 'default' && only.interface === undefined && only.rateBps === undefined;
+}
+
+function linkToInput(link: LinkConfig): NonNullable<ConfigInput['links']>[number] {
+  return {
+    name: link.name,
+    ...(link.interface === undefined ? {} : { interface: link.interface }),
+    priority: link.priority,
+    rate: link.rateBps === undefined ? 'auto' : link.rateBps / 1e6,
+  };
+}
+
+function peerToInput(peer: PeerConfig): NonNullable<ConfigInput['peers']>[number] {
+  return {
+    name: peer.name,
+    publicKey: peer.publicKey,
+    ...(peer.presharedKeyFile === undefined ? {} : { presharedKeyFile: peer.presharedKeyFile }),
+    allowedIPs: peer.allowedIPs.map(formatCidr),
+    endpoints: peer.endpoints.map(formatEndpoint),
+    keepalive: peer.keepaliveMs === 0 ? 'off' : formatDurationMs(peer.keepaliveMs),
+    cipher: peer.cipher,
+  };
+}

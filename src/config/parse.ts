@@ -1,0 +1,168 @@
+/** YAML text → frozen `Config`, or every problem in it at once. Reads no key files: `keys.ts` does, when they are needed. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { messageOf } from '../base/errors.ts';
+import { maskCidr } from './address.ts';
+import type { Config, LinkConfig, PeerConfig } from './config.ts';
+import { crossCheck } from './cross-checks.ts';
+import { ConfigError, type Finding, findingsOf, formatPath, type KeyPath, type Problem } from './problems.ts';
+import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './schema.ts';
+
+export type ParseResult =
+  | { readonly config: Config; readonly problems: readonly [] }
+  | { readonly config: undefined; readonly problems: readonly Problem[] };
+
+/** Reads and parses `file`. Throws a ConfigError with all problems, or the one that the file cannot be read. */
+export function loadConfig(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const message = `Cannot read the file: ${messageOf(error)}`;
+    throw new ConfigError(file, [{ line: 1, column: 1, path: '', message, allowed: [] }]);
+  }
+  const result = parseConfig(text, file);
+  if (result.config === undefined) throw new ConfigError(file, result.problems);
+  return result.config;
+}
+
+/** `file` gives the instance its name and is where relative key files are looked for; it is not read. */
+export function parseConfig(text: string, file: string): ParseResult {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const syntax = syntaxProblems(document, lines, text);
+  if (syntax.fatal) return { config: undefined, problems: syntax.problems };
+  const raw: unknown = document.toJS() ?? {};
+  const name = nameOf(raw, file);
+  const parsed = schema.safeParse(raw, { reportInput: true });
+  const jsonSchema = configJsonSchema() as SchemaNode;
+  const findings = [
+    ...(parsed.error?.issues.flatMap((issue) => findingsOf(issue, jsonSchema)) ?? []),
+    ...nameFindings(raw, name),
+    ...crossCheck(raw, name),
+  ];
+  const problems = [...syntax.problems, ...findings.map((finding) => place(finding, document, lines))];
+  if (problems.length > 0 || !parsed.success) {
+    return { config: undefined, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
+  }
+  return { config: build(parsed.data, name, path.dirname(path.resolve(file))), problems: [] };
+}
+
+function nameOf(raw: unknown, file: string): string {
+  const name = typeof raw === 'object' && raw !== null && 'name' in raw ? raw.name : undefined;
+  return typeof name === 'string' ? name : path.basename(file).replace(/\.(ya?ml|json)$/, '');
+}
+
+/** A name in the file is checked by the schema; one taken from the file's name is checked here. */
+function nameFindings(raw: unknown, name: string): Finding[] {
+  if (typeof raw === 'object' && raw !== null && 'name' in raw) return [];
+  if (schema.shape.name.safeParse(name).success) return [];
+  const message = `is missing, and the file's base name "${name}" is not a name of 1 to 32 letters, digits, "-" or "_"`;
+  return [{ path: ['name'], at: 'value', message, allowed: ['home'] }];
+}
+
+/** Duplicate keys let the rest be checked too; anything else that YAML refuses does not. */
+function syntaxProblems(
+  document: Document.Parsed,
+  lines: LineCounter,
+  text: string,
+): { problems: Problem[]; fatal: boolean } {
+  const found = [...document.errors, ...document.warnings];
+  const problems = found.map((error): Problem => {
+    const { line, col } = lines.linePos(error.pos[0]);
+    const isDuplicate = error.code === 'DUPLICATE_KEY';
+    const key = /^[^\s:]+/.exec(text.slice(error.pos[0], error.pos[0] + 80))?.[0] ?? '';
+    const message = isDuplicate ? `key "${key}" stands here a second time` : `not YAML: ${error.message}`;
+    return { line, column: col, path: '', message, allowed: [] };
+  });
+  if (problems.length === 0 && document.contents !== null && !isMap(document.contents)) {
+    const message = 'the file is not a map of keys';
+    problems.push({ line: 1, column: 1, path: '', message, allowed: Object.keys(schema.shape) });
+    return { problems, fatal: true };
+  }
+  return { problems, fatal: found.some((error) => error.code !== 'DUPLICATE_KEY') };
+}
+
+function place(finding: Finding, document: Document.Parsed, lines: LineCounter): Problem {
+  const { line, col } = lines.linePos(offsetOf(finding, document));
+  const where = formatPath(finding.path);
+  return { line, column: col, path: where, message: finding.message, allowed: finding.allowed };
+}
+
+/** Where the value (or the key) begins; of what is missing, its nearest parent. */
+function offsetOf(finding: Finding, document: Document.Parsed): number {
+  if (finding.at === 'key') {
+    const parent = nodeAt(document, finding.path.slice(0, -1));
+    const pair = isMap(parent) ? parent.items.findLast((item) => keyText(item.key) === finding.path.at(-1)) : undefined;
+    const offset = pair === undefined ? undefined : offsetOfNode(pair.key);
+    if (offset !== undefined) return offset;
+  }
+  for (let length = finding.path.length; length >= 0; length--) {
+    const offset = offsetOfNode(nodeAt(document, finding.path.slice(0, length)));
+    if (offset !== undefined) return offset;
+  }
+  return 0;
+}
+
+/** As `document.getIn`, but of a key that stands twice the last one, which is the one that `toJS` takes. */
+function nodeAt(document: Document.Parsed, keys: KeyPath): unknown {
+  let node: unknown = document.contents;
+  for (const key of keys) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isMap(node)) node = node.items.findLast((item) => keyText(item.key) === key)?.value;
+    else if (isSeq(node) && typeof key === 'number') node = node.items[key];
+    else return undefined;
+  }
+  return node;
+}
+
+function keyText(key: unknown): string {
+  return String(isScalar(key) ? key.value : key);
+}
+
+function offsetOfNode(node: unknown): number | undefined {
+  if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return undefined;
+  const [start]: unknown[] = node.range;
+  return typeof start === 'number' ? start : undefined;
+}
+
+function build(input: ConfigOutput, name: string, folder: string): Config {
+  const links = input.links.map((link): LinkConfig => {
+    const rateBps = link.rate === 'auto' ? undefined : Math.round(link.rate * 1e6);
+    return { name: link.name, interface: link.interface, priority: link.priority, rateBps };
+  });
+  const implicit: LinkConfig = { name: 'default', interface: undefined, priority: 0, rateBps: undefined };
+  const { sealedLog: sealedLogBytes, ...runtime } = input.runtime;
+  return deepFreeze({
+    name,
+    identity: { privateKeyFile: path.resolve(folder, input.identity.privateKeyFile) },
+    tunnel: input.tunnel,
+    links: links.length === 0 ? [implicit] : links,
+    listen: input.listen,
+    peers: input.peers.map((peer) => buildPeer(peer, folder)),
+    runtime: { ...runtime, sealedLogBytes },
+    routing: input.routing,
+  });
+}
+
+function buildPeer(input: ConfigOutput['peers'][number], folder: string): PeerConfig {
+  const allowed = new Map(input.allowedIPs.map(maskCidr).map((cidr) => [`${cidr.addressHex}/${cidr.prefix}`, cidr]));
+  return {
+    name: input.name,
+    publicKey: input.publicKey,
+    presharedKeyFile: input.presharedKeyFile === undefined ? undefined : path.resolve(folder, input.presharedKeyFile),
+    allowedIPs: [...allowed.values()],
+    endpoints: input.endpoints,
+    keepaliveMs: input.keepalive,
+    cipher: input.cipher,
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}

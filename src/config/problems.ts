@@ -1,0 +1,162 @@
+/** Problems of a configuration in the words of its author: where, which key, what is wrong, and what would be right. */
+import type * as z from 'zod';
+import { HawserError } from '../base/errors.ts';
+import type { SchemaNode } from './schema.ts';
+
+export interface Problem {
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** `peers[0].allowedIPs[1]`; empty = the file as a whole. */
+  readonly path: string;
+  readonly message: string;
+  /** Values, ranges or examples that would be taken; empty = the message says it all. */
+  readonly allowed: readonly string[];
+}
+
+export type KeyPath = readonly (string | number)[];
+
+/** A problem before its place in the text is known. `at` = what to point at: the value, or the key itself. */
+export interface Finding {
+  readonly path: KeyPath;
+  readonly at: 'value' | 'key';
+  readonly message: string;
+  readonly allowed: readonly string[];
+}
+
+/** A configuration that cannot be used. `problems` holds all of them, in the order of the file. */
+export class ConfigError extends HawserError {
+  readonly file: string;
+  readonly problems: readonly Problem[];
+
+  constructor(file: string, problems: readonly Problem[]) {
+    super('CONFIG', problems.map((problem) => formatProblem(file, problem)).join('\n'));
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+/** `home.yaml:3:7: tunnel.mtu: 100 is out of range (allowed: 576..65456)` */
+export function formatProblem(file: string, problem: Problem): string {
+  const subject = problem.path === '' ? '' : `${problem.path}: `;
+  const allowed = problem.allowed.length === 0 ? '' : ` (allowed: ${problem.allowed.join(', ')})`;
+  return `${file}:${problem.line}:${problem.column}: ${subject}${problem.message}${allowed}`;
+}
+
+export function formatPath(path: KeyPath): string {
+  return path
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`))
+    .join('')
+    .replace(/^\./, '');
+}
+
+/** Values that the schema will know one day, and what to write until then. */
+const notYet: Readonly<Record<string, string>> = {
+  'tunnel.mtu=auto': '"auto" is not available yet: write a number (1420 fits nearly every path, 1280 the narrow ones)',
+};
+
+/** zod's issue in our words. `schema` is the root of the JSON Schema, which knows the allowed values of every path. */
+export function findingsOf(issue: z.core.$ZodIssue, schema: SchemaNode): Finding[] {
+  const path = issue.path.filter((key) => typeof key !== 'symbol');
+  const node = nodeAt(schema, path);
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys(node?.properties ?? {});
+    return issue.keys.map((key) => unknownKey([...path, key], key, known));
+  }
+  const message = notYet[`${formatPath(path)}=${String(issue.input)}`];
+  if (message !== undefined) return [{ path, at: 'value', message, allowed: allowedOf(node) }];
+  return [{ path, at: 'value', message: messageFor(issue, node), allowed: allowedOf(node) }];
+}
+
+function messageFor(issue: z.core.$ZodIssue, node: SchemaNode | undefined): string {
+  if (issue.input === undefined) return 'is missing';
+  if (issue.input === null) return 'has no value: write one, or remove the key';
+  if (Array.isArray(issue.input) && issue.code === 'too_small') return `needs at least ${issue.minimum} entry`;
+  if (Array.isArray(issue.input) && issue.code === 'too_big') return `holds more than ${issue.maximum} entries`;
+  const value = quote(issue.input);
+  if (issue.code === 'too_small' || issue.code === 'too_big') return `${value} is out of range`;
+  if (issue.code === 'not_multiple_of') return `${value} is not a multiple of ${issue.divisor}`;
+  const hint = needsQuotes(issue.input, node) ? ': put it in quotes' : '';
+  return `${value} is not ${nounOf(node)}${hint}`;
+}
+
+/** To YAML, `[2001:db8::1]:51820` without quotes is a list and `12` a number; where quotes would mend it, say so. */
+function needsQuotes(input: unknown, node: SchemaNode | undefined): boolean {
+  if (node?.type !== 'string' || typeof input === 'string' || node.enum !== undefined) return false;
+  return typeof input === 'object' || /name|path/.test(node.title ?? '');
+}
+
+function quote(value: unknown): string {
+  const json = JSON.stringify(value) ?? String(value);
+  return json.length > 60 ? `${json.slice(0, 57)}...` : json;
+}
+
+function nounOf(node: SchemaNode | undefined): string {
+  if (node?.title !== undefined) return node.title;
+  if (node?.anyOf !== undefined) return node.anyOf.map(nounOf).join(' or ');
+  if (node?.const !== undefined) return String(node.const);
+  if (node?.enum !== undefined) return 'one of the allowed values';
+  const nouns: Record<string, string> = { integer: 'a whole number', array: 'a list', object: 'a map of keys' };
+  return nouns[node?.type ?? ''] ?? `a ${node?.type ?? 'value that is known here'}`;
+}
+
+function allowedOf(node: SchemaNode | undefined): string[] {
+  if (node === undefined) return [];
+  if (node.anyOf !== undefined) return node.anyOf.flatMap(allowedOf);
+  if (node.const !== undefined) return [String(node.const)];
+  const listed = node.enum ?? node.examples;
+  if (listed !== undefined) return listed.map(String);
+  if (node.minimum !== undefined && node.maximum !== undefined) {
+    const steps = node.multipleOf === undefined ? '' : ` in steps of ${node.multipleOf}`;
+    return [`${node.minimum}..${node.maximum}${steps}`];
+  }
+  return Object.keys(node.properties ?? {});
+}
+
+function nodeAt(root: SchemaNode, path: KeyPath): SchemaNode | undefined {
+  let node: SchemaNode | undefined = root;
+  for (const key of path) node = typeof key === 'number' ? node?.items : node?.properties?.[key];
+  return node;
+}
+
+function unknownKey(path: KeyPath, key: string, known: readonly string[]): Finding {
+  const near = nearest(key, known);
+  const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+  return { path, at: 'key', message: `unknown key "${key}"${hint}`, allowed: known };
+}
+
+/** The known word nearest to a mistyped one; undefined when none is near enough to be meant. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const wanted = word.toLowerCase();
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of known) {
+    const target = candidate.toLowerCase();
+    const contained = wanted.length >= 3 && (target.startsWith(wanted) || wanted.startsWith(target));
+    const distance = contained ? 1 : editDistance(wanted, target);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Levenshtein distance, with two neighbours swapped counting as one mistake (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
+      row.push(cost);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}

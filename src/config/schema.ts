@@ -1,0 +1,190 @@
+/**
+ * Shape, defaults and limits of the configuration file, and the JSON Schema for editors. `title` of a leaf completes the
+ * sentence "… is not ___" in problems; `examples` are shown as its allowed values.
+ */
+import * as z from 'zod';
+import { parseCidr, parseEndpoint } from './address.ts';
+import { parseKey } from './keys.ts';
+import { parseDurationMs, parseSizeBytes } from './units.ts';
+
+interface LeafWords {
+  readonly title: string;
+  readonly examples: readonly string[];
+  readonly description?: string;
+}
+
+/** A string that `parse` turns into its value; undefined from `parse` is a problem. */
+function text<T>(parse: (input: string) => T | undefined, words: LeafWords) {
+  return z
+    .string()
+    .meta({ ...words, examples: [...words.examples] })
+    .transform((input, context): T => {
+      const value = parse(input);
+      if (value !== undefined) return value;
+      context.issues.push({ code: 'custom', input });
+      return z.NEVER;
+    });
+}
+
+function when(accepted: (input: string) => boolean): (input: string) => string | undefined {
+  return (input) => (accepted(input) ? input : undefined);
+}
+
+/** Names become file names, socket names and actor ids (`wan-link.fibre`). */
+const isName = (input: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(input);
+const nameWords = { title: 'a name of 1 to 32 letters, digits, "-" or "_"', examples: ['home'] };
+
+/** IFNAMSIZ is 16 with the final zero; the rest is dev_valid_name() of net/core/dev.c, and "%" which TUNSETIFF expands. */
+function isInterfaceName(input: string): boolean {
+  const length = Buffer.byteLength(input);
+  return length >= 1 && length <= 15 && input !== '.' && input !== '..' && !/[\s/:%\p{Cc}]/u.test(input);
+}
+
+const interfaceName = (examples: string[]) =>
+  text(when(isInterfaceName), {
+    title: 'an interface name of 1 to 15 bytes without spaces, "/", ":" and "%"',
+    examples,
+  });
+
+const isPath = (input: string): boolean => input.length > 0 && !input.includes('\0');
+const filePath = (example: string, description: string) =>
+  text(when(isPath), { title: 'a file path', examples: [example], description });
+const absolutePath = (input: string): boolean => isPath(input) && input.startsWith('/');
+const folder = (examples: string[]) => text(when(absolutePath), { title: 'an absolute path', examples });
+
+const isPublicKey = (input: string): boolean => parseKey(input)?.some((byte) => byte !== 0) === true;
+
+/** From one packet every 100 ms to what a stock peer stores (16 bits of seconds). */
+const keepaliveLimitsMs = { least: 100, most: 65_535_000 } as const;
+
+function parseKeepaliveMs(input: string): number | undefined {
+  if (input === 'off') return 0;
+  const valueMs = parseDurationMs(input);
+  if (valueMs === undefined || valueMs < keepaliveLimitsMs.least || valueMs > keepaliveLimitsMs.most) return undefined;
+  return valueMs;
+}
+
+/** The log is a circular arena addressed by masking, so its size is a power of two. */
+function parseLogBytes(input: string): number | undefined {
+  const value = parseSizeBytes(input);
+  if (value === undefined || value < 2 ** 20 || value > 2 ** 30 || (value & (value - 1)) !== 0) return undefined;
+  return value;
+}
+
+const cidr = text(parseCidr, { title: 'an address with a prefix length', examples: ['10.9.0.2/24', 'fd00:9::2/64'] });
+
+const identity = z.strictObject({
+  privateKeyFile: filePath('/etc/hawser/home.key', 'Private key, mode 0600; relative to the folder of this file.'),
+});
+
+const tunnel = z.strictObject({
+  interface: interfaceName(['hawser0']).prefault('hawser0'),
+  addresses: z
+    .array(cidr)
+    .min(1)
+    .meta({ title: 'a list of addresses', examples: ['[10.9.0.2/24, "fd00:9::2/64"]'] }),
+  // 576: RFC 791's datagram that every host takes. 65456: 65535 less what UDP over IPv6 and the data message add.
+  mtu: z.int().min(576).max(65456).default(1420),
+});
+
+const link = z.strictObject({
+  name: text(when(isName), { ...nameWords, examples: ['fibre', 'lte'] }),
+  interface: interfaceName(['eth0']).optional(),
+  priority: z.int().min(0).max(255).default(0).describe('0 is the most preferred.'),
+  rate: z
+    .union([z.literal('auto'), z.number().min(0.1).max(400_000)])
+    .default('auto')
+    .describe('Mbit/s the link carries at most; auto = learnt.'),
+});
+
+const peer = z.strictObject({
+  name: text(when(isName), { ...nameWords, examples: ['hub'] }),
+  publicKey: text(when(isPublicKey), {
+    title: 'a public key: 32 bytes as canonical base64',
+    examples: ['44 characters as `hawser keygen --public FILE` prints them'],
+  }),
+  presharedKeyFile: filePath('/etc/hawser/hub.psk', 'Preshared key, mode 0600, the same on both sides.').optional(),
+  allowedIPs: z
+    .array(cidr)
+    .default([])
+    .describe('What the peer may send from; also routed to it. The longest prefix wins.'),
+  endpoints: z
+    .array(
+      text(parseEndpoint, {
+        title: 'an endpoint (host:port)',
+        examples: ['203.0.113.1:51820', '"[2001:db8::1]:51820"', 'hub.example.net:51820'],
+      }),
+    )
+    .max(16)
+    .default([]),
+  keepalive: text(parseKeepaliveMs, {
+    title: 'a duration of 100ms to 65535s, or off',
+    examples: ['25s', '500ms', 'off'],
+  }).prefault('off'),
+  cipher: z.enum(['auto', 'chacha20-poly1305', 'aes-256-gcm']).default('auto'),
+});
+
+const runtime = z.strictObject({
+  placement: z
+    .enum(['dedicated', 'compact'])
+    .default('dedicated')
+    .describe('dedicated = a thread per actor; compact = several actors a thread, for small machines.'),
+  sealedLog: text(parseLogBytes, {
+    title: 'a power of two from 1MiB to 1GiB',
+    examples: ['16MiB', '32MiB', '64MiB'],
+  }).prefault('32MiB'),
+  replayWindow: z.int().min(64).max(1_048_576).multipleOf(64).default(65_536),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  runDirectory: folder(['/run/hawser']).prefault('/run/hawser'),
+  stateDirectory: folder(['/var/lib/hawser']).prefault('/var/lib/hawser'),
+});
+
+const routing = z.strictObject({
+  fwmark: z
+    .union([z.literal('auto'), z.int().min(1).max(0xffff_ffff)])
+    .default('auto')
+    .describe("Mark of the daemon's own packets, which stay outside the tunnel."),
+  onExit: z
+    .enum(['open', 'closed'])
+    .default('open')
+    .describe('open = traffic returns to the ordinary routes when hawser stops; closed = it is blocked.'),
+});
+
+export const schema = z.strictObject({
+  name: text(when(isName), nameWords).optional().describe("Name of the instance; without it the file's base name."),
+  identity,
+  tunnel,
+  links: z.array(link).max(16).default([]).describe('None = the routing of the kernel chooses.'),
+  listen: z.strictObject({ udp: z.int().min(0).max(65535).default(0).describe('0 = any free port.') }).prefault({}),
+  peers: z.array(peer).default([]),
+  runtime: runtime.prefault({}),
+  routing: routing.prefault({}),
+});
+
+/** What the file may hold, as an object. */
+export type ConfigInput = z.input<typeof schema>;
+export type ConfigOutput = z.output<typeof schema>;
+
+/** One node of the JSON Schema, as far as problems need it. */
+export interface SchemaNode {
+  readonly title?: string;
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly examples?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly multipleOf?: number;
+  readonly anyOf?: readonly SchemaNode[];
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly items?: SchemaNode;
+}
+
+/** JSON Schema (draft 2020-12) of the file, for editors and for `hawser schema`. */
+export function configJsonSchema(): Record<string, unknown> {
+  return {
+    ...z.toJSONSchema(schema, { io: 'input' }),
+    $id: 'https://hawser.invalid/config.schema.json',
+    title: 'Hawser configuration',
+  };
+}

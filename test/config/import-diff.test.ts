@@ -1,0 +1,164 @@
+import t from 'tap';
+import type { Config } from '../../src/config/config.ts';
+import { describeDiff, diffConfigs } from '../../src/config/diff.ts';
+import { parseConfig } from '../../src/config/parse.ts';
+import { importWgQuick } from '../../src/config/wg-quick.ts';
+
+const secret = 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=';
+const keyA = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
+const keyB = 'TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=';
+
+function configOf(text: string): Config {
+  const { config, problems } = parseConfig(text, '/etc/hawser/wg0.yaml');
+  if (config === undefined) throw new Error(JSON.stringify(problems));
+  return config;
+}
+
+const wgQuick = `
+[Interface]
+PrivateKey = ${secret}
+Address = 10.0.0.2/24, fd00::2/64
+Address = 10.1.0.2
+ListenPort = 51820
+FwMark = 0xca6c
+DNS = 1.1.1.1
+postup = iptables -A FORWARD -i %i -j ACCEPT
+
+# the hub
+[Peer]
+publickey=${keyA}
+PresharedKey = ${secret}
+AllowedIPs = 0.0.0.0/0, ::/0   # everything
+Endpoint = [2001:db8::1]:51820
+PersistentKeepalive = 25
+
+[Peer]
+# Name = phone
+PublicKey = ${keyB}
+AllowedIPs = 10.0.0.7/32, 0.0.0.0/0
+PersistentKeepalive = off
+`;
+
+t.test('importWgQuick() makes a configuration that means the same', async (t) => {
+  const imported = importWgQuick(wgQuick, 'wg0');
+  t.strictSame(imported.problems, []);
+  const config = configOf(imported.yaml);
+  t.match(config, {
+    name: 'wg0',
+    identity: { privateKeyFile: '/etc/hawser/wg0.key' },
+    tunnel: { interface: 'wg0', mtu: 1420 },
+    listen: { udp: 51_820 },
+    routing: { fwmark: 0xca6c },
+  });
+  t.strictSame(
+    config.tunnel.addresses.map(({ address, prefix }) => `${address}/${prefix}`),
+    ['10.0.0.2/24', 'fd00::2/64', '10.1.0.2/32'],
+  );
+  const prefixes = config.peers.map((peer) => peer.allowedIPs.map(({ address, prefix }) => `${address}/${prefix}`));
+  t.strictSame(prefixes, [['::/0'], ['10.0.0.7/32', '0.0.0.0/0']], 'the last peer keeps a prefix that two have');
+  t.match(config.peers, [
+    {
+      name: 'the-hub',
+      publicKey: keyA,
+      presharedKeyFile: '/etc/hawser/wg0-the-hub.psk',
+      endpoints: [{ host: '2001:db8::1', port: 51_820 }],
+      keepaliveMs: 25_000,
+    },
+    { name: 'phone', publicKey: keyB, presharedKeyFile: undefined, endpoints: [], keepaliveMs: 0 },
+  ]);
+});
+
+t.test('importWgQuick() keeps secrets out of the YAML and says what it leaves out', async (t) => {
+  const imported = importWgQuick(wgQuick, 'wg0');
+  t.notOk(imported.yaml.includes(secret));
+  t.strictSame(imported.keyFiles, [
+    { file: 'wg0.key', key: secret },
+    { file: 'wg0-the-hub.psk', key: secret },
+  ]);
+  t.match(imported.notes, [
+    /^Line 8, DNS, is left out: .*resolvectl/,
+    /^Line 9, postup, is left out: .*ExecStartPost/,
+    /^0\.0\.0\.0\/0 of peer the-hub is left out: a later peer has it too/,
+  ]);
+  for (const note of imported.notes) t.ok(imported.yaml.includes(`# ${note}`), 'the note stands in the YAML too');
+});
+
+t.test('importWgQuick() names every problem with its line and never the secret', async (t) => {
+  const { problems } = importWgQuick(
+    `[Interface]
+PrivateKey = ${secret.slice(1)}
+Address = 10.0.0/24
+ListenPort = 70000
+Colour = red
+[Pear]
+[Peer]
+AllowedIPs = 10.0.0.1/32
+Endpoint = 10.0.0.1
+nonsense
+`,
+    'wg0',
+  );
+  t.strictSame(
+    problems.map(({ line, path }) => `${line} ${path}`),
+    ['2 PrivateKey', '3 Address', '4 ListenPort', '5 Colour', '6 ', '7 PublicKey', '9 Endpoint', '10 '],
+  );
+  t.notOk(JSON.stringify(problems).includes(secret.slice(1)));
+});
+
+const base = `
+identity: { privateKeyFile: home.key }
+tunnel: { addresses: [10.9.0.2/24, "fd00:9::2/64"] }
+links: [{ name: fibre, interface: eth0 }, { name: lte, interface: wwan0 }]
+peers:
+  - { name: hub, publicKey: "${keyA}", allowedIPs: [10.9.0.0/24, 10.8.0.0/24], endpoints: ["a:1", "b:2"] }
+`;
+
+t.test('diffConfigs() finds nothing between files that mean the same', async (t) => {
+  const reordered = base
+    .replace('[10.9.0.2/24, "fd00:9::2/64"]', '["FD00:9:0::2/64", 10.9.0.2/24]')
+    .replace('[10.9.0.0/24, 10.8.0.0/24]', '[10.8.0.9/24, 10.9.0.0/24]')
+    .replace(
+      '[{ name: fibre, interface: eth0 }, { name: lte, interface: wwan0 }]',
+      '[{ name: lte, interface: wwan0 }, { name: fibre, interface: eth0 }]',
+    );
+  const diff = diffConfigs(configOf(base), configOf(reordered));
+  t.strictSame(describeDiff(diff), []);
+  t.equal(diff.mtu, undefined);
+});
+
+t.test('diffConfigs() tells peers by key, links by name, and what needs a restart', async (t) => {
+  const changed = base
+    .replace('addresses: [10.9.0.2/24,', 'mtu: 1400, addresses: [10.9.0.3/24,')
+    .replace('{ name: lte, interface: wwan0 }', '{ name: fibre2, interface: eth1 }')
+    .replace('interface: eth0', 'interface: eth0, priority: 5, rate: 20')
+    .replace('name: hub', 'name: hub2')
+    .replace('["a:1", "b:2"]', '["b:2", "a:1"]')
+    .concat(`  - { name: new, publicKey: "${keyB}" }
+listen: { udp: 7 }
+routing: { onExit: closed }
+runtime: { logLevel: debug, sealedLog: 64MiB }
+`);
+  const diff = diffConfigs(configOf(base), configOf(changed));
+  t.match(diff.peers, {
+    added: [{ name: 'new' }],
+    removed: [],
+    changed: [{ before: { name: 'hub' }, after: { name: 'hub2' }, fields: ['name', 'endpoints'] }],
+  });
+  t.strictSame(diff.needsRestart, ['runtime.sealedLog']);
+  t.strictSame(describeDiff(diff), [
+    'peer new added',
+    'peer hub2 changed: name, endpoints',
+    'link fibre2 added',
+    'link lte removed',
+    'link fibre changed: priority, rateBps',
+    'address 10.9.0.3/24 added',
+    'address 10.9.0.2/24 removed',
+    'tunnel.mtu changed from 1420 to 1400',
+    'listen.udp changed from 0 to 7',
+    'routing.onExit changed to closed',
+    'runtime.logLevel changed to debug',
+    'runtime.sealedLog changed in the file: restart the instance to apply it',
+  ]);
+  const back = diffConfigs(configOf(changed), configOf(base));
+  t.match(back.peers, { added: [], removed: [{ name: 'new' }] });
+});

@@ -94,7 +94,8 @@ export const received = {
   slotAt: 60,
   /** f64: CLOCK_REALTIME microseconds the kernel received it. */
   timeAt: 64,
-  /** i32: 0 or 1, whether the payload's later datagrams may be of other types than the first. */
+  /** i32: datagrams the opener has dealt with; kept here so that it can stop in the middle when its output is full. */
+  progressAt: 72,
   payloadAt: 80,
 } as const;
 

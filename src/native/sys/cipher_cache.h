@@ -1,0 +1,64 @@
+// Cipher contexts of one thread, one per key slot, direction and cipher; keyed by the slot's generation, so that a slot that
+// was zeroed and used again never meets the context of the keys before.
+#pragma once
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "aead.h"
+#include "tables.h"
+
+namespace hawser {
+
+class CipherCache {
+ public:
+  enum class Direction { Send, Receive };
+
+  CipherCache(SessionTable sessions, Direction direction)
+      : sessions_(sessions), direction_(direction), entries_(static_cast<size_t>(sessions.slots()) * 2) {}
+
+  // Null when the slot is not ready or its key cannot be used.
+  AeadContext* get(int32_t index, Cipher cipher) {
+    if (!sessions_.has(index)) return nullptr;
+    uint8_t* slot = sessions_.slot(index);
+    if (word(slot, layout::session_stateAt).load(std::memory_order_acquire) != layout::slotState_ready) return nullptr;
+    const int32_t generation = word(slot, layout::session_generationAt).load(std::memory_order_acquire);
+    const bool aes = cipher == Cipher::Aes256Gcm;
+    Entry& entry = entries_[static_cast<size_t>(index) * 2 + (aes ? 1 : 0)];
+    if (entry.context != nullptr && entry.generation == generation && entry.cipher == cipher) return entry.context.get();
+    entry.context = std::make_unique<AeadContext>();
+    entry.generation = generation;
+    entry.cipher = cipher;
+    if (!entry.context->initialise(cipher, slot + keyAt(aes), direction_ == Direction::Send)) entry.context.reset();
+    return entry.context.get();
+  }
+
+  // Forgets contexts of slots that are no longer ready: their keys are to be gone from memory.
+  void sweep() {
+    for (size_t i = 0; i < entries_.size(); i++) {
+      Entry& entry = entries_[i];
+      if (entry.context == nullptr) continue;
+      uint8_t* slot = sessions_.slot(static_cast<int32_t>(i / 2));
+      const bool ready = word(slot, layout::session_stateAt).load(std::memory_order_acquire) == layout::slotState_ready;
+      if (!ready || word(slot, layout::session_generationAt).load(std::memory_order_acquire) != entry.generation) entry.context.reset();
+    }
+  }
+
+ private:
+  struct Entry {
+    std::unique_ptr<AeadContext> context;
+    int32_t generation = 0;
+    Cipher cipher = Cipher::ChaCha20Poly1305;
+  };
+
+  int64_t keyAt(bool aes) const {
+    if (direction_ == Direction::Send) return aes ? layout::session_sendKeyAesAt : layout::session_sendKeyAt;
+    return aes ? layout::session_receiveKeyAesAt : layout::session_receiveKeyAt;
+  }
+
+  SessionTable sessions_;
+  Direction direction_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace hawser

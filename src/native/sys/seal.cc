@@ -1,0 +1,133 @@
+#include "seal.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace hawser {
+
+int Sealer::open(const Order& order, RingProducer* link) {
+  const Cipher cipher = sessions_.has(order.slot)
+                            ? static_cast<Cipher>(cell<int32_t>(sessions_.slot(order.slot), layout::session_sendCipherAt))
+                            : Cipher::ChaCha20Poly1305;
+  context_ = ciphers_.get(order.slot, cipher);
+  if (context_ == nullptr) return -ENOKEY;
+  slot_ = sessions_.slot(order.slot);
+  if (order.nowUs >= cell<double>(slot_, layout::session_expiryAt)) return -EKEYEXPIRED;
+  order_ = order;
+  link_ = link;
+  index_ = cell<uint32_t>(slot_, cipher == Cipher::Aes256Gcm ? layout::session_remoteIndexAesAt : layout::session_remoteIndexAt);
+  descriptor_ = nullptr;
+  counters_ = 0;
+  sealedBytes_ = 0;
+  return 0;
+}
+
+int Sealer::train(uint8_t* record, uint32_t maxSegments) {
+  VnetHeader vnet;
+  std::memcpy(&vnet, record + layout::train_vnetAt, sizeof vnet);
+  const uint32_t length = cell<uint32_t>(record, layout::train_lengthAt);
+  uint32_t& progress = cell<uint32_t>(record, layout::train_progressAt);
+  Segmenter segmenter;
+  if (!segmenter.begin(vnet, record + layout::train_packetAt, length)) return -EBADMSG;
+  const uint32_t count = std::min(maxSegments, segmenter.count() - std::min(progress, segmenter.count()));
+  if (count == 0) return 0;
+  // Taken before sealing, so that a thread that dies in between wastes counters and never repeats one.
+  counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(count);
+  counters_ = count;
+  if (counter_ + count >= kRejectAfterMessages) return -EKEYEXPIRED;
+  uint32_t done = 0;
+  for (; done < count; done++) {
+    const uint32_t segmentLength = segmenter.lengthOf(progress);
+    if (!room(padded(segmentLength) + kDataHeaderBytes + kTagBytes)) break;
+    sealOne(segmenter.build(progress), segmentLength);
+    progress += 1;
+  }
+  segmenter.restore();
+  return done == 0 ? -ENOSPC : static_cast<int>(done);
+}
+
+int Sealer::packet(uint8_t* bytes, uint32_t length) {
+  counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(1);
+  counters_ = 1;
+  if (counter_ + 1 >= kRejectAfterMessages) return -EKEYEXPIRED;
+  if (!room(padded(length) + kDataHeaderBytes + kTagBytes)) return -ENOSPC;
+  sealOne(bytes, length);
+  return 1;
+}
+
+uint32_t Sealer::close() {
+  finishDescriptor();
+  if (link_ != nullptr) link_->publish();
+  link_ = nullptr;
+  return sealedBytes_;
+}
+
+// WireGuard pads to 16, but not beyond the MTU (a full packet stays as it is).
+uint32_t Sealer::padded(uint32_t length) const {
+  const uint32_t rounded = (length + 15) & ~15u;
+  return std::max(length, std::min(rounded, order_.maxPaddedBytes));
+}
+
+// Makes sure that a packet of `sealedBytes` may follow in the current descriptor, or in a new one.
+bool Sealer::room(uint32_t sealedBytes) {
+  if (descriptor_ != nullptr) {
+    const bool fits = packets_ < kMaxDescriptorPackets && used_ + sealedBytes <= kMaxDescriptorBytes;
+    // UDP_SEGMENT cuts equal pieces: a longer packet cannot follow, and nothing follows a shorter one.
+    if (fits && lastBytes_ == segmentBytes_ && sealedBytes <= segmentBytes_) return true;
+    finishDescriptor();
+  }
+  return startDescriptor();
+}
+
+bool Sealer::startDescriptor() {
+  descriptor_ = link_->claim(layout::descriptor_bytes);
+  if (descriptor_ == nullptr) return false;
+  position_ = log_.reserve(kMaxDescriptorBytes);
+  used_ = packets_ = segmentBytes_ = lastBytes_ = 0;
+  firstCounter_ = counter_;
+  return true;
+}
+
+void Sealer::finishDescriptor() {
+  if (descriptor_ == nullptr) return;
+  log_.trim(position_, used_);
+  if (packets_ != 0) {
+    cell<uint32_t>(descriptor_, layout::descriptor_positionAt) = position_;
+    cell<uint32_t>(descriptor_, layout::descriptor_countAt) = packets_;
+    cell<uint32_t>(descriptor_, layout::descriptor_segmentBytesAt) = segmentBytes_;
+    cell<uint32_t>(descriptor_, layout::descriptor_lastBytesAt) = lastBytes_;
+    cell<int32_t>(descriptor_, layout::descriptor_pathAt) = order_.path;
+    cell<int32_t>(descriptor_, layout::descriptor_classAt) = order_.trafficClass;
+    cell<uint64_t>(descriptor_, layout::descriptor_counterAt) = firstCounter_;
+    cell<int32_t>(descriptor_, layout::descriptor_slotAt) = order_.slot;
+    cell<uint32_t>(descriptor_, layout::descriptor_lengthAt) = used_;
+    link_->commit(layout::descriptor_bytes, layout::recordType_descriptor);
+    sealedBytes_ += used_;
+  }
+  descriptor_ = nullptr;
+}
+
+void Sealer::sealOne(uint8_t* plain, uint32_t length) {
+  const uint32_t paddedLength = padded(length);
+  uint8_t* target = log_.at(position_) + used_;
+  std::memcpy(target, &kTypeData, 1);
+  target[1] = target[2] = target[3] = 0;
+  std::memcpy(target + 4, &index_, 4);
+  std::memcpy(target + 8, &counter_, 8);
+  // The zeros stand where the next segment begins, so they are lent and given back.
+  uint8_t borrowed[16];
+  const uint32_t padding = paddedLength - length;
+  std::memcpy(borrowed, plain + length, padding);
+  std::memset(plain + length, 0, padding);
+  context_->seal(target + kDataHeaderBytes, plain, paddedLength, counter_);
+  std::memcpy(plain + length, borrowed, padding);
+  counter_ += 1;
+  counters_ -= 1;
+  lastBytes_ = paddedLength + kDataHeaderBytes + kTagBytes;
+  if (packets_ == 0) segmentBytes_ = lastBytes_;
+  used_ += lastBytes_;
+  packets_ += 1;
+}
+
+}  // namespace hawser

@@ -1,0 +1,77 @@
+// Seals trains into the log. It knows neither queues nor paths: TypeScript says which trains, under which key slot, by which
+// path and how many segments at most; this takes the counters, cuts, encrypts and leaves a descriptor for the link.
+#pragma once
+#include <cstdint>
+
+#include "cipher_cache.h"
+#include "ring.h"
+#include "segment.h"
+#include "tables.h"
+
+namespace hawser {
+
+// Type (4, little-endian u32), receiver index, counter; the tag follows the ciphertext (WireGuard paper, 5.4.6).
+inline constexpr uint32_t kDataHeaderBytes = 16;
+inline constexpr uint32_t kTagBytes = 16;
+inline constexpr uint8_t kTypeData = 4;
+// WireGuard's Reject-After-Messages.
+inline constexpr uint64_t kRejectAfterMessages = UINT64_MAX - (uint64_t{1} << 13);
+
+class Sealer {
+ public:
+  struct Order {
+    int32_t slot;
+    int32_t path;
+    int32_t trafficClass;
+    uint32_t maxPaddedBytes;  // the tunnel's MTU: padding to 16 never goes beyond it
+    double nowUs;
+  };
+
+  Sealer(SealedLog log, SessionTable sessions) : log_(log), sessions_(sessions), ciphers_(sessions, CipherCache::Direction::Send) {}
+
+  // Starts a run: the slot's cipher and index are looked up once. 0, or a negative errno:
+  // EKEYEXPIRED (the slot cannot seal any more), ENOKEY (not ready).
+  int open(const Order& order, RingProducer* link);
+  // Seals up to `maxSegments` not yet sealed segments of the train record at `record`. Returns how many, or ENOSPC when the
+  // link's ring is full, EBADMSG when the train makes no sense.
+  int train(uint8_t* record, uint32_t maxSegments);
+  // Seals one inner packet that is not a train: a control frame, or nothing (keepalive). `bytes` needs 16 writable bytes more.
+  int packet(uint8_t* bytes, uint32_t length);
+  // Ends the run: the last descriptor is committed, the link is woken. Returns bytes sealed in the run.
+  uint32_t close();
+
+  void sweep() { ciphers_.sweep(); }
+
+ private:
+  static constexpr uint32_t kMaxDescriptorBytes = 65507;
+  static constexpr uint32_t kMaxDescriptorPackets = 64;
+
+  uint32_t padded(uint32_t length) const;
+  bool room(uint32_t sealedBytes);
+  bool startDescriptor();
+  void finishDescriptor();
+  void sealOne(uint8_t* plain, uint32_t length);
+
+  SealedLog log_;
+  SessionTable sessions_;
+  CipherCache ciphers_;
+  Order order_{};
+  RingProducer* link_ = nullptr;
+  AeadContext* context_ = nullptr;
+  uint8_t* slot_ = nullptr;
+  uint32_t index_ = 0;
+  // the descriptor being filled
+  uint8_t* descriptor_ = nullptr;
+  uint32_t position_ = 0;
+  uint32_t used_ = 0;
+  uint32_t packets_ = 0;
+  uint32_t segmentBytes_ = 0;
+  uint32_t lastBytes_ = 0;
+  uint64_t firstCounter_ = 0;
+  // counters taken and not used yet
+  uint64_t counter_ = 0;
+  uint32_t counters_ = 0;
+  uint32_t sealedBytes_ = 0;
+};
+
+}  // namespace hawser

@@ -1,0 +1,95 @@
+// Typed access to the tables that threads share; layout and writers in rings/layout.ts.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "layout.h"
+#include "ring.h"
+
+namespace hawser {
+
+class SessionTable {
+ public:
+  SessionTable() = default;
+  explicit SessionTable(uint8_t* base)
+      : base_(base), slots_(cell<int32_t>(base, layout::session_slotsAt)), windowBits_(cell<uint32_t>(base, layout::session_windowBitsAt)) {}
+
+  bool has(int32_t index) const { return index >= 0 && index < slots_; }
+  int32_t slots() const { return slots_; }
+  uint8_t* slot(int32_t index) const { return base_ + layout::session_dataAt + index * layout::session_slotBytes; }
+  uint32_t windowBits() const { return windowBits_; }
+  uint64_t* window(int32_t index) const {
+    uint8_t* windows = base_ + layout::session_dataAt + slots_ * layout::session_slotBytes;
+    return reinterpret_cast<uint64_t*>(windows + static_cast<size_t>(index) * (windowBits_ / 8));
+  }
+
+ private:
+  uint8_t* base_ = nullptr;
+  int32_t slots_ = 0;
+  uint32_t windowBits_ = 0;
+};
+
+// A table of equal rows: peers, paths, links.
+class RowTable {
+ public:
+  RowTable() = default;
+  RowTable(uint8_t* base, int64_t rowsAt, int64_t dataAt, int64_t rowBytes)
+      : base_(base + dataAt), rows_(cell<int32_t>(base, rowsAt)), rowBytes_(rowBytes) {}
+
+  bool has(int32_t index) const { return index >= 0 && index < rows_; }
+  uint8_t* row(int32_t index) const { return base_ + index * rowBytes_; }
+
+ private:
+  uint8_t* base_ = nullptr;
+  int32_t rows_ = 0;
+  int64_t rowBytes_ = 0;
+};
+
+inline RowTable peerTable(uint8_t* base) {
+  return RowTable(base, layout::peer_rowsAt, layout::peer_dataAt, layout::peer_rowBytes);
+}
+inline RowTable pathTable(uint8_t* base) {
+  return RowTable(base, layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes);
+}
+inline RowTable linkTable(uint8_t* base) {
+  return RowTable(base, layout::link_rowsAt, layout::link_dataAt, layout::link_rowBytes);
+}
+
+// Adds to a statistic that this thread alone writes and others read.
+inline void add(uint8_t* row, int64_t at, double amount) { cell<double>(row, at) += amount; }
+
+// The sealed log as its readers and its one writer see it.
+class SealedLog {
+ public:
+  SealedLog() = default;
+  explicit SealedLog(uint8_t* base) : base_(base), capacity_(cell<uint32_t>(base, layout::log_capacityAt)) {}
+
+  static constexpr uint32_t kUnit = layout::log_unitBytes;
+  uint32_t capacityUnits() const { return capacity_ / kUnit; }
+  uint32_t reserved() const { return static_cast<uint32_t>(word(base_, layout::log_reservedAt).load(std::memory_order_seq_cst)); }
+  uint8_t* at(uint32_t position) const { return base_ + layout::log_dataAt + (position % capacityUnits()) * static_cast<size_t>(kUnit); }
+
+  // Whether the bytes from `position` on are still those that were sealed there.
+  bool holds(uint32_t position) const { return reserved() - position <= capacityUnits(); }
+
+  // The writer's: `bytes` of contiguous space; stores `reserved` before anything is written, so that readers can tell.
+  uint32_t reserve(uint32_t bytes) {
+    uint32_t position = reserved();
+    const uint32_t units = (bytes + kUnit - 1) / kUnit;
+    const uint32_t toEnd = capacityUnits() - position % capacityUnits();
+    if (units > toEnd) position += toEnd;
+    word(base_, layout::log_reservedAt).store(static_cast<int32_t>(position + units), std::memory_order_seq_cst);
+    return position;
+  }
+
+  // Returns what a reservation at `position` did not use. Only before another reserve, and only by the writer.
+  void trim(uint32_t position, uint32_t bytes) {
+    word(base_, layout::log_reservedAt).store(static_cast<int32_t>(position + (bytes + kUnit - 1) / kUnit), std::memory_order_seq_cst);
+  }
+
+ private:
+  uint8_t* base_ = nullptr;
+  uint32_t capacity_ = 0;
+};
+
+}  // namespace hawser

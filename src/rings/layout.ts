@@ -284,6 +284,9 @@ export const link = {
   receivedBytesAt: 32,
   receivedPacketsAt: 40,
   errorsAt: 48,
+  droppedAt: 56,
+  /** i32: errno of the last refused send. */
+  lastErrorAt: 64,
 } as const;
 
 /** Counters of one actor: `count` f64 cells, named by `counter-names.ts`; a heartbeat block before them. */

@@ -1,0 +1,102 @@
+// The packet path of one link: sends descriptors from the sealed log and datagrams as they are, and receives into the rings of
+// the opener (data) and the session-manager (handshakes). No policy: which path, which peer and when was decided before.
+#pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ring.h"
+#include "tables.h"
+
+namespace hawser {
+
+class LinkSender {
+ public:
+  LinkSender(int fd4, int fd6, bool gso, RingConsumer descriptors, RingConsumer datagrams, SealedLog log, RowTable paths, uint8_t* link)
+      : fd4_(fd4), fd6_(fd6), descriptors_(descriptors), datagrams_(datagrams), log_(log), paths_(paths), link_(link) {
+    cell<int32_t>(link_, layout::link_gsoAt) = gso ? 1 : 0;
+  }
+
+  // Sends up to `max` descriptors; returns how many were finished (sent, refused or late). 0 with work left = the socket is full.
+  int sendDescriptors(uint32_t max);
+  // Sends waiting handshake datagrams; returns how many.
+  int sendDatagrams(uint32_t max);
+  // Refreshes the link row's count of bytes that wait below us (SIOCOUTQ).
+  void measureQueue();
+
+ private:
+  static constexpr uint32_t kBatch = 16;
+  enum class Outcome { Sent, Blocked, Refused };
+
+  // One message under construction: where to, from where, and the control message that says how to cut it.
+  struct Message {
+    sockaddr_in6 address;
+    iovec bytes;
+    uint8_t* descriptor;
+    alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
+  };
+
+  uint32_t collect(uint32_t max);
+  bool prepare(uint8_t* descriptor, uint32_t index);
+  int fdOf(const Message& message) const { return message.address.sin6_family == AF_INET ? fd4_ : fd6_; }
+  Outcome sendSlowly(uint32_t index);
+  Outcome sendSingly(uint32_t index);
+  void account(const Message& message, bool sent);
+  Outcome failed(int error);
+
+  int fd4_;
+  int fd6_;
+  RingConsumer descriptors_;
+  RingConsumer datagrams_;
+  SealedLog log_;
+  RowTable paths_;
+  uint8_t* link_;
+  uint32_t singly_ = 0;  // datagrams of the first descriptor that went out one by one, before the socket was full
+  Message messages_[kBatch];
+  mmsghdr headers_[kBatch];
+};
+
+// Fills `control` with the source address and, when `segmentBytes` is not 0, UDP_SEGMENT; returns its length.
+size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t local[16], int32_t interfaceIndex, uint16_t segmentBytes);
+
+class LinkReceiver {
+ public:
+  LinkReceiver(int32_t linkIndex, RingProducer data, RingProducer handshakes, uint8_t* link);
+  ~LinkReceiver();
+
+  // Receives what waits on `fd`, at most `maxMessages`; returns how many messages, EAGAIN = none, ENOSPC = the ring is full
+  // (the kernel's buffer then holds the rest).
+  int receive(int fd, uint32_t maxMessages);
+
+ private:
+  static constexpr uint32_t kSmallBytes = 2048;
+  static constexpr uint32_t kLargeBytes = 65536;
+  static constexpr uint32_t kSmallBatch = 32;
+  static constexpr uint32_t kLargeBatch = 4;
+
+  struct Message;
+
+  uint32_t slotBytes() const { return large_ ? kLargeBytes : kSmallBytes; }
+  int receiveBatch(int fd, uint32_t batch);
+  void place(const Message& message, uint8_t* record, uint32_t stride);
+  void save(uint32_t from, uint32_t count);
+  void spill(uint32_t from, uint32_t count);
+  bool accept(const Message& message, const uint8_t* payload);
+  void forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length);
+  void writeHeader(uint8_t* record, const Message& message) const;
+
+  int32_t linkIndex_;
+  RingProducer data_;
+  RingProducer handshakes_;
+  uint8_t* link_;
+  bool large_ = false;
+  std::unique_ptr<Message[]> messages_;
+  std::vector<mmsghdr> headers_;
+  std::vector<uint8_t> overflow_;
+  std::vector<uint8_t> spilled_;
+};
+
+}  // namespace hawser

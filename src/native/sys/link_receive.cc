@@ -1,0 +1,205 @@
+#include <netinet/udp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "link_io.h"
+#include "packet.h"
+#include "seal.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+namespace hawser {
+namespace {
+
+constexpr uint32_t kHeader = layout::received_payloadAt;
+
+bool isData(const uint8_t* datagram, uint32_t length) { return length >= 4 && readLe32(datagram) == kTypeData; }
+// The three handshake types of WireGuard, of their exact lengths; everything else is nobody's.
+bool isHandshake(const uint8_t* datagram, uint32_t length) {
+  if (length < 4) return false;
+  const uint32_t type = readLe32(datagram);
+  return (type == 1 && length == 148) || (type == 2 && length == 92) || (type == 3 && length == 64);
+}
+
+}  // namespace
+
+// What recvmmsg fills in for one message, and what its control messages said.
+struct LinkReceiver::Message {
+  sockaddr_in6 address;
+  iovec parts[2];
+  alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(timespec)) + CMSG_SPACE(sizeof(int))];
+  uint8_t local[16];
+  int32_t interfaceIndex;
+  uint32_t segmentBytes;
+  uint32_t length;
+  double timeUs;
+
+  void readControl(msghdr& header);
+};
+
+void LinkReceiver::Message::readControl(msghdr& header) {
+  std::memset(local, 0, sizeof local);
+  interfaceIndex = 0;
+  timeUs = 0;
+  segmentBytes = length;
+  for (cmsghdr* at = CMSG_FIRSTHDR(&header); at != nullptr; at = CMSG_NXTHDR(&header, at)) {
+    if (at->cmsg_level == IPPROTO_UDP && at->cmsg_type == UDP_GRO) {
+      int size;
+      std::memcpy(&size, CMSG_DATA(at), sizeof size);
+      if (size > 0) segmentBytes = static_cast<uint32_t>(size);
+    } else if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_TIMESTAMPNS) {
+      timespec time;
+      std::memcpy(&time, CMSG_DATA(at), sizeof time);
+      timeUs = static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
+    } else if (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(at), sizeof info);
+      std::memcpy(local, &info.ipi_addr, 4);
+      interfaceIndex = info.ipi_ifindex;
+    } else if (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(at), sizeof info);
+      std::memcpy(local, &info.ipi6_addr, 16);
+      interfaceIndex = static_cast<int32_t>(info.ipi6_ifindex);
+    }
+  }
+}
+
+LinkReceiver::LinkReceiver(int32_t linkIndex, RingProducer data, RingProducer handshakes, uint8_t* link)
+    : linkIndex_(linkIndex), data_(data), handshakes_(handshakes), link_(link), messages_(new Message[kSmallBatch]), headers_(kSmallBatch),
+      overflow_(static_cast<size_t>(kSmallBatch) * kLargeBytes) {}
+
+LinkReceiver::~LinkReceiver() = default;
+
+int LinkReceiver::receive(int fd, uint32_t maxMessages) {
+  int total = 0;
+  while (static_cast<uint32_t>(total) < maxMessages) {
+    const uint32_t batch = std::min(large_ ? kLargeBatch : kSmallBatch, maxMessages - static_cast<uint32_t>(total));
+    const int got = receiveBatch(fd, batch);
+    if (got < 0) return total != 0 ? total : got;
+    total += got;
+    if (static_cast<uint32_t>(got) < batch) break;
+  }
+  return total;
+}
+
+// Every message has a slot in the opener's ring; a small slot has an overflow behind it, so that a GRO train that comes when
+// none was expected is not cut off.
+int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
+  const uint32_t stride = (8 + kHeader + slotBytes() + 7) & ~7u;
+  uint8_t* first = data_.claim(batch * stride - 8);
+  if (first == nullptr) return -ENOSPC;
+  for (uint32_t i = 0; i < batch; i++) {
+    Message& message = messages_[i];
+    message.parts[0] = {first + i * stride + kHeader, slotBytes()};
+    message.parts[1] = {overflow_.data() + static_cast<size_t>(i) * kLargeBytes, kLargeBytes};
+    headers_[i].msg_hdr = {&message.address, sizeof message.address, message.parts, large_ ? 1u : 2u, message.control, sizeof message.control, 0};
+  }
+  const int got = ::recvmmsg(fd, headers_.data(), batch, MSG_DONTWAIT, nullptr);
+  if (got <= 0) return got == 0 ? -EAGAIN : -errno;
+  const uint32_t count = static_cast<uint32_t>(got);
+  uint32_t longest = 0;
+  uint32_t spillFrom = count;
+  for (uint32_t i = 0; i < count; i++) {
+    Message& message = messages_[i];
+    message.length = headers_[i].msg_len;
+    message.readControl(headers_[i].msg_hdr);
+    longest = std::max(longest, message.length);
+    if (message.length > slotBytes() && spillFrom == count) spillFrom = i;
+  }
+  if (spillFrom < count) save(spillFrom, count);
+  for (uint32_t i = 0; i < spillFrom; i++) place(messages_[i], first + i * stride, stride);
+  if (spillFrom < count) spill(spillFrom, count);
+  large_ = longest > kSmallBytes;
+  data_.publish();
+  handshakes_.publish();
+  return got;
+}
+
+// Commits a message where it lies, and passes over the unused rest of its slot.
+void LinkReceiver::place(const Message& message, uint8_t* record, uint32_t stride) {
+  if (!accept(message, record + kHeader)) {
+    data_.pad(stride);
+    return;
+  }
+  writeHeader(record, message);
+  const uint32_t used = (8 + kHeader + message.length + 7) & ~7u;
+  data_.commit(kHeader + message.length, layout::recordType_received);
+  if (used < stride) data_.pad(stride - used);
+}
+
+// Copies messages out of their slots, before shorter records in front of them are committed over those.
+void LinkReceiver::save(uint32_t from, uint32_t count) {
+  spilled_.resize(static_cast<size_t>(count) * kLargeBytes * 2);
+  for (uint32_t i = from; i < count; i++) {
+    const Message& message = messages_[i];
+    uint8_t* target = spilled_.data() + static_cast<size_t>(i) * kLargeBytes * 2;
+    const uint32_t inSlot = std::min(message.length, kSmallBytes);
+    std::memcpy(target, message.parts[0].iov_base, inSlot);
+    std::memcpy(target + inSlot, message.parts[1].iov_base, message.length - inSlot);
+  }
+}
+
+void LinkReceiver::spill(uint32_t from, uint32_t count) {
+  for (uint32_t i = from; i < count; i++) {
+    const Message& message = messages_[i];
+    const uint8_t* bytes = spilled_.data() + static_cast<size_t>(i) * kLargeBytes * 2;
+    if (!accept(message, bytes)) continue;
+    uint8_t* record = data_.claim(kHeader + message.length);
+    if (record == nullptr) {
+      add(link_, layout::link_droppedAt, 1);
+      continue;
+    }
+    writeHeader(record, message);
+    std::memcpy(record + kHeader, bytes, message.length);
+    data_.commit(kHeader + message.length, layout::recordType_received);
+  }
+}
+
+// Hands handshakes on to the session-manager; returns whether anything in the message is the opener's.
+bool LinkReceiver::accept(const Message& message, const uint8_t* payload) {
+  add(link_, layout::link_receivedBytesAt, message.length);
+  bool data = false;
+  const uint32_t step = std::max<uint32_t>(1, message.segmentBytes);
+  for (uint32_t at = 0; at < message.length; at += step) {
+    const uint32_t length = std::min(step, message.length - at);
+    add(link_, layout::link_receivedPacketsAt, 1);
+    if (isData(payload + at, length)) {
+      data = true;
+    } else if (isHandshake(payload + at, length)) {
+      forwardHandshake(message, payload + at, length);
+    }
+  }
+  return data;
+}
+
+void LinkReceiver::forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length) {
+  uint8_t* record = handshakes_.claim(kHeader + length);
+  if (record == nullptr) {
+    add(link_, layout::link_droppedAt, 1);
+    return;
+  }
+  writeHeader(record, message);
+  cell<uint32_t>(record, layout::received_segmentBytesAt) = length;
+  cell<uint32_t>(record, layout::received_lengthAt) = length;
+  std::memcpy(record + kHeader, datagram, length);
+  handshakes_.commit(kHeader + length, layout::recordType_handshakeIn);
+}
+
+void LinkReceiver::writeHeader(uint8_t* record, const Message& message) const {
+  std::memcpy(record + layout::received_sockaddrAt, &message.address, 28);
+  cell<int32_t>(record, layout::received_linkAt) = linkIndex_;
+  std::memcpy(record + layout::received_localAt, message.local, 16);
+  cell<int32_t>(record, layout::received_interfaceAt) = message.interfaceIndex;
+  cell<uint32_t>(record, layout::received_segmentBytesAt) = message.segmentBytes;
+  cell<uint32_t>(record, layout::received_lengthAt) = message.length;
+  cell<int32_t>(record, layout::received_slotAt) = -1;
+  cell<double>(record, layout::received_timeAt) = message.timeUs;
+  cell<int32_t>(record, layout::received_progressAt) = 0;
+}
+
+}  // namespace hawser

@@ -1,0 +1,238 @@
+#include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "link_io.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+namespace hawser {
+namespace {
+
+constexpr uint8_t kUnspecified[16] = {};
+
+// Copies a path row's addresses; false while its writer is at it or when it has none (seqlock of rings/layout.ts).
+bool readPath(uint8_t* row, sockaddr_in6& address, uint8_t local[16], int32_t& interfaceIndex) {
+  for (int attempt = 0; attempt < 100; attempt++) {
+    const int32_t before = word(row, layout::path_sequenceAt).load(std::memory_order_acquire);
+    if ((before & 1) != 0) continue;
+    std::memcpy(&address, row + layout::path_sockaddrAt, sizeof address);
+    std::memcpy(local, row + layout::path_localAt, 16);
+    interfaceIndex = cell<int32_t>(row, layout::path_interfaceAt);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (word(row, layout::path_sequenceAt).load(std::memory_order_relaxed) == before) return address.sin6_family != 0;
+  }
+  return false;
+}
+
+socklen_t addressBytes(sa_family_t family) { return family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6); }
+
+template <typename T>
+uint8_t* appendControl(uint8_t* at, int level, int type, const T& value) {
+  auto* header = reinterpret_cast<cmsghdr*>(at);
+  header->cmsg_level = level;
+  header->cmsg_type = type;
+  header->cmsg_len = CMSG_LEN(sizeof value);
+  std::memcpy(CMSG_DATA(header), &value, sizeof value);
+  return at + CMSG_SPACE(sizeof value);
+}
+
+}  // namespace
+
+size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t local[16], int32_t interfaceIndex, uint16_t segmentBytes) {
+  uint8_t* at = control;
+  if (std::memcmp(local, kUnspecified, 16) != 0) {
+    // Answer from the address the peer knows, also on a socket bound to none.
+    if (family == AF_INET) {
+      in_pktinfo info{};
+      std::memcpy(&info.ipi_spec_dst, local, 4);
+      at = appendControl(at, IPPROTO_IP, IP_PKTINFO, info);
+    } else {
+      in6_pktinfo info{};
+      std::memcpy(&info.ipi6_addr, local, 16);
+      if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = static_cast<unsigned>(interfaceIndex);
+      at = appendControl(at, IPPROTO_IPV6, IPV6_PKTINFO, info);
+    }
+  }
+  if (segmentBytes != 0) at = appendControl(at, IPPROTO_UDP, UDP_SEGMENT, segmentBytes);
+  return static_cast<size_t>(at - control);
+}
+
+int LinkSender::sendDescriptors(uint32_t max) {
+  int finished = 0;
+  while (static_cast<uint32_t>(finished) < max) {
+    const uint32_t count = collect(std::min(kBatch, max - static_cast<uint32_t>(finished)));
+    if (count == 0) break;
+    // One call for neighbours of one socket; whatever it leaves is looked at one by one.
+    uint32_t same = 1;
+    while (same < count && fdOf(messages_[same]) == fdOf(messages_[0])) same++;
+    uint32_t done = 0;
+    if (singly_ == 0) {
+      const int sent = ::sendmmsg(fdOf(messages_[0]), headers_, same, MSG_NOSIGNAL);
+      done = sent > 0 ? static_cast<uint32_t>(sent) : 0;
+    }
+    for (uint32_t i = 0; i < done; i++) account(messages_[i], true);
+    Outcome outcome = Outcome::Sent;
+    if (done < same) {
+      outcome = sendSlowly(done);
+      if (outcome != Outcome::Blocked) account(messages_[done++], outcome == Outcome::Sent);
+    }
+    // Only what is finished leaves the ring.
+    descriptors_.rewind();
+    for (uint32_t passed = 0; passed < done;) {
+      uint8_t* record = descriptors_.peek();
+      if (record == messages_[passed].descriptor) passed++;
+      descriptors_.advance();
+    }
+    descriptors_.release();
+    finished += static_cast<int>(done);
+    if (outcome == Outcome::Blocked) break;
+  }
+  return finished;
+}
+
+// Prepares up to `max` messages; descriptors that came too late, or whose path is gone, are counted and passed over.
+uint32_t LinkSender::collect(uint32_t max) {
+  uint32_t count = 0;
+  while (count < max) {
+    uint8_t* descriptor = descriptors_.peek();
+    if (descriptor == nullptr) break;
+    if (prepare(descriptor, count)) count++;
+    descriptors_.advance();
+    if (count == 0) descriptors_.release();
+  }
+  return count;
+}
+
+bool LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
+  const int32_t pathIndex = cell<int32_t>(descriptor, layout::descriptor_pathAt);
+  if (!paths_.has(pathIndex)) return false;
+  uint8_t* row = paths_.row(pathIndex);
+  const uint32_t length = cell<uint32_t>(descriptor, layout::descriptor_lengthAt);
+  const uint32_t position = cell<uint32_t>(descriptor, layout::descriptor_positionAt);
+  Message& message = messages_[index];
+  uint8_t local[16];
+  int32_t interfaceIndex = 0;
+  if (!log_.holds(position)) {
+    add(row, layout::path_lateBytesAt, length);
+    return false;
+  }
+  if (!readPath(row, message.address, local, interfaceIndex) || fdOf(message) < 0) {
+    add(row, layout::path_refusedBytesAt, length);
+    return false;
+  }
+  const bool several = cell<uint32_t>(descriptor, layout::descriptor_countAt) > 1;
+  const auto segmentBytes = static_cast<uint16_t>(several ? cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt) : 0);
+  message.descriptor = descriptor;
+  message.bytes = {log_.at(position), length};
+  msghdr& header = headers_[index].msg_hdr;
+  header = {};
+  header.msg_name = &message.address;
+  header.msg_namelen = addressBytes(message.address.sin6_family);
+  header.msg_iov = &message.bytes;
+  header.msg_iovlen = 1;
+  header.msg_control = message.control;
+  header.msg_controllen = writeSendControl(message.control, message.address.sin6_family, local, interfaceIndex, segmentBytes);
+  return true;
+}
+
+// The message that stopped a batch: the error decides whether it is tried again, cut by hand, or given up.
+LinkSender::Outcome LinkSender::sendSlowly(uint32_t index) {
+  const uint32_t count = cell<uint32_t>(messages_[index].descriptor, layout::descriptor_countAt);
+  if (count > 1 && (cell<int32_t>(link_, layout::link_gsoAt) == 0 || singly_ != 0)) return sendSingly(index);
+  if (::sendmsg(fdOf(messages_[index]), &headers_[index].msg_hdr, MSG_NOSIGNAL) >= 0) return Outcome::Sent;
+  const int error = errno;
+  // EIO: the device cannot checksum what it cuts (net/ipv4/udp.c, udp_send_skb). EINVAL, EMSGSIZE: longer than the path takes.
+  if (error == EIO) cell<int32_t>(link_, layout::link_gsoAt) = 0;
+  if (count > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE)) return sendSingly(index);
+  return failed(error);
+}
+
+LinkSender::Outcome LinkSender::sendSingly(uint32_t index) {
+  Message& message = messages_[index];
+  const uint32_t count = cell<uint32_t>(message.descriptor, layout::descriptor_countAt);
+  const uint32_t step = cell<uint32_t>(message.descriptor, layout::descriptor_segmentBytesAt);
+  const uint32_t last = cell<uint32_t>(message.descriptor, layout::descriptor_lastBytesAt);
+  msghdr header = headers_[index].msg_hdr;
+  iovec bytes{};
+  header.msg_iov = &bytes;
+  // UDP_SEGMENT is the last control message: leave it out.
+  header.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
+  if (header.msg_controllen == 0) header.msg_control = nullptr;
+  bool any = false;
+  for (; singly_ < count; singly_++) {
+    bytes = {static_cast<uint8_t*>(message.bytes.iov_base) + static_cast<size_t>(singly_) * step, singly_ + 1 == count ? last : step};
+    if (::sendmsg(fdOf(message), &header, MSG_NOSIGNAL) >= 0) {
+      any = true;
+    } else if (failed(errno) == Outcome::Blocked) {
+      return Outcome::Blocked;
+    }
+  }
+  singly_ = 0;
+  return any ? Outcome::Sent : Outcome::Refused;
+}
+
+LinkSender::Outcome LinkSender::failed(int error) {
+  if (error == EAGAIN || error == EINTR) return Outcome::Blocked;
+  // ENOBUFS is a full queue below the socket; the rest (ENETUNREACH, EPERM, …) says the path is not usable now.
+  add(link_, layout::link_errorsAt, 1);
+  cell<int32_t>(link_, layout::link_lastErrorAt) = error;
+  return Outcome::Refused;
+}
+
+void LinkSender::account(const Message& message, bool sent) {
+  uint8_t* row = paths_.row(cell<int32_t>(message.descriptor, layout::descriptor_pathAt));
+  const auto length = static_cast<double>(message.bytes.iov_len);
+  if (!sent) {
+    add(row, layout::path_refusedBytesAt, length);
+    return;
+  }
+  const double count = cell<uint32_t>(message.descriptor, layout::descriptor_countAt);
+  add(row, layout::path_sentBytesAt, length);
+  add(row, layout::path_sentPacketsAt, count);
+  add(link_, layout::link_sentBytesAt, length);
+  add(link_, layout::link_sentPacketsAt, count);
+}
+
+int LinkSender::sendDatagrams(uint32_t max) {
+  uint32_t count = 0;
+  for (; count < max; count++) {
+    uint8_t* record = datagrams_.peek();
+    if (record == nullptr) break;
+    sockaddr_in6 address;
+    std::memcpy(&address, record + layout::outgoing_sockaddrAt, sizeof address);
+    const int fd = address.sin6_family == AF_INET ? fd4_ : fd6_;
+    iovec bytes{record + layout::outgoing_payloadAt, cell<uint32_t>(record, layout::outgoing_lengthAt)};
+    alignas(cmsghdr) uint8_t control[sizeof(Message::control)];
+    msghdr header{};
+    header.msg_name = &address;
+    header.msg_namelen = addressBytes(address.sin6_family);
+    header.msg_iov = &bytes;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = writeSendControl(control, address.sin6_family, record + layout::outgoing_localAt,
+                                             cell<int32_t>(record, layout::outgoing_interfaceAt), 0);
+    if (header.msg_controllen == 0) header.msg_control = nullptr;
+    if (fd < 0 || ::sendmsg(fd, &header, MSG_NOSIGNAL) < 0) failed(fd < 0 ? EAFNOSUPPORT : errno);
+    datagrams_.advance();
+    datagrams_.release();
+  }
+  return static_cast<int>(count);
+}
+
+void LinkSender::measureQueue() {
+  int total = 0;
+  for (const int fd : {fd4_, fd6_}) {
+    int waiting = 0;
+    if (fd >= 0 && ::ioctl(fd, SIOCOUTQ, &waiting) == 0) total += waiting;
+  }
+  word(link_, layout::link_outqBytesAt).store(total, std::memory_order_relaxed);
+}
+
+}  // namespace hawser

@@ -21,6 +21,7 @@
   X(ring, recordHeaderBytes, 8) \
   X(ring, paddingType, -1) \
   X(doorbell, armedAt, 0) \
+  X(doorbell, mailAt, 64) \
   X(doorbell, bytes, 128) \
   X(recordType, train, 1) \
   X(recordType, received, 2) \
@@ -45,6 +46,7 @@
   X(received, lengthAt, 56) \
   X(received, slotAt, 60) \
   X(received, timeAt, 64) \
+  X(received, progressAt, 72) \
   X(received, payloadAt, 80) \
   X(descriptor, positionAt, 0) \
   X(descriptor, countAt, 4) \
@@ -173,6 +175,8 @@
   X(link, receivedBytesAt, 32) \
   X(link, receivedPacketsAt, 40) \
   X(link, errorsAt, 48) \
+  X(link, droppedAt, 56) \
+  X(link, lastErrorAt, 64) \
   X(counters, stateAt, 0) \
   X(counters, turnsAt, 4) \
   X(counters, beatAt, 8) \

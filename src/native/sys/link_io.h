@@ -25,7 +25,7 @@ class LinkSender {
   // Sends waiting handshake datagrams; returns how many.
   int sendDatagrams(uint32_t max);
   // Refreshes the link row's count of bytes that wait below us (SIOCOUTQ).
-  void measureQueue();
+  int measureQueue();
 
  private:
   static constexpr uint32_t kBatch = 16;

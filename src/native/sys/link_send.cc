@@ -226,13 +226,14 @@ int LinkSender::sendDatagrams(uint32_t max) {
   return static_cast<int>(count);
 }
 
-void LinkSender::measureQueue() {
+int LinkSender::measureQueue() {
   int total = 0;
   for (const int fd : {fd4_, fd6_}) {
     int waiting = 0;
     if (fd >= 0 && ::ioctl(fd, SIOCOUTQ, &waiting) == 0) total += waiting;
   }
   word(link_, layout::link_outqBytesAt).store(total, std::memory_order_relaxed);
+  return total;
 }
 
 }  // namespace hawser

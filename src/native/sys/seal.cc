@@ -18,7 +18,6 @@ int Sealer::open(const Order& order, RingProducer* link) {
   link_ = link;
   index_ = cell<uint32_t>(slot_, cipher == Cipher::Aes256Gcm ? layout::session_remoteIndexAesAt : layout::session_remoteIndexAt);
   descriptor_ = nullptr;
-  counters_ = 0;
   sealedBytes_ = 0;
   return 0;
 }
@@ -34,7 +33,6 @@ int Sealer::train(uint8_t* record, uint32_t maxSegments) {
   if (count == 0) return 0;
   // Taken before sealing, so that a thread that dies in between wastes counters and never repeats one.
   counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(count);
-  counters_ = count;
   if (counter_ + count >= kRejectAfterMessages) return -EKEYEXPIRED;
   uint32_t done = 0;
   for (; done < count; done++) {
@@ -49,7 +47,6 @@ int Sealer::train(uint8_t* record, uint32_t maxSegments) {
 
 int Sealer::packet(uint8_t* bytes, uint32_t length) {
   counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(1);
-  counters_ = 1;
   if (counter_ + 1 >= kRejectAfterMessages) return -EKEYEXPIRED;
   if (!room(padded(length) + kDataHeaderBytes + kTagBytes)) return -ENOSPC;
   sealOne(bytes, length);
@@ -120,10 +117,10 @@ void Sealer::sealOne(uint8_t* plain, uint32_t length) {
   const uint32_t padding = paddedLength - length;
   std::memcpy(borrowed, plain + length, padding);
   std::memset(plain + length, 0, padding);
-  context_->seal(target + kDataHeaderBytes, plain, paddedLength, counter_);
+  const bool sealed = context_->seal(target + kDataHeaderBytes, plain, paddedLength, counter_);
   std::memcpy(plain + length, borrowed, padding);
   counter_ += 1;
-  counters_ -= 1;
+  if (!sealed) return;  // OpenSSL refused; nothing of it may leave
   lastBytes_ = paddedLength + kDataHeaderBytes + kTagBytes;
   if (packets_ == 0) segmentBytes_ = lastBytes_;
   used_ += lastBytes_;

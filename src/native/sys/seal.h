@@ -68,9 +68,7 @@ class Sealer {
   uint32_t segmentBytes_ = 0;
   uint32_t lastBytes_ = 0;
   uint64_t firstCounter_ = 0;
-  // counters taken and not used yet
-  uint64_t counter_ = 0;
-  uint32_t counters_ = 0;
+  uint64_t counter_ = 0;  // next of those this call has taken
   uint32_t sealedBytes_ = 0;
 };
 

@@ -1,0 +1,73 @@
+// LinkSender and LinkReceiver of native/data-api.ts.
+#include "bind/data.h"
+#include "bind/values.h"
+#include "sys/link_io.h"
+
+namespace hawser {
+namespace {
+
+// new LinkSender({ fd4, fd6, gso, descriptors, out, log, paths, links, link })
+class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "LinkSender",
+                       {InstanceMethod<&LinkSenderObject::sendDescriptors>("sendDescriptors"),
+                        InstanceMethod<&LinkSenderObject::sendDatagrams>("sendDatagrams"),
+                        InstanceMethod<&LinkSenderObject::measureQueue>("measureQueue")});
+  }
+
+  explicit LinkSenderObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const Napi::Object from = info[0].As<Napi::Object>();
+    const RowTable links = linkTable(memory_.of(from.Get("links")));
+    sender_ = std::make_unique<LinkSender>(from.Get("fd4").ToNumber().Int32Value(), from.Get("fd6").ToNumber().Int32Value(),
+                                           from.Get("gso").ToBoolean(), memory_.consumer(from.Get("descriptors")), memory_.consumer(from.Get("out")),
+                                           SealedLog(memory_.of(from.Get("log"))), pathTable(memory_.of(from.Get("paths"))),
+                                           links.row(from.Get("link").ToNumber().Int32Value()));
+  }
+
+  Napi::Value sendDescriptors(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), sender_->sendDescriptors(static_cast<uint32_t>(intOf(info, 0))));
+  }
+  Napi::Value sendDatagrams(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), sender_->sendDatagrams(static_cast<uint32_t>(intOf(info, 0))));
+  }
+  Napi::Value measureQueue(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), sender_->measureQueue());
+  }
+
+ private:
+  Memory memory_;
+  std::unique_ptr<LinkSender> sender_;
+};
+
+// new LinkReceiver({ received, handshakes, links, link })
+class LinkReceiverObject : public Napi::ObjectWrap<LinkReceiverObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "LinkReceiver", {InstanceMethod<&LinkReceiverObject::receive>("receive")});
+  }
+
+  explicit LinkReceiverObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const Napi::Object from = info[0].As<Napi::Object>();
+    const int32_t index = from.Get("link").ToNumber().Int32Value();
+    receiver_ = std::make_unique<LinkReceiver>(index, memory_.producer(from.Get("received")), memory_.producer(from.Get("handshakes")),
+                                               linkTable(memory_.of(from.Get("links"))).row(index));
+  }
+
+  Napi::Value receive(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), receiver_->receive(intOf(info, 0), static_cast<uint32_t>(intOf(info, 1))));
+  }
+
+ private:
+  Memory memory_;
+  std::unique_ptr<LinkReceiver> receiver_;
+};
+
+}  // namespace
+
+void initLink(Napi::Env env, Napi::Object exports) {
+  exports.Set("LinkSender", LinkSenderObject::define(env));
+  exports.Set("LinkReceiver", LinkReceiverObject::define(env));
+}
+
+}  // namespace hawser

@@ -1,0 +1,61 @@
+// Opener of native/data-api.ts: describes received runs, and opens them once TypeScript has named their key slots.
+#include "sys/open.h"
+
+#include "bind/data.h"
+#include "bind/values.h"
+
+namespace hawser {
+namespace {
+
+// new Opener({ received: [port], plain, events, sessions, peers, paths, allowedIps, joinUdp, runs, result })
+class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Opener",
+                       {InstanceMethod<&OpenerObject::look>("look"), InstanceMethod<&OpenerObject::open>("open"),
+                        InstanceMethod<&OpenerObject::sweep>("sweep")});
+  }
+
+  explicit OpenerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const Napi::Object from = info[0].As<Napi::Object>();
+    const Napi::Array inputs = from.Get("received").As<Napi::Array>();
+    for (uint32_t i = 0; i < inputs.Length(); i++) inputs_.push_back(memory_.consumer(inputs.Get(i)));
+    runs_ = arrayOf<OpenRun>(memory_, from.Get("runs"));
+    result_ = arrayOf<OpenResult>(memory_, from.Get("result"));
+    opener_ = std::make_unique<Opener>(SessionTable(memory_.of(from.Get("sessions"))), peerTable(memory_.of(from.Get("peers"))),
+                                       pathTable(memory_.of(from.Get("paths"))), AllowedIps(memory_.of(from.Get("allowedIps"))),
+                                       memory_.producer(from.Get("plain")), memory_.producer(from.Get("events")),
+                                       from.Get("joinUdp").ToBoolean());
+  }
+
+ private:
+  // look(input, maxRecords): fills `runs`; returns how many.
+  Napi::Value look(const Napi::CallbackInfo& info) {
+    RingConsumer& input = inputs_[static_cast<size_t>(intOf(info, 0))];
+    return Napi::Number::New(info.Env(), opener_->look(input, runs_, static_cast<uint32_t>(intOf(info, 1))));
+  }
+
+  // open(input, count, nowUs): opens the runs of the last look; fills `result`.
+  Napi::Value open(const Napi::CallbackInfo& info) {
+    *result_ = OpenResult{};
+    opener_->open(inputs_[static_cast<size_t>(intOf(info, 0))], runs_, static_cast<uint32_t>(intOf(info, 1)), doubleOf(info, 2), *result_);
+    return Napi::Number::New(info.Env(), result_->packets);
+  }
+
+  Napi::Value sweep(const Napi::CallbackInfo& info) {
+    opener_->sweep();
+    return info.Env().Undefined();
+  }
+
+  Memory memory_;
+  std::vector<RingConsumer> inputs_;
+  OpenRun* runs_ = nullptr;
+  OpenResult* result_ = nullptr;
+  std::unique_ptr<Opener> opener_;
+};
+
+}  // namespace
+
+void initOpener(Napi::Env env, Napi::Object exports) { exports.Set("Opener", OpenerObject::define(env)); }
+
+}  // namespace hawser

@@ -1,0 +1,136 @@
+// Sealer of native/data-api.ts: looks at waiting trains, and seals those that TypeScript chose.
+#include <array>
+
+#include "bind/data.h"
+#include "bind/values.h"
+#include "sys/inspect.h"
+#include "sys/seal.h"
+
+namespace hawser {
+namespace {
+
+// new Sealer({ plain, links: [port], log, sessions, allowedIps, stash, facts })
+class SealerObject : public Napi::ObjectWrap<SealerObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Sealer",
+                       {InstanceMethod<&SealerObject::look>("look"), InstanceMethod<&SealerObject::begin>("begin"),
+                        InstanceMethod<&SealerObject::sealTrains>("sealTrains"), InstanceMethod<&SealerObject::sealStashed>("sealStashed"),
+                        InstanceMethod<&SealerObject::sealPacket>("sealPacket"), InstanceMethod<&SealerObject::end>("end"),
+                        InstanceMethod<&SealerObject::stash>("stash"), InstanceMethod<&SealerObject::release>("release"),
+                        InstanceMethod<&SealerObject::sweep>("sweep")});
+  }
+
+  explicit SealerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const Napi::Object from = info[0].As<Napi::Object>();
+    plain_ = memory_.consumer(from.Get("plain"));
+    const Napi::Array links = from.Get("links").As<Napi::Array>();
+    for (uint32_t i = 0; i < links.Length(); i++) links_.push_back(memory_.producer(links.Get(i)));
+    allowedIps_ = AllowedIps(memory_.of(from.Get("allowedIps")));
+    stash_ = memory_.of(from.Get("stash"));
+    facts_ = arrayOf<TrainFacts>(memory_, from.Get("facts"));
+    sealer_ = std::make_unique<Sealer>(SealedLog(memory_.of(from.Get("log"))), SessionTable(memory_.of(from.Get("sessions"))));
+  }
+
+ private:
+  static constexpr uint32_t kMaxTrains = 64;
+
+  // look(max): facts about the next trains in the ring; returns how many.
+  Napi::Value look(const Napi::CallbackInfo& info) {
+    const uint32_t max = std::min(kMaxTrains, static_cast<uint32_t>(intOf(info, 0)));
+    uint32_t count = 0;
+    for (; count < max; count++) {
+      uint8_t* record = plain_.peek();
+      if (record == nullptr) break;
+      if (count == 0) plain_.begin();
+      records_[count] = record;
+      facts_[count] = inspectTrain(record, allowedIps_);
+      plain_.advance();
+    }
+    return Napi::Number::New(info.Env(), count);
+  }
+
+  // begin(slot, path, trafficClass, maxPaddedBytes, nowUs, link): 0 or a negative errno.
+  Napi::Value begin(const Napi::CallbackInfo& info) {
+    const Sealer::Order order{intOf(info, 0), intOf(info, 1), intOf(info, 2), static_cast<uint32_t>(intOf(info, 3)), doubleOf(info, 4)};
+    return Napi::Number::New(info.Env(), sealer_->open(order, &links_[static_cast<size_t>(intOf(info, 5))]));
+  }
+
+  // sealTrains(from, count, maxSegments): segments sealed of trains `from`…, whole trains but for the last; or a negative errno
+  // when not even one was. A train that makes no sense is marked done and skipped.
+  Napi::Value sealTrains(const Napi::CallbackInfo& info) {
+    const auto from = static_cast<uint32_t>(intOf(info, 0));
+    const auto count = static_cast<uint32_t>(intOf(info, 1));
+    int32_t budget = intOf(info, 2);
+    int32_t sealed = 0;
+    int failure = 0;
+    for (uint32_t i = from; i < from + count && budget > 0; i++) {
+      const int done = sealRecord(records_[i], budget);
+      facts_[i].progress = cell<int32_t>(records_[i], layout::train_progressAt);
+      if (done < 0) {
+        failure = done;
+        break;
+      }
+      sealed += done;
+      budget -= done;
+    }
+    return Napi::Number::New(info.Env(), sealed != 0 ? sealed : failure);
+  }
+
+  // sealStashed(offset, maxSegments): the same for one train in the stash.
+  Napi::Value sealStashed(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), sealRecord(stash_ + intOf(info, 0), intOf(info, 1)));
+  }
+
+  // sealPacket(bytes: Uint8Array with 16 spare bytes, length)
+  Napi::Value sealPacket(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), sealer_->packet(info[0].As<Napi::Uint8Array>().Data(), static_cast<uint32_t>(intOf(info, 1))));
+  }
+
+  Napi::Value end(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sealer_->close()); }
+
+  // stash(index, offset): copies a train out of the ring, and marks it done there, so that it is never in two places.
+  Napi::Value stash(const Napi::CallbackInfo& info) {
+    uint8_t* record = records_[static_cast<size_t>(intOf(info, 0))];
+    const uint32_t length = cell<uint32_t>(record, layout::train_lengthAt);
+    std::memcpy(stash_ + intOf(info, 1), record, layout::train_packetAt + length);
+    markDone(record);
+    return Napi::Number::New(info.Env(), length);
+  }
+
+  // release(): all trains of the last look are sealed, stashed or given up.
+  Napi::Value release(const Napi::CallbackInfo& info) {
+    plain_.end();
+    plain_.release();
+    return info.Env().Undefined();
+  }
+
+  Napi::Value sweep(const Napi::CallbackInfo& info) {
+    sealer_->sweep();
+    return info.Env().Undefined();
+  }
+
+  static void markDone(uint8_t* record) { cell<int32_t>(record, layout::train_progressAt) = INT32_MAX; }
+
+  int sealRecord(uint8_t* record, int32_t budget) {
+    const int done = sealer_->train(record, static_cast<uint32_t>(budget));
+    if (done != -EBADMSG) return done;
+    markDone(record);
+    return 0;
+  }
+
+  Memory memory_;
+  RingConsumer plain_;
+  std::vector<RingProducer> links_;
+  AllowedIps allowedIps_;
+  uint8_t* stash_ = nullptr;
+  TrainFacts* facts_ = nullptr;
+  std::array<uint8_t*, kMaxTrains> records_{};
+  std::unique_ptr<Sealer> sealer_;
+};
+
+}  // namespace
+
+void initSealer(Napi::Env env, Napi::Object exports) { exports.Set("Sealer", SealerObject::define(env)); }
+
+}  // namespace hawser

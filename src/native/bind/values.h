@@ -1,0 +1,45 @@
+// Arguments of Node-API calls: memory by typed-array view (a bare SharedArrayBuffer is refused by Node-API), ports, errors.
+#pragma once
+#include <napi.h>
+
+#include <cstring>
+#include <string>
+
+#include "sys/fd.h"
+#include "sys/ring.h"
+
+namespace hawser {
+
+// Holds the views that native pointers point into, so that their memory outlives the object.
+class Memory {
+ public:
+  uint8_t* of(const Napi::Value& value) {
+    const Napi::Uint8Array view = value.As<Napi::Uint8Array>();
+    keep_.push_back(Napi::Persistent(view));
+    return view.Data();
+  }
+
+  // A port as native code takes it: { ring: Uint8Array, doorbell: Uint8Array, doorbellFd }.
+  RingProducer producer(const Napi::Value& value) {
+    const Napi::Object port = value.As<Napi::Object>();
+    const Doorbell doorbell(of(port.Get("doorbell")), port.Get("doorbellFd").ToNumber().Int32Value());
+    return RingProducer(of(port.Get("ring")), doorbell);
+  }
+  RingConsumer consumer(const Napi::Value& value) { return RingConsumer(of(value.As<Napi::Object>().Get("ring"))); }
+
+ private:
+  std::vector<Napi::Reference<Napi::Uint8Array>> keep_;
+};
+
+inline int32_t intOf(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Number>().Int32Value(); }
+inline double doubleOf(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Number>().DoubleValue(); }
+
+template <typename T>
+T* arrayOf(Memory& memory, const Napi::Value& value) {
+  return reinterpret_cast<T*>(memory.of(value));
+}
+
+// Throws what `open…` functions throw: message, code, syscall, errno.
+void throwSystemError(Napi::Env env, const std::string& what, const SystemError& failure);
+
+}  // namespace hawser

@@ -2,12 +2,14 @@
 #include <napi.h>
 
 #include "bind/crypto.h"
+#include "bind/data.h"
 #include "bind/network.h"
 
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   hawser::initCrypto(env, exports);
+  hawser::initData(env, exports);
   hawser::initNetwork(env, exports);
   return exports;
 }

@@ -1,4 +1,164 @@
-/** The packet path of the addon. Hot calls return a count or a negative errno; only `open…` throws (code, syscall, errno). */
+/**
+ * The packet path of the addon. Hot calls return a count or a negative errno; only `open…` and constructors throw (code,
+ * syscall, errno). Objects belong to the thread that made them and hold the memory they were given.
+ */
+
+/** One end of a ring as the addon takes it: views, since Node-API refuses a bare SharedArrayBuffer. */
+export interface NativePort {
+  readonly ring: Uint8Array;
+  readonly doorbell: Uint8Array;
+  readonly doorbellFd: number;
+}
+
+export interface OpenedTun {
+  readonly fd: number;
+  /** The kernel's name of it. */
+  readonly name: string;
+  /** The device takes and gives UDP super-packets (USO, Linux 6.2). */
+  readonly udpOffload: boolean;
+}
+
+export interface OpenedUdp {
+  readonly fd: number;
+  readonly port: number;
+  readonly gso: boolean;
+  readonly gro: boolean;
+  /** What the kernel granted; less than 14 MiB (it doubles) means that a sysctl clamped it. */
+  readonly receiveBufferBytes: number;
+  readonly sendBufferBytes: number;
+}
+
+export interface TunReader {
+  /** Reads up to `maxTrains`; returns how many, or -11 (EAGAIN, the device is empty) or -28 (ENOSPC, the ring is full). */
+  read(maxTrains: number, nowUs: number): number;
+}
+
+export interface TunWriter {
+  /** Writes up to `maxTrains`; returns how many; trains the kernel refuses are dropped and counted. */
+  write(maxTrains: number): number;
+}
+
+export interface LinkSender {
+  /** Returns how many descriptors left the ring; 0 with work waiting means that the socket is full. */
+  sendDescriptors(max: number): number;
+  sendDatagrams(max: number): number;
+  /** Bytes that wait in the sockets and the devices below them (SIOCOUTQ); also stored in the link's row. */
+  measureQueue(): number;
+}
+
+export interface LinkReceiver {
+  /** Returns how many messages; -11 nothing waits, -28 the opener's ring is full. */
+  receive(fd: number, maxMessages: number): number;
+}
+
+/** Columns of one row of `Sealer`'s facts (Int32Array). */
+export const facts = {
+  bytes: 0,
+  segments: 1,
+  /** Segments sealed already. */
+  progress: 2,
+  /** Row of the peer table; -1 = no allowed IP matches, -2 = not an IP packet. */
+  peer: 3,
+  flow: 4,
+  protocol: 5,
+  sourcePort: 6,
+  destinationPort: 7,
+  /** DSCP and ECN byte. */
+  trafficClass: 8,
+  payloadBytes: 9,
+  columns: 10,
+} as const;
+
+export interface Sealer {
+  /** Facts about up to `max` (64 at most) trains waiting in the ring; returns how many. */
+  look(max: number): number;
+  /** Starts a run of sealing. 0, -126 (ENOKEY, slot not ready) or -127 (EKEYEXPIRED). */
+  begin(slot: number, path: number, trafficClass: number, maxPaddedBytes: number, nowUs: number, link: number): number;
+  /** Seals trains `from`… of the last look in order, at most `maxSegments` segments; returns segments, or -28 (link ring full). */
+  sealTrains(from: number, count: number, maxSegments: number): number;
+  /** The same for the train at `offset` of the stash. */
+  sealStashed(offset: number, maxSegments: number): number;
+  /** Seals one inner packet; `bytes` has 16 spare bytes behind `length`. 1 or a negative errno. */
+  sealPacket(bytes: Uint8Array, length: number): number;
+  /** Ends the run, wakes the link; returns the bytes sealed in it. */
+  end(): number;
+  /** Moves train `index` of the last look to `offset` of the stash. */
+  stash(index: number, offset: number): number;
+  /** All trains of the last look are dealt with. */
+  release(): void;
+  /** Forgets cipher contexts of slots that are not ready any more. */
+  sweep(): void;
+}
+
+/** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */
+export const runs = { record: 0, from: 1, count: 2, receiverIndex: 3, slot: 4, cipher: 5, columns: 6, max: 512 } as const;
+
+/** Columns of `Opener`'s result (Int32Array). */
+export const opened = {
+  packets: 0,
+  bytes: 1,
+  replayed: 2,
+  rejected: 3,
+  keepalives: 4,
+  control: 5,
+  unknown: 6,
+  stalled: 7,
+  columns: 8,
+} as const;
+
+export interface Opener {
+  /** Splits up to `maxRecords` records of input `input` into runs; returns how many runs. */
+  look(input: number, maxRecords: number): number;
+  /** Opens the runs of the last look, publishes, releases; returns packets delivered. */
+  open(input: number, count: number, nowUs: number): number;
+  sweep(): void;
+}
+
+export interface SealerParts {
+  readonly plain: NativePort;
+  readonly links: readonly NativePort[];
+  readonly log: Uint8Array;
+  readonly sessions: Uint8Array;
+  readonly allowedIps: Uint8Array;
+  readonly stash: Uint8Array;
+  /** 64 rows of `facts.columns`, as bytes. */
+  readonly facts: Uint8Array;
+}
+
+export interface OpenerParts {
+  readonly received: readonly NativePort[];
+  readonly plain: NativePort;
+  readonly events: NativePort;
+  readonly sessions: Uint8Array;
+  readonly peers: Uint8Array;
+  readonly paths: Uint8Array;
+  readonly allowedIps: Uint8Array;
+  readonly joinUdp: boolean;
+  readonly runs: Uint8Array;
+  readonly result: Uint8Array;
+}
+
+export interface LinkSenderParts {
+  /** -1 = the family is not there. */
+  readonly fd4: number;
+  readonly fd6: number;
+  readonly gso: boolean;
+  readonly descriptors: NativePort;
+  readonly out: NativePort;
+  readonly log: Uint8Array;
+  readonly paths: Uint8Array;
+  readonly links: Uint8Array;
+  /** Row of the link table. */
+  readonly link: number;
+}
+
+export interface LinkReceiverParts {
+  readonly received: NativePort;
+  readonly handshakes: NativePort;
+  readonly links: Uint8Array;
+  readonly link: number;
+}
+
 export interface DataApi {
   /** CLOCK_BOOTTIME in microseconds. */
   nowUs(): number;
@@ -13,4 +173,22 @@ export interface DataApi {
    * Returns 1 when something is ready, 0 at the deadline, or a negative errno.
    */
   wait(doorbellFd: number, armed: Uint8Array, fds: Int32Array, deadlineUs: number): number;
+  /** `persistent`: the device outlives the process, until `setTunPersistent(fd, false)` and a close. */
+  openTun(name: string, options: { readonly persistent: boolean; readonly multiQueue: boolean }): OpenedTun;
+  setTunPersistent(fd: number, persistent: boolean): number;
+  /** `mark` 0 = none; `interface` '' = not bound to one. */
+  openUdp(options: {
+    readonly family: 4 | 6;
+    readonly port: number;
+    readonly mark: number;
+    readonly interface: string;
+  }): OpenedUdp;
+  /** `totals`: [bytes] as f64. */
+  readonly TunReader: new (fd: number, out: NativePort, totals: Uint8Array) => TunReader;
+  /** `totals`: [bytes, packets, refused trains] as f64. */
+  readonly TunWriter: new (fd: number, input: NativePort, totals: Uint8Array) => TunWriter;
+  readonly LinkSender: new (parts: LinkSenderParts) => LinkSender;
+  readonly LinkReceiver: new (parts: LinkReceiverParts) => LinkReceiver;
+  readonly Sealer: new (parts: SealerParts) => Sealer;
+  readonly Opener: new (parts: OpenerParts) => Opener;
 }

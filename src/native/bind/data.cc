@@ -41,7 +41,7 @@ Napi::Value closeFd(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value wait(const Napi::CallbackInfo& info) {
-  const Napi::Int32Array fds = info[2].As<Napi::Int32Array>();
+  Napi::Int32Array fds = info[2].As<Napi::Int32Array>();
   const int result = waitForWork(intOf(info, 0), fds.Data(), static_cast<uint32_t>(fds.ElementLength()), doubleOf(info, 3));
   return Napi::Number::New(info.Env(), result);
 }

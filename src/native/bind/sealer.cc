@@ -84,7 +84,8 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
 
   // sealPacket(bytes: Uint8Array with 16 spare bytes, length)
   Napi::Value sealPacket(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), sealer_->packet(info[0].As<Napi::Uint8Array>().Data(), static_cast<uint32_t>(intOf(info, 1))));
+    Napi::Uint8Array packet = info[0].As<Napi::Uint8Array>();
+    return Napi::Number::New(info.Env(), sealer_->packet(packet.Data(), static_cast<uint32_t>(intOf(info, 1))));
   }
 
   Napi::Value end(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sealer_->close()); }

@@ -14,7 +14,7 @@ namespace hawser {
 class Memory {
  public:
   uint8_t* of(const Napi::Value& value) {
-    const Napi::Uint8Array view = value.As<Napi::Uint8Array>();
+    Napi::Uint8Array view = value.As<Napi::Uint8Array>();
     keep_.push_back(Napi::Persistent(view));
     return view.Data();
   }

@@ -194,7 +194,15 @@
   X(runState, stopped, 3) \
   X(trafficClass, control, 0) \
   X(trafficClass, latency, 1) \
-  X(trafficClass, bulk, 2)
+  X(trafficClass, bulk, 2) \
+  X(allowedIps, magic, 0x48414950) \
+  X(allowedIps, magicAt, 0) \
+  X(allowedIps, capacityAt, 4) \
+  X(allowedIps, versionAt, 64) \
+  X(allowedIps, dataAt, 512) \
+  X(allowedIps, nodeBytes, 12) \
+  X(allowedIps, rootV4, 0) \
+  X(allowedIps, rootV6, 1)
 // clang-format on
 
 namespace hawser::layout {

@@ -1,0 +1,52 @@
+// Walks the allowed-IPs trie that TypeScript compiles (rings/allowed-ips.ts; map in rings/layout.ts).
+#pragma once
+#include <cstdint>
+
+#include "layout.h"
+#include "ring.h"
+
+namespace hawser {
+
+class AllowedIps {
+ public:
+  AllowedIps() = default;
+  explicit AllowedIps(uint8_t* base) : base_(base), capacity_(cell<uint32_t>(base, layout::allowedIps_capacityAt)) {}
+
+  // The peer row of the longest prefix that holds `address` (4 or 16 bytes), or -1. A replacement in mid-walk walks again.
+  int32_t find(const uint8_t* address, uint32_t bytes) const {
+    for (;;) {
+      const int32_t version = word(base_, layout::allowedIps_versionAt).load(std::memory_order_acquire);
+      const int32_t row = walk(nodes(version), address, bytes);
+      std::atomic_thread_fence(std::memory_order_acquire);
+      if (word(base_, layout::allowedIps_versionAt).load(std::memory_order_relaxed) == version) return row;
+    }
+  }
+
+ private:
+  struct Node {
+    uint32_t child[2];
+    int32_t row;
+  };
+  static_assert(sizeof(Node) == layout::allowedIps_nodeBytes);
+
+  const Node* nodes(int32_t version) const {
+    return reinterpret_cast<const Node*>(base_ + layout::allowedIps_dataAt) + static_cast<size_t>(version & 1) * capacity_;
+  }
+
+  int32_t walk(const Node* nodes, const uint8_t* address, uint32_t bytes) const {
+    const Node* node = &nodes[bytes == 4 ? layout::allowedIps_rootV4 : layout::allowedIps_rootV6];
+    int32_t found = node->row;
+    for (uint32_t bit = 0; bit < bytes * 8; bit++) {
+      const uint32_t child = node->child[address[bit >> 3] >> (7 - (bit & 7)) & 1];
+      if (child == 0 || child >= capacity_) break;
+      node = &nodes[child];
+      if (node->row >= 0) found = node->row;
+    }
+    return found;
+  }
+
+  uint8_t* base_ = nullptr;
+  uint32_t capacity_ = 0;
+};
+
+}  // namespace hawser

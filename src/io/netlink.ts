@@ -1,0 +1,287 @@
+/** Talks rtnetlink with the kernel: batches with one verdict a request, queries, and a stream of events. Blocks for ≤ 2 s. */
+import { closeSync } from 'node:fs';
+import { getSystemErrorMap } from 'node:util';
+import { HawserError } from '../base/errors.ts';
+import type { NetworkApi } from '../native/network-api.ts';
+import {
+  netlinkCheckLength,
+  netlinkEmitHeader,
+  netlinkFinish,
+  netlinkFlag,
+  netlinkFlags,
+  netlinkHeaderBytes,
+  netlinkLength,
+  netlinkNext,
+  netlinkSequence,
+  netlinkType,
+  netlinkTypeOf,
+  netlinkVerdict,
+} from '../wire/netlink.ts';
+import { type LinkState, linkParse, linkQueryEmit, rtm } from '../wire/rtnetlink.ts';
+
+/** What of the addon netlink needs. */
+export type NetlinkSockets = Pick<NetworkApi, 'openNetlink' | 'sendBytes' | 'receiveBytes'>;
+
+export interface NetlinkRequest {
+  /** RTM_* */
+  readonly type: number;
+  /** NLM_F_* beside REQUEST and ACK. */
+  readonly flags: number;
+  /** What a person calls it, for error messages: `add route 10.9.0.0/24 on hawser0`. */
+  readonly what: string;
+  /** An errno that means the wish is fulfilled already (EEXIST on an add, ESRCH on a delete). */
+  readonly tolerates?: readonly number[];
+  emit(target: Uint8Array, at: number): number;
+}
+
+/** Called with the body of each message; `at` and `end` are offsets into `bytes`, which is used again afterwards. */
+export type NetlinkVisitor = (type: number, bytes: Uint8Array, at: number, end: number) => void;
+
+export interface Netlink {
+  /** Sends all, in order, and returns the failures of those that failed; the others were done. */
+  apply(requests: readonly NetlinkRequest[]): readonly HawserError[];
+  /** Asks, and visits the answers. Throws what the kernel says. */
+  query(request: NetlinkRequest, visit: NetlinkVisitor): void;
+  close(): void;
+}
+
+/** From errno.h, the same on every architecture Node runs on. */
+export const errnoOf = {
+  perm: 1,
+  noEntry: 2,
+  noProcess: 3,
+  noDevice: 19,
+  exists: 17,
+  notSupported: 95,
+  noBuffers: 105,
+} as const;
+const eintr = 4;
+const eagain = 11;
+const addressFamilyNotSupported = 97;
+
+/** The kernel cuts a dump into messages of at most 32 KiB when the reader offers that much (net/netlink/af_netlink.c). */
+const receiveBytes = 64 * 1024;
+const batchBytes = 32 * 1024;
+/** No request of ours is longer. */
+const requestBytes = 512;
+/** The kernel answers within the send; a longer silence means that the answer was lost. */
+const answerTimeoutMs = 2000;
+/** A dump disturbed by changes is asked for again this often. */
+const dumpAttempts = 5;
+
+export function openNetlink(addon: NetlinkSockets): Netlink {
+  return new NativeNetlink(addon);
+}
+
+class NativeNetlink implements Netlink {
+  readonly #addon: NetlinkSockets;
+  readonly #fd: number;
+  readonly #received = new Uint8Array(receiveBytes);
+  readonly #batch = new Uint8Array(batchBytes);
+  #sequence = 1;
+  #open = true;
+
+  constructor(addon: NetlinkSockets) {
+    this.#addon = addon;
+    this.#fd = addon.openNetlink(0);
+  }
+
+  apply(requests: readonly NetlinkRequest[]): readonly HawserError[] {
+    const failures: HawserError[] = [];
+    let index = 0;
+    while (index < requests.length) {
+      const pending = new Map<number, NetlinkRequest>();
+      let end = 0;
+      while (index < requests.length && end + requestBytes <= batchBytes) {
+        const request = requests[index++];
+        if (request === undefined) break;
+        const sequence = this.#nextSequence();
+        pending.set(sequence, request);
+        end = emitRequest(this.#batch, end, request, netlinkFlag.ack, sequence);
+      }
+      this.#send(end, `${requests[index - 1]?.what ?? 'change the network'}`);
+      this.#collectVerdicts(pending, failures);
+    }
+    return failures;
+  }
+
+  query(request: NetlinkRequest, visit: NetlinkVisitor): void {
+    for (let attempt = 1; attempt <= dumpAttempts; attempt++) {
+      // What a disturbed dump visited is visited again: visitors key by what they see, or tolerate doubles.
+      if (this.#queryOnce(request, visit)) return;
+    }
+    throw new HawserError('EINTR', `Cannot ${request.what}: the kernel's tables changed during ${dumpAttempts} dumps`);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.#fd);
+  }
+
+  #nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    return this.#sequence;
+  }
+
+  #send(end: number, what: string): void {
+    const sent = this.#addon.sendBytes(this.#fd, this.#batch.subarray(0, end));
+    if (sent < 0) throw kernelError(what, -sent, '');
+  }
+
+  #collectVerdicts(pending: Map<number, NetlinkRequest>, failures: HawserError[]): void {
+    const visit = (at: number): void => {
+      const request = pending.get(netlinkSequence(this.#received, at));
+      if (request === undefined || netlinkTypeOf(this.#received, at) !== netlinkType.error) return;
+      pending.delete(netlinkSequence(this.#received, at));
+      const verdict = netlinkVerdict(this.#received, at);
+      if (verdict === undefined || verdict.errno === 0 || request.tolerates?.includes(verdict.errno)) return;
+      failures.push(kernelError(request.what, verdict.errno, verdict.text));
+    };
+    while (pending.size > 0) this.#receive(first(pending)?.what ?? '', visit);
+  }
+
+  /** False when the dump has to be repeated. */
+  #queryOnce(request: NetlinkRequest, visit: NetlinkVisitor): boolean {
+    const sequence = this.#nextSequence();
+    // A dump ends by itself with DONE; one answer is ended by the acknowledgement.
+    const ack = (request.flags & netlinkFlag.dump) === netlinkFlag.dump ? 0 : netlinkFlag.ack;
+    this.#send(emitRequest(this.#batch, 0, request, ack, sequence), request.what);
+    let done = false;
+    let whole = true;
+    while (!done) {
+      this.#receive(request.what, (at) => {
+        const bytes = this.#received;
+        if (netlinkSequence(bytes, at) !== sequence || done) return;
+        const type = netlinkTypeOf(bytes, at);
+        if ((netlinkFlags(bytes, at) & netlinkFlag.dumpInterrupted) !== 0) whole = false;
+        if (type === netlinkType.error || type === netlinkType.done) {
+          done = true;
+          const verdict = netlinkVerdict(bytes, at);
+          if (verdict !== undefined && verdict.errno > 0) throw kernelError(request.what, verdict.errno, verdict.text);
+          return;
+        }
+        visit(type, bytes, at + netlinkHeaderBytes, at + netlinkLength(bytes, at));
+      });
+    }
+    return whole;
+  }
+
+  #receive(what: string, visit: (at: number) => void): void {
+    const end = this.#addon.receiveBytes(this.#fd, this.#received, answerTimeoutMs);
+    if (end === -eintr) return;
+    if (end === -eagain) {
+      throw new HawserError('ETIMEDOUT', `Cannot ${what}: no answer from the kernel within ${answerTimeoutMs} ms`);
+    }
+    if (end < 0) throw kernelError(what, -end, '');
+    for (let at = 0; netlinkCheckLength(this.#received, at, end); at = netlinkNext(this.#received, at)) visit(at);
+  }
+}
+
+/** What the kernel tells by itself about links, addresses and routes; polled, since Node cannot watch such a descriptor. */
+export class NetlinkEvents {
+  readonly #addon: NetlinkSockets;
+  readonly #received = new Uint8Array(receiveBytes);
+  /** May stand in a native wait beside other descriptors; never closed by others. */
+  readonly fd: number;
+  #open = true;
+
+  /** `groups`: mask of `rtGroup`. */
+  constructor(addon: NetlinkSockets, groups: number) {
+    this.#addon = addon;
+    this.fd = addon.openNetlink(groups);
+  }
+
+  /** Visits what has come, without waiting. False when the kernel dropped events: ask for the whole state again. */
+  poll(visit: NetlinkVisitor): boolean {
+    let complete = true;
+    while (this.#open) {
+      const end = this.#addon.receiveBytes(this.fd, this.#received, 0);
+      if (end < 0) {
+        if (end === -errnoOf.noBuffers) {
+          complete = false;
+          continue;
+        }
+        return complete;
+      }
+      const bytes = this.#received;
+      for (let at = 0; netlinkCheckLength(bytes, at, end); at = netlinkNext(bytes, at)) {
+        visit(netlinkTypeOf(bytes, at), bytes, at + netlinkHeaderBytes, at + netlinkLength(bytes, at));
+      }
+    }
+    return complete;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.fd);
+  }
+}
+
+/** The link of that name in this network namespace, or undefined. */
+export function findLink(netlink: Netlink, name: string): LinkState | undefined {
+  let found: LinkState | undefined;
+  try {
+    netlink.query(
+      {
+        type: rtm.getLink,
+        flags: 0,
+        what: `look up interface ${name}`,
+        emit: (target, at) => linkQueryEmit(target, at, name),
+      },
+      (type, bytes, at, end) => {
+        if (type === rtm.newLink) found = linkParse(bytes, at, end);
+      },
+    );
+  } catch (error) {
+    if (error instanceof HawserError && error.code === 'ENODEV') return undefined;
+    throw error;
+  }
+  return found;
+}
+
+/** Every link of this network namespace. */
+export function listLinks(netlink: Netlink): readonly LinkState[] {
+  const links = new Map<number, LinkState>();
+  netlink.query(
+    { type: rtm.getLink, flags: netlinkFlag.dump, what: 'list interfaces', emit: (t, at) => linkQueryEmit(t, at, '') },
+    (type, bytes, at, end) => {
+      const link = type === rtm.newLink ? linkParse(bytes, at, end) : undefined;
+      if (link !== undefined) links.set(link.index, link);
+    },
+  );
+  return [...links.values()];
+}
+
+function emitRequest(target: Uint8Array, at: number, request: NetlinkRequest, flags: number, sequence: number): number {
+  const bodyAt = netlinkEmitHeader(target, at, request.type, netlinkFlag.request | request.flags | flags, sequence);
+  return netlinkFinish(target, at, request.emit(target, bodyAt));
+}
+
+function first(pending: ReadonlyMap<number, NetlinkRequest>): NetlinkRequest | undefined {
+  return pending.values().next().value;
+}
+
+/** An error in the kernel's words, with what a person can do about it. */
+export function kernelError(what: string, errno: number, text: string): HawserError {
+  const [code, meaning] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'unknown error'];
+  const words = text === '' ? meaning : `${meaning}: ${text}`;
+  return new HawserError(code, `Cannot ${what}: ${code}, ${words}`, remedyOf(errno));
+}
+
+function remedyOf(errno: number): string {
+  switch (errno) {
+    case errnoOf.perm:
+      return 'run as root or with CAP_NET_ADMIN';
+    case errnoOf.noDevice:
+      return 'see `ip link` for the interfaces there are';
+    case errnoOf.exists:
+      return 'see `ip route` and `ip address` for what stands in the way';
+    case errnoOf.notSupported:
+    case addressFamilyNotSupported:
+      return 'this kernel lacks the feature, or IPv6 is disabled';
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Gives the tunnel its addresses, MTU and routes, and takes them back. Each call looks at what is there and changes only the
+ * difference, so all are idempotent and a restart keeps the routes that traffic is flowing over. Called by the main thread.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { HawserError } from '../../base/errors.ts';
+import { formatCidr } from '../../config/address.ts';
+import { type Family, type LinkState, linkDeleteEmit, linkSetEmit, rtm } from '../../wire/rtnetlink.ts';
+import { findLink, type Netlink, type NetlinkRequest, type NetlinkSockets, openNetlink } from '../netlink.ts';
+import {
+  hasMarkedRoutes,
+  type NetworkPlan,
+  nothingWanted,
+  type WantedNetwork,
+  wantedRunning,
+  wantedStopped,
+} from './plan.ts';
+import { differenceOf, listRules, readPresent } from './reconcile.ts';
+import { allowMarkedAnswers, forgetMarkedAnswers } from './source-mark.ts';
+
+const ipv6Conf = '/proc/sys/net/ipv6/conf';
+/** RFC 8200 section 5: below it the kernel takes IPv6 off the interface. */
+const ipv6LeastMtu = 1280;
+
+export interface NetworkReport {
+  /** Requests the kernel was given; 0 = all was as wanted already. */
+  readonly changes: number;
+  /** For the log: what could not be done, in whole sentences. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Brings addresses, MTU, link, routes and rules to what `plan` wants, from whatever a previous run left. Throws a HawserError
+ * with the kernel's words when something is refused; what could be done is done then, and `removeNetwork` takes it back.
+ */
+export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan): NetworkReport {
+  return withNetlink(addon, (netlink) => {
+    const link = findLink(netlink, plan.interface);
+    if (link === undefined) {
+      const message = `Cannot find the tunnel's interface "${plan.interface}"`;
+      throw new HawserError('ENODEV', message, 'the TUN device has to be open first');
+    }
+    const ipv6 = checkIpv6(plan);
+    const wanted = merge(
+      wantedRunning(plan, link.index, ipv6.onInterface ? [4, 6] : [4]),
+      // Where the tunnel cannot carry IPv6, `closed` still keeps it from leaving beside the tunnel.
+      ipv6.inKernel && !ipv6.onInterface ? wantedStopped(plan, [6]) : nothingWanted,
+    );
+    const warnings = hasMarkedRoutes(plan, 4) ? allowMarkedAnswers(plan) : [];
+    const owner = { name: plan.name, fwmark: plan.fwmark, interfaceIndex: link.index };
+    const present = readPresent(netlink, owner, familiesOf(ipv6.inKernel));
+    const difference = differenceOf(present, wanted, plan.interface);
+    const requests = [...linkRequests(plan, link, ipv6.onInterface), ...difference];
+    throwFailures(netlink.apply(requests));
+    return { changes: requests.length, warnings: [...ipv6.warnings, ...warnings] };
+  });
+}
+
+/**
+ * Takes back what `applyNetwork` did, up to the interface itself (it belongs to whoever opened it). With `onExit: closed` the
+ * rules and the routes that block stay until the next `applyNetwork`, or `releaseClosed`.
+ */
+export function removeNetwork(addon: NetlinkSockets, plan: NetworkPlan): NetworkReport {
+  const { name, fwmark, runDirectory } = plan;
+  return withNetlink(addon, (netlink) => {
+    const link = findLink(netlink, plan.interface);
+    const owner = { name, fwmark, interfaceIndex: link?.index ?? 0 };
+    const families = familiesOf(existsSync(ipv6Conf));
+    const wanted = wantedStopped(plan, families);
+    const requests = differenceOf(readPresent(netlink, owner, families), wanted, plan.interface);
+    if (link?.up === true) requests.push(setLink(plan.interface, { index: link.index, up: false }, 'take down'));
+    throwFailures(netlink.apply(requests));
+    if (wanted.rules.length > 0) return { changes: requests.length, warnings: [] };
+    return { changes: requests.length, warnings: forgetMarkedAnswers(name, runDirectory, isLast(netlink, families)) };
+  });
+}
+
+/**
+ * Lifts what a stop with `onExit: closed`, or a killed process, left behind: everything that bears the instance's name in the
+ * kernel, and its interface when `interfaceName` is given and it is a TUN. Must not run while the instance does.
+ */
+export function releaseClosed(
+  addon: NetlinkSockets,
+  name: string,
+  options: { readonly runDirectory: string; readonly interfaceName?: string },
+): NetworkReport {
+  return withNetlink(addon, (netlink) => {
+    const families = familiesOf(existsSync(ipv6Conf));
+    const link = options.interfaceName === undefined ? undefined : findLink(netlink, options.interfaceName);
+    const owner = { name, fwmark: 0, interfaceIndex: link?.index ?? 0 };
+    const present = readPresent(netlink, owner, families);
+    const requests = differenceOf(present, nothingWanted, options.interfaceName ?? name);
+    if (link?.kind === 'tun') requests.push(deleteLink(link));
+    throwFailures(netlink.apply(requests));
+    const warnings = forgetMarkedAnswers(name, options.runDirectory, isLast(netlink, families));
+    return { changes: requests.length, warnings };
+  });
+}
+
+/** Where an instance stands that `releaseClosed` would lift; empty when nothing of it is in the kernel. */
+export function describeLeftovers(addon: NetlinkSockets, name: string): readonly string[] {
+  return withNetlink(addon, (netlink) => {
+    const owner = { name, fwmark: 0, interfaceIndex: 0 };
+    const present = readPresent(netlink, owner, familiesOf(existsSync(ipv6Conf)));
+    return differenceOf(present, nothingWanted, name).map((request) => request.what.replace('remove ', ''));
+  });
+}
+
+function withNetlink<T>(addon: NetlinkSockets, use: (netlink: Netlink) => T): T {
+  const netlink = openNetlink(addon);
+  try {
+    return use(netlink);
+  } finally {
+    netlink.close();
+  }
+}
+
+interface Ipv6Verdict {
+  readonly inKernel: boolean;
+  readonly onInterface: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Whether IPv6 can be had on the tunnel's interface, and why not if the plan wants it. */
+function checkIpv6(plan: NetworkPlan): Ipv6Verdict {
+  const wanted = [...plan.addresses, ...plan.routes].filter((cidr) => cidr.family === 6);
+  const list = wanted.map(formatCidr).join(', ');
+  const verdict = (inKernel: boolean, why: string): Ipv6Verdict => ({
+    inKernel,
+    onInterface: why === '',
+    warnings: why === '' || wanted.length === 0 ? [] : [`Left out ${list} on ${plan.interface}: ${why}`],
+  });
+  if (!existsSync(ipv6Conf)) {
+    return verdict(false, 'this kernel runs without IPv6 (boot without ipv6.disable=1, or remove the IPv6 entries)');
+  }
+  if (plan.mtu < ipv6LeastMtu) {
+    return verdict(true, `IPv6 needs an MTU of ${ipv6LeastMtu} and tunnel.mtu is ${plan.mtu} (raise tunnel.mtu)`);
+  }
+  const setting = `${ipv6Conf}/${plan.interface}/disable_ipv6`;
+  // A kernel takes the directory away while the interface's MTU is too small; the MTU is set before the addresses.
+  const disabled = existsSync(setting) && readFileSync(setting, 'utf8').trim() !== '0';
+  return verdict(
+    true,
+    disabled ? `IPv6 is disabled there (sysctl -w net.ipv6.conf.${plan.interface}.disable_ipv6=0)` : '',
+  );
+}
+
+function linkRequests(plan: NetworkPlan, link: LinkState, ipv6: boolean): NetlinkRequest[] {
+  const { index } = link;
+  const requests: NetlinkRequest[] = [];
+  if (link.mtu !== plan.mtu) requests.push(setLink(plan.interface, { index, mtu: plan.mtu }, `set MTU ${plan.mtu} of`));
+  if (link.up) return requests;
+  if (ipv6) requests.push(setLink(plan.interface, { index, quiet: true }, 'switch off link-local addresses of'));
+  requests.push(setLink(plan.interface, { index, up: true }, 'take up'));
+  return requests;
+}
+
+function setLink(name: string, change: Parameters<typeof linkSetEmit>[2], verb: string): NetlinkRequest {
+  return {
+    type: rtm.setLink,
+    flags: 0,
+    what: `${verb} interface ${name}`,
+    emit: (target, at) => linkSetEmit(target, at, change),
+  };
+}
+
+function deleteLink(link: LinkState): NetlinkRequest {
+  return {
+    type: rtm.deleteLink,
+    flags: 0,
+    what: `remove interface ${link.name}`,
+    emit: (target, at) => linkDeleteEmit(target, at, link.index),
+  };
+}
+
+function merge(a: WantedNetwork, b: WantedNetwork): WantedNetwork {
+  return {
+    addresses: [...a.addresses, ...b.addresses],
+    routes: [...a.routes, ...b.routes],
+    rules: [...a.rules, ...b.rules],
+  };
+}
+
+function familiesOf(ipv6: boolean): readonly Family[] {
+  return ipv6 ? [4, 6] : [4];
+}
+
+/** Whether no instance is left that needs src_valid_mark; every one with marked routes has rules of our protocol. */
+function isLast(netlink: Netlink, families: readonly Family[]): boolean {
+  return families.every((family) => listRules(netlink, family).length === 0);
+}
+
+function throwFailures(failures: readonly HawserError[]): void {
+  const [failure, ...others] = failures;
+  if (failure === undefined) return;
+  if (others.length === 0) throw failure;
+  throw new HawserError(failure.code, `${failure.message}, and ${others.length} more were refused`);
+}

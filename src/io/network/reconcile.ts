@@ -1,0 +1,194 @@
+/** Compares what the kernel has of ours with what is wanted, and makes the requests for the difference alone. */
+import { netlinkFlag } from '../../wire/netlink.ts';
+import {
+  type AddressState,
+  addressEmit,
+  addressParse,
+  dumpQueryEmit,
+  type Family,
+  type RouteState,
+  type RuleState,
+  routeEmit,
+  routeParse,
+  rtm,
+  ruleEmit,
+  ruleParse,
+} from '../../wire/rtnetlink.ts';
+import { errnoOf, type Netlink, type NetlinkRequest } from '../netlink.ts';
+import { hawserProtocol, rulePriorityOf, tagOf, type WantedNetwork } from './plan.ts';
+
+/** RT_SCOPE_LINK: the addresses the kernel gives an interface by itself. */
+const linkScope = 253;
+const addressNotAvailable = 99;
+
+/** What of ours is in the kernel; `fwmark` and `interfaceIndex` are 0 when the caller does not know them. */
+export interface Ownership {
+  readonly name: string;
+  readonly fwmark: number;
+  readonly interfaceIndex: number;
+}
+
+/**
+ * Reads what belongs to the instance: addresses of its interface, rules of its priorities, and routes of our protocol that
+ * lead to its interface, bear its tag, or stand in its table or in a table one of its rules leads to.
+ */
+export function readPresent(netlink: Netlink, owner: Ownership, families: readonly Family[]): WantedNetwork {
+  const rules = families.flatMap((family) => listRules(netlink, family)).filter((rule) => ownsRule(owner, rule));
+  const tables = new Set(rules.filter((rule) => rule.suppressPrefix === undefined).map((rule) => rule.table));
+  if (owner.fwmark !== 0) tables.add(owner.fwmark);
+  const routes = families.flatMap((family) => listRoutes(netlink, family));
+  return {
+    addresses: owner.interfaceIndex === 0 ? [] : listAddresses(netlink, owner.interfaceIndex),
+    routes: routes.filter((route) => ownsRoute(owner, route) || tables.has(route.table)),
+    rules,
+  };
+}
+
+/** The requests that lead from `present` to `wanted`, in an order that never lets traffic past the tunnel in between. */
+export function differenceOf(present: WantedNetwork, wanted: WantedNetwork, interfaceName: string): NetlinkRequest[] {
+  const before = keysOf(present);
+  const after = keysOf(wanted);
+  const added = <T extends object>(items: readonly T[]): T[] => items.filter((item) => !before.has(keyOf(item)));
+  const gone = <T extends object>(items: readonly T[]): T[] => items.filter((item) => !after.has(keyOf(item)));
+  return [
+    ...added(wanted.addresses).map((address) => addAddress(address, interfaceName)),
+    ...added(wanted.routes).map((route) => addRoute(route, interfaceName)),
+    ...added(wanted.rules).map(addRule),
+    ...gone(present.rules).map(deleteRule),
+    ...gone(present.routes).map((route) => deleteRoute(route, interfaceName)),
+    ...gone(present.addresses).map((address) => deleteAddress(address, interfaceName)),
+  ];
+}
+
+export function listRules(netlink: Netlink, family: Family): RuleState[] {
+  const rules = new Map<string, RuleState>();
+  dump(netlink, rtm.getRule, { family }, 'list rules', (type, bytes, at, end) => {
+    const rule = type === rtm.newRule ? ruleParse(bytes, at, end) : undefined;
+    if (rule?.protocol === hawserProtocol) rules.set(keyOf(rule), rule);
+  });
+  return [...rules.values()];
+}
+
+function listRoutes(netlink: Netlink, family: Family): RouteState[] {
+  const routes = new Map<string, RouteState>();
+  dump(netlink, rtm.getRoute, { family, protocol: hawserProtocol }, 'list routes', (type, bytes, at, end) => {
+    const route = type === rtm.newRoute ? routeParse(bytes, at, end) : undefined;
+    // Kernels before 4.20 do not filter.
+    if (route?.protocol !== hawserProtocol) return;
+    const ours = route.kind === 'unicast' ? route : { ...route, interfaceIndex: 0 };
+    routes.set(keyOf(ours), ours);
+  });
+  return [...routes.values()];
+}
+
+function listAddresses(netlink: Netlink, index: number): AddressState[] {
+  const addresses = new Map<string, AddressState>();
+  dump(netlink, rtm.getAddress, { family: 0, index }, 'list addresses', (type, bytes, at, end) => {
+    const address = type === rtm.newAddress ? addressParse(bytes, at, end) : undefined;
+    if (address?.index !== index || address.scope === linkScope) return;
+    addresses.set(keyOf(address), address);
+  });
+  return [...addresses.values()];
+}
+
+function dump(
+  netlink: Netlink,
+  type: number,
+  filter: Parameters<typeof dumpQueryEmit>[3],
+  what: string,
+  visit: Parameters<Netlink['query']>[1],
+): void {
+  const emit = (target: Uint8Array, at: number): number => dumpQueryEmit(target, at, type, filter);
+  netlink.query({ type, flags: netlinkFlag.dump, what, emit }, visit);
+}
+
+function ownsRule(owner: Ownership, rule: RuleState): boolean {
+  const priority = rulePriorityOf(owner.name);
+  return rule.priority === priority || rule.priority === priority + 1;
+}
+
+function ownsRoute(owner: Ownership, route: RouteState): boolean {
+  if (route.metric === tagOf(owner.name)) return true;
+  return route.kind === 'unicast' && owner.interfaceIndex !== 0 && route.interfaceIndex === owner.interfaceIndex;
+}
+
+const makeFlags = netlinkFlag.create | netlinkFlag.exclusive;
+
+function addAddress(address: AddressState, interfaceName: string): NetlinkRequest {
+  return {
+    type: rtm.newAddress,
+    flags: makeFlags,
+    what: `add address ${textOf(address.addressHex)}/${address.prefix} to ${interfaceName}`,
+    tolerates: [errnoOf.exists],
+    emit: (target, at) => addressEmit(target, at, address),
+  };
+}
+
+function deleteAddress(address: AddressState, interfaceName: string): NetlinkRequest {
+  return {
+    type: rtm.deleteAddress,
+    flags: 0,
+    what: `remove address ${textOf(address.addressHex)}/${address.prefix} from ${interfaceName}`,
+    tolerates: [addressNotAvailable, errnoOf.noDevice],
+    emit: (target, at) => addressEmit(target, at, address),
+  };
+}
+
+function addRoute(route: RouteState, interfaceName: string): NetlinkRequest {
+  return {
+    type: rtm.newRoute,
+    flags: makeFlags,
+    what: `add route ${describeRoute(route, interfaceName)}`,
+    emit: (target, at) => routeEmit(target, at, route, false),
+  };
+}
+
+function deleteRoute(route: RouteState, interfaceName: string): NetlinkRequest {
+  return {
+    type: rtm.deleteRoute,
+    flags: 0,
+    what: `remove route ${describeRoute(route, interfaceName)}`,
+    tolerates: [errnoOf.noProcess, errnoOf.noEntry, errnoOf.noDevice],
+    emit: (target, at) => routeEmit(target, at, route, true),
+  };
+}
+
+function addRule(rule: RuleState): NetlinkRequest {
+  return {
+    type: rtm.newRule,
+    flags: makeFlags,
+    what: `add rule ${rule.priority} to table ${rule.table}`,
+    tolerates: [errnoOf.exists],
+    emit: (target, at) => ruleEmit(target, at, rule),
+  };
+}
+
+function deleteRule(rule: RuleState): NetlinkRequest {
+  return {
+    type: rtm.deleteRule,
+    flags: 0,
+    what: `remove rule ${rule.priority} to table ${rule.table}`,
+    tolerates: [errnoOf.noEntry],
+    emit: (target, at) => ruleEmit(target, at, rule),
+  };
+}
+
+function describeRoute(route: RouteState, interfaceName: string): string {
+  const way = route.kind === 'unicast' ? `through ${interfaceName}` : `(${route.kind})`;
+  return `${textOf(route.destinationHex)}/${route.prefix} ${way} in table ${route.table}`;
+}
+
+/** For people: 0a090000 → 10.9.0.0, and IPv6 uncompressed. */
+function textOf(hex: string): string {
+  if (hex.length === 8) return (hex.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16)).join('.');
+  return (hex.match(/..../g) ?? []).map((group) => group.replace(/^0{1,3}/, '')).join(':');
+}
+
+function keysOf(network: WantedNetwork): ReadonlySet<string> {
+  return new Set([...network.addresses, ...network.routes, ...network.rules].map(keyOf));
+}
+
+/** Fields in one order whatever made the object; the kinds of objects differ in their fields. */
+function keyOf(item: object): string {
+  return JSON.stringify(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,106 @@
+/**
+ * Lets answers to marked packets back in where the kernel checks their source (rp_filter): net.ipv4.conf.all.src_valid_mark
+ * makes the check honour a packet's mark, and where the check is strict an nft table of ours puts the mark, remembered by
+ * connection tracking, on what comes in. The sysctl's old value lies in a file until the last instance has gone, so that it
+ * comes back also after a SIGKILL.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { messageOf } from '../../base/errors.ts';
+import { type NetworkPlan, tagOf } from './plan.ts';
+
+const ipv4Conf = '/proc/sys/net/ipv4/conf';
+const sysctl = path.join(ipv4Conf, 'all/src_valid_mark');
+/** rp_filter: 0 off, 1 strict, 2 loose; the larger of `all` and the interface's counts (Documentation/networking/ip-sysctl.rst). */
+const strict = 1;
+const nftTimeoutMs = 5000;
+
+/** Returns warnings. */
+export function allowMarkedAnswers(plan: NetworkPlan): readonly string[] {
+  const warnings: string[] = [];
+  try {
+    if (readFileSync(sysctl, 'utf8').trim() === '0') {
+      saveOldValue(plan.runDirectory);
+      writeFileSync(sysctl, '1');
+    }
+  } catch (error) {
+    warnings.push(`Cannot set net.ipv4.conf.all.src_valid_mark to 1: ${messageOf(error)} (set it on the host)`);
+  }
+  const strictInterfaces = findStrictInterfaces(plan.interface);
+  if (strictInterfaces.length === 0) return warnings;
+  const failure = runNft(`${clearTable(plan.name)}${markTable(plan)}`);
+  if (failure !== undefined) {
+    warnings.push(
+      `Cannot mark answers with nft: ${failure}; with net.ipv4.conf.${strictInterfaces[0]}.rp_filter=1 the kernel may drop ` +
+        `them (apt-get install nftables, or sysctl -w net.ipv4.conf.${strictInterfaces[0]}.rp_filter=2)`,
+    );
+  }
+  return warnings;
+}
+
+/** Takes it back; the sysctl only when `last`, that is when no other instance needs it. Returns warnings. */
+export function forgetMarkedAnswers(name: string, runDirectory: string, last: boolean): readonly string[] {
+  // Without nft there is no table of ours either; one that does not exist is no failure to clear.
+  runNft(clearTable(name));
+  const saved = savedFile(runDirectory);
+  if (!last) return [];
+  try {
+    const old = readFileSync(saved, 'utf8').trim();
+    writeFileSync(sysctl, old);
+    rmSync(saved);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    return [`Cannot restore net.ipv4.conf.all.src_valid_mark: ${messageOf(error)}`];
+  }
+  return [];
+}
+
+function saveOldValue(runDirectory: string): void {
+  mkdirSync(runDirectory, { recursive: true });
+  writeFileSync(savedFile(runDirectory), '0\n', { mode: 0o644 });
+}
+
+/** A value belongs to one network namespace; its inode number names it. */
+function savedFile(runDirectory: string): string {
+  const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? '0';
+  return path.join(runDirectory, `src_valid_mark.${namespace}`);
+}
+
+function findStrictInterfaces(tunnel: string): string[] {
+  const filterOf = (name: string): number => Number(readFileSync(path.join(ipv4Conf, name, 'rp_filter'), 'utf8'));
+  const ofAll = filterOf('all');
+  const names = readdirSync(ipv4Conf).filter((name) => !['all', 'default', 'lo', tunnel].includes(name));
+  return names.filter((name) => Math.max(ofAll, filterOf(name)) === strict);
+}
+
+function clearTable(name: string): string {
+  const table = tableName(name);
+  return `add table ip ${table}\ndelete table ip ${table}\n`;
+}
+
+function markTable(plan: NetworkPlan): string {
+  const mark = `0x${plan.fwmark.toString(16)}`;
+  return `table ip ${tableName(plan.name)} {
+  chain incoming {
+    type filter hook prerouting priority mangle; policy accept;
+    ct mark ${mark} meta mark set ct mark
+  }
+  chain outgoing {
+    type filter hook postrouting priority mangle; policy accept;
+    meta mark ${mark} ct mark set meta mark
+  }
+}
+`;
+}
+
+function tableName(name: string): string {
+  return `hawser_${tagOf(name).toString(16)}`;
+}
+
+/** undefined = done in one transaction, else why not. */
+function runNft(script: string): string | undefined {
+  const run = spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8', timeout: nftTimeoutMs });
+  if (run.error !== undefined) return run.error.message;
+  return run.status === 0 ? undefined : run.stderr.trim();
+}

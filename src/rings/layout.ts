@@ -157,6 +157,9 @@ export const session = {
   windowBitsAt: 8,
   /** i32: goes up whenever a slot changes state; a reader that sees it move re-reads the slots. */
   versionAt: 64,
+  /** i32: version that the sealer and the opener have seen; a retired slot may be zeroed once both have passed it. */
+  sealerSeenAt: 128,
+  openerSeenAt: 192,
   dataAt: 512,
   slotBytes: 512,
   // within a slot

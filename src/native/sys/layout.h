@@ -81,6 +81,8 @@
   X(session, slotsAt, 4) \
   X(session, windowBitsAt, 8) \
   X(session, versionAt, 64) \
+  X(session, sealerSeenAt, 128) \
+  X(session, openerSeenAt, 192) \
   X(session, dataAt, 512) \
   X(session, slotBytes, 512) \
   X(session, stateAt, 0) \

@@ -1,0 +1,65 @@
+/**
+ * The table of key slots in shared memory, with a replay window behind them for each. A slot lives free → ready → retired →
+ * (acknowledged by every user) → zeroed → free; `generation` goes up with each life, so that a cached cipher context of an
+ * earlier life is never used again. Columns and writers in `layout.ts`.
+ */
+import { assert } from '../base/assert.ts';
+import { session } from './layout.ts';
+import { RowTable } from './table.ts';
+
+const sessionRows = {
+  magic: session.magic,
+  magicAt: session.magicAt,
+  rowsAt: session.slotsAt,
+  dataAt: session.dataAt,
+  rowBytes: session.slotBytes,
+} as const;
+
+/** `windowBits`: size of the replay bitmap, a multiple of 64; the window is 64 shorter (RFC 6479). */
+export function createSessionMemory(slots: number, windowBits: number): SharedArrayBuffer {
+  assert(windowBits >= 128 && windowBits % 64 === 0, `replay window of ${windowBits} bits`);
+  const memory = new SharedArrayBuffer(session.dataAt + slots * (session.slotBytes + windowBits / 8));
+  const words = new Int32Array(memory);
+  words[session.magicAt >> 2] = session.magic;
+  words[session.slotsAt >> 2] = slots;
+  words[session.windowBitsAt >> 2] = windowBits;
+  return memory;
+}
+
+export class SessionTable extends RowTable {
+  readonly windowBytes: number;
+  readonly #header: Int32Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    super(memory, sessionRows);
+    this.#header = new Int32Array(memory, 0, session.dataAt >> 2);
+    this.windowBytes = (this.#header[session.windowBitsAt >> 2] as number) / 8;
+  }
+
+  /** Goes up with every change of a slot's state. */
+  version(): number {
+    return Atomics.load(this.#header, session.versionAt >> 2);
+  }
+
+  bumpVersion(): void {
+    Atomics.add(this.#header, session.versionAt >> 2, 1);
+  }
+
+  /** A user's word that it has seen `version` and holds nothing of older slots. `userAt` is one of `session.…SeenAt`. */
+  acknowledge(userAt: number, version: number): void {
+    Atomics.store(this.#header, userAt >> 2, version);
+  }
+
+  acknowledged(userAt: number): number {
+    return Atomics.load(this.#header, userAt >> 2);
+  }
+
+  /** Zeroes everything of a slot but its generation, which goes up; and its replay window. */
+  wipe(slot: number): void {
+    const generation = this.int(slot, session.generationAt);
+    this.clear(slot);
+    this.setInt(slot, session.generationAt, (generation + 1) | 0);
+    const windowAt = session.dataAt + this.rows * session.slotBytes + slot * this.windowBytes;
+    this.bytes.fill(0, windowAt, windowAt + this.windowBytes);
+  }
+}

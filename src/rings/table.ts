@@ -1,0 +1,91 @@
+/** What the shared tables have in common: rows of equal size behind a header of 512 bytes, read and written by cell. */
+import { assert } from '../base/assert.ts';
+import { link, path, peer } from './layout.ts';
+
+/** The part of `layout.ts` that describes a table of rows. */
+export interface RowLayout {
+  readonly magic: number;
+  readonly magicAt: number;
+  readonly rowsAt: number;
+  readonly dataAt: number;
+  readonly rowBytes: number;
+}
+
+export function createRowTable(layout: RowLayout, rows: number): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(layout.dataAt + rows * layout.rowBytes);
+  const words = new Int32Array(memory);
+  words[layout.magicAt >> 2] = layout.magic;
+  words[layout.rowsAt >> 2] = rows;
+  return memory;
+}
+
+/** Cells of a shared table. Every column has one writer (`layout.ts`); 64-bit cells are read and written whole on 64-bit CPUs. */
+export class RowTable {
+  readonly bytes: Uint8Array;
+  readonly rows: number;
+  readonly #layout: RowLayout;
+  readonly #words: Int32Array;
+  readonly #numbers: Float64Array;
+
+  constructor(memory: SharedArrayBuffer, layout: RowLayout) {
+    this.#words = new Int32Array(memory);
+    this.#numbers = new Float64Array(memory);
+    this.bytes = new Uint8Array(memory);
+    this.#layout = layout;
+    assert(this.#words[layout.magicAt >> 2] === layout.magic, 'not the memory of this table');
+    this.rows = this.#words[layout.rowsAt >> 2] as number;
+  }
+
+  /** Byte offset of a row in `bytes`. */
+  at(row: number): number {
+    return this.#layout.dataAt + row * this.#layout.rowBytes;
+  }
+
+  int(row: number, column: number): number {
+    return Atomics.load(this.#words, (this.at(row) + column) >> 2);
+  }
+
+  setInt(row: number, column: number, value: number): void {
+    Atomics.store(this.#words, (this.at(row) + column) >> 2, value);
+  }
+
+  addInt(row: number, column: number, amount: number): void {
+    Atomics.add(this.#words, (this.at(row) + column) >> 2, amount);
+  }
+
+  number(row: number, column: number): number {
+    return this.#numbers[(this.at(row) + column) >> 3] as number;
+  }
+
+  setNumber(row: number, column: number, value: number): void {
+    this.#numbers[(this.at(row) + column) >> 3] = value;
+  }
+
+  addNumber(row: number, column: number, amount: number): void {
+    const index = (this.at(row) + column) >> 3;
+    this.#numbers[index] = (this.#numbers[index] as number) + amount;
+  }
+
+  /** A row's bytes, from `column` on: shared, not a copy. */
+  slice(row: number, column: number, lengthBytes: number): Uint8Array {
+    const from = this.at(row) + column;
+    return this.bytes.subarray(from, from + lengthBytes);
+  }
+
+  /** Forgets a whole row. */
+  clear(row: number): void {
+    this.bytes.fill(0, this.at(row), this.at(row) + this.#layout.rowBytes);
+  }
+}
+
+export function peerTable(memory: SharedArrayBuffer): RowTable {
+  return new RowTable(memory, peer);
+}
+
+export function pathTable(memory: SharedArrayBuffer): RowTable {
+  return new RowTable(memory, path);
+}
+
+export function linkTable(memory: SharedArrayBuffer): RowTable {
+  return new RowTable(memory, link);
+}

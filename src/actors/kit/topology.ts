@@ -1,0 +1,84 @@
+/** The shape of a topology: plain data, made by `topology/plan.ts`, built and run by the supervisor, printed by the CLI. */
+import type { ActorSpec, PortSpec, Role } from './contract.ts';
+
+export interface RingEndPlan {
+  readonly actor: string;
+  readonly port: string;
+}
+
+export interface RingPlan {
+  /** `tun-reader.outbound -> sealer.plain` */
+  readonly name: string;
+  readonly from: RingEndPlan;
+  readonly to: RingEndPlan;
+  /** Capacity, a power of two. */
+  readonly bytes: number;
+}
+
+/** Tables in shared memory that can be lent; an actor's own counters block always is. */
+export type TableName = 'sealedLog' | 'sessions' | 'peers' | 'paths' | 'links';
+
+export interface ActorPlan {
+  readonly id: string;
+  readonly role: Role;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly tables: readonly TableName[];
+  /** Name the actor knows it by → name of the resource. */
+  readonly fds: Readonly<Record<string, string>>;
+  readonly wakeOn: readonly string[];
+  /** Actors that must have started before. */
+  readonly dependsOn: readonly string[];
+}
+
+export interface ThreadPlan {
+  readonly id: string;
+  /** In the order of their first turns. */
+  readonly actors: readonly string[];
+}
+
+/** A file descriptor that the supervisor opens, lends and closes. */
+export type ResourcePlan =
+  | { readonly name: string; readonly kind: 'tun'; readonly interface: string; readonly mtu: number }
+  | {
+      readonly name: string;
+      readonly kind: 'udp';
+      readonly family: 4 | 6;
+      readonly port: number;
+      readonly interface: string | undefined;
+      readonly mark: number;
+    };
+
+export interface MemoryPlan {
+  readonly sealedLogBytes: number;
+  readonly sessionSlots: number;
+  readonly windowBits: number;
+  readonly peerRows: number;
+  readonly pathRows: number;
+  readonly linkRows: number;
+}
+
+export interface Topology {
+  readonly threads: readonly ThreadPlan[];
+  readonly actors: readonly ActorPlan[];
+  readonly rings: readonly RingPlan[];
+  readonly resources: readonly ResourcePlan[];
+  readonly memory: MemoryPlan;
+}
+
+/** One thread as the supervisor runs it; in OTP's words a child specification. */
+export interface ChildSpec {
+  readonly id: string;
+  /** permanent: always restarted; transient: only after an error; temporary: never. */
+  readonly restart: 'permanent' | 'transient' | 'temporary';
+  /** Time for an orderly stop before the thread is cut. */
+  readonly shutdownMs: number;
+  /** Children that must have started before this one. */
+  readonly dependsOn: readonly string[];
+  /** Silence after which the thread counts as hung. */
+  readonly hangLimitMs: number;
+  readonly actors: readonly ActorSpec[];
+  readonly doorbell: { readonly memory: SharedArrayBuffer; readonly fd: number };
+}
+
+/** The ports of one actor, as `ActorSpec` wants them. */
+export type Ports = Readonly<Record<string, PortSpec>>;

@@ -1,0 +1,217 @@
+/**
+ * The life of one supervised thread: launch, started, exit, replaced, ended. A replacement is launched only by the exit of its
+ * predecessor, so two never write the same memory; a thread that does not exit is fatal.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { FromWorker, ToWorker } from '../actors/kit/messages.ts';
+import type { ChildSpec } from '../actors/kit/topology.ts';
+import type { ActorRow, ActorState } from '../control/supervisor-api.ts';
+import type { LogLevel, SupervisorHooks, SupervisorOptions } from './options.ts';
+import { backoffMs, RestartWindow } from './restart-window.ts';
+import type { WorkerExit, WorkerHandle } from './worker-handle.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** What a child asks of its supervisor. */
+export interface ChildHost {
+  readonly options: SupervisorOptions;
+  readonly hooks: SupervisorHooks;
+  readonly pool: WorkerPool;
+  note(source: string, kind: string, detail: string, level?: LogLevel): void;
+  onStarted(child: Child): void;
+  onGone(child: Child, exit: WorkerExit): void;
+  onMessage(message: FromWorker): void;
+}
+
+export class Child {
+  spec: ChildSpec;
+  state: ActorState = 'stopped';
+  /** Of the present instance; undefined between two. */
+  worker: WorkerHandle | undefined;
+  readonly #host: ChildHost;
+  readonly #window: RestartWindow;
+  readonly #waiting: { resolve(): void; reject(error: Error): void }[] = [];
+  #restarts = 0;
+  #failedStarts = 0;
+  #lastExit: string | undefined;
+  #startedAtMs = 0;
+  #hasStarted = false;
+  /** Why the supervisor cuts the present instance. */
+  #cutReason: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(spec: ChildSpec, host: ChildHost) {
+    this.spec = spec;
+    this.#host = host;
+    this.#window = new RestartWindow(host.options.intensity);
+  }
+
+  /** Starts the first or the next instance; the one before has exited. */
+  launch(): void {
+    const { pool, options } = this.#host;
+    this.state = this.#restarts === 0 ? 'starting' : 'restarting';
+    this.#hasStarted = false;
+    this.#cutReason = undefined;
+    const worker = pool.take(this.spec.actors.map((actor) => actor.role));
+    this.worker = worker;
+    worker.onMessage = (message) => this.#receive(message);
+    void worker.exited.then((exit) => this.#onExit(exit));
+    worker.host({ specs: this.spec.actors, doorbell: this.spec.doorbell, supervisor: this.#openRpc() });
+    this.#timer = setTimeout(() => this.cut(`did not start within ${options.startLimitMs} ms`), options.startLimitMs);
+  }
+
+  /** Resolves when the present or the next instance has started; rejects when the child is given up. */
+  started(): Promise<void> {
+    if (this.state === 'running') return Promise.resolve();
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  post(message: ToWorker): void {
+    this.worker?.post(message);
+  }
+
+  /** Cuts the thread at once; its exit is handled like any other death. */
+  cut(reason: string, state: ActorState = this.state): void {
+    const worker = this.worker;
+    if (worker === undefined || this.#cutReason !== undefined) return;
+    this.#cutReason = reason;
+    this.state = state;
+    this.#host.note(this.spec.id, 'cut', reason, 'warn');
+    worker.terminate();
+    const limitMs = this.#host.options.terminateLimitMs;
+    const timer = setTimeout(() => {
+      const problem = `The thread ${this.spec.id} (${reason}) did not exit within ${limitMs} ms of being cut`;
+      this.#host.hooks.onFatal(problem, false);
+    }, limitMs);
+    void worker.exited.then(() => clearTimeout(timer));
+  }
+
+  /** Orderly end of the present instance: asked first, cut after `shutdownMs`. Resolves after the thread's exit. */
+  async end(reason: string): Promise<void> {
+    clearTimeout(this.#timer);
+    const worker = this.worker;
+    this.state = worker === undefined ? 'stopped' : 'stopping';
+    this.#lastExit = reason;
+    if (worker === undefined) return;
+    worker.post({ kind: 'stop' });
+    const { shutdownMs } = this.spec;
+    const timer = setTimeout(() => this.cut(`did not stop within ${shutdownMs} ms`), shutdownMs);
+    await worker.exited;
+    clearTimeout(timer);
+  }
+
+  /** Orderly end and a new instance, of `spec` if one is given. Resolves once it has started. */
+  async renew(reason: string, spec?: ChildSpec): Promise<void> {
+    await this.end(reason);
+    this.spec = spec ?? this.spec;
+    this.#restarts += 1;
+    this.launch();
+    await this.started();
+  }
+
+  rows(): ActorRow[] {
+    return this.spec.actors.map((actor) => ({
+      id: actor.id,
+      role: actor.role,
+      state: this.state,
+      threadId: this.worker?.threadId,
+      restarts: this.#restarts,
+      lastExit: this.#lastExit,
+      startedAtMs: this.#startedAtMs,
+    }));
+  }
+
+  describe(): string {
+    return `thread=${this.worker?.threadId ?? '-'} restarts=${this.#restarts}`;
+  }
+
+  #openRpc(): Record<string, MessagePort> {
+    const ports: Record<string, MessagePort> = {};
+    for (const actor of this.spec.actors) {
+      if (!this.#host.hooks.servedRoles.includes(actor.role)) continue;
+      const { port1, port2 } = new MessageChannel();
+      this.#host.hooks.serve(port1);
+      ports[actor.id] = port2;
+    }
+    return ports;
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.kind !== 'started') {
+      this.#host.onMessage(message);
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#hasStarted = true;
+    this.#failedStarts = 0;
+    this.#startedAtMs = Date.now();
+    if (this.state !== 'stopping') this.state = 'running';
+    this.#host.onStarted(this);
+    for (const one of this.#waiting.splice(0)) one.resolve();
+  }
+
+  #onExit(exit: WorkerExit): void {
+    clearTimeout(this.#timer);
+    this.worker = undefined;
+    this.#host.onGone(this, exit);
+    if (this.state === 'stopping') {
+      this.state = 'stopped';
+      this.#host.note(this.spec.id, 'stopped', this.#lastExit ?? '');
+      return;
+    }
+    const reason = describeExit(exit, this.#cutReason);
+    this.#lastExit = reason;
+    this.#host.note(this.spec.id, 'exit', reason, 'error');
+    const clean = exit.error === undefined && exit.code === 0 && this.#cutReason === undefined;
+    const { restart } = this.spec;
+    if (restart === 'temporary' || (restart === 'transient' && clean)) this.state = 'stopped';
+    else this.#replace(reason);
+  }
+
+  /** The next instance: at once after a death, after a growing pause after failed starts, not at all when it does not help. */
+  #replace(reason: string): void {
+    const { intensity, failedStartLimit } = this.#host.options;
+    const { id } = this.spec;
+    this.#failedStarts = this.#hasStarted ? 0 : this.#failedStarts + 1;
+    if (this.#failedStarts >= failedStartLimit) {
+      this.#giveUp(`${id} failed to start ${this.#failedStarts} times in a row; the last time: ${reason}`);
+    } else if (!this.#window.record(performance.now())) {
+      const { count, periodMs } = intensity;
+      this.#giveUp(`${id} died more than ${count} times within ${periodMs / 1000} s; the last time: ${reason}`);
+    } else {
+      this.#restarts += 1;
+      this.state = 'restarting';
+      const pauseMs = backoffMs(this.#failedStarts);
+      if (pauseMs === 0) this.launch();
+      else this.#timer = setTimeout(() => this.launch(), pauseMs);
+    }
+  }
+
+  #giveUp(reason: string): void {
+    this.state = 'failed';
+    this.#host.note(this.spec.id, 'given-up', reason, 'error');
+    for (const one of this.#waiting.splice(0)) one.reject(new Error(reason));
+    this.#host.hooks.onFatal(reason, true);
+  }
+}
+
+/** Why a worker ended, in words. */
+function describeExit(exit: WorkerExit, cutReason: string | undefined): string {
+  if (cutReason !== undefined) return cutReason;
+  if (exit.error === undefined) return `ended with code ${exit.code}`;
+  const where = exit.actorId === undefined ? '' : `${exit.actorId}: `;
+  return `${where}${exit.error.name}: ${exit.error.message}`;
+}
+
+/** Left to right, but never before what a child depends on. Throws when children depend on each other in a circle. */
+export function startOrder(specs: readonly ChildSpec[]): ChildSpec[] {
+  const ordered: ChildSpec[] = [];
+  const left = new Set(specs);
+  while (left.size > 0) {
+    const names = new Set([...left].map((spec) => spec.id));
+    const next = [...left].find((spec) => !spec.dependsOn.some((id) => names.has(id)));
+    if (next === undefined) throw new Error(`These threads wait for each other: ${[...names].join(', ')}`);
+    left.delete(next);
+    ordered.push(next);
+  }
+  return ordered;
+}

@@ -1,0 +1,67 @@
+/** What the supervisor remembers for `hawser events` and `hawser errors`: bounded, newest kept. */
+import type { ErrorReport } from '../actors/kit/messages.ts';
+import type { ErrorRecord, EventRecord } from '../control/supervisor-api.ts';
+
+const keptEvents = 1000;
+const keptErrors = 200;
+
+export class EventLog {
+  readonly #records: EventRecord[] = [];
+  #nextId = 1;
+
+  add(source: string, kind: string, detail: string): EventRecord {
+    const record = { id: this.#nextId, timeMs: Date.now(), source, kind, detail };
+    this.#nextId += 1;
+    this.#records.push(record);
+    if (this.#records.length > keptEvents) this.#records.shift();
+    return record;
+  }
+
+  /** Those with an id above `sinceId`, oldest first. */
+  since(sinceId: number): EventRecord[] {
+    return this.#records.filter((record) => record.id > sinceId);
+  }
+}
+
+/** `key=value` pairs of an event's own fields. */
+export function detailOf(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields)
+    .filter(([key]) => key !== 'kind')
+    .map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join(' ');
+}
+
+/** One record for each distinct stack, with how often it came. */
+export class ErrorLog {
+  readonly #records = new Map<string, ErrorRecord>();
+
+  add(source: string, error: ErrorReport): void {
+    const nowMs = Date.now();
+    const key = `${source}\n${error.name}\n${framesOf(error)}`;
+    const known = this.#records.get(key);
+    this.#records.delete(key);
+    this.#records.set(key, {
+      firstMs: known?.firstMs ?? nowMs,
+      lastMs: nowMs,
+      count: (known?.count ?? 0) + 1,
+      source,
+      name: error.name,
+      code: error.code,
+      message: error.message,
+      stack: error.stack,
+    });
+    const oldest = this.#records.keys().next();
+    if (this.#records.size > keptErrors && !oldest.done) this.#records.delete(oldest.value);
+  }
+
+  /** Latest last. */
+  all(): ErrorRecord[] {
+    return [...this.#records.values()];
+  }
+}
+
+/** The stack without its message, which may hold numbers that differ each time. */
+function framesOf(error: ErrorReport): string {
+  const frames = error.stack.split('\n').filter((line) => line.trimStart().startsWith('at '));
+  return frames.length > 0 ? frames.join('\n') : error.message;
+}

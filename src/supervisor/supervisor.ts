@@ -1,0 +1,187 @@
+/**
+ * Keeps the worker threads alive, in OTP's words: starts children left to right, stops them right to left, replaces what dies
+ * (in a warm spare thread), ends what hangs. What it cannot keep right becomes `onFatal` with the reason: too many restarts, or
+ * a thread that cannot be ended (systemd then restarts the process).
+ */
+import type { ActorEvent, Command, Role } from '../actors/kit/contract.ts';
+import type { FromWorker } from '../actors/kit/messages.ts';
+import type { ChildSpec } from '../actors/kit/topology.ts';
+import { HawserError } from '../base/errors.ts';
+import type { ActorRow } from '../control/supervisor-api.ts';
+import type { DataApi } from '../native/data-api.ts';
+import { Child, type ChildHost, startOrder } from './child.ts';
+import { HeartbeatWatch } from './heartbeat-watch.ts';
+import { detailOf, ErrorLog, EventLog } from './journal.ts';
+import { type LogLevel, type SupervisorHooks, type SupervisorOptions, supervisorDefaults } from './options.ts';
+import type { WorkerExit } from './worker-handle.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+export class Supervisor implements ChildHost {
+  readonly options: SupervisorOptions;
+  readonly hooks: SupervisorHooks;
+  readonly pool: WorkerPool;
+  readonly events = new EventLog();
+  readonly errors = new ErrorLog();
+  readonly #addon: Pick<DataApi, 'nowUs' | 'ring'>;
+  readonly #watch: HeartbeatWatch;
+  /** In the order of their start. */
+  #children: Child[] = [];
+  #ticker: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(
+    addon: Pick<DataApi, 'nowUs' | 'ring'>,
+    hooks: SupervisorHooks,
+    options: Partial<SupervisorOptions> = {},
+  ) {
+    this.#addon = addon;
+    this.hooks = hooks;
+    this.options = { ...supervisorDefaults, ...options };
+    this.pool = new WorkerPool(addon, this.options.modules);
+    this.#watch = new HeartbeatWatch(this.options.lateTickMs, addon.nowUs());
+  }
+
+  /** Starts the children; resolves when all have started, rejects with the reason when one was given up. */
+  async start(specs: readonly ChildSpec[]): Promise<void> {
+    const fresh = startOrder(specs).map((spec) => new Child(spec, this));
+    this.#children.push(...fresh);
+    this.#ticker ??= setInterval(() => this.#tick(), this.options.tickMs);
+    await Promise.all(
+      fresh.map(async (child) => {
+        await Promise.all(child.spec.dependsOn.map((id) => this.#child(id).started()));
+        if (this.#stopped !== undefined) return;
+        child.launch();
+        await child.started();
+      }),
+    );
+    this.#keepSpare();
+  }
+
+  /** Ends all children, right to left. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll();
+    return this.#stopped;
+  }
+
+  rows(): ActorRow[] {
+    return this.#children.flatMap((child) => child.rows());
+  }
+
+  /** The actor throws in its next turn. */
+  kill(actorId: string): void {
+    this.#childOf(actorId).post({ kind: 'kill', actorId });
+  }
+
+  /** The actor spins without heartbeats, until it is found hung. */
+  hang(actorId: string): void {
+    this.#childOf(actorId).post({ kind: 'hang', actorId });
+  }
+
+  command(actorId: string, command: Command): void {
+    this.#childOf(actorId).post({ kind: 'command', actorId, command });
+  }
+
+  /** Stops the actor's thread in order and starts it again. */
+  async restart(actorId: string): Promise<void> {
+    await this.#childOf(actorId).renew('restarted on request');
+    this.#keepSpare();
+  }
+
+  /** Starts an existing child again, by another specification of the same id (a reload). */
+  async renew(spec: ChildSpec): Promise<void> {
+    await this.#child(spec.id).renew('renewed by a reload', spec);
+  }
+
+  /** Ends a child for good (a reload). */
+  async remove(childId: string): Promise<void> {
+    const child = this.#child(childId);
+    await child.end('removed by a reload');
+    this.#children = this.#children.filter((one) => one !== child);
+  }
+
+  note(source: string, kind: string, detail: string, level: LogLevel = 'info'): void {
+    this.events.add(source, kind, detail);
+    this.hooks.log(level, { source }, detail === '' ? kind : `${kind}: ${detail}`);
+  }
+
+  onStarted(child: Child): void {
+    const nowUs = this.#addon.nowUs();
+    for (const actor of child.spec.actors) {
+      const { counters } = actor.memory;
+      if (counters !== undefined) this.#watch.watch(actor.id, counters, child.spec.hangLimitMs, nowUs);
+    }
+    this.note(child.spec.id, 'started', child.describe());
+    if (this.#children.every((one) => one.state === 'running')) this.#keepSpare();
+  }
+
+  onGone(child: Child, exit: WorkerExit): void {
+    for (const actor of child.spec.actors) this.#watch.unwatch(actor.id);
+    if (exit.error !== undefined) this.errors.add(exit.actorId ?? child.spec.id, exit.error);
+  }
+
+  onMessage(message: FromWorker): void {
+    if (message.kind === 'event') this.#onEvent(message.actorId, message.event);
+  }
+
+  #onEvent(actorId: string, event: ActorEvent): void {
+    if (event.kind === 'log') {
+      const { level, message, kind: _kind, ...fields } = event;
+      this.hooks.log(isLevel(level) ? level : 'info', { source: actorId, ...fields }, String(message));
+    } else if (event.kind === 'command') {
+      this.#carry(actorId, event);
+    } else {
+      this.note(actorId, event.kind, detailOf(event));
+    }
+  }
+
+  /** Takes a command from one actor to another. */
+  #carry(from: string, event: ActorEvent): void {
+    const { to, command } = event as ActorEvent & { readonly to: string; readonly command: Command };
+    const child = this.#children.find((one) => one.spec.actors.some((actor) => actor.id === to));
+    if (child === undefined) this.note(from, 'undeliverable', `to=${to} command=${command.kind}`, 'warn');
+    else child.post({ kind: 'command', actorId: to, command });
+  }
+
+  #tick(): void {
+    const nowUs = this.#addon.nowUs();
+    for (const actorId of this.#watch.tick(nowUs)) {
+      const child = this.#childOf(actorId);
+      if (child.state !== 'running') continue;
+      const silentMs = this.#watch.silentMs(actorId, nowUs);
+      child.cut(`${actorId} hung: no heartbeat for ${silentMs} ms`, 'hung');
+    }
+  }
+
+  #keepSpare(): void {
+    if (this.#stopped !== undefined) return;
+    const roles = new Set<Role>();
+    for (const child of this.#children) {
+      for (const actor of child.spec.actors) if (!this.hooks.servedRoles.includes(actor.role)) roles.add(actor.role);
+    }
+    this.pool.keepSpare([...roles]);
+  }
+
+  async #stopAll(): Promise<void> {
+    clearInterval(this.#ticker);
+    const pool = this.pool.close();
+    for (const child of [...this.#children].reverse()) await child.end('orderly stop');
+    await pool;
+  }
+
+  #child(id: string): Child {
+    const child = this.#children.find((one) => one.spec.id === id);
+    if (child === undefined) throw new HawserError('NO_SUCH_THREAD', `There is no thread "${id}"`);
+    return child;
+  }
+
+  #childOf(actorId: string): Child {
+    const child = this.#children.find((one) => one.spec.actors.some((actor) => actor.id === actorId));
+    if (child !== undefined) return child;
+    const known = this.rows().map((row) => row.id);
+    throw new HawserError('NO_SUCH_ACTOR', `There is no actor "${actorId}"`, `there are: ${known.join(', ')}`);
+  }
+}
+
+function isLevel(level: unknown): level is LogLevel {
+  return level === 'debug' || level === 'info' || level === 'warn' || level === 'error';
+}

@@ -1,0 +1,111 @@
+/** The supervisor's judgement without threads: heartbeats, restart intensity, backoff, the journal, the order of starts. */
+import t from 'tap';
+import type { ChildSpec } from '../../src/actors/kit/topology.ts';
+import { counters, runState } from '../../src/rings/layout.ts';
+import { startOrder } from '../../src/supervisor/child.ts';
+import { HeartbeatWatch } from '../../src/supervisor/heartbeat-watch.ts';
+import { detailOf, ErrorLog, EventLog } from '../../src/supervisor/journal.ts';
+import { backoffMs, RestartWindow } from '../../src/supervisor/restart-window.ts';
+
+const second = 1_000_000;
+
+/** Ticks every 100 ms from `fromUs` to `toUs`; returns when `id` was first found hung. */
+function firstHung(watch: HeartbeatWatch, fromUs: number, toUs: number): number | undefined {
+  for (let nowUs = fromUs; nowUs <= toUs; nowUs += 100_000) if (watch.tick(nowUs).length > 0) return nowUs;
+  return undefined;
+}
+
+t.test('HeartbeatWatch', async (t) => {
+  const create = (state: number, at: number, atUs: number): HeartbeatWatch => {
+    const memory = new SharedArrayBuffer(counters.bytes);
+    new Int32Array(memory)[counters.stateAt >> 2] = state;
+    new Float64Array(memory)[at >> 3] = atUs;
+    const watch = new HeartbeatWatch(250, 10 * second);
+    watch.watch('a', memory, 500, 10 * second);
+    return watch;
+  };
+
+  t.test('tick() finds a running actor hung 500 ms after its last beat', async (t) => {
+    const watch = create(runState.running, counters.beatAt, 10.25 * second);
+    t.equal(firstHung(watch, 10 * second, 12 * second), 10.8 * second);
+  });
+
+  t.test('tick() leaves a parked actor alone until 500 ms after the time it announced', async (t) => {
+    const watch = create(runState.parked, counters.parkedUntilAt, 11 * second);
+    t.equal(firstHung(watch, 10 * second, 12 * second), 11.6 * second);
+  });
+
+  t.test('tick() ignores beats of a predecessor', async (t) => {
+    const watch = create(runState.running, counters.beatAt, 1 * second);
+    t.equal(firstHung(watch, 10 * second, 12 * second), 10.6 * second);
+  });
+
+  t.test('tick() starts all baselines anew when it comes late itself', async (t) => {
+    const watch = create(runState.running, counters.beatAt, 10 * second);
+    watch.tick(10.1 * second);
+    t.same(watch.tick(60 * second), [], 'a paused machine');
+    t.equal(firstHung(watch, 60.1 * second, 62 * second), 60.6 * second);
+  });
+
+  t.test('unwatch() ends the judgement', async (t) => {
+    const watch = create(runState.running, counters.beatAt, 10 * second);
+    watch.unwatch('a');
+    t.equal(firstHung(watch, 10 * second, 12 * second), undefined);
+  });
+});
+
+t.test('RestartWindow', async (t) => {
+  const window = new RestartWindow({ count: 2, periodMs: 1000 });
+  t.same(
+    [0, 100, 900].map((at) => window.record(at)),
+    [true, true, false],
+  );
+  t.equal(window.record(1950), true, 'what is older than the period is forgotten');
+});
+
+t.test('backoffMs() doubles up to 5 s', async (t) => {
+  t.same([0, 1, 2, 3, 7, 30].map(backoffMs), [0, 100, 200, 400, 5000, 5000]);
+});
+
+t.test('EventLog keeps the last 1,000, detailOf() writes pairs', async (t) => {
+  const log = new EventLog();
+  for (let count = 0; count < 1005; count += 1) log.add('a', 'k', String(count));
+  t.equal(log.since(0).length, 1000);
+  t.match(log.since(1004), [{ id: 1005, detail: '1004' }]);
+  t.equal(detailOf({ kind: 'x', peer: 'hub', at: { port: 1 } }), 'peer=hub at={"port":1}');
+});
+
+t.test('ErrorLog counts by stack, not by message', async (t) => {
+  const log = new ErrorLog();
+  const report = { name: 'Error', code: 'EIO', stack: 'Error: 1\n    at f (a.js:1:1)', message: '1' };
+  log.add('a', report);
+  log.add('a', { ...report, message: '2', stack: 'Error: 2\n    at f (a.js:1:1)' });
+  log.add('a', { ...report, stack: 'Error: 1\n    at g (a.js:2:1)' });
+  log.add('b', report);
+  t.same(
+    log.all().map((record) => `${record.source} ${record.count} ${record.message}`),
+    ['a 2 2', 'a 1 1', 'b 1 1'],
+  );
+});
+
+t.test('startOrder()', async (t) => {
+  const spec = (id: string, ...dependsOn: string[]): ChildSpec => ({
+    id,
+    dependsOn,
+    restart: 'permanent',
+    shutdownMs: 1,
+    hangLimitMs: 500,
+    actors: [],
+    doorbell: { memory: new SharedArrayBuffer(128), fd: -1 },
+  });
+  t.test('keeps left to right where nothing depends', async (t) => {
+    const order = startOrder([spec('a', 'c'), spec('b'), spec('c')]);
+    t.same(
+      order.map((one) => one.id),
+      ['b', 'c', 'a'],
+    );
+  });
+  t.test('throws when children wait for each other', async (t) => {
+    t.throws(() => startOrder([spec('a', 'b'), spec('b', 'a')]), /wait for each other: a, b/);
+  });
+});

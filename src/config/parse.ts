@@ -49,6 +49,13 @@ export function parseConfig(text: string, file: string): ParseResult {
   return { config: build(parsed.data, name, path.dirname(path.resolve(file))), problems: [] };
 }
 
+/** The places of findings that somebody else made about the same text. */
+export function placeFindings(text: string, findings: readonly Finding[]): Problem[] {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  return findings.map((finding) => place(finding, document, lines));
+}
+
 function nameOf(raw: unknown, file: string): string {
   const name = typeof raw === 'object' && raw !== null && 'name' in raw ? raw.name : undefined;
   return typeof name === 'string' ? name : path.basename(file).replace(/\.(ya?ml|json)$/, '');

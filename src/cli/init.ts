@@ -1,0 +1,157 @@
+/** `hawser init`: a commented configuration and a key for this side, and word for word what belongs on the other. */
+import path from 'node:path';
+import type { Command } from 'commander';
+import { formatCidr, maskCidr, parseCidr } from '../config/address.ts';
+import { generateConfig } from '../config/generate.ts';
+import { formatKey, newPrivateKey, publicKeyOf } from '../config/keys.ts';
+import { parseConfig } from '../config/parse.ts';
+import { formatProblem } from '../config/problems.ts';
+import type { ConfigInput } from '../config/schema.ts';
+import { usageError } from './exit.ts';
+import { writeNewFiles } from './new-files.ts';
+
+interface InitOptions {
+  readonly role: string;
+  readonly name?: string;
+  readonly address?: readonly string[];
+  readonly interface: string;
+  readonly listen?: string;
+  readonly endpoint?: readonly string[];
+  readonly peerName?: string;
+  readonly peerKey?: string;
+  readonly allowed?: readonly string[];
+  readonly out: string;
+  readonly force?: true;
+}
+
+const defaults = {
+  server: { name: 'hub', peerName: 'home', address: '10.9.0.1/24', listen: 51_820 },
+  client: { name: 'home', peerName: 'hub', address: '10.9.0.2/24', listen: 0 },
+} as const;
+
+export function addInitCommand(program: Command): void {
+  program
+    .command('init')
+    .description('write a commented configuration and a key, and say what to put on the other side')
+    .requiredOption('--role <role>', 'server (others reach it) or client (it reaches a server)')
+    .option('--name <name>', 'name of this instance (default: hub or home)')
+    .option('--address <cidr...>', 'addresses of this host in the tunnel (default: 10.9.0.1/24 or 10.9.0.2/24)')
+    .option('--interface <name>', 'name of the tunnel interface', 'hawser0')
+    .option('--listen <port>', 'UDP port to listen on (default: 51820 on a server, any on a client)')
+    .option('--endpoint <host:port...>', 'where the server is reached; on a server only printed for the other side')
+    .option('--peer-name <name>', 'what to call the other side (default: home or hub)')
+    .option('--peer-key <key>', 'public key of the other side')
+    .option('--allowed <cidr...>', "what is routed to the other side (default on a client: the tunnel's networks)")
+    .option('--out <folder>', 'where to write', '/etc/hawser')
+    .option('--force', 'overwrite what is there')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hawser init --role server --endpoint hub.example.net:51820
+  hawser init --role client --endpoint hub.example.net:51820 --peer-key KEY_OF_THE_SERVER
+  hawser init --role client --endpoint 203.0.113.1:51820 --peer-key KEY --allowed 0.0.0.0/0 ::/0
+`,
+    )
+    .action(runInit);
+}
+
+function runInit(options: InitOptions): void {
+  const role = options.role;
+  if (role !== 'server' && role !== 'client') throw usageError(`--role is "${role}"`, 'server or client');
+  const name = options.name ?? defaults[role].name;
+  const input = buildInput(role, name, options);
+  const configFile = path.join(options.out, `${name}.yaml`);
+  const yaml = generateConfig(input);
+  const { problems } = parseConfig(yaml, configFile);
+  if (problems.length > 0) {
+    throw usageError(`These options make no configuration:\n${problems.map((p) => formatProblem(name, p)).join('\n')}`);
+  }
+  const key = newPrivateKey();
+  const keyFile = path.join(options.out, `${name}.key`);
+  const files = [
+    { file: configFile, content: yaml, mode: 0o644 },
+    { file: keyFile, content: `${formatKey(key)}\n`, mode: 0o600 },
+  ] as const;
+  writeNewFiles(files, options.force === true);
+  const publicKey = formatKey(publicKeyOf(key));
+  key.fill(0);
+  const other = role === 'server' ? adviceForClient(input, options, publicKey) : adviceForServer(input, publicKey);
+  const lines = [`wrote ${configFile}`, `wrote ${keyFile} (mode 0600)`, `public key: ${publicKey}`, '', ...other];
+  process.stdout.write(`${[...lines, '', `Then here: hawser up ${configFile}`].join('\n')}\n`);
+}
+
+function buildInput(role: 'server' | 'client', name: string, options: InitOptions): ConfigInput {
+  const addresses = [...(options.address ?? [defaults[role].address])];
+  return {
+    name,
+    identity: { privateKeyFile: `${name}.key` },
+    tunnel: { interface: options.interface, addresses, mtu: 1420 },
+    listen: { udp: options.listen === undefined ? defaults[role].listen : Number(options.listen) },
+    peers: role === 'server' ? serverPeers(options) : [clientPeer(options, addresses)],
+    routing: { onExit: 'open' },
+  };
+}
+
+function serverPeers(options: InitOptions): NonNullable<ConfigInput['peers']> {
+  if (options.peerKey === undefined) return [];
+  if (options.allowed === undefined) {
+    throw usageError('--peer-key on a server needs the addresses of that peer', '--allowed 10.9.0.2/32');
+  }
+  const name = options.peerName ?? defaults.server.peerName;
+  return [{ name, publicKey: options.peerKey, allowedIPs: [...options.allowed] }];
+}
+
+function clientPeer(options: InitOptions, addresses: readonly string[]): NonNullable<ConfigInput['peers']>[number] {
+  if (options.peerKey === undefined || options.endpoint === undefined) {
+    const missing = options.peerKey === undefined ? '--peer-key' : '--endpoint';
+    throw usageError(`A client needs ${missing}`, '`hawser init --role server` on the other side prints both');
+  }
+  const networks = addresses.flatMap((text) => parseCidr(text) ?? []).map((cidr) => formatCidr(maskCidr(cidr)));
+  return {
+    name: options.peerName ?? defaults.client.peerName,
+    publicKey: options.peerKey,
+    allowedIPs: [...(options.allowed ?? networks)],
+    endpoints: [...options.endpoint],
+    keepalive: '25s',
+  };
+}
+
+/** After `init --role server`: the client's whole command. Its addresses are the next ones of our networks. */
+function adviceForClient(input: ConfigInput, options: InitOptions, publicKey: string): string[] {
+  const endpoint = options.endpoint?.join(' ') ?? `ADDRESS_OF_THIS_HOST:${input.listen?.udp}`;
+  const command = [
+    'hawser init --role client',
+    `--address ${input.tunnel.addresses.map(nextAddress).join(' ')}`,
+    `--endpoint ${endpoint}`,
+    `--peer-name ${input.name}`,
+    `--peer-key ${publicKey}`,
+  ];
+  return [
+    'On the other side run (each further client with an address of its own):',
+    `  ${command.join(' ')}`,
+    'and put what that prints below `peers:` here.',
+  ];
+}
+
+/** After `init --role client`: the entry for the server's `peers:`. */
+function adviceForServer(input: ConfigInput, publicKey: string): string[] {
+  const hosts = input.tunnel.addresses.flatMap((text) => parseCidr(text) ?? []);
+  const allowed = hosts.map((cidr) => `"${cidr.address}/${cidr.family === 4 ? 32 : 128}"`).join(', ');
+  return [
+    'On the other side put below `peers:` (in place of `[]`), and reload it (systemctl reload hawser@NAME):',
+    `  - name: ${input.name}`,
+    `    publicKey: "${publicKey}"`,
+    `    allowedIPs: [${allowed}]`,
+  ];
+}
+
+/** 10.9.0.1/24 → 10.9.0.2/24 */
+function nextAddress(text: string): string {
+  const cidr = parseCidr(text);
+  if (cidr === undefined) return text;
+  const next = (BigInt(`0x${cidr.addressHex}`) + 1n).toString(16).padStart(cidr.addressHex.length, '0');
+  const groups = cidr.family === 4 ? next.match(/../g)?.map((byte) => Number.parseInt(byte, 16)) : next.match(/..../g);
+  const address = parseCidr(groups?.join(cidr.family === 4 ? '.' : ':') ?? '');
+  return address === undefined ? text : `${address.address}/${cidr.prefix}`;
+}

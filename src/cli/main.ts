@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/** The program `hawser`: one command a file; here they are joined and the exit code is decided. */
+import { Command } from 'commander';
+import { packageVersion } from '../base/package-info.ts';
+import { reportError } from './exit.ts';
+
+type AddCommand = (program: Command) => void;
+
+/** Loaded when asked for: `hawser status` must not wait for the 80 ms that the configuration's parser takes to load. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
+  init: async () => (await import('./init.ts')).addInitCommand,
+  import: async () => (await import('./import.ts')).addImportCommand,
+  check: async () => (await import('./check.ts')).addCheckCommand,
+  schema: async () => (await import('./schema.ts')).addSchemaCommand,
+};
+
+const examples = `
+Start here:
+  hawser init --role server --endpoint hub.example.net:51820   # on the side that can be reached
+  hawser check /etc/hawser/hub.yaml
+
+Exit codes: 0 done, 1 failed at run time, 64 wrong use, 78 wrong configuration.
+`;
+
+/** Knows the one command that `word` names, or all of them, so that help and "unknown command" can list them. */
+async function buildProgram(word: string): Promise<Command> {
+  const program = new Command('hawser')
+    .description('Twists several unreliable Internet links into one strong, encrypted rope.')
+    .version(packageVersion())
+    .showHelpAfterError('(hawser --help lists the commands)')
+    .addHelpText('after', examples)
+    .exitOverride();
+  const wanted = Object.hasOwn(commands, word) ? [word] : Object.keys(commands);
+  for (const name of wanted) {
+    const add = await commands[name]?.();
+    add?.(program);
+  }
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+try {
+  const program = await buildProgram(process.argv[2] ?? '');
+  await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = reportError(error);
+}

@@ -1,0 +1,179 @@
+/** The commands that need no daemon, as a person runs them: the compiled program in a process of its own. */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import t from 'tap';
+import { parseConfig } from '../../src/config/parse.ts';
+
+const program = path.resolve(import.meta.dirname, '../../src/cli/main.js');
+
+function hawser(args: readonly string[], input = ''): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [program, ...args], { encoding: 'utf8', input });
+}
+
+const secret = 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=';
+const keyForm = /^[A-Za-z0-9+/]{43}=\n$/;
+
+t.test('hawser shows help and version, and exits 64 when it is used wrongly', async (t) => {
+  const help = hawser(['--help']);
+  t.equal(help.status, 0);
+  for (const word of ['keygen', 'init', 'import', 'check', 'schema', 'Exit codes']) t.match(help.stdout, word);
+  t.match(hawser(['--version']), { status: 0, stdout: /^\d+\.\d+\.\d+\n$/ });
+  t.match(hawser(['check', '--help']), { status: 0, stdout: /Examples:/ });
+  for (const args of [[], ['chekc'], ['check'], ['keygen', '--colour'], ['init', '--role', 'boss']]) {
+    t.equal(hawser(args).status, 64, args.join(' '));
+  }
+  t.match(hawser(['chekc']).stderr, /unknown command 'chekc'/);
+});
+
+t.test('keygen makes a key and shows the public key of one', async (t) => {
+  const made = hawser(['keygen']);
+  t.match(made.stdout, keyForm);
+  const fromStdin = hawser(['keygen', '--public', '-'], made.stdout);
+  t.match(fromStdin, { status: 0, stdout: keyForm });
+  t.not(fromStdin.stdout, made.stdout);
+  const file = path.join(t.testdir(), 'home.key');
+  writeFileSync(file, made.stdout, { mode: 0o600 });
+  t.equal(hawser(['keygen', '--public', file]).stdout, fromStdin.stdout);
+  t.match(hawser(['keygen', '--public', '-'], 'no key'), { status: 1, stderr: /not one base64 key/ });
+  t.match(hawser(['keygen', '--public', file, '--out', 'x']), { status: 64 });
+});
+
+t.test('keygen refuses a key file that others can read, with the chmod that mends it', async (t) => {
+  const file = path.join(t.testdir({ 'home.key': secret }), 'home.key');
+  chmodSync(file, 0o644);
+  const refused = hawser(['keygen', '--public', file]);
+  t.match(refused, { status: 1, stdout: '', stderr: `has mode 0644: others can read it (chmod 600 '${file}')` });
+  chmodSync(file, 0o600);
+  t.equal(hawser(['keygen', '--public', file]).status, 0);
+});
+
+t.test('keygen --out writes mode 0600 and never overwrites unasked', async (t) => {
+  const file = path.join(t.testdir(), 'deep/home.key');
+  t.match(hawser(['keygen', '--out', file]), { status: 0, stdout: keyForm });
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  const before = readFileSync(file, 'utf8');
+  t.match(hawser(['keygen', '--out', file]), { status: 1, stderr: /Will not overwrite .*--force/ });
+  t.equal(readFileSync(file, 'utf8'), before);
+  t.equal(hawser(['keygen', '--out', file, '--force']).status, 0);
+  t.not(readFileSync(file, 'utf8'), before);
+});
+
+t.test('init on both sides, each following what the other printed, makes two sides that fit', async (t) => {
+  const folder = t.testdir();
+  const server = hawser(['init', '--role', 'server', '--endpoint', 'hub.example.net:51820', '--out', folder]);
+  t.equal(server.status, 0, server.stderr);
+  const command = /^ {2}hawser (init --role client .*)$/m.exec(server.stdout)?.[1] ?? '';
+  const client = hawser([...command.split(' '), '--out', folder]);
+  t.equal(client.status, 0, client.stderr);
+  const entry = client.stdout.split('\n').filter((line) => /^ {2}/.test(line));
+  const serverFile = path.join(folder, 'hub.yaml');
+  writeFileSync(serverFile, readFileSync(serverFile, 'utf8').replace('peers: []', `peers:\n${entry.join('\n')}`));
+  for (const name of ['hub', 'home']) {
+    const checked = hawser(['check', path.join(folder, `${name}.yaml`)]);
+    t.match(checked, { status: 0, stdout: /no problems \(instance h\w+, 1 peer\)/ }, checked.stderr);
+    t.equal(statSync(path.join(folder, `${name}.key`)).mode & 0o777, 0o600);
+  }
+  const read = (name: string) => {
+    const text = readFileSync(path.join(folder, `${name}.yaml`), 'utf8');
+    return parseConfig(text, path.join(folder, `${name}.yaml`)).config;
+  };
+  const publicKeyOf = (name: string) => hawser(['keygen', '--public', path.join(folder, `${name}.key`)]).stdout.trim();
+  t.match(read('hub'), {
+    tunnel: { addresses: [{ address: '10.9.0.1', prefix: 24 }] },
+    listen: { udp: 51_820 },
+    peers: [{ name: 'home', publicKey: publicKeyOf('home'), allowedIPs: [{ address: '10.9.0.2', prefix: 32 }] }],
+  });
+  t.match(read('home'), {
+    tunnel: { addresses: [{ address: '10.9.0.2', prefix: 24 }] },
+    peers: [
+      {
+        name: 'hub',
+        publicKey: publicKeyOf('hub'),
+        allowedIPs: [{ address: '10.9.0.0', prefix: 24 }],
+        endpoints: [{ host: 'hub.example.net', port: 51_820 }],
+        keepaliveMs: 25_000,
+      },
+    ],
+  });
+});
+
+t.test('init overwrites nothing unasked and names what is missing', async (t) => {
+  const folder = t.testdir({ 'hub.key': 'precious' });
+  const refused = hawser(['init', '--role', 'server', '--out', folder]);
+  t.match(refused, { status: 1, stderr: /Will not overwrite .*hub\.key/ });
+  t.equal(readFileSync(path.join(folder, 'hub.key'), 'utf8'), 'precious');
+  t.notOk(existsSync(path.join(folder, 'hub.yaml')), 'nothing is written halfway');
+  t.match(hawser(['init', '--role', 'client', '--out', folder]), { status: 64, stderr: /A client needs --peer-key/ });
+  const wrong = hawser(['init', '--role', 'server', '--address', '10.9.0.1/40', '--listen', 'x', '--out', folder]);
+  t.match(wrong, { status: 64, stderr: /"10\.9\.0\.1\/40" is not an address/ });
+  t.match(wrong.stderr, /listen\.udp/);
+});
+
+t.test('import writes a configuration that passes check, its keys in files of mode 0600', async (t) => {
+  const conf = `[Interface]\nPrivateKey = ${secret}\nAddress = 10.0.0.2/24\nDNS = 1.1.1.1\n[Peer]\nPublicKey = xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\nPresharedKey = ${secret}\nAllowedIPs = 0.0.0.0/0\n`;
+  const folder = t.testdir({ 'wg0.conf': conf, 'bad.conf': '[Interface]\nPrivateKey = no\n' });
+  const imported = hawser(['import', path.join(folder, 'wg0.conf'), '--name', 'office', '--out', folder]);
+  t.match(imported, { status: 0, stdout: /Line 4, DNS, is left out/ }, imported.stderr);
+  for (const file of ['office.key', 'office-peer1.psk']) {
+    t.equal(readFileSync(path.join(folder, file), 'utf8'), `${secret}\n`);
+    t.equal(statSync(path.join(folder, file)).mode & 0o777, 0o600);
+  }
+  t.equal(hawser(['check', path.join(folder, 'office.yaml')]).status, 0);
+  const bad = hawser(['import', path.join(folder, 'bad.conf'), '--out', folder]);
+  t.match(bad, { status: 78, stderr: /bad\.conf:2:1: PrivateKey: is not a key/ });
+  t.notOk(existsSync(path.join(folder, 'bad.yaml')));
+});
+
+t.test('check exits 78 with all problems, in words and as JSON', async (t) => {
+  const folder = t.testdir({ 'home.yaml': 'name: home\ntunnel: { mtu: 1, addresses: [10.9.0.1/24] }\nlisten: 5\n' });
+  const file = path.join(folder, 'home.yaml');
+  const words = hawser(['check', file]);
+  t.equal(words.status, 78);
+  t.strictSame(words.stderr.trimEnd().split('\n'), [
+    `${file}:1:1: identity: is missing (allowed: privateKeyFile)`,
+    `${file}:2:16: tunnel.mtu: 1 is out of range (allowed: 576..65456)`,
+    `${file}:3:9: listen: 5 is not a map of keys (allowed: udp)`,
+  ]);
+  const json = hawser(['check', file, '--json']);
+  t.equal(json.status, 78);
+  t.match(JSON.parse(json.stdout), {
+    file,
+    problems: [
+      { line: 1, column: 1, path: 'identity', message: 'is missing', allowed: ['privateKeyFile'] },
+      { line: 2, column: 16, path: 'tunnel.mtu' },
+      { line: 3, column: 9, path: 'listen' },
+    ],
+  });
+  t.match(hawser(['check', path.join(folder, 'none.yaml')]), { status: 78, stderr: /Cannot read the file/ });
+});
+
+t.test('check looks into the key files as well', async (t) => {
+  const own = hawser(['keygen', '--public', '-'], secret).stdout.trim();
+  const folder = t.testdir({
+    'a.key': `${secret}\n`,
+    'a.yaml': `identity: { privateKeyFile: a.key }
+tunnel: { addresses: [10.9.0.1/24] }
+peers:
+  - { name: self, publicKey: "${own}", presharedKeyFile: none.psk }
+`,
+  });
+  chmodSync(path.join(folder, 'a.key'), 0o604);
+  const file = path.join(folder, 'a.yaml');
+  const { status, stderr } = hawser(['check', file]);
+  t.equal(status, 78);
+  t.match(stderr, `${file}:1:29: identity.privateKeyFile: Key file ${folder}/a.key has mode 0604`);
+  t.match(stderr, /a\.yaml:4:\d+: peers\[0\]\.presharedKeyFile: Cannot read key file .*ENOENT/);
+  chmodSync(path.join(folder, 'a.key'), 0o600);
+  t.match(hawser(['check', file]).stderr, /peers\[0\]\.publicKey: is this host's own public key/);
+});
+
+t.test('schema prints the JSON Schema', async (t) => {
+  const { status, stdout } = hawser(['schema']);
+  t.equal(status, 0);
+  t.match(JSON.parse(stdout), {
+    $schema: /2020-12/,
+    properties: { tunnel: { properties: { mtu: { default: 1420 } } } },
+  });
+});

@@ -1,0 +1,132 @@
+/** Opens what the links received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
+import type { Opener } from '../native/data-api.ts';
+import { opened, runs } from '../native/data-api.ts';
+import { openerCounters } from '../rings/counter-names.ts';
+import { cipher, session, slotState } from '../rings/layout.ts';
+import { SessionTable } from '../rings/session-table.ts';
+import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
+
+export const definition: ActorDefinition = {
+  role: 'opener',
+  turn: 'duty',
+  start: (context) => new OpenerActor(context),
+};
+
+/** `settings` of the opener's spec. */
+export interface OpenerSettings {
+  /** Names of the links, in the order of the link table: the ports `received.<name>`. */
+  readonly links: readonly string[];
+  /** The TUN takes UDP super-packets. */
+  readonly joinUdp: boolean;
+  /** Benches only: treat ChaCha20-Poly1305 sessions as a plain copy. */
+  readonly plaintext: boolean;
+}
+
+/** Messages of one link a turn; with GRO each is up to 64 KiB. */
+const recordsPerTurn = 16;
+/** A full tun-writer's ring drains in less. */
+const stallPauseUs = 100;
+
+class OpenerActor implements Actor {
+  readonly #context: ActorContext;
+  readonly #opener: Opener;
+  readonly #sessions: SessionTable;
+  readonly #runs = new Int32Array(runs.max * runs.columns);
+  readonly #result = new Int32Array(opened.columns);
+  readonly #throughput: Throughput;
+  readonly #inputs: number;
+  readonly #plaintext: boolean;
+  /** Receiver index (as i32) → slot × 4 + cipher; rebuilt when the session table's version moves. */
+  #slots = new Map<number, number>();
+  #version = -1;
+  #first = 0;
+
+  constructor(context: ActorContext) {
+    const { spec, addon } = context;
+    const settings = spec.settings as OpenerSettings;
+    this.#context = context;
+    this.#inputs = settings.links.length;
+    this.#plaintext = settings.plaintext;
+    this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
+    this.#opener = new addon.Opener({
+      received: settings.links.map((name) => nativePort(spec, `received.${name}`)),
+      plain: nativePort(spec, 'plain'),
+      events: nativePort(spec, 'events'),
+      sessions: bytesOf(spec, 'sessions'),
+      peers: bytesOf(spec, 'peers'),
+      paths: bytesOf(spec, 'paths'),
+      allowedIps: bytesOf(spec, 'allowedIps'),
+      joinUdp: settings.joinUdp,
+      runs: new Uint8Array(this.#runs.buffer),
+      result: new Uint8Array(this.#result.buffer),
+    });
+    this.#throughput = new Throughput(spec);
+  }
+
+  work(nowUs: number): number {
+    this.#followSessions();
+    let done = 0;
+    for (let turned = 0; turned < this.#inputs; turned += 1) done += this.#open((this.#first + turned) % this.#inputs, nowUs);
+    this.#first = (this.#first + 1) % this.#inputs;
+    return done;
+  }
+
+  onCommand(_command: Command): void {
+    // An opener follows the shared tables; it has nothing to be told.
+  }
+
+  close(): void {
+    this.#slots.clear();
+  }
+
+  #open(input: number, nowUs: number): number {
+    const count = this.#opener.look(input, recordsPerTurn);
+    if (count === 0) return 0;
+    for (let run = 0; run < count; run += 1) {
+      const at = run * runs.columns;
+      const found = this.#slots.get(this.#runs[at + runs.receiverIndex] as number);
+      if (found === undefined) continue;
+      this.#runs[at + runs.slot] = found >> 2;
+      this.#runs[at + runs.cipher] = found & 3;
+    }
+    this.#opener.open(input, count, nowUs);
+    this.#report();
+    if (this.#result[opened.stalled] === 0) return count;
+    // Nothing moves until the tun-writer does: do not spin on it.
+    this.#context.wakeAt(nowUs + stallPauseUs);
+    return 0;
+  }
+
+  /** The session table moved: forget contexts of retired slots, learn the new ones, and say so (layout.ts, openerSeenAt). */
+  #followSessions(): void {
+    const version = this.#sessions.version();
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#slots = new Map();
+    for (let slot = 0; slot < this.#sessions.rows; slot += 1) {
+      if (this.#sessions.int(slot, session.stateAt) !== slotState.ready) continue;
+      const plain = this.#plaintext ? cipher.plaintext : cipher.chacha20poly1305;
+      this.#learn(this.#sessions.int(slot, session.localIndexAt), slot, plain);
+      this.#learn(this.#sessions.int(slot, session.localIndexAesAt), slot, cipher.aes256gcm);
+    }
+    this.#opener.sweep();
+    this.#sessions.acknowledge(session.openerSeenAt, version);
+  }
+
+  /** Index 0 is never chosen: it stands for none. */
+  #learn(receiverIndex: number, slot: number, which: number): void {
+    if (receiverIndex !== 0) this.#slots.set(receiverIndex, slot * 4 + which);
+  }
+
+  #report(): void {
+    const result = this.#result;
+    this.#throughput.add(result[opened.packets] as number, result[opened.bytes] as number);
+    this.#throughput.count(openerCounters.replayed, result[opened.replayed] as number);
+    this.#throughput.count(openerCounters.rejected, result[opened.rejected] as number);
+    this.#throughput.count(openerCounters.keepalives, result[opened.keepalives] as number);
+    this.#throughput.count(openerCounters.control, result[opened.control] as number);
+    this.#throughput.count(openerCounters.unknown, result[opened.unknown] as number);
+    this.#throughput.count(openerCounters.stalled, result[opened.stalled] as number);
+  }
+}

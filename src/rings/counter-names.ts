@@ -1,0 +1,48 @@
+/** Every counter of every role: its cell (`Throughput.count`), its name `role_event_unit`, and what it says. One table, one truth. */
+export interface CounterName {
+  readonly name: string;
+  readonly help: string;
+}
+
+export const tunReaderCounters = { full: 0 } as const;
+export const sealerCounters = {
+  noRoute: 0,
+  malformed: 1,
+  overflow: 2,
+  codel: 3,
+  expired: 4,
+  marked: 5,
+  stashed: 6,
+  sealFailed: 7,
+} as const;
+export const openerCounters = { replayed: 0, rejected: 1, keepalives: 2, control: 3, unknown: 4, stalled: 5 } as const;
+export const tunWriterCounters = { refused: 0 } as const;
+export const wanLinkCounters = { blocked: 0, full: 1 } as const;
+
+/** In cell order. */
+export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
+  'tun-reader': [{ name: 'tun_reader_ring_full_turns', help: 'Turns in which the sealer had left no room' }],
+  sealer: [
+    { name: 'sealer_no_route_packets', help: 'Dropped: no allowed IP of any peer holds the destination' },
+    { name: 'sealer_malformed_packets', help: 'Dropped: not an IP packet, or headers that make no sense' },
+    { name: 'sealer_overflow_packets', help: 'Dropped: the queue of the peer or flow was full' },
+    { name: 'sealer_codel_packets', help: 'Dropped by CoDel: waited above target for an interval (RFC 8289)' },
+    { name: 'sealer_expired_packets', help: 'Dropped: waited too long for a session' },
+    { name: 'sealer_marked_packets', help: 'Marked congestion-experienced instead of dropped (RFC 3168)' },
+    { name: 'sealer_stashed_packets', help: 'Queued, because the path had no credit' },
+    { name: 'sealer_failed_runs', help: 'Runs that the key slot refused' },
+  ],
+  opener: [
+    { name: 'opener_replayed_packets', help: 'Dropped: counter seen before, or older than the window' },
+    { name: 'opener_rejected_packets', help: 'Dropped: forged, malformed, or from an inner address that is not the peer\'s' },
+    { name: 'opener_keepalive_packets', help: 'Empty packets' },
+    { name: 'opener_control_packets', help: 'Control frames handed to the session-manager' },
+    { name: 'opener_unknown_packets', help: 'Dropped: no session has this receiver index' },
+    { name: 'opener_stalled_turns', help: 'Turns that ended because the tun-writer had left no room' },
+  ],
+  'tun-writer': [{ name: 'tun_writer_refused_trains', help: 'Trains the kernel did not take' }],
+  'wan-link': [
+    { name: 'wan_link_blocked_turns', help: 'Turns in which the socket was full' },
+    { name: 'wan_link_ring_full_turns', help: 'Turns in which the opener had left no room' },
+  ],
+};

@@ -91,6 +91,11 @@ export interface ActorContext {
   /** Asks for a turn no later than `atUs` (CLOCK_BOOTTIME microseconds), once. A park lasts 50 ms at most anyway. */
   wakeAt(atUs: number): void;
   /**
+   * Lets a park pass over the thread's own file descriptors until `untilUs`: for an actor that cannot take what is readable
+   * because its output is full. The doorbell still wakes.
+   */
+  holdFdsUntil(untilUs: number): void;
+  /**
    * For `hybrid` actors: until the promise settles the thread parks in the event loop, 1 ms at a time, instead of in the native
    * wait, where nothing settles. Returns the same promise.
    */

@@ -53,6 +53,7 @@ export class HandRunner {
         if (hosted === undefined) early.push(atUs);
         else if (atUs < hosted.wakeAtUs) hosted.wakeAtUs = atUs;
       },
+      holdFdsUntil: () => undefined,
       track: (promise) => promise,
     };
     const actor = await definition.start(context);

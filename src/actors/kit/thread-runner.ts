@@ -20,6 +20,7 @@ const heartbeatMs = 50;
 const mixedTurnMs = 2;
 /** errno.h: a signal interrupted the wait. */
 const eintr = -4;
+const noFds = new Int32Array(0);
 
 export interface ThreadParts {
   readonly addon: Pick<DataApi, 'nowUs' | 'wait'>;
@@ -31,6 +32,8 @@ export interface ThreadParts {
   readonly wakeFds: Int32Array;
   /** Promises that a hybrid actor waits for. */
   readonly pending: { count: number };
+  /** Until when a park passes over `wakeFds` (CLOCK_BOOTTIME microseconds). */
+  readonly hold: { untilUs: number };
 }
 
 export class ThreadRunner {
@@ -93,9 +96,11 @@ export class ThreadRunner {
   }
 
   #wait(): void {
-    const { addon, doorbell: bell, wakeFds } = this.#parts;
+    const { addon, doorbell: bell, hold } = this.#parts;
     const nowUs = addon.nowUs();
-    const deadlineUs = this.cycle.deadlineUs(nowUs);
+    const held = nowUs < hold.untilUs;
+    const wakeFds = held ? noFds : this.#parts.wakeFds;
+    const deadlineUs = Math.min(this.cycle.deadlineUs(nowUs), held ? hold.untilUs : Number.POSITIVE_INFINITY);
     if (deadlineUs <= nowUs) return;
     this.cycle.park(deadlineUs);
     const ready = addon.wait(bell.fd, this.#armed, wakeFds, deadlineUs);

@@ -67,15 +67,16 @@ async function startAll(port: MessagePort, addon: Addon, host: HostMessage): Pro
   const hosted: HostedActor[] = [];
   const kinds = new Set<TurnKind>();
   const pending = { count: 0 };
+  const hold = { untilUs: 0 };
   for (const spec of host.specs) {
     starting = spec.id;
     const definition = await loadRole(spec.role, setup.modules);
     kinds.add(definition.turn);
-    hosted.push(await startOne(definition, spec, { port, addon, host, pending }));
+    hosted.push(await startOne(definition, spec, { port, addon, host, pending, hold }));
   }
   starting = undefined;
   const wakeFds = Int32Array.from(host.specs.flatMap(wakeFdsOf));
-  return new ThreadRunner({ addon, port, doorbell: host.doorbell, hosted, kinds, wakeFds, pending });
+  return new ThreadRunner({ addon, port, doorbell: host.doorbell, hosted, kinds, wakeFds, pending, hold });
 }
 
 interface StartParts {
@@ -83,6 +84,7 @@ interface StartParts {
   readonly addon: Addon;
   readonly host: HostMessage;
   readonly pending: { count: number };
+  readonly hold: { untilUs: number };
 }
 
 /** The context is made before the actor, and its `wakeAt` must reach the actor's heartbeat, which is made after. */
@@ -97,6 +99,9 @@ async function startOne(definition: ActorDefinition, spec: ActorSpec, parts: Sta
     wakeAt(atUs: number) {
       if (hosted === undefined) earlyWakeUs = Math.min(earlyWakeUs, atUs);
       else if (atUs < hosted.wakeAtUs) hosted.wakeAtUs = atUs;
+    },
+    holdFdsUntil(untilUs: number) {
+      parts.hold.untilUs = untilUs;
     },
     track<T>(promise: Promise<T>): Promise<T> {
       parts.pending.count += 1;

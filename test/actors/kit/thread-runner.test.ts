@@ -52,6 +52,7 @@ function bench(kind: TurnKind, actors: readonly Partial<Actor>[]): Bench {
     kinds: new Set([kind]),
     wakeFds: Int32Array.of(5, 6),
     pending,
+    hold: { untilUs: 0 },
   });
   return {
     addon,

@@ -91,7 +91,16 @@ export interface Sealer {
 }
 
 /** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */
-export const runs = { record: 0, from: 1, count: 2, receiverIndex: 3, slot: 4, cipher: 5, columns: 6, max: 512 } as const;
+export const runs = {
+  record: 0,
+  from: 1,
+  count: 2,
+  receiverIndex: 3,
+  slot: 4,
+  cipher: 5,
+  columns: 6,
+  max: 512,
+} as const;
 
 /** Columns of `Opener`'s result (Int32Array). */
 export const opened = {
@@ -184,9 +193,17 @@ export interface DataApi {
     readonly interface: string;
   }): OpenedUdp;
   /** `totals`: [bytes] as f64. */
-  readonly TunReader: new (fd: number, out: NativePort, totals: Uint8Array) => TunReader;
+  readonly TunReader: new (
+    fd: number,
+    out: NativePort,
+    totals: Uint8Array,
+  ) => TunReader;
   /** `totals`: [bytes, packets, refused trains] as f64. */
-  readonly TunWriter: new (fd: number, input: NativePort, totals: Uint8Array) => TunWriter;
+  readonly TunWriter: new (
+    fd: number,
+    input: NativePort,
+    totals: Uint8Array,
+  ) => TunWriter;
   readonly LinkSender: new (parts: LinkSenderParts) => LinkSender;
   readonly LinkReceiver: new (parts: LinkReceiverParts) => LinkReceiver;
   readonly Sealer: new (parts: SealerParts) => Sealer;

@@ -4,7 +4,10 @@ import { log } from './layout.ts';
 
 /** `capacityBytes` is a power of two of at least 1 MiB. */
 export function createSealedLogMemory(capacityBytes: number): SharedArrayBuffer {
-  assert(capacityBytes >= 1 << 20 && (capacityBytes & (capacityBytes - 1)) === 0, `sealed log of ${capacityBytes} bytes`);
+  assert(
+    capacityBytes >= 1 << 20 && (capacityBytes & (capacityBytes - 1)) === 0,
+    `sealed log of ${capacityBytes} bytes`,
+  );
   const memory = new SharedArrayBuffer(log.dataAt + capacityBytes);
   const words = new Int32Array(memory);
   words[log.magicAt >> 2] = log.magic;

@@ -1,5 +1,6 @@
 /** The shape of a topology: plain data, made by `topology/plan.ts`, built and run by the supervisor, printed by the CLI. */
-import type { ActorSpec, PortSpec, Role } from './contract.ts';
+import type { AllowedPrefix } from '../../rings/allowed-ips.ts';
+import type { ActorSpec, Role } from './contract.ts';
 
 export interface RingEndPlan {
   readonly actor: string;
@@ -16,7 +17,7 @@ export interface RingPlan {
 }
 
 /** Tables in shared memory that can be lent; an actor's own counters block always is. */
-export type TableName = 'sealedLog' | 'sessions' | 'peers' | 'paths' | 'links';
+export type TableName = 'sealedLog' | 'sessions' | 'peers' | 'paths' | 'links' | 'allowedIps';
 
 export interface ActorPlan {
   readonly id: string;
@@ -26,8 +27,6 @@ export interface ActorPlan {
   /** Name the actor knows it by → name of the resource. */
   readonly fds: Readonly<Record<string, string>>;
   readonly wakeOn: readonly string[];
-  /** Actors that must have started before. */
-  readonly dependsOn: readonly string[];
 }
 
 export interface ThreadPlan {
@@ -38,15 +37,30 @@ export interface ThreadPlan {
 
 /** A file descriptor that the supervisor opens, lends and closes. */
 export type ResourcePlan =
-  | { readonly name: string; readonly kind: 'tun'; readonly interface: string; readonly mtu: number }
+  | { readonly name: string; readonly kind: 'tun'; readonly interface: string }
   | {
       readonly name: string;
       readonly kind: 'udp';
+      readonly link: string;
       readonly family: 4 | 6;
+      /** 0 = any free one, the same for all sockets. */
       readonly port: number;
+      /** undefined = the kernel's routing chooses. */
       readonly interface: string | undefined;
       readonly mark: number;
     };
+
+/** Which row of the peer table a peer has; it keeps it over reloads. */
+export interface PeerRow {
+  readonly row: number;
+  readonly name: string;
+  readonly publicKey: string;
+}
+
+export interface LinkRow {
+  readonly row: number;
+  readonly name: string;
+}
 
 export interface MemoryPlan {
   readonly sealedLogBytes: number;
@@ -63,6 +77,21 @@ export interface Topology {
   readonly rings: readonly RingPlan[];
   readonly resources: readonly ResourcePlan[];
   readonly memory: MemoryPlan;
+  readonly peers: readonly PeerRow[];
+  readonly links: readonly LinkRow[];
+  readonly allowedIps: readonly AllowedPrefix[];
+}
+
+/** What a reload does, in this order: end `stop` and `renew`, close, remove, open, add, start `renew` and `start`. */
+export interface TopologyDiff {
+  readonly stop: readonly string[];
+  readonly renew: readonly string[];
+  readonly start: readonly string[];
+  readonly closeResources: readonly string[];
+  readonly openResources: readonly string[];
+  readonly removeRings: readonly string[];
+  readonly addRings: readonly string[];
+  readonly allowedIps: boolean;
 }
 
 /** One thread as the supervisor runs it; in OTP's words a child specification. */
@@ -79,6 +108,3 @@ export interface ChildSpec {
   readonly actors: readonly ActorSpec[];
   readonly doorbell: { readonly memory: SharedArrayBuffer; readonly fd: number };
 }
-
-/** The ports of one actor, as `ActorSpec` wants them. */
-export type Ports = Readonly<Record<string, PortSpec>>;

@@ -1,0 +1,188 @@
+/**
+ * Everything that outlives an actor: the memory of tables, rings, counters and doorbells, and the file descriptors. Made from
+ * the topology, owned by the supervisor's thread, lent to actors by reference and by number.
+ */
+import type { ActorSpec, PortSpec } from '../actors/kit/contract.ts';
+import type { ActorPlan, ChildSpec, ResourcePlan, TableName, Topology, TopologyDiff } from '../actors/kit/topology.ts';
+import { assert } from '../base/assert.ts';
+import { AllowedIps, createAllowedIpsMemory } from '../rings/allowed-ips.ts';
+import { createDoorbellMemory } from '../rings/doorbell.ts';
+import { counters, link, path, peer } from '../rings/layout.ts';
+import { createSealedLogMemory } from '../rings/sealed-log.ts';
+import { createSessionMemory } from '../rings/session-table.ts';
+import { createRingMemory } from '../rings/spsc-ring.ts';
+import { createRowTable, linkTable } from '../rings/table.ts';
+
+/** What opening found out: actors get it as `settings.opened['udp4.fibre']`. */
+export interface Opened {
+  /** -1 = this host cannot have it (an IPv6 socket without IPv6). */
+  readonly fd: number;
+  readonly facts: Readonly<Record<string, number | boolean>>;
+}
+
+/** Opens and closes file descriptors: the real one uses the addon, tests hand in a fake. */
+export interface ResourceOpener {
+  open(resource: ResourcePlan): Opened;
+  openDoorbell(): number;
+  close(fd: number): void;
+}
+
+/** Silence after which an actor counts as hung: a duty cycle beats in microseconds, an event loop may have a long moment. */
+const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
+  'session-manager': 1000,
+  'health-checker': 2000,
+  'control-server': 5000,
+};
+const dutyHangLimitMs = 500;
+const shutdownMs = 1000;
+
+interface Bell {
+  readonly memory: SharedArrayBuffer;
+  readonly fd: number;
+}
+
+export class SharedResources {
+  readonly tables: Readonly<Record<TableName, SharedArrayBuffer>>;
+  readonly rings = new Map<string, SharedArrayBuffer>();
+  /** Actor id → its block; kept when the actor goes, for a return with the same id. */
+  readonly counters = new Map<string, SharedArrayBuffer>();
+  readonly opened = new Map<string, Opened>();
+  readonly #opener: ResourceOpener;
+  readonly #bells = new Map<string, Bell>();
+  #topology: Topology;
+
+  /** Makes the memory; nothing is opened yet. */
+  constructor(topology: Topology, opener: ResourceOpener) {
+    const { memory } = topology;
+    this.#topology = topology;
+    this.#opener = opener;
+    this.tables = {
+      sealedLog: createSealedLogMemory(memory.sealedLogBytes),
+      sessions: createSessionMemory(memory.sessionSlots, memory.windowBits),
+      peers: createRowTable(peer, memory.peerRows),
+      paths: createRowTable(path, memory.pathRows),
+      links: createRowTable(link, memory.linkRows),
+      allowedIps: createAllowedIpsMemory(topology.allowedIps),
+    };
+    for (const ring of topology.rings) this.rings.set(ring.name, createRingMemory(ring.bytes));
+  }
+
+  /** Opens all file descriptors of the plan. Throws at the first that cannot be had; `close` gives back the others. */
+  open(): void {
+    for (const resource of this.#topology.resources) this.#open(resource);
+  }
+
+  /** Closes every file descriptor. All actors have ended. Idempotent. */
+  close(): void {
+    for (const name of [...this.opened.keys()]) this.#close(name);
+    for (const bell of this.#bells.values()) this.#opener.close(bell.fd);
+    this.#bells.clear();
+  }
+
+  /** Applies a reload between the end of the threads that change and their new start. */
+  change(after: Topology, diff: TopologyDiff): void {
+    for (const name of diff.closeResources) this.#close(name);
+    for (const name of diff.removeRings) this.rings.delete(name);
+    for (const ring of after.rings) {
+      if (diff.addRings.includes(ring.name)) this.rings.set(ring.name, createRingMemory(ring.bytes));
+    }
+    this.#topology = after;
+    for (const resource of after.resources) if (diff.openResources.includes(resource.name)) this.#open(resource);
+    if (diff.allowedIps) new AllowedIps(this.tables.allowedIps).replace(after.allowedIps);
+  }
+
+  /** The children of the topology, left to right, with all that they are lent. */
+  children(): ChildSpec[] {
+    return this.#topology.threads.map((thread) => {
+      const actors = thread.actors.map((id) => this.#actorSpec(id));
+      return {
+        id: thread.id,
+        restart: 'permanent',
+        shutdownMs,
+        dependsOn: [],
+        hangLimitMs: Math.max(...actors.map((actor) => hangLimitMs[actor.role] ?? dutyHangLimitMs)),
+        actors,
+        doorbell: this.#bell(thread.id),
+      };
+    });
+  }
+
+  #actorSpec(id: string): ActorSpec {
+    const plan = this.#topology.actors.find((one) => one.id === id);
+    assert(plan !== undefined, `the topology has a thread with the actor "${id}" and no such actor`);
+    const fds = this.#lend(plan);
+    const memory: Record<string, SharedArrayBuffer> = { counters: this.#countersOf(id) };
+    for (const table of plan.tables) memory[table] = this.tables[table];
+    return {
+      id,
+      role: plan.role,
+      settings: { ...plan.settings, opened: this.#factsFor() },
+      ports: this.#portsOf(id),
+      fds,
+      wakeOn: plan.wakeOn.filter((name) => name in fds),
+      memory,
+    };
+  }
+
+  #lend(plan: ActorPlan): Record<string, number> {
+    const fds: Record<string, number> = {};
+    for (const [name, resource] of Object.entries(plan.fds)) {
+      const fd = this.opened.get(resource)?.fd ?? -1;
+      if (fd >= 0) fds[name] = fd;
+    }
+    return fds;
+  }
+
+  #factsFor(): Record<string, Opened['facts']> {
+    return Object.fromEntries([...this.opened].map(([name, opened]) => [name, opened.facts]));
+  }
+
+  #portsOf(id: string): Record<string, PortSpec> {
+    const ports: Record<string, PortSpec> = {};
+    for (const ring of this.#topology.rings) {
+      const memory = this.rings.get(ring.name);
+      assert(memory !== undefined, `no memory for the ring "${ring.name}"`);
+      const bell = this.#bell(this.#threadOf(ring.to.actor));
+      const rest = { name: ring.name, ring: memory, doorbell: bell.memory, doorbellFd: bell.fd };
+      if (ring.from.actor === id) ports[ring.from.port] = { ...rest, side: 'producer' };
+      if (ring.to.actor === id) ports[ring.to.port] = { ...rest, side: 'consumer' };
+    }
+    return ports;
+  }
+
+  #threadOf(actorId: string): string {
+    const thread = this.#topology.threads.find((one) => one.actors.includes(actorId));
+    assert(thread !== undefined, `the topology has no thread for the actor "${actorId}"`);
+    return thread.id;
+  }
+
+  #bell(threadId: string): Bell {
+    const known = this.#bells.get(threadId);
+    if (known !== undefined) return known;
+    const bell = { memory: createDoorbellMemory(), fd: this.#opener.openDoorbell() };
+    this.#bells.set(threadId, bell);
+    return bell;
+  }
+
+  #countersOf(actorId: string): SharedArrayBuffer {
+    const known = this.counters.get(actorId) ?? new SharedArrayBuffer(counters.bytes);
+    this.counters.set(actorId, known);
+    return known;
+  }
+
+  #open(resource: ResourcePlan): void {
+    const opened = this.#opener.open(resource);
+    this.opened.set(resource.name, opened);
+    if (resource.kind !== 'udp' || opened.fd < 0) return;
+    const row = this.#topology.links.find((one) => one.name === resource.link)?.row ?? 0;
+    const links = linkTable(this.tables.links);
+    links.setInt(row, link.gsoAt, opened.facts.gso === true ? 1 : 0);
+    links.setInt(row, link.groAt, opened.facts.gro === true ? 1 : 0);
+  }
+
+  #close(name: string): void {
+    const fd = this.opened.get(name)?.fd ?? -1;
+    if (fd >= 0) this.#opener.close(fd);
+    this.opened.delete(name);
+  }
+}

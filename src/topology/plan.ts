@@ -1,0 +1,239 @@
+/**
+ * Config → topology: which actors, in which threads, joined by which rings, over which memory. Pure: the same config and the
+ * same predecessor give the same plan. Rows of peers and links stay what they were in the predecessor (a reload), because the
+ * tables in shared memory know peers and links by row only.
+ */
+import type {
+  ActorPlan,
+  LinkRow,
+  MemoryPlan,
+  PeerRow,
+  ResourcePlan,
+  RingPlan,
+  Topology,
+} from '../actors/kit/topology.ts';
+import type { Config, LinkConfig } from '../config/config.ts';
+import { groupThreads } from './placement.ts';
+
+const kib = 1024;
+const mib = 1024 * kib;
+
+/** Capacities: trains of 64 KiB need room for a few dozen; a link's descriptors are bounded by the sealer, not by the ring. */
+const ringBytes = {
+  train: 2 * mib,
+  descriptors: 64 * kib,
+  received: 4 * mib,
+  handshakes: 256 * kib,
+  frames: 256 * kib,
+} as const;
+
+/** Tables are made once for the life of the process, so a reload may only grow into their spare rows. */
+const leastPeerRows = 64;
+const linkRows = 32;
+/** Three generations of WireGuard, one being retired, and one spare for a handshake that crosses another. */
+const slotsPerPeer = 5;
+/** RFC 6479 section 3: the word being refilled is not part of the window. */
+const windowSlackBits = 64;
+
+export interface PlanInput {
+  readonly config: Config;
+  /** Number of the mark on the daemon's own packets (`fwmarkOf`). */
+  readonly fwmark: number;
+  readonly socketPath: string;
+  readonly previous?: Topology | undefined;
+}
+
+export function planTopology(input: PlanInput): Topology {
+  const { config, previous } = input;
+  const peers = assignPeers(config, previous);
+  const links = assignLinks(config, previous);
+  const actors = planActors(input, peers, links);
+  return {
+    threads: groupThreads(config.runtime.placement, actors),
+    actors,
+    rings: planRings(links.map((link) => link.name)),
+    resources: planResources(input),
+    memory: previous?.memory ?? planMemory(config, peers.length),
+    peers,
+    links,
+    allowedIps: planAllowedIps(config, peers),
+  };
+}
+
+/** Each item keeps its row; new ones take the lowest free ones. */
+function assignRows<T>(items: readonly T[], keyOf: (item: T) => string, before: ReadonlyMap<string, number>): number[] {
+  const taken = new Set(items.map((item) => before.get(keyOf(item))).filter((row) => row !== undefined));
+  let next = 0;
+  return items.map((item) => {
+    const kept = before.get(keyOf(item));
+    if (kept !== undefined) return kept;
+    while (taken.has(next)) next += 1;
+    taken.add(next);
+    return next;
+  });
+}
+
+function assignPeers(config: Config, previous: Topology | undefined): PeerRow[] {
+  const before = new Map(previous?.peers.map((peer) => [peer.publicKey, peer.row]));
+  const rows = assignRows(config.peers, (peer) => peer.publicKey, before);
+  return config.peers.map((peer, index) => ({ row: rows[index] ?? 0, name: peer.name, publicKey: peer.publicKey }));
+}
+
+function assignLinks(config: Config, previous: Topology | undefined): LinkRow[] {
+  const before = new Map(previous?.links.map((link) => [link.name, link.row]));
+  const rows = assignRows(config.links, (link) => link.name, before);
+  return config.links.map((link, index) => ({ row: rows[index] ?? 0, name: link.name }));
+}
+
+function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan[] {
+  const { config } = input;
+  const rateOf = (name: string): number | undefined => config.links.find((link) => link.name === name)?.rateBps;
+  return [
+    actor({ id: 'tun-reader', role: 'tun-reader', fds: { tun: 'tun' }, wakeOn: ['tun'] }),
+    actor({
+      id: 'sealer',
+      role: 'sealer',
+      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'allowedIps'],
+      settings: {
+        mtu: config.tunnel.mtu,
+        peers: peers.map(({ row, name }) => ({ row, name })),
+        links: links.map((link) => ({ ...link, rateBps: rateOf(link.name) })),
+      },
+    }),
+    ...links.map((link) => planWanLink(link, config)),
+    actor({
+      id: 'opener',
+      role: 'opener',
+      tables: ['sessions', 'peers', 'paths', 'links', 'allowedIps'],
+      settings: { links, mtu: config.tunnel.mtu },
+    }),
+    actor({ id: 'tun-writer', role: 'tun-writer', fds: { tun: 'tun' } }),
+    planSessionManager(input, peers, links),
+    actor({
+      id: 'control-server',
+      role: 'control-server',
+      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links'],
+      settings: { socketPath: input.socketPath, name: config.name },
+    }),
+  ];
+}
+
+function planWanLink(link: LinkRow, config: Config): ActorPlan {
+  const linkConfig = config.links.find((one) => one.name === link.name);
+  return actor({
+    id: `wan-link.${link.name}`,
+    role: 'wan-link',
+    tables: ['sealedLog', 'paths', 'links'],
+    settings: { link: link.row, name: link.name, rateBps: linkConfig?.rateBps },
+    fds: { udp4: udpName(link.name, 4), udp6: udpName(link.name, 6) },
+    wakeOn: ['udp4', 'udp6'],
+  });
+}
+
+function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan {
+  const { config } = input;
+  const rowOf = new Map(peers.map((peer) => [peer.publicKey, peer.row]));
+  return actor({
+    id: 'session-manager',
+    role: 'session-manager',
+    tables: ['sessions', 'peers', 'paths', 'links'],
+    settings: {
+      name: config.name,
+      privateKeyFile: config.identity.privateKeyFile,
+      stateDirectory: config.runtime.stateDirectory,
+      mtu: config.tunnel.mtu,
+      fwmark: input.fwmark,
+      links: links.map((link) => ({
+        ...link,
+        priority: config.links.find((one) => one.name === link.name)?.priority ?? 0,
+        interface: config.links.find((one) => one.name === link.name)?.interface,
+      })),
+      peers: config.peers.map((peer) => ({
+        row: rowOf.get(peer.publicKey),
+        name: peer.name,
+        publicKey: peer.publicKey,
+        presharedKeyFile: peer.presharedKeyFile,
+        endpoints: peer.endpoints,
+        keepaliveMs: peer.keepaliveMs,
+        cipher: peer.cipher,
+      })),
+    },
+  });
+}
+
+function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {
+  return { settings: {}, tables: [], fds: {}, wakeOn: [], ...plan };
+}
+
+function planRings(links: readonly string[]): RingPlan[] {
+  return [
+    ring('tun-reader.outbound -> sealer.plain', ringBytes.train),
+    ...links.flatMap((link) => [
+      ring(`sealer.descriptors.${link} -> wan-link.${link}.descriptors`, ringBytes.descriptors),
+      ring(`wan-link.${link}.received -> opener.received.${link}`, ringBytes.received),
+      ring(`wan-link.${link}.handshakes -> session-manager.handshakes.${link}`, ringBytes.handshakes),
+      ring(`session-manager.out.${link} -> wan-link.${link}.out`, ringBytes.handshakes),
+    ]),
+    ring('opener.plain -> tun-writer.inbound', ringBytes.train),
+    ring('session-manager.frames -> sealer.frames', ringBytes.frames),
+    ring('opener.events -> session-manager.events', ringBytes.frames),
+  ];
+}
+
+function ring(name: string, bytes: number): RingPlan {
+  const [from = '', to = ''] = name.split(' -> ');
+  return { name, from: endOf(from), to: endOf(to), bytes };
+}
+
+/** `wan-link.fibre.received` is port `received` of actor `wan-link.fibre`; `sealer.plain` is port `plain` of `sealer`. */
+function endOf(text: string): { actor: string; port: string } {
+  const [role = '', ...rest] = text.split('.');
+  if (role !== 'wan-link') return { actor: role, port: rest.join('.') };
+  return { actor: `${role}.${rest[0]}`, port: rest.slice(1).join('.') };
+}
+
+function planResources(input: PlanInput): ResourcePlan[] {
+  const { config, fwmark } = input;
+  const families = [4, 6] as const;
+  const udp = (link: LinkConfig, family: 4 | 6): ResourcePlan => ({
+    name: udpName(link.name, family),
+    kind: 'udp',
+    link: link.name,
+    family,
+    port: config.listen.udp,
+    interface: link.interface,
+    mark: fwmark,
+  });
+  return [
+    { name: 'tun', kind: 'tun', interface: config.tunnel.interface },
+    ...config.links.flatMap((link) => families.map((family) => udp(link, family))),
+  ];
+}
+
+function udpName(link: string, family: 4 | 6): string {
+  return `udp${family}.${link}`;
+}
+
+function planMemory(config: Config, peers: number): MemoryPlan {
+  const peerRows = Math.max(leastPeerRows, 2 * peers);
+  return {
+    sealedLogBytes: config.runtime.sealedLogBytes,
+    sessionSlots: peerRows * slotsPerPeer,
+    windowBits: Math.ceil(config.runtime.replayWindow / 64) * 64 + windowSlackBits,
+    peerRows,
+    pathRows: peerRows * linkRows,
+    linkRows,
+  };
+}
+
+function planAllowedIps(config: Config, peers: readonly PeerRow[]): Topology['allowedIps'] {
+  const rowOf = new Map(peers.map((peer) => [peer.publicKey, peer.row]));
+  return config.peers.flatMap((peer) =>
+    peer.allowedIPs.map((cidr) => ({
+      family: cidr.family,
+      addressHex: cidr.addressHex,
+      prefix: cidr.prefix,
+      peerRow: rowOf.get(peer.publicKey) ?? -1,
+    })),
+  );
+}

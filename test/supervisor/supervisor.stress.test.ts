@@ -1,0 +1,131 @@
+/** The supervisor with real worker threads: what dies, hangs, or does not stop. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { probe } from '../support/probe-actor.ts';
+import { createSupervised, until } from '../support/supervised.ts';
+
+t.test('Supervisor', async (t) => {
+  t.test('start() waits for what a child depends on; stop() ends all in order and leaves no thread', async (t) => {
+    const s = createSupervised();
+    const a = s.child('a', {}, { dependsOn: ['thread-b'] });
+    await s.supervisor.start([a, s.child('b')]);
+    t.same(
+      s.supervisor.rows().map((row) => `${row.id} ${row.state}`),
+      ['b running', 'a running'],
+    );
+    await s.supervisor.stop();
+    t.equal(s.cells('a')[probe.closes], 1);
+    t.equal(s.cells('b')[probe.closes], 1);
+    const kinds = s.supervisor.events.since(0).map((event) => `${event.source} ${event.kind}`);
+    t.same(kinds, ['thread-b started', 'thread-a started', 'thread-a stopped', 'thread-b stopped']);
+    t.same(s.fatal, []);
+  });
+
+  t.test('kill() replaces the actor in the warm spare, after the exit, and keeps the error', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('a'), s.child('b')]);
+    const tookMs: number[] = [];
+    for (let round = 1; round <= 10; round += 1) {
+      await until(() => s.supervisor.pool.hasWarmSpare);
+      const cells = s.cells('a');
+      Atomics.sub(cells, probe.alive, 1);
+      s.supervisor.kill('a');
+      tookMs.push(await until(() => Atomics.load(cells, probe.starts) === round + 1));
+      await until(() => s.supervisor.rows()[0]?.state === 'running');
+    }
+    tookMs.sort((x, y) => x - y);
+    t.comment(`killed → replaced, ms: ${tookMs.map((ms) => ms.toFixed(1)).join(' ')}`);
+    t.ok((tookMs[5] ?? 1000) < 60, `the median of ${tookMs[5]} ms is that of a warm spare`);
+    t.equal(s.cells('a')[probe.mostAlive], 1, 'never two at once');
+    t.equal(s.supervisor.rows()[0]?.restarts, 10);
+    t.match(s.supervisor.rows()[0]?.lastExit, /^a: ActorKilled/);
+    t.equal(s.cells('b')[probe.starts], 1, 'nobody else was touched');
+    const [error, ...others] = s.supervisor.errors.all();
+    t.same(others, [], 'one record for one stack');
+    t.match(error, { source: 'a', name: 'ActorKilled', count: 10 });
+    await s.supervisor.stop();
+    t.same(s.fatal, []);
+  });
+
+  t.test('hang() is noticed by the missing heartbeat and ended', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('a')]);
+    s.supervisor.hang('a');
+    const tookMs = await until(() => s.cells('a')[probe.starts] === 2);
+    t.comment(`hung → replaced: ${tookMs.toFixed(0)} ms`);
+    t.ok(tookMs >= 490, `${tookMs} ms: not before the limit`);
+    t.match(s.supervisor.rows()[0]?.lastExit, /^a hung: no heartbeat for \d+ ms/);
+    await s.supervisor.stop();
+  });
+
+  t.test('a late tick resets the baselines instead of killing everybody', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('a'), s.child('b')]);
+    s.supervisor.hang('a');
+    await sleep(50);
+    const endMs = performance.now() + 900;
+    while (performance.now() < endMs) Math.random();
+    const tookMs = await until(() => s.cells('a')[probe.starts] === 2);
+    t.ok(tookMs >= 390, `only ${tookMs} ms after the pause: judged by silence from before it`);
+    t.equal(s.cells('b')[probe.starts], 1);
+    await s.supervisor.stop();
+  });
+
+  t.test('too many restarts are fatal, with the reason', async (t) => {
+    const s = createSupervised({ intensity: { count: 3, periodMs: 10_000 } });
+    await s.supervisor.start([s.child('a')]);
+    for (let round = 1; round <= 4; round += 1) {
+      await until(() => s.supervisor.rows()[0]?.state === 'running');
+      s.supervisor.kill('a');
+      await until(() => s.supervisor.rows()[0]?.restarts === round || s.fatal.length > 0);
+    }
+    await until(() => s.fatal.length > 0);
+    t.match(s.fatal, [
+      { reason: /^thread-a died more than 3 times within 10 s; the last time: a: ActorKilled/, orderly: true },
+    ]);
+    t.equal(s.supervisor.rows()[0]?.state, 'failed');
+    await s.supervisor.stop();
+  });
+
+  t.test('failed starts back off, and are given up', async (t) => {
+    const s = createSupervised({ failedStartLimit: 3 });
+    const startMs = performance.now();
+    await t.rejects(s.supervisor.start([s.child('a', { failStart: true })]), { message: /this probe does not start/ });
+    t.ok(performance.now() - startMs >= 290, 'pauses of 100 and 200 ms');
+    t.equal(s.cells('a')[probe.starts], 3);
+    await s.supervisor.stop();
+  });
+
+  t.test('a start that takes too long is cut', async (t) => {
+    const s = createSupervised({ failedStartLimit: 1, startLimitMs: 300 });
+    await t.rejects(s.supervisor.start([s.child('a', { hangStart: true })]), {
+      message: /did not start within 300 ms/,
+    });
+    await s.supervisor.stop();
+  });
+
+  t.test('stop() cuts a thread that does not close within its time', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('a', { hangClose: true }, { shutdownMs: 100 })]);
+    const startMs = performance.now();
+    await s.supervisor.stop();
+    t.ok(performance.now() - startMs < 1500);
+    t.same(s.fatal, []);
+  });
+
+  t.test('restart() is orderly; commands are carried from actor to actor; events are kept', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('a'), s.child('b')]);
+    await s.supervisor.restart('a');
+    t.equal(s.cells('a')[probe.closes], 1);
+    t.equal(s.cells('a')[probe.starts], 2);
+    s.supervisor.command('a', { kind: 'relay' });
+    await until(() => s.cells('b')[probe.commands] === 1);
+    s.supervisor.command('a', { kind: 'tell' });
+    await until(() =>
+      s.supervisor.events.since(0).some((event) => event.kind === 'told' && event.detail === 'about=7'),
+    );
+    t.throws(() => s.supervisor.kill('c'), { code: 'NO_SUCH_ACTOR', message: /there are: a, b/ });
+    await s.supervisor.stop();
+  });
+});

@@ -1,0 +1,65 @@
+/** A supervisor with real worker threads that run probe actors. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChildSpec } from '../../src/actors/kit/topology.ts';
+import { loadAddon } from '../../src/native/addon.ts';
+import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
+import { counters } from '../../src/rings/layout.ts';
+import type { SupervisorOptions } from '../../src/supervisor/options.ts';
+import { Supervisor } from '../../src/supervisor/supervisor.ts';
+import { type ProbeSettings, probe } from './probe-actor.ts';
+
+export interface Supervised {
+  readonly supervisor: Supervisor;
+  readonly fatal: { readonly reason: string; readonly orderly: boolean }[];
+  readonly logged: string[];
+  cells(actorId: string): Int32Array;
+  child(id: string, settings?: ProbeSettings, more?: Partial<ChildSpec>): ChildSpec;
+}
+
+const addon = loadAddon();
+
+export function createSupervised(options: Partial<SupervisorOptions> = {}): Supervised {
+  const fatal: { reason: string; orderly: boolean }[] = [];
+  const logged: string[] = [];
+  const probes = new Map<string, SharedArrayBuffer>();
+  const supervisor = new Supervisor(
+    addon,
+    {
+      log: (level, _fields, message) => logged.push(`${level} ${message}`),
+      onFatal: (reason, orderly) => fatal.push({ reason, orderly }),
+      serve: () => undefined,
+      servedRoles: [],
+    },
+    { modules: { sealer: new URL('./probe-actor.js', import.meta.url).href }, ...options },
+  );
+  return {
+    supervisor,
+    fatal,
+    logged,
+    cells: (actorId) => new Int32Array(probes.get(actorId) ?? new SharedArrayBuffer(probe.bytes)),
+    child(id, settings = {}, more = {}) {
+      const memory = { probe: new SharedArrayBuffer(probe.bytes), counters: new SharedArrayBuffer(counters.bytes) };
+      probes.set(id, memory.probe);
+      return {
+        id: `thread-${id}`,
+        restart: 'permanent',
+        shutdownMs: 500,
+        dependsOn: [],
+        hangLimitMs: 500,
+        actors: [{ id, role: 'sealer', settings, ports: {}, fds: {}, wakeOn: [], memory }],
+        doorbell: { memory: createDoorbellMemory(), fd: addon.openDoorbell() },
+        ...more,
+      };
+    },
+  };
+}
+
+/** Polls until `condition` holds; throws after `limitMs`. Returns the milliseconds it took. */
+export async function until(condition: () => boolean, limitMs = 5000): Promise<number> {
+  const startMs = performance.now();
+  while (!condition()) {
+    if (performance.now() - startMs > limitMs) throw new Error(`The condition did not hold within ${limitMs} ms`);
+    await sleep(1);
+  }
+  return performance.now() - startMs;
+}

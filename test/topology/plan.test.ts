@@ -1,0 +1,156 @@
+/** Config → topology → what a reload changes; all of it plain data. */
+import t from 'tap';
+import type { Topology } from '../../src/actors/kit/topology.ts';
+import type { Config, PeerConfig } from '../../src/config/config.ts';
+import { describeTopology } from '../../src/topology/describe.ts';
+import { diffTopologies } from '../../src/topology/diff.ts';
+import { planTopology } from '../../src/topology/plan.ts';
+
+function peer(name: string, octet: number): PeerConfig {
+  const address = `10.9.0.${octet}`;
+  const addressHex = `0a0900${octet.toString(16).padStart(2, '0')}`;
+  return {
+    name,
+    publicKey: Buffer.alloc(32, octet).toString('base64'),
+    presharedKeyFile: undefined,
+    allowedIPs: [{ family: 4, addressHex, address, prefix: 32 }],
+    endpoints: [],
+    keepaliveMs: 0,
+    cipher: 'auto',
+  };
+}
+
+function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact' = 'dedicated'): Config {
+  return {
+    name: 'home',
+    identity: { privateKeyFile: '/etc/hawser/home.key' },
+    tunnel: { interface: 'hawser0', addresses: [], mtu: 1420 },
+    links: [{ name: 'default', interface: undefined, priority: 0, rateBps: undefined }],
+    listen: { udp: 51820 },
+    peers: [peer('hub', 1)],
+    runtime: {
+      placement,
+      sealedLogBytes: 1 << 25,
+      replayWindow: 65536,
+      logLevel: 'info',
+      runDirectory: '/run/hawser',
+      stateDirectory: '/var/lib/hawser',
+    },
+    routing: { fwmark: 'auto', onExit: 'open' },
+    ...change,
+  };
+}
+
+function plan(change: Partial<Config> = {}, previous?: Topology, placement?: 'dedicated' | 'compact'): Topology {
+  return planTopology({ config: config(change, placement), fwmark: 7, socketPath: '/run/hawser/home.sock', previous });
+}
+
+const fibre = { name: 'fibre', interface: 'eth0', priority: 0, rateBps: undefined };
+const lte = { name: 'lte', interface: 'wwan0', priority: 1, rateBps: 20_000_000 };
+
+t.test('planTopology()', async (t) => {
+  t.test('gives every actor a thread of its own when dedicated', async (t) => {
+    const topology = plan({ links: [fibre, lte] });
+    const ids = ['tun-reader', 'sealer', 'wan-link.fibre', 'wan-link.lte', 'opener', 'tun-writer'];
+    t.same(
+      topology.threads.map((thread) => thread.id),
+      [...ids, 'session-manager', 'control-server'],
+    );
+    t.same(
+      topology.threads.map((thread) => thread.actors.length),
+      Array(8).fill(1),
+    );
+  });
+
+  t.test('groups the data actors in two threads when compact', async (t) => {
+    const { threads } = plan({ links: [fibre, lte] }, undefined, 'compact');
+    t.same(threads.slice(0, 2), [
+      { id: 'outbound', actors: ['tun-reader', 'sealer', 'wan-link.fibre', 'wan-link.lte'] },
+      { id: 'inbound', actors: ['opener', 'tun-writer'] },
+    ]);
+  });
+
+  t.test('joins every port once, with both ends at actors that exist', async (t) => {
+    const topology = plan({ links: [fibre, lte] });
+    const ids = new Set(topology.actors.map((actor) => actor.id));
+    const ends = topology.rings.flatMap((ring) => [
+      `${ring.from.actor}.${ring.from.port}`,
+      `${ring.to.actor}.${ring.to.port}`,
+    ]);
+    t.equal(new Set(ends).size, ends.length);
+    for (const ring of topology.rings) t.ok(ids.has(ring.from.actor) && ids.has(ring.to.actor), ring.name);
+    t.equal(topology.rings.length, 4 + 2 * 4);
+    const received = topology.rings.find((ring) => ring.name === 'wan-link.lte.received -> opener.received.lte');
+    t.match(received, {
+      from: { actor: 'wan-link.lte', port: 'received' },
+      to: { actor: 'opener', port: 'received.lte' },
+    });
+  });
+
+  t.test('keeps the rows of peers and links over a reload, and fills free ones', async (t) => {
+    const before = plan({ peers: [peer('a', 1), peer('b', 2), peer('c', 3)], links: [fibre, lte] });
+    const after = plan({ peers: [peer('d', 4), peer('c', 3), peer('e', 5)], links: [lte] }, before);
+    t.same(
+      after.peers.map((one) => `${one.name} ${one.row}`),
+      ['d 0', 'c 2', 'e 1'],
+    );
+    t.same(after.links, [{ row: 1, name: 'lte' }]);
+    t.same(
+      after.allowedIps.map((one) => one.peerRow),
+      [0, 2, 1],
+    );
+  });
+
+  t.test('asks for a window one word larger than the replay window (RFC 6479)', async (t) => {
+    t.equal(plan().memory.windowBits, 65536 + 64);
+  });
+});
+
+t.test('diffTopologies()', async (t) => {
+  t.test('is empty for the same config', async (t) => {
+    const before = plan();
+    const diff = diffTopologies(before, plan({}, before));
+    t.same(Object.values(diff).flat().filter(Boolean), []);
+  });
+
+  t.test('renews only who uses what changed when a peer is added', async (t) => {
+    const before = plan();
+    const diff = diffTopologies(before, plan({ peers: [peer('hub', 1), peer('new', 2)] }, before));
+    t.same(diff.renew, ['sealer', 'session-manager']);
+    t.same([diff.stop, diff.start, diff.openResources, diff.addRings], [[], [], [], []]);
+    t.equal(diff.allowedIps, true);
+  });
+
+  t.test('stops, starts and rewires when links come and go', async (t) => {
+    const before = plan({ links: [fibre] });
+    const diff = diffTopologies(before, plan({ links: [lte] }, before));
+    t.same(diff.stop, ['wan-link.fibre']);
+    t.same(diff.start, ['wan-link.lte']);
+    t.same(diff.renew, ['sealer', 'opener', 'session-manager']);
+    t.same(diff.closeResources, ['udp4.fibre', 'udp6.fibre']);
+    t.same(diff.openResources, ['udp4.lte', 'udp6.lte']);
+    t.equal(diff.addRings.length, 4);
+  });
+
+  t.test('renews a compact thread whose group changed', async (t) => {
+    const before = plan({ links: [fibre] }, undefined, 'compact');
+    const diff = diffTopologies(before, plan({ links: [fibre, lte] }, before, 'compact'));
+    t.same([diff.renew, diff.stop, diff.start], [['outbound', 'inbound', 'session-manager'], [], []]);
+  });
+
+  t.test('closes and opens the sockets and renews their links when the port changes', async (t) => {
+    const before = plan();
+    const diff = diffTopologies(before, plan({ listen: { udp: 4500 } }, before));
+    t.same(diff.closeResources, ['udp4.default', 'udp6.default']);
+    t.same(diff.openResources, ['udp4.default', 'udp6.default']);
+    t.same(diff.renew, ['wan-link.default']);
+  });
+});
+
+t.test('describeTopology() names threads, rings, descriptors and memory', async (t) => {
+  const text = describeTopology(plan({}, undefined, 'compact'));
+  t.match(text, /outbound: tun-reader, sealer, wan-link\.default/);
+  t.match(text, /tun-reader\.outbound -> sealer\.plain {2}2 MiB/);
+  t.match(text, /udp6\.default: IPv6, port 51820, any interface/);
+  t.match(text, /replay window of 65536 packets/);
+});

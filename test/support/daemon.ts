@@ -24,6 +24,8 @@ export interface PeerOptions {
 }
 
 export interface DaemonOptions {
+  /** Tells several daemons on one host apart. */
+  readonly instance?: string;
   readonly keys: KeyPair;
   readonly interface?: string;
   readonly addresses: readonly string[];
@@ -67,9 +69,9 @@ export class Daemon {
   /** Writes key files and configuration; nothing runs yet. */
   constructor(lab: Lab, host: Host, options: DaemonOptions) {
     this.host = host;
-    this.name = path.basename(host.namespace);
+    this.name = options.instance === undefined ? host.namespace : `${host.namespace}-${options.instance}`;
     this.interface = options.interface ?? 'hawser0';
-    const folder = path.join(lab.folder, host.name);
+    const folder = path.join(lab.folder, this.name);
     mkdirSync(folder, { recursive: true });
     this.configPath = path.join(folder, 'hawser.yaml');
     this.logPath = path.join(folder, 'log');

@@ -1,0 +1,147 @@
+/** Whole tunnels side by side: two hosts, and on each pair of daemons a tunnel network of its own, measured by iperf3. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Daemon } from '../../test/support/daemon.ts';
+import { generateKeys } from '../../test/support/keys.ts';
+import { cutFrames, type Host, Lab } from '../../test/support/netns.ts';
+import { ping } from '../../test/support/traffic.ts';
+import { findWireguardGo, WireguardGo } from '../../test/support/wireguard-go.ts';
+
+export type Mode = 'offload-through' | 'wire-honest';
+export type Placement = 'dedicated' | 'compact';
+export type Cipher = 'chacha20-poly1305' | 'aes-256-gcm' | 'plaintext';
+
+/** A running pair of daemons; `target` is the address of b inside. */
+export interface Tunnel {
+  readonly label: string;
+  readonly target: string;
+}
+
+/** Two hosts on one wire. */
+export class Wire {
+  readonly lab = new Lab();
+  readonly a: Host;
+  readonly b: Host;
+  #tunnelCount = 0;
+
+  constructor(mode: Mode) {
+    this.a = this.lab.host('a');
+    this.b = this.lab.host('b');
+    const addresses = [['10.77.0.1/24'], ['10.77.0.2/24']] as const;
+    const ports = this.lab.join(this.a, this.b, { addresses });
+    if (mode === 'wire-honest') for (const port of ports) cutFrames(port);
+  }
+
+  /** No tunnel: the wire itself. */
+  get bare(): Tunnel {
+    return { label: 'veth', target: '10.77.0.2' };
+  }
+
+  async startHawser(placement: Placement, cipher: Cipher): Promise<Tunnel> {
+    const { number, port } = this.#next();
+    const [keysA, keysB] = [generateKeys(), generateKeys()];
+    const isPlain = cipher === 'plaintext';
+    const env = isPlain ? { HAWSER_BENCH_PLAINTEXT: '1' } : {};
+    const shared = { interface: `hawser${number}`, port, env, more: { runtime: { placement } } };
+    const peer = { keepalive: '25s', ...(isPlain ? {} : { cipher }) };
+    const net = `10.9.${number}`;
+    const b = new Daemon(this.lab, this.b, {
+      ...shared,
+      instance: `b${number}`,
+      keys: keysB,
+      addresses: [`${net}.2/24`],
+      peers: [{ ...peer, name: 'a', publicKey: keysA.publicKey, allowedIPs: [`${net}.1/32`] }],
+    });
+    const endpoints = [`10.77.0.2:${port}`];
+    const a = new Daemon(this.lab, this.a, {
+      ...shared,
+      instance: `a${number}`,
+      keys: keysA,
+      addresses: [`${net}.1/24`],
+      peers: [{ ...peer, name: 'b', publicKey: keysB.publicKey, allowedIPs: [`${net}.2/32`], endpoints }],
+    });
+    await Promise.all([a.start(), b.start()]);
+    await this.#reach(`${net}.2`);
+    return { label: `hawser-${placement}-${cipher}`, target: `${net}.2` };
+  }
+
+  async startWireguardGo(): Promise<Tunnel> {
+    const { number, port } = this.#next();
+    const [keysA, keysB] = [generateKeys(), generateKeys()];
+    const net = `10.9.${number}`;
+    await WireguardGo.start(this.lab, this.b, {
+      privateKey: keysB.privateKey,
+      addresses: [`${net}.2/24`],
+      port,
+      peers: [{ publicKey: keysA.publicKey, allowedIPs: [`${net}.1/32`] }],
+    });
+    await WireguardGo.start(this.lab, this.a, {
+      privateKey: keysA.privateKey,
+      addresses: [`${net}.1/24`],
+      port,
+      peers: [{ publicKey: keysB.publicKey, allowedIPs: [`${net}.2/32`], endpoint: `10.77.0.2:${port}` }],
+    });
+    await this.#reach(`${net}.2`);
+    return { label: 'wireguard-go', target: `${net}.2` };
+  }
+
+  /** An iperf3 server on b; it dies with the lab. */
+  async startServer(): Promise<void> {
+    this.b.spawn('iperf3', ['-s'], { stdio: 'ignore' });
+    await sleep(300);
+  }
+
+  #next(): { number: number; port: number } {
+    this.#tunnelCount += 1;
+    return { number: this.#tunnelCount, port: 51820 + this.#tunnelCount };
+  }
+
+  async #reach(target: string): Promise<void> {
+    const { received } = await ping(this.a, target, { count: 5, intervalMs: 200 });
+    if (received === 0) throw new Error(`no answer from ${target} through the tunnel`);
+  }
+}
+
+export interface Goodput {
+  readonly gbps: number;
+  readonly cpuSecondsPerGb: number;
+}
+
+/** One TCP stream, counted at the receiver; CPU is that of the whole box. */
+export function measureTcp(wire: Wire, tunnel: Tunnel, direction: 'up' | 'down', seconds: number): Goodput {
+  const reverse = direction === 'down' ? ['-R'] : [];
+  const args = ['-J', '-C', 'cubic', '-t', String(seconds), '-c', tunnel.target, ...reverse];
+  const before = busySeconds();
+  const report = JSON.parse(wire.a.run('iperf3', args)) as {
+    end?: { sum_received?: { bytes: number; seconds: number } };
+  };
+  const busy = busySeconds() - before;
+  const received = report.end?.sum_received;
+  if (received === undefined || received.bytes === 0) throw new Error(`iperf3 ${args.join(' ')} moved nothing`);
+  return { gbps: (received.bytes * 8) / 1e9 / received.seconds, cpuSecondsPerGb: busy / (received.bytes / 1e9) };
+}
+
+/** Seconds all CPUs together spent on anything but idling, waiting and being stolen. */
+export function busySeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = readFileSync('/proc/stat', 'utf8')
+    .replace(/^cpu +/, '')
+    .split(' ')
+    .map(Number);
+  return (user + nice + system + irq + softirq) / 100;
+}
+
+/** Says and skips when there is no peer to compare with. */
+export function hasPeer(): boolean {
+  const program = findWireguardGo();
+  if (program === undefined) {
+    console.error(
+      'wireguard-go not found: put it on PATH or name it by --wireguard-go PATH; figures beside it are left out',
+    );
+    return false;
+  }
+  const { stdout, error } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+  if (error !== undefined) throw error;
+  console.log(`# peer: ${stdout.split('\n')[0]}`);
+  return true;
+}

@@ -1,41 +1,64 @@
-/** Runs one call of `io/network/network.ts` in this process's network namespace: `{action, plan}` as argument, JSON out. */
+/** Runs one call on the network in this process's namespace: a file with a `NetworkCall` in, a `NetworkAnswer` out. */
+import { closeSync, readFileSync } from 'node:fs';
 import process from 'node:process';
+import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../../src/base/errors.ts';
-import {
-  applyNetwork,
-  describeLeftovers,
-  type NetworkReport,
-  releaseClosed,
-  removeNetwork,
-} from '../../src/io/network/network.ts';
+import { parseCidr } from '../../src/config/address.ts';
+import { applyNetwork, describeLeftovers, releaseClosed, removeNetwork } from '../../src/io/network/network.ts';
 import type { NetworkPlan } from '../../src/io/network/plan.ts';
-import { loadAddon } from '../../src/native/addon.ts';
+import { type Addon, loadAddon } from '../../src/native/addon.ts';
 
-export interface NetworkCall {
-  readonly action: 'apply' | 'remove' | 'release' | 'describe';
-  readonly plan: NetworkPlan;
+export type NetworkCall =
+  | { readonly action: 'apply' | 'remove' | 'release' | 'describe'; readonly plan: NetworkPlan }
+  /** Sends one datagram that carries `fwmark` (0 = none) and waits for an answer. */
+  | { readonly action: 'ask'; readonly fwmark: number; readonly address: string; readonly port: number };
+
+export interface NetworkAnswer {
+  readonly changes?: number;
+  readonly warnings?: readonly string[];
+  readonly error?: string;
+  readonly leftovers?: readonly string[];
+  /** `answered`, or the name of the errno. */
+  readonly outcome?: string;
 }
 
-export type NetworkAnswer = NetworkReport | { readonly error: string } | { readonly leftovers: readonly string[] };
+const answerTimeoutMs = 300;
 
-function run({ action, plan }: NetworkCall): NetworkAnswer {
-  const addon = loadAddon();
-  switch (action) {
+function run(addon: Addon, call: NetworkCall): NetworkAnswer {
+  switch (call.action) {
     case 'apply':
-      return applyNetwork(addon, plan);
+      return applyNetwork(addon, call.plan);
     case 'remove':
-      return removeNetwork(addon, plan);
-    case 'release':
-      return releaseClosed(addon, plan.name, { runDirectory: plan.runDirectory, interfaceName: plan.interface });
+      return removeNetwork(addon, call.plan);
+    case 'release': {
+      const { name, runDirectory, interface: interfaceName } = call.plan;
+      return releaseClosed(addon, name, { runDirectory, interfaceName });
+    }
     case 'describe':
-      return { leftovers: describeLeftovers(addon, plan.name) };
+      return { leftovers: describeLeftovers(addon, call.plan.name) };
+    case 'ask':
+      return { outcome: ask(addon, call.fwmark, call.address, call.port) };
+  }
+}
+
+function ask(addon: Addon, fwmark: number, text: string, port: number): string {
+  const address = parseCidr(text);
+  if (address === undefined) throw new Error(`${text} is no address`);
+  const fd = addon.openMarkedUdp(address.family, fwmark, '');
+  try {
+    let result = addon.connectUdp(fd, Buffer.from(address.addressHex, 'hex'), port, 0);
+    if (result === 0) result = addon.sendBytes(fd, Buffer.alloc(64));
+    if (result > 0) result = addon.receiveBytes(fd, new Uint8Array(1500), answerTimeoutMs);
+    return result > 0 ? 'answered' : getSystemErrorName(result);
+  } finally {
+    closeSync(fd);
   }
 }
 
 function main(): void {
   let answer: NetworkAnswer;
   try {
-    answer = run(JSON.parse(process.argv[2] ?? '') as NetworkCall);
+    answer = run(loadAddon(), JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as NetworkCall);
   } catch (error) {
     answer = { error: messageOf(error) };
   }

@@ -2,7 +2,7 @@
  * Gives the tunnel its addresses, MTU and routes, and takes them back. Each call looks at what is there and changes only the
  * difference, so all are idempotent and a restart keeps the routes that traffic is flowing over. Called by the main thread.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { HawserError } from '../../base/errors.ts';
 import { formatCidr } from '../../config/address.ts';
 import { type Family, type LinkState, linkDeleteEmit, linkSetEmit, rtm } from '../../wire/rtnetlink.ts';
@@ -15,12 +15,13 @@ import {
   wantedRunning,
   wantedStopped,
 } from './plan.ts';
-import { differenceOf, listRules, readPresent } from './reconcile.ts';
+import { differenceOf, listRules, type Ownership, readPresent } from './reconcile.ts';
 import { allowMarkedAnswers, forgetMarkedAnswers } from './source-mark.ts';
 
 const ipv6Conf = '/proc/sys/net/ipv6/conf';
 /** RFC 8200 section 5: below it the kernel takes IPv6 off the interface. */
 const ipv6LeastMtu = 1280;
+const reconcileRounds = 3;
 
 export interface NetworkReport {
   /** Requests the kernel was given; 0 = all was as wanted already. */
@@ -47,13 +48,31 @@ export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan): NetworkR
       ipv6.inKernel && !ipv6.onInterface ? wantedStopped(plan, [6]) : nothingWanted,
     );
     const warnings = hasMarkedRoutes(plan, 4) ? allowMarkedAnswers(plan) : [];
-    const owner = { name: plan.name, fwmark: plan.fwmark, interfaceIndex: link.index };
-    const present = readPresent(netlink, owner, familiesOf(ipv6.inKernel));
-    const difference = differenceOf(present, wanted, plan.interface);
-    const requests = [...linkRequests(plan, link, ipv6.onInterface), ...difference];
+    const requests = linkRequests(plan, link, ipv6.onInterface);
     throwFailures(netlink.apply(requests));
-    return { changes: requests.length, warnings: [...ipv6.warnings, ...warnings] };
+    const owner = { name: plan.name, table: plan.table, interfaceIndex: link.index };
+    const changes = requests.length + reconcile(netlink, plan, owner, wanted, familiesOf(ipv6.inKernel));
+    return { changes, warnings: [...ipv6.warnings, ...warnings] };
   });
+}
+
+/** Looks again after it changed something: with its last IPv4 address the kernel takes every route through an interface. */
+function reconcile(
+  netlink: Netlink,
+  plan: NetworkPlan,
+  owner: Ownership,
+  wanted: WantedNetwork,
+  families: readonly Family[],
+): number {
+  keepSecondAddresses(plan.interface);
+  let changes = 0;
+  for (let round = 0; round < reconcileRounds; round++) {
+    const requests = differenceOf(readPresent(netlink, owner, families), wanted, plan.interface);
+    if (requests.length === 0) break;
+    throwFailures(netlink.apply(requests));
+    changes += requests.length;
+  }
+  return changes;
 }
 
 /**
@@ -61,17 +80,17 @@ export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan): NetworkR
  * rules and the routes that block stay until the next `applyNetwork`, or `releaseClosed`.
  */
 export function removeNetwork(addon: NetlinkSockets, plan: NetworkPlan): NetworkReport {
-  const { name, fwmark, runDirectory } = plan;
+  const { name, table, runDirectory } = plan;
   return withNetlink(addon, (netlink) => {
     const link = findLink(netlink, plan.interface);
-    const owner = { name, fwmark, interfaceIndex: link?.index ?? 0 };
+    const owner = { name, table, interfaceIndex: link?.index ?? 0 };
     const families = familiesOf(existsSync(ipv6Conf));
     const wanted = wantedStopped(plan, families);
     const requests = differenceOf(readPresent(netlink, owner, families), wanted, plan.interface);
     if (link?.up === true) requests.push(setLink(plan.interface, { index: link.index, up: false }, 'take down'));
     throwFailures(netlink.apply(requests));
     if (wanted.rules.length > 0) return { changes: requests.length, warnings: [] };
-    return { changes: requests.length, warnings: forgetMarkedAnswers(name, runDirectory, isLast(netlink, families)) };
+    return { changes: requests.length, warnings: forgetMarkedAnswers(name, runDirectory, isLast(netlink)) };
   });
 }
 
@@ -87,12 +106,12 @@ export function releaseClosed(
   return withNetlink(addon, (netlink) => {
     const families = familiesOf(existsSync(ipv6Conf));
     const link = options.interfaceName === undefined ? undefined : findLink(netlink, options.interfaceName);
-    const owner = { name, fwmark: 0, interfaceIndex: link?.index ?? 0 };
+    const owner = { name, table: 0, interfaceIndex: link?.index ?? 0 };
     const present = readPresent(netlink, owner, families);
     const requests = differenceOf(present, nothingWanted, options.interfaceName ?? name);
     if (link?.kind === 'tun') requests.push(deleteLink(link));
     throwFailures(netlink.apply(requests));
-    const warnings = forgetMarkedAnswers(name, options.runDirectory, isLast(netlink, families));
+    const warnings = forgetMarkedAnswers(name, options.runDirectory, isLast(netlink));
     return { changes: requests.length, warnings };
   });
 }
@@ -100,7 +119,7 @@ export function releaseClosed(
 /** Where an instance stands that `releaseClosed` would lift; empty when nothing of it is in the kernel. */
 export function describeLeftovers(addon: NetlinkSockets, name: string): readonly string[] {
   return withNetlink(addon, (netlink) => {
-    const owner = { name, fwmark: 0, interfaceIndex: 0 };
+    const owner = { name, table: 0, interfaceIndex: 0 };
     const present = readPresent(netlink, owner, familiesOf(existsSync(ipv6Conf)));
     return differenceOf(present, nothingWanted, name).map((request) => request.what.replace('remove ', ''));
   });
@@ -112,6 +131,16 @@ function withNetlink<T>(addon: NetlinkSockets, use: (netlink: Netlink) => T): T 
     return use(netlink);
   } finally {
     netlink.close();
+  }
+}
+
+/** Without it the kernel takes an interface's other addresses of a network together with the first (ip-sysctl.rst). */
+function keepSecondAddresses(interfaceName: string): void {
+  try {
+    writeFileSync(`/proc/sys/net/ipv4/conf/${interfaceName}/promote_secondaries`, '1');
+  } catch (error) {
+    // Read-only in a container: then `reconcile` puts back in its next round what went.
+    if (!(error instanceof Error && 'code' in error)) throw error;
   }
 }
 
@@ -185,9 +214,9 @@ function familiesOf(ipv6: boolean): readonly Family[] {
   return ipv6 ? [4, 6] : [4];
 }
 
-/** Whether no instance is left that needs src_valid_mark; every one with marked routes has rules of our protocol. */
-function isLast(netlink: Netlink, families: readonly Family[]): boolean {
-  return families.every((family) => listRules(netlink, family).length === 0);
+/** Whether no instance is left that needs src_valid_mark; every one with marked IPv4 routes has rules of our protocol. */
+function isLast(netlink: Netlink): boolean {
+  return listRules(netlink, 4).length === 0;
 }
 
 function throwFailures(failures: readonly HawserError[]): void {

@@ -2,13 +2,14 @@
  * What the kernel's network shall look like while an instance runs, and after it stopped `closed`: pure, nothing is touched.
  *
  * Ordinary prefixes of `allowedIPs` become routes of the main table. Wide ones (the default route, its halves, whatever
- * contains a literal endpoint) go to a table of our own whose number is the fwmark, behind two rules as wg-quick sets them:
+ * contains a literal endpoint) go to a table of our own, behind two rules as wg-quick sets them:
  * ```
  * P      from all lookup main suppress_prefixlength 0      every route of main but the default one comes first
- * P + 1  not from all fwmark M lookup M                    what does not carry our mark goes to the tunnel
+ * P + 1  not from all fwmark M lookup T                    what does not carry our mark goes to the tunnel
  * ```
  * so the daemon's own packets, which carry the mark, fall through to main's default route. P lies in 30464 to 32463 and M
- * (`fwmark: auto`) in 0x68770000 to 0x6877ffff; both derive from the instance's name alone. All that is ours carries the
+ * (`fwmark: auto`) in 0x68770000 to 0x6877ffff; both derive from the instance's name alone. T is M, or the automatic number
+ * where M was chosen below 256, the numbers of the kernel's own tables. All that is ours carries the
  * route protocol 77; routes that block carry the instance's tag as their metric, so leftovers are known by the name.
  *
  * With `onExit: closed` the blocking routes (type unreachable) stand behind the tunnel's from the first moment: traffic is
@@ -25,6 +26,8 @@ export const hawserProtocol = 77;
 const tagBase = 0x68770000;
 const rulePriorityBase = 30464;
 const rulePriorities = 1000;
+/** RT_TABLE_MAX of the kernels that had 8 bits; 253 to 255 are default, main and local. */
+const firstOwnTable = 256;
 /** IPv6 puts routes without a metric at 1024; said openly so that wanted and present compare. */
 const ipv6Metric = 1024;
 /** Prefixes this short cover half the Internet (0.0.0.0/1, 2000::/3) and thus some endpoint. */
@@ -40,6 +43,8 @@ export interface NetworkPlan {
   /** Endpoints known as addresses, /32 or /128. */
   readonly endpoints: readonly Cidr[];
   readonly fwmark: number;
+  /** Of the wide prefixes. */
+  readonly table: number;
   readonly onExit: 'open' | 'closed';
   /** Where a changed sysctl's old value is kept for a successor. */
   readonly runDirectory: string;
@@ -56,6 +61,7 @@ export const nothingWanted: WantedNetwork = { addresses: [], routes: [], rules: 
 
 export function planNetwork(config: Config): NetworkPlan {
   const endpoints = config.peers.flatMap((peer) => peer.endpoints.map((endpoint) => parseCidr(endpoint.host)));
+  const fwmark = fwmarkOf(config);
   return {
     name: config.name,
     interface: config.tunnel.interface,
@@ -63,7 +69,8 @@ export function planNetwork(config: Config): NetworkPlan {
     mtu: config.tunnel.mtu,
     routes: config.peers.flatMap((peer) => peer.allowedIPs),
     endpoints: endpoints.filter((endpoint) => endpoint !== undefined),
-    fwmark: fwmarkOf(config),
+    fwmark,
+    table: fwmark < firstOwnTable ? tagOf(config.name) : fwmark,
     onExit: config.routing.onExit,
     runDirectory: config.runtime.runDirectory,
   };
@@ -117,7 +124,7 @@ function addressesOf(plan: NetworkPlan, index: number, families: readonly Family
 function routesOf(plan: NetworkPlan, families: readonly Family[]): { prefix: Cidr; table: number }[] {
   const distinct = new Map(plan.routes.map((route) => [keyOf(maskCidr(route)), maskCidr(route)]));
   const usable = [...distinct.values()].filter((prefix) => families.includes(prefix.family));
-  return usable.map((prefix) => ({ prefix, table: isWide(plan, prefix) ? plan.fwmark : mainTable }));
+  return usable.map((prefix) => ({ prefix, table: isWide(plan, prefix) ? plan.table : mainTable }));
 }
 
 function routeTo(prefix: Cidr, table: number): Omit<RouteState, 'kind' | 'interfaceIndex' | 'metric'> {
@@ -135,7 +142,7 @@ function rulesOf(plan: NetworkPlan, families: readonly Family[]): RuleState[] {
   const ours = { protocol: hawserProtocol, suppressPrefix: undefined, fwmark: undefined, invert: false };
   return marked.flatMap((family): RuleState[] => [
     { ...ours, family, priority, table: mainTable, suppressPrefix: 0 },
-    { ...ours, family, priority: priority + 1, table: plan.fwmark, fwmark: plan.fwmark, invert: true },
+    { ...ours, family, priority: priority + 1, table: plan.table, fwmark: plan.fwmark, invert: true },
   ]);
 }
 

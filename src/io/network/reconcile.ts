@@ -21,10 +21,10 @@ import { hawserProtocol, rulePriorityOf, tagOf, type WantedNetwork } from './pla
 const linkScope = 253;
 const addressNotAvailable = 99;
 
-/** What of ours is in the kernel; `fwmark` and `interfaceIndex` are 0 when the caller does not know them. */
+/** Whose things are looked for; `table` and `interfaceIndex` are 0 when the caller does not know them. */
 export interface Ownership {
   readonly name: string;
-  readonly fwmark: number;
+  readonly table: number;
   readonly interfaceIndex: number;
 }
 
@@ -35,7 +35,7 @@ export interface Ownership {
 export function readPresent(netlink: Netlink, owner: Ownership, families: readonly Family[]): WantedNetwork {
   const rules = families.flatMap((family) => listRules(netlink, family)).filter((rule) => ownsRule(owner, rule));
   const tables = new Set(rules.filter((rule) => rule.suppressPrefix === undefined).map((rule) => rule.table));
-  if (owner.fwmark !== 0) tables.add(owner.fwmark);
+  if (owner.table !== 0) tables.add(owner.table);
   const routes = families.flatMap((family) => listRoutes(netlink, family));
   return {
     addresses: owner.interfaceIndex === 0 ? [] : listAddresses(netlink, owner.interfaceIndex),

@@ -1,0 +1,271 @@
+/** The tunnel's network in namespaces: what is applied, what endpoint traffic does meanwhile, and that nothing is left. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { parseCidr } from '../../src/config/address.ts';
+import type { Cidr } from '../../src/config/config.ts';
+import type { NetworkPlan } from '../../src/io/network/plan.ts';
+import { type Host, Lab, skipReason } from '../support/netns.ts';
+import type { NetworkAnswer, NetworkCall } from '../support/network-program.ts';
+import { echoUdp } from '../support/traffic.ts';
+
+const skip = skipReason();
+const options = skip === false ? {} : { skip };
+const program = path.join(import.meta.dirname, '../support/network-program.js');
+const fwmark = 0x68770001;
+const echoPort = 7001;
+/** The server beyond the router, where the default route leads. */
+const far = { v4: '198.51.100.1', v6: '2001:db8:5::1' };
+const everything = ['0.0.0.0/0', '::/0', '10.9.0.0/24'];
+
+function cidrs(...texts: readonly string[]): readonly Cidr[] {
+  return texts.map((text) => parseCidr(text)).filter((cidr) => cidr !== undefined);
+}
+
+function call(host: Host, request: NetworkCall): NetworkAnswer {
+  // By a file: thousands of routes do not fit into an argument.
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'hw-net-call-'));
+  try {
+    const file = path.join(folder, 'call.json');
+    writeFileSync(file, JSON.stringify(request));
+    return JSON.parse(host.run(process.execPath, [program, file])) as NetworkAnswer;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Waits for what takes a new veth a moment: its link-local addresses, and thus its IPv6. */
+async function untilAnswered(host: Host, address: string): Promise<void> {
+  for (let attempt = 0; attempt < 40; attempt++) {
+    if (host.ip('-6 address show tentative') === '' && ask(host, 0, address) === 'answered') return;
+    await sleep(100);
+  }
+  throw new Error(`${address} does not answer`);
+}
+
+function ask(host: Host, mark: number, address: string): string | undefined {
+  return call(host, { action: 'ask', fwmark: mark, address, port: echoPort }).outcome;
+}
+
+interface Scene {
+  readonly client: Host;
+  readonly plan: NetworkPlan;
+  apply(change?: Partial<NetworkPlan>): NetworkAnswer;
+  remove(): NetworkAnswer;
+  release(): NetworkAnswer;
+  /** Interfaces, addresses, routes, rules, sockets and src_valid_mark of the client. */
+  snapshot(): Record<string, string>;
+}
+
+function makePlan(runDirectory: string, change: Partial<NetworkPlan>): NetworkPlan {
+  return {
+    name: 'home',
+    interface: 'hw0',
+    addresses: cidrs('10.9.0.2/24', 'fd00:9::2/64'),
+    mtu: 1380,
+    routes: cidrs('10.9.0.0/24', '10.20.0.0/16', 'fd00:20::/32'),
+    endpoints: [],
+    fwmark,
+    table: fwmark,
+    onExit: 'open',
+    runDirectory,
+    ...change,
+  };
+}
+
+/** A client behind a router, a far server that echoes UDP, and a TUN that nobody reads. */
+async function stage(t: Test, change: Partial<NetworkPlan> = {}): Promise<Scene> {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const runDirectory = mkdtempSync(path.join(os.tmpdir(), 'hw-net-'));
+  t.teardown(() => rmSync(runDirectory, { recursive: true }));
+  const [client, router, server] = [lab.host('client'), lab.host('router'), lab.host('server')];
+  // Link-local addresses that serve at once, instead of after two seconds.
+  for (const host of [client, router, server]) host.setSysctl('net.ipv6.conf.default.accept_dad', '0');
+  lab.join(client, router, {
+    interfaces: ['wan0', 'client'],
+    addresses: [
+      ['192.0.2.2/24', '2001:db8:2::2/64'],
+      ['192.0.2.1/24', '2001:db8:2::1/64'],
+    ],
+  });
+  lab.join(router, server, {
+    addresses: [
+      ['198.51.100.254/24', '2001:db8:5::fe/64'],
+      [`${far.v4}/24`, `${far.v6}/64`],
+    ],
+  });
+  router.forward();
+  client.ip('route add default via 192.0.2.1');
+  client.ip('-6 route add default via 2001:db8:2::1');
+  server.ip('route add default via 198.51.100.254');
+  server.ip('-6 route add default via 2001:db8:5::fe');
+  await echoUdp(server, echoPort);
+  client.ip('tuntap add hw0 mode tun');
+  await untilAnswered(client, far.v6);
+  t.equal(ask(client, 0, far.v4), 'answered', 'the scene works by itself');
+  const plan = makePlan(runDirectory, change);
+  return {
+    client,
+    plan,
+    apply: (other = {}) => call(client, { action: 'apply', plan: { ...plan, ...other } }),
+    remove: () => call(client, { action: 'remove', plan }),
+    release: () => call(client, { action: 'release', plan }),
+    snapshot: () => ({
+      ...client.snapshot(),
+      sourceMark: client.run('cat', ['/proc/sys/net/ipv4/conf/all/src_valid_mark']).trim(),
+      saved: readdirSync(runDirectory).join(),
+    }),
+  };
+}
+
+function differences(before: Record<string, string>, after: Record<string, string>): string[] {
+  return Object.keys(before).filter((key) => before[key] !== after[key]);
+}
+
+t.test(
+  'applyNetwork() sets addresses, MTU and routes once, and removeNetwork() takes them back',
+  options,
+  async (t) => {
+    const { client, apply, remove, snapshot } = await stage(t);
+    const before = snapshot();
+    t.same(apply().warnings, []);
+    t.match(client.ip('-br address show hw0'), /10\.9\.0\.2\/24 fd00:9::2\/64 $/m, 'no link-local address either');
+    t.match(client.ip('link show hw0'), /mtu 1380/);
+    t.match(client.ip('route get 10.20.1.1'), /dev hw0/);
+    t.match(client.ip('-6 route get fd00:20::1'), /dev hw0/);
+    t.match(client.ip('route get 10.9.0.77'), /dev hw0/);
+    t.equal(client.ip('rule').split('\n').length, 4, 'no rule is needed for ordinary prefixes');
+    t.equal(apply().changes, 0, 'a second time there is nothing to do');
+    const routes = cidrs('10.30.0.0/16', '10.20.0.0/16');
+    t.equal(apply({ routes, addresses: cidrs('10.9.0.3/24') }).changes, 5, 'a reload changes the difference alone');
+    t.match(client.ip('-br address show hw0'), / 10\.9\.0\.3\/24 $/m);
+    t.match(client.ip('route get 10.30.0.1'), /dev hw0/);
+    t.notMatch(client.ip('-6 route get fd00:20::1'), /dev hw0/);
+    remove();
+    t.same(differences(before, snapshot()), []);
+    t.equal(remove().changes, 0);
+  },
+);
+
+t.test('a default route through the tunnel leaves marked packets outside', options, async (t) => {
+  const { client, apply, remove, snapshot, plan } = await stage(t, { routes: cidrs(...everything) });
+  const before = snapshot();
+  t.same(apply().warnings, []);
+  for (const [family, address] of [
+    ['-4', far.v4],
+    ['-6', far.v6],
+  ] as const) {
+    t.match(client.ip(`${family} route get ${address}`), /dev hw0/);
+    t.match(client.ip(`${family} route get ${address} mark ${plan.fwmark}`), /dev wan0/);
+    t.equal(ask(client, plan.fwmark, address), 'answered');
+    t.equal(ask(client, 0, address), 'EAGAIN', 'in the tunnel, which nobody reads');
+  }
+  t.match(client.ip('route get 192.0.2.77'), /dev wan0/, 'the local network stays local');
+  t.equal(snapshot().sourceMark, '1');
+  t.equal(apply().changes, 0);
+  remove();
+  t.same(differences(before, snapshot()), []);
+  t.equal(ask(client, 0, far.v4), 'answered', 'open: the ordinary routes serve again');
+});
+
+t.test('marked packets are answered where rp_filter is strict', options, async (t) => {
+  const { client, apply, remove, plan } = await stage(t, { routes: cidrs(...everything) });
+  client.setSysctl('net.ipv4.conf.wan0.rp_filter', '1');
+  t.same(apply().warnings, []);
+  t.equal(ask(client, plan.fwmark, far.v4), 'answered');
+  t.match(client.run('nft', ['list', 'tables']), /hawser_6877/);
+  remove();
+  t.equal(client.run('nft', ['list', 'tables']), '');
+});
+
+t.test('onExit closed blocks after a stop and after the interface died, until released', options, async (t) => {
+  const scene = await stage(t, { routes: cidrs(...everything, '198.51.0.0/16'), onExit: 'closed' });
+  const { client, apply, remove, release, plan } = scene;
+  const before = scene.snapshot();
+  apply();
+  t.equal(ask(client, plan.fwmark, far.v6), 'answered');
+  t.match(client.ip('route get 198.51.100.1'), /dev hw0/);
+  client.ip('link delete hw0');
+  t.equal(ask(client, 0, far.v6), 'EHOSTUNREACH', 'a killed process whose TUN goes with it');
+  client.ip('tuntap add hw0 mode tun');
+  t.ok((apply().changes ?? 0) > 0);
+  t.equal(ask(client, 0, far.v6), 'EAGAIN', 'taken over: traffic enters the tunnel again');
+  remove();
+  t.equal(ask(client, 0, far.v6), 'EHOSTUNREACH');
+  t.equal(ask(client, 0, far.v4), 'EHOSTUNREACH');
+  t.equal(ask(client, plan.fwmark, far.v6), 'answered', 'a successor reaches its endpoint');
+  t.match(client.ip('route get 192.0.2.77'), /dev wan0/);
+  const { leftovers = [] } = call(client, { action: 'describe', plan });
+  t.ok(leftovers.includes('route 198.51.0.0/16 (unreachable) in table 254'));
+  t.equal(release().error, undefined);
+  t.same(call(client, { action: 'describe', plan }).leftovers, []);
+  client.ip('tuntap add hw0 mode tun');
+  t.same(differences(before, scene.snapshot()), []);
+  t.equal(ask(client, 0, far.v6), 'answered');
+});
+
+t.test('applyNetwork() reuses and cleans what a killed run left, also under another mark', options, async (t) => {
+  const { client, apply, remove, snapshot } = await stage(t, { routes: cidrs('0.0.0.0/0', '10.20.0.0/16') });
+  const before = snapshot();
+  // Each call is a process of its own that ends without taking anything back, as after SIGKILL.
+  apply({ fwmark: 4242, table: 4242, onExit: 'closed', routes: cidrs(...everything, '10.77.0.0/16') });
+  t.match(client.ip('route get 10.77.0.1'), /dev hw0/);
+  apply();
+  t.notMatch(client.ip('route get 10.77.0.1 mark 4242'), /unreachable/);
+  t.equal(client.ip('rule').match(/proto 77/g)?.length, 2);
+  t.equal(client.ip('route show table 4242').trim(), '');
+  t.equal(apply().changes, 0);
+  remove();
+  t.same(differences(before, snapshot()), [], 'src_valid_mark is restored although another process set it');
+});
+
+t.test('two instances do not touch each other', options, async (t) => {
+  const { client, apply, remove, snapshot } = await stage(t, { routes: cidrs('0.0.0.0/0') });
+  client.ip('tuntap add hw1 mode tun');
+  const before = snapshot();
+  const other = { name: 'office', interface: 'hw1', fwmark: 4242, table: 4242, addresses: cidrs('10.8.0.2/24') };
+  t.equal(apply({ ...other, routes: cidrs('::/0', '10.8.0.0/16') }).error, undefined);
+  const alone = snapshot();
+  apply();
+  remove();
+  t.same(differences(alone, snapshot()), []);
+  t.notOk(differences(before, snapshot()).includes('rules4'));
+});
+
+t.test('IPv6 that is disabled is a warning with the remedy', options, async (t) => {
+  const { client, apply, remove, snapshot } = await stage(t, { routes: cidrs(...everything) });
+  client.setSysctl('net.ipv6.conf.hw0.disable_ipv6', '1');
+  const before = snapshot();
+  const { warnings = [], error } = apply();
+  t.equal(error, undefined);
+  t.match(warnings, [/fd00:9::2\/64, ::\/0 on hw0: IPv6 is disabled.*net\.ipv6\.conf\.hw0\.disable_ipv6=0/]);
+  t.match(client.ip(`route get ${far.v4}`), /dev hw0/);
+  t.equal(apply({ onExit: 'closed' }).error, undefined);
+  t.equal(ask(client, 0, far.v6), 'EHOSTUNREACH', 'closed: it does not leave beside the tunnel');
+  remove();
+  t.same(differences(before, snapshot()), []);
+  t.match(apply({ mtu: 1200 }).warnings, [/IPv6 needs an MTU of 1280 and tunnel\.mtu is 1200/]);
+});
+
+t.test('a refusal carries the words of the kernel and the remedy', options, async (t) => {
+  const { client, apply } = await stage(t, { routes: cidrs('10.66.0.0/16', '10.67.0.0/16') });
+  client.ip('route add 10.66.0.0/16 dev wan0');
+  t.match(apply().error, /^Cannot add route 10\.66\.0\.0\/16 through hw0 in table 254: EEXIST, .* \(see `ip route`/);
+  t.match(client.ip('route get 10.67.0.1'), /dev hw0/, 'the others were set');
+  t.match(apply({ interface: 'hw9' }).error, /Cannot find the tunnel's interface "hw9"/);
+});
+
+t.test('applyNetwork() sets thousands of routes in batches', options, async (t) => {
+  const many = Array.from({ length: 4000 }, (_, index) => `10.${128 + (index >> 8)}.${index & 255}.0/24`);
+  const { client, apply, remove } = await stage(t);
+  const routes = cidrs(...many);
+  t.equal(apply({ routes }).error, undefined);
+  t.equal(client.ip('route show proto 77').trim().split('\n').length, 4000);
+  t.equal(apply({ routes }).changes, 0);
+  remove();
+  t.equal(client.ip('route show proto 77').trim(), '');
+});

@@ -1,0 +1,26 @@
+/** What this folder needs of the addon; `native/crypto-api.ts` fits. The ciphers' numbers are those of `cipher` in `rings/layout.ts`. */
+export interface Primitives {
+  aeadSeal(
+    cipher: number,
+    key: Uint8Array,
+    nonce: Uint8Array,
+    additional: Uint8Array,
+    plaintext: Uint8Array,
+    target: Uint8Array,
+  ): number;
+  aeadOpen(
+    cipher: number,
+    key: Uint8Array,
+    nonce: Uint8Array,
+    additional: Uint8Array,
+    sealed: Uint8Array,
+    target: Uint8Array,
+  ): number;
+  blake2s128(key: Uint8Array, message: Uint8Array, target: Uint8Array): number;
+}
+
+/** `cipher.chacha20poly1305` of `rings/layout.ts`. */
+export const chacha20poly1305 = 0;
+export const keyBytes = 32;
+export const tagBytes = 16;
+export const nonceBytes = 12;

@@ -1,0 +1,45 @@
+/** X25519 (RFC 7748) on raw 32-byte keys, through node:crypto. */
+import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
+import { assert } from '../base/assert.ts';
+import { keyBytes } from './primitives.ts';
+
+export interface KeyPair {
+  readonly privateKey: KeyObject;
+  /** 32 raw bytes. */
+  readonly publicKey: Uint8Array;
+}
+
+/** PKCS #8 (RFC 8410) around a raw private key: unlike a JWK it does not ask for the public half. */
+const pkcs8Prefix = Uint8Array.from(Buffer.from('302e020100300506032b656e04220420', 'hex'));
+
+/** Both halves of a raw private key. OpenSSL clamps it where it is used. */
+export function importKeyPair(raw: Uint8Array): KeyPair {
+  assert(raw.length === keyBytes, `an X25519 private key of ${raw.length} bytes`);
+  const der = Buffer.concat([pkcs8Prefix, raw]);
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  der.fill(0);
+  const jwk = createPublicKey(privateKey).export({ format: 'jwk' });
+  return { privateKey, publicKey: Uint8Array.from(Buffer.from(jwk.x ?? '', 'base64url')) };
+}
+
+export function importPublicKey(raw: Uint8Array): KeyObject {
+  assert(raw.length === keyBytes, `an X25519 public key of ${raw.length} bytes`);
+  const x = Buffer.from(raw).toString('base64url');
+  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
+}
+
+/** The shared secret, or undefined when the other side's key is of low order (the result would be all zero). */
+export function sharedSecret(privateKey: KeyObject, publicKey: KeyObject): Uint8Array | undefined {
+  try {
+    return diffieHellman({ privateKey, publicKey });
+  } catch (error) {
+    if (isDerivationFailure(error)) return undefined;
+    throw error;
+  }
+}
+
+/** OpenSSL refuses the all-zero result with one of these; anything else is a bug of ours. */
+function isDerivationFailure(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code === 'ERR_CRYPTO_OPERATION_FAILED' || code.startsWith('ERR_OSSL');
+}

@@ -80,6 +80,10 @@ export interface Sealer {
   sealStashed(offset: number, maxSegments: number): number;
   /** Seals one inner packet; `bytes` has 16 spare bytes behind `length`. 1 or a negative errno. */
   sealPacket(bytes: Uint8Array, length: number): number;
+  /** Segments of the stashed train that are not sealed yet; 0 also for one that makes no sense. */
+  segmentsLeft(offset: number): number;
+  /** Sets congestion-experienced in the stashed train's IP header, if its sender takes that (RFC 3168); 1 if so. */
+  markCongestion(offset: number): number;
   /** Ends the run, wakes the link; returns the bytes sealed in it. */
   end(): number;
   /** Moves train `index` of the last look to `offset` of the stash. */

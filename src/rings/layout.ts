@@ -334,3 +334,26 @@ export const allowedIps = {
   rootV4: 0,
   rootV6: 1,
 } as const;
+
+/**
+ * Stash: trains that wait in the sealer (`stash.ts`). Header, one meta row a slot, then the slots' bytes: a train record each.
+ */
+export const stash = {
+  magic: 0x48535448,
+  magicAt: 0,
+  smallSlotsAt: 4,
+  largeSlotsAt: 8,
+  dataAt: 512,
+  metaBytes: 32,
+  // within a meta row
+  inUseAt: 0,
+  peerAt: 4,
+  classAt: 8,
+  flowAt: 12,
+  bytesAt: 16,
+  sequenceAt: 20,
+  /** f64: when it was queued. */
+  timeAt: 24,
+  smallBytes: 2048,
+  largeBytes: 65664,
+} as const;

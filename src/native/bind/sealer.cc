@@ -17,6 +17,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
                        {InstanceMethod<&SealerObject::look>("look"), InstanceMethod<&SealerObject::begin>("begin"),
                         InstanceMethod<&SealerObject::sealTrains>("sealTrains"), InstanceMethod<&SealerObject::sealStashed>("sealStashed"),
                         InstanceMethod<&SealerObject::sealPacket>("sealPacket"), InstanceMethod<&SealerObject::end>("end"),
+                        InstanceMethod<&SealerObject::segmentsLeft>("segmentsLeft"), InstanceMethod<&SealerObject::markCongestion>("markCongestion"),
                         InstanceMethod<&SealerObject::stash>("stash"), InstanceMethod<&SealerObject::release>("release"),
                         InstanceMethod<&SealerObject::sweep>("sweep")});
   }
@@ -89,6 +90,15 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
   }
 
   Napi::Value end(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sealer_->close()); }
+
+  Napi::Value segmentsLeft(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), Sealer::segmentsLeft(stash_ + intOf(info, 0)));
+  }
+
+  Napi::Value markCongestion(const Napi::CallbackInfo& info) {
+    uint8_t* record = stash_ + intOf(info, 0);
+    return Napi::Number::New(info.Env(), markCongestionExperienced(record + layout::train_packetAt, cell<uint32_t>(record, layout::train_lengthAt)));
+  }
 
   // stash(index, offset): copies a train out of the ring, and marks it done there, so that it is never in two places.
   Napi::Value stash(const Napi::CallbackInfo& info) {

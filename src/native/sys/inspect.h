@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "allowed_ips.h"
+#include "checksum.h"
 #include "packet.h"
 #include "ring.h"
 #include "vnet.h"
@@ -59,6 +60,19 @@ inline TrainFacts inspectTrain(uint8_t* record, const AllowedIps& allowedIps) {
   if ((vnet.gsoType & ~kGsoEcn) != kGsoNone && vnet.gsoBytes != 0)
     facts.segments = std::max<int32_t>(1, (facts.payloadBytes + vnet.gsoBytes - 1) / vnet.gsoBytes);
   return facts;
+}
+
+// ECN (RFC 3168): 0 = the sender does not take part, 3 = congestion experienced. Returns 1 when the packet bears the mark now.
+inline int markCongestionExperienced(uint8_t* packet, uint32_t length) {
+  const IpView ip = viewIp(packet, length);
+  if (ip.version == 0 || (ip.trafficClass & 3) == 0) return 0;
+  if (ip.version == 6) {
+    packet[1] |= 0x30;
+    return 1;
+  }
+  packet[1] |= 3;
+  writeIpv4Checksum(packet);
+  return 1;
 }
 
 }  // namespace hawser

@@ -204,7 +204,22 @@
   X(allowedIps, dataAt, 512) \
   X(allowedIps, nodeBytes, 12) \
   X(allowedIps, rootV4, 0) \
-  X(allowedIps, rootV6, 1)
+  X(allowedIps, rootV6, 1) \
+  X(stash, magic, 0x48535448) \
+  X(stash, magicAt, 0) \
+  X(stash, smallSlotsAt, 4) \
+  X(stash, largeSlotsAt, 8) \
+  X(stash, dataAt, 512) \
+  X(stash, metaBytes, 32) \
+  X(stash, inUseAt, 0) \
+  X(stash, peerAt, 4) \
+  X(stash, classAt, 8) \
+  X(stash, flowAt, 12) \
+  X(stash, bytesAt, 16) \
+  X(stash, sequenceAt, 20) \
+  X(stash, timeAt, 24) \
+  X(stash, smallBytes, 2048) \
+  X(stash, largeBytes, 65664)
 // clang-format on
 
 namespace hawser::layout {

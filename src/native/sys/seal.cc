@@ -45,6 +45,14 @@ int Sealer::train(uint8_t* record, uint32_t maxSegments) {
   return done == 0 ? -ENOSPC : static_cast<int>(done);
 }
 
+uint32_t Sealer::segmentsLeft(uint8_t* record) {
+  VnetHeader vnet;
+  std::memcpy(&vnet, record + layout::train_vnetAt, sizeof vnet);
+  Segmenter segmenter;
+  if (!segmenter.begin(vnet, record + layout::train_packetAt, cell<uint32_t>(record, layout::train_lengthAt))) return 0;
+  return segmenter.count() - std::min(cell<uint32_t>(record, layout::train_progressAt), segmenter.count());
+}
+
 int Sealer::packet(uint8_t* bytes, uint32_t length) {
   counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(1);
   if (counter_ + 1 >= kRejectAfterMessages) return -EKEYEXPIRED;

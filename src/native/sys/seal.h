@@ -35,6 +35,8 @@ class Sealer {
   // Seals up to `maxSegments` not yet sealed segments of the train record at `record`. Returns how many, or ENOSPC when the
   // link's ring is full, EBADMSG when the train makes no sense.
   int train(uint8_t* record, uint32_t maxSegments);
+  // Segments of a train record that are not sealed yet; 0 when it makes no sense.
+  static uint32_t segmentsLeft(uint8_t* record);
   // Seals one inner packet that is not a train: a control frame, or nothing (keepalive). `bytes` needs 16 writable bytes more.
   int packet(uint8_t* bytes, uint32_t length);
   // Ends the run: the last descriptor is committed, the link is woken. Returns bytes sealed in the run.

@@ -67,7 +67,8 @@ class OpenerActor implements Actor {
   work(nowUs: number): number {
     this.#followSessions();
     let done = 0;
-    for (let turned = 0; turned < this.#inputs; turned += 1) done += this.#open((this.#first + turned) % this.#inputs, nowUs);
+    for (let turned = 0; turned < this.#inputs; turned += 1)
+      done += this.#open((this.#first + turned) % this.#inputs, nowUs);
     this.#first = (this.#first + 1) % this.#inputs;
     return done;
   }

@@ -2,8 +2,9 @@
  * Routes, queues and seals: the only owner of counters. A train whose path has credit is sealed straight from the ring; any
  * other waits in the stash, per peer and class, and is dropped only there, before a counter is taken.
  */
-import { FairQueue } from '../bonding/fair-queue.ts';
+
 import { classify } from '../bonding/classify.ts';
+import { FairQueue } from '../bonding/fair-queue.ts';
 import { PathCredit } from '../bonding/path-credit.ts';
 import { facts, type Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
@@ -236,7 +237,10 @@ class SealerActor implements Actor {
       const kind = this.#stash.trafficClass(entry);
       const allowed = this.#allowed(row, kind, nowUs);
       if (allowed <= 0 || !this.#begin(row, this.#peers.int(row, peer.sendSlotAt), kind, nowUs)) break;
-      const segments = this.#sealer.sealStashed(this.#stash.offset(entry), Math.max(1, Math.floor(allowed / this.#mtu)));
+      const segments = this.#sealer.sealStashed(
+        this.#stash.offset(entry),
+        Math.max(1, Math.floor(allowed / this.#mtu)),
+      );
       queue.spend(this.#finish(row, Math.max(0, segments), nowUs));
       if (segments < 0) break;
       if (this.#sealer.segmentsLeft(this.#stash.offset(entry)) > 0) continue;

@@ -55,7 +55,8 @@ export class PathCredit {
 
   /** Microseconds after which it is worth asking again, when `allowed` was not enough. */
   retryUs(): number {
-    if (this.#paceBytesPerUs > 0) return Math.max(100, Math.min(2_000, (leastBytes - this.#tokens) / this.#paceBytesPerUs));
+    if (this.#paceBytesPerUs > 0)
+      return Math.max(100, Math.min(2_000, (leastBytes - this.#tokens) / this.#paceBytesPerUs));
     return this.#bytesPerUs > 0 ? Math.max(100, Math.min(1_000, leastBytes / this.#bytesPerUs)) : 200;
   }
 

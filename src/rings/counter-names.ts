@@ -34,7 +34,10 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
   ],
   opener: [
     { name: 'opener_replayed_packets', help: 'Dropped: counter seen before, or older than the window' },
-    { name: 'opener_rejected_packets', help: 'Dropped: forged, malformed, or from an inner address that is not the peer\'s' },
+    {
+      name: 'opener_rejected_packets',
+      help: "Dropped: forged, malformed, or from an inner address that is not the peer's",
+    },
     { name: 'opener_keepalive_packets', help: 'Empty packets' },
     { name: 'opener_control_packets', help: 'Control frames handed to the session-manager' },
     { name: 'opener_unknown_packets', help: 'Dropped: no session has this receiver index' },

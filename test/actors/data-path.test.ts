@@ -1,0 +1,122 @@
+import { createSocket } from 'node:dgram';
+import t from 'tap';
+import { loadAddon } from '../../src/native/addon.ts';
+import { peer, session } from '../../src/rings/layout.ts';
+import { foldedSum, tcpTrain, transportSum, udpPacket } from '../support/packets.ts';
+import { rope } from '../support/rope.ts';
+
+const addon = loadAddon();
+const socket = createSocket('udp4');
+t.teardown(() => socket.close());
+
+function sendTo(port: number, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.send(bytes, port, '127.0.0.1', (error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
+for (const cipher of [0, 1]) {
+  t.test(`a TCP train comes out as it went in, under cipher ${cipher}`, async (t) => {
+    const { a, b, turn, close } = await rope(cipher);
+    t.teardown(close);
+    const sent = tcpTrain({ version: 4, payloadBytes: 20_000, segmentBytes: 1368, push: true });
+    t.ok(a.offer(sent.packet, sent.vnet));
+    turn();
+    const got = b.take();
+    t.ok(got);
+    t.equal(got?.packets, 15, '20,000 bytes are 15 segments of 1368');
+    t.same(got?.packet.subarray(sent.headerBytes), sent.packet.subarray(sent.headerBytes), 'the payload is the same');
+    t.equal(got?.vnet[1], 1, 'VIRTIO_NET_HDR_GSO_TCPV4');
+    t.equal((got?.vnet[4] ?? 0) | ((got?.vnet[5] ?? 0) << 8), 1368, 'gso_size');
+    t.equal(b.take(), undefined, 'joined into one');
+    t.equal(b.peers.number(0, peer.receivedPacketsAt), 15);
+  });
+}
+
+t.test('IPv6 trains are cut and joined too', async (t) => {
+  const { a, b, turn, close } = await rope();
+  t.teardown(close);
+  const sent = tcpTrain({ version: 6, payloadBytes: 60_000, segmentBytes: 1348, push: false });
+  a.offer(sent.packet, sent.vnet);
+  turn();
+  const pieces = [];
+  for (let got = b.take(); got !== undefined; got = b.take()) pieces.push(got.packet.subarray(sent.headerBytes));
+  t.same(Buffer.concat(pieces), Buffer.from(sent.packet.subarray(sent.headerBytes)));
+});
+
+t.test('segments on the wire are sound packets: lengths, sequence numbers, checksums', async (t) => {
+  const { a, turn, close } = await rope();
+  t.teardown(close);
+  // An aim at a socket of our own shows what is sent.
+  const spy = addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
+  a.aim(spy.port);
+  const sent = tcpTrain({ version: 4, payloadBytes: 3_000, segmentBytes: 1000, push: true });
+  a.offer(sent.packet, sent.vnet);
+  turn();
+  const datagrams: Uint8Array[] = [];
+  const buffer = new Uint8Array(65_536);
+  for (let got = addon.receiveBytes(spy.fd, buffer, 100); got > 0; got = addon.receiveBytes(spy.fd, buffer, 0)) {
+    for (let at = 0; at < got; at += 1072 + 16) datagrams.push(buffer.slice(at, Math.min(got, at + 1088)));
+  }
+  addon.closeFd(spy.fd);
+  t.equal(datagrams.length, 3);
+  datagrams.forEach((datagram, index) => {
+    const plain = new Uint8Array(datagram.length - 32);
+    const nonce = new Uint8Array(12);
+    nonce.set(datagram.subarray(8, 16), 4);
+    t.equal(nonce[4], index, 'counters follow');
+    t.equal(
+      addon.aeadOpen(0, new Uint8Array(32).fill(1), nonce, new Uint8Array(0), datagram.subarray(16), plain),
+      plain.length,
+    );
+    const length = ((plain[2] as number) << 8) | (plain[3] as number);
+    t.equal(length, 1052);
+    t.equal(plain.length % 16, 0, 'padded to 16');
+    t.equal(foldedSum(plain.subarray(0, 20)), 0xffff, 'IPv4 header checksum');
+    t.equal(transportSum(plain.subarray(0, length)), 0xffff, 'TCP checksum');
+    const sequence = new DataView(plain.buffer).getUint32(24);
+    t.equal(sequence, sent.sequence + index * 1000);
+    t.equal((plain[33] as number) & 0x08, index === 2 ? 0x08 : 0, 'PSH on the last only');
+  });
+});
+
+t.test('what is forged, replayed or from a foreign inner address is not delivered', async (t) => {
+  const { a, b, turn, close } = await rope();
+  t.teardown(close);
+  const spy = addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
+  t.teardown(() => addon.closeFd(spy.fd));
+  a.aim(spy.port);
+  a.offer(udpPacket({ source: [10, 9, 0, 1], payloadBytes: 100 }), new Uint8Array(10));
+  a.offer(udpPacket({ source: [10, 9, 0, 77], payloadBytes: 120 }), new Uint8Array(10));
+  turn();
+  const buffer = new Uint8Array(65_536);
+  const first = buffer.slice(0, addon.receiveBytes(spy.fd, buffer, 100));
+  const foreign = buffer.slice(0, addon.receiveBytes(spy.fd, buffer, 100));
+  const send = async (bytes: Uint8Array): Promise<void> => {
+    await sendTo(b.port, bytes);
+    turn();
+  };
+  const forged = first.slice();
+  forged[40] = (forged[40] as number) ^ 1;
+  await send(forged);
+  t.equal(b.take(), undefined, 'forged');
+  await send(first);
+  t.ok(b.take(), 'the genuine one');
+  await send(first);
+  t.equal(b.take(), undefined, 'its replay');
+  t.equal(b.peers.number(0, peer.replayedPacketsAt), 1);
+  await send(foreign);
+  t.equal(b.take(), undefined, 'authentic, but 10.9.0.77 is not an allowed IP');
+  t.equal(b.peers.number(0, peer.rejectedPacketsAt), 2);
+});
+
+t.test('counters are taken before sealing and never twice', async (t) => {
+  const { a, turn, close } = await rope();
+  t.teardown(close);
+  for (let round = 0; round < 10; round += 1) {
+    a.offer(udpPacket({ source: [10, 9, 0, 1], payloadBytes: 50 + round }), new Uint8Array(10));
+    turn();
+  }
+  const counter = new DataView(a.sessions.bytes.buffer).getBigUint64(a.sessions.at(0) + session.sendCounterAt, true);
+  t.equal(counter, 10n);
+});

@@ -13,7 +13,7 @@ import { createSessionMemory } from '../rings/session-table.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';
 import { createRowTable, linkTable } from '../rings/table.ts';
 
-/** What opening found out: actors get it as `settings.opened['udp4.fibre']`. */
+/** What opening found out: actors learn it as settings (`ActorPlan.learns`). */
 export interface Opened {
   /** -1 = this host cannot have it (an IPv6 socket without IPv6). */
   readonly fd: number;
@@ -116,7 +116,7 @@ export class SharedResources {
     return {
       id,
       role: plan.role,
-      settings: { ...plan.settings, opened: this.#factsFor() },
+      settings: { ...plan.settings, ...this.#learnt(plan) },
       ports: this.#portsOf(id),
       fds,
       wakeOn: plan.wakeOn.filter((name) => name in fds),
@@ -133,8 +133,12 @@ export class SharedResources {
     return fds;
   }
 
-  #factsFor(): Record<string, Opened['facts']> {
-    return Object.fromEntries([...this.opened].map(([name, opened]) => [name, opened.facts]));
+  #learnt(plan: ActorPlan): Record<string, number | boolean> {
+    const settings: Record<string, number | boolean> = {};
+    for (const [setting, [resource, fact]] of Object.entries(plan.learns)) {
+      settings[setting] = this.opened.get(resource)?.facts[fact] ?? false;
+    }
+    return settings;
   }
 
   #portsOf(id: string): Record<string, PortSpec> {

@@ -12,6 +12,8 @@ import type {
   RingPlan,
   Topology,
 } from '../actors/kit/topology.ts';
+import type { OpenerSettings } from '../actors/opener.ts';
+import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
 import { groupThreads } from './placement.ts';
 
@@ -82,7 +84,8 @@ function assignPeers(config: Config, previous: Topology | undefined): PeerRow[] 
 function assignLinks(config: Config, previous: Topology | undefined): LinkRow[] {
   const before = new Map(previous?.links.map((link) => [link.name, link.row]));
   const rows = assignRows(config.links, (link) => link.name, before);
-  return config.links.map((link, index) => ({ row: rows[index] ?? 0, name: link.name }));
+  const assigned = config.links.map((link, index) => ({ row: rows[index] ?? 0, name: link.name }));
+  return assigned.sort((a, b) => a.row - b.row);
 }
 
 function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan[] {
@@ -100,12 +103,16 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
         links: links.map((link) => ({ ...link, rateBps: rateOf(link.name) })),
       },
     }),
-    ...links.map((link) => planWanLink(link, config)),
+    ...links.map((link) => planWanLink(link)),
     actor({
       id: 'opener',
       role: 'opener',
-      tables: ['sessions', 'peers', 'paths', 'links', 'allowedIps'],
-      settings: { links, mtu: config.tunnel.mtu },
+      tables: ['sessions', 'peers', 'paths', 'allowedIps'],
+      settings: {
+        links: links.map((link) => link.name),
+        plaintext: false,
+      } satisfies Omit<OpenerSettings, 'joinUdp'>,
+      learns: { joinUdp: ['tun', 'udpOffload'] },
     }),
     actor({ id: 'tun-writer', role: 'tun-writer', fds: { tun: 'tun' } }),
     planSessionManager(input, peers, links),
@@ -118,13 +125,13 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
   ];
 }
 
-function planWanLink(link: LinkRow, config: Config): ActorPlan {
-  const linkConfig = config.links.find((one) => one.name === link.name);
+function planWanLink(link: LinkRow): ActorPlan {
   return actor({
     id: `wan-link.${link.name}`,
     role: 'wan-link',
     tables: ['sealedLog', 'paths', 'links'],
-    settings: { link: link.row, name: link.name, rateBps: linkConfig?.rateBps },
+    settings: { index: link.row } satisfies Omit<WanLinkSettings, 'gso'>,
+    learns: { gso: [udpName(link.name, 4), 'gso'] },
     fds: { udp4: udpName(link.name, 4), udp6: udpName(link.name, 6) },
     wakeOn: ['udp4', 'udp6'],
   });
@@ -162,7 +169,7 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
 }
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {
-  return { settings: {}, tables: [], fds: {}, wakeOn: [], ...plan };
+  return { settings: {}, learns: {}, tables: [], fds: {}, wakeOn: [], ...plan };
 }
 
 function planRings(links: readonly string[]): RingPlan[] {

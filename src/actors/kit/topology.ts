@@ -23,6 +23,8 @@ export interface ActorPlan {
   readonly id: string;
   readonly role: Role;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Settings that are known only once a resource is open: setting → [resource, fact]. */
+  readonly learns: Readonly<Record<string, readonly [resource: string, fact: string]>>;
   readonly tables: readonly TableName[];
   /** Name the actor knows it by → name of the resource. */
   readonly fds: Readonly<Record<string, string>>;

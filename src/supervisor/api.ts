@@ -1,0 +1,81 @@
+/** What operators may ask of a running instance, as `control/supervisor-api.ts` defines it. */
+import type { Topology } from '../actors/kit/topology.ts';
+import { formatCidr, formatEndpoint } from '../config/address.ts';
+import type { Config } from '../config/config.ts';
+import type { InstanceInfo, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
+import type { SharedResources } from './shared-resources.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** What an instance is now; a reload replaces it. */
+export interface InstanceState {
+  readonly config: Config;
+  readonly topology: Topology;
+  readonly topologyVersion: number;
+  readonly configPath: string;
+  readonly publicKey: string;
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly listenPort: number;
+}
+
+export interface ApiParts {
+  readonly supervisor: Supervisor;
+  readonly resources: SharedResources;
+  readonly state: () => InstanceState;
+  readonly reload: () => Promise<ReloadResult>;
+  readonly stop: () => void;
+}
+
+export function createApi(parts: ApiParts): SupervisorApi {
+  const { supervisor } = parts;
+  return {
+    instance: () => describeInstance(parts.state()),
+    memory: () => shareMemory(parts.resources),
+    actors: () => supervisor.rows(),
+    events: (sinceId) => supervisor.events.since(sinceId),
+    errors: () => supervisor.errors.all(),
+    killActor: (id) => supervisor.kill(id),
+    restartActor: (id) => supervisor.restart(id),
+    hangActor: (id) => supervisor.hang(id),
+    reload: parts.reload,
+    stop: parts.stop,
+  };
+}
+
+function shareMemory(resources: SharedResources): SharedMemory {
+  const { peers, paths, links, sessions, sealedLog } = resources.tables;
+  const rings = Object.fromEntries(resources.rings);
+  return { peers, paths, links, sessions, sealedLog, rings, counters: Object.fromEntries(resources.counters) };
+}
+
+function describeInstance(state: InstanceState): InstanceInfo {
+  const { config, topology } = state;
+  return {
+    name: config.name,
+    version: state.version,
+    pid: process.pid,
+    startedAtMs: state.startedAtMs,
+    configPath: state.configPath,
+    placement: config.runtime.placement,
+    tunnel: {
+      interface: config.tunnel.interface,
+      addresses: config.tunnel.addresses.map(formatCidr),
+      mtu: config.tunnel.mtu,
+    },
+    publicKey: state.publicKey,
+    listenPort: state.listenPort,
+    peers: config.peers.map((peer) => ({
+      row: topology.peers.find((one) => one.publicKey === peer.publicKey)?.row ?? -1,
+      name: peer.name,
+      publicKey: peer.publicKey,
+      allowedIPs: peer.allowedIPs.map(formatCidr),
+      endpoints: peer.endpoints.map(formatEndpoint),
+    })),
+    links: config.links.map((link) => ({
+      row: topology.links.find((one) => one.name === link.name)?.row ?? -1,
+      name: link.name,
+      interface: link.interface,
+    })),
+    topologyVersion: state.topologyVersion,
+  };
+}

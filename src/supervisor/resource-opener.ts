@@ -1,0 +1,103 @@
+/** Opens what a topology names, through the addon: the TUN device, the links' sockets, the doorbells. Main thread only. */
+import type { ResourcePlan } from '../actors/kit/topology.ts';
+import { HawserError, messageOf } from '../base/errors.ts';
+import type { DataApi } from '../native/data-api.ts';
+import type { Opened, ResourceOpener } from './shared-resources.ts';
+
+type TunPlan = Extract<ResourcePlan, { kind: 'tun' }>;
+type UdpPlan = Extract<ResourcePlan, { kind: 'udp' }>;
+
+/** DESIGN.md 3 rule 7: 7 MiB, which the kernel doubles for its own bookkeeping (socket(7), SO_RCVBUF). */
+const wantedBufferBytes = 2 * (7 << 20);
+
+const tunRemedies: Readonly<Record<string, string>> = {
+  EPERM: 'run as root or with CAP_NET_ADMIN',
+  EACCES: 'run as root or with CAP_NET_ADMIN',
+  ENOENT: 'modprobe tun; in a container pass --device /dev/net/tun',
+  EBUSY: 'another process holds the device: choose another tunnel.interface',
+  EINVAL: 'an interface of this name exists and is no TUN device: choose another tunnel.interface',
+};
+const udpRemedies: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another process listens there: choose another listen.udp',
+  ENODEV: 'the interface of the link does not exist: see `ip link`',
+  EPERM: 'run as root or with CAP_NET_ADMIN',
+};
+
+export class AddonOpener implements ResourceOpener {
+  /** For the log: what the kernel gave less of than was asked for. */
+  readonly warnings: string[] = [];
+  readonly #addon: DataApi;
+  #tunFd = -1;
+  /** Of the first socket; with `listen.udp: 0` all others take the same. */
+  #port = 0;
+
+  constructor(addon: DataApi) {
+    this.#addon = addon;
+  }
+
+  get listenPort(): number {
+    return this.#port;
+  }
+
+  open(resource: ResourcePlan): Opened {
+    return resource.kind === 'tun' ? this.#openTun(resource) : this.#openUdp(resource);
+  }
+
+  openDoorbell(): number {
+    return this.#addon.openDoorbell();
+  }
+
+  close(fd: number): void {
+    this.#addon.closeFd(fd);
+  }
+
+  /** The device shall go away with its last descriptor: what an orderly stop wants, and a crash does not. */
+  releaseTun(): void {
+    if (this.#tunFd >= 0) this.#addon.setTunPersistent(this.#tunFd, false);
+    this.#tunFd = -1;
+  }
+
+  #openTun(plan: TunPlan): Opened {
+    try {
+      const { fd, udpOffload } = this.#addon.openTun(plan.interface, { persistent: true, multiQueue: false });
+      this.#tunFd = fd;
+      return { fd, facts: { udpOffload } };
+    } catch (error) {
+      throw withRemedy(error, tunRemedies);
+    }
+  }
+
+  #openUdp(plan: UdpPlan): Opened {
+    const port = plan.port === 0 ? this.#port : plan.port;
+    try {
+      const { family, mark } = plan;
+      const opened = this.#addon.openUdp({ family, port, mark, interface: plan.interface ?? '' });
+      if (family === 4 || this.#port === 0) this.#port = opened.port;
+      this.#noteClamp(plan.name, opened.receiveBufferBytes);
+      const { fd, gso, gro, receiveBufferBytes, sendBufferBytes } = opened;
+      return { fd, facts: { port: opened.port, gso, gro, receiveBufferBytes, sendBufferBytes } };
+    } catch (error) {
+      if (plan.family === 6 && isWithoutIpv6(error)) return { fd: -1, facts: {} };
+      throw withRemedy(error, udpRemedies);
+    }
+  }
+
+  #noteClamp(name: string, bytes: number): void {
+    if (bytes >= wantedBufferBytes) return;
+    const remedy = 'sysctl -w net.core.rmem_max=7340032 net.core.wmem_max=7340032';
+    this.warnings.push(`${name}: the kernel grants ${bytes} bytes of receive buffer (${remedy})`);
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  return typeof code === 'string' ? code : 'OPEN';
+}
+
+function isWithoutIpv6(error: unknown): boolean {
+  return codeOf(error) === 'EAFNOSUPPORT' || codeOf(error) === 'EADDRNOTAVAIL';
+}
+
+function withRemedy(error: unknown, remedies: Readonly<Record<string, string>>): HawserError {
+  return new HawserError(codeOf(error), messageOf(error), remedies[codeOf(error)] ?? '');
+}

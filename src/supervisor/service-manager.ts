@@ -9,9 +9,9 @@ export class ServiceManager {
 
   constructor(addon: Pick<NetworkApi, 'sdNotify'>, env: NodeJS.ProcessEnv) {
     this.#addon = addon;
-    this.#socketPath = env['NOTIFY_SOCKET'];
-    const isOurs = env['WATCHDOG_PID'] === undefined || Number(env['WATCHDOG_PID']) === process.pid;
-    this.#watchdogUs = isOurs ? Number(env['WATCHDOG_USEC'] ?? 0) : 0;
+    this.#socketPath = env.NOTIFY_SOCKET;
+    const isOurs = env.WATCHDOG_PID === undefined || Number(env.WATCHDOG_PID) === process.pid;
+    this.#watchdogUs = isOurs ? Number(env.WATCHDOG_USEC ?? 0) : 0;
   }
 
   ready(status: string): void {

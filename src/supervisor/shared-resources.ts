@@ -11,6 +11,7 @@ import { counters, link, path, peer } from '../rings/layout.ts';
 import { createSealedLogMemory } from '../rings/sealed-log.ts';
 import { createSessionMemory } from '../rings/session-table.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';
+import { createStashMemory } from '../rings/stash.ts';
 import { createRowTable, linkTable } from '../rings/table.ts';
 
 /** What opening found out: actors learn it as settings (`ActorPlan.learns`). */
@@ -63,6 +64,7 @@ export class SharedResources {
       paths: createRowTable(path, memory.pathRows),
       links: createRowTable(link, memory.linkRows),
       allowedIps: createAllowedIpsMemory(topology.allowedIps),
+      stash: createStashMemory(),
     };
     for (const ring of topology.rings) this.rings.set(ring.name, createRingMemory(ring.bytes));
   }

@@ -87,6 +87,11 @@ export class Supervisor implements ChildHost {
     this.#keepSpare();
   }
 
+  /** Ends a child that `renew` starts again (a reload changes its resources meanwhile). */
+  async end(childId: string): Promise<void> {
+    await this.#child(childId).end('ended by a reload');
+  }
+
   /** Starts an existing child again, by another specification of the same id (a reload). */
   async renew(spec: ChildSpec): Promise<void> {
     await this.#child(spec.id).renew('renewed by a reload', spec);

@@ -13,6 +13,7 @@ import type {
   Topology,
 } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
+import type { SealerSettings } from '../actors/sealer.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
 import { groupThreads } from './placement.ts';
@@ -81,8 +82,10 @@ function assignPeers(config: Config, previous: Topology | undefined): PeerRow[] 
   return config.peers.map((peer, index) => ({ row: rows[index] ?? 0, name: peer.name, publicKey: peer.publicKey }));
 }
 
+/** Rows of links have no gaps, because the sealer's and the opener's ports are counted by them; most links keep theirs. */
 function assignLinks(config: Config, previous: Topology | undefined): LinkRow[] {
-  const before = new Map(previous?.links.map((link) => [link.name, link.row]));
+  const kept = previous?.links.filter((link) => link.row < config.links.length) ?? [];
+  const before = new Map(kept.map((link) => [link.name, link.row]));
   const rows = assignRows(config.links, (link) => link.name, before);
   const assigned = config.links.map((link, index) => ({ row: rows[index] ?? 0, name: link.name }));
   return assigned.sort((a, b) => a.row - b.row);
@@ -90,18 +93,17 @@ function assignLinks(config: Config, previous: Topology | undefined): LinkRow[] 
 
 function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan[] {
   const { config } = input;
-  const rateOf = (name: string): number | undefined => config.links.find((link) => link.name === name)?.rateBps;
+  const rateOf = (name: string): number => config.links.find((link) => link.name === name)?.rateBps ?? 0;
   return [
     actor({ id: 'tun-reader', role: 'tun-reader', fds: { tun: 'tun' }, wakeOn: ['tun'] }),
     actor({
       id: 'sealer',
       role: 'sealer',
-      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'allowedIps'],
+      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'allowedIps', 'stash'],
       settings: {
         mtu: config.tunnel.mtu,
-        peers: peers.map(({ row, name }) => ({ row, name })),
-        links: links.map((link) => ({ ...link, rateBps: rateOf(link.name) })),
-      },
+        links: links.map(({ name }) => ({ name, rateBps: rateOf(name) })),
+      } satisfies SealerSettings,
     }),
     ...links.map((link) => planWanLink(link)),
     actor({

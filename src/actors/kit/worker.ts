@@ -5,7 +5,8 @@
 import process from 'node:process';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
-import { type Addon, loadAddon } from '../../native/addon.ts';
+import { type Addon, assertLayout, loadAddon } from '../../native/addon.ts';
+import * as layout from '../../rings/layout.ts';
 import { loadRole } from '../registry.ts';
 import type { ActorContext, ActorDefinition, ActorEvent, ActorSpec } from './contract.ts';
 import { HostedActor } from './hosted-actor.ts';
@@ -27,6 +28,7 @@ async function main(port: MessagePort): Promise<void> {
   try {
     const asked = firstHost(port);
     const addon = loadAddon();
+    assertLayout(addon, layout);
     for (const role of setup.roles) await loadRole(role, setup.modules);
     send(port, { kind: 'ready' });
     const host = await asked;

@@ -1,11 +1,147 @@
-// The offsets that C++ shares with TypeScript. Every constant here is exported by the addon and compared with
-// rings/layout.ts when the addon loads (native/addon.ts), where each is explained.
+// The offsets that C++ shares with TypeScript, written by tools/layout-header.mjs from rings/layout.ts, where each is
+// explained. The addon exports them, and native/addon.ts compares the two when it loads.
 #pragma once
 #include <cstdint>
 
 // clang-format off
 #define HAWSER_LAYOUT(X) \
-  X(ring, magic, 0x48524e47) \
+  X(allowedIps, magic, 1212238160) \
+  X(allowedIps, magicAt, 0) \
+  X(allowedIps, capacityAt, 4) \
+  X(allowedIps, versionAt, 64) \
+  X(allowedIps, dataAt, 512) \
+  X(allowedIps, nodeBytes, 12) \
+  X(allowedIps, rootV4, 0) \
+  X(allowedIps, rootV6, 1) \
+  X(cipher, chacha20poly1305, 0) \
+  X(cipher, aes256gcm, 1) \
+  X(cipher, plaintext, 2) \
+  X(counters, stateAt, 0) \
+  X(counters, turnsAt, 4) \
+  X(counters, beatAt, 8) \
+  X(counters, parkedUntilAt, 16) \
+  X(counters, busyTurnsAt, 24) \
+  X(counters, busyUsAt, 32) \
+  X(counters, longestTurnUsAt, 40) \
+  X(counters, packetsAt, 48) \
+  X(counters, bytesAt, 56) \
+  X(counters, cellsAt, 128) \
+  X(counters, bytes, 1024) \
+  X(descriptor, positionAt, 0) \
+  X(descriptor, countAt, 4) \
+  X(descriptor, segmentBytesAt, 8) \
+  X(descriptor, lastBytesAt, 12) \
+  X(descriptor, pathAt, 16) \
+  X(descriptor, classAt, 20) \
+  X(descriptor, counterAt, 24) \
+  X(descriptor, slotAt, 32) \
+  X(descriptor, lengthAt, 36) \
+  X(descriptor, bytes, 40) \
+  X(doorbell, armedAt, 0) \
+  X(doorbell, mailAt, 64) \
+  X(doorbell, bytes, 128) \
+  X(frame, peerAt, 0) \
+  X(frame, slotAt, 4) \
+  X(frame, lengthAt, 8) \
+  X(frame, classAt, 12) \
+  X(frame, timeAt, 16) \
+  X(frame, payloadAt, 32) \
+  X(link, magic, 1212960331) \
+  X(link, magicAt, 0) \
+  X(link, rowsAt, 4) \
+  X(link, dataAt, 512) \
+  X(link, rowBytes, 256) \
+  X(link, outqBytesAt, 0) \
+  X(link, gsoAt, 4) \
+  X(link, groAt, 8) \
+  X(link, sentBytesAt, 16) \
+  X(link, sentPacketsAt, 24) \
+  X(link, receivedBytesAt, 32) \
+  X(link, receivedPacketsAt, 40) \
+  X(link, errorsAt, 48) \
+  X(link, droppedAt, 56) \
+  X(link, lastErrorAt, 64) \
+  X(log, magic, 1212960583) \
+  X(log, magicAt, 0) \
+  X(log, capacityAt, 4) \
+  X(log, reservedAt, 128) \
+  X(log, dataAt, 512) \
+  X(log, unitBytes, 64) \
+  X(outgoing, sockaddrAt, 0) \
+  X(outgoing, sockaddrBytesAt, 28) \
+  X(outgoing, localAt, 32) \
+  X(outgoing, interfaceAt, 48) \
+  X(outgoing, lengthAt, 52) \
+  X(outgoing, payloadAt, 64) \
+  X(path, magic, 1213219156) \
+  X(path, magicAt, 0) \
+  X(path, rowsAt, 4) \
+  X(path, versionAt, 64) \
+  X(path, dataAt, 512) \
+  X(path, rowBytes, 512) \
+  X(path, sequenceAt, 0) \
+  X(path, stateAt, 4) \
+  X(path, peerAt, 8) \
+  X(path, linkAt, 12) \
+  X(path, transportAt, 16) \
+  X(path, sockaddrBytesAt, 20) \
+  X(path, sockaddrAt, 24) \
+  X(path, interfaceAt, 52) \
+  X(path, localAt, 56) \
+  X(path, sealedBytesAt, 128) \
+  X(path, sentBytesAt, 256) \
+  X(path, lateBytesAt, 264) \
+  X(path, refusedBytesAt, 272) \
+  X(path, sentPacketsAt, 280) \
+  X(path, receivedBytesAt, 384) \
+  X(path, receivedPacketsAt, 392) \
+  X(path, lastReceivedAt, 400) \
+  X(pathState, free, 0) \
+  X(pathState, up, 1) \
+  X(pathState, down, 2) \
+  X(peer, magic, 1213220178) \
+  X(peer, magicAt, 0) \
+  X(peer, rowsAt, 4) \
+  X(peer, versionAt, 64) \
+  X(peer, dataAt, 512) \
+  X(peer, rowBytes, 512) \
+  X(peer, inUseAt, 0) \
+  X(peer, sendSlotAt, 4) \
+  X(peer, pathAt, 8) \
+  X(peer, lastHandshakeAt, 16) \
+  X(peer, lastDataSentAt, 128) \
+  X(peer, lastSentAt, 136) \
+  X(peer, handshakeWantedAt, 144) \
+  X(peer, queuedPacketsAt, 148) \
+  X(peer, queuedBytesAt, 152) \
+  X(peer, droppedPacketsAt, 160) \
+  X(peer, sentPacketsAt, 168) \
+  X(peer, sentBytesAt, 176) \
+  X(peer, lastDataReceivedAt, 256) \
+  X(peer, lastReceivedAt, 264) \
+  X(peer, receivedPacketsAt, 272) \
+  X(peer, receivedBytesAt, 280) \
+  X(peer, replayedPacketsAt, 288) \
+  X(peer, rejectedPacketsAt, 296) \
+  X(received, sockaddrAt, 0) \
+  X(received, linkAt, 28) \
+  X(received, localAt, 32) \
+  X(received, interfaceAt, 48) \
+  X(received, segmentBytesAt, 52) \
+  X(received, lengthAt, 56) \
+  X(received, slotAt, 60) \
+  X(received, timeAt, 64) \
+  X(received, progressAt, 72) \
+  X(received, payloadAt, 80) \
+  X(recordType, train, 1) \
+  X(recordType, received, 2) \
+  X(recordType, descriptor, 3) \
+  X(recordType, handshakeIn, 4) \
+  X(recordType, handshakeOut, 5) \
+  X(recordType, frameOut, 6) \
+  X(recordType, frameIn, 7) \
+  X(recordType, roamed, 8) \
+  X(ring, magic, 1213353543) \
   X(ring, magicAt, 0) \
   X(ring, capacityAt, 4) \
   X(ring, tailAt, 128) \
@@ -20,63 +156,11 @@
   X(ring, dataAt, 512) \
   X(ring, recordHeaderBytes, 8) \
   X(ring, paddingType, -1) \
-  X(doorbell, armedAt, 0) \
-  X(doorbell, mailAt, 64) \
-  X(doorbell, bytes, 128) \
-  X(recordType, train, 1) \
-  X(recordType, received, 2) \
-  X(recordType, descriptor, 3) \
-  X(recordType, handshakeIn, 4) \
-  X(recordType, handshakeOut, 5) \
-  X(recordType, frameOut, 6) \
-  X(recordType, frameIn, 7) \
-  X(recordType, roamed, 8) \
-  X(train, progressAt, 0) \
-  X(train, lengthAt, 4) \
-  X(train, timeAt, 8) \
-  X(train, vnetAt, 22) \
-  X(train, packetAt, 32) \
-  X(train, vnetBytes, 10) \
-  X(train, maxRecordBytes, 32 + 65536 + 64) \
-  X(received, sockaddrAt, 0) \
-  X(received, linkAt, 28) \
-  X(received, localAt, 32) \
-  X(received, interfaceAt, 48) \
-  X(received, segmentBytesAt, 52) \
-  X(received, lengthAt, 56) \
-  X(received, slotAt, 60) \
-  X(received, timeAt, 64) \
-  X(received, progressAt, 72) \
-  X(received, payloadAt, 80) \
-  X(descriptor, positionAt, 0) \
-  X(descriptor, countAt, 4) \
-  X(descriptor, segmentBytesAt, 8) \
-  X(descriptor, lastBytesAt, 12) \
-  X(descriptor, pathAt, 16) \
-  X(descriptor, classAt, 20) \
-  X(descriptor, counterAt, 24) \
-  X(descriptor, slotAt, 32) \
-  X(descriptor, lengthAt, 36) \
-  X(descriptor, bytes, 40) \
-  X(outgoing, sockaddrAt, 0) \
-  X(outgoing, sockaddrBytesAt, 28) \
-  X(outgoing, localAt, 32) \
-  X(outgoing, interfaceAt, 48) \
-  X(outgoing, lengthAt, 52) \
-  X(outgoing, payloadAt, 64) \
-  X(frame, peerAt, 0) \
-  X(frame, slotAt, 4) \
-  X(frame, lengthAt, 8) \
-  X(frame, classAt, 12) \
-  X(frame, timeAt, 16) \
-  X(frame, payloadAt, 32) \
-  X(log, magic, 0x484c4f47) \
-  X(log, magicAt, 0) \
-  X(log, capacityAt, 4) \
-  X(log, reservedAt, 128) \
-  X(log, dataAt, 512) \
-  X(log, unitBytes, 64) \
-  X(session, magic, 0x48534553) \
+  X(runState, starting, 0) \
+  X(runState, running, 1) \
+  X(runState, parked, 2) \
+  X(runState, stopped, 3) \
+  X(session, magic, 1213416787) \
   X(session, magicAt, 0) \
   X(session, slotsAt, 4) \
   X(session, windowBitsAt, 8) \
@@ -108,104 +192,7 @@
   X(slotState, free, 0) \
   X(slotState, ready, 1) \
   X(slotState, retired, 2) \
-  X(cipher, chacha20poly1305, 0) \
-  X(cipher, aes256gcm, 1) \
-  X(cipher, plaintext, 2) \
-  X(peer, magic, 0x48504552) \
-  X(peer, magicAt, 0) \
-  X(peer, rowsAt, 4) \
-  X(peer, versionAt, 64) \
-  X(peer, dataAt, 512) \
-  X(peer, rowBytes, 512) \
-  X(peer, inUseAt, 0) \
-  X(peer, sendSlotAt, 4) \
-  X(peer, pathAt, 8) \
-  X(peer, lastHandshakeAt, 16) \
-  X(peer, lastDataSentAt, 128) \
-  X(peer, lastSentAt, 136) \
-  X(peer, handshakeWantedAt, 144) \
-  X(peer, queuedPacketsAt, 148) \
-  X(peer, queuedBytesAt, 152) \
-  X(peer, droppedPacketsAt, 160) \
-  X(peer, sentPacketsAt, 168) \
-  X(peer, sentBytesAt, 176) \
-  X(peer, lastDataReceivedAt, 256) \
-  X(peer, lastReceivedAt, 264) \
-  X(peer, receivedPacketsAt, 272) \
-  X(peer, receivedBytesAt, 280) \
-  X(peer, replayedPacketsAt, 288) \
-  X(peer, rejectedPacketsAt, 296) \
-  X(path, magic, 0x48504154) \
-  X(path, magicAt, 0) \
-  X(path, rowsAt, 4) \
-  X(path, versionAt, 64) \
-  X(path, dataAt, 512) \
-  X(path, rowBytes, 512) \
-  X(path, sequenceAt, 0) \
-  X(path, stateAt, 4) \
-  X(path, peerAt, 8) \
-  X(path, linkAt, 12) \
-  X(path, transportAt, 16) \
-  X(path, sockaddrBytesAt, 20) \
-  X(path, sockaddrAt, 24) \
-  X(path, interfaceAt, 52) \
-  X(path, localAt, 56) \
-  X(path, sealedBytesAt, 128) \
-  X(path, sentBytesAt, 256) \
-  X(path, lateBytesAt, 264) \
-  X(path, refusedBytesAt, 272) \
-  X(path, sentPacketsAt, 280) \
-  X(path, receivedBytesAt, 384) \
-  X(path, receivedPacketsAt, 392) \
-  X(path, lastReceivedAt, 400) \
-  X(pathState, free, 0) \
-  X(pathState, up, 1) \
-  X(pathState, down, 2) \
-  X(transport, udp, 0) \
-  X(transport, faketcp, 1) \
-  X(transport, relay, 2) \
-  X(link, magic, 0x484c4e4b) \
-  X(link, magicAt, 0) \
-  X(link, rowsAt, 4) \
-  X(link, dataAt, 512) \
-  X(link, rowBytes, 256) \
-  X(link, outqBytesAt, 0) \
-  X(link, gsoAt, 4) \
-  X(link, groAt, 8) \
-  X(link, sentBytesAt, 16) \
-  X(link, sentPacketsAt, 24) \
-  X(link, receivedBytesAt, 32) \
-  X(link, receivedPacketsAt, 40) \
-  X(link, errorsAt, 48) \
-  X(link, droppedAt, 56) \
-  X(link, lastErrorAt, 64) \
-  X(counters, stateAt, 0) \
-  X(counters, turnsAt, 4) \
-  X(counters, beatAt, 8) \
-  X(counters, parkedUntilAt, 16) \
-  X(counters, busyTurnsAt, 24) \
-  X(counters, busyUsAt, 32) \
-  X(counters, longestTurnUsAt, 40) \
-  X(counters, packetsAt, 48) \
-  X(counters, bytesAt, 56) \
-  X(counters, cellsAt, 128) \
-  X(counters, bytes, 1024) \
-  X(runState, starting, 0) \
-  X(runState, running, 1) \
-  X(runState, parked, 2) \
-  X(runState, stopped, 3) \
-  X(trafficClass, control, 0) \
-  X(trafficClass, latency, 1) \
-  X(trafficClass, bulk, 2) \
-  X(allowedIps, magic, 0x48414950) \
-  X(allowedIps, magicAt, 0) \
-  X(allowedIps, capacityAt, 4) \
-  X(allowedIps, versionAt, 64) \
-  X(allowedIps, dataAt, 512) \
-  X(allowedIps, nodeBytes, 12) \
-  X(allowedIps, rootV4, 0) \
-  X(allowedIps, rootV6, 1) \
-  X(stash, magic, 0x48535448) \
+  X(stash, magic, 1213420616) \
   X(stash, magicAt, 0) \
   X(stash, smallSlotsAt, 4) \
   X(stash, largeSlotsAt, 8) \
@@ -219,7 +206,20 @@
   X(stash, sequenceAt, 20) \
   X(stash, timeAt, 24) \
   X(stash, smallBytes, 2048) \
-  X(stash, largeBytes, 65664)
+  X(stash, largeBytes, 65664) \
+  X(trafficClass, control, 0) \
+  X(trafficClass, latency, 1) \
+  X(trafficClass, bulk, 2) \
+  X(train, progressAt, 0) \
+  X(train, lengthAt, 4) \
+  X(train, timeAt, 8) \
+  X(train, vnetAt, 22) \
+  X(train, packetAt, 32) \
+  X(train, vnetBytes, 10) \
+  X(train, maxRecordBytes, 65632) \
+  X(transport, udp, 0) \
+  X(transport, faketcp, 1) \
+  X(transport, relay, 2)
 // clang-format on
 
 namespace hawser::layout {

@@ -8,6 +8,8 @@ type AddCommand = (program: Command) => void;
 
 /** Loaded when asked for: `hawser status` must not wait for the 80 ms that the configuration's parser takes to load. */
 const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  up: async () => (await import('./up.ts')).addUpCommand,
+  topology: async () => (await import('./topology.ts')).addTopologyCommand,
   keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
   init: async () => (await import('./init.ts')).addInitCommand,
   import: async () => (await import('./import.ts')).addImportCommand,

@@ -12,7 +12,8 @@ const layers = [
   ['io', 'protocols', 'bonding', 'control'],
   ['actors'],
   ['topology', 'supervisor'],
-  ['cli', 'bootstrap'],
+  ['bootstrap'],
+  ['cli'],
 ];
 
 /** Pure folders: time and randomness are arguments there. The value lists the node: modules allowed all the same. */

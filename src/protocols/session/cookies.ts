@@ -1,0 +1,130 @@
+/**
+ * mac1, mac2 and cookies (WireGuard whitepaper 5.3): `CookieChecker` guards this daemon's X25519 against floods,
+ * `CookieJar` adds the macs to what is sent to one peer, with the cookie that peer asked us to show.
+ */
+import { keyedMac, MacKeys, macLength, macsEqual } from '../../crypto/macs.ts';
+import type { Primitives } from '../../crypto/primitives.ts';
+import {
+  cookieReplyBytes,
+  cookieReplyEmit,
+  wireguardCookie,
+  wireguardCookieNonce,
+  wireguardMac1At,
+  wireguardMac2At,
+  wireguardSender,
+} from '../../wire/wireguard.ts';
+
+/** Whitepaper 5.3: the secret behind the cookies, and so every cookie, lives two minutes. */
+const secretLifeUs = 120_000_000;
+const xNonceBytes = 24;
+const secretBytes = 32;
+/** Random bytes that `nextReply` needs. */
+export const replyRandomBytes = secretBytes + xNonceBytes;
+
+/** More handshake messages than this in a window of 200 ms count as load: a tenth of what one core can answer. */
+const loadWindowUs = 200_000;
+const loadMessages = 100;
+/** How long load is assumed once it was seen (wireguard-go, device/constants.go). */
+const underLoadUs = 1_000_000;
+
+export class CookieChecker {
+  readonly #primitives: Primitives;
+  readonly #keys: MacKeys;
+  #secret: Uint8Array | undefined;
+  #secretSinceUs = 0;
+  #windowSinceUs = 0;
+  #arrivals = 0;
+  #loadUntilUs = Number.NEGATIVE_INFINITY;
+
+  /** `publicKey`: this daemon's. */
+  constructor(primitives: Primitives, publicKey: Uint8Array) {
+    this.#primitives = primitives;
+    this.#keys = new MacKeys(primitives, publicKey);
+  }
+
+  isUnderLoad(nowUs: number): boolean {
+    return nowUs < this.#loadUntilUs;
+  }
+
+  /** Counts a message with a good mac1. */
+  handleArrival(nowUs: number): void {
+    if (nowUs - this.#windowSinceUs >= loadWindowUs) {
+      this.#windowSinceUs = nowUs;
+      this.#arrivals = 0;
+    }
+    this.#arrivals += 1;
+    if (this.#arrivals > loadMessages) this.#loadUntilUs = nowUs + underLoadUs;
+  }
+
+  /** Whether whoever wrote an initiation or response knows our public key. Nothing is done for a message without. */
+  hasMac1(message: Uint8Array): boolean {
+    const at = wireguardMac1At(message.length);
+    return macsEqual(this.#keys.mac1(message.subarray(0, at)), message.subarray(at, at + macLength));
+  }
+
+  /** Whether the sender can receive at `source` (any bytes that name address and port): it shows the cookie sent there. */
+  hasMac2(message: Uint8Array, source: Uint8Array, nowUs: number): boolean {
+    if (this.#secret === undefined || nowUs - this.#secretSinceUs >= secretLifeUs) return false;
+    const at = wireguardMac2At(message.length);
+    const mac = keyedMac(this.#primitives, this.#cookieFor(this.#secret, source), message.subarray(0, at));
+    return macsEqual(mac, message.subarray(at, at + macLength));
+  }
+
+  /** The cookie reply to a message that came from `source`. `random`: `replyRandomBytes` of them. */
+  nextReply(message: Uint8Array, source: Uint8Array, nowUs: number, random: Uint8Array): Uint8Array | undefined {
+    if (this.#secret === undefined || nowUs - this.#secretSinceUs >= secretLifeUs) {
+      this.#secret = Uint8Array.from(random.subarray(0, secretBytes));
+      this.#secretSinceUs = nowUs;
+    }
+    const mac1At = wireguardMac1At(message.length);
+    const nonce = random.subarray(secretBytes, replyRandomBytes);
+    const mac1 = message.subarray(mac1At, mac1At + macLength);
+    const cookie = this.#keys.sealCookie(this.#cookieFor(this.#secret, source), nonce, mac1);
+    if (cookie === undefined) return undefined;
+    const reply = new Uint8Array(cookieReplyBytes);
+    cookieReplyEmit(reply, 0, { receiver: wireguardSender(message, 0), nonce, cookie });
+    return reply;
+  }
+
+  #cookieFor(secret: Uint8Array, source: Uint8Array): Uint8Array {
+    return keyedMac(this.#primitives, secret, source);
+  }
+}
+
+export class CookieJar {
+  readonly #primitives: Primitives;
+  readonly #keys: MacKeys;
+  #cookie: Uint8Array | undefined;
+  #cookieSinceUs = 0;
+  #lastMac1: Uint8Array | undefined;
+
+  /** `publicKey`: the peer's. */
+  constructor(primitives: Primitives, publicKey: Uint8Array) {
+    this.#primitives = primitives;
+    this.#keys = new MacKeys(primitives, publicKey);
+  }
+
+  /** Writes the last 32 bytes of an initiation or response. */
+  addMacs(message: Uint8Array, nowUs: number): void {
+    const mac1At = wireguardMac1At(message.length);
+    const mac2At = wireguardMac2At(message.length);
+    this.#lastMac1 = this.#keys.mac1(message.subarray(0, mac1At));
+    message.set(this.#lastMac1, mac1At);
+    const isFresh = this.#cookie !== undefined && nowUs - this.#cookieSinceUs < secretLifeUs;
+    if (isFresh && this.#cookie !== undefined) {
+      message.set(keyedMac(this.#primitives, this.#cookie, message.subarray(0, mac2At)), mac2At);
+    } else {
+      message.fill(0, mac2At);
+    }
+  }
+
+  /** Keeps the cookie of a reply to our last message; false when it is not one. */
+  handleReply(reply: Uint8Array, nowUs: number): boolean {
+    if (this.#lastMac1 === undefined) return false;
+    const cookie = this.#keys.openCookie(wireguardCookie(reply, 0), wireguardCookieNonce(reply, 0), this.#lastMac1);
+    if (cookie === undefined) return false;
+    this.#cookie = cookie;
+    this.#cookieSinceUs = nowUs;
+    return true;
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * WireGuard's timers with one peer (whitepaper 6; drivers/net/wireguard/timers.c), as a machine without clock or chance. The
+ * data path does not call it: it leaves the times of its last packets in shared memory, and `handleActivity` reads what moved.
+ *
+ * | timer               | set by                                    | ended by              | when it fires              |
+ * | ------------------- | ----------------------------------------- | --------------------- | -------------------------- |
+ * | retry               | our initiation                            | session established   | initiate, give up at 90 s  |
+ * | new handshake       | data sent, 15 s + jitter                  | anything received     | initiate                   |
+ * | keepalive           | data received, 10 s                       | anything sent         | keepalive                  |
+ * | persistent          | anything sent or received, interval       | –                     | keepalive, or initiate     |
+ * | forget keys         | session derived or given up, 3 × 180 s    | –                     | forget keys                |
+ */
+import { KeyGenerations, type KeySlot } from './key-generations.ts';
+
+const second = 1_000_000;
+
+/** Whitepaper 6.1, in microseconds. */
+export const sessionTimes = {
+  rekeyAfterUs: 120 * second,
+  rejectAfterUs: 180 * second,
+  rekeyAttemptUs: 90 * second,
+  rekeyTimeoutUs: 5 * second,
+  keepaliveUs: 10 * second,
+  /** timers.c adds up to a third of a second, so that two peers do not keep colliding. */
+  rekeyJitterUs: 334_000,
+  /** noise.c: one peer's initiations are answered 50 times a second at most. */
+  initiationSpacingUs: 20_000,
+} as const;
+
+/** The initiator rekeys on receive this late in a session, for links that only ever carry downloads. */
+const lastMinuteUs = sessionTimes.rejectAfterUs - sessionTimes.keepaliveUs - sessionTimes.rekeyTimeoutUs;
+const newHandshakeUs = sessionTimes.keepaliveUs + sessionTimes.rekeyTimeoutUs;
+const forgetAfterUs = 3 * sessionTimes.rejectAfterUs;
+const never = Number.POSITIVE_INFINITY;
+
+/** What the data path says of a peer; times in microseconds, 0 = never. */
+export interface PeerActivity {
+  /** Last packet with an inner IP packet in it, and last packet of any kind. */
+  lastDataSentUs: number;
+  lastSentUs: number;
+  lastDataReceivedUs: number;
+  lastReceivedUs: number;
+  /** Moves when data waits and no key serves. */
+  handshakeWanted: number;
+  /** The current key has sealed REKEY-AFTER-MESSAGES. */
+  isWorn: boolean;
+}
+
+export type SessionAction = 'initiate' | 'keepalive' | 'forget-keys';
+
+export class PeerSession {
+  readonly keys = new KeyGenerations();
+  #persistentUs: number;
+  readonly #seen: PeerActivity = {
+    lastDataSentUs: 0,
+    lastSentUs: 0,
+    lastDataReceivedUs: 0,
+    lastReceivedUs: 0,
+    handshakeWanted: 0,
+    isWorn: false,
+  };
+  #isWanted = false;
+  #lastInitiationReadUs = -never;
+  /** Our last initiation or response. */
+  #lastHandshakeSentUs = -never;
+  /** First initiation of the attempt that runs; `never` = none runs. */
+  #attemptSinceUs = never;
+  #hasTriedLastMinute = false;
+  #retryAtUs = never;
+  #newHandshakeAtUs = never;
+  #keepaliveAtUs = never;
+  #persistentAtUs = never;
+  #forgetAtUs = never;
+
+  /** `persistentUs`: interval of the persistent keepalive, 0 = off. */
+  constructor(persistentUs: number) {
+    this.#persistentUs = persistentUs;
+  }
+
+  /** An initiation of ours is out, and neither answered nor given up. */
+  get isAttempting(): boolean {
+    return this.#attemptSinceUs !== never;
+  }
+
+  /** Whether an initiation at `nowUs` repeats one that was not answered. */
+  isRetry(nowUs: number): boolean {
+    return this.isAttempting && nowUs - this.#attemptSinceUs >= sessionTimes.rekeyTimeoutUs;
+  }
+
+  /** Looks at what moved since the last call. `jitterUs`: random, below `sessionTimes.rekeyJitterUs`. */
+  handleActivity(activity: PeerActivity, nowUs: number, jitterUs: number): void {
+    const seen = this.#seen;
+    const hasSent = activity.lastSentUs > seen.lastSentUs;
+    const hasReceived = activity.lastReceivedUs > seen.lastReceivedUs;
+    if (hasReceived) this.#newHandshakeAtUs = never;
+    if (activity.lastDataSentUs > Math.max(seen.lastDataSentUs, activity.lastReceivedUs)) {
+      if (this.#newHandshakeAtUs === never)
+        this.#newHandshakeAtUs = activity.lastDataSentUs + newHandshakeUs + jitterUs;
+    }
+    this.#followKeepalive(activity, hasSent);
+    if (hasSent || hasReceived) this.#traverse(Math.max(activity.lastSentUs, activity.lastReceivedUs));
+    if (hasSent) this.#rekeyOnSend(activity);
+    if (hasReceived) this.#rekeyOnReceive(nowUs);
+    if (activity.handshakeWanted !== seen.handshakeWanted) this.handleWanted();
+    Object.assign(seen, activity);
+  }
+
+  /** Somebody wants a session now: data that waits, a restart, an address that changed. */
+  handleWanted(): void {
+    this.#isWanted = true;
+  }
+
+  handleInitiationSent(nowUs: number, jitterUs: number): void {
+    // What asked for it by itself begins the 90 seconds anew; a mere retry does not.
+    if (this.#isWanted || !this.isAttempting) this.#attemptSinceUs = nowUs;
+    this.#isWanted = false;
+    this.#newHandshakeAtUs = never;
+    this.#retryAtUs = nowUs + sessionTimes.rekeyTimeoutUs + jitterUs;
+    this.#handshakeSent(nowUs);
+  }
+
+  /** Whether an authentic initiation may be answered; one too soon after the last may not. */
+  handleInitiation(nowUs: number): boolean {
+    if (nowUs - this.#lastInitiationReadUs < sessionTimes.initiationSpacingUs) return false;
+    this.#lastInitiationReadUs = nowUs;
+    this.#handshakeReceived(nowUs);
+    return true;
+  }
+
+  handleResponseSent(nowUs: number): void {
+    this.#handshakeSent(nowUs);
+  }
+
+  /** Keys were derived; returns those that fell out of the three generations. */
+  handleDerived(key: KeySlot, nowUs: number): KeySlot[] {
+    this.#forgetAtUs = nowUs + forgetAfterUs;
+    if (key.isInitiator) {
+      this.#handshakeReceived(nowUs);
+      this.#established();
+    }
+    return this.keys.handleDerived(key);
+  }
+
+  /** The first packet under `keys.next` was opened; returns the keys that fell out. */
+  handleConfirmed(): KeySlot[] {
+    this.#established();
+    return this.keys.handleConfirmed();
+  }
+
+  /** A new interval, from a reload. */
+  setPersistent(persistentUs: number, nowUs: number): void {
+    this.#persistentUs = persistentUs;
+    this.#persistentAtUs = never;
+    this.#traverse(nowUs);
+  }
+
+  /** What to do now; call until undefined. After 'initiate' call `handleInitiationSent`, sent or not. */
+  nextAction(nowUs: number): SessionAction | undefined {
+    if (this.#forgetAtUs <= nowUs) {
+      this.#forgetAtUs = never;
+      return 'forget-keys';
+    }
+    if (this.#persistentAtUs <= nowUs) {
+      this.#persistentAtUs = nowUs + this.#persistentUs;
+      return this.#keepalive();
+    }
+    if (this.#keepaliveAtUs <= nowUs) {
+      this.#keepaliveAtUs = never;
+      return this.#keepalive();
+    }
+    return this.#mayInitiate(nowUs) ? 'initiate' : undefined;
+  }
+
+  /** When `nextAction` will have something to do, if nothing else happens. */
+  nextWakeUs(): number {
+    const handshakeAtUs = this.#isWanted ? -never : Math.min(this.#retryAtUs, this.#newHandshakeAtUs);
+    const allowedAtUs = this.#lastHandshakeSentUs + sessionTimes.rekeyTimeoutUs;
+    return Math.min(Math.max(handshakeAtUs, allowedAtUs), this.#keepaliveAtUs, this.#persistentAtUs, this.#forgetAtUs);
+  }
+
+  #mayInitiate(nowUs: number): boolean {
+    if (this.#retryAtUs <= nowUs && nowUs - this.#attemptSinceUs >= sessionTimes.rekeyAttemptUs) this.#giveUp(nowUs);
+    if (!this.#isWanted && this.#newHandshakeAtUs > nowUs && this.#retryAtUs > nowUs) return false;
+    if (nowUs - this.#lastHandshakeSentUs < sessionTimes.rekeyTimeoutUs) return false;
+    if (this.#newHandshakeAtUs <= nowUs) this.#isWanted = true;
+    return true;
+  }
+
+  #giveUp(nowUs: number): void {
+    this.#retryAtUs = never;
+    this.#attemptSinceUs = never;
+    this.#keepaliveAtUs = never;
+    if (this.#forgetAtUs === never) this.#forgetAtUs = nowUs + forgetAfterUs;
+  }
+
+  /** An empty packet wants a session as much as a full one: without keys the keepalive becomes a handshake. */
+  #keepalive(): SessionAction {
+    if (this.keys.current === undefined && !this.isAttempting) this.#isWanted = true;
+    return 'keepalive';
+  }
+
+  #followKeepalive(activity: PeerActivity, hasSent: boolean): void {
+    if (hasSent) this.#keepaliveAtUs = never;
+    const hasData = activity.lastDataReceivedUs > this.#seen.lastDataReceivedUs;
+    if (!hasData || activity.lastDataReceivedUs <= activity.lastSentUs) return;
+    if (this.#keepaliveAtUs === never) this.#keepaliveAtUs = activity.lastDataReceivedUs + sessionTimes.keepaliveUs;
+  }
+
+  #rekeyOnSend(activity: PeerActivity): void {
+    const key = this.keys.current;
+    if (key === undefined) return;
+    const isOld = key.isInitiator && activity.lastSentUs - key.birthUs > sessionTimes.rekeyAfterUs;
+    if (isOld || activity.isWorn) this.#isWanted = true;
+  }
+
+  #rekeyOnReceive(nowUs: number): void {
+    const key = this.keys.current;
+    if (key === undefined || !key.isInitiator || this.#hasTriedLastMinute) return;
+    if (nowUs - key.birthUs <= lastMinuteUs) return;
+    this.#hasTriedLastMinute = true;
+    this.#isWanted = true;
+  }
+
+  #established(): void {
+    this.#isWanted = false;
+    this.#retryAtUs = never;
+    this.#attemptSinceUs = never;
+    this.#hasTriedLastMinute = false;
+  }
+
+  #handshakeSent(nowUs: number): void {
+    this.#lastHandshakeSentUs = nowUs;
+    this.#keepaliveAtUs = never;
+    this.#traverse(nowUs);
+  }
+
+  #handshakeReceived(nowUs: number): void {
+    this.#newHandshakeAtUs = never;
+    this.#traverse(nowUs);
+  }
+
+  /** Any authentic packet, either way, puts the persistent keepalive off. */
+  #traverse(atUs: number): void {
+    if (this.#persistentUs > 0) this.#persistentAtUs = atUs + this.#persistentUs;
+  }
+}

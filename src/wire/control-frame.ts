@@ -1,0 +1,76 @@
+/**
+ * Control frames between two Hawser ends (docs/wire-format.md): inner packets whose first nibble is 0, which a stock WireGuard
+ * counts as an error and drops. Padding of the data message may follow a frame; what a later version appends is passed over.
+ *
+ * ```
+ *          0      1       2         3       4              8
+ * HELLO    zero   kind=1  version   flags   capabilities   AES receiver index     12 bytes, integers little-endian
+ * ```
+ * flags bit 0: the sender has heard our HELLO of this session (it needs no answer).
+ */
+import { assert } from '../base/assert.ts';
+
+export const controlKind = { hello: 1 } as const;
+export const helloBytes = 12;
+/** Of this implementation. A higher one keeps the meaning of what is here. */
+export const helloVersion = 1;
+export const capability = {
+  /** Opens AES-256-GCM under the receiver index it announces. */
+  aes256gcm: 1 << 0,
+} as const;
+
+const kindAt = 1;
+const versionAt = 2;
+const flagsAt = 3;
+const capabilitiesAt = 4;
+const aesIndexAt = 8;
+const flagHeard = 1;
+
+/** Whether `bytes[at, end)` is a control frame, of a kind that is known and long enough. */
+export function controlFrameCheckLength(bytes: Uint8Array, at: number, end: number): boolean {
+  if (end - at < helloBytes || bytes[at] !== 0) return false;
+  return controlKindOf(bytes, at) === controlKind.hello && helloVersionOf(bytes, at) > 0;
+}
+
+export function controlKindOf(bytes: Uint8Array, at: number): number {
+  return bytes[at + kindAt] as number;
+}
+
+export function helloVersionOf(bytes: Uint8Array, at: number): number {
+  return bytes[at + versionAt] as number;
+}
+
+export function helloHasHeard(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at + flagsAt] as number) & flagHeard) !== 0;
+}
+
+export function helloCapabilities(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + capabilitiesAt);
+}
+
+/** Index that the sender of the HELLO wants AES-256-GCM packets addressed to; 0 = none. */
+export function helloAesIndex(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + aesIndexAt);
+}
+
+export function helloEmit(
+  target: Uint8Array,
+  at: number,
+  fields: { hasHeard: boolean; capabilities: number; aesIndex: number },
+): void {
+  assert(target.length - at >= helloBytes, `no room for a HELLO in ${target.length - at} bytes`);
+  target[at] = 0;
+  target[at + kindAt] = controlKind.hello;
+  target[at + versionAt] = helloVersion;
+  target[at + flagsAt] = fields.hasHeard ? flagHeard : 0;
+  writeU32(target, at + capabilitiesAt, fields.capabilities);
+  writeU32(target, at + aesIndexAt, fields.aesIndex);
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0, true);
+}
+
+function writeU32(target: Uint8Array, at: number, value: number): void {
+  new DataView(target.buffer, target.byteOffset + at, 4).setUint32(0, value, true);
+}

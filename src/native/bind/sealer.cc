@@ -27,7 +27,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     plain_ = memory_.consumer(from.Get("plain"));
     const Napi::Array links = from.Get("links").As<Napi::Array>();
     for (uint32_t i = 0; i < links.Length(); i++) links_.push_back(memory_.producer(links.Get(i)));
-    allowedIps_ = AllowedIps(memory_.of(from.Get("allowedIps")));
+    allowedIps_ = CachedLookup(AllowedIps(memory_.of(from.Get("allowedIps"))));
     stash_ = memory_.of(from.Get("stash"));
     facts_ = arrayOf<TrainFacts>(memory_, from.Get("facts"));
     sealer_ = std::make_unique<Sealer>(SealedLog(memory_.of(from.Get("log"))), SessionTable(memory_.of(from.Get("sessions"))));
@@ -133,7 +133,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
   Memory memory_;
   RingConsumer plain_;
   std::vector<RingProducer> links_;
-  AllowedIps allowedIps_;
+  CachedLookup allowedIps_;
   uint8_t* stash_ = nullptr;
   TrainFacts* facts_ = nullptr;
   std::array<uint8_t*, kMaxTrains> records_{};

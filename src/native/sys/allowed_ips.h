@@ -1,6 +1,7 @@
 // Walks the allowed-IPs trie that TypeScript compiles (rings/allowed-ips.ts; map in rings/layout.ts).
 #pragma once
 #include <cstdint>
+#include <cstring>
 
 #include "layout.h"
 #include "ring.h"
@@ -21,6 +22,8 @@ class AllowedIps {
       if (word(base_, layout::allowedIps_versionAt).load(std::memory_order_relaxed) == version) return row;
     }
   }
+
+  int32_t version() const { return word(base_, layout::allowedIps_versionAt).load(std::memory_order_acquire); }
 
  private:
   struct Node {
@@ -47,6 +50,30 @@ class AllowedIps {
 
   uint8_t* base_ = nullptr;
   uint32_t capacity_ = 0;
+};
+
+// A walk that remembers its last answer: neighbouring packets are of one flow, and a walk takes a cache miss a bit or so.
+class CachedLookup {
+ public:
+  CachedLookup() = default;
+  explicit CachedLookup(AllowedIps table) : table_(table) {}
+
+  int32_t find(const uint8_t* address, uint32_t bytes) {
+    const int32_t version = table_.version();
+    if (version == version_ && bytes == bytes_ && std::memcmp(address, address_, bytes) == 0) return row_;
+    row_ = table_.find(address, bytes);
+    std::memcpy(address_, address, bytes);
+    bytes_ = bytes;
+    version_ = version;
+    return row_;
+  }
+
+ private:
+  AllowedIps table_;
+  int32_t version_ = 0;
+  uint32_t bytes_ = 0;
+  int32_t row_ = -1;
+  uint8_t address_[16] = {};
 };
 
 }  // namespace hawser

@@ -30,7 +30,7 @@ inline uint32_t mixHash(uint32_t hash, const uint8_t* bytes, uint32_t length) {
   return hash;
 }
 
-inline TrainFacts inspectTrain(uint8_t* record, const AllowedIps& allowedIps) {
+inline TrainFacts inspectTrain(uint8_t* record, CachedLookup& allowedIps) {
   TrainFacts facts{};
   VnetHeader vnet;
   std::memcpy(&vnet, record + layout::train_vnetAt, sizeof vnet);

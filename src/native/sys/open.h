@@ -55,7 +55,7 @@ class Opener {
   SessionTable sessions_;
   RowTable peers_;
   RowTable paths_;
-  AllowedIps allowedIps_;
+  CachedLookup allowedIps_;
   RingProducer out_;
   RingProducer events_;
   bool joinUdp_;

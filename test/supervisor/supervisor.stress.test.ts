@@ -128,4 +128,40 @@ t.test('Supervisor', async (t) => {
     t.throws(() => s.supervisor.kill('c'), { code: 'NO_SUCH_ACTOR', message: /there are: a, b/ });
     await s.supervisor.stop();
   });
+
+  t.test('hybrid actors get commands, and promises settle there; evented ones ask the supervisor', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('h', {}, {}, 'session-manager'), s.child('e', {}, {}, 'control-server')]);
+    for (let count = 0; count < 50; count += 1) {
+      s.supervisor.command('h', { kind: 'ping' });
+      if (count % 10 === 0) await sleep(7);
+    }
+    await until(() => s.cells('h')[probe.commands] === 50);
+    s.supervisor.command('h', { kind: 'later' });
+    await until(() => s.cells('h')[probe.commands] === 51, 500);
+    for (let count = 0; count < 3; count += 1) s.supervisor.command('e', { kind: 'ping' });
+    s.supervisor.command('e', { kind: 'ask' });
+    const isAnswer = (event: { kind: string; detail: string }) =>
+      event.kind === 'answer' && event.detail === 'answer=42';
+    await until(() => s.supervisor.events.since(0).some(isAnswer));
+    t.equal(s.cells('e')[probe.commands], 3);
+    s.supervisor.kill('h');
+    s.supervisor.kill('e');
+    await until(() => s.cells('h')[probe.starts] === 2 && s.cells('e')[probe.starts] === 2);
+    await s.supervisor.stop();
+    t.same(s.fatal, []);
+  });
+
+  t.test('a hung hybrid and a hung evented actor are found, too', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('h', {}, {}, 'session-manager'), s.child('e', {}, {}, 'control-server')]);
+    s.supervisor.hang('h');
+    s.supervisor.hang('e');
+    await until(() => s.cells('h')[probe.starts] === 2 && s.cells('e')[probe.starts] === 2);
+    t.same(
+      s.supervisor.rows().map((row) => row.lastExit?.replace(/\d+/, 'N')),
+      ['h hung: no heartbeat for N ms', 'e hung: no heartbeat for N ms'],
+    );
+    await s.supervisor.stop();
+  });
 });

@@ -1,5 +1,5 @@
 /** An actor for tests of the kit and the supervisor: it counts its turns in shared memory, and misbehaves when told to. */
-import type { ActorContext, ActorDefinition } from '../../src/actors/kit/contract.ts';
+import type { Actor, ActorContext, ActorDefinition } from '../../src/actors/kit/contract.ts';
 
 /** i32 cells of `memory.probe`. */
 export const probe = { starts: 0, alive: 1, mostAlive: 2, commands: 3, closes: 4, bytes: 64 } as const;
@@ -12,30 +12,28 @@ export interface ProbeSettings {
   readonly hangClose?: boolean;
 }
 
-export const definition: ActorDefinition = {
-  role: 'sealer',
-  turn: 'duty',
-  start(context: ActorContext) {
-    const settings = context.spec.settings as ProbeSettings;
-    const memory = context.spec.memory.probe;
-    if (memory === undefined) throw new Error('no probe memory');
-    const cells = new Int32Array(memory);
-    Atomics.add(cells, probe.starts, 1);
-    if (settings.failStart === true) throw new Error('this probe does not start');
-    while (settings.hangStart === true) Math.random();
-    const alive = Atomics.add(cells, probe.alive, 1) + 1;
-    if (alive > Atomics.load(cells, probe.mostAlive)) Atomics.store(cells, probe.mostAlive, alive);
-    return {
-      work: () => 0,
-      onCommand(command) {
-        Atomics.add(cells, probe.commands, 1);
-        if (command.kind === 'relay') context.emit({ kind: 'command', to: 'b', command: { kind: 'ping' } });
-        if (command.kind === 'tell') context.emit({ kind: 'told', about: 7 });
-      },
-      close() {
-        while (settings.hangClose === true) Math.random();
-        Atomics.add(cells, probe.closes, 1);
-      },
-    };
-  },
-};
+export const definition: ActorDefinition = { role: 'sealer', turn: 'duty', start: startProbe };
+
+export function startProbe(context: ActorContext): Actor {
+  const settings = context.spec.settings as ProbeSettings;
+  const memory = context.spec.memory.probe;
+  if (memory === undefined) throw new Error('no probe memory');
+  const cells = new Int32Array(memory);
+  Atomics.add(cells, probe.starts, 1);
+  if (settings.failStart === true) throw new Error('this probe does not start');
+  while (settings.hangStart === true) Math.random();
+  const alive = Atomics.add(cells, probe.alive, 1) + 1;
+  if (alive > Atomics.load(cells, probe.mostAlive)) Atomics.store(cells, probe.mostAlive, alive);
+  return {
+    work: () => 0,
+    onCommand(command) {
+      Atomics.add(cells, probe.commands, 1);
+      if (command.kind === 'relay') context.emit({ kind: 'command', to: 'b', command: { kind: 'ping' } });
+      if (command.kind === 'tell') context.emit({ kind: 'told', about: 7 });
+    },
+    close() {
+      while (settings.hangClose === true) Math.random();
+      Atomics.add(cells, probe.closes, 1);
+    },
+  };
+}

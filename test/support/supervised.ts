@@ -1,5 +1,7 @@
 /** A supervisor with real worker threads that run probe actors. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Role } from '../../src/actors/kit/contract.ts';
+import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import type { ChildSpec } from '../../src/actors/kit/topology.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
@@ -13,10 +15,16 @@ export interface Supervised {
   readonly fatal: { readonly reason: string; readonly orderly: boolean }[];
   readonly logged: string[];
   cells(actorId: string): Int32Array;
-  child(id: string, settings?: ProbeSettings, more?: Partial<ChildSpec>): ChildSpec;
+  child(id: string, settings?: ProbeSettings, more?: Partial<ChildSpec>, role?: Role): ChildSpec;
 }
 
 const addon = loadAddon();
+
+const modules = {
+  sealer: new URL('./probe-actor.js', import.meta.url).href,
+  'session-manager': new URL('./probe-hybrid-actor.js', import.meta.url).href,
+  'control-server': new URL('./probe-evented-actor.js', import.meta.url).href,
+};
 
 export function createSupervised(options: Partial<SupervisorOptions> = {}): Supervised {
   const fatal: { reason: string; orderly: boolean }[] = [];
@@ -27,17 +35,17 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
     {
       log: (level, _fields, message) => logged.push(`${level} ${message}`),
       onFatal: (reason, orderly) => fatal.push({ reason, orderly }),
-      serve: () => undefined,
-      servedRoles: [],
+      serve: (port) => serveRpc(port, { double: (value: number) => 2 * value }),
+      servedRoles: ['control-server'],
     },
-    { modules: { sealer: new URL('./probe-actor.js', import.meta.url).href }, ...options },
+    { modules, ...options },
   );
   return {
     supervisor,
     fatal,
     logged,
     cells: (actorId) => new Int32Array(probes.get(actorId) ?? new SharedArrayBuffer(probe.bytes)),
-    child(id, settings = {}, more = {}) {
+    child(id, settings = {}, more = {}, role = 'sealer') {
       const memory = { probe: new SharedArrayBuffer(probe.bytes), counters: new SharedArrayBuffer(counters.bytes) };
       probes.set(id, memory.probe);
       return {
@@ -46,7 +54,7 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
         shutdownMs: 500,
         dependsOn: [],
         hangLimitMs: 500,
-        actors: [{ id, role: 'sealer', settings, ports: {}, fds: {}, wakeOn: [], memory }],
+        actors: [{ id, role, settings, ports: {}, fds: {}, wakeOn: [], memory }],
         doorbell: { memory: createDoorbellMemory(), fd: addon.openDoorbell() },
         ...more,
       };

@@ -15,6 +15,16 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   import: async () => (await import('./import.ts')).addImportCommand,
   check: async () => (await import('./check.ts')).addCheckCommand,
   schema: async () => (await import('./schema.ts')).addSchemaCommand,
+  status: async () => (await import('./status.ts')).addStatusCommand,
+  peers: async () => (await import('./peers.ts')).addPeersCommand,
+  paths: async () => (await import('./paths.ts')).addPathsCommand,
+  actors: async () => (await import('./actors.ts')).addActorsCommand,
+  rings: async () => (await import('./rings.ts')).addRingsCommand,
+  top: async () => (await import('./top.ts')).addTopCommand,
+  events: async () => (await import('./events.ts')).addEventsCommand,
+  errors: async () => (await import('./errors.ts')).addErrorsCommand,
+  actor: async () => (await import('./actor.ts')).addActorCommand,
+  reload: async () => (await import('./reload.ts')).addReloadCommand,
 };
 
 const examples = `

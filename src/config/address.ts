@@ -84,7 +84,7 @@ function withoutDotted(text: string): string {
 }
 
 /** RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as `::`. */
-function formatAddress(bytes: Buffer): string {
+export function formatAddress(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.');
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2));
   let start = -1;

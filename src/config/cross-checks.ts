@@ -86,7 +86,8 @@ function narrowForIpv6(root: RawMap): Finding[] {
 function longSocketPath(root: RawMap, name: string): Finding[] {
   const folder = asMap(root.runtime).runDirectory;
   if (typeof folder !== 'string') return [];
-  const length = Buffer.byteLength(`${folder}/${name}.sock`);
+  // The socket is made as `.s-XXXXXX/s` and then moved to its name (control-server.ts).
+  const length = Math.max(Buffer.byteLength(`${folder}/${name}.sock`), Buffer.byteLength(`${folder}/.s-XXXXXX/s`));
   if (length <= 107) return [];
   const message = `makes the control socket's path ${length} bytes long; the kernel takes 107: use a shorter folder`;
   return [finding(['runtime', 'runDirectory'], message)];

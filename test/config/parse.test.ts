@@ -154,7 +154,7 @@ runtime: { runDirectory: /${'r'.repeat(120)} }
 `;
   t.strictSame(told(parseConfig(narrow, 'home.yaml')), [
     '3:42 tunnel.mtu 1200 is too small for IPv6 in the tunnel',
-    "5:26 runtime.runDirectory makes the control socket's path 131 bytes long; the kernel takes 107: use a shorter folder",
+    "5:26 runtime.runDirectory makes the control socket's path 133 bytes long; the kernel takes 107: use a shorter folder",
   ]);
   t.strictSame(told(parseConfig(minimal, 'my home.yaml')), [
     '2:1 name is missing, and the file\'s base name "my home" is not a name of 1 to 32 letters, digits, "-" or "_"',

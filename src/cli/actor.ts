@@ -1,0 +1,30 @@
+/** `hawser actor kill|restart|hang ID`: for operators, and for tests of what must survive it. */
+import { Argument, type Command } from 'commander';
+import { HawserError } from '../base/errors.ts';
+import { type ActorVerb, actorVerbs } from '../control/protocol.ts';
+import { ask } from './control-client.ts';
+import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
+
+export function addActorCommand(program: Command): void {
+  addInstanceCommand(program, 'actor', 'kill, restart or hang one actor')
+    .addArgument(
+      new Argument('<verb>', 'kill = throws at once; restart = in order; hang = spins silently').choices(actorVerbs),
+    )
+    .argument('<id>', 'the actor, as `hawser actors` calls it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hawser actor restart wan-link.fibre\n  hawser actor kill sealer --name home\n',
+    )
+    .action(runActor);
+}
+
+async function runActor(verb: ActorVerb, id: string, options: InstanceOptions): Promise<void> {
+  try {
+    await ask(options, 'actor', { verb, id });
+  } catch (error) {
+    // The answer to its own end is the end of the connection.
+    const isOwnEnd = id === 'control-server' && error instanceof HawserError && error.code === 'CLOSED';
+    if (!isOwnEnd) throw error;
+  }
+  printResult(options, { verb, id }, () => [`${id}: ${verb} done`]);
+}

@@ -1,0 +1,34 @@
+/** `hawser peers`: who is connected, over which path, with which keys, and what went through. */
+import type { Command } from 'commander';
+import type { PeerStatus } from '../control/rows.ts';
+import { ask } from './control-client.ts';
+import { type Column, formatTable, humanAge, humanBytes, humanCount, humanRate } from './humanize.ts';
+import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
+
+export function addPeersCommand(program: Command): void {
+  addInstanceCommand(program, 'peers', 'show the peers of a running instance').action(
+    async (options: InstanceOptions) => {
+      printResult(options, await ask<PeerStatus[]>(options, 'peers'), peerLines);
+    },
+  );
+}
+
+const columns: readonly Column<PeerStatus>[] = [
+  { heading: 'PEER', text: (peer) => peer.name },
+  { heading: 'STATE', text: (peer) => peer.state },
+  { heading: 'ENDPOINT', text: (peer) => peer.endpoint ?? '-' },
+  { heading: 'VIA', text: (peer) => (peer.link === undefined ? '-' : `${peer.link}/${peer.transport}`) },
+  { heading: 'CIPHER', text: (peer) => peer.cipher ?? '-' },
+  { heading: 'KIND', text: (peer) => (peer.isHawser ? 'hawser' : '-') },
+  { heading: 'HANDSHAKE', text: (peer) => humanAge(peer.handshakeAgeMs) },
+  { heading: 'RECEIVED', align: 'right', text: (peer) => humanBytes(peer.receivedBytes) },
+  { heading: 'SENT', align: 'right', text: (peer) => humanBytes(peer.sentBytes) },
+  { heading: 'IN', align: 'right', text: (peer) => humanRate(peer.receivedBps) },
+  { heading: 'OUT', align: 'right', text: (peer) => humanRate(peer.sentBps) },
+  { heading: 'QUEUE', align: 'right', text: (peer) => humanBytes(peer.queuedBytes) },
+  { heading: 'DROPPED', align: 'right', text: (peer) => humanCount(peer.droppedPackets) },
+];
+
+export function peerLines(peers: readonly PeerStatus[]): string[] {
+  return formatTable(columns, peers, 'No peers are configured.');
+}

@@ -1,0 +1,32 @@
+/** `hawser status`: one instance on one screen. */
+import type { Command } from 'commander';
+import type { Status } from '../control/rows.ts';
+import { ask } from './control-client.ts';
+import { bold, humanBytes, humanDuration, humanRate } from './humanize.ts';
+import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
+
+export function addStatusCommand(program: Command): void {
+  addInstanceCommand(program, 'status', 'show a running instance on one screen')
+    .addHelpText('after', '\nExamples:\n  hawser status\n  hawser status --name home --json | jq .peersConnected\n')
+    .action(async (options: InstanceOptions) => {
+      printResult(options, await ask<Status>(options, 'status'), statusLines);
+    });
+}
+
+export function statusLines(status: Status): string[] {
+  const traffic = (bytes: number, bps: number): string => `${humanBytes(bytes)} (${humanRate(bps)})`;
+  const links = status.links.map((link) => `${link.name} (${link.interface ?? 'kernel routing'})`);
+  const restarts = `${status.restarts} ${status.restarts === 1 ? 'restart' : 'restarts'}`;
+  return [
+    `${bold(status.name)}  hawser ${status.version}, pid ${status.pid}, up ${humanDuration(status.uptimeMs)}`,
+    `  tunnel      ${status.interface}  ${status.addresses.join(', ')}  mtu ${status.mtu}`,
+    `  listens on  UDP port ${status.listenPort}`,
+    `  public key  ${status.publicKey}`,
+    `  peers       ${status.peersConnected} of ${status.peers} connected`,
+    `  links       ${links.join(', ')}`,
+    `  received    ${traffic(status.receivedBytes, status.receivedBps)}`,
+    `  sent        ${traffic(status.sentBytes, status.sentBps)}`,
+    `  actors      ${status.actorsRunning} of ${status.actors} running, ${restarts} (${status.placement})`,
+    ...status.warnings.map((warning) => `  warning     ${warning}`),
+  ];
+}

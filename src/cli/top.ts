@@ -1,0 +1,80 @@
+/** `hawser top`: the same tables, live. Plain ANSI on the alternate screen; each frame overwrites the last, so nothing flickers. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import type { Top } from '../control/rows.ts';
+import { actorLines } from './actors.ts';
+import { ControlConnection } from './control-client.ts';
+import { usageError } from './exit.ts';
+import { addInstanceCommand, type InstanceOptions } from './instance-command.ts';
+import { peerLines } from './peers.ts';
+import { statusLines } from './status.ts';
+
+interface TopOptions extends InstanceOptions {
+  readonly interval: string;
+  readonly once?: true;
+}
+
+// ECMA-48 and xterm's private modes: alternate screen and cursor, home, erase to the end of the line, and below.
+const enter = '\u001b[?1049h\u001b[?25l';
+const leave = '\u001b[?25h\u001b[?1049l';
+const home = '\u001b[H';
+/** Attributes off first: a bold line that was cut at the right edge must not go on. */
+const endLine = '\u001b[0m\u001b[K';
+const eraseBelow = '\u001b[J';
+
+export function addTopCommand(program: Command): void {
+  addInstanceCommand(program, 'top', 'watch a running instance (q or Ctrl-C ends it)')
+    .option('--interval <seconds>', 'between two frames', '1')
+    .option('--once', 'print one frame and end')
+    .action(runTop);
+}
+
+async function runTop(options: TopOptions): Promise<void> {
+  const intervalMs = Number(options.interval) * 1000;
+  if (!(intervalMs >= 100 && intervalMs <= 60_000)) {
+    throw usageError(`--interval is "${options.interval}"`, 'seconds from 0.1 to 60');
+  }
+  const connection = await ControlConnection.open(options);
+  try {
+    if (options.json === true) {
+      process.stdout.write(`${JSON.stringify(await connection.request<Top>('top'))}\n`);
+    } else if (options.once === true || !process.stdout.isTTY) {
+      process.stdout.write(`${frame(await connection.request<Top>('top')).join('\n')}\n`);
+    } else {
+      await watch(connection, intervalMs);
+    }
+  } finally {
+    connection.close();
+  }
+}
+
+/** Draws until a key, a signal or the daemon ends it; the terminal is given back as it was. */
+async function watch(connection: ControlConnection, intervalMs: number): Promise<void> {
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  const onKey = (key: Buffer): void => {
+    if (key.includes('q') || key.includes(0x03)) end();
+  };
+  process.once('SIGINT', end).once('SIGTERM', end);
+  if (process.stdin.isTTY) process.stdin.setRawMode(true).on('data', onKey).resume();
+  process.stdout.write(enter);
+  try {
+    while (!ended.signal.aborted) {
+      draw(frame(await connection.request<Top>('top')));
+      // Its abort is how a key ends the wait; the loop's condition sees it.
+      await sleep(intervalMs, undefined, { signal: ended.signal }).catch(() => undefined);
+    }
+  } finally {
+    process.stdout.write(leave);
+    if (process.stdin.isTTY) process.stdin.setRawMode(false).off('data', onKey).pause();
+  }
+}
+
+function draw(lines: readonly string[]): void {
+  const visible = lines.slice(0, process.stdout.rows - 1).map((line) => line.slice(0, process.stdout.columns));
+  process.stdout.write(`${home}${visible.map((line) => line + endLine).join('\n')}\n${eraseBelow}`);
+}
+
+function frame(top: Top): string[] {
+  return [...statusLines(top.status), '', ...peerLines(top.peers), '', ...actorLines(top.actors)];
+}

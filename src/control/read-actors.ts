@@ -1,0 +1,94 @@
+/** Actors and rings as rows: the supervisor's table joined with heartbeats, counters and ring headers in shared memory. */
+import { counters, ring, runState } from '../rings/layout.ts';
+import type { Rates } from './rates.ts';
+import type { ActorStatus, RingStatus } from './rows.ts';
+import type { ActorRow, SharedMemory } from './supervisor-api.ts';
+
+export class ActorReader {
+  readonly #memory: SharedMemory;
+
+  constructor(memory: SharedMemory) {
+    this.#memory = memory;
+  }
+
+  /** What `Rates` samples, by the keys that `actors` asks for. */
+  counts(): [string, number][] {
+    return Object.entries(this.#memory.counters).flatMap(([id, memory]): [string, number][] => {
+      const block = readBlock(memory);
+      return [
+        [`actor ${id} packets`, block.packets],
+        [`actor ${id} bytes`, block.bytes],
+        [`actor ${id} busy`, block.busyUs],
+      ];
+    });
+  }
+
+  rings(): RingStatus[] {
+    return Object.entries(this.#memory.rings).map(([name, memory]) => readRing(name, memory));
+  }
+
+  actors(rows: readonly ActorRow[], nowUs: number, rates: Rates): ActorStatus[] {
+    const rings = this.rings();
+    return rows.map((row) => {
+      const memory = this.#memory.counters[row.id];
+      const block = readBlock(memory ?? new SharedArrayBuffer(counters.bytes));
+      const inputs = rings.filter((one) => consumerOf(one.name) === row.id);
+      const rate = (what: string, value: number): number => rates.perSecond(`actor ${row.id} ${what}`, value, nowUs);
+      return {
+        ...row,
+        activity: memory === undefined ? 'unknown' : block.activity,
+        heartbeatAgeMs: block.beatAtUs === 0 ? 0 : Math.max(0, (nowUs - block.beatAtUs) / 1000),
+        turns: block.turns,
+        busyTurns: block.busyTurns,
+        busyPercent: Math.min(100, rate('busy', block.busyUs) / 1e4),
+        meanTurnUs: block.busyTurns === 0 ? 0 : block.busyUs / block.busyTurns,
+        longestTurnUs: block.longestTurnUs,
+        packets: block.packets,
+        bytes: block.bytes,
+        packetsPerSecond: rate('packets', block.packets),
+        bps: rate('bytes', block.bytes) * 8,
+        inputBytes: inputs.reduce((sum, one) => sum + one.usedBytes, 0),
+        inputPercent: Math.max(0, ...inputs.map((one) => (100 * one.usedBytes) / one.capacityBytes)),
+      };
+    });
+  }
+}
+
+/** `tun-reader.outbound -> sealer.plain` ends at `sealer`; an id may itself hold a dot (`wan-link.fibre.sealed`). */
+function consumerOf(ringName: string): string {
+  const port = ringName.split('-> ').at(-1) ?? '';
+  return port.slice(0, Math.max(0, port.lastIndexOf('.')));
+}
+
+function readBlock(memory: SharedArrayBuffer) {
+  const words = new Int32Array(memory);
+  const numbers = new Float64Array(memory);
+  const states = Object.entries(runState);
+  const state = words[counters.stateAt >> 2];
+  return {
+    activity: states.find(([, value]) => value === state)?.[0] ?? 'unknown',
+    turns: (words[counters.turnsAt >> 2] ?? 0) >>> 0,
+    busyTurns: (words[counters.busyTurnsAt >> 2] ?? 0) >>> 0,
+    beatAtUs: numbers[counters.beatAt >> 3] ?? 0,
+    busyUs: numbers[counters.busyUsAt >> 3] ?? 0,
+    longestTurnUs: numbers[counters.longestTurnUsAt >> 3] ?? 0,
+    packets: numbers[counters.packetsAt >> 3] ?? 0,
+    bytes: numbers[counters.bytesAt >> 3] ?? 0,
+  };
+}
+
+function readRing(name: string, memory: SharedArrayBuffer): RingStatus {
+  const words = new Int32Array(memory, 0, ring.dataAt >> 2);
+  const tail = Atomics.load(words, ring.tailAt >> 2);
+  const head = Atomics.load(words, ring.headAt >> 2);
+  const capacityBytes = words[ring.capacityAt >> 2] ?? 0;
+  return {
+    name,
+    capacityBytes,
+    // Head and tail are read one after the other while both move: never more than the capacity is shown.
+    usedBytes: Math.max(0, Math.min(capacityBytes, (tail - head) | 0)),
+    publishedRecords: (words[ring.publishedAt >> 2] ?? 0) >>> 0,
+    refusedClaims: (words[ring.fullAt >> 2] ?? 0) >>> 0,
+    crashes: words[ring.crashesAt >> 2] ?? 0,
+  };
+}

@@ -1,0 +1,139 @@
+/** The rows that commands print and the HTTP API will serve: units in the names, ages instead of the daemon's clock. */
+import type { ActorState } from './supervisor-api.ts';
+
+/** undefined as an age means "never". */
+export interface PeerStatus {
+  readonly name: string;
+  readonly publicKey: string;
+  /** `connected` = a key slot to send with that has not expired; `waiting` = data waits for a handshake. */
+  readonly state: 'connected' | 'waiting' | 'idle';
+  readonly allowedIPs: readonly string[];
+  readonly endpoint: string | undefined;
+  readonly link: string | undefined;
+  readonly transport: string | undefined;
+  readonly handshakeAgeMs: number | undefined;
+  readonly lastReceivedAgeMs: number | undefined;
+  readonly lastSentAgeMs: number | undefined;
+  readonly cipher: string | undefined;
+  readonly keyAgeMs: number | undefined;
+  readonly generation: number | undefined;
+  /** The peer said HELLO in this session: it is a Hawser too. */
+  readonly isHawser: boolean;
+  readonly receivedBytes: number;
+  readonly receivedPackets: number;
+  readonly sentBytes: number;
+  readonly sentPackets: number;
+  readonly receivedBps: number;
+  readonly sentBps: number;
+  readonly queuedPackets: number;
+  readonly queuedBytes: number;
+  readonly droppedPackets: number;
+  readonly replayedPackets: number;
+  readonly rejectedPackets: number;
+}
+
+export interface PathStatus {
+  readonly id: number;
+  readonly peer: string;
+  readonly link: string;
+  readonly transport: string;
+  readonly endpoint: string;
+  /** Source address, undefined = the kernel chooses. */
+  readonly local: string | undefined;
+  readonly state: string;
+  readonly isCurrent: boolean;
+  readonly sentBytes: number;
+  readonly sentPackets: number;
+  readonly lateBytes: number;
+  readonly refusedBytes: number;
+  readonly receivedBytes: number;
+  readonly receivedPackets: number;
+  readonly lastReceivedAgeMs: number | undefined;
+}
+
+export interface LinkStatus {
+  readonly name: string;
+  readonly interface: string | undefined;
+  readonly gso: boolean;
+  readonly gro: boolean;
+  readonly outqBytes: number;
+  readonly sentBytes: number;
+  readonly sentPackets: number;
+  readonly receivedBytes: number;
+  readonly receivedPackets: number;
+  readonly errors: number;
+  readonly droppedPackets: number;
+  /** errno of the last refused send; 0 = none. */
+  readonly lastError: number;
+}
+
+export interface RingStatus {
+  readonly name: string;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly publishedRecords: number;
+  /** Claims that were refused because the ring was full. */
+  readonly refusedClaims: number;
+  /** Consumers that died on the record at the front. */
+  readonly crashes: number;
+}
+
+export interface ActorStatus {
+  readonly id: string;
+  readonly role: string;
+  readonly state: ActorState;
+  readonly threadId: number | undefined;
+  readonly restarts: number;
+  readonly lastExit: string | undefined;
+  readonly startedAtMs: number;
+  /** What its thread does now: starting, running, parked, stopped. */
+  readonly activity: string;
+  readonly heartbeatAgeMs: number;
+  readonly turns: number;
+  readonly busyTurns: number;
+  /** Share of the time spent in turns that did something, 0 to 100. */
+  readonly busyPercent: number;
+  /** Mean and longest duration of a turn that did something. */
+  readonly meanTurnUs: number;
+  readonly longestTurnUs: number;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly packetsPerSecond: number;
+  readonly bps: number;
+  /** What waits in the rings it consumes, and the fullest of them in percent. */
+  readonly inputBytes: number;
+  readonly inputPercent: number;
+}
+
+export interface Status {
+  readonly name: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeMs: number;
+  readonly configPath: string;
+  readonly placement: string;
+  readonly interface: string;
+  readonly addresses: readonly string[];
+  readonly mtu: number;
+  readonly publicKey: string;
+  readonly listenPort: number;
+  readonly peersConnected: number;
+  readonly peers: number;
+  readonly actorsRunning: number;
+  readonly actors: number;
+  readonly restarts: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+  readonly receivedBps: number;
+  readonly sentBps: number;
+  readonly links: readonly LinkStatus[];
+  /** What a person should look at, in sentences; empty = all is well. */
+  readonly warnings: readonly string[];
+}
+
+export interface Top {
+  readonly status: Status;
+  readonly peers: readonly PeerStatus[];
+  readonly actors: readonly ActorStatus[];
+  readonly rings: readonly RingStatus[];
+}

@@ -1,0 +1,149 @@
+/** A control-server over a supervisor that only remembers what it was asked, and shared memory that the test fills in. */
+import path from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
+import { definition } from '../../src/actors/control-server.ts';
+import type { Actor } from '../../src/actors/kit/contract.ts';
+import { serveRpc } from '../../src/actors/kit/rpc.ts';
+import { HawserError } from '../../src/base/errors.ts';
+import type {
+  ActorRow,
+  ErrorRecord,
+  EventRecord,
+  InstanceInfo,
+  ReloadResult,
+  SharedMemory,
+  SupervisorApi,
+} from '../../src/control/supervisor-api.ts';
+import { counters, link, log, path as pathLayout, peer, ring } from '../../src/rings/layout.ts';
+import { createSessionMemory } from '../../src/rings/session-table.ts';
+import { createRowTable } from '../../src/rings/table.ts';
+import { createFakeAddon } from './fake-addon.ts';
+
+export class FakeSupervisor implements SupervisorApi {
+  readonly calls: string[] = [];
+  readonly shared: SharedMemory = {
+    peers: createRowTable(peer, 4),
+    paths: createRowTable(pathLayout, 4),
+    links: createRowTable(link, 2),
+    sessions: createSessionMemory(4, 128),
+    sealedLog: new SharedArrayBuffer(log.dataAt + 64),
+    rings: {
+      'tun-reader.outbound -> sealer.plain': createRing(1024),
+      'sealer.fibre -> wan-link.fibre.sealed': createRing(2048),
+    },
+    counters: {
+      sealer: new SharedArrayBuffer(counters.bytes),
+      'wan-link.fibre': new SharedArrayBuffer(counters.bytes),
+    },
+  };
+  rows: ActorRow[] = ['sealer', 'wan-link.fibre'].map((id, index) => ({
+    id,
+    role: id.split('.')[0] ?? id,
+    state: 'running',
+    threadId: index + 1,
+    restarts: 0,
+    lastExit: undefined,
+    startedAtMs: Date.now() - 60_000,
+  }));
+  log: EventRecord[] = [];
+  failures: ErrorRecord[] = [];
+  readonly #name: string;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  instance(): InstanceInfo {
+    return {
+      name: this.#name,
+      version: '9.8.7',
+      pid: 4242,
+      startedAtMs: Date.now() - 3_720_000,
+      configPath: '/etc/hawser/home.yaml',
+      placement: 'dedicated',
+      tunnel: { interface: 'hawser0', addresses: ['10.9.0.2/24'], mtu: 1420 },
+      publicKey: 'own-key',
+      listenPort: 51_820,
+      peers: [
+        { row: 1, name: 'hub', publicKey: 'hub-key', allowedIPs: ['10.9.0.0/24'], endpoints: ['203.0.113.1:51820'] },
+        { row: 2, name: 'phone', publicKey: 'phone-key', allowedIPs: [], endpoints: [] },
+      ],
+      links: [{ row: 0, name: 'fibre', interface: 'eth0' }],
+      topologyVersion: 1,
+    };
+  }
+
+  memory(): SharedMemory {
+    this.calls.push('memory');
+    return this.shared;
+  }
+
+  actors(): readonly ActorRow[] {
+    return this.rows;
+  }
+
+  events(sinceId: number): readonly EventRecord[] {
+    return this.log.filter((record) => record.id > sinceId);
+  }
+
+  errors(): readonly ErrorRecord[] {
+    return this.failures;
+  }
+
+  killActor(id: string): void {
+    if (!this.rows.some((row) => row.id === id)) {
+      throw new HawserError('NO_SUCH_ACTOR', `There is no actor "${id}"`, 'there are: sealer, wan-link.fibre');
+    }
+    this.calls.push(`kill ${id}`);
+  }
+
+  restartActor(id: string): void {
+    this.calls.push(`restart ${id}`);
+  }
+
+  hangActor(id: string): void {
+    this.calls.push(`hang ${id}`);
+  }
+
+  reload(): ReloadResult {
+    return { changes: ['peer new added'] };
+  }
+
+  stop(): void {
+    this.calls.push('stop');
+  }
+}
+
+function createRing(capacityBytes: number): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(ring.dataAt + capacityBytes);
+  const words = new Int32Array(memory);
+  words[ring.magicAt >> 2] = ring.magic;
+  words[ring.capacityAt >> 2] = capacityBytes;
+  return memory;
+}
+
+/** Starts the real control-server in this thread; its clock is `clock.nowUs` and it is turned by the test. */
+export async function startFakeInstance(runDirectory: string, name: string) {
+  const supervisor = new FakeSupervisor(name);
+  const addon = createFakeAddon(100_000_000);
+  const { port1, port2 } = new MessageChannel();
+  serveRpc(port1, supervisor);
+  const socketPath = path.join(runDirectory, `${name}.sock`);
+  const actor: Actor = await definition.start({
+    spec: {
+      id: 'control-server',
+      role: 'control-server',
+      settings: { socketPath },
+      ports: {},
+      fds: {},
+      wakeOn: [],
+      memory: {},
+    },
+    addon,
+    supervisor: port2,
+    emit: () => undefined,
+    wakeAt: () => undefined,
+    track: (promise) => promise,
+  });
+  return { supervisor, actor, clock: addon.clock, socketPath };
+}

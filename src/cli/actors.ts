@@ -5,8 +5,13 @@ import { ask } from './control-client.ts';
 import { type Column, formatTable, humanBytes, humanCount, humanDuration, humanMicros } from './humanize.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 
+interface ActorsOptions extends InstanceOptions {
+  readonly counters?: true;
+}
+
 export function addActorsCommand(program: Command): void {
   addInstanceCommand(program, 'actors', 'show the actors of a running instance')
+    .option('--counters', "with every actor's own counters")
     .addHelpText(
       'after',
       `
@@ -14,8 +19,12 @@ BEAT is the age of the last heartbeat, BUSY the share of time in turns that did 
 longest duration, WAITING what is in the rings the actor consumes. Rates are over the last 1 to 2 seconds.
 `,
     )
-    .action(async (options: InstanceOptions) => {
-      printResult(options, await ask<ActorStatus[]>(options, 'actors'), actorLines);
+    .action(async (options: ActorsOptions) => {
+      const actors = await ask<ActorStatus[]>(options, 'actors');
+      printResult(options, actors, (all) => [
+        ...actorLines(all),
+        ...(options.counters === true ? counterLines(all) : []),
+      ]);
     });
 }
 
@@ -39,4 +48,11 @@ export function actorLines(actors: readonly ActorStatus[]): string[] {
   const exits = actors.flatMap((actor) => (actor.lastExit === undefined ? [] : [`${actor.id}: ${actor.lastExit}`]));
   const table = formatTable(columns, actors, 'No actors are running.');
   return exits.length === 0 ? table : [...table, '', 'Last exits:', ...exits.map((line) => `  ${line}`)];
+}
+
+function counterLines(actors: readonly ActorStatus[]): string[] {
+  return actors.flatMap((actor) => {
+    const lines = Object.entries(actor.counters).map(([name, value]) => `  ${name.padEnd(36)}  ${value}`);
+    return lines.length === 0 ? [] : ['', `${actor.id}:`, ...lines];
+  });
 }

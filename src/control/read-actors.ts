@@ -1,4 +1,5 @@
 /** Actors and rings as rows: the supervisor's table joined with heartbeats, counters and ring headers in shared memory. */
+import { counterNames } from '../rings/counter-names.ts';
 import { counters, ring, runState } from '../rings/layout.ts';
 import type { Rates } from './rates.ts';
 import type { ActorStatus, RingStatus } from './rows.ts';
@@ -32,10 +33,11 @@ export class ActorReader {
     return rows.map((row) => {
       const memory = this.#memory.counters[row.id];
       const block = readBlock(memory ?? new SharedArrayBuffer(counters.bytes));
-      const inputs = rings.filter((one) => consumerOf(one.name) === row.id);
+      const inputs = rings.filter((one) => isConsumedBy(one.name, row.id));
       const rate = (what: string, value: number): number => rates.perSecond(`actor ${row.id} ${what}`, value, nowUs);
       return {
         ...row,
+        counters: memory === undefined ? {} : readCells(memory, row.role),
         activity: memory === undefined ? 'unknown' : block.activity,
         heartbeatAgeMs: block.beatAtUs === 0 ? 0 : Math.max(0, (nowUs - block.beatAtUs) / 1000),
         turns: block.turns,
@@ -54,10 +56,15 @@ export class ActorReader {
   }
 }
 
-/** `tun-reader.outbound -> sealer.plain` ends at `sealer`; an id may itself hold a dot (`wan-link.fibre.sealed`). */
-function consumerOf(ringName: string): string {
-  const port = ringName.split('-> ').at(-1) ?? '';
-  return port.slice(0, Math.max(0, port.lastIndexOf('.')));
+/** `… -> opener.received.fibre` ends at `opener`, `… -> wan-link.fibre.descriptors` at `wan-link.fibre`. */
+function isConsumedBy(ringName: string, actorId: string): boolean {
+  return ringName.split('-> ').at(-1)?.startsWith(`${actorId}.`) === true;
+}
+
+/** The actor's own counters by their names. */
+function readCells(memory: SharedArrayBuffer, role: string): Record<string, number> {
+  const cells = new Float64Array(memory, counters.cellsAt);
+  return Object.fromEntries((counterNames[role] ?? []).map(({ name }, index) => [name, cells[index] ?? 0]));
 }
 
 function readBlock(memory: SharedArrayBuffer) {

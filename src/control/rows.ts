@@ -103,6 +103,8 @@ export interface ActorStatus {
   /** What waits in the rings it consumes, and the fullest of them in percent. */
   readonly inputBytes: number;
   readonly inputPercent: number;
+  /** The role's own counters (`rings/counter-names.ts`). */
+  readonly counters: Readonly<Record<string, number>>;
 }
 
 export interface Status {

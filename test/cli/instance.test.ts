@@ -8,6 +8,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
+import { sealerCounters } from '../../src/rings/counter-names.ts';
 import {
   counters,
   link,
@@ -74,6 +75,7 @@ function fill(supervisor: FakeSupervisor): void {
   new Int32Array(block.buffer)[counters.stateAt >> 2] = runState.parked;
   block[counters.beatAt >> 3] = nowUs - 20_000;
   block[counters.longestTurnUsAt >> 3] = 1500;
+  block[(counters.cellsAt >> 3) + sealerCounters.codel] = 42;
   const plain = new Int32Array(shared.rings['tun-reader.outbound -> sealer.plain'] ?? new SharedArrayBuffer(0));
   plain[ring.tailAt >> 2] = -2_147_483_520;
   plain[ring.headAt >> 2] = 2_147_483_520;
@@ -129,6 +131,7 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
     (await ask('actors')).stdout,
     /^sealer +running +parked +1 +0 +20 ms +0\.0 % +0 us +1\.5 ms +0 +256 B +25 %$/m,
   );
+  t.match((await ask('actors', '--counters')).stdout, /^sealer:\n[\s\S]*^ {2}sealer_codel_packets +42$/m);
   t.match(await askJson('rings'), [{ usedBytes: 256, capacityBytes: 1024, publishedRecords: 12_345 }, {}]);
   t.match((await ask('top')).stdout, /^home[\s\S]*^PEER[\s\S]*^ACTOR/m, 'without a terminal top prints one frame');
 

@@ -29,7 +29,7 @@ export class FakeSupervisor implements SupervisorApi {
     sealedLog: new SharedArrayBuffer(log.dataAt + 64),
     rings: {
       'tun-reader.outbound -> sealer.plain': createRing(1024),
-      'sealer.fibre -> wan-link.fibre.sealed': createRing(2048),
+      'sealer.descriptors.fibre -> wan-link.fibre.descriptors': createRing(2048),
     },
     counters: {
       sealer: new SharedArrayBuffer(counters.bytes),
@@ -143,6 +143,7 @@ export async function startFakeInstance(runDirectory: string, name: string) {
     supervisor: port2,
     emit: () => undefined,
     wakeAt: () => undefined,
+    holdFdsUntil: () => undefined,
     track: (promise) => promise,
   });
   return { supervisor, actor, clock: addon.clock, socketPath };

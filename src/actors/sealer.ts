@@ -8,13 +8,13 @@ import { FairQueue } from '../bonding/fair-queue.ts';
 import { PathCredit } from '../bonding/path-credit.ts';
 import { facts, type Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
-import { frame, link, path, peer, session, trafficClass } from '../rings/layout.ts';
+import { frame, link, path, peer, recordType, session, trafficClass } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
-import type { RingConsumer } from '../rings/spsc-ring.ts';
+import type { RingConsumer, RingProducer } from '../rings/spsc-ring.ts';
 import { Stash } from '../rings/stash.ts';
 import { linkTable, pathTable, peerTable, type RowTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
-import { bytesOf, consumer, memoryOf, nativePort, Throughput } from './kit/ports.ts';
+import { bytesOf, consumer, memoryOf, nativePort, producer, Throughput } from './kit/ports.ts';
 
 export const definition: ActorDefinition = {
   role: 'sealer',
@@ -35,6 +35,7 @@ const framesPerTurn = 16;
 /** What waits for a session is dropped after a handshake's lifetime of tries would be pointless: WireGuard keeps it 90 s, people do not. */
 const sessionPatienceUs = 5_000_000;
 const expiryCheckUs = 500_000;
+const requestSpacingUs = 1_000;
 
 class SealerActor implements Actor {
   readonly #context: ActorContext;
@@ -46,6 +47,8 @@ class SealerActor implements Actor {
   readonly #links: RowTable;
   readonly #stash: Stash;
   readonly #frames: RingConsumer;
+  readonly #requests: RingProducer;
+  readonly #requestedUs: number[] = [];
   readonly #facts = new Int32Array(64 * facts.columns);
   readonly #frameBytes = new Uint8Array(2048);
   readonly #queues: (FairQueue | undefined)[] = [];
@@ -69,6 +72,7 @@ class SealerActor implements Actor {
     this.#links = linkTable(memoryOf(spec, 'links'));
     this.#stash = new Stash(memoryOf(spec, 'stash'));
     this.#frames = consumer(spec, 'frames');
+    this.#requests = producer(context, 'requests');
     this.#throughput = new Throughput(spec);
     this.#sealer = new addon.Sealer({
       plain: nativePort(spec, 'plain'),
@@ -193,7 +197,7 @@ class SealerActor implements Actor {
     this.#stash.keep(slot, row, kind, this.#facts[at + facts.flow] as number, bytes, nowUs);
     this.#throughput.count(sealerCounters.stashed, 1);
     this.#enqueue(slot);
-    if (this.#peers.int(row, peer.sendSlotAt) < 0) this.#wantHandshake(row);
+    if (this.#peers.int(row, peer.sendSlotAt) < 0) this.#wantHandshake(row, nowUs);
     return 1;
   }
 
@@ -282,13 +286,13 @@ class SealerActor implements Actor {
   #begin(row: number, slot: number, kind: number, nowUs: number): boolean {
     const pathRow = this.#peers.int(row, peer.pathAt);
     if (slot < 0 || pathRow < 0) {
-      this.#wantHandshake(row);
+      this.#wantHandshake(row, nowUs);
       return false;
     }
     const linkRow = this.#paths.int(pathRow, path.linkAt);
     if (this.#sealer.begin(slot, pathRow, kind, this.#mtu, nowUs, linkRow) === 0) return true;
     this.#throughput.count(sealerCounters.sealFailed, 1);
-    this.#wantHandshake(row);
+    this.#wantHandshake(row, nowUs);
     return false;
   }
 
@@ -307,8 +311,16 @@ class SealerActor implements Actor {
     return bytes;
   }
 
-  #wantHandshake(row: number): void {
+  /** At most one request a millisecond and peer: a flood without a session must not keep the session-manager awake. */
+  #wantHandshake(row: number, nowUs: number): void {
     this.#peers.addInt(row, peer.handshakeWantedAt, 1);
+    if (nowUs < (this.#requestedUs[row] ?? 0) + requestSpacingUs) return;
+    this.#requestedUs[row] = nowUs;
+    const at = this.#requests.claim(4);
+    if (at < 0) return;
+    this.#requests.view.setInt32(at, row, true);
+    this.#requests.commit(4, recordType.handshakeWanted);
+    this.#requests.publish();
   }
 
   #expire(nowUs: number): void {

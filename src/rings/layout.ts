@@ -59,6 +59,8 @@ export const recordType = {
   frameIn: 7,
   /** opener → session-manager: an authenticated packet came from elsewhere than its path says (a `received` header). */
   roamed: 8,
+  /** sealer → session-manager: i32 peer row; data waits and no key slot serves (wakes it; `peer.handshakeWantedAt` says the same). */
+  handshakeWanted: 9,
 } as const;
 
 /** Header of a train record; the packet is 8-byte aligned and its virtio_net_hdr (10 bytes) ends where it begins. */

@@ -28,6 +28,7 @@ const ringBytes = {
   received: 4 * mib,
   handshakes: 256 * kib,
   frames: 256 * kib,
+  requests: 4 * kib,
 } as const;
 
 /** Tables are made once for the life of the process, so a reload may only grow into their spare rows. */
@@ -185,6 +186,7 @@ function planRings(links: readonly string[]): RingPlan[] {
     ]),
     ring('opener.plain -> tun-writer.inbound', ringBytes.train),
     ring('session-manager.frames -> sealer.frames', ringBytes.frames),
+    ring('sealer.requests -> session-manager.requests', ringBytes.requests),
     ring('opener.events -> session-manager.events', ringBytes.frames),
   ];
 }

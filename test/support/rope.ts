@@ -80,6 +80,7 @@ export class RopeEnd {
         {
           plain: 'plain',
           frames: 'frames',
+          requests: 'requests',
           [`descriptors.${linkName}`]: 'descriptors',
         },
       ),

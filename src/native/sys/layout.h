@@ -141,6 +141,7 @@
   X(recordType, frameOut, 6) \
   X(recordType, frameIn, 7) \
   X(recordType, roamed, 8) \
+  X(recordType, handshakeWanted, 9) \
   X(ring, magic, 1213353543) \
   X(ring, magicAt, 0) \
   X(ring, capacityAt, 4) \

@@ -77,11 +77,13 @@ static _Atomic double sent_at;
 static void *sleeper(void *unused) {
   (void)unused;
   struct pollfd item = {.fd = bell, .events = POLLIN};
-  for (int i = 0; i < wake_count; i++) {
+  /* On a busy machine two rings may fall into one wake-up: it counts for both. */
+  for (int i = 0; i < wake_count;) {
     uint64_t value;
     poll(&item, 1, -1);
-    latencies[i] = now_us() - atomic_load(&sent_at);
+    double latency = now_us() - atomic_load(&sent_at);
     if (read(bell, &value, 8) != 8) abort();
+    while (value-- > 0 && i < wake_count) latencies[i++] = latency;
   }
   return NULL;
 }

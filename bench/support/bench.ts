@@ -26,6 +26,9 @@ export function formatNumber(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(size >= 100 ? 1 : size >= 1 ? 2 : 4);
 }
 
+/** No measurement takes that long; one that does hangs. */
+const measureTimeoutMs = 120_000;
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const upper = sorted[sorted.length >> 1] ?? Number.NaN;
@@ -59,7 +62,8 @@ export function measure(moduleUrl: string, words: readonly string[]): readonly n
 
 /** Runs any program whose last line is a JSON array of numbers. */
 export function runForNumbers(command: string, args: readonly string[]): readonly number[] {
-  const run = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const timeout = measureTimeoutMs;
+  const run = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], timeout });
   const what = `${path.basename(command)} ${args.join(' ')}`;
   if (run.error !== undefined) throw run.error;
   if (run.status !== 0) throw new Error(`${what}: ${run.signal ?? `exit ${run.status}`}`);

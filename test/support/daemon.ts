@@ -64,19 +64,21 @@ export class Daemon {
   readonly logPath: string;
   readonly interface: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #runDirectory: string;
   #child: ChildProcess | undefined;
 
   /** Writes key files and configuration; nothing runs yet. */
   constructor(lab: Lab, host: Host, options: DaemonOptions) {
     this.host = host;
-    this.name = options.instance === undefined ? host.namespace : `${host.namespace}-${options.instance}`;
+    this.name = options.instance ?? host.name;
+    this.#runDirectory = path.join(lab.folder, 'run');
     this.interface = options.interface ?? 'hawser0';
     const folder = path.join(lab.folder, this.name);
     mkdirSync(folder, { recursive: true });
     this.configPath = path.join(folder, 'hawser.yaml');
     this.logPath = path.join(folder, 'log');
     this.#env = { ...process.env, ...options.env };
-    writeFileSync(this.configPath, configText(this.name, this.interface, folder, options));
+    writeFileSync(this.configPath, configText(this.name, this.interface, folder, this.#runDirectory, options));
   }
 
   get pid(): number {
@@ -105,7 +107,7 @@ export class Daemon {
   }
 
   cli(...args: string[]): ReturnType<typeof runCli> {
-    return runCli([...args, '--name', this.name]);
+    return runCli([...args, '--name', this.name, '--run-directory', this.#runDirectory]);
   }
 
   /** `hawser COMMAND --json`, parsed; throws with the CLI's message. */
@@ -148,7 +150,13 @@ export class Daemon {
 }
 
 /** JSON is YAML 1.2. */
-function configText(name: string, tunnelInterface: string, folder: string, options: DaemonOptions): string {
+function configText(
+  name: string,
+  tunnelInterface: string,
+  folder: string,
+  runDirectory: string,
+  options: DaemonOptions,
+): string {
   const writeSecret = (file: string, text: string) => {
     writeFileSync(path.join(folder, file), `${text}\n`, { mode: 0o600 });
     return path.join(folder, file);
@@ -164,7 +172,11 @@ function configText(name: string, tunnelInterface: string, folder: string, optio
       ...(presharedKey === undefined ? {} : { presharedKeyFile: writeSecret(`${peer.name}.psk`, presharedKey) }),
     })),
     ...more,
-    runtime: { stateDirectory: path.join(folder, 'state'), ...(typeof runtime === 'object' ? runtime : {}) },
+    runtime: {
+      runDirectory,
+      stateDirectory: path.join(folder, 'state'),
+      ...(typeof runtime === 'object' ? runtime : {}),
+    },
   };
   return JSON.stringify(config, undefined, 2);
 }

@@ -5,26 +5,33 @@ import { packageVersion } from '../base/package-info.ts';
 import { reportError } from './exit.ts';
 
 type AddCommand = (program: Command) => void;
-
 /** Loaded when asked for: `hawser status` must not wait for the 80 ms that the configuration's parser takes to load. */
-const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
-  up: async () => (await import('./up.ts')).addUpCommand,
-  topology: async () => (await import('./topology.ts')).addTopologyCommand,
-  keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
-  init: async () => (await import('./init.ts')).addInitCommand,
-  import: async () => (await import('./import.ts')).addImportCommand,
-  check: async () => (await import('./check.ts')).addCheckCommand,
-  schema: async () => (await import('./schema.ts')).addSchemaCommand,
-  status: async () => (await import('./status.ts')).addStatusCommand,
-  peers: async () => (await import('./peers.ts')).addPeersCommand,
-  paths: async () => (await import('./paths.ts')).addPathsCommand,
-  actors: async () => (await import('./actors.ts')).addActorsCommand,
-  rings: async () => (await import('./rings.ts')).addRingsCommand,
-  top: async () => (await import('./top.ts')).addTopCommand,
-  events: async () => (await import('./events.ts')).addEventsCommand,
-  errors: async () => (await import('./errors.ts')).addErrorsCommand,
-  actor: async () => (await import('./actor.ts')).addActorCommand,
-  reload: async () => (await import('./reload.ts')).addReloadCommand,
+type Commands = Readonly<Record<string, () => Promise<AddCommand>>>;
+
+const groups: Readonly<Record<string, Commands>> = {
+  'Set up:': {
+    init: async () => (await import('./init.ts')).addInitCommand,
+    import: async () => (await import('./import.ts')).addImportCommand,
+    keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
+    check: async () => (await import('./check.ts')).addCheckCommand,
+    schema: async () => (await import('./schema.ts')).addSchemaCommand,
+    topology: async () => (await import('./topology.ts')).addTopologyCommand,
+  },
+  'Run:': {
+    up: async () => (await import('./up.ts')).addUpCommand,
+    reload: async () => (await import('./reload.ts')).addReloadCommand,
+    actor: async () => (await import('./actor.ts')).addActorCommand,
+  },
+  'Watch:': {
+    status: async () => (await import('./status.ts')).addStatusCommand,
+    peers: async () => (await import('./peers.ts')).addPeersCommand,
+    paths: async () => (await import('./paths.ts')).addPathsCommand,
+    actors: async () => (await import('./actors.ts')).addActorsCommand,
+    rings: async () => (await import('./rings.ts')).addRingsCommand,
+    top: async () => (await import('./top.ts')).addTopCommand,
+    events: async () => (await import('./events.ts')).addEventsCommand,
+    errors: async () => (await import('./errors.ts')).addErrorsCommand,
+  },
 };
 
 const examples = `
@@ -43,10 +50,14 @@ async function buildProgram(word: string): Promise<Command> {
     .showHelpAfterError('(hawser --help lists the commands)')
     .addHelpText('after', examples)
     .exitOverride();
-  const wanted = Object.hasOwn(commands, word) ? [word] : Object.keys(commands);
-  for (const name of wanted) {
-    const add = await commands[name]?.();
-    add?.(program);
+  const isKnown = Object.values(groups).some((commands) => Object.hasOwn(commands, word));
+  for (const [heading, commands] of Object.entries(groups)) {
+    program.commandsGroup(heading);
+    for (const [name, load] of Object.entries(commands)) {
+      if (isKnown && name !== word) continue;
+      const add = await load();
+      add(program);
+    }
   }
   for (const command of program.commands) command.exitOverride();
   return program;

@@ -184,7 +184,7 @@ export interface SchemaNode {
 export function configJsonSchema(): Record<string, unknown> {
   return {
     ...z.toJSONSchema(schema, { io: 'input' }),
-    $id: 'https://hawser.invalid/config.schema.json',
+    $id: 'urn:hawser:configuration',
     title: 'Hawser configuration',
   };
 }

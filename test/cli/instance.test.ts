@@ -160,6 +160,8 @@ t.test('rates come from two samples of the counters', async (t) => {
   block[counters.busyUsAt >> 3] = 500_000;
   t.match(await ask('peers'), [{ receivedBps: 4_000_000 }, { receivedBps: 0 }]);
   t.match(await ask('actors'), [{ packetsPerSecond: 2500, busyPercent: 25 }, { packetsPerSecond: 0 }]);
+  peerTable(supervisor.shared.peers).setNumber(1, peer.receivedBytesAt, 5);
+  t.match(await ask('peers'), [{ receivedBps: 0 }, {}], 'a counter that began anew has no rate');
 });
 
 t.test('actor, reload, events and errors reach the supervisor, and its refusals reach the person', async (t) => {

@@ -176,6 +176,7 @@ t.test('nearest() finds the key that was meant and offers none when nothing is n
   t.equal(nearest('endpoint', known), 'endpoints');
   t.equal(nearest('pulbicKey', known), 'publicKey');
   t.equal(nearest('presharedKey', known), 'presharedKeyFile');
+  t.equal(nearest('mut', ['interface', 'mtu']), 'mtu', 'two neighbours swapped are one mistake');
   t.equal(nearest('colour', known), undefined);
 });
 

@@ -1,4 +1,5 @@
 /** The tunnel's network in namespaces: what is applied, what endpoint traffic does meanwhile, and that nothing is left. */
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,6 +16,7 @@ import { echoUdp } from '../support/traffic.ts';
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
 const program = path.join(import.meta.dirname, '../support/network-program.js');
+const dnsProgram = path.join(import.meta.dirname, '../support/dns-program.js');
 const fwmark = 0x68770001;
 const echoPort = 7001;
 /** The server beyond the router, where the default route leads. */
@@ -52,6 +54,7 @@ function ask(host: Host, mark: number, address: string): string | undefined {
 
 interface Scene {
   readonly client: Host;
+  readonly server: Host;
   readonly plan: NetworkPlan;
   apply(change?: Partial<NetworkPlan>): NetworkAnswer;
   remove(): NetworkAnswer;
@@ -110,6 +113,7 @@ async function stage(t: Test, change: Partial<NetworkPlan> = {}): Promise<Scene>
   const plan = makePlan(runDirectory, change);
   return {
     client,
+    server,
     plan,
     apply: (other = {}) => call(client, { action: 'apply', plan: { ...plan, ...other } }),
     remove: () => call(client, { action: 'remove', plan }),
@@ -170,6 +174,26 @@ t.test('a default route through the tunnel leaves marked packets outside', optio
   remove();
   t.same(differences(before, snapshot()), []);
   t.equal(ask(client, 0, far.v4), 'answered', 'open: the ordinary routes serve again');
+});
+
+t.test('a host name resolves outside the tunnel while the default route leads into it', options, async (t) => {
+  const { client, server, apply, remove, plan } = await stage(t, { routes: cidrs(...everything), onExit: 'closed' });
+  const zone = { 'hub.example.net': { alias: 'real.example.net' }, 'real.example.net': { a: [far.v4] } };
+  const dns = server.spawn(process.execPath, [dnsProgram, JSON.stringify(zone)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(dns.stdout ?? dns, 'data');
+  const resolvFile = path.join(plan.runDirectory, 'resolv.conf');
+  writeFileSync(resolvFile, `nameserver ${far.v6}\noptions timeout:1 attempts:1\n`);
+  const resolve = (mark: number) =>
+    call(client, { action: 'resolve', fwmark: mark, host: 'hub.example.net', resolvFile });
+  t.same(resolve(plan.fwmark).addresses, [far.v4], 'before the tunnel is up');
+  t.equal(apply().error, undefined);
+  t.same(resolve(plan.fwmark).addresses, [far.v4], 'while it is up, and nobody at its other end');
+  t.match(resolve(0).error, /no answer from 2001:db8:5::1/, 'unmarked questions would go into the tunnel');
+  remove();
+  t.same(resolve(plan.fwmark).addresses, [far.v4], 'after a closed stop');
+  t.match(resolve(0).error, /says EHOSTUNREACH/);
 });
 
 t.test('marked packets are answered where rp_filter is strict', options, async (t) => {

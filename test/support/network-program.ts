@@ -6,10 +6,12 @@ import { messageOf } from '../../src/base/errors.ts';
 import { parseCidr } from '../../src/config/address.ts';
 import { applyNetwork, describeLeftovers, releaseClosed, removeNetwork } from '../../src/io/network/network.ts';
 import type { NetworkPlan } from '../../src/io/network/plan.ts';
+import { Resolver } from '../../src/io/resolver.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 
 export type NetworkCall =
   | { readonly action: 'apply' | 'remove' | 'release' | 'describe'; readonly plan: NetworkPlan }
+  | { readonly action: 'resolve'; readonly fwmark: number; readonly host: string; readonly resolvFile: string }
   /** Sends one datagram that carries `fwmark` (0 = none) and waits for an answer. */
   | { readonly action: 'ask'; readonly fwmark: number; readonly address: string; readonly port: number };
 
@@ -20,11 +22,12 @@ export interface NetworkAnswer {
   readonly leftovers?: readonly string[];
   /** `answered`, or the name of the errno. */
   readonly outcome?: string;
+  readonly addresses?: readonly string[];
 }
 
 const answerTimeoutMs = 300;
 
-function run(addon: Addon, call: NetworkCall): NetworkAnswer {
+async function run(addon: Addon, call: NetworkCall): Promise<NetworkAnswer> {
   switch (call.action) {
     case 'apply':
       return applyNetwork(addon, call.plan);
@@ -36,6 +39,10 @@ function run(addon: Addon, call: NetworkCall): NetworkAnswer {
     }
     case 'describe':
       return { leftovers: describeLeftovers(addon, call.plan.name) };
+    case 'resolve': {
+      const resolver = new Resolver(addon, { fwmark: call.fwmark, resolvFile: call.resolvFile });
+      return { addresses: (await resolver.resolve(call.host)).addresses.map(({ address }) => address) };
+    }
     case 'ask':
       return { outcome: ask(addon, call.fwmark, call.address, call.port) };
   }
@@ -55,14 +62,14 @@ function ask(addon: Addon, fwmark: number, text: string, port: number): string {
   }
 }
 
-function main(): void {
+async function main(): Promise<void> {
   let answer: NetworkAnswer;
   try {
-    answer = run(loadAddon(), JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as NetworkCall);
+    answer = await run(loadAddon(), JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as NetworkCall);
   } catch (error) {
     answer = { error: messageOf(error) };
   }
   process.stdout.write(JSON.stringify(answer));
 }
 
-main();
+await main();

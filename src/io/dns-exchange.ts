@@ -1,0 +1,220 @@
+/**
+ * Asks DNS servers for the A and AAAA records of one name over marked sockets. The next server is asked while the slow ones
+ * may still answer, so that a dead first server costs a second, not its whole timeout. Sockets are polled from timers with
+ * calls that never block: Node's dgram adopts no descriptor, and marks none.
+ */
+import { randomInt } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getSystemErrorName } from 'node:util';
+import { HawserError } from '../base/errors.ts';
+import type { NetworkApi } from '../native/network-api.ts';
+import {
+  type DnsQuestion,
+  type DnsReply,
+  dnsCode,
+  dnsMostBytes,
+  dnsQueryEmit,
+  dnsReplyParse,
+  dnsType,
+} from '../wire/dns.ts';
+import type { NameServer, ResolverSettings } from './name-sources.ts';
+
+export type DnsSockets = Pick<NetworkApi, 'openMarkedUdp' | 'connectUdp' | 'sendBytes' | 'receiveBytes'>;
+
+export interface DnsAddresses {
+  /** Hexadecimal, IPv6 and IPv4. */
+  readonly addresses: readonly string[];
+  readonly ttlSeconds: number;
+}
+
+/** Where the sockets go: the daemon's mark, and the interfaces to leave by ('' = the kernel's choice), tried in turn. */
+export interface DnsWay {
+  readonly fwmark: number;
+  readonly interfaces: readonly string[];
+}
+
+/** RFC 1035 section 4.2.1 */
+const dnsPort = 53;
+/** After it the next server is asked beside the one that is silent. */
+const staggerMs = 1000;
+/** How long the other family is waited for once one has addresses: RFC 8305 section 3 says 50; lossy links need more. */
+const otherFamilyMs = 250;
+const fastestPollMs = 2;
+const slowestPollMs = 20;
+const eagain = -11;
+/** A response of fewer bytes than any we accept, or a cut one: not an error of the socket. */
+const emsgsize = -90;
+
+interface Attempt {
+  readonly server: NameServer;
+  readonly fd: number;
+  /** Not answered yet. */
+  readonly open: Set<DnsQuestion>;
+}
+
+/** Rejects with ENOTFOUND when the name does not exist, with EAI_AGAIN when no server answered. */
+export async function askServers(
+  addon: DnsSockets,
+  way: DnsWay,
+  settings: ResolverSettings,
+  name: string,
+  signal: AbortSignal,
+): Promise<DnsAddresses> {
+  const exchange = new Exchange(addon, way, settings, name);
+  try {
+    let pollMs = fastestPollMs;
+    while (!exchange.turn(performance.now())) {
+      await sleep(pollMs, undefined, { signal });
+      pollMs = Math.min(pollMs * 2, slowestPollMs);
+    }
+    return exchange.result();
+  } finally {
+    exchange.close();
+  }
+}
+
+class Exchange {
+  readonly #addon: DnsSockets;
+  readonly #way: DnsWay;
+  readonly #name: string;
+  readonly #timeoutMs: number;
+  /** Server and interface of the attempts still to come. */
+  readonly #waiting: { readonly server: NameServer; readonly interfaceName: string }[];
+  readonly #attempts = new Set<Attempt>();
+  readonly #replies = new Map<DnsQuestion['type'], DnsReply>();
+  readonly #complaints = new Set<string>();
+  readonly #received = new Uint8Array(dnsMostBytes);
+  #nextAttemptMs = 0;
+  #deadlineMs = 0;
+  #firstAddressesMs = Number.POSITIVE_INFINITY;
+
+  constructor(addon: DnsSockets, way: DnsWay, settings: ResolverSettings, name: string) {
+    this.#addon = addon;
+    this.#way = way;
+    this.#name = name;
+    this.#timeoutMs = settings.timeoutMs;
+    const round = settings.servers.flatMap((server) =>
+      way.interfaces.map((interfaceName) => ({ server, interfaceName })),
+    );
+    this.#waiting = Array.from({ length: settings.attempts }, () => round).flat();
+  }
+
+  /** Does what can be done now; true when there is nothing more to wait for. */
+  turn(nowMs: number): boolean {
+    for (const attempt of this.#attempts) this.#receive(attempt, nowMs);
+    if (this.#isSettled(nowMs)) return true;
+    // An attempt that fails at once (no route, nobody listening) makes room for the next in the same turn.
+    while (this.#waiting.length > 0 && nowMs >= this.#nextAttemptMs) this.#startNext(nowMs);
+    return this.#waiting.length === 0 && (nowMs >= this.#deadlineMs || this.#attempts.size === 0);
+  }
+
+  result(): DnsAddresses {
+    const replies = [...this.#replies.values()];
+    const addresses = replies.flatMap((reply) => reply.addresses);
+    if (addresses.length > 0) {
+      const lives = replies.filter((reply) => reply.addresses.length > 0).map((reply) => reply.ttlSeconds);
+      return { addresses, ttlSeconds: Math.min(...lives) };
+    }
+    if (replies.length > 0) {
+      const why = replies.some((reply) => reply.code === dnsCode.noSuchName) ? 'no such name' : 'it has no address';
+      throw new HawserError(
+        'ENOTFOUND',
+        `Cannot resolve "${this.#name}": ${why}`,
+        'check its spelling and its DNS zone',
+      );
+    }
+    const silent = [...this.#attempts].map((attempt) => `no answer from ${attempt.server.address}`);
+    const complaints = [...new Set([...this.#complaints, ...silent])].join(', ');
+    const remedy = 'see the nameservers of /etc/resolv.conf, or put the address into the configuration';
+    throw new HawserError('EAI_AGAIN', `Cannot resolve "${this.#name}": ${complaints}`, remedy);
+  }
+
+  close(): void {
+    for (const attempt of this.#attempts) this.#end(attempt);
+  }
+
+  #isSettled(nowMs: number): boolean {
+    return this.#replies.size === 2 || nowMs >= this.#firstAddressesMs + otherFamilyMs;
+  }
+
+  #startNext(nowMs: number): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    const questions = ([dnsType.aaaa, dnsType.a] as const)
+      .filter((type) => !this.#replies.has(type))
+      .map((type): DnsQuestion => ({ id: randomInt(0x10000), name: this.#name, type }));
+    const fd = this.#open(next.server, next.interfaceName);
+    if (fd === undefined) return;
+    const query = new Uint8Array(dnsMostBytes);
+    for (const question of questions) {
+      const sent = this.#addon.sendBytes(fd, query.subarray(0, dnsQueryEmit(query, 0, question)));
+      if (sent >= 0) continue;
+      this.#complain(next.server, getSystemErrorName(sent));
+      closeSync(fd);
+      return;
+    }
+    this.#attempts.add({ server: next.server, fd, open: new Set(questions) });
+    this.#nextAttemptMs = nowMs + Math.min(staggerMs, this.#timeoutMs);
+    this.#deadlineMs = nowMs + this.#timeoutMs;
+  }
+
+  #open(server: NameServer, interfaceName: string): number | undefined {
+    let fd: number;
+    try {
+      fd = this.#addon.openMarkedUdp(server.family, this.#way.fwmark, interfaceName);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.#complain(server, error.message);
+      return undefined;
+    }
+    const address = Buffer.from(server.addressHex, 'hex');
+    const connected = this.#addon.connectUdp(fd, address, dnsPort, server.scopeId);
+    if (connected === 0) return fd;
+    this.#complain(server, getSystemErrorName(connected));
+    closeSync(fd);
+    return undefined;
+  }
+
+  #receive(attempt: Attempt, nowMs: number): void {
+    for (;;) {
+      const length = this.#addon.receiveBytes(attempt.fd, this.#received, 0);
+      if (length === eagain) return;
+      if (length === emsgsize) continue;
+      if (length < 0) {
+        this.#complain(attempt.server, getSystemErrorName(length));
+        this.#nextAttemptMs = nowMs;
+        this.#end(attempt);
+        return;
+      }
+      for (const question of attempt.open) this.#take(attempt, question, length, nowMs);
+      if (attempt.open.size === 0) {
+        this.#end(attempt);
+        return;
+      }
+    }
+  }
+
+  #end(attempt: Attempt): void {
+    this.#attempts.delete(attempt);
+    closeSync(attempt.fd);
+  }
+
+  #take(attempt: Attempt, question: DnsQuestion, length: number, nowMs: number): void {
+    const reply = dnsReplyParse(this.#received, length, question);
+    if (reply === undefined) return;
+    attempt.open.delete(question);
+    if (this.#replies.has(question.type)) return;
+    if (reply.code !== dnsCode.ok && reply.code !== dnsCode.noSuchName) {
+      this.#complain(attempt.server, `code ${reply.code}`);
+      this.#nextAttemptMs = nowMs;
+      return;
+    }
+    this.#replies.set(question.type, reply);
+    if (reply.addresses.length > 0) this.#firstAddressesMs = Math.min(this.#firstAddressesMs, nowMs);
+  }
+
+  #complain(server: NameServer, what: string): void {
+    this.#complaints.add(`${server.address} says ${what}`);
+  }
+}

@@ -1,0 +1,99 @@
+/** What the system's files say about names: /etc/hosts and /etc/resolv.conf, read anew at each question. */
+import { readFileSync } from 'node:fs';
+import { parseCidr } from '../config/address.ts';
+
+export interface NameServer {
+  readonly family: 4 | 6;
+  readonly address: string;
+  readonly addressHex: string;
+  /** Interface index of a link-local address, else 0. */
+  readonly scopeId: number;
+}
+
+export interface ResolverSettings {
+  readonly servers: readonly NameServer[];
+  /** For one server to answer. */
+  readonly timeoutMs: number;
+  /** How often each server is asked. */
+  readonly attempts: number;
+}
+
+/** resolv.conf(5): MAXNS, RES_TIMEOUT, RES_DFLRETRY and the caps of timeout and attempts. */
+const mostServers = 3;
+const defaults = { timeoutSeconds: 5, attempts: 2, mostTimeoutSeconds: 30, mostAttempts: 5 } as const;
+/** systemd-resolved listens there; it forwards unmarked, that is into the tunnel. */
+const stubAddress = '127.0.0.53';
+/** resolved lists the servers behind its stub here (systemd-resolved.service(8)). */
+const resolvedFile = '/run/systemd/resolve/resolv.conf';
+
+/** Addresses of `name` in a hosts file, as canonical text. */
+export function findInHosts(text: string, name: string): readonly string[] {
+  const found: string[] = [];
+  for (const line of text.split('\n')) {
+    const [address = '', ...names] = wordsOf(line, '#');
+    if (!names.some((other) => other.toLowerCase() === name)) continue;
+    const parsed = parseCidr(address);
+    if (parsed !== undefined && !address.includes('/')) found.push(parsed.address);
+  }
+  return found;
+}
+
+/** `scopeOf` gives the index of an interface's name, 0 if there is none. */
+export function parseResolvConf(text: string, scopeOf: (zone: string) => number): ResolverSettings {
+  const servers: NameServer[] = [];
+  let timeoutMs = defaults.timeoutSeconds * 1000;
+  let attempts: number = defaults.attempts;
+  for (const line of text.split('\n')) {
+    const [keyword, ...words] = wordsOf(line, '#').flatMap((word) => (word.startsWith(';') ? [] : [word]));
+    if (keyword === 'nameserver') {
+      const server = parseServer(words[0] ?? '', scopeOf);
+      if (server !== undefined && servers.length < mostServers) servers.push(server);
+    } else if (keyword === 'options') {
+      timeoutMs = 1000 * optionOf(words, 'timeout', timeoutMs / 1000, defaults.mostTimeoutSeconds);
+      attempts = optionOf(words, 'attempts', attempts, defaults.mostAttempts);
+    }
+  }
+  if (servers.length === 0) servers.push({ family: 4, address: '127.0.0.1', addressHex: '7f000001', scopeId: 0 });
+  return { servers, timeoutMs, attempts };
+}
+
+/** Reads the system's settings, those behind systemd-resolved's stub instead of the stub. */
+export function readResolverSettings(file: string): ResolverSettings {
+  const settings = parseResolvConf(readOrEmpty(file), interfaceIndexOf);
+  if (settings.servers.some((server) => server.address !== stubAddress)) return settings;
+  const behind = readOrEmpty(resolvedFile);
+  return behind === '' ? settings : parseResolvConf(behind, interfaceIndexOf);
+}
+
+/** A file that does not exist says nothing; resolv.conf(5) and hosts(5) may both be absent. */
+export function readOrEmpty(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return '';
+    throw error;
+  }
+}
+
+function interfaceIndexOf(zone: string): number {
+  const index = Number(/^\d+$/.test(zone) ? zone : readOrEmpty(`/sys/class/net/${zone}/ifindex`));
+  return Number.isInteger(index) ? index : 0;
+}
+
+function parseServer(text: string, scopeOf: (zone: string) => number): NameServer | undefined {
+  const [literal = '', zone] = text.split('%');
+  const parsed = literal.includes('/') ? undefined : parseCidr(literal);
+  if (parsed === undefined) return undefined;
+  const { family, address, addressHex } = parsed;
+  return { family, address, addressHex, scopeId: zone === undefined ? 0 : scopeOf(zone) };
+}
+
+function optionOf(words: readonly string[], name: string, otherwise: number, most: number): number {
+  const value = Number(words.findLast((word) => word.startsWith(`${name}:`))?.slice(name.length + 1));
+  return Number.isInteger(value) && value > 0 ? Math.min(value, most) : otherwise;
+}
+
+function wordsOf(line: string, comment: string): string[] {
+  const end = line.indexOf(comment);
+  return (end < 0 ? line : line.slice(0, end)).split(/\s+/).filter((word) => word !== '');
+}

@@ -1,0 +1,208 @@
+/**
+ * Turns an endpoint's host name into addresses while the tunnel is down or up: literals, /etc/hosts, then DNS over sockets
+ * that carry the daemon's mark and thus stay outside the tunnel. nsswitch is not consulted. Answers are kept for their time
+ * to live, and the last good answer is better than none when the servers are silent.
+ */
+import { closeSync } from 'node:fs';
+import { domainToASCII } from 'node:url';
+import { HawserError, messageOf } from '../base/errors.ts';
+import { parseCidr } from '../config/address.ts';
+import { dnsNameIsValid } from '../wire/dns.ts';
+import { askServers, type DnsSockets, type DnsWay } from './dns-exchange.ts';
+import { findInHosts, readOrEmpty, readResolverSettings } from './name-sources.ts';
+
+export interface ResolvedAddress {
+  readonly family: 4 | 6;
+  readonly address: string;
+  readonly addressHex: string;
+}
+
+export interface Resolution {
+  /** Never empty; those that no route leads to stand last. */
+  readonly addresses: readonly ResolvedAddress[];
+  readonly source: 'literal' | 'hosts' | 'dns';
+  /** Until when it is served from memory; milliseconds of the resolver's clock. */
+  readonly expiresAtMs: number;
+  /** The servers failed, and this is an answer that has expired. */
+  readonly isStale: boolean;
+}
+
+export interface ResolverOptions {
+  readonly fwmark: number;
+  /** Interfaces that questions may leave by; '' = the kernel's choice. Each server is asked by one after the other. */
+  readonly interfaces?: readonly string[];
+  readonly hostsFile?: string;
+  readonly resolvFile?: string;
+  /** The clock, and the bounds of the pause between two questions of a watch; for tests. */
+  readonly nowMs?: () => number;
+  readonly watchEveryMs?: { readonly least: number; readonly most: number };
+}
+
+/** A record of 0 seconds would be asked for at each handshake. */
+const leastLifeMs = 5_000;
+const mostLifeMs = 24 * 3600_000;
+/** How long a file's answer and a failure are believed. */
+const hostsLifeMs = 30_000;
+const failureLifeMs = 5_000;
+/** How often a watched name is asked for again. */
+const watchEveryMs = { least: 30_000, most: 3600_000 } as const;
+/** Any port serves to ask the kernel for a route. */
+const anyPort = 9;
+
+export class Resolver {
+  readonly #addon: DnsSockets;
+  readonly #way: DnsWay;
+  readonly #files: { readonly hosts: string; readonly resolv: string };
+  readonly #nowMs: () => number;
+  readonly #watchEveryMs: { readonly least: number; readonly most: number };
+  readonly #cache = new Map<string, Resolution>();
+  readonly #failures = new Map<string, { readonly error: HawserError; readonly untilMs: number }>();
+  readonly #pending = new Map<string, Promise<Resolution>>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #abort = new AbortController();
+
+  constructor(addon: DnsSockets, options: ResolverOptions) {
+    this.#addon = addon;
+    this.#way = { fwmark: options.fwmark, interfaces: options.interfaces ?? [''] };
+    this.#files = { hosts: options.hostsFile ?? '/etc/hosts', resolv: options.resolvFile ?? '/etc/resolv.conf' };
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#watchEveryMs = options.watchEveryMs ?? watchEveryMs;
+  }
+
+  /** From memory while it lives, else asks. Rejects with code ENOTFOUND, EAI_AGAIN or EINVAL and the remedy. */
+  resolve(host: string): Promise<Resolution> {
+    const name = nameOf(host);
+    const nowMs = this.#nowMs();
+    const known = this.#cache.get(name);
+    if (known !== undefined && nowMs < known.expiresAtMs) return Promise.resolve(known);
+    const failure = this.#failures.get(name);
+    if (failure !== undefined && nowMs < failure.untilMs) return this.#staleOr(name, failure.error);
+    return this.refresh(host);
+  }
+
+  /** Asks whatever memory says: a network changed, or an endpoint fell silent. */
+  refresh(host: string): Promise<Resolution> {
+    const name = nameOf(host);
+    const pending = this.#pending.get(name);
+    if (pending !== undefined) return pending;
+    const asking = this.#ask(name).finally(() => this.#pending.delete(name));
+    this.#pending.set(name, asking);
+    return asking;
+  }
+
+  /** Asks again when an answer expires, and calls with each that differs from the one before. Returns what ends it. */
+  watch(host: string, onChange: (resolution: Resolution) => void): () => void {
+    let isWatching = true;
+    let seen = '';
+    const { least, most } = this.#watchEveryMs;
+    let timer: NodeJS.Timeout | undefined;
+    const again = async (): Promise<void> => {
+      if (timer !== undefined) this.#timers.delete(timer);
+      let waitMs = least;
+      try {
+        const resolution = await this.resolve(host);
+        waitMs = Math.min(Math.max(resolution.expiresAtMs - this.#nowMs(), least), most);
+        const addresses = resolution.addresses.map(({ address }) => address);
+        const now = [...addresses].sort().join();
+        if (isWatching && now !== seen) onChange(resolution);
+        seen = now;
+      } catch (error) {
+        // The name stays unknown until a later round; whoever needs it now sees the error from resolve().
+        if (!(error instanceof HawserError)) throw error;
+      }
+      if (!isWatching || this.#abort.signal.aborted) return;
+      timer = setTimeout(() => void again(), waitMs).unref();
+      this.#timers.add(timer);
+    };
+    void again();
+    return () => {
+      isWatching = false;
+      if (timer !== undefined) {
+        clearTimeout(timer);
+        this.#timers.delete(timer);
+      }
+    };
+  }
+
+  /** Ends watches and questions; pending ones reject. Idempotent. */
+  close(): void {
+    this.#abort.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  async #ask(name: string): Promise<Resolution> {
+    const literal = parseCidr(name);
+    if (literal !== undefined) return this.#keep(name, 'literal', [literal.addressHex], mostLifeMs);
+    const inHosts = findInHosts(readOrEmpty(this.#files.hosts), name).map((text) => parseCidr(text)?.addressHex ?? '');
+    if (inHosts.length > 0) return this.#keep(name, 'hosts', inHosts, hostsLifeMs);
+    if (!dnsNameIsValid(name)) {
+      throw new HawserError('EINVAL', `Cannot resolve "${name}": it is no host name`, 'labels have 1 to 63 characters');
+    }
+    try {
+      const settings = readResolverSettings(this.#files.resolv);
+      const found = await askServers(this.#addon, this.#way, settings, name, this.#abort.signal);
+      const lifeMs = Math.min(Math.max(found.ttlSeconds * 1000, leastLifeMs), mostLifeMs);
+      this.#failures.delete(name);
+      return this.#keep(name, 'dns', found.addresses, lifeMs);
+    } catch (error) {
+      const failure = error instanceof HawserError ? error : this.#interrupted(name, error);
+      this.#failures.set(name, { error: failure, untilMs: this.#nowMs() + failureLifeMs });
+      return this.#staleOr(name, failure);
+    }
+  }
+
+  #interrupted(name: string, error: unknown): HawserError {
+    return new HawserError('ECANCELED', `Stopped resolving "${name}": ${messageOf(error)}`);
+  }
+
+  #staleOr(name: string, error: HawserError): Promise<Resolution> {
+    const known = this.#cache.get(name);
+    if (known === undefined || error.code === 'ECANCELED') return Promise.reject(error);
+    return Promise.resolve({ ...known, isStale: true });
+  }
+
+  #keep(name: string, source: Resolution['source'], hex: readonly string[], lifeMs: number): Resolution {
+    const addresses = [...new Set(hex)].map(toAddress);
+    const reachable = addresses.filter((address) => this.#hasRoute(address));
+    const unreachable = addresses.filter((address) => !reachable.includes(address));
+    const resolution: Resolution = {
+      addresses: [...reachable, ...unreachable],
+      source,
+      expiresAtMs: this.#nowMs() + lifeMs,
+      isStale: false,
+    };
+    this.#cache.set(name, resolution);
+    return resolution;
+  }
+
+  /** Connecting a datagram socket sends nothing; it asks the kernel for a route outside the tunnel. */
+  #hasRoute(address: ResolvedAddress): boolean {
+    return this.#way.interfaces.some((interfaceName) => {
+      let fd: number;
+      try {
+        fd = this.#addon.openMarkedUdp(address.family, this.#way.fwmark, interfaceName);
+      } catch (error) {
+        if (error instanceof Error) return false;
+        throw error;
+      }
+      const result = this.#addon.connectUdp(fd, Buffer.from(address.addressHex, 'hex'), anyPort, 0);
+      closeSync(fd);
+      return result === 0;
+    });
+  }
+}
+
+/** ASCII, lower case, no dot at the end. */
+function nameOf(host: string): string {
+  if (parseCidr(host) !== undefined) return host;
+  const ascii = domainToASCII(host);
+  return (ascii === '' ? host : ascii).toLowerCase().replace(/\.$/, '');
+}
+
+function toAddress(hex: string): ResolvedAddress {
+  const family = hex.length === 8 ? 4 : 6;
+  const parts = (hex.match(family === 4 ? /../g : /..../g) ?? []).map((part) => Number.parseInt(part, 16));
+  const text = parts.map((part) => part.toString(family === 4 ? 10 : 16)).join(family === 4 ? '.' : ':');
+  return { family, addressHex: hex, address: parseCidr(text)?.address ?? text };
+}

@@ -45,9 +45,12 @@ const columns: readonly Column<ActorStatus>[] = [
 
 /** Why an actor last ended stands below the table: it may be long. */
 export function actorLines(actors: readonly ActorStatus[]): string[] {
-  const exits = actors.flatMap((actor) => (actor.lastExit === undefined ? [] : [`${actor.id}: ${actor.lastExit}`]));
+  const exits = actors.flatMap(({ id, lastExit }) => {
+    if (lastExit === undefined) return [];
+    return [lastExit.startsWith(`${id}: `) ? `  ${lastExit}` : `  ${id}: ${lastExit}`];
+  });
   const table = formatTable(columns, actors, 'No actors are running.');
-  return exits.length === 0 ? table : [...table, '', 'Last exits:', ...exits.map((line) => `  ${line}`)];
+  return exits.length === 0 ? table : [...table, '', 'Last exits:', ...exits];
 }
 
 function counterLines(actors: readonly ActorStatus[]): string[] {

@@ -1,23 +1,26 @@
 /** How the program ends: exit codes, and one way to tell a person what went wrong. */
 import { CommanderError } from 'commander';
 import { exitConfig, HawserError, messageOf } from '../base/errors.ts';
-import { ConfigError } from '../config/problems.ts';
 
 export const exitFailure = 1;
 /** sysexits.h EX_USAGE. */
 export const exitUsage = 64;
 
+const usageCode = 'USAGE';
+/** Code of `ConfigError` (config/problems.ts), which also crosses the control socket. */
+const configCode = 'CONFIG';
+
 export function usageError(message: string, remedy = 'see --help'): HawserError {
-  return new HawserError('USAGE', message, remedy);
+  return new HawserError(usageCode, message, remedy);
 }
 
 /** Writes the error to stderr where it was not written yet, and returns the exit code. */
 export function reportError(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
-  if (error instanceof ConfigError) {
-    process.stderr.write(`${error.message}\n`);
-    return exitConfig;
-  }
-  process.stderr.write(`hawser: ${messageOf(error)}\n`);
-  return error instanceof HawserError && error.code === 'USAGE' ? exitUsage : exitFailure;
+  const code = error instanceof HawserError ? error.code : '';
+  // Problems name their file and line at the start of each line, whether found here or told by a daemon that reloads.
+  const prefix = code === configCode ? '' : 'hawser: ';
+  process.stderr.write(`${prefix}${messageOf(error)}\n`);
+  if (code === configCode) return exitConfig;
+  return code === usageCode ? exitUsage : exitFailure;
 }

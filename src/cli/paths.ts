@@ -27,5 +27,5 @@ const columns: readonly Column<PathStatus>[] = [
 ];
 
 function pathLines(paths: readonly PathStatus[]): string[] {
-  return formatTable(columns, paths, 'No path is known yet: no peer has an endpoint, and none has called.');
+  return formatTable(columns, paths, 'No path is known yet.');
 }

@@ -8,6 +8,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
+import { ConfigError } from '../../src/config/problems.ts';
 import { sealerCounters } from '../../src/rings/counter-names.ts';
 import {
   counters,
@@ -135,12 +136,17 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
   t.match(await askJson('rings'), [{ usedBytes: 256, capacityBytes: 1024, publishedRecords: 12_345 }, {}]);
   t.match((await ask('top')).stdout, /^home[\s\S]*^PEER[\s\S]*^ACTOR/m, 'without a terminal top prints one frame');
 
-  supervisor.rows = supervisor.rows.map((row) => ({ ...row, state: 'restarting', lastExit: 'it hung', restarts: 2 }));
-  t.match((await ask('actors')).stdout, /Last exits:\n {2}sealer: it hung/);
+  supervisor.rows = supervisor.rows.map((row) => ({
+    ...row,
+    state: 'restarting',
+    lastExit: `${row.id} hung`,
+    restarts: 2,
+  }));
+  t.match((await ask('actors')).stdout, /Last exits:\n {2}sealer: sealer hung/);
   t.match(await askJson('status'), {
     actorsRunning: 0,
     restarts: 4,
-    warnings: [/^actor sealer is restarting: it hung$/, /^actor wan-link/, /^peer phone/],
+    warnings: [/^actor sealer is restarting: sealer hung$/, /^actor wan-link/, /^peer phone/],
   });
   t.equal(supervisor.calls.filter((call) => call === 'memory').length, 1, 'memory is handed over once');
 });
@@ -178,6 +184,9 @@ t.test('actor, reload, events and errors reach the supervisor, and its refusals 
   t.match(refused, { status: 1, stderr: /There is no actor "nobody" \(there are: sealer, wan-link\.fibre\)/ });
   t.equal((await ask('actor', 'tickle', 'sealer')).status, 64);
   t.match(await ask('reload'), { status: 0, stdout: 'peer new added\n' });
+  const problem = { line: 3, column: 7, path: 'tunnel.mtu', message: '1 is out of range', allowed: [] };
+  supervisor.refusal = new ConfigError('home.yaml', [problem]);
+  t.match(await ask('reload'), { status: 78, stderr: 'home.yaml:3:7: tunnel.mtu: 1 is out of range\n' });
 
   t.equal((await ask('events')).stdout, 'Nothing has happened.\n');
   t.equal((await ask('errors')).stdout, 'No errors.\n');

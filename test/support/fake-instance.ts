@@ -47,6 +47,8 @@ export class FakeSupervisor implements SupervisorApi {
   }));
   log: EventRecord[] = [];
   failures: ErrorRecord[] = [];
+  /** What a reload fails with. */
+  refusal: Error | undefined;
   readonly #name: string;
 
   constructor(name: string) {
@@ -106,6 +108,7 @@ export class FakeSupervisor implements SupervisorApi {
   }
 
   reload(): ReloadResult {
+    if (this.refusal !== undefined) throw this.refusal;
     return { changes: ['peer new added'] };
   }
 

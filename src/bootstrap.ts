@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import type { Role } from './actors/kit/contract.ts';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { Topology } from './actors/kit/topology.ts';
 import { HawserError, messageOf } from './base/errors.ts';
@@ -12,6 +13,7 @@ import type { Config } from './config/config.ts';
 import { describeDiff, diffConfigs } from './config/diff.ts';
 import { formatKey } from './config/keys.ts';
 import { loadConfigWithKeys } from './config/load-keys.ts';
+import { socketPathOf } from './control/protocol.ts';
 import type { ReloadResult } from './control/supervisor-api.ts';
 import { applyNetwork, removeNetwork } from './io/network/network.ts';
 import { fwmarkOf, planNetwork } from './io/network/plan.ts';
@@ -20,24 +22,41 @@ import * as layout from './rings/layout.ts';
 import { createApi, type InstanceState } from './supervisor/api.ts';
 import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
 import { Logger } from './supervisor/logger.ts';
+import type { SupervisorHooks } from './supervisor/options.ts';
 import { checkHost } from './supervisor/preflight.ts';
 import { AddonOpener } from './supervisor/resource-opener.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
 import { SharedResources } from './supervisor/shared-resources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
+import { WorkerPool } from './supervisor/worker-pool.ts';
 import { diffTopologies } from './topology/diff.ts';
 import { planTopology } from './topology/plan.ts';
 
+/** What every configuration leads to, in the order in which traffic needs them. */
+const commonRoles: readonly Role[] = [
+  'session-manager',
+  'wan-link',
+  'sealer',
+  'opener',
+  'tun-reader',
+  'tun-writer',
+  'control-server',
+];
+
 /** Runs the instance of `configPath` until it is told to stop; resolves to the exit code. Throws when it cannot start. */
 export async function runInstance(configPath: string): Promise<number> {
-  const instance = new Instance(configPath);
+  const addon = loadAddon();
+  assertLayout(addon, layout);
+  const pool = new WorkerPool(addon, {});
+  // Threads take longer to start than all the rest: they do it while this one reads the configuration.
+  for (const role of commonRoles) pool.prepare([role]);
   try {
-    await instance.start();
-  } catch (error) {
-    await instance.stop(`failed to start: ${messageOf(error)}`, 1);
-    throw error;
+    const instance = new Instance(configPath, addon, pool);
+    await instance.run();
+    return await instance.ended;
+  } finally {
+    await pool.close();
   }
-  return instance.ended;
 }
 
 class Instance {
@@ -55,12 +74,11 @@ class Instance {
   #reloading: Promise<unknown> = Promise.resolve();
   #finish: (code: number) => void = () => undefined;
 
-  constructor(configPath: string) {
+  constructor(configPath: string, addon: Addon, pool: WorkerPool) {
     const { config, privateKey, publicKey } = loadConfigWithKeys(configPath);
     privateKey.fill(0);
     checkHost();
-    this.#addon = loadAddon();
-    assertLayout(this.#addon, layout);
+    this.#addon = addon;
     this.#lock = lockInstance(config.runtime.runDirectory, config.name);
     mkdirSync(config.runtime.stateDirectory, { recursive: true, mode: 0o700 });
     const topology = plan(config);
@@ -68,12 +86,13 @@ class Instance {
     this.#service = new ServiceManager(this.#addon, process.env);
     this.#opener = new AddonOpener(this.#addon);
     this.#resources = new SharedResources(topology, this.#opener);
-    this.#supervisor = new Supervisor(this.#addon, {
+    const hooks: SupervisorHooks = {
       log: (level, fields, message) => this.#logger.log(level, fields, message),
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
       servedRoles: ['control-server'],
-    });
+    };
+    this.#supervisor = new Supervisor(addon, hooks, {}, pool);
     this.#state = {
       config,
       topology,
@@ -89,7 +108,17 @@ class Instance {
     });
   }
 
-  async start(): Promise<void> {
+  /** Starts, or takes back what was done and throws. */
+  async run(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.stop(`failed to start: ${messageOf(error)}`, 1);
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
     this.#resources.open();
     this.#state = { ...this.#state, listenPort: this.#opener.listenPort };
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
@@ -226,7 +255,7 @@ class Instance {
 }
 
 function plan(config: Config, previous?: Topology): Topology {
-  const socketPath = `${config.runtime.runDirectory}/${config.name}.sock`;
+  const socketPath = socketPathOf(config.runtime.runDirectory, config.name);
   return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous });
 }
 

@@ -1,6 +1,7 @@
 /** `hawser topology`: the actors, threads and rings that a configuration leads to; nothing is started. */
 import type { Command } from 'commander';
 import { loadConfig } from '../config/parse.ts';
+import { socketPathOf } from '../control/protocol.ts';
 import { fwmarkOf } from '../io/network/plan.ts';
 import { describeTopology } from '../topology/describe.ts';
 import { planTopology } from '../topology/plan.ts';
@@ -21,7 +22,7 @@ Examples:
     )
     .action((file: string, options: { readonly json?: true }) => {
       const config = loadConfig(file);
-      const socketPath = `${config.runtime.runDirectory}/${config.name}.sock`;
+      const socketPath = socketPathOf(config.runtime.runDirectory, config.name);
       const topology = planTopology({ config, fwmark: fwmarkOf(config), socketPath });
       const text = options.json === true ? JSON.stringify(topology, undefined, 2) : describeTopology(topology);
       process.stdout.write(`${text}\n`);

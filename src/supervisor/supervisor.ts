@@ -29,15 +29,17 @@ export class Supervisor implements ChildHost {
   #ticker: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
+  /** `pool`: threads that were started before there was a configuration. */
   constructor(
     addon: Pick<DataApi, 'nowUs' | 'ring'>,
     hooks: SupervisorHooks,
     options: Partial<SupervisorOptions> = {},
+    pool?: WorkerPool,
   ) {
     this.#addon = addon;
     this.hooks = hooks;
     this.options = { ...supervisorDefaults, ...options };
-    this.pool = new WorkerPool(addon, this.options.modules);
+    this.pool = pool ?? new WorkerPool(addon, this.options.modules);
     this.#watch = new HeartbeatWatch(this.options.lateTickMs, addon.nowUs());
   }
 

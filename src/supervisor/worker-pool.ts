@@ -4,53 +4,57 @@ import type { ModuleUrls } from '../actors/kit/messages.ts';
 import type { BellRinger } from '../rings/doorbell.ts';
 import { WorkerHandle } from './worker-handle.ts';
 
+interface Idle {
+  readonly roles: string;
+  readonly worker: WorkerHandle;
+}
+
 export class WorkerPool {
   readonly #ringer: BellRinger;
   readonly #modules: ModuleUrls;
-  readonly #prepared: { roles: readonly Role[]; worker: WorkerHandle }[] = [];
-  #spare: WorkerHandle | undefined;
+  #idle: Idle[] = [];
 
   constructor(ringer: BellRinger, modules: ModuleUrls) {
     this.#ringer = ringer;
     this.#modules = modules;
   }
 
-  /** Starts a thread that loads these roles now, for a `take` of the same roles later. */
+  /** Starts a thread that loads these roles now, for a `take` later. */
   prepare(roles: readonly Role[]): void {
-    this.#prepared.push({ roles, worker: this.#create(roles) });
+    this.#idle.push({ roles: roles.join(), worker: new WorkerHandle(roles, this.#modules, this.#ringer) });
   }
 
-  /** The prepared thread of these roles, or the spare if it is warm, or a cold one. */
+  /** The thread prepared for these roles, or any other that is loaded (it loads what it lacks), or a cold one. */
   take(roles: readonly Role[]): WorkerHandle {
-    const index = this.#prepared.findIndex((one) => one.roles.join() === roles.join());
-    const prepared = index < 0 ? undefined : this.#prepared.splice(index, 1)[0]?.worker;
-    if (prepared !== undefined && !prepared.hasExited) return prepared;
-    const spare = this.#spare;
-    if (spare?.isReady === true && !spare.hasExited) {
-      this.#spare = undefined;
-      return spare;
-    }
-    return this.#create(roles);
+    this.#forgetDead();
+    const found =
+      this.#idle.find((one) => one.roles === roles.join()) ?? this.#idle.find((one) => one.worker.isReady) ?? undefined;
+    if (found === undefined) return new WorkerHandle(roles, this.#modules, this.#ringer);
+    this.#idle = this.#idle.filter((one) => one !== found);
+    return found.worker;
   }
 
   get hasWarmSpare(): boolean {
-    return this.#spare?.isReady === true && !this.#spare.hasExited;
+    return this.#idle.some((one) => one.worker.isReady && !one.worker.hasExited);
   }
 
-  /** Makes sure that a spare with all these roles is there, or on its way. */
+  /** Leaves one idle thread, which has all these roles or is on its way to. */
   keepSpare(roles: readonly Role[]): void {
-    if (this.#spare === undefined || this.#spare.hasExited) this.#spare = this.#create(roles);
+    this.#forgetDead();
+    const spare = this.#idle.find((one) => one.roles === roles.join());
+    for (const one of this.#idle) if (one !== spare) one.worker.terminate();
+    this.#idle = spare === undefined ? [] : [spare];
+    if (spare === undefined) this.prepare(roles);
   }
 
   /** Ends all threads that host nothing. */
   async close(): Promise<void> {
-    const idle = [...this.#prepared.splice(0).map((one) => one.worker), this.#spare].filter((one) => one !== undefined);
-    this.#spare = undefined;
-    for (const worker of idle) worker.terminate();
-    await Promise.all(idle.map((worker) => worker.exited));
+    const idle = this.#idle.splice(0);
+    for (const one of idle) one.worker.terminate();
+    await Promise.all(idle.map((one) => one.worker.exited));
   }
 
-  #create(roles: readonly Role[]): WorkerHandle {
-    return new WorkerHandle(roles, this.#modules, this.#ringer);
+  #forgetDead(): void {
+    this.#idle = this.#idle.filter((one) => !one.worker.hasExited);
   }
 }

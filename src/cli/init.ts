@@ -87,10 +87,16 @@ function buildInput(role: 'server' | 'client', name: string, options: InitOption
     name,
     identity: { privateKeyFile: `${name}.key` },
     tunnel: { interface: options.interface, addresses, mtu: 1420 },
-    listen: { udp: options.listen === undefined ? defaults[role].listen : Number(options.listen) },
+    listen: { udp: options.listen === undefined ? defaults[role].listen : parsePort(options.listen) },
     peers: role === 'server' ? serverPeers(options) : [clientPeer(options, addresses)],
     routing: { onExit: 'open' },
   };
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw usageError(`--listen is "${text}"`, 'a port from 0 (any) to 65535');
 }
 
 function serverPeers(options: InitOptions): NonNullable<ConfigInput['peers']> {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type * as z from 'zod';
 import { messageOf } from '../base/errors.ts';
 import { maskCidr } from './address.ts';
 import type { Config, LinkConfig, PeerConfig } from './config.ts';
@@ -33,12 +34,12 @@ export function parseConfig(text: string, file: string): ParseResult {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const syntax = syntaxProblems(document, lines, text);
   if (syntax.fatal) return { config: undefined, problems: syntax.problems };
-  const raw: unknown = document.toJS() ?? {};
+  const { raw, refused } = toObject(document);
+  if (refused !== undefined) return { config: undefined, problems: [refused] };
   const name = nameOf(raw, file);
   const parsed = schema.safeParse(raw, { reportInput: true });
-  const jsonSchema = configJsonSchema() as SchemaNode;
   const findings = [
-    ...(parsed.error?.issues.flatMap((issue) => findingsOf(issue, jsonSchema)) ?? []),
+    ...(parsed.success ? [] : schemaFindings(parsed.error.issues)),
     ...nameFindings(raw, name),
     ...crossCheck(raw, name),
   ];
@@ -56,9 +57,28 @@ export function placeFindings(text: string, findings: readonly Finding[]): Probl
   return findings.map((finding) => place(finding, document, lines));
 }
 
+/** An alias that refers to itself or unfolds without end is refused: YAML allows it, a configuration does not need it. */
+function toObject(document: Document.Parsed): { raw: unknown; refused?: Problem } {
+  try {
+    const raw: unknown = document.toJS() ?? {};
+    JSON.stringify(raw);
+    return { raw };
+  } catch (error) {
+    return {
+      raw: {},
+      refused: { line: 1, column: 1, path: '', message: `not usable: ${messageOf(error)}`, allowed: [] },
+    };
+  }
+}
+
 function nameOf(raw: unknown, file: string): string {
   const name = typeof raw === 'object' && raw !== null && 'name' in raw ? raw.name : undefined;
   return typeof name === 'string' ? name : path.basename(file).replace(/\.(ya?ml|json)$/, '');
+}
+
+function schemaFindings(issues: readonly z.core.$ZodIssue[]): Finding[] {
+  const jsonSchema: SchemaNode = configJsonSchema();
+  return issues.flatMap((issue) => findingsOf(issue, jsonSchema));
 }
 
 /** A name in the file is checked by the schema; one taken from the file's name is checked here. */

@@ -106,9 +106,13 @@ t.test('init overwrites nothing unasked and names what is missing', async (t) =>
   t.equal(readFileSync(path.join(folder, 'hub.key'), 'utf8'), 'precious');
   t.notOk(existsSync(path.join(folder, 'hub.yaml')), 'nothing is written halfway');
   t.match(hawser(['init', '--role', 'client', '--out', folder]), { status: 64, stderr: /A client needs --peer-key/ });
-  const wrong = hawser(['init', '--role', 'server', '--address', '10.9.0.1/40', '--listen', 'x', '--out', folder]);
+  const wrong = hawser(['init', '--role', 'server', '--address', '10.9.0.1/40', '--interface', 'a b', '--out', folder]);
   t.match(wrong, { status: 64, stderr: /"10\.9\.0\.1\/40" is not an address/ });
-  t.match(wrong.stderr, /listen\.udp/);
+  t.match(wrong.stderr, /tunnel\.interface/);
+  t.match(hawser(['init', '--role', 'server', '--listen', '70000', '--out', folder]), {
+    status: 64,
+    stderr: /--listen is "70000"/,
+  });
 });
 
 t.test('import writes a configuration that passes check, its keys in files of mode 0600', async (t) => {

@@ -167,7 +167,7 @@ class Bench {
     const began = this.#sealer.begin(0, 0, 2, 1424, nowUs, 0);
     const segments = this.#sealer.sealTrains(0, count, segmentCount * trainsPerTurn);
     this.sealedBytes += this.#sealer.end();
-    this.#sealer.release();
+    this.#sealer.release(count);
     this.sealUs += this.#addon.nowUs() - nowUs;
     if (began !== 0 || segments !== segmentCount * trainsPerTurn) throw new Error(`begin ${began}, sealed ${segments}`);
   }

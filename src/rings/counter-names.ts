@@ -17,6 +17,20 @@ export const sealerCounters = {
 } as const;
 export const openerCounters = { replayed: 0, rejected: 1, keepalives: 2, control: 3, unknown: 4, stalled: 5 } as const;
 export const tunWriterCounters = { refused: 0 } as const;
+export const sessionManagerCounters = {
+  initiations: 0,
+  responses: 1,
+  cookies: 2,
+  malformed: 3,
+  badMac1: 4,
+  forged: 5,
+  replayed: 6,
+  limited: 7,
+  overload: 8,
+  noSlot: 9,
+  established: 10,
+  roamed: 11,
+} as const;
 export const wanLinkCounters = { blocked: 0, full: 1 } as const;
 
 /** In cell order. */
@@ -44,6 +58,20 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'opener_stalled_turns', help: 'Turns that ended because the tun-writer had left no room' },
   ],
   'tun-writer': [{ name: 'tun_writer_refused_trains', help: 'Trains the kernel did not take' }],
+  'session-manager': [
+    { name: 'session_manager_initiation_messages', help: 'Handshake initiations sent' },
+    { name: 'session_manager_response_messages', help: 'Handshake responses sent' },
+    { name: 'session_manager_cookie_messages', help: 'Cookie replies sent, because of load' },
+    { name: 'session_manager_malformed_messages', help: 'Dropped: not a handshake message' },
+    { name: 'session_manager_bad_mac1_messages', help: 'Dropped: the sender does not know our public key' },
+    { name: 'session_manager_forged_messages', help: 'Dropped: did not authenticate, or from no peer of ours' },
+    { name: 'session_manager_replayed_messages', help: 'Dropped: initiation seen before, or too soon after another' },
+    { name: 'session_manager_limited_messages', help: 'Dropped under load: too many from one address' },
+    { name: 'session_manager_overload_messages', help: 'Dropped under load: too many wait for X25519' },
+    { name: 'session_manager_no_slot_sessions', help: 'Handshakes that found no free key slot' },
+    { name: 'session_manager_established_sessions', help: 'Sessions that came into use' },
+    { name: 'session_manager_roamed_endpoints', help: 'Peers that were heard from another endpoint' },
+  ],
   'wan-link': [
     { name: 'wan_link_blocked_turns', help: 'Turns in which the socket was full' },
     { name: 'wan_link_ring_full_turns', help: 'Turns in which the opener had left no room' },

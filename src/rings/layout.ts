@@ -215,6 +215,8 @@ export const peer = {
   /** i32: path to send on, -1 = none known. */
   pathAt: 8,
   lastHandshakeAt: 16,
+  /** 12 bytes: TAI64N of the last initiation that was answered; a restarted session-manager still knows replays. */
+  timestampAt: 32,
   // sealer
   /** f64: last packet sealed that was data, and any packet at all (keepalives too). */
   lastDataSentAt: 128,

@@ -15,8 +15,10 @@ export const helloBytes = 12;
 /** Of this implementation. A higher one keeps the meaning of what is here. */
 export const helloVersion = 1;
 export const capability = {
+  /** Reads control frames: always set, so that what was said is never 0. */
+  controlFrames: 1 << 0,
   /** Opens AES-256-GCM under the receiver index it announces. */
-  aes256gcm: 1 << 0,
+  aes256gcm: 1 << 1,
 } as const;
 
 const kindAt = 1;

@@ -87,6 +87,12 @@ export class PeerSession {
     return this.isAttempting && nowUs - this.#attemptSinceUs >= sessionTimes.rekeyTimeoutUs;
   }
 
+  /** What a predecessor left in shared memory: keys, and the wishes that it has met already. */
+  restore(keys: Partial<Record<'previous' | 'current' | 'next', KeySlot | undefined>>, handshakeWanted: number): void {
+    this.keys.restore(keys.previous, keys.current, keys.next);
+    if (keys.current !== undefined) this.#seen.handshakeWanted = handshakeWanted;
+  }
+
   /** Looks at what moved since the last call. `jitterUs`: random, below `sessionTimes.rekeyJitterUs`. */
   handleActivity(activity: PeerActivity, nowUs: number, jitterUs: number): void {
     const seen = this.#seen;

@@ -1,0 +1,104 @@
+/** Keeps sessions with all peers: shakes hands, owns key slots, peer rows and paths, and runs WireGuard's timers on what the data path leaves there. */
+import { readKeyFile } from '../config/keys.ts';
+import { sessionManagerCounters as counted } from '../rings/counter-names.ts';
+import { recordType } from '../rings/layout.ts';
+import type { RingConsumer } from '../rings/spsc-ring.ts';
+import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import { consumer } from './kit/ports.ts';
+import { buildDesks, type Desks } from './session/build-desks.ts';
+import { frameOf, messageOf, routeOf, slotOf } from './session/records.ts';
+import type { SessionManagerCommand, SessionManagerSettings } from './session/settings.ts';
+
+export const definition: ActorDefinition = {
+  role: 'session-manager',
+  turn: 'hybrid',
+  start: (context) => new SessionManager(context),
+};
+
+/** Messages of one link a turn: at 0.3 ms for a whole handshake a turn stays short. */
+const messagesPerTurn = 32;
+const eventsPerTurn = 256;
+
+class SessionManager implements Actor {
+  readonly #desks: Desks;
+  readonly #handshakes: readonly RingConsumer[];
+  readonly #events: RingConsumer;
+  #first = 0;
+
+  constructor(context: ActorContext) {
+    const settings = context.spec.settings as SessionManagerSettings;
+    this.#handshakes = settings.links.map((link) => consumer(context.spec, `handshakes.${link.name}`));
+    this.#events = consumer(context.spec, 'events');
+    this.#desks = buildDesks(context, settings, readKeyFile(settings.privateKeyFile));
+    this.#desks.watch.start(context.addon.nowUs());
+  }
+
+  work(nowUs: number): number {
+    let done = this.#takeEvents();
+    const inputs = this.#handshakes.length;
+    for (let turned = 0; turned < inputs; turned += 1) {
+      done += this.#takeHandshakes(this.#handshakes[(this.#first + turned) % inputs], nowUs);
+    }
+    this.#first = (this.#first + 1) % Math.max(1, inputs);
+    done += this.#desks.pool.turn(nowUs);
+    this.#desks.watch.turn(nowUs);
+    return done;
+  }
+
+  onCommand(command: Command): void {
+    const known = command as SessionManagerCommand;
+    const { watch } = this.#desks;
+    if (known.kind === 'endpoints') watch.setEndpoints(known.peer, known.endpoints);
+    else if (known.kind === 'peer-add') watch.add(known.peer);
+    else if (known.kind === 'peer-remove') watch.remove(known.peer);
+    else if (known.kind === 'rekey') watch.rekey(known.peer);
+  }
+
+  close(): void {
+    this.#desks.files.flushNow();
+    this.#desks.pool.close();
+  }
+
+  /** Each record is released by itself: one that throws is not seen more than twice (`layout.ts`, suspectAt). */
+  #takeHandshakes(ring: RingConsumer | undefined, nowUs: number): number {
+    if (ring === undefined) return 0;
+    let done = 0;
+    for (; done < messagesPerTurn; done += 1) {
+      const at = ring.peek();
+      if (at < 0) break;
+      ring.begin();
+      if (ring.type === recordType.handshakeIn) {
+        this.#desks.handshakes.handleMessage(routeOf(ring, at), messageOf(ring, at), nowUs);
+      }
+      ring.end();
+      ring.advance();
+      ring.release();
+    }
+    return done;
+  }
+
+  #takeEvents(): number {
+    const ring = this.#events;
+    let done = 0;
+    for (; done < eventsPerTurn; done += 1) {
+      const at = ring.peek();
+      if (at < 0) break;
+      ring.begin();
+      this.#takeEvent(ring, at);
+      ring.end();
+      ring.advance();
+      ring.release();
+    }
+    return done;
+  }
+
+  #takeEvent(ring: RingConsumer, at: number): void {
+    const { watch, count } = this.#desks;
+    if (ring.type === recordType.roamed) {
+      if (watch.handleRoamed(slotOf(ring, at), routeOf(ring, at))) count(counted.roamed);
+    } else if (ring.type === recordType.frameIn) {
+      const { peerRow, slot, bytes } = frameOf(ring, at);
+      watch.handleFrame(peerRow, slot, bytes);
+    }
+  }
+}

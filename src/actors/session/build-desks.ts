@@ -1,0 +1,62 @@
+/** Puts the parts of the session-manager together from its spec. */
+import { LocalIdentity } from '../../protocols/session/handshake.ts';
+import { SessionTable } from '../../rings/session-table.ts';
+import { linkTable, pathTable, peerTable } from '../../rings/table.ts';
+import type { ActorContext } from '../kit/contract.ts';
+import { memoryOf, producer, Throughput } from '../kit/ports.ts';
+import { HandshakeDesk } from './handshake-desk.ts';
+import { HelloDesk } from './hello-desk.ts';
+import { Outbox } from './outbox.ts';
+import { PathBook } from './path-book.ts';
+import { PeerBook } from './peer-book.ts';
+import { SessionWatch } from './session-watch.ts';
+import type { SessionManagerSettings } from './settings.ts';
+import { SlotBook } from './slot-book.ts';
+import { StateFiles } from './state-files.ts';
+import { X25519Pool } from './x25519-pool.ts';
+
+export interface Desks {
+  readonly handshakes: HandshakeDesk;
+  readonly watch: SessionWatch;
+  readonly pool: X25519Pool;
+  readonly files: StateFiles;
+  readonly count: (counter: number) => void;
+}
+
+/** `privateKey`: raw, overwritten when the pool closes. */
+export function buildDesks(context: ActorContext, settings: SessionManagerSettings, privateKey: Uint8Array): Desks {
+  const { spec, addon } = context;
+  const throughput = new Throughput(spec);
+  const count = (counter: number): void => throughput.count(counter, 1);
+  const sessions = new SessionTable(memoryOf(spec, 'sessions'));
+  const rows = peerTable(memoryOf(spec, 'peers'));
+  const links = linkTable(memoryOf(spec, 'links'));
+  const paths = new PathBook(pathTable(memoryOf(spec, 'paths')), links.rows);
+  const slots = new SlotBook(sessions);
+  const onError = (message: string): void => context.emit({ kind: 'state-file', message });
+  const files = new StateFiles(settings.stateDirectory, settings.name, onError);
+  const out = new Map(settings.links.map((link) => [link.row, producer(context, `out.${link.name}`)]));
+  const outbox = new Outbox(out, producer(context, 'frames'));
+  const local = new LocalIdentity(addon, privateKey);
+  const peers = new PeerBook({ primitives: addon, local, peers: rows, paths, files, links: settings.links });
+  const hello = new HelloDesk(sessions, outbox, addon.hasAesHardware());
+  const pool = new X25519Pool(context, privateKey);
+  paths.repair();
+  for (const peer of settings.peers) peers.add(peer);
+  const watch = new SessionWatch({ context, sessions, peerTable: rows, peers, slots, outbox, files, hello, count });
+  const handshakes = new HandshakeDesk({
+    primitives: addon,
+    local,
+    peers,
+    slots,
+    outbox,
+    files,
+    pool,
+    unixUs: () => Date.now() * 1000,
+    count,
+    onSession: (peer, slot, isInitiator, route, nowUs) => watch.handleSession(peer, slot, isInitiator, route, nowUs),
+    offersAes: (peer) => hello.offersAes(peer.settings.cipher),
+  });
+  watch.handshakes = handshakes;
+  return { handshakes, watch, pool, files, count };
+}

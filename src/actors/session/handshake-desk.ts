@@ -1,0 +1,203 @@
+/**
+ * Begins handshakes and answers them. What is not authentic is met with silence: mac1 before any X25519, under load a cookie
+ * before it, and nothing is said to a static key that is no peer.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import type { Primitives } from '../../crypto/primitives.ts';
+import { tai64nIsAfter } from '../../crypto/tai64n.ts';
+import { AddressLimiter } from '../../protocols/session/address-limiter.ts';
+import { CookieChecker, replyRandomBytes } from '../../protocols/session/cookies.ts';
+import {
+  type Derived,
+  IncomingInitiation,
+  Initiation,
+  initiationSecret,
+  type LocalIdentity,
+} from '../../protocols/session/handshake.ts';
+import { sessionTimes } from '../../protocols/session/peer-session.ts';
+import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
+import { sockaddrAddress, sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
+import { messageType, wireguardCheckLength, wireguardReceiver, wireguardType } from '../../wire/wireguard.ts';
+import type { Outbox } from './outbox.ts';
+import type { Route } from './path-book.ts';
+import type { Peer, PeerBook } from './peer-book.ts';
+import type { SlotBook } from './slot-book.ts';
+import type { StateFiles } from './state-files.ts';
+
+/** Does the X25519 of an initiation elsewhere; calls back in a later turn, with undefined for a low-order key. */
+export interface SecretPool {
+  /** False when it has too much to do: the message is dropped. */
+  offer(message: Uint8Array, done: (secret: Uint8Array | undefined, nowUs: number) => void): boolean;
+}
+
+export interface HandshakeDeskParts {
+  readonly primitives: Primitives;
+  readonly local: LocalIdentity;
+  readonly peers: PeerBook;
+  readonly slots: SlotBook;
+  readonly outbox: Outbox;
+  readonly files: StateFiles;
+  readonly pool: SecretPool;
+  /** CLOCK_REALTIME in microseconds. */
+  readonly unixUs: () => number;
+  readonly count: (counter: number) => void;
+  /** A handshake of the peer has given it new keys, and it is at `route`. */
+  readonly onSession: (peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number) => void;
+  /** Whether AES-256-GCM may come in. */
+  readonly offersAes: (peer: Peer) => boolean;
+}
+
+export class HandshakeDesk {
+  readonly #parts: HandshakeDeskParts;
+  readonly #checker: CookieChecker;
+  readonly #limiter = new AddressLimiter();
+  /** Index we chose → whose handshake it is: for responses, and for cookie replies to initiations and responses. */
+  readonly #byIndex = new Map<number, Peer>();
+
+  constructor(parts: HandshakeDeskParts) {
+    this.#parts = parts;
+    this.#checker = new CookieChecker(parts.primitives, parts.local.keyPair.publicKey);
+  }
+
+  /** Sends an initiation: to where the peer was heard just now, or else everywhere it could be. */
+  initiate(peer: Peer, nowUs: number): void {
+    const { peers, slots, outbox, files, local } = this.#parts;
+    const isRetry = peer.session.isRetry(nowUs);
+    const isLive = !isRetry && nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
+    peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs));
+    if (isRetry) peers.forgetLocal(peer);
+    const routes = peers.candidates(peer);
+    this.abandon(peer);
+    if (routes.length === 0) return;
+    const index = slots.reserveIndex();
+    const stampUs = files.nextStampUs(this.#parts.unixUs());
+    const initiation = Initiation.create(local, peer.identity, index, randomBytes(32), stampUs);
+    if (initiation === undefined) {
+      slots.releaseIndex(index);
+      return;
+    }
+    peer.initiation = initiation;
+    this.#byIndex.set(index, peer);
+    peer.jar.addMacs(initiation.message, nowUs);
+    for (const route of isLive ? routes.slice(0, 1) : routes) outbox.sendDatagram(route, initiation.message);
+    this.#parts.count(counted.initiations);
+  }
+
+  /** Forgets all that is under way with a peer that is gone. */
+  forget(peer: Peer): void {
+    this.abandon(peer);
+    this.#byIndex.delete(peer.answeredIndex);
+  }
+
+  /** Forgets the initiation under way. */
+  abandon(peer: Peer): void {
+    if (peer.initiation === undefined) return;
+    this.#byIndex.delete(peer.initiation.localIndex);
+    this.#parts.slots.releaseIndex(peer.initiation.localIndex);
+    peer.initiation.clear();
+    peer.initiation = undefined;
+  }
+
+  /** A datagram of a handshake's type that a link received; `message` is only looked at during the call. */
+  handleMessage(route: Route, message: Uint8Array, nowUs: number): void {
+    const outcome = this.#judge(route, message, nowUs);
+    if (outcome !== undefined) this.#parts.count(outcome);
+  }
+
+  /** Deals with a message; what came of it is one of `sessionManagerCounters`, undefined while it is not known. */
+  #judge(route: Route, message: Uint8Array, nowUs: number): number | undefined {
+    const type = wireguardType(message, 0);
+    if (!sockaddrCheckLength(route.sockaddr, 0, route.sockaddr.length)) return counted.malformed;
+    if (!wireguardCheckLength(message, 0, message.length) || type === messageType.data) return counted.malformed;
+    if (type === messageType.cookieReply) return this.#handleCookieReply(message, nowUs);
+    if (!this.#checker.hasMac1(message)) return counted.badMac1;
+    this.#checker.handleArrival(nowUs);
+    const isUnderLoad = this.#checker.isUnderLoad(nowUs);
+    const refusal = isUnderLoad ? this.#refuseUnderLoad(route, message, nowUs) : undefined;
+    if (refusal !== undefined) return refusal;
+    if (type === messageType.response) return this.#handleResponse(route, message, nowUs);
+    const { local, pool, count } = this.#parts;
+    if (!isUnderLoad) return this.#handleInitiation(route, message, initiationSecret(local, message), nowUs);
+    const copy = Uint8Array.from(message);
+    const isTaken = pool.offer(copy, (secret, laterUs) => count(this.#handleInitiation(route, copy, secret, laterUs)));
+    return isTaken ? undefined : counted.overload;
+  }
+
+  /** Under load only those are served who can receive at the address they write from, and are not too many there. */
+  #refuseUnderLoad(route: Route, message: Uint8Array, nowUs: number): number | undefined {
+    const source = route.sockaddr.subarray(0, sockaddrLength(route.sockaddr, 0));
+    if (!this.#checker.hasMac2(message, source, nowUs)) {
+      const reply = this.#checker.nextReply(message, source, nowUs, randomBytes(replyRandomBytes));
+      if (reply !== undefined) this.#parts.outbox.sendDatagram(route, reply);
+      return counted.cookies;
+    }
+    // One customer has a whole /64 of IPv6.
+    const address = Buffer.from(sockaddrAddress(route.sockaddr, 0).subarray(0, 8)).toString('hex');
+    return this.#limiter.isAllowed(address, nowUs) ? undefined : counted.limited;
+  }
+
+  #handleCookieReply(message: Uint8Array, nowUs: number): number | undefined {
+    const peer = this.#byIndex.get(wireguardReceiver(message, 0));
+    return peer?.jar.handleReply(message, nowUs) === true ? undefined : counted.forged;
+  }
+
+  #handleResponse(route: Route, message: Uint8Array, nowUs: number): number | undefined {
+    const peer = this.#byIndex.get(wireguardReceiver(message, 0));
+    // An index we answered with also leads here (cookie replies); only the initiation's own fits a response.
+    const initiation = peer?.initiation?.localIndex === wireguardReceiver(message, 0) ? peer.initiation : undefined;
+    const derived = initiation?.handleResponse(message);
+    if (peer === undefined || initiation === undefined || derived === undefined) return counted.forged;
+    this.#byIndex.delete(initiation.localIndex);
+    peer.initiation = undefined;
+    return this.#begin(peer, derived, initiation.localIndex, true, route, nowUs) ? undefined : counted.noSlot;
+  }
+
+  #handleInitiation(route: Route, message: Uint8Array, secret: Uint8Array | undefined, nowUs: number): number {
+    const { local, peers } = this.#parts;
+    const incoming = secret === undefined ? undefined : IncomingInitiation.read(local, message, secret);
+    if (incoming === undefined) return counted.forged;
+    const peer = peers.find(Buffer.from(incoming.publicKey).toString('base64'));
+    const timestamp = peer === undefined ? undefined : incoming.authenticate(peer.identity);
+    if (peer === undefined || timestamp === undefined) return counted.forged;
+    const isReplay = !tai64nIsAfter(timestamp, peers.timestampOf(peer));
+    if (isReplay || !peer.session.handleInitiation(nowUs)) {
+      incoming.clear();
+      return counted.replayed;
+    }
+    peers.timestampOf(peer).set(timestamp);
+    return this.#respond(peer, incoming, route, nowUs);
+  }
+
+  #respond(peer: Peer, incoming: IncomingInitiation, route: Route, nowUs: number): number {
+    const { slots, outbox } = this.#parts;
+    const index = slots.reserveIndex();
+    const answer = incoming.respond(peer.identity, index, randomBytes(32));
+    if (answer === undefined) {
+      slots.releaseIndex(index);
+      return counted.forged;
+    }
+    // The keys must be in place before the other side can use them.
+    if (!this.#begin(peer, answer.derived, index, false, route, nowUs)) return counted.noSlot;
+    peer.jar.addMacs(answer.message, nowUs);
+    peer.session.handleResponseSent(nowUs);
+    this.#byIndex.delete(peer.answeredIndex);
+    this.#byIndex.set(index, peer);
+    peer.answeredIndex = index;
+    outbox.sendDatagram(route, answer.message);
+    return counted.responses;
+  }
+
+  /** Puts the keys of a finished handshake to use; false when no slot is free. */
+  #begin(peer: Peer, derived: Derived, localIndex: number, isInitiator: boolean, route: Route, nowUs: number): boolean {
+    const { slots, offersAes, onSession } = this.#parts;
+    const { keys, remoteIndex } = derived;
+    const hasAes = offersAes(peer);
+    const slot = slots.publish({ peerRow: peer.row, keys, localIndex, remoteIndex, isInitiator, hasAes }, nowUs);
+    if (slot < 0) return false;
+    for (const gone of peer.session.handleDerived({ slot, isInitiator, birthUs: nowUs }, nowUs)) {
+      slots.linger(gone.slot, nowUs);
+    }
+    onSession(peer, slot, isInitiator, route, nowUs);
+    return true;
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Finds out in every session whether the other end is a Hawser too, and which cipher to send with (docs/wire-format.md).
+ * A HELLO is said beside real data only, at most three times; a stock WireGuard drops it without a word.
+ */
+import type { CipherChoice } from '../../config/config.ts';
+import { cipher, session } from '../../rings/layout.ts';
+import type { SessionTable } from '../../rings/session-table.ts';
+import {
+  capability,
+  controlFrameCheckLength,
+  helloAesIndex,
+  helloBytes,
+  helloCapabilities,
+  helloEmit,
+  helloHasHeard,
+} from '../../wire/control-frame.ts';
+import type { Outbox } from './outbox.ts';
+import type { Peer } from './peer-book.ts';
+
+const mostTries = 3;
+const mostReplies = 3;
+/** A lost HELLO is said again after this long, then twice as long. */
+const firstRetryUs = 1_000_000;
+
+interface HelloState {
+  tries: number;
+  replies: number;
+  nextUs: number;
+}
+
+export class HelloDesk {
+  readonly #sessions: SessionTable;
+  readonly #outbox: Outbox;
+  readonly #hasAesHardware: boolean;
+  readonly #states = new Map<number, HelloState>();
+
+  constructor(sessions: SessionTable, outbox: Outbox, hasAesHardware: boolean) {
+    this.#sessions = sessions;
+    this.#outbox = outbox;
+    this.#hasAesHardware = hasAesHardware;
+  }
+
+  /** Whether AES-256-GCM packets of this peer are welcome: `auto` only where the CPU has instructions for it. */
+  offersAes(choice: CipherChoice): boolean {
+    return choice === 'aes-256-gcm' || (choice === 'auto' && this.#hasAesHardware);
+  }
+
+  /** A slot has new keys. */
+  handleSession(slot: number): void {
+    this.#states.set(slot, { tries: 0, replies: 0, nextUs: 0 });
+  }
+
+  /** Data flows under the peer's current key: say HELLO unless it was heard, or said often enough. */
+  handleData(peer: Peer, slot: number, nowUs: number): void {
+    const state = this.#stateOf(slot);
+    if (this.#sessions.int(slot, session.capabilitiesAt) !== 0) return;
+    if (state.tries >= mostTries || nowUs < state.nextUs) return;
+    if (!this.#say(peer, slot, false)) return;
+    state.nextUs = nowUs + firstRetryUs * 2 ** state.tries;
+    state.tries += 1;
+  }
+
+  /** A control frame that was opened under `slot`. True when it was a HELLO. */
+  handleFrame(peer: Peer, slot: number, bytes: Uint8Array): boolean {
+    if (!controlFrameCheckLength(bytes, 0, bytes.length)) return false;
+    const said = helloCapabilities(bytes, 0) | capability.controlFrames;
+    const aesIndex = helloAesIndex(bytes, 0);
+    const takesAes = (said & capability.aes256gcm) !== 0 && aesIndex !== 0 && this.offersAes(peer.settings.cipher);
+    // The index first: the sealer reads it once it sees the cipher.
+    this.#sessions.setInt(slot, session.remoteIndexAesAt, takesAes ? aesIndex | 0 : 0);
+    this.#sessions.setInt(slot, session.capabilitiesAt, said);
+    this.#sessions.setInt(slot, session.sendCipherAt, takesAes ? cipher.aes256gcm : cipher.chacha20poly1305);
+    const state = this.#stateOf(slot);
+    if (!helloHasHeard(bytes, 0) && state.replies < mostReplies && this.#say(peer, slot, true)) state.replies += 1;
+    return true;
+  }
+
+  #stateOf(slot: number): HelloState {
+    const known = this.#states.get(slot);
+    if (known !== undefined) return known;
+    const state = { tries: 0, replies: 0, nextUs: 0 };
+    this.#states.set(slot, state);
+    return state;
+  }
+
+  #say(peer: Peer, slot: number, hasHeard: boolean): boolean {
+    const aesIndex = this.#sessions.int(slot, session.localIndexAesAt) >>> 0;
+    const capabilities = capability.controlFrames | (aesIndex === 0 ? 0 : capability.aes256gcm);
+    const bytes = new Uint8Array(helloBytes);
+    helloEmit(bytes, 0, { hasHeard, capabilities, aesIndex });
+    return this.#outbox.sendFrame(peer.row, slot, bytes);
+  }
+}

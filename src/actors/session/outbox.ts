@@ -1,0 +1,57 @@
+/** What the session-manager sends: datagrams by the links, inner frames by the sealer. A full ring drops: timers try again. */
+import { frame, outgoing, recordType, trafficClass } from '../../rings/layout.ts';
+import type { RingProducer } from '../../rings/spsc-ring.ts';
+import { sockaddrLength } from '../../wire/sockaddr.ts';
+import type { Route } from './path-book.ts';
+
+const nothing = new Uint8Array(0);
+
+export class Outbox {
+  /** By row of the link table. */
+  readonly #links: ReadonlyMap<number, RingProducer>;
+  readonly #frames: RingProducer;
+
+  constructor(links: ReadonlyMap<number, RingProducer>, frames: RingProducer) {
+    this.#links = links;
+    this.#frames = frames;
+  }
+
+  sendDatagram(route: Route, message: Uint8Array): boolean {
+    const ring = this.#links.get(route.link);
+    if (ring === undefined) return false;
+    const length = outgoing.payloadAt + message.length;
+    const at = ring.claim(length);
+    if (at < 0) return false;
+    ring.bytes.fill(0, at, at + outgoing.payloadAt);
+    ring.bytes.set(route.sockaddr, at + outgoing.sockaddrAt);
+    ring.view.setInt32(at + outgoing.sockaddrBytesAt, sockaddrLength(route.sockaddr, 0), true);
+    ring.bytes.set(route.local, at + outgoing.localAt);
+    ring.view.setInt32(at + outgoing.interfaceAt, route.interfaceIndex, true);
+    ring.view.setInt32(at + outgoing.lengthAt, message.length, true);
+    ring.bytes.set(message, at + outgoing.payloadAt);
+    ring.commit(length, recordType.handshakeOut);
+    ring.publish();
+    return true;
+  }
+
+  /** An inner packet to seal under `slot`. */
+  sendFrame(peerRow: number, slot: number, bytes: Uint8Array): boolean {
+    const ring = this.#frames;
+    const length = frame.payloadAt + bytes.length;
+    const at = ring.claim(length);
+    if (at < 0) return false;
+    ring.bytes.fill(0, at, at + frame.payloadAt);
+    ring.view.setInt32(at + frame.peerAt, peerRow, true);
+    ring.view.setInt32(at + frame.slotAt, slot, true);
+    ring.view.setInt32(at + frame.lengthAt, bytes.length, true);
+    ring.view.setInt32(at + frame.classAt, trafficClass.control, true);
+    ring.bytes.set(bytes, at + frame.payloadAt);
+    ring.commit(length, recordType.frameOut);
+    ring.publish();
+    return true;
+  }
+
+  sendKeepalive(peerRow: number, slot: number): boolean {
+    return this.sendFrame(peerRow, slot, nothing);
+  }
+}

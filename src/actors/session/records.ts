@@ -1,0 +1,41 @@
+/** Reads the records that links and opener hand to the session-manager (`rings/layout.ts`). */
+import { frame, received } from '../../rings/layout.ts';
+import type { RingConsumer } from '../../rings/spsc-ring.ts';
+import { sockaddrMaxBytes } from '../../wire/sockaddr.ts';
+import type { Route } from './path-book.ts';
+
+/** Where a received datagram came from; a copy. */
+export function routeOf(ring: RingConsumer, at: number): Route {
+  const local = ring.bytes.slice(at + received.localAt, at + received.localAt + 16);
+  // Elsewhere the route to the peer decides the interface, and may change.
+  const isLinkLocal = local[0] === 0xfe && ((local[1] ?? 0) & 0xc0) === 0x80;
+  return {
+    link: ring.view.getInt32(at + received.linkAt, true),
+    sockaddr: ring.bytes.slice(at + received.sockaddrAt, at + received.sockaddrAt + sockaddrMaxBytes),
+    local,
+    interfaceIndex: isLinkLocal ? ring.view.getInt32(at + received.interfaceAt, true) : 0,
+  };
+}
+
+/** The datagram itself, a copy outside shared memory: what was checked is what is used. */
+export function messageOf(ring: RingConsumer, at: number): Uint8Array {
+  const room = ring.length - received.payloadAt;
+  const length = Math.max(0, Math.min(room, ring.view.getInt32(at + received.lengthAt, true)));
+  return ring.bytes.slice(at + received.payloadAt, at + received.payloadAt + length);
+}
+
+/** Key slot of a `roamed` record. */
+export function slotOf(ring: RingConsumer, at: number): number {
+  return ring.view.getInt32(at + received.slotAt, true);
+}
+
+/** An opened control frame. */
+export function frameOf(ring: RingConsumer, at: number): { peerRow: number; slot: number; bytes: Uint8Array } {
+  const room = ring.length - frame.payloadAt;
+  const length = Math.max(0, Math.min(room, ring.view.getInt32(at + frame.lengthAt, true)));
+  return {
+    peerRow: ring.view.getInt32(at + frame.peerAt, true),
+    slot: ring.view.getInt32(at + frame.slotAt, true),
+    bytes: ring.bytes.slice(at + frame.payloadAt, at + frame.payloadAt + length),
+  };
+}

@@ -1,0 +1,280 @@
+/**
+ * Follows every peer's session: reads what the data path left in shared memory, lets the timers judge it, and does what they
+ * ask for. Also takes over what a session-manager that died left in the tables.
+ */
+import type { EndpointText } from '../../config/config.ts';
+import { type PeerActivity, sessionTimes } from '../../protocols/session/peer-session.ts';
+import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
+import { peer as peerLayout, session, slotState } from '../../rings/layout.ts';
+import type { SessionTable } from '../../rings/session-table.ts';
+import type { RowTable } from '../../rings/table.ts';
+import { sockaddrPort } from '../../wire/sockaddr.ts';
+import type { ActorContext } from '../kit/contract.ts';
+import type { HandshakeDesk } from './handshake-desk.ts';
+import type { HelloDesk } from './hello-desk.ts';
+import type { Outbox } from './outbox.ts';
+import type { Route } from './path-book.ts';
+import { hostOf, type Peer, type PeerBook } from './peer-book.ts';
+import type { PeerSettings } from './settings.ts';
+import type { SlotBook } from './slot-book.ts';
+import type { StateFiles } from './state-files.ts';
+
+/** Peers are not looked at more often than this, however many messages come; with many peers less often: 5 % of a core. */
+const pollSpacingUs = 1000;
+const pollSpacingPerPeerUs = 20;
+/** How long the first packet under keys we answered with is awaited at that pace: our side may not send before. */
+const eagerUs = 1_000_000;
+/** A gap between turns that no park explains: the machine slept, or we were stopped. */
+const sleptUs = 10_000_000;
+/** REKEY-AFTER-MESSAGES, 2^60 (whitepaper 6.1), as the high word of the counter. */
+const wornHighWord = 2 ** 28;
+
+export interface SessionWatchParts {
+  readonly context: Pick<ActorContext, 'emit' | 'wakeAt'>;
+  readonly sessions: SessionTable;
+  readonly peerTable: RowTable;
+  readonly peers: PeerBook;
+  readonly slots: SlotBook;
+  readonly outbox: Outbox;
+  readonly files: StateFiles;
+  readonly hello: HelloDesk;
+  readonly count: (counter: number) => void;
+}
+
+export class SessionWatch {
+  readonly #parts: SessionWatchParts;
+  readonly #activity: PeerActivity = {
+    lastDataSentUs: 0,
+    lastSentUs: 0,
+    lastDataReceivedUs: 0,
+    lastReceivedUs: 0,
+    handshakeWanted: 0,
+    isWorn: false,
+  };
+  #handshakes: HandshakeDesk | undefined;
+  #lastTurnUs = 0;
+  #polledUs = Number.NEGATIVE_INFINITY;
+  #spacingUs = pollSpacingUs;
+
+  constructor(parts: SessionWatchParts) {
+    this.#parts = parts;
+  }
+
+  /** The desk that initiates; set once, since the two know each other. */
+  set handshakes(desk: HandshakeDesk) {
+    this.#handshakes = desk;
+  }
+
+  /** Takes over what is in the tables, and calls those who wait to hear from us after a restart. */
+  start(nowUs: number): void {
+    const { slots, peers, peerTable } = this.#parts;
+    for (let row = 0; row < peerTable.rows; row += 1) {
+      if (peerTable.int(row, peerLayout.inUseAt) === 1 && peers.get(row) === undefined) peers.clearRow(row);
+    }
+    const ready = slots.readySlots();
+    for (const one of ready) if (peers.get(one.peerRow) === undefined) slots.retire(one.slot);
+    for (const peer of peers.all()) {
+      this.#takeOver(
+        peer,
+        ready.filter((one) => one.peerRow === peer.row),
+        nowUs,
+      );
+      const isExpected = peer.isHawser || peer.settings.keepaliveMs > 0;
+      if (peer.session.keys.current === undefined && isExpected) peer.session.handleWanted();
+    }
+    this.#lastTurnUs = nowUs;
+    this.#poll(nowUs);
+  }
+
+  turn(nowUs: number): void {
+    if (nowUs - this.#lastTurnUs > sleptUs) this.#handleSleep();
+    this.#lastTurnUs = nowUs;
+    const allowedUs = this.#polledUs + this.#spacingUs;
+    if (nowUs >= allowedUs) this.#poll(nowUs);
+    else this.#parts.context.wakeAt(allowedUs);
+  }
+
+  /** New keys: an initiator seals with them at once, a responder waits for the peer to do so. */
+  handleSession(peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number): void {
+    const { hello, peers, outbox } = this.#parts;
+    hello.handleSession(slot);
+    peers.moveTo(peer, route);
+    if (isInitiator) {
+      this.#establish(peer, slot, nowUs);
+      // Tells the responder that its response arrived.
+      outbox.sendKeepalive(peer.row, slot);
+    }
+  }
+
+  /** An authentic packet came from elsewhere than its path says; true when the peer was moved. */
+  handleRoamed(slot: number, route: Route): boolean {
+    const { sessions, peers, context } = this.#parts;
+    if (slot < 0 || slot >= sessions.rows || sessions.int(slot, session.stateAt) !== slotState.ready) return false;
+    const peer = peers.get(sessions.int(slot, session.peerAt));
+    if (peer === undefined || !peers.moveTo(peer, route)) return false;
+    context.emit({ kind: 'roamed', peer: peer.settings.name, endpoint: textOf(route) });
+    return true;
+  }
+
+  handleFrame(peerRow: number, slot: number, bytes: Uint8Array): void {
+    const { sessions, peers, hello } = this.#parts;
+    const peer = peers.get(peerRow);
+    if (peer === undefined || sessions.int(slot, session.stateAt) !== slotState.ready) return;
+    if (!hello.handleFrame(peer, slot, bytes) || peer.isHawser) return;
+    peer.isHawser = true;
+    peers.remember(peer);
+  }
+
+  setEndpoints(keyOrName: string, endpoints: readonly EndpointText[]): void {
+    const peer = this.#parts.peers.find(keyOrName);
+    if (peer === undefined) return;
+    this.#parts.peers.setEndpoints(peer, endpoints);
+    const isExpected = peer.session.isAttempting || peer.settings.keepaliveMs > 0;
+    if (peer.session.keys.current === undefined && isExpected) peer.session.handleWanted();
+    this.#polledUs = Number.NEGATIVE_INFINITY;
+  }
+
+  add(settings: PeerSettings): void {
+    this.remove(settings.publicKey);
+    const peer = this.#parts.peers.add(settings);
+    if (settings.keepaliveMs > 0) peer.session.handleWanted();
+    this.#polledUs = Number.NEGATIVE_INFINITY;
+  }
+
+  remove(keyOrName: string): void {
+    const peer = this.#parts.peers.find(keyOrName);
+    if (peer === undefined) return;
+    this.#forgetKeys(peer);
+    this.#handshakes?.forget(peer);
+    this.#parts.peers.remove(peer);
+  }
+
+  /** Of one peer, or of all. */
+  rekey(keyOrName: string | undefined): void {
+    const only = keyOrName === undefined ? undefined : this.#parts.peers.find(keyOrName);
+    for (const peer of this.#parts.peers.all()) {
+      if (keyOrName === undefined || peer === only) peer.session.handleWanted();
+    }
+    this.#polledUs = Number.NEGATIVE_INFINITY;
+  }
+
+  #poll(nowUs: number): void {
+    const { peers, slots, files, context } = this.#parts;
+    let wakeUs = Number.POSITIVE_INFINITY;
+    let count = 0;
+    for (const peer of peers.all()) {
+      wakeUs = Math.min(wakeUs, this.#pollPeer(peer, nowUs));
+      count += 1;
+    }
+    slots.sweep(nowUs);
+    files.flush(nowUs);
+    this.#polledUs = nowUs;
+    this.#spacingUs = Math.max(pollSpacingUs, count * pollSpacingPerPeerUs);
+    if (wakeUs < Number.POSITIVE_INFINITY) context.wakeAt(Math.max(wakeUs, nowUs + this.#spacingUs));
+  }
+
+  /** Returns when the peer must be looked at again. */
+  #pollPeer(peer: Peer, nowUs: number): number {
+    const { keys } = peer.session;
+    for (const key of keys.all()) {
+      if (nowUs - key.birthUs >= sessionTimes.rejectAfterUs) this.#dropKey(peer, key.slot);
+    }
+    this.#confirm(peer, nowUs);
+    this.#readActivity(peer);
+    const activity = this.#activity;
+    peer.session.handleActivity(activity, nowUs, Math.random() * sessionTimes.rekeyJitterUs);
+    const current = keys.current;
+    if (current !== undefined) {
+      const hasData = Math.max(activity.lastDataSentUs, activity.lastDataReceivedUs) >= current.birthUs;
+      if (hasData) this.#parts.hello.handleData(peer, current.slot, nowUs);
+    }
+    this.#act(peer, nowUs);
+    const { next } = keys;
+    const isEager = next !== undefined && nowUs - next.birthUs < eagerUs;
+    return isEager ? nowUs + pollSpacingUs : peer.session.nextWakeUs();
+  }
+
+  #act(peer: Peer, nowUs: number): void {
+    for (;;) {
+      const action = peer.session.nextAction(nowUs);
+      if (action === undefined) return;
+      const { current } = peer.session.keys;
+      if (action === 'initiate') this.#handshakes?.initiate(peer, nowUs);
+      else if (action === 'forget-keys') this.#forgetKeys(peer);
+      else if (current !== undefined) this.#parts.outbox.sendKeepalive(peer.row, current.slot);
+    }
+  }
+
+  /** The peer has sealed under the keys we answered with: now we may too. */
+  #confirm(peer: Peer, nowUs: number): void {
+    const { sessions, slots } = this.#parts;
+    const { next } = peer.session.keys;
+    if (next === undefined || sessions.number(next.slot, session.firstReceivedAt) === 0) return;
+    for (const gone of peer.session.handleConfirmed()) slots.linger(gone.slot, nowUs);
+    this.#establish(peer, next.slot, nowUs);
+  }
+
+  #establish(peer: Peer, slot: number, nowUs: number): void {
+    const { peers, peerTable, context, count } = this.#parts;
+    peers.setSendSlot(peer, slot);
+    peerTable.setNumber(peer.row, peerLayout.lastHandshakeAt, nowUs);
+    count(counted.established);
+    const route = peers.pathOf(peer);
+    context.emit({
+      kind: 'session',
+      peer: peer.settings.name,
+      endpoint: route === undefined ? 'unknown' : textOf(route),
+    });
+  }
+
+  #readActivity(peer: Peer): void {
+    const { peerTable, sessions } = this.#parts;
+    const activity = this.#activity;
+    activity.lastDataSentUs = peerTable.number(peer.row, peerLayout.lastDataSentAt);
+    activity.lastSentUs = peerTable.number(peer.row, peerLayout.lastSentAt);
+    activity.lastDataReceivedUs = peerTable.number(peer.row, peerLayout.lastDataReceivedAt);
+    activity.lastReceivedUs = peerTable.number(peer.row, peerLayout.lastReceivedAt);
+    activity.handshakeWanted = peerTable.int(peer.row, peerLayout.handshakeWantedAt);
+    const { current } = peer.session.keys;
+    activity.isWorn =
+      current !== undefined && sessions.int(current.slot, session.sendCounterAt + 4) >>> 0 >= wornHighWord;
+  }
+
+  #dropKey(peer: Peer, slot: number): void {
+    if (peer.session.keys.current?.slot === slot) this.#parts.peers.setSendSlot(peer, -1);
+    peer.session.keys.handleGone(slot);
+    this.#parts.slots.retire(slot);
+  }
+
+  #forgetKeys(peer: Peer): void {
+    for (const key of peer.session.keys.all()) this.#dropKey(peer, key.slot);
+    this.#handshakes?.abandon(peer);
+  }
+
+  /** Ages include the sleep (CLOCK_BOOTTIME), but the peer and every NAT between us may have forgotten us. */
+  #handleSleep(): void {
+    for (const peer of this.#parts.peers.all()) {
+      if (peer.session.keys.current !== undefined || peer.settings.keepaliveMs > 0) peer.session.handleWanted();
+    }
+    this.#polledUs = Number.NEGATIVE_INFINITY;
+  }
+
+  #takeOver(peer: Peer, left: ReturnType<SlotBook['readySlots']>, nowUs: number): void {
+    const { peerTable, peers, slots } = this.#parts;
+    const sendSlot = peerTable.int(peer.row, peerLayout.sendSlotAt);
+    const current = left.find((one) => one.slot === sendSlot);
+    if (current === undefined) peers.setSendSlot(peer, -1);
+    const others = left.filter((one) => one !== current).sort((a, b) => b.birthUs - a.birthUs);
+    const birthUs = current?.birthUs ?? 0;
+    const next = others.find((one) => !one.isInitiator && one.birthUs > birthUs);
+    const previous = others.find((one) => one !== next && one.birthUs <= birthUs);
+    peer.session.restore({ previous, current, next }, peerTable.int(peer.row, peerLayout.handshakeWantedAt));
+    for (const one of others) if (one !== next && one !== previous) slots.linger(one.slot, nowUs);
+  }
+}
+
+function textOf(route: Route): string {
+  const host = hostOf(route.sockaddr);
+  const port = sockaddrPort(route.sockaddr, 0);
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

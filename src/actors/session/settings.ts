@@ -1,0 +1,59 @@
+/** What the session-manager is started with, and what it can be told. */
+import type { CipherChoice, EndpointText } from '../../config/config.ts';
+import type { Command } from '../kit/contract.ts';
+
+export interface SessionManagerSettings {
+  /** Of the instance; files in the state directory begin with it. */
+  readonly name: string;
+  readonly privateKeyFile: string;
+  readonly stateDirectory: string;
+  /** Links in the order of their rows' names: the ports are `handshakes.<name>` and `out.<name>`. */
+  readonly links: readonly LinkSettings[];
+  readonly peers: readonly PeerSettings[];
+}
+
+export interface LinkSettings {
+  /** Row of the link table. */
+  readonly row: number;
+  readonly name: string;
+  /** The lowest is preferred. */
+  readonly priority: number;
+}
+
+export interface PeerSettings {
+  /** Row of the peer table. */
+  readonly row: number;
+  readonly name: string;
+  /** base64. */
+  readonly publicKey: string;
+  readonly presharedKeyFile: string | undefined;
+  /** Host names among them are passed over until `endpoints` brings their addresses. */
+  readonly endpoints: readonly EndpointText[];
+  readonly keepaliveMs: number;
+  readonly cipher: CipherChoice;
+}
+
+/** Addresses of a peer, resolved: they take the place of the configured ones. */
+export interface EndpointsCommand extends Command {
+  readonly kind: 'endpoints';
+  readonly peer: string;
+  readonly endpoints: readonly EndpointText[];
+}
+
+export interface PeerAddCommand extends Command {
+  readonly kind: 'peer-add';
+  readonly peer: PeerSettings;
+}
+
+export interface PeerRemoveCommand extends Command {
+  readonly kind: 'peer-remove';
+  readonly peer: string;
+}
+
+/** Begins a handshake with one peer, or with all. */
+export interface RekeyCommand extends Command {
+  readonly kind: 'rekey';
+  readonly peer: string | undefined;
+}
+
+export type SessionManagerCommand = EndpointsCommand | PeerAddCommand | PeerRemoveCommand | RekeyCommand;

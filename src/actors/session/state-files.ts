@@ -1,0 +1,115 @@
+/**
+ * What must outlive the process, in the state directory: the last TAI64N stamp, so that our initiations never look like replays
+ * after the clock went back, and where peers were last, so that a restarted daemon need not wait to be found.
+ */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { messageOf } from '../../base/errors.ts';
+import { nextStampUs } from '../../crypto/tai64n.ts';
+
+/** Where a peer was last heard, by name of link and address text. */
+export interface KnownEndpoint {
+  readonly link: string;
+  readonly host: string;
+  readonly port: number;
+  /** It said HELLO: after a restart we may call it, whoever was the client. */
+  readonly isHawser: boolean;
+  /** TAI64N of its last initiation, hexadecimal. */
+  readonly timestamp: string;
+}
+
+/** A roaming peer writes its file at most this often. */
+const writeSpacingUs = 1_000_000;
+
+export class StateFiles {
+  readonly #stampFile: string;
+  readonly #peersFile: string;
+  readonly #onError: (message: string) => void;
+  readonly #peers: Map<string, KnownEndpoint>;
+  #lastStampUs: number;
+  #isDirty = false;
+  #nextWriteUs = 0;
+
+  /** `onError`: hears of files that cannot be read or written; the daemon goes on without them. */
+  constructor(directory: string, name: string, onError: (message: string) => void) {
+    this.#stampFile = path.join(directory, `${name}.timestamp`);
+    this.#peersFile = path.join(directory, `${name}.peers.json`);
+    this.#onError = onError;
+    this.#lastStampUs = Number(this.#read(this.#stampFile, '0')) || 0;
+    this.#peers = this.#readPeers();
+  }
+
+  /** Stamp of the next initiation, written down before it is used. */
+  nextStampUs(unixUs: number): number {
+    this.#lastStampUs = nextStampUs(unixUs, this.#lastStampUs);
+    this.#write(this.#stampFile, String(this.#lastStampUs));
+    return this.#lastStampUs;
+  }
+
+  endpointOf(publicKey: string): KnownEndpoint | undefined {
+    return this.#peers.get(publicKey);
+  }
+
+  setEndpoint(publicKey: string, endpoint: KnownEndpoint): void {
+    this.#peers.set(publicKey, endpoint);
+    this.#isDirty = true;
+  }
+
+  forget(publicKey: string): void {
+    if (this.#peers.delete(publicKey)) this.#isDirty = true;
+  }
+
+  /** Writes what changed, now and then. */
+  flush(nowUs: number): void {
+    if (!this.#isDirty || nowUs < this.#nextWriteUs) return;
+    this.#nextWriteUs = nowUs + writeSpacingUs;
+    this.flushNow();
+  }
+
+  flushNow(): void {
+    if (!this.#isDirty) return;
+    this.#isDirty = false;
+    this.#write(this.#peersFile, `${JSON.stringify(Object.fromEntries(this.#peers), null, 1)}\n`);
+  }
+
+  #readPeers(): Map<string, KnownEndpoint> {
+    try {
+      const entries = Object.entries(JSON.parse(this.#read(this.#peersFile, '{}')) as Record<string, unknown>);
+      return new Map(entries.filter((entry): entry is [string, KnownEndpoint] => isEndpoint(entry[1])));
+    } catch (error) {
+      this.#onError(`Cannot use ${this.#peersFile}: ${messageOf(error)}`);
+      return new Map();
+    }
+  }
+
+  #read(file: string, fallback: string): string {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      if (!isMissing) this.#onError(`Cannot read ${file}: ${messageOf(error)}`);
+      return fallback;
+    }
+  }
+
+  /** Whole or not at all: a new file takes the old one's place. */
+  #write(file: string, text: string): void {
+    try {
+      writeFileSync(`${file}.new`, text, { mode: 0o600 });
+      renameSync(`${file}.new`, file);
+    } catch (error) {
+      this.#onError(`Cannot write ${file}: ${messageOf(error)}`);
+    }
+  }
+}
+
+function isEndpoint(value: unknown): value is KnownEndpoint {
+  const one = value as Partial<KnownEndpoint> | null;
+  return (
+    typeof one?.link === 'string' &&
+    typeof one.host === 'string' &&
+    Number.isInteger(one.port) &&
+    typeof one.isHawser === 'boolean' &&
+    typeof one.timestamp === 'string'
+  );
+}

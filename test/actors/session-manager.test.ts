@@ -1,0 +1,425 @@
+// Session-managers turned by hand under a virtual clock; the data path and the network between them are arrays.
+import t, { type Test } from 'tap';
+import { sessionManagerCounters as counted } from '../../src/rings/counter-names.ts';
+import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/rings/layout.ts';
+import { initiationBytes, messageType, responseBytes, wireguardType } from '../../src/wire/wireguard.ts';
+import { type Datagram, Host, Lab } from '../support/session-lab.ts';
+
+const leftAddress = '10.0.0.1:51820';
+const rightAddress = '10.0.0.2:51820';
+
+interface Pair {
+  readonly lab: Lab;
+  readonly left: Host;
+  readonly right: Host;
+}
+
+/** Two hosts; the left one knows where the right one is. */
+function createPair(t: Test): Pair {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const left = new Host(lab, { name: 'left', address: leftAddress, privateKey: Buffer.alloc(32, 1) });
+  const right = new Host(lab, { name: 'right', address: rightAddress, privateKey: Buffer.alloc(32, 2) });
+  return { lab, left, right };
+}
+
+const toRight = { endpoints: [{ host: '10.0.0.2', port: 51820 }] };
+
+async function startPair(t: Test): Promise<Pair> {
+  const pair = createPair(t);
+  await pair.left.start([pair.left.peer(pair.right, toRight)]);
+  await pair.right.start([pair.right.peer(pair.left)]);
+  return pair;
+}
+
+/** Both ends have keys. */
+async function connect(t: Test): Promise<Pair> {
+  const pair = await startPair(t);
+  pair.left.sendData('first');
+  pair.lab.settle();
+  return pair;
+}
+
+function ofType(lab: Lab, type: number): Datagram[] {
+  return lab.sent.filter((one) => wireguardType(one.bytes, 0) === type);
+}
+
+function text(host: Host): string[] {
+  return host.inbox.splice(0).map((bytes) => Buffer.from(bytes).toString());
+}
+
+t.test('a handshake begins when data waits, and gives both sides keys within one exchange', async (t) => {
+  const { lab, left, right } = await startPair(t);
+  lab.run(1);
+  t.equal(lab.sent.length, 0, 'nobody speaks unasked');
+  t.notOk(left.sendData('waits'));
+  lab.settle();
+  t.same(
+    lab.sent.slice(0, 2).map((one) => one.bytes.length),
+    [initiationBytes, responseBytes],
+  );
+  t.ok(left.sendSlot() >= 0);
+  t.ok(right.sendSlot() >= 0, "the initiator's keepalive confirmed the keys");
+  t.ok(left.sendData('there'));
+  t.ok(right.sendData('and back'));
+  lab.settle();
+  t.same([text(right), text(left)], [['there'], ['and back']]);
+  t.equal(left.count(counted.established), 1);
+  t.equal(right.count(counted.established), 1);
+  t.match(right.events('session'), [{ peer: 'left', endpoint: leftAddress }]);
+});
+
+t.test('a responder does not seal before the initiator has', async (t) => {
+  const { lab, left, right } = await startPair(t);
+  lab.lose = (one) => wireguardType(one.bytes, 0) === messageType.data;
+  left.sendData('x');
+  lab.settle();
+  t.ok(left.sendSlot() >= 0);
+  t.equal(right.sendSlot(), -1);
+  lab.lose = () => false;
+  left.sendData('y');
+  lab.settle();
+  t.ok(right.sendSlot() >= 0);
+});
+
+t.test('a lost response is asked for again after 5 s', async (t) => {
+  const { lab, left, right } = await startPair(t);
+  lab.lose = (one) => one.bytes.length === responseBytes;
+  left.sendData('x');
+  lab.run(3);
+  t.equal(left.sendSlot(), -1);
+  lab.lose = () => false;
+  lab.run(3);
+  t.ok(left.sendSlot() >= 0 && right.sendSlot() >= 0);
+  t.equal(ofType(lab, messageType.initiation).length, 2);
+});
+
+t.test('a rekey under traffic loses no packet, in either direction', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const firstSlot = left.sendSlot();
+  let sent = 0;
+  for (let step = 0; step < 2600; step += 1) {
+    sent += Number(left.sendData(`l${step}`)) + Number(right.sendData(`r${step}`));
+    lab.run(0.05);
+  }
+  t.equal(ofType(lab, messageType.initiation).length, 2, 'one rekey in 130 s');
+  t.not(left.sendSlot(), firstSlot);
+  t.equal(sent, 5200);
+  t.equal(text(left).length + text(right).length, 5200);
+  t.equal(left.unopened + right.unopened, 0);
+  t.ok(left.readySlots().length <= 2, 'current and previous');
+});
+
+t.test('old keys are zeroed after sealer and opener have let go of them', async (t) => {
+  const { lab, left } = await connect(t);
+  const slot = left.sendSlot();
+  t.notOk(left.sessions.slice(slot, session.sendKeyAt, 128).every((byte) => byte === 0));
+  const generation = left.sessions.int(slot, session.generationAt);
+  lab.run(185);
+  t.equal(left.sendSlot(), -1, 'nothing is sealed after 180 s');
+  t.equal(left.sessions.int(slot, session.stateAt), slotState.free);
+  t.ok(left.sessions.slice(slot, session.sendKeyAt, 128).every((byte) => byte === 0));
+  t.not(left.sessions.int(slot, session.generationAt), generation);
+  t.notOk(left.sendData('again'));
+  lab.settle();
+  t.ok(left.sendData('works'));
+});
+
+t.test('a retired slot keeps its keys until both users have acknowledged it', async (t) => {
+  const { lab, left } = await connect(t);
+  const slot = left.sendSlot();
+  const acknowledge = left.sessions.acknowledge.bind(left.sessions);
+  left.sessions.acknowledge = (at, version) => {
+    if (at === session.sealerSeenAt) acknowledge(at, version);
+  };
+  lab.run(190);
+  t.equal(left.sessions.int(slot, session.stateAt), slotState.retired);
+  left.sessions.acknowledge = acknowledge;
+  lab.run(1);
+  t.equal(left.sessions.int(slot, session.stateAt), slotState.free);
+});
+
+t.test('simultaneous initiations leave both sides able to speak at once', async (t) => {
+  const { lab, left, right } = createPair(t);
+  await left.start([left.peer(right, toRight)]);
+  await right.start([right.peer(left, { endpoints: [{ host: '10.0.0.1', port: 51820 }] })]);
+  left.sendData('x');
+  right.sendData('y');
+  lab.settle();
+  t.ok(left.sendData('from left') && right.sendData('from right'));
+  lab.settle();
+  t.same([text(right), text(left)], [['from left'], ['from right']]);
+  t.equal(ofType(lab, messageType.initiation).length, 2, 'nobody had to try again');
+  lab.run(30);
+  t.equal(left.unopened + right.unopened, 0);
+});
+
+t.test('a peer that moves is followed by its first authentic packet, and nothing else moves it', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const pathOf = () => right.paths.slice(right.peers.int(0, peerLayout.pathAt), pathLayout.sockaddrAt + 4, 4).join('.');
+  t.equal(pathOf(), '10.0.0.1');
+  const [old] = ofType(lab, messageType.data);
+  lab.send({ from: '10.6.6.6:1', to: rightAddress, bytes: new Uint8Array(60).fill(4) });
+  const forged = Uint8Array.from(old?.bytes ?? []);
+  forged[20] = (forged[20] ?? 0) ^ 1;
+  lab.send({ from: '10.6.6.6:1', to: rightAddress, bytes: forged });
+  lab.settle();
+  t.equal(pathOf(), '10.0.0.1');
+  left.address = '10.0.0.77:4000';
+  left.sendData('hello from afar');
+  lab.settle();
+  t.equal(pathOf(), '10.0.0.77');
+  t.ok(right.sendData('found you'));
+  lab.settle();
+  t.same(text(left).at(-1), 'found you');
+  t.equal(right.count(counted.roamed), 1);
+});
+
+t.test('a replayed initiation is met with silence, also by a successor', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const [first] = ofType(lab, messageType.initiation);
+  if (first === undefined) throw new Error('no initiation');
+  const replay = () => {
+    lab.send({ ...first, from: '10.6.6.6:1' });
+    const before = lab.sent.length;
+    lab.settle();
+    return lab.sent.length - before;
+  };
+  lab.run(1);
+  t.equal(replay(), 0);
+  t.equal(right.count(counted.replayed), 1);
+  right.crash();
+  await right.start([right.peer(left)]);
+  lab.settle();
+  t.equal(replay(), 0);
+  t.equal(right.count(counted.replayed), 2);
+  right.stop();
+  lab.hosts.splice(lab.hosts.indexOf(right), 1);
+  const reborn = new Host(lab, { name: 'right', address: rightAddress, privateKey: Buffer.alloc(32, 2) });
+  await reborn.start([reborn.peer(left)]);
+  t.equal(replay(), 0, 'a new process knows it from its files');
+  t.equal(reborn.count(counted.replayed), 1);
+});
+
+t.test('nothing is said to whom we do not know, whatever they send', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const stranger = new Host(lab, { name: 'stranger', address: '10.6.6.6:1', privateKey: Buffer.alloc(32, 7) });
+  await stranger.start([stranger.peer(right, toRight)]);
+  stranger.sendData('let me in');
+  const initiation = ofType(lab, messageType.initiation)[0]?.bytes ?? new Uint8Array(initiationBytes);
+  lab.settle();
+  const mine = lab.sent.filter((one) => one.from === '10.6.6.6:1');
+  t.equal(mine.length, 1);
+  t.equal(right.count(counted.forged), 1, 'a well-formed initiation of no peer');
+  for (let bit = 0; bit < initiation.length; bit += 7) {
+    const bytes = Uint8Array.from(initiation);
+    bytes[bit] = (bytes[bit] ?? 0) ^ 0x10;
+    lab.send({ from: '10.6.6.6:2', to: rightAddress, bytes });
+  }
+  for (const length of [0, 1, 32, 64, responseBytes, initiationBytes, 1400]) {
+    for (const type of [0, 1, 2, 3, 5]) {
+      const bytes = new Uint8Array(length);
+      if (length > 0) bytes[0] = type;
+      if (length >= 4) lab.send({ from: '10.6.6.6:3', to: rightAddress, bytes });
+    }
+  }
+  lab.settle();
+  t.equal(lab.sent.filter((one) => one.to.startsWith('10.6.6.6')).length, 0);
+  t.ok(right.count(counted.badMac1) > 15);
+  t.ok(left.sendData('still here'));
+});
+
+t.test('under load a cookie is asked for, shown, and then served', async (t) => {
+  const { lab, left, right } = await startPair(t);
+  left.sendData('x');
+  lab.settle();
+  const [first] = ofType(lab, messageType.initiation);
+  if (first === undefined) throw new Error('no initiation');
+  // Replays have a good mac1: 200 of them are a flood.
+  for (let copy = 0; copy < 200; copy += 1) lab.send({ ...first, from: '10.6.6.6:1' });
+  lab.settle();
+  const cookiesTo = (to: string) => ofType(lab, messageType.cookieReply).filter((one) => one.to === to).length;
+  t.ok(cookiesTo('10.6.6.6:1') > 50, 'who writes from there may prove that it can read there');
+  t.equal(ofType(lab, messageType.response).length, 1, 'no X25519 for them');
+  // The left one begins anew while the flood goes on: a cookie first, and 5 s later the initiation that shows it.
+  left.command({ kind: 'rekey', peer: 'right' });
+  for (let round = 0; round < 80 && right.count(counted.responses) < 2; round += 1) {
+    for (let copy = 0; copy < 120; copy += 1) lab.send({ ...first, from: '10.6.6.6:1' });
+    lab.run(0.2);
+    // The X25519 of a flood is done by other threads.
+    if (cookiesTo(leftAddress) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  t.equal(cookiesTo(leftAddress), 1);
+  t.equal(right.count(counted.responses), 2, 'the initiation with mac2 was answered under load');
+  t.equal(ofType(lab, messageType.initiation).filter((one) => one.from === leftAddress).length, 3);
+  lab.settle();
+  t.equal(left.count(counted.established), 2);
+});
+
+t.test('two Hawser ends find each other beside data, and change to AES without loss', async (t) => {
+  const { lab, left, right } = createPair(t);
+  await left.start([left.peer(right, { ...toRight, cipher: 'aes-256-gcm' })]);
+  await right.start([right.peer(left, { cipher: 'aes-256-gcm' })]);
+  left.sendData('x');
+  lab.run(2);
+  const cipherOf = (host: Host) => host.sessions.int(host.sendSlot(), session.sendCipherAt);
+  t.equal(cipherOf(left), cipher.chacha20poly1305, 'nothing is said without data');
+  for (let step = 0; step < 40; step += 1) {
+    left.sendData(`l${step}`);
+    right.sendData(`r${step}`);
+    lab.settle();
+  }
+  t.same([cipherOf(left), cipherOf(right)], [cipher.aes256gcm, cipher.aes256gcm]);
+  t.equal(text(right).length, 40);
+  t.equal(text(left).length, 40);
+  t.equal(left.unopened + right.unopened, 0);
+  const slot = left.sendSlot();
+  lab.run(121);
+  left.sendData('rekey');
+  lab.settle();
+  left.sendData('new session');
+  lab.run(1);
+  t.not(left.sendSlot(), slot);
+  t.equal(cipherOf(left), cipher.aes256gcm, 'said again in the new session');
+});
+
+t.test('a side that wants ChaCha20 gets it, while the other way may be AES', async (t) => {
+  const { lab, left, right } = createPair(t);
+  await left.start([left.peer(right, { ...toRight, cipher: 'chacha20-poly1305' })]);
+  await right.start([right.peer(left, { cipher: 'aes-256-gcm' })]);
+  left.sendData('x');
+  lab.settle();
+  for (let step = 0; step < 10; step += 1) {
+    left.sendData('l');
+    right.sendData('r');
+    lab.run(0.5);
+  }
+  for (const host of [left, right]) {
+    t.equal(host.sessions.int(host.sendSlot(), session.sendCipherAt), cipher.chacha20poly1305, host.name);
+    t.not(host.sessions.int(host.sendSlot(), session.capabilitiesAt), 0, 'but they know each other');
+  }
+});
+
+t.test('HELLO is said three times at most to a peer that does not understand it', async (t) => {
+  const { lab, left } = await connect(t);
+  // Control frames are lost: a stock WireGuard drops them just so. 12 bytes inside make 44 outside.
+  const isHello = (one: Datagram) => wireguardType(one.bytes, 0) === messageType.data && one.bytes.length === 44;
+  lab.lose = isHello;
+  const before = lab.sent.filter(isHello).length;
+  for (let step = 0; step < 60; step += 1) {
+    left.sendData('only the left one has data, and more than the frame is long');
+    lab.run(1);
+  }
+  t.equal(lab.sent.filter((one) => isHello(one) && one.from === leftAddress).length - before, 3);
+});
+
+t.test('a successor takes the sessions over, without a handshake', async (t) => {
+  const { lab, left, right } = await connect(t);
+  lab.run(1);
+  const handshakes = lab.sent.filter((one) => one.bytes.length === initiationBytes).length;
+  const slot = left.sendSlot();
+  left.crash();
+  left.sendData('while nobody manages');
+  lab.settle();
+  await left.start([left.peer(right, toRight)]);
+  lab.run(20);
+  t.equal(left.sendSlot(), slot);
+  left.sendData('and after');
+  lab.settle();
+  t.same(text(right).slice(-2), ['while nobody manages', 'and after']);
+  t.equal(lab.sent.filter((one) => one.bytes.length === initiationBytes).length, handshakes);
+  left.sendData('keep it going');
+  lab.run(101);
+  left.sendData('rekey is due');
+  lab.settle();
+  t.not(left.sendSlot(), slot, 'it goes on counting from the birth of the keys');
+});
+
+t.test('a successor answers for a handshake that its predecessor had answered', async (t) => {
+  const { lab, left, right } = await startPair(t);
+  lab.lose = (one) => wireguardType(one.bytes, 0) === messageType.data;
+  left.sendData('x');
+  lab.settle();
+  right.crash();
+  await right.start([right.peer(left)]);
+  lab.lose = () => false;
+  left.sendData('first under the new keys');
+  lab.settle();
+  t.ok(right.sendSlot() >= 0);
+  t.ok(right.sendData('y'));
+});
+
+t.test('after SIGKILL either side calls the other at once, if it is a Hawser', async (t) => {
+  const { lab, left, right } = await connect(t);
+  for (let step = 0; step < 4; step += 1) {
+    left.sendData('l');
+    lab.run(0.5);
+  }
+  lab.run(2);
+  right.crash();
+  lab.hosts.splice(lab.hosts.indexOf(right), 1);
+  const reborn = new Host(lab, { name: 'right', address: rightAddress, privateKey: Buffer.alloc(32, 2) });
+  await reborn.start([reborn.peer(left)]);
+  lab.settle();
+  t.ok(reborn.sendSlot() >= 0, 'the server has initiated to where the client was');
+  t.ok(left.sendData('go on'));
+  lab.settle();
+  t.same(text(reborn), ['go on']);
+});
+
+t.test('a handshake that fails tries every endpoint, and stays with the one that answers', async (t) => {
+  const { lab, left, right } = createPair(t);
+  const endpoints = [
+    { host: '10.9.9.9', port: 1 },
+    { host: 'not-resolved.example', port: 2 },
+    { host: '10.0.0.2', port: 51820 },
+  ];
+  await left.start([left.peer(right, { endpoints })]);
+  await right.start([right.peer(left)]);
+  left.sendData('x');
+  lab.settle();
+  t.same(
+    ofType(lab, messageType.initiation).map((one) => one.to),
+    ['10.9.9.9:1', rightAddress],
+  );
+  t.ok(left.sendData('arrives'));
+  lab.settle();
+  t.same(text(right), ['arrives']);
+});
+
+t.test('commands bring endpoints, add peers and take them away', async (t) => {
+  const { lab, left, right } = createPair(t);
+  await left.start([left.peer(right, { keepaliveMs: 25_000 })]);
+  await right.start([]);
+  lab.settle();
+  t.equal(lab.sent.length, 0, 'nowhere to go');
+  left.command({ kind: 'endpoints', peer: 'right', endpoints: [{ host: '10.0.0.2', port: 51820 }] });
+  lab.run(6);
+  t.ok(ofType(lab, messageType.initiation).length > 0);
+  t.equal(left.sendSlot(), -1);
+  right.command({ kind: 'peer-add', peer: right.peer(left) });
+  lab.run(6);
+  t.ok(left.sendSlot() >= 0 && right.sendSlot() >= 0);
+  right.command({ kind: 'peer-remove', peer: 'left' });
+  lab.run(1);
+  t.equal(right.sendSlot(), -1);
+  t.same(right.readySlots(), []);
+  t.equal(right.peers.int(0, peerLayout.inUseAt), 0);
+});
+
+t.test('a preshared key that differs makes no session', async (t) => {
+  const { lab, left, right } = createPair(t);
+  const { writeFileSync } = await import('node:fs');
+  const file = `${lab.folder}/psk`;
+  writeFileSync(file, `${Buffer.alloc(32, 5).toString('base64')}\n`, { mode: 0o600 });
+  await left.start([left.peer(right, { ...toRight, presharedKeyFile: file })]);
+  await right.start([right.peer(left)]);
+  left.sendData('x');
+  lab.settle();
+  t.equal(left.sendSlot(), -1);
+  t.equal(left.count(counted.forged), 1);
+  right.stop();
+  await right.start([right.peer(left, { presharedKeyFile: file })]);
+  lab.run(6);
+  t.ok(left.sendSlot() >= 0);
+});

@@ -17,9 +17,11 @@ import { socketPathOf } from './control/protocol.ts';
 import type { ReloadResult } from './control/supervisor-api.ts';
 import { applyNetwork, removeNetwork } from './io/network/network.ts';
 import { fwmarkOf, planNetwork } from './io/network/plan.ts';
+import { Resolver } from './io/resolver.ts';
 import { type Addon, assertLayout, loadAddon } from './native/addon.ts';
 import * as layout from './rings/layout.ts';
 import { createApi, type InstanceState } from './supervisor/api.ts';
+import { EndpointNames } from './supervisor/endpoint-names.ts';
 import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
 import { Logger } from './supervisor/logger.ts';
 import type { SupervisorHooks } from './supervisor/options.ts';
@@ -59,6 +61,9 @@ export async function runInstance(configPath: string): Promise<number> {
   }
 }
 
+/** A name that could not be resolved at start (the link was not up yet) is asked for again soon. */
+const nameWatchMs = { least: 5_000, most: 3600_000 };
+
 class Instance {
   /** Resolves to the exit code after everything was taken back. */
   readonly ended: Promise<number>;
@@ -69,6 +74,7 @@ class Instance {
   readonly #supervisor: Supervisor;
   readonly #service: ServiceManager;
   readonly #lock: InstanceLock;
+  readonly #names: EndpointNames;
   #state: InstanceState;
   #stopped: Promise<void> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
@@ -93,6 +99,15 @@ class Instance {
       servedRoles: ['control-server'],
     };
     this.#supervisor = new Supervisor(addon, hooks, {}, pool);
+    const interfaces = config.links.map((link) => link.interface ?? '');
+    this.#names = new EndpointNames({
+      resolver: new Resolver(addon, { fwmark: fwmarkOf(config), interfaces, watchEveryMs: nameWatchMs }),
+      tell: (peer, endpoints) => {
+        const command = { kind: 'endpoints', peer, endpoints };
+        this.#supervisor.command('session-manager', command);
+      },
+      warn: (message) => this.#supervisor.note('resolver', 'warning', message, 'warn'),
+    });
     this.#state = {
       config,
       topology,
@@ -128,6 +143,7 @@ class Instance {
     await threads;
     network();
     for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
+    this.#names.follow(this.#state.config.peers);
     const readyMs = Math.round(performance.now());
     this.#service.ready(`${this.#state.config.name} is up`);
     this.#supervisor.note('supervisor', 'ready', `${describe(this.#state)} after ${readyMs} ms`);
@@ -142,6 +158,7 @@ class Instance {
 
   async #stop(reason: string, code: number): Promise<void> {
     this.#service.stopping(reason);
+    this.#names.close();
     this.#supervisor.note('supervisor', 'stopping', reason, code === 0 ? 'info' : 'error');
     await this.#supervisor.stop();
     this.#takeBack();
@@ -224,6 +241,7 @@ class Instance {
     );
     await this.#supervisor.start(children.filter((child) => diff.start.includes(child.id)));
     this.#applyNetwork(config)();
+    this.#names.follow(config.peers);
   }
 
   #onFatal(reason: string, orderly: boolean): void {

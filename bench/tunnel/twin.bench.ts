@@ -3,24 +3,13 @@
  * by a copy (HAWSER_BENCH_PLAINTEXT=1 at both ends) and AEAD is its speed at 1420 bytes on the cores used (sealing and opening
  * share the box's cores, so a byte costs two passes over two cores: one core's speed).
  */
-import { spawnSync } from 'node:child_process';
 import { comparePairs, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';
-import { type Cipher, type Mode, measureTcp, type Placement, Wire } from './tunnels.ts';
+import { opensslGbps } from '../support/openssl.ts';
+import { type Mode, measureTcp, type Placement, Wire } from './tunnels.ts';
 
 const seconds = Math.max(3, runSeconds);
 
-/** Gbit/s of one core by OpenSSL's own benchmark, 1420 bytes a packet. */
-function aeadGbps(cipher: Cipher): number {
-  const name = cipher === 'aes-256-gcm' ? 'aes-256-gcm' : 'chacha20-poly1305';
-  const args = ['speed', '-mr', '-elapsed', '-seconds', '1', '-bytes', '1420', '-aead', '-evp', name];
-  const { stdout, status, error } = spawnSync('openssl', args, { encoding: 'utf8' });
-  const rate = /\+F:\d+:[^:]+:([\d.]+)/.exec(stdout ?? '')?.[1];
-  if (status !== 0 || rate === undefined)
-    throw new Error(`openssl speed: ${error?.message ?? stdout} (apt-get install openssl)`);
-  return (Number(rate) * 8) / 1e9;
-}
-
-async function runOne(mode: Mode, placement: Placement, cipher: Cipher): Promise<void> {
+async function runOne(mode: Mode, placement: Placement, cipher: 'chacha20-poly1305' | 'aes-256-gcm'): Promise<void> {
   const wire = new Wire(mode);
   try {
     await wire.startServer();
@@ -29,7 +18,7 @@ async function runOne(mode: Mode, placement: Placement, cipher: Cipher): Promise
     const parameters = { mode, placement, cipher, direction: 'up' };
     const twins: number[] = [];
     const reached: number[] = [];
-    const aead = aeadGbps(cipher);
+    const aead = opensslGbps(cipher);
     const takePlain = () => {
       twins.push(measureTcp(wire, plain, 'up', seconds).gbps);
       return twins.at(-1) ?? Number.NaN;

@@ -36,6 +36,7 @@ const framesPerTurn = 16;
 const sessionPatienceUs = 5_000_000;
 const expiryCheckUs = 500_000;
 const requestSpacingUs = 1_000;
+const ringFullRetryUs = 200;
 
 class SealerActor implements Actor {
   readonly #context: ActorContext;
@@ -88,10 +89,12 @@ class SealerActor implements Actor {
 
   work(nowUs: number): number {
     this.#followSessions();
-    const done = this.#sealFrames(nowUs) + this.#takeTrains(nowUs);
-    if (this.#queued === 0) return done;
-    if (nowUs >= this.#nextExpiryUs) this.#expire(nowUs);
-    return done + this.#serveQueues(nowUs);
+    let done = this.#sealFrames(nowUs);
+    if (this.#queued > 0) {
+      if (nowUs >= this.#nextExpiryUs) this.#expire(nowUs);
+      done += this.#serveQueues(nowUs);
+    }
+    return done + this.#takeTrains(nowUs);
   }
 
   onCommand(_command: Command): void {
@@ -134,12 +137,20 @@ class SealerActor implements Actor {
   #takeTrains(nowUs: number): number {
     const count = this.#sealer.look(trainsPerTurn);
     if (count === 0) return 0;
-    for (let index = 0; index < count; ) index += this.#takeRun(index, count, nowUs);
-    this.#sealer.release();
-    return count;
+    let index = 0;
+    while (index < count) {
+      const taken = this.#takeRun(index, count, nowUs);
+      if (taken === 0) break;
+      index += taken;
+    }
+    this.#sealer.release(index);
+    return index;
   }
 
-  /** Deals with train `index` and those after it that share its fate; returns how many. */
+  /**
+   * Deals with train `index` and those after it that share its fate; returns how many. 0: it stays in the ring, because only
+   * this machine's own threads are behind; a copy to the stash would make them slower still.
+   */
   #takeRun(index: number, count: number, nowUs: number): number {
     const at = index * facts.columns;
     const row = this.#facts[at + facts.peer] as number;
@@ -148,10 +159,10 @@ class SealerActor implements Actor {
       return 1;
     }
     const kind = classify(this.#facts, at);
-    const queue = this.#queues[row];
-    if (queue !== undefined && queue.count > 0) return this.#queue(index, row, kind, nowUs);
     const allowed = this.#allowed(row, kind, nowUs);
-    if (allowed <= 0 || !this.#begin(row, this.#peers.int(row, peer.sendSlotAt), kind, nowUs)) {
+    const backlog = (this.#queues[row]?.count ?? 0) > 0;
+    if ((allowed <= 0 || backlog) && kind === trafficClass.bulk && this.#isMerelyBehind(row)) return 0;
+    if (allowed <= 0 || backlog || !this.#begin(row, this.#peers.int(row, peer.sendSlotAt), kind, nowUs)) {
       return this.#queue(index, row, kind, nowUs);
     }
     let run = 1;
@@ -163,9 +174,19 @@ class SealerActor implements Actor {
     const budget = this.#segmentBudget(at, allowed);
     const segments = this.#sealer.sealTrains(index, run, budget);
     this.#finish(row, Math.max(0, segments), nowUs);
+    // The link's ring is full: nothing rings when it is not, so look again soon.
+    if (segments < 0) this.#context.wakeAt(nowUs + ringFullRetryUs);
     let taken = 0;
     while (taken < run && this.#isDone((index + taken) * facts.columns)) taken += 1;
-    return taken === run ? run : taken + this.#queue(index + taken, row, kind, nowUs);
+    if (taken === run) return run;
+    // What is left of a train that was begun stays at the ring's head, or goes on from the stash.
+    if (this.#isMerelyBehind(row)) return taken;
+    return taken + this.#queue(index + taken, row, kind, nowUs);
+  }
+
+  #isMerelyBehind(row: number): boolean {
+    const credit = this.#credits[this.#peers.int(row, peer.pathAt)];
+    return credit !== undefined && !credit.isPathLimited;
   }
 
   #alike(at: number, next: number, kind: number): boolean {

@@ -5,11 +5,12 @@
  * bottlenecks further on.
  */
 
-/** Bytes that may be under way to the kernel when nothing waits below: a few trains, about 1 ms at 4 Gbit/s. */
+/** Most bytes that may be under way to the kernel: a few trains, about 1 ms at 4 Gbit/s. */
 const pipelineBytes = 512 * 1024;
 /** Two full packets: less would leave a slow link idle between two turns. */
 const leastBytes = 3_000;
-const firstBytes = 64 * 1024;
+/** Before anything is known: small enough that a slow modem is not handed a second's worth. */
+const firstBytes = 128 * 1024;
 const targetUs = 2_000;
 /** A rate sample needs this long, or it is mostly the kernel's batching. */
 const sampleUs = 4_000;
@@ -30,6 +31,12 @@ export class PathCredit {
     this.#paceBytesPerUs = rateBps / 8e6;
   }
 
+  /**
+   * Why the last `allowed` was not enough: the path cannot take more (true: queue, others must not wait), or this machine's own
+   * threads are behind (false: leave it where it is, for it will be its turn within a millisecond).
+   */
+  isPathLimited = false;
+
   /** Limit on what waits below the sealer, bytes. */
   get limitBytes(): number {
     return this.#limitBytes;
@@ -41,11 +48,15 @@ export class PathCredit {
    */
   allowed(nowUs: number, sealed: number, drained: number, outq: number): number {
     this.#observe(nowUs, drained, outq);
-    const waiting = sealed - drained + outq;
-    const free = this.#limitBytes - waiting;
-    if (free <= 0 && outq === 0 && this.#limitBytes < pipelineBytes) this.#limitBytes *= 2;
+    const free = this.#limitBytes - (sealed - drained + outq);
+    const inKernel = outq > this.#limitBytes / 2;
+    // Full, but not of bytes the device is slow to send: the pipeline itself may be longer.
+    if (free <= 0 && !inKernel) this.#limitBytes = Math.min(pipelineBytes, this.#limitBytes * 2);
+    this.isPathLimited = inKernel;
     if (this.#paceBytesPerUs === 0) return free;
-    return Math.min(free, this.#refill(nowUs));
+    const tokens = this.#refill(nowUs);
+    if (tokens < free) this.isPathLimited = true;
+    return Math.min(free, tokens);
   }
 
   /** What was sealed, for the token bucket. */
@@ -60,10 +71,10 @@ export class PathCredit {
     return this.#bytesPerUs > 0 ? Math.max(100, Math.min(1_000, leastBytes / this.#bytesPerUs)) : 200;
   }
 
-  /** While bytes wait below, what leaves is what the device can do: the limit follows it. */
+  /** While the device never runs dry, what leaves is what it can do, and the limit follows it. */
   #observe(nowUs: number, drained: number, outq: number): void {
     const delivered = drained - outq;
-    if (outq === 0 || this.#sampleFromUs < 0) {
+    if (outq <= this.#limitBytes / 4 || this.#sampleFromUs < 0) {
       this.#sampleFromUs = nowUs;
       this.#sampleDelivered = delivered;
       return;

@@ -31,16 +31,16 @@ longest duration, WAITING what is in the rings the actor consumes. Rates are ove
 const columns: readonly Column<ActorStatus>[] = [
   { heading: 'ACTOR', text: (actor) => actor.id },
   { heading: 'STATE', text: (actor) => actor.state },
-  { heading: 'NOW', text: (actor) => actor.activity },
-  { heading: 'THREAD', align: 'right', text: (actor) => String(actor.threadId ?? '-') },
+  { heading: 'NOW', optional: true, text: (actor) => actor.activity },
+  { heading: 'THREAD', optional: true, align: 'right', text: (actor) => String(actor.threadId ?? '-') },
   { heading: 'RESTARTS', align: 'right', text: (actor) => String(actor.restarts) },
   { heading: 'BEAT', align: 'right', text: (actor) => humanDuration(actor.heartbeatAgeMs) },
   { heading: 'BUSY', align: 'right', text: (actor) => `${actor.busyPercent.toFixed(1)} %` },
-  { heading: 'TURN', align: 'right', text: (actor) => humanMicros(actor.meanTurnUs) },
-  { heading: 'LONGEST', align: 'right', text: (actor) => humanMicros(actor.longestTurnUs) },
+  { heading: 'TURN', optional: true, align: 'right', text: (actor) => humanMicros(actor.meanTurnUs) },
+  { heading: 'LONGEST', optional: true, align: 'right', text: (actor) => humanMicros(actor.longestTurnUs) },
   { heading: 'PACKETS/S', align: 'right', text: (actor) => humanCount(actor.packetsPerSecond) },
   { heading: 'WAITING', align: 'right', text: (actor) => humanBytes(actor.inputBytes) },
-  { heading: 'FULL', align: 'right', text: (actor) => `${Math.round(actor.inputPercent)} %` },
+  { heading: 'FULL', optional: true, align: 'right', text: (actor) => `${Math.round(actor.inputPercent)} %` },
 ];
 
 /** Why an actor last ended stands below the table: it may be long. */

@@ -60,24 +60,48 @@ function trimmed(value: number): string {
 export interface Column<Row> {
   readonly heading: string;
   readonly align?: 'right';
+  /** Left out, the last one first, when the terminal is too narrow. */
+  readonly optional?: true;
   readonly text: (row: Row) => string;
 }
 
+const gap = '  ';
+
 /** Lines of an aligned table; the heading is bold on a terminal. `none` stands there when there are no rows. */
-export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], none: string): string[] {
+export function formatTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  none: string,
+  widest = process.stdout.columns ?? Number.POSITIVE_INFINITY,
+): string[] {
   if (rows.length === 0) return [none];
-  const cells = rows.map((row) => columns.map((column) => column.text(row)));
-  const widths = columns.map((column, index) => {
-    return Math.max(column.heading.length, ...cells.map((line) => line[index]?.length ?? 0));
-  });
-  const line = (texts: readonly string[]): string => {
-    const padded = texts.map((text, index) => {
-      const width = widths[index] ?? 0;
-      return columns[index]?.align === 'right' ? text.padStart(width) : text.padEnd(width);
-    });
-    return padded.join('  ').trimEnd();
-  };
-  return [bold(line(columns.map((column) => column.heading))), ...cells.map(line)];
+  const all = columns.map((column) => layOut(column, rows));
+  const shown = fit(all, widest);
+  const lines = rows.map((_, index) => join(shown.map((laid) => laid.cells[index] ?? '')));
+  return [bold(join(shown.map((laid) => laid.heading))), ...lines];
+}
+
+interface LaidOut {
+  readonly heading: string;
+  readonly cells: readonly string[];
+  readonly isOptional: boolean;
+}
+
+function layOut<Row>(column: Column<Row>, rows: readonly Row[]): LaidOut {
+  const texts = rows.map(column.text);
+  const width = Math.max(column.heading.length, ...texts.map((text) => text.length));
+  const pad = (text: string): string => (column.align === 'right' ? text.padStart(width) : text.padEnd(width));
+  return { heading: pad(column.heading), cells: texts.map(pad), isOptional: column.optional === true };
+}
+
+function fit(columns: readonly LaidOut[], widest: number): readonly LaidOut[] {
+  const width = columns.reduce((sum, column) => sum + column.heading.length + gap.length, -gap.length);
+  const last = columns.findLastIndex((column) => column.isOptional);
+  return width <= widest || last < 0 ? columns : fit(columns.toSpliced(last, 1), widest);
+}
+
+function join(texts: readonly string[]): string {
+  return texts.join(gap).trimEnd();
 }
 
 /** Bold where a person looks at it; files and pipes get plain text. */

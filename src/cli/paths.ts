@@ -15,15 +15,15 @@ const columns: readonly Column<PathStatus>[] = [
   { heading: 'PATH', align: 'right', text: (path) => String(path.id) },
   { heading: 'PEER', text: (path) => path.peer },
   { heading: 'LINK', text: (path) => path.link },
-  { heading: 'TRANSPORT', text: (path) => path.transport },
+  { heading: 'TRANSPORT', optional: true, text: (path) => path.transport },
   { heading: 'ENDPOINT', text: (path) => path.endpoint },
-  { heading: 'FROM', text: (path) => path.local ?? '-' },
+  { heading: 'FROM', optional: true, text: (path) => path.local ?? '-' },
   { heading: 'STATE', text: (path) => (path.isCurrent ? `${path.state}, in use` : path.state) },
   { heading: 'HEARD', text: (path) => humanAge(path.lastReceivedAgeMs) },
   { heading: 'RECEIVED', align: 'right', text: (path) => humanBytes(path.receivedBytes) },
   { heading: 'SENT', align: 'right', text: (path) => humanBytes(path.sentBytes) },
-  { heading: 'LATE', align: 'right', text: (path) => humanBytes(path.lateBytes) },
-  { heading: 'REFUSED', align: 'right', text: (path) => humanBytes(path.refusedBytes) },
+  { heading: 'LATE', optional: true, align: 'right', text: (path) => humanBytes(path.lateBytes) },
+  { heading: 'REFUSED', optional: true, align: 'right', text: (path) => humanBytes(path.refusedBytes) },
 ];
 
 function pathLines(paths: readonly PathStatus[]): string[] {

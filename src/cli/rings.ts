@@ -14,11 +14,11 @@ export function addRingsCommand(program: Command): void {
 const columns: readonly Column<RingStatus>[] = [
   { heading: 'RING', text: (ring) => ring.name },
   { heading: 'USED', align: 'right', text: (ring) => humanBytes(ring.usedBytes) },
-  { heading: 'OF', align: 'right', text: (ring) => humanBytes(ring.capacityBytes) },
+  { heading: 'OF', optional: true, align: 'right', text: (ring) => humanBytes(ring.capacityBytes) },
   { heading: 'FULL', align: 'right', text: (ring) => `${Math.round((100 * ring.usedBytes) / ring.capacityBytes)} %` },
   { heading: 'RECORDS', align: 'right', text: (ring) => humanCount(ring.publishedRecords) },
   { heading: 'REFUSED', align: 'right', text: (ring) => humanCount(ring.refusedClaims) },
-  { heading: 'CRASHES', align: 'right', text: (ring) => String(ring.crashes) },
+  { heading: 'CRASHES', optional: true, align: 'right', text: (ring) => String(ring.crashes) },
 ];
 
 function ringLines(rings: readonly RingStatus[]): string[] {

@@ -14,12 +14,12 @@ interface TopOptions extends InstanceOptions {
   readonly once?: true;
 }
 
-// ECMA-48 and xterm's private modes: alternate screen and cursor, home, erase to the end of the line, and below.
-const enter = '\u001b[?1049h\u001b[?25l';
-const leave = '\u001b[?25h\u001b[?1049l';
+// ECMA-48 and xterm's private modes: alternate screen, cursor, wrapping (long lines are cut by the terminal); home, erase to
+// the end of the line, and below.
+const enter = '\u001b[?1049h\u001b[?25l\u001b[?7l';
+const leave = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 const home = '\u001b[H';
-/** Attributes off first: a bold line that was cut at the right edge must not go on. */
-const endLine = '\u001b[0m\u001b[K';
+const eraseLine = '\u001b[K';
 const eraseBelow = '\u001b[J';
 
 export function addTopCommand(program: Command): void {
@@ -71,8 +71,8 @@ async function watch(connection: ControlConnection, intervalMs: number): Promise
 }
 
 function draw(lines: readonly string[]): void {
-  const visible = lines.slice(0, process.stdout.rows - 1).map((line) => line.slice(0, process.stdout.columns));
-  process.stdout.write(`${home}${visible.map((line) => line + endLine).join('\n')}\n${eraseBelow}`);
+  const visible = lines.slice(0, process.stdout.rows - 1);
+  process.stdout.write(`${home}${visible.map((line) => line + eraseLine).join('\n')}\n${eraseBelow}`);
 }
 
 function frame(top: Top): string[] {

@@ -17,7 +17,15 @@ import {
   netlinkTypeOf,
   netlinkVerdict,
 } from '../wire/netlink.ts';
-import { type LinkState, linkParse, linkQueryEmit, rtm } from '../wire/rtnetlink.ts';
+import {
+  type AddressState,
+  addressParse,
+  dumpQueryEmit,
+  type LinkState,
+  linkParse,
+  linkQueryEmit,
+  rtm,
+} from '../wire/rtnetlink.ts';
 
 /** What of the addon netlink needs. */
 export type NetlinkSockets = Pick<NetworkApi, 'openNetlink' | 'sendBytes' | 'receiveBytes'>;
@@ -34,7 +42,7 @@ export interface NetlinkRequest {
   emit(target: Uint8Array, at: number): number;
 }
 
-/** Called with the body of each message; `at` and `end` are offsets into `bytes`, which is used again afterwards. */
+/** Called with the body of each message, from `at` to `end` of `bytes`, which may be used again afterwards. */
 export type NetlinkVisitor = (type: number, bytes: Uint8Array, at: number, end: number) => void;
 
 export interface Netlink {
@@ -52,6 +60,7 @@ export const errnoOf = {
   noProcess: 3,
   noDevice: 19,
   exists: 17,
+  messageSize: 90,
   notSupported: 95,
   noBuffers: 105,
 } as const;
@@ -68,6 +77,8 @@ const requestBytes = 512;
 const answerTimeoutMs = 2000;
 /** A dump disturbed by changes is asked for again this often. */
 const dumpAttempts = 5;
+/** So that a storm of events does not hold the thread; the rest comes with the next poll. */
+const mostReceivesAPoll = 64;
 
 export function openNetlink(addon: NetlinkSockets): Netlink {
   return new NativeNetlink(addon);
@@ -107,8 +118,10 @@ class NativeNetlink implements Netlink {
 
   query(request: NetlinkRequest, visit: NetlinkVisitor): void {
     for (let attempt = 1; attempt <= dumpAttempts; attempt++) {
-      // What a disturbed dump visited is visited again: visitors key by what they see, or tolerate doubles.
-      if (this.#queryOnce(request, visit)) return;
+      const answers = this.#queryOnce(request);
+      if (answers === undefined) continue;
+      for (const { type, body } of answers) visit(type, body, 0, body.length);
+      return;
     }
     throw new HawserError('EINTR', `Cannot ${request.what}: the kernel's tables changed during ${dumpAttempts} dumps`);
   }
@@ -141,8 +154,9 @@ class NativeNetlink implements Netlink {
     while (pending.size > 0) this.#receive(first(pending)?.what ?? '', visit);
   }
 
-  /** False when the dump has to be repeated. */
-  #queryOnce(request: NetlinkRequest, visit: NetlinkVisitor): boolean {
+  /** Copies of the answers; undefined when a change disturbed the dump, which then mixes two states. */
+  #queryOnce(request: NetlinkRequest): { readonly type: number; readonly body: Uint8Array }[] | undefined {
+    const answers: { readonly type: number; readonly body: Uint8Array }[] = [];
     const sequence = this.#nextSequence();
     // A dump ends by itself with DONE; one answer is ended by the acknowledgement.
     const ack = (request.flags & netlinkFlag.dump) === netlinkFlag.dump ? 0 : netlinkFlag.ack;
@@ -161,10 +175,10 @@ class NativeNetlink implements Netlink {
           if (verdict !== undefined && verdict.errno > 0) throw kernelError(request.what, verdict.errno, verdict.text);
           return;
         }
-        visit(type, bytes, at + netlinkHeaderBytes, at + netlinkLength(bytes, at));
+        answers.push({ type, body: bytes.slice(at + netlinkHeaderBytes, at + netlinkLength(bytes, at)) });
       });
     }
-    return whole;
+    return whole ? answers : undefined;
   }
 
   #receive(what: string, visit: (at: number) => void): void {
@@ -195,15 +209,13 @@ export class NetlinkEvents {
   /** Visits what has come, without waiting. False when the kernel dropped events: ask for the whole state again. */
   poll(visit: NetlinkVisitor): boolean {
     let complete = true;
-    while (this.#open) {
+    for (let round = 0; this.#open && round < mostReceivesAPoll; round++) {
       const end = this.#addon.receiveBytes(this.fd, this.#received, 0);
-      if (end < 0) {
-        if (end === -errnoOf.noBuffers) {
-          complete = false;
-          continue;
-        }
-        return complete;
+      if (end === -errnoOf.noBuffers || end === -errnoOf.messageSize) {
+        complete = false;
+        continue;
       }
+      if (end < 0) return complete;
       const bytes = this.#received;
       for (let at = 0; netlinkCheckLength(bytes, at, end); at = netlinkNext(bytes, at)) {
         visit(netlinkTypeOf(bytes, at), bytes, at + netlinkHeaderBytes, at + netlinkLength(bytes, at));
@@ -252,6 +264,26 @@ export function listLinks(netlink: Netlink): readonly LinkState[] {
     },
   );
   return [...links.values()];
+}
+
+/** Every address of the interface of that index, or of all with 0. */
+export function listAddresses(netlink: Netlink, index: number): readonly AddressState[] {
+  const addresses = new Map<string, AddressState>();
+  netlink.query(
+    {
+      type: rtm.getAddress,
+      flags: netlinkFlag.dump,
+      what: 'list addresses',
+      emit: (target, at) => dumpQueryEmit(target, at, rtm.getAddress, { family: 0, index }),
+    },
+    (type, bytes, at, end) => {
+      const address = type === rtm.newAddress ? addressParse(bytes, at, end) : undefined;
+      // Kernels before 4.20 do not filter.
+      if (address === undefined || (index !== 0 && address.index !== index)) return;
+      addresses.set(`${address.index} ${address.addressHex}/${address.prefix}`, address);
+    },
+  );
+  return [...addresses.values()];
 }
 
 function emitRequest(target: Uint8Array, at: number, request: NetlinkRequest, flags: number, sequence: number): number {

@@ -6,7 +6,7 @@
 import { closeSync } from 'node:fs';
 import { domainToASCII } from 'node:url';
 import { HawserError, messageOf } from '../base/errors.ts';
-import { parseCidr } from '../config/address.ts';
+import { formatAddress, parseCidr } from '../config/address.ts';
 import { dnsNameIsValid } from '../wire/dns.ts';
 import { askServers, type DnsSockets, type DnsWay } from './dns-exchange.ts';
 import { findInHosts, readOrEmpty, readResolverSettings } from './name-sources.ts';
@@ -202,7 +202,5 @@ function nameOf(host: string): string {
 
 function toAddress(hex: string): ResolvedAddress {
   const family = hex.length === 8 ? 4 : 6;
-  const parts = (hex.match(family === 4 ? /../g : /..../g) ?? []).map((part) => Number.parseInt(part, 16));
-  const text = parts.map((part) => part.toString(family === 4 ? 10 : 16)).join(family === 4 ? '.' : ':');
-  return { family, addressHex: hex, address: parseCidr(text)?.address ?? text };
+  return { family, addressHex: hex, address: formatAddress(Buffer.from(hex, 'hex')) };
 }

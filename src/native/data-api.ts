@@ -88,8 +88,8 @@ export interface Sealer {
   end(): number;
   /** Moves train `index` of the last look to `offset` of the stash. */
   stash(index: number, offset: number): number;
-  /** All trains of the last look are dealt with. */
-  release(): void;
+  /** The first `count` trains of the last look are dealt with; the others will be looked at again. */
+  release(count: number): void;
   /** Forgets cipher contexts of slots that are not ready any more. */
   sweep(): void;
 }

@@ -18,8 +18,8 @@ interface Group {
 const groups: Readonly<Record<Placement, readonly Group[]>> = {
   dedicated: [],
   compact: [
-    { thread: 'outbound', roles: ['tun-reader', 'sealer', 'wan-link'] },
-    { thread: 'inbound', roles: ['opener', 'tun-writer'] },
+    { thread: 'outbound', roles: ['tun-reader', 'sealer'] },
+    { thread: 'inbound', roles: ['wan-link', 'opener', 'tun-writer'] },
   ],
 };
 

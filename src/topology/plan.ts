@@ -45,6 +45,8 @@ export interface PlanInput {
   readonly fwmark: number;
   readonly socketPath: string;
   readonly previous?: Topology | undefined;
+  /** Benches only: nothing is encrypted between two such ends. */
+  readonly isPlaintextTwin?: boolean;
 }
 
 export function planTopology(input: PlanInput): Topology {
@@ -113,7 +115,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
       tables: ['sessions', 'peers', 'paths', 'allowedIps'],
       settings: {
         links: links.map((link) => link.name),
-        plaintext: false,
+        plaintext: input.isPlaintextTwin === true,
       } satisfies Omit<OpenerSettings, 'joinUdp'>,
       learns: { joinUdp: ['tun', 'udpOffload'] },
     }),
@@ -150,6 +152,7 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
     settings: {
       name: config.name,
       privateKeyFile: config.identity.privateKeyFile,
+      plaintext: input.isPlaintextTwin === true,
       stateDirectory: config.runtime.stateDirectory,
       mtu: config.tunnel.mtu,
       fwmark: input.fwmark,

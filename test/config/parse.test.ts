@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import type { Config } from '../../src/config/config.ts';
@@ -81,6 +83,21 @@ routing: { fwmark: 0x4857, onExit: closed }
   t.match(config.runtime, { placement: 'compact', sealedLogBytes: 64 * 1024 * 1024, replayWindow: 128 });
   t.ok(Object.isFrozen(config) && Object.isFrozen(config.peers) && Object.isFrozen(peer?.endpoints[0]));
 });
+
+t.test(
+  'parseConfig() takes the example of docs/operating/configuration.md, which shows the true defaults',
+  async (t) => {
+    const text = readFileSync(path.resolve(import.meta.dirname, '../../../docs/operating/configuration.md'), 'utf8');
+    const yaml = /```yaml\n(.*?)```/s.exec(text)?.[1] ?? '';
+    const documented = configOf(yaml);
+    const { runtime, routing, tunnel } = configOf(minimal);
+    t.strictSame({ ...documented.runtime }, { ...runtime });
+    t.strictSame(documented.routing, routing);
+    t.match(documented.tunnel, { interface: tunnel.interface, mtu: tunnel.mtu });
+    t.match(documented.links, [{ priority: 0, rateBps: undefined }]);
+    t.match(documented.peers, [{ cipher: 'auto', keepaliveMs: 25_000 }]);
+  },
+);
 
 t.test('parseConfig() names every problem at once, each at its place', async (t) => {
   const result = parseConfig(

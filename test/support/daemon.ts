@@ -6,6 +6,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { ActorStatus, PeerStatus } from '../../src/control/rows.ts';
 import type { KeyPair } from './keys.ts';
 import type { Host, Lab } from './netns.ts';
 
@@ -35,14 +36,6 @@ export interface DaemonOptions {
   /** More top-level keys of the configuration: `links`, `runtime`, `routing`. */
   readonly more?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
-}
-
-/** One row of `hawser actors --json`, as far as tests read it. */
-export interface ActorStatus {
-  readonly id: string;
-  readonly state: string;
-  readonly threadId?: number;
-  readonly restarts: number;
 }
 
 /** Runs `hawser …` to its end outside any namespace: the control socket is a file. Never throws on a non-zero exit. */
@@ -119,6 +112,10 @@ export class Daemon {
 
   actors(): Promise<readonly ActorStatus[]> {
     return this.query<readonly ActorStatus[]>('actors');
+  }
+
+  peers(): Promise<readonly PeerStatus[]> {
+    return this.query<readonly PeerStatus[]>('peers');
   }
 
   /** `hawser actor kill|restart|hang ROLE`. */

@@ -1,9 +1,9 @@
 /** Compares what the kernel has of ours with what is wanted, and makes the requests for the difference alone. */
+import { formatAddress } from '../../config/address.ts';
 import { netlinkFlag } from '../../wire/netlink.ts';
 import {
   type AddressState,
   addressEmit,
-  addressParse,
   dumpQueryEmit,
   type Family,
   type RouteState,
@@ -14,7 +14,7 @@ import {
   ruleEmit,
   ruleParse,
 } from '../../wire/rtnetlink.ts';
-import { errnoOf, type Netlink, type NetlinkRequest } from '../netlink.ts';
+import { errnoOf, listAddresses, type Netlink, type NetlinkRequest } from '../netlink.ts';
 import { hawserProtocol, rulePriorityOf, tagOf, type WantedNetwork } from './plan.ts';
 
 /** RT_SCOPE_LINK: the addresses the kernel gives an interface by itself. */
@@ -38,7 +38,7 @@ export function readPresent(netlink: Netlink, owner: Ownership, families: readon
   if (owner.table !== 0) tables.add(owner.table);
   const routes = families.flatMap((family) => listRoutes(netlink, family));
   return {
-    addresses: owner.interfaceIndex === 0 ? [] : listAddresses(netlink, owner.interfaceIndex),
+    addresses: owner.interfaceIndex === 0 ? [] : ownAddresses(netlink, owner.interfaceIndex),
     routes: routes.filter((route) => ownsRoute(owner, route) || tables.has(route.table)),
     rules,
   };
@@ -81,14 +81,8 @@ function listRoutes(netlink: Netlink, family: Family): RouteState[] {
   return [...routes.values()];
 }
 
-function listAddresses(netlink: Netlink, index: number): AddressState[] {
-  const addresses = new Map<string, AddressState>();
-  dump(netlink, rtm.getAddress, { family: 0, index }, 'list addresses', (type, bytes, at, end) => {
-    const address = type === rtm.newAddress ? addressParse(bytes, at, end) : undefined;
-    if (address?.index !== index || address.scope === linkScope) return;
-    addresses.set(keyOf(address), address);
-  });
-  return [...addresses.values()];
+function ownAddresses(netlink: Netlink, index: number): AddressState[] {
+  return listAddresses(netlink, index).filter((address) => address.scope !== linkScope);
 }
 
 function dump(
@@ -178,10 +172,8 @@ function describeRoute(route: RouteState, interfaceName: string): string {
   return `${textOf(route.destinationHex)}/${route.prefix} ${way} in table ${route.table}`;
 }
 
-/** For people: 0a090000 → 10.9.0.0, and IPv6 uncompressed. */
 function textOf(hex: string): string {
-  if (hex.length === 8) return (hex.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16)).join('.');
-  return (hex.match(/..../g) ?? []).map((group) => group.replace(/^0{1,3}/, '')).join(':');
+  return formatAddress(Buffer.from(hex, 'hex'));
 }
 
 function keysOf(network: WantedNetwork): ReadonlySet<string> {

@@ -109,9 +109,11 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), length);
   }
 
-  // release(): all trains of the last look are sealed, stashed or given up.
+  // release(count): the first `count` trains of the last look are sealed, stashed or given up; the rest are looked at again.
   Napi::Value release(const Napi::CallbackInfo& info) {
     plain_.end();
+    plain_.rewind();
+    for (int32_t count = intOf(info, 0); count > 0 && plain_.peek() != nullptr; count--) plain_.advance();
     plain_.release();
     return info.Env().Undefined();
   }

@@ -1,0 +1,79 @@
+/**
+ * Keeps the session-manager told of the addresses behind host names in `endpoints`: resolves outside the tunnel, follows the
+ * answers' time to live, and repeats what is known, so that a restarted session-manager learns it too.
+ */
+import { HawserError } from '../base/errors.ts';
+import type { EndpointText, PeerConfig } from '../config/config.ts';
+import type { Resolution, Resolver } from '../io/resolver.ts';
+
+export interface EndpointNamesParts {
+  readonly resolver: Resolver;
+  /** Literal addresses only, in the order of the configuration. */
+  readonly tell: (publicKey: string, endpoints: readonly EndpointText[]) => void;
+  readonly warn: (message: string) => void;
+}
+
+const repeatMs = 10_000;
+
+export class EndpointNames {
+  readonly #parts: EndpointNamesParts;
+  readonly #addresses = new Map<string, readonly string[]>();
+  #peers: readonly PeerConfig[] = [];
+  #watched = new Map<string, () => void>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(parts: EndpointNamesParts) {
+    this.#parts = parts;
+  }
+
+  /** Follows the names of these peers, and no others. */
+  follow(peers: readonly PeerConfig[]): void {
+    this.#peers = peers.filter((peer) => peer.endpoints.some((endpoint) => isName(endpoint.host)));
+    const wanted = new Set(this.#peers.flatMap((peer) => peer.endpoints.map(({ host }) => host)).filter(isName));
+    for (const [host, end] of this.#watched) {
+      if (wanted.has(host)) continue;
+      end();
+      this.#watched.delete(host);
+    }
+    for (const host of wanted) if (!this.#watched.has(host)) this.#watch(host);
+    if (this.#timer === undefined && wanted.size > 0)
+      this.#timer = setInterval(() => this.#tellAll(), repeatMs).unref();
+  }
+
+  close(): void {
+    if (this.#timer !== undefined) clearInterval(this.#timer);
+    for (const end of this.#watched.values()) end();
+    this.#watched.clear();
+    this.#parts.resolver.close();
+  }
+
+  #watch(host: string): void {
+    this.#parts.resolver.resolve(host).catch((error: unknown) => {
+      if (!(error instanceof HawserError)) throw error;
+      this.#parts.warn(error.message);
+    });
+    const onChange = (resolution: Resolution): void => {
+      this.#addresses.set(
+        host,
+        resolution.addresses.map(({ address }) => address),
+      );
+      this.#tellAll();
+    };
+    this.#watched.set(host, this.#parts.resolver.watch(host, onChange));
+  }
+
+  #tellAll(): void {
+    for (const peer of this.#peers) {
+      const endpoints = peer.endpoints.flatMap(({ host, port }) => {
+        if (!isName(host)) return [{ host, port }];
+        return (this.#addresses.get(host) ?? []).map((address) => ({ host: address, port }));
+      });
+      if (endpoints.length > 0) this.#parts.tell(peer.publicKey, endpoints);
+    }
+  }
+}
+
+/** Anything with a letter beyond hexadecimal and no colon: an IPv6 literal always has a colon, an IPv4 one no letter. */
+function isName(host: string): boolean {
+  return !host.includes(':') && /[a-z]/i.test(host);
+}

@@ -1,0 +1,60 @@
+/** Events of the kernel about links, addresses and default routes, as a namespace sees them. */
+import path from 'node:path';
+import process from 'node:process';
+import readline from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { Lab, skipReason } from '../support/netns.ts';
+
+const skip = skipReason();
+const options = skip === false ? {} : { skip };
+const program = path.join(import.meta.dirname, '../support/link-watch-program.js');
+
+t.test('LinkWatch tells of links, addresses and default routes, each once', options, async (t) => {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const [host, other] = [lab.host('host'), lab.host('other')];
+  for (const each of [host, other]) each.setSysctl('net.ipv6.conf.default.disable_ipv6', '1');
+  lab.join(host, other, { interfaces: ['wan0', 'far0'] });
+  const child = host.spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines: string[] = [];
+  if (child.stdout === null) throw new Error('no pipe');
+  readline.createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  const heard = async (line: string): Promise<void> => {
+    for (let waitedMs = 0; lines.at(-1) !== line; waitedMs += 10) {
+      // The kernel itself tells of a carrier up to a second late (net/core/link_watch.c).
+      if (waitedMs > 5000) throw new Error(`no "${line}" among ${lines.join('; ')}`);
+      await sleep(10);
+    }
+  };
+  /** The events that follow a command, once a marker that came after them has arrived. */
+  const after = async (...commands: readonly string[]): Promise<readonly string[]> => {
+    lines.length = 0;
+    for (const command of commands) host.ip(command);
+    host.ip('address add 127.0.0.99/32 dev lo');
+    host.ip('address del 127.0.0.99/32 dev lo');
+    await heard('address-removed lo 127.0.0.99/32');
+    return lines.filter((line) => !line.includes('127.0.0.99'));
+  };
+  while (!lines[0]?.startsWith('ready')) await sleep(10);
+  t.equal(lines[0], 'ready 2 true', 'what there was is known and not told');
+  t.same(await after('address add 192.0.2.2/24 dev wan0'), ['address-added wan0 192.0.2.2/24']);
+  t.same(await after('address replace 192.0.2.2/24 dev wan0'), [], 'nothing new');
+  t.same(await after('route add default via 192.0.2.1'), ['default-route 4']);
+  t.same(await after('link set wan0 down'), ['link wan0 down'], 'the kernel tells no routes that go with a link');
+  lines.length = 0;
+  host.ip('link set wan0 up');
+  await heard('link wan0 up running');
+  other.ip('link set far0 down');
+  await heard('link wan0 up');
+  t.equal(lines.at(-1), 'link wan0 up', 'up without a carrier');
+  other.ip('link set far0 up');
+  await heard('link wan0 up running');
+  t.same(await after('tuntap add hw7 mode tun', 'address add 10.9.0.1/24 dev hw7', 'link delete hw7'), [
+    'new hw7 down',
+    'address-added hw7 10.9.0.1/24',
+    'address-removed hw7 10.9.0.1/24',
+    'gone hw7',
+  ]);
+  child.stdin?.end();
+});

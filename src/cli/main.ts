@@ -15,11 +15,13 @@ const groups: Readonly<Record<string, Commands>> = {
     keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
     check: async () => (await import('./check.ts')).addCheckCommand,
     schema: async () => (await import('./schema.ts')).addSchemaCommand,
+    doctor: async () => (await import('./doctor.ts')).addDoctorCommand,
     topology: async () => (await import('./topology.ts')).addTopologyCommand,
   },
   'Run:': {
     up: async () => (await import('./up.ts')).addUpCommand,
     reload: async () => (await import('./reload.ts')).addReloadCommand,
+    release: async () => (await import('./release.ts')).addReleaseCommand,
     actor: async () => (await import('./actor.ts')).addActorCommand,
   },
   'Watch:': {

@@ -9,6 +9,7 @@ import t, { type Test } from 'tap';
 import { parseCidr } from '../../src/config/address.ts';
 import type { Cidr } from '../../src/config/config.ts';
 import type { NetworkPlan } from '../../src/io/network/plan.ts';
+import { lockInstance } from '../../src/supervisor/instance-lock.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
 import type { NetworkAnswer, NetworkCall } from '../support/network-program.ts';
 import { echoUdp } from '../support/traffic.ts';
@@ -17,6 +18,7 @@ const skip = skipReason();
 const options = skip === false ? {} : { skip };
 const program = path.join(import.meta.dirname, '../support/network-program.js');
 const dnsProgram = path.join(import.meta.dirname, '../support/dns-program.js');
+const cli = path.join(import.meta.dirname, '../../src/cli/main.js');
 const fwmark = 0x68770001;
 const echoPort = 7001;
 /** The server beyond the router, where the default route leads. */
@@ -230,6 +232,24 @@ t.test('onExit closed blocks after a stop and after the interface died, until re
   client.ip('tuntap add hw0 mode tun');
   t.same(differences(before, scene.snapshot()), []);
   t.equal(ask(client, 0, far.v6), 'answered');
+});
+
+t.test('hawser release lifts the block of a stopped instance, and of no running one', options, async (t) => {
+  const { client, apply, remove, plan } = await stage(t, { routes: cidrs('::/0'), onExit: 'closed' });
+  const hawser = (...args: readonly string[]) =>
+    client.run(process.execPath, [cli, 'release', '--name', 'home', '--run-directory', plan.runDirectory, ...args]);
+  apply();
+  remove();
+  t.equal(ask(client, 0, far.v6), 'EHOSTUNREACH');
+  t.match(hawser('--dry-run'), /would remove route ::\/0 \(unreachable\)/);
+  t.equal(ask(client, 0, far.v6), 'EHOSTUNREACH');
+  const lock = lockInstance(plan.runDirectory, 'home');
+  t.throws(() => hawser(), /"home" runs already/);
+  lock.release();
+  t.match(hawser('--interface', 'hw0'), /^removed rule/);
+  t.equal(ask(client, 0, far.v6), 'answered');
+  t.notMatch(client.ip('link'), /hw0/);
+  t.match(hawser(), /Nothing of "home" blocks traffic/);
 });
 
 t.test('applyNetwork() reuses and cleans what a killed run left, also under another mark', options, async (t) => {

@@ -67,7 +67,8 @@ function savedFile(runDirectory: string): string {
   return path.join(runDirectory, `src_valid_mark.${namespace}`);
 }
 
-function findStrictInterfaces(tunnel: string): string[] {
+/** Interfaces where an answer to a marked packet has to carry the mark too. */
+export function findStrictInterfaces(tunnel: string): string[] {
   const filterOf = (name: string): number => Number(readFileSync(path.join(ipv4Conf, name, 'rp_filter'), 'utf8'));
   const ofAll = filterOf('all');
   const names = readdirSync(ipv4Conf).filter((name) => !['all', 'default', 'lo', tunnel].includes(name));

@@ -93,6 +93,8 @@ Opener::Outcome Opener::openRun(uint8_t* record, const OpenRun& run, double nowU
   const uint32_t step = segmentBytes(record);
   const uint32_t total = totalBytes(record);
   const int32_t before = result.packets;
+  authenticatedPackets_ = 0;
+  authenticatedBytes_ = 0;
   for (int32_t index = run.from; index < run.from + run.count; index++) {
     const uint32_t at = static_cast<uint32_t>(index) * step;
     const uint8_t* datagram = record + layout::received_payloadAt + at;
@@ -103,7 +105,7 @@ Opener::Outcome Opener::openRun(uint8_t* record, const OpenRun& run, double nowU
   }
   cell<int32_t>(record, layout::received_progressAt) = run.from + run.count;
   add(peer_, layout::peer_receivedPacketsAt, result.packets - before);
-  if (authenticated_) noticeRoaming(record, run);
+  if (authenticated_) creditPath(record, run, nowUs);
   return Outcome::Done;
 }
 
@@ -135,6 +137,8 @@ Opener::Outcome Opener::openDatagram(const uint8_t* datagram, uint32_t length, c
     if (cell<double>(slot_, layout::session_firstReceivedAt) == 0) cell<double>(slot_, layout::session_firstReceivedAt) = nowUs;
   }
   add(peer_, layout::peer_receivedBytesAt, length);
+  authenticatedPackets_ += 1;
+  authenticatedBytes_ += length;
   deliver(plain, length - kDataHeaderBytes - kTagBytes, run, nowUs, result);
   return Outcome::Done;
 }
@@ -177,8 +181,9 @@ bool Opener::forwardControl(const uint8_t* plain, uint32_t length, const OpenRun
   return true;
 }
 
-// Tells the session-manager when authenticated packets come from elsewhere than the peer's path says; what to do is its choice.
-void Opener::noticeRoaming(const uint8_t* record, const OpenRun& run) {
+// Books what was authenticated on the peer's path; tells the session-manager when it came from elsewhere than that path says: what
+// to do about it is its choice.
+void Opener::creditPath(const uint8_t* record, const OpenRun& run, double nowUs) {
   const int32_t pathIndex = cell<int32_t>(peer_, layout::peer_pathAt);
   if (paths_.has(pathIndex)) {
     uint8_t* path = paths_.row(pathIndex);
@@ -186,7 +191,12 @@ void Opener::noticeRoaming(const uint8_t* record, const OpenRun& run) {
     // Port and address; in IPv6 the flow label between them says nothing about where the sender is.
     const bool same = std::memcmp(record + layout::received_sockaddrAt, path + layout::path_sockaddrAt, family == 2 ? 8 : 4) == 0 &&
                       (family == 2 || std::memcmp(record + layout::received_sockaddrAt + 8, path + layout::path_sockaddrAt + 8, 16) == 0);
-    if (same && readLe32(record + layout::received_linkAt) == cell<uint32_t>(path, layout::path_linkAt)) return;
+    if (same && readLe32(record + layout::received_linkAt) == cell<uint32_t>(path, layout::path_linkAt)) {
+      add(path, layout::path_receivedPacketsAt, authenticatedPackets_);
+      add(path, layout::path_receivedBytesAt, authenticatedBytes_);
+      cell<double>(path, layout::path_lastReceivedAt) = nowUs;
+      return;
+    }
   }
   uint8_t* event = events_.claim(layout::received_payloadAt);
   if (event == nullptr) return;

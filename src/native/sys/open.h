@@ -50,7 +50,7 @@ class Opener {
   Outcome openDatagram(const uint8_t* datagram, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result);
   void deliver(uint8_t* plain, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result);
   bool forwardControl(const uint8_t* plain, uint32_t length, const OpenRun& run, double nowUs);
-  void noticeRoaming(const uint8_t* record, const OpenRun& run);
+  void creditPath(const uint8_t* record, const OpenRun& run, double nowUs);
 
   SessionTable sessions_;
   RowTable peers_;
@@ -66,6 +66,8 @@ class Opener {
   uint8_t* peer_ = nullptr;
   int32_t peerIndex_ = -1;
   bool authenticated_ = false;
+  uint32_t authenticatedPackets_ = 0;
+  uint32_t authenticatedBytes_ = 0;
 };
 
 }  // namespace hawser

@@ -14,6 +14,7 @@ import type {
 } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
+import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
 import { groupThreads } from './placement.ts';
@@ -145,6 +146,7 @@ function planWanLink(link: LinkRow): ActorPlan {
 function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan {
   const { config } = input;
   const rowOf = new Map(peers.map((peer) => [peer.publicKey, peer.row]));
+  const priorityOf = (name: string): number => config.links.find((one) => one.name === name)?.priority ?? 0;
   return actor({
     id: 'session-manager',
     role: 'session-manager',
@@ -154,15 +156,9 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
       privateKeyFile: config.identity.privateKeyFile,
       plaintext: input.isPlaintextTwin === true,
       stateDirectory: config.runtime.stateDirectory,
-      mtu: config.tunnel.mtu,
-      fwmark: input.fwmark,
-      links: links.map((link) => ({
-        ...link,
-        priority: config.links.find((one) => one.name === link.name)?.priority ?? 0,
-        interface: config.links.find((one) => one.name === link.name)?.interface,
-      })),
+      links: links.map((link) => ({ ...link, priority: priorityOf(link.name) })),
       peers: config.peers.map((peer) => ({
-        row: rowOf.get(peer.publicKey),
+        row: rowOf.get(peer.publicKey) ?? -1,
         name: peer.name,
         publicKey: peer.publicKey,
         presharedKeyFile: peer.presharedKeyFile,
@@ -170,7 +166,7 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
         keepaliveMs: peer.keepaliveMs,
         cipher: peer.cipher,
       })),
-    },
+    } satisfies SessionManagerSettings & { readonly plaintext: boolean },
   });
 }
 

@@ -1,0 +1,177 @@
+/** A whole instance on one host: its start, its lock, reload, the end by SIGTERM and by SIGKILL, and what systemd hears. */
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { cliProgram, Daemon, type DaemonOptions } from '../support/daemon.ts';
+import { generateKeys } from '../support/keys.ts';
+import { type Host, Lab, skipReason } from '../support/netns.ts';
+
+const skip = skipReason();
+const options = skip === false ? {} : { skip };
+
+interface Bench {
+  readonly lab: Lab;
+  readonly host: Host;
+  readonly daemon: Daemon;
+  create(more?: Partial<DaemonOptions>): Daemon;
+}
+
+function bench(t: Test): Bench {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const host = lab.host('a');
+  const peer = { name: 'hub', publicKey: generateKeys().publicKey, allowedIPs: ['10.9.0.0/24', 'fd00:9::/64'] };
+  const create = (more: Partial<DaemonOptions> = {}): Daemon =>
+    new Daemon(lab, host, {
+      keys: generateKeys(),
+      addresses: ['10.9.0.2/24', 'fd00:9::2/64'],
+      port: 51820,
+      peers: [peer],
+      ...more,
+    });
+  return { lab, host, daemon: create(), create };
+}
+
+interface ConfigFile {
+  readonly tunnel: object;
+  readonly peers: object[];
+}
+
+/** Changes the daemon's configuration file, which is JSON. */
+function editConfig(daemon: Daemon, edit: (config: ConfigFile) => void): void {
+  const config = JSON.parse(readFileSync(daemon.configPath, 'utf8')) as ConfigFile;
+  edit(config);
+  writeFileSync(daemon.configPath, JSON.stringify(config));
+}
+
+async function until(condition: () => boolean | Promise<boolean>, limitMs = 5000): Promise<void> {
+  for (const endMs = performance.now() + limitMs; performance.now() < endMs; await sleep(10)) {
+    if (await condition()) return;
+  }
+  throw new Error(`The condition did not hold within ${limitMs} ms`);
+}
+
+t.test('SIGTERM ends an instance with exit 0 and leaves nothing', options, async (t) => {
+  const { lab, host, daemon } = bench(t);
+  const before = host.snapshot();
+  await daemon.start();
+  t.match(host.snapshot().addresses, /hawser0.*10\.9\.0\.2\/24/);
+  t.ok((await daemon.actors()).every((actor) => actor.state === 'running'));
+  t.equal(await daemon.stop(), 0);
+  t.same(host.snapshot(), before);
+  t.same(readdirSync(path.join(lab.folder, 'run')), []);
+});
+
+t.test('a second process of the same name is refused with the name and the pid of the first', options, async (t) => {
+  const { host, daemon } = bench(t);
+  await daemon.start();
+  const args = ['netns', 'exec', host.namespace, process.execPath, cliProgram, 'up', daemon.configPath];
+  const second = spawnSync('ip', args, { encoding: 'utf8' });
+  t.equal(second.status, 1);
+  t.match(second.stderr, new RegExp(`"${daemon.name}" runs already, as process ${daemon.pid}`));
+  t.equal((await daemon.cli('status')).status, 0, 'the first is not disturbed');
+  t.equal(await daemon.stop(), 0);
+});
+
+t.test(
+  'after SIGKILL the device, its addresses and routes stay, and the next start takes them over',
+  options,
+  async (t) => {
+    const { host, daemon } = bench(t);
+    const before = host.snapshot();
+    await daemon.start();
+    const indexOf = () => /^(\d+): hawser0/m.exec(host.ip('-o link show hawser0'))?.[1];
+    const index = indexOf();
+    const routes = () => host.ip('-4 route show dev hawser0').replace(/ linkdown/g, '');
+    const running = routes();
+    t.equal(await daemon.stop('SIGKILL'), 'SIGKILL');
+    t.equal(indexOf(), index);
+    t.equal(routes(), running);
+    const startMs = await daemon.start();
+    t.comment(`started again and answering after ${startMs.toFixed(0)} ms`);
+    t.equal(indexOf(), index, 'the same device');
+    t.equal(routes(), running);
+    t.equal(await daemon.stop(), 0);
+    t.same(host.snapshot(), before);
+  },
+);
+
+t.test('SIGHUP applies what changed and touches no other actor', options, async (t) => {
+  const { host, daemon } = bench(t);
+  await daemon.start();
+  const threads = async () => new Map((await daemon.actors()).map((actor) => [actor.id, actor.threadId]));
+  const before = await threads();
+  const peer = { name: 'new', publicKey: generateKeys().publicKey, allowedIPs: ['10.44.0.0/16'] };
+  editConfig(daemon, (config) => {
+    config.peers.push(peer);
+    Object.assign(config.tunnel, { addresses: ['10.9.0.3/24'], mtu: 1300 });
+  });
+  process.kill(daemon.pid, 'SIGHUP');
+  await until(() => host.ip('route show').includes('10.44.0.0/16'));
+  t.match(host.ip('-o -4 address show dev hawser0'), /10\.9\.0\.3\/24/);
+  t.notMatch(host.ip('-o -4 address show dev hawser0'), /10\.9\.0\.2\/24/);
+  t.match(host.ip('link show hawser0'), /mtu 1300/);
+  const after = await threads();
+  for (const id of ['tun-reader', 'tun-writer', 'wan-link.default', 'control-server']) {
+    t.equal(after.get(id), before.get(id), `${id} was not touched`);
+  }
+  t.not(after.get('session-manager'), before.get('session-manager'));
+
+  const log = daemon.log().length;
+  editConfig(daemon, (config) => Object.assign(config.tunnel, { mtu: 'huge' }));
+  process.kill(daemon.pid, 'SIGHUP');
+  await until(() => daemon.log().slice(log).includes('reload-failed'));
+  t.match(host.ip('link show hawser0'), /mtu 1300/, 'a wrong file changes nothing');
+  t.equal(await daemon.stop(), 0);
+});
+
+t.test('links come and go by a reload', options, async (t) => {
+  const { lab, host, create } = bench(t);
+  const other = lab.host('b');
+  lab.join(host, other, { interfaces: ['wan0', 'b0'], addresses: [['10.1.0.1/24'], ['10.1.0.2/24']] });
+  lab.join(host, other, { interfaces: ['wan1', 'b1'], addresses: [['10.2.0.1/24'], ['10.2.0.2/24']] });
+  const link = (name: string, device: string) => ({ name, interface: device, priority: 0 });
+  const daemon = create({ more: { links: [link('fibre', 'wan0')] } });
+  await daemon.start();
+  editConfig(daemon, (config) => Object.assign(config, { links: [link('fibre', 'wan0'), link('lte', 'wan1')] }));
+  process.kill(daemon.pid, 'SIGHUP');
+  const ids = async () => (await daemon.actors()).filter((one) => one.state === 'running').map((one) => one.id);
+  await until(async () => (await ids()).includes('wan-link.lte'));
+  editConfig(daemon, (config) => Object.assign(config, { links: [link('lte', 'wan1')] }));
+  process.kill(daemon.pid, 'SIGHUP');
+  await until(async () => !(await ids()).includes('wan-link.fibre'));
+  await until(async () => (await ids()).length === 7);
+  t.equal(await daemon.stop(), 0);
+});
+
+t.test('what the host lacks is named before anything is opened', options, async (t) => {
+  const { lab, host, daemon } = bench(t);
+  const drop = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', process.execPath, cliProgram, 'up'];
+  const args = ['netns', 'exec', host.namespace, 'setpriv', ...drop, daemon.configPath];
+  const run = spawnSync('ip', args, { encoding: 'utf8' });
+  t.equal(run.status, 1);
+  t.match(run.stderr, /Cannot start: the process lacks CAP_NET_ADMIN \(run as root, or by the systemd unit\)/);
+  t.notOk(readdirSync(lab.folder).includes('run'), 'not even the lock');
+});
+
+t.test('systemd hears READY=1, WATCHDOG=1 and STOPPING=1', options, async (t) => {
+  const { lab, host, create } = bench(t);
+  const socketPath = path.join(lab.folder, 'notify');
+  const listen = `import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("${socketPath}"); print("bound", flush=True)
+while True: print(s.recv(4096).decode().replace("\\n", " "), flush=True)`;
+  const listener = host.spawn('python3', ['-c', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let heard = '';
+  listener.stdout?.on('data', (chunk: Buffer) => {
+    heard += chunk.toString();
+  });
+  await once(listener.stdout ?? listener, 'data');
+  const daemon = create({ env: { NOTIFY_SOCKET: socketPath, WATCHDOG_USEC: '200000' } });
+  await daemon.start();
+  await until(() => /READY=1.*\n(WATCHDOG=1\n){2}/.test(heard));
+  await daemon.stop();
+  await until(() => heard.includes('STOPPING=1'));
+});

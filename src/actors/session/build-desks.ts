@@ -1,5 +1,6 @@
 /** Puts the parts of the session-manager together from its spec. */
 import { LocalIdentity } from '../../protocols/session/handshake.ts';
+import { cipher } from '../../rings/layout.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import { linkTable, pathTable, peerTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
@@ -32,7 +33,8 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const rows = peerTable(memoryOf(spec, 'peers'));
   const links = linkTable(memoryOf(spec, 'links'));
   const paths = new PathBook(pathTable(memoryOf(spec, 'paths')), links.rows);
-  const slots = new SlotBook(sessions);
+  const isPlaintext = settings.plaintext === true;
+  const slots = new SlotBook(sessions, isPlaintext ? cipher.plaintext : cipher.chacha20poly1305);
   const onError = (message: string): void => context.emit({ kind: 'state-file', message });
   const files = new StateFiles(settings.stateDirectory, settings.name, onError);
   const out = new Map(settings.links.map((link) => [link.row, producer(context, `out.${link.name}`)]));
@@ -55,7 +57,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     unixUs: () => Date.now() * 1000,
     count,
     onSession: (peer, slot, isInitiator, route, nowUs) => watch.handleSession(peer, slot, isInitiator, route, nowUs),
-    offersAes: (peer) => hello.offersAes(peer.settings.cipher),
+    offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });
   watch.handshakes = handshakes;
   return { handshakes, watch, pool, files, count };

@@ -69,7 +69,7 @@ export class HelloDesk {
     // The index first: the sealer reads it once it sees the cipher.
     this.#sessions.setInt(slot, session.remoteIndexAesAt, takesAes ? aesIndex | 0 : 0);
     this.#sessions.setInt(slot, session.capabilitiesAt, said);
-    this.#sessions.setInt(slot, session.sendCipherAt, takesAes ? cipher.aes256gcm : cipher.chacha20poly1305);
+    if (takesAes) this.#sessions.setInt(slot, session.sendCipherAt, cipher.aes256gcm);
     const state = this.#stateOf(slot);
     if (!helloHasHeard(bytes, 0) && state.replies < mostReplies && this.#say(peer, slot, true)) state.replies += 1;
     return true;

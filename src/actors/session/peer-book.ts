@@ -113,9 +113,13 @@ export class PeerBook {
     this.#parts.paths.clear(row);
   }
 
-  setEndpoints(peer: Peer, endpoints: readonly EndpointText[]): void {
+  /** True when the addresses are others than before. */
+  setEndpoints(peer: Peer, endpoints: readonly EndpointText[]): boolean {
+    const before = peer.sockaddrs;
     peer.sockaddrs = sockaddrsOf(endpoints);
     if (this.pathOf(peer) === undefined) this.#aimAtFirst(peer);
+    const isKnown = (sockaddr: Uint8Array): boolean => before.some((one) => sameBytes(one, sockaddr));
+    return !peer.sockaddrs.every(isKnown);
   }
 
   pathOf(peer: Peer): Route | undefined {

@@ -128,7 +128,7 @@ export class SessionWatch {
   setEndpoints(keyOrName: string, endpoints: readonly EndpointText[]): void {
     const peer = this.#parts.peers.find(keyOrName);
     if (peer === undefined) return;
-    this.#parts.peers.setEndpoints(peer, endpoints);
+    if (!this.#parts.peers.setEndpoints(peer, endpoints)) return;
     const isExpected = peer.session.isAttempting || peer.settings.keepaliveMs > 0;
     if (peer.session.keys.current === undefined && isExpected) peer.session.handleWanted();
     this.#polledUs = Number.NEGATIVE_INFINITY;

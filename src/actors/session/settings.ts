@@ -10,6 +10,8 @@ export interface SessionManagerSettings {
   /** Links in the order of their rows' names: the ports are `handshakes.<name>` and `out.<name>`. */
   readonly links: readonly LinkSettings[];
   readonly peers: readonly PeerSettings[];
+  /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */
+  readonly plaintext?: boolean;
 }
 
 export interface LinkSettings {

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { clearSessionKeys, type SessionKeys } from '../../crypto/key-schedule.ts';
 import type { KeySlot } from '../../protocols/session/key-generations.ts';
 import { sessionTimes } from '../../protocols/session/peer-session.ts';
-import { cipher, session, slotState } from '../../rings/layout.ts';
+import { session, slotState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 
 /** Longer than any packet is under way; shorter than the time between two rekeys. */
@@ -25,6 +25,7 @@ export interface NewSession {
 
 export class SlotBook {
   readonly #table: SessionTable;
+  readonly #baseCipher: number;
   /** Receiver indices of ours in use: slots' and those of handshakes under way. */
   readonly #indices = new Set<number>();
   /** Slot → when it is to be retired. */
@@ -32,8 +33,10 @@ export class SlotBook {
   /** Slot → version of the table that says it is retired. */
   readonly #retired = new Map<number, number>();
 
-  constructor(table: SessionTable) {
+  /** `baseCipher`: what every session begins to send with, one of `cipher`. */
+  constructor(table: SessionTable, baseCipher: number) {
     this.#table = table;
+    this.#baseCipher = baseCipher;
     for (let slot = 0; slot < table.rows; slot += 1) this.#adopt(slot);
   }
 
@@ -131,7 +134,7 @@ export class SlotBook {
     table.setInt(slot, session.localIndexAt, fresh.localIndex | 0);
     table.setInt(slot, session.localIndexAesAt, fresh.hasAes ? this.reserveIndex() | 0 : 0);
     table.setInt(slot, session.remoteIndexAt, fresh.remoteIndex | 0);
-    table.setInt(slot, session.sendCipherAt, cipher.chacha20poly1305);
+    table.setInt(slot, session.sendCipherAt, this.#baseCipher);
     table.setInt(slot, session.initiatorAt, fresh.isInitiator ? 1 : 0);
     table.setNumber(slot, session.birthAt, nowUs);
     table.setNumber(slot, session.expiryAt, nowUs + sessionTimes.rejectAfterUs);

@@ -90,7 +90,7 @@ for (const meeting of meetings) {
     t.match(await push(a, inside.b6, 7000, transferBytes / 10), { isIntact: true });
     const [peer] = await hawser.peers();
     t.match(peer, { state: 'connected', isHawser: false, cipher: /chacha20/ });
-    t.equal(await hawser.stop(), 0, hawser.log());
+    t.equal(await hawser.stop(), 0, 'an orderly stop');
   });
 }
 

@@ -106,7 +106,7 @@ t.test(
     const [peer] = await homeDaemon.peers();
     t.ok((peer?.receivedBytes ?? 0) > 20e6, `${peer?.receivedBytes} bytes came through the tunnel`);
     t.match(peer?.endpoint, '203.0.113.2:51820');
-    t.equal(await homeDaemon.stop(), 0, homeDaemon.log());
+    t.equal(await homeDaemon.stop(), 0, 'an orderly stop');
     t.strictSame(home.snapshot(), before);
     t.match(await ping(home, far4, { count: 2 }), { received: 2 }, 'open: traffic takes the ordinary route again');
 
@@ -129,7 +129,7 @@ t.test('with onExit: closed nothing passes after a stop, until the next one', op
   await homeDaemon.start();
   const through = await ping(home, far4, { count: 10, intervalMs: 100 });
   t.ok(through.received > 0, `${through.received} pings through the tunnel`);
-  t.equal(await homeDaemon.stop(), 0, homeDaemon.log());
+  t.equal(await homeDaemon.stop(), 0, 'an orderly stop');
   for (const address of [far4, far6]) {
     const blocked = await ping(home, address, { count: 2 }).catch((error: Error) => error.message);
     t.ok(typeof blocked === 'string' || blocked.received === 0, `${address} is blocked`);

@@ -136,6 +136,8 @@ export class Lab {
     runCommand('ip', ['netns', 'add', namespace]);
     const host = new Host(this, name, namespace);
     this.#hosts.set(name, host);
+    // Without it a link-local address appears some time after its interface, and no two snapshots are alike.
+    host.setSysctl('net.ipv6.conf.default.accept_dad', '0');
     host.ip('link set lo up');
     return host;
   }

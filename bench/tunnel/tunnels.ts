@@ -61,7 +61,8 @@ export class Wire {
       addresses: [`${net}.1/24`],
       peers: [{ ...peer, name: 'b', publicKey: keysB.publicKey, allowedIPs: [`${net}.2/32`], endpoints }],
     });
-    await Promise.all([a.start(), b.start()]);
+    await b.start();
+    await a.start();
     await this.#reach(`${net}.2`);
     return { label: `hawser-${placement}-${cipher}`, target: `${net}.2` };
   }

@@ -14,6 +14,7 @@ import { stockSkipReason, WireguardGo } from '../support/wireguard-go.ts';
 
 const skip = skipReason() || stockSkipReason();
 const options = skip === false ? {} : { skip };
+t.setTimeout(900_000);
 const transferBytes = 100e6;
 /** REKEY_AFTER_TIME is 120 s (WireGuard, section 6.1). */
 const rekeySeconds = 125;

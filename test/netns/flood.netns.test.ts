@@ -11,6 +11,7 @@ import { ping, pull, serveTcp } from '../support/traffic.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
+t.setTimeout(900_000);
 const program = path.join(import.meta.dirname, '../support/attacker-program.js');
 const floodCount = 20_000;
 
@@ -51,7 +52,8 @@ async function build(lab: Lab) {
     addresses: [`${inside.a4}/24`],
     peers: [{ name: 'b', publicKey: keysB.publicKey, allowedIPs: [`${inside.b4}/32`], endpoints }],
   });
-  await Promise.all([daemonA.start(), daemonB.start()]);
+  await daemonB.start();
+  await daemonA.start();
   return { a, b, attack, daemonA, daemonB };
 }
 

@@ -15,6 +15,7 @@ import { ping, pull, serveTcp } from '../support/traffic.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
+t.setTimeout(900_000);
 const dnsProgram = path.join(import.meta.dirname, '../support/dns-program.js');
 /** Hosts of the Internet, on the router's loopback. */
 const far4 = '198.51.100.1';

@@ -7,6 +7,7 @@ import { ping, pull, push, serveTcp } from '../support/traffic.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
+t.setTimeout(900_000);
 
 for (const placement of ['dedicated', 'compact']) {
   t.test(`two hawsers carry hashed streams both ways with placement ${placement}`, options, async (t) => {
@@ -42,7 +43,8 @@ t.test('a stop gives back interfaces, addresses, routes, rules, sockets and proc
   const pair = buildPair();
   t.teardown(() => pair.lab.close());
   const before = { a: pair.hosts.a.snapshot(), b: pair.hosts.b.snapshot() };
-  await Promise.all([pair.a.start(), pair.b.start()]);
+  await pair.b.start();
+  await pair.a.start();
   await ping(pair.hosts.a, inside.b4, { count: 5, intervalMs: 50 });
   t.not(pair.hosts.a.snapshot().links, before.a.links, 'there is something to give back');
   t.equal(await pair.a.stop(), 0);

@@ -13,6 +13,7 @@ import { echoUdp, ping, probe, pull, serveTcp } from '../support/traffic.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
+t.setTimeout(900_000);
 const isLong = process.env.HAWSER_LONG === '1';
 const rounds = isLong ? 20 : 2;
 /** The goal (GOALS.md) on a machine that does nothing else; a shared one is given twice the time for the same. */

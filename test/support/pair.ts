@@ -69,7 +69,9 @@ export function buildPair(options: PairOptions = {}): Pair {
 export async function startPair(options: PairOptions = {}): Promise<Pair> {
   const pair = buildPair(options);
   try {
-    await Promise.all([pair.a.start(), pair.b.start()]);
+    // The one that is called first: a call that nobody hears is made again after 5 s only.
+    await pair.b.start();
+    await pair.a.start();
     const { received } = await ping(pair.hosts.a, inside.b4, { count: 10, intervalMs: 100 });
     if (received === 0) throw new Error(`no ping from a to b:\n${pair.a.log()}\n${pair.b.log()}`);
   } catch (error) {

@@ -88,8 +88,6 @@ async function stage(t: Test, change: Partial<NetworkPlan> = {}): Promise<Scene>
   const runDirectory = mkdtempSync(path.join(os.tmpdir(), 'hw-net-'));
   t.teardown(() => rmSync(runDirectory, { recursive: true }));
   const [client, router, server] = [lab.host('client'), lab.host('router'), lab.host('server')];
-  // Link-local addresses that serve at once, instead of after two seconds.
-  for (const host of [client, router, server]) host.setSysctl('net.ipv6.conf.default.accept_dad', '0');
   lab.join(client, router, {
     interfaces: ['wan0', 'client'],
     addresses: [

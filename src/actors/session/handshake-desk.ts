@@ -64,9 +64,9 @@ export class HandshakeDesk {
     const { peers, slots, outbox, files, local } = this.#parts;
     const isRetry = peer.session.isRetry(nowUs);
     const isLive = !isRetry && nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
-    peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs));
     if (isRetry) peers.forgetLocal(peer);
     const routes = peers.candidates(peer);
+    peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs), routes.length > 0);
     this.abandon(peer);
     if (routes.length === 0) return;
     const index = slots.reserveIndex();

@@ -116,13 +116,14 @@ export class PeerSession {
     this.#isWanted = true;
   }
 
-  handleInitiationSent(nowUs: number, jitterUs: number): void {
+  /** `isSent` false: there is nowhere to send it to yet, so an endpoint that comes is tried without the 5 s between two. */
+  handleInitiationSent(nowUs: number, jitterUs: number, isSent = true): void {
     // What asked for it by itself begins the 90 seconds anew; a mere retry does not.
     if (this.#isWanted || !this.isAttempting) this.#attemptSinceUs = nowUs;
     this.#isWanted = false;
     this.#newHandshakeAtUs = never;
     this.#retryAtUs = nowUs + sessionTimes.rekeyTimeoutUs + jitterUs;
-    this.#handshakeSent(nowUs);
+    if (isSent) this.#handshakeSent(nowUs);
   }
 
   /** Whether an authentic initiation may be answered; one too soon after the last may not. */

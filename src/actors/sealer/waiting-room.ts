@@ -1,0 +1,136 @@
+/** Where trains wait for credit or for a session: the stash in shared memory, and a fair queue over it for each peer. */
+import { FairQueue } from '../../bonding/fair-queue.ts';
+import type { Sealer } from '../../native/data-api.ts';
+import { sealerCounters } from '../../rings/counter-names.ts';
+import { peer } from '../../rings/layout.ts';
+import { Stash } from '../../rings/stash.ts';
+import { peerTable, type RowTable } from '../../rings/table.ts';
+import type { ActorContext } from '../kit/contract.ts';
+import { memoryOf, type Throughput } from '../kit/ports.ts';
+
+/** What waits for a session longer than this is dropped: who sent it has tried again by then, or given up. */
+const sessionPatienceUs = 5_000_000;
+const expiryCheckUs = 500_000;
+
+/** What a turn does with the head of a queue; false ends the peer's turn. */
+export type Serve = (row: number, entry: number, queue: FairQueue) => boolean;
+
+export class WaitingRoom {
+  readonly stash: Stash;
+  readonly #native: Sealer;
+  readonly #peers: RowTable;
+  readonly #throughput: Throughput;
+  readonly #queues: (FairQueue | undefined)[] = [];
+  #firstPeer = 0;
+  #nextExpiryUs = 0;
+  /** Trains that wait, of all peers. */
+  count = 0;
+
+  constructor(context: ActorContext, native: Sealer, throughput: Throughput) {
+    this.stash = new Stash(memoryOf(context.spec, 'stash'));
+    this.#native = native;
+    this.#peers = peerTable(memoryOf(context.spec, 'peers'));
+    this.#throughput = throughput;
+    for (const slot of this.stash.survivors()) this.#enqueue(slot);
+  }
+
+  has(row: number): boolean {
+    return (this.#queues[row]?.count ?? 0) > 0;
+  }
+
+  /** Moves train `index` of the last look here, or drops its `packets` when there is no room. */
+  admit(
+    index: number,
+    row: number,
+    trafficClass: number,
+    flow: number,
+    bytes: number,
+    packets: number,
+    nowUs: number,
+  ): void {
+    const slot = this.stash.take(bytes);
+    if (slot < 0) {
+      this.#drop(row, sealerCounters.overflow, packets);
+      return;
+    }
+    this.#native.stash(index, this.stash.offset(slot));
+    this.stash.keep(slot, row, trafficClass, flow, bytes, nowUs);
+    this.#throughput.count(sealerCounters.stashed, 1);
+    this.#enqueue(slot);
+  }
+
+  /** Offers the heads of all queues to `serve`, peer by peer, from another first peer each time; returns trains that left. */
+  serveAll(nowUs: number, serve: Serve): number {
+    if (nowUs >= this.#nextExpiryUs) this.#expire(nowUs);
+    const peers = this.#queues.length;
+    const before = this.count;
+    this.#firstPeer = (this.#firstPeer + 1) % peers;
+    for (let turned = 0; turned < peers; turned += 1) {
+      const row = (this.#firstPeer + turned) % peers;
+      const queue = this.#queues[row];
+      if (queue === undefined || queue.count === 0) continue;
+      for (let entry = queue.peek(nowUs); entry >= 0 && serve(row, entry, queue); entry = queue.peek(nowUs));
+      this.#report(row, queue);
+    }
+    return before - this.count;
+  }
+
+  /** The head that was served is sealed whole. */
+  leave(queue: FairQueue, entry: number): void {
+    queue.pop();
+    this.count -= 1;
+    this.stash.release(entry);
+  }
+
+  #enqueue(slot: number): void {
+    const row = this.stash.peer(slot);
+    let queue = this.#queues[row];
+    if (queue === undefined) {
+      queue = new FairQueue(this.stash, {
+        mark: (entry) => this.#mark(entry),
+        drop: (entry) => this.#giveUp(entry),
+      });
+      this.#queues[row] = queue;
+    }
+    if (!queue.push(slot)) {
+      this.#drop(row, sealerCounters.overflow, 1);
+      this.stash.release(slot);
+      return;
+    }
+    this.count += 1;
+    this.#report(row, queue);
+  }
+
+  /** A peer without a session may get one soon, or never. */
+  #expire(nowUs: number): void {
+    this.#nextExpiryUs = nowUs + expiryCheckUs;
+    for (let row = 0; row < this.#queues.length; row += 1) {
+      if (this.#peers.int(row, peer.sendSlotAt) < 0) this.#queues[row]?.expire(nowUs - sessionPatienceUs);
+    }
+  }
+
+  /** ECN instead of a drop, when the inner packet allows it. */
+  #mark(entry: number): boolean {
+    if (this.#native.markCongestion(this.stash.offset(entry)) === 0) return false;
+    this.#throughput.count(sealerCounters.marked, 1);
+    return true;
+  }
+
+  #giveUp(entry: number): void {
+    const row = this.stash.peer(entry);
+    const why = this.#peers.int(row, peer.sendSlotAt) < 0 ? sealerCounters.expired : sealerCounters.codel;
+    this.count -= 1;
+    this.#drop(row, why, 1);
+    this.stash.release(entry);
+  }
+
+  #drop(row: number, why: number, packets: number): void {
+    this.#throughput.count(why, packets);
+    this.#peers.addNumber(row, peer.droppedPacketsAt, packets);
+  }
+
+  #report(row: number, queue: FairQueue): void {
+    this.#peers.setInt(row, peer.queuedPacketsAt, queue.count);
+    this.#peers.setInt(row, peer.queuedBytesAt, queue.bytes);
+  }
+}

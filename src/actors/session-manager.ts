@@ -23,18 +23,20 @@ class SessionManager implements Actor {
   readonly #desks: Desks;
   readonly #handshakes: readonly RingConsumer[];
   readonly #events: RingConsumer;
+  readonly #requests: RingConsumer;
   #first = 0;
 
   constructor(context: ActorContext) {
     const settings = context.spec.settings as SessionManagerSettings;
     this.#handshakes = settings.links.map((link) => consumer(context.spec, `handshakes.${link.name}`));
     this.#events = consumer(context.spec, 'events');
+    this.#requests = consumer(context.spec, 'requests');
     this.#desks = buildDesks(context, settings, readKeyFile(settings.privateKeyFile));
     this.#desks.watch.start(context.addon.nowUs());
   }
 
   work(nowUs: number): number {
-    let done = this.#takeEvents();
+    let done = this.#takeEvents() + this.#takeRequests();
     const inputs = this.#handshakes.length;
     for (let turned = 0; turned < inputs; turned += 1) {
       done += this.#takeHandshakes(this.#handshakes[(this.#first + turned) % inputs], nowUs);
@@ -74,6 +76,14 @@ class SessionManager implements Actor {
       ring.advance();
       ring.release();
     }
+    return done;
+  }
+
+  /** The sealer's requests say no more than the peer rows do (`handshakeWantedAt`); they are there to wake this thread. */
+  #takeRequests(): number {
+    let done = 0;
+    for (; this.#requests.peek() >= 0; done += 1) this.#requests.advance();
+    this.#requests.release();
     return done;
   }
 

@@ -161,7 +161,7 @@ export class Host {
       counters: new SharedArrayBuffer(counters.bytes),
     };
     this.#rings = Object.fromEntries(
-      ['handshakes.wan', 'out.wan', 'frames', 'events'].map((name) => [name, createRingMemory(65536)]),
+      ['handshakes.wan', 'out.wan', 'frames', 'events', 'requests'].map((name) => [name, createRingMemory(65536)]),
     );
     this.sessions = new SessionTable(this.#memory.sessions as SharedArrayBuffer);
     this.peers = peerTable(this.#memory.peers as SharedArrayBuffer);
@@ -199,6 +199,7 @@ export class Host {
         'out.wan': port('out.wan', 'producer'),
         frames: port('frames', 'producer'),
         events: port('events', 'consumer'),
+        requests: port('requests', 'consumer'),
       },
       fds: {},
       wakeOn: [],

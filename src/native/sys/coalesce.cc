@@ -20,8 +20,11 @@ void Coalescer::begin(RingProducer* out, bool joinUdp, double nowUs) {
   packets_ = 0;
 }
 
-uint8_t* Coalescer::place() {
-  if (packets_ != 0 && (closed_ || kind_ == Kind::Single)) finish();
+uint8_t* Coalescer::place(uint32_t bytes) {
+  // A packet that cannot fit behind the others cannot join them either. It must not even be decrypted there: that writes its
+  // bytes before it is known to be authentic, and behind the record the ring may end.
+  const bool fits = packets_ == 0 || length_ - headerBytes_ + bytes <= kMaxPacketBytes;
+  if (packets_ != 0 && (closed_ || kind_ == Kind::Single || !fits)) finish();
   if (packets_ == 0) {
     if (record_ == nullptr) record_ = out_->claim(kRecordBytes);
     if (record_ == nullptr) return nullptr;
@@ -99,8 +102,8 @@ bool Coalescer::joins(const IpView& ip, const uint8_t* next) const {
   if (ip.length <= headerBytes_ || payload > segmentBytes_ || length_ + payload > kMaxPacketBytes) return false;
   if (packets_ >= 64) return false;  // UDP_MAX_SEGMENTS of older kernels; trains are shorter anyway
   if (ip.version == 4) {
-    // TOS, flags and TTL, protocol, addresses; the ids must count up unless DF makes them meaningless (RFC 6864).
-    if (packet_[1] != next[1] || packet_[6] != next[6] || packet_[8] != next[8] || packet_[9] != next[9]) return false;
+    // TOS, flags and fragment offset, TTL, protocol, addresses; ids must count up unless DF makes them meaningless (RFC 6864).
+    if (packet_[1] != next[1] || packet_[6] != next[6] || packet_[7] != next[7] || packet_[8] != next[8] || packet_[9] != next[9]) return false;
     if (std::memcmp(packet_ + 12, next + 12, 8) != 0) return false;
     const bool dontFragment = (packet_[6] & 0x40) != 0;
     if (!dontFragment && readBe16(next + 4) != static_cast<uint16_t>(readBe16(packet_ + 4) + packets_)) return false;

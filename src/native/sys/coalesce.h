@@ -14,8 +14,8 @@ class Coalescer {
  public:
   // `joinUdp`: the kernel takes GSO_UDP_L4 from a TUN (6.2 and later).
   void begin(RingProducer* out, bool joinUdp, double nowUs);
-  // Where the next packet is to be decrypted to, with room for 64 KiB; null when the ring is full.
-  uint8_t* place();
+  // Where the next packet is to be decrypted to, with room for its `bytes`; null when the ring is full.
+  uint8_t* place(uint32_t bytes);
   // What was decrypted at place() is not for the TUN (keepalive, control frame, forged, not allowed).
   void discard();
   // What was decrypted at place() is `ip`, whole and checked.

@@ -26,6 +26,8 @@ uint32_t Opener::look(RingConsumer& input, OpenRun* runs, uint32_t maxRecords) {
     count += splitRecord(record, number++, runs + count);
     input.advance();
   }
+  // Padding that no record follows yet is space the producer may need.
+  if (number == 0) input.release();
   input.rewind();
   return count;
 }
@@ -121,7 +123,7 @@ Opener::Outcome Opener::openDatagram(const uint8_t* datagram, uint32_t length, c
     add(peer_, layout::peer_replayedPacketsAt, 1);
     return Outcome::Done;
   }
-  uint8_t* plain = coalescer_.place();
+  uint8_t* plain = coalescer_.place(length - kDataHeaderBytes - kTagBytes);
   if (plain == nullptr) return Outcome::Full;
   if (!context_->open(plain, datagram + kDataHeaderBytes, length - kDataHeaderBytes, counter)) {
     coalescer_.discard();

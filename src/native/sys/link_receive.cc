@@ -112,7 +112,8 @@ int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
     if (message.length > slotBytes() && spillFrom == count) spillFrom = i;
   }
   if (spillFrom < count) save(spillFrom, count);
-  for (uint32_t i = 0; i < spillFrom; i++) place(messages_[i], first + i * stride, stride);
+  uint32_t unused = 0;
+  for (uint32_t i = 0; i < spillFrom; i++) unused = place(messages_[i], first + i * stride, stride, unused);
   if (spillFrom < count) spill(spillFrom, count);
   large_ = longest > kSmallBytes;
   data_.publish();
@@ -120,16 +121,14 @@ int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
   return got;
 }
 
-// Commits a message where it lies, and passes over the unused rest of its slot.
-void LinkReceiver::place(const Message& message, uint8_t* record, uint32_t stride) {
-  if (!accept(message, record + kHeader)) {
-    data_.pad(stride);
-    return;
-  }
+// Commits a message where it lies, behind `unused` bytes of slots before it; returns the unused bytes after it. They become
+// padding only when a record follows: padding alone would never be released, and a flood of nobody's datagrams fill the ring.
+uint32_t LinkReceiver::place(const Message& message, uint8_t* record, uint32_t stride, uint32_t unused) {
+  if (!accept(message, record + kHeader)) return unused + stride;
+  if (unused != 0) data_.pad(unused);
   writeHeader(record, message);
-  const uint32_t used = (8 + kHeader + message.length + 7) & ~7u;
   data_.commit(kHeader + message.length, layout::recordType_received);
-  if (used < stride) data_.pad(stride - used);
+  return stride - ((8 + kHeader + message.length + 7) & ~7u);
 }
 
 // Copies messages out of their slots, before shorter records in front of them are committed over those.

@@ -30,6 +30,7 @@ class LinkSender {
  private:
   static constexpr uint32_t kBatch = 16;
   enum class Outcome { Sent, Blocked, Refused };
+  enum class Fate { Ready, Late, Homeless };
 
   // One message under construction: where to, from where, and the control message that says how to cut it.
   struct Message {
@@ -40,7 +41,9 @@ class LinkSender {
   };
 
   uint32_t collect(uint32_t max);
-  bool prepare(uint8_t* descriptor, uint32_t index);
+  Fate prepare(uint8_t* descriptor, uint32_t index);
+  void giveUp(uint8_t* descriptor, Fate fate);
+  bool goesWhole(const Message& message) const;
   int fdOf(const Message& message) const { return message.address.sin6_family == AF_INET ? fd4_ : fd6_; }
   Outcome sendSlowly(uint32_t index);
   Outcome sendSingly(uint32_t index);
@@ -81,7 +84,7 @@ class LinkReceiver {
 
   uint32_t slotBytes() const { return large_ ? kLargeBytes : kSmallBytes; }
   int receiveBatch(int fd, uint32_t batch);
-  void place(const Message& message, uint8_t* record, uint32_t stride);
+  uint32_t place(const Message& message, uint8_t* record, uint32_t stride, uint32_t unused);
   void save(uint32_t from, uint32_t count);
   void spill(uint32_t from, uint32_t count);
   bool accept(const Message& message, const uint8_t* payload);

@@ -71,9 +71,9 @@ int LinkSender::sendDescriptors(uint32_t max) {
     if (count == 0) break;
     // One call for neighbours of one socket; whatever it leaves is looked at one by one.
     uint32_t same = 1;
-    while (same < count && fdOf(messages_[same]) == fdOf(messages_[0])) same++;
+    while (same < count && fdOf(messages_[same]) == fdOf(messages_[0]) && goesWhole(messages_[same])) same++;
     uint32_t done = 0;
-    if (singly_ == 0) {
+    if (goesWhole(messages_[0])) {
       const int sent = ::sendmmsg(fdOf(messages_[0]), headers_, same, MSG_NOSIGNAL);
       done = sent > 0 ? static_cast<uint32_t>(sent) : 0;
     }
@@ -97,36 +97,45 @@ int LinkSender::sendDescriptors(uint32_t max) {
   return finished;
 }
 
-// Prepares up to `max` messages; descriptors that came too late, or whose path is gone, are counted and passed over.
+// Prepares up to `max` messages. Descriptors that came too late, or whose path is gone, are counted and given up at the head of
+// the ring only: behind a message that waits they would be looked at, and counted, again.
 uint32_t LinkSender::collect(uint32_t max) {
   uint32_t count = 0;
   while (count < max) {
     uint8_t* descriptor = descriptors_.peek();
     if (descriptor == nullptr) break;
-    if (prepare(descriptor, count)) count++;
+    const Fate fate = prepare(descriptor, count);
+    if (fate != Fate::Ready && count != 0) break;
     descriptors_.advance();
-    if (count == 0) descriptors_.release();
+    if (fate == Fate::Ready) {
+      count++;
+    } else {
+      giveUp(descriptor, fate);
+      descriptors_.release();
+    }
   }
   return count;
 }
 
-bool LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
+void LinkSender::giveUp(uint8_t* descriptor, Fate fate) {
+  singly_ = 0;
   const int32_t pathIndex = cell<int32_t>(descriptor, layout::descriptor_pathAt);
-  if (!paths_.has(pathIndex)) return false;
+  if (!paths_.has(pathIndex)) return;
+  add(paths_.row(pathIndex), fate == Fate::Late ? layout::path_lateBytesAt : layout::path_refusedBytesAt,
+      cell<uint32_t>(descriptor, layout::descriptor_lengthAt));
+}
+
+LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
+  const int32_t pathIndex = cell<int32_t>(descriptor, layout::descriptor_pathAt);
+  if (!paths_.has(pathIndex)) return Fate::Homeless;
   uint8_t* row = paths_.row(pathIndex);
   const uint32_t length = cell<uint32_t>(descriptor, layout::descriptor_lengthAt);
   const uint32_t position = cell<uint32_t>(descriptor, layout::descriptor_positionAt);
   Message& message = messages_[index];
   uint8_t local[16];
   int32_t interfaceIndex = 0;
-  if (!log_.holds(position)) {
-    add(row, layout::path_lateBytesAt, length);
-    return false;
-  }
-  if (!readPath(row, message.address, local, interfaceIndex) || fdOf(message) < 0) {
-    add(row, layout::path_refusedBytesAt, length);
-    return false;
-  }
+  if (!log_.holds(position)) return Fate::Late;
+  if (!readPath(row, message.address, local, interfaceIndex) || fdOf(message) < 0) return Fate::Homeless;
   const bool several = cell<uint32_t>(descriptor, layout::descriptor_countAt) > 1;
   const auto segmentBytes = static_cast<uint16_t>(several ? cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt) : 0);
   message.descriptor = descriptor;
@@ -139,13 +148,19 @@ bool LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
   header.msg_iovlen = 1;
   header.msg_control = message.control;
   header.msg_controllen = writeSendControl(message.control, message.address.sin6_family, local, interfaceIndex, segmentBytes);
-  return true;
+  return Fate::Ready;
+}
+
+// Whether the kernel may cut it. A run of which some packets went out one by one goes on like that.
+bool LinkSender::goesWhole(const Message& message) const {
+  const bool single = cell<uint32_t>(message.descriptor, layout::descriptor_countAt) == 1;
+  return single || (singly_ == 0 && cell<int32_t>(link_, layout::link_gsoAt) != 0);
 }
 
 // The message that stopped a batch: the error decides whether it is tried again, cut by hand, or given up.
 LinkSender::Outcome LinkSender::sendSlowly(uint32_t index) {
   const uint32_t count = cell<uint32_t>(messages_[index].descriptor, layout::descriptor_countAt);
-  if (count > 1 && (cell<int32_t>(link_, layout::link_gsoAt) == 0 || singly_ != 0)) return sendSingly(index);
+  if (!goesWhole(messages_[index])) return sendSingly(index);
   if (::sendmsg(fdOf(messages_[index]), &headers_[index].msg_hdr, MSG_NOSIGNAL) >= 0) return Outcome::Sent;
   const int error = errno;
   // EIO: the device cannot checksum what it cuts (net/ipv4/udp.c, udp_send_skb). EINVAL, EMSGSIZE: longer than the path takes.

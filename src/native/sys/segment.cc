@@ -18,11 +18,12 @@ bool Segmenter::begin(const VnetHeader& header, uint8_t* packet, uint32_t length
   length_ = length;
   vnet_ = header;
   gsoType_ = header.gsoType & ~kGsoEcn;
-  v4_ = length != 0 && packet[0] >> 4 == 4;
+  if (length < 20) return false;
+  v4_ = packet[0] >> 4 == 4;
   if (gsoType_ == kGsoNone) {
     count_ = 1;
     headerBytes_ = 0;
-    return length >= 20;
+    return true;
   }
   return readGso(header);
 }
@@ -32,9 +33,14 @@ bool Segmenter::readGso(const VnetHeader& header) {
   transportAt_ = header.checksumStart;
   const bool tcp = gsoType_ == kGsoTcp4 || gsoType_ == kGsoTcp6;
   if (!tcp && gsoType_ != kGsoUdp) return false;
-  if (gsoType_ == kGsoTcp4 && !v4_) return false;
+  const uint32_t version = packet_[0] >> 4;
+  if (version != 4 && version != 6) return false;
+  if ((gsoType_ == kGsoTcp4 && !v4_) || (gsoType_ == kGsoTcp6 && v4_)) return false;
   if (transportAt_ < (v4_ ? 20u : 40u) || transportAt_ + (tcp ? 20u : 8u) > length_) return false;
-  headerBytes_ = transportAt_ + (tcp ? (packet_[transportAt_ + 12] >> 4) * 4u : 8u);
+  if (v4_ && (packet_[0] & 15) * 4u != transportAt_) return false;
+  const uint32_t transportBytes = tcp ? (packet_[transportAt_ + 12] >> 4) * 4u : 8u;
+  if (tcp && transportBytes < 20) return false;
+  headerBytes_ = transportAt_ + transportBytes;
   segmentBytes_ = header.gsoBytes;
   if (headerBytes_ > kMaxHeaderBytes || headerBytes_ >= length_ || segmentBytes_ == 0) return false;
   count_ = (length_ - headerBytes_ + segmentBytes_ - 1) / segmentBytes_;

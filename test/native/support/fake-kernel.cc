@@ -1,0 +1,104 @@
+#include "fake-kernel.h"
+
+#include <netinet/in.h>
+
+#include <cerrno>
+#include <cstring>
+
+using hawser::test::Bytes;
+using hawser::test::Datagrams;
+using hawser::test::FakeKernel;
+using hawser::test::fakeKernel;
+
+namespace {
+
+constexpr int kUdpSegment = 103;
+constexpr int kUdpGro = 104;
+
+uint32_t segmentBytesOf(const msghdr& header) {
+  for (cmsghdr* at = CMSG_FIRSTHDR(&header); at != nullptr; at = CMSG_NXTHDR(const_cast<msghdr*>(&header), at)) {
+    if (at->cmsg_level != IPPROTO_UDP || at->cmsg_type != kUdpSegment) continue;
+    uint16_t size;
+    std::memcpy(&size, CMSG_DATA(at), sizeof size);
+    return size;
+  }
+  return 0;
+}
+
+ssize_t sendOne(const msghdr& header) {
+  FakeKernel& kernel = *fakeKernel();
+  Bytes bytes;
+  for (size_t i = 0; i < header.msg_iovlen; i++) {
+    const auto* from = static_cast<const uint8_t*>(header.msg_iov[i].iov_base);
+    bytes.insert(bytes.end(), from, from + header.msg_iov[i].iov_len);
+  }
+  const uint32_t segment = segmentBytesOf(header);
+  const int error = kernel.verdict(bytes.size(), segment);
+  if (error != 0) {
+    errno = error;
+    return -1;
+  }
+  const size_t step = segment == 0 ? std::max<size_t>(1, bytes.size()) : segment;
+  for (size_t at = 0; at < bytes.size(); at += step)
+    kernel.sent.emplace_back(bytes.begin() + static_cast<long>(at), bytes.begin() + static_cast<long>(std::min(bytes.size(), at + step)));
+  return static_cast<ssize_t>(bytes.size());
+}
+
+void receiveOne(const Datagrams& from, mmsghdr& message) {
+  size_t done = 0;
+  for (size_t i = 0; i < message.msg_hdr.msg_iovlen && done < from.bytes.size(); i++) {
+    const iovec& part = message.msg_hdr.msg_iov[i];
+    const size_t take = std::min(part.iov_len, from.bytes.size() - done);
+    std::memcpy(part.iov_base, from.bytes.data() + done, take);
+    done += take;
+  }
+  message.msg_len = static_cast<unsigned>(done);
+  sockaddr_in sender{};
+  sender.sin_family = AF_INET;
+  sender.sin_port = htons(7777);
+  std::memcpy(message.msg_hdr.msg_name, &sender, sizeof sender);
+  if (from.segmentBytes == 0) {
+    message.msg_hdr.msg_controllen = 0;
+    return;
+  }
+  auto* control = static_cast<cmsghdr*>(message.msg_hdr.msg_control);
+  control->cmsg_level = IPPROTO_UDP;
+  control->cmsg_type = kUdpGro;
+  control->cmsg_len = CMSG_LEN(sizeof(int));
+  const int size = static_cast<int>(from.segmentBytes);
+  std::memcpy(CMSG_DATA(control), &size, sizeof size);
+  message.msg_hdr.msg_controllen = CMSG_SPACE(sizeof(int));
+}
+
+}  // namespace
+
+extern "C" {
+
+ssize_t sendmsg(int, const msghdr* header, int) {
+  fakeKernel()->calls += 1;
+  return sendOne(*header);
+}
+
+// Like the kernel: the error of a message that is not the first is told to the next call.
+int sendmmsg(int, mmsghdr* messages, unsigned count, int) {
+  fakeKernel()->calls += 1;
+  for (unsigned i = 0; i < count; i++) {
+    if (sendOne(messages[i].msg_hdr) < 0) return i == 0 ? -1 : static_cast<int>(i);
+  }
+  return static_cast<int>(count);
+}
+
+int recvmmsg(int, mmsghdr* messages, unsigned count, int, timespec*) {
+  std::deque<Datagrams>& waiting = fakeKernel()->waiting;
+  if (waiting.empty()) {
+    errno = EAGAIN;
+    return -1;
+  }
+  unsigned got = 0;
+  for (; got < count && !waiting.empty(); got++) {
+    receiveOne(waiting.front(), messages[got]);
+    waiting.pop_front();
+  }
+  return static_cast<int>(got);
+}
+}

@@ -1,0 +1,31 @@
+// The socket calls of sys/link_*.cc, answered by the test: what was sent is cut as UDP_SEGMENT asks and kept, errors and full
+// sockets come when the test wants them, and what is received was put there, GRO trains included.
+#pragma once
+#include <sys/socket.h>
+
+#include <deque>
+#include <functional>
+
+#include "packets.h"
+
+namespace hawser::test {
+
+struct Datagrams {
+  Bytes bytes;
+  uint32_t segmentBytes = 0;  // 0 = one datagram
+};
+
+struct FakeKernel {
+  // errno for the next message to send (0 = it goes), given its bytes and its UDP_SEGMENT.
+  std::function<int(size_t bytes, uint32_t segmentBytes)> verdict = [](size_t, uint32_t) { return 0; };
+  std::vector<Bytes> sent;
+  uint32_t calls = 0;
+  std::deque<Datagrams> waiting;
+};
+
+inline FakeKernel*& fakeKernel() {
+  static FakeKernel* current = nullptr;
+  return current;
+}
+
+}  // namespace hawser::test

@@ -154,6 +154,27 @@ t.test('simultaneous initiations leave both sides able to speak at once', async 
   t.equal(left.unopened + right.unopened, 0);
 });
 
+t.test('what is in flight under keys that fell out of the three generations still arrives', async (t) => {
+  const { lab, left, right } = await connect(t);
+  lab.run(6);
+  const held: Datagram[] = [];
+  lab.lose = (one) => {
+    if (wireguardType(one.bytes, 0) === messageType.data) held.push(one);
+    return wireguardType(one.bytes, 0) === messageType.data;
+  };
+  left.sendData('slow');
+  right.sendData('slow too');
+  for (const host of [left, right]) host.command({ kind: 'rekey', peer: undefined });
+  lab.settle();
+  lab.lose = () => false;
+  t.equal(ofType(lab, messageType.initiation).length, 3, 'both have begun at once');
+  for (const one of held.splice(0, 2)) lab.send(one);
+  lab.settle();
+  t.same([text(right).at(-1), text(left).at(-1)], ['slow', 'slow too']);
+  lab.run(10);
+  t.ok(left.readySlots().length <= 3 && right.readySlots().length <= 3, 'for a while only');
+});
+
 t.test('a peer that moves is followed by its first authentic packet, and nothing else moves it', async (t) => {
   const { lab, left, right } = await connect(t);
   const pathOf = () => right.paths.slice(right.peers.int(0, peerLayout.pathAt), pathLayout.sockaddrAt + 4, 4).join('.');

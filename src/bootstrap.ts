@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import type { Role } from './actors/kit/contract.ts';
 import { serveRpc } from './actors/kit/rpc.ts';
-import type { Topology } from './actors/kit/topology.ts';
+import type { Topology, TopologyDiff } from './actors/kit/topology.ts';
 import { HawserError, messageOf } from './base/errors.ts';
 import { packageVersion } from './base/package-info.ts';
 import type { Config } from './config/config.ts';
@@ -222,26 +222,31 @@ class Instance {
   }
 
   async #change(config: Config, topology: Topology): Promise<void> {
-    const { memory } = topology;
-    if (config.peers.length > memory.peerRows || config.links.length > memory.linkRows) {
-      const message = `The tables hold ${memory.peerRows} peers and ${memory.linkRows} links`;
-      throw new HawserError('CONFIG', message, 'restart the instance to make room');
-    }
+    checkRoom(topology);
     const before = this.#state;
     const diff = diffTopologies(before.topology, topology);
     for (const id of diff.stop) await this.#supervisor.remove(id);
     await Promise.all(diff.renew.map((id) => this.#supervisor.end(id)));
-    this.#resources.change(topology, diff);
+    try {
+      this.#resources.change(topology, diff);
+    } catch (error) {
+      const back = diffTopologies(topology, before.topology);
+      this.#resources.change(before.topology, back);
+      await this.#startChanged(back);
+      throw error;
+    }
     const listenPort = this.#opener.listenPort;
     this.#state = { ...before, config, topology, listenPort, topologyVersion: before.topologyVersion + 1 };
     this.#logger.setLevel(config.runtime.logLevel);
-    const children = this.#resources.children();
-    await Promise.all(
-      children.filter((child) => diff.renew.includes(child.id)).map((child) => this.#supervisor.renew(child)),
-    );
-    await this.#supervisor.start(children.filter((child) => diff.start.includes(child.id)));
+    await this.#startChanged(diff);
     this.#applyNetwork(config)();
     this.#names.follow(config.peers);
+  }
+
+  async #startChanged({ renew, start }: TopologyDiff): Promise<void> {
+    const children = this.#resources.children();
+    await Promise.all(children.filter(({ id }) => renew.includes(id)).map((child) => this.#supervisor.renew(child)));
+    await this.#supervisor.start(children.filter(({ id }) => start.includes(id)));
   }
 
   #onFatal(reason: string, orderly: boolean): void {
@@ -275,6 +280,14 @@ class Instance {
 function plan(config: Config, previous?: Topology): Topology {
   const socketPath = socketPathOf(config.runtime.runDirectory, config.name);
   return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous });
+}
+
+/** Tables are made once, with spare rows. */
+function checkRoom({ memory, peers, links }: Topology): void {
+  const isFull = peers.some(({ row }) => row >= memory.peerRows) || links.length > memory.linkRows;
+  if (!isFull) return;
+  const message = `The running instance has room for ${memory.peerRows} peers and ${memory.linkRows} links`;
+  throw new HawserError('CONFIG', message, 'restart the instance to make room');
 }
 
 /** What a running instance cannot change stays as it is (`diffConfigs` names it). */

@@ -3,14 +3,24 @@ import { HawserError, messageOf } from '../base/errors.ts';
 import type { ActorDefinition, ActorModule, Role } from './kit/contract.ts';
 import type { ModuleUrls } from './kit/messages.ts';
 
-/** Imports (once a thread) the file of `role`. `modules` names files for roles of tests. */
+const loaders: Readonly<Partial<Record<Role, () => Promise<ActorModule>>>> = {
+  'tun-reader': () => import('./tun-reader.ts'),
+  'tun-writer': () => import('./tun-writer.ts'),
+  sealer: () => import('./sealer.ts'),
+  opener: () => import('./opener.ts'),
+  'wan-link': () => import('./wan-link.ts'),
+  'session-manager': () => import('./session-manager.ts'),
+  'control-server': () => import('./control-server.ts'),
+};
+
+/** Imports (once a thread) the file of `role`. `modules` names files that take the place of roles, for tests. */
 export async function loadRole(role: Role, modules: ModuleUrls = {}): Promise<ActorDefinition> {
-  const file = modules[role] ?? new URL(`./${role}.js`, import.meta.url).href;
-  let module: ActorModule;
+  const file = modules[role];
+  const load = file === undefined ? loaders[role] : (): Promise<ActorModule> => import(file);
+  if (load === undefined) throw new HawserError('ROLE', `There is no actor of the role "${role}"`);
   try {
-    module = await import(file);
+    return (await load()).definition;
   } catch (error) {
     throw new HawserError('ROLE', `Cannot load the actor "${role}": ${messageOf(error)}`);
   }
-  return module.definition;
 }

@@ -108,6 +108,10 @@ export class Child {
     await this.started();
   }
 
+  get isRestarted(): boolean {
+    return this.#restarts > 0;
+  }
+
   rows(): ActorRow[] {
     return this.spec.actors.map((actor) => ({
       id: actor.id,

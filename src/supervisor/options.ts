@@ -18,6 +18,8 @@ export interface SupervisorOptions {
   readonly lateTickMs: number;
   /** Failed starts in a row after which a child is given up. */
   readonly failedStartLimit: number;
+  /** How long after the start the first warm spare is begun. */
+  readonly firstSpareMs: number;
   /** Modules of roles that the registry does not know (tests). */
   readonly modules: ModuleUrls;
 }
@@ -29,6 +31,7 @@ export const supervisorDefaults: SupervisorOptions = {
   tickMs: 50,
   lateTickMs: 250,
   failedStartLimit: 6,
+  firstSpareMs: 500,
   modules: {},
 };
 

@@ -81,7 +81,10 @@ export class SharedResources {
     this.#bells.clear();
   }
 
-  /** Applies a reload between the end of the threads that change and their new start. */
+  /**
+   * Applies a reload between the end of the threads that change and their new start. After a throw (a port is taken) the
+   * reverse change leads back.
+   */
   change(after: Topology, diff: TopologyDiff): void {
     for (const name of diff.closeResources) this.#close(name);
     for (const name of diff.removeRings) this.rings.delete(name);
@@ -177,6 +180,7 @@ export class SharedResources {
   }
 
   #open(resource: ResourcePlan): void {
+    this.#close(resource.name);
     const opened = this.#opener.open(resource);
     this.opened.set(resource.name, opened);
     if (resource.kind !== 'udp' || opened.fd < 0) return;

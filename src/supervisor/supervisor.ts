@@ -56,7 +56,8 @@ export class Supervisor implements ChildHost {
         await child.started();
       }),
     );
-    this.#keepSpare();
+    // The first packets shall not wait for a processor that is busy with loading a spare.
+    setTimeout(() => this.#keepSpare(), this.options.firstSpareMs).unref();
   }
 
   /** Ends all children, right to left. Idempotent. */
@@ -118,7 +119,7 @@ export class Supervisor implements ChildHost {
       if (counters !== undefined) this.#watch.watch(actor.id, counters, child.spec.hangLimitMs, nowUs);
     }
     this.note(child.spec.id, 'started', child.describe());
-    if (this.#children.every((one) => one.state === 'running')) this.#keepSpare();
+    if (child.isRestarted && this.#children.every((one) => one.state === 'running')) this.#keepSpare();
   }
 
   onGone(child: Child, exit: WorkerExit): void {

@@ -24,11 +24,11 @@ export class WorkerPool {
     this.#idle.push({ roles: roles.join(), worker: new WorkerHandle(roles, this.#modules, this.#ringer) });
   }
 
-  /** The thread prepared for these roles, or any other that is loaded (it loads what it lacks), or a cold one. */
+  /** The thread prepared for these roles, or any other (it loads what it lacks), a warm one first, or a cold one. */
   take(roles: readonly Role[]): WorkerHandle {
     this.#forgetDead();
-    const found =
-      this.#idle.find((one) => one.roles === roles.join()) ?? this.#idle.find((one) => one.worker.isReady) ?? undefined;
+    const exact = this.#idle.find((one) => one.roles === roles.join());
+    const found = exact ?? this.#idle.find((one) => one.worker.isReady) ?? this.#idle[0];
     if (found === undefined) return new WorkerHandle(roles, this.#modules, this.#ringer);
     this.#idle = this.#idle.filter((one) => one !== found);
     return found.worker;

@@ -67,22 +67,34 @@ export function planTopology(input: PlanInput): Topology {
   };
 }
 
-/** Each item keeps its row; new ones take the lowest free ones. */
-function assignRows<T>(items: readonly T[], keyOf: (item: T) => string, before: ReadonlyMap<string, number>): number[] {
+/** Each item keeps its row of `before`; new ones take the lowest that nobody has and `isFree` allows. */
+function assignRows<T>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  before: ReadonlyMap<string, number>,
+  isFree: (row: number) => boolean,
+): number[] {
   const taken = new Set(items.map((item) => before.get(keyOf(item))).filter((row) => row !== undefined));
   let next = 0;
   return items.map((item) => {
     const kept = before.get(keyOf(item));
     if (kept !== undefined) return kept;
-    while (taken.has(next)) next += 1;
+    while (taken.has(next) || !isFree(next)) next += 1;
     taken.add(next);
     return next;
   });
 }
 
+/** A row that a reload sets free rests until the next one: the session-manager must first retire the keys filed under it. */
 function assignPeers(config: Config, previous: Topology | undefined): PeerRow[] {
   const before = new Map(previous?.peers.map((peer) => [peer.publicKey, peer.row]));
-  const rows = assignRows(config.peers, (peer) => peer.publicKey, before);
+  const resting = new Set(before.values());
+  const rows = assignRows(
+    config.peers,
+    (peer) => peer.publicKey,
+    before,
+    (row) => !resting.has(row),
+  );
   return config.peers.map((peer, index) => ({ row: rows[index] ?? 0, name: peer.name, publicKey: peer.publicKey }));
 }
 
@@ -90,7 +102,12 @@ function assignPeers(config: Config, previous: Topology | undefined): PeerRow[] 
 function assignLinks(config: Config, previous: Topology | undefined): LinkRow[] {
   const kept = previous?.links.filter((link) => link.row < config.links.length) ?? [];
   const before = new Map(kept.map((link) => [link.name, link.row]));
-  const rows = assignRows(config.links, (link) => link.name, before);
+  const rows = assignRows(
+    config.links,
+    (link) => link.name,
+    before,
+    () => true,
+  );
   const assigned = config.links.map((link, index) => ({ row: rows[index] ?? 0, name: link.name }));
   return assigned.sort((a, b) => a.row - b.row);
 }

@@ -147,6 +147,33 @@ t.test('links come and go by a reload', options, async (t) => {
   t.equal(await daemon.stop(), 0);
 });
 
+t.test('a reload that cannot be done leaves everything as it was', options, async (t) => {
+  const { host, daemon } = bench(t);
+  const taken = `import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 4500))
+print("bound", flush=True); s.recv(1)`;
+  const holder = host.spawn('python3', ['-c', taken], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(holder.stdout ?? holder, 'data');
+  await daemon.start();
+  editConfig(daemon, (config) => Object.assign(config, { listen: { udp: 4500 } }));
+  const { status, stderr } = await daemon.cli('reload');
+  t.not(status, 0);
+  t.match(stderr, /UDP port 4500: .*EADDRINUSE.*choose another listen\.udp/);
+  t.ok((await daemon.actors()).every((actor) => actor.state === 'running'));
+  t.match(host.run('cat', ['/proc/net/udp']), /:CA6C /, 'port 51820 is open again');
+  t.equal(await daemon.stop(), 0);
+});
+
+t.test('too many restarts end the process with the reason, and nothing is left', options, async (t) => {
+  const { host, daemon } = bench(t);
+  const before = host.snapshot();
+  await daemon.start();
+  const ended = daemon.ended();
+  for (let count = 0; count < 40 && daemon.isRunning; count += 1) await daemon.cli('actor', 'kill', 'opener');
+  t.equal(await ended, 1);
+  t.match(daemon.log(), /opener died more than 20 times within 10 s; the last time: opener: ActorKilled/);
+  t.same(host.snapshot(), before);
+});
+
 t.test('what the host lacks is named before anything is opened', options, async (t) => {
   const { lab, host, daemon } = bench(t);
   const drop = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', process.execPath, cliProgram, 'up'];

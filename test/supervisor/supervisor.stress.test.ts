@@ -113,6 +113,17 @@ t.test('Supervisor', async (t) => {
     t.same(s.fatal, []);
   });
 
+  t.test('a thread that does not exit when it is cut is fatal, and not replaced', async (t) => {
+    const s = createSupervised({ terminateLimitMs: 200 });
+    await s.supervisor.start([s.child('a')]);
+    s.supervisor.command('a', { kind: 'block' });
+    await until(() => s.fatal.length > 0);
+    t.match(s.fatal, [{ reason: /thread-a \(a hung: .*\) did not exit within 200 ms/, orderly: false }]);
+    t.equal(s.cells('a')[probe.starts], 1, 'there are never two writers');
+    await until(() => s.cells('a')[probe.starts] === 2);
+    await s.supervisor.stop();
+  });
+
   t.test('restart() is orderly; commands are carried from actor to actor; events are kept', async (t) => {
     const s = createSupervised();
     await s.supervisor.start([s.child('a'), s.child('b')]);

@@ -126,6 +126,14 @@ export class Daemon {
     if (status !== 0) throw new Error(`hawser actor ${verb} ${id} on ${this.host.name}: exit ${status}: ${stderr}`);
   }
 
+  /** Waits for an end that comes by itself; returns the exit code, or the signal's name. */
+  async ended(): Promise<number | string> {
+    const child = this.#child;
+    if (child === undefined) throw new Error(`hawser on ${this.host.name} was not started`);
+    if (this.isRunning) await once(child, 'exit');
+    return child.exitCode ?? child.signalCode ?? 'unknown';
+  }
+
   /** Sends a signal and waits for the end; returns the exit code, or the signal's name. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
     const child = this.#child;

@@ -6,7 +6,7 @@ import type { RingConsumer } from '../rings/spsc-ring.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { consumer } from './kit/ports.ts';
 import { buildDesks, type Desks } from './session/build-desks.ts';
-import { frameOf, messageOf, routeOf, slotOf } from './session/records.ts';
+import { frameOf, MessageReader, routeOf, slotOf } from './session/records.ts';
 import type { SessionManagerCommand, SessionManagerSettings } from './session/settings.ts';
 
 export const definition: ActorDefinition = {
@@ -23,6 +23,7 @@ class SessionManager implements Actor {
   readonly #desks: Desks;
   readonly #handshakes: readonly RingConsumer[];
   readonly #events: RingConsumer;
+  readonly #reader = new MessageReader();
   readonly #requests: RingConsumer;
   #first = 0;
 
@@ -70,7 +71,10 @@ class SessionManager implements Actor {
       if (at < 0) break;
       ring.begin();
       if (ring.type === recordType.handshakeIn) {
-        this.#desks.handshakes.handleMessage(routeOf(ring, at), messageOf(ring, at), nowUs);
+        const message = this.#reader.read(ring, at);
+        if (this.#desks.handshakes.isWorthReading(message)) {
+          this.#desks.handshakes.handleMessage(routeOf(ring, at), message, nowUs);
+        }
       }
       ring.end();
       ring.advance();

@@ -98,7 +98,18 @@ export class HandshakeDesk {
     peer.initiation = undefined;
   }
 
-  /** A datagram of a handshake's type that a link received; `message` is only looked at during the call. */
+  /** Whether a datagram is a handshake message of somebody who knows our public key: most of a flood ends here. */
+  isWorthReading(message: Uint8Array): boolean {
+    const type = wireguardType(message, 0);
+    const isMessage = wireguardCheckLength(message, 0, message.length) && type !== messageType.data;
+    if (!isMessage) this.#parts.count(counted.malformed);
+    if (!isMessage || type === messageType.cookieReply) return isMessage;
+    const hasMac1 = this.#checker.hasMac1(message);
+    if (!hasMac1) this.#parts.count(counted.badMac1);
+    return hasMac1;
+  }
+
+  /** One that is worth reading and came by `route`; the buffer is the caller's again afterwards. */
   handleMessage(route: Route, message: Uint8Array, nowUs: number): void {
     const outcome = this.#judge(route, message, nowUs);
     if (outcome !== undefined) this.#parts.count(outcome);
@@ -108,9 +119,7 @@ export class HandshakeDesk {
   #judge(route: Route, message: Uint8Array, nowUs: number): number | undefined {
     const type = wireguardType(message, 0);
     if (!sockaddrCheckLength(route.sockaddr, 0, route.sockaddr.length)) return counted.malformed;
-    if (!wireguardCheckLength(message, 0, message.length) || type === messageType.data) return counted.malformed;
     if (type === messageType.cookieReply) return this.#handleCookieReply(message, nowUs);
-    if (!this.#checker.hasMac1(message)) return counted.badMac1;
     this.#checker.handleArrival(nowUs);
     const isUnderLoad = this.#checker.isUnderLoad(nowUs);
     const refusal = isUnderLoad ? this.#refuseUnderLoad(route, message, nowUs) : undefined;

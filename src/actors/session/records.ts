@@ -2,6 +2,7 @@
 import { frame, received } from '../../rings/layout.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import { sockaddrMaxBytes } from '../../wire/sockaddr.ts';
+import { cookieReplyBytes, initiationBytes, responseBytes } from '../../wire/wireguard.ts';
 import type { Route } from './path-book.ts';
 
 /** Where a received datagram came from; a copy. */
@@ -17,11 +18,22 @@ export function routeOf(ring: RingConsumer, at: number): Route {
   };
 }
 
-/** The datagram itself, a copy outside shared memory: what was checked is what is used. */
-export function messageOf(ring: RingConsumer, at: number): Uint8Array {
-  const room = ring.length - received.payloadAt;
-  const length = Math.max(0, Math.min(room, ring.view.getInt32(at + received.lengthAt, true)));
-  return ring.bytes.slice(at + received.payloadAt, at + received.payloadAt + length);
+/** Takes datagrams out of shared memory, so that what was checked is what is used; into the same few buffers, because of floods. */
+export class MessageReader {
+  readonly #buffers = [initiationBytes, responseBytes, cookieReplyBytes].map((length) => new Uint8Array(length));
+  readonly #other = new Uint8Array(0);
+
+  /** Valid until the next call. Empty when the datagram has the length of no handshake message. */
+  read(ring: RingConsumer, at: number): Uint8Array {
+    const length = ring.view.getInt32(at + received.lengthAt, true);
+    const from = at + received.payloadAt;
+    for (const buffer of this.#buffers) {
+      if (buffer.length !== length || ring.length < received.payloadAt + length) continue;
+      for (let index = 0; index < length; index += 1) buffer[index] = ring.bytes[from + index] as number;
+      return buffer;
+    }
+    return this.#other;
+  }
 }
 
 /** Key slot of a `roamed` record. */

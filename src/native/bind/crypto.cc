@@ -75,7 +75,8 @@ Napi::Value blake2s128Of(const Napi::CallbackInfo& info) {
   const bool valid = bytesOf(info[0], key) && bytesOf(info[1], message) && bytesOf(info[2], target) &&
                      key.length >= 1 && key.length <= 32 && target.length >= blake2s128Bytes;
   if (!valid) return Napi::Number::New(info.Env(), -EINVAL);
-  const bool done = blake2s128(target.data, key.data, key.length, message.data, message.length);
+  auto* mac = static_cast<Blake2s128*>(info.Data());
+  const bool done = mac->compute(target.data, key.data, key.length, message.data, message.length);
   return Napi::Number::New(info.Env(), done ? static_cast<double>(blake2s128Bytes) : -EIO);
 }
 
@@ -86,7 +87,9 @@ Napi::Value hasAesHardware(const Napi::CallbackInfo& info) { return Napi::Boolea
 void initCrypto(Napi::Env env, Napi::Object exports) {
   exports.Set("aeadSeal", Napi::Function::New(env, aeadSeal, "aeadSeal"));
   exports.Set("aeadOpen", Napi::Function::New(env, aeadOpen, "aeadOpen"));
-  exports.Set("blake2s128", Napi::Function::New(env, blake2s128Of, "blake2s128"));
+  auto* mac = new Blake2s128();
+  env.AddCleanupHook([mac] { delete mac; });
+  exports.Set("blake2s128", Napi::Function::New(env, blake2s128Of, "blake2s128", mac));
   exports.Set("hasAesHardware", Napi::Function::New(env, hasAesHardware, "hasAesHardware"));
 }
 

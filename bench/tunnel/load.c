@@ -2,6 +2,7 @@
  *   load sink PORT                              counts datagrams until one says END        → [datagrams]
  *   load send HOST PORT BYTES PPS SECONDS       paced batches of sendmmsg, then END        → [datagrams sent]
  *   load echo PORT                              answers until it is killed
+ *   load flood HOST PORT PPS SECONDS            forged WireGuard messages, right sizes     → [datagrams sent]
  *   load ping HOST PORT INTERVAL_US COUNT       one 64-byte datagram an interval           → [p50, p99, p99.9, max us, lost]
  * HOST is a numeric IPv4 address. */
 #define _GNU_SOURCE
@@ -71,9 +72,22 @@ static void run_sink(int port) {
   }
 }
 
+/* Initiations, responses, cookies and data in turn: the right type and size, all else random. */
+static void forge(void) {
+  static const size_t bytes[] = {148, 92, 64, 1452};
+  for (int i = 0; i < batch; i++) {
+    for (size_t at = 0; at < slot_bytes; at++) slots[i][at] = rand();
+    memset(slots[i], 0, 4);
+    slots[i][0] = i % 4 + 1;
+    vectors[i].iov_len = bytes[i % 4];
+  }
+}
+
+/* Zero bytes = a flood of forgeries. */
 static void run_send(const char *host, int port, size_t bytes, double pps, double seconds) {
   int fd = open_socket(host, port, 0);
   prepare(bytes);
+  if (bytes == 0) forge();
   double start = now_us();
   long sent = 0, total = (long)(pps * seconds);
   while (sent < total) {
@@ -89,6 +103,7 @@ static void run_send(const char *host, int port, size_t bytes, double pps, doubl
     else rest_us(50);
   }
   printf("[%ld]\n", sent);
+  if (bytes == 0) return;
   for (int i = 0; i < 10; i++) {
     usleep(100000);
     if (send(fd, "END", 3, 0) < 0) return;
@@ -143,6 +158,7 @@ int main(int argc, char **argv) {
   else if (argc == 3 && strcmp(verb, "echo") == 0) run_echo(atoi(argv[2]));
   else if (argc == 7 && strcmp(verb, "send") == 0)
     run_send(argv[2], atoi(argv[3]), atoi(argv[4]), atof(argv[5]), atof(argv[6]));
+  else if (argc == 6 && strcmp(verb, "flood") == 0) run_send(argv[2], atoi(argv[3]), 0, atof(argv[4]), atof(argv[5]));
   else if (argc == 6 && strcmp(verb, "ping") == 0) run_ping(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
   else return 2;
   return 0;

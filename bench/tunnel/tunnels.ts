@@ -16,6 +16,8 @@ export type Cipher = 'chacha20-poly1305' | 'aes-256-gcm' | 'plaintext';
 export interface Tunnel {
   readonly label: string;
   readonly target: string;
+  /** UDP port of both daemons; 0 = no tunnel. */
+  readonly port: number;
 }
 
 /** Two hosts on one wire. */
@@ -35,7 +37,7 @@ export class Wire {
 
   /** No tunnel: the wire itself. */
   get bare(): Tunnel {
-    return { label: 'veth', target: '10.77.0.2' };
+    return { label: 'veth', target: '10.77.0.2', port: 0 };
   }
 
   async startHawser(placement: Placement, cipher: Cipher): Promise<Tunnel> {
@@ -64,7 +66,7 @@ export class Wire {
     await b.start();
     await a.start();
     await this.#reach(`${net}.2`);
-    return { label: `hawser-${placement}-${cipher}`, target: `${net}.2` };
+    return { label: `hawser-${placement}-${cipher}`, target: `${net}.2`, port };
   }
 
   async startWireguardGo(): Promise<Tunnel> {
@@ -84,7 +86,7 @@ export class Wire {
       peers: [{ publicKey: keysB.publicKey, allowedIPs: [`${net}.2/32`], endpoint: `10.77.0.2:${port}` }],
     });
     await this.#reach(`${net}.2`);
-    return { label: 'wireguard-go', target: `${net}.2` };
+    return { label: 'wireguard-go', target: `${net}.2`, port };
   }
 
   /** An iperf3 server on b; it dies with the lab. */

@@ -12,12 +12,17 @@ const sys = path.join(root, 'src/native/sys');
 const compiler = process.env.CXX ?? 'g++';
 const common = ['-std=c++20', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-fno-omit-frame-pointer', '-fno-exceptions'];
 const includes = ['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(root, 'src/native')];
-/** These need OpenSSL; `stub/aead.cc` stands in for the first, nothing here needs the second. */
-const needsOpenssl = new Set(['aead.cc', 'blake2s.cc']);
+/** What is under test; `stub/aead.cc` stands in for the file that needs OpenSSL. */
+const tested = ['checksum', 'coalesce', 'link_receive', 'link_send', 'open', 'seal', 'segment', 'tun'];
 
 const kinds = {
-  asan: { flags: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'], suffix: '.test.cc' },
-  tsan: { flags: ['-fsanitize=thread'], suffix: '.threads.cc' },
+  asan: {
+    flags: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
+    suffix: '.test.cc',
+    sources: [...tested.map((name) => path.join(sys, `${name}.cc`)), path.join(tests, 'stub/aead.cc')],
+  },
+  // Rings are headers alone.
+  tsan: { flags: ['-fsanitize=thread'], suffix: '.threads.cc', sources: [] },
 };
 const environment = { ...process.env, ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' };
 
@@ -69,11 +74,10 @@ async function compileAll(jobs) {
 /** Builds the program of one kind; undefined when a file did not compile. */
 async function build(kind, folder) {
   const { flags, suffix } = kinds[kind];
-  const stubs = [path.join(tests, 'stub/aead.cc'), ...filesIn(path.join(tests, 'support'), () => true)];
   const sources = [
-    ...filesIn(sys, (name) => !needsOpenssl.has(name)),
+    ...kinds[kind].sources,
     ...filesIn(tests, (name) => name.endsWith(suffix)),
-    ...stubs,
+    ...filesIn(path.join(tests, 'support'), () => true),
   ];
   const headersMs = newestHeaderMs();
   const objects = sources.map((source) => path.join(folder, `${path.relative(root, source).replaceAll('/', '-')}.o`));

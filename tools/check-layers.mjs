@@ -12,6 +12,7 @@ const layers = [
   ['io', 'protocols', 'bonding', 'control'],
   ['actors'],
   ['topology', 'supervisor'],
+  ['instance'],
   ['bootstrap'],
   ['cli'],
 ];

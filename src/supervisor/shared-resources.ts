@@ -3,7 +3,15 @@
  * the topology, owned by the supervisor's thread, lent to actors by reference and by number.
  */
 import type { ActorSpec, PortSpec } from '../actors/kit/contract.ts';
-import type { ActorPlan, ChildSpec, ResourcePlan, TableName, Topology, TopologyDiff } from '../actors/kit/topology.ts';
+import type {
+  ActorPlan,
+  ChildSpec,
+  ResourcePlan,
+  TableName,
+  ThreadPlan,
+  Topology,
+  TopologyDiff,
+} from '../actors/kit/topology.ts';
 import { assert } from '../base/assert.ts';
 import { AllowedIps, createAllowedIpsMemory } from '../rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../rings/doorbell.ts';
@@ -98,13 +106,17 @@ export class SharedResources {
 
   /** The children of the topology, left to right, with all that they are lent. */
   children(): ChildSpec[] {
-    return this.#topology.threads.map((thread) => {
+    const { threads } = this.#topology;
+    const isLate = (thread: ThreadPlan): boolean => thread.actors.includes('control-server');
+    const early = threads.filter((thread) => !isLate(thread)).map((thread) => thread.id);
+    return threads.map((thread) => {
       const actors = thread.actors.map((id) => this.#actorSpec(id));
       return {
         id: thread.id,
         restart: 'permanent',
         shutdownMs,
-        dependsOn: [],
+        // Packets shall not wait for what no packet needs.
+        dependsOn: isLate(thread) ? early : [],
         hangLimitMs: Math.max(...actors.map((actor) => hangLimitMs[actor.role] ?? dutyHangLimitMs)),
         actors,
         doorbell: this.#bell(thread.id),

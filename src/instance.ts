@@ -1,0 +1,278 @@
+/**
+ * One running instance, as a sequence: configuration → host checks → lock → topology → descriptors → network and threads →
+ * ready; a reload by diff; an orderly stop that leaves nothing. What each step does is in the folders it calls.
+ */
+import { mkdirSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { serveRpc } from './actors/kit/rpc.ts';
+import type { Topology, TopologyDiff } from './actors/kit/topology.ts';
+import { HawserError, messageOf } from './base/errors.ts';
+import { packageVersion } from './base/package-info.ts';
+import type { Config } from './config/config.ts';
+import { describeDiff, diffConfigs } from './config/diff.ts';
+import { formatKey } from './config/keys.ts';
+import { loadConfigWithKeys } from './config/load-keys.ts';
+import { socketPathOf } from './control/protocol.ts';
+import type { ReloadResult } from './control/supervisor-api.ts';
+import { applyNetwork, removeNetwork } from './io/network/network.ts';
+import { fwmarkOf, planNetwork } from './io/network/plan.ts';
+import { checkHost } from './io/preflight.ts';
+import { Resolver } from './io/resolver.ts';
+import type { Addon } from './native/addon.ts';
+import { createApi, type InstanceState } from './supervisor/api.ts';
+import { EndpointNames } from './supervisor/endpoint-names.ts';
+import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
+import { Logger } from './supervisor/logger.ts';
+import type { SupervisorHooks } from './supervisor/options.ts';
+import { AddonOpener } from './supervisor/resource-opener.ts';
+import { ServiceManager } from './supervisor/service-manager.ts';
+import { SharedResources } from './supervisor/shared-resources.ts';
+import { Supervisor } from './supervisor/supervisor.ts';
+import type { WorkerPool } from './supervisor/worker-pool.ts';
+import { diffTopologies } from './topology/diff.ts';
+import { planTopology } from './topology/plan.ts';
+
+/** A name that could not be resolved at start (the link was not up yet) is asked for again soon. */
+const nameWatchMs = { least: 5_000, most: 3600_000 };
+
+export class Instance {
+  /** Resolves to the exit code after everything was taken back. */
+  readonly ended: Promise<number>;
+  readonly #logger: Logger;
+  readonly #addon: Addon;
+  readonly #opener: AddonOpener;
+  readonly #resources: SharedResources;
+  readonly #supervisor: Supervisor;
+  readonly #service: ServiceManager;
+  readonly #lock: InstanceLock;
+  readonly #names: EndpointNames;
+  #state: InstanceState;
+  #stopped: Promise<void> | undefined;
+  #reloading: Promise<unknown> = Promise.resolve();
+  #finish: (code: number) => void = () => undefined;
+
+  constructor(configPath: string, addon: Addon, pool: WorkerPool) {
+    const { config, privateKey, publicKey } = loadConfigWithKeys(configPath);
+    privateKey.fill(0);
+    checkHost();
+    this.#addon = addon;
+    this.#lock = lockInstance(config.runtime.runDirectory, config.name);
+    mkdirSync(config.runtime.stateDirectory, { recursive: true, mode: 0o700 });
+    const topology = plan(config);
+    this.#logger = new Logger(config.runtime.logLevel);
+    this.#service = new ServiceManager(this.#addon, process.env);
+    this.#opener = new AddonOpener(this.#addon);
+    this.#resources = new SharedResources(topology, this.#opener);
+    const hooks: SupervisorHooks = {
+      log: (level, fields, message) => this.#logger.log(level, fields, message),
+      onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
+      serve: (port) => serveRpc(port, this.#api()),
+      servedRoles: ['control-server'],
+    };
+    this.#supervisor = new Supervisor(addon, hooks, {}, pool);
+    const interfaces = config.links.map((link) => link.interface ?? '');
+    this.#names = new EndpointNames({
+      resolver: new Resolver(addon, { fwmark: fwmarkOf(config), interfaces, watchEveryMs: nameWatchMs }),
+      tell: (peer, endpoints) => {
+        const command = { kind: 'endpoints', peer, endpoints };
+        this.#supervisor.command('session-manager', command);
+      },
+      warn: (message) => this.#supervisor.note('resolver', 'warning', message, 'warn'),
+    });
+    this.#state = {
+      config,
+      topology,
+      topologyVersion: 1,
+      configPath,
+      publicKey: formatKey(publicKey),
+      version: packageVersion(),
+      startedAtMs: Date.now(),
+      listenPort: 0,
+    };
+    this.ended = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  /** Starts, or takes back what was done and throws. */
+  async run(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.stop(`failed to start: ${messageOf(error)}`, 1);
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    this.#resources.open();
+    this.#state = { ...this.#state, listenPort: this.#opener.listenPort };
+    // The threads load their modules while this thread talks to the kernel about addresses and routes.
+    const threads = this.#supervisor.start(this.#resources.children());
+    const network = this.#applyNetwork(this.#state.config);
+    this.#handleSignals();
+    await threads;
+    network();
+    for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
+    this.#names.follow(this.#state.config.peers);
+    const readyMs = Math.round(performance.now());
+    this.#service.ready(`${this.#state.config.name} is up`);
+    this.#supervisor.note('supervisor', 'ready', `${describe(this.#state)} after ${readyMs} ms`);
+    await this.#logger.open();
+  }
+
+  /** Orderly end, once. */
+  stop(reason: string, code: number): Promise<void> {
+    this.#stopped ??= this.#stop(reason, code);
+    return this.#stopped;
+  }
+
+  async #stop(reason: string, code: number): Promise<void> {
+    this.#service.stopping(reason);
+    this.#names.close();
+    this.#supervisor.note('supervisor', 'stopping', reason, code === 0 ? 'info' : 'error');
+    await this.#supervisor.stop();
+    this.#takeBack();
+    this.#logger.flush();
+    this.#finish(code);
+  }
+
+  /** Gives the kernel and the file system back what is ours; nothing here waits. */
+  #takeBack(): void {
+    try {
+      for (const warning of removeNetwork(this.#addon, planNetwork(this.#state.config)).warnings) {
+        this.#logger.log('warn', {}, warning);
+      }
+    } catch (error) {
+      this.#logger.log('error', {}, `Cannot take back the network: ${messageOf(error)}`);
+    }
+    this.#opener.releaseTun();
+    this.#resources.close();
+    this.#lock.release();
+  }
+
+  /** Starts at once and returns what to do with the outcome when the threads are up. */
+  #applyNetwork(config: Config): () => void {
+    const report = applyNetwork(this.#addon, planNetwork(config));
+    return () => {
+      for (const warning of report.warnings) this.#supervisor.note('network', 'warning', warning, 'warn');
+    };
+  }
+
+  #api(): ReturnType<typeof createApi> {
+    return createApi({
+      supervisor: this.#supervisor,
+      resources: this.#resources,
+      state: () => this.#state,
+      reload: () => this.reload(),
+      stop: () => void this.stop('asked by an operator', 0),
+    });
+  }
+
+  /** Reads the file again and applies what changed; one at a time. */
+  reload(): Promise<ReloadResult> {
+    const next = this.#reloading.then(() => this.#reload());
+    this.#reloading = next.catch(() => undefined);
+    return next;
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    this.#service.reloading();
+    try {
+      const { config: wanted, privateKey } = loadConfigWithKeys(this.#state.configPath);
+      privateKey.fill(0);
+      const before = this.#state;
+      const changes = describeDiff(diffConfigs(before.config, wanted));
+      const config = keepFixed(before.config, wanted);
+      await this.#change(config, plan(config, before.topology));
+      for (const change of changes) this.#supervisor.note('supervisor', 'reload', change);
+      return { changes };
+    } finally {
+      this.#service.ready(`${this.#state.config.name} is up`);
+    }
+  }
+
+  async #change(config: Config, topology: Topology): Promise<void> {
+    checkRoom(topology);
+    const before = this.#state;
+    const diff = diffTopologies(before.topology, topology);
+    for (const id of diff.stop) await this.#supervisor.remove(id);
+    await Promise.all(diff.renew.map((id) => this.#supervisor.end(id)));
+    try {
+      this.#resources.change(topology, diff);
+    } catch (error) {
+      const back = diffTopologies(topology, before.topology);
+      this.#resources.change(before.topology, back);
+      await this.#startChanged(back);
+      throw error;
+    }
+    const listenPort = this.#opener.listenPort;
+    this.#state = { ...before, config, topology, listenPort, topologyVersion: before.topologyVersion + 1 };
+    this.#logger.setLevel(config.runtime.logLevel);
+    await this.#startChanged(diff);
+    this.#applyNetwork(config)();
+    this.#names.follow(config.peers);
+  }
+
+  async #startChanged({ renew, start }: TopologyDiff): Promise<void> {
+    const children = this.#resources.children();
+    await Promise.all(children.filter(({ id }) => renew.includes(id)).map((child) => this.#supervisor.renew(child)));
+    await this.#supervisor.start(children.filter(({ id }) => start.includes(id)));
+  }
+
+  #onFatal(reason: string, orderly: boolean): void {
+    if (orderly) void this.stop(reason, 1);
+    else this.#endNow(reason);
+  }
+
+  /** Without waiting for threads: process.exit() would wait for one that never ends, a signal does not. */
+  #endNow(reason: string): void {
+    this.#logger.log('error', {}, reason);
+    this.#logger.flush();
+    this.#takeBack();
+    process.kill(process.pid, 'SIGKILL');
+  }
+
+  #handleSignals(): void {
+    const onEnd = (signal: NodeJS.Signals): void => {
+      if (this.#stopped === undefined) void this.stop(signal, 0);
+      else this.#endNow(`second signal (${signal})`);
+    };
+    process.on('SIGTERM', onEnd);
+    process.on('SIGINT', onEnd);
+    process.on('SIGHUP', () => {
+      this.reload().catch((error: unknown) => {
+        this.#supervisor.note('supervisor', 'reload-failed', messageOf(error), 'error');
+      });
+    });
+  }
+}
+
+function plan(config: Config, previous?: Topology): Topology {
+  const socketPath = socketPathOf(config.runtime.runDirectory, config.name);
+  return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous });
+}
+
+/** Tables are made once, with spare rows. */
+function checkRoom({ memory, peers, links }: Topology): void {
+  const isFull = peers.some(({ row }) => row >= memory.peerRows) || links.length > memory.linkRows;
+  if (!isFull) return;
+  const message = `The running instance has room for ${memory.peerRows} peers and ${memory.linkRows} links`;
+  throw new HawserError('CONFIG', message, 'restart the instance to make room');
+}
+
+/** What a running instance cannot change stays as it is (`diffConfigs` names it). */
+function keepFixed(before: Config, wanted: Config): Config {
+  return {
+    ...wanted,
+    name: before.name,
+    identity: before.identity,
+    tunnel: { ...wanted.tunnel, interface: before.tunnel.interface },
+    runtime: { ...before.runtime, logLevel: wanted.runtime.logLevel },
+  };
+}
+
+function describe(state: InstanceState): string {
+  const { tunnel, runtime } = state.config;
+  return `${tunnel.interface}, UDP port ${state.listenPort}, ${runtime.placement}`;
+}

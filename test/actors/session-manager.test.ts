@@ -1,5 +1,8 @@
 // Session-managers turned by hand under a virtual clock; the data path and the network between them are arrays.
+import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
+import { loadAddon } from '../../src/native/addon.ts';
+import { CookieJar } from '../../src/protocols/session/cookies.ts';
 import { sessionManagerCounters as counted } from '../../src/rings/counter-names.ts';
 import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/rings/layout.ts';
 import { initiationBytes, messageType, responseBytes, wireguardType } from '../../src/wire/wireguard.ts';
@@ -250,6 +253,27 @@ t.test('nothing is said to whom we do not know, whatever they send', async (t) =
   t.ok(left.sendData('still here'));
 });
 
+t.test('noise from somebody who knows our public key is met with silence', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const jar = new CookieJar(loadAddon(), Buffer.from(right.publicKey, 'base64'));
+  const before = right.count(counted.forged);
+  const ephemerals = [new Uint8Array(32), new Uint8Array(32).fill(0xff), Uint8Array.of(1, ...new Uint8Array(31))];
+  for (let round = 0; round < 60; round += 1) {
+    const bytes = new Uint8Array(randomBytes(round % 3 === 2 ? responseBytes : initiationBytes));
+    bytes.set([round % 3 === 2 ? 2 : 1, 0, 0, 0]);
+    const ephemeral = ephemerals[round % 7];
+    if (ephemeral !== undefined) bytes.set(ephemeral, 8);
+    jar.addMacs(bytes, lab.nowUs);
+    lab.send({ from: '10.6.6.6:4', to: rightAddress, bytes });
+  }
+  lab.settle();
+  t.equal(right.count(counted.forged) - before, 60);
+  t.equal(lab.sent.filter((one) => one.to.startsWith('10.6.6.6')).length, 0);
+  t.ok(left.sendData('unharmed'));
+  lab.settle();
+  t.equal(text(right).at(-1), 'unharmed');
+});
+
 t.test('under load a cookie is asked for, shown, and then served', async (t) => {
   const { lab, left, right } = await startPair(t);
   left.sendData('x');
@@ -386,6 +410,44 @@ t.test('after SIGKILL either side calls the other at once, if it is a Hawser', a
   t.ok(left.sendData('go on'));
   lab.settle();
   t.same(text(reborn), ['go on']);
+});
+
+t.test('a successor takes back what belongs to peers that are configured no more', async (t) => {
+  const { lab, left, right } = await connect(t);
+  left.stop();
+  await left.start([]);
+  lab.run(1);
+  t.equal(left.sendSlot(), -1);
+  t.equal(left.peers.int(0, peerLayout.inUseAt), 0);
+  t.equal(left.peers.int(0, peerLayout.pathAt), -1);
+  t.same(left.readySlots(), []);
+  t.ok(right.sendData('to nobody'));
+  lab.settle();
+  t.ok(left.unopened > 0);
+});
+
+t.test('a machine that slept calls its peers at once', async (t) => {
+  const { lab, left } = await connect(t);
+  lab.run(6);
+  const before = ofType(lab, messageType.initiation).length;
+  lab.clock.advance(60e6);
+  lab.settle();
+  t.ok(ofType(lab, messageType.initiation).length > before);
+  t.ok(left.sendData('awake'));
+});
+
+t.test('a state directory that cannot be written costs one event, not the sessions', async (t) => {
+  const { lab, left, right } = createPair(t);
+  await left.start([left.peer(right, toRight)], `${lab.folder}/missing`);
+  await right.start([right.peer(left)]);
+  left.sendData('x');
+  lab.run(2);
+  t.ok(left.sendSlot() >= 0);
+  left.command({ kind: 'rekey', peer: 'right' });
+  lab.run(6);
+  const messages = left.events('state-file').map((event) => JSON.stringify(event));
+  t.ok(messages.length > 0);
+  t.equal(new Set(messages).size, messages.length, 'each once');
 });
 
 t.test('a handshake that fails tries every endpoint, and stays with the one that answers', async (t) => {

@@ -175,11 +175,11 @@ export class Host {
   }
 
   /** Starts a session-manager over this host's memory; again to put a successor in its place. */
-  async start(peers: readonly PeerSettings[]): Promise<void> {
+  async start(peers: readonly PeerSettings[], stateDirectory = this.#lab.folder): Promise<void> {
     const settings: SessionManagerSettings = {
       name: this.name,
       privateKeyFile: this.#keyFile,
-      stateDirectory: this.#lab.folder,
+      stateDirectory,
       links: [{ row: 0, name: linkName, priority: 0 }],
       peers,
     };

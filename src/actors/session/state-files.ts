@@ -25,12 +25,13 @@ export class StateFiles {
   readonly #stampFile: string;
   readonly #peersFile: string;
   readonly #onError: (message: string) => void;
+  readonly #reported = new Set<string>();
   readonly #peers: Map<string, KnownEndpoint>;
   #lastStampUs: number;
   #isDirty = false;
   #nextWriteUs = 0;
 
-  /** `onError`: hears of files that cannot be read or written; the daemon goes on without them. */
+  /** `onError`: hears once of each file that cannot be read or written; the daemon goes on without them. */
   constructor(directory: string, name: string, onError: (message: string) => void) {
     this.#stampFile = path.join(directory, `${name}.timestamp`);
     this.#peersFile = path.join(directory, `${name}.peers.json`);
@@ -77,7 +78,7 @@ export class StateFiles {
       const entries = Object.entries(JSON.parse(this.#read(this.#peersFile, '{}')) as Record<string, unknown>);
       return new Map(entries.filter((entry): entry is [string, KnownEndpoint] => isEndpoint(entry[1])));
     } catch (error) {
-      this.#onError(`Cannot use ${this.#peersFile}: ${messageOf(error)}`);
+      this.#report(`Cannot use ${this.#peersFile}: ${messageOf(error)}`);
       return new Map();
     }
   }
@@ -87,9 +88,15 @@ export class StateFiles {
       return readFileSync(file, 'utf8');
     } catch (error) {
       const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      if (!isMissing) this.#onError(`Cannot read ${file}: ${messageOf(error)}`);
+      if (!isMissing) this.#report(`Cannot read ${file}: ${messageOf(error)}`);
       return fallback;
     }
+  }
+
+  #report(message: string): void {
+    if (this.#reported.has(message)) return;
+    this.#reported.add(message);
+    this.#onError(message);
   }
 
   /** Whole or not at all: a new file takes the old one's place. */
@@ -98,7 +105,7 @@ export class StateFiles {
       writeFileSync(`${file}.new`, text, { mode: 0o600 });
       renameSync(`${file}.new`, file);
     } catch (error) {
-      this.#onError(`Cannot write ${file}: ${messageOf(error)}`);
+      this.#report(`Cannot write ${file}: ${messageOf(error)}`);
     }
   }
 }

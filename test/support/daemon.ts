@@ -13,6 +13,8 @@ import type { Host, Lab } from './netns.ts';
 export const cliProgram = path.resolve(import.meta.dirname, '../../src/cli/main.js');
 /** A start takes 0.5 s; a machine that does six other things takes its time. */
 const startTimeoutMs = 30_000;
+/** Two readings of one moment differ by less, even on a machine that is busy. */
+export const sameMomentMs = 700;
 const stopTimeoutMs = 10_000;
 
 export interface PeerOptions {
@@ -118,6 +120,12 @@ export class Daemon {
 
   peers(): Promise<readonly PeerStatus[]> {
     return this.query<readonly PeerStatus[]>('peers');
+  }
+
+  /** When the first peer's last handshake was, Date.now(); ages are read some milliseconds late. NaN = never. */
+  async handshakeAtMs(): Promise<number> {
+    const [peer] = await this.peers();
+    return Date.now() - (peer?.handshakeAgeMs ?? Number.NaN);
   }
 
   /** `hawser actor kill|restart|hang ROLE`. */

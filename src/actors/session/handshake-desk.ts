@@ -21,6 +21,7 @@ import { messageType, wireguardCheckLength, wireguardReceiver, wireguardType } f
 import type { Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
+import { RandomPool } from './random-pool.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -51,6 +52,7 @@ export class HandshakeDesk {
   readonly #parts: HandshakeDeskParts;
   readonly #checker: CookieChecker;
   readonly #limiter = new AddressLimiter();
+  readonly #random = new RandomPool();
   /** Index we chose → whose handshake it is: for responses, and for cookie replies to initiations and responses. */
   readonly #byIndex = new Map<number, Peer>();
 
@@ -136,7 +138,7 @@ export class HandshakeDesk {
   #refuseUnderLoad(route: Route, message: Uint8Array, nowUs: number): number | undefined {
     const source = route.sockaddr.subarray(0, sockaddrLength(route.sockaddr, 0));
     if (!this.#checker.hasMac2(message, source, nowUs)) {
-      const reply = this.#checker.nextReply(message, source, nowUs, randomBytes(replyRandomBytes));
+      const reply = this.#checker.nextReply(message, source, nowUs, this.#random.take(replyRandomBytes));
       if (reply !== undefined) this.#parts.outbox.sendDatagram(route, reply);
       return counted.cookies;
     }

@@ -73,6 +73,8 @@ export class CookieChecker {
   hasMac2(message: Uint8Array, source: Uint8Array, nowUs: number): boolean {
     if (this.#secret === undefined || nowUs - this.#secretSinceUs >= secretLifeUs) return false;
     const at = wireguardMac2At(message.length);
+    // Who was never given a cookie shows zeros (whitepaper 5.4.4): a flood's messages cost no hash here.
+    if (message.subarray(at).every((byte) => byte === 0)) return false;
     const mac = keyedMac(this.#primitives, this.#cookieFor(this.#secret, source), message.subarray(0, at));
     return macsEqual(mac, message.subarray(at, at + macLength));
   }

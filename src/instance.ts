@@ -23,7 +23,7 @@ import { createApi, type InstanceState } from './supervisor/api.ts';
 import { EndpointNames } from './supervisor/endpoint-names.ts';
 import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
 import { Logger } from './supervisor/logger.ts';
-import type { SupervisorHooks } from './supervisor/options.ts';
+import { type SupervisorHooks, supervisorDefaults } from './supervisor/options.ts';
 import { AddonOpener } from './supervisor/resource-opener.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
 import { SharedResources } from './supervisor/shared-resources.ts';
@@ -69,7 +69,8 @@ export class Instance {
       serve: (port) => serveRpc(port, this.#api()),
       servedRoles: ['control-server'],
     };
-    this.#supervisor = new Supervisor(addon, hooks, {}, pool);
+    const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
+    this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
     const interfaces = config.links.map((link) => link.interface ?? '');
     this.#names = new EndpointNames({
       resolver: new Resolver(addon, { fwmark: fwmarkOf(config), interfaces, watchEveryMs: nameWatchMs }),

@@ -52,6 +52,8 @@ export interface Config {
     readonly sealedLogBytes: number;
     /** Bits of the replay window. */
     readonly replayWindow: number;
+    /** More restarts of one actor within 10 s end the process. */
+    readonly restartLimit: number;
     readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
     /** Control socket, persisted endpoints and TAI64N live here. */
     readonly runDirectory: string;

@@ -134,6 +134,12 @@ const runtime = z.strictObject({
     examples: ['16MiB', '32MiB', '64MiB'],
   }).prefault('32MiB'),
   replayWindow: z.int().min(64).max(1_048_576).multipleOf(64).default(65_536),
+  restartLimit: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(20)
+    .describe('More restarts of one actor within 10 s end the process, with the reason.'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   runDirectory: folder(['/run/hawser']).prefault('/run/hawser'),
   stateDirectory: folder(['/var/lib/hawser']).prefault('/var/lib/hawser'),

@@ -42,6 +42,7 @@ t.test('parseConfig() fills in every default', async (t) => {
     runtime: {
       placement: 'dedicated',
       replayWindow: 65_536,
+      restartLimit: 20,
       logLevel: 'info',
       runDirectory: '/run/hawser',
       stateDirectory: '/var/lib/hawser',

@@ -32,6 +32,7 @@ function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact'
       placement,
       sealedLogBytes: 1 << 25,
       replayWindow: 65536,
+      restartLimit: 20,
       logLevel: 'info',
       runDirectory: '/run/hawser',
       stateDirectory: '/var/lib/hawser',

@@ -7,7 +7,7 @@ export interface SessionManagerSettings {
   readonly name: string;
   readonly privateKeyFile: string;
   readonly stateDirectory: string;
-  /** Links in the order of their rows' names: the ports are `handshakes.<name>` and `out.<name>`. */
+  /** The ports of a link are `handshakes.<name>` and `out.<name>`. */
   readonly links: readonly LinkSettings[];
   readonly peers: readonly PeerSettings[];
   /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */

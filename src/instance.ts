@@ -98,7 +98,10 @@ export class Instance {
   /** Starts, or takes back what was done and throws. */
   async run(): Promise<void> {
     try {
-      await this.#start();
+      const started = this.#start();
+      this.#reloading = started.catch(() => undefined);
+      // A stop in the middle of the start ends the wait for threads that will never be there.
+      await Promise.race([started, this.ended]);
     } catch (error) {
       await this.stop(`failed to start: ${messageOf(error)}`, 1);
       throw error;
@@ -106,13 +109,14 @@ export class Instance {
   }
 
   async #start(): Promise<void> {
+    this.#handleSignals();
     this.#resources.open();
     this.#state = { ...this.#state, listenPort: this.#opener.listenPort };
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
     const threads = this.#supervisor.start(this.#resources.children());
     const network = this.#applyNetwork(this.#state.config);
-    this.#handleSignals();
     await threads;
+    if (this.#stopped !== undefined) return;
     network();
     for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
     this.#names.follow(this.#state.config.peers);
@@ -198,7 +202,7 @@ export class Instance {
     const before = this.#state;
     const diff = diffTopologies(before.topology, topology);
     for (const id of diff.stop) await this.#supervisor.remove(id);
-    await Promise.all(diff.renew.map((id) => this.#supervisor.end(id)));
+    await Promise.all(diff.renew.map((id) => this.#supervisor.hold(id)));
     try {
       this.#resources.change(topology, diff);
     } catch (error) {
@@ -217,7 +221,7 @@ export class Instance {
 
   async #startChanged({ renew, start }: TopologyDiff): Promise<void> {
     const children = this.#resources.children();
-    await Promise.all(children.filter(({ id }) => renew.includes(id)).map((child) => this.#supervisor.renew(child)));
+    await Promise.all(children.filter(({ id }) => renew.includes(id)).map((child) => this.#supervisor.release(child)));
     await this.#supervisor.start(children.filter(({ id }) => start.includes(id)));
   }
 

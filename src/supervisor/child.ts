@@ -5,6 +5,8 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { FromWorker, ToWorker } from '../actors/kit/messages.ts';
 import type { ChildSpec } from '../actors/kit/topology.ts';
+import { assert } from '../base/assert.ts';
+import { HawserError } from '../base/errors.ts';
 import type { ActorRow, ActorState } from '../control/supervisor-api.ts';
 import type { LogLevel, SupervisorHooks, SupervisorOptions } from './options.ts';
 import { backoffMs, RestartWindow } from './restart-window.ts';
@@ -38,6 +40,9 @@ export class Child {
   /** Why the supervisor cuts the present instance. */
   #cutReason: string | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isHeld = false;
+  #isClosed = false;
+  #renewal: Promise<void> | undefined;
 
   constructor(spec: ChildSpec, host: ChildHost) {
     this.spec = spec;
@@ -45,8 +50,10 @@ export class Child {
     this.#window = new RestartWindow(host.options.intensity);
   }
 
-  /** Starts the first or the next instance; the one before has exited. */
+  /** Starts the first or the next instance; the one before has exited. Does nothing while the child is held or closed. */
   launch(): void {
+    if (this.#isHeld || this.#isClosed) return;
+    assert(this.worker === undefined, `${this.spec.id} would have two threads`);
     const { pool, options } = this.#host;
     this.state = this.#restarts === 0 ? 'starting' : 'restarting';
     this.#hasStarted = false;
@@ -85,8 +92,47 @@ export class Child {
     void worker.exited.then(() => clearTimeout(timer));
   }
 
-  /** Orderly end of the present instance: asked first, cut after `shutdownMs`. Resolves after the thread's exit. */
-  async end(reason: string): Promise<void> {
+  /** Orderly end for good. */
+  async close(reason: string): Promise<void> {
+    this.#isClosed = true;
+    await this.#end(reason);
+  }
+
+  /** Orderly end; nothing starts it again but `release`: a reload changes what it is lent meanwhile. */
+  async hold(reason: string): Promise<void> {
+    this.#isHeld = true;
+    await this.#end(reason);
+  }
+
+  /** A new instance after `hold`, by the new specification. Resolves once it has started. */
+  async release(spec: ChildSpec): Promise<void> {
+    this.#isHeld = false;
+    this.spec = spec;
+    this.#restarts += 1;
+    this.launch();
+    await this.started();
+  }
+
+  /** Orderly end and a new instance. Who asks while that is under way waits for the same one. */
+  renew(reason: string): Promise<void> {
+    this.#renewal ??= this.#renew(reason).finally(() => {
+      this.#renewal = undefined;
+    });
+    return this.#renewal;
+  }
+
+  async #renew(reason: string): Promise<void> {
+    if (this.#isHeld || this.#isClosed) {
+      throw new HawserError('BUSY', `${this.spec.id} is being changed by a reload or a stop`, 'try again');
+    }
+    await this.#end(reason);
+    this.#restarts += 1;
+    this.launch();
+    if (this.worker !== undefined) await this.started();
+  }
+
+  /** Asks the present instance to stop, cuts it after `shutdownMs`. Resolves after the thread's exit. */
+  async #end(reason: string): Promise<void> {
     clearTimeout(this.#timer);
     const worker = this.worker;
     this.state = worker === undefined ? 'stopped' : 'stopping';
@@ -97,15 +143,6 @@ export class Child {
     const timer = setTimeout(() => this.cut(`did not stop within ${shutdownMs} ms`), shutdownMs);
     await worker.exited;
     clearTimeout(timer);
-  }
-
-  /** Orderly end and a new instance, of `spec` if one is given. Resolves once it has started. */
-  async renew(reason: string, spec?: ChildSpec): Promise<void> {
-    await this.end(reason);
-    this.spec = spec ?? this.spec;
-    this.#restarts += 1;
-    this.launch();
-    await this.started();
   }
 
   get isRestarted(): boolean {

@@ -90,20 +90,19 @@ export class Supervisor implements ChildHost {
     this.#keepSpare();
   }
 
-  /** Ends a child that `renew` starts again (a reload changes its resources meanwhile). */
-  async end(childId: string): Promise<void> {
-    await this.#child(childId).end('ended by a reload');
+  /** Ends a child that `release` starts again: a reload changes its resources meanwhile. */
+  async hold(childId: string): Promise<void> {
+    await this.#child(childId).hold('ended by a reload');
   }
 
-  /** Starts an existing child again, by another specification of the same id (a reload). */
-  async renew(spec: ChildSpec): Promise<void> {
-    await this.#child(spec.id).renew('renewed by a reload', spec);
+  async release(spec: ChildSpec): Promise<void> {
+    await this.#child(spec.id).release(spec);
   }
 
   /** Ends a child for good (a reload). */
   async remove(childId: string): Promise<void> {
     const child = this.#child(childId);
-    await child.end('removed by a reload');
+    await child.close('removed by a reload');
     this.#children = this.#children.filter((one) => one !== child);
   }
 
@@ -172,7 +171,7 @@ export class Supervisor implements ChildHost {
   async #stopAll(): Promise<void> {
     clearInterval(this.#ticker);
     const pool = this.pool.close();
-    for (const child of [...this.#children].reverse()) await child.end('orderly stop');
+    for (const child of [...this.#children].reverse()) await child.close('orderly stop');
     await pool;
   }
 

@@ -140,6 +140,20 @@ t.test('Supervisor', async (t) => {
     await s.supervisor.stop();
   });
 
+  t.test('two restarts at once are one; none begins after the stop', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('a')]);
+    Atomics.sub(s.cells('a'), probe.alive, 1);
+    await Promise.all([s.supervisor.restart('a'), s.supervisor.restart('a')]);
+    t.equal(s.cells('a')[probe.starts], 2);
+    t.equal(s.cells('a')[probe.mostAlive], 1);
+    const restart = s.supervisor.restart('a');
+    await s.supervisor.stop();
+    await restart;
+    t.equal(s.cells('a')[probe.starts], 2);
+    await t.rejects(s.supervisor.restart('a'), { code: 'BUSY' });
+  });
+
   t.test('hybrid actors get commands, and promises settle there; evented ones ask the supervisor', async (t) => {
     const s = createSupervised();
     await s.supervisor.start([s.child('h', {}, {}, 'session-manager'), s.child('e', {}, {}, 'control-server')]);

@@ -12,8 +12,6 @@ export interface DoorbellSpec {
 }
 
 export type ToWorker =
-  /** Import the modules of these roles now, so that a later `host` costs no import. Answered by `ready`. */
-  | { readonly kind: 'load'; readonly roles: readonly Role[] }
   /** Become the thread that runs these actors, in this order. Answered by `started` once all have started. Sent once. */
   | {
       readonly kind: 'host';

@@ -46,17 +46,10 @@ async function main(port: MessagePort): Promise<void> {
 /** Id of the actor whose `start` runs now. */
 let starting: string | undefined;
 
-/** The first `host` message; undefined when `stop` came instead. Other roles to load may be named before. */
+/** The first `host` message; undefined when `stop` came instead. */
 function firstHost(port: MessagePort): Promise<HostMessage | undefined> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const onMessage = (message: ToWorker): void => {
-      if (message.kind === 'load') {
-        Promise.all(message.roles.map((role) => loadRole(role, setup.modules))).then(
-          () => send(port, { kind: 'ready' }),
-          reject,
-        );
-        return;
-      }
       if (message.kind !== 'host' && message.kind !== 'stop') return;
       port.off('message', onMessage);
       resolve(message.kind === 'host' ? message : undefined);

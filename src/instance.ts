@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { Topology, TopologyDiff } from './actors/kit/topology.ts';
+import type { NetworkChangedCommand } from './actors/session/settings.ts';
 import { HawserError, messageOf } from './base/errors.ts';
 import { packageVersion } from './base/package-info.ts';
 import type { Config } from './config/config.ts';
@@ -14,7 +15,6 @@ import { formatKey } from './config/keys.ts';
 import { loadConfigWithKeys } from './config/load-keys.ts';
 import { socketPathOf } from './control/protocol.ts';
 import type { ReloadResult } from './control/supervisor-api.ts';
-import { applyNetwork, removeNetwork } from './io/network/network.ts';
 import { fwmarkOf, planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
@@ -23,6 +23,7 @@ import { createApi, type InstanceState } from './supervisor/api.ts';
 import { EndpointNames } from './supervisor/endpoint-names.ts';
 import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
 import { Logger } from './supervisor/logger.ts';
+import { NetworkKeeper } from './supervisor/network-keeper.ts';
 import { type SupervisorHooks, supervisorDefaults } from './supervisor/options.ts';
 import { AddonOpener } from './supervisor/resource-opener.ts';
 import { ServiceManager } from './supervisor/service-manager.ts';
@@ -46,6 +47,7 @@ export class Instance {
   readonly #service: ServiceManager;
   readonly #lock: InstanceLock;
   readonly #names: EndpointNames;
+  readonly #network: NetworkKeeper;
   #state: InstanceState;
   #stopped: Promise<void> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
@@ -79,6 +81,11 @@ export class Instance {
         this.#supervisor.command('session-manager', command);
       },
       warn: (message) => this.#supervisor.note('resolver', 'warning', message, 'warn'),
+    });
+    this.#network = new NetworkKeeper({
+      addon,
+      note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
+      onOutside: (goneAddress) => this.#onOutside(goneAddress),
     });
     this.#state = {
       config,
@@ -114,10 +121,11 @@ export class Instance {
     this.#state = { ...this.#state, listenPort: this.#opener.listenPort };
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
     const threads = this.#supervisor.start(this.#resources.children());
-    const network = this.#applyNetwork(this.#state.config);
+    const warnings = this.#network.apply(planNetwork(this.#state.config));
     await threads;
     if (this.#stopped !== undefined) return;
-    network();
+    this.#network.watch();
+    this.#warnOfNetwork(warnings);
     for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
     this.#names.follow(this.#state.config.peers);
     const readyMs = Math.round(performance.now());
@@ -144,24 +152,22 @@ export class Instance {
 
   /** Gives the kernel and the file system back what is ours; nothing here waits. */
   #takeBack(): void {
-    try {
-      for (const warning of removeNetwork(this.#addon, planNetwork(this.#state.config)).warnings) {
-        this.#logger.log('warn', {}, warning);
-      }
-    } catch (error) {
-      this.#logger.log('error', {}, `Cannot take back the network: ${messageOf(error)}`);
-    }
+    for (const warning of this.#network.remove(planNetwork(this.#state.config))) this.#logger.log('warn', {}, warning);
     this.#opener.releaseTun();
     this.#resources.close();
     this.#lock.release();
   }
 
-  /** Starts at once and returns what to do with the outcome when the threads are up. */
-  #applyNetwork(config: Config): () => void {
-    const report = applyNetwork(this.#addon, planNetwork(config));
-    return () => {
-      for (const warning of report.warnings) this.#supervisor.note('network', 'warning', warning, 'warn');
-    };
+  #warnOfNetwork(warnings: readonly string[]): void {
+    for (const warning of warnings) this.#supervisor.note('network', 'warning', warning, 'warn');
+  }
+
+  /** This host is elsewhere: sessions learn it at once, and names may lead elsewhere too. */
+  #onOutside(goneAddress: string | undefined): void {
+    if (this.#stopped !== undefined) return;
+    const command: NetworkChangedCommand = { kind: 'network-changed', goneAddress };
+    this.#supervisor.command('session-manager', command);
+    this.#names.refresh();
   }
 
   #api(): ReturnType<typeof createApi> {
@@ -215,7 +221,7 @@ export class Instance {
     this.#state = { ...before, config, topology, listenPort, topologyVersion: before.topologyVersion + 1 };
     this.#logger.setLevel(config.runtime.logLevel);
     await this.#startChanged(diff);
-    this.#applyNetwork(config)();
+    this.#warnOfNetwork(this.#network.apply(planNetwork(config)));
     this.#names.follow(config.peers);
   }
 

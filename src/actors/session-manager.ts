@@ -55,6 +55,7 @@ class SessionManager implements Actor {
     else if (known.kind === 'peer-add') watch.add(known.peer);
     else if (known.kind === 'peer-remove') watch.remove(known.peer);
     else if (known.kind === 'rekey') watch.rekey(known.peer);
+    else if (known.kind === 'network-changed') watch.handleNetworkChange(known.goneAddress);
   }
 
   close(): void {

@@ -79,9 +79,15 @@ export class LinkWatch {
     if (!isComplete) this.#resync();
   }
 
-  /** Polls from a timer that keeps no process alive. */
-  start(): void {
-    this.#timer ??= setInterval(() => this.poll(), pollIntervalMs).unref();
+  /** Polls from a timer that keeps no process alive; what goes wrong there is for `onError`. */
+  start(onError: (error: unknown) => void): void {
+    this.#timer ??= setInterval(() => {
+      try {
+        this.poll();
+      } catch (error) {
+        onError(error);
+      }
+    }, pollIntervalMs).unref();
   }
 
   /** Idempotent. */

@@ -40,6 +40,19 @@ export class EndpointNames {
       this.#timer = setInterval(() => this.#tellAll(), repeatMs).unref();
   }
 
+  /** Asks again at once, whatever is remembered: the network outside has changed. */
+  refresh(): void {
+    for (const host of this.#watched.keys()) {
+      this.#parts.resolver.refresh(host).then(
+        (resolution) => this.#learn(host, resolution),
+        (error: unknown) => {
+          if (!(error instanceof HawserError)) throw error;
+          this.#parts.warn(error.message);
+        },
+      );
+    }
+  }
+
   close(): void {
     if (this.#timer !== undefined) clearInterval(this.#timer);
     for (const end of this.#watched.values()) end();
@@ -52,14 +65,18 @@ export class EndpointNames {
       if (!(error instanceof HawserError)) throw error;
       this.#parts.warn(error.message);
     });
-    const onChange = (resolution: Resolution): void => {
-      this.#addresses.set(
-        host,
-        resolution.addresses.map(({ address }) => address),
-      );
-      this.#tellAll();
-    };
-    this.#watched.set(host, this.#parts.resolver.watch(host, onChange));
+    this.#watched.set(
+      host,
+      this.#parts.resolver.watch(host, (resolution) => this.#learn(host, resolution)),
+    );
+  }
+
+  #learn(host: string, resolution: Resolution): void {
+    this.#addresses.set(
+      host,
+      resolution.addresses.map(({ address }) => address),
+    );
+    this.#tellAll();
   }
 
   #tellAll(): void {

@@ -16,6 +16,8 @@ import { echoUdp } from '../support/traffic.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
+/** Many small processes: a loaded machine takes its time. */
+t.setTimeout(300_000);
 const program = path.join(import.meta.dirname, '../support/network-program.js');
 const dnsProgram = path.join(import.meta.dirname, '../support/dns-program.js');
 const cli = path.join(import.meta.dirname, '../../src/cli/main.js');

@@ -18,7 +18,9 @@ function describe(event: LinkEvent): string {
 }
 
 const watch = new LinkWatch(loadAddon(), (event) => process.stdout.write(`${describe(event)}\n`));
-watch.start();
+watch.start((error) => {
+  throw error;
+});
 // Its timer keeps no process alive; the test's pipe does, and ends it.
 process.stdin.resume();
 process.stdin.on('end', () => {

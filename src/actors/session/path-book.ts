@@ -69,6 +69,20 @@ export class PathBook {
     this.set(peerRow, { ...route, local: new Uint8Array(localBytes), interfaceIndex: 0 });
   }
 
+  /** The same on all paths of a peer that are bound to `address` (4 or 16 bytes), or to any; true if one was. */
+  leaveLocal(peerRow: number, address: Uint8Array | undefined): boolean {
+    let hasLeft = false;
+    for (let link = 0; link < this.#links; link += 1) {
+      const row = this.rowOf(peerRow, link);
+      const local = this.get(row)?.local;
+      if (local === undefined || !local.some((byte) => byte !== 0)) continue;
+      if (address !== undefined && !local.every((byte, index) => byte === (address[index] ?? 0))) continue;
+      this.forgetLocal(row);
+      hasLeft = true;
+    }
+    return hasLeft;
+  }
+
   /** Mends what a predecessor left half written. */
   repair(): void {
     for (let row = 0; row < this.#paths.rows; row += 1) {

@@ -152,6 +152,12 @@ export class PeerBook {
     this.#parts.paths.forgetLocal(this.#parts.peers.int(peer.row, layout.pathAt));
   }
 
+  /** Lets the kernel choose our own address on the peer's paths that are bound to `address`, or to any; true if one was. */
+  leaveLocal(peer: Peer, address: string | undefined): boolean {
+    const gone = address === undefined ? undefined : Buffer.from(parseCidr(address)?.addressHex ?? '', 'hex');
+    return this.#parts.paths.leaveLocal(peer.row, gone);
+  }
+
   /** 0 = never. */
   lastReceivedUs(peer: Peer): number {
     return this.#parts.peers.number(peer.row, layout.lastReceivedAt);

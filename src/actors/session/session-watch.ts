@@ -158,6 +158,22 @@ export class SessionWatch {
     this.#polledUs = Number.NEGATIVE_INFINITY;
   }
 
+  /**
+   * Our own address in a path binds its packets to that address. One that is gone would keep them from leaving; after a change
+   * of the default route it may be another link's, for peers we know how to call. They hear at once where we are.
+   */
+  handleNetworkChange(goneAddress: string | undefined): void {
+    const { peers, outbox } = this.#parts;
+    for (const peer of peers.all()) {
+      if (goneAddress === undefined && peer.sockaddrs.length === 0) continue;
+      if (!peers.leaveLocal(peer, goneAddress)) continue;
+      const { current } = peer.session.keys;
+      if (current === undefined) peer.session.handleWanted();
+      else outbox.sendKeepalive(peer.row, current.slot);
+    }
+    this.#polledUs = Number.NEGATIVE_INFINITY;
+  }
+
   #poll(nowUs: number): void {
     const { peers, slots, files, context } = this.#parts;
     let wakeUs = Number.POSITIVE_INFINITY;

@@ -58,4 +58,15 @@ export interface RekeyCommand extends Command {
   readonly peer: string | undefined;
 }
 
-export type SessionManagerCommand = EndpointsCommand | PeerAddCommand | PeerRemoveCommand | RekeyCommand;
+/** This host lost an address or, without one, has another default route: peers shall hear from where we are now. */
+export interface NetworkChangedCommand extends Command {
+  readonly kind: 'network-changed';
+  readonly goneAddress: string | undefined;
+}
+
+export type SessionManagerCommand =
+  | EndpointsCommand
+  | PeerAddCommand
+  | PeerRemoveCommand
+  | RekeyCommand
+  | NetworkChangedCommand;

@@ -1,0 +1,93 @@
+/**
+ * Keeps the host's network as the configuration wants it, for the main thread: applies, takes back, and listens to the kernel
+ * meanwhile. What others need to know of changes outside the tunnel (an address that went, another default route) it tells.
+ */
+import { messageOf } from '../base/errors.ts';
+import { type LinkEvent, LinkWatch } from '../io/link-watch.ts';
+import type { NetlinkSockets } from '../io/netlink.ts';
+import { applyNetwork, removeNetwork } from '../io/network/network.ts';
+import type { NetworkPlan } from '../io/network/plan.ts';
+
+export interface NetworkKeeperParts {
+  readonly addon: NetlinkSockets;
+  /** For the log and `hawser events`. */
+  readonly note: (kind: string, message: string, level: 'info' | 'warn' | 'error') => void;
+  /** An address of this host went (as text), or with undefined: a default route changed. */
+  readonly onOutside: (goneAddress: string | undefined) => void;
+}
+
+/** Loopback's come and go with containers; nothing of ours leaves by it. */
+const ignoredInterface = 'lo';
+
+export class NetworkKeeper {
+  readonly #parts: NetworkKeeperParts;
+  #plan: NetworkPlan | undefined;
+  #watch: LinkWatch | undefined;
+
+  constructor(parts: NetworkKeeperParts) {
+    this.#parts = parts;
+  }
+
+  /** Brings the network to what `plan` wants; returns warnings. Throws what the kernel refuses. */
+  apply(plan: NetworkPlan): readonly string[] {
+    this.#plan = plan;
+    return applyNetwork(this.#parts.addon, plan).warnings;
+  }
+
+  /** From now on, tells of changes and puts back what the tunnel's interface lost while it was down. */
+  watch(): void {
+    this.#watch ??= new LinkWatch(this.#parts.addon, (event) => this.#onEvent(event));
+    this.#watch.start((error) =>
+      this.#parts.note('warning', `Cannot follow the network: ${messageOf(error)}`, 'error'),
+    );
+  }
+
+  /** Returns warnings; never throws, since more has to be taken back after it. */
+  remove(plan: NetworkPlan): readonly string[] {
+    this.#watch?.close();
+    this.#watch = undefined;
+    this.#plan = undefined;
+    try {
+      return removeNetwork(this.#parts.addon, plan).warnings;
+    } catch (error) {
+      return [`Cannot take back the network: ${messageOf(error)}`];
+    }
+  }
+
+  #onEvent(event: LinkEvent): void {
+    if (event.kind === 'default-route') {
+      this.#parts.note('default-route', `IPv${event.family} default route changed`, 'info');
+      this.#parts.onOutside(undefined);
+    } else if (event.kind === 'link' || event.kind === 'link-gone') {
+      this.#onLink(event);
+    } else if (event.address.interface !== this.#plan?.interface && event.address.interface !== ignoredInterface) {
+      const { address, prefix, interface: name } = event.address;
+      this.#parts.note(event.kind, `${address}/${prefix} on ${name}`, 'info');
+      if (event.kind === 'address-removed') this.#parts.onOutside(address);
+    }
+  }
+
+  #onLink(event: Extract<LinkEvent, { kind: 'link' | 'link-gone' }>): void {
+    const { name } = event.link;
+    const isOurs = name === this.#plan?.interface;
+    if (event.kind === 'link-gone') {
+      this.#parts.note('link-gone', name, isOurs ? 'error' : 'info');
+      return;
+    }
+    const { link, before } = event;
+    if (before?.up === link.up && before.running === link.running) return;
+    const state = link.up ? (link.running ? 'up' : 'up, without a carrier') : 'down';
+    this.#parts.note('link', `${name} is ${state}`, isOurs && !link.up ? 'warn' : 'info');
+    if (isOurs && link.up && before?.up === false) this.#reapply();
+  }
+
+  /** With an interface that is taken down the kernel takes its routes and IPv6 addresses; up again, it brings none back. */
+  #reapply(): void {
+    if (this.#plan === undefined) return;
+    try {
+      for (const warning of this.apply(this.#plan)) this.#parts.note('warning', warning, 'warn');
+    } catch (error) {
+      this.#parts.note('warning', `Cannot put the network back: ${messageOf(error)}`, 'error');
+    }
+  }
+}

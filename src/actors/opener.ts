@@ -84,19 +84,26 @@ class OpenerActor implements Actor {
   #open(input: number, nowUs: number): number {
     const count = this.#opener.look(input, recordsPerTurn);
     if (count === 0) return 0;
-    for (let run = 0; run < count; run += 1) {
-      const at = run * runs.columns;
-      const found = this.#slots.get(this.#runs[at + runs.receiverIndex] as number);
-      if (found === undefined) continue;
-      this.#runs[at + runs.slot] = found >> 2;
-      this.#runs[at + runs.cipher] = found & 3;
-    }
+    for (let run = 0; run < count; run += 1) this.#name(run * runs.columns);
     this.#opener.open(input, count, nowUs);
     this.#report();
     if (this.#result[opened.stalled] === 0) return count;
     // Nothing moves until the tun-writer does: do not spin on it.
     this.#context.wakeAt(nowUs + stallPauseUs);
     return 0;
+  }
+
+  /** Fills in the key slot of the run at index `at`. The first packet under new keys may be quicker than our look at the table. */
+  #name(at: number): void {
+    const receiverIndex = this.#runs[at + runs.receiverIndex] as number;
+    let found = this.#slots.get(receiverIndex);
+    if (found === undefined) {
+      this.#followSessions();
+      found = this.#slots.get(receiverIndex);
+    }
+    if (found === undefined) return;
+    this.#runs[at + runs.slot] = found >> 2;
+    this.#runs[at + runs.cipher] = found & 3;
   }
 
   /** The session table moved: forget contexts of retired slots, learn the new ones, and say so (layout.ts, openerSeenAt). */

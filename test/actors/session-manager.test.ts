@@ -490,6 +490,25 @@ t.test('commands bring endpoints, add peers and take them away', async (t) => {
   t.equal(right.peers.int(0, peerLayout.inUseAt), 0);
 });
 
+t.test('a changed network frees the paths that are bound to an address, and the peers hear of it', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const localOf = (host: Host) => host.paths.slice(host.peers.int(0, peerLayout.pathAt), pathLayout.localAt, 16);
+  const packetsAfter = (host: Host, goneAddress: string | undefined): number => {
+    localOf(host).set([10, 0, 0, 7]);
+    const before = ofType(lab, messageType.data).length;
+    host.command({ kind: 'network-changed', goneAddress });
+    lab.settle();
+    return ofType(lab, messageType.data).length - before;
+  };
+  t.equal(packetsAfter(left, '10.0.0.8'), 0, 'an address that is not in use');
+  t.equal(localOf(left)[3], 7);
+  t.equal(packetsAfter(left, '10.0.0.7'), 1);
+  t.ok(localOf(left).every((byte) => byte === 0));
+  t.equal(packetsAfter(left, undefined), 1, 'another default route');
+  t.equal(packetsAfter(right, undefined), 0, 'a side that only answers stays where it was called');
+  t.equal(packetsAfter(right, '10.0.0.7'), 1);
+});
+
 t.test('a preshared key that differs makes no session', async (t) => {
   const { lab, left, right } = createPair(t);
   const { writeFileSync } = await import('node:fs');

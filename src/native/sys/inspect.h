@@ -7,6 +7,7 @@
 #include "checksum.h"
 #include "packet.h"
 #include "ring.h"
+#include "segment.h"
 #include "vnet.h"
 
 namespace hawser {
@@ -57,8 +58,11 @@ inline TrainFacts inspectTrain(uint8_t* record, CachedLookup& allowedIps) {
   }
   facts.flow = static_cast<int32_t>(hash & 0x7fffffff);
   facts.payloadBytes = static_cast<int32_t>(length - std::min(length, headerBytes));
-  if ((vnet.gsoType & ~kGsoEcn) != kGsoNone && vnet.gsoBytes != 0)
-    facts.segments = std::max<int32_t>(1, (facts.payloadBytes + vnet.gsoBytes - 1) / vnet.gsoBytes);
+  if ((vnet.gsoType & ~kGsoEcn) != kGsoNone) {
+    // The segmenter's own count: TypeScript takes a train for done by it.
+    Segmenter segmenter;
+    if (segmenter.begin(vnet, record + layout::train_packetAt, length)) facts.segments = static_cast<int32_t>(segmenter.count());
+  }
   return facts;
 }
 

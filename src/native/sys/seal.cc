@@ -29,6 +29,8 @@ int Sealer::train(uint8_t* record, uint32_t maxSegments) {
   uint32_t& progress = cell<uint32_t>(record, layout::train_progressAt);
   Segmenter segmenter;
   if (!segmenter.begin(vnet, record + layout::train_packetAt, length)) return -EBADMSG;
+  // The first is the longest; what no datagram can hold has no room in a descriptor either.
+  if (padded(segmenter.lengthOf(0)) + kDataHeaderBytes + kTagBytes > kMaxDescriptorBytes) return -EBADMSG;
   const uint32_t count = std::min(maxSegments, segmenter.count() - std::min(progress, segmenter.count()));
   if (count == 0) return 0;
   // Taken before sealing, so that a thread that dies in between wastes counters and never repeats one.
@@ -54,6 +56,7 @@ uint32_t Sealer::segmentsLeft(uint8_t* record) {
 }
 
 int Sealer::packet(uint8_t* bytes, uint32_t length) {
+  if (padded(length) + kDataHeaderBytes + kTagBytes > kMaxDescriptorBytes) return -EBADMSG;
   counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(1);
   if (counter_ + 1 >= kRejectAfterMessages) return -EKEYEXPIRED;
   if (!room(padded(length) + kDataHeaderBytes + kTagBytes)) return -ENOSPC;

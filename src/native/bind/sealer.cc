@@ -75,18 +75,23 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
       sealed += done;
       budget -= done;
     }
+    sealer_->flush();
     return Napi::Number::New(info.Env(), sealed != 0 ? sealed : failure);
   }
 
   // sealStashed(offset, maxSegments): the same for one train in the stash.
   Napi::Value sealStashed(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), sealRecord(stash_ + intOf(info, 0), intOf(info, 1)));
+    const int sealed = sealRecord(stash_ + intOf(info, 0), intOf(info, 1));
+    sealer_->flush();
+    return Napi::Number::New(info.Env(), sealed);
   }
 
   // sealPacket(bytes: Uint8Array with 16 spare bytes, length)
   Napi::Value sealPacket(const Napi::CallbackInfo& info) {
     Napi::Uint8Array packet = info[0].As<Napi::Uint8Array>();
-    return Napi::Number::New(info.Env(), sealer_->packet(packet.Data(), static_cast<uint32_t>(intOf(info, 1))));
+    const int sealed = sealer_->packet(packet.Data(), static_cast<uint32_t>(intOf(info, 1)));
+    sealer_->flush();
+    return Napi::Number::New(info.Env(), sealed);
   }
 
   Napi::Value end(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sealer_->close()); }

@@ -142,8 +142,6 @@ class RingConsumer : public RingEnd {
       if (type_ == layout::ring_paddingType) {
         head_ += length_ + kHeader;
       } else if (hasPoison_ && head_ == poisonAt_) {
-        hasPoison_ = false;
-        cell<int32_t>(base_, layout::ring_poisonedAt) += 1;
         advance();
       } else {
         return payload(head_);
@@ -157,6 +155,11 @@ class RingConsumer : public RingEnd {
 
   void release() {
     if (released_ == head_) return;
+    // Only now: after a rewind the poison is met again.
+    if (hasPoison_ && static_cast<int32_t>(head_ - poisonAt_) > 0) {
+      hasPoison_ = false;
+      cell<int32_t>(base_, layout::ring_poisonedAt) += 1;
+    }
     released_ = head_;
     word(base_, layout::ring_headAt).store(static_cast<int32_t>(head_), std::memory_order_release);
   }

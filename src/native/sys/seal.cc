@@ -64,9 +64,13 @@ int Sealer::packet(uint8_t* bytes, uint32_t length) {
   return 1;
 }
 
-uint32_t Sealer::close() {
+void Sealer::flush() {
   finishDescriptor();
   if (link_ != nullptr) link_->publish();
+}
+
+uint32_t Sealer::close() {
+  flush();
   link_ = nullptr;
   return sealedBytes_;
 }

@@ -39,7 +39,10 @@ class Sealer {
   static uint32_t segmentsLeft(uint8_t* record);
   // Seals one inner packet that is not a train: a control frame, or nothing (keepalive). `bytes` needs 16 writable bytes more.
   int packet(uint8_t* bytes, uint32_t length);
-  // Ends the run: the last descriptor is committed, the link is woken. Returns bytes sealed in the run.
+  // Commits the descriptor at work and wakes the link. Before the call that sealed returns to JavaScript: a thread that is
+  // terminated there would leave trains that count as sealed and were never sent.
+  void flush();
+  // Ends the run. Returns bytes sealed in it.
   uint32_t close();
 
   void sweep() { ciphers_.sweep(); }

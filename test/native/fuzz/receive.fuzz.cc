@@ -14,7 +14,7 @@ bool isData(const Bytes& bytes) { return bytes.size() >= 4 && readLe32(bytes.dat
 
 struct World {
   FakeKernel kernel;
-  RingMemory data{1 << 20};
+  RingMemory data{1 << 22};
   RingMemory handshakes{1 << 12};
   LinkMemory links{1};
   LinkReceiver receiver{0, data.producer(), handshakes.producer(), links.row(0)};
@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     size -= 5;
   }
   while (!world->kernel.waiting.empty()) {
-    // An empty ring of four large claims is never full.
+    // An empty ring of the size that topology/plan.ts gives it is never full.
     if (world->receiver.receive(3, 64) < 0) __builtin_trap();
     world->take(got);
   }

@@ -105,12 +105,12 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), markCongestionExperienced(record + layout::train_packetAt, cell<uint32_t>(record, layout::train_lengthAt)));
   }
 
-  // stash(index, offset): copies a train out of the ring, and marks it done there, so that it is never in two places.
+  // stash(index, offset): copies a train out of the ring, where it stays until `release`: a thread that is cut in between leaves
+  // it in both places, and twice is better than lost.
   Napi::Value stash(const Napi::CallbackInfo& info) {
     uint8_t* record = records_[static_cast<size_t>(intOf(info, 0))];
     const uint32_t length = cell<uint32_t>(record, layout::train_lengthAt);
     std::memcpy(stash_ + intOf(info, 1), record, layout::train_packetAt + length);
-    markDone(record);
     return Napi::Number::New(info.Env(), length);
   }
 

@@ -14,6 +14,9 @@ namespace hawser {
 class Memory {
  public:
   uint8_t* of(const Napi::Value& value) {
+    // In a thread that is being cut every property reads as empty. It runs no JavaScript any more, so what it is given here is
+    // never used; it must only not be a null pointer.
+    if (value.IsEmpty()) return nothing_;
     Napi::Uint8Array view = value.As<Napi::Uint8Array>();
     keep_.push_back(Napi::Persistent(view));
     return view.Data();
@@ -28,6 +31,7 @@ class Memory {
   RingConsumer consumer(const Napi::Value& value) { return RingConsumer(of(value.As<Napi::Object>().Get("ring"))); }
 
  private:
+  alignas(64) uint8_t nothing_[1024] = {};
   std::vector<Napi::Reference<Napi::Uint8Array>> keep_;
 };
 

@@ -57,7 +57,9 @@ class LiveTable {
       return;
     }
     this.#lastShape = shape;
-    for (const line of lines) console.log(`    ${line}`);
+    // A wrapped line would be redrawn in the wrong place.
+    const width = process.stdout.isTTY ? process.stdout.columns - 5 : Infinity;
+    for (const line of lines) console.log(`    ${line.slice(0, width)}`);
   }
 
   /** What is printed next stands below the table, not over it. */

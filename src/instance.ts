@@ -2,7 +2,7 @@
  * One running instance, as a sequence: configuration → host checks → lock → topology → descriptors → network and threads →
  * ready; a reload by diff; an orderly stop that leaves nothing. What each step does is in the folders it calls.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { Topology, TopologyDiff } from './actors/kit/topology.ts';
@@ -155,6 +155,8 @@ export class Instance {
     for (const warning of this.#network.remove(planNetwork(this.#state.config))) this.#logger.log('warn', {}, warning);
     this.#opener.releaseTun();
     this.#resources.close();
+    // A control-server that was cut has left its socket.
+    rmSync(socketPathFor(this.#state.config), { force: true });
     this.#lock.release();
   }
 
@@ -259,8 +261,12 @@ export class Instance {
   }
 }
 
+function socketPathFor(config: Config): string {
+  return socketPathOf(config.runtime.runDirectory, config.name);
+}
+
 function plan(config: Config, previous?: Topology): Topology {
-  const socketPath = socketPathOf(config.runtime.runDirectory, config.name);
+  const socketPath = socketPathFor(config);
   return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous });
 }
 

@@ -67,6 +67,25 @@ t.test('SIGTERM ends an instance with exit 0 and leaves nothing', options, async
   t.same(readdirSync(path.join(lab.folder, 'run')), []);
 });
 
+t.test('SIGTERM in the middle of the start, or twice, leaves nothing either', options, async (t) => {
+  const { lab, host, daemon } = bench(t);
+  const before = host.snapshot();
+  for (const pauseMs of [150, 250, 350]) {
+    const started = daemon.start().catch(() => undefined);
+    await sleep(pauseMs);
+    await daemon.stop();
+    await started;
+    t.same(host.snapshot(), before, `stopped after ${pauseMs} ms`);
+  }
+  await daemon.start();
+  const ended = daemon.ended();
+  process.kill(daemon.pid, 'SIGTERM');
+  process.kill(daemon.pid, 'SIGINT');
+  await ended;
+  t.same(host.snapshot(), before, 'stopped twice');
+  t.same(readdirSync(path.join(lab.folder, 'run')), []);
+});
+
 t.test('a second process of the same name is refused with the name and the pid of the first', options, async (t) => {
   const { host, daemon } = bench(t);
   await daemon.start();

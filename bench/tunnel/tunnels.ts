@@ -8,6 +8,9 @@ import { cutFrames, type Host, Lab } from '../../test/support/netns.ts';
 import { ping } from '../../test/support/traffic.ts';
 import { findWireguardGo, WireguardGo } from '../../test/support/wireguard-go.ts';
 
+const busyAttempts = 20;
+const busyPauseMs = 250;
+
 export type Mode = 'offload-through' | 'wire-honest';
 export type Placement = 'dedicated' | 'compact';
 export type Cipher = 'chacha20-poly1305' | 'aes-256-gcm' | 'plaintext';
@@ -111,18 +114,27 @@ export interface Goodput {
   readonly cpuSecondsPerGb: number;
 }
 
+interface Iperf3Report {
+  readonly error?: string;
+  readonly end?: { readonly sum_received?: { readonly bytes: number; readonly seconds: number } };
+}
+
 /** One TCP stream, counted at the receiver; CPU is that of the whole box. */
 export function measureTcp(wire: Wire, tunnel: Tunnel, direction: 'up' | 'down', seconds: number): Goodput {
   const reverse = direction === 'down' ? ['-R'] : [];
   const args = ['-J', '-C', 'cubic', '-t', String(seconds), '-c', tunnel.target, ...reverse];
-  const before = busySeconds();
-  const report = JSON.parse(wire.a.run('iperf3', args)) as {
-    end?: { sum_received?: { bytes: number; seconds: number } };
-  };
-  const busy = busySeconds() - before;
-  const received = report.end?.sum_received;
-  if (received === undefined || received.bytes === 0) throw new Error(`iperf3 ${args.join(' ')} moved nothing`);
-  return { gbps: (received.bytes * 8) / 1e9 / received.seconds, cpuSecondsPerGb: busy / (received.bytes / 1e9) };
+  for (let attempt = 0; ; attempt += 1) {
+    const before = busySeconds();
+    const { error, end } = JSON.parse(wire.a.run('iperf3', args)) as Iperf3Report;
+    const busy = busySeconds() - before;
+    const received = end?.sum_received;
+    if (received !== undefined && received.bytes > 0) {
+      return { gbps: (received.bytes * 8) / 1e9 / received.seconds, cpuSecondsPerGb: busy / (received.bytes / 1e9) };
+    }
+    // The server may still be saying goodbye to the client before.
+    if (!error?.includes('busy') || attempt === busyAttempts) throw new Error(`iperf3 ${args.join(' ')}: ${error}`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyPauseMs);
+  }
 }
 
 /** Seconds all CPUs together spent on anything but idling, waiting and being stolen. */

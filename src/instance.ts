@@ -33,6 +33,9 @@ import type { WorkerPool } from './supervisor/worker-pool.ts';
 import { diffTopologies } from './topology/diff.ts';
 import { planTopology } from './topology/plan.ts';
 
+/** Benches measure what encryption costs against two ends that do not encrypt. It is said in the log at every start. */
+const isPlaintextTwin = process.env.HAWSER_BENCH_PLAINTEXT === '1';
+
 /** A name that could not be resolved at start (the link was not up yet) is asked for again soon. */
 const nameWatchMs = { least: 5_000, most: 3600_000 };
 
@@ -128,6 +131,8 @@ export class Instance {
     this.#warnOfNetwork(warnings);
     for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
     this.#names.follow(this.#state.config.peers);
+    if (isPlaintextTwin)
+      this.#supervisor.note('supervisor', 'plaintext', 'NOTHING IS ENCRYPTED (HAWSER_BENCH_PLAINTEXT)', 'warn');
     const readyMs = Math.round(performance.now());
     this.#service.ready(`${this.#state.config.name} is up`);
     this.#supervisor.note('supervisor', 'ready', `${describe(this.#state)} after ${readyMs} ms`);
@@ -267,7 +272,7 @@ function socketPathFor(config: Config): string {
 
 function plan(config: Config, previous?: Topology): Topology {
   const socketPath = socketPathFor(config);
-  return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous });
+  return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous, isPlaintextTwin });
 }
 
 /** Tables are made once, with spare rows. */

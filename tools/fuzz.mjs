@@ -31,7 +31,13 @@ function fuzz(target, seconds) {
   const main = path.join(tests, 'fuzz', target + suffix);
   const built = spawnSync(compiler, [...flags, main, ...sources, '-o', program], { stdio: 'inherit' });
   if (built.status !== 0) return built.status ?? 1;
-  const limits = [`-max_total_time=${seconds}`, '-max_len=70000', '-len_control=20', '-print_final_stats=1', '-verbosity=0'];
+  const limits = [
+    `-max_total_time=${seconds}`,
+    '-max_len=70000',
+    '-len_control=20',
+    '-print_final_stats=1',
+    '-verbosity=0',
+  ];
   const run = spawnSync('nice', [program, ...limits, `-artifact_prefix=${folder}/`, path.join(folder, 'corpus')], {
     stdio: 'inherit',
   });
@@ -53,7 +59,11 @@ for (const target of chosen) {
   console.log(`fuzz ${target} for ${seconds} s`);
   const status = fuzz(target, seconds);
   if (status === 0) continue;
-  const crashes = readdirSync(path.join(root, 'build/fuzz', target)).filter((name) => /^(crash|leak|timeout|oom)-/.test(name));
-  console.error(`${target}: status ${status}; ${crashes.map((name) => path.join('build/fuzz', target, name)).join(' ')}`);
+  const crashes = readdirSync(path.join(root, 'build/fuzz', target)).filter((name) =>
+    /^(crash|leak|timeout|oom)-/.test(name),
+  );
+  console.error(
+    `${target}: status ${status}; ${crashes.map((name) => path.join('build/fuzz', target, name)).join(' ')}`,
+  );
   process.exit(existsSync(path.join(root, 'build/fuzz', target, 'fuzzer')) ? 1 : status);
 }

@@ -115,28 +115,28 @@ class Program {
     return true;
   }
 
-  /** `deliver`: every record is told to the test before its batch is released, so that nothing it saw can be lost unseen. */
+  /** `deliver`: a batch is told to the test when all of it was read and before it is released: what dies in between must come again. */
   #consumeAll(isDelivering: boolean): void {
     const { from, count, doorbell, deliveries, throwAt } = this.#data;
     const consumer = new RingConsumer(this.#data.ring);
     const spot = new ParkingSpot(doorbell);
     const told = new Int32Array(deliveries ?? new SharedArrayBuffer(0));
+    const sequences = new Int32Array(batchRecords);
     let expected = from;
     while (Atomics.load(this.#control, control.consumed) < from + count) {
       let batch = 0;
       for (let at = consumer.peek(); at >= 0 && batch < batchRecords; at = consumer.peek()) {
         const sequence = this.#words[at >> 2] as number;
-        if (isDelivering) {
-          consumer.begin();
-          if (sequence === throwAt) throw new Error('the poison record');
-          Atomics.add(told, sequence, 1);
-          consumer.end();
-        }
+        consumer.begin();
+        if (sequence === throwAt) throw new Error('the poison record');
         this.#check(at, consumer.length, isDelivering ? sequence : expected);
+        consumer.end();
+        sequences[batch] = sequence;
         expected = sequence + 1;
         batch += 1;
         consumer.advance();
       }
+      if (isDelivering) for (let index = 0; index < batch; index += 1) Atomics.add(told, sequences[index] as number, 1);
       consumer.release();
       if (batch > 0) Atomics.store(this.#control, control.consumed, expected);
       else if (expected < from + count || isDelivering) this.#park(consumer, spot);

@@ -2,9 +2,9 @@
  * The sealer's thread is cut at random moments while it seals, again and again: no counter is used for two packets, and every
  * packet that was offered comes out. 1,000 times with HAWSER_LONG=1, 60 times otherwise.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import type { ActorSpec, PortSpec } from '../../src/actors/kit/contract.ts';
+import type { ActorSpec } from '../../src/actors/kit/contract.ts';
+import type { SealerSettings } from '../../src/actors/sealer.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
@@ -26,12 +26,9 @@ import { createSessionMemory, SessionTable } from '../../src/rings/session-table
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
-import type { WorkerHandle } from '../../src/supervisor/worker-handle.ts';
-import { WorkerPool } from '../../src/supervisor/worker-pool.ts';
+import { cutAtRandom, cutRounds, portTo, type Victim } from '../support/cutting.ts';
 import { udpPacket } from '../support/packets.ts';
-import { randomOf } from '../support/random.ts';
 
-const rounds = process.env.HAWSER_LONG === '1' ? 1000 : 60;
 t.setTimeout(900_000);
 
 const addon = loadAddon();
@@ -41,7 +38,7 @@ const messageHeaderBytes = 16;
 const payloadBytes = 200;
 const sequenceAt = 28;
 
-class SealerRig {
+class SealerRig implements Victim {
   readonly doorbell = { memory: createDoorbellMemory(), fd: addon.openDoorbell() };
   readonly #plainRing = createRingMemory(1 << 20);
   readonly #descriptorRing = createRingMemory(1 << 16);
@@ -55,7 +52,7 @@ class SealerRig {
   /** Packets offered, and which of them came out, how often. */
   offered = 0;
   readonly seen: number[] = [];
-  nextCounter = 0;
+  made = 0;
   readonly problems: string[] = [];
 
   constructor() {
@@ -76,24 +73,16 @@ class SealerRig {
     this.#install();
   }
 
-  spec(): ActorSpec {
-    const silent = { memory: createDoorbellMemory(), fd: -1 };
-    const port = (ring: SharedArrayBuffer, bell: { memory: SharedArrayBuffer; fd: number }): PortSpec => ({
-      name: '',
-      side: 'consumer',
-      ring,
-      doorbell: bell.memory,
-      doorbellFd: bell.fd,
-    });
+  get spec(): ActorSpec {
     return {
       id: 'sealer',
       role: 'sealer',
-      settings: { mtu: 1420, links: [{ name: 'loop', rateBps: 0 }] },
+      settings: { mtu: 1420, links: [{ name: 'loop', rateBps: 0 }] } satisfies SealerSettings,
       ports: {
-        plain: port(this.#plainRing, this.doorbell),
-        frames: port(createRingMemory(4096), this.doorbell),
-        requests: port(createRingMemory(4096), silent),
-        'descriptors.loop': port(this.#descriptorRing, silent),
+        plain: portTo(this.#plainRing, this.doorbell),
+        frames: portTo(createRingMemory(4096), this.doorbell),
+        requests: portTo(createRingMemory(4096)),
+        'descriptors.loop': portTo(this.#descriptorRing),
       },
       fds: {},
       wakeOn: [],
@@ -127,12 +116,12 @@ class SealerRig {
       const segmentBytes = view.getInt32(at + descriptor.segmentBytesAt, true);
       const lastBytes = view.getInt32(at + descriptor.lastBytesAt, true);
       const counter = Number(view.getBigUint64(at + descriptor.counterAt, true));
-      if (counter < this.nextCounter) this.problems.push(`counter ${counter} again, after ${this.nextCounter - 1}`);
+      if (counter < this.made) this.problems.push(`counter ${counter} again, after ${this.made - 1}`);
       for (let index = 0; index < count; index += 1) {
         const lengthBytes = index === count - 1 ? lastBytes : segmentBytes;
         this.#check(position, index * segmentBytes, lengthBytes, counter + index);
       }
-      this.nextCounter = counter + count;
+      this.made = counter + count;
       this.#paths.addNumber(0, path.sentBytesAt, view.getInt32(at + descriptor.lengthAt, true));
       this.#descriptors.advance();
       this.#descriptors.release();
@@ -181,48 +170,11 @@ class SealerRig {
 
 t.test('a sealer cut at random moments', async (t) => {
   const rig = new SealerRig();
-  const pool = new WorkerPool(addon, {});
-  const random = randomOf(20_261_121);
-  for (let spare = 0; spare < 3; spare += 1) pool.prepare(['sealer']);
-  const host = (): WorkerHandle => {
-    const worker = pool.take(['sealer']);
-    worker.host({ specs: [rig.spec()], doorbell: rig.doorbell, supervisor: {} });
-    pool.prepare(['sealer']);
-    return worker;
-  };
-  let survivors = 0;
-  for (let round = 0; round < rounds; round += 1) {
-    const worker = host();
-    let started = false;
-    worker.onMessage = (message) => {
-      if (message.kind === 'started') started = true;
-      if (message.kind === 'failed') rig.problems.push(`round ${round}: ${message.error.message}`);
-    };
-    while (!started && !worker.hasExited) await turn();
-    const before = rig.nextCounter;
-    const endMs = performance.now() + 8 * random();
-    while (performance.now() < endMs) {
-      rig.offer(1 + Math.floor(40 * random()));
-      rig.drain();
-    }
-    if (rig.nextCounter > before) survivors += 1;
-    worker.terminate();
-    while (!worker.hasExited) {
-      rig.drain();
-      await turn();
-    }
-  }
-  const last = host();
-  for (const endMs = performance.now() + 60_000; performance.now() < endMs && !rig.isTaken; await turn()) rig.drain();
-  rig.drain();
-  last.terminate();
-  await last.exited;
-  await pool.close();
-
-  t.same(rig.problems, [], 'every counter once, every packet opens');
+  const { atWork, failures } = await cutAtRandom(rig, cutRounds, 20_261_121);
+  t.same([...failures, ...rig.problems], [], 'every counter once, every packet opens');
   const lost = Array.from({ length: rig.offered }, (_, at) => rig.seen[at] ?? 0).filter((times) => times === 0).length;
   const twice = rig.seen.filter((times) => times > 1).length;
   t.ok(lost <= rig.poisoned, `of ${rig.offered} packets ${lost} are lost, ${rig.poisoned} were fatal to two sealers`);
-  t.comment(`${rounds} deaths, ${rig.offered} packets, ${rig.nextCounter} counters, ${twice} packets sealed twice`);
-  t.ok(survivors > rounds / 4, `the sealer was at work in ${survivors} of ${rounds} rounds`);
+  t.comment(`${cutRounds} deaths, ${rig.offered} packets, ${rig.made} counters, ${twice} packets sealed twice`);
+  t.ok(atWork > cutRounds / 4, `the sealer was at work in ${atWork} of ${cutRounds} rounds`);
 });

@@ -4,27 +4,13 @@
 #include <cerrno>
 #include <cstring>
 
+#include "bind/values.h"
 #include "sys/aead.h"
 #include "sys/blake2s.h"
 #include "sys/cpu.h"
 
 namespace hawser {
 namespace {
-
-struct Bytes {
-  uint8_t* data = nullptr;
-  size_t length = 0;
-};
-
-bool bytesOf(const Napi::Value& value, Bytes& target) {
-  if (!value.IsTypedArray()) return false;
-  const Napi::TypedArray view = value.As<Napi::TypedArray>();
-  if (view.TypedArrayType() != napi_uint8_array) return false;
-  const Napi::Uint8Array bytes = view.As<Napi::Uint8Array>();
-  target.data = const_cast<uint8_t*>(bytes.Data());
-  target.length = bytes.ByteLength();
-  return true;
-}
 
 // The arguments of aeadSeal and aeadOpen: cipher, key, nonce, additional, source, target.
 struct AeadArguments {

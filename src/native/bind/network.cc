@@ -7,25 +7,11 @@
 #include <cstring>
 #include <string>
 
+#include "bind/values.h"
 #include "sys/netlink.h"
 
 namespace hawser {
 namespace {
-
-struct Bytes {
-  uint8_t* data = nullptr;
-  size_t length = 0;
-};
-
-bool bytesOf(const Napi::Value& value, Bytes& target) {
-  if (!value.IsTypedArray()) return false;
-  const Napi::TypedArray view = value.As<Napi::TypedArray>();
-  if (view.TypedArrayType() != napi_uint8_array) return false;
-  const Napi::Uint8Array bytes = view.As<Napi::Uint8Array>();
-  target.data = const_cast<uint8_t*>(bytes.Data());
-  target.length = bytes.ByteLength();
-  return true;
-}
 
 int32_t int32Of(const Napi::CallbackInfo& info, size_t index) {
   return info[index].IsNumber() ? info[index].As<Napi::Number>().Int32Value() : -1;

@@ -35,6 +35,22 @@ class Memory {
   std::vector<Napi::Reference<Napi::Uint8Array>> keep_;
 };
 
+// The bytes of a Uint8Array argument; false for anything else.
+struct Bytes {
+  uint8_t* data = nullptr;
+  size_t length = 0;
+};
+
+inline bool bytesOf(const Napi::Value& value, Bytes& target) {
+  if (!value.IsTypedArray()) return false;
+  Napi::TypedArray view = value.As<Napi::TypedArray>();
+  if (view.TypedArrayType() != napi_uint8_array) return false;
+  Napi::Uint8Array bytes = view.As<Napi::Uint8Array>();
+  target.data = bytes.Data();
+  target.length = bytes.ByteLength();
+  return true;
+}
+
 inline int32_t intOf(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Number>().Int32Value(); }
 inline double doubleOf(const Napi::CallbackInfo& info, size_t index) { return info[index].As<Napi::Number>().DoubleValue(); }
 

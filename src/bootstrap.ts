@@ -3,6 +3,8 @@
  * meanwhile this thread loads the rest of the program and reads the configuration.
  */
 import type { Role } from './actors/kit/contract.ts';
+import { formatKey } from './config/keys.ts';
+import { recallConfig, type StartConfig } from './config/recall.ts';
 import { assertLayout, loadAddon } from './native/addon.ts';
 import * as layout from './rings/layout.ts';
 import { WorkerPool } from './supervisor/worker-pool.ts';
@@ -17,11 +19,21 @@ export async function runInstance(configPath: string): Promise<number> {
   const pool = new WorkerPool(addon, {});
   for (const role of commonRoles) pool.prepare([role]);
   try {
-    const { Instance } = await import('./instance.ts');
-    const instance = new Instance(configPath, addon, pool);
+    const [{ Instance }, start] = await Promise.all([import('./instance.ts'), loadStart(configPath)]);
+    const instance = new Instance(configPath, start, addon, pool);
     await instance.run();
     return await instance.ended;
   } finally {
     await pool.close();
   }
+}
+
+/** What an earlier run of the same file has left in memory, or the file itself, whose parser is loaded only then. */
+async function loadStart(configPath: string): Promise<StartConfig> {
+  const recalled = recallConfig(configPath);
+  if (recalled !== undefined) return recalled;
+  const { loadConfigWithKeys } = await import('./config/load-keys.ts');
+  const { config, privateKey, publicKey } = loadConfigWithKeys(configPath);
+  privateKey.fill(0);
+  return { config, publicKey: formatKey(publicKey), isRecalled: false };
 }

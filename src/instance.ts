@@ -11,8 +11,7 @@ import { HawserError, messageOf } from './base/errors.ts';
 import { packageVersion } from './base/package-info.ts';
 import type { Config } from './config/config.ts';
 import { describeDiff, diffConfigs } from './config/diff.ts';
-import { formatKey } from './config/keys.ts';
-import { loadConfigWithKeys } from './config/load-keys.ts';
+import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
 import { socketPathOf } from './control/protocol.ts';
 import type { ReloadResult } from './control/supervisor-api.ts';
 import { fwmarkOf, planNetwork } from './io/network/plan.ts';
@@ -49,6 +48,7 @@ export class Instance {
   readonly #supervisor: Supervisor;
   readonly #service: ServiceManager;
   readonly #lock: InstanceLock;
+  readonly #isRecalled: boolean;
   readonly #names: EndpointNames;
   readonly #network: NetworkKeeper;
   #state: InstanceState;
@@ -56,9 +56,8 @@ export class Instance {
   #reloading: Promise<unknown> = Promise.resolve();
   #finish: (code: number) => void = () => undefined;
 
-  constructor(configPath: string, addon: Addon, pool: WorkerPool) {
-    const { config, privateKey, publicKey } = loadConfigWithKeys(configPath);
-    privateKey.fill(0);
+  constructor(configPath: string, start: StartConfig, addon: Addon, pool: WorkerPool) {
+    const { config, publicKey } = start;
     checkHost();
     this.#addon = addon;
     this.#lock = lockInstance(config.runtime.runDirectory, config.name);
@@ -90,12 +89,13 @@ export class Instance {
       note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
       onOutside: (goneAddress) => this.#onOutside(goneAddress),
     });
+    this.#isRecalled = start.isRecalled;
     this.#state = {
       config,
       topology,
       topologyVersion: 1,
       configPath,
-      publicKey: formatKey(publicKey),
+      publicKey,
       version: packageVersion(),
       startedAtMs: Date.now(),
       listenPort: 0,
@@ -135,7 +135,12 @@ export class Instance {
       this.#supervisor.note('supervisor', 'plaintext', 'NOTHING IS ENCRYPTED (HAWSER_BENCH_PLAINTEXT)', 'warn');
     const readyMs = Math.round(performance.now());
     this.#service.ready(`${this.#state.config.name} is up`);
-    this.#supervisor.note('supervisor', 'ready', `${describe(this.#state)} after ${readyMs} ms`);
+    this.#supervisor.note(
+      'supervisor',
+      'ready',
+      `${describe(this.#state)} after ${readyMs} ms${this.#isRecalled ? ', by the configuration of the run before' : ''}`,
+    );
+    rememberConfig(this.#state.configPath, this.#state.config);
     await this.#logger.open();
   }
 
@@ -162,6 +167,7 @@ export class Instance {
     this.#resources.close();
     // A control-server that was cut has left its socket.
     rmSync(socketPathFor(this.#state.config), { force: true });
+    forgetConfig(this.#state.configPath);
     this.#lock.release();
   }
 
@@ -197,12 +203,14 @@ export class Instance {
   async #reload(): Promise<ReloadResult> {
     this.#service.reloading();
     try {
+      const { loadConfigWithKeys } = await import('./config/load-keys.ts');
       const { config: wanted, privateKey } = loadConfigWithKeys(this.#state.configPath);
       privateKey.fill(0);
       const before = this.#state;
       const changes = describeDiff(diffConfigs(before.config, wanted));
       const config = keepFixed(before.config, wanted);
       await this.#change(config, plan(config, before.topology));
+      rememberConfig(before.configPath, wanted);
       for (const change of changes) this.#supervisor.note('supervisor', 'reload', change);
       return { changes };
     } finally {

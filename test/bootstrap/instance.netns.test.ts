@@ -112,9 +112,14 @@ t.test(
     t.equal(indexOf(), index);
     t.equal(routes(), running);
     const startMs = await daemon.start();
+    t.match(daemon.log(), /by the configuration of the run before/);
     t.comment(`started again and answering after ${startMs.toFixed(0)} ms`);
     t.equal(indexOf(), index, 'the same device');
     t.equal(routes(), running);
+    await daemon.stop('SIGKILL');
+    editConfig(daemon, (config) => Object.assign(config.tunnel, { mtu: 1300 }));
+    await daemon.start();
+    t.match(host.ip('link show hawser0'), /mtu 1300/, 'a file that was changed meanwhile is read');
     t.equal(await daemon.stop(), 0);
     t.same(host.snapshot(), before);
   },

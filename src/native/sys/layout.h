@@ -109,6 +109,7 @@
   X(peer, sendSlotAt, 4) \
   X(peer, pathAt, 8) \
   X(peer, lastHandshakeAt, 16) \
+  X(peer, timestampAt, 32) \
   X(peer, lastDataSentAt, 128) \
   X(peer, lastSentAt, 136) \
   X(peer, handshakeWantedAt, 144) \

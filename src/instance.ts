@@ -113,7 +113,7 @@ export class Instance {
       // A stop in the middle of the start ends the wait for threads that will never be there.
       await Promise.race([started, this.ended]);
     } catch (error) {
-      await this.stop(`failed to start: ${messageOf(error)}`, 1);
+      await this.stop('failed to start', 1);
       throw error;
     }
   }
@@ -162,7 +162,9 @@ export class Instance {
 
   /** Gives the kernel and the file system back what is ours; nothing here waits. */
   #takeBack(): void {
-    for (const warning of this.#network.remove(planNetwork(this.#state.config))) this.#logger.log('warn', {}, warning);
+    // Without the device nothing was set up, and an interface of that name is somebody else's.
+    const warnings = this.#opener.hasTun ? this.#network.remove(planNetwork(this.#state.config)) : [];
+    for (const warning of warnings) this.#logger.log('warn', {}, warning);
     this.#opener.releaseTun();
     this.#resources.close();
     // A control-server that was cut has left its socket.

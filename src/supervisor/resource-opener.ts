@@ -39,6 +39,10 @@ export class AddonOpener implements ResourceOpener {
     return this.#port;
   }
 
+  get hasTun(): boolean {
+    return this.#tunFd >= 0;
+  }
+
   open(resource: ResourcePlan): Opened {
     return resource.kind === 'tun' ? this.#openTun(resource) : this.#openUdp(resource);
   }

@@ -97,6 +97,22 @@ t.test('a second process of the same name is refused with the name and the pid o
   t.equal(await daemon.stop(), 0);
 });
 
+t.test('an instance that cannot have its device leaves the one that has it alone', options, async (t) => {
+  const { lab, host, daemon, create } = bench(t);
+  await daemon.start();
+  const running = host.snapshot();
+  const other = create({ port: 51821 });
+  const config = JSON.parse(readFileSync(other.configPath, 'utf8'));
+  const file = path.join(lab.folder, 'other.yaml');
+  writeFileSync(file, JSON.stringify({ ...config, name: 'other' }));
+  const args = ['netns', 'exec', host.namespace, process.execPath, cliProgram, 'up', file];
+  const second = spawnSync('ip', args, { encoding: 'utf8' });
+  t.equal(second.status, 1);
+  t.match(second.stderr, /Cannot open TUN device "hawser0": .*EBUSY.*choose another tunnel\.interface/);
+  t.same(host.snapshot(), running);
+  t.equal(await daemon.stop(), 0);
+});
+
 t.test(
   'after SIGKILL the device, its addresses and routes stay, and the next start takes them over',
   options,

@@ -189,7 +189,7 @@ t.test('a record on which two consumers died is skipped by the third; no other i
     const consumer = start({ ...stage, mode: 'deliver', count: records, control: cells, deliveries, throwAt });
     errors.push((await consumer.ended)?.message);
   }
-  await producer.ended;
+  await kill(producer, stage);
   t.same(errors, ['the poison record', 'the poison record', undefined]);
   t.equal(new Int32Array(stage.ring)[ring.poisonedAt >> 2], 1);
   const told = new Int32Array(deliveries);

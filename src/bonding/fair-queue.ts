@@ -19,8 +19,9 @@ export interface Entries {
 const buckets = 64;
 /** Bytes a flow may send in one round: two full packets (RFC 8290 uses one MTU; trains make it coarser anyway). */
 const quantumBytes = 3_000;
-/** The share of the stash that one peer may fill. */
+/** The share of the stash that one peer may fill, in bytes and in slots (half of the small ones): the rest is the other peers'. */
 const maxBytes = 4 << 20;
+const maxEntries = 2_048;
 
 class Bucket {
   readonly entries: number[] = [];
@@ -77,7 +78,7 @@ export class FairQueue {
   /** Takes an entry in; false when the peer's share is used up: the caller drops it, and nothing has changed. */
   push(entry: number): boolean {
     const bytes = this.#entries.bytes(entry);
-    if (this.bytes + bytes > maxBytes) return false;
+    if (this.bytes + bytes > maxBytes || this.count === maxEntries) return false;
     this.count += 1;
     this.bytes += bytes;
     if (this.#entries.trafficClass(entry) !== trafficClass.bulk) {
@@ -104,10 +105,11 @@ export class FairQueue {
     for (;;) {
       const bucket = this.#round[0];
       if (bucket === undefined) return -1;
-      if (bucket.empty) {
+      if (bucket.empty && bucket.deficit > 0) {
         bucket.active = false;
         this.#round.shift();
       } else if (bucket.deficit <= 0) {
+        // An empty bucket too: whoever sent a whole train out of turn waits its rounds before it counts as new.
         bucket.deficit += quantumBytes;
         this.#round.push(bucket);
         this.#round.shift();

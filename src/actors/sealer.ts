@@ -34,6 +34,8 @@ const framesPerTurn = 16;
 /** Largest control frame; the addon needs 16 bytes behind it. */
 const frameBytes = 2048;
 const requestSpacingUs = 1_000;
+/** What urgent classes may overdraw together: room for calls and acknowledgements, none for a flood of small packets. */
+const urgentReserveBytes = 16 * 1024;
 const ringFullRetryUs = 200;
 
 class SealerActor implements Actor {
@@ -152,7 +154,8 @@ class SealerActor implements Actor {
     if (!this.#begin(row, this.#peers.int(row, peer.sendSlotAt), kind)) return this.#wait(index, row, kind);
     const allowed = this.#allowed(row, kind);
     if (allowed <= 0 || this.#waiting.has(row)) {
-      return kind === trafficClass.bulk && this.#isMerelyBehind(row) ? 0 : this.#wait(index, row, kind);
+      const mayStay = kind === trafficClass.bulk || allowed <= 0;
+      return mayStay && this.#isMerelyBehind(row) ? 0 : this.#wait(index, row, kind);
     }
     const run = this.#runLength(index, count, kind, allowed);
     const segments = this.#native.sealTrains(index, run, this.#segmentBudget(at, allowed));
@@ -218,7 +221,7 @@ class SealerActor implements Actor {
   /** Bytes that may be sealed for the peer's path now. Urgent classes may overdraw: they are small, and must not wait for bulk. */
   #allowed(row: number, kind: number): number {
     const allowed = this.#credits.allowed(this.#peers.int(row, peer.pathAt), this.#nowUs);
-    return kind === trafficClass.bulk ? allowed : Math.max(allowed, this.#mtu);
+    return kind === trafficClass.bulk ? allowed : allowed + urgentReserveBytes;
   }
 
   #isMerelyBehind(row: number): boolean {

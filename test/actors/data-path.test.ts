@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import t from 'tap';
 import { loadAddon } from '../../src/native/addon.ts';
-import { peer, session } from '../../src/rings/layout.ts';
+import { path, peer, session } from '../../src/rings/layout.ts';
 import { foldedSum, tcpTrain, transportSum, udpPacket } from '../support/packets.ts';
 import { rope } from '../support/rope.ts';
 
@@ -119,4 +119,22 @@ t.test('counters are taken before sealing and never twice', async (t) => {
   }
   const counter = new DataView(a.sessions.bytes.buffer).getBigUint64(a.sessions.at(0) + session.sendCounterAt, true);
   t.equal(counter, 10n);
+});
+
+t.test('small packets overdraw the credit of a path by their reserve, and no more', async (t) => {
+  const { a, turn, close } = await rope();
+  t.teardown(close);
+  const offerAll = (): void => {
+    for (let number = 0; number < 200; number += 1)
+      t.ok(a.offer(udpPacket({ source: [10, 9, 0, 1], payloadBytes: 200 }), new Uint8Array(10)));
+  };
+  // As much as the path's limit can be is under way: only the reserve is left.
+  a.paths.setNumber(0, path.sentBytesAt, -512 * 1024);
+  offerAll();
+  turn();
+  const bytes = a.peers.number(0, peer.sentBytesAt);
+  t.ok(bytes > 4_000 && bytes < 2 * 16 * 1024, `${bytes} bytes sealed`);
+  a.paths.setNumber(0, path.sentBytesAt, a.paths.number(0, path.sealedBytesAt));
+  for (let round = 0; round < 40; round += 1) turn();
+  t.equal(a.peers.number(0, peer.sentPacketsAt), 200, 'the rest waited, and goes when there is credit');
 });

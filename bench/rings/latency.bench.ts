@@ -21,6 +21,8 @@ import {
 const ringBytes = 1 << 16;
 const payloadBytes = 16;
 const wakeCount = 2000;
+/** Records that come while the thread still loads its modules and compiles: waits of milliseconds that are no wake-ups. */
+const warmCount = 1000;
 /** Long enough for the consumer to be parked again before the next record. */
 const wakePauseUs = 300;
 
@@ -71,8 +73,8 @@ function sleepAndMeasure(data: EchoData): void {
   const spot = new ParkingSpot(data.bell);
   const armed = new Uint8Array(data.bell);
   const none = new Int32Array(0);
-  const latenciesUs = new Float64Array(wakeCount);
-  for (let count = 0; count < wakeCount; ) {
+  const latenciesUs = new Float64Array(warmCount + wakeCount);
+  for (let count = 0; count < latenciesUs.length; ) {
     spot.arm();
     if (input.peek() < 0) addon.wait(data.bellFd, armed, none, addon.nowUs() + 50_000);
     const nowUs = addon.nowUs();
@@ -84,7 +86,7 @@ function sleepAndMeasure(data: EchoData): void {
     }
     input.release();
   }
-  new Float64Array(data.back, 0, wakeCount).set(latenciesUs.sort());
+  new Float64Array(data.back, 0, wakeCount).set(latenciesUs.subarray(warmCount).sort());
 }
 
 function startWorker(data: EchoData): Worker {
@@ -132,7 +134,7 @@ async function measureWakeUps(): Promise<void> {
   await once(worker, 'online');
   const output = new RingProducer(there, new Doorbell(bell, bellFd, addon));
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let i = 0; i < wakeCount; i += 1) {
+  for (let i = 0; i < warmCount + wakeCount; i += 1) {
     Atomics.wait(pause, 0, 0, wakePauseUs / 1000);
     const at = output.claim(payloadBytes);
     output.view.setFloat64(at, addon.nowUs(), true);

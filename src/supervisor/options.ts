@@ -26,7 +26,7 @@ export interface SupervisorOptions {
 
 export const supervisorDefaults: SupervisorOptions = {
   intensity: { count: 20, periodMs: 10_000 },
-  startLimitMs: 10_000,
+  startLimitMs: 20_000,
   terminateLimitMs: 2000,
   tickMs: 50,
   lateTickMs: 250,

@@ -1,5 +1,6 @@
 /** What every bench shares: one line a figure, one process a configuration, pairs taken A B A B with their spread. */
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -91,6 +92,23 @@ export function comparePairs(
   report(name, { ...parameters, side: theirs.label, spread: spread(b) }, median(b), unit);
   const ratio = { ...parameters, side: `${ours.label}/${theirs.label}`, pairs: pairCount, spread: spread(ratios) };
   report(name, ratio, median(ratios), 'x');
+}
+
+/** Values of ours, and beside them, taken in turn with them, the peer's if there is one. */
+export function reportColumns(name: string, parameters: Parameters, unit: string, columns: readonly number[][]): void {
+  const [ours = [], theirs] = columns;
+  if (theirs === undefined) {
+    report(name, { ...parameters, side: 'hawser', spread: spread(ours) }, median(ours), unit);
+    return;
+  }
+  const next = (values: number[]) => () => values.shift() ?? Number.NaN;
+  const side = { label: 'hawser', take: next(ours) };
+  comparePairs(name, parameters, unit, side, { label: 'wireguard-go', take: next(theirs) });
+}
+
+/** Waits until a process has ended; it may have before. */
+export async function exited(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
 /** Compiles a C file that lies beside the bench's source; the caller removes the folder through `remove`. */

@@ -1,7 +1,6 @@
 /** Goodput that is left beside a flood of forged messages on the server's port, against wireguard-go under the same flood. */
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { comparePairs, compileTwin, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';
+import { compileTwin, exited, pairCount, reportColumns, runSeconds } from '../support/bench.ts';
 import { hasPeer, measureTcp, type Tunnel, Wire } from './tunnels.ts';
 
 const seconds = Math.max(3, runSeconds);
@@ -13,7 +12,7 @@ async function goodputBesideFlood(wire: Wire, program: string, tunnel: Tunnel): 
   const flood = wire.a.spawn(program, args, { stdio: 'ignore' });
   await sleep(1000);
   const { gbps } = measureTcp(wire, tunnel, 'up', seconds);
-  if (flood.exitCode === null) await once(flood, 'exit');
+  await exited(flood);
   return gbps;
 }
 
@@ -29,16 +28,8 @@ try {
     for (const tunnel of tunnels) results.get(tunnel)?.push(await goodputBesideFlood(wire, twin.program, tunnel));
   }
   const parameters = { mode: 'wire-honest', placement: 'dedicated', cipher: 'chacha20-poly1305', floodPps };
-  const [ours, theirs] = tunnels;
-  if (ours !== undefined && theirs !== undefined) {
-    const next = (tunnel: Tunnel) => () => results.get(tunnel)?.shift() ?? Number.NaN;
-    const side = { label: 'hawser', take: next(ours) };
-    comparePairs('tunnel-under-flood', parameters, 'Gbit/s', side, { label: theirs.label, take: next(theirs) });
-  } else {
-    for (const values of results.values()) {
-      report('tunnel-under-flood', { ...parameters, side: 'hawser', spread: spread(values) }, median(values), 'Gbit/s');
-    }
-  }
+  const columns = tunnels.map((tunnel) => results.get(tunnel) ?? []);
+  reportColumns('tunnel-under-flood', parameters, 'Gbit/s', columns);
 } finally {
   await wire.lab.close();
   twin.remove();

@@ -1,19 +1,11 @@
-/**
- * Small packets and latency against wireguard-go: the highest rate of 64- and 512-byte packets that arrives (loss of at most
- * 0.1 %), and the round trip that a tunnel adds to the wire's, idle and beside TCP at 80 % of the slower tunnel's goodput.
- */
-import { once } from 'node:events';
+/** Small packets against wireguard-go: the highest rate of 64- and 512-byte packets that arrives, with a loss of at most 0.1 %. */
 import readline from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { comparePairs, compileTwin, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';
-import { hasPeer, measureTcp, type Placement, type Tunnel, Wire } from './tunnels.ts';
+import { compileTwin, exited, pairCount, reportColumns, runSeconds } from '../support/bench.ts';
+import { hasPeer, type Placement, type Tunnel, Wire } from './tunnels.ts';
 
 const lossLimit = 0.001;
 /** IPv4 and UDP headers: a packet of 64 bytes inside the tunnel has 36 of payload. */
 const headerBytes = 28;
-const pingIntervalUs = 1000;
-const pingCount = 5000;
-const loadShare = 0.8;
 
 let program = '';
 let nextPort = 20_000;
@@ -28,7 +20,7 @@ async function lossAt(wire: Wire, tunnel: Tunnel, payloadBytes: number, pps: num
   const args = ['send', tunnel.target, String(nextPort), String(payloadBytes), String(pps), String(runSeconds)];
   const sender = wire.a.spawn(program, args, { stdio: 'ignore' });
   const { value } = await lines.next();
-  if (sender.exitCode === null) await once(sender, 'exit');
+  await exited(sender);
   const [received = 0] = JSON.parse(String(value)) as number[];
   return Math.max(0, 1 - received / (pps * runSeconds));
 }
@@ -59,67 +51,6 @@ async function measureRates(wire: Wire, words: Record<string, string>, tunnels: 
   }
 }
 
-async function roundTrips(wire: Wire, tunnel: Tunnel): Promise<readonly number[]> {
-  nextPort += 1;
-  const echo = wire.b.spawn(program, ['echo', String(nextPort)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  if (echo.stdout === null) throw new Error('echo without a pipe');
-  await once(echo.stdout, 'data');
-  const args = ['ping', tunnel.target, String(nextPort), String(pingIntervalUs), String(pingCount)];
-  const child = wire.a.spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  await once(child, 'close');
-  echo.kill('SIGKILL');
-  return JSON.parse(text) as number[];
-}
-
-/** What the tunnel adds to the wire's round trip, p50, p99, p99.9 in microseconds. */
-async function addedLatency(wire: Wire, tunnel: Tunnel, loadMbit: number): Promise<readonly number[]> {
-  const bare = await roundTrips(wire, wire.bare);
-  const seconds = String(Math.ceil((pingCount * pingIntervalUs) / 1e6) + 2);
-  const args = ['-C', 'cubic', '-t', seconds, '-b', `${Math.round(loadMbit)}M`, '-c', tunnel.target];
-  const load = loadMbit > 0 ? wire.a.spawn('iperf3', args, { stdio: 'ignore' }) : undefined;
-  if (load !== undefined) await sleep(1000);
-  const trips = await roundTrips(wire, tunnel);
-  if (load !== undefined && load.exitCode === null) await once(load, 'exit');
-  return [0, 1, 2].map((i) => (trips[i] ?? Number.NaN) - (bare[i] ?? Number.NaN));
-}
-
-async function measureLatencies(wire: Wire, words: Record<string, string>, tunnels: readonly Tunnel[]): Promise<void> {
-  for (const load of ['idle', '80%']) {
-    const figures = new Map<Tunnel, (readonly number[])[]>(tunnels.map((tunnel) => [tunnel, []]));
-    // The same load for both: a share of what the slower one carries.
-    const slowest = Math.min(...tunnels.map((tunnel) => measureTcp(wire, tunnel, 'up', 3).gbps));
-    const loadMbit = load === 'idle' ? 0 : slowest * 1000 * loadShare;
-    for (let pair = 0; pair < pairCount; pair += 1) {
-      for (const tunnel of tunnels) figures.get(tunnel)?.push(await addedLatency(wire, tunnel, loadMbit));
-    }
-    for (const [index, quantile] of ['p50', 'p99', 'p99.9'].entries()) {
-      const columns = tunnels.map((tunnel) => (figures.get(tunnel) ?? []).map((row) => row[index] ?? Number.NaN));
-      reportColumns('tunnel-added-latency', { ...words, load, quantile }, 'us', columns);
-    }
-  }
-}
-
-/** Ours, and beside it the peer's if there is one. */
-function reportColumns(
-  name: string,
-  parameters: Record<string, string>,
-  unit: string,
-  columns: readonly number[][],
-): void {
-  const [ours = [], theirs] = columns;
-  if (theirs === undefined) {
-    report(name, { ...parameters, side: 'hawser', spread: spread(ours) }, median(ours), unit);
-    return;
-  }
-  const next = (values: number[]) => () => values.shift() ?? Number.NaN;
-  const side = { label: 'hawser', take: next(ours) };
-  comparePairs(name, parameters, unit, side, { label: 'wireguard-go', take: next(theirs) });
-}
-
 const twin = compileTwin('tunnel/load.c');
 program = twin.program;
 const isCompared = hasPeer();
@@ -131,7 +62,6 @@ for (const placement of ['dedicated', 'compact'] satisfies Placement[]) {
     if (isCompared) tunnels.push(await wire.startWireguardGo());
     const words = { mode: 'wire-honest', placement, cipher: 'chacha20-poly1305' };
     await measureRates(wire, words, tunnels);
-    await measureLatencies(wire, words, tunnels);
   } finally {
     await wire.lab.close();
   }

@@ -24,6 +24,7 @@ interface Sample {
 }
 
 function sample(daemon: Daemon): Sample {
+  if (!daemon.isRunning) throw new Error(`hawser "${daemon.name}" ended by itself: ${daemon.log().slice(-4000)}`);
   const [, kilobytes = '0'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8')) ?? [];
   return { residentBytes: Number(kilobytes) * 1024, descriptors: readdirSync(`/proc/${daemon.pid}/fd`).length };
 }
@@ -40,10 +41,12 @@ t.test(`${minutes} minutes at full rate leave memory and descriptors flat, and n
       await sleep(sampleMs);
     }
   })();
+  // A sample fails when a daemon is gone; the stream that runs then would wait for ever.
+  const failed = sampled.then(() => new Promise<never>(() => undefined));
   let [streams, broken, ms] = [0, 0, 0];
   while (performance.now() < endMs) {
     const move = streams % 2 === 0 ? pull : push;
-    const result = await move(hosts.a, inside.b4, 7000, transferBytes);
+    const result = await Promise.race([move(hosts.a, inside.b4, 7000, transferBytes), failed]);
     streams += 1;
     ms += result.ms;
     if (!result.isIntact) broken += 1;

@@ -4,10 +4,17 @@ import path from 'node:path';
 import process from 'node:process';
 
 /** command → Debian package that brings it. */
-const packages = { ip: 'iproute2', tc: 'iproute2', ping: 'iputils-ping', ethtool: 'ethtool', iperf3: 'iperf3' };
+const packages = {
+  ip: 'iproute2',
+  tc: 'iproute2',
+  ping: 'iputils-ping',
+  nft: 'nftables',
+  ethtool: 'ethtool',
+  iperf3: 'iperf3',
+};
 const needs = {
-  demo: { commands: ['ip'], root: true },
-  test: { commands: ['ip', 'tc', 'ping'], root: false },
+  demo: { commands: ['ip', 'tc', 'ping'], root: true },
+  test: { commands: ['ip', 'tc', 'ping', 'nft'], root: false },
   bench: { commands: ['ip', 'ping', 'ethtool', 'iperf3'], root: true },
 };
 

@@ -173,6 +173,8 @@ class RingConsumer : public RingEnd {
     cell<int32_t>(base_, layout::ring_busyAt) = 1;
   }
   void end() { cell<int32_t>(base_, layout::ring_busyAt) = 0; }
+  // A predecessor died in a batch, at a record that only batches of one will find out.
+  bool isSuspicious() const { return suspicious_; }
 
   uint32_t usedBytes() const { return static_cast<uint32_t>(word(base_, layout::ring_tailAt).load(std::memory_order_relaxed)) - head_; }
 
@@ -183,6 +185,7 @@ class RingConsumer : public RingEnd {
     int32_t& busy = cell<int32_t>(base_, layout::ring_busyAt);
     if (busy == 0) return;
     busy = 0;
+    suspicious_ = true;
     int32_t& suspect = cell<int32_t>(base_, layout::ring_suspectAt);
     int32_t& crashes = cell<int32_t>(base_, layout::ring_crashesAt);
     const int32_t working = cell<int32_t>(base_, layout::ring_workingAt);
@@ -201,6 +204,7 @@ class RingConsumer : public RingEnd {
   int32_t type_ = 0;
   uint32_t poisonAt_ = 0;
   bool hasPoison_ = false;
+  bool suspicious_ = false;
 };
 
 }  // namespace hawser

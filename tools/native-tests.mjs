@@ -10,7 +10,16 @@ const root = path.resolve(import.meta.dirname, '..');
 const tests = path.join(root, 'test/native');
 const sys = path.join(root, 'src/native/sys');
 const compiler = process.env.CXX ?? 'g++';
-const common = ['-std=c++20', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-fno-omit-frame-pointer', '-fno-exceptions'];
+const common = [
+  '-std=c++20',
+  '-O1',
+  '-g1',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-fno-omit-frame-pointer',
+  '-fno-exceptions',
+];
 const includes = ['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(root, 'src/native')];
 /** What is under test; `stub/aead.cc` stands in for the file that needs OpenSSL. */
 const tested = ['checksum', 'coalesce', 'link_receive', 'link_send', 'open', 'seal', 'segment', 'tun'];

@@ -101,7 +101,7 @@ export const received = {
   payloadAt: 80,
 } as const;
 
-/** One run of equal sealed packets in the log, with one short tail. 40 bytes. */
+/** One run of equal sealed packets in the log, with one short tail. */
 export const descriptor = {
   /** i32: where the first begins, in units of `log.unitBytes`, modulo 2^32. */
   positionAt: 0,
@@ -116,7 +116,9 @@ export const descriptor = {
   slotAt: 32,
   /** i32: bytes of all packets. */
   lengthAt: 36,
-  bytes: 40,
+  /** i32: packets of `segmentBytes` to pass over at the position, when part of an older run goes out again. */
+  skipAt: 40,
+  bytes: 48,
 } as const;
 
 /** Header of a datagram to send as it is (handshakes). */
@@ -131,7 +133,52 @@ export const outgoing = {
 } as const;
 
 /** Header of an inner frame on its way to or from the sealed form. */
-export const frame = { peerAt: 0, slotAt: 4, lengthAt: 8, classAt: 12, timeAt: 16, payloadAt: 32 } as const;
+export const frame = {
+  peerAt: 0,
+  slotAt: 4,
+  lengthAt: 8,
+  classAt: 12,
+  timeAt: 16,
+  /** i32: row of the path it came by or shall leave by; see `framePath`. */
+  pathAt: 24,
+  payloadAt: 32,
+} as const;
+
+/** Values of `frame.pathAt` that are no row. */
+export const framePath = {
+  /** Came by no path we know; or the sealer shall choose the best. */
+  any: -1,
+  /** The best path and one other. */
+  two: -2,
+} as const;
+
+/**
+ * REPORT, a control frame (docs/wire-format.md): header, `sections` sections, `words` words of bitmap. Integers little-endian.
+ */
+export const report = {
+  sectionsAt: 2,
+  flagsAt: 3,
+  /** u32: the reporter's own receiver index of the session whose counters it reports (the ChaCha20-Poly1305 one). */
+  receiverIndexAt: 4,
+  /** u64: largest counter accepted plus one. */
+  nextAt: 8,
+  /** u16: words of 64 bits; bit j of word i stands for counter next - 1 - (64 i + j). */
+  wordsAt: 16,
+  /** u32: microseconds of the reporter's clock when it was written, modulo 2^32. */
+  timeAt: 20,
+  headerBytes: 24,
+  // within a section
+  /** u32: low 24 bits next - 1 - (largest counter that came by this path), high 8 bits the reporter's number of the path. */
+  backAt: 0,
+  /** u32: microseconds of the same clock when that one arrived at the kernel. */
+  arrivalAt: 4,
+  /** u32 each: packets and bytes (UDP payload) that ever came by it, modulo 2^32. */
+  packetsAt: 8,
+  bytesAt: 12,
+  sectionBytes: 16,
+  maxSections: 32,
+  maxWords: 128,
+} as const;
 
 /**
  * The sealed log: a circular arena of sealed packets. One writer (the sealer); readers check a position before use.
@@ -228,6 +275,8 @@ export const peer = {
   droppedPacketsAt: 160,
   sentPacketsAt: 168,
   sentBytesAt: 176,
+  /** f64: packets that went out again on another path. */
+  resentPacketsAt: 184,
   // opener
   lastDataReceivedAt: 256,
   lastReceivedAt: 264,
@@ -235,10 +284,22 @@ export const peer = {
   receivedBytesAt: 280,
   replayedPacketsAt: 288,
   rejectedPacketsAt: 296,
+  /** i32: packets held until those before them come. */
+  heldPacketsAt: 304,
+  /** f64: packets that were not waited for any longer. */
+  givenUpPacketsAt: 312,
+  /** f64: microseconds a gap in the bulk class is held open now. */
+  reorderDeadlineUsAt: 320,
+  /** f64: packets rebuilt from parity. */
+  rebuiltPacketsAt: 328,
 } as const;
 
-/** Path table: one row a path = link × transport × endpoint. Writer: session-manager, but for the columns named. */
+/**
+ * Path table: one row a path = link × transport × endpoint; `rowsPerPeer` rows for each row of the peer table. `versionAt` goes up
+ * whenever a path appears, goes, or changes its state or place. Writer: session-manager, but for the columns named.
+ */
 export const path = {
+  rowsPerPeer: 32,
   magic: 0x48504154,
   magicAt: 0,
   rowsAt: 4,
@@ -257,9 +318,30 @@ export const path = {
   interfaceAt: 52,
   /** 16 bytes: source address to send from (IPv4 in the first 4); zero = the kernel chooses. */
   localAt: 56,
+  /** f64 CLOCK_BOOTTIME microseconds: the peer proved that it is there (challenge and response). */
+  provenUsAt: 72,
   // sealer
   /** f64: bytes handed to the link. */
   sealedBytesAt: 128,
+  /** i32 each: state and reason of `bonding/path-life.ts`. */
+  lifeAt: 136,
+  reasonAt: 140,
+  /** f64 each, what feedback and probes say; 0 = unknown. Times in microseconds, loss 0 to 1, rates in bits a second. */
+  smoothedRttUsAt: 144,
+  minRttUsAt: 152,
+  jitterUsAt: 160,
+  lossAt: 168,
+  rateBpsAt: 176,
+  inFlightBytesAt: 184,
+  queueDelayUsAt: 192,
+  /** f64 CLOCK_BOOTTIME microseconds of the last change of `lifeAt`. */
+  changedUsAt: 200,
+  lostPacketsAt: 208,
+  resentPacketsAt: 216,
+  scheduledPacketsAt: 224,
+  /** f64 CLOCK_BOOTTIME microseconds: the peer last acknowledged something sent by it. */
+  lastProgressUsAt: 232,
+  paceBpsAt: 240,
   // wan-link
   /** f64: bytes given to the kernel, dropped late, and refused by it. */
   sentBytesAt: 256,
@@ -270,9 +352,14 @@ export const path = {
   receivedBytesAt: 384,
   receivedPacketsAt: 392,
   lastReceivedAt: 400,
+  /** Largest counter that came by it: its key slot (i32), the counter (u64), when the kernel received it (f64, CLOCK_REALTIME us). */
+  largestSlotAt: 408,
+  largestAt: 416,
+  largestTimeUsAt: 424,
 } as const;
 
-export const pathState = { free: 0, up: 1, down: 2 } as const;
+/** `up`: may carry data. `down`: withdrawn (interface down, address gone, disabled). `unproven`: control frames only. */
+export const pathState = { free: 0, up: 1, down: 2, unproven: 3 } as const;
 export const transport = { udp: 0, faketcp: 1, relay: 2 } as const;
 
 /** Link table: one row a link. Writer: the wan-link of that row. */

@@ -17,6 +17,7 @@ import type { SealerSettings } from '../actors/sealer.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
+import { path } from '../rings/layout.ts';
 import { groupThreads } from './placement.ts';
 
 const kib = 1024;
@@ -204,6 +205,7 @@ function planRings(links: readonly string[]): RingPlan[] {
     ring('session-manager.frames -> sealer.frames', ringBytes.frames),
     ring('sealer.requests -> session-manager.requests', ringBytes.requests),
     ring('opener.events -> session-manager.events', ringBytes.frames),
+    ring('opener.reports -> sealer.reports', ringBytes.frames),
   ];
 }
 
@@ -248,7 +250,7 @@ function planMemory(config: Config, peers: number): MemoryPlan {
     sessionSlots: peerRows * slotsPerPeer,
     windowBits: Math.ceil(config.runtime.replayWindow / 64) * 64 + windowSlackBits,
     peerRows,
-    pathRows: peerRows * linkRows,
+    pathRows: peerRows * path.rowsPerPeer,
     linkRows,
   };
 }

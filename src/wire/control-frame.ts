@@ -10,7 +10,18 @@
  */
 import { assert } from '../base/assert.ts';
 
-export const controlKind = { hello: 1 } as const;
+export const controlKind = {
+  hello: 1,
+  /** Acknowledgement of counters (`report` of rings/layout.ts). */
+  report: 2,
+  /** Proof that an address is the peer's: 8 random bytes, padded to full size, come back by the path they arrived by. */
+  challenge: 3,
+  response: 4,
+  /** Is this path alive, and how long is it? */
+  probe: 5,
+  probeReply: 6,
+  parity: 7,
+} as const;
 export const helloBytes = 12;
 /** Of this implementation. A higher one keeps the meaning of what is here. */
 export const helloVersion = 1;
@@ -19,6 +30,10 @@ export const capability = {
   controlFrames: 1 << 0,
   /** Opens AES-256-GCM under the receiver index it announces. */
   aes256gcm: 1 << 1,
+  /** Reads and writes REPORT, CHALLENGE, RESPONSE, PROBE and PROBE REPLY: may be reached by many paths at once. */
+  paths: 1 << 2,
+  /** Rebuilds packets from PARITY. */
+  fec: 1 << 3,
 } as const;
 
 const kindAt = 1;

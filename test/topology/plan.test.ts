@@ -80,7 +80,7 @@ t.test('planTopology()', async (t) => {
     ]);
     t.equal(new Set(ends).size, ends.length);
     for (const ring of topology.rings) t.ok(ids.has(ring.from.actor) && ids.has(ring.to.actor), ring.name);
-    t.equal(topology.rings.length, 5 + 2 * 4);
+    t.equal(topology.rings.length, 6 + 2 * 4);
     const received = topology.rings.find((ring) => ring.name === 'wan-link.lte.received -> opener.received.lte');
     t.match(received, {
       from: { actor: 'wan-link.lte', port: 'received' },

@@ -36,7 +36,8 @@
   X(descriptor, counterAt, 24) \
   X(descriptor, slotAt, 32) \
   X(descriptor, lengthAt, 36) \
-  X(descriptor, bytes, 40) \
+  X(descriptor, skipAt, 40) \
+  X(descriptor, bytes, 48) \
   X(doorbell, armedAt, 0) \
   X(doorbell, mailAt, 64) \
   X(doorbell, bytes, 128) \
@@ -45,7 +46,10 @@
   X(frame, lengthAt, 8) \
   X(frame, classAt, 12) \
   X(frame, timeAt, 16) \
+  X(frame, pathAt, 24) \
   X(frame, payloadAt, 32) \
+  X(framePath, any, -1) \
+  X(framePath, two, -2) \
   X(link, magic, 1212960331) \
   X(link, magicAt, 0) \
   X(link, rowsAt, 4) \
@@ -73,6 +77,7 @@
   X(outgoing, interfaceAt, 48) \
   X(outgoing, lengthAt, 52) \
   X(outgoing, payloadAt, 64) \
+  X(path, rowsPerPeer, 32) \
   X(path, magic, 1213219156) \
   X(path, magicAt, 0) \
   X(path, rowsAt, 4) \
@@ -88,7 +93,23 @@
   X(path, sockaddrAt, 24) \
   X(path, interfaceAt, 52) \
   X(path, localAt, 56) \
+  X(path, provenUsAt, 72) \
   X(path, sealedBytesAt, 128) \
+  X(path, lifeAt, 136) \
+  X(path, reasonAt, 140) \
+  X(path, smoothedRttUsAt, 144) \
+  X(path, minRttUsAt, 152) \
+  X(path, jitterUsAt, 160) \
+  X(path, lossAt, 168) \
+  X(path, rateBpsAt, 176) \
+  X(path, inFlightBytesAt, 184) \
+  X(path, queueDelayUsAt, 192) \
+  X(path, changedUsAt, 200) \
+  X(path, lostPacketsAt, 208) \
+  X(path, resentPacketsAt, 216) \
+  X(path, scheduledPacketsAt, 224) \
+  X(path, lastProgressUsAt, 232) \
+  X(path, paceBpsAt, 240) \
   X(path, sentBytesAt, 256) \
   X(path, lateBytesAt, 264) \
   X(path, refusedBytesAt, 272) \
@@ -96,9 +117,13 @@
   X(path, receivedBytesAt, 384) \
   X(path, receivedPacketsAt, 392) \
   X(path, lastReceivedAt, 400) \
+  X(path, largestSlotAt, 408) \
+  X(path, largestAt, 416) \
+  X(path, largestTimeUsAt, 424) \
   X(pathState, free, 0) \
   X(pathState, up, 1) \
   X(pathState, down, 2) \
+  X(pathState, unproven, 3) \
   X(peer, magic, 1213220178) \
   X(peer, magicAt, 0) \
   X(peer, rowsAt, 4) \
@@ -118,12 +143,17 @@
   X(peer, droppedPacketsAt, 160) \
   X(peer, sentPacketsAt, 168) \
   X(peer, sentBytesAt, 176) \
+  X(peer, resentPacketsAt, 184) \
   X(peer, lastDataReceivedAt, 256) \
   X(peer, lastReceivedAt, 264) \
   X(peer, receivedPacketsAt, 272) \
   X(peer, receivedBytesAt, 280) \
   X(peer, replayedPacketsAt, 288) \
   X(peer, rejectedPacketsAt, 296) \
+  X(peer, heldPacketsAt, 304) \
+  X(peer, givenUpPacketsAt, 312) \
+  X(peer, reorderDeadlineUsAt, 320) \
+  X(peer, rebuiltPacketsAt, 328) \
   X(received, sockaddrAt, 0) \
   X(received, linkAt, 28) \
   X(received, localAt, 32) \
@@ -143,6 +173,20 @@
   X(recordType, frameIn, 7) \
   X(recordType, roamed, 8) \
   X(recordType, handshakeWanted, 9) \
+  X(report, sectionsAt, 2) \
+  X(report, flagsAt, 3) \
+  X(report, receiverIndexAt, 4) \
+  X(report, nextAt, 8) \
+  X(report, wordsAt, 16) \
+  X(report, timeAt, 20) \
+  X(report, headerBytes, 24) \
+  X(report, backAt, 0) \
+  X(report, arrivalAt, 4) \
+  X(report, packetsAt, 8) \
+  X(report, bytesAt, 12) \
+  X(report, sectionBytes, 16) \
+  X(report, maxSections, 32) \
+  X(report, maxWords, 128) \
   X(ring, magic, 1213353543) \
   X(ring, magicAt, 0) \
   X(ring, capacityAt, 4) \

@@ -139,7 +139,8 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
   const bool several = cell<uint32_t>(descriptor, layout::descriptor_countAt) > 1;
   const auto segmentBytes = static_cast<uint16_t>(several ? cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt) : 0);
   message.descriptor = descriptor;
-  message.bytes = {log_.at(position), length};
+  const uint32_t skip = cell<uint32_t>(descriptor, layout::descriptor_skipAt) * cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt);
+  message.bytes = {log_.at(position) + skip, length};
   msghdr& header = headers_[index].msg_hdr;
   header = {};
   header.msg_name = &message.address;

@@ -114,6 +114,7 @@ void Sealer::finishDescriptor() {
     cell<uint64_t>(descriptor_, layout::descriptor_counterAt) = firstCounter_;
     cell<int32_t>(descriptor_, layout::descriptor_slotAt) = order_.slot;
     cell<uint32_t>(descriptor_, layout::descriptor_lengthAt) = used_;
+    cell<uint32_t>(descriptor_, layout::descriptor_skipAt) = 0;
     link_->commit(layout::descriptor_bytes, layout::recordType_descriptor);
     sealedBytes_ += used_;
   }

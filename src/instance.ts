@@ -287,7 +287,7 @@ function plan(config: Config, previous?: Topology): Topology {
 
 /** Tables are made once, with spare rows. */
 function checkRoom({ memory, peers, links }: Topology): void {
-  const isFull = peers.some(({ row }) => row >= memory.peerRows) || links.length > memory.linkRows;
+  const isFull = peers.some(({ row }) => row >= memory.peerRows) || links.some(({ row }) => row >= memory.linkRows);
   if (!isFull) return;
   const message = `The running instance has room for ${memory.peerRows} peers and ${memory.linkRows} links`;
   throw new HawserError('CONFIG', message, 'restart the instance to make room');

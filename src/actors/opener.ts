@@ -15,7 +15,7 @@ export const definition: ActorDefinition = {
 
 /** `settings` of the opener's spec. */
 export interface OpenerSettings {
-  /** Names of the links, in the order of the link table: the ports `received.<name>`. */
+  /** Names of the links: the ports `received.<name>`. What comes by them says the row of its link itself. */
   readonly links: readonly string[];
   /** The TUN takes UDP super-packets. */
   readonly joinUdp: boolean;

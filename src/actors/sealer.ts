@@ -21,10 +21,24 @@ export const definition: ActorDefinition = {
   start: (context) => new SealerActor(context),
 };
 
+export interface SealerLink {
+  /** Of the link table. */
+  readonly row: number;
+  /** Its port is `descriptors.<name>`. */
+  readonly name: string;
+  /** Configured upper bound, 0 = none. */
+  readonly rateBps: number;
+  /** The lowest is preferred. */
+  readonly priority: number;
+  /** Share of the traffic in mode `weighted`. */
+  readonly weight: number;
+  readonly role: 'always' | 'backup' | 'metered';
+}
+
 /** `settings` of the sealer's spec. */
 export interface SealerSettings {
-  /** In the order of the link table: the ports `descriptors.<name>`. */
-  readonly links: readonly { readonly name: string; readonly rateBps: number }[];
+  /** In the order of their rows, which may have gaps. */
+  readonly links: readonly SealerLink[];
   /** The tunnel's MTU: padding never goes beyond it. */
   readonly mtu: number;
 }
@@ -46,6 +60,8 @@ class SealerActor implements Actor {
   readonly #peers: RowTable;
   readonly #credits: PathCredits;
   readonly #waiting: WaitingRoom;
+  /** Row of the link table → index of its descriptor ring. */
+  readonly #portOf: (number | undefined)[] = [];
   readonly #frames: RingConsumer;
   readonly #requests: RingProducer;
   readonly #requestedUs: number[] = [];
@@ -75,8 +91,8 @@ class SealerActor implements Actor {
       stash: bytesOf(spec, 'stash'),
       facts: new Uint8Array(this.#facts.buffer),
     });
-    const rates = settings.links.map((one) => one.rateBps);
-    this.#credits = new PathCredits(context, rates);
+    for (const [port, one] of settings.links.entries()) this.#portOf[one.row] = port;
+    this.#credits = new PathCredits(context, new Map(settings.links.map((one) => [one.row, one.rateBps])));
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
   }
 
@@ -232,8 +248,10 @@ class SealerActor implements Actor {
   #begin(row: number, slot: number, kind: number): boolean {
     const pathRow = this.#peers.int(row, peer.pathAt);
     if (slot >= 0 && pathRow >= 0) {
-      const linkRow = this.#credits.linkOf(pathRow);
-      if (this.#native.begin(slot, pathRow, kind, this.#mtu, this.#nowUs, linkRow) === 0) return true;
+      // A path of a link that is being removed has no ring.
+      const port = this.#portOf[this.#credits.linkOf(pathRow)];
+      if (port === undefined) return false;
+      if (this.#native.begin(slot, pathRow, kind, this.#mtu, this.#nowUs, port) === 0) return true;
       this.#throughput.count(sealerCounters.sealFailed, 1);
     }
     this.#wantHandshake(row);

@@ -13,7 +13,7 @@ import type {
   Topology,
 } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
-import type { SealerSettings } from '../actors/sealer.ts';
+import type { SealerLink, SealerSettings } from '../actors/sealer.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
@@ -99,15 +99,15 @@ function assignPeers(config: Config, previous: Topology | undefined): PeerRow[] 
   return config.peers.map((peer, index) => ({ row: rows[index] ?? 0, name: peer.name, publicKey: peer.publicKey }));
 }
 
-/** Rows of links have no gaps, because the sealer's and the opener's ports are counted by them; most links keep theirs. */
+/** Rows have gaps where links went, so that nothing that is known of the others moves; a row set free rests as a peer's does. */
 function assignLinks(config: Config, previous: Topology | undefined): LinkRow[] {
-  const kept = previous?.links.filter((link) => link.row < config.links.length) ?? [];
-  const before = new Map(kept.map((link) => [link.name, link.row]));
+  const before = new Map(previous?.links.map((link) => [link.name, link.row]));
+  const resting = new Set(before.values());
   const rows = assignRows(
     config.links,
     (link) => link.name,
     before,
-    () => true,
+    (row) => !resting.has(row),
   );
   const assigned = config.links.map((link, index) => ({ row: rows[index] ?? 0, name: link.name }));
   return assigned.sort((a, b) => a.row - b.row);
@@ -115,7 +115,6 @@ function assignLinks(config: Config, previous: Topology | undefined): LinkRow[] 
 
 function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan[] {
   const { config } = input;
-  const rateOf = (name: string): number => config.links.find((link) => link.name === name)?.rateBps ?? 0;
   return [
     actor({ id: 'tun-reader', role: 'tun-reader', fds: { tun: 'tun' }, wakeOn: ['tun'] }),
     actor({
@@ -124,7 +123,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
       tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'allowedIps', 'stash'],
       settings: {
         mtu: config.tunnel.mtu,
-        links: links.map(({ name }) => ({ name, rateBps: rateOf(name) })),
+        links: links.map((link) => planSealerLink(config, link)),
       } satisfies SealerSettings,
     }),
     ...links.map((link) => planWanLink(link)),
@@ -147,6 +146,11 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
       settings: { socketPath: input.socketPath, name: config.name },
     }),
   ];
+}
+
+function planSealerLink(config: Config, { row, name }: LinkRow): SealerLink {
+  const link = config.links.find((one) => one.name === name);
+  return { row, name, rateBps: link?.rateBps ?? 0, priority: link?.priority ?? 0, weight: 1, role: 'always' };
 }
 
 function planWanLink(link: LinkRow): ActorPlan {

@@ -77,7 +77,10 @@ class SealerRig implements Victim {
     return {
       id: 'sealer',
       role: 'sealer',
-      settings: { mtu: 1420, links: [{ name: 'loop', rateBps: 0 }] } satisfies SealerSettings,
+      settings: {
+        mtu: 1420,
+        links: [{ row: 0, name: 'loop', rateBps: 0, priority: 0, weight: 1, role: 'always' }],
+      } satisfies SealerSettings,
       ports: {
         plain: portTo(this.#plainRing, this.doorbell),
         frames: portTo(createRingMemory(4096), this.doorbell),

@@ -76,7 +76,7 @@ export class RopeEnd {
       sealerDefinition,
       this.#spec(
         'sealer',
-        { mtu, links: [{ name: linkName, rateBps: 0 }] },
+        { mtu, links: [{ row: 0, name: linkName, rateBps: 0, priority: 0, weight: 1, role: 'always' }] },
         {
           plain: 'plain',
           frames: 'frames',

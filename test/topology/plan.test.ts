@@ -102,11 +102,37 @@ t.test('planTopology()', async (t) => {
         later.peers.map((one) => `${one.name} ${one.row}`),
         ['c 2', 'f 0'],
       );
-      t.same(after.links, [{ row: 0, name: 'lte' }], 'rows of links have no gaps');
+      t.same(after.links, [{ row: 1, name: 'lte' }], 'a link that stays is not disturbed');
       t.same(
         after.allowedIps.map((one) => one.peerRow),
         [3, 2, 4],
       );
+    },
+  );
+
+  t.test(
+    'tells the sealer the rows of links, which have gaps where one went, and rest until the next reload',
+    async (t) => {
+      const before = plan({ links: [fibre, lte] });
+      const linksOf = (topology: Topology): unknown =>
+        topology.actors.find((one) => one.id === 'sealer')?.settings.links;
+      t.match(linksOf(before), [
+        { row: 0, name: 'fibre' },
+        { row: 1, name: 'lte', rateBps: 20_000_000, priority: 1 },
+      ]);
+      const after = plan({ links: [lte] }, before);
+      t.match(linksOf(after), [{ row: 1, name: 'lte' }]);
+      t.notOk(diffTopologies(before, after).renew.includes('wan-link.lte'), 'what stays is not disturbed');
+      const again = plan({ links: [lte, fibre] }, after);
+      t.same(again.links, [
+        { row: 0, name: 'fibre' },
+        { row: 1, name: 'lte' },
+      ]);
+      const replaced = plan({ links: [{ ...fibre, name: 'dsl' }, lte] }, before);
+      t.match(replaced.links, [
+        { row: 1, name: 'lte' },
+        { row: 2, name: 'dsl' },
+      ]);
     },
   );
 

@@ -9,11 +9,11 @@ export class PathCredits {
   readonly #context: ActorContext;
   readonly #paths: RowTable;
   readonly #links: RowTable;
-  readonly #rates: readonly number[];
+  readonly #rates: ReadonlyMap<number, number>;
   readonly #credits: PathCredit[] = [];
 
   /** `ratesBps`: configured rate of each link by row, 0 = none. */
-  constructor(context: ActorContext, ratesBps: readonly number[]) {
+  constructor(context: ActorContext, ratesBps: ReadonlyMap<number, number>) {
     this.#context = context;
     this.#paths = pathTable(memoryOf(context.spec, 'paths'));
     this.#links = linkTable(memoryOf(context.spec, 'links'));
@@ -29,7 +29,7 @@ export class PathCredits {
     const linkRow = this.linkOf(pathRow);
     let credit = this.#credits[pathRow];
     if (credit === undefined) {
-      credit = new PathCredit(this.#rates[linkRow] ?? 0);
+      credit = new PathCredit(this.#rates.get(linkRow) ?? 0);
       this.#credits[pathRow] = credit;
     }
     const drained =

@@ -1,0 +1,43 @@
+/** A token bucket that lets bytes go in quanta of about 2 ms of the rate, never less than two full packets. */
+
+/** Two full packets: less would cut the trains of a slow path into single packets. */
+const leastBytes = 3_000;
+const quantumUs = 2_000;
+/** A sender that was woken late may make up for this much, or a busy machine would never reach the rate. */
+const burstUs = 4_000;
+const leastRetryUs = 100;
+const mostRetryUs = 5_000;
+
+export class Pacer {
+  #bytesPerUs = 0;
+  #tokens = leastBytes;
+  #filledUs = -1;
+
+  get bytesPerUs(): number {
+    return this.#bytesPerUs;
+  }
+
+  /** The tokens of the time before are counted at the old pace when `refill` was called for it. */
+  setPace(bytesPerUs: number): void {
+    this.#bytesPerUs = bytesPerUs;
+  }
+
+  /** Tokens at `nowUs`. */
+  refill(nowUs: number): number {
+    const burst = Math.max(leastBytes, this.#bytesPerUs * burstUs);
+    const elapsedUs = this.#filledUs < 0 ? 0 : Math.max(0, nowUs - this.#filledUs);
+    this.#tokens = Math.min(burst, this.#tokens + elapsedUs * this.#bytesPerUs);
+    this.#filledUs = nowUs;
+    return this.#tokens;
+  }
+
+  spend(bytes: number): void {
+    this.#tokens -= bytes;
+  }
+
+  /** Until a whole quantum may go. */
+  retryUs(): number {
+    const missing = Math.max(leastBytes, this.#bytesPerUs * quantumUs) - this.#tokens;
+    return Math.max(leastRetryUs, Math.min(mostRetryUs, missing / Math.max(this.#bytesPerUs, 1e-6)));
+  }
+}

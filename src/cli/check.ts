@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { exitConfig } from '../base/errors.ts';
 import { loadConfigWithKeys } from '../config/load-keys.ts';
 import { ConfigError } from '../config/problems.ts';
+import { warningsOf } from '../config/warnings.ts';
 
 export function addCheckCommand(program: Command): void {
   program
@@ -27,7 +28,10 @@ function runCheck(file: string, options: { readonly json?: true }): void {
     privateKey.fill(0);
     const peers = `${config.peers.length} ${config.peers.length === 1 ? 'peer' : 'peers'}`;
     const summary = `${file}: no problems (instance ${config.name}, ${peers})`;
-    process.stdout.write(options.json === true ? `${JSON.stringify({ file, problems: [] })}\n` : `${summary}\n`);
+    const warnings = warningsOf(config);
+    const told = warnings.map((warning) => `${file}: warning: ${warning.path}: ${warning.message}\n`).join('');
+    const json = JSON.stringify({ file, problems: [], warnings });
+    process.stdout.write(options.json === true ? `${json}\n` : `${told}${summary}\n`);
   } catch (error) {
     if (!(error instanceof ConfigError) || options.json !== true) throw error;
     process.stdout.write(`${JSON.stringify({ file, problems: error.problems }, undefined, 2)}\n`);

@@ -22,6 +22,68 @@ export interface LinkConfig {
   readonly priority: number;
   /** Upper bound on what is sent, bits a second; undefined = learnt. */
   readonly rateBps: number | undefined;
+  /** Share of the link in mode `weighted`; undefined = its measured rate decides. */
+  readonly weight: number | undefined;
+  /** `backup` carries data only while no `always` link is up; `metered` too, and then bulk last of all. */
+  readonly role: LinkRole;
+  readonly health: LinkHealthConfig;
+}
+
+export type LinkRole = 'always' | 'backup' | 'metered';
+
+export type ProbeMethod = 'icmp' | 'http' | 'https' | 'dns' | 'tcp';
+
+/** Whom to ask whether a link works. */
+export interface ProbeTarget {
+  /** undefined = any method that the rest allows. */
+  readonly method: ProbeMethod | undefined;
+  /** IPv4 or IPv6 literal without brackets, or a host name. */
+  readonly host: string;
+  /** undefined = the method's own. */
+  readonly port: number | undefined;
+  /** HTTP: path and query, `/` by default. DNS: the name asked for, the root by default. */
+  readonly path: string | undefined;
+}
+
+export interface LinkHealthConfig {
+  readonly method: 'auto' | ProbeMethod | 'off';
+  /** Not empty unless the method is `off`. */
+  readonly targets: readonly ProbeTarget[];
+  readonly intervalMs: number;
+  /** So many probes in a row must fail before the link is down … */
+  readonly failures: number;
+  /** … and so many succeed before it is up again. */
+  readonly successes: number;
+  readonly degraded: { readonly latencyMs: number; readonly lossPercent: number };
+  readonly down: { readonly latencyMs: number; readonly jitterMs: number; readonly lossPercent: number };
+}
+
+export type BondingMode =
+  | 'adaptive'
+  | 'round-robin'
+  | 'weighted'
+  | 'least-used'
+  | 'least-latency'
+  | 'per-flow'
+  | 'failover'
+  | 'redundant';
+
+/** Classes of traffic as `bonding/classify.ts` makes them; `control` is Hawser's own. */
+export type ClassName = 'control' | 'latency' | 'bulk';
+
+export type ProtectedClass = ClassName | 'icmp' | 'dns';
+
+export interface BondingConfig {
+  readonly mode: BondingMode;
+  /** Modes of single classes; the others take `mode`. */
+  readonly classes: Readonly<Partial<Record<ClassName, BondingMode>>>;
+  /** Longest wait for a missing packet; 0 = off, auto = learnt from the paths. */
+  readonly reorderMs: number | 'auto';
+  readonly fec: 'off' | 'auto' | { readonly data: number; readonly parity: number };
+  /** A path that came back must be stable so long before it is used again. */
+  readonly failbackMs: number;
+  /** What is sent again when its path dies, oldest first. */
+  readonly protect: readonly ProtectedClass[];
 }
 
 export type CipherChoice = 'auto' | 'chacha20-poly1305' | 'aes-256-gcm';
@@ -47,6 +109,7 @@ export interface Config {
   /** 0 = any free port. */
   readonly listen: { readonly udp: number };
   readonly peers: readonly PeerConfig[];
+  readonly bonding: BondingConfig;
   readonly runtime: {
     readonly placement: 'dedicated' | 'compact';
     readonly sealedLogBytes: number;

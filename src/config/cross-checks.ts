@@ -3,7 +3,8 @@
  * object and skips what is malformed there (the schema reports that), so that one run shows the problems of both kinds.
  */
 import { formatCidr, maskCidr, parseCidr } from './address.ts';
-import type { Finding, KeyPath } from './problems.ts';
+import { parseTarget } from './probe-target.ts';
+import { type Finding, formatPath, type KeyPath } from './problems.ts';
 
 type RawMap = Readonly<Record<string, unknown>>;
 
@@ -16,6 +17,7 @@ export function crossCheck(raw: unknown, name: string): Finding[] {
     ...claimedTwice(root),
     ...duplicateAddresses(root),
     ...narrowForIpv6(root),
+    ...unfitTargets(root),
     ...longSocketPath(root, name),
   ];
 }
@@ -80,6 +82,24 @@ function narrowForIpv6(root: RawMap): Finding[] {
   const hasIpv6 = prefixes.some((text) => typeof text === 'string' && parseCidr(text)?.family === 6);
   if (!hasIpv6) return [];
   return [{ ...finding(['tunnel', 'mtu'], `${mtu} is too small for IPv6 in the tunnel`), allowed: ['1280..65456'] }];
+}
+
+/** A link whose health is asked for needs somebody to ask, and each target must be askable in that way. */
+function unfitTargets(root: RawMap): Finding[] {
+  return asList(root.links).flatMap((link, index) => {
+    const { method, targets } = asMap(asMap(link).health);
+    const path = ['links', index, 'health'];
+    if (typeof method !== 'string' || method === 'off') return [];
+    if (asList(targets).length === 0) {
+      const message = `"${method}" has nobody to ask: name hosts outside the tunnel in ${formatPath(path)}.targets`;
+      return [finding([...path, 'method'], message)];
+    }
+    return asList(targets).flatMap((text, at) => {
+      const only = typeof text === 'string' ? parseTarget(text)?.method : undefined;
+      if (only === undefined || method === 'auto' || only === method) return [];
+      return [finding([...path, 'targets', at], `"${text}" is asked by ${only}, and the method is ${method}`)];
+    });
+  });
 }
 
 /** sun_path of unix(7) holds 108 bytes with the final zero. */

@@ -1,6 +1,6 @@
 /** Two configurations → what changed, as data: SIGHUP applies it, `hawser events` tells it. Order of lists does not matter. */
 import { formatCidr, formatEndpoint } from './address.ts';
-import type { Cidr, Config, LinkConfig, PeerConfig } from './config.ts';
+import type { Cidr, Config, EndpointText, LinkConfig, PeerConfig } from './config.ts';
 
 export interface Changed<T> {
   readonly before: T;
@@ -24,6 +24,7 @@ export interface ConfigDiff {
   readonly mtu: { readonly before: number; readonly after: number } | undefined;
   readonly listen: Changed<Config['listen']> | undefined;
   readonly routing: Changed<Config['routing']> | undefined;
+  readonly bonding: Changed<Config['bonding']> | undefined;
   readonly logLevel: Config['runtime']['logLevel'] | undefined;
   /** Paths that a running instance cannot change (`identity.privateKeyFile`, `tunnel.interface` …): they need a restart. */
   readonly needsRestart: readonly string[];
@@ -43,6 +44,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     mtu: mtu === after.tunnel.mtu ? undefined : { before: mtu, after: after.tunnel.mtu },
     listen: changedOrNot(before.listen, after.listen),
     routing: changedOrNot(before.routing, after.routing),
+    bonding: changedOrNot(before.bonding, after.bonding),
     logLevel: before.runtime.logLevel === after.runtime.logLevel ? undefined : after.runtime.logLevel,
     needsRestart: fixedPaths.filter(([, read]) => read(before) !== read(after)).map(([path]) => path),
   };
@@ -73,6 +75,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
       ? []
       : [`listen.udp changed from ${diff.listen.before.udp} to ${diff.listen.after.udp}`]),
     ...(diff.routing?.fields ?? []).map((field) => `routing.${field} changed to ${diff.routing?.after[field]}`),
+    ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),
     ...(diff.logLevel === undefined ? [] : [`runtime.logLevel changed to ${diff.logLevel}`]),
     ...diff.needsRestart.map((path) => `${path} changed in the file: restart the instance to apply it`),
   ];
@@ -112,11 +115,13 @@ function changedOrNot<T extends object>(before: T, after: T): Changed<T> | undef
   return fields.length === 0 ? undefined : { before, after, fields };
 }
 
-/** Prefixes are a set; endpoints are an order of preference and stay one. */
+/** Prefixes are a set, and so is what `protect` names; endpoints are an order of preference and stay one. */
 function canonical(value: unknown): string {
-  if (!Array.isArray(value)) return String(value);
-  const texts = value.map((entry: Cidr | { host: string; port: number }) =>
-    'prefix' in entry ? formatCidr(entry) : formatEndpoint(entry),
-  );
-  return value.some((entry: object) => 'prefix' in entry) ? texts.sort().join() : texts.join();
+  if (!Array.isArray(value)) return JSON.stringify(value) ?? 'undefined';
+  const texts = value.map((entry: Cidr | EndpointText | string) => {
+    if (typeof entry === 'string') return entry;
+    return 'prefix' in entry ? formatCidr(entry) : formatEndpoint(entry);
+  });
+  const isSet = value.some((entry: object | string) => typeof entry === 'string' || 'prefix' in entry);
+  return isSet ? texts.sort().join() : texts.join();
 }

@@ -1,7 +1,8 @@
 /** Object → commented YAML that `parse.ts` reads back to the same configuration. */
 import { Document, isMap, isPair, isScalar, isSeq, type Pair, visit } from 'yaml';
 import { formatCidr, formatEndpoint } from './address.ts';
-import type { Config, LinkConfig, PeerConfig } from './config.ts';
+import type { BondingConfig, Config, LinkConfig, LinkHealthConfig, PeerConfig } from './config.ts';
+import { formatTarget } from './probe-target.ts';
 import { formatPath, type KeyPath } from './problems.ts';
 import type { ConfigInput } from './schema.ts';
 import { formatDurationMs, formatSizeBytes } from './units.ts';
@@ -18,16 +19,25 @@ const comments: Readonly<Record<string, string>> = {
   'tunnel.mtu': '1420 fits nearly every path; at least 1280 with IPv6 inside.',
   links: 'Ways out of this host. Without any, the routing of the kernel chooses.',
   'links.rate': 'Mbit/s, or auto.',
+  'links.health': 'Probes past the tunnel: they tell a dead link from a dead peer.',
   listen: 'The port others send to; 0 = any free one.',
   'peers.presharedKeyFile': 'The same 32 bytes on both sides, mode 0600.',
   'peers.allowedIPs': 'What the peer may send from, and what is routed to it.',
   'peers.endpoints': 'Where the peer is reached first; it may move later.',
   'peers.keepalive': 'Keeps the way back open through NAT and firewalls.',
+  'bonding.classes': 'Modes of single classes of traffic: control, latency, bulk.',
+  'bonding.fec': 'off, auto, or {data: 10, parity: 3}: 3 of 13 packets may be lost.',
   'routing.onExit': 'open = ordinary routes take over when hawser stops; closed = traffic is blocked.',
 };
 
 /** Short lists read better on one line. */
-const oneLine = new Set(['tunnel.addresses', 'peers.allowedIPs', 'peers.endpoints']);
+const oneLine = new Set([
+  'tunnel.addresses',
+  'peers.allowedIPs',
+  'peers.endpoints',
+  'bonding.protect',
+  'links.health.targets',
+]);
 
 /** `extra` adds comments at exact paths (`peers[0]`), for what an import could not take over. */
 export function generateConfig(input: ConfigInput, extra: Readonly<Record<string, string>> = {}): string {
@@ -87,6 +97,7 @@ export function configToInput(config: Config): ConfigInput {
     ...(isImplicit(config.links) ? {} : { links: config.links.map(linkToInput) }),
     listen: config.listen,
     peers: config.peers.map(peerToInput),
+    bonding: bondingToInput(config.bonding),
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
     routing: config.routing,
   };
@@ -103,6 +114,38 @@ function linkToInput(link: LinkConfig): NonNullable<ConfigInput['links']>[number
     ...(link.interface === undefined ? {} : { interface: link.interface }),
     priority: link.priority,
     rate: link.rateBps === undefined ? 'auto' : link.rateBps / 1e6,
+    ...(link.weight === undefined ? {} : { weight: link.weight }),
+    role: link.role,
+    health: healthToInput(link.health),
+  };
+}
+
+function healthToInput(health: LinkHealthConfig): NonNullable<NonNullable<ConfigInput['links']>[number]['health']> {
+  const { degraded, down } = health;
+  return {
+    method: health.method,
+    targets: health.targets.map(formatTarget),
+    interval: formatDurationMs(health.intervalMs),
+    failures: health.failures,
+    successes: health.successes,
+    degraded: { latency: formatDurationMs(degraded.latencyMs), loss: degraded.lossPercent },
+    down: {
+      latency: formatDurationMs(down.latencyMs),
+      jitter: formatDurationMs(down.jitterMs),
+      loss: down.lossPercent,
+    },
+  };
+}
+
+function bondingToInput(bonding: BondingConfig): NonNullable<ConfigInput['bonding']> {
+  const { reorderMs } = bonding;
+  return {
+    mode: bonding.mode,
+    classes: bonding.classes,
+    reorder: reorderMs === 'auto' ? 'auto' : reorderMs === 0 ? 'off' : formatDurationMs(reorderMs),
+    fec: bonding.fec,
+    failback: bonding.failbackMs === 0 ? '0s' : formatDurationMs(bonding.failbackMs),
+    protect: [...bonding.protect],
   };
 }
 

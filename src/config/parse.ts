@@ -5,10 +5,12 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocum
 import type * as z from 'zod';
 import { messageOf } from '../base/errors.ts';
 import { maskCidr } from './address.ts';
-import type { Config, LinkConfig, PeerConfig } from './config.ts';
+import { buildBonding, buildLink, implicitLink } from './build-links.ts';
+import type { Config, PeerConfig } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
 import { ConfigError, type Finding, findingsOf, formatPath, type KeyPath, type Problem } from './problems.ts';
 import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './schema.ts';
+import { defaultMtu } from './tunnel-mtu.ts';
 
 export type ParseResult =
   | { readonly config: Config; readonly problems: readonly [] }
@@ -155,19 +157,16 @@ function offsetOfNode(node: unknown): number | undefined {
 }
 
 function build(input: ConfigOutput, name: string, folder: string): Config {
-  const links = input.links.map((link): LinkConfig => {
-    const rateBps = link.rate === 'auto' ? undefined : Math.round(link.rate * 1e6);
-    return { name: link.name, interface: link.interface, priority: link.priority, rateBps };
-  });
-  const implicit: LinkConfig = { name: 'default', interface: undefined, priority: 0, rateBps: undefined };
+  const links = input.links.map(buildLink);
   const { sealedLog: sealedLogBytes, ...runtime } = input.runtime;
   return deepFreeze({
     name,
     identity: { privateKeyFile: path.resolve(folder, input.identity.privateKeyFile) },
-    tunnel: input.tunnel,
-    links: links.length === 0 ? [implicit] : links,
+    tunnel: { ...input.tunnel, mtu: input.tunnel.mtu ?? defaultMtu(input.bonding.fec) },
+    links: links.length === 0 ? [implicitLink] : links,
     listen: input.listen,
     peers: input.peers.map((peer) => buildPeer(peer, folder)),
+    bonding: buildBonding(input.bonding),
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,
   });

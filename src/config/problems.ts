@@ -58,14 +58,28 @@ const notYet: Readonly<Record<string, string>> = {
 /** zod's issue in our words. `schema` is the root of the JSON Schema, which knows the allowed values of every path. */
 export function findingsOf(issue: z.core.$ZodIssue, schema: SchemaNode): Finding[] {
   const path = issue.path.filter((key) => typeof key !== 'symbol');
+  const inner = issue.code === 'invalid_union' && isMapping(issue.input) ? mappingBranch(issue) : undefined;
+  if (inner !== undefined) {
+    return inner.flatMap((one) => findingsOf({ ...one, path: [...issue.path, ...one.path] }, schema));
+  }
   const node = nodeAt(schema, path);
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(node?.properties ?? {});
+    const mapping = node?.anyOf?.find((branch) => branch.properties !== undefined) ?? node;
+    const known = Object.keys(mapping?.properties ?? {});
     return issue.keys.map((key) => unknownKey([...path, key], key, known));
   }
   const message = notYet[`${formatPath(path)}=${String(issue.input)}`];
   if (message !== undefined) return [{ path, at: 'value', message, allowed: allowedOf(node) }];
   return [{ path, at: 'value', message: messageFor(issue, node), allowed: allowedOf(node) }];
+}
+
+/** Of a value or a map, where a map was written: what is wrong inside it, not that it is no value. */
+function mappingBranch(issue: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] | undefined {
+  return issue.errors.find((branch) => branch.every((one) => one.path.length > 0 || one.code === 'unrecognized_keys'));
+}
+
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function messageFor(issue: z.core.$ZodIssue, node: SchemaNode | undefined): string {
@@ -115,8 +129,12 @@ function allowedOf(node: SchemaNode | undefined): string[] {
 
 function nodeAt(root: SchemaNode, path: KeyPath): SchemaNode | undefined {
   let node: SchemaNode | undefined = root;
-  for (const key of path) node = typeof key === 'number' ? node?.items : node?.properties?.[key];
+  for (const key of path) node = typeof key === 'number' ? node?.items : propertyOf(node, key);
   return node;
+}
+
+function propertyOf(node: SchemaNode | undefined, key: string): SchemaNode | undefined {
+  return node?.properties?.[key] ?? node?.anyOf?.find((branch) => branch.properties !== undefined)?.properties?.[key];
 }
 
 function unknownKey(path: KeyPath, key: string, known: readonly string[]): Finding {

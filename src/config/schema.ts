@@ -4,35 +4,10 @@
  */
 import * as z from 'zod';
 import { parseCidr, parseEndpoint } from './address.ts';
+import { bondingSchema, healthSchema } from './bonding-schema.ts';
 import { parseKey } from './keys.ts';
+import { isName, nameWords, text, when } from './leaves.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
-
-interface LeafWords {
-  readonly title: string;
-  readonly examples: readonly string[];
-  readonly description?: string;
-}
-
-/** A string that `parse` turns into its value; undefined from `parse` is a problem. */
-function text<T>(parse: (input: string) => T | undefined, words: LeafWords) {
-  return z
-    .string()
-    .meta({ ...words, examples: [...words.examples] })
-    .transform((input, context): T => {
-      const value = parse(input);
-      if (value !== undefined) return value;
-      context.issues.push({ code: 'custom', input });
-      return z.NEVER;
-    });
-}
-
-function when(accepted: (input: string) => boolean): (input: string) => string | undefined {
-  return (input) => (accepted(input) ? input : undefined);
-}
-
-/** Names become file names, socket names and actor ids (`wan-link.fibre`). */
-const isName = (input: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(input);
-const nameWords = { title: 'a name of 1 to 32 letters, digits, "-" or "_"', examples: ['home'] };
 
 /** IFNAMSIZ is 16 with the final zero; the rest is dev_valid_name() of net/core/dev.c, and "%" which TUNSETIFF expands. */
 function isInterfaceName(input: string): boolean {
@@ -84,7 +59,7 @@ const tunnel = z.strictObject({
     .min(1)
     .meta({ title: 'a list of addresses', examples: ['[10.9.0.2/24, "fd00:9::2/64"]'] }),
   // 576: RFC 791's datagram that every host takes. 65456: 65535 less what UDP over IPv6 and the data message add.
-  mtu: z.int().min(576).max(65456).default(1420),
+  mtu: z.int().min(576).max(65456).optional().describe('Without it 1420, or 1380 when bonding.fec is not off.'),
 });
 
 const link = z.strictObject({
@@ -95,6 +70,12 @@ const link = z.strictObject({
     .union([z.literal('auto'), z.number().min(0.1).max(400_000)])
     .default('auto')
     .describe('Mbit/s the link carries at most; auto = learnt.'),
+  weight: z.int().min(1).max(1000).optional().describe('Share in mode weighted; without it the measured rate.'),
+  role: z
+    .enum(['always', 'backup', 'metered'])
+    .default('always')
+    .describe('backup = carries data only while no other link does; metered = the same, and without bulk.'),
+  health: healthSchema.prefault({}),
 });
 
 const peer = z.strictObject({
@@ -163,6 +144,7 @@ export const schema = z.strictObject({
   links: z.array(link).max(16).default([]).describe('None = the routing of the kernel chooses.'),
   listen: z.strictObject({ udp: z.int().min(0).max(65535).default(0).describe('0 = any free port.') }).prefault({}),
   peers: z.array(peer).default([]),
+  bonding: bondingSchema.prefault({}),
   runtime: runtime.prefault({}),
   routing: routing.prefault({}),
 });

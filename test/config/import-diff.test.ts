@@ -130,12 +130,13 @@ t.test('diffConfigs() tells peers by key, links by name, and what needs a restar
   const changed = base
     .replace('addresses: [10.9.0.2/24,', 'mtu: 1400, addresses: [10.9.0.3/24,')
     .replace('{ name: lte, interface: wwan0 }', '{ name: fibre2, interface: eth1 }')
-    .replace('interface: eth0', 'interface: eth0, priority: 5, rate: 20')
+    .replace('interface: eth0', 'interface: eth0, priority: 5, rate: 20, health: { targets: [192.0.2.1] }')
     .replace('name: hub', 'name: hub2')
     .replace('["a:1", "b:2"]', '["b:2", "a:1"]')
     .concat(`  - { name: new, publicKey: "${keyB}" }
 listen: { udp: 7 }
 routing: { onExit: closed }
+bonding: { classes: { bulk: per-flow }, protect: [control, latency, dns, icmp] }
 runtime: { logLevel: debug, sealedLog: 64MiB }
 `);
   const diff = diffConfigs(configOf(base), configOf(changed));
@@ -150,12 +151,13 @@ runtime: { logLevel: debug, sealedLog: 64MiB }
     'peer hub2 changed: name, endpoints',
     'link fibre2 added',
     'link lte removed',
-    'link fibre changed: priority, rateBps',
+    'link fibre changed: priority, rateBps, health',
     'address 10.9.0.3/24 added',
     'address 10.9.0.2/24 removed',
     'tunnel.mtu changed from 1420 to 1400',
     'listen.udp changed from 0 to 7',
     'routing.onExit changed to closed',
+    'bonding.classes changed',
     'runtime.logLevel changed to debug',
     'runtime.sealedLog changed in the file: restart the instance to apply it',
   ]);

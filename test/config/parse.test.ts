@@ -8,6 +8,7 @@ import { formatKey } from '../../src/config/keys.ts';
 import { loadConfig, type ParseResult, parseConfig } from '../../src/config/parse.ts';
 import { ConfigError, formatProblem, nearest } from '../../src/config/problems.ts';
 import { type ConfigInput, configJsonSchema } from '../../src/config/schema.ts';
+import { warningsOf } from '../../src/config/warnings.ts';
 
 const keyA = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
 const keyB = 'TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=';
@@ -15,6 +16,22 @@ const minimal = `
 identity: { privateKeyFile: home.key }
 tunnel: { addresses: [10.9.0.2/24] }
 `;
+
+const defaultLink = {
+  priority: 0,
+  rateBps: undefined,
+  weight: undefined,
+  role: 'always',
+  health: {
+    method: 'off',
+    targets: [],
+    intervalMs: 200,
+    failures: 3,
+    successes: 3,
+    degraded: { latencyMs: 200, lossPercent: 5 },
+    down: { latencyMs: 500, jitterMs: 100, lossPercent: 20 },
+  },
+};
 
 function configOf(text: string, file = '/etc/hawser/home.yaml'): Config {
   const { config, problems } = parseConfig(text, file);
@@ -36,9 +53,17 @@ t.test('parseConfig() fills in every default', async (t) => {
       addresses: [{ family: 4, addressHex: '0a090002', address: '10.9.0.2', prefix: 24 }],
       mtu: 1420,
     },
-    links: [{ name: 'default', interface: undefined, priority: 0, rateBps: undefined }],
+    links: [{ ...defaultLink, name: 'default', interface: undefined }],
     listen: { udp: 0 },
     peers: [],
+    bonding: {
+      mode: 'adaptive',
+      classes: {},
+      reorderMs: 'auto',
+      fec: 'off',
+      failbackMs: 5000,
+      protect: ['icmp', 'dns', 'latency', 'control'],
+    },
     runtime: {
       placement: 'dedicated',
       replayWindow: 65_536,
@@ -71,7 +96,7 @@ peers:
 runtime: { placement: compact, sealedLog: 64MiB, replayWindow: 128 }
 routing: { fwmark: 0x4857, onExit: closed }
 `);
-  t.strictSame(config.links, [{ name: 'fibre', interface: 'eth0', priority: 0, rateBps: 50_000_000 }]);
+  t.strictSame(config.links, [{ ...defaultLink, name: 'fibre', interface: 'eth0', rateBps: 50_000_000 }]);
   const [peer] = config.peers;
   t.strictSame(
     peer?.allowedIPs.map(({ address, prefix }) => `${address}/${prefix}`),
@@ -91,11 +116,14 @@ t.test(
     const text = readFileSync(path.resolve(import.meta.dirname, '../../../docs/operating/configuration.md'), 'utf8');
     const yaml = /```yaml\n(.*?)```/s.exec(text)?.[1] ?? '';
     const documented = configOf(yaml);
-    const { runtime, routing, tunnel } = configOf(minimal);
+    const { runtime, routing, tunnel, bonding } = configOf(minimal);
     t.strictSame({ ...documented.runtime }, { ...runtime });
     t.strictSame(documented.routing, routing);
     t.match(documented.tunnel, { interface: tunnel.interface, mtu: tunnel.mtu });
-    t.match(documented.links, [{ priority: 0, rateBps: undefined }]);
+    t.strictSame(documented.bonding, bonding);
+    const [link] = documented.links;
+    const health = { ...defaultLink.health, method: 'auto', targets: link?.health.targets };
+    t.strictSame(link, { ...defaultLink, name: 'fibre', interface: 'eth0', health });
     t.match(documented.peers, [{ cipher: 'auto', keepaliveMs: 25_000 }]);
   },
 );
@@ -160,7 +188,75 @@ routing:
   t.strictSame(allowedAt('links[1].priority'), ['0..255']);
   t.strictSame(allowedAt('links[1].rate'), ['auto', '0.1..400000']);
   t.strictSame(allowedAt('runtime.replayWindow'), ['64..1048576 in steps of 64']);
-  t.strictSame(allowedAt('links[0].prority'), ['name', 'interface', 'priority', 'rate']);
+  t.strictSame(allowedAt('links[0].prority'), ['name', 'interface', 'priority', 'rate', 'weight', 'role', 'health']);
+});
+
+t.test('parseConfig() takes bonding and health with everything said', async (t) => {
+  const { links, bonding, tunnel } = configOf(`${minimal}
+bonding:
+  { mode: weighted, classes: { latency: redundant, bulk: adaptive }, reorder: off, fec: { data: 20 }, failback: 0s,
+    protect: [dns, bulk, dns] }
+links:
+  - { name: lte, weight: 30, role: backup, health: { targets: [192.0.2.1, "http://[2001:db8::1]:8080/alive?x=1"] } }
+  - { name: dsl, health: { method: dns, targets: ["dns://192.0.2.53/example.net"], interval: 1s, down: { loss: 50 } } }
+  - { name: sat, health: { targets: [192.0.2.1], method: off } }
+`);
+  t.strictSame(bonding, {
+    mode: 'weighted',
+    classes: { latency: 'redundant', bulk: 'adaptive' },
+    reorderMs: 0,
+    fec: { data: 20, parity: 3 },
+    failbackMs: 0,
+    protect: ['dns', 'bulk'],
+  });
+  t.equal(tunnel.mtu, 1380, 'parity is longer than its data');
+  const any = { method: undefined, host: '192.0.2.1', port: undefined, path: undefined };
+  const web = { method: 'http', host: '2001:db8::1', port: 8080, path: '/alive?x=1' };
+  t.match(links[0], { weight: 30, role: 'backup', health: { method: 'auto', targets: [any, web] } });
+  t.match(links[1]?.health, { method: 'dns', intervalMs: 1000, down: { latencyMs: 500, lossPercent: 50 } });
+  t.strictSame(links[1]?.health.targets, [{ method: 'dns', host: '192.0.2.53', port: undefined, path: 'example.net' }]);
+  t.equal(links[2]?.health.method, 'off', 'targets alone do not overrule it');
+});
+
+t.test('parseConfig() names what is wrong inside bonding and health', async (t) => {
+  const text = `${minimal}
+bonding: { mode: fast, classes: { bulk: slow }, reorder: 5s, fec: { data: 65, party: 2 }, failback: 5, protect: [tcp] }
+links:
+  - { name: a, weight: 0, role: spare, health: { method: icmp, interval: 50ms, failures: 0 } }
+  - { name: b, health: { method: tcp, targets: ["ftp://x", "icmp://x:1", "https://x/", "x:443"], down: { los: 1 } } }
+`;
+  t.strictSame(told(parseConfig(text, 'home.yaml')), [
+    '5:18 bonding.mode "fast" is not one of the allowed values',
+    '5:41 bonding.classes.bulk "slow" is not one of the allowed values',
+    '5:58 bonding.reorder "5s" is not auto, off or a duration of 1ms to 2s',
+    '5:75 bonding.fec.data 65 is out of range',
+    '5:79 bonding.fec.party unknown key "party"; did you mean "parity"?',
+    '5:101 bonding.failback 5 is not a duration of 0s to 1h',
+    '5:114 bonding.protect[0] "tcp" is not one of the allowed values',
+    '7:24 links[0].weight 0 is out of range',
+    '7:33 links[0].role "spare" is not one of the allowed values',
+    '7:58 links[0].health.method "icmp" has nobody to ask: name hosts outside the tunnel in links[0].health.targets',
+    '7:74 links[0].health.interval "50ms" is not a duration of 100ms to 5s',
+    '7:90 links[0].health.failures 0 is out of range',
+    '8:49 links[1].health.targets[0] "ftp://x" is not a target (host, host:port or method://host)',
+    '8:60 links[1].health.targets[1] "icmp://x:1" is not a target (host, host:port or method://host)',
+    '8:74 links[1].health.targets[2] "https://x/" is asked by https, and the method is tcp',
+    '8:106 links[1].health.down.los unknown key "los"; did you mean "loss"?',
+  ]);
+  const only = (fec: string) => parseConfig(`${minimal}\nbonding: { fec: ${fec} }`, 'home.yaml').problems;
+  t.match(only('on'), [{ path: 'bonding.fec', message: '"on" is not one of the allowed values or a map of keys' }]);
+  t.match(only('{ parity: 0 }'), [{ path: 'bonding.fec.parity', allowed: ['1..16'] }]);
+});
+
+t.test('warningsOf() tells of an MTU that leaves no room for parity, and of probes that may go anywhere', async (t) => {
+  const warned = (more: string) => warningsOf(configOf(more)).map((warning) => warning.path);
+  const wide = minimal.replace('/24]', '/24], mtu: 1420');
+  t.strictSame(warned(wide), []);
+  t.strictSame(warned(`${wide}bonding: { fec: auto }`), ['tunnel.mtu']);
+  t.strictSame(warned(`${minimal}bonding: { fec: auto }`), []);
+  const probed = 'health: { targets: [192.0.2.1] }';
+  t.strictSame(warned(`${minimal}links: [{ name: a, ${probed} }]`), []);
+  t.strictSame(warned(`${minimal}links: [{ name: a, ${probed} }, { name: b }]`), ['links[0].health']);
 });
 
 t.test('parseConfig() names limits that follow from other keys', async (t) => {
@@ -246,7 +342,18 @@ t.test('nearest() finds the key that was meant and offers none when nothing is n
 
 t.test('configJsonSchema() knows every key with its default and is strict', async (t) => {
   const json = JSON.stringify(configJsonSchema());
-  for (const key of ['privateKeyFile', 'allowedIPs', 'replayWindow', 'onExit', 'fwmark', 'placement', 'rate']) {
+  for (const key of [
+    'privateKeyFile',
+    'allowedIPs',
+    'replayWindow',
+    'onExit',
+    'fwmark',
+    'placement',
+    'rate',
+    'fec',
+    'protect',
+    'targets',
+  ]) {
     t.ok(json.includes(`"${key}":{`), key);
   }
   t.match(configJsonSchema(), { additionalProperties: false, required: ['identity', 'tunnel'] });
@@ -279,6 +386,31 @@ const peer = fc
     { requiredKeys: ['name', 'publicKey'] },
   )
   .chain((fields) => cidr.map((prefix) => ({ ...fields, allowedIPs: [prefix] })));
+const target = fc.oneof(
+  fc.constantFrom('192.0.2.1', '2001:db8::1', 'example.net', 'dns://192.0.2.1', 'dns://192.0.2.1:5353/a.example'),
+  fc.constantFrom(
+    'example.net:443',
+    'icmp://[2001:db8::1]',
+    'http://a/',
+    'https://[2001:db8::1]:8443/a?b=c',
+    'tcp://a:1',
+  ),
+);
+const mode = fc.constantFrom('adaptive' as const, 'weighted' as const, 'redundant' as const);
+const bonding = fc.record(
+  {
+    mode,
+    classes: fc.record({ control: mode, latency: mode, bulk: mode }, { requiredKeys: [] }),
+    reorder: fc.constantFrom('auto', 'off', '80ms'),
+    fec: fc.oneof(
+      fc.constantFrom('off' as const, 'auto' as const),
+      fc.record({ data: fc.integer({ min: 1, max: 64 }), parity: fc.integer({ min: 1, max: 16 }) }),
+    ),
+    failback: fc.constantFrom('0s', '250ms', '1h'),
+    protect: fc.uniqueArray(fc.constantFrom('icmp' as const, 'bulk' as const, 'control' as const)),
+  },
+  { requiredKeys: [] },
+);
 const input: fc.Arbitrary<ConfigInput> = fc.record(
   {
     name,
@@ -298,6 +430,13 @@ const input: fc.Arbitrary<ConfigInput> = fc.record(
           interface: fc.stringMatching(/^[a-z][a-z0-9]{0,14}$/),
           priority: fc.nat(255),
           rate: fc.oneof(fc.constant('auto' as const), fc.integer({ min: 1, max: 400_000 })),
+          weight: fc.integer({ min: 1, max: 1000 }),
+          role: fc.constantFrom('always' as const, 'backup' as const, 'metered' as const),
+          health: optional<string | number | string[]>({
+            targets: fc.array(target, { maxLength: 2 }),
+            interval: fc.constantFrom('100ms', '5s'),
+            failures: fc.integer({ min: 1, max: 100 }),
+          }) as fc.Arbitrary<{ targets?: string[]; interval?: string; failures?: number }>,
         },
         { requiredKeys: ['name'] },
       ),
@@ -306,6 +445,7 @@ const input: fc.Arbitrary<ConfigInput> = fc.record(
     listen: optional({ udp: fc.nat(65_535) }),
     // One peer: two random ones may claim one prefix, which is refused for good reason.
     peers: fc.array(peer, { maxLength: 1 }),
+    bonding,
     runtime: optional({ replayWindow: fc.integer({ min: 1, max: 16_384 }).map((words) => words * 64) }),
     routing: optional({ fwmark: fc.integer({ min: 1, max: 0xffff_ffff }) }),
   },

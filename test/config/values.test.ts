@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { formatCidr, formatEndpoint, maskCidr, parseCidr, parseEndpoint } from '../../src/config/address.ts';
 import { formatKey, newPrivateKey, parseKey, publicKeyOf, readKeyFile } from '../../src/config/keys.ts';
+import { formatTarget, parseTarget } from '../../src/config/probe-target.ts';
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from '../../src/config/units.ts';
 
 t.test('parseCidr() reads both families and writes RFC 5952 text', async (t) => {
@@ -118,4 +119,36 @@ t.test('readKeyFile() refuses a file that others can read, with the remedy', asy
   writeFileSync(file, 'no key\n');
   t.throws(() => readKeyFile(file), { code: 'KEY_FORM' });
   t.throws(() => readKeyFile(path.join(folder, 'none')), { code: 'KEY_READ', message: /ENOENT/ });
+});
+
+t.test('parseTarget() reads hosts, ports and requests, and formatTarget() writes them back', async (t) => {
+  const table: [string, string | undefined, string, number | undefined, string | undefined][] = [
+    ['192.0.2.1', undefined, '192.0.2.1', undefined, undefined],
+    ['example.net:443', undefined, 'example.net', 443, undefined],
+    ['[2001:db8::1]', undefined, '2001:db8::1', undefined, undefined],
+    ['[2001:db8::1]:22', undefined, '2001:db8::1', 22, undefined],
+    ['icmp://192.0.2.1', 'icmp', '192.0.2.1', undefined, undefined],
+    ['https://a.example:8443/b?c=d/e', 'https', 'a.example', 8443, '/b?c=d/e'],
+    ['dns://[::1]:5353/example.net', 'dns', '::1', 5353, 'example.net'],
+  ];
+  for (const [text, method, host, port, path] of table) {
+    const target = parseTarget(text);
+    t.strictSame(target, { method, host, port, path }, text);
+    t.equal(target && formatTarget(target), text);
+  }
+  t.equal(parseTarget('2001:DB8::1')?.host, '2001:db8::1', 'a bare IPv6 literal needs no brackets');
+  t.equal(parseTarget('http://a/')?.path, undefined, 'an empty path is none');
+  for (const text of [
+    '',
+    'a:0',
+    'a:65536',
+    'a b',
+    'ftp://a',
+    'icmp://a:1',
+    'tcp://a:1/x',
+    '192.0.2.1/x',
+    'http://a/ b',
+  ]) {
+    t.equal(parseTarget(text), undefined, text);
+  }
 });

@@ -1,6 +1,8 @@
 /** Config → topology → what a reload changes; all of it plain data. */
 import t from 'tap';
 import type { Topology } from '../../src/actors/kit/topology.ts';
+import { bondingSchema } from '../../src/config/bonding-schema.ts';
+import { buildBonding, implicitLink } from '../../src/config/build-links.ts';
 import type { Config, PeerConfig } from '../../src/config/config.ts';
 import { describeTopology } from '../../src/topology/describe.ts';
 import { diffTopologies } from '../../src/topology/diff.ts';
@@ -25,9 +27,10 @@ function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact'
     name: 'home',
     identity: { privateKeyFile: '/etc/hawser/home.key' },
     tunnel: { interface: 'hawser0', addresses: [], mtu: 1420 },
-    links: [{ name: 'default', interface: undefined, priority: 0, rateBps: undefined }],
+    links: [implicitLink],
     listen: { udp: 51820 },
     peers: [peer('hub', 1)],
+    bonding: buildBonding(bondingSchema.parse({})),
     runtime: {
       placement,
       sealedLogBytes: 1 << 25,
@@ -46,8 +49,8 @@ function plan(change: Partial<Config> = {}, previous?: Topology, placement?: 'de
   return planTopology({ config: config(change, placement), fwmark: 7, socketPath: '/run/hawser/home.sock', previous });
 }
 
-const fibre = { name: 'fibre', interface: 'eth0', priority: 0, rateBps: undefined };
-const lte = { name: 'lte', interface: 'wwan0', priority: 1, rateBps: 20_000_000 };
+const fibre = { ...implicitLink, name: 'fibre', interface: 'eth0' };
+const lte = { ...implicitLink, name: 'lte', interface: 'wwan0', priority: 1, rateBps: 20_000_000 };
 
 t.test('planTopology()', async (t) => {
   t.test('gives every actor a thread of its own when dedicated', async (t) => {

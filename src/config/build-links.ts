@@ -1,0 +1,67 @@
+/** Links and bonding: what the schema took → the configuration as the program sees it. */
+import type { BondingConfig, LinkConfig, LinkHealthConfig } from './config.ts';
+import type { ConfigOutput } from './schema.ts';
+
+type LinkOutput = ConfigOutput['links'][number];
+
+const noHealth: LinkHealthConfig = {
+  method: 'off',
+  targets: [],
+  intervalMs: 200,
+  failures: 3,
+  successes: 3,
+  degraded: { latencyMs: 200, lossPercent: 5 },
+  down: { latencyMs: 500, jitterMs: 100, lossPercent: 20 },
+};
+
+/** Without `links` in the file the kernel's routing chooses the way. */
+export const implicitLink: LinkConfig = {
+  name: 'default',
+  interface: undefined,
+  priority: 0,
+  rateBps: undefined,
+  weight: undefined,
+  role: 'always',
+  health: noHealth,
+};
+
+export function buildLink(link: LinkOutput): LinkConfig {
+  return {
+    name: link.name,
+    interface: link.interface,
+    priority: link.priority,
+    rateBps: link.rate === 'auto' ? undefined : Math.round(link.rate * 1e6),
+    weight: link.weight,
+    role: link.role,
+    health: buildHealth(link.health),
+  };
+}
+
+function buildHealth(health: LinkOutput['health']): LinkHealthConfig {
+  const { degraded, down } = health;
+  return {
+    method: health.method ?? (health.targets.length > 0 ? 'auto' : 'off'),
+    targets: health.targets,
+    intervalMs: health.interval,
+    failures: health.failures,
+    successes: health.successes,
+    degraded: { latencyMs: degraded.latency, lossPercent: degraded.loss },
+    down: { latencyMs: down.latency, jitterMs: down.jitter, lossPercent: down.loss },
+  };
+}
+
+export function buildBonding(bonding: ConfigOutput['bonding']): BondingConfig {
+  const { control, latency, bulk } = bonding.classes;
+  return {
+    mode: bonding.mode,
+    classes: {
+      ...(control === undefined ? {} : { control }),
+      ...(latency === undefined ? {} : { latency }),
+      ...(bulk === undefined ? {} : { bulk }),
+    },
+    reorderMs: bonding.reorder,
+    fec: bonding.fec,
+    failbackMs: bonding.failback,
+    protect: [...new Set(bonding.protect)],
+  };
+}

@@ -1,0 +1,29 @@
+/** Leaves of the configuration that are text with a meaning: a parser, and the words for what it refuses. */
+import * as z from 'zod';
+
+interface LeafWords {
+  readonly title: string;
+  readonly examples: readonly string[];
+  readonly description?: string;
+}
+
+/** A string that `parse` turns into its value; undefined from `parse` is a problem. */
+export function text<T>(parse: (input: string) => T | undefined, words: LeafWords) {
+  return z
+    .string()
+    .meta({ ...words, examples: [...words.examples] })
+    .transform((input, context): T => {
+      const value = parse(input);
+      if (value !== undefined) return value;
+      context.issues.push({ code: 'custom', input });
+      return z.NEVER;
+    });
+}
+
+export function when(accepted: (input: string) => boolean): (input: string) => string | undefined {
+  return (input) => (accepted(input) ? input : undefined);
+}
+
+/** Names become file names, socket names and actor ids (`wan-link.fibre`). */
+export const isName = (input: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(input);
+export const nameWords = { title: 'a name of 1 to 32 letters, digits, "-" or "_"', examples: ['home'] };

@@ -1,0 +1,14 @@
+/** What the tunnel's MTU is when the file does not say. */
+import type { BondingConfig } from './config.ts';
+
+/** 1500 of Ethernet less 40 of IPv6, 8 of UDP and 32 of the data message: WireGuard's own default. */
+const plainMtu = 1420;
+/**
+ * A parity packet is longer than the longest sealed packet it protects: it carries that one's message header and length as
+ * data and has a header of its own. 40 bytes of room keep it within the 1500 of the path.
+ */
+export const fecMtu = 1380;
+
+export function defaultMtu(fec: BondingConfig['fec']): number {
+  return fec === 'off' ? plainMtu : fecMtu;
+}

@@ -362,7 +362,7 @@ export const path = {
 export const pathState = { free: 0, up: 1, down: 2, unproven: 3 } as const;
 export const transport = { udp: 0, faketcp: 1, relay: 2 } as const;
 
-/** Link table: one row a link. Writer: the wan-link of that row. */
+/** Link table: one row a link. Writer: the wan-link of that row, but for the columns named. */
 export const link = {
   magic: 0x484c4e4b,
   magicAt: 0,
@@ -381,7 +381,35 @@ export const link = {
   droppedAt: 56,
   /** i32: errno of the last refused send. */
   lastErrorAt: 64,
+  // health-checker (read by `rings/link-health.ts`)
+  /** i32: `linkHealth`, `linkHealthReason`, and the method in use (`probeMethod`). */
+  healthStateAt: 128,
+  healthReasonAt: 132,
+  healthMethodAt: 136,
+  /** i32: successes (positive) or failures (negative) in a row. */
+  healthInRowAt: 140,
+  /** f64 CLOCK_BOOTTIME microseconds: last judgement; an old one says nothing. */
+  healthJudgedUsAt: 144,
+  healthChangedUsAt: 152,
+  /** f64 each: microseconds; loss and uptime from 0 to 1. */
+  healthRttUsAt: 160,
+  healthMinRttUsAt: 168,
+  healthMaxRttUsAt: 176,
+  healthJitterUsAt: 184,
+  healthLossAt: 192,
+  healthUptimeAt: 200,
+  healthProbesAt: 208,
+  healthAnswersAt: 216,
+  // supervisor, for operators
+  /** i32: 1 = carries nothing until it is enabled again (`hawser link disable`). */
+  disabledAt: 224,
+  /** i32: 1 = all data takes this link while it lives (`hawser failover LINK`). */
+  forcedAt: 228,
 } as const;
+
+export const linkHealth = { unknown: 0, up: 1, degraded: 2, down: 3 } as const;
+export const linkHealthReason = { none: 0, failures: 1, loss: 2, latency: 3, jitter: 4, answers: 5 } as const;
+export const probeMethod = { none: 0, icmp: 1, http: 2, https: 3, dns: 4, tcp: 5 } as const;
 
 /** Counters of one actor: `count` f64 cells, named by `counter-names.ts`; a heartbeat block before them. */
 export const counters = {

@@ -65,6 +65,32 @@
   X(link, errorsAt, 48) \
   X(link, droppedAt, 56) \
   X(link, lastErrorAt, 64) \
+  X(link, healthStateAt, 128) \
+  X(link, healthReasonAt, 132) \
+  X(link, healthMethodAt, 136) \
+  X(link, healthInRowAt, 140) \
+  X(link, healthJudgedUsAt, 144) \
+  X(link, healthChangedUsAt, 152) \
+  X(link, healthRttUsAt, 160) \
+  X(link, healthMinRttUsAt, 168) \
+  X(link, healthMaxRttUsAt, 176) \
+  X(link, healthJitterUsAt, 184) \
+  X(link, healthLossAt, 192) \
+  X(link, healthUptimeAt, 200) \
+  X(link, healthProbesAt, 208) \
+  X(link, healthAnswersAt, 216) \
+  X(link, disabledAt, 224) \
+  X(link, forcedAt, 228) \
+  X(linkHealth, unknown, 0) \
+  X(linkHealth, up, 1) \
+  X(linkHealth, degraded, 2) \
+  X(linkHealth, down, 3) \
+  X(linkHealthReason, none, 0) \
+  X(linkHealthReason, failures, 1) \
+  X(linkHealthReason, loss, 2) \
+  X(linkHealthReason, latency, 3) \
+  X(linkHealthReason, jitter, 4) \
+  X(linkHealthReason, answers, 5) \
   X(log, magic, 1212960583) \
   X(log, magicAt, 0) \
   X(log, capacityAt, 4) \
@@ -154,6 +180,12 @@
   X(peer, givenUpPacketsAt, 312) \
   X(peer, reorderDeadlineUsAt, 320) \
   X(peer, rebuiltPacketsAt, 328) \
+  X(probeMethod, none, 0) \
+  X(probeMethod, icmp, 1) \
+  X(probeMethod, http, 2) \
+  X(probeMethod, https, 3) \
+  X(probeMethod, dns, 4) \
+  X(probeMethod, tcp, 5) \
   X(received, sockaddrAt, 0) \
   X(received, linkAt, 28) \
   X(received, localAt, 32) \

@@ -320,6 +320,8 @@ export const path = {
   localAt: 56,
   /** f64 CLOCK_BOOTTIME microseconds: the peer proved that it is there (challenge and response). */
   provenUsAt: 72,
+  /** f64 CLOCK_BOOTTIME microseconds: the row was given to this path; it tells two paths apart that had the row one after another. */
+  bornUsAt: 80,
   // sealer
   /** f64: bytes handed to the link. */
   sealedBytesAt: 128,
@@ -358,8 +360,11 @@ export const path = {
   largestTimeUsAt: 424,
 } as const;
 
-/** `up`: may carry data. `down`: withdrawn (interface down, address gone, disabled). `unproven`: control frames only. */
-export const pathState = { free: 0, up: 1, down: 2, unproven: 3 } as const;
+/**
+ * `up`: may carry data. `down`: withdrawn (interface down, address gone, disabled). `unproven`: control frames only. `standby`: proven,
+ * but another path over the same link carries the data; control frames only.
+ */
+export const pathState = { free: 0, up: 1, down: 2, unproven: 3, standby: 4 } as const;
 export const transport = { udp: 0, faketcp: 1, relay: 2 } as const;
 
 /** Link table: one row a link. Writer: the wan-link of that row, but for the columns named. */

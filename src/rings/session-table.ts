@@ -13,6 +13,7 @@ const sessionRows = {
   rowsAt: session.slotsAt,
   dataAt: session.dataAt,
   rowBytes: session.slotBytes,
+  versionAt: session.versionAt,
 } as const;
 
 /** `windowBits`: size of the replay bitmap, a multiple of 64; the window is 64 shorter (RFC 6479). */
@@ -34,15 +35,6 @@ export class SessionTable extends RowTable {
     super(memory, sessionRows);
     this.#header = new Int32Array(memory, 0, session.dataAt >> 2);
     this.windowBytes = (this.#header[session.windowBitsAt >> 2] as number) / 8;
-  }
-
-  /** Goes up with every change of a slot's state. */
-  version(): number {
-    return Atomics.load(this.#header, session.versionAt >> 2);
-  }
-
-  bumpVersion(): void {
-    Atomics.add(this.#header, session.versionAt >> 2, 1);
   }
 
   /** A user's word that it has seen `version` and holds nothing of older slots. `userAt` is one of `session.…SeenAt`. */

@@ -9,6 +9,8 @@ export interface RowLayout {
   readonly rowsAt: number;
   readonly dataAt: number;
   readonly rowBytes: number;
+  /** Of tables that say when they have changed. */
+  readonly versionAt?: number;
 }
 
 export function createRowTable(layout: RowLayout, rows: number): SharedArrayBuffer {
@@ -39,6 +41,18 @@ export class RowTable {
   /** Byte offset of a row in `bytes`. */
   at(row: number): number {
     return this.#layout.dataAt + row * this.#layout.rowBytes;
+  }
+
+  /** Goes up with the changes that `layout.ts` names; 0 in a table that does not say. */
+  version(): number {
+    const { versionAt } = this.#layout;
+    return versionAt === undefined ? 0 : Atomics.load(this.#words, versionAt >> 2);
+  }
+
+  bumpVersion(): void {
+    const { versionAt } = this.#layout;
+    assert(versionAt !== undefined, 'a table without a version');
+    Atomics.add(this.#words, versionAt >> 2, 1);
   }
 
   int(row: number, column: number): number {

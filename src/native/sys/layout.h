@@ -120,6 +120,7 @@
   X(path, interfaceAt, 52) \
   X(path, localAt, 56) \
   X(path, provenUsAt, 72) \
+  X(path, bornUsAt, 80) \
   X(path, sealedBytesAt, 128) \
   X(path, lifeAt, 136) \
   X(path, reasonAt, 140) \
@@ -150,6 +151,7 @@
   X(pathState, up, 1) \
   X(pathState, down, 2) \
   X(pathState, unproven, 3) \
+  X(pathState, standby, 4) \
   X(peer, magic, 1213220178) \
   X(peer, magicAt, 0) \
   X(peer, rowsAt, 4) \

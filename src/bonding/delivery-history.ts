@@ -8,8 +8,10 @@ export interface Delivery {
   rate: number;
   /** Bytes a microsecond at which the same packets were sent; 0 = unknown. */
   sentRate: number;
-  /** Share of the packets of the window that was lost. */
-  loss: number;
+  packets: number;
+  lostPackets: number;
+  /** Reports of the window that told of a loss: many for an overflowing queue, one or two for a burst. */
+  lossyReports: number;
   isAppLimited: boolean;
   /** Time the window covers. */
   spanUs: number;
@@ -25,7 +27,15 @@ export class DeliveryHistory {
   readonly #limited = new Uint8Array(capacity);
   #count = 0;
   /** Filled by `measure`, one object for ever. */
-  readonly delivery: Delivery = { rate: 0, sentRate: 0, loss: 0, isAppLimited: true, spanUs: 0 };
+  readonly delivery: Delivery = {
+    rate: 0,
+    sentRate: 0,
+    packets: 0,
+    lostPackets: 0,
+    lossyReports: 0,
+    isAppLimited: true,
+    spanUs: 0,
+  };
 
   /** `sentBytes`: running total of the path. */
   add(
@@ -62,8 +72,10 @@ export class DeliveryHistory {
     const arrivalEnd = this.#arrivalUs[newest] ?? 0;
     let age = 0;
     let isAppLimited = false;
+    let lossyReports = 0;
     while (age + 1 < held && arrivalEnd - (this.#arrivalUs[this.#index(age)] ?? 0) < windowUs) {
       isAppLimited ||= this.#limited[this.#index(age)] === 1;
+      if ((this.#lost[this.#index(age)] ?? 0) > (this.#lost[this.#index(age + 1)] ?? 0)) lossyReports += 1;
       age += 1;
     }
     const oldest = this.#index(age);
@@ -72,9 +84,9 @@ export class DeliveryHistory {
     result.spanUs = spanUs;
     result.isAppLimited = isAppLimited;
     result.rate = spanUs > 0 ? ((this.#arrived[newest] ?? 0) - (this.#arrived[oldest] ?? 0)) / spanUs : 0;
-    const lost = (this.#lost[newest] ?? 0) - (this.#lost[oldest] ?? 0);
-    const acked = (this.#acked[newest] ?? 0) - (this.#acked[oldest] ?? 0);
-    result.loss = lost > 0 ? lost / (lost + acked) : 0;
+    result.lostPackets = (this.#lost[newest] ?? 0) - (this.#lost[oldest] ?? 0);
+    result.packets = result.lostPackets + (this.#acked[newest] ?? 0) - (this.#acked[oldest] ?? 0);
+    result.lossyReports = lossyReports;
     const fromUs = (this.#atUs[oldest] ?? 0) - lagUs;
     const untilUs = (this.#atUs[newest] ?? 0) - lagUs;
     const sentFrom = this.#sentAt(fromUs, age, held);

@@ -2,9 +2,11 @@
  * How fast one path may be used: learns the bottleneck's rate from what the receiver says arrived, and keeps the queue in front of
  * it at a few milliseconds. Pure: times are arguments. docs/adr/0004-sending-controller.md says why this way.
  */
-import { DeliveryHistory } from './delivery-history.ts';
+import { type Delivery, DeliveryHistory } from './delivery-history.ts';
+import { DryRun } from './dry-run.ts';
+import { LossFloor } from './loss-floor.ts';
 import { Pacer } from './pacer.ts';
-import { WindowedMinimum } from './windowed-extreme.ts';
+import { RoundTrip } from './round-trip.ts';
 
 /** From one acknowledgement report of the peer. */
 export interface PathSample {
@@ -33,39 +35,46 @@ const floorBytes = 4 * packetBytes;
 /** Enough to measure a train by; RFC 6928 gives 10, and a modem of 5 Mbit/s drains this in 50 ms. */
 const firstWindowBytes = 20 * packetBytes;
 const firstBytesPerUs = 1.5;
-const targetUs = 4_000;
+/** A standing queue this long is wanted: while it is there, what arrives is what the bottleneck can do. */
+const targetUs = 3_000;
 const windowSlackUs = 6_000;
-const minRttWindowUs = 10_000_000;
 const leastStep = 0.01;
 const mostStep = 0.25;
+/** Loss above the floor that begins a trial; while the rate doubles only what an overflowing queue makes of it. */
+const cruiseExcess = 0.015;
+const startExcess = 0.1;
+const trialGain = 0.96;
 
 export class PathController {
   readonly #history = new DeliveryHistory();
   readonly #pacer = new Pacer();
-  readonly #base = new WindowedMinimum(minRttWindowUs);
-  readonly #standing = new WindowedMinimum(30_000);
+  readonly #trip: RoundTrip;
+  readonly #floor = new LossFloor();
+  readonly #dryRun = new DryRun();
   readonly #mostBytesPerUs: number;
   #isStarting = true;
   #rate = 0;
-  #minRttUs = 0;
-  #smoothedRttUs = 0;
-  #jitterUs = 0;
-  #queueUs = 0;
   #loss = 0;
   #intervalUs = 10_000;
   #sampleUs = -1;
-  #lastRttUs = -1;
   #sentBytes = 0;
   #windowBytes = firstWindowBytes;
   #step = leastStep;
   #roundUs = 0;
-  #isLimitedRound = false;
+  #reports = 0;
+  #limitedReports = 0;
+  #isOverRound = false;
+  /** The rate before a trial of sending less, and before a queue showed (0: there is none). */
+  #rateBefore = 0;
+  #episodeRate = 0;
+  /** Since when less arrives than was sent; -1: it does not. */
+  #overUs = -1;
 
   constructor(options: PathControllerOptions) {
+    this.#trip = new RoundTrip(options.startMinRttUs ?? 0);
     this.#mostBytesPerUs = options.configuredBps > 0 ? options.configuredBps / 8e6 : Number.POSITIVE_INFINITY;
     const start = options.startRateBps === undefined ? firstBytesPerUs : options.startRateBps / 8e6;
     this.#pacer.setPace(Math.min(start, this.#mostBytesPerUs));
-    if (options.startMinRttUs !== undefined) this.#minRttUs = options.startMinRttUs;
   }
 
   /** Believed rate of the bottleneck; 0 = unknown. */
@@ -74,19 +83,19 @@ export class PathController {
   }
 
   get minRttUs(): number {
-    return this.#minRttUs;
+    return this.#trip.minUs;
   }
 
   get smoothedRttUs(): number {
-    return this.#smoothedRttUs;
+    return this.#trip.smoothedUs;
   }
 
   get jitterUs(): number {
-    return this.#jitterUs;
+    return this.#trip.jitterUs;
   }
 
   get queueDelayUs(): number {
-    return this.#queueUs;
+    return this.#trip.queueUs;
   }
 
   /** Smoothed, 0 to 1. */
@@ -104,7 +113,7 @@ export class PathController {
 
   handleSample(sample: PathSample): void {
     this.#noteTime(sample.nowUs);
-    if (sample.rttUs >= 0) this.#noteRtt(sample.rttUs, sample.nowUs);
+    if (sample.rttUs >= 0) this.#trip.handleSample(sample.rttUs, sample.nowUs, this.#intervalUs);
     const packets = sample.ackedPackets + sample.lostPackets;
     if (packets > 0) this.#loss += (sample.lostPackets / packets - this.#loss) * Math.min(1, packets / 500);
     this.#history.add(
@@ -116,10 +125,11 @@ export class PathController {
       sample.lostPackets,
       sample.isAppLimited,
     );
-    if (sample.isAppLimited) this.#isLimitedRound = true;
+    this.#reports += 1;
+    if (sample.isAppLimited) this.#limitedReports += 1;
     this.#pacer.refill(sample.nowUs);
-    if (this.#isStarting) this.#start(sample);
-    else this.#cruise(sample);
+    if (this.#isStarting) this.#start(sample.nowUs);
+    else this.#cruise(sample.nowUs);
     this.#setWindow();
   }
 
@@ -140,81 +150,122 @@ export class PathController {
 
   /** Round trip of a probe on an idle path. */
   handleProbe(rttUs: number, nowUs: number): void {
-    this.#noteRtt(rttUs, nowUs);
+    this.#trip.handleSample(rttUs, nowUs, this.#intervalUs);
   }
 
   /** Nothing has been in flight for a while. */
-  handleIdle(_nowUs: number): void {
+  handleIdle(nowUs: number): void {
     this.#history.clear();
     this.#sampleUs = -1;
     this.#step = leastStep;
+    this.#overUs = -1;
+    this.#episodeRate = 0;
+    this.#dryRun.reset(nowUs);
   }
 
   #noteTime(nowUs: number): void {
-    const intervalUs = nowUs - this.#sampleUs;
-    if (this.#sampleUs >= 0 && intervalUs < 100_000) this.#intervalUs += (intervalUs - this.#intervalUs) / 8;
+    const elapsedUs = this.#sampleUs < 0 ? 0 : nowUs - this.#sampleUs;
     this.#sampleUs = nowUs;
+    if (elapsedUs > 0 && elapsedUs < 100_000) this.#intervalUs += (elapsedUs - this.#intervalUs) / 8;
   }
 
-  #noteRtt(rttUs: number, nowUs: number): void {
-    if (this.#lastRttUs >= 0) {
-      // Mean difference of neighbours is 1.13 sigma when they are independent and normal.
-      const sigmaUs = Math.abs(rttUs - this.#lastRttUs) / 1.13;
-      this.#jitterUs += (sigmaUs - this.#jitterUs) / 16;
-    }
-    this.#lastRttUs = rttUs;
-    this.#smoothedRttUs = this.#smoothedRttUs === 0 ? rttUs : this.#smoothedRttUs + (rttUs - this.#smoothedRttUs) / 8;
-    this.#base.add(rttUs, nowUs);
-    this.#minRttUs = this.#base.least(nowUs);
-    this.#standing.resize(Math.max(30_000, this.#minRttUs / 2), nowUs);
-    this.#standing.add(rttUs, nowUs);
-    this.#queueUs = Math.max(0, this.#standing.least(nowUs) - this.#minRttUs - 1.4 * this.#jitterUs);
-  }
-
-  #windowUs(): number {
-    return Math.min(250_000, Math.max(20_000, this.#minRttUs / 2, 8 * this.#jitterUs, 3 * this.#intervalUs));
-  }
-
+  /** From a change of the pace to a report that shows what it did. */
   #lagUs(): number {
-    return Math.max(0, this.#lastRttUs) + this.#intervalUs / 2;
+    return this.#trip.latestUs + this.#intervalUs / 2;
   }
 
-  /** Doubles each round trip until a queue shows. */
-  #start(sample: PathSample): void {
+  /** Over which the rate is measured: chance at both ends must stay small against it. */
+  #spanUs(): number {
+    return Math.min(200_000, Math.max(20_000, this.#trip.minUs / 2, 8 * this.#trip.jitterUs, 3 * this.#intervalUs));
+  }
+
+  /** Doubles each round trip until a queue, or loss that ends when less is sent, shows. */
+  #start(nowUs: number): void {
     const delivery = this.#history.measure(Math.max(10_000, 2 * this.#intervalUs), this.#lagUs());
-    if (delivery.rate > this.#rate) this.#rate = delivery.rate;
-    if (this.#queueUs > 2 * targetUs && this.#rate > 0) {
+    const arriving = this.#arriving(delivery);
+    const verdict = this.#floor.handleDelivery(delivery, nowUs, this.#lagUs() + this.#spanUs(), startExcess);
+    if (verdict === 'begin') this.#rateBefore = this.#pacer.bytesPerUs;
+    if (verdict === 'begin') this.#pacer.setPace(arriving * trialGain);
+    if (this.#floor.isTrying) return;
+    if (verdict === 'overflow' || this.#trip.queueUs > 2 * targetUs + 2 * this.#trip.uncertaintyUs) {
       this.#isStarting = false;
-      this.#rate = delivery.rate;
+      this.#rate = arriving;
       this.#pace(0.6);
-      this.#roundUs = sample.nowUs + this.#lagUs();
+      this.#roundUs = nowUs + this.#lagUs();
       return;
     }
-    if (2 * this.#rate > this.#pacer.bytesPerUs) this.#pace(2);
+    if (arriving > this.#rate) this.#rate = arriving;
+    const pace = Math.max(2 * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
+    if (pace > this.#pacer.bytesPerUs) this.#pace(pace / this.#rate);
   }
 
-  #cruise(sample: PathSample): void {
-    const windowUs = this.#windowUs();
-    const delivery = this.#history.measure(windowUs, this.#lagUs());
-    const gain = 0.5 / (this.#lagUs() + windowUs);
-    if (this.#queueUs > targetUs) {
+  /** What the bottleneck let through, in terms of what has to be sent for it. */
+  #arriving(delivery: Delivery): number {
+    return delivery.rate / (1 - this.#floor.loss);
+  }
+
+  #cruise(nowUs: number): void {
+    const spanUs = this.#spanUs();
+    const delivery = this.#history.measure(spanUs, this.#lagUs());
+    const arriving = this.#arriving(delivery);
+    if (arriving <= 0) return;
+    // What a packet more or less at both ends, a quantum and the jitter do to a rate.
+    const noise = (this.#trip.jitterUs + 2_000 + packetBytes / arriving) / spanUs;
+    if (delivery.sentRate <= arriving * (1.02 + 1.5 * noise)) this.#overUs = -1;
+    else if (this.#overUs < 0) this.#overUs = nowUs;
+    const target = targetUs + this.#trip.uncertaintyUs;
+    if (this.#trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);
+    else this.#noQueueIs(arriving, noise, nowUs);
+    if (this.#dryRun.handleReport(nowUs, this.#trip.queueUs, target, this.#lagUs() + spanUs, arriving)) {
+      this.#trip.rebase(nowUs);
+      this.#rate = Math.max(this.#rate, this.#episodeRate);
+    }
+    if (this.#dryRun.isDrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#dryRun.bytesPerUs));
+    this.#tryLess(delivery, nowUs, spanUs);
+  }
+
+  /** Loss above what is known as chance: less is sent for a while to see whether it ends. */
+  #tryLess(delivery: Delivery, nowUs: number, spanUs: number): void {
+    const verdict = this.#floor.handleDelivery(delivery, nowUs, this.#lagUs() + spanUs, cruiseExcess);
+    if (verdict === 'begin') {
+      this.#rateBefore = this.#rate;
+      this.#rate = Math.min(this.#rate, this.#arriving(delivery));
       this.#step = leastStep;
-      if (delivery.rate > 0) {
-        const isOver = delivery.sentRate * (1 - delivery.loss) > 1.02 * delivery.rate;
-        if (isOver && delivery.rate < this.#rate) this.#rate = delivery.rate;
-        else this.#rate += (delivery.rate - this.#rate) / 16;
-      }
-      this.#pace(1 - Math.min(0.5, gain * (this.#queueUs - targetUs / 2)));
-      return;
     }
-    if (delivery.rate > this.#rate) this.#rate += (delivery.rate - this.#rate) / 2;
-    if (sample.nowUs >= this.#roundUs) {
-      this.#roundUs = sample.nowUs + this.#lagUs();
-      const isQuiet = this.#queueUs < targetUs / 2 && !this.#isLimitedRound;
+    if (verdict === 'chance') this.#rate = Math.max(this.#rate, this.#rateBefore);
+    if (this.#floor.isTrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#rate * trialGain));
+  }
+
+  #queueIs(arriving: number, sentRate: number, noise: number, nowUs: number): void {
+    if (this.#episodeRate === 0) this.#episodeRate = this.#rate;
+    this.#step = leastStep;
+    const isOver = this.#overUs >= 0 && nowUs - this.#overUs > this.#spanUs();
+    // A stall makes one gap in what arrives; a slower bottleneck shows for as long as too much is sent.
+    if (isOver && arriving < this.#rate) this.#rate = arriving;
+    // More arrives than was sent: the queue drains, and at the bottleneck's rate.
+    else if (arriving > sentRate * (1 + noise / 2)) this.#rate += (arriving - this.#rate) / 8;
+    this.#pace(1 - Math.min(0.5, this.#gain() * (this.#trip.queueUs - targetUs / 2)));
+  }
+
+  #noQueueIs(arriving: number, noise: number, nowUs: number): void {
+    const queueUs = this.#trip.queueUs;
+    this.#episodeRate = 0;
+    if (arriving > this.#rate) this.#rate += ((arriving - this.#rate) * 0.5) / (1 + 10 * noise);
+    this.#isOverRound ||= this.#overUs >= 0;
+    if (nowUs >= this.#roundUs) {
+      this.#roundUs = nowUs + this.#lagUs();
+      const isQuiet = queueUs < targetUs / 2 && 2 * this.#limitedReports < this.#reports && !this.#isOverRound;
       this.#step = isQuiet ? Math.min(mostStep, this.#step * 2) : leastStep;
-      this.#isLimitedRound = false;
+      this.#reports = 0;
+      this.#limitedReports = 0;
+      this.#isOverRound = false;
     }
-    this.#pace(1 + (this.#queueUs < targetUs / 2 ? this.#step : gain * (targetUs - this.#queueUs)));
+    this.#pace(1 + (queueUs < targetUs / 2 ? this.#step : this.#gain() * (targetUs - queueUs)));
+  }
+
+  /** Share of the rate for each microsecond of queue: a deviation is corrected within about two round trips. */
+  #gain(): number {
+    return 0.5 / (this.#lagUs() + this.#spanUs());
   }
 
   #pace(gain: number): void {
@@ -223,11 +274,8 @@ export class PathController {
 
   #setWindow(): void {
     if (this.#rate === 0) return;
-    const spanUs = this.#minRttUs + this.#intervalUs + windowSlackUs + 2 * this.#jitterUs;
-    const gain = this.#isStarting ? 2.5 : 1.15;
-    this.#windowBytes = Math.max(
-      this.#isStarting ? firstWindowBytes : floorBytes,
-      this.#pacer.bytesPerUs * spanUs * gain,
-    );
+    const spanUs = this.#trip.baseUs + this.#intervalUs + windowSlackUs + 2 * this.#trip.jitterUs;
+    const bytes = this.#pacer.bytesPerUs * spanUs * (this.#isStarting ? 2.5 : 1.15);
+    this.#windowBytes = Math.max(this.#isStarting ? firstWindowBytes : floorBytes, bytes);
   }
 }

@@ -1,0 +1,75 @@
+/**
+ * Lets the queue of a path run dry: now and then, so that the distance is seen again, and when a queue neither grows nor shrinks. What
+ * is left after less was sent for long enough was never a queue: the way has become longer, or others fill it.
+ */
+
+/** Well within the window in which the least round trip is remembered. */
+const everyUs = 4_000_000;
+/** Share of the rate sent meanwhile: the queue shrinks by the rest. */
+const gain = 0.75;
+const marginUs = 4_000;
+/** A queue that shrank by this share since the last look is on its way. */
+const shrinkShare = 0.7;
+
+export class DryRun {
+  #nextUs = -1;
+  #untilUs = -1;
+  #verdictUs = -1;
+  #queueUs = 0;
+  #lookUs = -1;
+  #lookQueueUs = 0;
+  #rate = 0;
+
+  /** Less is sent now. */
+  get isDrying(): boolean {
+    return this.#untilUs >= 0;
+  }
+
+  /** What to send meanwhile. */
+  get bytesPerUs(): number {
+    return this.#rate * gain;
+  }
+
+  /** After an idle time: there is no queue of ours, and what was begun is void. */
+  reset(nowUs: number): void {
+    this.#untilUs = -1;
+    this.#verdictUs = -1;
+    this.#lookUs = -1;
+    this.#nextUs = nowUs + everyUs;
+  }
+
+  /**
+   * Call for each report; `lagUs` is the time after which a report shows an effect, `arriving` the rate of what arrives. True when
+   * what looked like a queue is distance.
+   */
+  handleReport(nowUs: number, queueUs: number, targetUs: number, lagUs: number, arriving: number): boolean {
+    if (this.#nextUs < 0) this.#nextUs = nowUs + everyUs;
+    if (this.#untilUs >= 0 && nowUs >= this.#untilUs) {
+      this.#untilUs = -1;
+      this.#verdictUs = nowUs + lagUs;
+    }
+    if (this.#verdictUs >= 0 && nowUs >= this.#verdictUs) {
+      this.reset(nowUs);
+      return queueUs > targetUs && queueUs > this.#queueUs / 2;
+    }
+    if (this.#untilUs >= 0 || this.#verdictUs >= 0) return false;
+    if (nowUs >= this.#nextUs || this.#isStuck(nowUs, queueUs, targetUs, lagUs)) {
+      this.#queueUs = queueUs;
+      this.#rate = arriving;
+      this.#untilUs = nowUs + (queueUs + marginUs) / (1 - gain);
+    }
+    return false;
+  }
+
+  #isStuck(nowUs: number, queueUs: number, targetUs: number, lagUs: number): boolean {
+    if (queueUs <= targetUs) {
+      this.#lookUs = -1;
+      return false;
+    }
+    if (this.#lookUs >= 0 && nowUs < this.#lookUs) return false;
+    const isStuck = this.#lookUs >= 0 && queueUs > this.#lookQueueUs * shrinkShare;
+    this.#lookUs = nowUs + 2 * lagUs;
+    this.#lookQueueUs = queueUs;
+    return isStuck;
+  }
+}

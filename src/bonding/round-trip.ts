@@ -1,0 +1,114 @@
+/**
+ * The round trips of one path: what is distance, what is chance, and what must therefore be queue. The queue is the median of the
+ * newest samples above the least such median of the last ten seconds: medians of enough samples stay put when single ones jitter.
+ */
+import { WindowedMinimum } from './windowed-extreme.ts';
+
+const capacity = 32;
+/** Long enough that a drained moment falls into it, short enough to learn a longer route (BBR's, draft-ietf-ccwg-bbr 4.5). */
+const baseWindowUs = 10_000_000;
+const leastSpanUs = 20_000;
+/** Samples the median is taken of once the jitter reaches 4 ms. */
+const mostSamples = 16;
+/** Mean difference of two independent normal values is 2/sqrt(pi) sigma. */
+const differencePerSigma = 1.13;
+
+export class RoundTrip {
+  readonly #samples = new Float64Array(capacity);
+  readonly #sorted = new Float64Array(capacity);
+  readonly #base = new WindowedMinimum(baseWindowUs);
+  readonly #least = new WindowedMinimum(baseWindowUs);
+  #count = 0;
+  #smoothedUs = 0;
+  #jitterUs = 0;
+  #levelUs = 0;
+  #levelJitterUs = 0;
+  #baseUs = 0;
+  #minUs: number;
+
+  constructor(startMinUs: number) {
+    this.#minUs = startMinUs;
+  }
+
+  /** 0 = unknown, as for all others. */
+  get minUs(): number {
+    return this.#minUs;
+  }
+
+  get smoothedUs(): number {
+    return this.#smoothedUs;
+  }
+
+  /** Standard deviation from sample to sample. */
+  get jitterUs(): number {
+    return this.#jitterUs;
+  }
+
+  /** How far the queue's estimate may be off by chance (one sigma). */
+  get uncertaintyUs(): number {
+    return this.#levelJitterUs;
+  }
+
+  get levelUs(): number {
+    return this.#levelUs;
+  }
+
+  /** The median round trip without a queue. */
+  get baseUs(): number {
+    return this.#baseUs;
+  }
+
+  get latestUs(): number {
+    return this.#count === 0 ? 0 : (this.#samples[(this.#count - 1) % capacity] ?? 0);
+  }
+
+  /** Estimated wait in the bottleneck's queue. */
+  get queueUs(): number {
+    return this.#count === 0 ? 0 : Math.max(0, this.#levelUs - this.#baseUs);
+  }
+
+  handleSample(rttUs: number, nowUs: number, intervalUs: number): void {
+    if (this.#count > 0) {
+      const sigmaUs = Math.abs(rttUs - this.latestUs) / differencePerSigma;
+      // One stall of a radio is no jitter: it counts as three sigmas at most once there is an estimate.
+      const bounded = this.#count < 8 ? sigmaUs : Math.min(sigmaUs, 3 * this.#jitterUs + 1_000);
+      this.#jitterUs += (bounded - this.#jitterUs) / 16;
+    }
+    this.#samples[this.#count % capacity] = rttUs;
+    this.#count += 1;
+    this.#smoothedUs = this.#smoothedUs === 0 ? rttUs : this.#smoothedUs + (rttUs - this.#smoothedUs) / 8;
+    this.#least.add(rttUs, nowUs);
+    this.#minUs = this.#least.least(nowUs);
+    const span = Math.ceil(Math.max(leastSpanUs, this.#minUs / 4) / intervalUs);
+    const calm = Math.ceil((mostSamples * this.#jitterUs) / 4_000);
+    const count = Math.min(this.#count, mostSamples, Math.max(1, span, calm));
+    this.#levelUs = this.#medianOf(count);
+    // The median of n normal values has 1.25 sigma / sqrt(n).
+    this.#levelJitterUs = (1.25 * this.#jitterUs) / Math.sqrt(count);
+    this.#base.add(this.#levelUs, nowUs);
+    // The least of many medians lies below their mean: by 1.5 sigma when about ten of them were without a queue.
+    this.#baseUs = this.#base.least(nowUs) + 1.5 * this.#levelJitterUs;
+  }
+
+  /** What is seen now is the distance: a queue it cannot be, for it does not drain. */
+  rebase(nowUs: number): void {
+    this.#base.reset();
+    this.#least.reset();
+    this.#base.add(this.#levelUs, nowUs);
+    this.#least.add(this.#levelUs, nowUs);
+    this.#minUs = this.#levelUs;
+    this.#baseUs = this.#levelUs;
+  }
+
+  /** Insertion sort of at most 16: no allocation, and most are in order from the turn before. */
+  #medianOf(count: number): number {
+    const sorted = this.#sorted;
+    for (let index = 0; index < count; index += 1) {
+      const value = this.#samples[(this.#count - 1 - index) % capacity] ?? 0;
+      let at = index;
+      for (; at > 0 && (sorted[at - 1] ?? 0) > value; at -= 1) sorted[at] = sorted[at - 1] ?? 0;
+      sorted[at] = value;
+    }
+    return sorted[(count - 1) >> 1] ?? 0;
+  }
+}

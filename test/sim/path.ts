@@ -1,0 +1,134 @@
+/**
+ * One path under the virtual clock: the real PathController in front of a simulated link, a receiver that counts arrivals and
+ * reports every few milliseconds, and the bookkeeping of what is in flight that the sealer does.
+ */
+import { PathController, type PathControllerOptions } from '../../src/bonding/path-controller.ts';
+import type { Link } from './link.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+interface Sent {
+  readonly number: number;
+  readonly sentUs: number;
+  readonly bytes: number;
+  readonly onLost: (() => void) | undefined;
+  arrivalUs: number;
+  isDone: boolean;
+}
+
+export interface PathOptions {
+  readonly reportUs: number;
+  /** Way back of the reports. */
+  readonly returnUs: number;
+  readonly controller?: Partial<PathControllerOptions>;
+}
+
+/** Packets later than this behind the newest one that arrived are lost, at least; RFC 9002 6.1.2 uses 1/8 of the round trip. */
+const reorderingUs = 5_000;
+
+export class SimulatedPath {
+  readonly controller: PathController;
+  readonly link: Link;
+  readonly #clock: VirtualClock;
+  readonly #options: PathOptions;
+  readonly #flying: Sent[] = [];
+  readonly #arrived: Sent[] = [];
+  #number = 0;
+  #lastArrivalUs = -1;
+  #reportedArrivalUs = -1;
+  #isReporting = false;
+  #isAppLimited = false;
+  inFlightBytes = 0;
+  arrivedBytes = 0;
+  lostPackets = 0;
+
+  constructor(clock: VirtualClock, link: Link, options: PathOptions) {
+    this.#clock = clock;
+    this.link = link;
+    this.#options = options;
+    this.controller = new PathController({ configuredBps: 0, ...options.controller });
+  }
+
+  allowedBytes(): number {
+    return this.controller.allowedBytes(this.#clock.nowUs, this.inFlightBytes);
+  }
+
+  /** The sender has nothing more to send though it could. */
+  noteAppLimited(): void {
+    this.#isAppLimited = true;
+  }
+
+  send(bytes: number, onArrival?: () => void, onLost?: () => void): void {
+    const nowUs = this.#clock.nowUs;
+    const sent: Sent = { number: this.#number, sentUs: nowUs, bytes, onLost, arrivalUs: -1, isDone: false };
+    this.#number += 1;
+    this.#flying.push(sent);
+    this.inFlightBytes += bytes;
+    this.controller.spend(bytes);
+    this.link.send(bytes, () => {
+      sent.arrivalUs = this.#clock.nowUs;
+      this.arrivedBytes += bytes;
+      this.#lastArrivalUs = sent.arrivalUs;
+      this.#arrived.push(sent);
+      this.#startReporting();
+      onArrival?.();
+    });
+  }
+
+  #startReporting(): void {
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    this.#clock.after(this.#options.reportUs, () => this.#report());
+  }
+
+  #report(): void {
+    this.#isReporting = false;
+    const batch = this.#arrived.splice(0);
+    const reportedUs = this.#clock.nowUs;
+    const deliveryUs = this.#reportedArrivalUs < 0 ? 0 : this.#lastArrivalUs - this.#reportedArrivalUs;
+    this.#reportedArrivalUs = this.#lastArrivalUs;
+    this.#clock.after(this.#options.returnUs, () => this.#handleReport(batch, reportedUs, deliveryUs));
+  }
+
+  #handleReport(batch: readonly Sent[], reportedUs: number, deliveryUs: number): void {
+    const nowUs = this.#clock.nowUs;
+    let deliveredBytes = 0;
+    let newest: Sent | undefined;
+    for (const sent of batch) {
+      deliveredBytes += sent.bytes;
+      if (!sent.isDone) this.inFlightBytes -= sent.bytes;
+      sent.isDone = true;
+      if (newest === undefined || sent.number > newest.number) newest = sent;
+    }
+    const rttUs = newest === undefined ? -1 : nowUs - newest.sentUs - (reportedUs - newest.arrivalUs);
+    const lostPackets = newest === undefined ? 0 : this.#declareLost(newest.sentUs);
+    this.controller.handleSample({
+      nowUs,
+      rttUs,
+      deliveredBytes,
+      deliveryUs,
+      ackedPackets: batch.length,
+      lostPackets,
+      isAppLimited: this.#isAppLimited,
+    });
+    this.#isAppLimited = false;
+  }
+
+  #declareLost(newestSentUs: number): number {
+    const { smoothedRttUs, jitterUs } = this.controller;
+    const beforeUs = newestSentUs - Math.max(reorderingUs, smoothedRttUs / 8, 4 * jitterUs);
+    let lost = 0;
+    let from = 0;
+    for (; from < this.#flying.length; from += 1) {
+      const sent = this.#flying[from];
+      if (sent === undefined || sent.sentUs >= beforeUs) break;
+      if (sent.isDone) continue;
+      sent.isDone = true;
+      this.inFlightBytes -= sent.bytes;
+      lost += 1;
+      sent.onLost?.();
+    }
+    this.#flying.splice(0, from);
+    this.lostPackets += lost;
+    return lost;
+  }
+}

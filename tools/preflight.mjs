@@ -13,8 +13,8 @@ const packages = {
   iperf3: 'iperf3',
 };
 const needs = {
-  demo: { commands: ['ip', 'tc', 'ping'], root: true },
-  test: { commands: ['ip', 'tc', 'ping', 'nft'], root: false },
+  demo: { commands: ['ip', 'tc', 'ping', 'ethtool'], root: true },
+  test: { commands: ['ip', 'tc', 'ping', 'nft', 'ethtool'], root: false },
   bench: { commands: ['ip', 'ping', 'ethtool', 'iperf3'], root: true },
 };
 

@@ -1,0 +1,404 @@
+/**
+ * The life of one path: whether it may carry data, and why. Local to the path; time and measurements are arguments.
+ *
+ * | state      | carries | leaves it when                                                                    | for        |
+ * |------------|---------|-----------------------------------------------------------------------------------|------------|
+ * | unproven   | no      | a probe is answered                                                               | live       |
+ * | live       | yes     | nothing acknowledged in time though the peer reported, or 3 probes unanswered     | suspect    |
+ * | suspect    | *       | a probe is answered, or something sent on it is acknowledged                      | live       |
+ * |            |         | the same, but it was suspected too often lately                                   | recovering |
+ * |            |         | probes stay unanswered for `confirmUs`                                            | dead       |
+ * | dead       | no      | a probe is answered; the last life was long / short                               | recovering / flapping |
+ * | recovering | *       | it went on answering for the failback time                                        | live       |
+ * |            |         | 3 probes unanswered                                                               | dead       |
+ * | flapping   | *       | as recovering, with the hold-down of `flap-damping.ts` in place of the failback time |         |
+ * | withdrawn  | no      | the kernel, or the user, gives the link back: unproven if it never lived, else    | dead       |
+ * | any        |         | the kernel says that link, address or route is gone; the user disables it: at once | withdrawn |
+ *
+ * (*) as the last resort, when no path of the peer is live (`rank`). One rule for all modes: what recovers waits for the failback
+ * time in adaptive mode too, for a path that dies again holds up every flow that was spread over it.
+ *
+ * An answer proves the *forward* direction by whatever path it came: a reverse blackhole is the peer's to find, on its own
+ * forward path. Silence proves nothing unless the peer could have spoken: reports must have come, by any path, that were late
+ * enough to name what is missing.
+ */
+import { FlapDamping } from './flap-damping.ts';
+import { PathQuality, type QualityLimits } from './path-quality.ts';
+
+export const lifeState = {
+  unproven: 0,
+  live: 1,
+  suspect: 2,
+  dead: 3,
+  recovering: 4,
+  flapping: 5,
+  withdrawn: 6,
+} as const;
+export const lifeStateNames = ['unproven', 'live', 'suspect', 'dead', 'recovering', 'flapping', 'withdrawn'] as const;
+
+export const lifeReason = {
+  new: 0,
+  proven: 1,
+  noProgress: 2,
+  probesUnanswered: 3,
+  answered: 4,
+  progressed: 5,
+  stable: 6,
+  shortLives: 7,
+  brokeAgain: 8,
+  kernelDown: 9,
+  kernelUp: 10,
+  kernelError: 11,
+  disabled: 12,
+  enabled: 13,
+  suspectedOften: 14,
+} as const;
+
+/** By reason code. */
+export const lifeReasonTexts: readonly string[] = [
+  'not probed yet',
+  'a probe was answered',
+  'nothing sent on it was acknowledged, though the peer reported',
+  'probes were not answered',
+  'probes are answered again',
+  'what was sent on it is acknowledged after all',
+  'it answered for the whole stability time',
+  'it died soon after its last return',
+  'it stopped answering before the stability time was over',
+  'the kernel reports the link, its address or its route gone',
+  'the kernel reports the link back',
+  'the kernel refused to send on it',
+  'disabled by the user',
+  'enabled by the user',
+  'it was suspected several times within seconds',
+];
+
+export interface PathLifeSettings {
+  /** Interval of probes while nothing else proves the path, microseconds. */
+  readonly probeIntervalUs: number;
+  /** So many in a row unanswered, and it is suspect. */
+  readonly probesMissed: number;
+  /** Stability before a path that was dead carries data again. */
+  readonly failbackUs: number;
+  readonly limits?: QualityLimits;
+}
+
+/** FEATURES.md: 200 ms × 3, failback after 5 s. */
+export const pathLifeDefaults: PathLifeSettings = { probeIntervalUs: 200_000, probesMissed: 3, failbackUs: 5_000_000 };
+
+/** What is measured on the path, as `tick` reads it. Times in microseconds; 0 = unknown or none. Owned by the caller. */
+export interface LifeSample {
+  inFlightBytes: number;
+  /** When the oldest packet was sent that is neither acknowledged nor given up as lost. */
+  oldestUnackedUs: number;
+  /** When the last report of the peer came, by whatever path. */
+  lastReportUs: number;
+  reportIntervalUs: number;
+  rttUs: number;
+  jitterUs: number;
+  loss: number;
+  /** No traffic with this peer at all: idle paths may be probed less and less. */
+  isPeerIdle: boolean;
+}
+
+/** Probe intervals, FEATURES.md: 100 ms to 5 s. */
+const leastProbeUs = 100_000;
+const mostProbeUs = 5_000_000;
+const suspectProbeUs = 50_000;
+const questionProbeUs = 20_000;
+/** A dead path is probed as often as an idle one for this long, then less and less. */
+const freshlyDeadUs = 60_000_000;
+const longDeadProbeUs = 1_000_000;
+/** Before the first answer. */
+const firstRttUs = 200_000;
+/** RFC 9002 6.2.1 takes four times the variation, too; the least covers scheduling on both machines. */
+const jitterFactor = 4;
+const leastMarginUs = 10_000;
+const reportsWaited = 2;
+/** So much overdue cannot be chance: eight packets in a row. Less asks a probe first. */
+const certainBytes = 8 * 1_400;
+/**
+ * A stalled radio link (LTE HARQ: 400 to 800 ms) is suspect and carries nothing meanwhile, so there is no haste to call it dead,
+ * which costs it the failback time.
+ */
+const confirmUs = 600_000;
+/** Suspected so often, with one forgiven every so many microseconds, it must prove itself as if it had died. */
+const mostDoubts = 4;
+const forgiveUs = 10_000_000;
+
+export class PathLife {
+  readonly #settings: PathLifeSettings;
+  readonly #damping: FlapDamping;
+  readonly #quality: PathQuality;
+  #state: number = lifeState.unproven;
+  #reason: number = lifeReason.new;
+  #changedUs = 0;
+  #deaths = 0;
+  /** The forward direction worked for something sent at this time, at the earliest that is certain. */
+  #provenUs = Number.NEGATIVE_INFINITY;
+  #lastAnswerUs = Number.NEGATIVE_INFINITY;
+  #lastProbeUs = Number.NEGATIVE_INFINITY;
+  /** Probes sent since the last proof. */
+  #unanswered = 0;
+  #idleIntervalUs: number;
+  #doubts = 0;
+  #doubtedUs = 0;
+  #rttUs = 0;
+  #marginUs = leastMarginUs;
+  #isPeerIdle = false;
+  #isQuestioned = false;
+  #isForced = false;
+  #wakeUs = 0;
+
+  constructor(nowUs: number, settings: PathLifeSettings = pathLifeDefaults) {
+    this.#settings = settings;
+    this.#damping = new FlapDamping(settings.failbackUs);
+    this.#quality = new PathQuality(settings.failbackUs, settings.limits);
+    this.#idleIntervalUs = settings.probeIntervalUs;
+    this.#changedUs = nowUs;
+  }
+
+  get state(): number {
+    return this.#state;
+  }
+
+  /** Why it is in this state; `lifeReasonTexts` has the words. */
+  get reason(): number {
+    return this.#reason;
+  }
+
+  get changedUs(): number {
+    return this.#changedUs;
+  }
+
+  get deaths(): number {
+    return this.#deaths;
+  }
+
+  /** `quality` of path-quality.ts. */
+  get quality(): number {
+    return this.#quality.value;
+  }
+
+  /**
+   * The lower the better; data goes to the paths of the lowest rank the peer has, and to none of rank 4: 0 forced by hand,
+   * 1 live, 2 live but bad (`path-quality.ts`), 3 last resort, 4 none.
+   */
+  get rank(): number {
+    const state = this.#state;
+    const isResort = state === lifeState.suspect || state === lifeState.recovering || state === lifeState.flapping;
+    if (state !== lifeState.live && !isResort) return 4;
+    if (this.#isForced) return 0;
+    if (isResort) return 3;
+    return this.#quality.isBad ? 2 : 1;
+  }
+
+  get isUsable(): boolean {
+    return this.rank <= 1;
+  }
+
+  /** Something is overdue and probes are out: what is protected should leave again by another path already. */
+  get isQuestioned(): boolean {
+    return this.#isQuestioned;
+  }
+
+  /** When the next probe is due; Infinity = none. */
+  get nextProbeAtUs(): number {
+    if (this.#state === lifeState.withdrawn) return Number.POSITIVE_INFINITY;
+    if (this.#lastProbeUs < this.#changedUs && this.#state !== lifeState.live) return this.#changedUs;
+    if (this.#isQuestioned) return this.#lastProbeUs + Math.min(questionProbeUs, this.#settings.probeIntervalUs);
+    return Math.max(this.#lastProbeUs, this.#lastAnswerUs) + this.#intervalUs();
+  }
+
+  /** When `tick` must be called at the latest: a probe is due, silence becomes a verdict, or a hold-down ends. */
+  get nextWakeUs(): number {
+    return Math.min(this.nextProbeAtUs, this.#wakeUs);
+  }
+
+  /** Something sent on this path, and on no other, was acknowledged. */
+  handleProgress(nowUs: number): void {
+    this.#handleLife(nowUs, lifeReason.progressed);
+  }
+
+  handleProbeSent(nowUs: number): void {
+    this.#lastProbeUs = nowUs;
+    this.#unanswered += 1;
+  }
+
+  /**
+   * A probe sent on this path was answered after `rttUs`. `cameBySamePath` false: by another one, which proves this path's
+   * forward direction as well; only the round trip is of both and should not be used.
+   */
+  handleProbeReply(nowUs: number, rttUs: number, cameBySamePath: boolean): void {
+    if (cameBySamePath && this.#rttUs === 0) this.#rttUs = rttUs;
+    this.#handleLife(nowUs, lifeReason.answered);
+  }
+
+  /** Data goes out on it now: an idle path is watched closely again. */
+  handleSent(nowUs: number): void {
+    if (this.#idleIntervalUs <= this.#settings.probeIntervalUs) return;
+    this.#idleIntervalUs = this.#settings.probeIntervalUs;
+    this.#wakeUs = nowUs;
+  }
+
+  /** Link, address or route is gone (netlink): at once. */
+  handleKernelDown(nowUs: number): void {
+    this.#enter(lifeState.withdrawn, lifeReason.kernelDown, nowUs);
+  }
+
+  handleKernelUp(nowUs: number): void {
+    if (this.#state === lifeState.withdrawn && this.#reason === lifeReason.kernelDown)
+      this.#giveBack(nowUs, lifeReason.kernelUp);
+  }
+
+  /** A send failed (ENETUNREACH, ICMP unreachable): a hint that anybody may forge, so it asks probes, and stops data meanwhile. */
+  handleKernelError(nowUs: number): void {
+    if (this.#state === lifeState.live) this.#suspect(nowUs, lifeReason.kernelError);
+  }
+
+  /** By hand: `off` withdraws it; `only` prefers it to all others as long as it is not dead, and ends its hold-down. */
+  handleForced(nowUs: number, choice: 'auto' | 'only' | 'off'): void {
+    this.#isForced = choice === 'only';
+    if (choice === 'off') this.#enter(lifeState.withdrawn, lifeReason.disabled, nowUs);
+    else if (this.#state === lifeState.withdrawn && this.#reason === lifeReason.disabled)
+      this.#giveBack(nowUs, lifeReason.enabled);
+  }
+
+  /** Judges the silence. Call it when `nextWakeUs` is due, and after each report. */
+  tick(nowUs: number, sample: LifeSample): void {
+    this.#rttUs = sample.rttUs || this.#rttUs;
+    this.#marginUs = Math.max(leastMarginUs, jitterFactor * sample.jitterUs);
+    this.#isPeerIdle = sample.isPeerIdle;
+    this.#quality.update(nowUs, this.#rttUs, sample.jitterUs, sample.loss);
+    this.#wakeUs = Number.POSITIVE_INFINITY;
+    switch (this.#state) {
+      case lifeState.live:
+        this.#watchData(nowUs, sample);
+        if (this.#areProbesMissed(nowUs)) this.#suspect(nowUs, lifeReason.probesUnanswered);
+        break;
+      case lifeState.suspect:
+        this.#wakeUs = this.#changedUs + Math.max(confirmUs, this.#answerUs());
+        if (nowUs >= this.#wakeUs && this.#unanswered >= this.#settings.probesMissed)
+          this.#die(nowUs, lifeReason.probesUnanswered);
+        break;
+      case lifeState.recovering:
+      case lifeState.flapping:
+        this.#wakeUs = this.#changedUs + this.#damping.holdUs;
+        if (this.#areProbesMissed(nowUs)) this.#enter(lifeState.dead, lifeReason.brokeAgain, nowUs);
+        else if (nowUs >= this.#wakeUs || this.#isForced) this.#enter(lifeState.live, lifeReason.stable, nowUs);
+        break;
+      default:
+    }
+  }
+
+  /** Data in flight: what was sent since the path was last proven should have been acknowledged by now. */
+  #watchData(nowUs: number, sample: LifeSample): void {
+    this.#isQuestioned = false;
+    if (sample.inFlightBytes <= 0 || sample.oldestUnackedUs <= 0) return;
+    const fromUs = Math.max(sample.oldestUnackedUs, this.#provenUs);
+    const dueUs = fromUs + this.#rtt() + this.#marginUs;
+    const verdictUs = dueUs + reportsWaited * sample.reportIntervalUs;
+    if (nowUs < verdictUs) {
+      this.#wakeUs = verdictUs;
+      return;
+    }
+    const ageUs = nowUs - fromUs;
+    const overdueBytes = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
+    if (sample.lastReportUs >= dueUs && overdueBytes >= certainBytes) this.#suspect(nowUs, lifeReason.noProgress);
+    else this.#question(nowUs);
+  }
+
+  /** Little is overdue, or the peer says nothing at all: a few quick probes decide. */
+  #question(nowUs: number): void {
+    this.#isQuestioned = true;
+    this.#wakeUs = Math.max(nowUs, this.#lastProbeUs) + this.#answerUs();
+    if (
+      this.#unanswered >= 2 &&
+      nowUs - this.#lastProbeUs >= this.#answerUs() &&
+      this.#lastProbeUs > this.#lastAnswerUs
+    )
+      this.#suspect(nowUs, lifeReason.probesUnanswered);
+  }
+
+  #areProbesMissed(nowUs: number): boolean {
+    const isOverdue = nowUs - this.#lastProbeUs >= this.#answerUs();
+    return (
+      this.#unanswered > this.#settings.probesMissed || (this.#unanswered === this.#settings.probesMissed && isOverdue)
+    );
+  }
+
+  #rtt(): number {
+    return this.#rttUs || firstRttUs;
+  }
+
+  /** An answer that takes longer is missing. */
+  #answerUs(): number {
+    return this.#rtt() + this.#marginUs;
+  }
+
+  #intervalUs(): number {
+    const { probeIntervalUs } = this.#settings;
+    switch (this.#state) {
+      case lifeState.suspect:
+        return Math.min(suspectProbeUs, probeIntervalUs);
+      case lifeState.unproven:
+      case lifeState.dead:
+        return this.#lastProbeUs - this.#changedUs < freshlyDeadUs
+          ? probeIntervalUs
+          : Math.max(longDeadProbeUs, probeIntervalUs);
+      case lifeState.live:
+        if (this.#unanswered > 0 || this.#quality.value > 0) return Math.max(leastProbeUs, probeIntervalUs / 2);
+        return this.#isPeerIdle ? this.#idleIntervalUs : probeIntervalUs;
+      default:
+        return probeIntervalUs;
+    }
+  }
+
+  #handleLife(nowUs: number, reason: number): void {
+    if (this.#state === lifeState.withdrawn) return;
+    this.#provenUs = Math.max(this.#provenUs, nowUs - this.#rtt());
+    this.#lastAnswerUs = nowUs;
+    this.#unanswered = 0;
+    this.#isQuestioned = false;
+    if (reason === lifeReason.answered && this.#isPeerIdle)
+      this.#idleIntervalUs = Math.min(mostProbeUs, this.#idleIntervalUs * 1.5);
+    if (this.#state === lifeState.unproven) this.#enter(lifeState.live, lifeReason.proven, nowUs);
+    else if (this.#state === lifeState.suspect) {
+      if (this.#doubts >= mostDoubts) this.#enter(lifeState.recovering, lifeReason.suspectedOften, nowUs);
+      else this.#enter(lifeState.live, reason, nowUs);
+    } else if (this.#state === lifeState.dead) {
+      if (this.#damping.isDamped) this.#enter(lifeState.flapping, lifeReason.shortLives, nowUs);
+      else this.#enter(lifeState.recovering, reason, nowUs);
+    }
+  }
+
+  #suspect(nowUs: number, reason: number): void {
+    this.#doubts = Math.max(0, this.#doubts - (nowUs - this.#doubtedUs) / forgiveUs) + 1;
+    this.#doubtedUs = nowUs;
+    this.#enter(lifeState.suspect, reason, nowUs);
+    this.#unanswered = 0;
+  }
+
+  #die(nowUs: number, reason: number): void {
+    this.#deaths += 1;
+    this.#damping.handleDeath(nowUs);
+    this.#enter(lifeState.dead, reason, nowUs);
+  }
+
+  #giveBack(nowUs: number, reason: number): void {
+    this.#enter(this.#lastAnswerUs > 0 ? lifeState.dead : lifeState.unproven, reason, nowUs);
+  }
+
+  #enter(state: number, reason: number, nowUs: number): void {
+    if (this.#state === state) return;
+    const isHeldDown = this.#state === lifeState.recovering || this.#state === lifeState.flapping;
+    if (state === lifeState.live && isHeldDown) this.#damping.handleReturn(nowUs);
+    if (this.#state === lifeState.live && state === lifeState.withdrawn) this.#damping.handleDeath(nowUs);
+    this.#state = state;
+    this.#reason = reason;
+    this.#changedUs = nowUs;
+    this.#isQuestioned = false;
+    this.#wakeUs = nowUs;
+    if (state !== lifeState.live) this.#unanswered = 0;
+  }
+}

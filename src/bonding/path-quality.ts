@@ -1,0 +1,77 @@
+/** How good a living path is, by the thresholds of the configuration; judged only after they were crossed for a while. */
+
+export const quality = { good: 0, degraded: 1, bad: 2 } as const;
+export const qualityNames = ['good', 'degraded', 'bad'] as const;
+
+/** 0 to 1 and microseconds. */
+export interface QualityLimits {
+  readonly degradedRttUs: number;
+  readonly degradedLoss: number;
+  readonly badRttUs: number;
+  readonly badJitterUs: number;
+  readonly badLoss: number;
+}
+
+/** FEATURES.md, health. */
+export const qualityDefaults: QualityLimits = {
+  degradedRttUs: 200_000,
+  degradedLoss: 0.05,
+  badRttUs: 500_000,
+  badJitterUs: 100_000,
+  badLoss: 0.2,
+};
+
+/** Never on one spike: it must be worse for this long. */
+const worseUs = 500_000;
+/** To get better, it must be clearly inside the limit. */
+const insideShare = 0.8;
+
+export class PathQuality {
+  readonly #limits: QualityLimits;
+  /** It must be better for this long: the failback time, as for a death. */
+  readonly #betterUs: number;
+  #value: number = quality.good;
+  #sinceUs = -1;
+  #candidate: number = quality.good;
+
+  constructor(betterUs: number, limits: QualityLimits = qualityDefaults) {
+    this.#betterUs = betterUs;
+    this.#limits = limits;
+  }
+
+  get value(): number {
+    return this.#value;
+  }
+
+  get isBad(): boolean {
+    return this.#value === quality.bad;
+  }
+
+  /** Smoothed measurements; 0 = unknown. */
+  update(nowUs: number, rttUs: number, jitterUs: number, loss: number): void {
+    const seen = Math.max(this.#judge(rttUs, jitterUs, loss, 1), this.#better(rttUs, jitterUs, loss));
+    if (seen === this.#value) {
+      this.#sinceUs = -1;
+      return;
+    }
+    if (this.#sinceUs < 0 || Math.sign(seen - this.#value) !== Math.sign(this.#candidate - this.#value))
+      this.#sinceUs = nowUs;
+    this.#candidate = seen;
+    if (nowUs - this.#sinceUs < (seen > this.#value ? worseUs : this.#betterUs)) return;
+    this.#value = seen;
+    this.#sinceUs = -1;
+  }
+
+  /** Not better than the present value unless clearly so. */
+  #better(rttUs: number, jitterUs: number, loss: number): number {
+    return Math.min(this.#value, this.#judge(rttUs, jitterUs, loss, insideShare));
+  }
+
+  #judge(rttUs: number, jitterUs: number, loss: number, share: number): number {
+    const limits = this.#limits;
+    if (rttUs >= limits.badRttUs * share || jitterUs >= limits.badJitterUs * share || loss >= limits.badLoss * share)
+      return quality.bad;
+    if (rttUs >= limits.degradedRttUs * share || loss >= limits.degradedLoss * share) return quality.degraded;
+    return quality.good;
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * How long the opener holds what came after a gap. Learnt: it covers the 99th percentile of how late packets really were, and a
+ * quarter more; it adds the time of a re-injection where losses are usually repaired, and falls to nothing where gaps never fill.
+ */
+import { trafficClass } from '../rings/layout.ts';
+
+/** Lateness in steps of a quarter octave: percentiles are at most 19 % too high. */
+const stepsPerOctave = 4;
+const firstStepUs = 250;
+const steps = 4 * 11 + 1;
+/** `reorder: auto` holds nobody for longer. */
+const mostUs = 250_000;
+const percentile = 0.99;
+const headroom = 1.25;
+const slackUs = 3_000;
+/** What was learnt halves in weight in this time: a new path is followed, a quiet second forgets nothing. */
+const halfLifeUs = 10_000_000;
+/** Recomputed at most so often. */
+const updateUs = 50_000;
+/** Gaps that fill more rarely than this are losses, and waiting for them only adds delay. */
+const leastFilledShare = 0.02;
+/** Fewer gaps than this say nothing yet. */
+const fewGaps = 4;
+/** Losses repaired more often than this are worth waiting for. */
+const usuallyRepaired = 0.5;
+/** Paths this close to each other reorder nothing by themselves. */
+const symmetricUs = 1_000;
+
+export class ReorderDeadline {
+  readonly #fixedUs: number;
+  readonly #late = new Float64Array(steps);
+  #filled = 0;
+  #repaired = 0;
+  #givenUp = 0;
+  #repairUs = 0;
+  #updatedUs = -1;
+  #deadlineUs = 0;
+
+  /** `fixedUs`: from the configuration; 0 = off, -1 = auto. */
+  constructor(fixedUs: number) {
+    this.#fixedUs = fixedUs;
+  }
+
+  /**
+   * Microseconds to hold what came after a gap. Control and latency traffic is never held: what people wait for is worth more in
+   * the wrong order than late.
+   */
+  deadlineUs(kind: number): number {
+    if (kind !== trafficClass.bulk) return 0;
+    return this.#fixedUs >= 0 ? this.#fixedUs : this.#deadlineUs;
+  }
+
+  /**
+   * A packet came `latenessUs` after one of a higher counter: whether it was still waited for or not, or a deadline that is too
+   * short would never learn so. Once a gap, with the first packet that fills it.
+   */
+  handleFilled(latenessUs: number): void {
+    const step = Math.ceil(Math.log2(Math.max(1, latenessUs / firstStepUs)) * stepsPerOctave);
+    const index = Math.min(steps - 1, step);
+    this.#late[index] = (this.#late[index] as number) + 1;
+    this.#filled += 1;
+    if (this.#repairUs > 0 && latenessUs > this.#repairUs / 2) this.#repaired += 1;
+  }
+
+  /** A gap was still open at its deadline. */
+  handleGivenUp(): void {
+    this.#givenUp += 1;
+  }
+
+  /**
+   * Call it every turn or every report. `skewUs`: slowest less fastest one-way delay of the paths in use (half the difference of
+   * their round trips does); `reportIntervalUs` and `bestRttUs` tell when a re-injection can be here.
+   */
+  update(nowUs: number, skewUs: number, reportIntervalUs: number, bestRttUs: number): void {
+    if (this.#updatedUs >= 0 && nowUs - this.#updatedUs < updateUs) return;
+    if (this.#updatedUs >= 0) this.#forget(nowUs - this.#updatedUs);
+    this.#updatedUs = nowUs;
+    this.#repairUs = reportIntervalUs + bestRttUs;
+    this.#deadlineUs = Math.min(mostUs, this.#learn(skewUs));
+  }
+
+  #learn(skewUs: number): number {
+    const isSkewed = skewUs > symmetricUs;
+    const gaps = this.#filled + this.#givenUp;
+    // Nothing seen yet: what the round trips say.
+    if (gaps < fewGaps) return isSkewed ? skewUs * headroom + slackUs : 0;
+    if (this.#filled < gaps * leastFilledShare) return 0;
+    const learntUs = this.#lateness() * headroom + slackUs;
+    const losses = this.#repaired + this.#givenUp;
+    const areRepaired = this.#repaired >= 1 && this.#repaired >= losses * usuallyRepaired;
+    const repairUs = areRepaired ? (this.#repairUs + (isSkewed ? skewUs : 0)) * headroom + slackUs : 0;
+    return Math.max(learntUs, repairUs);
+  }
+
+  /** The percentile of lateness, microseconds: the upper edge of its step. */
+  #lateness(): number {
+    let beyond = this.#filled * (1 - percentile);
+    for (let index = steps - 1; index > 0; index -= 1) {
+      beyond -= this.#late[index] as number;
+      if (beyond < 0) return firstStepUs * 2 ** (index / stepsPerOctave);
+    }
+    return firstStepUs;
+  }
+
+  #forget(elapsedUs: number): void {
+    const share = 2 ** (-elapsedUs / halfLifeUs);
+    this.#filled *= share;
+    this.#repaired *= share;
+    this.#givenUp *= share;
+    for (let index = 0; index < steps; index += 1) this.#late[index] = (this.#late[index] as number) * share;
+  }
+}

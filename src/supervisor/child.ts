@@ -84,12 +84,18 @@ export class Child {
     this.state = state;
     this.#host.note(this.spec.id, 'cut', reason, 'warn');
     worker.terminate();
-    const limitMs = this.#host.options.terminateLimitMs;
-    const timer = setTimeout(() => {
-      const problem = `The thread ${this.spec.id} (${reason}) did not exit within ${limitMs} ms of being cut`;
-      this.#host.hooks.onFatal(problem, false);
-    }, limitMs);
-    void worker.exited.then(() => clearTimeout(timer));
+    void this.#awaitExit(worker, reason);
+  }
+
+  async #awaitExit(worker: WorkerHandle, reason: string): Promise<void> {
+    const { id } = this.spec;
+    const startMs = performance.now();
+    const hasExited = await worker.exitsWithin(this.#host.options.terminateLimitMs, () =>
+      this.#host.note(id, 'starved', 'cut, and waits for a processor to end', 'warn'),
+    );
+    if (hasExited) return;
+    const tookMs = Math.round(performance.now() - startMs);
+    this.#host.hooks.onFatal(`The thread ${id} (${reason}) did not exit within ${tookMs} ms of being cut`, false);
   }
 
   /** Orderly end for good. */

@@ -1,14 +1,45 @@
 /**
- * Tells a hung actor from a parked one and from a paused machine: it reads the counters blocks that the runners write. When
- * the supervisor's own tick is late (VM pause, SIGSTOP, suspend) everybody was paused, and all baselines start anew.
+ * Tells a hung actor from a parked one, from a starved one and from a paused machine: it reads the counters blocks that the
+ * runners write, and asks the scheduler about threads that fall silent. When the supervisor's own tick is late (VM pause,
+ * SIGSTOP, suspend) everybody was paused, and all baselines start anew.
  */
+import type { ThreadTimes } from '../io/thread-times.ts';
 import { counters, runState } from '../rings/layout.ts';
+import { describeRun, isStarved, type Look } from './starvation.ts';
+
+/** What a watch is told of an actor. */
+export interface WatchedActor {
+  readonly memory: SharedArrayBuffer;
+  /** The actor must beat at least this often, while its thread is given a processor. */
+  readonly limitMs: number;
+  /** Of the actor's thread. */
+  readonly readTimes: () => ThreadTimes | undefined;
+}
+
+export interface Silence {
+  readonly id: string;
+  /** `starved` is said once for each silence. */
+  readonly verdict: 'hung' | 'starved';
+  readonly detail: string;
+}
+
+/** Silence from which on the scheduler's account is kept, as a part of the limit: no file is read for an actor that is well. */
+const suspiciousPart = 1 / 5;
+/**
+ * CPU time within a silence that makes it a hang, as a part of the limit: 50 ms for the duty cycles, whose turns take a few
+ * milliseconds at most. Small, so that a loop is found on time even where it gets only a seventh of a processor.
+ */
+const allowedPart = 1 / 10;
 
 interface Watched {
   readonly words: Int32Array;
   readonly times: Float64Array;
   readonly limitUs: number;
+  readonly readTimes: () => ThreadTimes | undefined;
   baselineUs: number;
+  /** Taken early in the present silence. */
+  firstLook: Look | undefined;
+  isCalledStarved: boolean;
 }
 
 export class HeartbeatWatch {
@@ -22,13 +53,15 @@ export class HeartbeatWatch {
     this.#lastTickUs = nowUs;
   }
 
-  /** From now on the actor must beat at least every `limitMs`. */
-  watch(id: string, memory: SharedArrayBuffer, limitMs: number, nowUs: number): void {
+  watch(id: string, { memory, limitMs, readTimes }: WatchedActor, nowUs: number): void {
     this.#watched.set(id, {
       words: new Int32Array(memory),
       times: new Float64Array(memory),
       limitUs: limitMs * 1000,
+      readTimes,
       baselineUs: nowUs,
+      firstLook: undefined,
+      isCalledStarved: false,
     });
   }
 
@@ -36,24 +69,40 @@ export class HeartbeatWatch {
     this.#watched.delete(id);
   }
 
-  /** Ids that have been silent for longer than their limit. */
-  tick(nowUs: number): string[] {
+  /** Those that have been silent for longer than their limit. */
+  tick(nowUs: number): Silence[] {
     const late = nowUs - this.#lastTickUs > this.#lateUs;
     this.#lastTickUs = nowUs;
     if (late) for (const one of this.#watched.values()) one.baselineUs = nowUs;
-    const hung: string[] = [];
-    for (const [id, one] of this.#watched) if (silentUs(one, nowUs) > one.limitUs) hung.push(id);
-    return hung;
-  }
-
-  /** How long the actor has given no sign of life; 0 while it is parked as announced, or not watched. */
-  silentMs(id: string, nowUs: number): number {
-    const one = this.#watched.get(id);
-    return one === undefined ? 0 : Math.max(0, Math.round(silentUs(one, nowUs) / 1000));
+    const silences: Silence[] = [];
+    for (const [id, one] of this.#watched) {
+      const silence = judge(id, one, nowUs);
+      if (silence !== undefined) silences.push(silence);
+    }
+    return silences;
   }
 }
 
-function silentUs(one: Watched, nowUs: number): number {
+function judge(id: string, one: Watched, nowUs: number): Silence | undefined {
+  const silentUs = silenceOf(one, nowUs);
+  if (silentUs <= one.limitUs * suspiciousPart) {
+    one.firstLook = undefined;
+    one.isCalledStarved = false;
+    return undefined;
+  }
+  one.firstLook ??= { atUs: nowUs, times: one.readTimes() };
+  if (silentUs <= one.limitUs) return undefined;
+  const look = { atUs: nowUs, times: one.readTimes() };
+  const silentFor = `no heartbeat for ${Math.round(silentUs / 1000)} ms`;
+  if (!isStarved(one.firstLook, look, one.limitUs * allowedPart)) {
+    return { id, verdict: 'hung', detail: silentFor + describeRun(one.firstLook, look) };
+  }
+  if (one.isCalledStarved) return undefined;
+  one.isCalledStarved = true;
+  return { id, verdict: 'starved', detail: `${silentFor}: its thread waits for a processor` };
+}
+
+function silenceOf(one: Watched, nowUs: number): number {
   const parked = one.words[counters.stateAt >> 2] === runState.parked;
   const beatUs = one.times[(parked ? counters.parkedUntilAt : counters.beatAt) >> 3] ?? 0;
   return nowUs - Math.max(beatUs, one.baselineUs);

@@ -114,8 +114,10 @@ export class Supervisor implements ChildHost {
   onStarted(child: Child): void {
     const nowUs = this.#addon.nowUs();
     for (const actor of child.spec.actors) {
-      const { counters } = actor.memory;
-      if (counters !== undefined) this.#watch.watch(actor.id, counters, child.spec.hangLimitMs, nowUs);
+      const { counters: memory } = actor.memory;
+      const readTimes = () => child.worker?.readTimes();
+      if (memory !== undefined)
+        this.#watch.watch(actor.id, { memory, limitMs: child.spec.hangLimitMs, readTimes }, nowUs);
     }
     this.note(child.spec.id, 'started', child.describe());
     if (child.isRestarted && this.#children.every((one) => one.state === 'running')) this.#keepSpare();
@@ -151,11 +153,11 @@ export class Supervisor implements ChildHost {
 
   #tick(): void {
     const nowUs = this.#addon.nowUs();
-    for (const actorId of this.#watch.tick(nowUs)) {
-      const child = this.#childOf(actorId);
+    for (const { id, verdict, detail } of this.#watch.tick(nowUs)) {
+      const child = this.#childOf(id);
       if (child.state !== 'running') continue;
-      const silentMs = this.#watch.silentMs(actorId, nowUs);
-      child.cut(`${actorId} hung: no heartbeat for ${silentMs} ms`, 'hung');
+      if (verdict === 'hung') child.cut(`${id} hung: ${detail}`, 'hung');
+      else this.note(id, 'starved', detail, 'warn');
     }
   }
 

@@ -1,4 +1,5 @@
 /** One worker thread as the supervisor holds it: posts with the doorbell, notes its last words, tells when it has exited. */
+import { setImmediate as eventLoopTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { ActorSpec, Role } from '../actors/kit/contract.ts';
 import type {
@@ -9,10 +10,16 @@ import type {
   ToWorker,
   WorkerSetup,
 } from '../actors/kit/messages.ts';
+import { readThreadTimes, type ThreadTimes } from '../io/thread-times.ts';
 import type { BellRinger } from '../rings/doorbell.ts';
 import { Doorbell } from '../rings/doorbell.ts';
 import { doorbell } from '../rings/layout.ts';
+import { isStarved, type Look } from './starvation.ts';
 
+/** How often the limit of an exit is extended for a thread that is starved: finite, since nothing may wait for ever. */
+const mostExitLimits = 5;
+/** Ending a thread takes 10 to 50 ms of CPU; one that used this part of its limit and is still there will not end. */
+const exitAllowedPart = 1 / 5;
 const entry = new URL('../actors/kit/worker.js', import.meta.url);
 
 export interface WorkerExit {
@@ -38,6 +45,7 @@ export class WorkerHandle {
   onMessage: (message: FromWorker) => void = () => undefined;
   readonly #worker: Worker;
   readonly #ringer: BellRinger;
+  #kernelThreadId: number | undefined;
   #bell: { spec: DoorbellSpec; ring: Doorbell; mail: Int32Array } | undefined;
   #error: ErrorReport | undefined;
   #actorId: string | undefined;
@@ -82,7 +90,34 @@ export class WorkerHandle {
     void this.#worker.terminate();
   }
 
+  /** What the scheduler knows of the thread; undefined before its first words and after its end. */
+  readTimes(): ThreadTimes | undefined {
+    return this.#kernelThreadId === undefined ? undefined : readThreadTimes(this.#kernelThreadId);
+  }
+
+  /**
+   * After `terminate`: whether the thread has exited by `limitMs`, or a few times that while it gets no processor, which
+   * `onStarved` is told of once.
+   */
+  async exitsWithin(limitMs: number, onStarved: () => void): Promise<boolean> {
+    const first = this.#look();
+    for (let round = 1; round <= mostExitLimits; round += 1) {
+      await Promise.race([this.exited, sleep(limitMs, undefined, { ref: false })]);
+      // This thread may have been starved as well: it reads what has arrived before it judges by the clock.
+      await eventLoopTurn();
+      if (this.hasExited) return true;
+      if (!isStarved(first, this.#look(), limitMs * 1000 * exitAllowedPart)) return false;
+      if (round === 1) onStarved();
+    }
+    return false;
+  }
+
+  #look(): Look {
+    return { atUs: performance.now() * 1000, times: this.readTimes() };
+  }
+
   #receive(message: FromWorker): void {
+    if (message.kind === 'born') this.#kernelThreadId = message.kernelThreadId;
     if (message.kind === 'ready') this.isReady = true;
     if (message.kind === 'failed') {
       this.#error = message.error;

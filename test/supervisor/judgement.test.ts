@@ -1,6 +1,7 @@
 /** The supervisor's judgement without threads: heartbeats, restart intensity, backoff, the journal, the order of starts. */
 import t from 'tap';
 import type { ChildSpec } from '../../src/actors/kit/topology.ts';
+import { ownThreadId, readThreadTimes, type ThreadTimes } from '../../src/io/thread-times.ts';
 import { counters, runState } from '../../src/rings/layout.ts';
 import { startOrder } from '../../src/supervisor/child.ts';
 import { HeartbeatWatch } from '../../src/supervisor/heartbeat-watch.ts';
@@ -16,12 +17,12 @@ function firstHung(watch: HeartbeatWatch, fromUs: number, toUs: number): number 
 }
 
 t.test('HeartbeatWatch', async (t) => {
-  const create = (state: number, at: number, atUs: number): HeartbeatWatch => {
+  const create = (state: number, at: number, atUs: number, times?: () => ThreadTimes): HeartbeatWatch => {
     const memory = new SharedArrayBuffer(counters.bytes);
     new Int32Array(memory)[counters.stateAt >> 2] = state;
     new Float64Array(memory)[at >> 3] = atUs;
     const watch = new HeartbeatWatch(250, 10 * second);
-    watch.watch('a', memory, 500, 10 * second);
+    watch.watch('a', { memory, limitMs: 500, readTimes: times ?? (() => undefined) }, 10 * second);
     return watch;
   };
 
@@ -47,10 +48,54 @@ t.test('HeartbeatWatch', async (t) => {
     t.equal(firstHung(watch, 60.1 * second, 62 * second), 60.6 * second);
   });
 
+  for (const { title, ran, waited, isReady, hungAtUs } of [
+    { title: 'hung when its thread spins', ran: 1, waited: 0, isReady: true, hungAtUs: 10.6 * second },
+    { title: 'hung when its thread spins among others', ran: 0.2, waited: 0.8, isReady: true, hungAtUs: 10.6 * second },
+    { title: 'hung when its thread is stuck natively', ran: 0, waited: 0, isReady: false, hungAtUs: 10.6 * second },
+    { title: 'starved when its thread is ready and does not run', ran: 0, waited: 0, isReady: true },
+    { title: 'starved when its thread mostly waited', ran: 0.001, waited: 0.6, isReady: false },
+    // 50 ms after the first look, which is taken at 10.2 s.
+    { title: 'hung once it spun for long enough', ran: 0.05, waited: 0.95, isReady: true, hungAtUs: 11.2 * second },
+  ]) {
+    t.test(`tick() finds an actor ${title}`, async (t) => {
+      let nowUs = 10 * second;
+      const times = (): ThreadTimes => ({ ranUs: ran * nowUs, waitedUs: waited * nowUs, isReady });
+      const watch = create(runState.running, counters.beatAt, nowUs, times);
+      const verdicts: string[] = [];
+      for (; nowUs <= 13 * second && !verdicts.includes('hung'); nowUs += 100_000) {
+        verdicts.push(...watch.tick(nowUs).map(({ verdict }) => verdict));
+      }
+      t.same(
+        verdicts,
+        hungAtUs === undefined ? ['starved'] : hungAtUs === 10.6 * second ? ['hung'] : ['starved', 'hung'],
+      );
+      if (hungAtUs !== undefined) t.equal(nowUs - 100_000, hungAtUs);
+    });
+  }
+
   t.test('unwatch() ends the judgement', async (t) => {
     const watch = create(runState.running, counters.beatAt, 10 * second);
     watch.unwatch('a');
     t.equal(firstHung(watch, 10 * second, 12 * second), undefined);
+  });
+});
+
+t.test('readThreadTimes()', async (t) => {
+  const id = ownThreadId();
+  if (id === undefined) throw new Error('no /proc');
+  t.test('grows with what the thread computes, and says that it is ready', async (t) => {
+    const before = readThreadTimes(id);
+    const endMs = performance.now() + 300;
+    while (performance.now() < endMs) Math.random();
+    const after = readThreadTimes(id);
+    if (before === undefined || after === undefined) throw new Error('no times of the own thread');
+    const elapsed = after.ranUs + after.waitedUs - before.ranUs - before.waitedUs;
+    t.ok(elapsed > 200_000 && elapsed < 5 * second, `ran or waited for ${elapsed} us of 300 ms`);
+    t.ok(after.ranUs > before.ranUs);
+    t.equal(after.isReady, true);
+  });
+  t.test('is undefined for a thread that does not exist', async (t) => {
+    t.equal(readThreadTimes(2 ** 30), undefined);
   });
 });
 

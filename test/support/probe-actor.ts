@@ -1,8 +1,18 @@
 /** An actor for tests of the kit and the supervisor: it counts its turns in shared memory, and misbehaves when told to. */
 import type { Actor, ActorContext, ActorDefinition } from '../../src/actors/kit/contract.ts';
+import { ownThreadId } from '../../src/io/thread-times.ts';
 
 /** i32 cells of `memory.probe`. */
-export const probe = { starts: 0, alive: 1, mostAlive: 2, commands: 3, closes: 4, bytes: 64 } as const;
+export const probe = {
+  starts: 0,
+  alive: 1,
+  mostAlive: 2,
+  commands: 3,
+  closes: 4,
+  turns: 5,
+  kernelThreadId: 6,
+  bytes: 64,
+} as const;
 
 export interface ProbeSettings {
   readonly failStart?: boolean;
@@ -19,13 +29,17 @@ export function startProbe(context: ActorContext): Actor {
   const memory = context.spec.memory.probe;
   if (memory === undefined) throw new Error('no probe memory');
   const cells = new Int32Array(memory);
+  Atomics.store(cells, probe.kernelThreadId, ownThreadId() ?? 0);
   Atomics.add(cells, probe.starts, 1);
   if (settings.failStart === true) throw new Error('this probe does not start');
   while (settings.hangStart === true) Math.random();
   const alive = Atomics.add(cells, probe.alive, 1) + 1;
   if (alive > Atomics.load(cells, probe.mostAlive)) Atomics.store(cells, probe.mostAlive, alive);
   return {
-    work: () => 0,
+    work() {
+      Atomics.add(cells, probe.turns, 1);
+      return 0;
+    },
     onCommand(command) {
       Atomics.add(cells, probe.commands, 1);
       if (command.kind === 'relay') context.emit({ kind: 'command', to: 'b', command: { kind: 'ping' } });

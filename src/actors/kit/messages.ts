@@ -36,6 +36,8 @@ export interface ErrorReport {
 }
 
 export type FromWorker =
+  /** First words. The id is the kernel's, as in /proc/self/task; undefined where there is no /proc. */
+  | { readonly kind: 'born'; readonly kernelThreadId: number | undefined }
   | { readonly kind: 'ready' }
   | { readonly kind: 'started' }
   | { readonly kind: 'event'; readonly actorId: string; readonly event: ActorEvent }

@@ -5,6 +5,7 @@
 import process from 'node:process';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
+import { ownThreadId } from '../../io/thread-times.ts';
 import { type Addon, assertLayout, loadAddon } from '../../native/addon.ts';
 import * as layout from '../../rings/layout.ts';
 import { loadRole } from '../registry.ts';
@@ -26,6 +27,7 @@ async function main(port: MessagePort): Promise<void> {
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   try {
+    send(port, { kind: 'born', kernelThreadId: ownThreadId() });
     const asked = firstHost(port);
     const addon = loadAddon();
     assertLayout(addon, layout);

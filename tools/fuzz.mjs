@@ -15,7 +15,9 @@ const flags = [
   ...['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(root, 'src/native')],
 ];
 const sources = [
-  ...['checksum', 'coalesce', 'link_receive', 'open', 'seal', 'segment'].map((name) => path.join(sys, `${name}.cc`)),
+  ...['checksum', 'coalesce', 'link_receive', 'open', 'open_path', 'report', 'seal', 'segment'].map((name) =>
+    path.join(sys, `${name}.cc`),
+  ),
   path.join(tests, 'stub/aead.cc'),
   path.join(tests, 'support/fake-kernel.cc'),
 ];

@@ -22,7 +22,18 @@ const common = [
 ];
 const includes = ['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(root, 'src/native')];
 /** What is under test; `stub/aead.cc` stands in for the file that needs OpenSSL. */
-const tested = ['checksum', 'coalesce', 'link_receive', 'link_send', 'open', 'seal', 'segment', 'tun'];
+const tested = [
+  'checksum',
+  'coalesce',
+  'link_receive',
+  'link_send',
+  'open',
+  'open_path',
+  'report',
+  'seal',
+  'segment',
+  'tun',
+];
 
 const kinds = {
   asan: {

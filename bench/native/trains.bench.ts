@@ -24,6 +24,7 @@ import { createSessionMemory, SessionTable } from '../../src/rings/session-table
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable } from '../../src/rings/table.ts';
+import { capability } from '../../src/wire/control-frame.ts';
 import { tcpTrain } from '../../test/support/packets.ts';
 import { answer, measure, measuredWords, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';
 import { opensslGbps } from '../support/openssl.ts';
@@ -126,13 +127,16 @@ class Bench {
       received: [this.#received.port],
       plain: this.#delivered.port,
       events: createRing(addon, 1 << 16).port,
+      reports: createRing(addon, 1 << 16).port,
       sessions,
       peers: view(createRowTable(peer, 4)),
       paths: view(createRowTable(path, 4)),
       allowedIps,
       joinUdp: true,
+      pathsCapability: capability.paths,
       runs: new Uint8Array(this.#runs.buffer),
       result: new Uint8Array(this.#result.buffer),
+      unreported: view(new SharedArrayBuffer(64 * 4)),
     });
   }
 

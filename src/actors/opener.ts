@@ -4,8 +4,11 @@ import { opened, runs } from '../native/data-api.ts';
 import { openerCounters } from '../rings/counter-names.ts';
 import { cipher, session, slotState } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
+import { pathTable } from '../rings/table.ts';
+import { capability } from '../wire/control-frame.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
+import { Reporter } from './opener/reporter.ts';
 
 export const definition: ActorDefinition = {
   role: 'opener',
@@ -35,6 +38,7 @@ class OpenerActor implements Actor {
   readonly #runs = new Int32Array(runs.max * runs.columns);
   readonly #result = new Int32Array(opened.columns);
   readonly #throughput: Throughput;
+  readonly #reporter: Reporter;
   readonly #inputs: number;
   readonly #plaintext: boolean;
   /** Receiver index (as i32) → slot × 4 + cipher; rebuilt when the session table's version moves. */
@@ -49,17 +53,28 @@ class OpenerActor implements Actor {
     this.#inputs = settings.links.length;
     this.#plaintext = settings.plaintext;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
+    const unreported = new Int32Array(1 + this.#sessions.rows);
     this.#opener = new addon.Opener({
       received: settings.links.map((name) => nativePort(spec, `received.${name}`)),
       plain: nativePort(spec, 'plain'),
       events: nativePort(spec, 'events'),
+      reports: nativePort(spec, 'reports'),
       sessions: bytesOf(spec, 'sessions'),
       peers: bytesOf(spec, 'peers'),
       paths: bytesOf(spec, 'paths'),
       allowedIps: bytesOf(spec, 'allowedIps'),
       joinUdp: settings.joinUdp,
+      pathsCapability: capability.paths,
       runs: new Uint8Array(this.#runs.buffer),
       result: new Uint8Array(this.#result.buffer),
+      unreported: new Uint8Array(unreported.buffer),
+    });
+    this.#reporter = new Reporter({
+      native: this.#opener,
+      unreported,
+      sessions: this.#sessions,
+      paths: pathTable(memoryOf(spec, 'paths')),
+      wakeAt: (atUs) => context.wakeAt(atUs),
     });
     this.#throughput = new Throughput(spec);
   }
@@ -70,7 +85,9 @@ class OpenerActor implements Actor {
     for (let turned = 0; turned < this.#inputs; turned += 1)
       done += this.#open((this.#first + turned) % this.#inputs, nowUs);
     this.#first = (this.#first + 1) % this.#inputs;
-    return done;
+    const reports = this.#reporter.turn(nowUs);
+    if (reports > 0) this.#throughput.count(openerCounters.reports, reports);
+    return done + reports;
   }
 
   onCommand(_command: Command): void {
@@ -86,7 +103,7 @@ class OpenerActor implements Actor {
     if (count === 0) return 0;
     for (let run = 0; run < count; run += 1) this.#name(run * runs.columns);
     this.#opener.open(input, count, nowUs);
-    this.#report();
+    this.#book();
     if (this.#result[opened.stalled] === 0) return count;
     // Nothing moves until the tun-writer does: do not spin on it.
     this.#context.wakeAt(nowUs + stallPauseUs);
@@ -127,7 +144,7 @@ class OpenerActor implements Actor {
     if (receiverIndex !== 0) this.#slots.set(receiverIndex, slot * 4 + which);
   }
 
-  #report(): void {
+  #book(): void {
     const result = this.#result;
     this.#throughput.add(result[opened.packets] as number, result[opened.bytes] as number);
     this.#throughput.count(openerCounters.replayed, result[opened.replayed] as number);
@@ -136,5 +153,6 @@ class OpenerActor implements Actor {
     this.#throughput.count(openerCounters.control, result[opened.control] as number);
     this.#throughput.count(openerCounters.unknown, result[opened.unknown] as number);
     this.#throughput.count(openerCounters.stalled, result[opened.stalled] as number);
+    this.#throughput.count(openerCounters.parity, result[opened.parity] as number);
   }
 }

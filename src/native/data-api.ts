@@ -116,7 +116,9 @@ export const opened = {
   control: 5,
   unknown: 6,
   stalled: 7,
-  columns: 8,
+  /** PARITY frames. */
+  parity: 8,
+  columns: 9,
 } as const;
 
 export interface Opener {
@@ -124,6 +126,11 @@ export interface Opener {
   look(input: number, maxRecords: number): number;
   /** Opens the runs of the last look, publishes, releases; returns packets delivered. */
   open(input: number, count: number, nowUs: number): number;
+  /**
+   * Writes a REPORT on `slot` into `reports`, as a frameOut record for the peer's two best paths, and takes the slot off `unreported`.
+   * Returns the length of the frame; 0 = nothing to report, -28 = the ring is full.
+   */
+  report(slot: number, nowUs: number): number;
   sweep(): void;
 }
 
@@ -142,13 +149,18 @@ export interface OpenerParts {
   readonly received: readonly NativePort[];
   readonly plain: NativePort;
   readonly events: NativePort;
+  readonly reports: NativePort;
   readonly sessions: Uint8Array;
   readonly peers: Uint8Array;
   readonly paths: Uint8Array;
   readonly allowedIps: Uint8Array;
   readonly joinUdp: boolean;
+  /** Bit of `session.capabilitiesAt` that says: reads reports. */
+  readonly pathsCapability: number;
   readonly runs: Uint8Array;
   readonly result: Uint8Array;
+  /** i32: how many key slots have data that no report told of yet, then which; room for every slot. Written by the addon only. */
+  readonly unreported: Uint8Array;
 }
 
 export interface LinkSenderParts {

@@ -15,7 +15,16 @@ export const sealerCounters = {
   stashed: 6,
   sealFailed: 7,
 } as const;
-export const openerCounters = { replayed: 0, rejected: 1, keepalives: 2, control: 3, unknown: 4, stalled: 5 } as const;
+export const openerCounters = {
+  replayed: 0,
+  rejected: 1,
+  keepalives: 2,
+  control: 3,
+  unknown: 4,
+  stalled: 5,
+  parity: 6,
+  reports: 7,
+} as const;
 export const tunWriterCounters = { refused: 0 } as const;
 export const sessionManagerCounters = {
   initiations: 0,
@@ -53,9 +62,11 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
       help: "Dropped: forged, malformed, or from an inner address that is not the peer's",
     },
     { name: 'opener_keepalive_packets', help: 'Empty packets' },
-    { name: 'opener_control_packets', help: 'Control frames handed to the session-manager' },
+    { name: 'opener_control_packets', help: 'Control frames for the session-manager or the sealer' },
     { name: 'opener_unknown_packets', help: 'Dropped: no session has this receiver index' },
     { name: 'opener_stalled_turns', help: 'Turns that ended because the tun-writer had left no room' },
+    { name: 'opener_parity_packets', help: 'Parity of forward error correction' },
+    { name: 'opener_report_frames', help: 'Reports to peers of what arrived' },
   ],
   'tun-writer': [{ name: 'tun_writer_refused_trains', help: 'Trains the kernel did not take' }],
   'session-manager': [

@@ -73,6 +73,7 @@ class OpenerRig implements Victim {
         'received.loop': portTo(this.#receivedRing, this.doorbell),
         plain: portTo(this.#plainRing),
         events: portTo(createRingMemory(1 << 16)),
+        reports: portTo(createRingMemory(1 << 16)),
       },
       fds: {},
       wakeOn: [],

@@ -11,7 +11,7 @@ import { definition as wanLinkDefinition } from '../../src/actors/wan-link.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { link, path, peer, recordType, session, slotState, train } from '../../src/rings/layout.ts';
+import { link, path, pathState, peer, recordType, session, slotState, train } from '../../src/rings/layout.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
@@ -107,6 +107,7 @@ export class RopeEnd {
           [`received.${linkName}`]: 'received',
           plain: 'delivered',
           events: 'events',
+          reports: 'reports',
         },
       ),
     );
@@ -117,6 +118,7 @@ export class RopeEnd {
     const address = this.paths.slice(0, path.sockaddrAt, 28);
     address.set([2, 0, port >> 8, port & 255, 127, 0, 0, 1]);
     this.paths.setInt(0, path.sockaddrBytesAt, 16);
+    this.paths.setInt(0, path.stateAt, pathState.up);
   }
 
   /** Makes slot `slot` ready with these keys, and sends under it. */

@@ -7,13 +7,13 @@
 namespace hawser {
 namespace {
 
-// new Opener({ received: [port], plain, events, sessions, peers, paths, allowedIps, joinUdp, runs, result })
+// new Opener(OpenerParts of data-api.ts)
 class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Opener",
                        {InstanceMethod<&OpenerObject::look>("look"), InstanceMethod<&OpenerObject::open>("open"),
-                        InstanceMethod<&OpenerObject::sweep>("sweep")});
+                        InstanceMethod<&OpenerObject::report>("report"), InstanceMethod<&OpenerObject::sweep>("sweep")});
   }
 
   explicit OpenerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -22,10 +22,18 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     for (uint32_t i = 0; i < inputs.Length(); i++) inputs_.push_back(memory_.consumer(inputs.Get(i)));
     runs_ = arrayOf<OpenRun>(memory_, from.Get("runs"));
     result_ = arrayOf<OpenResult>(memory_, from.Get("result"));
-    opener_ = std::make_unique<Opener>(SessionTable(memory_.of(from.Get("sessions"))), peerTable(memory_.of(from.Get("peers"))),
-                                       pathTable(memory_.of(from.Get("paths"))), AllowedIps(memory_.of(from.Get("allowedIps"))),
-                                       memory_.producer(from.Get("plain")), memory_.producer(from.Get("events")),
-                                       from.Get("joinUdp").ToBoolean());
+    OpenerParts parts;
+    parts.sessions = SessionTable(memory_.of(from.Get("sessions")));
+    parts.peers = peerTable(memory_.of(from.Get("peers")));
+    parts.paths = pathTable(memory_.of(from.Get("paths")));
+    parts.allowedIps = AllowedIps(memory_.of(from.Get("allowedIps")));
+    parts.out = memory_.producer(from.Get("plain"));
+    parts.events = memory_.producer(from.Get("events"));
+    parts.reports = memory_.producer(from.Get("reports"));
+    parts.joinUdp = from.Get("joinUdp").ToBoolean();
+    parts.pathsCapability = from.Get("pathsCapability").ToNumber().Int32Value();
+    parts.unreported = arrayOf<int32_t>(memory_, from.Get("unreported"));
+    opener_ = std::make_unique<Opener>(parts);
   }
 
  private:
@@ -40,6 +48,11 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     *result_ = OpenResult{};
     opener_->open(inputs_[static_cast<size_t>(intOf(info, 0))], runs_, static_cast<uint32_t>(intOf(info, 1)), doubleOf(info, 2), *result_);
     return Napi::Number::New(info.Env(), result_->packets);
+  }
+
+  // report(slot, nowUs): length of the frame, 0 or a negative errno.
+  Napi::Value report(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), opener_->report(intOf(info, 0), doubleOf(info, 1)));
   }
 
   Napi::Value sweep(const Napi::CallbackInfo& info) {

@@ -10,11 +10,22 @@
 namespace hawser {
 namespace {
 constexpr uint32_t kMaxDatagramsPerRecord = 128;
+// One event says it; a new path brings many packets before anybody could act on the first.
+constexpr double kRoamedSpacingUs = 1000;
+// A record that lay longer in the ring says more of this machine than of the path.
+constexpr double kLongestStayUs = 100'000;
+
+// controlKind of wire/control-frame.ts
+enum ControlKind : uint8_t { kHello = 1, kReport = 2, kChallenge = 3, kResponse = 4, kProbe = 5, kProbeReply = 6, kParity = 7 };
 
 uint32_t segmentBytes(const uint8_t* record) {
   return std::max<uint32_t>(1, readLe32(record + layout::received_segmentBytesAt));
 }
 uint32_t totalBytes(const uint8_t* record) { return readLe32(record + layout::received_lengthAt); }
+double kernelUs(const uint8_t* record) {
+  const double stamp = cell<double>(const_cast<uint8_t*>(record), layout::received_timeAt);
+  return stamp > 0 ? stamp : realtimeUs();
+}
 }  // namespace
 
 uint32_t Opener::look(RingConsumer& input, OpenRun* runs, uint32_t maxRecords) {
@@ -75,6 +86,7 @@ void Opener::open(RingConsumer& input, const OpenRun* runs, uint32_t count, doub
   if (record != nullptr) input.advance();
   coalescer_.end();
   events_.publish();
+  reporter_.out().publish();
   input.release();
 }
 
@@ -91,31 +103,27 @@ Opener::Outcome Opener::openRun(uint8_t* record, const OpenRun& run, double nowU
   }
   peerIndex_ = cell<int32_t>(slot_, layout::session_peerAt);
   peer_ = peers_.row(peerIndex_);
-  authenticated_ = false;
+  brought_ = Brought{};
   const uint32_t step = segmentBytes(record);
   const uint32_t total = totalBytes(record);
-  const int32_t before = result.packets;
-  authenticatedPackets_ = 0;
-  authenticatedBytes_ = 0;
-  for (int32_t index = run.from; index < run.from + run.count; index++) {
+  Outcome outcome = Outcome::Done;
+  int32_t index = run.from;
+  for (; index < run.from + run.count; index++) {
     const uint32_t at = static_cast<uint32_t>(index) * step;
-    const uint8_t* datagram = record + layout::received_payloadAt + at;
-    if (openDatagram(datagram, std::min(step, total - at), run, nowUs, result) == Outcome::Full) {
-      cell<int32_t>(record, layout::received_progressAt) = index;
-      return Outcome::Full;
-    }
+    outcome = openDatagram(record, at, std::min(step, total - at), run, nowUs, result);
+    if (outcome == Outcome::Full) break;
   }
-  cell<int32_t>(record, layout::received_progressAt) = run.from + run.count;
-  add(peer_, layout::peer_receivedPacketsAt, result.packets - before);
-  if (authenticated_) creditPath(record, run, nowUs);
-  return Outcome::Done;
+  cell<int32_t>(record, layout::received_progressAt) = index;
+  if (brought_.datagrams != 0) closeRun(record, run, nowUs);
+  return outcome;
 }
 
-Opener::Outcome Opener::openDatagram(const uint8_t* datagram, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result) {
+Opener::Outcome Opener::openDatagram(const uint8_t* record, uint32_t at, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result) {
   if (length < kDataHeaderBytes + kTagBytes) {
     result.rejected += 1;
     return Outcome::Done;
   }
+  const uint8_t* datagram = record + layout::received_payloadAt + at;
   ReplayWindow window(sessions_.window(run.slot), sessions_.windowBits(), cell<uint64_t>(slot_, layout::session_receiveNextAt));
   const uint64_t counter = readLe64(datagram + 8);
   if (counter >= kRejectAfterMessages || !window.fresh(counter)) {
@@ -132,20 +140,36 @@ Opener::Outcome Opener::openDatagram(const uint8_t* datagram, uint32_t length, c
     return Outcome::Done;
   }
   window.accept(counter);
-  if (!authenticated_) {
-    authenticated_ = true;
-    cell<double>(peer_, layout::peer_lastReceivedAt) = nowUs;
-    cell<double>(slot_, layout::session_lastReceivedAt) = nowUs;
-    if (cell<double>(slot_, layout::session_firstReceivedAt) == 0) cell<double>(slot_, layout::session_firstReceivedAt) = nowUs;
-  }
-  add(peer_, layout::peer_receivedBytesAt, length);
-  authenticatedPackets_ += 1;
-  authenticatedBytes_ += length;
-  deliver(plain, length - kDataHeaderBytes - kTagBytes, run, nowUs, result);
+  if (brought_.datagrams == 0) authenticate(record, nowUs);
+  brought_.datagrams += 1;
+  brought_.bytes += length;
+  brought_.lowest = std::min(brought_.lowest, counter);
+  brought_.largest = std::max(brought_.largest, counter);
+  deliver(record, plain, length - kDataHeaderBytes - kTagBytes, run, nowUs, result);
   return Outcome::Done;
 }
 
-void Opener::deliver(uint8_t* plain, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result) {
+// The first authentic datagram of a run: the peer is there, and its path is worth looking for.
+void Opener::authenticate(const uint8_t* record, double nowUs) {
+  brought_.pathRow = ledger_.find(record, peerIndex_);
+  cell<double>(peer_, layout::peer_lastReceivedAt) = nowUs;
+  cell<double>(slot_, layout::session_lastReceivedAt) = nowUs;
+  if (cell<double>(slot_, layout::session_firstReceivedAt) == 0) cell<double>(slot_, layout::session_firstReceivedAt) = nowUs;
+}
+
+// Books what the run brought: on the peer, on its path, for the next report. A peer that cannot be on many paths at once is where it
+// was heard last.
+void Opener::closeRun(const uint8_t* record, const OpenRun& run, double nowUs) {
+  add(peer_, layout::peer_receivedPacketsAt, brought_.packets);
+  add(peer_, layout::peer_receivedBytesAt, brought_.bytes);
+  const int32_t row = brought_.pathRow;
+  const bool hasManyPaths = (cell<int32_t>(slot_, layout::session_capabilitiesAt) & pathsCapability_) != 0;
+  if (row >= 0) ledger_.credit(row, {run.slot, brought_.datagrams, brought_.bytes, brought_.largest, nowUs, kernelUs(record)});
+  if (row < 0 || (!hasManyPaths && row != cell<int32_t>(peer_, layout::peer_pathAt))) tellRoamed(record, run, nowUs);
+  if (hasManyPaths) reporter_.note(run.slot, brought_.lowest, row, brought_.hasData);
+}
+
+void Opener::deliver(const uint8_t* record, uint8_t* plain, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result) {
   if (length == 0) {
     coalescer_.discard();
     result.keepalives += 1;
@@ -153,10 +177,11 @@ void Opener::deliver(uint8_t* plain, uint32_t length, const OpenRun& run, double
   }
   // An inner packet whose first nibble is 0 is a control frame (docs/wire-format.md); 4 and 6 are IP.
   if (plain[0] >> 4 == 0) {
-    if (forwardControl(plain, length, run, nowUs)) result.control += 1;
+    takeControl(record, plain, length, run, nowUs, result);
     coalescer_.discard();
     return;
   }
+  brought_.hasData = true;
   cell<double>(peer_, layout::peer_lastDataReceivedAt) = nowUs;
   const IpView ip = viewIp(plain, length);
   if (ip.version == 0 || allowedIps_.find(ip.source, ip.addressBytes) != peerIndex_) {
@@ -166,42 +191,56 @@ void Opener::deliver(uint8_t* plain, uint32_t length, const OpenRun& run, double
     return;
   }
   coalescer_.take(ip);
+  brought_.packets += 1;
   result.packets += 1;
   result.bytes += static_cast<int32_t>(ip.length);
 }
 
-bool Opener::forwardControl(const uint8_t* plain, uint32_t length, const OpenRun& run, double nowUs) {
-  uint8_t* record = events_.claim(static_cast<uint32_t>(layout::frame_payloadAt) + length);
+// To whom a control frame is news: about sessions and addresses to the session-manager, about paths to the sealer.
+void Opener::takeControl(const uint8_t* record, const uint8_t* plain, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result) {
+  switch (length < 2 ? 0 : plain[1]) {
+    case kHello:
+    case kChallenge:
+    case kResponse:
+      if (forwardFrame(events_, plain, length, run, nowUs)) result.control += 1;
+      break;
+    case kReport:
+    case kProbe:
+    case kProbeReply: {
+      // When the kernel had it: what it waited for us is no property of the path.
+      const double stayUs = std::clamp(realtimeUs() - kernelUs(record), 0.0, kLongestStayUs);
+      if (forwardFrame(reporter_.out(), plain, length, run, nowUs - stayUs)) result.control += 1;
+      break;
+    }
+    case kParity:
+      result.parity += 1;
+      break;
+    default:
+      result.control += 1;
+  }
+}
+
+bool Opener::forwardFrame(RingProducer& to, const uint8_t* plain, uint32_t length, const OpenRun& run, double atUs) {
+  uint8_t* record = to.claim(static_cast<uint32_t>(layout::frame_payloadAt) + length);
   if (record == nullptr) return false;
   cell<int32_t>(record, layout::frame_peerAt) = peerIndex_;
   cell<int32_t>(record, layout::frame_slotAt) = run.slot;
   cell<uint32_t>(record, layout::frame_lengthAt) = length;
   cell<int32_t>(record, layout::frame_classAt) = layout::trafficClass_control;
-  cell<double>(record, layout::frame_timeAt) = nowUs;
+  cell<double>(record, layout::frame_timeAt) = atUs;
+  cell<int32_t>(record, layout::frame_pathAt) = brought_.pathRow;
   std::memcpy(record + layout::frame_payloadAt, plain, length);
-  events_.commit(static_cast<uint32_t>(layout::frame_payloadAt) + length, layout::recordType_frameIn);
+  to.commit(static_cast<uint32_t>(layout::frame_payloadAt) + length, layout::recordType_frameIn);
   return true;
 }
 
-// Books what was authenticated on the peer's path; tells the session-manager when it came from elsewhere than that path says: what
-// to do about it is its choice.
-void Opener::creditPath(const uint8_t* record, const OpenRun& run, double nowUs) {
-  const int32_t pathIndex = cell<int32_t>(peer_, layout::peer_pathAt);
-  if (paths_.has(pathIndex)) {
-    uint8_t* path = paths_.row(pathIndex);
-    const uint16_t family = cell<uint16_t>(path, layout::path_sockaddrAt);
-    // Port and address; in IPv6 the flow label between them says nothing about where the sender is.
-    const bool same = std::memcmp(record + layout::received_sockaddrAt, path + layout::path_sockaddrAt, family == 2 ? 8 : 4) == 0 &&
-                      (family == 2 || std::memcmp(record + layout::received_sockaddrAt + 8, path + layout::path_sockaddrAt + 8, 16) == 0);
-    if (same && readLe32(record + layout::received_linkAt) == cell<uint32_t>(path, layout::path_linkAt)) {
-      add(path, layout::path_receivedPacketsAt, authenticatedPackets_);
-      add(path, layout::path_receivedBytesAt, authenticatedBytes_);
-      cell<double>(path, layout::path_lastReceivedAt) = nowUs;
-      return;
-    }
-  }
+// Tells the session-manager that packets came from elsewhere than any path says: what to do about it is its choice.
+void Opener::tellRoamed(const uint8_t* record, const OpenRun& run, double nowUs) {
+  double& lastUs = roamedUs_[static_cast<size_t>(peerIndex_)];
+  if (lastUs != 0 && nowUs - lastUs < kRoamedSpacingUs) return;
   uint8_t* event = events_.claim(layout::received_payloadAt);
   if (event == nullptr) return;
+  lastUs = nowUs;
   std::memcpy(event, record, layout::received_payloadAt);
   cell<int32_t>(event, layout::received_slotAt) = run.slot;
   events_.commit(layout::received_payloadAt, layout::recordType_roamed);

@@ -16,6 +16,18 @@ class ReplayWindow {
     return (words_[(counter / 64) % count_] >> (counter % 64) & 1) == 0;
   }
 
+  // Which of 64 counters were accepted: bit j tells of `from - back - j`. All of them must lie in the window, or below zero.
+  uint64_t downFrom(uint64_t from, uint64_t back) const {
+    if (back > from) return 0;
+    const uint64_t high = from - back;
+    const uint64_t at = high / 64;
+    const uint32_t shift = static_cast<uint32_t>(high % 64);
+    // The 64 bits that end with bit `high`, which comes to lie on top.
+    uint64_t bits = words_[at % count_] << (63 - shift);
+    if (shift != 63 && at > 0) bits |= words_[(at - 1) % count_] >> (shift + 1);
+    return reversed(bits);
+  }
+
   // Marks an authenticated counter; false when it was not fresh.
   bool accept(uint64_t counter) {
     if (counter >= next_) {
@@ -28,6 +40,13 @@ class ReplayWindow {
   }
 
  private:
+  static uint64_t reversed(uint64_t bits) {
+    bits = (bits >> 1 & 0x5555555555555555u) | (bits & 0x5555555555555555u) << 1;
+    bits = (bits >> 2 & 0x3333333333333333u) | (bits & 0x3333333333333333u) << 2;
+    bits = (bits >> 4 & 0x0f0f0f0f0f0f0f0fu) | (bits & 0x0f0f0f0f0f0f0f0fu) << 4;
+    return __builtin_bswap64(bits);
+  }
+
   // One word is always being refilled, so the window is a word shorter than the bitmap (RFC 6479 section 3).
   uint64_t windowBits() const { return static_cast<uint64_t>(count_ - 1) * 64; }
 

@@ -37,6 +37,7 @@ class RowTable {
       : base_(base + dataAt), rows_(cell<int32_t>(base, rowsAt)), rowBytes_(rowBytes) {}
 
   bool has(int32_t index) const { return index >= 0 && index < rows_; }
+  int32_t rows() const { return rows_; }
   uint8_t* row(int32_t index) const { return base_ + index * rowBytes_; }
 
  private:

@@ -18,6 +18,7 @@ struct World {
   RingMemory received{1 << 18};
   RingMemory out{1 << 19};
   RingMemory events{1 << 12};
+  RingMemory reports{1 << 12};
   SessionMemory sessions{2, 128};
   PeerMemory peers{1};
   PathMemory paths{1};
@@ -27,12 +28,16 @@ struct World {
   RingConsumer plain = out.consumer();
   RingConsumer told = events.consumer();
   AeadContext sealing;
-  Opener opener{sessions.table(), peers.table(), paths.table(), AllowedIps(everybody.get()), out.producer(), events.producer(), true};
+  RingConsumer reported = reports.consumer();
+  int32_t unreported[3] = {};
+  Opener opener{OpenerParts{sessions.table(), peers.table(), paths.table(), AllowedIps(everybody.get()), out.producer(), events.producer(),
+                            reports.producer(), true, 4, unreported}};
   OpenRun runs[Opener::kMaxRuns];
   uint64_t counter = 0;
 
   World() {
     sessions.install(0, kIndex, 7);
+    cell<int32_t>(sessions.table().slot(0), layout::session_capabilitiesAt) = 4;
     const uint8_t key[aeadKeyBytes] = {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
     sealing.initialise(Cipher::ChaCha20Poly1305, key, true);
   }
@@ -71,6 +76,8 @@ struct World {
       opener.open(input, runs, count, 1.0, result);
       drain(plain);
       drain(told);
+      for (int32_t at = unreported[0]; at > 0; at--) opener.report(unreported[at], 1.0);
+      drain(reported);
     }
     // Whatever came, the input has been dealt with.
     __builtin_trap();

@@ -1,0 +1,126 @@
+/**
+ * Says when the peer hears which counters arrived. Often while data comes, a last time when it stops, and never for more than a
+ * small share of what the way back can carry: each report costs a packet on two paths.
+ */
+import type { Opener } from '../../native/data-api.ts';
+import { path, pathState, session } from '../../rings/layout.ts';
+import type { SessionTable } from '../../rings/session-table.ts';
+import type { RowTable } from '../../rings/table.ts';
+
+/** Between reports on a near path, and on a far one: the sender learns of a loss an eighth of a round trip later at most. */
+const leastSpacingUs = 3_000;
+const usualSpacingUs = 20_000;
+const roundTripShare = 1 / 8;
+/** What the budget may stretch that to: the sender takes a longer silence for a dead path. */
+const mostSpacingUs = 100_000;
+/** No data for so long: it has stopped, and the sender waits for word of its last packets. */
+const quietUs = 1_000;
+/** Of the rate of the fastest way back (issue 3). */
+const budgetShare = 0.005;
+const unknownRateBps = 20e6;
+/** What was saved up in silence may be spent on this many reports in a row. */
+const burstReports = 4;
+/** Per copy: data message header and tag, UDP and IPv4 or IPv6. */
+const overheadBytes = 32 + 28;
+const overheadV6Bytes = 32 + 48;
+const familyV4 = 2;
+/** A report of one path, before any was written. */
+const firstFrameBytes = 88;
+
+export interface ReporterParts {
+  readonly native: Pick<Opener, 'report'>;
+  /** `unreported` of the native opener. */
+  readonly unreported: Int32Array;
+  readonly sessions: SessionTable;
+  readonly paths: RowTable;
+  readonly wakeAt: (atUs: number) => void;
+}
+
+export class Reporter {
+  readonly #parts: ReporterParts;
+  // By key slot.
+  readonly #lastUs: Float64Array;
+  readonly #spacingUs: Float64Array;
+  readonly #costBytes: Float64Array;
+  /** What may be spent, and since when it is counted. */
+  readonly #savedBytes: Float64Array;
+  readonly #bytesPerUs: Float64Array;
+
+  constructor(parts: ReporterParts) {
+    const { rows } = parts.sessions;
+    this.#parts = parts;
+    this.#lastUs = new Float64Array(rows);
+    this.#spacingUs = new Float64Array(rows);
+    this.#costBytes = new Float64Array(rows);
+    this.#savedBytes = new Float64Array(rows);
+    this.#bytesPerUs = new Float64Array(rows);
+  }
+
+  /** Writes the reports that are due; returns how many. */
+  turn(nowUs: number): number {
+    const { unreported } = this.#parts;
+    let written = 0;
+    for (let at = unreported[0] as number; at > 0; at -= 1) {
+      const slot = unreported[at] as number;
+      const dueUs = this.#dueUs(slot);
+      if (nowUs < dueUs) this.#parts.wakeAt(dueUs);
+      else if (this.#write(slot, nowUs)) written += 1;
+    }
+    return written;
+  }
+
+  #dueUs(slot: number): number {
+    const lastUs = this.#lastUs[slot] as number;
+    if (lastUs === 0) return 0;
+    const quietFromUs = this.#parts.sessions.number(slot, session.lastReceivedAt) + quietUs;
+    const soonUs = Math.min(lastUs + (this.#spacingUs[slot] as number), Math.max(quietFromUs, lastUs + leastSpacingUs));
+    const missingBytes = (this.#costBytes[slot] as number) - (this.#savedBytes[slot] as number);
+    const paidUs = lastUs + Math.max(0, missingBytes) / (this.#bytesPerUs[slot] as number);
+    return Math.min(Math.max(soonUs, paidUs), lastUs + mostSpacingUs);
+  }
+
+  #write(slot: number, nowUs: number): boolean {
+    const lengthBytes = this.#parts.native.report(slot, nowUs);
+    if (lengthBytes < 0) {
+      // The sealer is behind: a report it finds later says no less.
+      this.#parts.wakeAt(nowUs + leastSpacingUs);
+      return false;
+    }
+    this.#look(slot, lengthBytes === 0 ? firstFrameBytes : lengthBytes, nowUs);
+    return lengthBytes > 0;
+  }
+
+  /** Books a report, and reads from the path table what the next may cost and how far away the peer is. */
+  #look(slot: number, lengthBytes: number, nowUs: number): void {
+    const { sessions, paths } = this.#parts;
+    const first = sessions.int(slot, session.peerAt) * path.rowsPerPeer;
+    let rateBps = 0;
+    let roundTripUs = Number.POSITIVE_INFINITY;
+    let copies = 0;
+    let overhead = overheadBytes;
+    for (let row = first; row < Math.min(paths.rows, first + path.rowsPerPeer); row += 1) {
+      if (paths.int(row, path.stateAt) !== pathState.up) continue;
+      copies += 1;
+      rateBps = Math.max(rateBps, paths.number(row, path.rateBpsAt) || unknownRateBps);
+      roundTripUs = Math.min(roundTripUs, paths.number(row, path.minRttUsAt) || Number.POSITIVE_INFINITY);
+      if ((paths.int(row, path.sockaddrAt) & 0xffff) !== familyV4) overhead = overheadV6Bytes;
+    }
+    const costBytes = Math.min(2, Math.max(1, copies)) * (Math.ceil(lengthBytes / 16) * 16 + overhead);
+    const bytesPerUs = ((rateBps || unknownRateBps) * budgetShare) / 8e6;
+    const lastUs = this.#lastUs[slot] as number;
+    const mostBytes = burstReports * costBytes;
+    const savedBytes =
+      lastUs === 0
+        ? mostBytes
+        : Math.min(
+            mostBytes,
+            (this.#savedBytes[slot] as number) + (nowUs - lastUs) * (this.#bytesPerUs[slot] as number),
+          );
+    const wishUs = Number.isFinite(roundTripUs) ? roundTripUs * roundTripShare : leastSpacingUs;
+    this.#savedBytes[slot] = Math.max(0, savedBytes - costBytes);
+    this.#costBytes[slot] = costBytes;
+    this.#bytesPerUs[slot] = bytesPerUs;
+    this.#spacingUs[slot] = Math.min(usualSpacingUs, Math.max(leastSpacingUs, wishUs));
+    this.#lastUs[slot] = nowUs;
+  }
+}

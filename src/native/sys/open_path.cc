@@ -1,0 +1,61 @@
+#include "open_path.h"
+
+#include <cstring>
+
+#include "packet.h"
+
+namespace hawser {
+namespace {
+constexpr uint16_t kFamilyV4 = 2;
+}
+
+int32_t PathLedger::find(const uint8_t* record, int32_t peer) {
+  const uint32_t link = readLe32(record + layout::received_linkAt);
+  int32_t& last = last_[static_cast<size_t>(peer) * kRemembered + link % kRemembered];
+  if (last >= 0 && matches(last, record)) return last;
+  const int32_t first = peer * static_cast<int32_t>(layout::path_rowsPerPeer);
+  for (int32_t row = first; row < first + layout::path_rowsPerPeer; row++) {
+    if (paths_.has(row) && matches(row, record)) return last = row;
+  }
+  return -1;
+}
+
+// A row that the session-manager is writing just now is passed over: its next packet will find it.
+bool PathLedger::matches(int32_t row, const uint8_t* record) const {
+  uint8_t* path = paths_.row(row);
+  if (word(path, layout::path_stateAt).load(std::memory_order_acquire) == layout::pathState_free) return false;
+  if ((word(path, layout::path_sequenceAt).load(std::memory_order_relaxed) & 1) != 0) return false;
+  if (readLe32(record + layout::received_linkAt) != cell<uint32_t>(path, layout::path_linkAt)) return false;
+  const uint8_t* from = record + layout::received_sockaddrAt;
+  const uint8_t* endpoint = path + layout::path_sockaddrAt;
+  if (cell<uint16_t>(path, layout::path_sockaddrAt) == kFamilyV4) return std::memcmp(from, endpoint, 8) == 0;
+  // Family and port, then the address: the flow label between them says nothing about where the sender is.
+  return std::memcmp(from, endpoint, 4) == 0 && std::memcmp(from + 8, endpoint + 8, 16) == 0;
+}
+
+void PathLedger::credit(int32_t row, const Arrived& arrived) {
+  uint8_t* path = paths_.row(row);
+  add(path, layout::path_receivedPacketsAt, arrived.packets);
+  add(path, layout::path_receivedBytesAt, arrived.bytes);
+  cell<double>(path, layout::path_lastReceivedAt) = arrived.atUs;
+  raiseLargest(path, arrived);
+}
+
+// Counters of another slot, or of an earlier life of this one, do not compare: younger keys win, and no counter of this life is as
+// large as the next one expected.
+void PathLedger::raiseLargest(uint8_t* path, const Arrived& arrived) const {
+  const int32_t slot = cell<int32_t>(path, layout::path_largestSlotAt);
+  const uint64_t largest = cell<uint64_t>(path, layout::path_largestAt);
+  if (slot != arrived.slot) {
+    if (sessions_.has(slot) && cell<double>(sessions_.slot(slot), layout::session_birthAt) >
+                                   cell<double>(sessions_.slot(arrived.slot), layout::session_birthAt))
+      return;
+  } else if (arrived.largest < largest && largest < cell<uint64_t>(sessions_.slot(slot), layout::session_receiveNextAt)) {
+    return;
+  }
+  cell<int32_t>(path, layout::path_largestSlotAt) = arrived.slot;
+  cell<uint64_t>(path, layout::path_largestAt) = arrived.largest;
+  cell<double>(path, layout::path_largestTimeUsAt) = arrived.kernelUs;
+}
+
+}  // namespace hawser

@@ -1,0 +1,41 @@
+// Which path of a peer a datagram came by, and what came by it (the opener's columns of the path table).
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "tables.h"
+
+namespace hawser {
+
+class PathLedger {
+ public:
+  PathLedger(SessionTable sessions, RowTable peers, RowTable paths)
+      : sessions_(sessions), paths_(paths), last_(static_cast<size_t>(peers.rows()) * kRemembered, -1) {}
+
+  // Row of the peer's path whose link and endpoint are those of a `received` record; -1 when it has none such.
+  int32_t find(const uint8_t* record, int32_t peer);
+
+  // What one run authenticated.
+  struct Arrived {
+    int32_t slot;
+    uint32_t packets;
+    uint32_t bytes;
+    uint64_t largest;
+    double atUs;      // CLOCK_BOOTTIME
+    double kernelUs;  // CLOCK_REALTIME, when the kernel received it
+  };
+  void credit(int32_t row, const Arrived& arrived);
+
+ private:
+  // Paths of one peer found last, by link: several bring packets in turn.
+  static constexpr size_t kRemembered = 4;
+
+  bool matches(int32_t row, const uint8_t* record) const;
+  void raiseLargest(uint8_t* path, const Arrived& arrived) const;
+
+  SessionTable sessions_;
+  RowTable paths_;
+  std::vector<int32_t> last_;
+};
+
+}  // namespace hawser

@@ -1,0 +1,143 @@
+#include "report.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "packet.h"
+#include "replay.h"
+
+namespace hawser {
+namespace {
+
+constexpr uint8_t kKindReport = 2;  // controlKind of wire/control-frame.ts
+constexpr uint32_t kBackLimit = 0xffffff;
+
+void writeLe32(uint8_t* at, uint32_t value) { std::memcpy(at, &value, 4); }
+void writeLe64(uint8_t* at, uint64_t value) { std::memcpy(at, &value, 8); }
+uint32_t modulo32(double value) { return static_cast<uint32_t>(static_cast<uint64_t>(value)); }
+
+}  // namespace
+
+double realtimeUs() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+void Reporter::note(int32_t slot, uint64_t lowest, int32_t row, bool hasData) {
+  Notes& notes = notes_[static_cast<size_t>(slot)];
+  const int32_t generation = cell<int32_t>(sessions_.slot(slot), layout::session_generationAt);
+  if (notes.generation != generation) {
+    const bool wasListed = notes.isListed;
+    notes = Notes{};
+    notes.generation = generation;
+    notes.isListed = wasListed;
+  }
+  notes.lowest = std::min(notes.lowest, lowest);
+  if (row >= 0) notes.paths |= uint32_t{1} << row % layout::path_rowsPerPeer;
+  if (!hasData || notes.isListed) return;
+  notes.isListed = true;
+  unreported_[++unreported_[0]] = slot;
+}
+
+int32_t Reporter::write(int32_t slot, double nowUs) {
+  if (!sessions_.has(slot)) return 0;
+  Notes& notes = notes_[static_cast<size_t>(slot)];
+  uint8_t* keys = sessions_.slot(slot);
+  const bool isReady = word(keys, layout::session_stateAt).load(std::memory_order_acquire) == layout::slotState_ready;
+  if (!isReady || cell<uint64_t>(keys, layout::session_receiveNextAt) == 0 || cell<int32_t>(keys, layout::session_generationAt) != notes.generation) {
+    unlist(slot);
+    return 0;
+  }
+  uint8_t* record = out_.claim(static_cast<uint32_t>(layout::frame_payloadAt) + kMaxBytes);
+  if (record == nullptr) return -ENOSPC;
+  const uint32_t length = emit(record + layout::frame_payloadAt, slot, notes);
+  cell<int32_t>(record, layout::frame_peerAt) = cell<int32_t>(keys, layout::session_peerAt);
+  cell<int32_t>(record, layout::frame_slotAt) = -1;
+  cell<uint32_t>(record, layout::frame_lengthAt) = length;
+  cell<int32_t>(record, layout::frame_classAt) = layout::trafficClass_control;
+  cell<double>(record, layout::frame_timeAt) = nowUs;
+  cell<int32_t>(record, layout::frame_pathAt) = layout::framePath_two;
+  out_.commit(static_cast<uint32_t>(layout::frame_payloadAt) + length, layout::recordType_frameOut);
+  out_.publish();
+  notes.lowestBefore = notes.lowest;
+  notes.pathsBefore = notes.paths;
+  notes.lowest = UINT64_MAX;
+  notes.paths = 0;
+  unlist(slot);
+  return static_cast<int32_t>(length);
+}
+
+void Reporter::sweep() {
+  for (int32_t i = unreported_[0]; i > 0; i--) {
+    const int32_t slot = unreported_[i];
+    if (word(sessions_.slot(slot), layout::session_stateAt).load(std::memory_order_acquire) != layout::slotState_ready) unlist(slot);
+  }
+}
+
+uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const {
+  uint8_t* keys = sessions_.slot(slot);
+  const uint64_t next = cell<uint64_t>(keys, layout::session_receiveNextAt);
+  std::memset(target, 0, layout::report_headerBytes);
+  target[1] = kKindReport;
+  writeLe32(target + layout::report_receiverIndexAt, cell<uint32_t>(keys, layout::session_localIndexAt));
+  writeLe64(target + layout::report_nextAt, next);
+  writeLe32(target + layout::report_timeAt, modulo32(realtimeUs()));
+  uint8_t* at = target + layout::report_headerBytes;
+  const uint32_t sections = emitSections(at, slot, notes.paths | notes.pathsBefore);
+  at += sections * layout::report_sectionBytes;
+  const uint64_t words = bitmapWords(slot, notes, sections);
+  uint64_t none = next;
+  const ReplayWindow window(sessions_.window(slot), sessions_.windowBits(), none);
+  for (uint64_t i = 0; i < words; i++, at += 8) writeLe64(at, window.downFrom(next - 1, 64 * i));
+  target[layout::report_sectionsAt] = static_cast<uint8_t>(sections);
+  writeLe32(target + layout::report_wordsAt, static_cast<uint32_t>(words));
+  return static_cast<uint32_t>(at - target);
+}
+
+// One for each path in the mask whose largest counter is of this slot; returns how many.
+uint32_t Reporter::emitSections(uint8_t* target, int32_t slot, uint32_t paths) const {
+  const uint8_t* keys = sessions_.slot(slot);
+  const uint64_t next = cell<uint64_t>(const_cast<uint8_t*>(keys), layout::session_receiveNextAt);
+  const int32_t first = cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_peerAt) * static_cast<int32_t>(layout::path_rowsPerPeer);
+  uint32_t count = 0;
+  for (uint32_t number = 0; paths != 0 && count < layout::report_maxSections; number++, paths >>= 1) {
+    const int32_t row = first + static_cast<int32_t>(number);
+    if ((paths & 1) == 0 || !paths_.has(row)) continue;
+    uint8_t* path = paths_.row(row);
+    const uint64_t largest = cell<uint64_t>(path, layout::path_largestAt);
+    if (cell<int32_t>(path, layout::path_largestSlotAt) != slot || largest >= next || next - 1 - largest > kBackLimit) continue;
+    writeLe32(target + layout::report_backAt, static_cast<uint32_t>(next - 1 - largest) | number << 24);
+    writeLe32(target + layout::report_arrivalAt, modulo32(cell<double>(path, layout::path_largestTimeUsAt)));
+    writeLe32(target + layout::report_packetsAt, modulo32(cell<double>(path, layout::path_receivedPacketsAt)));
+    writeLe32(target + layout::report_bytesAt, modulo32(cell<double>(path, layout::path_receivedBytesAt)));
+    target += layout::report_sectionBytes;
+    count += 1;
+  }
+  return count;
+}
+
+// Back to the smallest counter accepted since the report before the last.
+uint64_t Reporter::bitmapWords(int32_t slot, const Notes& notes, uint32_t sections) const {
+  const uint64_t next = cell<uint64_t>(sessions_.slot(slot), layout::session_receiveNextAt);
+  const uint64_t lowest = std::min({notes.lowest, notes.lowestBefore, next - 1});
+  const uint64_t room = (kMaxBytes - layout::report_headerBytes - sections * layout::report_sectionBytes) / 8;
+  const uint64_t most = std::min({static_cast<uint64_t>(layout::report_maxWords), room, uint64_t{sessions_.windowBits() / 64 - 1}});
+  return std::clamp((next - 1 - lowest) / 64 + 1, std::min(kLeastWords, most), most);
+}
+
+void Reporter::unlist(int32_t slot) {
+  if (!notes_[static_cast<size_t>(slot)].isListed) return;
+  notes_[static_cast<size_t>(slot)].isListed = false;
+  int32_t* begin = unreported_ + 1;
+  int32_t* end = begin + unreported_[0];
+  int32_t* found = std::find(begin, end, slot);
+  if (found == end) return;
+  *found = *(end - 1);
+  unreported_[0] -= 1;
+}
+
+}  // namespace hawser

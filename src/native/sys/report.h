@@ -1,0 +1,63 @@
+// Builds REPORT frames (docs/wire-format.md): what the replay window and the path table know of one key slot, for the peer's sealer.
+// When one is due is TypeScript's to say.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "ring.h"
+#include "tables.h"
+
+namespace hawser {
+
+class Reporter {
+ public:
+  // `unreported`: how many slots have something to report, then which; shared with TypeScript, which only reads it.
+  Reporter(SessionTable sessions, RowTable paths, RingProducer out, int32_t* unreported)
+      : sessions_(sessions), paths_(paths), out_(out), unreported_(unreported), notes_(static_cast<size_t>(sessions.slots())) {
+    unreported_[0] = 0;
+  }
+
+  // Counters from `lowest` on were accepted under `slot` by path `row` (-1: by none we know); `hasData`: not only control frames.
+  void note(int32_t slot, uint64_t lowest, int32_t row, bool hasData);
+
+  // Writes a frameOut record that reports on `slot`, publishes it, and takes the slot off the list. Returns the length of the frame; 0
+  // when there is nothing to say, or -ENOSPC.
+  int32_t write(int32_t slot, double nowUs);
+
+  // Forgets slots that are not ready any more.
+  void sweep();
+
+  RingProducer& out() { return out_; }
+
+ private:
+  // Larger ones would not fit the smallest tunnel MTU (1280, IPv6) in its sealed form.
+  static constexpr uint32_t kMaxBytes = 1200;
+  // DESIGN.md 4: at least 256 bits, whatever is new.
+  static constexpr uint64_t kLeastWords = 4;
+
+  struct Notes {
+    int32_t generation = -1;
+    bool isListed = false;
+    // Since the last report, and between it and the one before: a report that got lost is made good by the next.
+    uint64_t lowest = UINT64_MAX;
+    uint64_t lowestBefore = UINT64_MAX;
+    uint32_t paths = 0;
+    uint32_t pathsBefore = 0;
+  };
+
+  uint32_t emit(uint8_t* target, int32_t slot, const Notes& notes) const;
+  uint32_t emitSections(uint8_t* target, int32_t slot, uint32_t paths) const;
+  uint64_t bitmapWords(int32_t slot, const Notes& notes, uint32_t sections) const;
+  void unlist(int32_t slot);
+
+  SessionTable sessions_;
+  RowTable paths_;
+  RingProducer out_;
+  int32_t* unreported_;
+  std::vector<Notes> notes_;
+};
+
+// CLOCK_REALTIME in microseconds: the clock of the kernel's receive timestamps.
+double realtimeUs();
+
+}  // namespace hawser

@@ -1,0 +1,138 @@
+/** The opener's sense of when a report is due, against traffic under a clock turned by hand. */
+import t from 'tap';
+import { Reporter } from '../../src/actors/opener/reporter.ts';
+import { path, pathState, session } from '../../src/rings/layout.ts';
+import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { createRowTable, pathTable } from '../../src/rings/table.ts';
+
+const frameBytes = 88;
+/** Data message and UDP over IPv4 around a frame padded to 16. */
+const wireBytes = 96 + 32 + 28;
+
+class Bench {
+  readonly sessions = new SessionTable(createSessionMemory(4, 128));
+  readonly paths = pathTable(createRowTable(path, 64));
+  readonly unreported = new Int32Array(5);
+  readonly reportsUs: number[] = [];
+  readonly #reporter: Reporter;
+  nowUs = 1_000_000;
+  wakeUs = Number.POSITIVE_INFINITY;
+  isFull = false;
+
+  constructor(paths: readonly { readonly rateBps: number; readonly minRttUs: number }[]) {
+    paths.forEach((one, index) => {
+      const row = path.rowsPerPeer + index;
+      this.paths.setInt(row, path.stateAt, pathState.up);
+      this.paths.setInt(row, path.sockaddrAt, 2);
+      this.paths.setNumber(row, path.rateBpsAt, one.rateBps);
+      this.paths.setNumber(row, path.minRttUsAt, one.minRttUs);
+    });
+    this.sessions.setInt(2, session.peerAt, 1);
+    this.#reporter = new Reporter({
+      native: { report: () => this.#report() },
+      unreported: this.unreported,
+      sessions: this.sessions,
+      paths: this.paths,
+      wakeAt: (atUs) => {
+        this.wakeUs = Math.min(this.wakeUs, atUs);
+      },
+    });
+  }
+
+  /** Data every `everyUs`, for `durationUs`; turned whenever there is data or a wake-up was asked for. */
+  run(durationUs: number, everyUs: number): void {
+    const endUs = this.nowUs + durationUs;
+    let dataUs = this.nowUs;
+    while (this.nowUs < endUs) {
+      if (this.nowUs >= dataUs) {
+        this.arrive();
+        dataUs += everyUs;
+      }
+      this.turn();
+      this.nowUs = Math.max(this.nowUs + 1, Math.min(endUs, dataUs, this.wakeUs));
+    }
+  }
+
+  arrive(): void {
+    this.sessions.setNumber(2, session.lastReceivedAt, this.nowUs);
+    this.unreported[0] = 1;
+    this.unreported[1] = 2;
+  }
+
+  turn(): void {
+    this.wakeUs = Number.POSITIVE_INFINITY;
+    this.#reporter.turn(this.nowUs);
+  }
+
+  #report(): number {
+    if (this.isFull) return -28;
+    this.unreported[0] = 0;
+    this.reportsUs.push(this.nowUs);
+    return frameBytes;
+  }
+}
+
+function gaps(times: readonly number[]): number[] {
+  return times.slice(1).map((atUs, index) => atUs - (times[index] ?? 0));
+}
+
+t.test('turn() reports an eighth of a round trip apart when the way back can afford it', async (t) => {
+  for (const [minRttUs, wantedUs] of [
+    [8_000, 3_000],
+    [40_000, 5_000],
+    [400_000, 20_000],
+  ] as const) {
+    const bench = new Bench([{ rateBps: 1e9, minRttUs }]);
+    bench.run(1_000_000, 100);
+    const spaced = gaps(bench.reportsUs.slice(1));
+    t.ok(spaced.length > 40, `${spaced.length} reports`);
+    t.ok(
+      spaced.every((gapUs) => gapUs >= wantedUs && gapUs <= wantedUs + 100),
+      `${minRttUs} us away: ${wantedUs} us apart`,
+    );
+  }
+});
+
+t.test('turn() keeps within half a percent of the way back, copies and headers counted', async (t) => {
+  for (const rateBps of [5e6, 20e6, 100e6]) {
+    for (const everyUs of [200, 4_000]) {
+      const bench = new Bench([
+        { rateBps, minRttUs: 20_000 },
+        { rateBps: rateBps / 10, minRttUs: 20_000 },
+      ]);
+      bench.run(10_000_000, everyUs);
+      const spentBps = (bench.reportsUs.length * 2 * wireBytes * 8) / 10;
+      t.ok(spentBps <= rateBps * 0.005 * 1.05, `${spentBps} of ${rateBps} bit/s, data every ${everyUs} us`);
+      t.ok(Math.max(...gaps(bench.reportsUs)) <= 100_000 + everyUs, 'and never is silent for longer than 100 ms');
+    }
+  }
+});
+
+t.test('turn() tells of the last packets a millisecond after traffic stopped', async (t) => {
+  const bench = new Bench([{ rateBps: 100e6, minRttUs: 160_000 }]);
+  bench.run(1_000_000, 100);
+  bench.nowUs += 1_000_000;
+  const from = bench.reportsUs.length;
+  const startUs = bench.nowUs;
+  bench.run(5_000, 100);
+  const lastDataUs = bench.sessions.number(2, session.lastReceivedAt);
+  bench.run(100_000, 1_000_000);
+  const tail = bench.reportsUs.slice(from);
+  t.ok((tail[0] ?? 0) - startUs <= 1_000, 'the first of a burst is told at once');
+  const lastUs = tail.at(-1) ?? 0;
+  t.ok(lastUs >= lastDataUs + 1_000 && lastUs <= lastDataUs + 5_000, `${lastUs - lastDataUs} us after the last`);
+  t.equal(bench.unreported[0], 0);
+});
+
+t.test('turn() tries again when the ring was full', async (t) => {
+  const bench = new Bench([{ rateBps: 100e6, minRttUs: 10_000 }]);
+  bench.isFull = true;
+  bench.arrive();
+  bench.turn();
+  t.equal(bench.reportsUs.length, 0);
+  t.ok(bench.wakeUs <= bench.nowUs + 3_000);
+  bench.isFull = false;
+  bench.nowUs = bench.wakeUs;
+  bench.turn();
+  t.equal(bench.reportsUs.length, 1);
+});

@@ -1,0 +1,164 @@
+// An Opener with its rings and tables around it, one peer with one session, and a sender that seals for it.
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "memory.h"
+#include "packets.h"
+#include "sys/open.h"
+#include "sys/seal.h"
+
+namespace hawser::test {
+
+inline constexpr uint32_t kIndex = 0x77665544;
+inline constexpr int32_t kPaths = 4;
+inline constexpr uint32_t kHeader = layout::received_payloadAt;
+
+class OpenBench {
+ public:
+  explicit OpenBench(uint32_t outBytes = 1 << 20) : out_(outBytes) {
+    sessions_.install(0, kIndex, 9);
+    uint8_t key[aeadKeyBytes];
+    std::memset(key, 9, sizeof key);
+    sealing_.initialise(Cipher::ChaCha20Poly1305, key, true);
+    input_ = received_.consumer();
+    producer_ = received_.producer();
+    plain_ = out_.consumer();
+    events = events_.consumer();
+    reports = reports_.consumer();
+    start();
+  }
+
+  Bytes sealed(const Bytes& inner, uint64_t counter) {
+    Bytes datagram(kDataHeaderBytes + inner.size() + kTagBytes);
+    datagram[0] = kTypeData;
+    std::memcpy(datagram.data() + 4, &kIndex, 4);
+    std::memcpy(datagram.data() + 8, &counter, 8);
+    sealing_.seal(datagram.data() + kDataHeaderBytes, inner.data(), inner.size(), counter);
+    return datagram;
+  }
+
+  // An endpoint of 10.0.0.`host`, as the kernel writes it.
+  static void endpoint(uint8_t* at, uint8_t host) {
+    const uint8_t address[8] = {2, 0, 0x12, 0x34, 10, 0, 0, host};
+    std::memcpy(at, address, sizeof address);
+  }
+
+  // A path of peer 0, in row `row`: 10.0.0.`host` by link `link`.
+  void addPath(int32_t row, int32_t link, uint8_t host) {
+    uint8_t* path = paths_.table().row(row);
+    endpoint(path + layout::path_sockaddrAt, host);
+    cell<int32_t>(path, layout::path_linkAt) = link;
+    cell<int32_t>(path, layout::path_stateAt) = layout::pathState_up;
+  }
+
+  // What is received from now on comes from there.
+  void from(int32_t link, uint8_t host, double kernelUs = 0) {
+    link_ = link;
+    host_ = host;
+    kernelUs_ = kernelUs;
+  }
+
+  // One received message: datagrams of equal length but the last.
+  bool receive(const std::vector<Bytes>& datagrams, uint32_t segmentBytes = 0) {
+    Bytes all;
+    for (const Bytes& one : datagrams) all.insert(all.end(), one.begin(), one.end());
+    uint8_t* record = producer_.claim(static_cast<uint32_t>(kHeader + all.size()));
+    if (record == nullptr) return false;
+    std::memset(record, 0, kHeader);
+    endpoint(record + layout::received_sockaddrAt, host_);
+    cell<int32_t>(record, layout::received_linkAt) = link_;
+    cell<double>(record, layout::received_timeAt) = kernelUs_;
+    cell<uint32_t>(record, layout::received_segmentBytesAt) = segmentBytes != 0 ? segmentBytes : static_cast<uint32_t>(datagrams[0].size());
+    cell<uint32_t>(record, layout::received_lengthAt) = static_cast<uint32_t>(all.size());
+    std::memcpy(record + kHeader, all.data(), all.size());
+    producer_.commit(static_cast<uint32_t>(kHeader + all.size()), layout::recordType_received);
+    producer_.publish();
+    return true;
+  }
+
+  // One turn of the actor; false when there was nothing to do.
+  bool turn() {
+    const uint32_t count = opener_->look(input_, runs_, 16);
+    if (count == 0) return false;
+    for (uint32_t i = 0; i < count; i++) runs_[i].slot = runs_[i].receiverIndex == kIndex ? 0 : -1;
+    result = OpenResult{};
+    opener_->open(input_, runs_, count, nowUs, result);
+    total.packets += result.packets;
+    total.replayed += result.replayed;
+    total.rejected += result.rejected;
+    total.unknown += result.unknown;
+    total.keepalives += result.keepalives;
+    total.control += result.control;
+    total.parity += result.parity;
+    return true;
+  }
+
+  uint32_t drain() {
+    uint32_t packets = 0;
+    for (uint8_t* record = plain_.peek(); record != nullptr; record = plain_.peek()) {
+      packets += cell<uint32_t>(record, layout::train_progressAt);
+      plain_.advance();
+    }
+    plain_.release();
+    return packets;
+  }
+
+  void restart() {
+    start();
+    input_ = received_.consumer();
+  }
+
+  void start() {
+    OpenerParts parts;
+    parts.sessions = sessions_.table();
+    parts.peers = peers_.table();
+    parts.paths = paths_.table();
+    parts.allowedIps = AllowedIps(everybody_.get());
+    parts.out = out_.producer();
+    parts.events = events_.producer();
+    parts.reports = reports_.producer();
+    parts.joinUdp = true;
+    parts.pathsCapability = kPaths;
+    parts.unreported = unreported;
+    opener_ = std::make_unique<Opener>(parts);
+  }
+
+  uint32_t waiting() { return producer_.usedBytes(); }
+
+  int32_t report(int32_t slot) { return opener_->report(slot, nowUs); }
+  uint8_t* slot() { return sessions_.table().slot(0); }
+  uint8_t* peer() { return peers_.table().row(0); }
+  uint8_t* path(int32_t row) { return paths_.table().row(row); }
+  // The peer said that it reads reports.
+  void allowPaths() { cell<int32_t>(slot(), layout::session_capabilitiesAt) = kPaths; }
+
+  OpenResult result{};
+  OpenResult total{};
+  double nowUs = 1;
+  int32_t unreported[3] = {};
+  RingConsumer events;
+  RingConsumer reports;
+
+ private:
+  RingMemory received_{1 << 20};
+  RingMemory out_;
+  RingMemory events_{1 << 14};
+  RingMemory reports_{1 << 14};
+  SessionMemory sessions_{2, 1024};
+  PeerMemory peers_{1};
+  PathMemory paths_{32};
+  EverybodyMemory everybody_;
+  RingConsumer input_;
+  int32_t link_ = 0;
+  uint8_t host_ = 1;
+  double kernelUs_ = 0;
+  RingProducer producer_;
+  RingConsumer plain_;
+  AeadContext sealing_;
+  std::unique_ptr<Opener> opener_;
+  OpenRun runs_[Opener::kMaxRuns];
+};
+
+}  // namespace hawser::test

@@ -8,10 +8,6 @@ export interface Delivery {
   rate: number;
   /** Bytes a microsecond at which the same packets were sent; 0 = unknown. */
   sentRate: number;
-  packets: number;
-  lostPackets: number;
-  /** Reports of the window that told of a loss: many for an overflowing queue, one or two for a burst. */
-  lossyReports: number;
   isAppLimited: boolean;
   /** Time the window covers. */
   spanUs: number;
@@ -22,31 +18,18 @@ export class DeliveryHistory {
   readonly #sent = new Float64Array(capacity);
   readonly #arrived = new Float64Array(capacity);
   readonly #arrivalUs = new Float64Array(capacity);
-  readonly #acked = new Float64Array(capacity);
-  readonly #lost = new Float64Array(capacity);
   readonly #limited = new Uint8Array(capacity);
   #count = 0;
   /** Filled by `measure`, one object for ever. */
   readonly delivery: Delivery = {
     rate: 0,
     sentRate: 0,
-    packets: 0,
-    lostPackets: 0,
-    lossyReports: 0,
     isAppLimited: true,
     spanUs: 0,
   };
 
   /** `sentBytes`: running total of the path. */
-  add(
-    nowUs: number,
-    sentBytes: number,
-    arrivedBytes: number,
-    arrivalUs: number,
-    acked: number,
-    lost: number,
-    isAppLimited: boolean,
-  ): void {
+  add(nowUs: number, sentBytes: number, arrivedBytes: number, arrivalUs: number, isAppLimited: boolean): void {
     const last = this.#index(0);
     const index = this.#count % capacity;
     this.#atUs[index] = nowUs;
@@ -54,8 +37,6 @@ export class DeliveryHistory {
     const first = this.#count === 0;
     this.#arrived[index] = (first ? 0 : (this.#arrived[last] ?? 0)) + arrivedBytes;
     this.#arrivalUs[index] = (first ? 0 : (this.#arrivalUs[last] ?? 0)) + arrivalUs;
-    this.#acked[index] = (first ? 0 : (this.#acked[last] ?? 0)) + acked;
-    this.#lost[index] = (first ? 0 : (this.#lost[last] ?? 0)) + lost;
     this.#limited[index] = isAppLimited ? 1 : 0;
     this.#count += 1;
   }
@@ -72,10 +53,8 @@ export class DeliveryHistory {
     const arrivalEnd = this.#arrivalUs[newest] ?? 0;
     let age = 0;
     let isAppLimited = false;
-    let lossyReports = 0;
     while (age + 1 < held && arrivalEnd - (this.#arrivalUs[this.#index(age)] ?? 0) < windowUs) {
       isAppLimited ||= this.#limited[this.#index(age)] === 1;
-      if ((this.#lost[this.#index(age)] ?? 0) > (this.#lost[this.#index(age + 1)] ?? 0)) lossyReports += 1;
       age += 1;
     }
     const oldest = this.#index(age);
@@ -84,15 +63,19 @@ export class DeliveryHistory {
     result.spanUs = spanUs;
     result.isAppLimited = isAppLimited;
     result.rate = spanUs > 0 ? ((this.#arrived[newest] ?? 0) - (this.#arrived[oldest] ?? 0)) / spanUs : 0;
-    result.lostPackets = (this.#lost[newest] ?? 0) - (this.#lost[oldest] ?? 0);
-    result.packets = result.lostPackets + (this.#acked[newest] ?? 0) - (this.#acked[oldest] ?? 0);
-    result.lossyReports = lossyReports;
     const fromUs = (this.#atUs[oldest] ?? 0) - lagUs;
     const untilUs = (this.#atUs[newest] ?? 0) - lagUs;
     const sentFrom = this.#sentAt(fromUs, age, held);
     const sentUntil = this.#sentAt(untilUs, 0, held);
     result.sentRate = sentFrom >= 0 && untilUs > fromUs ? (sentUntil - sentFrom) / (untilUs - fromUs) : 0;
     return result;
+  }
+
+  /** Running total of what was sent at `us`; that of the oldest report held when `us` is before it. */
+  sentAt(us: number): number {
+    const held = Math.min(this.#count, capacity);
+    const sent = this.#sentAt(us, 0, held);
+    return sent >= 0 ? sent : (this.#sent[this.#index(held - 1)] ?? 0);
   }
 
   /** Running total of what was sent at `us`, between two reports by proportion; -1 when it is before the oldest one held. */

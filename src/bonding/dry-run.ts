@@ -25,6 +25,11 @@ export class DryRun {
     return this.#untilUs >= 0;
   }
 
+  /** What arrives is less than the path can do, for less was sent. */
+  get isUnderWay(): boolean {
+    return this.#untilUs >= 0 || this.#verdictUs >= 0;
+  }
+
   /** What to send meanwhile. */
   get bytesPerUs(): number {
     return this.#rate * gain;

@@ -2,53 +2,87 @@
  * Tells a queue that overflows from a link that loses: sending less ends the first and not the second. What remains of the loss
  * while less is sent is the floor, and is never a reason to send less.
  */
-import type { Delivery } from './delivery-history.ts';
 
 /** A burst falls into one report or two; an overflowing queue tells of itself in all of them. */
 const leastLossyReports = 3;
-const leastPackets = 30;
+const leastPackets = 40;
+/** Enough to tell 2 % from nothing. */
+const mostPackets = 200;
+const mostFloor = 0.9;
+const untriedFloor = 0.015;
+/** What a trial found may have been off by this much. */
+const triedSlack = 1.15;
+/** A floor above this is tried again now and then: it might be an overflow that a hasty verdict took for chance. */
+const doubtedFloor = 0.04;
+const doubtUs = 5_000_000;
 
 /** `begin`: send only what arrives, until the verdict. */
 export type LossVerdict = 'none' | 'begin' | 'overflow' | 'chance';
 
 export class LossFloor {
-  #loss = 0;
-  #untilUs = -1;
-  #quietUntilUs = 0;
+  #floor = 0;
+  #triedFloor = 0;
+  #lossBefore = 0;
+  #packets = 0;
+  #lost = 0;
+  #lossyReports = 0;
+  #fromUs = 0;
+  #triedUs = 0;
+  #isTrying = false;
 
   /** Share of packets that is lost whatever the rate. */
   get loss(): number {
-    return this.#loss;
+    return this.#floor;
   }
 
   /** Less is to be sent, to see what becomes of the loss. */
   get isTrying(): boolean {
-    return this.#untilUs >= 0;
+    return this.#isTrying;
   }
 
-  /** `effectUs`: time after which a report shows the effect; `excess`: loss above the floor that is worth a trial. */
-  handleDelivery(delivery: Delivery, nowUs: number, effectUs: number, excess: number): LossVerdict {
-    const { packets, lostPackets, lossyReports } = delivery;
+  /** `effectUs`: time after which a report shows the effect of a pace; `excess`: loss above the floor that is worth a trial. */
+  handleReport(acked: number, lost: number, nowUs: number, effectUs: number, excess: number): LossVerdict {
+    // What was sent before the trial, or before its end, tells nothing.
+    if (nowUs < this.#fromUs) return 'none';
+    this.#packets += acked + lost;
+    this.#lost += lost;
+    if (lost > 0) this.#lossyReports += 1;
+    if (this.#packets < leastPackets) return 'none';
     const isExcess =
-      packets >= leastPackets &&
-      lossyReports >= leastLossyReports &&
-      lostPackets > packets * (this.#loss + excess) + 2 + 3 * Math.sqrt(packets * this.#loss);
-    if (this.#untilUs >= 0) return this.#judge(delivery, isExcess, nowUs, effectUs);
-    if (packets >= leastPackets && lostPackets / packets < this.#loss)
-      this.#loss += (lostPackets / packets - this.#loss) / 16;
-    if (!isExcess || nowUs < this.#quietUntilUs) return 'none';
-    this.#untilUs = nowUs + 1.5 * effectUs;
-    return 'begin';
+      this.#lossyReports >= leastLossyReports &&
+      this.#lost > this.#packets * (this.#floor + excess) + 2 + 3 * Math.sqrt(this.#packets * this.#floor);
+    if (this.#isTrying) return this.#judge(nowUs, effectUs);
+    const isDoubted = this.#floor > doubtedFloor && nowUs - this.#triedUs > doubtUs;
+    if (isExcess || isDoubted) {
+      this.#isTrying = true;
+      this.#lossBefore = this.#lost / this.#packets;
+      this.#restart(nowUs + effectUs);
+      return 'begin';
+    }
+    if (this.#packets >= mostPackets && nowUs >= this.#fromUs + effectUs) {
+      // A little loss needs no trial; what probing itself may cost is bounded by the same limit.
+      const loss = this.#lost / this.#packets;
+      this.#floor += (Math.min(loss, Math.max(untriedFloor, this.#triedFloor * triedSlack)) - this.#floor) / 4;
+      this.#restart(nowUs);
+    }
+    return 'none';
   }
 
-  #judge(delivery: Delivery, isExcess: boolean, nowUs: number, effectUs: number): LossVerdict {
-    if (nowUs < this.#untilUs) return 'none';
-    this.#untilUs = -1;
-    if (isExcess) {
-      this.#loss = Math.min(0.9, delivery.lostPackets / delivery.packets);
-      return 'chance';
-    }
-    this.#quietUntilUs = nowUs + effectUs;
-    return 'overflow';
+  #judge(nowUs: number, effectUs: number): LossVerdict {
+    const loss = this.#lost / this.#packets;
+    const isChance = loss > Math.min((this.#floor + this.#lossBefore) / 2, this.#lossBefore * 0.75);
+    this.#isTrying = false;
+    this.#triedUs = nowUs;
+    this.#triedFloor = Math.min(mostFloor, isChance ? loss : Math.min(this.#floor, loss));
+    this.#floor = this.#triedFloor;
+    this.#restart(nowUs + effectUs);
+    return isChance ? 'chance' : 'overflow';
+  }
+
+  #restart(fromUs: number): void {
+    this.#packets = 0;
+    this.#lost = 0;
+    this.#lossyReports = 0;
+    this.#fromUs = fromUs;
   }
 }

@@ -4,9 +4,10 @@
  */
 import { type Delivery, DeliveryHistory } from './delivery-history.ts';
 import { DryRun } from './dry-run.ts';
-import { LossFloor } from './loss-floor.ts';
+import { LossFloor, type LossVerdict } from './loss-floor.ts';
 import { Pacer } from './pacer.ts';
 import { RoundTrip } from './round-trip.ts';
+import { WindowedMinimum } from './windowed-extreme.ts';
 
 /** From one acknowledgement report of the peer. */
 export interface PathSample {
@@ -43,6 +44,8 @@ const mostStep = 0.25;
 /** Loss above the floor that begins a trial; while the rate doubles only what an overflowing queue makes of it. */
 const cruiseExcess = 0.015;
 const startExcess = 0.1;
+/** As the least round trip is remembered, and for the same reason. */
+const holdWindowUs = 10_000_000;
 const trialGain = 0.96;
 
 export class PathController {
@@ -51,6 +54,7 @@ export class PathController {
   readonly #trip: RoundTrip;
   readonly #floor = new LossFloor();
   readonly #dryRun = new DryRun();
+  readonly #hold = new WindowedMinimum(holdWindowUs);
   readonly #mostBytesPerUs: number;
   #isStarting = true;
   #rate = 0;
@@ -66,9 +70,14 @@ export class PathController {
   #isOverRound = false;
   /** The rate before a trial of sending less, and before a queue showed (0: there is none). */
   #rateBefore = 0;
+  #trialBytesPerUs = 0;
   #episodeRate = 0;
   /** Since when less arrives than was sent; -1: it does not. */
   #overUs = -1;
+  #comingUs = 0;
+  #inFlightBytes = 0;
+  #smoothedHoldUs = 0;
+  #holdUs = 0;
 
   constructor(options: PathControllerOptions) {
     this.#trip = new RoundTrip(options.startMinRttUs ?? 0);
@@ -116,25 +125,33 @@ export class PathController {
     if (sample.rttUs >= 0) this.#trip.handleSample(sample.rttUs, sample.nowUs, this.#intervalUs);
     const packets = sample.ackedPackets + sample.lostPackets;
     if (packets > 0) this.#loss += (sample.lostPackets / packets - this.#loss) * Math.min(1, packets / 500);
-    this.#history.add(
-      sample.nowUs,
-      this.#sentBytes,
-      sample.deliveredBytes,
-      sample.deliveryUs,
-      sample.ackedPackets,
-      sample.lostPackets,
-      sample.isAppLimited,
-    );
+    this.#history.add(sample.nowUs, this.#sentBytes, sample.deliveredBytes, sample.deliveryUs, sample.isAppLimited);
     this.#reports += 1;
     if (sample.isAppLimited) this.#limitedReports += 1;
     this.#pacer.refill(sample.nowUs);
-    if (this.#isStarting) this.#start(sample.nowUs);
-    else this.#cruise(sample.nowUs);
+    if (this.#isStarting) this.#start(sample);
+    else this.#cruise(sample);
+    this.#noteHold(sample.nowUs);
     this.#setWindow();
+  }
+
+  /**
+   * How long a byte counts as in flight when no queue holds it: longer than the round trip of the newest packets when others take
+   * longer than those, or are lost and wait to be declared so (Little 1961).
+   */
+  #noteHold(nowUs: number): void {
+    const lagUs = Math.max(20_000, this.#lagUs());
+    const sent = this.#sentBytes - this.#history.sentAt(nowUs - lagUs);
+    if (sent < floorBytes) return;
+    const holdUs = (this.#inFlightBytes * lagUs) / sent - this.#trip.queueUs;
+    this.#smoothedHoldUs += (holdUs - this.#smoothedHoldUs) / 8;
+    this.#hold.add(this.#smoothedHoldUs, nowUs);
+    this.#holdUs = this.#hold.least(nowUs);
   }
 
   /** Bytes that may be sealed at `nowUs`; zero or less: none. */
   allowedBytes(nowUs: number, inFlightBytes: number): number {
+    this.#inFlightBytes = inFlightBytes;
     return Math.min(this.#pacer.refill(nowUs), this.#windowBytes - inFlightBytes);
   }
 
@@ -180,12 +197,14 @@ export class PathController {
   }
 
   /** Doubles each round trip until a queue, or loss that ends when less is sent, shows. */
-  #start(nowUs: number): void {
+  #start(sample: PathSample): void {
+    const { nowUs } = sample;
     const delivery = this.#history.measure(Math.max(10_000, 2 * this.#intervalUs), this.#lagUs());
     const arriving = this.#arriving(delivery);
-    const verdict = this.#floor.handleDelivery(delivery, nowUs, this.#lagUs() + this.#spanUs(), startExcess);
+    const verdict = this.#noteLoss(sample, startExcess);
     if (verdict === 'begin') this.#rateBefore = this.#pacer.bytesPerUs;
-    if (verdict === 'begin') this.#pacer.setPace(arriving * trialGain);
+    if (verdict === 'begin') this.#trialBytesPerUs = delivery.rate * trialGain;
+    if (this.#floor.isTrying) this.#pacer.setPace(this.#trialBytesPerUs);
     if (this.#floor.isTrying) return;
     if (verdict === 'overflow' || this.#trip.queueUs > 2 * targetUs + 2 * this.#trip.uncertaintyUs) {
       this.#isStarting = false;
@@ -199,12 +218,19 @@ export class PathController {
     if (pace > this.#pacer.bytesPerUs) this.#pace(pace / this.#rate);
   }
 
+  #noteLoss(sample: PathSample, excess: number): LossVerdict {
+    // A packet counts as lost an eighth of a round trip late, at least (RFC 9002 6.1.2).
+    const effectUs = 1.25 * this.#lagUs() + this.#intervalUs + 10_000;
+    return this.#floor.handleReport(sample.ackedPackets, sample.lostPackets, sample.nowUs, effectUs, excess);
+  }
+
   /** What the bottleneck let through, in terms of what has to be sent for it. */
   #arriving(delivery: Delivery): number {
     return delivery.rate / (1 - this.#floor.loss);
   }
 
-  #cruise(nowUs: number): void {
+  #cruise(sample: PathSample): void {
+    const { nowUs } = sample;
     const spanUs = this.#spanUs();
     const delivery = this.#history.measure(spanUs, this.#lagUs());
     const arriving = this.#arriving(delivery);
@@ -213,6 +239,8 @@ export class PathController {
     const noise = (this.#trip.jitterUs + 2_000 + packetBytes / arriving) / spanUs;
     if (delivery.sentRate <= arriving * (1.02 + 1.5 * noise)) this.#overUs = -1;
     else if (this.#overUs < 0) this.#overUs = nowUs;
+    if (this.#dryRun.isUnderWay || this.#floor.isTrying) this.#overUs = -1;
+    this.#predict(nowUs);
     const target = targetUs + this.#trip.uncertaintyUs;
     if (this.#trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);
     else this.#noQueueIs(arriving, noise, nowUs);
@@ -221,19 +249,20 @@ export class PathController {
       this.#rate = Math.max(this.#rate, this.#episodeRate);
     }
     if (this.#dryRun.isDrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#dryRun.bytesPerUs));
-    this.#tryLess(delivery, nowUs, spanUs);
+    this.#tryLess(sample, delivery.rate);
   }
 
   /** Loss above what is known as chance: less is sent for a while to see whether it ends. */
-  #tryLess(delivery: Delivery, nowUs: number, spanUs: number): void {
-    const verdict = this.#floor.handleDelivery(delivery, nowUs, this.#lagUs() + spanUs, cruiseExcess);
+  #tryLess(sample: PathSample, arrivedRate: number): void {
+    const verdict = this.#noteLoss(sample, cruiseExcess);
     if (verdict === 'begin') {
       this.#rateBefore = this.#rate;
-      this.#rate = Math.min(this.#rate, this.#arriving(delivery));
+      this.#trialBytesPerUs = arrivedRate * trialGain;
       this.#step = leastStep;
     }
+    if (verdict === 'overflow') this.#rate = Math.min(this.#rate, this.#trialBytesPerUs / trialGain);
     if (verdict === 'chance') this.#rate = Math.max(this.#rate, this.#rateBefore);
-    if (this.#floor.isTrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#rate * trialGain));
+    if (this.#floor.isTrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#trialBytesPerUs));
   }
 
   #queueIs(arriving: number, sentRate: number, noise: number, nowUs: number): void {
@@ -241,10 +270,13 @@ export class PathController {
     this.#step = leastStep;
     const isOver = this.#overUs >= 0 && nowUs - this.#overUs > this.#spanUs();
     // A stall makes one gap in what arrives; a slower bottleneck shows for as long as too much is sent.
-    if (isOver && arriving < this.#rate) this.#rate = arriving;
+    if (isOver && arriving < this.#rate) {
+      this.#rate = arriving;
+      this.#dryRun.reset(nowUs);
+    }
     // More arrives than was sent: the queue drains, and at the bottleneck's rate.
-    else if (arriving > sentRate * (1 + noise / 2)) this.#rate += (arriving - this.#rate) / 8;
-    this.#pace(1 - Math.min(0.5, this.#gain() * (this.#trip.queueUs - targetUs / 2)));
+    if (!isOver && arriving > sentRate * (1 + noise / 2)) this.#rate += (arriving - this.#rate) / 8;
+    this.#pace(1 - Math.max(-0.05, Math.min(0.5, this.#gain() * (this.#comingUs - targetUs / 2))));
   }
 
   #noQueueIs(arriving: number, noise: number, nowUs: number): void {
@@ -260,12 +292,19 @@ export class PathController {
       this.#limitedReports = 0;
       this.#isOverRound = false;
     }
-    this.#pace(1 + (queueUs < targetUs / 2 ? this.#step : this.#gain() * (targetUs - queueUs)));
+    this.#pace(1 + (queueUs < targetUs / 2 ? this.#step : this.#gain() * (targetUs - this.#comingUs)));
+  }
+
+  /** The queue that the last round trip's sending will have made, which no report can have told yet (Smith 1957). */
+  #predict(nowUs: number): void {
+    const lagUs = this.#lagUs() + this.#trip.levelLagUs;
+    const sent = this.#sentBytes - this.#history.sentAt(nowUs - lagUs);
+    this.#comingUs = Math.max(0, this.#trip.queueUs + (this.#rate > 0 ? sent / this.#rate - lagUs : 0));
   }
 
   /** Share of the rate for each microsecond of queue: a deviation is corrected within about two round trips. */
   #gain(): number {
-    return 0.5 / (this.#lagUs() + this.#spanUs());
+    return 0.5 / this.#spanUs();
   }
 
   #pace(gain: number): void {
@@ -274,7 +313,8 @@ export class PathController {
 
   #setWindow(): void {
     if (this.#rate === 0) return;
-    const spanUs = this.#trip.baseUs + this.#intervalUs + windowSlackUs + 2 * this.#trip.jitterUs;
+    const spanUs =
+      Math.max(this.#trip.baseUs + this.#intervalUs, this.#holdUs) + windowSlackUs + 2 * this.#trip.jitterUs;
     const bytes = this.#pacer.bytesPerUs * spanUs * (this.#isStarting ? 2.5 : 1.15);
     this.#windowBytes = Math.max(this.#isStarting ? firstWindowBytes : floorBytes, bytes);
   }

@@ -10,8 +10,8 @@ const baseWindowUs = 10_000_000;
 const leastSpanUs = 20_000;
 /** Samples the median is taken of once the jitter reaches 4 ms. */
 const mostSamples = 16;
-/** Mean difference of two independent normal values is 2/sqrt(pi) sigma. */
-const differencePerSigma = 1.13;
+/** Mean of the second difference of independent normal values: sqrt(6) * sqrt(2/pi) sigma; a queue that grows evenly has none. */
+const differencePerSigma = 1.95;
 
 export class RoundTrip {
   readonly #samples = new Float64Array(capacity);
@@ -23,6 +23,7 @@ export class RoundTrip {
   #jitterUs = 0;
   #levelUs = 0;
   #levelJitterUs = 0;
+  #levelLagUs = 0;
   #baseUs = 0;
   #minUs: number;
 
@@ -49,6 +50,11 @@ export class RoundTrip {
     return this.#levelJitterUs;
   }
 
+  /** How old the queue's estimate is when it moves evenly. */
+  get levelLagUs(): number {
+    return this.#levelLagUs;
+  }
+
   get levelUs(): number {
     return this.#levelUs;
   }
@@ -68,8 +74,9 @@ export class RoundTrip {
   }
 
   handleSample(rttUs: number, nowUs: number, intervalUs: number): void {
-    if (this.#count > 0) {
-      const sigmaUs = Math.abs(rttUs - this.latestUs) / differencePerSigma;
+    if (this.#count > 1) {
+      const before = this.#samples[(this.#count - 2) % capacity] ?? 0;
+      const sigmaUs = Math.abs(rttUs - 2 * this.latestUs + before) / differencePerSigma;
       // One stall of a radio is no jitter: it counts as three sigmas at most once there is an estimate.
       const bounded = this.#count < 8 ? sigmaUs : Math.min(sigmaUs, 3 * this.#jitterUs + 1_000);
       this.#jitterUs += (bounded - this.#jitterUs) / 16;
@@ -83,6 +90,7 @@ export class RoundTrip {
     const calm = Math.ceil((mostSamples * this.#jitterUs) / 4_000);
     const count = Math.min(this.#count, mostSamples, Math.max(1, span, calm));
     this.#levelUs = this.#medianOf(count);
+    this.#levelLagUs = ((count - 1) / 2) * intervalUs;
     // The median of n normal values has 1.25 sigma / sqrt(n).
     this.#levelJitterUs = (1.25 * this.#jitterUs) / Math.sqrt(count);
     this.#base.add(this.#levelUs, nowUs);

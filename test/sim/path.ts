@@ -22,8 +22,10 @@ export interface PathOptions {
   readonly controller?: Partial<PathControllerOptions>;
 }
 
-/** Packets later than this behind the newest one that arrived are lost, at least; RFC 9002 6.1.2 uses 1/8 of the round trip. */
-const reorderingUs = 5_000;
+/** Packets sent this long before the newest one that arrived are lost, at least; RFC 9002 6.1.2 uses 1/8 of the round trip. */
+const leastReorderingUs = 5_000;
+/** A late packet widens it at once, and is forgotten so slowly (per report). */
+const reorderingDecay = 0.999;
 
 export class SimulatedPath {
   readonly controller: PathController;
@@ -37,6 +39,8 @@ export class SimulatedPath {
   #reportedArrivalUs = -1;
   #isReporting = false;
   #isAppLimited = false;
+  #newestSentUs = 0;
+  #reorderingUs = 0;
   inFlightBytes = 0;
   arrivedBytes = 0;
   lostPackets = 0;
@@ -95,6 +99,8 @@ export class SimulatedPath {
     let newest: Sent | undefined;
     for (const sent of batch) {
       deliveredBytes += sent.bytes;
+      this.#newestSentUs = Math.max(this.#newestSentUs, sent.sentUs);
+      this.#reorderingUs = Math.max(this.#reorderingUs, 1.25 * (this.#newestSentUs - sent.sentUs));
       if (!sent.isDone) this.inFlightBytes -= sent.bytes;
       sent.isDone = true;
       if (newest === undefined || sent.number > newest.number) newest = sent;
@@ -114,8 +120,8 @@ export class SimulatedPath {
   }
 
   #declareLost(newestSentUs: number): number {
-    const { smoothedRttUs, jitterUs } = this.controller;
-    const beforeUs = newestSentUs - Math.max(reorderingUs, smoothedRttUs / 8, 4 * jitterUs);
+    const beforeUs = newestSentUs - Math.max(leastReorderingUs, this.controller.smoothedRttUs / 8, this.#reorderingUs);
+    this.#reorderingUs *= reorderingDecay;
     let lost = 0;
     let from = 0;
     for (; from < this.#flying.length; from += 1) {

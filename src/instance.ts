@@ -88,6 +88,7 @@ export class Instance {
       addon,
       note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
       onOutside: (goneAddress) => this.#onOutside(goneAddress),
+      onOwnLinkGone: () => this.#onOwnLinkGone(),
     });
     this.#isRecalled = start.isRecalled;
     this.#state = {
@@ -183,6 +184,16 @@ export class Instance {
     const command: NetworkChangedCommand = { kind: 'network-changed', goneAddress };
     this.#supervisor.command('session-manager', command);
     this.#names.refresh();
+  }
+
+  /**
+   * Somebody deleted our device. With it went addresses and routes that others may have added to it, so a silent new one would be
+   * a tunnel that is up and carries only half: the process ends with the reason, and systemd starts it afresh.
+   */
+  #onOwnLinkGone(): void {
+    if (this.#stopped !== undefined || !this.#opener.isTunGone) return;
+    const name = this.#state.config.tunnel.interface;
+    void this.stop(`The TUN device "${name}" was deleted (restart the instance, which makes it again)`, 1);
   }
 
   #api(): ReturnType<typeof createApi> {

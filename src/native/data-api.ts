@@ -29,7 +29,10 @@ export interface OpenedUdp {
 }
 
 export interface TunReader {
-  /** Reads up to `maxTrains`; returns how many, or -11 (EAGAIN, the device is empty) or -28 (ENOSPC, the ring is full). */
+  /**
+   * Reads up to `maxTrains`; returns how many, or -11 (EAGAIN, the device is empty), -28 (ENOSPC, the ring is full), -77 (EBADFD,
+   * the device was deleted) or another negative errno of read(2).
+   */
   read(maxTrains: number, nowUs: number): number;
 }
 

@@ -14,6 +14,8 @@ export interface NetworkKeeperParts {
   readonly note: (kind: string, message: string, level: 'info' | 'warn' | 'error') => void;
   /** An address of this host went (as text), or with undefined: a default route changed. */
   readonly onOutside: (goneAddress: string | undefined) => void;
+  /** The tunnel's interface is not in this network namespace any more: deleted, or moved to another. */
+  readonly onOwnLinkGone: () => void;
 }
 
 /** Loopback's come and go with containers; nothing of ours leaves by it. */
@@ -72,6 +74,7 @@ export class NetworkKeeper {
     const isOurs = name === this.#plan?.interface;
     if (event.kind === 'link-gone') {
       this.#parts.note('link-gone', name, isOurs ? 'error' : 'info');
+      if (isOurs) this.#parts.onOwnLinkGone();
       return;
     }
     const { link, before } = event;

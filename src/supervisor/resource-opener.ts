@@ -43,6 +43,11 @@ export class AddonOpener implements ResourceOpener {
     return this.#tunFd >= 0;
   }
 
+  /** The device was deleted under us. One that was moved to another network namespace lives on: packets still pass. */
+  get isTunGone(): boolean {
+    return this.#tunFd >= 0 && this.#addon.setTunPersistent(this.#tunFd, true) !== 0;
+  }
+
   open(resource: ResourcePlan): Opened {
     return resource.kind === 'tun' ? this.#openTun(resource) : this.#openUdp(resource);
   }

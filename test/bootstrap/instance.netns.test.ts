@@ -219,6 +219,32 @@ t.test('too many restarts end the process with the reason, and nothing is left',
   t.same(host.snapshot(), before);
 });
 
+t.test('a TUN device that is deleted ends the process with the reason and the remedy', options, async (t) => {
+  const { host, daemon } = bench(t);
+  const before = host.snapshot();
+  await daemon.start();
+  const ended = daemon.ended();
+  host.ip('link del hawser0');
+  t.equal(await ended, 1);
+  t.match(daemon.log(), /The TUN device \\?"hawser0\\?" was deleted \(restart the instance, which makes it again\)/);
+  t.same(host.snapshot(), before);
+  await daemon.start();
+  t.match(host.snapshot().addresses, /hawser0.*10\.9\.0\.2\/24/, 'the next start makes it again');
+  t.equal(await daemon.stop(), 0);
+});
+
+t.test('a TUN device that is moved to another network namespace goes on', options, async (t) => {
+  const { lab, host, daemon } = bench(t);
+  const other = lab.host('inside');
+  await daemon.start();
+  host.ip(`link set hawser0 netns ${other.namespace}`);
+  await until(() => daemon.log().includes('link-gone'));
+  await sleep(300);
+  const actors = await daemon.actors();
+  t.ok(actors.every((actor) => actor.state === 'running' && actor.restarts === 0));
+  await daemon.stop();
+});
+
 t.test('what the host lacks is named before anything is opened', options, async (t) => {
   const { lab, host, daemon } = bench(t);
   const drop = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', process.execPath, cliProgram, 'up'];

@@ -196,8 +196,9 @@ export interface DataApi {
   ring(fd: number): number;
   closeFd(fd: number): number;
   /**
-   * Waits for the doorbell or for one of `fds` to be readable, until `deadlineUs` (CLOCK_BOOTTIME) at the latest; drains the
-   * doorbell. `armed` is the thread's doorbell memory: it must be armed, and all inputs re-checked, before the call.
+   * Waits for the doorbell or for one of `fds` to be readable, until `deadlineUs` (CLOCK_BOOTTIME) at the latest, and never
+   * longer than an hour; drains the doorbell. `armed` is the thread's doorbell memory: it must be armed, and all inputs
+   * re-checked, before the call.
    * Returns 1 when something is ready, 0 at the deadline, or a negative errno.
    */
   wait(doorbellFd: number, armed: Uint8Array, fds: Int32Array, deadlineUs: number): number;

@@ -1,0 +1,26 @@
+/** The native wait at its edges; that no wake-up is lost is the business of native-ends.stress. */
+import t from 'tap';
+import { loadAddon } from '../../src/native/addon.ts';
+
+t.test('wait()', async (t) => {
+  const addon = loadAddon();
+  const bell = addon.openDoorbell();
+  t.teardown(() => addon.closeFd(bell));
+  const armed = new Uint8Array(128);
+  const none = new Int32Array(0);
+
+  for (const deadlineUs of [Number.POSITIVE_INFINITY, Number.MAX_VALUE, 2 ** 63]) {
+    t.test(`takes ${deadlineUs} for a deadline, and the doorbell ends it`, async (t) => {
+      t.equal(addon.ring(bell), 0);
+      t.equal(addon.wait(bell, armed, none, deadlineUs), 1);
+    });
+  }
+  for (const deadlineUs of [Number.NaN, Number.NEGATIVE_INFINITY, 0, -1]) {
+    t.test(`returns at once when the deadline is ${deadlineUs}`, async (t) => {
+      t.equal(addon.wait(bell, armed, none, deadlineUs), 0);
+      addon.ring(bell);
+      t.equal(addon.wait(bell, armed, none, deadlineUs), 1, 'but never without a look');
+      t.equal(addon.wait(bell, armed, none, deadlineUs), 0, 'the doorbell was drained');
+    });
+  }
+});

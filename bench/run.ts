@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- [words] [--wireguard-go PATH] [--pairs N] [--seconds S]`: runs the bench files whose path contains one of the
- * words (all without), each in its own process, one line a figure. Exits 1 when one of them failed.
+ * `npm run bench -- [words] [--wireguard-go PATH] [--pairs N] [--seconds S] …`: runs the bench files whose path contains one of
+ * the words (all without), each in its own process, one line a figure; their own options are named in their first lines. Exits 1
+ * when one of them failed.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -15,13 +16,22 @@ const { values, positionals } = parseArgs({
     'wireguard-go': { type: 'string' },
     pairs: { type: 'string' },
     seconds: { type: 'string' },
+    ramp: { type: 'string' },
+    runs: { type: 'string' },
+    sets: { type: 'string' },
+    parts: { type: 'string' },
+    mode: { type: 'string' },
+    direction: { type: 'string' },
+    trials: { type: 'string' },
+    write: { type: 'boolean' },
   },
 });
 
 const env = { ...process.env };
 if (values['wireguard-go'] !== undefined) env.WIREGUARD_GO = path.resolve(values['wireguard-go']);
-if (values.pairs !== undefined) env.HAWSER_BENCH_PAIRS = values.pairs;
-if (values.seconds !== undefined) env.HAWSER_BENCH_SECONDS = values.seconds;
+for (const [name, value] of Object.entries(values)) {
+  if (name !== 'wireguard-go') env[`HAWSER_BENCH_${name.toUpperCase()}`] = String(value);
+}
 
 const folder = import.meta.dirname;
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -14,6 +14,11 @@ export const pairCount = Number(process.env.HAWSER_BENCH_PAIRS ?? 5);
 /** Seconds of one measurement. */
 export const runSeconds = Number(process.env.HAWSER_BENCH_SECONDS ?? 1);
 
+/** What `--name` said on the command line of `npm run bench`. */
+export function option(name: string, fallback: string): string {
+  return process.env[`HAWSER_BENCH_${name.toUpperCase()}`] ?? fallback;
+}
+
 /** Prints `name key=value …: number unit`. */
 export function report(name: string, parameters: Parameters, value: number, unit: string): void {
   const words = Object.entries(parameters).map(([key, each]) => `${key}=${each}`);

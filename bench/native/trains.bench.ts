@@ -25,6 +25,7 @@ import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/sp
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { capability } from '../../src/wire/control-frame.ts';
+import { feedbackParts } from '../../test/support/bonding.ts';
 import { tcpTrain } from '../../test/support/packets.ts';
 import { answer, measure, measuredWords, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';
 import { opensslGbps } from '../support/openssl.ts';
@@ -122,6 +123,7 @@ class Bench {
       allowedIps,
       stash,
       facts: rows,
+      ...feedbackParts(),
     });
     this.#opener = new addon.Opener({
       received: [this.#received.port],
@@ -168,7 +170,7 @@ class Bench {
   #seal(): void {
     const nowUs = this.#addon.nowUs();
     const count = this.#sealer.look(trainsPerTurn);
-    const began = this.#sealer.begin(0, 0, 2, 1424, nowUs, 0);
+    const began = this.#sealer.begin(0, 0, 2, 1424, nowUs, 0, 0, -1);
     const segments = this.#sealer.sealTrains(0, count, segmentCount * trainsPerTurn);
     this.sealedBytes += this.#sealer.end();
     this.#sealer.release(count);

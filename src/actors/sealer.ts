@@ -6,13 +6,15 @@ import { classify } from '../bonding/classify.ts';
 import type { FairQueue } from '../bonding/fair-queue.ts';
 import { facts, type Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
-import { frame, peer, recordType, session, trafficClass } from '../rings/layout.ts';
+import { session, trafficClass } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
-import type { RingConsumer, RingProducer } from '../rings/spsc-ring.ts';
-import { peerTable, type RowTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
-import { bytesOf, consumer, memoryOf, nativePort, producer, Throughput } from './kit/ports.ts';
-import { PathCredits } from './sealer/path-credits.ts';
+import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
+import { type BondSettings, Bonds, type SealerLink } from './sealer/bonds.ts';
+import { FrameDesk } from './sealer/frame-desk.ts';
+import type { PathTrack } from './sealer/path-track.ts';
+import type { PeerBond } from './sealer/peer-bond.ts';
+import { SealDesk } from './sealer/seal-desk.ts';
 import { WaitingRoom } from './sealer/waiting-room.ts';
 
 export const definition: ActorDefinition = {
@@ -21,91 +23,80 @@ export const definition: ActorDefinition = {
   start: (context) => new SealerActor(context),
 };
 
-export interface SealerLink {
-  /** Of the link table. */
-  readonly row: number;
-  /** Its port is `descriptors.<name>`. */
-  readonly name: string;
-  /** Configured upper bound, 0 = none. */
-  readonly rateBps: number;
-  /** The lowest is preferred. */
-  readonly priority: number;
-  /** Share of the traffic in mode `weighted`. */
-  readonly weight: number;
-  readonly role: 'always' | 'backup' | 'metered';
-}
-
 /** `settings` of the sealer's spec. */
 export interface SealerSettings {
   /** In the order of their rows, which may have gaps. */
   readonly links: readonly SealerLink[];
   /** The tunnel's MTU: padding never goes beyond it. */
   readonly mtu: number;
+  readonly bonding: BondSettings;
 }
 
 const trainsPerTurn = 16;
-const framesPerTurn = 16;
-/** Largest control frame; the addon needs 16 bytes behind it. */
-const frameBytes = 2048;
-const requestSpacingUs = 1_000;
 /** What urgent classes may overdraw together: room for calls and acknowledgements, none for a flood of small packets. */
 const urgentReserveBytes = 16 * 1024;
 const ringFullRetryUs = 200;
+/** A link that takes nothing for longer than this is not merely behind: others shall not wait for it. */
+const behindPatienceUs = 5_000;
+
+/** By link name; undefined = all links again. */
+export interface ForceLinkCommand extends Command {
+  readonly kind: 'force-link';
+  readonly link: string | undefined;
+}
 
 class SealerActor implements Actor {
   readonly #context: ActorContext;
   readonly #native: Sealer;
   readonly #mtu: number;
   readonly #sessions: SessionTable;
-  readonly #peers: RowTable;
-  readonly #credits: PathCredits;
+  readonly #bonds: Bonds;
+  readonly #desk: SealDesk;
+  readonly #frames: FrameDesk;
   readonly #waiting: WaitingRoom;
-  /** Row of the link table → index of its descriptor ring. */
-  readonly #portOf: (number | undefined)[] = [];
-  readonly #frames: RingConsumer;
-  readonly #requests: RingProducer;
-  readonly #requestedUs: number[] = [];
   readonly #facts = new Int32Array(64 * facts.columns);
-  readonly #frameBytes = new Uint8Array(frameBytes);
   readonly #throughput: Throughput;
   readonly #serve = (row: number, entry: number, queue: FairQueue): boolean => this.#serveHead(row, entry, queue);
   #version = -1;
   #nowUs = 0;
+  #behindSinceUs = -1;
 
   constructor(context: ActorContext) {
     const { spec, addon } = context;
     const settings = spec.settings as SealerSettings;
+    const shared = Bonds.createShared();
     this.#context = context;
     this.#mtu = settings.mtu;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
-    this.#peers = peerTable(memoryOf(spec, 'peers'));
-    this.#frames = consumer(spec, 'frames');
-    this.#requests = producer(context, 'requests');
     this.#throughput = new Throughput(spec);
     this.#native = new addon.Sealer({
       plain: nativePort(spec, 'plain'),
       links: settings.links.map((one) => nativePort(spec, `descriptors.${one.name}`)),
       log: bytesOf(spec, 'sealedLog'),
       sessions: bytesOf(spec, 'sessions'),
+      paths: bytesOf(spec, 'paths'),
       allowedIps: bytesOf(spec, 'allowedIps'),
       stash: bytesOf(spec, 'stash'),
       facts: new Uint8Array(this.#facts.buffer),
+      feedback: new Uint8Array(shared.feedback.buffer),
+      limits: new Uint8Array(shared.limits.buffer),
     });
-    for (const [port, one] of settings.links.entries()) this.#portOf[one.row] = port;
-    this.#credits = new PathCredits(context, new Map(settings.links.map((one) => [one.row, one.rateBps])));
+    this.#bonds = new Bonds(context, this.#native, shared, settings.links, settings.bonding);
+    this.#desk = new SealDesk(context, this.#native, settings.mtu, this.#throughput);
+    this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
   }
 
   work(nowUs: number): number {
     this.#nowUs = nowUs;
     this.#followSessions();
-    const framed = this.#sealFrames();
-    const served = this.#waiting.count > 0 ? this.#waiting.serveAll(nowUs, this.#serve) : 0;
+    const framed = this.#frames.work(nowUs);
+    const served = this.#waiting.count > 0 ? this.#serveWaiting(nowUs) : 0;
     return framed + served + this.#takeTrains();
   }
 
-  onCommand(_command: Command): void {
-    // A sealer follows the shared tables; it has nothing to be told.
+  onCommand(command: Command): void {
+    if (command.kind === 'force-link') this.#bonds.force((command as ForceLinkCommand).link);
   }
 
   close(): void {
@@ -121,24 +112,15 @@ class SealerActor implements Actor {
     this.#sessions.acknowledge(session.sealerSeenAt, version);
   }
 
-  #sealFrames(): number {
-    const { view, bytes } = this.#frames;
-    let done = 0;
-    for (; done < framesPerTurn; done += 1) {
-      const at = this.#frames.peek();
-      if (at < 0) break;
-      const length = Math.min(view.getInt32(at + frame.lengthAt, true), frameBytes - 16);
-      const row = view.getInt32(at + frame.peerAt, true);
-      const wanted = view.getInt32(at + frame.slotAt, true);
-      this.#frameBytes.set(bytes.subarray(at + frame.payloadAt, at + frame.payloadAt + length));
-      if (this.#begin(row, wanted >= 0 ? wanted : this.#peers.int(row, peer.sendSlotAt), trafficClass.control)) {
-        this.#native.sealPacket(this.#frameBytes, length);
-        this.#finish(row, 1, false);
-      }
-      this.#frames.advance();
-      this.#frames.release();
-    }
-    return done;
+  /** Peers that cannot be served are passed over: their queues are not judged, for it is not they who are slow. */
+  #serveWaiting(nowUs: number): number {
+    return this.#waiting.serveAll(nowUs, this.#serve, (row, queue) => {
+      const bond = this.#bonds.of(row, nowUs);
+      queue.queueTargetUs = bond.queueTargetUs;
+      if (this.#desk.slotOf(row) < 0) this.#desk.wantHandshake(row, nowUs);
+      else if (bond.hasUsable) return true;
+      return false;
+    });
   }
 
   #takeTrains(): number {
@@ -167,30 +149,78 @@ class SealerActor implements Actor {
     }
     if (this.#isDone(at)) return 1;
     const kind = classify(this.#facts, at);
-    if (!this.#begin(row, this.#peers.int(row, peer.sendSlotAt), kind)) return this.#wait(index, row, kind);
-    const allowed = this.#allowed(row, kind);
-    if (allowed <= 0 || this.#waiting.has(row)) {
-      const mayStay = kind === trafficClass.bulk || allowed <= 0;
-      return mayStay && this.#isMerelyBehind(row) ? 0 : this.#wait(index, row, kind);
+    const bond = this.#bonds.of(row, this.#nowUs);
+    if (this.#desk.slotOf(row) < 0) {
+      this.#desk.wantHandshake(row, this.#nowUs);
+      return this.#wait(index, row, kind);
     }
-    const run = this.#runLength(index, count, kind, allowed);
+    const track = this.#choose(bond, index, count, kind);
+    if (track === undefined || this.#waiting.has(row)) {
+      const mayStay = bond.isMerelyBehind && (track === undefined || kind === trafficClass.bulk);
+      return mayStay && this.#mayStay(index, count) ? 0 : this.#wait(index, row, kind);
+    }
+    const slot = this.#desk.slotOf(row);
+    if (!this.#desk.begin(bond, slot, track.row, track.port, kind, this.#nowUs)) return this.#wait(index, row, kind);
+    this.#behindSinceUs = -1;
+    const allowed = allowance(bond, track, kind);
+    const run = this.#runLength(bond, index, count, kind, allowed);
     const segments = this.#native.sealTrains(index, run, this.#segmentBudget(at, allowed));
-    this.#finish(row, Math.max(0, segments), true);
-    // The link's ring is full: nothing rings when it is not, so look again soon.
-    if (segments < 0) this.#context.wakeAt(this.#nowUs + ringFullRetryUs);
+    this.#sendCopies(bond, track, kind);
+    this.#desk.finish(bond, track, Math.max(0, segments), true, this.#nowUs);
     let taken = 0;
     while (taken < run && this.#isDone((index + taken) * facts.columns)) taken += 1;
-    if (taken === run || this.#isMerelyBehind(row)) return taken;
-    return taken + this.#wait(index + taken, row, kind);
+    // The link's ring is full: nothing rings when it is not, so look again soon.
+    if (segments >= 0) return taken > 0 ? taken : this.#takeRun(index, count);
+    this.#context.wakeAt(this.#nowUs + ringFullRetryUs);
+    return taken + (bond.isMerelyBehind ? 0 : this.#wait(index + taken, row, kind));
+  }
+
+  /** The path for train `index`; undefined: it must wait, and a turn is asked for when it need not. */
+  #choose(bond: PeerBond, index: number, count: number, kind: number): PathTrack | undefined {
+    const at = index * facts.columns;
+    const row = this.#facts[at + facts.peer] as number;
+    let backlog = this.#waiting.bytes(row);
+    for (let next = at; next < count * facts.columns; next += facts.columns) {
+      if (this.#facts[next + facts.peer] === row) backlog += this.#facts[next + facts.bytes] as number;
+    }
+    const bytes = this.#facts[at + facts.bytes] as number;
+    return this.#chooseFor(bond, kind, this.#facts[at + facts.flow] as number, bytes, backlog);
+  }
+
+  #chooseFor(bond: PeerBond, kind: number, flow: number, bytes: number, backlog: number): PathTrack | undefined {
+    const track = bond.choose(kind, flow, bytes, backlog, this.#nowUs);
+    if (track !== undefined && allowance(bond, track, kind) > 0) return track;
+    this.#context.wakeAt(this.#nowUs + bond.retryUs());
+    return undefined;
+  }
+
+  /** A train may stay in the ring because its link is behind, but not for long if those behind it are for other peers. */
+  #mayStay(index: number, count: number): boolean {
+    if (this.#behindSinceUs < 0) this.#behindSinceUs = this.#nowUs;
+    if (this.#nowUs - this.#behindSinceUs < behindPatienceUs) return true;
+    const row = this.#facts[index * facts.columns + facts.peer];
+    for (let next = index + 1; next < count; next += 1) {
+      if (this.#facts[next * facts.columns + facts.peer] !== row) return false;
+    }
+    return true;
+  }
+
+  #sendCopies(bond: PeerBond, track: PathTrack, kind: number): void {
+    let mask = 1 << bond.tracks.indexOf(track);
+    for (let copy = bond.copyTo(kind, mask); copy >= 0; copy = bond.copyTo(kind, mask)) {
+      mask |= 1 << copy;
+      const other = bond.tracks[copy];
+      if (other !== undefined) other.spend(this.#native.copy(other.port, other.row), this.#nowUs);
+    }
   }
 
   /** Trains from `index` on that go to the same peer in the same class, as many as `allowed` bytes pay for. */
-  #runLength(index: number, count: number, kind: number, allowed: number): number {
-    const row = this.#facts[index * facts.columns + facts.peer];
+  #runLength(bond: PeerBond, index: number, count: number, kind: number, allowed: number): number {
+    if (bond.isPerFlow(kind)) return 1;
     let run = 1;
     let bytes = this.#facts[index * facts.columns + facts.bytes] as number;
     for (let next = (index + 1) * facts.columns; index + run < count && bytes < allowed; next += facts.columns) {
-      if (this.#facts[next + facts.peer] !== row || classify(this.#facts, next) !== kind) break;
+      if (this.#facts[next + facts.peer] !== bond.row || classify(this.#facts, next) !== kind) break;
       bytes += this.#facts[next + facts.bytes] as number;
       run += 1;
     }
@@ -220,12 +250,15 @@ class SealerActor implements Actor {
   #serveHead(row: number, entry: number, queue: FairQueue): boolean {
     const { stash } = this.#waiting;
     const kind = stash.trafficClass(entry);
-    if (!this.#begin(row, this.#peers.int(row, peer.sendSlotAt), kind)) return false;
-    const allowed = this.#allowed(row, kind);
-    if (allowed <= 0) return false;
+    const bond = this.#bonds.of(row, this.#nowUs);
+    const track = this.#chooseFor(bond, kind, stash.flow(entry), stash.bytes(entry), queue.bytes);
+    if (track === undefined) return false;
+    const slot = this.#desk.slotOf(row);
+    if (!this.#desk.begin(bond, slot, track.row, track.port, kind, this.#nowUs)) return false;
     const offset = stash.offset(entry);
-    const segments = this.#native.sealStashed(offset, Math.max(1, Math.floor(allowed / this.#mtu)));
-    queue.spend(this.#finish(row, Math.max(0, segments), true));
+    const segments = this.#native.sealStashed(offset, this.#stashedBudget(allowance(bond, track, kind)));
+    this.#sendCopies(bond, track, kind);
+    queue.spend(this.#desk.finish(bond, track, Math.max(0, segments), true, this.#nowUs));
     if (segments < 0) {
       this.#context.wakeAt(this.#nowUs + ringFullRetryUs);
       return false;
@@ -234,52 +267,12 @@ class SealerActor implements Actor {
     return true;
   }
 
-  /** Bytes that may be sealed for the peer's path now. Urgent classes may overdraw: they are small, and must not wait for bulk. */
-  #allowed(row: number, kind: number): number {
-    const allowed = this.#credits.allowed(this.#peers.int(row, peer.pathAt), this.#nowUs);
-    return kind === trafficClass.bulk ? allowed : allowed + urgentReserveBytes;
+  #stashedBudget(allowed: number): number {
+    return Math.max(1, Math.floor(allowed / this.#mtu));
   }
+}
 
-  #isMerelyBehind(row: number): boolean {
-    return this.#credits.isMerelyBehind(this.#peers.int(row, peer.pathAt));
-  }
-
-  /** Starts a run of sealing under a key slot; false, and a handshake asked for, when the peer has none that serves, or no path. */
-  #begin(row: number, slot: number, kind: number): boolean {
-    const pathRow = this.#peers.int(row, peer.pathAt);
-    if (slot >= 0 && pathRow >= 0) {
-      // A path of a link that is being removed has no ring.
-      const port = this.#portOf[this.#credits.linkOf(pathRow)];
-      if (port === undefined) return false;
-      if (this.#native.begin(slot, pathRow, kind, this.#mtu, this.#nowUs, port) === 0) return true;
-      this.#throughput.count(sealerCounters.sealFailed, 1);
-    }
-    this.#wantHandshake(row);
-    return false;
-  }
-
-  /** Ends a run of sealing and books it; returns the bytes. */
-  #finish(row: number, packets: number, isData: boolean): number {
-    const bytes = this.#native.end();
-    if (bytes === 0) return 0;
-    this.#credits.spend(this.#peers.int(row, peer.pathAt), bytes);
-    this.#peers.addNumber(row, peer.sentPacketsAt, packets);
-    this.#peers.addNumber(row, peer.sentBytesAt, bytes);
-    this.#peers.setNumber(row, peer.lastSentAt, this.#nowUs);
-    if (isData) this.#peers.setNumber(row, peer.lastDataSentAt, this.#nowUs);
-    this.#throughput.add(packets, bytes);
-    return bytes;
-  }
-
-  /** At most one request a millisecond and peer: a flood without a session must not keep the session-manager awake. */
-  #wantHandshake(row: number): void {
-    this.#peers.addInt(row, peer.handshakeWantedAt, 1);
-    if (this.#nowUs < (this.#requestedUs[row] ?? 0) + requestSpacingUs) return;
-    this.#requestedUs[row] = this.#nowUs;
-    const at = this.#requests.claim(4);
-    if (at < 0) return;
-    this.#requests.view.setInt32(at, row, true);
-    this.#requests.commit(4, recordType.handshakeWanted);
-    this.#requests.publish();
-  }
+/** Bytes that may be sealed for the path now. Urgent classes may overdraw: they are small, and must not wait for bulk. */
+function allowance(bond: PeerBond, track: PathTrack, kind: number): number {
+  return kind === trafficClass.bulk ? bond.quantumBytes(track) : track.allowedBytes + urgentReserveBytes;
 }

@@ -12,9 +12,12 @@ export class Codel {
   #count = 0;
   #lastCount = 0;
 
-  /** `waitedUs` is how long the head has waited; `last` whether the queue is empty behind it. True = drop or mark the head. */
-  shouldDrop(nowUs: number, waitedUs: number, last: boolean): boolean {
-    if (waitedUs < targetUs || last) {
+  /**
+   * `waitedUs` is how long the head has waited; `last` whether the queue is empty behind it; `atLeastUs` a target longer than the
+   * usual one. True = drop or mark the head.
+   */
+  shouldDrop(nowUs: number, waitedUs: number, last: boolean, atLeastUs = 0): boolean {
+    if (waitedUs < Math.max(targetUs, atLeastUs) || last) {
       this.#aboveUntilUs = 0;
       this.#dropping = false;
       return false;

@@ -69,6 +69,8 @@ export class FairQueue {
   #current: Bucket | undefined;
   count = 0;
   bytes = 0;
+  /** Bulk that waits less than this is no standing queue, where that is longer than CoDel's own target. */
+  queueTargetUs = 0;
 
   constructor(entries: Entries, policy: DropPolicy) {
     this.#entries = entries;
@@ -151,7 +153,7 @@ export class FairQueue {
     const entry = bucket.first();
     if (this.#entries.progress(entry) > 0) return false;
     const last = bucket.head + 1 === bucket.entries.length;
-    if (!bucket.codel.shouldDrop(nowUs, nowUs - this.#entries.timeUs(entry), last)) return false;
+    if (!bucket.codel.shouldDrop(nowUs, nowUs - this.#entries.timeUs(entry), last, this.queueTargetUs)) return false;
     if (this.#policy.mark(entry)) return false;
     this.#give(bucket);
     return true;

@@ -75,8 +75,30 @@ export const facts = {
 export interface Sealer {
   /** Facts about up to `max` (64 at most) trains waiting in the ring; returns how many. */
   look(max: number): number;
-  /** Starts a run of sealing. 0, -126 (ENOKEY, slot not ready) or -127 (EKEYEXPIRED). */
-  begin(slot: number, path: number, trafficClass: number, maxPaddedBytes: number, nowUs: number, link: number): number;
+  /**
+   * Starts a run of sealing. 0, -126 (ENOKEY, slot not ready) or -127 (EKEYEXPIRED). `link`: index of its ring. `record`: flags of
+   * `flight`, with which the run is remembered until the peer acknowledges it; -1 = not remembered.
+   */
+  begin(
+    slot: number,
+    path: number,
+    trafficClass: number,
+    maxPaddedBytes: number,
+    nowUs: number,
+    link: number,
+    peer: number,
+    record: number,
+  ): number;
+  /** Between sealing and `end`: sends what was sealed by another path too; returns bytes. */
+  copy(link: number, path: number): number;
+  /** Takes a REPORT of the peer about `slot` in; fills `feedback`; returns packets that wait to be sent again, -1 = malformed. */
+  report(peer: number, slot: number, frame: Uint8Array, length: number, nowUs: number): number;
+  /** Declares lost what `limits` says is overdue; fills `feedback`; returns packets that wait to be sent again. */
+  tick(peer: number, nowUs: number): number;
+  /** Sends lost packets of the peer by path row `path`, oldest first, at most `maxBytes` (at least one packet); returns bytes. */
+  resend(peer: number, link: number, path: number, maxBytes: number, nowUs: number): number;
+  /** Gives up all that waits to be sent again. */
+  forgetLost(peer: number): void;
   /** Seals trains `from`… of the last look in order, at most `maxSegments` segments; returns segments, or -28 (link ring full). */
   sealTrains(from: number, count: number, maxSegments: number): number;
   /** The same for the train at `offset` of the stash. */
@@ -96,6 +118,32 @@ export interface Sealer {
   /** Forgets cipher contexts of slots that are not ready any more. */
   sweep(): void;
 }
+
+/** Flags of what is remembered of a run: it counts as in flight and is watched for loss; lost packets may go out again. */
+export const flight = { watched: 1, resendable: 2 } as const;
+
+/** Columns of one row of `Sealer`'s feedback (Float64Array), one row for each of a peer's paths. Sums of one call. */
+export const feedback = {
+  ackedPackets: 0,
+  ackedBytes: 1,
+  lostPackets: 2,
+  lostBytes: 3,
+  /** Declared lost, and arrived all the same. */
+  spuriousPackets: 4,
+  inFlightBytes: 5,
+  /** When the oldest packet in flight left; 0 = none. */
+  oldestSentUs: 6,
+  newestAckedSentUs: 7,
+  /** -1 = none. */
+  rttUs: 8,
+  /** 1: the report had a section of the path, and the next three are as it says (modulo 2^32). */
+  hasSection: 9,
+  packets: 10,
+  bytes: 11,
+  arrivalUs: 12,
+  resentPackets: 13,
+  columns: 14,
+} as const;
 
 /** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */
 export const runs = {
@@ -146,6 +194,14 @@ export interface SealerParts {
   readonly stash: Uint8Array;
   /** 64 rows of `facts.columns`, as bytes. */
   readonly facts: Uint8Array;
+  readonly paths: Uint8Array;
+  /** 32 rows of `feedback.columns` f64. */
+  readonly feedback: Uint8Array;
+  /**
+   * 64 f64. First 32: a packet of the path is lost when another that left by it this many microseconds later has arrived. Then
+   * 32: what left by the path before this time is lost (0 = no limit).
+   */
+  readonly limits: Uint8Array;
 }
 
 export interface OpenerParts {

@@ -37,6 +37,11 @@ export class SessionTable extends RowTable {
     this.windowBytes = (this.#header[session.windowBitsAt >> 2] as number) / 8;
   }
 
+  /** A u64 cell as a number: counters stay below 2^53 for longer than keys live. */
+  wide(slot: number, column: number): number {
+    return (this.int(slot, column) >>> 0) + (this.int(slot, column + 4) >>> 0) * 2 ** 32;
+  }
+
   /** A user's word that it has seen `version` and holds nothing of older slots. `userAt` is one of `session.…SeenAt`. */
   acknowledge(userAt: number, version: number): void {
     Atomics.store(this.#header, userAt >> 2, version);

@@ -13,7 +13,8 @@ import type {
   Topology,
 } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
-import type { SealerLink, SealerSettings } from '../actors/sealer.ts';
+import type { BondSettings, SealerLink } from '../actors/sealer/bonds.ts';
+import type { SealerSettings } from '../actors/sealer.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
@@ -124,6 +125,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
       settings: {
         mtu: config.tunnel.mtu,
         links: links.map((link) => planSealerLink(config, link)),
+        bonding: planBonding(config),
       } satisfies SealerSettings,
     }),
     ...links.map((link) => planWanLink(link)),
@@ -150,7 +152,26 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
 
 function planSealerLink(config: Config, { row, name }: LinkRow): SealerLink {
   const link = config.links.find((one) => one.name === name);
-  return { row, name, rateBps: link?.rateBps ?? 0, priority: link?.priority ?? 0, weight: 1, role: 'always' };
+  return {
+    row,
+    name,
+    rateBps: link?.rateBps ?? 0,
+    priority: link?.priority ?? 0,
+    weight: link?.weight ?? 0,
+    role: link?.role ?? 'always',
+  };
+}
+
+function planBonding({ bonding }: Config): BondSettings {
+  const { mode, classes, protect, failbackMs } = bonding;
+  // Control frames follow the nearest path; only who wants one link at a time means them too.
+  const control = classes.control ?? (mode === 'failover' ? mode : 'adaptive');
+  const urgent = ['latency', 'icmp', 'dns'] as const;
+  return {
+    modes: [control, classes.latency ?? mode, classes.bulk ?? mode],
+    protects: [protect.includes('control'), urgent.some((name) => protect.includes(name)), protect.includes('bulk')],
+    failbackMs,
+  };
 }
 
 function planWanLink(link: LinkRow): ActorPlan {

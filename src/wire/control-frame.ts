@@ -84,6 +84,60 @@ export function helloEmit(
   writeU32(target, at + aesIndexAt, fields.aesIndex);
 }
 
+/** Index (ours) of the session that a REPORT is about. */
+export function reportReceiverIndex(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + reportReceiverAt);
+}
+
+/** PROBE and REPLY: the asker's number of the path, and its sequence number. */
+export const probeBytes = 16;
+export const probeReplyBytes = 12;
+const reportReceiverAt = 4;
+const probeNumberAt = 2;
+const probeSequenceAt = 4;
+const probeNextAt = 8;
+const replyHeldAt = 8;
+const flagCameBack = 1;
+
+export function probeNumber(bytes: Uint8Array, at: number): number {
+  return bytes[at + probeNumberAt] as number;
+}
+
+export function probeSequence(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + probeSequenceAt);
+}
+
+/** `next`: the sender's next counter; nothing older will follow by this path. */
+export function probeEmit(
+  target: Uint8Array,
+  at: number,
+  fields: { number: number; sequence: number; next: number },
+): void {
+  target.set([0, controlKind.probe, fields.number, 0], at);
+  writeU32(target, at + probeSequenceAt, fields.sequence);
+  writeU32(target, at + probeNextAt, fields.next >>> 0);
+  writeU32(target, at + probeNextAt + 4, Math.floor(fields.next / 2 ** 32));
+}
+
+/** The reply came by the path the probe took. */
+export function probeReplyCameBack(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at + flagsAt] as number) & flagCameBack) !== 0;
+}
+
+export function probeReplyHeldUs(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + replyHeldAt);
+}
+
+export function probeReplyEmit(
+  target: Uint8Array,
+  at: number,
+  fields: { number: number; sequence: number; heldUs: number; cameBack: boolean },
+): void {
+  target.set([0, controlKind.probeReply, fields.number, fields.cameBack ? flagCameBack : 0], at);
+  writeU32(target, at + probeSequenceAt, fields.sequence);
+  writeU32(target, at + replyHeldAt, Math.max(0, Math.round(fields.heldUs)));
+}
+
 function readU32(bytes: Uint8Array, at: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0, true);
 }

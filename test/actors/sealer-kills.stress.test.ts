@@ -26,6 +26,7 @@ import { createSessionMemory, SessionTable } from '../../src/rings/session-table
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
+import { adaptiveBonding } from '../support/bonding.ts';
 import { cutAtRandom, cutRounds, portTo, type Victim } from '../support/cutting.ts';
 import { udpPacket } from '../support/packets.ts';
 
@@ -80,11 +81,13 @@ class SealerRig implements Victim {
       settings: {
         mtu: 1420,
         links: [{ row: 0, name: 'loop', rateBps: 0, priority: 0, weight: 1, role: 'always' }],
+        bonding: adaptiveBonding,
       } satisfies SealerSettings,
       ports: {
         plain: portTo(this.#plainRing, this.doorbell),
         frames: portTo(createRingMemory(4096), this.doorbell),
         requests: portTo(createRingMemory(4096)),
+        reports: portTo(createRingMemory(4096), this.doorbell),
         'descriptors.loop': portTo(this.#descriptorRing),
       },
       fds: {},

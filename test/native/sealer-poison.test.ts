@@ -9,6 +9,7 @@ import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
+import { feedbackParts } from '../support/bonding.ts';
 import { udpPacket } from '../support/packets.ts';
 
 const addon = loadAddon();
@@ -56,6 +57,7 @@ t.test('a train that kills its sealer in mid-batch is skipped at last, and its n
       allowedIps: new Uint8Array(createAllowedIpsMemory([])),
       stash: new Uint8Array(createStashMemory({ small: 1, large: 1 })),
       facts: new Uint8Array(rows.buffer),
+      ...feedbackParts(),
     });
   const lives = [live(bear(), rows), live(bear(), rows), live(bear(), rows), live(bear(), rows)];
   t.same(lives.slice(0, 3), [[], [0, 1, 2, 3, 4], []], 'one death in a batch, then two at the very record');

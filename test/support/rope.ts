@@ -17,6 +17,7 @@ import { createSessionMemory, SessionTable } from '../../src/rings/session-table
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';
+import { adaptiveBonding } from './bonding.ts';
 
 const linkName = 'loop';
 const mtu = 1420;
@@ -56,7 +57,7 @@ export class RopeEnd {
       sealedLog: createSealedLogMemory(4 << 20),
       sessions: createSessionMemory(8, 65_600),
       peers: createRowTable(peer, 4),
-      paths: createRowTable(path, 4),
+      paths: createRowTable(path, path.rowsPerPeer),
       links: createRowTable(link, 2),
       allowedIps: createAllowedIpsMemory(allowed.map((one) => ({ ...one, peerRow: 0 }))),
       stash: createStashMemory({ small: 64, large: 16 }),
@@ -76,11 +77,16 @@ export class RopeEnd {
       sealerDefinition,
       this.#spec(
         'sealer',
-        { mtu, links: [{ row: 0, name: linkName, rateBps: 0, priority: 0, weight: 1, role: 'always' }] },
+        {
+          mtu,
+          links: [{ row: 0, name: linkName, rateBps: 0, priority: 0, weight: 1, role: 'always' }],
+          bonding: adaptiveBonding,
+        },
         {
           plain: 'plain',
           frames: 'frames',
           requests: 'requests',
+          reports: 'reports',
           [`descriptors.${linkName}`]: 'descriptors',
         },
       ),

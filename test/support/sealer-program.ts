@@ -5,6 +5,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { loadAddon } from '../../src/native/addon.ts';
 import { facts, type NativePort } from '../../src/native/data-api.ts';
+import { feedbackParts } from './bonding.ts';
 
 export interface SealerProgram {
   readonly plain: NativePort;
@@ -40,11 +41,12 @@ function main(program: SealerProgram): void {
     allowedIps,
     stash,
     facts: new Uint8Array(rows.buffer),
+    ...feedbackParts(),
   });
   for (;;) {
     const count = sealer.look(trainsPerTurn);
     for (let index = 0; index < count; ) {
-      if (sealer.begin(0, 0, 2, program.mtu, 1, 0) !== 0) throw new Error('the slot does not serve');
+      if (sealer.begin(0, 0, 2, program.mtu, 1, 0, 0, -1) !== 0) throw new Error('the slot does not serve');
       const sealed = sealer.sealTrains(index, count - index, segmentsPerCall);
       sealer.end();
       if (sealed < 0) Atomics.wait(turns, 0, Atomics.load(turns, 0), 0.1);

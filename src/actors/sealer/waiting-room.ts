@@ -14,6 +14,8 @@ const expiryCheckUs = 500_000;
 
 /** What a turn does with the head of a queue; false ends the peer's turn. */
 export type Serve = (row: number, entry: number, queue: FairQueue) => boolean;
+/** Whether a peer can be served at all now; a queue that cannot is left as it is. */
+export type MayServe = (row: number, queue: FairQueue) => boolean;
 
 export class WaitingRoom {
   readonly stash: Stash;
@@ -38,6 +40,10 @@ export class WaitingRoom {
     return (this.#queues[row]?.count ?? 0) > 0;
   }
 
+  bytes(row: number): number {
+    return this.#queues[row]?.bytes ?? 0;
+  }
+
   /** Moves train `index` of the last look here, or drops its `packets` when there is no room. */
   admit(
     index: number,
@@ -60,7 +66,7 @@ export class WaitingRoom {
   }
 
   /** Offers the heads of all queues to `serve`, peer by peer, from another first peer each time; returns trains that left. */
-  serveAll(nowUs: number, serve: Serve): number {
+  serveAll(nowUs: number, serve: Serve, mayServe: MayServe): number {
     if (nowUs >= this.#nextExpiryUs) this.#expire(nowUs);
     const peers = this.#queues.length;
     const before = this.count;
@@ -68,7 +74,7 @@ export class WaitingRoom {
     for (let turned = 0; turned < peers; turned += 1) {
       const row = (this.#firstPeer + turned) % peers;
       const queue = this.#queues[row];
-      if (queue === undefined || queue.count === 0) continue;
+      if (queue === undefined || queue.count === 0 || !mayServe(row, queue)) continue;
       for (let entry = queue.peek(nowUs); entry >= 0 && serve(row, entry, queue); entry = queue.peek(nowUs));
       this.#report(row, queue);
     }

@@ -9,7 +9,7 @@
 namespace hawser {
 namespace {
 
-// new Sealer({ plain, links: [port], log, sessions, allowedIps, stash, facts })
+// new Sealer({ plain, links: [port], log, sessions, paths, allowedIps, stash, facts, feedback, limits })
 class SealerObject : public Napi::ObjectWrap<SealerObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -19,7 +19,9 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
                         InstanceMethod<&SealerObject::sealPacket>("sealPacket"), InstanceMethod<&SealerObject::end>("end"),
                         InstanceMethod<&SealerObject::segmentsLeft>("segmentsLeft"), InstanceMethod<&SealerObject::markCongestion>("markCongestion"),
                         InstanceMethod<&SealerObject::stash>("stash"), InstanceMethod<&SealerObject::release>("release"),
-                        InstanceMethod<&SealerObject::sweep>("sweep")});
+                        InstanceMethod<&SealerObject::copy>("copy"), InstanceMethod<&SealerObject::report>("report"),
+                        InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"),
+                        InstanceMethod<&SealerObject::forgetLost>("forgetLost"), InstanceMethod<&SealerObject::sweep>("sweep")});
   }
 
   explicit SealerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -30,7 +32,10 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     allowedIps_ = CachedLookup(AllowedIps(memory_.of(from.Get("allowedIps"))));
     stash_ = memory_.of(from.Get("stash"));
     facts_ = arrayOf<TrainFacts>(memory_, from.Get("facts"));
-    sealer_ = std::make_unique<Sealer>(SealedLog(memory_.of(from.Get("log"))), SessionTable(memory_.of(from.Get("sessions"))));
+    limits_ = arrayOf<double>(memory_, from.Get("limits"));
+    log_ = SealedLog(memory_.of(from.Get("log")));
+    sealer_ = std::make_unique<Sealer>(log_, SessionTable(memory_.of(from.Get("sessions"))), pathTable(memory_.of(from.Get("paths"))),
+                                       arrayOf<PathFeedback>(memory_, from.Get("feedback")));
   }
 
  private:
@@ -54,9 +59,12 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), count);
   }
 
-  // begin(slot, path, trafficClass, maxPaddedBytes, nowUs, link): 0 or a negative errno.
+  // begin(slot, path, trafficClass, maxPaddedBytes, nowUs, link, peer, record): 0 or a negative errno. `record`: -1 = not at all,
+  // else the flight's flags.
   Napi::Value begin(const Napi::CallbackInfo& info) {
-    const Sealer::Order order{intOf(info, 0), intOf(info, 1), intOf(info, 2), static_cast<uint32_t>(intOf(info, 3)), doubleOf(info, 4)};
+    const int32_t record = intOf(info, 7);
+    const Sealer::Order order{intOf(info, 0),    intOf(info, 1), intOf(info, 2), static_cast<uint32_t>(intOf(info, 3)),
+                              doubleOf(info, 4), intOf(info, 6), record >= 0,    static_cast<uint8_t>(std::max(record, 0))};
     return Napi::Number::New(info.Env(), sealer_->open(order, &links_[static_cast<size_t>(intOf(info, 5))]));
   }
 
@@ -126,6 +134,52 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return info.Env().Undefined();
   }
 
+  // copy(link, path): what was sealed since begin goes out by another path too; bytes.
+  Napi::Value copy(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), sealer_->copy(links_[static_cast<size_t>(intOf(info, 0))], intOf(info, 1)));
+  }
+
+  // report(peer, slot, frame: Uint8Array, length, nowUs): packets that wait to be sent again, -1 for a malformed frame.
+  Napi::Value report(const Napi::CallbackInfo& info) {
+    Flight& flight = sealer_->flight(intOf(info, 0));
+    Bytes frame;
+    if (!bytesOf(info[2], frame)) return Napi::Number::New(info.Env(), -1);
+    const auto length = std::min(frame.length, static_cast<size_t>(intOf(info, 3)));
+    const double nowUs = doubleOf(info, 4);
+    flight.clear();
+    const bool isGood = flight.acknowledge(intOf(info, 1), frame.data, static_cast<uint32_t>(length), nowUs);
+    flight.detectLoss(limits_);
+    return Napi::Number::New(info.Env(), isGood ? settled(flight, nowUs) : -1);
+  }
+
+  // tick(peer, nowUs): packets that wait to be sent again.
+  Napi::Value tick(const Napi::CallbackInfo& info) {
+    Flight& flight = sealer_->flight(intOf(info, 0));
+    flight.clear();
+    for (uint32_t path = 0; path < Flight::kPaths; path++) {
+      if (limits_[Flight::kPaths + path] > 0) flight.expire(path, limits_[Flight::kPaths + path]);
+    }
+    return Napi::Number::New(info.Env(), settled(flight, doubleOf(info, 1)));
+  }
+
+  // resend(peer, link, path, maxBytes, nowUs): bytes of lost packets that left by `path`.
+  Napi::Value resend(const Napi::CallbackInfo& info) {
+    const int32_t path = intOf(info, 2);
+    const uint32_t bytes = sealer_->resend(intOf(info, 0), links_[static_cast<size_t>(intOf(info, 1))], path, static_cast<uint32_t>(intOf(info, 3)), doubleOf(info, 4));
+    return Napi::Number::New(info.Env(), bytes);
+  }
+
+  Napi::Value forgetLost(const Napi::CallbackInfo& info) {
+    sealer_->flight(intOf(info, 0)).forgetQueue();
+    return info.Env().Undefined();
+  }
+
+  static int32_t settled(Flight& flight, double nowUs) {
+    flight.trim(nowUs);
+    flight.survey();
+    return static_cast<int32_t>(flight.queuedPackets());
+  }
+
   Napi::Value sweep(const Napi::CallbackInfo& info) {
     sealer_->sweep();
     return info.Env().Undefined();
@@ -146,6 +200,8 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
   CachedLookup allowedIps_;
   uint8_t* stash_ = nullptr;
   TrainFacts* facts_ = nullptr;
+  double* limits_ = nullptr;
+  SealedLog log_;
   std::array<uint8_t*, kMaxTrains> records_{};
   uint32_t carefulLooks_ = 0;
   std::unique_ptr<Sealer> sealer_;

@@ -19,6 +19,7 @@ int Sealer::open(const Order& order, RingProducer* link) {
   index_ = cell<uint32_t>(slot_, cipher == Cipher::Aes256Gcm ? layout::session_remoteIndexAesAt : layout::session_remoteIndexAt);
   descriptor_ = nullptr;
   sealedBytes_ = 0;
+  committed_.clear();
   return 0;
 }
 
@@ -115,10 +116,65 @@ void Sealer::finishDescriptor() {
     cell<int32_t>(descriptor_, layout::descriptor_slotAt) = order_.slot;
     cell<uint32_t>(descriptor_, layout::descriptor_lengthAt) = used_;
     cell<uint32_t>(descriptor_, layout::descriptor_skipAt) = 0;
+    book();
     link_->commit(layout::descriptor_bytes, layout::recordType_descriptor);
     sealedBytes_ += used_;
   }
   descriptor_ = nullptr;
+}
+
+// Before the descriptor can be seen: what was sealed for a path, and what left, must be known to a successor and to a report.
+void Sealer::book() {
+  if (paths_.has(order_.path)) {
+    add(paths_.row(order_.path), layout::path_sealedBytesAt, used_);
+    add(paths_.row(order_.path), layout::path_scheduledPacketsAt, packets_);
+  }
+  std::memcpy(committed_.emplace_back().data(), descriptor_, layout::descriptor_bytes);
+  if (!order_.isRecorded) return;
+  Flight::Run run{};
+  run.counter = firstCounter_;
+  run.sentUs = order_.nowUs;
+  run.slot = order_.slot;
+  run.position = position_;
+  run.segmentBytes = segmentBytes_;
+  run.lastBytes = lastBytes_;
+  run.count = static_cast<uint8_t>(packets_);
+  run.path = static_cast<uint8_t>(order_.path % static_cast<int32_t>(Flight::kPaths));
+  run.trafficClass = static_cast<uint8_t>(order_.trafficClass);
+  run.flags = order_.flightFlags;
+  flight(order_.peer).record(run);
+}
+
+uint32_t Sealer::copy(RingProducer& link, int32_t path) {
+  uint32_t bytes = 0;
+  for (size_t i = 0; i < committed_.size(); i++) {
+    uint8_t* record = link.claim(layout::descriptor_bytes);
+    if (record == nullptr) break;
+    std::memcpy(record, committed_[i].data(), layout::descriptor_bytes);
+    cell<int32_t>(record, layout::descriptor_pathAt) = path;
+    bytes += cell<uint32_t>(record, layout::descriptor_lengthAt);
+    if (order_.isRecorded) {
+      const auto back = static_cast<uint32_t>(committed_.size() - 1 - i);
+      flight(order_.peer).recordCopy(back, static_cast<uint32_t>(path) % Flight::kPaths, order_.nowUs);
+    }
+    link.commit(layout::descriptor_bytes, layout::recordType_descriptor);
+  }
+  if (paths_.has(path)) add(paths_.row(path), layout::path_sealedBytesAt, bytes);
+  link.publish();
+  return bytes;
+}
+
+uint32_t Sealer::resend(int32_t peer, RingProducer& link, int32_t path, uint32_t maxBytes, double nowUs) {
+  const uint32_t bytes = flight(peer).resend(link, log_, static_cast<uint32_t>(path) % Flight::kPaths, path, maxBytes, nowUs);
+  if (paths_.has(path)) add(paths_.row(path), layout::path_sealedBytesAt, bytes);
+  return bytes;
+}
+
+Flight& Sealer::flight(int32_t peer) {
+  const auto index = static_cast<size_t>(std::max(peer, 0));
+  if (index >= flights_.size()) flights_.resize(index + 1);
+  if (flights_[index] == nullptr) flights_[index] = std::make_unique<Flight>(feedback_);
+  return *flights_[index];
 }
 
 void Sealer::sealOne(uint8_t* plain, uint32_t length) {

@@ -1,9 +1,13 @@
 // Seals trains into the log. It knows neither queues nor paths: TypeScript says which trains, under which key slot, by which
 // path and how many segments at most; this takes the counters, cuts, encrypts and leaves a descriptor for the link.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "cipher_cache.h"
+#include "flight.h"
 #include "ring.h"
 #include "segment.h"
 #include "tables.h"
@@ -25,9 +29,15 @@ class Sealer {
     int32_t trafficClass;
     uint32_t maxPaddedBytes;  // the tunnel's MTU: padding to 16 never goes beyond it
     double nowUs;
+    int32_t peer = 0;
+    // What leaves is remembered, to be compared with what the peer acknowledges.
+    bool isRecorded = false;
+    uint8_t flightFlags = 0;
   };
 
-  Sealer(SealedLog log, SessionTable sessions) : log_(log), sessions_(sessions), ciphers_(sessions, CipherCache::Direction::Send) {}
+  // `feedback`: `Flight::kPaths` rows that the flights of all peers write to, one call at a time.
+  Sealer(SealedLog log, SessionTable sessions, RowTable paths, PathFeedback* feedback)
+      : log_(log), sessions_(sessions), paths_(paths), feedback_(feedback), ciphers_(sessions, CipherCache::Direction::Send) {}
 
   // Starts a run: the slot's cipher and index are looked up once. 0, or a negative errno:
   // EKEYEXPIRED (the slot cannot seal any more), ENOKEY (not ready).
@@ -45,6 +55,13 @@ class Sealer {
   // Ends the run. Returns bytes sealed in it.
   uint32_t close();
 
+  // Sends what the run at work has sealed by another path too; returns bytes. Between a call that sealed and close().
+  uint32_t copy(RingProducer& link, int32_t path);
+  // Sends lost packets of a peer again by `path`, oldest first; returns bytes.
+  uint32_t resend(int32_t peer, RingProducer& link, int32_t path, uint32_t maxBytes, double nowUs);
+  // What is under way to a peer.
+  Flight& flight(int32_t peer);
+
   void sweep() { ciphers_.sweep(); }
 
  private:
@@ -57,9 +74,15 @@ class Sealer {
   void finishDescriptor();
   void sealOne(uint8_t* plain, uint32_t length);
 
+  void book();
+
   SealedLog log_;
   SessionTable sessions_;
+  RowTable paths_;
+  PathFeedback* feedback_;
   CipherCache ciphers_;
+  std::vector<std::unique_ptr<Flight>> flights_;  // by row of the peer table
+  std::vector<std::array<uint8_t, layout::descriptor_bytes>> committed_;  // descriptors of the run at work
   Order order_{};
   RingProducer* link_ = nullptr;
   AeadContext* context_ = nullptr;

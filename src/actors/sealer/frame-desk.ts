@@ -1,0 +1,172 @@
+/** Control frames: seals those of the session-manager and the opener, asks paths whether they live, and reads what peers answer. */
+import type { Sealer } from '../../native/data-api.ts';
+import { frame, framePath, recordType, session, trafficClass } from '../../rings/layout.ts';
+import { SessionTable } from '../../rings/session-table.ts';
+import type { RingConsumer } from '../../rings/spsc-ring.ts';
+import {
+  controlKind,
+  controlKindOf,
+  probeBytes,
+  probeEmit,
+  probeNumber,
+  probeReplyBytes,
+  probeReplyCameBack,
+  probeReplyEmit,
+  probeReplyHeldUs,
+  probeSequence,
+  reportReceiverIndex,
+} from '../../wire/control-frame.ts';
+import type { ActorContext } from '../kit/contract.ts';
+import { consumer, memoryOf } from '../kit/ports.ts';
+import type { Bonds } from './bonds.ts';
+import type { PathTrack } from './path-track.ts';
+import type { PeerBond } from './peer-bond.ts';
+import type { SealDesk } from './seal-desk.ts';
+
+const framesPerTurn = 16;
+/** Largest control frame; the addon needs 16 bytes behind it. */
+const frameBytes = 2048;
+const least = 16;
+
+export class FrameDesk {
+  readonly #context: ActorContext;
+  readonly #native: Sealer;
+  readonly #bonds: Bonds;
+  readonly #desk: SealDesk;
+  readonly #sessions: SessionTable;
+  readonly #frames: RingConsumer;
+  readonly #reports: RingConsumer;
+  readonly #bytes = new Uint8Array(frameBytes);
+  readonly #answer = new Uint8Array(64);
+
+  constructor(context: ActorContext, native: Sealer, bonds: Bonds, desk: SealDesk) {
+    this.#context = context;
+    this.#native = native;
+    this.#bonds = bonds;
+    this.#desk = desk;
+    this.#sessions = new SessionTable(memoryOf(context.spec, 'sessions'));
+    this.#frames = consumer(context.spec, 'frames');
+    this.#reports = consumer(context.spec, 'reports');
+  }
+
+  work(nowUs: number): number {
+    const done = this.#take(this.#reports, nowUs) + this.#take(this.#frames, nowUs);
+    for (const bond of this.#bonds.all()) if (bond !== undefined) this.#tick(bond, nowUs);
+    return done;
+  }
+
+  /** Each record is released by itself: one that throws is not seen more than twice (`layout.ts`, suspectAt). */
+  #take(ring: RingConsumer, nowUs: number): number {
+    let done = 0;
+    for (; done < framesPerTurn; done += 1) {
+      const at = ring.peek();
+      if (at < 0) break;
+      ring.begin();
+      this.#takeRecord(ring, at, nowUs);
+      ring.end();
+      ring.advance();
+      ring.release();
+    }
+    return done;
+  }
+
+  #takeRecord(ring: RingConsumer, at: number, nowUs: number): void {
+    const { view } = ring;
+    const room = Math.min(ring.length - frame.payloadAt, frameBytes - least);
+    const length = Math.max(0, Math.min(view.getInt32(at + frame.lengthAt, true), room));
+    const row = view.getInt32(at + frame.peerAt, true);
+    const slot = view.getInt32(at + frame.slotAt, true);
+    const pathRow = view.getInt32(at + frame.pathAt, true);
+    const bond = this.#bonds.of(row, nowUs);
+    this.#bytes.set(ring.bytes.subarray(at + frame.payloadAt, at + frame.payloadAt + length));
+    if (ring.type === recordType.frameIn)
+      this.#read(bond, pathRow, length, view.getFloat64(at + frame.timeAt, true), nowUs);
+    else this.#seal(bond, slot >= 0 ? slot : this.#desk.slotOf(row), this.#bytes, length, pathRow, nowUs);
+  }
+
+  /** Seals one frame by the path named, or by the best, or by the best and one other. */
+  #seal(bond: PeerBond, slot: number, bytes: Uint8Array, length: number, pathRow: number, nowUs: number): void {
+    const named = pathRow >= 0 ? bond.trackOf(pathRow) : undefined;
+    const track = pathRow >= 0 ? named : (bond.best(nowUs) ?? bond.tracks[0]);
+    const row = track?.row ?? pathRow;
+    const port = track?.port ?? this.#bonds.portOf(row);
+    if (row < 0 || port < 0) {
+      this.#desk.wantHandshake(bond.row, nowUs);
+      return;
+    }
+    if (!this.#desk.begin(bond, slot, row, port, trafficClass.control, nowUs)) return;
+    this.#native.sealPacket(bytes, length);
+    if (pathRow === framePath.two) this.#copy(bond.other(track));
+    this.#desk.finish(bond, track, 1, false, nowUs);
+  }
+
+  #copy(track: PathTrack | undefined): void {
+    if (track !== undefined) this.#native.copy(track.port, track.row);
+  }
+
+  #read(bond: PeerBond, pathRow: number, length: number, timeUs: number, nowUs: number): void {
+    const bytes = this.#bytes;
+    const kind = controlKindOf(bytes, 0);
+    if (kind === controlKind.report) {
+      const slot = this.#slotOf(bond.row, reportReceiverIndex(bytes, 0));
+      if (slot >= 0) bond.handleReport(slot, bytes, length, nowUs);
+    } else if (kind === controlKind.probe && length >= probeBytes) {
+      this.#answerProbe(bond, pathRow, nowUs - timeUs, nowUs);
+    } else if (kind === controlKind.probeReply && length >= probeReplyBytes) {
+      const track = bond.tracks.find((each) => each.index === probeNumber(bytes, 0));
+      const cameBack = probeReplyCameBack(bytes, 0) && track?.row === pathRow;
+      track?.handleProbeReply(probeSequence(bytes, 0), probeReplyHeldUs(bytes, 0), cameBack, nowUs);
+    }
+  }
+
+  /** By the path it came by, and by the best other: a hole in our direction shall not look like one in the peer's. */
+  #answerProbe(bond: PeerBond, pathRow: number, heldUs: number, nowUs: number): void {
+    const slot = this.#desk.slotOf(bond.row);
+    const fields = { number: probeNumber(this.#bytes, 0), sequence: probeSequence(this.#bytes, 0), heldUs };
+    const answer = this.#answer;
+    if (pathRow >= 0) {
+      probeReplyEmit(answer, 0, { ...fields, cameBack: true });
+      this.#seal(bond, slot, answer, probeReplyBytes, pathRow, nowUs);
+    }
+    const other = bond.other(bond.trackOf(pathRow));
+    if (other === undefined) return;
+    probeReplyEmit(answer, 0, { ...fields, cameBack: false });
+    this.#seal(bond, slot, answer, probeReplyBytes, other.row, nowUs);
+  }
+
+  #tick(bond: PeerBond, nowUs: number): void {
+    this.#bonds.of(bond.row, nowUs);
+    if (nowUs >= bond.nextTickUs) bond.tick(nowUs);
+    if (!bond.isBonded) return;
+    bond.repair(nowUs);
+    let wakeUs = bond.nextTickUs;
+    for (const track of bond.tracks) {
+      if (!track.isProbed) continue;
+      if (nowUs >= track.life.nextProbeAtUs) this.#probe(bond, track, nowUs);
+      wakeUs = Math.min(wakeUs, track.life.nextProbeAtUs);
+    }
+    this.#context.wakeAt(Math.max(wakeUs, nowUs + 200));
+  }
+
+  #probe(bond: PeerBond, track: PathTrack, nowUs: number): void {
+    const slot = this.#desk.slotOf(bond.row);
+    const sequence = track.startProbe(nowUs);
+    if (slot < 0) return;
+    probeEmit(this.#answer, 0, {
+      number: track.index,
+      sequence,
+      next: this.#sessions.wide(slot, session.sendCounterAt),
+    });
+    this.#seal(bond, slot, this.#answer, probeBytes, track.row, nowUs);
+  }
+
+  /** Key slot of the peer whose packets it receives under this index; -1 = none. */
+  #slotOf(peerRow: number, receiverIndex: number): number {
+    const sessions = this.#sessions;
+    for (let slot = 0; slot < sessions.rows; slot += 1) {
+      if (sessions.int(slot, session.peerAt) !== peerRow) continue;
+      if (sessions.int(slot, session.remoteIndexAt) >>> 0 === receiverIndex) return slot;
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,269 @@
+/** One path as the sealer sees it: what feedback and probes say of it, how fast it may be used, and whether it lives. */
+import { PathController } from '../../bonding/path-controller.ts';
+import type { PathCredit } from '../../bonding/path-credit.ts';
+import { lifeState, PathLife, pathLifeDefaults } from '../../bonding/path-life.ts';
+import type { PathRole, PathView } from '../../bonding/scheduler.ts';
+import { feedback } from '../../native/data-api.ts';
+import { link, path, pathState } from '../../rings/layout.ts';
+import type { RowTable } from '../../rings/table.ts';
+
+/** Credit that stays unused for this long means that there was nothing to send: a turn comes more often under load. */
+const unusedUs = 2_000;
+const probesKept = 8;
+/** Losses are known by what overtook them: at least this much later on the same path. */
+const leastLossDelayUs = 1_000;
+
+export interface TrackSettings {
+  readonly linkRow: number;
+  /** Index of the link's descriptor ring. */
+  readonly port: number;
+  readonly priority: number;
+  readonly weight: number;
+  readonly role: PathRole;
+  readonly rateBps: number;
+  readonly failbackUs: number;
+}
+
+export class PathTrack implements PathView {
+  readonly row: number;
+  /** Within the peer's rows: the native flight's number of the path. */
+  readonly index: number;
+  readonly port: number;
+  readonly linkRow: number;
+  readonly life: PathLife;
+  readonly controller: PathController;
+  readonly credit: PathCredit;
+  // PathView
+  isUsable = false;
+  priority: number;
+  weight: number;
+  role: PathRole;
+  allowedBytes = 0;
+  rttUs = 0;
+  minRttUs = 0;
+  jitterUs = 0;
+  loss = 0;
+  rateBytesPerUs = 0;
+  inFlightBytes = 0;
+  sentBytes = 0;
+  readyInUs = 0;
+  /** Oldest packet in flight left then; 0 = none is. */
+  oldestSentUs = 0;
+  /** The operator wants another link. */
+  isExcluded = false;
+  /** Nothing but this machine's own pipeline keeps it from taking more. */
+  isMerelyBehind = false;
+  state = -1;
+  readonly #paths: RowTable;
+  readonly #links: RowTable;
+  readonly #probeTimesUs = new Float64Array(probesKept);
+  #probe = 0;
+  #lossDelayUs = leastLossDelayUs;
+  #isAppLimited = true;
+  #creditSinceUs = -1;
+  #section = { isKnown: false, packets: 0, bytes: 0, arrivalUs: 0 };
+
+  constructor(
+    row: number,
+    settings: TrackSettings,
+    credit: PathCredit,
+    tables: { readonly paths: RowTable; readonly links: RowTable },
+    nowUs: number,
+  ) {
+    this.row = row;
+    this.index = row % path.rowsPerPeer;
+    this.port = settings.port;
+    this.linkRow = settings.linkRow;
+    this.priority = settings.priority;
+    this.weight = settings.weight;
+    this.role = settings.role;
+    this.credit = credit;
+    this.life = new PathLife(nowUs, { ...pathLifeDefaults, failbackUs: settings.failbackUs });
+    this.controller = new PathController({ configuredBps: settings.rateBps });
+    this.#paths = tables.paths;
+    this.#links = tables.links;
+  }
+
+  /** Follows the session-manager's word about the path. Returns true when it changed. */
+  followState(nowUs: number): boolean {
+    const state = this.#paths.int(this.row, path.stateAt);
+    if (state === this.state) return false;
+    this.state = state;
+    if (!this.isProbed) {
+      this.life.handleKernelDown(nowUs);
+      return true;
+    }
+    this.life.handleKernelUp(nowUs);
+    // Challenge and response have proven it just now.
+    if (this.life.state === lifeState.unproven) this.life.handleProgress(nowUs);
+    return true;
+  }
+
+  /** It is known to lead to the peer: asked whether it lives, even while another one of its link carries the data. */
+  get isProbed(): boolean {
+    return this.state === pathState.up || this.state === pathState.standby;
+  }
+
+  /** The lower the better (`PathLife.rank`); 4 = carries nothing. */
+  get rank(): number {
+    if (this.state !== pathState.up) return 4;
+    return this.isExcluded ? Math.max(3, this.life.rank) : this.life.rank;
+  }
+
+  /** Refreshes what a scheduler looks at; paths of rank `best` carry data. */
+  refresh(nowUs: number, isBonded: boolean, best: number): void {
+    const local = this.#localBytes(nowUs);
+    this.isMerelyBehind = !this.credit.isPathLimited;
+    if (!isBonded) {
+      this.isUsable = true;
+      this.allowedBytes = local;
+      return;
+    }
+    const { controller } = this;
+    this.isUsable = best < 4 && this.rank <= Math.max(best, 1);
+    this.rttUs = controller.smoothedRttUs;
+    this.minRttUs = controller.minRttUs;
+    this.jitterUs = controller.jitterUs;
+    this.loss = controller.loss;
+    this.rateBytesPerUs = controller.rateBytesPerUs;
+    const remote = controller.allowedBytes(nowUs, this.inFlightBytes);
+    this.allowedBytes = Math.min(local, remote);
+    this.#noteUnused(nowUs);
+    if (remote <= 0) this.isMerelyBehind = false;
+    this.readyInUs =
+      this.allowedBytes > 0 ? 0 : Math.max(0, remote <= 0 ? controller.retryUs() : this.credit.retryUs());
+  }
+
+  /** Microseconds after which asking again is worth while. */
+  retryUs(isBonded: boolean): number {
+    return isBonded && !this.isMerelyBehind ? Math.max(50, this.readyInUs) : this.credit.retryUs();
+  }
+
+  spend(bytes: number, nowUs: number): void {
+    this.sentBytes += bytes;
+    this.inFlightBytes += bytes;
+    this.credit.spend(bytes);
+    this.controller.spend(bytes);
+    this.life.handleSent(nowUs);
+    this.#creditSinceUs = -1;
+  }
+
+  /** Takes in row `at` of the native feedback after a report. */
+  handleFeedback(cells: Float64Array, at: number, nowUs: number): void {
+    const section = this.#section;
+    const acked = cells[at + feedback.ackedPackets] as number;
+    const lost = cells[at + feedback.lostPackets] as number;
+    const spurious = cells[at + feedback.spuriousPackets] as number;
+    this.#survey(cells, at);
+    if (acked > 0) this.life.handleProgress(nowUs);
+    if (spurious > 0) this.#lossDelayUs = Math.min(Math.max(this.rttUs / 2, 20_000), this.#lossDelayUs * 2);
+    else if (lost > 0) this.#lossDelayUs = Math.max(leastLossDelayUs, this.#lossDelayUs * 0.98);
+    if (cells[at + feedback.hasSection] !== 1) {
+      if (acked > 0 || lost > 0) this.#sample(nowUs, -1, 0, 0, acked, lost);
+      return;
+    }
+    const bytes = cells[at + feedback.bytes] as number;
+    const arrivalUs = cells[at + feedback.arrivalUs] as number;
+    const packets = cells[at + feedback.packets] as number;
+    const isNew = section.isKnown && arrivalUs !== section.arrivalUs;
+    const delivered = isNew ? (bytes - section.bytes) >>> 0 : 0;
+    const deliveryUs = isNew ? (arrivalUs - section.arrivalUs) >>> 0 : 0;
+    // A report that was overtaken by a newer one says nothing new.
+    if (deliveryUs > 0x7fffffff) return;
+    const rttUs = isNew || !section.isKnown ? (cells[at + feedback.rttUs] as number) : -1;
+    this.#sample(nowUs, rttUs, delivered, deliveryUs, acked, lost);
+    section.isKnown = true;
+    section.bytes = bytes;
+    section.packets = packets;
+    section.arrivalUs = arrivalUs;
+  }
+
+  /** After a tick: what was given up counts as lost. */
+  handleSurvey(cells: Float64Array, at: number, nowUs: number): void {
+    const lost = cells[at + feedback.lostPackets] as number;
+    this.#survey(cells, at);
+    if (lost > 0) this.#sample(nowUs, -1, 0, 0, 0, lost);
+  }
+
+  /** A packet is lost when one that left by this path so much later has arrived. */
+  get lossDelayUs(): number {
+    return Math.max(this.#lossDelayUs, this.jitterUs / 2);
+  }
+
+  /** What left before then and was not acknowledged by now will not arrive. */
+  expiryUs(nowUs: number, reportIntervalUs: number): number {
+    const rttUs = Math.max(this.controller.smoothedRttUs, this.rttUs);
+    if (rttUs === 0) return nowUs - 1_000_000;
+    return nowUs - (rttUs * 1.125 + 4 * this.jitterUs + 2 * reportIntervalUs + 10_000);
+  }
+
+  /** Sequence number of a probe that leaves now. */
+  startProbe(nowUs: number): number {
+    this.#probe += 1;
+    this.#probeTimesUs[this.#probe % probesKept] = nowUs;
+    this.life.handleProbeSent(nowUs);
+    return this.#probe;
+  }
+
+  handleProbeReply(sequence: number, heldUs: number, cameBack: boolean, nowUs: number): void {
+    if (sequence > this.#probe || sequence <= this.#probe - probesKept) return;
+    const rttUs = Math.max(1, nowUs - (this.#probeTimesUs[sequence % probesKept] as number) - heldUs);
+    this.life.handleProbeReply(nowUs, rttUs, cameBack);
+    if (cameBack) this.controller.handleProbe(rttUs, nowUs);
+  }
+
+  /** Writes its columns of the path table, for status and for a successor. */
+  publish(nowUs: number): void {
+    const { controller, life, row } = this;
+    const rows = this.#paths;
+    if (rows.int(row, path.lifeAt) !== life.state) rows.setNumber(row, path.changedUsAt, nowUs);
+    rows.setInt(row, path.lifeAt, life.state);
+    rows.setInt(row, path.reasonAt, life.reason);
+    rows.setNumber(row, path.smoothedRttUsAt, controller.smoothedRttUs);
+    rows.setNumber(row, path.minRttUsAt, controller.minRttUs);
+    rows.setNumber(row, path.jitterUsAt, controller.jitterUs);
+    rows.setNumber(row, path.lossAt, controller.loss);
+    rows.setNumber(row, path.rateBpsAt, controller.rateBytesPerUs * 8e6);
+    rows.setNumber(row, path.paceBpsAt, controller.paceBytesPerUs * 8e6);
+    rows.setNumber(row, path.inFlightBytesAt, this.inFlightBytes);
+    rows.setNumber(row, path.queueDelayUsAt, controller.queueDelayUs);
+  }
+
+  /** Credit that nobody takes: what is delivered then says nothing about what the path could carry. */
+  #noteUnused(nowUs: number): void {
+    if (this.allowedBytes <= 0) this.#creditSinceUs = -1;
+    else if (this.#creditSinceUs < 0) this.#creditSinceUs = nowUs;
+    else if (nowUs - this.#creditSinceUs > unusedUs) this.#isAppLimited = true;
+  }
+
+  #sample(nowUs: number, rttUs: number, delivered: number, deliveryUs: number, acked: number, lost: number): void {
+    this.controller.handleSample({
+      nowUs,
+      rttUs,
+      deliveredBytes: delivered,
+      deliveryUs,
+      ackedPackets: acked,
+      lostPackets: lost,
+      isAppLimited: this.#isAppLimited,
+    });
+    this.#paths.addNumber(this.row, path.lostPacketsAt, lost);
+    if (acked > 0) this.#paths.setNumber(this.row, path.lastProgressUsAt, nowUs);
+    this.#isAppLimited = false;
+  }
+
+  #survey(cells: Float64Array, at: number): void {
+    this.inFlightBytes = cells[at + feedback.inFlightBytes] as number;
+    this.oldestSentUs = cells[at + feedback.oldestSentUs] as number;
+  }
+
+  /** What the pipeline and the local device can take. */
+  #localBytes(nowUs: number): number {
+    const rows = this.#paths;
+    const drained =
+      rows.number(this.row, path.sentBytesAt) +
+      rows.number(this.row, path.lateBytesAt) +
+      rows.number(this.row, path.refusedBytesAt);
+    const outq = this.#links.int(this.linkRow, link.outqBytesAt);
+    return this.credit.allowed(nowUs, rows.number(this.row, path.sealedBytesAt), drained, outq);
+  }
+}

@@ -1,0 +1,226 @@
+/** All paths to one peer as one rope: which of them a train leaves by, what the peer acknowledged, what goes out again. */
+import { createScheduler, type Demand, type Scheduler } from '../../bonding/scheduler.ts';
+import { feedback, flight, type Sealer } from '../../native/data-api.ts';
+import { path, trafficClass } from '../../rings/layout.ts';
+import type { BondSettings } from './bonds.ts';
+import type { PathTrack } from './path-track.ts';
+
+const pathsPerPeer = path.rowsPerPeer;
+/** Something in flight is looked at this often, a peer that is idle when a probe is due. */
+const busyTickUs = 5_000;
+const idleTickUs = 50_000;
+/** A path's share is cut into what it drains in this time, so that no path is behind by more. */
+const quantumUs = 2_000;
+const leastQuantumBytes = 3_000;
+/** Repairs may overdraw a path's credit by this: a hole at the receiver holds back all that came after it. */
+const repairReserveBytes = 16 * 1024;
+const firstReportIntervalUs = 10_000;
+/** Without data for so long, paths are probed less and less. */
+const peerIdleUs = 60_000_000;
+
+export class PeerBond {
+  readonly row: number;
+  /** Tracks of the rows that are in use. */
+  readonly tracks: PathTrack[] = [];
+  /** The peer reads reports and may be reached by many paths; else it is a stock WireGuard, and `tracks` has its one path. */
+  isBonded = false;
+  /** If the last `choose` found no path, or too little credit, only this machine's own threads are behind. */
+  isMerelyBehind = false;
+  /** When `tick` wants to be called. */
+  nextTickUs = 0;
+  readonly #native: Sealer;
+  readonly #feedback: Float64Array;
+  readonly #limits: Float64Array;
+  readonly #settings: BondSettings;
+  readonly #schedulers: readonly Scheduler[];
+  readonly #demand: Demand = { trafficClass: 0, flow: 0, bytes: 0, backlogBytes: 0 };
+  #lostPackets = 0;
+  #reportedUs = 0;
+  #reportIntervalUs = firstReportIntervalUs;
+  #usable = 0;
+  #sentUs = 0;
+
+  constructor(
+    row: number,
+    native: Sealer,
+    shared: { readonly feedback: Float64Array; readonly limits: Float64Array },
+    settings: BondSettings,
+  ) {
+    this.row = row;
+    this.#native = native;
+    this.#feedback = shared.feedback;
+    this.#limits = shared.limits;
+    this.#settings = settings;
+    this.#schedulers = settings.modes.map((mode) => createScheduler(mode));
+  }
+
+  /** Each flow keeps its path: trains of different flows are chosen for one by one. */
+  isPerFlow(kind: number): boolean {
+    return this.#settings.modes[kind] === 'per-flow';
+  }
+
+  get hasUsable(): boolean {
+    return !this.isBonded || this.#usable > 0;
+  }
+
+  /** How long bulk may wait here before CoDel calls it a standing queue. */
+  get queueTargetUs(): number {
+    return this.#schedulers[trafficClass.bulk]?.queueTargetUs ?? 0;
+  }
+
+  /** The path that a train leaves by now; undefined = it must wait, and `retryUs` says how long. */
+  choose(kind: number, flow: number, bytes: number, backlogBytes: number, nowUs: number): PathTrack | undefined {
+    const { tracks } = this;
+    this.#refresh(nowUs);
+    const demand = this.#demand;
+    demand.trafficClass = kind;
+    demand.flow = flow;
+    demand.bytes = bytes;
+    demand.backlogBytes = backlogBytes;
+    const scheduler = this.#schedulers[kind] as Scheduler;
+    const chosen = scheduler.choose(tracks, tracks.length, demand, nowUs);
+    const track = tracks[chosen];
+    this.isMerelyBehind = track === undefined ? this.#usable > 0 && this.#areAllBehind() : track.isMerelyBehind;
+    return track;
+  }
+
+  /** Further path that a copy of what was just chosen for leaves by. */
+  copyTo(kind: number, usedMask: number): number {
+    const { tracks } = this;
+    return tracks.length < 2
+      ? -1
+      : (this.#schedulers[kind] as Scheduler).copy(tracks, tracks.length, this.#demand, usedMask);
+  }
+
+  /** Bytes that may be sealed for the chosen path in one go. */
+  quantumBytes(track: PathTrack): number {
+    if (this.#usable < 2 || track.rateBytesPerUs === 0) return track.allowedBytes;
+    return Math.min(track.allowedBytes, Math.max(leastQuantumBytes, track.rateBytesPerUs * quantumUs));
+  }
+
+  retryUs(): number {
+    let leastUs = 2_000;
+    for (const track of this.tracks) if (track.isUsable) leastUs = Math.min(leastUs, track.retryUs(this.isBonded));
+    return leastUs;
+  }
+
+  /** `record` of the native `begin` for a run of this class. */
+  recordFlags(kind: number): number {
+    if (!this.isBonded) return -1;
+    if (kind === trafficClass.control) return 0;
+    const isResendable = this.#usable > 1 || this.#settings.protects[kind] === true;
+    return isResendable ? flight.watched | flight.resendable : flight.watched;
+  }
+
+  /** A REPORT of the peer about what was sealed under `slot`. */
+  handleReport(slot: number, frame: Uint8Array, length: number, nowUs: number): void {
+    const intervalUs = nowUs - this.#reportedUs;
+    if (intervalUs < 200_000) this.#reportIntervalUs += (intervalUs - this.#reportIntervalUs) / 8;
+    this.#reportedUs = nowUs;
+    for (const track of this.tracks) this.#limits[track.index] = track.lossDelayUs;
+    const lost = this.#native.report(this.row, slot, frame, length, nowUs);
+    if (lost < 0) return;
+    this.#lostPackets = lost;
+    for (const track of this.tracks) {
+      track.handleFeedback(this.#feedback, track.index * feedback.columns, nowUs);
+    }
+    this.tick(nowUs);
+  }
+
+  /** Judges what is in flight, and every path's life. */
+  tick(nowUs: number): void {
+    const { tracks } = this;
+    if (!this.isBonded) {
+      this.nextTickUs = nowUs + idleTickUs;
+      return;
+    }
+    this.#limits.fill(0, pathsPerPeer);
+    for (const track of tracks) {
+      this.#limits[pathsPerPeer + track.index] = track.expiryUs(nowUs, this.#reportIntervalUs);
+    }
+    this.#lostPackets = this.#native.tick(this.row, nowUs);
+    let isBusy = this.#lostPackets > 0;
+    let wakeUs = nowUs + idleTickUs;
+    for (const track of tracks) {
+      track.handleSurvey(this.#feedback, track.index * feedback.columns, nowUs);
+      track.life.tick(nowUs, {
+        inFlightBytes: track.inFlightBytes,
+        oldestUnackedUs: track.oldestSentUs,
+        lastReportUs: this.#reportedUs,
+        reportIntervalUs: this.#reportIntervalUs,
+        rttUs: track.controller.smoothedRttUs,
+        jitterUs: track.controller.jitterUs,
+        loss: track.controller.loss,
+        isPeerIdle: nowUs - this.#sentUs > peerIdleUs,
+      });
+      track.publish(nowUs);
+      if (track.inFlightBytes > 0) isBusy = true;
+      wakeUs = Math.min(wakeUs, track.life.nextWakeUs);
+    }
+    this.#refresh(nowUs);
+    this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
+  }
+
+  /** Sends again what was lost, oldest first, by the paths that would bring it soonest. Returns bytes. */
+  repair(nowUs: number): number {
+    if (this.#lostPackets === 0) return 0;
+    if (this.#usable === 0) return 0;
+    let total = 0;
+    while (this.#lostPackets > 0) {
+      const track = this.choose(trafficClass.latency, 0, leastQuantumBytes, 0, nowUs);
+      if (track === undefined) break;
+      const room = Math.min(track.allowedBytes + repairReserveBytes, 64 * 1024);
+      if (room <= 0) break;
+      const bytes = this.#native.resend(this.row, track.port, track.row, room, nowUs);
+      if (bytes === 0) {
+        this.#lostPackets = 0;
+        break;
+      }
+      track.spend(bytes, nowUs);
+      total += bytes;
+      if (bytes < room) break;
+    }
+    return total;
+  }
+
+  /** Data of the peer left. */
+  handleSent(nowUs: number): void {
+    this.#sentUs = nowUs;
+  }
+
+  /** The nearest live path for a frame, and one other (`undefined` = there is none). */
+  best(nowUs: number): PathTrack | undefined {
+    return this.choose(trafficClass.control, 0, 200, 0, nowUs);
+  }
+
+  other(than: PathTrack | undefined): PathTrack | undefined {
+    let found: PathTrack | undefined;
+    for (const track of this.tracks) {
+      if (track === than || !track.isUsable) continue;
+      if (found === undefined || track.rttUs < found.rttUs) found = track;
+    }
+    return found;
+  }
+
+  trackOf(pathRow: number): PathTrack | undefined {
+    return this.tracks.find((track) => track.row === pathRow);
+  }
+
+  #refresh(nowUs: number): void {
+    let best = 4;
+    for (const track of this.tracks) best = Math.min(best, track.rank);
+    for (const track of this.tracks) track.refresh(nowUs, this.isBonded, best);
+    this.#countUsable();
+  }
+
+  #countUsable(): void {
+    let usable = 0;
+    for (const track of this.tracks) if (track.isUsable) usable += 1;
+    this.#usable = usable;
+  }
+
+  #areAllBehind(): boolean {
+    for (const track of this.tracks) if (track.isUsable && !track.isMerelyBehind) return false;
+    return true;
+  }
+}

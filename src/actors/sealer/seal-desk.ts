@@ -1,0 +1,72 @@
+/** Begins and ends runs of sealing, books them, and asks for a handshake when a peer has no key that serves. */
+import type { Sealer } from '../../native/data-api.ts';
+import { sealerCounters } from '../../rings/counter-names.ts';
+import { peer, recordType } from '../../rings/layout.ts';
+import type { RingProducer } from '../../rings/spsc-ring.ts';
+import { peerTable, type RowTable } from '../../rings/table.ts';
+import type { ActorContext } from '../kit/contract.ts';
+import { memoryOf, producer, type Throughput } from '../kit/ports.ts';
+import type { PathTrack } from './path-track.ts';
+import type { PeerBond } from './peer-bond.ts';
+
+const requestSpacingUs = 1_000;
+
+export class SealDesk {
+  readonly #native: Sealer;
+  readonly #mtu: number;
+  readonly #peers: RowTable;
+  readonly #requests: RingProducer;
+  readonly #requestedUs: number[] = [];
+  readonly #throughput: Throughput;
+
+  constructor(context: ActorContext, native: Sealer, mtu: number, throughput: Throughput) {
+    this.#native = native;
+    this.#mtu = mtu;
+    this.#peers = peerTable(memoryOf(context.spec, 'peers'));
+    this.#requests = producer(context, 'requests');
+    this.#throughput = throughput;
+  }
+
+  /** Key slot to seal with, -1 = none. */
+  slotOf(peerRow: number): number {
+    return this.#peers.int(peerRow, peer.sendSlotAt);
+  }
+
+  /** Starts a run under `slot` by path row `pathRow`, whose link has ring `port`; false, and a handshake asked for, if it cannot. */
+  begin(bond: PeerBond, slot: number, pathRow: number, port: number, kind: number, nowUs: number): boolean {
+    if (slot >= 0) {
+      const record = bond.recordFlags(kind);
+      if (this.#native.begin(slot, pathRow, kind, this.#mtu, nowUs, port, bond.row, record) === 0) return true;
+      this.#throughput.count(sealerCounters.sealFailed, 1);
+    }
+    this.wantHandshake(bond.row, nowUs);
+    return false;
+  }
+
+  /** Ends a run of `packets`; `track` is undefined for a path that carries frames only. Returns the bytes. */
+  finish(bond: PeerBond, track: PathTrack | undefined, packets: number, isData: boolean, nowUs: number): number {
+    const bytes = this.#native.end();
+    if (bytes === 0) return 0;
+    const peers = this.#peers;
+    track?.spend(bytes, nowUs);
+    peers.addNumber(bond.row, peer.sentPacketsAt, packets);
+    peers.addNumber(bond.row, peer.sentBytesAt, bytes);
+    peers.setNumber(bond.row, peer.lastSentAt, nowUs);
+    if (isData) bond.handleSent(nowUs);
+    if (isData) peers.setNumber(bond.row, peer.lastDataSentAt, nowUs);
+    this.#throughput.add(packets, bytes);
+    return bytes;
+  }
+
+  /** At most one request a millisecond and peer: a flood without a session must not keep the session-manager awake. */
+  wantHandshake(row: number, nowUs: number): void {
+    this.#peers.addInt(row, peer.handshakeWantedAt, 1);
+    if (nowUs < (this.#requestedUs[row] ?? 0) + requestSpacingUs) return;
+    this.#requestedUs[row] = nowUs;
+    const at = this.#requests.claim(4);
+    if (at < 0) return;
+    this.#requests.view.setInt32(at, row, true);
+    this.#requests.commit(4, recordType.handshakeWanted);
+    this.#requests.publish();
+  }
+}

@@ -1,0 +1,105 @@
+// What is under way to one peer: every run of sealed packets, by which path it left, and what the peer said of it. It names lost
+// packets and puts them on another path from the sealed log; when to do so, and by which path, is TypeScript's choice.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "ring.h"
+#include "tables.h"
+
+namespace hawser {
+
+// One path's row of what `acknowledge`, `expire` and `survey` found out; data-api.ts names the columns. Sums since the last `clear`.
+struct PathFeedback {
+  double ackedPackets, ackedBytes, lostPackets, lostBytes, spuriousPackets;
+  double inFlightBytes, oldestSentUs, newestAckedSentUs;
+  double rttUs;         // of the newest packet a section names; -1 = none
+  double hasSection;    // 1 when the report had a section of this path; then:
+  double packets, bytes, arrivalUs;  // as the section says, modulo 2^32
+  double resentPackets;
+};
+
+class Flight {
+ public:
+  static constexpr uint32_t kPaths = layout::path_rowsPerPeer;
+
+  struct Run {
+    uint64_t counter;
+    double sentUs;
+    uint64_t acked, lost, queued, resent;  // a bit a packet
+    int32_t slot;
+    uint32_t position;
+    uint32_t segmentBytes, lastBytes;
+    uint8_t count, path, trafficClass, flags, resends;
+  };
+  // Of a run: it counts as in flight and is watched for loss; what is lost of it may go out again.
+  static constexpr uint8_t kWatched = 1;
+  static constexpr uint8_t kResendable = 2;
+
+  explicit Flight(PathFeedback* out) : out_(out) { clear(); }
+
+  // Forgets the sums; a report's figures stand alone.
+  void clear();
+  void record(const Run& run);
+  // A REPORT (rings/layout.ts) about the counters of `slot`. False when it is malformed.
+  bool acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, double nowUs);
+  // Declares lost what was sent more than `lossDelayUs[path]` before something that arrived by the same path (RFC 9002, 6.1.2).
+  void detectLoss(const double* lossDelayUs);
+  // Declares lost what left by `path` before `beforeUs` and was not acknowledged.
+  void expire(uint32_t path, double beforeUs);
+  // Refreshes bytes in flight and the oldest packet of every path.
+  void survey();
+  uint32_t queuedPackets() const { return queuedPackets_; }
+  // Sends lost packets again by `path`, whose row is `pathRow`, oldest first, up to `maxBytes`. Returns bytes.
+  uint32_t resend(RingProducer& link, const SealedLog& log, uint32_t path, int32_t pathRow, uint32_t maxBytes, double nowUs);
+  // Notes that run `back` from the newest was also sent by `path` (redundant sending).
+  void recordCopy(uint32_t back, uint32_t path, double nowUs);
+  // Forgets what was settled or is older than it can matter.
+  void trim(double nowUs);
+  // Drops the queue: nothing of it is wanted any more.
+  void forgetQueue();
+
+ private:
+  struct Copy {
+    uint64_t run;  // sequence number
+    uint64_t mask;
+    double sentUs;
+    uint8_t path;
+  };
+  static constexpr uint32_t kMaxRuns = 1 << 14;
+  static constexpr uint8_t kMaxResends = 3;
+  static constexpr double kSettledUs = 500e3;
+  static constexpr double kForgottenUs = 5e6;
+
+  static uint64_t full(const Run& run) { return run.count >= 64 ? ~uint64_t{0} : (uint64_t{1} << run.count) - 1; }
+  static uint32_t bytesOf(const Run& run, uint64_t mask);
+  Run& at(uint64_t sequence) { return runs_[sequence & (runs_.size() - 1)]; }
+  bool contains(uint64_t sequence) const { return sequence >= head_ && sequence < tail_; }
+  void grow();
+  void acknowledgeRun(uint64_t sequence, Run& run, uint64_t fresh);
+  void acknowledgeCopies(uint64_t sequence, const Run& run, uint64_t fresh);
+  void lose(Run& run, uint64_t bits, uint32_t path);
+  void settle(Run& run);
+  void section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* bytes, double nowUs);
+  int32_t pathOf(int32_t slot, uint64_t counter, double& sentUs);
+  uint32_t resendRun(uint64_t sequence, RingProducer& link, uint32_t path, int32_t pathRow, uint32_t maxBytes, double nowUs);
+
+  PathFeedback* out_;
+  std::vector<Run> runs_;
+  uint64_t head_ = 0;
+  uint64_t tail_ = 0;
+  std::vector<Copy> copies_;
+  uint32_t queuedPackets_ = 0;
+  std::array<double, kPaths> inFlight_{};
+  std::array<double, kPaths> newestAcked_{};
+  std::array<int8_t, 256> pathOfNumber_ = makeUnknown();
+
+  static constexpr std::array<int8_t, 256> makeUnknown() {
+    std::array<int8_t, 256> all{};
+    for (auto& each : all) each = -1;
+    return all;
+  }
+};
+
+}  // namespace hawser

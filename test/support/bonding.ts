@@ -1,0 +1,20 @@
+/** What a sealer needs beyond its rings when a test does not care about bonding. */
+import type { BondSettings } from '../../src/actors/sealer/bonds.ts';
+import { feedback } from '../../src/native/data-api.ts';
+import { path } from '../../src/rings/layout.ts';
+import { createRowTable } from '../../src/rings/table.ts';
+
+export const adaptiveBonding: BondSettings = {
+  modes: ['adaptive', 'adaptive', 'adaptive'],
+  protects: [false, true, false],
+  failbackMs: 5_000,
+};
+
+/** The parts of `SealerParts` that are there for feedback. */
+export function feedbackParts(): { paths: Uint8Array; feedback: Uint8Array; limits: Uint8Array } {
+  return {
+    paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
+    feedback: new Uint8Array(path.rowsPerPeer * feedback.columns * 8),
+    limits: new Uint8Array(2 * path.rowsPerPeer * 8),
+  };
+}

@@ -7,6 +7,17 @@ export interface NetworkApi {
    * the kernel's routing chooses). Throws with code and syscall; the caller closes it with `closeFd`.
    */
   openMarkedUdp(family: 4 | 6, fwmark: number, interfaceName: string): number;
+  /**
+   * The same for echo requests: a ping socket where the kernel allows one, else a raw one that takes echo replies only. The caller
+   * writes IPv4's checksum; what a raw IPv4 socket receives begins with the IP header.
+   */
+  openMarkedIcmp(family: 4 | 6, fwmark: number, interfaceName: string): number;
+  /** The same for a TCP connection, begun with `connectUdp` (-115, EINPROGRESS). Closing it resets the connection. */
+  openMarkedTcp(family: 4 | 6, fwmark: number, interfaceName: string): number;
+  /** 1 = connected, and `roundTripUs[0]` is what the kernel measured (0 = it did not); 0 = not yet; else a negative errno. */
+  tcpConnected(fd: number, roundTripUs: Float64Array): number;
+  /** recv(2) without waiting; `arrivedUs[0]` is CLOCK_BOOTTIME microseconds when the kernel received it. Errors as `receiveBytes`. */
+  receiveStamped(fd: number, target: Uint8Array, arrivedUs: Float64Array): number;
   /** Sets the peer of such a socket, 4 or 16 address bytes; `scopeId` is the interface of a link-local one, else 0. 0 or a negative errno. */
   connectUdp(fd: number, address: Uint8Array, port: number, scopeId: number): number;
   /** send(2) on a netlink or connected socket; returns bytes or a negative errno. */

@@ -373,7 +373,7 @@ export const link = {
   magicAt: 0,
   rowsAt: 4,
   dataAt: 512,
-  rowBytes: 256,
+  rowBytes: 512,
   /** i32: bytes that wait in the socket and the device below it (SIOCOUTQ). */
   outqBytesAt: 0,
   gsoAt: 4,
@@ -410,6 +410,18 @@ export const link = {
   disabledAt: 224,
   /** i32: 1 = all data takes this link while it lives (`hawser failover LINK`). */
   forcedAt: 228,
+  // health-checker
+  /** i32 each, in the order of `probeMethod` less one: reliability of the method, 0 to 1000; -1 = not in use. */
+  healthScoresAt: 256,
+  /** i32: changes of state ever; the last `historyRows` stand from `historyAt` on, the nth in row n modulo `historyRows`. */
+  historyCountAt: 276,
+  historyAt: 288,
+  historyRows: 12,
+  /** f64 CLOCK_BOOTTIME microseconds, i32 state, i32 reason. */
+  historyRowBytes: 16,
+  /** f64 each: microseconds that the link was judged, and of those the ones it was not down. */
+  healthKnownUsAt: 480,
+  healthUpUsAt: 488,
 } as const;
 
 export const linkHealth = { unknown: 0, up: 1, degraded: 2, down: 3 } as const;

@@ -3,6 +3,8 @@
  * same predecessor give the same plan. Rows of peers and links stay what they were in the predecessor (a reload), because the
  * tables in shared memory know peers and links by row only.
  */
+
+import type { HealthCheckerSettings } from '../actors/health-checker.ts';
 import type {
   ActorPlan,
   LinkRow,
@@ -141,6 +143,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
     }),
     actor({ id: 'tun-writer', role: 'tun-writer', fds: { tun: 'tun' } }),
     planSessionManager(input, peers, links),
+    ...planHealthChecker(input, links),
     actor({
       id: 'control-server',
       role: 'control-server',
@@ -211,6 +214,23 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
       })),
     } satisfies SessionManagerSettings & { readonly plaintext: boolean },
   });
+}
+
+/** Only when some link asks for it: a thread costs memory. */
+function planHealthChecker(input: PlanInput, links: readonly LinkRow[]): ActorPlan[] {
+  const watched = input.config.links.filter((link) => link.health.method !== 'off');
+  if (watched.length === 0) return [];
+  const rowOf = new Map(links.map((link) => [link.name, link.row]));
+  const settings: HealthCheckerSettings = {
+    fwmark: input.fwmark,
+    links: watched.map((link) => ({
+      row: rowOf.get(link.name) ?? -1,
+      name: link.name,
+      interface: link.interface,
+      health: link.health,
+    })),
+  };
+  return [actor({ id: 'health-checker', role: 'health-checker', tables: ['links'], settings: { ...settings } })];
 }
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {

@@ -53,6 +53,16 @@ const fibre = { ...implicitLink, name: 'fibre', interface: 'eth0' };
 const lte = { ...implicitLink, name: 'lte', interface: 'wwan0', priority: 1, rateBps: 20_000_000 };
 
 t.test('planTopology()', async (t) => {
+  t.test('plans a health-checker when a link asks for it, and only then', async (t) => {
+    t.notOk(plan({ links: [fibre, lte] }).actors.some((actor) => actor.role === 'health-checker'));
+    const health = { ...lte.health, method: 'icmp' as const };
+    const { actors, threads } = plan({ links: [fibre, { ...lte, health }] });
+    const checker = actors.find((actor) => actor.role === 'health-checker');
+    t.match(checker, { tables: ['links'], settings: { fwmark: 7 } });
+    t.strictSame(checker?.settings.links, [{ row: 1, name: 'lte', interface: 'wwan0', health }]);
+    t.ok(threads.some((thread) => thread.actors.join() === 'health-checker'));
+  });
+
   t.test('gives every actor a thread of its own when dedicated', async (t) => {
     const topology = plan({ links: [fibre, lte] });
     const ids = ['tun-reader', 'sealer', 'wan-link.fibre', 'wan-link.lte', 'opener', 'tun-writer'];

@@ -9,6 +9,7 @@
 
 #include "bind/values.h"
 #include "sys/netlink.h"
+#include "sys/probe.h"
 
 namespace hawser {
 namespace {
@@ -44,16 +45,44 @@ Napi::Value openNetlink(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd);
 }
 
-Napi::Value openMarkedUdp(const Napi::CallbackInfo& info) {
+using OpenMarked = int (*)(int family, uint32_t fwmark, const char* interfaceName, OpenFailure& failure);
+
+Napi::Value openMarked(const Napi::CallbackInfo& info, OpenMarked open, const char* kind) {
   OpenFailure failure;
   const std::string interfaceName = textOf(info, 2);
-  const int fd = openMarkedUdpSocket(int32Of(info, 0), uint32Of(info, 1), interfaceName.c_str(), failure);
+  const int fd = open(int32Of(info, 0), uint32Of(info, 1), interfaceName.c_str(), failure);
   if (fd < 0) {
-    const std::string what =
-        interfaceName.empty() ? std::string("a marked UDP socket") : "a marked UDP socket on \"" + interfaceName + "\"";
-    return throwOpenFailure(info.Env(), what.c_str(), failure);
+    const std::string where = interfaceName.empty() ? std::string() : " on \"" + interfaceName + "\"";
+    return throwOpenFailure(info.Env(), (std::string("a marked ") + kind + " socket" + where).c_str(), failure);
   }
   return Napi::Number::New(info.Env(), fd);
+}
+
+Napi::Value openMarkedUdp(const Napi::CallbackInfo& info) { return openMarked(info, openMarkedUdpSocket, "UDP"); }
+Napi::Value openMarkedIcmp(const Napi::CallbackInfo& info) { return openMarked(info, openMarkedIcmpSocket, "ICMP"); }
+Napi::Value openMarkedTcp(const Napi::CallbackInfo& info) { return openMarked(info, openMarkedTcpSocket, "TCP"); }
+
+// Where a call leaves one number beside its result: the first cell of a Float64Array.
+void leaveNumber(const Napi::Value& target, double value) {
+  if (!target.IsTypedArray()) return;
+  Napi::TypedArray array = target.As<Napi::TypedArray>();
+  if (array.TypedArrayType() == napi_float64_array && array.ElementLength() > 0) array.As<Napi::Float64Array>()[0] = value;
+}
+
+Napi::Value tcpConnected(const Napi::CallbackInfo& info) {
+  double roundTripUs = 0;
+  const int result = tcpConnectState(int32Of(info, 0), roundTripUs);
+  leaveNumber(info[1], roundTripUs);
+  return Napi::Number::New(info.Env(), result);
+}
+
+Napi::Value receiveWithTime(const Napi::CallbackInfo& info) {
+  Bytes target;
+  double arrivedUs = 0;
+  const bool valid = bytesOf(info[1], target);
+  const long result = valid ? receiveStamped(int32Of(info, 0), target.data, target.length, arrivedUs) : -EINVAL;
+  leaveNumber(info[2], arrivedUs);
+  return Napi::Number::New(info.Env(), static_cast<double>(result));
 }
 
 Napi::Value connectUdp(const Napi::CallbackInfo& info) {
@@ -93,6 +122,10 @@ Napi::Value sdNotify(const Napi::CallbackInfo& info) {
 void initNetwork(Napi::Env env, Napi::Object exports) {
   exports.Set("openNetlink", Napi::Function::New(env, openNetlink, "openNetlink"));
   exports.Set("openMarkedUdp", Napi::Function::New(env, openMarkedUdp, "openMarkedUdp"));
+  exports.Set("openMarkedIcmp", Napi::Function::New(env, openMarkedIcmp, "openMarkedIcmp"));
+  exports.Set("openMarkedTcp", Napi::Function::New(env, openMarkedTcp, "openMarkedTcp"));
+  exports.Set("tcpConnected", Napi::Function::New(env, tcpConnected, "tcpConnected"));
+  exports.Set("receiveStamped", Napi::Function::New(env, receiveWithTime, "receiveStamped"));
   exports.Set("connectUdp", Napi::Function::New(env, connectUdp, "connectUdp"));
   exports.Set("sendBytes", Napi::Function::New(env, sendBytes, "sendBytes"));
   exports.Set("receiveBytes", Napi::Function::New(env, receiveBytes, "receiveBytes"));

@@ -54,7 +54,7 @@
   X(link, magicAt, 0) \
   X(link, rowsAt, 4) \
   X(link, dataAt, 512) \
-  X(link, rowBytes, 256) \
+  X(link, rowBytes, 512) \
   X(link, outqBytesAt, 0) \
   X(link, gsoAt, 4) \
   X(link, groAt, 8) \
@@ -81,6 +81,13 @@
   X(link, healthAnswersAt, 216) \
   X(link, disabledAt, 224) \
   X(link, forcedAt, 228) \
+  X(link, healthScoresAt, 256) \
+  X(link, historyCountAt, 276) \
+  X(link, historyAt, 288) \
+  X(link, historyRows, 12) \
+  X(link, historyRowBytes, 16) \
+  X(link, healthKnownUsAt, 480) \
+  X(link, healthUpUsAt, 488) \
   X(linkHealth, unknown, 0) \
   X(linkHealth, up, 1) \
   X(linkHealth, degraded, 2) \

@@ -1,0 +1,70 @@
+/** Probes hosts past the tunnel by each link that asks for it, so that a dead link is told from a dead peer. Evented. */
+import { randomInt } from 'node:crypto';
+import type { LinkHealthConfig } from '../config/config.ts';
+import { Resolver } from '../io/resolver.ts';
+import { linkTable } from '../rings/table.ts';
+import { LinkRowWriter } from './health/link-row.ts';
+import { LinkWatch } from './health/link-watch.ts';
+import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import { memoryOf } from './kit/ports.ts';
+
+export interface HealthCheckerSettings {
+  readonly fwmark: number;
+  /** Those whose health is asked for. */
+  readonly links: readonly {
+    readonly row: number;
+    readonly name: string;
+    /** undefined = the kernel's routing chooses. */
+    readonly interface: string | undefined;
+    readonly health: LinkHealthConfig;
+  }[];
+}
+
+export const definition: ActorDefinition = {
+  role: 'health-checker',
+  turn: 'evented',
+  start: (context) => new HealthChecker(context),
+};
+
+class HealthChecker implements Actor {
+  readonly #watches: readonly LinkWatch[];
+  readonly #resolvers: readonly Resolver[];
+
+  constructor(context: ActorContext) {
+    const settings = context.spec.settings as HealthCheckerSettings;
+    const table = linkTable(memoryOf(context.spec, 'links'));
+    const parts = settings.links.map((link) => {
+      const interfaceName = link.interface ?? '';
+      const resolver = new Resolver(context.addon, { fwmark: settings.fwmark, interfaces: [interfaceName] });
+      const watch = new LinkWatch({
+        addon: context.addon,
+        name: link.name,
+        interfaceName,
+        fwmark: settings.fwmark,
+        health: link.health,
+        row: new LinkRowWriter(table, link.row),
+        resolver,
+        emit: (event) => context.emit(event),
+        random: () => randomInt(0x10000) / 0x10000,
+      });
+      return { watch, resolver };
+    });
+    this.#watches = parts.map(({ watch }) => watch);
+    this.#resolvers = parts.map(({ resolver }) => resolver);
+    for (const watch of this.#watches) watch.start();
+  }
+
+  /** Called by the heartbeat: the work is done by timers. */
+  work(): number {
+    return 0;
+  }
+
+  onCommand(command: Command): void {
+    if (command.kind === 'network-changed') for (const watch of this.#watches) watch.hurry();
+  }
+
+  close(): void {
+    for (const watch of this.#watches) watch.close();
+    for (const resolver of this.#resolvers) resolver.close();
+  }
+}

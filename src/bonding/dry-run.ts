@@ -8,6 +8,7 @@ const everyUs = 4_000_000;
 /** Share of the rate sent meanwhile: the queue shrinks by the rest. */
 const gain = 0.75;
 const marginUs = 4_000;
+const checkAfterUs = 1_000_000;
 /** A queue that shrank by this share since the last look is on its way. */
 const shrinkShare = 0.7;
 
@@ -16,6 +17,8 @@ export class DryRun {
   #untilUs = -1;
   #verdictUs = -1;
   #queueUs = 0;
+  #leastUs = 0;
+  #checkUs = 0;
   #lookUs = -1;
   #lookQueueUs = 0;
   #rate = 0;
@@ -44,26 +47,42 @@ export class DryRun {
   }
 
   /**
-   * Call for each report; `lagUs` is the time after which a report shows an effect, `arriving` the rate of what arrives. True when
-   * what looked like a queue is distance.
+   * Call for each report; `lagUs` is the time after which a report shows an effect, `arriving` the rate of what arrives,
+   * `doubtUs` how far the queue may be off by chance. True when what looked like a queue is distance.
    */
-  handleReport(nowUs: number, queueUs: number, targetUs: number, lagUs: number, arriving: number): boolean {
+  handleReport(
+    nowUs: number,
+    queueUs: number,
+    doubtUs: number,
+    targetUs: number,
+    lagUs: number,
+    arriving: number,
+  ): boolean {
     if (this.#nextUs < 0) this.#nextUs = nowUs + everyUs;
+    if (this.isUnderWay) return this.#watch(nowUs, queueUs, targetUs + doubtUs, lagUs);
+    if (nowUs >= this.#nextUs || this.#isStuck(nowUs, queueUs, targetUs, lagUs)) {
+      this.#queueUs = queueUs;
+      this.#leastUs = queueUs;
+      this.#rate = arriving;
+      this.#untilUs = nowUs + (queueUs + this.#checkUs + marginUs) / (1 - gain);
+      this.#checkUs = 0;
+    }
+    return false;
+  }
+
+  #watch(nowUs: number, queueUs: number, targetUs: number, lagUs: number): boolean {
+    this.#leastUs = Math.min(this.#leastUs, queueUs);
     if (this.#untilUs >= 0 && nowUs >= this.#untilUs) {
       this.#untilUs = -1;
       this.#verdictUs = nowUs + lagUs;
     }
-    if (this.#verdictUs >= 0 && nowUs >= this.#verdictUs) {
-      this.reset(nowUs);
-      return queueUs > targetUs && queueUs > this.#queueUs / 2;
-    }
-    if (this.#untilUs >= 0 || this.#verdictUs >= 0) return false;
-    if (nowUs >= this.#nextUs || this.#isStuck(nowUs, queueUs, targetUs, lagUs)) {
-      this.#queueUs = queueUs;
-      this.#rate = arriving;
-      this.#untilUs = nowUs + (queueUs + marginUs) / (1 - gain);
-    }
-    return false;
+    if (this.#untilUs >= 0 || nowUs < this.#verdictUs) return false;
+    this.reset(nowUs);
+    if (this.#leastUs <= targetUs || this.#leastUs <= this.#queueUs / 2) return false;
+    // A wrong verdict would let the queue grow for ever: soon as much is let run dry as was just called distance.
+    this.#checkUs = this.#leastUs;
+    this.#nextUs = nowUs + checkAfterUs;
+    return true;
   }
 
   #isStuck(nowUs: number, queueUs: number, targetUs: number, lagUs: number): boolean {

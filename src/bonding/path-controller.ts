@@ -46,6 +46,8 @@ const cruiseExcess = 0.015;
 const startExcess = 0.1;
 /** As the least round trip is remembered, and for the same reason. */
 const holdWindowUs = 10_000_000;
+/** A cut by more takes two, so that one odd measurement does not ruin a path. */
+const mostCut = 0.6;
 const trialGain = 0.96;
 
 export class PathController {
@@ -144,7 +146,7 @@ export class PathController {
     const sent = this.#sentBytes - this.#history.sentAt(nowUs - lagUs);
     if (sent < floorBytes) return;
     const holdUs = (this.#inFlightBytes * lagUs) / sent - this.#trip.queueUs;
-    this.#smoothedHoldUs += (holdUs - this.#smoothedHoldUs) / 8;
+    this.#smoothedHoldUs += (holdUs - this.#smoothedHoldUs) / (this.#smoothedHoldUs === 0 ? 1 : 8);
     this.#hold.add(this.#smoothedHoldUs, nowUs);
     this.#holdUs = this.#hold.least(nowUs);
   }
@@ -193,7 +195,7 @@ export class PathController {
 
   /** Over which the rate is measured: chance at both ends must stay small against it. */
   #spanUs(): number {
-    return Math.min(200_000, Math.max(20_000, this.#trip.minUs / 2, 8 * this.#trip.jitterUs, 3 * this.#intervalUs));
+    return Math.min(300_000, Math.max(20_000, this.#trip.minUs / 2, 10 * this.#trip.jitterUs, 3 * this.#intervalUs));
   }
 
   /** Doubles each round trip until a queue, or loss that ends when less is sent, shows. */
@@ -206,7 +208,7 @@ export class PathController {
     if (verdict === 'begin') this.#trialBytesPerUs = delivery.rate * trialGain;
     if (this.#floor.isTrying) this.#pacer.setPace(this.#trialBytesPerUs);
     if (this.#floor.isTrying) return;
-    if (verdict === 'overflow' || this.#trip.queueUs > 2 * targetUs + 2 * this.#trip.uncertaintyUs) {
+    if (verdict === 'overflow' || this.#isFull()) {
       this.#isStarting = false;
       this.#rate = arriving;
       this.#pace(0.6);
@@ -222,6 +224,13 @@ export class PathController {
     // A packet counts as lost an eighth of a round trip late, at least (RFC 9002 6.1.2).
     const effectUs = 1.25 * this.#lagUs() + this.#intervalUs + 10_000;
     return this.#floor.handleReport(sample.ackedPackets, sample.lostPackets, sample.nowUs, effectUs, excess);
+  }
+
+  /** A queue shows, and less arrives than was sent: with much jitter either alone is chance. */
+  #isFull(): boolean {
+    if (this.#trip.queueUs < 2 * targetUs + 2 * this.#trip.uncertaintyUs) return false;
+    const delivery = this.#history.measure(this.#spanUs(), this.#lagUs());
+    return delivery.sentRate > 1.1 * this.#arriving(delivery);
   }
 
   /** What the bottleneck let through, in terms of what has to be sent for it. */
@@ -243,8 +252,9 @@ export class PathController {
     this.#predict(nowUs);
     const target = targetUs + this.#trip.uncertaintyUs;
     if (this.#trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);
-    else this.#noQueueIs(arriving, noise, nowUs);
-    if (this.#dryRun.handleReport(nowUs, this.#trip.queueUs, target, this.#lagUs() + spanUs, arriving)) {
+    else this.#noQueueIs(arriving, delivery.sentRate, noise, nowUs);
+    const { queueUs, uncertaintyUs } = this.#trip;
+    if (this.#dryRun.handleReport(nowUs, queueUs, uncertaintyUs, target, this.#lagUs() + spanUs, arriving)) {
       this.#trip.rebase(nowUs);
       this.#rate = Math.max(this.#rate, this.#episodeRate);
     }
@@ -260,7 +270,8 @@ export class PathController {
       this.#trialBytesPerUs = arrivedRate * trialGain;
       this.#step = leastStep;
     }
-    if (verdict === 'overflow') this.#rate = Math.min(this.#rate, this.#trialBytesPerUs / trialGain);
+    if (verdict === 'overflow')
+      this.#rate = Math.min(this.#rate, Math.max(this.#rate * 0.7, this.#trialBytesPerUs / trialGain));
     if (verdict === 'chance') this.#rate = Math.max(this.#rate, this.#rateBefore);
     if (this.#floor.isTrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#trialBytesPerUs));
   }
@@ -271,7 +282,8 @@ export class PathController {
     const isOver = this.#overUs >= 0 && nowUs - this.#overUs > this.#spanUs();
     // A stall makes one gap in what arrives; a slower bottleneck shows for as long as too much is sent.
     if (isOver && arriving < this.#rate) {
-      this.#rate = arriving;
+      this.#rate = Math.max(arriving, this.#rate * mostCut);
+      this.#overUs = nowUs;
       this.#dryRun.reset(nowUs);
     }
     // More arrives than was sent: the queue drains, and at the bottleneck's rate.
@@ -279,14 +291,19 @@ export class PathController {
     this.#pace(1 - Math.max(-0.05, Math.min(0.5, this.#gain() * (this.#comingUs - targetUs / 2))));
   }
 
-  #noQueueIs(arriving: number, noise: number, nowUs: number): void {
+  #noQueueIs(arriving: number, sentRate: number, noise: number, nowUs: number): void {
     const queueUs = this.#trip.queueUs;
     this.#episodeRate = 0;
-    if (arriving > this.#rate) this.#rate += ((arriving - this.#rate) * 0.5) / (1 + 10 * noise);
+    // Without a queue no more arrives than was sent: what seems more is chance.
+    const shown = Math.min(arriving, sentRate);
+    if (shown > this.#rate) this.#rate += ((shown - this.#rate) * 0.5) / (1 + 5 * noise);
     this.#isOverRound ||= this.#overUs >= 0;
     if (nowUs >= this.#roundUs) {
       this.#roundUs = nowUs + this.#lagUs();
-      const isQuiet = queueUs < targetUs / 2 && 2 * this.#limitedReports < this.#reports && !this.#isOverRound;
+      const isQuiet =
+        queueUs < (targetUs + this.#trip.uncertaintyUs) / 2 &&
+        2 * this.#limitedReports < this.#reports &&
+        !this.#isOverRound;
       this.#step = isQuiet ? Math.min(mostStep, this.#step * 2) : leastStep;
       this.#reports = 0;
       this.#limitedReports = 0;
@@ -302,9 +319,9 @@ export class PathController {
     this.#comingUs = Math.max(0, this.#trip.queueUs + (this.#rate > 0 ? sent / this.#rate - lagUs : 0));
   }
 
-  /** Share of the rate for each microsecond of queue: a deviation is corrected within about two round trips. */
+  /** Share of the rate for each microsecond of queue; a doubtful queue is corrected slowly, and bounded by the window meanwhile. */
   #gain(): number {
-    return 0.5 / this.#spanUs();
+    return (0.5 / this.#spanUs()) * (targetUs / (targetUs + this.#trip.uncertaintyUs));
   }
 
   #pace(gain: number): void {

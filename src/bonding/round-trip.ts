@@ -4,7 +4,14 @@
  */
 import { WindowedMinimum } from './windowed-extreme.ts';
 
-const capacity = 32;
+const capacity = 64;
+/** Samples so far apart are compared for a delay that wanders; a queue of ours moves more slowly. */
+const wanderUs = 50_000;
+const mostApart = 24;
+/** Share of the sample-to-sample jitter that chance may add to the wander. */
+const wanderFloor = 1.5;
+/** So far the queue that we make ourselves may wander. */
+const ownUs = 4_000;
 /** Long enough that a drained moment falls into it, short enough to learn a longer route (BBR's, draft-ietf-ccwg-bbr 4.5). */
 const baseWindowUs = 10_000_000;
 const leastSpanUs = 20_000;
@@ -21,6 +28,7 @@ export class RoundTrip {
   #count = 0;
   #smoothedUs = 0;
   #jitterUs = 0;
+  #wanderUs = 0;
   #levelUs = 0;
   #levelJitterUs = 0;
   #levelLagUs = 0;
@@ -42,7 +50,7 @@ export class RoundTrip {
 
   /** Standard deviation from sample to sample. */
   get jitterUs(): number {
-    return this.#jitterUs;
+    return this.#wanderUs > ownUs ? Math.max(this.#jitterUs, this.#wanderUs) : this.#jitterUs;
   }
 
   /** How far the queue's estimate may be off by chance (one sigma). */
@@ -74,13 +82,9 @@ export class RoundTrip {
   }
 
   handleSample(rttUs: number, nowUs: number, intervalUs: number): void {
-    if (this.#count > 1) {
-      const before = this.#samples[(this.#count - 2) % capacity] ?? 0;
-      const sigmaUs = Math.abs(rttUs - 2 * this.latestUs + before) / differencePerSigma;
-      // One stall of a radio is no jitter: it counts as three sigmas at most once there is an estimate.
-      const bounded = this.#count < 8 ? sigmaUs : Math.min(sigmaUs, 3 * this.#jitterUs + 1_000);
-      this.#jitterUs += (bounded - this.#jitterUs) / 16;
-    }
+    this.#jitterUs = this.#smoothDeviation(this.#jitterUs, rttUs, 1);
+    const apart = Math.min(mostApart, Math.ceil(wanderUs / intervalUs));
+    this.#wanderUs = apart > 1 ? this.#smoothDeviation(this.#wanderUs, rttUs, apart) : this.#jitterUs;
     this.#samples[this.#count % capacity] = rttUs;
     this.#count += 1;
     this.#smoothedUs = this.#smoothedUs === 0 ? rttUs : this.#smoothedUs + (rttUs - this.#smoothedUs) / 8;
@@ -91,8 +95,9 @@ export class RoundTrip {
     const count = Math.min(this.#count, mostSamples, Math.max(1, span, calm));
     this.#levelUs = this.#medianOf(count);
     this.#levelLagUs = ((count - 1) / 2) * intervalUs;
-    // The median of n normal values has 1.25 sigma / sqrt(n).
-    this.#levelJitterUs = (1.25 * this.#jitterUs) / Math.sqrt(count);
+    // The median of n independent normal values has 1.25 sigma / sqrt(n); what wanders slowly does not become less by counting.
+    const wander = Math.max(0, this.#wanderUs ** 2 - wanderFloor * this.#jitterUs ** 2 - ownUs ** 2);
+    this.#levelJitterUs = Math.sqrt((1.25 * this.#jitterUs) ** 2 / count + wander);
     this.#base.add(this.#levelUs, nowUs);
     // The least of many medians lies below their mean: by 1.5 sigma when about ten of them were without a queue.
     this.#baseUs = this.#base.least(nowUs) + 1.5 * this.#levelJitterUs;
@@ -105,7 +110,18 @@ export class RoundTrip {
     this.#base.add(this.#levelUs, nowUs);
     this.#least.add(this.#levelUs, nowUs);
     this.#minUs = this.#levelUs;
-    this.#baseUs = this.#levelUs;
+    this.#baseUs = this.#levelUs + 1.5 * this.#levelJitterUs;
+  }
+
+  /** Deviation of samples `apart` from each other, in sigma, smoothed. */
+  #smoothDeviation(smoothedUs: number, rttUs: number, apart: number): number {
+    if (this.#count < 2 * apart) return smoothedUs;
+    const middle = this.#samples[(this.#count - apart) % capacity] ?? 0;
+    const oldest = this.#samples[(this.#count - 2 * apart) % capacity] ?? 0;
+    const sigmaUs = Math.abs(rttUs - 2 * middle + oldest) / differencePerSigma;
+    // One stall of a radio is no jitter: it counts as three sigmas at most once there is an estimate.
+    const bounded = this.#count < 8 + 2 * apart ? sigmaUs : Math.min(sigmaUs, 3 * smoothedUs + 1_000);
+    return smoothedUs + (bounded - smoothedUs) / (bounded > smoothedUs ? 16 : 32);
   }
 
   /** Insertion sort of at most 16: no allocation, and most are in order from the turn before. */

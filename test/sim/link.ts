@@ -10,7 +10,7 @@ export interface LinkOptions {
   readonly delayUs: number;
   /** Sigma of the normal distribution around the delay. */
   readonly jitterUs?: number;
-  /** With jitter, a packet never overtakes another (as on one radio link); otherwise it may. */
+  /** With jitter, the delay wanders smoothly and no packet overtakes another (as on one radio link); otherwise each has its own. */
   readonly keepsOrder?: boolean;
   /** Share of packets lost independently. */
   readonly loss?: number;
@@ -34,6 +34,8 @@ interface RateChange {
 
 /** A link that stalls for ever would never let its queue go. */
 const leastBytesPerUs = 1e-9;
+/** Sigmas of time between two independent values of a jitter that keeps the order. */
+const jitterPeriods = 4;
 
 export class Link {
   readonly #clock: VirtualClock;
@@ -48,6 +50,9 @@ export class Link {
   #freeUs = 0;
   #lastArrivalUs = 0;
   #isBad = false;
+  #jitterUs = 0;
+  #jitterFrom = 0;
+  #jitterTo = 0;
   droppedPackets = 0;
   lostPackets = 0;
   sentPackets = 0;
@@ -91,7 +96,8 @@ export class Link {
       return;
     }
     const jitterUs = this.#options.jitterUs ?? 0;
-    let arrivalUs = this.#freeUs + Math.max(0, this.delayUs + (jitterUs > 0 ? jitterUs * this.#normal() : 0));
+    let arrivalUs =
+      this.#freeUs + Math.max(0, this.delayUs + (jitterUs > 0 ? jitterUs * this.#jitter(this.#freeUs, jitterUs) : 0));
     if (this.#options.keepsOrder === true) arrivalUs = Math.max(arrivalUs, this.#lastArrivalUs);
     this.#lastArrivalUs = arrivalUs;
     this.#clock.at(arrivalUs, arrive);
@@ -142,6 +148,22 @@ export class Link {
       atUs = change.atUs;
     }
     return atUs + left / this.#rateAt(atUs);
+  }
+
+  /**
+   * In sigmas. Order kept: independent values joined by sine and cosine, so that sigma holds at every instant (as the emulator of
+   * test/netns/ does it).
+   */
+  #jitter(us: number, sigmaUs: number): number {
+    if (this.#options.keepsOrder !== true) return this.#normal();
+    const periodUs = sigmaUs * jitterPeriods;
+    while (us >= this.#jitterUs + periodUs) {
+      this.#jitterUs = Math.max(this.#jitterUs + periodUs, us - 2 * periodUs);
+      this.#jitterFrom = this.#jitterTo;
+      this.#jitterTo = this.#normal();
+    }
+    const angle = (Math.min(1, (us - this.#jitterUs) / periodUs) * Math.PI) / 2;
+    return Math.cos(angle) * this.#jitterFrom + Math.sin(angle) * this.#jitterTo;
   }
 
   /** Box and Muller 1958. */

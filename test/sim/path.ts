@@ -25,7 +25,7 @@ export interface PathOptions {
 /** Packets sent this long before the newest one that arrived are lost, at least; RFC 9002 6.1.2 uses 1/8 of the round trip. */
 const leastReorderingUs = 5_000;
 /** A late packet widens it at once, and is forgotten so slowly (per report). */
-const reorderingDecay = 0.999;
+const reorderingDecay = 0.9998;
 
 export class SimulatedPath {
   readonly controller: PathController;

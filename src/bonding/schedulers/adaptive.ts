@@ -26,9 +26,19 @@ const mostLoss = 0.2;
 const judgeRoundTrips = 4;
 const leastJudgeUs = 300_000;
 const mostJudgeUs = 2_000_000;
+/**
+ * From here on it is a long transfer. It then sees the same delay whether it has much to send or little, because the slowest
+ * path is filled first: BBR takes its minimum over a fifth of a second of near silence (PROBE_RTT) for the round trip to fill.
+ */
+const settledPasses = 2;
+const settledFails = 2;
+/** Rates are estimates. */
+const enoughLoad = 0.97;
 /** A path that was dropped soon after it was recruited rests: this long, doubling up to the last. */
 const firstRestUs = 500_000;
 const mostRestUs = 30_000_000;
+/** A window that is cut by 30 % (RFC 9438) goes on filling the paths if about this share of a round trip waits before the cut. */
+const queueShare = 0.25;
 /** CoDel must let the queue grow beyond what recruits a path, but no flow is worth a longer one than this. */
 const mostQueueTargetUs = 250_000;
 
@@ -41,6 +51,10 @@ export class AdaptiveScheduler implements Scheduler {
   #recruitedUs = -1;
   #restUs = 0;
   #restsUntilUs = 0;
+  /** Judgements in a row that found the slowest path in use needed. */
+  #passes = 0;
+  /** Judgements in a row that found it was not. */
+  #fails = 0;
   /** Since when there was always something that no path in use had credit for; -1 = there is not. */
   #standingSinceUs = -1;
   #queueTargetUs = 0;
@@ -53,7 +67,10 @@ export class AdaptiveScheduler implements Scheduler {
     const tier = activeTier(paths, count);
     if (isUrgent(demand)) return this.#nearest.choose(paths, count, tier);
     this.#judge(paths, count, tier, nowUs);
-    const chosen = earliest(paths, count, tier, demand, this.#horizonUs);
+    const isSettled = this.#passes >= settledPasses;
+    const chosen = isSettled
+      ? slowest(paths, count, tier, this.#horizonUs)
+      : earliest(paths, count, tier, demand, this.#horizonUs);
     if (chosen >= 0) {
       if (demand.backlogBytes <= demand.bytes) this.#standingSinceUs = -1;
       return chosen;
@@ -70,6 +87,7 @@ export class AdaptiveScheduler implements Scheduler {
   #recruit(paths: readonly PathView[], count: number, tier: number, demand: Demand, nowUs: number): number {
     let next = -1;
     let presentUs = 0;
+    let knownDelayUs = 0;
     let rate = 0;
     for (let index = 0; index < count; index += 1) {
       const path = paths[index] as PathView;
@@ -77,21 +95,25 @@ export class AdaptiveScheduler implements Scheduler {
       const delayUs = flowDelayUs(path);
       if (delayUs <= this.#horizonUs) {
         presentUs = Math.max(presentUs, delayUs);
+        if (path.rttUs > 0) knownDelayUs = presentUs;
         rate += path.rateBytesPerUs;
       } else if (next < 0 || delayUs < flowDelayUs(paths[next] as PathView)) next = index;
     }
-    this.#queueTargetUs = 0;
-    if (next < 0) return -1;
+    if (nowUs - this.#recruitedUs > 2 * leastJudgeUs) this.#queueTargetUs = knownDelayUs * 2 * queueShare;
+    if (next < 0 || nowUs < this.#restsUntilUs) return -1;
     const path = paths[next] as PathView;
     const delayUs = flowDelayUs(path);
     const slowerUs = delayUs - presentUs;
-    this.#queueTargetUs = Math.min(mostQueueTargetUs, slowerUs * 1.5 + marginUs);
-    if (nowUs < this.#restsUntilUs || path.allowedBytes <= 0 || path.loss >= mostLoss) return -1;
+    if (path.loss >= mostLoss || !isWorth(path.rateBytesPerUs, rate, slowerUs)) return -1;
+    this.#queueTargetUs = Math.max(this.#queueTargetUs, Math.min(mostQueueTargetUs, slowerUs * 1.5 + marginUs));
+    if (path.allowedBytes <= 0) return -1;
     // Of paths whose rate is not known yet, the time for which something has waited says as much.
     const queueUs = rate > 0 ? demand.backlogBytes / rate : nowUs - this.#standingSinceUs;
     if (queueUs < slowerUs) return -1;
     this.#horizonUs = delayUs + Math.max(marginUs, delayUs * marginShare);
     this.#recruitedUs = nowUs;
+    this.#passes = 0;
+    this.#fails = 0;
     this.#startJudging(paths, count, nowUs);
     return next;
   }
@@ -141,10 +163,16 @@ export class AdaptiveScheduler implements Scheduler {
       nextUs = Math.max(nextUs, delayUs);
       rate += path.rateBytesPerUs;
     }
-    if (load >= rate) {
+    if (load >= rate * enoughLoad) {
       this.#restUs = 0;
+      this.#passes += 1;
+      this.#fails = 0;
       return;
     }
+    this.#fails += 1;
+    if (this.#passes >= settledPasses && this.#fails < settledFails) return;
+    this.#passes = 0;
+    this.#fails = 0;
     this.#horizonUs = Math.max(floorUs, nextUs + Math.max(marginUs, nextUs * marginShare));
     if (nowUs - this.#recruitedUs > 2 * periodUs) return;
     this.#restUs = Math.min(mostRestUs, Math.max(firstRestUs, this.#restUs * 2));
@@ -174,6 +202,21 @@ function earliest(paths: readonly PathView[], count: number, tier: number, deman
   return best;
 }
 
+/** Of the paths up to the horizon that have credit, the one of the longest delay; -1 = none has. */
+function slowest(paths: readonly PathView[], count: number, tier: number, horizonUs: number): number {
+  let best = -1;
+  let bestUs = -1;
+  for (let index = 0; index < count; index += 1) {
+    const path = paths[index] as PathView;
+    if (!isCandidate(path, tier) || path.allowedBytes <= 0) continue;
+    const delayUs = flowDelayUs(path);
+    if (delayUs > horizonUs || delayUs <= bestUs) continue;
+    bestUs = delayUs;
+    best = index;
+  }
+  return best;
+}
+
 /**
  * The delay that a flow of bulk sees on this path: one way, variation, and the repair of losses, weighted by how likely one is
  * within a repair's time.
@@ -183,6 +226,11 @@ function flowDelayUs(path: PathView): number {
   const repairUs = rttUs + reportUs;
   const losses = (path.loss * path.rateBytesPerUs * repairUs) / packetBytes;
   return rttUs / 2 + path.jitterUs + repairUs * Math.min(1, losses);
+}
+
+/** One per cent of more rate is worth ten milliseconds of more delay; a rate that is not known yet is worth a try. */
+function isWorth(rate: number, present: number, slowerUs: number): boolean {
+  return rate === 0 || rate >= (present * slowerUs) / 1e6;
 }
 
 function sentOf(paths: readonly PathView[], count: number): number {

@@ -148,6 +148,15 @@ export class EmulatedLink {
     this.#net.air.ip(`link set ${this.name}-a ${isOn ? 'up' : 'down'}`);
   }
 
+  /** Another lease: the client's address on this link ends in `.<last>` from now on; routes are made again, as a DHCP client does. */
+  renumber(last: number): void {
+    const { client4, router4 } = linkAddresses(this.index);
+    const { client } = this.#net;
+    client.ip(`-4 address flush dev ${this.name}`);
+    client.ip(`address add ${client4.replace(/\d+$/, String(last))}/24 dev ${this.name}`);
+    client.ip(`route add default via ${router4} dev ${this.name} metric ${100 + this.index}`);
+  }
+
   async stats(): Promise<LinkStatistics> {
     const { links } = await this.#net.stats();
     const found = links[this.index];

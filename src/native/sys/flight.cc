@@ -156,7 +156,7 @@ void Flight::lose(Run& run, uint64_t bits, uint32_t path) {
   inFlight_[path] -= bytesOf(run, bits);
   out.lostPackets += std::popcount(bits);
   out.lostBytes += bytesOf(run, bits);
-  if (!(run.flags & kResendable) || run.resends >= kMaxResends) return;
+  if (!(run.flags & kResendable) || run.resentPackets >= kMaxResends * run.count) return;
   const uint64_t added = bits & ~run.acked & ~run.queued;
   run.queued |= added;
   queuedPackets_ += static_cast<uint32_t>(std::popcount(added));
@@ -252,7 +252,7 @@ uint32_t Flight::resendRun(uint64_t sequence, RingProducer& link, uint32_t path,
   link.commit(layout::descriptor_bytes, layout::recordType_descriptor);
   run.queued &= ~bits;
   run.resent |= bits;
-  run.resends += 1;
+  run.resentPackets = static_cast<uint16_t>(run.resentPackets + count);
   queuedPackets_ -= count;
   copies_.push_back(Copy{sequence, bits, nowUs, static_cast<uint8_t>(path)});
   inFlight_[path] += bytes;

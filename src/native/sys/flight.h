@@ -31,7 +31,8 @@ class Flight {
     int32_t slot;
     uint32_t position;
     uint32_t segmentBytes, lastBytes;
-    uint8_t count, path, trafficClass, flags, resends;
+    uint16_t resentPackets;  // all that went out again of it, some of them more than once
+    uint8_t count, path, trafficClass, flags;
   };
   // Of a run: it counts as in flight and is watched for loss; what is lost of it may go out again.
   static constexpr uint8_t kWatched = 1;

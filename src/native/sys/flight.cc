@@ -220,9 +220,14 @@ uint32_t Flight::resend(RingProducer& link, const SealedLog& log, uint32_t path,
       run.queued = 0;
       continue;
     }
-    const uint32_t bytes = resendRun(i, link, path, pathRow, maxBytes - sent, nowUs);
-    if (bytes == 0) break;
-    sent += bytes;
+    while (run.queued != 0 && sent < maxBytes) {
+      const uint32_t bytes = resendRun(i, link, path, pathRow, maxBytes - sent, nowUs);
+      if (bytes == 0) {
+        link.publish();
+        return sent;
+      }
+      sent += bytes;
+    }
   }
   link.publish();
   return sent;

@@ -104,6 +104,8 @@ export interface LifeSample {
 /** Probe intervals, FEATURES.md: 100 ms to 5 s. */
 const leastProbeUs = 100_000;
 const mostProbeUs = 5_000_000;
+/** While data is acknowledged. */
+const busyProbeUs = 1_000_000;
 const suspectProbeUs = 50_000;
 const questionProbeUs = 20_000;
 /** A dead path is probed as often as an idle one for this long, then less and less. */
@@ -143,7 +145,10 @@ export class PathLife {
   #idleIntervalUs: number;
   #doubts = 0;
   #doubtedUs = 0;
+  /** Smoothed, of reports: there by this path, back by the nearest. */
   #rttUs = 0;
+  /** Smoothed, of probes: there and back by this path. */
+  #probeRttUs = 0;
   #marginUs = leastMarginUs;
   #isPeerIdle = false;
   #isQuestioned = false;
@@ -207,7 +212,11 @@ export class PathLife {
     if (this.#state === lifeState.withdrawn) return Number.POSITIVE_INFINITY;
     if (this.#lastProbeUs < this.#changedUs && this.#state !== lifeState.live) return this.#changedUs;
     if (this.#isQuestioned) return this.#lastProbeUs + Math.min(questionProbeUs, this.#settings.probeIntervalUs);
-    return Math.max(this.#lastProbeUs, this.#lastAnswerUs) + this.#intervalUs();
+    const dueUs = Math.max(this.#lastProbeUs, this.#lastAnswerUs) + this.#intervalUs();
+    // Acknowledgements prove it as well, but only a probe measures the way back by this path.
+    return this.#state === lifeState.live && !this.#isPeerIdle
+      ? Math.min(dueUs, this.#lastProbeUs + busyProbeUs)
+      : dueUs;
   }
 
   /** When `tick` must be called at the latest: a probe is due, silence becomes a verdict, or a hold-down ends. */
@@ -230,7 +239,8 @@ export class PathLife {
    * forward direction as well; only the round trip is of both and should not be used.
    */
   handleProbeReply(nowUs: number, rttUs: number, cameBySamePath: boolean): void {
-    if (cameBySamePath && this.#rttUs === 0) this.#rttUs = rttUs;
+    if (cameBySamePath)
+      this.#probeRttUs = this.#probeRttUs === 0 ? rttUs : this.#probeRttUs + (rttUs - this.#probeRttUs) / 8;
     this.#handleLife(nowUs, lifeReason.answered);
   }
 
@@ -266,7 +276,7 @@ export class PathLife {
 
   /** Judges the silence. Call it when `nextWakeUs` is due, and after each report. */
   tick(nowUs: number, sample: LifeSample): void {
-    this.#rttUs = sample.rttUs || this.#rttUs;
+    this.#rttUs = sample.rttUs;
     this.#marginUs = Math.max(leastMarginUs, jitterFactor * sample.jitterUs);
     this.#isPeerIdle = sample.isPeerIdle;
     this.#quality.update(nowUs, this.#rttUs, sample.jitterUs, sample.loss);
@@ -328,12 +338,12 @@ export class PathLife {
   }
 
   #rtt(): number {
-    return this.#rttUs || firstRttUs;
+    return this.#rttUs || this.#probeRttUs || firstRttUs;
   }
 
   /** An answer that takes longer is missing. */
   #answerUs(): number {
-    return this.#rtt() + this.#marginUs;
+    return Math.max(this.#rtt(), this.#probeRttUs) + this.#marginUs;
   }
 
   #intervalUs(): number {

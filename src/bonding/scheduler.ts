@@ -37,6 +37,7 @@ export interface PathView {
   /** Credit now: zero or less means that bulk may not leave by it now. */
   allowedBytes: number;
   // 0 = unknown, for all of these
+  /** Smoothed, there *and back by this path* (probes): half of it is taken for one way. Reports come back by the nearest path. */
   rttUs: number;
   minRttUs: number;
   jitterUs: number;

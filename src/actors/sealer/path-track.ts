@@ -58,6 +58,8 @@ export class PathTrack implements PathView {
   readonly #links: RowTable;
   readonly #probeTimesUs = new Float64Array(probesKept);
   #probe = 0;
+  /** Smoothed, there and back by this path; what schedulers compare, for the delay of one way is half of it. */
+  #probeRttUs = 0;
   #lossDelayUs = leastLossDelayUs;
   #isAppLimited = true;
   #creditSinceUs = -1;
@@ -121,7 +123,7 @@ export class PathTrack implements PathView {
     }
     const { controller } = this;
     this.isUsable = best < 4 && this.rank <= Math.max(best, 1);
-    this.rttUs = controller.smoothedRttUs;
+    this.rttUs = Math.max(this.#probeRttUs, controller.smoothedRttUs);
     this.minRttUs = controller.minRttUs;
     this.jitterUs = controller.jitterUs;
     this.loss = controller.loss;
@@ -209,7 +211,10 @@ export class PathTrack implements PathView {
     if (sequence > this.#probe || sequence <= this.#probe - probesKept) return;
     const rttUs = Math.max(1, nowUs - (this.#probeTimesUs[sequence % probesKept] as number) - heldUs);
     this.life.handleProbeReply(nowUs, rttUs, cameBack);
-    if (cameBack) this.controller.handleProbe(rttUs, nowUs);
+    if (!cameBack) return;
+    this.#probeRttUs = this.#probeRttUs === 0 ? rttUs : this.#probeRttUs + (rttUs - this.#probeRttUs) / 4;
+    // Reports come back by the nearest path: the controller must not take the difference for a queue.
+    if (this.inFlightBytes === 0) this.controller.handleProbe(rttUs, nowUs);
   }
 
   /** Writes its columns of the path table, for status and for a successor. */

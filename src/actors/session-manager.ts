@@ -26,6 +26,7 @@ class SessionManager implements Actor {
   readonly #reader = new MessageReader();
   readonly #requests: RingConsumer;
   #first = 0;
+  #nowUs: number;
 
   constructor(context: ActorContext) {
     const settings = context.spec.settings as SessionManagerSettings;
@@ -33,10 +34,12 @@ class SessionManager implements Actor {
     this.#events = consumer(context.spec, 'events');
     this.#requests = consumer(context.spec, 'requests');
     this.#desks = buildDesks(context, settings, readKeyFile(settings.privateKeyFile));
-    this.#desks.watch.start(context.addon.nowUs());
+    this.#nowUs = context.addon.nowUs();
+    this.#desks.watch.start(this.#nowUs);
   }
 
   work(nowUs: number): number {
+    this.#nowUs = nowUs;
     let done = this.#takeEvents() + this.#takeRequests();
     const inputs = this.#handshakes.length;
     for (let turned = 0; turned < inputs; turned += 1) {
@@ -55,7 +58,8 @@ class SessionManager implements Actor {
     else if (known.kind === 'peer-add') watch.add(known.peer);
     else if (known.kind === 'peer-remove') watch.remove(known.peer);
     else if (known.kind === 'rekey') watch.rekey(known.peer);
-    else if (known.kind === 'network-changed') watch.handleNetworkChange(known.goneAddress);
+    else if (known.kind === 'network-changed') watch.handleNetworkChange(known.goneAddress, this.#nowUs);
+    else if (known.kind === 'link-state') watch.handleLinkState(known);
   }
 
   close(): void {
@@ -110,10 +114,9 @@ class SessionManager implements Actor {
   #takeEvent(ring: RingConsumer, at: number): void {
     const { watch, count } = this.#desks;
     if (ring.type === recordType.roamed) {
-      if (watch.handleRoamed(slotOf(ring, at), routeOf(ring, at))) count(counted.roamed);
+      if (watch.handleRoamed(slotOf(ring, at), routeOf(ring, at), this.#nowUs)) count(counted.roamed);
     } else if (ring.type === recordType.frameIn) {
-      const { peerRow, slot, bytes } = frameOf(ring, at);
-      watch.handleFrame(peerRow, slot, bytes);
+      watch.handleFrame(frameOf(ring, at), this.#nowUs);
     }
   }
 }

@@ -5,8 +5,11 @@
  * ```
  *          0      1       2         3       4              8
  * HELLO    zero   kind=1  version   flags   capabilities   AES receiver index     12 bytes, integers little-endian
+ * CHALL.   zero   kind=3  0         flags   token (8 bytes), zeros to any length  12 bytes at least
+ * RESPONSE zero   kind=4  0         0       token (8 bytes)                       12 bytes
  * ```
- * flags bit 0: the sender has heard our HELLO of this session (it needs no answer).
+ * flags of HELLO, bit 0: the sender has heard our HELLO of this session (it needs no answer). Of CHALLENGE, see
+ * `pathWish`.
  */
 import { assert } from '../base/assert.ts';
 
@@ -23,6 +26,8 @@ export const controlKind = {
   parity: 7,
 } as const;
 export const helloBytes = 12;
+/** What the sender of a CHALLENGE wants of the path it came by: nothing said, no data while there is another, data. */
+export const pathWish = { none: 0, reserve: 1, carry: 2 } as const;
 /** Of this implementation. A higher one keeps the meaning of what is here. */
 export const helloVersion = 1;
 export const capability = {
@@ -42,6 +47,9 @@ const flagsAt = 3;
 const capabilitiesAt = 4;
 const aesIndexAt = 8;
 const flagHeard = 1;
+const tokenAt = 4;
+export const tokenBytes = 8;
+export const responseFrameBytes = tokenAt + tokenBytes;
 
 /** Whether `bytes[at, end)` is a control frame, of a kind that is known and long enough. */
 export function controlFrameCheckLength(bytes: Uint8Array, at: number, end: number): boolean {
@@ -63,6 +71,40 @@ export function helloHasHeard(bytes: Uint8Array, at: number): boolean {
 
 export function helloCapabilities(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at + capabilitiesAt);
+}
+
+/** Whether `bytes[at, end)` is a CHALLENGE or a RESPONSE. */
+export function challengeCheckLength(bytes: Uint8Array, at: number, end: number): boolean {
+  if (end - at < responseFrameBytes || bytes[at] !== 0) return false;
+  const kind = controlKindOf(bytes, at);
+  return kind === controlKind.challenge || kind === controlKind.response;
+}
+
+/** The token, shared. */
+export function challengeToken(bytes: Uint8Array, at: number): Uint8Array {
+  return bytes.subarray(at + tokenAt, at + tokenAt + tokenBytes);
+}
+
+/** One of `pathWish`; what a later version may say is no wish. */
+export function challengeWish(bytes: Uint8Array, at: number): number {
+  const wish = bytes[at + flagsAt] as number;
+  return wish === pathWish.reserve || wish === pathWish.carry ? wish : pathWish.none;
+}
+
+/** Fills `target` from `at` to its end. `wish`: one of `pathWish`. */
+export function challengeEmit(target: Uint8Array, at: number, token: Uint8Array, wish: number): void {
+  assert(target.length - at >= responseFrameBytes, `no room for a CHALLENGE in ${target.length - at} bytes`);
+  target.fill(0, at);
+  target[at + kindAt] = controlKind.challenge;
+  target[at + flagsAt] = wish;
+  target.set(token, at + tokenAt);
+}
+
+export function responseEmit(target: Uint8Array, at: number, token: Uint8Array): void {
+  assert(target.length - at >= responseFrameBytes, `no room for a RESPONSE in ${target.length - at} bytes`);
+  target.fill(0, at, at + responseFrameBytes);
+  target[at + kindAt] = controlKind.response;
+  target.set(token, at + tokenAt);
 }
 
 /** Index that the sender of the HELLO wants AES-256-GCM packets addressed to; 0 = none. */

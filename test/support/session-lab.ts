@@ -20,6 +20,7 @@ import {
   link,
   outgoing,
   path as pathLayout,
+  pathState,
   peer as peerLayout,
   received,
   recordType,
@@ -28,7 +29,8 @@ import {
 } from '../../src/rings/layout.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
-import { createRowTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';
+import { createRowTable, linkTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';
+import { capability } from '../../src/wire/control-frame.ts';
 import { sockaddrEmit, sockaddrMaxBytes } from '../../src/wire/sockaddr.ts';
 import {
   dataHeaderBytes,
@@ -42,6 +44,7 @@ import {
 const addon = loadAddon();
 const nothing = new Uint8Array(0);
 const linkName = 'wan';
+const full = 1420;
 
 /** `10.0.0.1:51820`, IPv4 only. */
 export type Address = string;
@@ -111,7 +114,7 @@ export class Lab {
     let moved = 0;
     for (const host of this.hosts) moved += host.turn() + host.pump();
     for (const datagram of this.#transit.splice(0)) {
-      this.hosts.find((host) => host.address === datagram.to)?.receive(datagram);
+      this.hosts.find((host) => host.linkAt(datagram.to) >= 0)?.receive(datagram);
       moved += 1;
     }
     return moved;
@@ -122,16 +125,21 @@ export interface HostOptions {
   readonly name: string;
   readonly address: Address;
   readonly privateKey: Uint8Array;
+  /** Further links, and where the host is by them; the first, at `address`, is `wan`. */
+  readonly links?: Readonly<Record<string, Address>>;
 }
 
 /** Memory of a host outlives its session-manager, as the supervisor's does. */
 export class Host {
   readonly name: string;
-  address: Address;
+  /** Where the host is by each link, in the order of their rows. */
+  readonly addresses: Address[];
+  readonly linkNames: readonly string[];
   readonly publicKey: string;
   readonly sessions: SessionTable;
   readonly peers: RowTable;
   readonly paths: RowTable;
+  readonly links: RowTable;
   readonly inbox: Uint8Array[] = [];
   /** Data packets that no key opened. */
   unopened = 0;
@@ -140,48 +148,72 @@ export class Host {
   readonly #rings: Record<string, SharedArrayBuffer>;
   readonly #bell = new SharedArrayBuffer(doorbell.bytes);
   readonly #keyFile: string;
-  readonly #out: RingConsumer;
+  readonly #outs: readonly RingConsumer[];
   readonly #frames: RingConsumer;
-  readonly #handshakes: RingProducer;
+  readonly #handshakes: readonly RingProducer[];
   readonly #events: RingProducer;
   #runner: HandRunner | undefined;
 
   constructor(lab: Lab, options: HostOptions) {
     this.#lab = lab;
     this.name = options.name;
-    this.address = options.address;
+    this.addresses = [options.address, ...Object.values(options.links ?? {})];
+    this.linkNames = [linkName, ...Object.keys(options.links ?? {})];
     this.publicKey = formatKey(publicKeyOf(options.privateKey));
     this.#keyFile = path.join(lab.folder, `${options.name}.key`);
     writeFileSync(this.#keyFile, `${formatKey(options.privateKey)}\n`, { mode: 0o600 });
     this.#memory = {
       sessions: createSessionMemory(12, 256),
       peers: createRowTable(peerLayout, 4),
-      paths: createRowTable(pathLayout, 8),
-      links: createRowTable(link, 2),
+      paths: createRowTable(pathLayout, 4 * pathLayout.rowsPerPeer),
+      links: createRowTable(link, 8),
       counters: new SharedArrayBuffer(counters.bytes),
     };
+    const perLink = this.linkNames.flatMap((name) => [`handshakes.${name}`, `out.${name}`]);
     this.#rings = Object.fromEntries(
-      ['handshakes.wan', 'out.wan', 'frames', 'events', 'requests'].map((name) => [name, createRingMemory(65536)]),
+      [...perLink, 'frames', 'events', 'requests'].map((name) => [name, createRingMemory(65536)]),
     );
     this.sessions = new SessionTable(this.#memory.sessions as SharedArrayBuffer);
     this.peers = peerTable(this.#memory.peers as SharedArrayBuffer);
     this.paths = pathTable(this.#memory.paths as SharedArrayBuffer);
+    this.links = linkTable(this.#memory.links as SharedArrayBuffer);
     const bell = new Doorbell(this.#bell, -1, addon);
-    this.#out = new RingConsumer(this.#rings['out.wan'] as SharedArrayBuffer);
+    const ring = (name: string) => this.#rings[name] as SharedArrayBuffer;
+    this.#outs = this.linkNames.map((name) => new RingConsumer(ring(`out.${name}`)));
     this.#frames = new RingConsumer(this.#rings.frames as SharedArrayBuffer);
-    this.#handshakes = new RingProducer(this.#rings['handshakes.wan'] as SharedArrayBuffer, bell);
+    this.#handshakes = this.linkNames.map((name) => new RingProducer(ring(`handshakes.${name}`), bell));
     this.#events = new RingProducer(this.#rings.events as SharedArrayBuffer, bell);
     lab.hosts.push(this);
   }
 
-  /** Starts a session-manager over this host's memory; again to put a successor in its place. */
-  async start(peers: readonly PeerSettings[], stateDirectory = this.#lab.folder): Promise<void> {
+  /** Where the host is by its first link. */
+  get address(): Address {
+    return this.addresses[0] ?? '';
+  }
+
+  set address(address: Address) {
+    this.addresses[0] = address;
+  }
+
+  /** Row of the link that an address belongs to, -1 = none. */
+  linkAt(address: Address): number {
+    return this.addresses.indexOf(address);
+  }
+
+  /** Starts a session-manager over this host's memory; again to put a successor in its place. `linkRows`: the links it is told of. */
+  async start(
+    peers: readonly PeerSettings[],
+    stateDirectory = this.#lab.folder,
+    linkRows = [...this.linkNames.keys()],
+  ): Promise<void> {
     const settings: SessionManagerSettings = {
       name: this.name,
       privateKeyFile: this.#keyFile,
       stateDirectory,
-      links: [{ row: 0, name: linkName, priority: 0 }],
+      links: linkRows.map((row) => ({ row, name: this.linkNames[row] ?? '', priority: row })),
       peers,
+      mtu: full,
+      failbackMs: 5000,
     };
     const port = (name: string, side: PortSpec['side']): PortSpec => ({
       name,
@@ -195,8 +227,12 @@ export class Host {
       role: 'session-manager',
       settings,
       ports: {
-        'handshakes.wan': port('handshakes.wan', 'consumer'),
-        'out.wan': port('out.wan', 'producer'),
+        ...Object.fromEntries(
+          this.linkNames.flatMap((name) => [
+            [`handshakes.${name}`, port(`handshakes.${name}`, 'consumer')],
+            [`out.${name}`, port(`out.${name}`, 'producer')],
+          ]),
+        ),
         frames: port('frames', 'producer'),
         events: port('events', 'consumer'),
         requests: port('requests', 'consumer'),
@@ -252,6 +288,11 @@ export class Host {
     return cells[(counters.cellsAt >> 3) + counter] ?? 0;
   }
 
+  /** Where the path in a row leads. */
+  endpointOf(pathRow: number): Address {
+    return textAddress(this.paths.slice(pathRow, pathLayout.sockaddrAt, sockaddrMaxBytes));
+  }
+
   sendSlot(row = 0): number {
     return this.peers.int(row, peerLayout.sendSlotAt);
   }
@@ -280,22 +321,12 @@ export class Host {
     this.sessions.acknowledge(session.sealerSeenAt, version);
     this.sessions.acknowledge(session.openerSeenAt, version);
     let moved = 0;
-    for (let at = this.#out.peek(); at >= 0; at = this.#out.peek()) {
-      const length = this.#out.view.getInt32(at + outgoing.lengthAt, true);
-      const to = this.#out.bytes.slice(at + outgoing.sockaddrAt, at + outgoing.sockaddrAt + sockaddrMaxBytes);
-      const bytes = this.#out.bytes.slice(at + outgoing.payloadAt, at + outgoing.payloadAt + length);
-      this.#lab.send({ from: this.address, to: textAddress(to), bytes });
-      this.#out.advance();
-      this.#out.release();
-      moved += 1;
-    }
+    for (const [row, out] of this.#outs.entries()) moved += this.#pumpOut(row, out);
     for (let at = this.#frames.peek(); at >= 0; at = this.#frames.peek()) {
       const view = this.#frames.view;
-      const [row, slot, length] = [frame.peerAt, frame.slotAt, frame.lengthAt].map((cell) =>
-        view.getInt32(at + cell, true),
-      );
-      const bytes = this.#frames.bytes.slice(at + frame.payloadAt, at + frame.payloadAt + (length ?? 0));
-      this.#seal(row ?? 0, slot ?? 0, bytes);
+      const cells = [frame.peerAt, frame.slotAt, frame.lengthAt, frame.pathAt];
+      const [row = 0, slot = 0, length = 0, pathRow = -1] = cells.map((cell) => view.getInt32(at + cell, true));
+      this.#seal(row, slot, this.#frames.bytes.slice(at + frame.payloadAt, at + frame.payloadAt + length), pathRow);
       this.#frames.advance();
       this.#frames.release();
       moved += 1;
@@ -303,12 +334,27 @@ export class Host {
     return moved;
   }
 
-  receive(datagram: Datagram): void {
-    if (wireguardType(datagram.bytes, 0) === messageType.data) this.#open(datagram);
-    else this.#offer(this.#handshakes, recordType.handshakeIn, datagram, 0, datagram.bytes);
+  #pumpOut(row: number, out: RingConsumer): number {
+    let moved = 0;
+    for (let at = out.peek(); at >= 0; at = out.peek()) {
+      const length = out.view.getInt32(at + outgoing.lengthAt, true);
+      const to = out.bytes.slice(at + outgoing.sockaddrAt, at + outgoing.sockaddrAt + sockaddrMaxBytes);
+      const bytes = out.bytes.slice(at + outgoing.payloadAt, at + outgoing.payloadAt + length);
+      this.#lab.send({ from: this.addresses[row] ?? '', to: textAddress(to), bytes });
+      out.advance();
+      out.release();
+      moved += 1;
+    }
+    return moved;
   }
 
-  #seal(row: number, slot: number, bytes: Uint8Array): boolean {
+  receive(datagram: Datagram): void {
+    if (wireguardType(datagram.bytes, 0) === messageType.data) this.#open(datagram);
+    else this.#offer(this.#handshakes[this.linkAt(datagram.to)], recordType.handshakeIn, datagram, 0, datagram.bytes);
+  }
+
+  /** `pathRow`: the path to leave by, -1 = the home path. */
+  #seal(row: number, slot: number, bytes: Uint8Array, pathRow = -1): boolean {
     const { sessions } = this;
     if (sessions.int(slot, session.stateAt) !== slotState.ready) return false;
     if (this.#lab.nowUs >= sessions.number(slot, session.expiryAt)) {
@@ -324,10 +370,10 @@ export class Host {
     const packet = new Uint8Array(dataHeaderBytes + bytes.length + 16);
     dataHeaderEmit(packet, 0, { receiver, counter });
     addon.aeadSeal(kind, key, nonceOf(counter), nothing, bytes, packet.subarray(dataHeaderBytes));
-    const pathRow = this.peers.int(row, peerLayout.pathAt);
-    const to = textAddress(this.paths.slice(pathRow, pathLayout.sockaddrAt, sockaddrMaxBytes));
+    const by = pathRow >= 0 ? pathRow : this.peers.int(row, peerLayout.pathAt);
+    const to = textAddress(this.paths.slice(by, pathLayout.sockaddrAt, sockaddrMaxBytes));
     this.peers.setNumber(row, peerLayout.lastSentAt, this.#lab.nowUs);
-    this.#lab.send({ from: this.address, to, bytes: packet });
+    this.#lab.send({ from: this.addresses[this.paths.int(by, pathLayout.linkAt)] ?? '', to, bytes: packet });
     return true;
   }
 
@@ -348,16 +394,28 @@ export class Host {
       if (sessions.number(slot, session.firstReceivedAt) === 0)
         sessions.setNumber(slot, session.firstReceivedAt, nowUs);
       peers.setNumber(row, peerLayout.lastReceivedAt, nowUs);
-      this.#deliver(plain, row, slot);
-      const pathRow = peers.int(row, peerLayout.pathAt);
-      const known = textAddress(this.paths.slice(pathRow, pathLayout.sockaddrAt, sockaddrMaxBytes));
-      if (known !== datagram.from) this.#offer(this.#events, recordType.roamed, datagram, slot, nothing);
+      const pathRow = this.#pathOf(row, datagram);
+      if (pathRow >= 0) this.paths.setNumber(pathRow, pathLayout.lastReceivedAt, nowUs);
+      this.#deliver(plain, row, slot, pathRow);
+      const hasPaths = (sessions.int(slot, session.capabilitiesAt) & capability.paths) !== 0;
+      const isElsewhere = pathRow < 0 || (!hasPaths && pathRow !== peers.int(row, peerLayout.pathAt));
+      if (isElsewhere) this.#offer(this.#events, recordType.roamed, datagram, slot, nothing);
       return;
     }
     this.unopened += 1;
   }
 
-  #deliver(plain: Uint8Array, row: number, slot: number): void {
+  /** Row of the path a datagram came by, -1 = none; as the opener finds it. */
+  #pathOf(row: number, datagram: Datagram): number {
+    const rows = Array.from({ length: pathLayout.rowsPerPeer }, (_, index) => row * pathLayout.rowsPerPeer + index);
+    const isIt = (one: number): boolean =>
+      this.paths.int(one, pathLayout.stateAt) !== pathState.free &&
+      this.paths.int(one, pathLayout.linkAt) === this.linkAt(datagram.to) &&
+      textAddress(this.paths.slice(one, pathLayout.sockaddrAt, sockaddrMaxBytes)) === datagram.from;
+    return rows.find(isIt) ?? -1;
+  }
+
+  #deliver(plain: Uint8Array, row: number, slot: number, pathRow: number): void {
     if (plain.length === 0) return;
     if ((plain[0] ?? 0) >> 4 === 0) {
       const record = new Uint8Array(frame.payloadAt + plain.length);
@@ -365,6 +423,7 @@ export class Host {
       view.setInt32(frame.peerAt, row, true);
       view.setInt32(frame.slotAt, slot, true);
       view.setInt32(frame.lengthAt, plain.length, true);
+      view.setInt32(frame.pathAt, pathRow, true);
       record.set(plain, frame.payloadAt);
       this.#events.offer(record, recordType.frameIn);
       return;
@@ -373,15 +432,16 @@ export class Host {
     this.inbox.push(plain.subarray(1));
   }
 
-  #offer(ring: RingProducer, type: number, datagram: Datagram, slot: number, payload: Uint8Array): void {
+  #offer(ring: RingProducer | undefined, type: number, datagram: Datagram, slot: number, payload: Uint8Array): void {
     const record = new Uint8Array(received.payloadAt + payload.length);
     const view = new DataView(record.buffer);
     record.set(rawAddress(datagram.from), received.sockaddrAt);
+    view.setInt32(received.linkAt, this.linkAt(datagram.to), true);
     view.setInt32(received.lengthAt, payload.length, true);
     view.setInt32(received.segmentBytesAt, payload.length, true);
     view.setInt32(received.slotAt, slot, true);
     record.set(payload, received.payloadAt);
-    ring.offer(record, type);
+    ring?.offer(record, type);
   }
 }
 

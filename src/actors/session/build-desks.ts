@@ -7,8 +7,10 @@ import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf, producer, Throughput } from '../kit/ports.ts';
 import { HandshakeDesk } from './handshake-desk.ts';
 import { HelloDesk } from './hello-desk.ts';
+import { LinkBook } from './link-book.ts';
 import { Outbox } from './outbox.ts';
 import { PathBook } from './path-book.ts';
+import { PathDesk } from './path-desk.ts';
 import { PeerBook } from './peer-book.ts';
 import { SessionWatch } from './session-watch.ts';
 import type { SessionManagerSettings } from './settings.ts';
@@ -32,7 +34,8 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const sessions = new SessionTable(memoryOf(spec, 'sessions'));
   const rows = peerTable(memoryOf(spec, 'peers'));
   const links = linkTable(memoryOf(spec, 'links'));
-  const paths = new PathBook(pathTable(memoryOf(spec, 'paths')), links.rows);
+  const paths = new PathBook(pathTable(memoryOf(spec, 'paths')));
+  const linkBook = new LinkBook(settings.links, links);
   const isPlaintext = settings.plaintext === true;
   const slots = new SlotBook(sessions, isPlaintext ? cipher.plaintext : cipher.chacha20poly1305);
   const onError = (message: string): void => context.emit({ kind: 'state-file', message });
@@ -40,12 +43,26 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const out = new Map(settings.links.map((link) => [link.row, producer(context, `out.${link.name}`)]));
   const outbox = new Outbox(out, producer(context, 'frames'));
   const local = new LocalIdentity(addon, privateKey);
-  const peers = new PeerBook({ primitives: addon, local, peers: rows, paths, files, links: settings.links });
+  const nowUs = (): number => addon.nowUs();
+  const peers = new PeerBook({ primitives: addon, local, peers: rows, paths, files, links: linkBook, nowUs });
   const hello = new HelloDesk(sessions, outbox, addon.hasAesHardware());
   const pool = new X25519Pool(context, privateKey);
-  paths.repair();
+  const linkRows = settings.links.map((link) => link.row);
+  paths.repair(linkRows, addon.nowUs());
   for (const peer of settings.peers) peers.add(peer);
-  const watch = new SessionWatch({ context, sessions, peerTable: rows, peers, slots, outbox, files, hello, count });
+  const desk = new PathDesk({
+    context,
+    sessions,
+    peerTable: rows,
+    peers,
+    paths,
+    links: linkBook,
+    outbox,
+    mtu: settings.mtu,
+    failbackUs: settings.failbackMs * 1000,
+  });
+  const shared = { context, sessions, peerTable: rows, peers, slots, outbox, files, hello, count };
+  const watch = new SessionWatch({ ...shared, links: linkBook, paths: desk });
   const handshakes = new HandshakeDesk({
     primitives: addon,
     local,

@@ -69,6 +69,7 @@ export class HelloDesk {
     // The index first: the sealer reads it once it sees the cipher.
     this.#sessions.setInt(slot, session.remoteIndexAesAt, takesAes ? aesIndex | 0 : 0);
     this.#sessions.setInt(slot, session.capabilitiesAt, said);
+    peer.hasPaths = (said & capability.paths) !== 0;
     if (takesAes) this.#sessions.setInt(slot, session.sendCipherAt, cipher.aes256gcm);
     const state = this.#stateOf(slot);
     if (!helloHasHeard(bytes, 0) && state.replies < mostReplies && this.#say(peer, slot, true)) state.replies += 1;
@@ -85,7 +86,7 @@ export class HelloDesk {
 
   #say(peer: Peer, slot: number, hasHeard: boolean): boolean {
     const aesIndex = this.#sessions.int(slot, session.localIndexAesAt) >>> 0;
-    const capabilities = capability.controlFrames | (aesIndex === 0 ? 0 : capability.aes256gcm);
+    const capabilities = capability.controlFrames | capability.paths | (aesIndex === 0 ? 0 : capability.aes256gcm);
     const bytes = new Uint8Array(helloBytes);
     helloEmit(bytes, 0, { hasHeard, capabilities, aesIndex });
     return this.#outbox.sendFrame(peer.row, slot, bytes);

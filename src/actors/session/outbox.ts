@@ -1,5 +1,5 @@
 /** What the session-manager sends: datagrams by the links, inner frames by the sealer. A full ring drops: timers try again. */
-import { frame, outgoing, recordType, trafficClass } from '../../rings/layout.ts';
+import { frame, framePath, outgoing, recordType, trafficClass } from '../../rings/layout.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
 import { sockaddrLength } from '../../wire/sockaddr.ts';
 import type { Route } from './path-book.ts';
@@ -34,8 +34,8 @@ export class Outbox {
     return true;
   }
 
-  /** An inner packet to seal under `slot`. */
-  sendFrame(peerRow: number, slot: number, bytes: Uint8Array): boolean {
+  /** An inner packet to seal under `slot`; by the path in `pathRow`, or the one the sealer likes best. */
+  sendFrame(peerRow: number, slot: number, bytes: Uint8Array, pathRow: number = framePath.any): boolean {
     const ring = this.#frames;
     const length = frame.payloadAt + bytes.length;
     const at = ring.claim(length);
@@ -45,6 +45,7 @@ export class Outbox {
     ring.view.setInt32(at + frame.slotAt, slot, true);
     ring.view.setInt32(at + frame.lengthAt, bytes.length, true);
     ring.view.setInt32(at + frame.classAt, trafficClass.control, true);
+    ring.view.setInt32(at + frame.pathAt, pathRow, true);
     ring.bytes.set(bytes, at + frame.payloadAt);
     ring.commit(length, recordType.frameOut);
     ring.publish();

@@ -1,9 +1,11 @@
-/** The one writer of the path table: one row for each peer and link, which says where that peer is reached by that link. */
+/** The one writer of the path table: `rowsPerPeer` rows a peer, each somewhere that peer may be reached. What to do with them is `PathDesk`'s. */
 import { path, pathState, transport } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sockaddrEquals, sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
 
 const localBytes = 16;
+/** What sealer, links and opener had under way for a row that was set free has ended by then. */
+const restUs = 10_000_000;
 
 /** Somewhere a datagram came from, or goes to. */
 export interface Route {
@@ -19,40 +21,88 @@ export interface Route {
 
 export class PathBook {
   readonly #paths: RowTable;
-  readonly #links: number;
 
-  /** `links`: rows of the link table; with them the path table's rows are counted. */
-  constructor(paths: RowTable, links: number) {
+  constructor(paths: RowTable) {
     this.#paths = paths;
-    this.#links = links;
   }
 
-  rowOf(peerRow: number, link: number): number {
-    return peerRow * this.#links + link;
+  get table(): RowTable {
+    return this.#paths;
   }
 
-  /** Says that the peer is at `route`; returns the row. Readers see all of it or nothing (seqlock of `layout.ts`). */
-  set(peerRow: number, route: Route): number {
-    const row = this.rowOf(peerRow, route.link);
-    if (this.#isSame(row, route)) return row;
-    const paths = this.#paths;
-    paths.addInt(row, path.sequenceAt, 1);
-    paths.setInt(row, path.stateAt, pathState.up);
-    paths.setInt(row, path.peerAt, peerRow);
-    paths.setInt(row, path.linkAt, route.link);
-    paths.setInt(row, path.transportAt, transport.udp);
-    paths.setInt(row, path.sockaddrBytesAt, sockaddrLength(route.sockaddr, 0));
-    paths.slice(row, path.sockaddrAt, sockaddrMaxBytes).set(route.sockaddr);
-    paths.setInt(row, path.interfaceAt, route.interfaceIndex);
-    paths.slice(row, path.localAt, localBytes).set(route.local);
-    paths.addInt(row, path.sequenceAt, 1);
+  /** Rows of a peer that are in use. */
+  rowsOf(peerRow: number): number[] {
+    return this.#allRowsOf(peerRow).filter((row) => this.state(row) !== pathState.free);
+  }
+
+  /** Row of the path to `sockaddr` by `link`, -1 = none. */
+  find(peerRow: number, link: number, sockaddr: Uint8Array): number {
+    const isThere = (row: number): boolean =>
+      this.#paths.int(row, path.linkAt) === link &&
+      sockaddrEquals(this.#paths.slice(row, path.sockaddrAt, sockaddrMaxBytes), 0, sockaddr, 0);
+    return this.rowsOf(peerRow).find(isThere) ?? -1;
+  }
+
+  /** Gives a free row to a new path, unproven; -1 when the peer has as many as it may have. */
+  claim(peerRow: number, route: Route, nowUs: number): number {
+    const free = this.#allRowsOf(peerRow).filter((row) => this.state(row) === pathState.free);
+    const freedUs = (row: number): number => this.#paths.number(row, path.bornUsAt);
+    const isRested = (row: number): boolean => freedUs(row) === 0 || nowUs - freedUs(row) >= restUs;
+    const row = free.find(isRested) ?? free.sort((a, b) => freedUs(a) - freedUs(b))[0];
+    if (row === undefined) return -1;
+    this.#write(row, () => {
+      // Statistics of whoever had the row before; the sequence goes on, for readers.
+      this.#paths.slice(row, path.stateAt, path.rowBytes - path.stateAt).fill(0);
+      this.#paths.setInt(row, path.stateAt, pathState.unproven);
+      this.#paths.setInt(row, path.peerAt, peerRow);
+      this.#paths.setInt(row, path.transportAt, transport.udp);
+      this.#paths.setNumber(row, path.bornUsAt, nowUs);
+      this.#place(row, route);
+    });
     return row;
+  }
+
+  /** The path leads elsewhere from now on: a stock peer roamed, or our own address in it is another. */
+  move(row: number, route: Route): void {
+    if (!this.#isSame(row, route)) this.#write(row, () => this.#place(row, route));
+  }
+
+  state(row: number): number {
+    return this.#paths.int(row, path.stateAt);
+  }
+
+  setState(row: number, state: number): void {
+    if (this.state(row) === state) return;
+    this.#paths.setInt(row, path.stateAt, state);
+    this.#paths.bumpVersion();
+  }
+
+  link(row: number): number {
+    return this.#paths.int(row, path.linkAt);
+  }
+
+  /** CLOCK_BOOTTIME microseconds of the last authenticated packet by it; 0 = never. */
+  lastReceivedUs(row: number): number {
+    return this.#paths.number(row, path.lastReceivedAt);
+  }
+
+  bornUs(row: number): number {
+    return this.#paths.number(row, path.bornUsAt);
+  }
+
+  setProven(row: number, nowUs: number): void {
+    this.#paths.setNumber(row, path.provenUsAt, nowUs);
+  }
+
+  /** 0 = never. */
+  provenUs(row: number): number {
+    return this.#paths.number(row, path.provenUsAt);
   }
 
   /** Where a path leads; undefined for a row that is not in use. */
   get(row: number): Route | undefined {
     const paths = this.#paths;
-    if (row < 0 || paths.int(row, path.stateAt) === pathState.free) return undefined;
+    if (row < 0 || this.state(row) === pathState.free) return undefined;
     return {
       link: paths.int(row, path.linkAt),
       sockaddr: Uint8Array.from(paths.slice(row, path.sockaddrAt, sockaddrMaxBytes)),
@@ -61,56 +111,75 @@ export class PathBook {
     };
   }
 
-  /** Lets the kernel choose our own address again: the old one may be what keeps a handshake from arriving. */
+  /** Lets the kernel choose our own address again: the old one may be what keeps packets from arriving. */
   forgetLocal(row: number): void {
     const route = this.get(row);
-    if (route === undefined) return;
-    const peerRow = this.#paths.int(row, path.peerAt);
-    this.set(peerRow, { ...route, local: new Uint8Array(localBytes), interfaceIndex: 0 });
+    if (route !== undefined) this.move(row, { ...route, local: new Uint8Array(localBytes), interfaceIndex: 0 });
   }
 
-  /** The same on all paths of a peer that are bound to `address` (4 or 16 bytes), or to any; true if one was. */
-  leaveLocal(peerRow: number, address: Uint8Array | undefined): boolean {
-    let hasLeft = false;
-    for (let link = 0; link < this.#links; link += 1) {
-      const row = this.rowOf(peerRow, link);
-      const local = this.get(row)?.local;
-      if (local === undefined || !local.some((byte) => byte !== 0)) continue;
-      if (address !== undefined && !local.every((byte, index) => byte === (address[index] ?? 0))) continue;
-      this.forgetLocal(row);
-      hasLeft = true;
-    }
-    return hasLeft;
+  /** The same on all paths of a peer that are bound to `address` (4 or 16 bytes), or to any; the rows of those that were. */
+  leaveLocal(peerRow: number, address: Uint8Array | undefined): number[] {
+    const left = this.rowsOf(peerRow).filter((row) => {
+      const local = this.#paths.slice(row, path.localAt, localBytes);
+      if (!local.some((byte) => byte !== 0)) return false;
+      return address === undefined || local.every((byte, index) => byte === (address[index] ?? 0));
+    });
+    for (const row of left) this.forgetLocal(row);
+    return left;
   }
 
-  /** Mends what a predecessor left half written. */
-  repair(): void {
-    for (let row = 0; row < this.#paths.rows; row += 1) {
-      if ((this.#paths.int(row, path.sequenceAt) & 1) === 0) continue;
+  free(row: number, nowUs: number): void {
+    this.#write(row, () => {
       this.#paths.setInt(row, path.stateAt, pathState.free);
       this.#paths.slice(row, path.sockaddrAt, sockaddrMaxBytes).fill(0);
-      this.#paths.addInt(row, path.sequenceAt, 1);
-    }
+      this.#paths.setNumber(row, path.bornUsAt, nowUs);
+    });
   }
 
   /** Frees all paths of a peer that is gone. */
-  clear(peerRow: number): void {
-    for (let link = 0; link < this.#links; link += 1) {
-      const row = this.rowOf(peerRow, link);
-      if (this.#paths.int(row, path.stateAt) === pathState.free) continue;
-      this.#paths.addInt(row, path.sequenceAt, 1);
-      this.#paths.setInt(row, path.stateAt, pathState.free);
-      this.#paths.slice(row, path.sockaddrAt, sockaddrMaxBytes).fill(0);
-      this.#paths.addInt(row, path.sequenceAt, 1);
+  clear(peerRow: number, nowUs: number): void {
+    for (const row of this.rowsOf(peerRow)) this.free(row, nowUs);
+  }
+
+  /** Mends what a predecessor left half written, and forgets what led over links that are no more. */
+  repair(linkRows: readonly number[], nowUs: number): void {
+    for (let row = 0; row < this.#paths.rows; row += 1) {
+      const isTorn = (this.#paths.int(row, path.sequenceAt) & 1) !== 0;
+      if (isTorn) this.#paths.addInt(row, path.sequenceAt, 1);
+      const isStray = this.state(row) !== pathState.free && !linkRows.includes(this.link(row));
+      if (isTorn || isStray) this.free(row, nowUs);
     }
   }
 
-  #isSame(row: number, route: Route): boolean {
+  #allRowsOf(peerRow: number): number[] {
+    return Array.from({ length: path.rowsPerPeer }, (_, index) => peerRow * path.rowsPerPeer + index);
+  }
+
+  /** Readers see all of what `change` does or nothing (seqlock of `layout.ts`). */
+  #write(row: number, change: () => void): void {
+    this.#paths.addInt(row, path.sequenceAt, 1);
+    change();
+    this.#paths.addInt(row, path.sequenceAt, 1);
+    this.#paths.bumpVersion();
+  }
+
+  #place(row: number, route: Route): void {
     const paths = this.#paths;
-    if (paths.int(row, path.stateAt) !== pathState.up || paths.int(row, path.linkAt) !== route.link) return false;
-    if (paths.int(row, path.interfaceAt) !== route.interfaceIndex) return false;
-    const local = paths.slice(row, path.localAt, localBytes);
-    if (!local.every((byte, index) => byte === route.local[index])) return false;
-    return sockaddrEquals(paths.slice(row, path.sockaddrAt, sockaddrMaxBytes), 0, route.sockaddr, 0);
+    paths.setInt(row, path.linkAt, route.link);
+    paths.setInt(row, path.sockaddrBytesAt, sockaddrLength(route.sockaddr, 0));
+    paths.slice(row, path.sockaddrAt, sockaddrMaxBytes).set(route.sockaddr);
+    paths.setInt(row, path.interfaceAt, route.interfaceIndex);
+    paths.slice(row, path.localAt, localBytes).set(route.local);
+  }
+
+  #isSame(row: number, route: Route): boolean {
+    const known = this.get(row);
+    return (
+      known !== undefined &&
+      known.link === route.link &&
+      known.interfaceIndex === route.interfaceIndex &&
+      known.local.every((byte, index) => byte === route.local[index]) &&
+      sockaddrEquals(known.sockaddr, 0, route.sockaddr, 0)
+    );
   }
 }

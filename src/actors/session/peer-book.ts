@@ -1,7 +1,6 @@
 /** The peers of this daemon: who they are, their rows, where they are reached. The one writer of the peer table's first columns. */
 
 import { HawserError } from '../../base/errors.ts';
-import { parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { parseKey, readKeyFile } from '../../config/keys.ts';
 import type { Primitives } from '../../crypto/primitives.ts';
@@ -9,12 +8,14 @@ import { tai64nBytes } from '../../crypto/tai64n.ts';
 import { CookieJar } from '../../protocols/session/cookies.ts';
 import { type Initiation, type LocalIdentity, RemoteIdentity } from '../../protocols/session/handshake.ts';
 import { PeerSession } from '../../protocols/session/peer-session.ts';
-import { peer as layout } from '../../rings/layout.ts';
+import { peer as layout, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { sockaddrAddress, sockaddrEmit, sockaddrMaxBytes, sockaddrPort } from '../../wire/sockaddr.ts';
+import { sockaddrEquals, sockaddrPort } from '../../wire/sockaddr.ts';
+import type { LinkBook } from './link-book.ts';
 import type { PathBook, Route } from './path-book.ts';
-import type { LinkSettings, PeerSettings } from './settings.ts';
-import type { StateFiles } from './state-files.ts';
+import { hostOf, routeTo, sockaddrsOf } from './routes.ts';
+import type { PeerSettings } from './settings.ts';
+import type { KnownPlace, StateFiles } from './state-files.ts';
 
 /** Copies of one initiation that go out at once, to different endpoints and by different links. */
 const mostCandidates = 8;
@@ -34,6 +35,8 @@ export interface Peer {
   sockaddrs: readonly Uint8Array[];
   /** It said HELLO in some session. */
   isHawser: boolean;
+  /** It said in its last HELLO that it may be reached by many paths. */
+  hasPaths: boolean;
 }
 
 export interface PeerBookParts {
@@ -42,18 +45,19 @@ export interface PeerBookParts {
   readonly peers: RowTable;
   readonly paths: PathBook;
   readonly files: StateFiles;
-  readonly links: readonly LinkSettings[];
+  readonly links: LinkBook;
+  readonly nowUs: () => number;
 }
 
 export class PeerBook {
   readonly #parts: PeerBookParts;
-  readonly #links: readonly LinkSettings[];
   readonly #byKey = new Map<string, Peer>();
   readonly #byRow = new Map<number, Peer>();
+  /** Places that an earlier process wrote down; good for the first handshakes. */
+  readonly #recalled = new Map<number, readonly Route[]>();
 
   constructor(parts: PeerBookParts) {
     this.#parts = parts;
-    this.#links = [...parts.links].sort((a, b) => a.priority - b.priority);
     // Zeros would be key slot 0 and path 0 to the sealer.
     for (let row = 0; row < parts.peers.rows; row += 1) {
       if (parts.peers.int(row, layout.inUseAt) === 0) this.#reset(row);
@@ -92,6 +96,7 @@ export class PeerBook {
       answeredIndex: 0,
       sockaddrs: sockaddrsOf(settings.endpoints),
       isHawser: false,
+      hasPaths: false,
     };
     this.#byKey.set(settings.publicKey, peer);
     this.#byRow.set(peer.row, peer);
@@ -103,6 +108,7 @@ export class PeerBook {
   remove(peer: Peer): void {
     this.#byKey.delete(peer.settings.publicKey);
     this.#byRow.delete(peer.row);
+    this.#recalled.delete(peer.row);
     this.#parts.files.forget(peer.settings.publicKey);
     this.clearRow(peer.row);
   }
@@ -110,7 +116,7 @@ export class PeerBook {
   /** Frees a row and its paths. */
   clearRow(row: number): void {
     this.#reset(row);
-    this.#parts.paths.clear(row);
+    this.#parts.paths.clear(row, this.#parts.nowUs());
   }
 
   /** True when the addresses are others than before. */
@@ -122,40 +128,45 @@ export class PeerBook {
     return !peer.sockaddrs.every(isKnown);
   }
 
+  /** Row of the path that handshakes leave by, -1 = none. */
+  homeOf(peer: Peer): number {
+    return this.#parts.peers.int(peer.row, layout.pathAt);
+  }
+
+  setHome(peer: Peer, row: number): void {
+    if (this.homeOf(peer) !== row) this.#parts.peers.setInt(peer.row, layout.pathAt, row);
+  }
+
   pathOf(peer: Peer): Route | undefined {
-    return this.#parts.paths.get(this.#parts.peers.int(peer.row, layout.pathAt));
+    return this.#parts.paths.get(this.homeOf(peer));
   }
 
-  /** An authentic packet of the peer came by `route`: what we send goes there from now on. True when that is news. */
-  moveTo(peer: Peer, route: Route): boolean {
-    const { peers, paths } = this.#parts;
-    const before = this.pathOf(peer);
-    const row = paths.set(peer.row, route);
-    peers.setInt(peer.row, layout.pathAt, row);
-    const isSame = before?.link === route.link && sameBytes(before.sockaddr, route.sockaddr);
-    if (!isSame) this.remember(peer);
-    return !isSame;
+  /** Whether an address is among the configured and resolved ones. */
+  isConfigured(peer: Peer, sockaddr: Uint8Array): boolean {
+    return peer.sockaddrs.some((one) => sockaddrEquals(one, 0, sockaddr, 0));
   }
 
-  /** Everywhere a handshake may reach the peer: where it was last, then what the configuration says by every link. */
+  configuredRoutes(peer: Peer, link: number): Route[] {
+    return peer.sockaddrs.map((sockaddr) => routeTo(link, sockaddr));
+  }
+
+  /** Everywhere a handshake may reach the peer: where it was last, other proven paths, then what the configuration says by every link. */
   candidates(peer: Peer): Route[] {
-    const known = this.pathOf(peer);
-    const configured = this.#links.flatMap((link) => peer.sockaddrs.map((sockaddr) => routeTo(link.row, sockaddr)));
-    const routes = known === undefined ? configured : [known, ...configured];
+    const { paths, links } = this.#parts;
+    const rows = paths.rowsOf(peer.row).filter((row) => paths.provenUs(row) > 0 || paths.state(row) === pathState.up);
+    const proven = rows.flatMap((row) => paths.get(row) ?? []);
+    const configured = links.all.flatMap((link) => this.configuredRoutes(peer, link.row));
+    const routes = [this.pathOf(peer) ?? [], proven, this.#recalled.get(peer.row) ?? [], configured].flat();
     const isFirst = (route: Route, index: number): boolean =>
-      routes.findIndex((one) => one.link === route.link && sameBytes(one.sockaddr, route.sockaddr)) === index;
-    return routes.filter(isFirst).slice(0, mostCandidates);
+      routes.findIndex((one) => one.link === route.link && sockaddrEquals(one.sockaddr, 0, route.sockaddr, 0)) ===
+      index;
+    const canLeave = (route: Route): boolean => links.refusal(route.link, route.sockaddr) === undefined;
+    return routes.filter((route, index) => isFirst(route, index) && canLeave(route)).slice(0, mostCandidates);
   }
 
   /** A handshake that goes unanswered: our own address in it may be gone. */
   forgetLocal(peer: Peer): void {
-    this.#parts.paths.forgetLocal(this.#parts.peers.int(peer.row, layout.pathAt));
-  }
-
-  /** Lets the kernel choose our own address on the peer's paths that are bound to `address`, or to any; true if one was. */
-  leaveLocal(peer: Peer, address: string | undefined): boolean {
-    const gone = address === undefined ? undefined : Buffer.from(parseCidr(address)?.addressHex ?? '', 'hex');
-    return this.#parts.paths.leaveLocal(peer.row, gone);
+    this.#parts.paths.forgetLocal(this.homeOf(peer));
   }
 
   /** 0 = never. */
@@ -167,17 +178,27 @@ export class PeerBook {
     this.#parts.peers.setInt(peer.row, layout.sendSlotAt, slot);
   }
 
-  /** Writes down for a later process where the peer is. */
+  /** Writes down for a later process where the peer is: the home path, and the others that it has proven. */
   remember(peer: Peer): void {
-    const route = this.pathOf(peer);
-    const link = this.#links.find((one) => one.row === route?.link);
-    if (route === undefined || link === undefined) return;
-    this.#parts.files.setEndpoint(peer.settings.publicKey, {
-      link: link.name,
-      host: hostOf(route.sockaddr),
-      port: sockaddrPort(route.sockaddr, 0),
+    const { paths, files } = this.#parts;
+    const home = this.homeOf(peer);
+    const [first] = this.#placesOf([home]);
+    if (first === undefined) return;
+    const others = paths.rowsOf(peer.row).filter((row) => row !== home && paths.provenUs(row) > 0);
+    files.setEndpoint(peer.settings.publicKey, {
+      ...first,
       isHawser: peer.isHawser,
       timestamp: Buffer.from(this.timestampOf(peer)).toString('hex'),
+      others: this.#placesOf(others),
+    });
+  }
+
+  #placesOf(rows: readonly number[]): KnownPlace[] {
+    return rows.flatMap((row) => {
+      const route = this.#parts.paths.get(row);
+      const link = this.#parts.links.all.find((one) => one.row === route?.link);
+      if (route === undefined || link === undefined) return [];
+      return [{ link: link.name, host: hostOf(route.sockaddr), port: sockaddrPort(route.sockaddr, 0) }];
     });
   }
 
@@ -191,15 +212,23 @@ export class PeerBook {
     const known = this.#parts.files.endpointOf(peer.settings.publicKey);
     if (known !== undefined) {
       peer.isHawser = known.isHawser;
+      peer.hasPaths = known.isHawser;
       const timestamp = Buffer.from(known.timestamp, 'hex');
       const isFresh = this.timestampOf(peer).every((byte) => byte === 0);
       if (isFresh && timestamp.length === tai64nBytes) this.timestampOf(peer).set(timestamp);
     }
+    const places = known === undefined ? [] : [known, ...(known.others ?? [])];
+    const routes = places.flatMap((place) => this.#routeOf(place));
+    this.#recalled.set(peer.row, routes);
     if (this.pathOf(peer) !== undefined) return;
-    const link = this.#links.find((one) => one.name === known?.link);
-    const [sockaddr] = known === undefined ? [] : sockaddrsOf([known]);
-    if (link !== undefined && sockaddr !== undefined) this.#aim(peer, routeTo(link.row, sockaddr));
+    const [first] = routes;
+    if (first !== undefined) this.#aim(peer, first);
     else this.#aimAtFirst(peer);
+  }
+
+  #routeOf(place: KnownPlace): Route[] {
+    const link = this.#parts.links.find(place.link);
+    return link === undefined ? [] : sockaddrsOf([place]).map((sockaddr) => routeTo(link.row, sockaddr));
   }
 
   #aimAtFirst(peer: Peer): void {
@@ -208,7 +237,9 @@ export class PeerBook {
   }
 
   #aim(peer: Peer, route: Route): void {
-    this.#parts.peers.setInt(peer.row, layout.pathAt, this.#parts.paths.set(peer.row, route));
+    const { paths, nowUs } = this.#parts;
+    const known = paths.find(peer.row, route.link, route.sockaddr);
+    this.setHome(peer, known >= 0 ? known : paths.claim(peer.row, route, nowUs()));
   }
 
   #reset(row: number): void {
@@ -219,29 +250,6 @@ export class PeerBook {
     peers.setNumber(row, layout.lastHandshakeAt, 0);
     peers.slice(row, layout.timestampAt, tai64nBytes).fill(0);
   }
-}
-
-function routeTo(link: number, sockaddr: Uint8Array): Route {
-  return { link, sockaddr, local: new Uint8Array(16), interfaceIndex: 0 };
-}
-
-/** The addresses among the endpoints; host names are left out. */
-function sockaddrsOf(endpoints: readonly EndpointText[]): Uint8Array[] {
-  return endpoints.flatMap(({ host, port }) => {
-    const cidr = parseCidr(host);
-    if (cidr === undefined) return [];
-    const sockaddr = new Uint8Array(sockaddrMaxBytes);
-    sockaddrEmit(sockaddr, 0, { address: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), port, scopeId: 0 });
-    return [sockaddr];
-  });
-}
-
-/** Text of a raw address, as the configuration would write it. */
-export function hostOf(sockaddr: Uint8Array): string {
-  const address = Buffer.from(sockaddrAddress(sockaddr, 0));
-  if (address.length === 4) return address.join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(index * 2).toString(16));
-  return parseCidr(groups.join(':'))?.address ?? groups.join(':');
 }
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {

@@ -41,13 +41,22 @@ export function slotOf(ring: RingConsumer, at: number): number {
   return ring.view.getInt32(at + received.slotAt, true);
 }
 
+export interface OpenedFrame {
+  readonly peerRow: number;
+  readonly slot: number;
+  /** Row of the path it came by, -1 = none we know. */
+  readonly pathRow: number;
+  readonly bytes: Uint8Array;
+}
+
 /** An opened control frame. */
-export function frameOf(ring: RingConsumer, at: number): { peerRow: number; slot: number; bytes: Uint8Array } {
+export function frameOf(ring: RingConsumer, at: number): OpenedFrame {
   const room = ring.length - frame.payloadAt;
   const length = Math.max(0, Math.min(room, ring.view.getInt32(at + frame.lengthAt, true)));
   return {
     peerRow: ring.view.getInt32(at + frame.peerAt, true),
     slot: ring.view.getInt32(at + frame.slotAt, true),
+    pathRow: ring.view.getInt32(at + frame.pathAt, true),
     bytes: ring.bytes.slice(at + frame.payloadAt, at + frame.payloadAt + length),
   };
 }

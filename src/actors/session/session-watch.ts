@@ -2,20 +2,25 @@
  * Follows every peer's session: reads what the data path left in shared memory, lets the timers judge it, and does what they
  * ask for. Also takes over what a session-manager that died left in the tables.
  */
+import { parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { type PeerActivity, sessionTimes } from '../../protocols/session/peer-session.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import { peer as peerLayout, session, slotState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { sockaddrPort } from '../../wire/sockaddr.ts';
+import { capability, challengeCheckLength } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { HandshakeDesk } from './handshake-desk.ts';
 import type { HelloDesk } from './hello-desk.ts';
+import type { LinkBook } from './link-book.ts';
 import type { Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
-import { hostOf, type Peer, type PeerBook } from './peer-book.ts';
-import type { PeerSettings } from './settings.ts';
+import type { PathDesk } from './path-desk.ts';
+import type { Peer, PeerBook } from './peer-book.ts';
+import type { OpenedFrame } from './records.ts';
+import { textOf } from './routes.ts';
+import type { LinkStateCommand, PeerSettings } from './settings.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -39,6 +44,8 @@ export interface SessionWatchParts {
   readonly files: StateFiles;
   readonly hello: HelloDesk;
   readonly count: (counter: number) => void;
+  readonly links: LinkBook;
+  readonly paths: PathDesk;
 }
 
 export class SessionWatch {
@@ -96,9 +103,9 @@ export class SessionWatch {
 
   /** New keys: an initiator seals with them at once, a responder waits for the peer to do so. */
   handleSession(peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number): void {
-    const { hello, peers, outbox } = this.#parts;
+    const { hello, paths, outbox } = this.#parts;
     hello.handleSession(slot);
-    peers.moveTo(peer, route);
+    paths.handleSession(peer, route, nowUs);
     if (isInitiator) {
       this.#establish(peer, slot, nowUs);
       // Tells the responder that its response arrived.
@@ -106,29 +113,38 @@ export class SessionWatch {
     }
   }
 
-  /** An authentic packet came from elsewhere than its path says; true when the peer was moved. */
-  handleRoamed(slot: number, route: Route): boolean {
-    const { sessions, peers, context } = this.#parts;
+  /** An authentic packet came from elsewhere than we knew; true when that is news. */
+  handleRoamed(slot: number, route: Route, nowUs: number): boolean {
+    const { sessions, peers, paths, context } = this.#parts;
     if (slot < 0 || slot >= sessions.rows || sessions.int(slot, session.stateAt) !== slotState.ready) return false;
     const peer = peers.get(sessions.int(slot, session.peerAt));
-    if (peer === undefined || !peers.moveTo(peer, route)) return false;
+    if (peer === undefined || !paths.handleRoamed(peer, route, nowUs)) return false;
     context.emit({ kind: 'roamed', peer: peer.settings.name, endpoint: textOf(route) });
     return true;
   }
 
-  handleFrame(peerRow: number, slot: number, bytes: Uint8Array): void {
-    const { sessions, peers, hello } = this.#parts;
+  handleFrame({ peerRow, slot, pathRow, bytes }: OpenedFrame, nowUs: number): void {
+    const { sessions, peers, hello, paths } = this.#parts;
     const peer = peers.get(peerRow);
     if (peer === undefined || sessions.int(slot, session.stateAt) !== slotState.ready) return;
-    if (!hello.handleFrame(peer, slot, bytes) || peer.isHawser) return;
+    if (challengeCheckLength(bytes, 0, bytes.length)) paths.handleFrame(peer, slot, pathRow, bytes, nowUs);
+    if (!hello.handleFrame(peer, slot, bytes)) return;
+    this.#polledUs = Number.NEGATIVE_INFINITY;
+    if (peer.isHawser) return;
     peer.isHawser = true;
     peers.remember(peer);
   }
 
+  /** The kernel says something about a link: paths over it are withdrawn at once, or tried. */
+  handleLinkState(command: LinkStateCommand): void {
+    if (this.#parts.links.handleState(command)) this.#polledUs = Number.NEGATIVE_INFINITY;
+  }
+
   setEndpoints(keyOrName: string, endpoints: readonly EndpointText[]): void {
-    const peer = this.#parts.peers.find(keyOrName);
-    if (peer === undefined) return;
-    if (!this.#parts.peers.setEndpoints(peer, endpoints)) return;
+    const { peers, paths } = this.#parts;
+    const peer = peers.find(keyOrName);
+    if (peer === undefined || !peers.setEndpoints(peer, endpoints)) return;
+    paths.handleChange(peer);
     const isExpected = peer.session.isAttempting || peer.settings.keepaliveMs > 0;
     if (peer.session.keys.current === undefined && isExpected) peer.session.handleWanted();
     this.#polledUs = Number.NEGATIVE_INFINITY;
@@ -146,6 +162,7 @@ export class SessionWatch {
     if (peer === undefined) return;
     this.#forgetKeys(peer);
     this.#handshakes?.forget(peer);
+    this.#parts.paths.forget(peer);
     this.#parts.peers.remove(peer);
   }
 
@@ -162,11 +179,12 @@ export class SessionWatch {
    * Our own address in a path binds its packets to that address. One that is gone would keep them from leaving; after a change
    * of the default route it may be another link's, for peers we know how to call. They hear at once where we are.
    */
-  handleNetworkChange(goneAddress: string | undefined): void {
-    const { peers, outbox } = this.#parts;
+  handleNetworkChange(goneAddress: string | undefined, nowUs: number): void {
+    const { peers, outbox, paths } = this.#parts;
+    const gone = goneAddress === undefined ? undefined : Buffer.from(parseCidr(goneAddress)?.addressHex ?? '', 'hex');
     for (const peer of peers.all()) {
       if (goneAddress === undefined && peer.sockaddrs.length === 0) continue;
-      if (!peers.leaveLocal(peer, goneAddress)) continue;
+      if (!paths.handleLocalGone(peer, gone, nowUs)) continue;
       const { current } = peer.session.keys;
       if (current === undefined) peer.session.handleWanted();
       else outbox.sendKeepalive(peer.row, current.slot);
@@ -204,10 +222,11 @@ export class SessionWatch {
       const hasData = Math.max(activity.lastDataSentUs, activity.lastDataReceivedUs) >= current.birthUs;
       if (hasData) this.#parts.hello.handleData(peer, current.slot, nowUs);
     }
+    const provingUs = this.#parts.paths.poll(peer, nowUs);
     this.#act(peer, nowUs);
     const { next } = keys;
     const isEager = next !== undefined && nowUs - next.birthUs < eagerUs;
-    return isEager ? nowUs + pollSpacingUs : peer.session.nextWakeUs();
+    return isEager ? nowUs + pollSpacingUs : Math.min(peer.session.nextWakeUs(), provingUs);
   }
 
   #act(peer: Peer, nowUs: number): void {
@@ -235,12 +254,7 @@ export class SessionWatch {
     peers.setSendSlot(peer, slot);
     peerTable.setNumber(peer.row, peerLayout.lastHandshakeAt, nowUs);
     count(counted.established);
-    const route = peers.pathOf(peer);
-    context.emit({
-      kind: 'session',
-      peer: peer.settings.name,
-      endpoint: route === undefined ? 'unknown' : textOf(route),
-    });
+    context.emit({ kind: 'session', peer: peer.settings.name, endpoint: textOf(peers.pathOf(peer)) });
   }
 
   #readActivity(peer: Peer): void {
@@ -276,7 +290,7 @@ export class SessionWatch {
   }
 
   #takeOver(peer: Peer, left: ReturnType<SlotBook['readySlots']>, nowUs: number): void {
-    const { peerTable, peers, slots } = this.#parts;
+    const { peerTable, peers, slots, sessions } = this.#parts;
     const sendSlot = peerTable.int(peer.row, peerLayout.sendSlotAt);
     const current = left.find((one) => one.slot === sendSlot);
     if (current === undefined) peers.setSendSlot(peer, -1);
@@ -284,13 +298,9 @@ export class SessionWatch {
     const birthUs = current?.birthUs ?? 0;
     const next = others.find((one) => !one.isInitiator && one.birthUs > birthUs);
     const previous = others.find((one) => one !== next && one.birthUs <= birthUs);
+    const said = left.map((one) => sessions.int(one.slot, session.capabilitiesAt));
+    if (said.some((bits) => (bits & capability.paths) !== 0)) peer.hasPaths = true;
     peer.session.restore({ previous, current, next }, peerTable.int(peer.row, peerLayout.handshakeWantedAt));
     for (const one of others) if (one !== next && one !== previous) slots.linger(one.slot, nowUs);
   }
-}
-
-function textOf(route: Route): string {
-  const host = hostOf(route.sockaddr);
-  const port = sockaddrPort(route.sockaddr, 0);
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

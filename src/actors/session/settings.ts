@@ -10,6 +10,10 @@ export interface SessionManagerSettings {
   /** The ports of a link are `handshakes.<name>` and `out.<name>`. */
   readonly links: readonly LinkSettings[];
   readonly peers: readonly PeerSettings[];
+  /** The tunnel's: what a path must let through. */
+  readonly mtu: number;
+  /** A link that came back must be stable so long before a stock peer returns to it. */
+  readonly failbackMs: number;
   /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */
   readonly plaintext?: boolean;
 }
@@ -64,7 +68,19 @@ export interface NetworkChangedCommand extends Command {
   readonly goneAddress: string | undefined;
 }
 
+/** What the kernel says of a link, whenever it changes and now and then. */
+export interface LinkStateCommand extends Command {
+  readonly kind: 'link-state';
+  readonly link: string;
+  readonly isUp: boolean;
+  /** For people. */
+  readonly reason: string;
+  /** Prefixes that can be reached by it (`0.0.0.0/0`); undefined = ask no further. */
+  readonly routes: readonly string[] | undefined;
+}
+
 export type SessionManagerCommand =
+  | LinkStateCommand
   | EndpointsCommand
   | PeerAddCommand
   | PeerRemoveCommand

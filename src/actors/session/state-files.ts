@@ -7,15 +7,21 @@ import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { nextStampUs } from '../../crypto/tai64n.ts';
 
-/** Where a peer was last heard, by name of link and address text. */
-export interface KnownEndpoint {
+/** By name of link and address text. */
+export interface KnownPlace {
   readonly link: string;
   readonly host: string;
   readonly port: number;
+}
+
+/** Where a peer was last heard. */
+export interface KnownEndpoint extends KnownPlace {
   /** It said HELLO: after a restart we may call it, whoever was the client. */
   readonly isHawser: boolean;
   /** TAI64N of its last initiation, hexadecimal. */
   readonly timestamp: string;
+  /** Other paths that it has proven; a file of an older version has none. */
+  readonly others?: readonly KnownPlace[];
 }
 
 /** A roaming peer writes its file at most this often. */
@@ -112,11 +118,17 @@ export class StateFiles {
 
 function isEndpoint(value: unknown): value is KnownEndpoint {
   const one = value as Partial<KnownEndpoint> | null;
+  const others: unknown = one?.others ?? [];
   return (
-    typeof one?.link === 'string' &&
-    typeof one.host === 'string' &&
-    Number.isInteger(one.port) &&
-    typeof one.isHawser === 'boolean' &&
-    typeof one.timestamp === 'string'
+    isPlace(value) &&
+    typeof one?.isHawser === 'boolean' &&
+    typeof one.timestamp === 'string' &&
+    Array.isArray(others) &&
+    others.every(isPlace)
   );
+}
+
+function isPlace(value: unknown): value is KnownPlace {
+  const one = value as Partial<KnownPlace> | null;
+  return typeof one?.link === 'string' && typeof one.host === 'string' && Number.isInteger(one.port);
 }

@@ -1,0 +1,145 @@
+/**
+ * Keeps a peer's home path where the peer can be reached: handshakes leave by it, and all packets to a stock WireGuard peer, whose
+ * endpoint moves with each authentic packet, so that one link emits at a time.
+ */
+import { pathState } from '../../rings/layout.ts';
+import { sockaddrEquals } from '../../wire/sockaddr.ts';
+import type { Route } from './path-book.ts';
+import type { PathDeskParts } from './path-desk.ts';
+import { isDead, type PathTrack, roundTripUs } from './path-track.ts';
+import type { Peer } from './peer-book.ts';
+import { routeTo, textOf } from './routes.ts';
+
+export class HomeKeeper {
+  readonly #parts: PathDeskParts;
+  /** Row of a stock peer → links that it was moved away from because they failed, and may return to. */
+  readonly #left = new Map<number, Set<number>>();
+
+  constructor(parts: PathDeskParts) {
+    this.#parts = parts;
+  }
+
+  /** A stock peer was heard from `route`, where it was not before: it is there now. Returns true when that is news. */
+  follow(peer: Peer, route: Route, nowUs: number): boolean {
+    const { paths, peers } = this.#parts;
+    const before = peers.pathOf(peer);
+    // What we call answers where we called from; a late packet by the link before is no reason to go back.
+    if (before !== undefined && before.link !== route.link && peer.sockaddrs.length > 0) return false;
+    const known = paths.find(peer.row, route.link, route.sockaddr);
+    const home = peers.homeOf(peer);
+    const reused =
+      before?.link === route.link ? home : paths.rowsOf(peer.row).find((row) => paths.link(row) === route.link);
+    const row = known >= 0 ? known : (reused ?? paths.claim(peer.row, route, nowUs));
+    if (row < 0) return false;
+    paths.move(row, route);
+    peers.setHome(peer, row);
+    const isSame = before?.link === route.link && sockaddrEquals(before.sockaddr, 0, route.sockaddr, 0);
+    if (!isSame) peers.remember(peer);
+    return !isSame;
+  }
+
+  /** Looks whether the home path still is the right one. */
+  keep(peer: Peer, tracks: readonly PathTrack[], nowUs: number): void {
+    const home = this.#parts.peers.homeOf(peer);
+    if (peer.hasPaths && tracks.some((track) => track.isProven)) this.#keepProven(peer, home, tracks);
+    else this.#keepFit(peer, home, tracks, nowUs);
+  }
+
+  forget(peer: Peer): void {
+    this.#left.delete(peer.row);
+  }
+
+  /** Of a peer with many paths: one that carries data, or at least is proven. */
+  #keepProven(peer: Peer, home: number, tracks: readonly PathTrack[]): void {
+    const { paths, peers, links } = this.#parts;
+    const grade = (track: PathTrack): number => {
+      if (!track.isProven || track.refusal !== undefined) return 0;
+      if (isDead(paths.table, track.row)) return 1;
+      return paths.state(track.row) === pathState.up ? 3 : 2;
+    };
+    const best = [...tracks].sort(
+      (a, b) =>
+        grade(b) - grade(a) ||
+        links.rank(a.link) - links.rank(b.link) ||
+        roundTripUs(paths.table, a) - roundTripUs(paths.table, b),
+    )[0];
+    const current = tracks.find((track) => track.row === home);
+    if (best === undefined || best.row === home) return;
+    if (current !== undefined && grade(current) >= grade(best)) return;
+    peers.setHome(peer, best.row);
+    peers.remember(peer);
+  }
+
+  /** Of a stock peer, or one we have no session with: a link that is fit, and the preferred one when it has been fit for a while. */
+  #keepFit(peer: Peer, home: number, tracks: readonly PathTrack[], nowUs: number): void {
+    const { paths, links } = this.#parts;
+    const route = paths.get(home);
+    if (route === undefined) return;
+    if (!links.isFit(route.link, route.sockaddr, nowUs)) {
+      const next = this.#nextRoute(peer, route, tracks, nowUs);
+      if (next === undefined) return;
+      const left = this.#left.get(peer.row) ?? new Set();
+      this.#left.set(peer.row, left.add(route.link));
+      this.#moveTo(peer, route, next, 'failover', nowUs);
+      return;
+    }
+    if (peer.sockaddrs.length === 0) this.#followNewest(peer, home, tracks, nowUs);
+    else this.#failBack(peer, route, nowUs);
+  }
+
+  #nextRoute(peer: Peer, from: Route, tracks: readonly PathTrack[], nowUs: number): Route | undefined {
+    const { links, peers, paths } = this.#parts;
+    const configured = links.all.flatMap((link) => peers.configuredRoutes(peer, link.row));
+    const learnt = [...tracks]
+      .sort((a, b) => paths.lastReceivedUs(b.row) - paths.lastReceivedUs(a.row))
+      .flatMap((track) => paths.get(track.row) ?? []);
+    return [...configured, ...learnt].find(
+      (route) => route.link !== from.link && links.isFit(route.link, route.sockaddr, nowUs),
+    );
+  }
+
+  #failBack(peer: Peer, route: Route, nowUs: number): void {
+    const { links, peers, failbackUs } = this.#parts;
+    const left = this.#left.get(peer.row);
+    if (left === undefined) return;
+    for (const link of links.all) {
+      if (!left.has(link.row)) continue;
+      const [back] = peers.configuredRoutes(peer, link.row);
+      const forUs = back === undefined ? 0 : links.fitForUs(link.row, back.sockaddr, nowUs);
+      if (back === undefined || forUs < failbackUs) continue;
+      left.delete(link.row);
+      if (links.rank(link.row) < links.rank(route.link)) this.#moveTo(peer, route, back, 'failback', nowUs);
+      return;
+    }
+  }
+
+  /** The sender of the newest packet, among the places that are known. */
+  #followNewest(peer: Peer, home: number, tracks: readonly PathTrack[], nowUs: number): void {
+    const { paths, peers, links } = this.#parts;
+    let newest = home;
+    for (const { row } of tracks) {
+      const route = paths.get(row);
+      if (route === undefined || !links.isFit(route.link, route.sockaddr, nowUs)) continue;
+      if (paths.lastReceivedUs(row) > paths.lastReceivedUs(newest)) newest = row;
+    }
+    if (newest === home) return;
+    peers.setHome(peer, newest);
+    peers.remember(peer);
+  }
+
+  /** The session goes on: an authentic packet from there tells the peer. */
+  #moveTo(peer: Peer, from: Route, to: Route, kind: 'failover' | 'failback', nowUs: number): void {
+    const { paths, peers, links, outbox, context } = this.#parts;
+    const known = paths.find(peer.row, to.link, to.sockaddr);
+    const row = known >= 0 ? known : paths.claim(peer.row, routeTo(to.link, to.sockaddr), nowUs);
+    if (row < 0) return;
+    peers.setHome(peer, row);
+    const { current } = peer.session.keys;
+    if (current === undefined) peer.session.handleWanted();
+    else outbox.sendKeepalive(peer.row, current.slot);
+    const reason = links.refusal(from.link, from.sockaddr) ?? (kind === 'failover' ? 'link is dead' : 'stable again');
+    const [was, now] = [links.nameOf(from.link), links.nameOf(to.link)];
+    context.emit({ kind, peer: peer.settings.name, from: was, to: now, endpoint: textOf(to), reason });
+    peers.remember(peer);
+  }
+}

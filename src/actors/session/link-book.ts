@@ -1,0 +1,102 @@
+/** What is known of the links: what the configuration says, and what kernel, operator and health-checker say from moment to moment. */
+import { parseCidr } from '../../config/address.ts';
+import { isLinkDead, isLinkDisabled } from '../../rings/link-health.ts';
+import type { RowTable } from '../../rings/table.ts';
+import { sockaddrAddress } from '../../wire/sockaddr.ts';
+import type { LinkSettings, LinkStateCommand } from './settings.ts';
+
+interface Prefix {
+  readonly bytes: Uint8Array;
+  readonly bits: number;
+}
+
+interface KernelState {
+  readonly isUp: boolean;
+  readonly reason: string;
+  /** undefined = anything may be reached. */
+  readonly routes: readonly Prefix[] | undefined;
+}
+
+export class LinkBook {
+  /** The preferred first. */
+  readonly all: readonly LinkSettings[];
+  readonly #table: RowTable;
+  readonly #kernel = new Map<number, KernelState>();
+  /** Since when a link is in order without a break. */
+  readonly #fitSinceUs = new Map<number, number>();
+
+  constructor(links: readonly LinkSettings[], table: RowTable) {
+    this.all = [...links].sort((a, b) => a.priority - b.priority);
+    this.#table = table;
+  }
+
+  nameOf(row: number): string {
+    return this.all.find((link) => link.row === row)?.name ?? `row ${row}`;
+  }
+
+  find(name: string): LinkSettings | undefined {
+    return this.all.find((link) => link.name === name);
+  }
+
+  /** 0 is the most preferred. */
+  rank(row: number): number {
+    const rank = this.all.findIndex((link) => link.row === row);
+    return rank < 0 ? this.all.length : rank;
+  }
+
+  /** What the kernel says of a link; false when that is no news. */
+  handleState(command: LinkStateCommand): boolean {
+    const link = this.find(command.link);
+    if (link === undefined) return false;
+    const before = this.#kernel.get(link.row);
+    const now = { isUp: command.isUp, reason: command.reason, routes: command.routes?.flatMap(prefixOf) };
+    this.#kernel.set(link.row, now);
+    return JSON.stringify(before) !== JSON.stringify(now);
+  }
+
+  /** Why nothing can leave for `sockaddr` by a link; undefined = it can, as far as this host is concerned. */
+  refusal(row: number, sockaddr: Uint8Array): string | undefined {
+    if (!this.all.some((link) => link.row === row)) return 'link removed';
+    if (isLinkDisabled(this.#table, row)) return 'link disabled';
+    const state = this.#kernel.get(row);
+    if (state === undefined) return undefined;
+    if (!state.isUp) return state.reason;
+    const address = sockaddrAddress(sockaddr, 0);
+    const isReached = state.routes?.some((prefix) => covers(prefix, address)) ?? true;
+    return isReached ? undefined : 'no route by this link';
+  }
+
+  isDisabled(row: number): boolean {
+    return isLinkDisabled(this.#table, row);
+  }
+
+  /** The same, and nobody outside the tunnel says that the link is dead. */
+  isFit(row: number, sockaddr: Uint8Array, nowUs: number): boolean {
+    return this.refusal(row, sockaddr) === undefined && !isLinkDead(this.#table, row, nowUs);
+  }
+
+  /** Called at every look: how long a link has been fit, 0 while it is not. */
+  fitForUs(row: number, sockaddr: Uint8Array, nowUs: number): number {
+    if (!this.isFit(row, sockaddr, nowUs)) {
+      this.#fitSinceUs.delete(row);
+      return 0;
+    }
+    const sinceUs = this.#fitSinceUs.get(row) ?? nowUs;
+    this.#fitSinceUs.set(row, sinceUs);
+    return nowUs - sinceUs;
+  }
+}
+
+function prefixOf(text: string): Prefix[] {
+  const cidr = parseCidr(text);
+  return cidr === undefined ? [] : [{ bytes: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), bits: cidr.prefix }];
+}
+
+function covers({ bytes, bits }: Prefix, address: Uint8Array): boolean {
+  if (bytes.length !== address.length) return false;
+  for (let bit = 0; bit < bits; bit += 8) {
+    const mask = bits - bit >= 8 ? 0xff : 0xff << (8 - (bits - bit));
+    if ((((bytes[bit >> 3] as number) ^ (address[bit >> 3] as number)) & mask & 0xff) !== 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,89 @@
+/** What the session-manager knows of one path beside its row, and which of a peer's paths shall carry data. */
+import { lifeState } from '../../bonding/path-life.ts';
+import type { PathProof } from '../../protocols/session/path-proof.ts';
+import { path, pathState } from '../../rings/layout.ts';
+import type { RowTable } from '../../rings/table.ts';
+import { pathWish } from '../../wire/control-frame.ts';
+
+export interface PathTrack {
+  readonly row: number;
+  readonly link: number;
+  /** The configuration (or its host names) leads there; others were learnt from authenticated packets. */
+  isConfigured: boolean;
+  proof: PathProof;
+  /** The peer answered a challenge, or finished a handshake, since the link last came back. */
+  isProven: boolean;
+  /** What the peer wants of this path, and what it last acknowledged that we want: of `pathWish`. */
+  peerWish: number;
+  toldWish: number;
+  notice: Notice | undefined;
+  /** The operator took the link out: withdrawn then, once the peer has been told. */
+  withdrawAtUs: number;
+  /** Why it is withdrawn. */
+  refusal: string | undefined;
+}
+
+/** A short challenge that says what we want of a path; again until it is answered. */
+export interface Notice {
+  readonly wish: number;
+  token: string;
+  tries: number;
+  nextUs: number;
+}
+
+export function isDead(table: RowTable, row: number): boolean {
+  return table.int(row, path.lifeAt) === lifeState.dead;
+}
+
+/** Shorter is better; microseconds. What feedback measures is better than the round trip of a challenge. */
+export function roundTripUs(table: RowTable, track: PathTrack): number {
+  const smoothedUs = table.number(track.row, path.smoothedRttUsAt);
+  return smoothedUs > 0 ? smoothedUs : track.proof.roundTripUs;
+}
+
+export interface Verdict {
+  /** Of `pathState`. */
+  readonly state: number;
+  /** Of `pathWish`: what the peer shall know. */
+  readonly wish: number;
+}
+
+/**
+ * What becomes of every track, in their order. Endpoints of one link share its bottleneck, so each link has one configured path that
+ * carries data: the first that was proven, until it dies. The peer may know better: its two links may both lead to one of ours. What
+ * it holds in reserve carries only when nothing else is alive. Learnt paths are the peer's to judge.
+ */
+export function electPaths(table: RowTable, tracks: readonly PathTrack[]): Verdict[] {
+  const isAble = (track: PathTrack): boolean => track.isProven && track.withdrawAtUs === 0 && !isDead(table, track.row);
+  const wasUp = (track: PathTrack): boolean => table.int(track.row, path.stateAt) === pathState.up;
+  const best = (among: readonly PathTrack[]): PathTrack | undefined =>
+    among.find(wasUp) ?? [...among].sort((a, b) => roundTripUs(table, a) - roundTripUs(table, b))[0];
+  const winners = new Set<PathTrack>();
+  for (const link of new Set(tracks.map((track) => track.link))) {
+    const rivals = tracks.filter((track) => track.isConfigured && track.isProven && track.link === link);
+    // A dead one stays in its place while there is none to take it. What the peer wants does not count here: two ends that followed
+    // each other's wish would change places for ever.
+    const winner = best(rivals.filter(isAble)) ?? best(rivals);
+    if (winner !== undefined) winners.add(winner);
+  }
+  const wishOf = (track: PathTrack): number => {
+    if (track.withdrawAtUs !== 0) return pathWish.reserve;
+    if (!track.isConfigured) return pathWish.none;
+    return winners.has(track) || track.peerWish === pathWish.carry ? pathWish.carry : pathWish.reserve;
+  };
+  const carriers = new Set(
+    tracks.filter(
+      (track) => track.isProven && track.peerWish !== pathWish.reserve && wishOf(track) !== pathWish.reserve,
+    ),
+  );
+  if (![...carriers].some(isAble)) {
+    const spare = best(tracks.filter(isAble));
+    if (spare !== undefined) carriers.add(spare);
+  }
+  return tracks.map((track) => {
+    const wish = wishOf(track);
+    if (track.refusal !== undefined) return { state: pathState.down, wish };
+    if (!track.isProven) return { state: pathState.unproven, wish: pathWish.none };
+    return { state: carriers.has(track) ? pathState.up : pathState.standby, wish };
+  });
+}

@@ -1,0 +1,330 @@
+// Many paths between two session-managers turned by hand: proof, withdrawal, return, and what a stock peer is spared.
+import t, { type Test } from 'tap';
+import { lifeState } from '../../src/bonding/path-life.ts';
+import { link, path as pathLayout, pathState, peer as peerLayout } from '../../src/rings/layout.ts';
+import { dataHeaderBytes, messageType, wireguardType } from '../../src/wire/wireguard.ts';
+import { type Address, type Datagram, Host, type HostOptions, Lab } from '../support/session-lab.ts';
+
+const fibre = '10.0.0.1:51820';
+const lte = '10.1.0.1:51820';
+const hub = '10.0.0.2:51820';
+const hubToo = '10.0.0.3:51820';
+const toHub = { endpoints: [{ host: '10.0.0.2', port: 51820 }] };
+/** A sealed challenge of the MTU, and a frame of 12 bytes. */
+const fullBytes = 1420 + dataHeaderBytes + 16;
+const shortBytes = 12 + dataHeaderBytes + 16;
+
+interface Pair {
+  readonly lab: Lab;
+  /** Two links: `wan` at `fibre`, and `lte`. */
+  readonly left: Host;
+  /** One link. */
+  readonly right: Host;
+}
+
+async function startPair(t: Test, right: Partial<HostOptions> = {}, endpoints = toHub): Promise<Pair> {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const key = (fill: number) => Buffer.alloc(32, fill);
+  const left = new Host(lab, { name: 'left', address: fibre, privateKey: key(1), links: { lte } });
+  const hubHost = new Host(lab, { name: 'right', address: hub, privateKey: key(2), ...right });
+  await left.start([left.peer(hubHost, endpoints)]);
+  await hubHost.start([hubHost.peer(left)]);
+  return { lab, left, right: hubHost };
+}
+
+/** Sends data both ways until the ends know each other. */
+function talk({ lab, left, right }: Pair, seconds = 0.1): void {
+  left.sendData('x');
+  lab.settle();
+  left.sendData('one');
+  right.sendData('two');
+  lab.run(seconds);
+}
+
+async function connect(t: Test, ...rest: [Partial<HostOptions>?, typeof toHub?]): Promise<Pair> {
+  const pair = await startPair(t, ...rest);
+  talk(pair);
+  return pair;
+}
+
+const stateNames = Object.fromEntries(Object.entries(pathState).map(([name, state]) => [state, name]));
+
+/** `10.0.0.1:51820 up`, of all paths of a host's one peer. */
+function pathsOf(host: Host): string[] {
+  return rowsOf(host).map((row) => `${host.endpointOf(row)} ${stateNames[host.paths.int(row, pathLayout.stateAt)]}`);
+}
+
+function rowsOf(host: Host): number[] {
+  const rows = Array.from({ length: pathLayout.rowsPerPeer }, (_, row) => row);
+  return rows.filter((row) => host.paths.int(row, pathLayout.stateAt) !== pathState.free);
+}
+
+function rowTo(host: Host, endpoint: Address, linkRow = 0): number {
+  const isIt = (row: number) => host.endpointOf(row) === endpoint && host.paths.int(row, pathLayout.linkAt) === linkRow;
+  return rowsOf(host).find(isIt) ?? -1;
+}
+
+function isUp(host: Host, endpoint: Address, linkRow = 0): boolean {
+  return host.paths.int(rowTo(host, endpoint, linkRow), pathLayout.stateAt) === pathState.up;
+}
+
+function homeOf(host: Host): number {
+  return host.peers.int(0, peerLayout.pathAt);
+}
+
+function full(lab: Lab, from: Address): Datagram[] {
+  return lab.sent.filter((one) => one.from === from && one.bytes.length === fullBytes);
+}
+
+const isData = (one: Datagram): boolean => wireguardType(one.bytes, 0) === messageType.data;
+/** HELLO has 12 bytes too: so lost, it makes two Hawser ends stock peers to each other. */
+const isFrame = (one: Datagram): boolean => isData(one) && one.bytes.length === shortBytes;
+
+t.test('a second link becomes a path of both ends once a full-size challenge has come back by it', async (t) => {
+  const pair = await startPair(t);
+  const { lab, left, right } = pair;
+  const version = left.paths.version();
+  talk(pair);
+  t.same(pathsOf(left), [`${hub} up`, `${hub} up`]);
+  t.same(pathsOf(right).sort(), [`${fibre} up`, `${lte} up`]);
+  t.ok(left.paths.version() > version, 'readers are told');
+  t.same([full(lab, fibre).length, full(lab, lte).length], [0, 1], 'the handshake has proven its own path');
+  t.equal(full(lab, hub).filter((one) => one.to === lte).length, 1, 'the server proves what it has learnt');
+  t.match(left.events('path-up').at(-1), { peer: 'right', link: 'lte', endpoint: hub });
+  t.ok(left.paths.number(rowTo(left, hub, 1), pathLayout.provenUsAt) > 0);
+});
+
+t.test(
+  'an unanswered path is tried with growing pauses, with small packets after three full ones, for ever',
+  async (t) => {
+    const pair = await startPair(t);
+    const { lab, left } = pair;
+    lab.lose = (one) => one.from === lte || one.to === lte;
+    talk(pair, 60);
+    t.equal(isUp(left, hub, 1), false);
+    t.equal(full(lab, lte).length, 3);
+    const small = lab.sent.filter((one) => one.from === lte && isFrame(one)).length;
+    t.ok(small > 9 && small < 20, `${small} small ones in 60 s`);
+    lab.lose = () => false;
+    lab.run(6);
+    t.equal(isUp(left, hub, 1), true);
+  },
+);
+
+t.test('a path that lets only small packets through is used, and an event says so', async (t) => {
+  const pair = await startPair(t);
+  const { lab, left } = pair;
+  lab.lose = (one) => one.from === lte && one.bytes.length > 1000;
+  talk(pair, 10);
+  t.equal(isUp(left, hub, 1), true);
+  t.match(left.events('path-mtu'), [{ link: 'lte', lost: 1420 }]);
+});
+
+t.test('an answer that comes by another path proves nothing, nor does a wrong one', async (t) => {
+  const pair = await startPair(t);
+  const { lab, left, right } = pair;
+  // The challenge arrives, its answer does not: the server answers by the path it came by, and by no other.
+  lab.lose = (one) => one.to === lte;
+  talk(pair, 3);
+  t.equal(isUp(left, hub, 1), false);
+  t.equal(isUp(right, lte), false);
+  t.ok(
+    lab.sent.some((one) => one.to === lte && isFrame(one)),
+    'it was answered',
+  );
+});
+
+t.test('of two endpoints over one link one carries, the other stands by at both ends and takes over', async (t) => {
+  const endpoints = { endpoints: [...toHub.endpoints, { host: '10.0.0.3', port: 51820 }] };
+  const { lab, left, right } = await connect(t, { links: { second: hubToo } }, endpoints);
+  lab.run(1);
+  for (const linkRow of [0, 1]) {
+    const ups = [hub, hubToo].filter((endpoint) => isUp(left, endpoint, linkRow));
+    t.equal(ups.length, 1, `one by link ${linkRow}`);
+  }
+  t.equal(pathsOf(right).filter((one) => one.endsWith(' up')).length, 2, 'the server uses what the client uses');
+  t.equal(pathsOf(right).filter((one) => one.endsWith(' standby')).length, 2);
+  const carrier = isUp(left, hub, 1) ? hub : hubToo;
+  const spare = carrier === hub ? hubToo : hub;
+  left.paths.setInt(rowTo(left, carrier, 1), pathLayout.lifeAt, lifeState.dead);
+  lab.run(1);
+  t.same([isUp(left, carrier, 1), isUp(left, spare, 1)], [false, true]);
+  t.equal(pathsOf(right).filter((one) => one.endsWith(' up')).length, 2, 'the server has followed');
+});
+
+t.test('behind a NAT that gave another port, the new path is proven first, and the old one forgotten', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const moved = '10.0.0.1:4000';
+  left.address = moved;
+  lab.lose = (one) => one.to === moved;
+  left.sendData('from another port');
+  lab.settle();
+  t.equal(isUp(right, moved), false, 'not proven yet');
+  t.equal(isUp(right, fibre), true, 'and so not yet forgotten');
+  lab.lose = () => false;
+  lab.run(1);
+  t.equal(isUp(right, moved), true);
+  t.not(homeOf(right), rowTo(right, fibre), 'nothing leaves for the old one');
+  t.ok(right.sendData('there you are'));
+  lab.settle();
+  t.equal(left.inbox.length, 2);
+  for (let second = 0; second < 15; second += 1) {
+    left.sendData('alive');
+    lab.run(1);
+  }
+  t.equal(rowTo(right, fibre), -1, 'the old row is free');
+  t.equal(isUp(right, moved), true);
+});
+
+t.test('a stranger who repeats packets from elsewhere gets challenges, and no data', async (t) => {
+  const { lab, left, right } = await connect(t);
+  lab.lose = (one) => one.from === fibre;
+  left.sendData('caught');
+  const caught = lab.sent.at(-1);
+  lab.lose = () => false;
+  if (caught === undefined) throw new Error('nothing was caught');
+  lab.send({ ...caught, from: '10.6.6.6:1' });
+  lab.run(2);
+  t.equal(isUp(right, '10.6.6.6:1'), false);
+  right.sendData('secret');
+  lab.settle();
+  t.notOk(lab.sent.some((one) => one.to === '10.6.6.6:1' && ![fullBytes, shortBytes].includes(one.bytes.length)));
+  for (let second = 0; second < 40; second += 1) {
+    left.sendData('alive');
+    lab.run(1);
+  }
+  t.equal(rowTo(right, '10.6.6.6:1'), -1, 'forgotten');
+});
+
+t.test(
+  'paths are withdrawn when the kernel says that their link is gone, and proven anew when it is back',
+  async (t) => {
+    const { lab, left } = await connect(t);
+    const say = (isUp: boolean, routes?: string[]) =>
+      left.command({ kind: 'link-state', link: 'wan', isUp, reason: 'no carrier', routes });
+    const version = left.paths.version();
+    t.equal(homeOf(left), rowTo(left, hub, 0));
+    say(false);
+    lab.settle();
+    t.equal(left.paths.int(rowTo(left, hub, 0), pathLayout.stateAt), pathState.down);
+    t.ok(left.paths.version() > version);
+    t.equal(homeOf(left), rowTo(left, hub, 1), 'the other link takes over');
+    t.match(left.events('path-down'), [{ link: 'wan', reason: 'no carrier' }]);
+    const before = full(lab, fibre).length;
+    say(true);
+    lab.settle();
+    t.equal(isUp(left, hub, 0), true);
+    t.equal(full(lab, fibre).length, before + 1);
+    say(true, ['10.7.0.0/16']);
+    lab.settle();
+    t.equal(left.paths.int(rowTo(left, hub, 0), pathLayout.stateAt), pathState.down, 'no route leads there');
+    say(true, ['10.7.0.0/16', '10.0.0.0/9']);
+    lab.settle();
+    t.equal(isUp(left, hub, 0), true);
+  },
+);
+
+t.test('a disabled link is left after the peer was told', async (t) => {
+  const { lab, left, right } = await connect(t);
+  left.links.setInt(1, link.disabledAt, 1);
+  lab.run(1);
+  t.equal(left.paths.int(rowTo(left, hub, 1), pathLayout.stateAt), pathState.down);
+  t.equal(right.paths.int(rowTo(right, lte), pathLayout.stateAt), pathState.standby);
+  const before = lab.sent.filter((one) => one.from === lte).length;
+  lab.run(5);
+  t.equal(lab.sent.filter((one) => one.from === lte).length, before, 'nothing leaves by it');
+  left.links.setInt(1, link.disabledAt, 0);
+  lab.run(1);
+  t.same([isUp(left, hub, 1), isUp(right, lte)], [true, true]);
+});
+
+t.test(
+  'to a stock peer one link emits at a time: the next when the first is withdrawn, and the first again when it is stable',
+  async (t) => {
+    const pair = await startPair(t);
+    const { lab, left, right } = pair;
+    lab.lose = isFrame;
+    talk(pair, 8);
+    t.same(pathsOf(left), [`${hub} up`]);
+    const emitters = () =>
+      new Set(
+        lab.sent
+          .splice(0)
+          .filter(isData)
+          .map((one) => one.from)
+          .filter((from) => from !== hub),
+      );
+    t.same(emitters(), new Set([fibre]));
+    const say = (isUp: boolean) =>
+      left.command({ kind: 'link-state', link: 'wan', isUp, reason: 'down', routes: undefined });
+    say(false);
+    lab.settle();
+    t.same(emitters(), new Set([lte]), 'an authentic packet tells the peer at once');
+    t.equal(right.endpointOf(homeOf(right)), lte);
+    t.ok(right.sendData('an answer by lte'));
+    lab.settle();
+    t.equal(Buffer.from(left.inbox.at(-1) ?? []).toString(), 'an answer by lte');
+    say(true);
+    lab.run(3);
+    left.sendData('not yet');
+    lab.run(1);
+    t.same(emitters(), new Set([lte]));
+    lab.run(3);
+    left.sendData('home again');
+    lab.settle();
+    t.same(emitters(), new Set([fibre]));
+    t.match(left.events('failover'), [{ from: 'wan', to: 'lte' }]);
+    t.match(left.events('failback'), [{ from: 'lte', to: 'wan' }]);
+  },
+);
+
+t.test('a successor keeps the paths as they are, and goes on proving what is not proven', async (t) => {
+  const pair = await startPair(t);
+  const { lab, left, right } = pair;
+  talk(pair);
+  const before = pathsOf(left);
+  const sent = full(lab, lte).length;
+  left.crash();
+  await left.start([left.peer(right, toHub)]);
+  lab.run(2);
+  t.same(pathsOf(left), before);
+  t.equal(full(lab, lte).length, sent);
+  lab.lose = (one) => one.from === lte || one.to === lte;
+  const say = (isUp: boolean) =>
+    left.command({ kind: 'link-state', link: 'lte', isUp, reason: 'down', routes: undefined });
+  say(false);
+  lab.settle();
+  say(true);
+  lab.settle();
+  left.crash();
+  lab.lose = () => false;
+  await left.start([left.peer(right, toHub)]);
+  lab.run(1);
+  t.equal(isUp(left, hub, 1), true);
+});
+
+t.test('after SIGKILL the server calls the client by all paths it had proven', async (t) => {
+  const pair = await connect(t);
+  const { lab, left, right } = pair;
+  lab.run(2);
+  right.crash();
+  lab.hosts.splice(lab.hosts.indexOf(right), 1);
+  const reborn = new Host(lab, { name: 'right', address: hub, privateKey: Buffer.alloc(32, 2) });
+  lab.sent.splice(0);
+  lab.lose = (one) => one.to === fibre || one.from === fibre;
+  await reborn.start([reborn.peer(left)]);
+  lab.settle();
+  const called = lab.sent.filter((one) => wireguardType(one.bytes, 0) === messageType.initiation).map((one) => one.to);
+  t.same(called.sort(), [fibre, lte]);
+  t.ok(reborn.sendSlot() >= 0, 'fibre is dead, and lte brought the session');
+});
+
+t.test('a link that was removed takes its paths along', async (t) => {
+  const { lab, left, right } = await connect(t);
+  left.stop();
+  await left.start([left.peer(right, toHub)], lab.folder, [0]);
+  lab.run(1);
+  t.equal(rowTo(left, hub, 1), -1);
+  t.equal(isUp(left, hub, 0), true);
+});

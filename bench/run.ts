@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     'wireguard-go': { type: 'string' },
+    isal: { type: 'string' },
     pairs: { type: 'string' },
     seconds: { type: 'string' },
     ramp: { type: 'string' },

@@ -18,6 +18,9 @@ const sources = [
   ...['checksum', 'coalesce', 'link_receive', 'open', 'open_path', 'report', 'seal', 'segment'].map((name) =>
     path.join(sys, `${name}.cc`),
   ),
+  ...['fec_decode', 'fec_encode', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'].map((name) =>
+    path.join(sys, `${name}.cc`),
+  ),
   path.join(tests, 'stub/aead.cc'),
   path.join(tests, 'support/fake-kernel.cc'),
 ];

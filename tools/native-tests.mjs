@@ -19,6 +19,7 @@ const common = [
   '-Werror',
   '-fno-omit-frame-pointer',
   '-fno-exceptions',
+  `-DHAWSER_VECTORS="${path.join(root, 'test/vectors')}"`,
 ];
 const includes = ['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(root, 'src/native')];
 /** What is under test; `stub/aead.cc` stands in for the file that needs OpenSSL. */
@@ -33,6 +34,7 @@ const tested = [
   'seal',
   'segment',
   'tun',
+  ...['fec_decode', 'fec_encode', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],
 ];
 
 const kinds = {

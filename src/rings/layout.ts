@@ -181,6 +181,32 @@ export const report = {
 } as const;
 
 /**
+ * PARITY, a control frame (docs/wire-format.md): one parity shard of a group of sealed packets. A shard protects, of each packet,
+ * its length less the header (u16) and what follows the header. Integers little-endian.
+ */
+export const parity = {
+  kind: 7,
+  kindAt: 1,
+  /** u8: data shards of the code; a shorter group counts the rest as zeros. */
+  dataAt: 2,
+  /** u8: low 4 bits number of this parity, high 4 bits how many there are less one. */
+  indexAt: 3,
+  /** u16 */
+  shardBytesAt: 4,
+  /** u64: counter of the group's first packet. */
+  baseAt: 6,
+  /** u64: bit i = the packet with counter base + i is in the group, as the next data shard. Bit 0 is set. */
+  membersAt: 14,
+  headerBytes: 22,
+  /** Bytes of a shard before the packet's own: its length. */
+  lengthBytes: 2,
+  maxData: 64,
+  maxParity: 16,
+  /** How much longer the longest parity frame is than the longest inner packet it protects (header, length, tag). */
+  excessBytes: 40,
+} as const;
+
+/**
  * The sealed log: a circular arena of sealed packets. One writer (the sealer); readers check a position before use.
  * `reserved` is stored before the bytes are written, so a reader that finds `reserved - position` within the capacity
  * knows that nobody was overwriting what it is about to read.

@@ -110,6 +110,18 @@
   X(outgoing, interfaceAt, 48) \
   X(outgoing, lengthAt, 52) \
   X(outgoing, payloadAt, 64) \
+  X(parity, kind, 7) \
+  X(parity, kindAt, 1) \
+  X(parity, dataAt, 2) \
+  X(parity, indexAt, 3) \
+  X(parity, shardBytesAt, 4) \
+  X(parity, baseAt, 6) \
+  X(parity, membersAt, 14) \
+  X(parity, headerBytes, 22) \
+  X(parity, lengthBytes, 2) \
+  X(parity, maxData, 64) \
+  X(parity, maxParity, 16) \
+  X(parity, excessBytes, 40) \
   X(path, rowsPerPeer, 32) \
   X(path, magic, 1213219156) \
   X(path, magicAt, 0) \

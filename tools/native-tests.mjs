@@ -26,6 +26,7 @@ const includes = ['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(r
 const tested = [
   'checksum',
   'coalesce',
+  'flight',
   'link_receive',
   'link_send',
   'open',

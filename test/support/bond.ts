@@ -36,7 +36,7 @@ export class Rope {
 
   /** Paths that may carry data, as the daemon on this side sees them. */
   async upPaths(side: 'client' | 'server'): Promise<readonly PathStatus[]> {
-    const paths = await this[side].query<readonly PathStatus[]>('paths');
+    const paths = await this[side].ask<readonly PathStatus[]>('paths');
     return paths.filter((path) => path.state === 'up');
   }
 

@@ -6,6 +6,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { ask } from '../../src/cli/control-client.ts';
+import type { Method } from '../../src/control/protocol.ts';
 import type { ActorStatus, PeerStatus } from '../../src/control/rows.ts';
 import type { KeyPair } from './keys.ts';
 import type { Host, Lab } from './netns.ts';
@@ -105,6 +107,11 @@ export class Daemon {
 
   cli(...args: string[]): ReturnType<typeof runCli> {
     return runCli([...args, '--name', this.name, '--run-directory', this.#runDirectory]);
+  }
+
+  /** Asks the control socket itself: what a measurement does not want to pay a process for. */
+  ask<T>(method: Method, params: Record<string, unknown> = {}): Promise<T> {
+    return ask<T>({ name: this.name, runDirectory: this.#runDirectory }, method, params);
   }
 
   /** `hawser COMMAND --json`, parsed; throws with the CLI's message. */

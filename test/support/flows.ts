@@ -82,6 +82,8 @@ export interface UdpReport {
   /** Datagrams of the window, by their numbers. */
   readonly expected: number;
   readonly missing: number;
+  /** Different ones received since the sink began. */
+  readonly uniqueEver: number;
   readonly received: number;
   readonly copies: number;
   readonly reordered: number;

@@ -66,6 +66,7 @@ class Receiver {
     buckets_.add(bytes, atMs);
     if (head.number >= seen_.size()) seen_.resize(2 * head.number + 1024);
     if (seen_[head.number]) copies_ += 1;
+    else uniqueEver_ += 1;
     seen_[head.number] = true;
     if (head.number + 1 < next_) reordered_ += 1;
     next_ = std::max(next_, head.number + 1);
@@ -90,7 +91,8 @@ class Receiver {
   void report() {
     uint64_t missing = 0;
     for (uint64_t i = begin_; i < end_; i++) missing += seen_[i] ? 0 : 1;
-    std::printf("{\"event\":\"report\",\"expected\":%lu,\"missing\":%lu,%s}\n", end_ - begin_, missing, done_.c_str());
+    std::printf("{\"event\":\"report\",\"expected\":%lu,\"missing\":%lu,\"uniqueEver\":%lu,%s}\n", end_ - begin_, missing, uniqueEver_,
+                done_.c_str());
     std::fflush(stdout);
   }
 
@@ -109,6 +111,7 @@ class Receiver {
   std::vector<float> delaysMs_;
   Buckets buckets_;
   uint64_t begin_ = 0, end_ = 0, next_ = 0;
+  uint64_t uniqueEver_ = 0;
   uint64_t received_ = 0, copies_ = 0, reordered_ = 0;
   double lastMs_ = 0, gapMs_ = 0, gapAtMs_ = 0;
   std::string done_;

@@ -64,7 +64,7 @@ export class DryRun {
       this.#queueUs = queueUs;
       this.#leastUs = queueUs;
       this.#rate = arriving;
-      this.#untilUs = nowUs + (queueUs + this.#checkUs + marginUs) / (1 - gain);
+      this.#untilUs = nowUs + (queueUs + 2 * doubtUs + this.#checkUs + marginUs) / (1 - gain);
       this.#checkUs = 0;
     }
     return false;

@@ -131,6 +131,7 @@ export class PathController {
     this.#reports += 1;
     if (sample.isAppLimited) this.#limitedReports += 1;
     this.#pacer.refill(sample.nowUs);
+    this.#trip.grainUs = this.#rate > 0 ? packetBytes / this.#rate : 0;
     if (this.#isStarting) this.#start(sample);
     else this.#cruise(sample);
     this.#noteHold(sample.nowUs);
@@ -145,8 +146,10 @@ export class PathController {
     const lagUs = Math.max(20_000, this.#lagUs());
     const sent = this.#sentBytes - this.#history.sentAt(nowUs - lagUs);
     if (sent < floorBytes) return;
-    const holdUs = (this.#inFlightBytes * lagUs) / sent - this.#trip.queueUs;
-    this.#smoothedHoldUs += (holdUs - this.#smoothedHoldUs) / (this.#smoothedHoldUs === 0 ? 1 : 8);
+    const queueUs = Math.max(0, this.#trip.queueUs - 2 * this.#trip.uncertaintyUs);
+    const holdUs = (this.#inFlightBytes * lagUs) / sent - queueUs;
+    const share = Math.min(1, this.#intervalUs / (100_000 + 40 * this.#trip.jitterUs));
+    this.#smoothedHoldUs += (holdUs - this.#smoothedHoldUs) * (this.#smoothedHoldUs === 0 ? 1 : share);
     this.#hold.add(this.#smoothedHoldUs, nowUs);
     this.#holdUs = this.#hold.least(nowUs);
   }
@@ -228,7 +231,9 @@ export class PathController {
 
   /** A queue shows, and less arrives than was sent: with much jitter either alone is chance. */
   #isFull(): boolean {
-    if (this.#trip.queueUs < 2 * targetUs + 2 * this.#trip.uncertaintyUs) return false;
+    const queueUs = this.#trip.queueUs - 2 * this.#trip.uncertaintyUs;
+    if (queueUs < 2 * targetUs) return false;
+    if (queueUs > 10 * targetUs) return true;
     const delivery = this.#history.measure(this.#spanUs(), this.#lagUs());
     return delivery.sentRate > 1.1 * this.#arriving(delivery);
   }
@@ -246,11 +251,12 @@ export class PathController {
     if (arriving <= 0) return;
     // What a packet more or less at both ends, a quantum and the jitter do to a rate.
     const noise = (this.#trip.jitterUs + 2_000 + packetBytes / arriving) / spanUs;
-    if (delivery.sentRate <= arriving * (1.02 + 1.5 * noise)) this.#overUs = -1;
+    const chance = 1.5 * noise + (1.5 * this.#trip.jitterUs) / spanUs;
+    if (delivery.sentRate <= arriving * (1.02 + chance)) this.#overUs = -1;
     else if (this.#overUs < 0) this.#overUs = nowUs;
     if (this.#dryRun.isUnderWay || this.#floor.isTrying) this.#overUs = -1;
     this.#predict(nowUs);
-    const target = targetUs + this.#trip.uncertaintyUs;
+    const target = targetUs + 2 * this.#trip.uncertaintyUs;
     if (this.#trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);
     else this.#noQueueIs(arriving, delivery.sentRate, noise, nowUs);
     const { queueUs, uncertaintyUs } = this.#trip;
@@ -285,9 +291,11 @@ export class PathController {
       this.#rate = Math.max(arriving, this.#rate * mostCut);
       this.#overUs = nowUs;
       this.#dryRun.reset(nowUs);
-    }
-    // More arrives than was sent: the queue drains, and at the bottleneck's rate.
-    if (!isOver && arriving > sentRate * (1 + noise / 2)) this.#rate += (arriving - this.#rate) / 8;
+    } // More arrives than was sent: the queue drains, and at the bottleneck's rate.
+    else if (arriving > sentRate * (1 + noise / 2)) this.#rate += (arriving - this.#rate) / 8;
+    // Neither: on average a queue lets through what the bottleneck can do.
+    else if (sentRate > 0.97 * this.#rate)
+      this.#rate += (arriving - this.#rate) * Math.min(0.1, this.#intervalUs / (4 * this.#spanUs()));
     this.#pace(1 - Math.max(-0.05, Math.min(0.5, this.#gain() * (this.#comingUs - targetUs / 2))));
   }
 
@@ -309,7 +317,9 @@ export class PathController {
       this.#limitedReports = 0;
       this.#isOverRound = false;
     }
-    this.#pace(1 + (queueUs < targetUs / 2 ? this.#step : this.#gain() * (targetUs - this.#comingUs)));
+    this.#pace(
+      1 + (queueUs < targetUs / 2 + this.#trip.uncertaintyUs ? this.#step : this.#gain() * (targetUs - this.#comingUs)),
+    );
   }
 
   /** The queue that the last round trip's sending will have made, which no report can have told yet (Smith 1957). */
@@ -331,8 +341,8 @@ export class PathController {
   #setWindow(): void {
     if (this.#rate === 0) return;
     const spanUs =
-      Math.max(this.#trip.baseUs + this.#intervalUs, this.#holdUs) + windowSlackUs + 2 * this.#trip.jitterUs;
-    const bytes = this.#pacer.bytesPerUs * spanUs * (this.#isStarting ? 2.5 : 1.15);
+      Math.max(this.#trip.baseUs + this.#intervalUs, this.#holdUs) + windowSlackUs + this.#trip.jitterUs / 2;
+    const bytes = this.#pacer.bytesPerUs * spanUs * (this.#isStarting ? 2.5 : 1.08);
     this.#windowBytes = Math.max(this.#isStarting ? firstWindowBytes : floorBytes, bytes);
   }
 }

@@ -35,6 +35,9 @@ export class RoundTrip {
   #baseUs = 0;
   #minUs: number;
 
+  /** Time of one full packet at the bottleneck: round trips are no finer than this. */
+  grainUs = 0;
+
   constructor(startMinUs: number) {
     this.#minUs = startMinUs;
   }
@@ -50,7 +53,7 @@ export class RoundTrip {
 
   /** Standard deviation from sample to sample. */
   get jitterUs(): number {
-    return this.#wanderUs > ownUs ? Math.max(this.#jitterUs, this.#wanderUs) : this.#jitterUs;
+    return this.#wanderUs > ownUs + 2 * this.grainUs ? Math.max(this.#jitterUs, this.#wanderUs) : this.#jitterUs;
   }
 
   /** How far the queue's estimate may be off by chance (one sigma). */
@@ -82,9 +85,9 @@ export class RoundTrip {
   }
 
   handleSample(rttUs: number, nowUs: number, intervalUs: number): void {
-    this.#jitterUs = this.#smoothDeviation(this.#jitterUs, rttUs, 1);
+    this.#jitterUs = this.#smoothDeviation(this.#jitterUs, rttUs, 1, 32);
     const apart = Math.min(mostApart, Math.ceil(wanderUs / intervalUs));
-    this.#wanderUs = apart > 1 ? this.#smoothDeviation(this.#wanderUs, rttUs, apart) : this.#jitterUs;
+    this.#wanderUs = apart > 1 ? this.#smoothDeviation(this.#wanderUs, rttUs, apart, 100) : this.#jitterUs;
     this.#samples[this.#count % capacity] = rttUs;
     this.#count += 1;
     this.#smoothedUs = this.#smoothedUs === 0 ? rttUs : this.#smoothedUs + (rttUs - this.#smoothedUs) / 8;
@@ -96,7 +99,10 @@ export class RoundTrip {
     this.#levelUs = this.#medianOf(count);
     this.#levelLagUs = ((count - 1) / 2) * intervalUs;
     // The median of n independent normal values has 1.25 sigma / sqrt(n); what wanders slowly does not become less by counting.
-    const wander = Math.max(0, this.#wanderUs ** 2 - wanderFloor * this.#jitterUs ** 2 - ownUs ** 2);
+    const wander = Math.max(
+      0,
+      this.#wanderUs ** 2 - wanderFloor * this.#jitterUs ** 2 - (ownUs + 2 * this.grainUs) ** 2,
+    );
     this.#levelJitterUs = Math.sqrt((1.25 * this.#jitterUs) ** 2 / count + wander);
     this.#base.add(this.#levelUs, nowUs);
     // The least of many medians lies below their mean: by 1.5 sigma when about ten of them were without a queue.
@@ -114,14 +120,15 @@ export class RoundTrip {
   }
 
   /** Deviation of samples `apart` from each other, in sigma, smoothed. */
-  #smoothDeviation(smoothedUs: number, rttUs: number, apart: number): number {
+  #smoothDeviation(smoothedUs: number, rttUs: number, apart: number, memory: number): number {
     if (this.#count < 2 * apart) return smoothedUs;
     const middle = this.#samples[(this.#count - apart) % capacity] ?? 0;
     const oldest = this.#samples[(this.#count - 2 * apart) % capacity] ?? 0;
     const sigmaUs = Math.abs(rttUs - 2 * middle + oldest) / differencePerSigma;
     // One stall of a radio is no jitter: it counts as three sigmas at most once there is an estimate.
     const bounded = this.#count < 8 + 2 * apart ? sigmaUs : Math.min(sigmaUs, 3 * smoothedUs + 1_000);
-    return smoothedUs + (bounded - smoothedUs) / (bounded > smoothedUs ? 16 : 32);
+    const held = Math.min(this.#count - 2 * apart + 1, bounded > smoothedUs ? 16 : memory);
+    return smoothedUs + (bounded - smoothedUs) / held;
   }
 
   /** Insertion sort of at most 16: no allocation, and most are in order from the turn before. */

@@ -17,7 +17,7 @@ export interface BacklogOptions {
 
 export interface Trace {
   readonly atUs: number[];
-  /** Bytes that arrived since the sample before, over what the link could have carried. */
+  /** Bytes that arrived since the sample before, over what the link could have carried to the end. */
   readonly utilisation: number[];
   readonly queueUs: number[];
   readonly path: SimulatedPath;
@@ -36,7 +36,7 @@ export function runBacklog(options: BacklogOptions): Trace {
   let arrivedBytes = 0;
   const sample = (): void => {
     trace.atUs.push(clock.nowUs);
-    trace.utilisation.push((path.arrivedBytes - arrivedBytes) / (link.rate * sampleUs));
+    trace.utilisation.push((path.arrivedBytes - arrivedBytes) / (link.rate * (1 - link.loss) * sampleUs));
     trace.queueUs.push(link.queueUs);
     arrivedBytes = path.arrivedBytes;
     options.onSample?.(path, clock);

@@ -73,6 +73,11 @@ export class Link {
     return this.#valueAt('delayUs', this.#clock.nowUs) ?? this.#options.delayUs;
   }
 
+  /** Share of packets lost independently, now. */
+  get loss(): number {
+    return this.#valueAt('loss', this.#clock.nowUs) ?? this.#options.loss ?? 0;
+  }
+
   /** How long a packet sent now would wait for those before it. */
   get queueUs(): number {
     return Math.max(0, this.#freeUs - this.#clock.nowUs);
@@ -122,7 +127,7 @@ export class Link {
       if (this.#random() < 1 / (this.#isBad ? bursts.badPackets : bursts.goodPackets)) this.#isBad = !this.#isBad;
       if (this.#isBad) return true;
     }
-    const loss = this.#valueAt('loss', nowUs) ?? this.#options.loss ?? 0;
+    const { loss } = this;
     return loss > 0 && this.#random() < loss;
   }
 

@@ -88,6 +88,11 @@ export class PathController {
     this.#pacer.setPace(Math.min(start, this.#mostBytesPerUs));
   }
 
+  /** Still looking for the rate: what waits meanwhile says nothing about who sends too much. */
+  get isStarting(): boolean {
+    return this.#isStarting;
+  }
+
   /** Believed rate of the bottleneck; 0 = unknown. */
   get rateBytesPerUs(): number {
     return this.#rate;

@@ -14,6 +14,9 @@ const quantumUs = 2_000;
 const leastQuantumBytes = 3_000;
 /** Repairs may overdraw a path's credit by this: a hole at the receiver holds back all that came after it. */
 const repairReserveBytes = 16 * 1024;
+const queueShare = 0.4;
+const mostQueueUs = 60_000;
+const startQueueUs = 200_000;
 const firstReportIntervalUs = 10_000;
 /** Without data for so long, paths are probed less and less. */
 const peerIdleUs = 60_000_000;
@@ -63,9 +66,20 @@ export class PeerBond {
     return !this.isBonded || this.#usable > 0;
   }
 
-  /** How long bulk may wait here before CoDel calls it a standing queue. */
+  /**
+   * How long bulk may wait here before CoDel calls it a standing queue. A cubic flow falls to 0.7 of its window (RFC 9438, 4.6)
+   * and keeps the paths busy meanwhile only by a queue of 0.43 round trips; flows do not wait for each other's, so it costs
+   * nobody else. While a rate is still being found the queue is ours, not the flow's.
+   */
   get queueTargetUs(): number {
-    return this.#schedulers[trafficClass.bulk]?.queueTargetUs ?? 0;
+    let targetUs = this.#schedulers[trafficClass.bulk]?.queueTargetUs ?? 0;
+    if (!this.isBonded) return targetUs;
+    for (const track of this.tracks) {
+      if (!track.isUsable) continue;
+      targetUs = Math.max(targetUs, Math.min(mostQueueUs, track.rttUs * queueShare));
+      if (track.controller.isStarting) targetUs = Math.max(targetUs, startQueueUs);
+    }
+    return targetUs;
   }
 
   /** The path that a train leaves by now; undefined = it must wait, and `retryUs` says how long. */

@@ -12,8 +12,10 @@ import type { Doorbell } from './doorbell.ts';
 import { ring } from './layout.ts';
 
 const header = ring.recordHeaderBytes;
-/** Consumers that may die on one record before it is skipped (DESIGN.md 5: a poison packet never becomes a process exit). */
+/** Consumers that may die on one record before it is skipped: a poison packet never becomes a process exit. */
 const crashesToPoison = 2;
+/** What is kept of a record that is skipped: headers, and enough of what follows them. */
+const keptPoisonBytes = 256;
 
 /** Makes the memory of a ring. `capacityBytes` is a power of two of at least 4096. */
 export function createRingMemory(capacityBytes: number): SharedArrayBuffer {
@@ -23,6 +25,30 @@ export function createRingMemory(capacityBytes: number): SharedArrayBuffer {
   words[ring.magicAt >> 2] = ring.magic;
   words[ring.capacityAt >> 2] = capacityBytes;
   return memory;
+}
+
+/** A record that will be skipped, as the supervisor keeps it for whoever looks for the bug. */
+export interface PoisonRecord {
+  readonly type: number;
+  readonly lengthBytes: number;
+  /** A copy of its beginning. */
+  readonly head: Uint8Array;
+}
+
+/**
+ * The record that the next consumer will skip, because the last one died on it as did one before. Between the death of a consumer
+ * and the start of its successor only: nobody moves the cursors then, and no producer may reuse the record's space.
+ */
+export function findPoison(memory: SharedArrayBuffer): PoisonRecord | undefined {
+  const words = new Int32Array(memory, 0, ring.dataAt >> 2);
+  const working = words[ring.workingAt >> 2] as number;
+  const isSuspect = words[ring.suspectAt >> 2] === working;
+  const crashes = isSuspect ? (words[ring.crashesAt >> 2] as number) + 1 : 1;
+  if (words[ring.busyAt >> 2] === 0 || crashes < crashesToPoison) return undefined;
+  const at = ring.dataAt + (working & ((words[ring.capacityAt >> 2] as number) - 1));
+  const [lengthBytes = 0, type = 0] = new Int32Array(memory, at, 2);
+  const kept = Math.min(lengthBytes, keptPoisonBytes, memory.byteLength - at - header);
+  return { type, lengthBytes, head: Uint8Array.from(new Uint8Array(memory, at + header, Math.max(0, kept))) };
 }
 
 function alignRecord(lengthBytes: number): number {
@@ -64,9 +90,13 @@ export class RingProducer extends RingEnd {
     this.#head = Atomics.load(this.words, ring.headAt >> 2);
   }
 
-  /** Offset of `lengthBytes` of contiguous payload to write, or -1 when the ring is full. Claim again to replace a claim. */
+  /**
+   * Offset of `lengthBytes` of contiguous payload to write, or -1 when the ring is full. Claim again to replace a claim. A record
+   * may take half of the ring at most: a longer one fits an empty ring or does not, as the cursors happen to stand.
+   */
   claim(lengthBytes: number): number {
     const needed = alignRecord(lengthBytes);
+    if (needed << 1 > this.capacity) assert(false, `a record of ${lengthBytes} bytes in a ring of ${this.capacity}`);
     const index = this.#tail & this.mask;
     const toEnd = this.capacity - index;
     const total = needed <= toEnd ? needed : toEnd + needed;

@@ -13,6 +13,7 @@ import { Child, type ChildHost, startOrder } from './child.ts';
 import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { detailOf, ErrorLog, EventLog } from './journal.ts';
 import { type LogLevel, type SupervisorHooks, type SupervisorOptions, supervisorDefaults } from './options.ts';
+import { poisonReports } from './poison-reports.ts';
 import type { WorkerExit } from './worker-handle.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -126,6 +127,9 @@ export class Supervisor implements ChildHost {
   onGone(child: Child, exit: WorkerExit): void {
     for (const actor of child.spec.actors) this.#watch.unwatch(actor.id);
     if (exit.error !== undefined) this.errors.add(exit.actorId ?? child.spec.id, exit.error);
+    for (const actor of child.spec.actors) {
+      for (const report of poisonReports(actor)) this.errors.add(actor.id, report);
+    }
   }
 
   onMessage(message: FromWorker): void {

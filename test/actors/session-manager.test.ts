@@ -5,8 +5,9 @@ import { loadAddon } from '../../src/native/addon.ts';
 import { CookieJar } from '../../src/protocols/session/cookies.ts';
 import { sessionManagerCounters as counted } from '../../src/rings/counter-names.ts';
 import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/rings/layout.ts';
+import { sockaddrMaxBytes } from '../../src/wire/sockaddr.ts';
 import { initiationBytes, messageType, responseBytes, wireguardType } from '../../src/wire/wireguard.ts';
-import { type Datagram, Host, Lab } from '../support/session-lab.ts';
+import { type Datagram, Host, Lab, rawAddress } from '../support/session-lab.ts';
 
 const leftAddress = '10.0.0.1:51820';
 const rightAddress = '10.0.0.2:51820';
@@ -83,6 +84,25 @@ t.test('a responder does not seal before the initiator has', async (t) => {
   left.sendData('y');
   lab.settle();
   t.ok(right.sendSlot() >= 0);
+});
+
+t.test('a path row that a dead session-manager left half written is mended by the next', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const row = right.peers.int(0, peerLayout.pathAt);
+  right.crash();
+  // The seqlock is odd, the address half of an old and half of a new one.
+  right.paths.addInt(row, pathLayout.sequenceAt, 1);
+  right.paths.slice(row, pathLayout.sockaddrAt + 2, 4).fill(0xee);
+  await right.start([right.peer(left)]);
+  t.equal(right.paths.int(row, pathLayout.sequenceAt) & 1, 0, 'readers need not wait for ever');
+  const address = right.paths.slice(row, pathLayout.sockaddrAt, sockaddrMaxBytes);
+  t.same(address, rawAddress(leftAddress), 'the one that was written to the state file, not half of another');
+  t.ok(left.sendData('here I am'));
+  lab.settle();
+  t.ok(right.sendData('and I know again where you are'));
+  lab.settle();
+  t.same([text(right).at(-1), text(left).at(-1)], ['here I am', 'and I know again where you are']);
+  t.equal(ofType(lab, messageType.initiation).length, 1, 'without a new handshake');
 });
 
 t.test('a lost response is asked for again after 5 s', async (t) => {

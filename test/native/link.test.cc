@@ -54,6 +54,7 @@ class SendBench {
 
   double number(int64_t column, int32_t path = 0) { return cell<double>(paths_.table().row(path), column); }
   uint8_t* link() { return links_.row(0); }
+  uint8_t* path() { return paths_.table().row(0); }
   uint32_t used() { return out_.usedBytes(); }
 
   FakeKernel kernel;
@@ -73,6 +74,18 @@ class SendBench {
 void checkNumbers(const std::vector<Bytes>& sent, const std::vector<int>& wanted) {
   CHECK_EQUAL(sent.size(), wanted.size());
   for (size_t i = 0; i < std::min(sent.size(), wanted.size()); i++) CHECK_EQUAL(sent[i][0], wanted[i]);
+}
+
+TEST("sendDescriptors() gives up a run whose path row was left half written, and does not wait for its dead writer") {
+  SendBench bench;
+  word(bench.path(), layout::path_sequenceAt).store(7);
+  bench.run(2, 100, 100);
+  CHECK_EQUAL(bench.sender->sendDescriptors(16), 0);
+  CHECK_EQUAL(bench.number(layout::path_refusedBytesAt), 200);
+  CHECK_EQUAL(bench.used(), 0);
+  word(bench.path(), layout::path_sequenceAt).store(8);
+  bench.run(1, 100, 100);
+  CHECK_EQUAL(bench.sender->sendDescriptors(16), 1);
 }
 
 TEST("sendDescriptors() sends runs whole, and packet by packet when the kernel cannot cut") {

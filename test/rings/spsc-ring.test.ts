@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { createDoorbellMemory, Doorbell, ParkingSpot } from '../../src/rings/doorbell.ts';
 import { ring } from '../../src/rings/layout.ts';
-import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
+import { createRingMemory, findPoison, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 
 function pair(capacityBytes = 4096): {
   memory: SharedArrayBuffer;
@@ -145,6 +145,36 @@ t.test('a record on which two consumers died is skipped and counted; those aroun
     [1, 3],
   ]);
   t.equal(new Int32Array(memory)[ring.poisonedAt >> 2], 1);
+});
+
+t.test('findPoison() copies the beginning of the record that will be skipped, and only of that', async (t) => {
+  const { memory, producer, consumer } = pair();
+  for (const value of [1, 2, 3]) producer.offer(new Uint8Array(300).fill(value), 7);
+  t.equal(findPoison(memory), undefined, 'nobody died');
+  consumer.peek();
+  consumer.advance();
+  consumer.peek();
+  consumer.begin();
+  t.equal(findPoison(memory), undefined, 'one death blames nobody yet');
+  const second = new RingConsumer(memory);
+  second.peek();
+  second.advance();
+  second.peek();
+  second.begin();
+  t.same(findPoison(memory), { type: 7, lengthBytes: 300, head: new Uint8Array(256).fill(2) });
+  const third = new RingConsumer(memory);
+  t.equal(takeAll(third).length, 2);
+  t.equal(findPoison(memory), undefined, 'it is past');
+  producer.offer(Uint8Array.of(4), 7);
+  third.peek();
+  third.begin();
+  t.equal(findPoison(memory), undefined, 'another record');
+});
+
+t.test('claim() throws for a record that takes more than half of the ring', async (t) => {
+  const { producer } = pair(4096);
+  t.equal(producer.claim(2048 - ring.recordHeaderBytes), ring.recordHeaderBytes);
+  t.throws(() => producer.claim(2048 - ring.recordHeaderBytes + 1), /a record of 2041 bytes in a ring of 4096/);
 });
 
 t.test('a death without blame does not add to one with it', async (t) => {

@@ -1,6 +1,7 @@
 /** The supervisor with real worker threads: what dies, hangs, or does not stop. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { recordType } from '../../src/rings/layout.ts';
 import { probe } from '../support/probe-actor.ts';
 import { starve } from '../support/starve.ts';
 import { createSupervised, until } from '../support/supervised.ts';
@@ -75,6 +76,30 @@ t.test('Supervisor', async (t) => {
     t.ok(tookMs >= 390, `only ${tookMs} ms after the pause: judged by silence from before it`);
     t.equal(s.cells('b')[probe.starts], 1);
     await s.supervisor.stop();
+  });
+
+  t.test('a record on which an actor died twice is skipped, and its beginning kept for the error log', async (t) => {
+    const s = createSupervised();
+    const { child, producer } = s.childWithInput('a', { diesOnInput: true });
+    await s.supervisor.start([child]);
+    producer.offer(
+      Uint8Array.from({ length: 20 }, (_, index) => index),
+      recordType.train,
+    );
+    await until(() => s.cells('a')[probe.starts] === 3);
+    const [death, poison, ...others] = s.supervisor.errors.all();
+    t.match(death, { source: 'a', name: 'Error', message: 'this record is too much', count: 2 });
+    t.match(poison, {
+      source: 'a',
+      name: 'PoisonRecord',
+      count: 1,
+      message: 'Skipped a train record of 20 bytes in test -> a.input: two threads in a row died on it',
+      stack: /\n {4}0000 {2}00 01 02 .* 0f\n {4}0010 {2}10 11 12 13$/,
+    });
+    t.same(others, []);
+    await until(() => s.supervisor.rows()[0]?.state === 'running');
+    await s.supervisor.stop();
+    t.equal(producer.usedBytes(), 32, 'skipped, and released with the next record');
   });
 
   t.test('too many restarts are fatal, with the reason', async (t) => {

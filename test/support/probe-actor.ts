@@ -1,5 +1,6 @@
 /** An actor for tests of the kit and the supervisor: it counts its turns in shared memory, and misbehaves when told to. */
 import type { Actor, ActorContext, ActorDefinition } from '../../src/actors/kit/contract.ts';
+import { consumer } from '../../src/actors/kit/ports.ts';
 import { ownThreadId } from '../../src/io/thread-times.ts';
 
 /** i32 cells of `memory.probe`. */
@@ -20,6 +21,8 @@ export interface ProbeSettings {
   readonly hangStart?: boolean;
   /** `close` never returns. */
   readonly hangClose?: boolean;
+  /** Dies on each record of the port `input`. */
+  readonly diesOnInput?: boolean;
 }
 
 export const definition: ActorDefinition = { role: 'sealer', turn: 'duty', start: startProbe };
@@ -35,9 +38,14 @@ export function startProbe(context: ActorContext): Actor {
   while (settings.hangStart === true) Math.random();
   const alive = Atomics.add(cells, probe.alive, 1) + 1;
   if (alive > Atomics.load(cells, probe.mostAlive)) Atomics.store(cells, probe.mostAlive, alive);
+  const input = settings.diesOnInput === true ? consumer(context.spec, 'input') : undefined;
   return {
     work() {
       Atomics.add(cells, probe.turns, 1);
+      if (input !== undefined && input.peek() >= 0) {
+        input.begin();
+        throw new Error('this record is too much');
+      }
       return 0;
     },
     onCommand(command) {

@@ -4,8 +4,9 @@ import type { Role } from '../../src/actors/kit/contract.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import type { ChildSpec } from '../../src/actors/kit/topology.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
+import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { counters } from '../../src/rings/layout.ts';
+import { createRingMemory, RingProducer } from '../../src/rings/spsc-ring.ts';
 import type { SupervisorOptions } from '../../src/supervisor/options.ts';
 import { Supervisor } from '../../src/supervisor/supervisor.ts';
 import { type ProbeSettings, probe } from './probe-actor.ts';
@@ -16,6 +17,8 @@ export interface Supervised {
   readonly logged: string[];
   cells(actorId: string): Int32Array;
   child(id: string, settings?: ProbeSettings, more?: Partial<ChildSpec>, role?: Role): ChildSpec;
+  /** The same with a port `input`, and the other end of it. */
+  childWithInput(id: string, settings: ProbeSettings): { readonly child: ChildSpec; readonly producer: RingProducer };
 }
 
 const addon = loadAddon();
@@ -40,7 +43,7 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
     },
     { modules, ...options },
   );
-  return {
+  const supervised: Supervised = {
     supervisor,
     fatal,
     logged,
@@ -59,7 +62,18 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
         ...more,
       };
     },
+    childWithInput(id, settings) {
+      const { actors, ...child } = supervised.child(id, settings);
+      const ring = createRingMemory(4096);
+      const { memory, fd } = child.doorbell;
+      const input = { name: `test -> ${id}.input`, side: 'consumer', ring, doorbell: memory, doorbellFd: fd } as const;
+      return {
+        child: { ...child, actors: actors.map((actor) => ({ ...actor, ports: { input } })) },
+        producer: new RingProducer(ring, new Doorbell(memory, fd, addon)),
+      };
+    },
   };
+  return supervised;
 }
 
 /** Polls until `condition` holds; throws after `limitMs`. Returns the milliseconds it took. */

@@ -50,7 +50,7 @@ class LinkReceiverObject : public Napi::ObjectWrap<LinkReceiverObject> {
   explicit LinkReceiverObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Object from = info[0].As<Napi::Object>();
     const int32_t index = from.Get("link").ToNumber().Int32Value();
-    receiver_ = std::make_unique<LinkReceiver>(index, memory_.producer(from.Get("received")), memory_.producer(from.Get("handshakes")),
+    receiver_ = std::make_unique<LinkReceiver>(index, memory_.producer(from.Get("received"), LinkReceiver::kLargestClaim), memory_.producer(from.Get("handshakes")),
                                                linkTable(memory_.of(from.Get("links"))).row(index));
   }
 

@@ -15,7 +15,7 @@ class TunReaderObject : public Napi::ObjectWrap<TunReaderObject> {
   }
 
   explicit TunReaderObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), reader_(intOf(info, 0), memory_.producer(info[1])), totals_(arrayOf<double>(memory_, info[2])) {}
+      : ObjectWrap(info), reader_(intOf(info, 0), memory_.producer(info[1], layout::train_maxRecordBytes)), totals_(arrayOf<double>(memory_, info[2])) {}
 
   Napi::Value read(const Napi::CallbackInfo& info) {
     const int count = reader_.read(static_cast<uint32_t>(intOf(info, 0)), doubleOf(info, 1), totals_[0]);

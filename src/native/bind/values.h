@@ -28,6 +28,15 @@ class Memory {
     const Doorbell doorbell(of(port.Get("doorbell")), port.Get("doorbellFd").ToNumber().Int32Value());
     return RingProducer(of(port.Get("ring")), doorbell);
   }
+  // The same for a producer of records of up to `largestBytes`; throws when the ring cannot carry them.
+  RingProducer producer(const Napi::Value& value, uint32_t largestBytes) {
+    const RingProducer ring = producer(value);
+    if (!ring.carries(largestBytes)) {
+      const std::string what = "A ring of " + std::to_string(ring.capacity()) + " bytes cannot carry records of " + std::to_string(largestBytes);
+      Napi::RangeError::New(value.Env(), what).ThrowAsJavaScriptException();
+    }
+    return ring;
+  }
   RingConsumer consumer(const Napi::Value& value) { return RingConsumer(of(value.As<Napi::Object>().Get("ring"))); }
 
  private:

@@ -79,7 +79,15 @@ class LinkReceiver {
   static constexpr uint32_t kLargeBytes = 65536;
   static constexpr uint32_t kSmallBatch = 32;
   static constexpr uint32_t kLargeBatch = 4;
+  // Of a slot beyond the datagram: record header, `received` header, alignment.
+  static constexpr uint32_t kSlotOverhead = 8 + static_cast<uint32_t>(layout::received_payloadAt) + 7;
 
+ public:
+  // Most that is claimed of the opener's ring at once: a slot for each message of a batch.
+  static constexpr uint32_t kLargestClaim = kLargeBatch * (kLargeBytes + kSlotOverhead);
+  static_assert(kLargeBatch * kLargeBytes > kSmallBatch * (kSmallBytes + kSlotOverhead));
+
+ private:
   struct Message;
 
   uint32_t slotBytes() const { return large_ ? kLargeBytes : kSmallBytes; }

@@ -90,7 +90,7 @@ int LinkReceiver::receive(int fd, uint32_t maxMessages) {
 // Every message has a slot in the opener's ring; a small slot has an overflow behind it, so that a GRO train that comes when
 // none was expected is not cut off.
 int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
-  const uint32_t stride = (8 + kHeader + slotBytes() + 7) & ~7u;
+  const uint32_t stride = (slotBytes() + kSlotOverhead) & ~7u;
   uint8_t* first = data_.claim(batch * stride - 8);
   if (first == nullptr) return -ENOSPC;
   for (uint32_t i = 0; i < batch; i++) {

@@ -70,6 +70,10 @@ class RingProducer : public RingEnd {
   RingProducer(uint8_t* base, Doorbell doorbell)
       : RingEnd(base), doorbell_(doorbell), tail_(word(base, layout::ring_tailAt).load()), head_(word(base, layout::ring_headAt).load()) {}
 
+  // Whether records of `length` bytes can always pass, wherever the cursors stand: half of the ring each, at most. Checked once,
+  // by whoever binds a ring to a claim, since a claim that never succeeds looks like a consumer that never comes.
+  bool carries(uint32_t length) const { return align(length) <= capacity_ / 2; }
+
   // Contiguous space for one record of at most `length` payload bytes, or null when the ring is full.
   uint8_t* claim(uint32_t length) {
     const uint32_t needed = align(length);

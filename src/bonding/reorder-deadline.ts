@@ -23,6 +23,8 @@ const leastFilledShare = 0.02;
 const fewGaps = 4;
 /** Losses repaired more often than this are worth waiting for. */
 const usuallyRepaired = 0.5;
+/** What is later than this share of a round trip, and than the skew explains, was sent again. */
+const repairShare = 0.75;
 /** Paths this close to each other reorder nothing by themselves. */
 const symmetricUs = 1_000;
 
@@ -33,6 +35,7 @@ export class ReorderDeadline {
   #repaired = 0;
   #givenUp = 0;
   #repairUs = 0;
+  #leastRepairUs = Number.POSITIVE_INFINITY;
   #updatedUs = -1;
   #deadlineUs = 0;
 
@@ -51,18 +54,19 @@ export class ReorderDeadline {
   }
 
   /**
-   * A packet came `latenessUs` after one of a higher counter: whether it was still waited for or not, or a deadline that is too
-   * short would never learn so. Once a gap, with the first packet that fills it.
+   * A packet came `latenessUs` after one of a higher counter; `wasGivenUp`: it was no longer waited for. Those must be told as
+   * well, or a deadline that is too short would never learn so. Once a gap, with the first packet that fills it.
    */
-  handleFilled(latenessUs: number): void {
+  handleFilled(latenessUs: number, wasGivenUp: boolean): void {
     const step = Math.ceil(Math.log2(Math.max(1, latenessUs / firstStepUs)) * stepsPerOctave);
     const index = Math.min(steps - 1, step);
     this.#late[index] = (this.#late[index] as number) + 1;
     this.#filled += 1;
-    if (this.#repairUs > 0 && latenessUs > this.#repairUs / 2) this.#repaired += 1;
+    if (wasGivenUp) this.#givenUp = Math.max(0, this.#givenUp - 1);
+    if (latenessUs > this.#leastRepairUs) this.#repaired += 1;
   }
 
-  /** A gap was still open at its deadline. */
+  /** A gap was still open at its deadline; one call a gap. */
   handleGivenUp(): void {
     this.#givenUp += 1;
   }
@@ -76,6 +80,7 @@ export class ReorderDeadline {
     if (this.#updatedUs >= 0) this.#forget(nowUs - this.#updatedUs);
     this.#updatedUs = nowUs;
     this.#repairUs = reportIntervalUs + bestRttUs;
+    this.#leastRepairUs = Math.max(bestRttUs * repairShare, skewUs * headroom);
     this.#deadlineUs = Math.min(mostUs, this.#learn(skewUs));
   }
 

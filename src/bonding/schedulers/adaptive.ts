@@ -195,7 +195,7 @@ function earliest(paths: readonly PathView[], count: number, tier: number, deman
     const delayUs = flowDelayUs(path);
     if (delayUs > horizonUs) continue;
     const arrivalUs = path.readyInUs + (path.rateBytesPerUs > 0 ? demand.bytes / path.rateBytesPerUs : 0) + delayUs;
-    if (arrivalUs >= bestUs) continue;
+    if (best >= 0 && arrivalUs >= bestUs) continue;
     bestUs = arrivalUs;
     best = index;
   }

@@ -14,7 +14,7 @@ export class LeastUsedScheduler implements Scheduler {
       const path = paths[index] as PathView;
       if (!isCandidate(path, tier) || !hasCredit(path, demand)) continue;
       const use = (path.inFlightBytes + demand.bytes) / (path.rateBytesPerUs || typical);
-      if (use >= least) continue;
+      if (best >= 0 && use >= least) continue;
       least = use;
       best = index;
     }

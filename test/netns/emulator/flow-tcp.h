@@ -4,6 +4,7 @@
 
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/time.h>
 
 #include <memory>
 #include <thread>
@@ -15,6 +16,14 @@ namespace flow {
 constexpr size_t kBlockBytes = 256 << 10;
 constexpr int kProtocolMptcp = 262;  // IPPROTO_MPTCP of linux/in.h
 constexpr int kLevelMptcp = 284;     // SOL_MPTCP of linux/socket.h
+
+/// A connection that is silent for so long has ended, whatever it says.
+constexpr timeval kSilence{20, 0};
+
+inline void limitSilence(int fd) {
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kSilence, sizeof kSilence);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kSilence, sizeof kSilence);
+}
 
 inline bool setCongestionControl(int fd, const std::string& name) {
   return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.c_str(), static_cast<socklen_t>(name.size())) == 0;
@@ -52,6 +61,7 @@ inline std::string readLine(int fd) {
 }
 
 inline void serveOne(int fd) {
+  limitSilence(fd);
   const std::string line = readLine(fd);
   char verb[8] = "", cc[32] = "";
   double seconds = 0;
@@ -95,6 +105,7 @@ struct Outcome {
 inline void transferOne(const Transfer& transfer, Outcome& outcome) {
   const int fd = socket(transfer.address.family(), SOCK_STREAM, transfer.isMptcp ? kProtocolMptcp : 0);
   if (fd < 0) fail("socket");
+  limitSilence(fd);
   if (!setCongestionControl(fd, transfer.cc)) fail("TCP_CONGESTION");
   const double startMs = nowMs();
   if (connect(fd, transfer.address.get(), transfer.address.length) < 0) fail("connect");

@@ -77,7 +77,10 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'session_manager_bad_mac1_messages', help: 'Dropped: the sender does not know our public key' },
     { name: 'session_manager_forged_messages', help: 'Dropped: did not authenticate, or from no peer of ours' },
     { name: 'session_manager_replayed_messages', help: 'Dropped: initiation seen before, or too soon after another' },
-    { name: 'session_manager_limited_messages', help: 'Dropped under load: too many from one address' },
+    {
+      name: 'session_manager_limited_messages',
+      help: 'Dropped under load: too many from one address, or too many cookie replies',
+    },
     { name: 'session_manager_overload_messages', help: 'Dropped under load: too many wait for X25519' },
     { name: 'session_manager_no_slot_sessions', help: 'Handshakes that found no free key slot' },
     { name: 'session_manager_established_sessions', help: 'Sessions that came into use' },

@@ -412,6 +412,23 @@ t.test('CookieChecker.isUnderLoad() begins with a burst and ends a second after 
   t.notOk(checker.isUnderLoad(nowUs), '200 a second are no load');
 });
 
+t.test('CookieChecker.mayReply() allows 400 at once and 2,000 a second, to all the world together', async (t) => {
+  const checker = new CookieChecker(addon, new Uint8Array(32));
+  let nowUs = 10 * second;
+  const allowed = (count: number) =>
+    Array.from({ length: count }, () => checker.mayReply(nowUs)).filter(Boolean).length;
+  t.equal(allowed(1000), 400);
+  t.equal(allowed(1000), 0);
+  let replies = 0;
+  for (let step = 0; step < 100; step += 1) {
+    nowUs += 10_000;
+    replies += allowed(200);
+  }
+  t.equal(replies, 2000, '20,000 asked in a second');
+  nowUs += 60 * second;
+  t.equal(allowed(1000), 400, 'a quiet minute saves up no more than that');
+});
+
 t.test('AddressLimiter serves 5 at once and 20 a second, for each address', async (t) => {
   const limiter = new AddressLimiter();
   let nowUs = 7 * second;

@@ -138,6 +138,7 @@ export class HandshakeDesk {
   #refuseUnderLoad(route: Route, message: Uint8Array, nowUs: number): number | undefined {
     const source = route.sockaddr.subarray(0, sockaddrLength(route.sockaddr, 0));
     if (!this.#checker.hasMac2(message, source, nowUs)) {
+      if (!this.#checker.mayReply(nowUs)) return counted.limited;
       const reply = this.#checker.nextReply(message, source, nowUs, this.#random.take(replyRandomBytes));
       if (reply !== undefined) this.#parts.outbox.sendDatagram(route, reply);
       return counted.cookies;

@@ -27,6 +27,15 @@ const loadMessages = 100;
 /** How long load is assumed once it was seen (wireguard-go, device/constants.go). */
 const underLoadUs = 1_000_000;
 
+/**
+ * Most replies of all, in bytes and CPU: with headers they are 1.5 Mbit/s to addresses that may be forged, and they take a few
+ * per cent of a core. Under a flood beyond that a true peer gets its share by chance, and tries again after 5 s.
+ */
+const repliesPerSecond = 2000;
+const replyCostUs = 1_000_000 / repliesPerSecond;
+/** 400 at once: an office that comes back after a power cut is served without a wait. */
+const replyBurstUs = 400 * replyCostUs;
+
 export class CookieChecker {
   readonly #primitives: Primitives;
   readonly #keys: MacKeys;
@@ -37,6 +46,8 @@ export class CookieChecker {
   #windowSinceUs = 0;
   #arrivals = 0;
   #loadUntilUs = Number.NEGATIVE_INFINITY;
+  /** When the replies sent so far will have been paid for. */
+  #paidUntilUs = Number.NEGATIVE_INFINITY;
 
   /** `publicKey`: this daemon's. */
   constructor(primitives: Primitives, publicKey: Uint8Array) {
@@ -79,7 +90,15 @@ export class CookieChecker {
     return macsEqual(mac, message.subarray(at, at + macLength));
   }
 
-  /** The cookie reply to a message that came from `source`. `random`: `replyRandomBytes` of them. */
+  /** Whether one more reply may be sent now, of those to all the world. */
+  mayReply(nowUs: number): boolean {
+    const fromUs = Math.max(this.#paidUntilUs, nowUs - replyBurstUs);
+    if (fromUs + replyCostUs > nowUs) return false;
+    this.#paidUntilUs = fromUs + replyCostUs;
+    return true;
+  }
+
+  /** The cookie reply to a message that came from `source`, after `mayReply`. `random`: `replyRandomBytes` of them. */
   nextReply(message: Uint8Array, source: Uint8Array, nowUs: number, random: Uint8Array): Uint8Array | undefined {
     if (this.#secret === undefined || nowUs - this.#secretSinceUs >= secretLifeUs) {
       this.#secret = Uint8Array.from(random.subarray(0, secretBytes));

@@ -14,6 +14,7 @@ import { describeDiff, diffConfigs } from './config/diff.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
 import { socketPathOf } from './control/protocol.ts';
 import type { ReloadResult } from './control/supervisor-api.ts';
+import type { DnsWay } from './io/dns-exchange.ts';
 import { fwmarkOf, planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
@@ -75,9 +76,8 @@ export class Instance {
     };
     const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
-    const interfaces = config.links.map((link) => link.interface ?? '');
     this.#names = new EndpointNames({
-      resolver: new Resolver(addon, { fwmark: fwmarkOf(config), interfaces, watchEveryMs: nameWatchMs }),
+      resolver: new Resolver(addon, { ...dnsWayOf(config), watchEveryMs: nameWatchMs }),
       tell: (peer, endpoints) => {
         const command = { kind: 'endpoints', peer, endpoints };
         this.#supervisor.command('session-manager', command);
@@ -250,6 +250,7 @@ export class Instance {
     this.#logger.setLevel(config.runtime.logLevel);
     await this.#startChanged(diff);
     this.#warnOfNetwork(this.#network.apply(planNetwork(config)));
+    this.#names.setWay(dnsWayOf(config));
     this.#names.follow(config.peers);
   }
 
@@ -289,6 +290,11 @@ export class Instance {
 
 function socketPathFor(config: Config): string {
   return socketPathOf(config.runtime.runDirectory, config.name);
+}
+
+/** How questions about host names leave this host: as the packets of the tunnel do. */
+function dnsWayOf(config: Config): DnsWay {
+  return { fwmark: fwmarkOf(config), interfaces: config.links.map((link) => link.interface ?? '') };
 }
 
 function plan(config: Config, previous?: Topology): Topology {

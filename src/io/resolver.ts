@@ -5,6 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import { domainToASCII } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { HawserError, messageOf } from '../base/errors.ts';
 import { formatAddress, parseCidr } from '../config/address.ts';
 import { dnsNameIsValid } from '../wire/dns.ts';
@@ -51,7 +52,7 @@ const anyPort = 9;
 
 export class Resolver {
   readonly #addon: DnsSockets;
-  readonly #way: DnsWay;
+  #way: DnsWay;
   readonly #files: { readonly hosts: string; readonly resolv: string };
   readonly #nowMs: () => number;
   readonly #watchEveryMs: { readonly least: number; readonly most: number };
@@ -85,9 +86,21 @@ export class Resolver {
     const name = nameOf(host);
     const pending = this.#pending.get(name);
     if (pending !== undefined) return pending;
-    const asking = this.#ask(name).finally(() => this.#pending.delete(name));
+    const asking = this.#ask(name).finally(() => {
+      if (this.#pending.get(name) === asking) this.#pending.delete(name);
+    });
     this.#pending.set(name, asking);
     return asking;
+  }
+
+  /** From now on questions carry this mark and leave by these interfaces; true if that is a change. */
+  setWay(way: DnsWay): boolean {
+    if (isDeepStrictEqual(this.#way, way)) return false;
+    this.#way = way;
+    // What failed by the old way may answer by the new one, and a question under way is not repeated by it.
+    this.#failures.clear();
+    this.#pending.clear();
+    return true;
   }
 
   /** Asks again when an answer expires, and calls with each that differs from the one before. Returns what ends it. */

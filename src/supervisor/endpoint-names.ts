@@ -4,6 +4,7 @@
  */
 import { HawserError } from '../base/errors.ts';
 import type { EndpointText, PeerConfig } from '../config/config.ts';
+import type { DnsWay } from '../io/dns-exchange.ts';
 import type { Resolution, Resolver } from '../io/resolver.ts';
 
 export interface EndpointNamesParts {
@@ -38,6 +39,11 @@ export class EndpointNames {
     for (const host of wanted) if (!this.#watched.has(host)) this.#watch(host);
     if (this.#timer === undefined && wanted.size > 0)
       this.#timer = setInterval(() => this.#tellAll(), repeatMs).unref();
+  }
+
+  /** A reload has changed the mark or the links: whoever was asked by the old ones is asked again by the new. */
+  setWay(way: DnsWay): void {
+    if (this.#parts.resolver.setWay(way)) this.refresh();
   }
 
   /** Asks again at once, whatever is remembered: the network outside has changed. */

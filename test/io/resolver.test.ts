@@ -113,6 +113,28 @@ t.test('resolve() asks for both families with the mark and keeps the answer for 
   t.equal(sockets.queries.length, 6, 'two who ask at once share one question');
 });
 
+t.test('setWay() takes another mark and other links, and forgets what failed by the old ones', async (t) => {
+  const { sockets, resolver } = stage(t, { '192.0.2.53': 'refusing' }, { interfaces: ['wan0'] });
+  await t.rejects(resolver.resolve('hub.example.net'), { code: 'EAI_AGAIN' });
+  t.ok(sockets.opened.splice(0).every((one) => one.fwmark === 0x6877 && one.interfaceName === 'wan0'));
+  t.notOk(resolver.setWay({ fwmark: 0x6877, interfaces: ['wan0'] }), 'no change');
+  t.ok(resolver.setWay({ fwmark: 0x1234, interfaces: ['lte0', 'wan0'] }));
+  sockets.servers['192.0.2.53'] = hub;
+  t.same(texts(await resolver.resolve('hub.example.net')), ['2001:db8::9', '192.0.2.9'], 'asked again at once');
+  t.ok(sockets.opened.every((one) => one.fwmark === 0x1234));
+  t.equal(sockets.opened[0]?.interfaceName, 'lte0');
+});
+
+t.test('setWay() does not wait for a question that was asked by the old way', async (t) => {
+  const { sockets, resolver } = stage(t, { '192.0.2.53': 'silent' });
+  const old = resolver.refresh('hub.example.net').catch(() => undefined);
+  resolver.setWay({ fwmark: 1, interfaces: [''] });
+  sockets.servers['192.0.2.53'] = hub;
+  t.same(texts(await resolver.refresh('hub.example.net')), ['2001:db8::9', '192.0.2.9']);
+  resolver.close();
+  await old;
+});
+
 t.test('resolve() puts addresses that no route leads to last', async (t) => {
   const { sockets, resolver } = stage(t, { '192.0.2.53': hub });
   sockets.hasIpv6Route = false;

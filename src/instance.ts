@@ -22,6 +22,7 @@ import type { Addon } from './native/addon.ts';
 import { createApi, type InstanceState } from './supervisor/api.ts';
 import { EndpointNames } from './supervisor/endpoint-names.ts';
 import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
+import { LinkKeeper, reopenDiff } from './supervisor/link-keeper.ts';
 import { Logger } from './supervisor/logger.ts';
 import { NetworkKeeper } from './supervisor/network-keeper.ts';
 import { type SupervisorHooks, supervisorDefaults } from './supervisor/options.ts';
@@ -52,6 +53,7 @@ export class Instance {
   readonly #isRecalled: boolean;
   readonly #names: EndpointNames;
   readonly #network: NetworkKeeper;
+  readonly #links: LinkKeeper;
   #state: InstanceState;
   #stopped: Promise<void> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
@@ -84,10 +86,18 @@ export class Instance {
       },
       warn: (message) => this.#supervisor.note('resolver', 'warning', message, 'warn'),
     });
+    this.#links = new LinkKeeper({
+      addon,
+      tell: (command) => this.#supervisor.command('session-manager', command),
+      note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
+      hasSockets: (link) => this.#resources.hasSockets(link),
+      reopen: (link) => this.#exclusively(() => this.#reopen(link)),
+    });
     this.#network = new NetworkKeeper({
       addon,
       note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
       onOutside: (goneAddress) => this.#onOutside(goneAddress),
+      onChange: (watch) => this.#links.handleChange(watch),
       onOwnLinkGone: () => this.#onOwnLinkGone(),
     });
     this.#isRecalled = start.isRecalled;
@@ -128,6 +138,7 @@ export class Instance {
     const warnings = this.#network.apply(planNetwork(this.#state.config));
     await threads;
     if (this.#stopped !== undefined) return;
+    this.#links.follow(this.#state.config.links);
     this.#network.watch();
     this.#warnOfNetwork(warnings);
     for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
@@ -154,6 +165,7 @@ export class Instance {
   async #stop(reason: string, code: number): Promise<void> {
     this.#service.stopping(reason);
     this.#names.close();
+    this.#links.close();
     this.#supervisor.note('supervisor', 'stopping', reason, code === 0 ? 'info' : 'error');
     await this.#supervisor.stop();
     this.#takeBack();
@@ -208,9 +220,28 @@ export class Instance {
 
   /** Reads the file again and applies what changed; one at a time. */
   reload(): Promise<ReloadResult> {
-    const next = this.#reloading.then(() => this.#reload());
+    return this.#exclusively(() => this.#reload());
+  }
+
+  /** One change of threads and descriptors at a time. */
+  #exclusively<T>(change: () => Promise<T>): Promise<T> {
+    const next = this.#reloading.then(change);
     this.#reloading = next.catch(() => undefined);
     return next;
+  }
+
+  /** The interface of a link has come, or is another one by the same name. */
+  async #reopen(link: string): Promise<void> {
+    if (this.#stopped !== undefined) return;
+    const { topology } = this.#state;
+    const diff = reopenDiff(topology, link);
+    await Promise.all(diff.renew.map((id) => this.#supervisor.hold(id)));
+    try {
+      this.#resources.change(topology, diff);
+    } finally {
+      this.#state = { ...this.#state, listenPort: this.#opener.listenPort };
+      await this.#startChanged(diff);
+    }
   }
 
   async #reload(): Promise<ReloadResult> {
@@ -252,6 +283,7 @@ export class Instance {
     this.#warnOfNetwork(this.#network.apply(planNetwork(config)));
     this.#names.setWay(dnsWayOf(config));
     this.#names.follow(config.peers);
+    this.#links.follow(config.links);
   }
 
   async #startChanged({ renew, start }: TopologyDiff): Promise<void> {

@@ -34,10 +34,12 @@ export type LinkEvent =
   | { readonly kind: 'link'; readonly link: LinkState; readonly before: LinkState | undefined }
   | { readonly kind: 'link-gone'; readonly link: LinkState }
   | { readonly kind: 'address-added' | 'address-removed'; readonly address: LinkAddress }
-  | { readonly kind: 'default-route'; readonly family: 4 | 6 };
+  | { readonly kind: 'default-route'; readonly family: 4 | 6 }
+  /** Any other route came or went: look at them anew. */
+  | { readonly kind: 'route' };
 
-/** How late a change may be noticed; the kernel's queue holds 4 MiB of them meanwhile. */
-const pollIntervalMs = 50;
+/** How late a change may be noticed (failover waits for it); the kernel's queue holds 4 MiB of them meanwhile. */
+const pollIntervalMs = 20;
 
 export class LinkWatch {
   readonly #addon: NetlinkSockets;
@@ -111,7 +113,9 @@ export class LinkWatch {
       else this.#removeAddress(address);
     } else if (type === rtm.newRoute || type === rtm.deleteRoute) {
       const route = routeParse(bytes, at, end);
-      if (route?.prefix === 0 && route.table === mainTable) this.#tell({ kind: 'default-route', family: route.family });
+      if (route === undefined) return;
+      const isDefault = route.prefix === 0 && route.table === mainTable;
+      this.#tell(isDefault ? { kind: 'default-route', family: route.family } : { kind: 'route' });
     }
   }
 

@@ -14,6 +14,8 @@ export interface NetworkKeeperParts {
   readonly note: (kind: string, message: string, level: 'info' | 'warn' | 'error') => void;
   /** An address of this host went (as text), or with undefined: a default route changed. */
   readonly onOutside: (goneAddress: string | undefined) => void;
+  /** Interfaces, addresses or routes are not what they were; also once at the start. */
+  readonly onChange: (watch: LinkWatch) => void;
   /** The tunnel's interface is not in this network namespace any more: deleted, or moved to another. */
   readonly onOwnLinkGone: () => void;
 }
@@ -39,6 +41,7 @@ export class NetworkKeeper {
   /** From now on, tells of changes and puts back what the tunnel's interface lost while it was down. */
   watch(): void {
     this.#watch ??= new LinkWatch(this.#parts.addon, (event) => this.#onEvent(event));
+    this.#parts.onChange(this.#watch);
     this.#watch.start((error) =>
       this.#parts.note('warning', `Cannot follow the network: ${messageOf(error)}`, 'error'),
     );
@@ -57,6 +60,8 @@ export class NetworkKeeper {
   }
 
   #onEvent(event: LinkEvent): void {
+    if (this.#watch !== undefined) this.#parts.onChange(this.#watch);
+    if (event.kind === 'route') return;
     if (event.kind === 'default-route') {
       this.#parts.note('default-route', `IPv${event.family} default route changed`, 'info');
       this.#parts.onOutside(undefined);

@@ -19,7 +19,6 @@ const tunRemedies: Readonly<Record<string, string>> = {
 };
 const udpRemedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there: choose another listen.udp',
-  ENODEV: 'the interface of the link does not exist: see `ip link`',
   EPERM: 'run as root or with CAP_NET_ADMIN',
 };
 
@@ -87,8 +86,15 @@ export class AddonOpener implements ResourceOpener {
       return { fd, facts: { port: opened.port, gso, gro, receiveBufferBytes, sendBufferBytes } };
     } catch (error) {
       if (plan.family === 6 && isWithoutIpv6(error)) return { fd: -1, facts: {} };
+      // A modem that is plugged in later: `LinkKeeper` opens the socket then.
+      if (plan.interface !== undefined && codeOf(error) === 'ENODEV') return this.#waitFor(plan);
       throw withRemedy(error, udpRemedies);
     }
+  }
+
+  #waitFor({ link, interface: device, family }: UdpPlan): Opened {
+    if (family === 4) this.warnings.push(`${link}: there is no interface "${device}" yet; the link waits for it`);
+    return { fd: -1, facts: {} };
   }
 
   #noteClamp(name: string, bytes: number): void {

@@ -82,6 +82,12 @@ export class SharedResources {
     for (const resource of this.#topology.resources) this.#open(resource);
   }
 
+  /** False for a link whose interface is not there. */
+  hasSockets(link: string): boolean {
+    const isOpen = (one: ResourcePlan): boolean => (this.opened.get(one.name)?.fd ?? -1) >= 0;
+    return this.#topology.resources.some((one) => one.kind === 'udp' && one.link === link && isOpen(one));
+  }
+
   /** Closes every file descriptor. All actors have ended. Idempotent. */
   close(): void {
     for (const name of [...this.opened.keys()]) this.#close(name);

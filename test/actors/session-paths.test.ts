@@ -202,7 +202,7 @@ t.test(
   async (t) => {
     const { lab, left } = await connect(t);
     const say = (isUp: boolean, routes?: string[]) =>
-      left.command({ kind: 'link-state', link: 'wan', isUp, reason: 'no carrier', routes });
+      left.command({ kind: 'link-state', link: 'wan', isUp, reason: 'no carrier', addresses: [], routes });
     const version = left.paths.version();
     t.equal(homeOf(left), rowTo(left, hub, 0));
     say(false);
@@ -257,7 +257,7 @@ t.test(
       );
     t.same(emitters(), new Set([fibre]));
     const say = (isUp: boolean) =>
-      left.command({ kind: 'link-state', link: 'wan', isUp, reason: 'down', routes: undefined });
+      left.command({ kind: 'link-state', link: 'wan', isUp, reason: 'down', addresses: [], routes: undefined });
     say(false);
     lab.settle();
     t.same(emitters(), new Set([lte]), 'an authentic packet tells the peer at once');
@@ -292,7 +292,7 @@ t.test('a successor keeps the paths as they are, and goes on proving what is not
   t.equal(full(lab, lte).length, sent);
   lab.lose = (one) => one.from === lte || one.to === lte;
   const say = (isUp: boolean) =>
-    left.command({ kind: 'link-state', link: 'lte', isUp, reason: 'down', routes: undefined });
+    left.command({ kind: 'link-state', link: 'lte', isUp, reason: 'down', addresses: [], routes: undefined });
   say(false);
   lab.settle();
   say(true);

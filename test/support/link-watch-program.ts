@@ -14,10 +14,15 @@ function describe(event: LinkEvent): string {
       return `${event.kind} ${event.address.interface} ${event.address.address}/${event.address.prefix}`;
     case 'default-route':
       return `default-route ${event.family}`;
+    case 'route':
+      return '';
   }
 }
 
-const watch = new LinkWatch(loadAddon(), (event) => process.stdout.write(`${describe(event)}\n`));
+const watch = new LinkWatch(loadAddon(), (event) => {
+  // Each address brings routes of its own: they are nobody's question here.
+  if (event.kind !== 'route') process.stdout.write(`${describe(event)}\n`);
+});
 watch.start((error) => {
   throw error;
 });

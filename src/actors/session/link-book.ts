@@ -13,6 +13,7 @@ interface Prefix {
 interface KernelState {
   readonly isUp: boolean;
   readonly reason: string;
+  readonly addresses: string;
   /** undefined = anything may be reached. */
   readonly routes: readonly Prefix[] | undefined;
 }
@@ -49,7 +50,8 @@ export class LinkBook {
     const link = this.find(command.link);
     if (link === undefined) return false;
     const before = this.#kernel.get(link.row);
-    const now = { isUp: command.isUp, reason: command.reason, routes: command.routes?.flatMap(prefixOf) };
+    const { isUp, reason } = command;
+    const now = { isUp, reason, addresses: command.addresses.join(), routes: command.routes?.flatMap(prefixOf) };
     this.#kernel.set(link.row, now);
     return JSON.stringify(before) !== JSON.stringify(now);
   }
@@ -64,6 +66,11 @@ export class LinkBook {
     const address = sockaddrAddress(sockaddr, 0);
     const isReached = state.routes?.some((prefix) => covers(prefix, address)) ?? true;
     return isReached ? undefined : 'no route by this link';
+  }
+
+  /** Changes with the addresses of the link's interface. */
+  addressesOf(row: number): string {
+    return this.#kernel.get(row)?.addresses ?? '';
   }
 
   isDisabled(row: number): boolean {

@@ -190,6 +190,7 @@ export class PathDesk {
       toldWish: pathWish.none,
       notice: undefined,
       withdrawAtUs: 0,
+      addresses: this.#parts.links.addressesOf(paths.link(row)),
       refusal: undefined,
     };
   }
@@ -239,6 +240,12 @@ export class PathDesk {
     const route = paths.get(track.row);
     if (route === undefined) return;
     const refusal = links.refusal(track.link, route.sockaddr);
+    const addresses = links.addressesOf(track.link);
+    if (addresses !== track.addresses) {
+      // The first word about a link is no change. After one, the peer must hear from the new address; data goes on meanwhile.
+      if (track.addresses !== '' && refusal === undefined) track.proof.begin(nowUs);
+      track.addresses = addresses;
+    }
     if (refusal === track.refusal) return;
     const mayTell = links.isDisabled(track.link) && track.isProven && peer.hasPaths;
     if (refusal !== undefined && mayTell && (track.withdrawAtUs === 0 || nowUs < track.withdrawAtUs)) {

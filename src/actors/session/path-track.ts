@@ -19,6 +19,8 @@ export interface PathTrack {
   notice: Notice | undefined;
   /** The operator took the link out: withdrawn then, once the peer has been told. */
   withdrawAtUs: number;
+  /** Of the link's interface, when we looked last. */
+  addresses: string;
   /** Why it is withdrawn. */
   refusal: string | undefined;
 }

@@ -75,6 +75,8 @@ export interface LinkStateCommand extends Command {
   readonly isUp: boolean;
   /** For people. */
   readonly reason: string;
+  /** Of its interface: when they change, the peers must hear from the new one. */
+  readonly addresses: readonly string[];
   /** Prefixes that can be reached by it (`0.0.0.0/0`); undefined = ask no further. */
   readonly routes: readonly string[] | undefined;
 }

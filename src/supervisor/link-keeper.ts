@@ -1,0 +1,114 @@
+/**
+ * Keeps the links' sockets and the session-manager's knowledge of the links in step with the kernel: what it says of an interface is
+ * told at once and again now and then (a restarted session-manager has forgotten it), and sockets are opened when an interface
+ * appears that was not there, or came back as another (a modem that was unplugged has another index afterwards).
+ */
+import type { Topology, TopologyDiff } from '../actors/kit/topology.ts';
+import type { LinkStateCommand } from '../actors/session/settings.ts';
+import { messageOf } from '../base/errors.ts';
+import { type LinkReport, reportLinks, type WantedLink } from '../io/link-report.ts';
+import type { LinkWatch } from '../io/link-watch.ts';
+import type { NetlinkSockets } from '../io/netlink.ts';
+
+export interface LinkKeeperParts {
+  readonly addon: NetlinkSockets;
+  readonly tell: (command: LinkStateCommand) => void;
+  readonly note: (kind: string, message: string, level: 'info' | 'warn') => void;
+  /** Whether the link has a socket. */
+  readonly hasSockets: (link: string) => boolean;
+  /** Opens the link's sockets anew and starts who uses them again. */
+  readonly reopen: (link: string) => Promise<void>;
+}
+
+const repeatMs = 1000;
+
+export class LinkKeeper {
+  readonly #parts: LinkKeeperParts;
+  #links: readonly WantedLink[] = [];
+  #watch: LinkWatch | undefined;
+  #reports: readonly LinkReport[] = [];
+  #looking: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Link → index of the interface that its sockets are bound to. */
+  readonly #bound = new Map<string, number>();
+  readonly #opening = new Set<string>();
+
+  constructor(parts: LinkKeeperParts) {
+    this.#parts = parts;
+  }
+
+  /** The links of the configuration, whose sockets have just been opened. */
+  follow(links: readonly WantedLink[]): void {
+    this.#links = links;
+    this.#look();
+  }
+
+  /** Something has changed; what happens at once together is looked at once. */
+  handleChange(watch: LinkWatch): void {
+    this.#watch = watch;
+    this.#timer ??= setInterval(() => this.#repeat(), repeatMs).unref();
+    this.#looking ??= setImmediate(() => {
+      this.#looking = undefined;
+      this.#look();
+    });
+  }
+
+  close(): void {
+    clearImmediate(this.#looking);
+    clearInterval(this.#timer);
+    this.#watch = undefined;
+  }
+
+  #look(): void {
+    if (this.#watch === undefined) return;
+    try {
+      this.#reports = reportLinks(this.#parts.addon, this.#watch, this.#links);
+    } catch (error) {
+      this.#parts.note('warning', `Cannot ask for the state of the links: ${messageOf(error)}`, 'warn');
+      return;
+    }
+    this.#repeat();
+  }
+
+  #repeat(): void {
+    for (const report of this.#reports) {
+      const { link, isUp, reason, addresses, routes } = report;
+      this.#parts.tell({ kind: 'link-state', link, isUp, reason, addresses, routes });
+      this.#bind(report);
+    }
+  }
+
+  /** Sockets are bound to the interface that had the link's name when they were opened. */
+  #bind({ link, index }: LinkReport): void {
+    if (index === 0 || this.#opening.has(link)) return;
+    const hasSockets = this.#parts.hasSockets(link);
+    if (hasSockets && (this.#bound.get(link) ?? index) === index) {
+      this.#bound.set(link, index);
+      return;
+    }
+    this.#opening.add(link);
+    this.#parts.note('link', `${link}: its interface has come`, 'info');
+    this.#parts
+      .reopen(link)
+      .then(() => this.#bound.set(link, index))
+      .catch((error: unknown) => this.#parts.note('warning', `${link}: ${messageOf(error)}`, 'warn'))
+      .finally(() => this.#opening.delete(link));
+  }
+}
+
+/** What a reload would do that changed nothing but the sockets of one link. */
+export function reopenDiff(topology: Topology, link: string): TopologyDiff {
+  const names = topology.resources.flatMap((one) => (one.kind === 'udp' && one.link === link ? [one.name] : []));
+  const users = topology.actors.filter((actor) => Object.values(actor.fds).some((fd) => names.includes(fd)));
+  const threads = topology.threads.filter((thread) => users.some(({ id }) => thread.actors.includes(id)));
+  return {
+    stop: [],
+    renew: threads.map(({ id }) => id),
+    start: [],
+    closeResources: names,
+    openResources: names,
+    removeRings: [],
+    addRings: [],
+    allowedIps: false,
+  };
+}

@@ -31,6 +31,11 @@ export interface PathControllerOptions {
   readonly startMinRttUs?: number;
 }
 
+/** Rounds for which a queue may stand in the beginning. */
+const startQueueLags = 3;
+/** Losses seen before this are believed less with each probe that is answered. */
+const staleLossUs = 500_000;
+const probeShare = 0.2;
 const packetBytes = 1_500;
 const floorBytes = 4 * packetBytes;
 /** Enough to measure a train by; RFC 6928 gives 10, and a modem of 5 Mbit/s drains this in 50 ms. */
@@ -59,6 +64,7 @@ export class PathController {
   readonly #hold = new WindowedMinimum(holdWindowUs);
   readonly #mostBytesPerUs: number;
   #isStarting = true;
+  #queuedSinceUs = -1;
   #rate = 0;
   #loss = 0;
   #intervalUs = 10_000;
@@ -175,8 +181,9 @@ export class PathController {
     return this.#pacer.retryUs();
   }
 
-  /** Round trip of a probe on an idle path. */
+  /** Round trip of a probe on an idle path. That it came back at all speaks against losses that were seen long ago. */
   handleProbe(rttUs: number, nowUs: number): void {
+    if (nowUs - this.#sampleUs > staleLossUs) this.#loss *= 1 - probeShare;
     this.#trip.handleSample(rttUs, nowUs, this.#intervalUs);
   }
 
@@ -216,7 +223,7 @@ export class PathController {
     if (verdict === 'begin') this.#trialBytesPerUs = delivery.rate * trialGain;
     if (this.#floor.isTrying) this.#pacer.setPace(this.#trialBytesPerUs);
     if (this.#floor.isTrying) return;
-    if (verdict === 'overflow' || this.#isFull()) {
+    if (verdict === 'overflow' || this.#isFull(nowUs)) {
       this.#isStarting = false;
       this.#rate = arriving;
       this.#pace(0.6);
@@ -235,10 +242,15 @@ export class PathController {
   }
 
   /** A queue shows, and less arrives than was sent: with much jitter either alone is chance. */
-  #isFull(): boolean {
+  #isFull(nowUs: number): boolean {
     const queueUs = this.#trip.queueUs - 2 * this.#trip.uncertaintyUs;
-    if (queueUs < 2 * targetUs) return false;
-    if (queueUs > 10 * targetUs) return true;
+    if (queueUs < 2 * targetUs) {
+      this.#queuedSinceUs = -1;
+      return false;
+    }
+    if (this.#queuedSinceUs < 0) this.#queuedSinceUs = nowUs;
+    // Who sends no more than arrives, and finds a queue all the same, fills the path by a window: an inner flow, for one.
+    if (queueUs > 10 * targetUs || nowUs - this.#queuedSinceUs > startQueueLags * this.#lagUs()) return true;
     const delivery = this.#history.measure(this.#spanUs(), this.#lagUs());
     return delivery.sentRate > 1.1 * this.#arriving(delivery);
   }

@@ -12,6 +12,9 @@ const unusedUs = 2_000;
 const probesKept = 8;
 /** Losses are known by what overtook them: at least this much later on the same path. */
 const leastLossDelayUs = 1_000;
+const leastDeliveryUs = 1_000;
+const expiryMarginUs = 8_000;
+const unknownRttUs = 1_000_000;
 
 export interface TrackSettings {
   readonly linkRow: number;
@@ -63,6 +66,8 @@ export class PathTrack implements PathView {
   #lossDelayUs = leastLossDelayUs;
   #isAppLimited = true;
   #creditSinceUs = -1;
+  #acked = 0;
+  #lost = 0;
   #section = { isKnown: false, packets: 0, bytes: 0, arrivalUs: 0 };
 
   constructor(
@@ -160,8 +165,10 @@ export class PathTrack implements PathView {
     if (acked > 0) this.life.handleProgress(nowUs);
     if (spurious > 0) this.#lossDelayUs = Math.min(Math.max(this.rttUs / 2, 20_000), this.#lossDelayUs * 2);
     else if (lost > 0) this.#lossDelayUs = Math.max(leastLossDelayUs, this.#lossDelayUs * 0.98);
+    this.#acked += acked + spurious;
+    this.#lost += lost - spurious;
     if (cells[at + feedback.hasSection] !== 1) {
-      if (acked > 0 || lost > 0) this.#sample(nowUs, -1, 0, 0, acked, lost);
+      if (acked > 0 || lost > 0) this.#sample(nowUs, -1, 0, 0);
       return;
     }
     const bytes = cells[at + feedback.bytes] as number;
@@ -173,7 +180,12 @@ export class PathTrack implements PathView {
     // A report that was overtaken by a newer one says nothing new.
     if (deliveryUs > 0x7fffffff) return;
     const rttUs = isNew || !section.isKnown ? (cells[at + feedback.rttUs] as number) : -1;
-    this.#sample(nowUs, rttUs, delivered, deliveryUs, acked, lost);
+    // Two arrivals of one batch of the receiver's driver are no measure of a rate: the next report covers this one too.
+    if (isNew && deliveryUs < leastDeliveryUs) {
+      this.#sample(nowUs, rttUs, 0, 0);
+      return;
+    }
+    this.#sample(nowUs, rttUs, delivered, deliveryUs);
     section.isKnown = true;
     section.bytes = bytes;
     section.packets = packets;
@@ -182,9 +194,9 @@ export class PathTrack implements PathView {
 
   /** After a tick: what was given up counts as lost. */
   handleSurvey(cells: Float64Array, at: number, nowUs: number): void {
-    const lost = cells[at + feedback.lostPackets] as number;
     this.#survey(cells, at);
-    if (lost > 0) this.#sample(nowUs, -1, 0, 0, 0, lost);
+    this.#lost += cells[at + feedback.lostPackets] as number;
+    if (this.#lost > 0) this.#sample(nowUs, -1, 0, 0);
   }
 
   /** A packet is lost when one that left by this path so much later has arrived. */
@@ -192,11 +204,14 @@ export class PathTrack implements PathView {
     return Math.max(this.#lossDelayUs, this.jitterUs / 2);
   }
 
-  /** What left before then and was not acknowledged by now will not arrive. */
-  expiryUs(nowUs: number, reportIntervalUs: number): number {
-    const rttUs = Math.max(this.controller.smoothedRttUs, this.rttUs);
-    if (rttUs === 0) return nowUs - 1_000_000;
-    return nowUs - (rttUs * 1.125 + 4 * this.jitterUs + 2 * reportIntervalUs + 10_000);
+  /**
+   * What left before then and was not acknowledged by now will not arrive: a report came that was late enough to name it, or the
+   * path carries nothing any more. 0 = no limit.
+   */
+  expiryUs(nowUs: number, lastReportUs: number): number {
+    if (this.rank > 2) return nowUs - 1;
+    const rttUs = this.controller.smoothedRttUs;
+    return rttUs === 0 ? nowUs - unknownRttUs : lastReportUs - (rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs);
   }
 
   /** Sequence number of a probe that leaves now. */
@@ -228,7 +243,8 @@ export class PathTrack implements PathView {
     rows.setNumber(row, path.minRttUsAt, controller.minRttUs);
     rows.setNumber(row, path.jitterUsAt, controller.jitterUs);
     rows.setNumber(row, path.lossAt, controller.loss);
-    rows.setNumber(row, path.rateBpsAt, controller.rateBytesPerUs * 8e6);
+    // A rate that is still being found says nothing about what the path could carry.
+    rows.setNumber(row, path.rateBpsAt, controller.isStarting ? 0 : controller.rateBytesPerUs * 8e6);
     rows.setNumber(row, path.paceBpsAt, controller.paceBytesPerUs * 8e6);
     rows.setNumber(row, path.inFlightBytesAt, this.inFlightBytes);
     rows.setNumber(row, path.queueDelayUsAt, controller.queueDelayUs);
@@ -241,7 +257,12 @@ export class PathTrack implements PathView {
     else if (nowUs - this.#creditSinceUs > unusedUs) this.#isAppLimited = true;
   }
 
-  #sample(nowUs: number, rttUs: number, delivered: number, deliveryUs: number, acked: number, lost: number): void {
+  #sample(nowUs: number, rttUs: number, delivered: number, deliveryUs: number): void {
+    const acked = this.#acked;
+    // Packets that came after all are set against losses to come.
+    const lost = Math.max(0, this.#lost);
+    this.#acked = 0;
+    this.#lost -= lost;
     this.controller.handleSample({
       nowUs,
       rttUs,

@@ -150,7 +150,7 @@ export class PeerBond {
     }
     this.#limits.fill(0, pathsPerPeer);
     for (const track of tracks) {
-      this.#limits[pathsPerPeer + track.index] = track.expiryUs(nowUs, this.#reportIntervalUs);
+      this.#limits[pathsPerPeer + track.index] = track.expiryUs(nowUs, this.#reportedUs);
     }
     this.#lostPackets = this.#native.tick(this.row, nowUs);
     let isBusy = this.#lostPackets > 0;

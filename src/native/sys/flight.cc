@@ -65,8 +65,9 @@ void Flight::recordCopy(uint32_t back, uint32_t path, double nowUs) {
   if (tail_ - head_ <= back) return;
   const uint64_t sequence = tail_ - 1 - back;
   Run& run = at(sequence);
-  if (!(run.flags & kWatched)) return;
+  // Nobody knows which of the two will come first.
   run.resent = full(run);
+  if (!(run.flags & kWatched)) return;
   copies_.push_back(Copy{sequence, full(run), nowUs, static_cast<uint8_t>(path)});
   inFlight_[path] += bytesOf(run, full(run));
 }
@@ -107,7 +108,9 @@ void Flight::section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* 
   out.bytes = readLe32(bytes + layout::report_bytesAt);
   out.arrivalUs = arrival;
   if (!isKnown) return;
-  out.rttUs = std::max(1.0, nowUs - sentUs - static_cast<double>(time - arrival));
+  // Negative when the reporter read its clock before the packet came.
+  const double heldUs = std::max(0, static_cast<int32_t>(time - arrival));
+  out.rttUs = std::max(1.0, nowUs - sentUs - heldUs);
 }
 
 // The path of a counter that left by one path only; -1 = not known, or not unambiguous.

@@ -1,6 +1,6 @@
 /** Flap damping: a path that dies soon after each return is held down for longer and longer (the idea of RFC 2439, simplified). */
 
-/** FEATURES.md: flap protection; a path is out for a minute at most after it answers again. */
+/** A path is out for a minute at most after it answers again. */
 const mostHoldUs = 60_000_000;
 /** Dead again within so many hold-downs of its return: it flaps. */
 const shortLife = 4;

@@ -83,7 +83,7 @@ export interface PathLifeSettings {
   readonly limits?: QualityLimits;
 }
 
-/** FEATURES.md: 200 ms × 3, failback after 5 s. */
+/** Dead after 200 ms × 3 without an answer, back after 5 s of stability; the documented defaults. */
 export const pathLifeDefaults: PathLifeSettings = { probeIntervalUs: 200_000, probesMissed: 3, failbackUs: 5_000_000 };
 
 /** What is measured on the path, as `tick` reads it. Times in microseconds; 0 = unknown or none. Owned by the caller. */
@@ -101,7 +101,7 @@ export interface LifeSample {
   isPeerIdle: boolean;
 }
 
-/** Probe intervals, FEATURES.md: 100 ms to 5 s. */
+/** Bounds of the adaptive probe interval: an idle path costs a packet in 5 s, a doubtful one ten a second. */
 const leastProbeUs = 100_000;
 const mostProbeUs = 5_000_000;
 /** While data is acknowledged. */

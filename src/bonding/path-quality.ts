@@ -12,7 +12,7 @@ export interface QualityLimits {
   readonly badLoss: number;
 }
 
-/** FEATURES.md, health. */
+/** The documented defaults of `health`. */
 export const qualityDefaults: QualityLimits = {
   degradedRttUs: 200_000,
   degradedLoss: 0.05,

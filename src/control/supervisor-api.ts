@@ -80,7 +80,7 @@ export interface EventRecord {
   readonly detail: string;
 }
 
-/** One record per distinct stack, as STYLE.md asks of the error log. */
+/** One record per distinct stack: a crash in a loop must not push out the others. */
 export interface ErrorRecord {
   readonly firstMs: number;
   readonly lastMs: number;

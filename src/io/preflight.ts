@@ -22,7 +22,7 @@ export interface Finding {
 const capNetAdmin = 12n;
 const tunDevice = '/dev/net/tun';
 const leastNode = [20, 19] as const;
-/** DESIGN.md 3 rule 7: 7 MiB, which the kernel doubles for its own bookkeeping (socket(7), SO_RCVBUF). */
+/** 7 MiB as in `supervisor/resource-opener.ts`, which the kernel doubles for its own bookkeeping (socket(7), SO_RCVBUF). */
 const wantedBufferBytes = 2 * (7 << 20);
 /** Interface of the trial; there for a few milliseconds. */
 const trialInterface = 'hawser-trial%d';

@@ -139,7 +139,7 @@ class SealerRig implements Victim {
     return this.#plain.usedBytes() === 0;
   }
 
-  /** Records skipped because two sealers in a row were cut at them (DESIGN.md 5). */
+  /** Records skipped because two sealers in a row were cut at them. */
   get poisoned(): number {
     return new Int32Array(this.#plainRing)[ring.poisonedAt >> 2] ?? 0;
   }

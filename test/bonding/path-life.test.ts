@@ -353,7 +353,7 @@ t.test(
   },
 );
 
-t.test('rank is worse for a path beyond the limits of FEATURES.md, not for a spike', async (t) => {
+t.test('rank is worse for a path beyond the default limits, not for a spike', async (t) => {
   const bench = started();
   bench.rttUs = 600 * ms;
   bench.run(400 * ms);

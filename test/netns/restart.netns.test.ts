@@ -16,7 +16,7 @@ const options = skip === false ? {} : { skip };
 t.setTimeout(900_000);
 const isLong = process.env.HAWSER_LONG === '1';
 const rounds = isLong ? 20 : 2;
-/** The goal (GOALS.md) on a machine that does nothing else; a shared one is given twice the time for the same. */
+/** The goal on a machine that does nothing else; a shared one is given twice the time for the same. */
 const killGapMs = isLong ? 100 : 200;
 /** SIGKILL to traffic again, from the new start: mostly the CPU time of loading the program, 0.6 s of it. */
 const restartLimitMs = isLong ? 500 : 4000;

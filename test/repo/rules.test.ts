@@ -1,6 +1,6 @@
 /** The repository's own scripts: each rule lets the good through and names what is wrong. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import t from 'tap';
@@ -82,4 +82,22 @@ t.test('the README holds the two commands word for word', async (t) => {
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) t.ok(readme.includes(command), command);
   for (const name of ['demo', 'test', 'bench', 'check', 'ok']) t.ok(scripts[name], `script ${name}`);
   t.ok(readFileSync(path.join(root, '.ci/run'), 'utf8').endsWith('\nnpm ci && npm test\n'), '.ci/run runs it last');
+});
+
+t.test('nothing in the repository cites a document that is not in it', async (t) => {
+  const folders = ['src', 'test', 'tools', 'bench', 'docs', 'packaging', '.ci'];
+  const files = folders.flatMap((folder) =>
+    readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|mjs|cc|h|md|service)$/.test(name) && !name.startsWith('native/build/'))
+      .map((name) => path.join(folder, name)),
+  );
+  t.ok(files.length > 100);
+  const names = new Set([...files, ...readdirSync(root)].map((name) => path.basename(name)));
+  // A document's name is written in capitals, like README.md; others are paths that a reader can follow.
+  const offences = files.flatMap((file) =>
+    [...readFileSync(path.join(root, file), 'utf8').matchAll(/\b[A-Z]{4,}\.md\b/g)]
+      .filter(([name]) => !names.has(name))
+      .map(([name]) => `${file}: ${name}`),
+  );
+  t.same(offences, []);
 });

@@ -7,7 +7,7 @@ import type { DataApi } from '../../native/data-api.ts';
 import type { Command } from './contract.ts';
 import type { HostedActor } from './hosted-actor.ts';
 
-/** A park never lasts longer: what slipped past every doorbell is found after this (DESIGN.md 2). */
+/** A park never lasts longer: what slipped past every doorbell is found after this. */
 export const longestParkUs = 50_000;
 
 export class TurnCycle {

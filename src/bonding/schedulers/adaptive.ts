@@ -20,7 +20,7 @@ const marginShare = 0.125;
 /** A loss is repaired a round trip and a report later; only then does the flow go on. */
 const reportUs = 10_000;
 const packetBytes = 1_400;
-/** FEATURES.md, "down at … 20 %": a path that loses so much is used only when no better one is there. */
+/** The loss at which health calls a path bad (`path-quality.ts`): one that loses so much is used only when no better one is there. */
 const mostLoss = 0.2;
 /** The load must have fitted the faster paths for so many of the slowest round trips, within these bounds, before it is dropped. */
 const judgeRoundTrips = 4;

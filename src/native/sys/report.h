@@ -32,7 +32,7 @@ class Reporter {
  private:
   // Larger ones would not fit the smallest tunnel MTU (1280, IPv6) in its sealed form.
   static constexpr uint32_t kMaxBytes = 1200;
-  // DESIGN.md 4: at least 256 bits, whatever is new.
+  // At least 256 bits, whatever is new: what a lost report said is said again.
   static constexpr uint64_t kLeastWords = 4;
 
   struct Notes {

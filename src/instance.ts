@@ -34,6 +34,9 @@ import type { WorkerPool } from './supervisor/worker-pool.ts';
 import { diffTopologies } from './topology/diff.ts';
 import { planTopology } from './topology/plan.ts';
 
+/** Loaded when asked for: it brings the configuration's parser with it. */
+type LinkEdits = typeof import('./config/edit-links.ts');
+
 /** Benches measure what encryption costs against two ends that do not encrypt. It is said in the log at every start. */
 const isPlaintextTwin = process.env.HAWSER_BENCH_PLAINTEXT === '1';
 
@@ -214,6 +217,8 @@ export class Instance {
       resources: this.#resources,
       state: () => this.#state,
       reload: () => this.reload(),
+      addLink: (link) => this.#changeLinks((links, { withLink }) => withLink(links, link)),
+      removeLink: (name) => this.#changeLinks((links, { withoutLink }) => withoutLink(links, name)),
       stop: () => void this.stop('asked by an operator', 0),
     });
   }
@@ -242,6 +247,19 @@ export class Instance {
       this.#state = { ...this.#state, listenPort: this.#opener.listenPort };
       await this.#startChanged(diff);
     }
+  }
+
+  /** Applies a change of the links as a reload would, the file left as it is. */
+  #changeLinks(change: (links: Config['links'], edit: LinkEdits) => Config['links']): Promise<ReloadResult> {
+    return this.#exclusively(async () => {
+      const edit = await import('./config/edit-links.ts');
+      const before = this.#state;
+      const config = { ...before.config, links: change(before.config.links, edit) };
+      await this.#change(config, plan(config, before.topology));
+      const changes = describeDiff(diffConfigs(before.config, config));
+      for (const told of changes) this.#supervisor.note('supervisor', 'links', told);
+      return { changes };
+    });
   }
 
   async #reload(): Promise<ReloadResult> {

@@ -8,11 +8,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { HawserError, messageOf } from '../base/errors.ts';
 import { answer, type Snapshot, snapshotMethods } from '../control/answer.ts';
-import { actorVerbs, maxRequestBytes, parseRequest, type Request, type Response } from '../control/protocol.ts';
-import { Rates } from '../control/rates.ts';
-import { ActorReader } from '../control/read-actors.ts';
-import { NetworkReader } from '../control/read-network.ts';
-import type { InstanceInfo, SupervisorApi } from '../control/supervisor-api.ts';
+import { maxRequestBytes, parseRequest, type Request, type Response } from '../control/protocol.ts';
+import type { SupervisorApi } from '../control/supervisor-api.ts';
+import { InstanceView } from './control/instance-view.ts';
+import { obey } from './control/verbs.ts';
 import type { Actor, ActorContext, ActorDefinition } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
 
@@ -23,6 +22,8 @@ export interface ControlServerSettings {
 
 /** A reload may stop and start links before it answers. */
 const deadlineMs = 10_000;
+/** The supervisor answers a question for events at the latest after this: well within the deadline. */
+const followWaitMs = 5_000;
 /** Operators and their scripts; more means that somebody leaks connections. */
 const maxConnections = 64;
 /** sun_path of unix(7) less its final zero. libuv would cut a longer one silently. */
@@ -40,26 +41,16 @@ export const definition: ActorDefinition = {
   },
 };
 
-/** Readers over the memory of one topology. */
-interface Readers {
-  readonly topologyVersion: number;
-  readonly network: NetworkReader;
-  readonly actors: ActorReader;
-}
-
 class ControlServer implements Actor {
-  readonly #context: ActorContext;
   readonly #supervisor: RpcClient<SupervisorApi>;
   readonly #socketPath: string;
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
-  readonly #rates = new Rates();
-  #readers: Readers | undefined;
-  #instance: InstanceInfo | undefined;
+  readonly #view: InstanceView;
 
   constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
-    this.#context = context;
     this.#supervisor = supervisor;
+    this.#view = new InstanceView(context, supervisor);
     this.#socketPath = (context.spec.settings as ControlServerSettings).socketPath;
     this.#server = createServer((connection) => this.#accept(connection));
     this.#server.maxConnections = maxConnections;
@@ -90,12 +81,9 @@ class ControlServer implements Actor {
     }
   }
 
-  /** Called by the heartbeat: only samples the counters that rates are made of. */
+  /** Called by the heartbeat: samples what rates are made of, and tells of paths that changed. */
   work(nowUs: number): number {
-    const readers = this.#readers;
-    const instance = this.#instance;
-    if (readers === undefined || instance === undefined) this.#learn();
-    else this.#rates.sample(nowUs, () => new Map([...readers.network.counts(instance), ...readers.actors.counts()]));
+    this.#view.sample(nowUs);
     return 0;
   }
 
@@ -108,32 +96,6 @@ class ControlServer implements Actor {
     this.#server.close();
     rmSync(this.#socketPath, { force: true });
     this.#supervisor.close();
-  }
-
-  #learning = false;
-
-  /** Rates need a first sample before anybody asks. */
-  #learn(): void {
-    if (this.#learning) return;
-    this.#learning = true;
-    this.#refresh()
-      .catch((error: unknown) => this.#context.emit({ kind: 'log', level: 'warn', message: messageOf(error) }))
-      .finally(() => {
-        this.#learning = false;
-      });
-  }
-
-  async #refresh(): Promise<{ instance: InstanceInfo; readers: Readers }> {
-    const instance = await this.#supervisor.request('instance');
-    let readers = this.#readers;
-    if (readers === undefined || readers.topologyVersion !== instance.topologyVersion) {
-      const memory = await this.#supervisor.request('memory');
-      const { topologyVersion } = instance;
-      readers = { topologyVersion, network: new NetworkReader(memory), actors: new ActorReader(memory) };
-    }
-    this.#readers = readers;
-    this.#instance = instance;
-    return { instance, readers };
   }
 
   #accept(connection: Socket): void {
@@ -155,53 +117,53 @@ class ControlServer implements Actor {
 
   async #serve(connection: Socket, line: string): Promise<void> {
     const request = parseRequest(line);
+    if ('method' in request && request.method === 'follow') {
+      void this.#follow(connection, request);
+      return;
+    }
     const response = 'method' in request ? await this.#respond(request) : request;
-    if (connection.writable) connection.write(`${JSON.stringify(response)}\n`);
+    send(connection, response);
   }
 
   async #respond(request: Request): Promise<Response> {
     try {
       return { id: request.id, result: (await this.#result(request)) ?? null };
     } catch (error) {
-      const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-      const failure = { code: typeof code === 'string' ? code : 'FAILED', message: messageOf(error) };
-      return { id: request.id, error: failure };
+      return failureOf(request, error);
     }
   }
 
   async #result(request: Request): Promise<unknown> {
-    const { method, params } = request;
+    const { method } = request;
     if (snapshotMethods.includes(method)) return answer(method, await this.#snapshot());
-    if (method === 'events') return this.#supervisor.request('events', asNumber(params.since));
-    if (method === 'errors') return this.#supervisor.request('errors');
-    if (method === 'reload') return this.#supervisor.request('reload');
-    if (method === 'stop') return this.#supervisor.request('stop');
-    return this.#actorVerb(String(params.verb), String(params.id));
+    return obey(this.#supervisor, request);
   }
 
-  async #actorVerb(verb: string, id: string): Promise<void> {
-    if (verb === 'kill') return this.#supervisor.request('killActor', id);
-    if (verb === 'restart') return this.#supervisor.request('restartActor', id);
-    if (verb === 'hang') return this.#supervisor.request('hangActor', id);
-    throw new HawserError('VERB', `There is no verb "${verb}" for actors`, actorVerbs.join(', '));
+  /** Tells the caller of each event from `since` on, as they happen, until it hangs up. */
+  async #follow(connection: Socket, request: Request): Promise<void> {
+    let since = typeof request.params.since === 'number' ? request.params.since : 0;
+    try {
+      while (connection.writable) {
+        const result = await this.#supervisor.request('nextEvents', since, followWaitMs);
+        since = result.at(-1)?.id ?? since;
+        if (result.length > 0) send(connection, { id: request.id, result });
+      }
+    } catch (error) {
+      send(connection, failureOf(request, error));
+    }
   }
 
-  async #snapshot(): Promise<Snapshot> {
-    const { instance, readers } = await this.#refresh();
-    const rows = await this.#supervisor.request('actors');
-    const nowUs = this.#context.addon.nowUs();
-    return {
-      nowMs: Date.now(),
-      instance,
-      peers: readers.network.peers(instance, nowUs, this.#rates),
-      paths: readers.network.paths(instance, nowUs),
-      links: readers.network.links(instance),
-      actors: readers.actors.actors(rows, nowUs, this.#rates),
-      rings: readers.actors.rings(),
-    };
+  #snapshot(): Promise<Snapshot> {
+    return this.#view.snapshot();
   }
 }
 
-function asNumber(value: unknown): number {
-  return typeof value === 'number' ? value : 0;
+function send(connection: Socket, response: Response): void {
+  if (connection.writable) connection.write(`${JSON.stringify(response)}\n`);
+}
+
+function failureOf(request: Request, error: unknown): Response {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  const failure = { code: typeof code === 'string' ? code : 'FAILED', message: messageOf(error) };
+  return { id: request.id, error: failure };
 }

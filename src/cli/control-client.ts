@@ -70,6 +70,21 @@ export class ControlConnection {
     return response.result as T;
   }
 
+  /** Calls `take` with each answer to one request that goes on for ever; rejects when the daemon ends it. */
+  async follow<T>(method: Method, params: Record<string, unknown>, take: (result: T) => void): Promise<never> {
+    if (this.#socket.destroyed) throw this.#closedError();
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return await new Promise<never>((_, reject) => {
+      const resolve = (response: Response): void => {
+        if ('error' in response) reject(new HawserError(response.error.code, response.error.message));
+        else take(response.result as T);
+      };
+      this.#waiting.set(id, { resolve, reject });
+      this.#socket.write(`${JSON.stringify({ id, method, params })}\n`);
+    });
+  }
+
   close(): void {
     this.#socket.end();
     this.#socket.destroy();

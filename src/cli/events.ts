@@ -1,5 +1,4 @@
 /** `hawser events`: what happened, oldest first; with --follow also what happens next. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { EventRecord } from '../control/supervisor-api.ts';
 import { ControlConnection } from './control-client.ts';
@@ -9,15 +8,22 @@ import { addInstanceCommand, type InstanceOptions } from './instance-command.ts'
 interface EventsOptions extends InstanceOptions {
   readonly since: string;
   readonly follow?: true;
+  readonly kind?: string;
 }
 
-const followEveryMs = 500;
-
 export function addEventsCommand(program: Command): void {
-  addInstanceCommand(program, 'events', 'show what happened: starts, exits, handshakes, reloads (the last 1,000)')
+  addInstanceCommand(
+    program,
+    'events',
+    'show what happened: failovers, links and paths, handshakes, starts, reloads (the last 1,000)',
+  )
     .option('--since <id>', 'only those with a higher number', '0')
+    .option('--kind <kinds>', 'only these, such as failover,failback,link-down')
     .option('-f, --follow', 'go on with what happens next, until Ctrl-C (with --json one object a line)')
-    .addHelpText('after', '\nExamples:\n  hawser events --follow\n  hawser events --since 120 --json\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hawser events --follow\n  hawser events --follow --kind failover,failback,link-down,flapping\n  hawser events --since 120 --json\n',
+    )
     .action(runEvents);
 }
 
@@ -26,35 +32,28 @@ async function runEvents(options: EventsOptions): Promise<void> {
   if (!Number.isInteger(since) || since < 0) throw usageError(`--since is "${options.since}"`, 'a number from 0 on');
   const connection = await ControlConnection.open(options);
   try {
-    const records = await connection.request<EventRecord[]>('events', { since });
-    if (options.follow !== true) {
-      const lines = options.json === true ? [JSON.stringify(records, undefined, 2)] : records.map(eventLine);
-      process.stdout.write(`${lines.length === 0 ? 'Nothing has happened.' : lines.join('\n')}\n`);
-      return;
+    const isWanted = kindFilter(options.kind);
+    if (options.follow === true) {
+      await connection.follow<EventRecord[]>('follow', { since }, (records) => {
+        for (const record of records.filter(isWanted)) process.stdout.write(`${oneLine(record, options)}\n`);
+      });
     }
-    await follow(connection, options, records, since);
+    const records = (await connection.request<EventRecord[]>('events', { since })).filter(isWanted);
+    const lines = options.json === true ? [JSON.stringify(records, undefined, 2)] : records.map(eventLine);
+    process.stdout.write(`${lines.length === 0 ? 'Nothing has happened.' : lines.join('\n')}\n`);
   } finally {
     connection.close();
   }
 }
 
-/** Ends with the daemon or with Ctrl-C. */
-async function follow(
-  connection: ControlConnection,
-  options: EventsOptions,
-  records: readonly EventRecord[],
-  since: number,
-): Promise<never> {
-  let fresh = records;
-  let last = since;
-  for (;;) {
-    for (const record of fresh) {
-      process.stdout.write(`${options.json === true ? JSON.stringify(record) : eventLine(record)}\n`);
-    }
-    last = fresh.at(-1)?.id ?? last;
-    await sleep(followEveryMs);
-    fresh = await connection.request<EventRecord[]>('events', { since: last });
-  }
+function kindFilter(kinds: string | undefined): (record: EventRecord) => boolean {
+  const wanted = new Set(kinds?.split(','));
+  return (record) => wanted.size === 0 || wanted.has(record.kind);
+}
+
+/** With --json, --follow prints one object a line. */
+function oneLine(record: EventRecord, options: EventsOptions): string {
+  return options.json === true ? JSON.stringify(record) : eventLine(record);
 }
 
 function eventLine(record: EventRecord): string {

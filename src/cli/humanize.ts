@@ -42,6 +42,17 @@ export function humanMicros(valueUs: number): string {
   return valueUs < 1e6 ? `${trimmed(valueUs / 1000)} ms` : `${trimmed(valueUs / 1e6)} s`;
 }
 
+/** Milliseconds as measured: `0.4 ms`, `38 ms`; undefined = not known. */
+export function humanMs(value: number | undefined): string {
+  if (value === undefined) return '-';
+  return `${value < 10 ? trimmed(value) : Math.round(value)} ms`;
+}
+
+/** 0 to 100; undefined = not known. */
+export function humanPercent(value: number | undefined): string {
+  return value === undefined ? '-' : `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+}
+
 function scaled(value: number, step: number, units: readonly string[]): string {
   let rest = value;
   let index = 0;

@@ -1,31 +1,72 @@
-/** `hawser paths`: every way to a peer (link, transport, endpoint), its state and what it carried. */
+/** `hawser paths`: every way to a peer (link, transport, endpoint): whether it lives and why, what is measured, what it carries. */
 import type { Command } from 'commander';
-import type { PathStatus } from '../control/rows.ts';
+import type { PathStatus } from '../control/network-rows.ts';
 import { ask } from './control-client.ts';
-import { type Column, formatTable, humanAge, humanBytes } from './humanize.ts';
+import {
+  type Column,
+  formatTable,
+  humanAge,
+  humanBytes,
+  humanCount,
+  humanMs,
+  humanPercent,
+  humanRate,
+} from './humanize.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 
-export function addPathsCommand(program: Command): void {
-  addInstanceCommand(program, 'paths', 'show the paths to the peers').action(async (options: InstanceOptions) => {
-    printResult(options, await ask<PathStatus[]>(options, 'paths'), pathLines);
-  });
+interface PathsOptions extends InstanceOptions {
+  readonly peer?: string;
 }
 
+export function addPathsCommand(program: Command): void {
+  addInstanceCommand(program, 'paths', 'show the paths to the peers: state and why, round trip, loss, rate, share')
+    .option('--peer <name>', 'only those to this peer')
+    .action(async (options: PathsOptions) => {
+      const paths = await ask<PathStatus[]>(options, 'paths');
+      const wanted = paths.filter((path) => options.peer === undefined || path.peer === options.peer);
+      printResult(options, wanted, pathLines);
+    });
+}
+
+const rate = (bps: number | undefined): string => (bps === undefined ? '-' : humanRate(bps));
+
+/** What does not fit goes from the right; the last ones are for `--json` and wide terminals. */
 const columns: readonly Column<PathStatus>[] = [
-  { heading: 'PATH', align: 'right', text: (path) => String(path.id) },
   { heading: 'PEER', text: (path) => path.peer },
   { heading: 'LINK', text: (path) => path.link },
-  { heading: 'TRANSPORT', optional: true, text: (path) => path.transport },
   { heading: 'ENDPOINT', text: (path) => path.endpoint },
+  { heading: 'STATE', text: stateOf },
+  { heading: 'SHARE', align: 'right', text: (path) => humanPercent(path.sharePercent) },
+  { heading: 'OUT', align: 'right', text: (path) => humanRate(path.sentBps) },
+  { heading: 'IN', align: 'right', text: (path) => humanRate(path.receivedBps) },
+  { heading: 'RTT', align: 'right', text: (path) => humanMs(path.rttMs) },
+  { heading: 'MIN', optional: true, align: 'right', text: (path) => humanMs(path.minRttMs) },
+  { heading: 'JITTER', optional: true, align: 'right', text: (path) => humanMs(path.jitterMs) },
+  { heading: 'LOSS', align: 'right', text: (path) => humanPercent(path.lossPercent) },
+  { heading: 'RATE', optional: true, align: 'right', text: (path) => rate(path.deliveryBps) },
+  { heading: 'QUEUE', optional: true, align: 'right', text: (path) => humanMs(path.queueDelayMs) },
+  { heading: 'FLIGHT', optional: true, align: 'right', text: (path) => humanBytes(path.inFlightBytes) },
+  { heading: 'CHANGED', optional: true, text: (path) => humanAge(path.changedAgeMs) },
+  { heading: 'HEARD', optional: true, text: (path) => humanAge(path.lastReceivedAgeMs) },
+  { heading: 'RESENT', optional: true, align: 'right', text: (path) => humanCount(path.resentPackets) },
+  { heading: 'TRANSPORT', optional: true, text: (path) => path.transport },
   { heading: 'FROM', optional: true, text: (path) => path.local ?? '-' },
-  { heading: 'STATE', text: (path) => (path.isCurrent ? `${path.state}, in use` : path.state) },
-  { heading: 'HEARD', text: (path) => humanAge(path.lastReceivedAgeMs) },
-  { heading: 'RECEIVED', align: 'right', text: (path) => humanBytes(path.receivedBytes) },
-  { heading: 'SENT', align: 'right', text: (path) => humanBytes(path.sentBytes) },
   { heading: 'LATE', optional: true, align: 'right', text: (path) => humanBytes(path.lateBytes) },
   { heading: 'REFUSED', optional: true, align: 'right', text: (path) => humanBytes(path.refusedBytes) },
+  { heading: 'PATH', optional: true, align: 'right', text: (path) => String(path.id) },
 ];
 
+/** What is said of a path that carries: the condition; of one that does not, what the kernel and the handshakes say. */
+function stateOf(path: PathStatus): string {
+  const state = path.condition === undefined || path.state === 'down' ? path.state : path.condition;
+  return path.isCurrent ? `${state}*` : state;
+}
+
+/** The reasons stand below: they are sentences. */
 function pathLines(paths: readonly PathStatus[]): string[] {
-  return formatTable(columns, paths, 'No path is known yet.');
+  const table = formatTable(columns, paths, 'No path is known yet.');
+  const reasons = paths
+    .filter((path) => path.reason !== undefined && path.condition !== 'live')
+    .map((path) => `${path.peer} by ${path.link}: ${path.condition}: ${path.reason}`);
+  return reasons.length === 0 ? table : [...table, '', ...reasons];
 }

@@ -62,7 +62,10 @@ const tunnel = z.strictObject({
   mtu: z.int().min(576).max(65456).optional().describe('Without it 1420, or 1380 when bonding.fec is not off.'),
 });
 
-const link = z.strictObject({
+/** More are refused: each has a thread and two sockets of its own. */
+export const mostLinks = 16;
+
+export const linkSchema = z.strictObject({
   name: text(when(isName), { ...nameWords, examples: ['fibre', 'lte'] }),
   interface: interfaceName(['eth0']).optional(),
   priority: z.int().min(0).max(255).default(0).describe('0 is the most preferred.'),
@@ -141,7 +144,7 @@ export const schema = z.strictObject({
   name: text(when(isName), nameWords).optional().describe("Name of the instance; without it the file's base name."),
   identity,
   tunnel,
-  links: z.array(link).max(16).default([]).describe('None = the routing of the kernel chooses.'),
+  links: z.array(linkSchema).max(mostLinks).default([]).describe('None = the routing of the kernel chooses.'),
   listen: z.strictObject({ udp: z.int().min(0).max(65535).default(0).describe('0 = any free port.') }).prefault({}),
   peers: z.array(peer).default([]),
   bonding: bondingSchema.prefault({}),

@@ -1,6 +1,8 @@
 /** Pure answers: (method, snapshot) → rows. What acts on the daemon goes to the supervisor instead (`control-server.ts`). */
+import { explain } from './explain.ts';
+import type { HealthStatus, LinkStatus, PathStatus } from './network-rows.ts';
 import type { Method } from './protocol.ts';
-import type { ActorStatus, LinkStatus, PathStatus, PeerStatus, RingStatus, Status, Top } from './rows.ts';
+import type { ActorStatus, PeerStatus, RingStatus, Status, Top } from './rows.ts';
 import type { InstanceInfo } from './supervisor-api.ts';
 
 /** All that is known at one moment. */
@@ -10,17 +12,31 @@ export interface Snapshot {
   readonly peers: readonly PeerStatus[];
   readonly paths: readonly PathStatus[];
   readonly links: readonly LinkStatus[];
+  readonly health: readonly HealthStatus[];
   readonly actors: readonly ActorStatus[];
   readonly rings: readonly RingStatus[];
 }
 
 /** Methods that a snapshot answers alone. */
-export const snapshotMethods: readonly Method[] = ['status', 'peers', 'paths', 'actors', 'rings', 'top'];
+export const snapshotMethods: readonly Method[] = [
+  'status',
+  'peers',
+  'paths',
+  'links',
+  'health',
+  'explain',
+  'actors',
+  'rings',
+  'top',
+];
 
 export function answer(method: Method, snapshot: Snapshot): unknown {
   if (method === 'status') return statusOf(snapshot);
   if (method === 'peers') return snapshot.peers;
   if (method === 'paths') return snapshot.paths;
+  if (method === 'links') return snapshot.links;
+  if (method === 'health') return snapshot.health;
+  if (method === 'explain') return explain(snapshot);
   if (method === 'actors') return snapshot.actors;
   if (method === 'rings') return snapshot.rings;
   if (method === 'top') return topOf(snapshot);
@@ -71,6 +87,10 @@ function warningsOf(snapshot: Snapshot): string[] {
     ...snapshot.peers
       .filter((peer) => peer.state === 'waiting')
       .map((peer) => `peer ${peer.name} does not answer handshakes: ${peer.queuedPackets} packets wait for it`),
+    ...snapshot.links.filter((link) => link.state !== 'up').map((link) => `link ${link.name} is ${link.state}`),
+    ...snapshot.links
+      .filter((link) => link.isForced)
+      .map((link) => `all data is forced onto link ${link.name} (hawser failover auto ends that)`),
     ...snapshot.rings
       .filter((one) => one.crashes > 0)
       .map((one) => `the record at the front of ${one.name} has ended its consumer ${one.crashes} times`),

@@ -1,18 +1,25 @@
 /**
  * What travels on the control socket: one JSON object a line. A request `{"id":1,"method":"peers","params":{…}}` is answered by
- * `{"id":1,"result":…}` or `{"id":1,"error":{"code":…,"message":…}}`, in the order of the requests.
+ * `{"id":1,"result":…}` or `{"id":1,"error":{"code":…,"message":…}}`, in the order of the requests. `follow` is answered by a line
+ * `{"id":1,"result":[…events]}` each time something happened, until the caller hangs up.
  */
 
 export const methods = [
   'status',
   'peers',
   'paths',
+  'links',
+  'health',
+  'explain',
   'actors',
   'rings',
   'top',
   'events',
+  'follow',
   'errors',
   'actor',
+  'failover',
+  'link',
   'reload',
   'stop',
 ] as const;
@@ -20,6 +27,9 @@ export type Method = (typeof methods)[number];
 
 export const actorVerbs = ['kill', 'restart', 'hang'] as const;
 export type ActorVerb = (typeof actorVerbs)[number];
+
+export const linkVerbs = ['add', 'remove', 'enable', 'disable'] as const;
+export type LinkVerb = (typeof linkVerbs)[number];
 
 export interface Request {
   readonly id: number;

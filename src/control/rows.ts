@@ -1,4 +1,5 @@
 /** The rows that commands print and the HTTP API will serve: units in the names, ages instead of the daemon's clock. */
+import type { LinkStatus } from './network-rows.ts';
 import type { ActorState } from './supervisor-api.ts';
 
 /** undefined as an age means "never". */
@@ -30,41 +31,13 @@ export interface PeerStatus {
   readonly droppedPackets: number;
   readonly replayedPackets: number;
   readonly rejectedPackets: number;
-}
-
-export interface PathStatus {
-  readonly id: number;
-  readonly peer: string;
-  readonly link: string;
-  readonly transport: string;
-  readonly endpoint: string;
-  /** Source address, undefined = the kernel chooses. */
-  readonly local: string | undefined;
-  readonly state: string;
-  readonly isCurrent: boolean;
-  readonly sentBytes: number;
-  readonly sentPackets: number;
-  readonly lateBytes: number;
-  readonly refusedBytes: number;
-  readonly receivedBytes: number;
-  readonly receivedPackets: number;
-  readonly lastReceivedAgeMs: number | undefined;
-}
-
-export interface LinkStatus {
-  readonly name: string;
-  readonly interface: string | undefined;
-  readonly gso: boolean;
-  readonly gro: boolean;
-  readonly outqBytes: number;
-  readonly sentBytes: number;
-  readonly sentPackets: number;
-  readonly receivedBytes: number;
-  readonly receivedPackets: number;
-  readonly errors: number;
-  readonly droppedPackets: number;
-  /** errno of the last refused send; 0 = none. */
-  readonly lastError: number;
+  /** Sent again on another path; held until those before them come, not waited for any longer, rebuilt from parity. */
+  readonly resentPackets: number;
+  readonly heldPackets: number;
+  readonly givenUpPackets: number;
+  readonly rebuiltPackets: number;
+  /** How long a gap is waited for now. */
+  readonly reorderDeadlineMs: number | undefined;
 }
 
 export interface RingStatus {

@@ -36,6 +36,21 @@ export interface LinkName {
   readonly name: string;
   /** undefined = the kernel's routing chooses. */
   readonly interface: string | undefined;
+  readonly role: string;
+  readonly priority: number;
+  /** Most that is sent, bits a second; undefined = learnt. */
+  readonly limitBps: number | undefined;
+  readonly health: { readonly method: string; readonly targets: readonly string[] };
+}
+
+/** A link to be added while the instance runs; what is left out is as in the configuration file. */
+export interface NewLink {
+  readonly name: string;
+  readonly interface?: string;
+  readonly priority?: number;
+  readonly rate?: number | 'auto';
+  readonly weight?: number;
+  readonly role?: string;
 }
 
 export interface InstanceInfo {
@@ -111,6 +126,15 @@ export interface SupervisorApi {
   restartActor(id: string): void | Promise<void>;
   /** The actor spins without heartbeats until the supervisor notices. */
   hangActor(id: string): void | Promise<void>;
+  /** As `events`, but waits up to `waitMs` for one to happen. */
+  nextEvents(sinceId: number, waitMs: number): readonly EventRecord[] | Promise<readonly EventRecord[]>;
+  /** Sends all data by one link as long as it lives; undefined = the mode decides again. */
+  forceLink(name: string | undefined): void | Promise<void>;
+  /** A disabled link carries nothing until it is enabled again or the instance starts anew. */
+  enableLink(name: string, enabled: boolean): void | Promise<void>;
+  /** Until the next reload, which goes by the file. */
+  addLink(link: NewLink): ReloadResult | Promise<ReloadResult>;
+  removeLink(name: string): ReloadResult | Promise<ReloadResult>;
   /** Reads the configuration file again and applies the difference, as SIGHUP does. */
   reload(): ReloadResult | Promise<ReloadResult>;
   /** Begins an orderly stop, as SIGTERM does. */

@@ -2,7 +2,9 @@
 import type { Topology } from '../actors/kit/topology.ts';
 import { formatCidr, formatEndpoint } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
-import type { InstanceInfo, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
+import { formatTarget } from '../config/probe-target.ts';
+import type { InstanceInfo, NewLink, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
+import { LinkOperator } from './link-operator.ts';
 import type { SharedResources } from './shared-resources.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -23,11 +25,14 @@ export interface ApiParts {
   readonly resources: SharedResources;
   readonly state: () => InstanceState;
   readonly reload: () => Promise<ReloadResult>;
+  readonly addLink: (link: NewLink) => Promise<ReloadResult>;
+  readonly removeLink: (name: string) => Promise<ReloadResult>;
   readonly stop: () => void;
 }
 
 export function createApi(parts: ApiParts): SupervisorApi {
   const { supervisor } = parts;
+  const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
   return {
     instance: () => describeInstance(parts.state()),
     memory: () => shareMemory(parts.resources),
@@ -37,6 +42,11 @@ export function createApi(parts: ApiParts): SupervisorApi {
     killActor: (id) => supervisor.kill(id),
     restartActor: (id) => supervisor.restart(id),
     hangActor: (id) => supervisor.hang(id),
+    nextEvents: (sinceId, waitMs) => supervisor.events.next(sinceId, waitMs),
+    forceLink: (name) => operator.force(name),
+    enableLink: (name, enabled) => operator.enable(name, enabled),
+    addLink: parts.addLink,
+    removeLink: parts.removeLink,
     reload: parts.reload,
     stop: parts.stop,
   };
@@ -75,6 +85,10 @@ function describeInstance(state: InstanceState): InstanceInfo {
       row: topology.links.find((one) => one.name === link.name)?.row ?? -1,
       name: link.name,
       interface: link.interface,
+      role: link.role,
+      priority: link.priority,
+      limitBps: link.rateBps,
+      health: { method: link.health.method, targets: link.health.targets.map(formatTarget) },
     })),
     topologyVersion: state.topologyVersion,
   };

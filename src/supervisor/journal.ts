@@ -7,6 +7,7 @@ const keptErrors = 200;
 
 export class EventLog {
   readonly #records: EventRecord[] = [];
+  readonly #waiting = new Set<() => void>();
   #nextId = 1;
 
   add(source: string, kind: string, detail: string): EventRecord {
@@ -14,7 +15,24 @@ export class EventLog {
     this.#nextId += 1;
     this.#records.push(record);
     if (this.#records.length > keptEvents) this.#records.shift();
+    for (const wake of [...this.#waiting]) wake();
     return record;
+  }
+
+  /** As `since`, once there is one or `waitMs` have passed. */
+  async next(sinceId: number, waitMs: number): Promise<EventRecord[]> {
+    const known = this.since(sinceId);
+    if (known.length > 0) return known;
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, waitMs).unref();
+      this.#waiting.add(wake);
+    });
+    return this.since(sinceId);
   }
 
   /** Those with an id above `sinceId`, oldest first. */

@@ -105,9 +105,18 @@ export class SharedResources {
     for (const ring of after.rings) {
       if (diff.addRings.includes(ring.name)) this.rings.set(ring.name, createRingMemory(ring.bytes));
     }
+    this.#forgetLinks(after);
     this.#topology = after;
     for (const resource of after.resources) if (diff.openResources.includes(resource.name)) this.#open(resource);
     if (diff.allowedIps) new AllowedIps(this.tables.allowedIps).replace(after.allowedIps);
+  }
+
+  /** A row that another link had says nothing of the one that has it now. */
+  #forgetLinks(after: Topology): void {
+    const before = this.#topology.links;
+    for (const { row, name } of after.links) {
+      if (!before.some((one) => one.row === row && one.name === name)) linkTable(this.tables.links).clear(row);
+    }
   }
 
   /** The children of the topology, left to right, with all that they are lent. */

@@ -13,9 +13,12 @@ import { sealerCounters } from '../../src/rings/counter-names.ts';
 import {
   counters,
   link,
+  linkHealth,
+  linkHealthReason,
   path as pathLayout,
   pathState,
   peer,
+  probeMethod,
   ring,
   runState,
   session,
@@ -71,6 +74,20 @@ function fill(supervisor: FakeSupervisor): void {
   sockaddr.writeUInt16BE(51_820, 2);
   Buffer.from('20010db8000000000000000000000001', 'hex').copy(sockaddr, 8);
   paths.slice(3, pathLayout.sockaddrAt, 28).set(sockaddr);
+  paths.setInt(3, pathLayout.lifeAt, 1);
+  paths.setInt(3, pathLayout.reasonAt, 3);
+  const measured: [number, number][] = [
+    [pathLayout.smoothedRttUsAt, 38_400],
+    [pathLayout.minRttUsAt, 20_000],
+    [pathLayout.jitterUsAt, 1_500],
+    [pathLayout.lossAt, 0.005],
+    [pathLayout.rateBpsAt, 50e6],
+    [pathLayout.paceBpsAt, 48e6],
+    [pathLayout.queueDelayUsAt, 3_000],
+    [pathLayout.inFlightBytesAt, 65_536],
+    [pathLayout.changedUsAt, nowUs - 2_000_000],
+  ];
+  for (const [column, value] of measured) paths.setNumber(3, column, value);
   linkTable(shared.links).setInt(0, link.gsoAt, 1);
   const block = new Float64Array(shared.counters.sealer ?? new SharedArrayBuffer(0));
   new Int32Array(block.buffer)[counters.stateAt >> 2] = runState.parked;
@@ -95,7 +112,7 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
   t.equal(status.status, 0, status.stderr);
   t.match(status.stdout, /^home {2}hawser 9\.8\.7, pid 4242, up 1 h 2 min$/m);
   t.match(status.stdout, /peers {7}1 of 2 connected/);
-  t.match(status.stdout, /links {7}fibre \(eth0\)/);
+  t.match(status.stdout, /links {7}fibre \(lo\)/);
   t.match(status.stdout, /warning {5}peer phone does not answer handshakes: 5 packets wait for it/);
   t.match(await askJson('status', '--name', 'home'), { name: 'home', peersConnected: 1, links: [{ gso: true }] });
 
@@ -114,7 +131,14 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
   const paths = await askJson('paths');
   t.equal(paths.length, 1, 'free rows are not shown');
   t.match(paths, [{ id: 3, peer: 'hub', link: 'fibre', transport: 'udp', state: 'up', isCurrent: true }]);
-  t.match((await ask('paths')).stdout, /3 +hub +fibre +udp +\[2001:db8::1\]:51820 +- +up, in use +never/);
+  t.match(paths, [{ condition: 'live', rttMs: 38.4, lossPercent: 0.5, deliveryBps: 50_000_000, changedAgeMs: 2000 }]);
+  t.match(
+    (await ask('paths')).stdout,
+    /^hub +fibre +\[2001:db8::1\]:51820 +live\* +- +0 bit\/s +0 bit\/s +38 ms +20 ms +1\.5 ms +0\.5 % +50 Mbit\/s +3 ms +64 KiB +2 s ago/m,
+  );
+  pathTable(supervisor.shared.paths).setInt(3, pathLayout.lifeAt, 3);
+  t.match((await ask('paths', '--peer', 'hub')).stdout, /\n\nhub by fibre: dead: probes were not answered\n$/);
+  t.match((await ask('paths', '--peer', 'nobody')).stdout, /^No path/);
 
   t.match(await askJson('actors'), [
     {
@@ -146,9 +170,130 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
   t.match(await askJson('status'), {
     actorsRunning: 0,
     restarts: 4,
-    warnings: [/^actor sealer is restarting: sealer hung$/, /^actor wan-link/, /^peer phone/],
+    warnings: [
+      /^actor sealer is restarting: sealer hung$/,
+      /^actor wan-link/,
+      /^peer phone/,
+      /^link fibre is no address/,
+    ],
   });
   t.equal(supervisor.calls.filter((call) => call === 'memory').length, 1, 'memory is handed over once');
+});
+
+t.test('links and health show the rows of links, with what the kernel says of them', async (t) => {
+  const folder = shortFolder(t);
+  const { supervisor, actor } = await startFakeInstance(folder, 'home');
+  t.teardown(() => actor.close());
+  const links = linkTable(supervisor.shared.links);
+  const ask = (...args: string[]) => hawser(...args, '--run-directory', folder);
+  const askJson = async (...args: string[]) => JSON.parse((await ask(...args, '--json')).stdout);
+  t.match((await ask('health')).stdout, /^fibre {2}unknown/);
+  const cells: [number, number][] = [
+    [link.healthJudgedUsAt, nowUs],
+    [link.healthChangedUsAt, nowUs - 3_000_000],
+    [link.healthRttUsAt, 21_000],
+    [link.healthLossAt, 0.25],
+    [link.healthKnownUsAt, 10],
+    [link.healthUptimeAt, 0.975],
+    [link.healthProbesAt, 100],
+    [link.healthAnswersAt, 75],
+    [link.historyAt, nowUs - 60_000_000],
+    [link.historyAt + link.historyRowBytes, nowUs - 3_000_000],
+  ];
+  for (const [column, value] of cells) links.setNumber(0, column, value);
+  const words: [number, number][] = [
+    [link.healthStateAt, linkHealth.down],
+    [link.healthReasonAt, linkHealthReason.loss],
+    [link.healthMethodAt, probeMethod.icmp],
+    [link.healthInRowAt, -2],
+    [link.historyCountAt, 2],
+    [link.historyAt + 8, linkHealth.up],
+    [link.historyAt + 12, linkHealthReason.answers],
+    [link.historyAt + link.historyRowBytes + 8, linkHealth.down],
+    [link.historyAt + link.historyRowBytes + 12, linkHealthReason.loss],
+    ...[800, -1, -1, 500, -1].map((score, index): [number, number] => [link.healthScoresAt + index * 4, score]),
+  ];
+  for (const [column, value] of words) links.setInt(0, column, value);
+  t.match(await askJson('health'), [
+    {
+      link: 'fibre',
+      state: 'down',
+      reason: 'too many probes were lost',
+      methodInUse: 'icmp',
+      scores: { icmp: 0.8, dns: 0.5 },
+      rttMs: 21,
+      lossPercent: 25,
+      uptimePercent: 97.5,
+      inRow: -2,
+      history: [
+        { ageMs: 3000, state: 'down' },
+        { ageMs: 60_000, state: 'up' },
+      ],
+    },
+  ]);
+  const text = (await ask('health')).stdout;
+  t.match(text, /^fibre {2}down: too many probes were lost, since 3 s ago$/m);
+  t.match(text, /75 of 100 answered, 2 failures in a row, up 98 % of the time/);
+  t.match(text, /auto|icmp, now icmp; reliability: icmp 80 %, dns 50 %/);
+  t.match(await askJson('links'), [
+    { name: 'fibre', interface: 'lo', state: 'no address', hasCarrier: true, role: 'always' },
+  ]);
+  links.setInt(0, link.disabledAt, 1);
+  links.setInt(0, link.lastErrorAt, 101);
+  links.setNumber(0, link.errorsAt, 7);
+  t.match(
+    (await ask('links')).stdout,
+    /^fibre +lo +disabled +always +0 +0 bit\/s +0 bit\/s +learnt .*7 \(ENETUNREACH\)/m,
+  );
+});
+
+t.test('failover and link carry the operator’s word to the supervisor', async (t) => {
+  const folder = shortFolder(t);
+  const { supervisor, actor } = await startFakeInstance(folder, 'home');
+  t.teardown(() => actor.close());
+  const ask = (...args: string[]) => hawser(...args, '--run-directory', folder);
+  t.match(await ask('failover', 'lte'), { status: 0, stdout: 'All data goes by lte while it lives.\n' });
+  t.match(await ask('failover', 'auto', '--json'), { status: 0, stdout: /"forced": null/ });
+  t.match(await ask('link', 'disable', 'fibre'), { status: 0, stdout: 'link fibre disabled\n' });
+  t.match(await ask('link', 'enable', 'fibre'), { status: 0 });
+  t.match(await ask('link', 'add', 'lte', '--interface', 'wwan0', '--rate', '20', '--role', 'backup'), {
+    status: 0,
+    stdout: 'link lte added\n',
+  });
+  t.match(await ask('link', 'remove', 'lte'), { status: 0, stdout: 'link lte removed\n' });
+  t.strictSame(
+    supervisor.calls.filter((call) => call !== 'memory'),
+    [
+      'force lte',
+      'force undefined',
+      'disable fibre',
+      'enable fibre',
+      'add {"name":"lte","interface":"wwan0","rate":20,"role":"backup"}',
+      'remove lte',
+    ],
+  );
+  t.match(await ask('link', 'remove', 'lte', '--rate', '5'), { status: 64, stderr: /takes no rate/ });
+  t.match(await ask('link', 'tickle', 'lte'), { status: 64 });
+});
+
+t.test('the control-server tells of paths that die and return', async (t) => {
+  const folder = shortFolder(t);
+  const { supervisor, actor, clock, emitted } = await startFakeInstance(folder, 'home');
+  t.teardown(() => actor.close());
+  fill(supervisor);
+  const paths = pathTable(supervisor.shared.paths);
+  actor.work(clock.nowUs);
+  await hawser('status', '--run-directory', folder);
+  actor.work(clock.nowUs);
+  paths.setInt(3, pathLayout.lifeAt, 3);
+  actor.work(clock.nowUs);
+  const place = { peer: 'hub', link: 'fibre', endpoint: '[2001:db8::1]:51820' };
+  const reason = 'probes were not answered';
+  t.match(emitted, [
+    { kind: 'path-down', ...place, from: 'live', reason },
+    { kind: 'cut-off', peer: 'hub', from: 'fibre', reason },
+    { kind: 'link-down', link: 'fibre', reason },
+  ]);
 });
 
 t.test('rates come from two samples of the counters', async (t) => {

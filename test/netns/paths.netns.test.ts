@@ -1,7 +1,7 @@
 /** Two real daemons over emulated links: what the kernel says of an interface reaches the paths, and sessions outlive it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import type { PathStatus } from '../../src/control/rows.ts';
+import type { PathStatus } from '../../src/control/network-rows.ts';
 import { type Bond, startBond } from '../support/bond.ts';
 import { linkAddresses } from '../support/link-emulator.ts';
 import { skipReason } from '../support/netns.ts';

@@ -1,6 +1,6 @@
 /** A real client with several emulated links and a real server with one address, joined by hawser over all or some of them. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PathStatus } from '../../src/control/rows.ts';
+import type { PathStatus } from '../../src/control/network-rows.ts';
 import { Daemon, type DaemonOptions } from './daemon.ts';
 import { generateKeys } from './keys.ts';
 import { core, type EmulatedNet, emulate, type LinkOptions } from './link-emulator.ts';

@@ -1,8 +1,9 @@
 /** A control-server over a supervisor that only remembers what it was asked, and shared memory that the test fills in. */
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { definition } from '../../src/actors/control-server.ts';
-import type { Actor } from '../../src/actors/kit/contract.ts';
+import type { Actor, ActorEvent } from '../../src/actors/kit/contract.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { HawserError } from '../../src/base/errors.ts';
 import type {
@@ -10,14 +11,26 @@ import type {
   ErrorRecord,
   EventRecord,
   InstanceInfo,
+  NewLink,
   ReloadResult,
   SharedMemory,
   SupervisorApi,
 } from '../../src/control/supervisor-api.ts';
+import { loadAddon } from '../../src/native/addon.ts';
 import { counters, link, log, path as pathLayout, peer, ring } from '../../src/rings/layout.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { createFakeAddon } from './fake-addon.ts';
+
+const fakeLink = {
+  row: 0,
+  name: 'fibre',
+  interface: 'lo',
+  role: 'always',
+  priority: 0,
+  limitBps: undefined,
+  health: { method: 'icmp', targets: ['192.0.2.1'] },
+};
 
 export class FakeSupervisor implements SupervisorApi {
   readonly calls: string[] = [];
@@ -70,7 +83,7 @@ export class FakeSupervisor implements SupervisorApi {
         { row: 1, name: 'hub', publicKey: 'hub-key', allowedIPs: ['10.9.0.0/24'], endpoints: ['203.0.113.1:51820'] },
         { row: 2, name: 'phone', publicKey: 'phone-key', allowedIPs: [], endpoints: [] },
       ],
-      links: [{ row: 0, name: 'fibre', interface: 'eth0' }],
+      links: [fakeLink],
       topologyVersion: 1,
     };
   }
@@ -86,6 +99,30 @@ export class FakeSupervisor implements SupervisorApi {
 
   events(sinceId: number): readonly EventRecord[] {
     return this.log.filter((record) => record.id > sinceId);
+  }
+
+  async nextEvents(sinceId: number, waitMs: number): Promise<readonly EventRecord[]> {
+    const untilMs = performance.now() + waitMs;
+    while (this.events(sinceId).length === 0 && performance.now() < untilMs) await sleep(5);
+    return this.events(sinceId);
+  }
+
+  forceLink(name: string | undefined): void {
+    this.calls.push(`force ${name}`);
+  }
+
+  enableLink(name: string, enabled: boolean): void {
+    this.calls.push(`${enabled ? 'enable' : 'disable'} ${name}`);
+  }
+
+  addLink(added: NewLink): ReloadResult {
+    this.calls.push(`add ${JSON.stringify(added)}`);
+    return { changes: [`link ${added.name} added`] };
+  }
+
+  removeLink(name: string): ReloadResult {
+    this.calls.push(`remove ${name}`);
+    return { changes: [`link ${name} removed`] };
   }
 
   errors(): readonly ErrorRecord[] {
@@ -128,8 +165,10 @@ function createRing(capacityBytes: number): SharedArrayBuffer {
 /** Starts the real control-server in this thread; its clock is `clock.nowUs` and it is turned by the test. */
 export async function startFakeInstance(runDirectory: string, name: string) {
   const supervisor = new FakeSupervisor(name);
-  const addon = createFakeAddon(100_000_000);
+  const { openNetlink, sendBytes, receiveBytes, closeFd } = loadAddon();
+  const addon = Object.assign(createFakeAddon(100_000_000), { openNetlink, sendBytes, receiveBytes, closeFd });
   const { port1, port2 } = new MessageChannel();
+  const emitted: ActorEvent[] = [];
   serveRpc(port1, supervisor);
   const socketPath = path.join(runDirectory, `${name}.sock`);
   const actor: Actor = await definition.start({
@@ -144,10 +183,10 @@ export async function startFakeInstance(runDirectory: string, name: string) {
     },
     addon,
     supervisor: port2,
-    emit: () => undefined,
+    emit: (event) => void emitted.push(event),
     wakeAt: () => undefined,
     holdFdsUntil: () => undefined,
     track: (promise) => promise,
   });
-  return { supervisor, actor, clock: addon.clock, socketPath };
+  return { supervisor, actor, clock: addon.clock, socketPath, emitted };
 }

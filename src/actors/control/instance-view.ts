@@ -1,0 +1,108 @@
+/** What the control-server knows of the instance: readers over the shared tables, rates, and what changes between two looks. */
+import { messageOf } from '../../base/errors.ts';
+import { lifeReasonTexts, lifeStateNames } from '../../bonding/path-life.ts';
+import type { Snapshot } from '../../control/answer.ts';
+import { PathEvents } from '../../control/path-events.ts';
+import { Rates } from '../../control/rates.ts';
+import { ActorReader } from '../../control/read-actors.ts';
+import { type FindInterface, LinkReader } from '../../control/read-links.ts';
+import { PathReader, type PathWords } from '../../control/read-paths.ts';
+import { PeerReader } from '../../control/read-peers.ts';
+import type { InstanceInfo, SharedMemory, SupervisorApi } from '../../control/supervisor-api.ts';
+import { readInterfaces } from '../../io/interfaces.ts';
+import type { ActorContext } from '../kit/contract.ts';
+import type { RpcClient } from '../kit/rpc.ts';
+
+/** Readers over the memory of one topology. */
+interface Readers {
+  readonly topologyVersion: number;
+  readonly peers: PeerReader;
+  readonly paths: PathReader;
+  readonly links: LinkReader;
+  readonly actors: ActorReader;
+}
+
+const words: PathWords = { conditions: lifeStateNames, reasons: lifeReasonTexts };
+
+/** After a reload the names of rows may be old for so long. */
+const learnEveryUs = 2_000_000;
+
+export class InstanceView {
+  readonly #context: ActorContext;
+  readonly #supervisor: RpcClient<SupervisorApi>;
+  readonly #rates = new Rates();
+  readonly #pathEvents = new PathEvents();
+  #readers: Readers | undefined;
+  #instance: InstanceInfo | undefined;
+  #learntUs = Number.NEGATIVE_INFINITY;
+
+  constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
+    this.#context = context;
+    this.#supervisor = supervisor;
+  }
+
+  /** Called often. */
+  sample(nowUs: number): void {
+    const readers = this.#readers;
+    const instance = this.#instance;
+    if (nowUs - this.#learntUs > learnEveryUs) this.#learn(nowUs);
+    if (readers === undefined || instance === undefined) return;
+    this.#rates.sample(nowUs, () => {
+      const { peers, links, actors } = readers;
+      return new Map([...peers.counts(instance), ...links.counts(instance), ...actors.counts()]);
+    });
+    for (const event of this.#pathEvents.look(readers.paths.moments(instance))) this.#context.emit(event);
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const { instance, readers } = await this.#refresh();
+    const rows = await this.#supervisor.request('actors');
+    const nowUs = this.#context.addon.nowUs();
+    return {
+      nowMs: Date.now(),
+      instance,
+      peers: readers.peers.peers(instance, nowUs, this.#rates),
+      paths: readers.paths.all(instance, nowUs, this.#rates),
+      links: readers.links.links(instance, nowUs, this.#rates, this.#interfaces(instance)),
+      health: readers.links.health(instance, nowUs),
+      actors: readers.actors.actors(rows, nowUs, this.#rates),
+      rings: readers.actors.rings(),
+    };
+  }
+
+  /** Rates need a first sample before anybody asks, and events need the names of today. */
+  #learn(nowUs: number): void {
+    this.#learntUs = nowUs;
+    this.#refresh().catch((error: unknown) => {
+      this.#context.emit({ kind: 'log', level: 'warn', message: messageOf(error) });
+    });
+  }
+
+  async #refresh(): Promise<{ instance: InstanceInfo; readers: Readers }> {
+    const instance = await this.#supervisor.request('instance');
+    let readers = this.#readers;
+    if (readers === undefined || readers.topologyVersion !== instance.topologyVersion) {
+      readers = makeReaders(instance.topologyVersion, await this.#supervisor.request('memory'));
+    }
+    this.#readers = readers;
+    if (this.#instance?.topologyVersion !== instance.topologyVersion) this.#instance = instance;
+    return { instance, readers };
+  }
+
+  #interfaces(instance: InstanceInfo): FindInterface {
+    const names = instance.links.map((link) => link.interface).filter((name) => name !== undefined);
+    const found = names.length === 0 ? new Map() : readInterfaces(this.#context.addon, names);
+    return (name) => found.get(name);
+  }
+}
+
+function makeReaders(topologyVersion: number, memory: SharedMemory): Readers {
+  const paths = new PathReader(memory, words);
+  return {
+    topologyVersion,
+    paths,
+    peers: new PeerReader(memory, paths),
+    links: new LinkReader(memory),
+    actors: new ActorReader(memory),
+  };
+}

@@ -1,0 +1,88 @@
+/** Where packets were dropped since the start, and what that means. */
+import type { Snapshot } from './answer.ts';
+import type { Explanation } from './explain.ts';
+
+interface DropWords {
+  /** `N packets …` */
+  readonly text: string;
+  readonly remedy?: string;
+}
+
+/** By counter (`rings/counter-names.ts`); the others are no drops, or said elsewhere. */
+const drops: Readonly<Record<string, DropWords>> = {
+  sealer_no_route_packets: {
+    text: 'went nowhere: no allowed IP of any peer holds their destination',
+    remedy: 'compare the routes into the tunnel with `allowedIPs`',
+  },
+  sealer_malformed_packets: { text: 'from the tunnel device were no IP packets' },
+  sealer_overflow_packets: {
+    text: 'were dropped because the queue of their peer or flow was full: more is offered than the links carry',
+  },
+  sealer_codel_packets: {
+    text: 'were dropped to keep the queue short (CoDel): that is how a sender learns what the links carry',
+  },
+  sealer_expired_packets: {
+    text: 'waited too long for a session',
+    remedy: 'see `hawser peers`: handshakes are not answered',
+  },
+  opener_rejected_packets: {
+    text: 'that came in were forged, or came from an inner address that their peer may not use',
+    remedy: 'compare `allowedIPs` of both sides',
+  },
+  opener_replayed_packets: {
+    text: 'came in a second time, or too late for the window: copies are normal on many links',
+  },
+  opener_unknown_packets: { text: 'came in for sessions that are not known (any more)' },
+  tun_writer_refused_trains: { text: 'trains were refused by the tunnel device', remedy: 'is its interface up?' },
+};
+
+/** A link's ring that is full means that the link is; any other, that an actor is behind. */
+const outward = 'sealer.descriptors.';
+const leastRefused = 100;
+
+export function explainDrops(snapshot: Snapshot): Explanation[] {
+  return [...counted(snapshot), ...onLinks(snapshot), ...fullRings(snapshot)];
+}
+
+function counted(snapshot: Snapshot): Explanation[] {
+  return snapshot.actors.flatMap((actor) =>
+    Object.entries(actor.counters).flatMap(([name, count]): Explanation[] => {
+      const words = drops[name];
+      if (words === undefined || count === 0) return [];
+      const noun = name.endsWith('_trains') ? '' : ' packets';
+      const text = `${count}${noun} ${words.text} (${name})`;
+      return [
+        { severity: 'note', text, numbers: { [name]: count }, ...(words.remedy ? { remedy: words.remedy } : {}) },
+      ];
+    }),
+  );
+}
+
+function onLinks(snapshot: Snapshot): Explanation[] {
+  return snapshot.paths.flatMap((path): Explanation[] => {
+    const { link, peer, lateBytes, refusedBytes } = path;
+    const found: Explanation[] = [];
+    if (lateBytes > 0) {
+      const text = `${kib(lateBytes)} to ${peer} were overwritten before link ${link} could send them`;
+      found.push({ severity: 'note', peer, link, text, remedy: 'a larger runtime.sealedLog', numbers: { lateBytes } });
+    }
+    if (refusedBytes > 0) {
+      const text = `${kib(refusedBytes)} to ${peer} were refused by the kernel on link ${link}`;
+      found.push({ severity: 'note', peer, link, text, numbers: { refusedBytes } });
+    }
+    return found;
+  });
+}
+
+function fullRings(snapshot: Snapshot): Explanation[] {
+  return snapshot.rings
+    .filter((ring) => ring.refusedClaims >= leastRefused && !ring.name.startsWith(outward))
+    .map((ring) => {
+      const text = `The ring ${ring.name} was full ${ring.refusedClaims} times: its consumer was behind`;
+      return { severity: 'note', text, numbers: { refusedClaims: ring.refusedClaims } };
+    });
+}
+
+function kib(bytes: number): string {
+  return bytes < 1024 ? `${bytes} B` : `${Math.round(bytes / 1024)} KiB`;
+}

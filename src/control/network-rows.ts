@@ -1,0 +1,106 @@
+/** Rows about paths and links: units in the names, ages instead of the daemon's clock; undefined = unknown or never. */
+
+export interface PathStatus {
+  readonly id: number;
+  readonly peer: string;
+  readonly link: string;
+  readonly transport: string;
+  readonly endpoint: string;
+  /** Source address, undefined = the kernel chooses. */
+  readonly local: string | undefined;
+  /** What the kernel and the handshakes say: up, down, unproven, standby. */
+  readonly state: string;
+  /** What feedback and probes say: unproven, live, suspect, dead, recovering, flapping, withdrawn; undefined = nobody judges it. */
+  readonly condition: string | undefined;
+  /** Why it is in that condition, in words. */
+  readonly reason: string | undefined;
+  /** Handshakes and what has no path of its own take it. */
+  readonly isCurrent: boolean;
+  readonly rttMs: number | undefined;
+  readonly minRttMs: number | undefined;
+  readonly jitterMs: number | undefined;
+  readonly lossPercent: number | undefined;
+  /** What the peer received by it when it was last busy, and how fast it is used at most now. */
+  readonly deliveryBps: number | undefined;
+  readonly paceBps: number | undefined;
+  readonly inFlightBytes: number;
+  readonly queueDelayMs: number | undefined;
+  /** Of what is sent to the peer now, 0 to 100; undefined = nothing is sent. */
+  readonly sharePercent: number | undefined;
+  readonly sentBps: number;
+  readonly receivedBps: number;
+  readonly changedAgeMs: number | undefined;
+  readonly acknowledgedAgeMs: number | undefined;
+  readonly lastReceivedAgeMs: number | undefined;
+  readonly lostPackets: number;
+  readonly resentPackets: number;
+  readonly sentBytes: number;
+  readonly sentPackets: number;
+  readonly lateBytes: number;
+  readonly refusedBytes: number;
+  readonly receivedBytes: number;
+  readonly receivedPackets: number;
+}
+
+export interface LinkStatus {
+  readonly name: string;
+  readonly interface: string | undefined;
+  /** `disabled`, `gone`, `down`, `no carrier`, `no address`, `dead` (probes), `degraded` (probes), `up`. */
+  readonly state: string;
+  readonly role: string;
+  readonly priority: number;
+  readonly isEnabled: boolean;
+  /** The operator wants all data on it (`hawser failover`). */
+  readonly isForced: boolean;
+  /** undefined = not known, or no interface is named. */
+  readonly hasCarrier: boolean | undefined;
+  readonly addresses: readonly string[];
+  /** What the configuration allows at most; undefined = learnt. */
+  readonly limitBps: number | undefined;
+  readonly sentBps: number;
+  readonly receivedBps: number;
+  readonly gso: boolean;
+  readonly gro: boolean;
+  readonly outqBytes: number;
+  readonly sentBytes: number;
+  readonly sentPackets: number;
+  readonly receivedBytes: number;
+  readonly receivedPackets: number;
+  readonly errors: number;
+  readonly droppedPackets: number;
+  /** Name of the errno of the last refused send. */
+  readonly lastError: string | undefined;
+}
+
+export interface HealthChange {
+  readonly ageMs: number;
+  readonly state: string;
+  readonly reason: string;
+}
+
+export interface HealthStatus {
+  readonly link: string;
+  /** As configured: auto, icmp … off. */
+  readonly method: string;
+  /** The one that `auto` prefers now. */
+  readonly methodInUse: string | undefined;
+  readonly targets: readonly string[];
+  /** unknown, up, degraded, down; undefined = nobody probes it. */
+  readonly state: string | undefined;
+  readonly reason: string | undefined;
+  readonly changedAgeMs: number | undefined;
+  /** Reliability of each method in use, 0 to 1. */
+  readonly scores: Readonly<Record<string, number>>;
+  readonly minRttMs: number | undefined;
+  readonly rttMs: number | undefined;
+  readonly maxRttMs: number | undefined;
+  readonly jitterMs: number | undefined;
+  readonly lossPercent: number | undefined;
+  readonly uptimePercent: number | undefined;
+  /** Positive: answers in a row; negative: failures. */
+  readonly inRow: number;
+  readonly probes: number;
+  readonly answers: number;
+  /** Newest first. */
+  readonly history: readonly HealthChange[];
+}

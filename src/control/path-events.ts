@@ -1,0 +1,122 @@
+/** Two looks at the paths → what happened between them, for `hawser events`. Pure; keeps only the look before. */
+
+/** A path at one moment. */
+export interface PathMoment {
+  /** The same path in two looks. */
+  readonly key: string;
+  readonly peer: string;
+  readonly link: string;
+  readonly endpoint: string;
+  /** Words of `bonding/path-life.ts`; undefined = nobody judges it (a stock WireGuard peer). */
+  readonly condition: string | undefined;
+  readonly reason: string | undefined;
+  readonly isCurrent: boolean;
+  readonly rttMs: number | undefined;
+  readonly lossPercent: number | undefined;
+}
+
+export interface PathEvent {
+  readonly kind: string;
+  readonly [field: string]: string | number;
+}
+
+/** What a path's new condition is called; `live` depends on where it comes from. */
+const kindOf: Readonly<Record<string, string>> = {
+  suspect: 'path-suspect',
+  dead: 'path-down',
+  recovering: 'path-recovering',
+  flapping: 'flapping',
+  withdrawn: 'path-withdrawn',
+};
+const kindOfLive: Readonly<Record<string, string>> = { suspect: 'path-cleared', unproven: 'path-up' };
+
+/** FEATURES.md: degraded at 200 ms or 5 %; left a fifth below. */
+const degradedLimits = { rttMs: 200, lossPercent: 5 } as const;
+const hysteresis = 0.8;
+
+export class PathEvents {
+  #before: ReadonlyMap<string, PathMoment> | undefined;
+  readonly #degraded = new Set<string>();
+
+  /** The first look tells nothing: it is where one begins. */
+  look(moments: readonly PathMoment[]): PathEvent[] {
+    const now = new Map(moments.map((one) => [one.key, one]));
+    const before = this.#before;
+    this.#before = now;
+    if (before === undefined) return [];
+    return [
+      ...goneAndNew(before, now),
+      ...moments.flatMap((one) => changeOf(before.get(one.key), one)),
+      ...peerChanges([...before.values()], moments),
+      ...linkChanges([...before.values()], moments),
+      ...moments.flatMap((one) => this.#quality(one)),
+    ];
+  }
+
+  #quality(one: PathMoment): PathEvent[] {
+    const was = this.#degraded.has(one.key);
+    const share = was ? hysteresis : 1;
+    const { rttMs = 0, lossPercent = 0 } = one;
+    const isWeak = rttMs >= degradedLimits.rttMs * share || lossPercent >= degradedLimits.lossPercent * share;
+    const is = one.condition === 'live' && isWeak;
+    if (is === was) return [];
+    if (is) this.#degraded.add(one.key);
+    else this.#degraded.delete(one.key);
+    if (one.condition !== 'live') return [];
+    const numbers = { rttMs: Math.round(rttMs), lossPercent: Math.round(lossPercent * 10) / 10 };
+    return [{ kind: is ? 'degraded' : 'degraded-end', ...placeOf(one), ...numbers }];
+  }
+}
+
+function goneAndNew(before: ReadonlyMap<string, PathMoment>, now: ReadonlyMap<string, PathMoment>): PathEvent[] {
+  const missing = (from: ReadonlyMap<string, PathMoment>, other: ReadonlyMap<string, PathMoment>, kind: string) =>
+    [...from.values()].filter((one) => !other.has(one.key)).map((one) => ({ kind, ...placeOf(one) }));
+  return [...missing(before, now, 'path-removed'), ...missing(now, before, 'path-added')];
+}
+
+function changeOf(before: PathMoment | undefined, now: PathMoment): PathEvent[] {
+  if (before === undefined || now.condition === undefined || before.condition === now.condition) return [];
+  const kind =
+    now.condition === 'live' ? (kindOfLive[before.condition ?? 'unproven'] ?? 'failback') : kindOf[now.condition];
+  if (kind === undefined) return [];
+  return [{ kind, ...placeOf(now), from: before.condition ?? 'unknown', reason: now.reason ?? '' }];
+}
+
+/** Data of a peer left a path for others, or has none to go to. */
+function peerChanges(before: readonly PathMoment[], now: readonly PathMoment[]): PathEvent[] {
+  return [...new Set(now.map((one) => one.peer))].flatMap((peer): PathEvent[] => {
+    const ofPeer = (all: readonly PathMoment[]) => all.filter((one) => one.peer === peer);
+    const [was, is] = [carrying(ofPeer(before)), carrying(ofPeer(now))];
+    const lost = was.filter((one) => !is.some((other) => other.key === one.key));
+    if (lost.length === 0) return [];
+    const from = linksOf(lost);
+    const why = now.find((one) => one.key === lost[0]?.key)?.reason ?? 'it is gone';
+    if (is.length === 0) return [{ kind: 'cut-off', peer, from, reason: why }];
+    return [{ kind: 'failover', peer, from, to: linksOf(is), reason: why }];
+  });
+}
+
+/** All that a link carried has left it, or the first came back. */
+function linkChanges(before: readonly PathMoment[], now: readonly PathMoment[]): PathEvent[] {
+  const links = new Set([...before, ...now].map((one) => one.link));
+  return [...links].flatMap((link): PathEvent[] => {
+    const was = carrying(before).filter((one) => one.link === link);
+    const is = carrying(now).filter((one) => one.link === link);
+    if (was.length > 0 === is.length > 0) return [];
+    const all = is.length > 0 ? is : now.filter((one) => one.link === link);
+    return [{ kind: is.length > 0 ? 'link-up' : 'link-down', link, reason: all[0]?.reason ?? 'it has no path' }];
+  });
+}
+
+/** A stock peer's data goes by its one current path. */
+function carrying(moments: readonly PathMoment[]): PathMoment[] {
+  return moments.filter((one) => (one.condition === undefined ? one.isCurrent : one.condition === 'live'));
+}
+
+function linksOf(moments: readonly PathMoment[]): string {
+  return [...new Set(moments.map((one) => one.link))].join(',');
+}
+
+function placeOf({ peer, link, endpoint }: PathMoment) {
+  return { peer, link, endpoint };
+}

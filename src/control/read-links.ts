@@ -1,0 +1,150 @@
+/** Links and their health as rows, read from the shared table; what the kernel says of an interface is handed in. */
+import { getSystemErrorName } from 'node:util';
+import { link, linkHealth, linkHealthReason, probeMethod } from '../rings/layout.ts';
+import { healthOf, isLinkDisabled, isLinkForced } from '../rings/link-health.ts';
+import { linkTable, type RowTable } from '../rings/table.ts';
+import { ageMs, knownMs, nameOf, percent } from './cells.ts';
+import type { HealthChange, HealthStatus, LinkStatus } from './network-rows.ts';
+import type { Rates } from './rates.ts';
+import type { InstanceInfo, LinkName, SharedMemory } from './supervisor-api.ts';
+
+/** What the kernel says of an interface. */
+export interface InterfaceState {
+  readonly exists: boolean;
+  readonly isUp: boolean;
+  readonly hasCarrier: boolean;
+  readonly addresses: readonly string[];
+}
+
+export type FindInterface = (name: string) => InterfaceState;
+
+export class LinkReader {
+  readonly #links: RowTable;
+
+  constructor(memory: SharedMemory) {
+    this.#links = linkTable(memory.links);
+  }
+
+  /** What `Rates` samples, by the keys that `links` asks for. */
+  counts(instance: InstanceInfo): [string, number][] {
+    return instance.links.flatMap(({ row, name }): [string, number][] => [
+      [`link ${name} sent`, this.#links.number(row, link.sentBytesAt)],
+      [`link ${name} received`, this.#links.number(row, link.receivedBytesAt)],
+    ]);
+  }
+
+  links(instance: InstanceInfo, nowUs: number, rates: Rates, find: FindInterface): LinkStatus[] {
+    return instance.links.map((named) => this.#link(named, nowUs, rates, find));
+  }
+
+  health(instance: InstanceInfo, nowUs: number): HealthStatus[] {
+    return instance.links.map((named) => this.#health(named, nowUs));
+  }
+
+  #link(named: LinkName, nowUs: number, rates: Rates, find: FindInterface): LinkStatus {
+    const { row, name, interface: device, role, priority, limitBps } = named;
+    const table = this.#links;
+    const kernel = device === undefined ? undefined : find(device);
+    const sentBytes = table.number(row, link.sentBytesAt);
+    const receivedBytes = table.number(row, link.receivedBytesAt);
+    const lastError = table.int(row, link.lastErrorAt);
+    return {
+      name,
+      interface: device,
+      state: this.#state(row, kernel, nowUs),
+      role,
+      priority,
+      isEnabled: !isLinkDisabled(table, row),
+      isForced: isLinkForced(table, row),
+      hasCarrier: kernel?.hasCarrier,
+      addresses: kernel?.addresses ?? [],
+      limitBps,
+      sentBps: rates.perSecond(`link ${name} sent`, sentBytes, nowUs) * 8,
+      receivedBps: rates.perSecond(`link ${name} received`, receivedBytes, nowUs) * 8,
+      gso: table.int(row, link.gsoAt) === 1,
+      gro: table.int(row, link.groAt) === 1,
+      outqBytes: table.int(row, link.outqBytesAt),
+      sentBytes,
+      sentPackets: table.number(row, link.sentPacketsAt),
+      receivedBytes,
+      receivedPackets: table.number(row, link.receivedPacketsAt),
+      errors: table.number(row, link.errorsAt),
+      droppedPackets: table.number(row, link.droppedAt),
+      lastError: lastError === 0 ? undefined : getSystemErrorName(-Math.abs(lastError)),
+    };
+  }
+
+  /** The most telling of what keeps it from carrying. */
+  #state(row: number, kernel: InterfaceState | undefined, nowUs: number): string {
+    if (isLinkDisabled(this.#links, row)) return 'disabled';
+    if (kernel !== undefined) {
+      if (!kernel.exists) return 'gone';
+      if (!kernel.isUp) return 'down';
+      if (!kernel.hasCarrier) return 'no carrier';
+      if (kernel.addresses.length === 0) return 'no address';
+    }
+    const health = healthOf(this.#links, row, nowUs);
+    if (health === linkHealth.down) return 'dead';
+    return health === linkHealth.degraded ? 'degraded' : 'up';
+  }
+
+  #health(named: LinkName, nowUs: number): HealthStatus {
+    const { row } = named;
+    const table = this.#links;
+    const number = (column: number): number => table.number(row, column);
+    const isJudged = number(link.healthJudgedUsAt) !== 0;
+    const isWatched = named.health.method !== 'off';
+    const method = nameOf(probeMethod, table.int(row, link.healthMethodAt));
+    return {
+      link: named.name,
+      method: named.health.method,
+      methodInUse: isJudged && method !== 'none' ? method : undefined,
+      targets: named.health.targets,
+      state: isWatched ? nameOf(linkHealth, healthOf(table, row, nowUs)) : undefined,
+      reason: isJudged ? nameOf(linkHealthReason, table.int(row, link.healthReasonAt), reasonWords) : undefined,
+      changedAgeMs: ageMs(number(link.healthChangedUsAt), nowUs),
+      scores: isWatched ? this.#scores(row) : {},
+      minRttMs: knownMs(number(link.healthMinRttUsAt)),
+      rttMs: knownMs(number(link.healthRttUsAt)),
+      maxRttMs: knownMs(number(link.healthMaxRttUsAt)),
+      jitterMs: isJudged ? number(link.healthJitterUsAt) / 1000 : undefined,
+      lossPercent: isJudged ? percent(number(link.healthLossAt)) : undefined,
+      uptimePercent: number(link.healthKnownUsAt) === 0 ? undefined : percent(number(link.healthUptimeAt)),
+      inRow: table.int(row, link.healthInRowAt),
+      probes: number(link.healthProbesAt),
+      answers: number(link.healthAnswersAt),
+      history: this.#history(row, nowUs),
+    };
+  }
+
+  #scores(row: number): Record<string, number> {
+    const scores: Record<string, number> = {};
+    for (const [name, value] of Object.entries(probeMethod)) {
+      if (value === probeMethod.none) continue;
+      const score = this.#links.int(row, link.healthScoresAt + (value - 1) * 4);
+      if (score >= 0) scores[name] = score / 1000;
+    }
+    return scores;
+  }
+
+  #history(row: number, nowUs: number): HealthChange[] {
+    const count = this.#links.int(row, link.historyCountAt);
+    const kept = Math.min(count, link.historyRows);
+    return Array.from({ length: kept }, (_, back) => {
+      const at = link.historyAt + ((count - 1 - back) % link.historyRows) * link.historyRowBytes;
+      return {
+        ageMs: Math.max(0, nowUs - this.#links.number(row, at)) / 1000,
+        state: nameOf(linkHealth, this.#links.int(row, at + 8)) ?? 'unknown',
+        reason: nameOf(linkHealthReason, this.#links.int(row, at + 12), reasonWords) ?? 'unknown',
+      };
+    });
+  }
+}
+
+const reasonWords: Readonly<Record<string, string>> = {
+  failures: 'probes were not answered',
+  loss: 'too many probes were lost',
+  latency: 'answers take too long',
+  jitter: 'answers come too unevenly',
+  answers: 'probes are answered',
+};

@@ -1,0 +1,209 @@
+/** Paths as rows, read from the shared table; names come from the supervisor, words for conditions from whoever judges paths. */
+import { endianness } from 'node:os';
+import { formatAddress, formatEndpoint } from '../config/address.ts';
+import { path, pathState, peer, transport } from '../rings/layout.ts';
+import { pathTable, peerTable, type RowTable } from '../rings/table.ts';
+import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';
+import type { PathStatus } from './network-rows.ts';
+import type { PathMoment } from './path-events.ts';
+import type { Rates } from './rates.ts';
+import type { InstanceInfo, SharedMemory } from './supervisor-api.ts';
+
+/** By the numbers in the path table (`bonding/path-life.ts`). */
+export interface PathWords {
+  readonly conditions: readonly string[];
+  readonly reasons: readonly string[];
+}
+
+/** What changes seldom about a path. */
+type Place = Pick<PathStatus, 'id' | 'peer' | 'link' | 'transport' | 'endpoint' | 'local' | 'state'>;
+
+/** A reader gives up on a row that is always being written and takes what it has: it only shows it. */
+const seqlockTries = 100;
+/** AF_INET and AF_INET6 of Linux. */
+const inet4 = 2;
+const inet6 = 10;
+const isLittle = endianness() === 'LE';
+
+export class PathReader {
+  readonly #paths: RowTable;
+  readonly #peers: RowTable;
+  readonly #words: PathWords;
+  readonly #places = new Map<number, Place>();
+  #placesOf: InstanceInfo | undefined;
+  #placesVersion = -1;
+  #inUse: readonly number[] = [];
+  #rowsVersion = -1;
+
+  constructor(memory: SharedMemory, words: PathWords) {
+    this.#paths = pathTable(memory.paths);
+    this.#peers = peerTable(memory.peers);
+    this.#words = words;
+  }
+
+  /** What `Rates` samples, by the keys that `all` asks for. */
+  counts(): [string, number][] {
+    return this.#rows().flatMap((row): [string, number][] => [
+      [this.#key(row, 'sent'), this.#paths.number(row, path.sentBytesAt)],
+      [this.#key(row, 'received'), this.#paths.number(row, path.receivedBytesAt)],
+    ]);
+  }
+
+  all(instance: InstanceInfo, nowUs: number, rates: Rates): PathStatus[] {
+    const paths = this.#rows().map((row) => this.#path(row, instance, nowUs, rates));
+    const sent = new Map<string, number>();
+    for (const one of paths) sent.set(one.peer, (sent.get(one.peer) ?? 0) + one.sentBps);
+    return paths.map((one) => {
+      const totalBps = sent.get(one.peer) ?? 0;
+      return totalBps === 0 ? one : { ...one, sharePercent: percent(one.sentBps / totalBps) };
+    });
+  }
+
+  /** What `PathEvents` compares; cheap enough to be asked many times a second. */
+  moments(instance: InstanceInfo): PathMoment[] {
+    return this.#rows().flatMap((row) => {
+      const place = this.#knownPlace(row, instance);
+      if (place === undefined) return [];
+      const { peer: peerName, link, endpoint } = place;
+      const { condition, reason, rttMs, lossPercent } = this.#judgement(row, 0);
+      const key = `${row} ${this.#paths.number(row, path.bornUsAt)}`;
+      const isCurrent = this.#isCurrent(row);
+      return [{ key, peer: peerName, link, endpoint, condition, reason, isCurrent, rttMs, lossPercent }];
+    });
+  }
+
+  /** Places change with the table's version only. */
+  #knownPlace(row: number, instance: InstanceInfo): Place | undefined {
+    const version = this.#paths.version();
+    if (this.#placesOf !== instance || this.#placesVersion !== version) {
+      this.#places.clear();
+      this.#placesOf = instance;
+      this.#placesVersion = version;
+    }
+    const known = this.#places.get(row) ?? this.place(row, instance);
+    if (known !== undefined) this.#places.set(row, known);
+    return known;
+  }
+
+  #isCurrent(row: number): boolean {
+    const peerRow = this.#paths.int(row, path.peerAt);
+    return peerRow >= 0 && peerRow < this.#peers.rows && this.#peers.int(peerRow, peer.pathAt) === row;
+  }
+
+  /** Where the path leads; undefined when the row is free. */
+  place(row: number, instance: InstanceInfo): Place | undefined {
+    if (row < 0 || row >= this.#paths.rows || this.#paths.int(row, path.stateAt) === pathState.free) return undefined;
+    const bytes = this.#consistentRow(row);
+    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const peerRow = words.getInt32(path.peerAt, isLittle);
+    const linkRow = words.getInt32(path.linkAt, isLittle);
+    const family = words.getUint16(path.sockaddrAt, isLittle);
+    return {
+      id: row,
+      peer: instance.peers.find((named) => named.row === peerRow)?.name ?? `row ${peerRow}`,
+      link: instance.links.find((named) => named.row === linkRow)?.name ?? `row ${linkRow}`,
+      transport: nameOf(transport, words.getInt32(path.transportAt, isLittle)) ?? 'unknown',
+      endpoint: formatSockaddr(bytes.subarray(path.sockaddrAt, path.sockaddrAt + 28), family),
+      local: formatLocal(bytes.subarray(path.localAt, path.localAt + 16), family),
+      state: nameOf(pathState, words.getInt32(path.stateAt, isLittle)) ?? 'unknown',
+    };
+  }
+
+  /** Those in use: they change with the table's version, and a table may have many thousand. */
+  #rows(): readonly number[] {
+    const version = this.#paths.version();
+    if (version === this.#rowsVersion) return this.#inUse;
+    const rows = Array.from({ length: this.#paths.rows }, (_, row) => row);
+    this.#inUse = rows.filter((row) => this.#paths.int(row, path.stateAt) !== pathState.free);
+    this.#rowsVersion = version;
+    return this.#inUse;
+  }
+
+  /** A row may be given to another path: its birth tells the two apart. */
+  #key(row: number, what: 'sent' | 'received'): string {
+    return `path ${row} ${this.#paths.number(row, path.bornUsAt)} ${what}`;
+  }
+
+  #path(row: number, instance: InstanceInfo, nowUs: number, rates: Rates): PathStatus {
+    const table = this.#paths;
+    const number = (column: number): number => table.number(row, column);
+    const perSecond = (what: 'sent' | 'received', column: number): number =>
+      rates.perSecond(this.#key(row, what), number(column), nowUs) * 8;
+    const place = this.place(row, instance) ?? goneWhileRead(row);
+    return {
+      ...place,
+      ...this.#judgement(row, nowUs),
+      isCurrent: this.#isCurrent(row),
+      inFlightBytes: number(path.inFlightBytesAt),
+      sharePercent: undefined,
+      sentBps: perSecond('sent', path.sentBytesAt),
+      receivedBps: perSecond('received', path.receivedBytesAt),
+      acknowledgedAgeMs: ageMs(number(path.lastProgressUsAt), nowUs),
+      lastReceivedAgeMs: ageMs(number(path.lastReceivedAt), nowUs),
+      lostPackets: number(path.lostPacketsAt),
+      resentPackets: number(path.resentPacketsAt),
+      sentBytes: number(path.sentBytesAt),
+      sentPackets: number(path.sentPacketsAt),
+      lateBytes: number(path.lateBytesAt),
+      refusedBytes: number(path.refusedBytesAt),
+      receivedBytes: number(path.receivedBytesAt),
+      receivedPackets: number(path.receivedPacketsAt),
+    };
+  }
+
+  #judgement(row: number, nowUs: number) {
+    const number = (column: number): number => this.#paths.number(row, column);
+    const changedUs = number(path.changedUsAt);
+    const isJudged = changedUs !== 0;
+    const words = this.#words;
+    return {
+      condition: isJudged ? words.conditions[this.#paths.int(row, path.lifeAt)] : undefined,
+      reason: isJudged ? words.reasons[this.#paths.int(row, path.reasonAt)] : undefined,
+      rttMs: knownMs(number(path.smoothedRttUsAt)),
+      minRttMs: knownMs(number(path.minRttUsAt)),
+      jitterMs: knownMs(number(path.jitterUsAt)),
+      lossPercent: isJudged ? percent(number(path.lossAt)) : undefined,
+      deliveryBps: known(number(path.rateBpsAt)),
+      paceBps: known(number(path.paceBpsAt)),
+      queueDelayMs: isJudged ? Math.round(number(path.queueDelayUsAt)) / 1000 : undefined,
+      changedAgeMs: ageMs(changedUs, nowUs),
+    };
+  }
+
+  /** A copy of the columns under the seqlock. */
+  #consistentRow(row: number): Uint8Array {
+    for (let tries = 0; ; tries++) {
+      const before = this.#paths.int(row, path.sequenceAt);
+      const copy = Uint8Array.from(this.#paths.slice(row, 0, path.sealedBytesAt));
+      const isStable = (before & 1) === 0 && this.#paths.int(row, path.sequenceAt) === before;
+      if (isStable || tries === seqlockTries) return copy;
+    }
+  }
+}
+
+/** The row was freed between two looks at it. */
+function goneWhileRead(row: number): Place {
+  const unknown = 'unknown';
+  return {
+    id: row,
+    peer: unknown,
+    link: unknown,
+    transport: unknown,
+    endpoint: unknown,
+    local: undefined,
+    state: 'free',
+  };
+}
+
+/** sockaddr_in and sockaddr_in6 of netinet/in.h: port at 2, address at 4 and at 8. */
+function formatSockaddr(bytes: Uint8Array, family: number): string {
+  const port = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
+  if (family === inet4) return formatEndpoint({ host: formatAddress(Buffer.from(bytes.subarray(4, 8))), port });
+  if (family === inet6) return formatEndpoint({ host: formatAddress(Buffer.from(bytes.subarray(8, 24))), port });
+  return 'unknown';
+}
+
+function formatLocal(bytes: Uint8Array, family: number): string | undefined {
+  const address = Buffer.from(family === inet4 ? bytes.subarray(0, 4) : bytes);
+  return address.every((byte) => byte === 0) ? undefined : formatAddress(address);
+}

@@ -1,0 +1,99 @@
+/** Peers as rows, read from the shared tables; names come from the supervisor. */
+import { cipher, peer, session, slotState } from '../rings/layout.ts';
+import { SessionTable } from '../rings/session-table.ts';
+import { peerTable, type RowTable } from '../rings/table.ts';
+import { ageMs, knownMs, nameOf } from './cells.ts';
+import type { Rates } from './rates.ts';
+import type { PathReader } from './read-paths.ts';
+import type { PeerStatus } from './rows.ts';
+import type { InstanceInfo, PeerName, SharedMemory } from './supervisor-api.ts';
+
+export class PeerReader {
+  readonly #peers: RowTable;
+  readonly #paths: PathReader;
+  readonly #sessions: SessionTable;
+
+  constructor(memory: SharedMemory, paths: PathReader) {
+    this.#peers = peerTable(memory.peers);
+    this.#paths = paths;
+    this.#sessions = new SessionTable(memory.sessions);
+  }
+
+  /** What `Rates` samples, by the keys that `peers` asks for. */
+  counts(instance: InstanceInfo): [string, number][] {
+    return [
+      ...instance.peers.flatMap(({ row, name }): [string, number][] => [
+        [`peer ${name} received`, this.#peers.number(row, peer.receivedBytesAt)],
+        [`peer ${name} sent`, this.#peers.number(row, peer.sentBytesAt)],
+      ]),
+      ...this.#paths.counts(),
+    ];
+  }
+
+  peers(instance: InstanceInfo, nowUs: number, rates: Rates): PeerStatus[] {
+    return instance.peers.map((named) => this.#peer(named, instance, nowUs, rates));
+  }
+
+  #peer(named: PeerName, instance: InstanceInfo, nowUs: number, rates: Rates): PeerStatus {
+    const { row, name, publicKey, allowedIPs } = named;
+    const table = this.#peers;
+    const pathRow = table.int(row, peer.pathAt);
+    const current = this.#paths.place(pathRow, instance);
+    const receivedBytes = table.number(row, peer.receivedBytesAt);
+    const sentBytes = table.number(row, peer.sentBytesAt);
+    const queuedPackets = table.int(row, peer.queuedPacketsAt);
+    const keys = this.#session(table.int(row, peer.sendSlotAt), nowUs);
+    const idle = queuedPackets > 0 ? 'waiting' : 'idle';
+    return {
+      name,
+      publicKey,
+      state: keys.isReady ? 'connected' : idle,
+      allowedIPs,
+      endpoint: current?.endpoint,
+      link: current?.link,
+      transport: current?.transport,
+      handshakeAgeMs: ageMs(table.number(row, peer.lastHandshakeAt), nowUs),
+      lastReceivedAgeMs: ageMs(table.number(row, peer.lastReceivedAt), nowUs),
+      lastSentAgeMs: ageMs(table.number(row, peer.lastSentAt), nowUs),
+      cipher: keys.cipher,
+      keyAgeMs: keys.ageMs,
+      generation: keys.generation,
+      isHawser: keys.isHawser,
+      receivedBytes,
+      receivedPackets: table.number(row, peer.receivedPacketsAt),
+      sentBytes,
+      sentPackets: table.number(row, peer.sentPacketsAt),
+      receivedBps: rates.perSecond(`peer ${name} received`, receivedBytes, nowUs) * 8,
+      sentBps: rates.perSecond(`peer ${name} sent`, sentBytes, nowUs) * 8,
+      queuedPackets,
+      queuedBytes: table.int(row, peer.queuedBytesAt),
+      droppedPackets: table.number(row, peer.droppedPacketsAt),
+      replayedPackets: table.number(row, peer.replayedPacketsAt),
+      rejectedPackets: table.number(row, peer.rejectedPacketsAt),
+      resentPackets: table.number(row, peer.resentPacketsAt),
+      heldPackets: table.int(row, peer.heldPacketsAt),
+      givenUpPackets: table.number(row, peer.givenUpPacketsAt),
+      rebuiltPackets: table.number(row, peer.rebuiltPacketsAt),
+      reorderDeadlineMs: knownMs(table.number(row, peer.reorderDeadlineUsAt)),
+    };
+  }
+
+  /** Never reads a key. */
+  #session(slot: number, nowUs: number) {
+    const none = { isReady: false, cipher: undefined, ageMs: undefined, generation: undefined, isHawser: false };
+    const table = this.#sessions;
+    if (slot < 0 || slot >= table.rows || table.int(slot, session.stateAt) !== slotState.ready) return none;
+    return {
+      isReady: nowUs < table.number(slot, session.expiryAt),
+      cipher: nameOf(cipher, table.int(slot, session.sendCipherAt), cipherNames),
+      ageMs: ageMs(table.number(slot, session.birthAt), nowUs),
+      generation: table.int(slot, session.generationAt),
+      isHawser: table.int(slot, session.capabilitiesAt) !== 0,
+    };
+  }
+}
+
+const cipherNames: Readonly<Record<string, string>> = {
+  chacha20poly1305: 'chacha20-poly1305',
+  aes256gcm: 'aes-256-gcm',
+};

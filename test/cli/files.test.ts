@@ -178,6 +178,6 @@ t.test('schema prints the JSON Schema', async (t) => {
   t.equal(status, 0);
   t.match(JSON.parse(stdout), {
     $schema: /2020-12/,
-    properties: { tunnel: { properties: { mtu: { default: 1420 } } } },
+    properties: { tunnel: { properties: { mtu: { maximum: 65456, description: /1420/ } } } },
   });
 });

@@ -44,6 +44,8 @@ const firstBytesPerUs = 1.5;
 /** A standing queue this long is wanted: while it is there, what arrives is what the bottleneck can do. */
 const targetUs = 3_000;
 const windowSlackUs = 6_000;
+/** Packets over which the loss is smoothed. */
+const lossMemory = 500;
 const leastStep = 0.01;
 const mostStep = 0.25;
 /** Loss above the floor that begins a trial; while the rate doubles only what an overflowing queue makes of it. */
@@ -53,6 +55,8 @@ const startExcess = 0.1;
 const holdWindowUs = 10_000_000;
 /** A cut by more takes two, so that one odd measurement does not ruin a path. */
 const mostCut = 0.6;
+/** A flow that doubles each round trip is followed when what arrived a round trip ago is exceeded by 2 / ln 2 (BBR's start-up). */
+const startGain = 2.885;
 const trialGain = 0.96;
 
 export class PathController {
@@ -67,6 +71,7 @@ export class PathController {
   #queuedSinceUs = -1;
   #rate = 0;
   #loss = 0;
+  #unreportedLost = 0;
   #intervalUs = 10_000;
   #sampleUs = -1;
   #sentBytes = 0;
@@ -125,6 +130,11 @@ export class PathController {
     return this.#loss;
   }
 
+  /** Its rate is not known yet and doubles: what waits for it meanwhile is no standing queue. */
+  get isStarting(): boolean {
+    return this.#isStarting;
+  }
+
   get windowBytes(): number {
     return this.#windowBytes;
   }
@@ -134,10 +144,15 @@ export class PathController {
   }
 
   handleSample(sample: PathSample): void {
+    const packets = sample.ackedPackets + sample.lostPackets;
+    if (packets > 0) this.#loss += (sample.lostPackets / packets - this.#loss) * Math.min(1, packets / lossMemory);
+    // Only the sender's clock told of these losses: no report came, so nothing is known of what arrived.
+    if (sample.rttUs < 0 && sample.deliveredBytes === 0) {
+      this.#unreportedLost += sample.lostPackets;
+      return;
+    }
     this.#noteTime(sample.nowUs);
     if (sample.rttUs >= 0) this.#trip.handleSample(sample.rttUs, sample.nowUs, this.#intervalUs);
-    const packets = sample.ackedPackets + sample.lostPackets;
-    if (packets > 0) this.#loss += (sample.lostPackets / packets - this.#loss) * Math.min(1, packets / 500);
     this.#history.add(sample.nowUs, this.#sentBytes, sample.deliveredBytes, sample.deliveryUs, sample.isAppLimited);
     this.#reports += 1;
     if (sample.isAppLimited) this.#limitedReports += 1;
@@ -231,14 +246,16 @@ export class PathController {
       return;
     }
     if (arriving > this.#rate) this.#rate = arriving;
-    const pace = Math.max(2 * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
+    const pace = Math.max(startGain * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
     if (pace > this.#pacer.bytesPerUs) this.#pace(pace / this.#rate);
   }
 
   #noteLoss(sample: PathSample, excess: number): LossVerdict {
     // A packet counts as lost an eighth of a round trip late, at least (RFC 9002 6.1.2).
     const effectUs = 1.25 * this.#lagUs() + this.#intervalUs + 10_000;
-    return this.#floor.handleReport(sample.ackedPackets, sample.lostPackets, sample.nowUs, effectUs, excess);
+    const lost = sample.lostPackets + this.#unreportedLost;
+    this.#unreportedLost = 0;
+    return this.#floor.handleReport(sample.ackedPackets, lost, sample.nowUs, effectUs, excess);
   }
 
   /** A queue shows, and less arrives than was sent: with much jitter either alone is chance. */
@@ -359,7 +376,7 @@ export class PathController {
     if (this.#rate === 0) return;
     const spanUs =
       Math.max(this.#trip.baseUs + this.#intervalUs, this.#holdUs) + windowSlackUs + this.#trip.jitterUs / 2;
-    const bytes = this.#pacer.bytesPerUs * spanUs * (this.#isStarting ? 2.5 : 1.08);
+    const bytes = this.#pacer.bytesPerUs * spanUs * (this.#isStarting ? startGain : 1.08);
     this.#windowBytes = Math.max(this.#isStarting ? firstWindowBytes : floorBytes, bytes);
   }
 }

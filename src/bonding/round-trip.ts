@@ -17,6 +17,8 @@ const baseWindowUs = 10_000_000;
 const leastSpanUs = 20_000;
 /** Samples the median is taken of once the jitter reaches 4 ms. */
 const mostSamples = 16;
+/** A queue must be seen soon, even where reports are rare. */
+const mostSpanUs = 160_000;
 /** Mean of the second difference of independent normal values: sqrt(6) * sqrt(2/pi) sigma; a queue that grows evenly has none. */
 const differencePerSigma = 1.95;
 
@@ -95,7 +97,8 @@ export class RoundTrip {
     this.#minUs = this.#least.least(nowUs);
     const span = Math.ceil(Math.max(leastSpanUs, this.#minUs / 4) / intervalUs);
     const calm = Math.ceil((mostSamples * this.#jitterUs) / 4_000);
-    const count = Math.min(this.#count, mostSamples, Math.max(1, span, calm));
+    const most = Math.max(3, Math.min(mostSamples, mostSpanUs / intervalUs));
+    const count = Math.floor(Math.min(this.#count, most, Math.max(1, span, calm)));
     this.#levelUs = this.#medianOf(count);
     this.#levelLagUs = ((count - 1) / 2) * intervalUs;
     // The median of n independent normal values has 1.25 sigma / sqrt(n); what wanders slowly does not become less by counting.

@@ -38,7 +38,10 @@ function steady(
 ): PathScenario {
   const link = { ...plain(mbit, rttMs, queueMs), ...more };
   // A packet of 5 Mbit/s takes 2.4 ms by itself.
-  const limits = { ...bars, queueP95Ms: mbit <= 5 ? 15 : bars.queueP95Ms };
+  const queueP95Ms = mbit <= 5 ? 15 : rttMs >= 300 ? 25 : bars.queueP95Ms;
+  // What doubles for 300 ms longer than it should overflows half a second of queue once.
+  const dropShare = rttMs >= 300 ? 0.04 : queueMs <= 5 ? 0.03 : bars.dropShare;
+  const limits = { ...bars, queueP95Ms, dropShare };
   return { name: `${mbit} Mbit/s, ${rttMs} ms, queue ${queueMs} ms${note}`, link, reportUs: 10_000, limits };
 }
 
@@ -57,7 +60,7 @@ function jittery(mbit: number, rttMs: number, sigmaMs: number, keepsOrder: boole
   const note = `, jitter ${sigmaMs} ms ${keepsOrder ? 'in order' : 'reordering'}, loss ${loss * 100} %`;
   const scenario = steady(mbit, rttMs, 500, { jitterUs: sigmaMs * 1_000, keepsOrder, loss }, note);
   // A delay that wanders slowly cannot be told from a queue within some of its sigmas: the price for using the link fully.
-  const queueP95Ms = 12 + sigmaMs * (keepsOrder ? 5 : 1.5);
+  const queueP95Ms = 12 + sigmaMs * (keepsOrder ? 6 : 2);
   return { ...scenario, limits: { ...bars, utilisation: 0.95, queueP95Ms } };
 }
 

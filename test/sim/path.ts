@@ -22,6 +22,9 @@ export interface PathOptions {
   readonly controller?: Partial<PathControllerOptions>;
 }
 
+const probeBytes = 100;
+const expiryTickUs = 5_000;
+const expirySlackUs = 10_000;
 /** Packets sent this long before the newest one that arrived are lost, at least; RFC 9002 6.1.2 uses 1/8 of the round trip. */
 const leastReorderingUs = 5_000;
 /** A late packet widens it at once, and is forgotten so slowly (per report). */
@@ -40,6 +43,7 @@ export class SimulatedPath {
   #isReporting = false;
   #isAppLimited = false;
   #newestSentUs = 0;
+  #isExpiring = false;
   #reorderingUs = 0;
   inFlightBytes = 0;
   arrivedBytes = 0;
@@ -61,6 +65,17 @@ export class SimulatedPath {
     this.#isAppLimited = true;
   }
 
+  /** As the sealer does for an idle path; the answer comes back by the nearest one. */
+  probe(): void {
+    const sentUs = this.#clock.nowUs;
+    this.link.send(probeBytes, () => {
+      this.#clock.after(this.#options.returnUs, () => {
+        const { nowUs } = this.#clock;
+        if (this.inFlightBytes === 0) this.controller.handleProbe(nowUs - sentUs, nowUs);
+      });
+    });
+  }
+
   send(bytes: number, onArrival?: () => void, onLost?: () => void): void {
     const nowUs = this.#clock.nowUs;
     const sent: Sent = { number: this.#number, sentUs: nowUs, bytes, onLost, arrivalUs: -1, isDone: false };
@@ -68,6 +83,7 @@ export class SimulatedPath {
     this.#flying.push(sent);
     this.inFlightBytes += bytes;
     this.controller.spend(bytes);
+    if (!this.#isExpiring) this.#expire();
     this.link.send(bytes, () => {
       sent.arrivalUs = this.#clock.nowUs;
       this.arrivedBytes += bytes;
@@ -106,7 +122,9 @@ export class SimulatedPath {
       if (newest === undefined || sent.number > newest.number) newest = sent;
     }
     const rttUs = newest === undefined ? -1 : nowUs - newest.sentUs - (reportedUs - newest.arrivalUs);
-    const lostPackets = newest === undefined ? 0 : this.#declareLost(newest.sentUs);
+    const reorderingUs = Math.max(leastReorderingUs, this.controller.smoothedRttUs / 8, this.#reorderingUs);
+    const lostPackets = newest === undefined ? 0 : this.#declareLost(newest.sentUs - reorderingUs);
+    this.#reorderingUs *= reorderingDecay;
     this.controller.handleSample({
       nowUs,
       rttUs,
@@ -119,9 +137,24 @@ export class SimulatedPath {
     this.#isAppLimited = false;
   }
 
-  #declareLost(newestSentUs: number): number {
-    const beforeUs = newestSentUs - Math.max(leastReorderingUs, this.controller.smoothedRttUs / 8, this.#reorderingUs);
-    this.#reorderingUs *= reorderingDecay;
+  /** What was not acknowledged by now will not arrive: otherwise a lost tail would count as in flight for ever. */
+  #expire(): void {
+    this.#isExpiring = this.inFlightBytes > 0;
+    if (!this.#isExpiring) return;
+    const { smoothedRttUs, jitterUs } = this.controller;
+    const expiryUs =
+      smoothedRttUs === 0 ? 1_000_000 : smoothedRttUs * 1.125 + 4 * jitterUs + 2 * this.#options.reportUs;
+    const { nowUs } = this.#clock;
+    const lostPackets = this.#declareLost(nowUs - expiryUs - expirySlackUs);
+    if (lostPackets > 0) {
+      const nothing = { rttUs: -1, deliveredBytes: 0, deliveryUs: 0, ackedPackets: 0 };
+      this.controller.handleSample({ nowUs, ...nothing, lostPackets, isAppLimited: this.#isAppLimited });
+    }
+    this.#clock.after(expiryTickUs, () => this.#expire());
+  }
+
+  /** All that left before then and has not arrived. */
+  #declareLost(beforeUs: number): number {
     let lost = 0;
     let from = 0;
     for (; from < this.#flying.length; from += 1) {

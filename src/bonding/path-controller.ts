@@ -130,11 +130,6 @@ export class PathController {
     return this.#loss;
   }
 
-  /** Its rate is not known yet and doubles: what waits for it meanwhile is no standing queue. */
-  get isStarting(): boolean {
-    return this.#isStarting;
-  }
-
   get windowBytes(): number {
     return this.#windowBytes;
   }

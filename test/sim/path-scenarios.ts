@@ -105,7 +105,7 @@ export const pathScenarios: readonly PathScenario[] = [
     link: { ...plain(50, 40, 500), changes: [{ atUs: changeUs, loss: 0.6 }] },
     reportUs: 10_000,
     changeUs,
-    limits: { ...bars, queueP95Ms: 12 },
+    limits: { ...bars, queueP95Ms: 20 },
   },
 ];
 

@@ -40,11 +40,11 @@ export class ReorderBuffer {
     if (this.#came[counter] === true) return;
     this.#came[counter] = true;
     if (counter < this.#next) {
-      this.#deadline.handleFilled(nowUs - this.#highestUs);
+      this.#deadline.handleFilled(nowUs - this.#highestUs, true);
       this.#deliver(id);
       return;
     }
-    if (counter === this.#next && this.#gapUs >= 0) this.#deadline.handleFilled(nowUs - this.#gapUs);
+    if (counter === this.#next && this.#gapUs >= 0) this.#deadline.handleFilled(nowUs - this.#gapUs, false);
     this.#held.set(counter, id);
     this.heldMost = Math.max(this.heldMost, this.#held.size);
     this.#release();

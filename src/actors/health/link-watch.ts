@@ -138,14 +138,14 @@ export class LinkWatch {
     const reason = nameOf(linkHealthReason, health.reason);
     const from = nameOf(linkHealth, before);
     emit({ kind: kindOf(health.state), link, from, reason, last: outcome.detail, ...numbers });
-    if (health.isFlapping && !this.#wasFlapping) emit({ kind: 'link-flapping', link });
+    if (health.isFlapping && !this.#wasFlapping) emit({ kind: 'health-flapping', link });
     this.#wasFlapping = health.isFlapping;
   }
 }
 
 function kindOf(state: number): string {
-  if (state === linkHealth.down) return 'link-down';
-  return state === linkHealth.degraded ? 'link-degraded' : 'link-up';
+  if (state === linkHealth.down) return 'health-down';
+  return state === linkHealth.degraded ? 'health-degraded' : 'health-up';
 }
 
 function nameOf(group: Readonly<Record<string, number>>, value: number): string {

@@ -82,15 +82,17 @@ function changeOf(before: PathMoment | undefined, now: PathMoment): PathEvent[] 
   return [{ kind, ...placeOf(now), from: before.condition ?? 'unknown', reason: now.reason ?? '' }];
 }
 
-/** Data of a peer left a path for others, or has none to go to. */
+/** Data of a peer left a link for others, or has none to go to. */
 function peerChanges(before: readonly PathMoment[], now: readonly PathMoment[]): PathEvent[] {
   return [...new Set(now.map((one) => one.peer))].flatMap((peer): PathEvent[] => {
     const ofPeer = (all: readonly PathMoment[]) => all.filter((one) => one.peer === peer);
     const [was, is] = [carrying(ofPeer(before)), carrying(ofPeer(now))];
-    const lost = was.filter((one) => !is.some((other) => other.key === one.key));
+    const lost = was.filter((one) => !is.some((other) => other.link === one.link));
     if (lost.length === 0) return [];
     const from = linksOf(lost);
-    const why = now.find((one) => one.key === lost[0]?.key)?.reason ?? 'it is gone';
+    const why =
+      now.find((one) => one.key === lost[0]?.key)?.reason ??
+      (now.some((one) => one.key === lost[0]?.key) ? 'the session has moved' : 'it is gone');
     if (is.length === 0) return [{ kind: 'cut-off', peer, from, reason: why }];
     return [{ kind: 'failover', peer, from, to: linksOf(is), reason: why }];
   });

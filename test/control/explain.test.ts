@@ -1,0 +1,152 @@
+import t from 'tap';
+import type { Snapshot } from '../../src/control/answer.ts';
+import { explain } from '../../src/control/explain.ts';
+import type { LinkStatus, PathStatus } from '../../src/control/network-rows.ts';
+import type { ActorStatus, PeerStatus } from '../../src/control/rows.ts';
+
+const link = {
+  name: 'fibre',
+  interface: 'eth0',
+  state: 'up',
+  isEnabled: true,
+  isForced: false,
+  sentBps: 0,
+  errors: 0,
+} as LinkStatus;
+const path = {
+  peer: 'hub',
+  link: 'fibre',
+  endpoint: '203.0.113.1:51820',
+  condition: 'live',
+  rttMs: 20,
+  lossPercent: 0,
+  queueDelayMs: 0,
+  sharePercent: 100,
+  paceBps: 50e6,
+  sentBps: 1e6,
+  lateBytes: 0,
+  refusedBytes: 0,
+} as PathStatus;
+const peer = {
+  name: 'hub',
+  state: 'connected',
+  isHawser: true,
+  sentBps: 1e6,
+  queuedPackets: 0,
+  queuedBytes: 0,
+  heldPackets: 0,
+  givenUpPackets: 0,
+  resentPackets: 0,
+} as PeerStatus;
+const sealer = { id: 'sealer', state: 'running', busyPercent: 5, counters: {} } as ActorStatus;
+const instance = {} as Snapshot['instance'];
+const quiet: Snapshot = {
+  nowMs: 0,
+  instance,
+  peers: [],
+  paths: [],
+  links: [link],
+  health: [],
+  actors: [sealer],
+  rings: [],
+};
+
+function told(change: Partial<Snapshot>): string[] {
+  return explain({ ...quiet, ...change }).map((one) => `${one.severity}: ${one.text}`);
+}
+
+t.test('explain() has nothing to say when nothing is in the way', async (t) => {
+  t.strictSame(told({}), []);
+});
+
+t.test('explain() names what is wrong with links, with the remedy', async (t) => {
+  const one = (change: Partial<LinkStatus>) => explain({ ...quiet, links: [{ ...link, ...change }] })[0];
+  t.match(one({ state: 'down' }), { severity: 'problem', link: 'fibre', remedy: 'ip link set eth0 up' });
+  t.match(one({ state: 'disabled' }), { severity: 'note', remedy: 'hawser link enable fibre' });
+  t.match(one({ state: 'no carrier' }), { remedy: /cable/ });
+  t.match(one({ isForced: true }), { severity: 'limit', remedy: 'hawser failover auto' });
+  t.match(one({ limitBps: 10e6, sentBps: 9.5e6 }), {
+    severity: 'limit',
+    text: /allows \(10 Mbit\/s\)/,
+    remedy: 'rate: auto',
+  });
+  t.match(one({ errors: 3, lastError: 'ENETUNREACH' }), { text: /refused 3 sends .* ENETUNREACH/ });
+  const health = [{ link: 'fibre', reason: 'probes were not answered' }] as unknown as Snapshot['health'];
+  t.strictSame(told({ links: [{ ...link, state: 'dead' }], health }), [
+    'problem: Link fibre is dead: probes were not answered',
+  ]);
+});
+
+t.test('explain() says which path limits a peer, and when none does', async (t) => {
+  const lte = { ...path, link: 'lte', paceBps: 10e6, rttMs: 60 };
+  const full = {
+    peers: [{ ...peer, sentBps: 55e6, queuedBytes: 204_800 }],
+    paths: [
+      { ...path, sentBps: 46e6, sharePercent: 83 },
+      { ...lte, sentBps: 9e6, sharePercent: 17, queueDelayMs: 30 },
+    ],
+  };
+  t.match(explain({ ...quiet, ...full }), [
+    {
+      severity: 'limit',
+      peer: 'hub',
+      text: 'The links are the limit to hub: fibre 46 Mbit/s of 50 Mbit/s, lte 9.0 Mbit/s of 10 Mbit/s; 200 KiB wait here for credit',
+      remedy: 'another link, or a faster lte',
+    },
+    { severity: 'note', link: 'lte', text: /holds packets for 30 ms/ },
+  ]);
+  const slack = {
+    peers: [{ ...peer, sentBps: 6e6 }],
+    paths: [
+      { ...path, sentBps: 6e6 },
+      { ...lte, sentBps: 0, sharePercent: 0 },
+    ],
+  };
+  t.match(told(slack), [
+    /^note: The links are not the limit to hub: 6\.0 Mbit\/s is 10 % of what they carry/,
+    /^note: Link lte is live and carries nothing: .*60 ms against 20 ms/,
+  ]);
+  t.strictSame(told({ peers: [{ ...peer, sentBps: 1000 }], paths: [path] }), [], 'a keepalive is no traffic');
+});
+
+t.test('explain() tells of dead paths, silent peers, losses and waiting packets', async (t) => {
+  const dead = { ...path, condition: 'dead', reason: 'probes were not answered', changedAgeMs: 3200 };
+  t.match(told({ peers: [peer], paths: [dead] }), [
+    'problem: The path fibre → 203.0.113.1:51820 is dead since 3.2 s: probes were not answered',
+  ]);
+  t.match(told({ peers: [{ ...peer, state: 'waiting', queuedPackets: 7 }] }), [
+    /hub does not answer handshakes: 7 packets/,
+  ]);
+  t.match(told({ peers: [{ ...peer, isHawser: false, link: 'fibre' }], paths: [{ ...path, condition: undefined }] }), [
+    /no Hawser: .* one link at a time \(fibre now\)/,
+  ]);
+  t.match(
+    told({
+      peers: [{ ...peer, sentBps: 0, heldPackets: 9, reorderDeadlineMs: 42 }],
+      paths: [{ ...path, lossPercent: 2 }],
+    }),
+    [/^note: Link fibre loses 2 %/, /^note: 9 packets from hub wait for those before them, 42 ms at most/],
+  );
+});
+
+t.test('explain() says what was dropped where, and when this host is the limit', async (t) => {
+  const counters = { sealer_no_route_packets: 12, sealer_codel_packets: 0, sealer_stashed_packets: 99 };
+  t.match(told({ actors: [{ ...sealer, counters, busyPercent: 97 }] }), [
+    'limit: This host is the limit: sealer works 97 % of its time',
+    /^note: 12 packets went nowhere: .*\(sealer_no_route_packets\)$/,
+  ]);
+  t.match(told({ paths: [{ ...path, lateBytes: 4096, refusedBytes: 100 }] }), [
+    'note: 4 KiB to hub were overwritten before link fibre could send them',
+    'note: 100 B to hub were refused by the kernel on link fibre',
+  ]);
+  const ring = { capacityBytes: 1, usedBytes: 0, publishedRecords: 0, crashes: 0 };
+  const rings = [
+    { ...ring, name: 'opener.plain -> tun-writer.inbound', refusedClaims: 500 },
+    { ...ring, name: 'sealer.descriptors.fibre -> wan-link.fibre.descriptors', refusedClaims: 500 },
+    { ...ring, name: 'tun-reader.outbound -> sealer.plain', refusedClaims: 3 },
+  ];
+  t.match(told({ rings }), [/^note: The ring opener\.plain .* was full 500 times/]);
+  t.match(told({ actors: [{ ...sealer, state: 'restarting', lastExit: 'hung' }] }), [
+    'problem: Actor sealer is restarting: hung',
+  ]);
+});

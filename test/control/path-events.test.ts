@@ -1,0 +1,88 @@
+import t from 'tap';
+import { PathEvents, type PathMoment } from '../../src/control/path-events.ts';
+
+const fibre: PathMoment = {
+  key: '32 1',
+  peer: 'hub',
+  link: 'fibre',
+  endpoint: '203.0.113.1:51820',
+  condition: 'live',
+  reason: 'a probe was answered',
+  isCurrent: true,
+  rttMs: 20,
+  lossPercent: 0,
+};
+const lte: PathMoment = { ...fibre, key: '33 1', link: 'lte', isCurrent: false, rttMs: 60 };
+const place = { peer: 'hub', link: 'fibre', endpoint: fibre.endpoint };
+
+function kinds(events: readonly { kind: string }[]): string[] {
+  return events.map((one) => one.kind);
+}
+
+t.test('PathEvents tells nothing at its first look, and nothing when nothing changed', async (t) => {
+  const events = new PathEvents();
+  t.strictSame(events.look([fibre, lte]), []);
+  t.strictSame(events.look([fibre, { ...lte, rttMs: 61 }]), []);
+});
+
+t.test('PathEvents tells of a death, a failover and a failback, with reasons', async (t) => {
+  const events = new PathEvents();
+  events.look([fibre, lte]);
+  const suspect = { ...fibre, condition: 'suspect', reason: 'nothing was acknowledged' };
+  t.strictSame(events.look([suspect, lte]), [
+    { kind: 'path-suspect', ...place, from: 'live', reason: suspect.reason },
+    { kind: 'failover', peer: 'hub', from: 'fibre', to: 'lte', reason: suspect.reason },
+    { kind: 'link-down', link: 'fibre', reason: suspect.reason },
+  ]);
+  t.strictSame(kinds(events.look([{ ...fibre, condition: 'dead' }, lte])), ['path-down']);
+  t.strictSame(kinds(events.look([{ ...fibre, condition: 'recovering' }, lte])), ['path-recovering']);
+  t.strictSame(kinds(events.look([fibre, lte])), ['failback', 'link-up']);
+  t.strictSame(kinds(events.look([{ ...fibre, condition: 'flapping' }, lte])), ['flapping', 'failover', 'link-down']);
+  t.strictSame(kinds(events.look([suspect, { ...lte, condition: 'dead' }])), [
+    'path-suspect',
+    'path-down',
+    'cut-off',
+    'link-down',
+  ]);
+  t.strictSame(kinds(events.look([fibre, { ...lte, condition: 'dead' }])), ['path-cleared', 'link-up']);
+});
+
+t.test('PathEvents tells two paths of one row apart, and a link from its paths', async (t) => {
+  const events = new PathEvents();
+  const other = { ...fibre, key: '34 1', endpoint: '[2001:db8::1]:51820' };
+  events.look([fibre, other]);
+  t.strictSame(kinds(events.look([fibre, { ...other, key: '34 2' }])), ['path-removed', 'path-added']);
+  t.strictSame(kinds(events.look([fibre])), ['path-removed'], 'the link still carries');
+  t.strictSame(events.look([]), [
+    { kind: 'path-removed', ...place },
+    { kind: 'link-down', link: 'fibre', reason: 'it has no path' },
+  ]);
+});
+
+t.test('PathEvents follows the one path of a stock peer', async (t) => {
+  const events = new PathEvents();
+  const stock = { ...fibre, condition: undefined, reason: undefined };
+  const standby = { ...lte, condition: undefined, reason: undefined };
+  events.look([stock, standby]);
+  const moved = [
+    { ...stock, isCurrent: false },
+    { ...standby, isCurrent: true },
+  ];
+  t.match(events.look(moved), [
+    { kind: 'failover', from: 'fibre', to: 'lte', reason: 'the session has moved' },
+    { kind: 'link-down', link: 'fibre' },
+    { kind: 'link-up', link: 'lte' },
+  ]);
+});
+
+t.test('PathEvents calls a live path degraded from 200 ms or 5 % on, and takes that back a fifth below', async (t) => {
+  const events = new PathEvents();
+  const look = (rttMs: number, lossPercent: number, condition = 'live') =>
+    events.look([{ ...fibre, rttMs, lossPercent, condition }, lte]);
+  look(20, 0);
+  t.match(look(200, 0), [{ kind: 'degraded', link: 'fibre', rttMs: 200, lossPercent: 0 }]);
+  t.strictSame(look(161, 0), []);
+  t.match(look(159, 3.99), [{ kind: 'degraded-end' }]);
+  t.match(look(20, 5), [{ kind: 'degraded' }]);
+  t.notOk(kinds(look(20, 5, 'dead')).includes('degraded-end'), 'what died did not get better');
+});

@@ -191,10 +191,13 @@ export class PathController {
     return this.#pacer.retryUs();
   }
 
-  /** Round trip of a probe on an idle path. That it came back at all speaks against losses that were seen long ago. */
+  /**
+   * Round trip of a probe, there and back by this path. It serves until data has been acknowledged: reports come back by the
+   * nearest path, and the difference must not look like a queue. That it came back at all speaks against losses of long ago.
+   */
   handleProbe(rttUs: number, nowUs: number): void {
     if (nowUs - this.#sampleUs > staleLossUs) this.#loss *= 1 - probeShare;
-    this.#trip.handleSample(rttUs, nowUs, this.#intervalUs);
+    if (this.#sampleUs < 0) this.#trip.handleSample(rttUs, nowUs, this.#intervalUs);
   }
 
   /** Nothing has been in flight for a while. */
@@ -261,10 +264,12 @@ export class PathController {
       return false;
     }
     if (this.#queuedSinceUs < 0) this.#queuedSinceUs = nowUs;
-    // Who sends no more than arrives, and finds a queue all the same, fills the path by a window: an inner flow, for one.
-    if (queueUs > 10 * targetUs || nowUs - this.#queuedSinceUs > startQueueLags * this.#lagUs()) return true;
     const delivery = this.#history.measure(this.#spanUs(), this.#lagUs());
-    return delivery.sentRate > 1.1 * this.#arriving(delivery);
+    const isUsed = delivery.rate > 0 && delivery.sentRate > 0.3 * this.#pacer.bytesPerUs;
+    const isStanding = isUsed && nowUs - this.#queuedSinceUs > startQueueLags * this.#lagUs();
+    // Who sends no more than arrives, and finds a queue all the same, fills the path by a window: an inner flow, for one.
+    if (isStanding || (delivery.rate > 0 && queueUs > 10 * targetUs)) return true;
+    return delivery.rate > 0 && delivery.sentRate > 1.1 * this.#arriving(delivery);
   }
 
   /** What the bottleneck let through, in terms of what has to be sent for it. */

@@ -136,13 +136,15 @@ export const feedback = {
   newestAckedSentUs: 7,
   /** -1 = none. */
   rttUs: 8,
+  /** With it: arrival by the peer's clock less sending by ours, modulo 2^32. */
+  delayUs: 9,
   /** 1: the report had a section of the path, and the next three are as it says (modulo 2^32). */
-  hasSection: 9,
-  packets: 10,
-  bytes: 11,
-  arrivalUs: 12,
-  resentPackets: 13,
-  columns: 14,
+  hasSection: 10,
+  packets: 11,
+  bytes: 12,
+  arrivalUs: 13,
+  resentPackets: 14,
+  columns: 15,
 } as const;
 
 /** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */

@@ -1,4 +1,5 @@
 /** One path as the sealer sees it: what feedback and probes say of it, how fast it may be used, and whether it lives. */
+import { OneWayDelay } from '../../bonding/one-way-delay.ts';
 import { PathController } from '../../bonding/path-controller.ts';
 import type { PathCredit } from '../../bonding/path-credit.ts';
 import { lifeState, PathLife, pathLifeDefaults } from '../../bonding/path-life.ts';
@@ -59,6 +60,7 @@ export class PathTrack implements PathView {
   state = -1;
   readonly #paths: RowTable;
   readonly #links: RowTable;
+  readonly #delay = new OneWayDelay();
   readonly #probeTimesUs = new Float64Array(probesKept);
   #probe = 0;
   /** Smoothed, there and back by this path; what schedulers compare, for the delay of one way is half of it. */
@@ -179,7 +181,7 @@ export class PathTrack implements PathView {
     const deliveryUs = isNew ? (arrivalUs - section.arrivalUs) >>> 0 : 0;
     // A report that was overtaken by a newer one says nothing new.
     if (deliveryUs > 0x7fffffff) return;
-    const rttUs = isNew || !section.isKnown ? (cells[at + feedback.rttUs] as number) : -1;
+    const rttUs = isNew || !section.isKnown ? this.#roundTripUs(cells, at, nowUs) : -1;
     // Two arrivals of one batch of the receiver's driver are no measure of a rate: the next report covers this one too.
     if (isNew && deliveryUs < leastDeliveryUs) {
       this.#sample(nowUs, rttUs, 0, 0);
@@ -255,6 +257,11 @@ export class PathTrack implements PathView {
     if (this.allowedBytes <= 0) this.#creditSinceUs = -1;
     else if (this.#creditSinceUs < 0) this.#creditSinceUs = nowUs;
     else if (nowUs - this.#creditSinceUs > unusedUs) this.#isAppLimited = true;
+  }
+
+  #roundTripUs(cells: Float64Array, at: number, nowUs: number): number {
+    const rttUs = cells[at + feedback.rttUs] as number;
+    return rttUs < 0 ? rttUs : this.#delay.roundTripUs(rttUs, cells[at + feedback.delayUs] as number, nowUs);
   }
 
   #sample(nowUs: number, rttUs: number, delivered: number, deliveryUs: number): void {

@@ -107,10 +107,11 @@ void Flight::section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* 
   out.packets = readLe32(bytes + layout::report_packetsAt);
   out.bytes = readLe32(bytes + layout::report_bytesAt);
   out.arrivalUs = arrival;
-  if (!isKnown) return;
+  if (sentUs == 0) return;
   // Negative when the reporter read its clock before the packet came.
   const double heldUs = std::max(0, static_cast<int32_t>(time - arrival));
   out.rttUs = std::max(1.0, nowUs - sentUs - heldUs);
+  out.delayUs = arrival - static_cast<uint32_t>(static_cast<uint64_t>(sentUs));
 }
 
 // The path of a counter that left by one path only; -1 = not known, or not unambiguous.
@@ -119,7 +120,8 @@ int32_t Flight::pathOf(int32_t slot, uint64_t counter, double& sentUs) {
     const Run& run = at(i);
     if (run.slot != slot || counter < run.counter || counter >= run.counter + run.count) continue;
     if (run.resent >> (counter - run.counter) & 1) return -1;
-    sentUs = run.sentUs;
+    // A path that carries frames only is measured by its probes, there and back.
+    sentUs = (run.flags & kWatched) ? run.sentUs : 0;
     return run.path;
   }
   return -1;

@@ -14,7 +14,8 @@ namespace hawser {
 struct PathFeedback {
   double ackedPackets, ackedBytes, lostPackets, lostBytes, spuriousPackets;
   double inFlightBytes, oldestSentUs, newestAckedSentUs;
-  double rttUs;         // of the newest packet a section names; -1 = none
+  double rttUs;         // of the newest packet a section names; -1 = none; and
+  double delayUs;       // its arrival by the peer's clock less its sending by ours, modulo 2^32
   double hasSection;    // 1 when the report had a section of this path; then:
   double packets, bytes, arrivalUs;  // as the section says, modulo 2^32
   double resentPackets;

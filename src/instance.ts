@@ -100,7 +100,10 @@ export class Instance {
       addon,
       note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
       onOutside: (goneAddress) => this.#onOutside(goneAddress),
-      onChange: (watch) => this.#links.handleChange(watch),
+      onChange: (watch) => {
+        this.#links.handleChange(watch);
+        this.#hurryProbes();
+      },
       onOwnLinkGone: () => this.#onOwnLinkGone(),
     });
     this.#isRecalled = start.isRecalled;
@@ -199,6 +202,13 @@ export class Instance {
     const command: NetworkChangedCommand = { kind: 'network-changed', goneAddress };
     this.#supervisor.command('session-manager', command);
     this.#names.refresh();
+  }
+
+  #hurryProbes(): void {
+    const { actors } = this.#state.topology;
+    const isPlanned = actors.some((actor) => actor.role === 'health-checker');
+    if (isPlanned && this.#stopped === undefined)
+      this.#supervisor.command('health-checker', { kind: 'network-changed' });
   }
 
   /**

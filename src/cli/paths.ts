@@ -63,7 +63,7 @@ function stateOf(path: PathStatus): string {
 }
 
 /** The reasons stand below: they are sentences. */
-function pathLines(paths: readonly PathStatus[]): string[] {
+export function pathLines(paths: readonly PathStatus[]): string[] {
   const table = formatTable(columns, paths, 'No path is known yet.');
   const reasons = paths
     .filter((path) => path.reason !== undefined && path.condition !== 'live')

@@ -15,7 +15,10 @@ export function addStatusCommand(program: Command): void {
 
 export function statusLines(status: Status): string[] {
   const traffic = (bytes: number, bps: number): string => `${humanBytes(bytes)} (${humanRate(bps)})`;
-  const links = status.links.map((link) => `${link.name} (${link.interface ?? 'kernel routing'})`);
+  const links = status.links.map((link) => {
+    const state = link.state === 'up' ? '' : `: ${link.state}`;
+    return `${link.name} (${link.interface ?? 'kernel routing'})${state}`;
+  });
   const restarts = `${status.restarts} ${status.restarts === 1 ? 'restart' : 'restarts'}`;
   return [
     `${bold(status.name)}  hawser ${status.version}, pid ${status.pid}, up ${humanDuration(status.uptimeMs)}`,

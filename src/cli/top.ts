@@ -6,6 +6,7 @@ import { actorLines } from './actors.ts';
 import { ControlConnection } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { addInstanceCommand, type InstanceOptions } from './instance-command.ts';
+import { pathLines } from './paths.ts';
 import { peerLines } from './peers.ts';
 import { statusLines } from './status.ts';
 
@@ -76,5 +77,6 @@ function draw(lines: readonly string[]): void {
 }
 
 function frame(top: Top): string[] {
-  return [...statusLines(top.status), '', ...peerLines(top.peers), '', ...actorLines(top.actors)];
+  const rows = [statusLines(top.status), peerLines(top.peers), pathLines(top.paths), actorLines(top.actors)];
+  return rows.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
 }

@@ -44,8 +44,8 @@ export function answer(method: Method, snapshot: Snapshot): unknown {
 }
 
 function topOf(snapshot: Snapshot): Top {
-  const { peers, actors, rings } = snapshot;
-  return { status: statusOf(snapshot), peers, actors, rings };
+  const { peers, paths, actors, rings } = snapshot;
+  return { status: statusOf(snapshot), peers, paths, actors, rings };
 }
 
 function statusOf(snapshot: Snapshot): Status {

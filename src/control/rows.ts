@@ -1,5 +1,5 @@
 /** The rows that commands print and the HTTP API will serve: units in the names, ages instead of the daemon's clock. */
-import type { LinkStatus } from './network-rows.ts';
+import type { LinkStatus, PathStatus } from './network-rows.ts';
 import type { ActorState } from './supervisor-api.ts';
 
 /** undefined as an age means "never". */
@@ -109,6 +109,7 @@ export interface Status {
 export interface Top {
   readonly status: Status;
   readonly peers: readonly PeerStatus[];
+  readonly paths: readonly PathStatus[];
   readonly actors: readonly ActorStatus[];
   readonly rings: readonly RingStatus[];
 }

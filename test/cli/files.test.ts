@@ -130,6 +130,22 @@ t.test('import writes a configuration that passes check, its keys in files of mo
   t.notOk(existsSync(path.join(folder, 'bad.yaml')));
 });
 
+t.test('check warns of what is seldom meant, and exits 0', async (t) => {
+  const folder = t.testdir();
+  const key = hawser(['keygen', '--out', path.join(folder, 'home.key')]);
+  t.equal(key.status, 0, key.stderr);
+  const file = path.join(folder, 'home.yaml');
+  writeFileSync(
+    file,
+    'identity: { privateKeyFile: home.key }\ntunnel: { mtu: 1420, addresses: [10.9.0.1/24] }\nbonding: { fec: auto }\n',
+  );
+  t.match(hawser(['check', file]), {
+    status: 0,
+    stdout: /home\.yaml: warning: tunnel\.mtu: 1420 leaves no room .*1380/,
+  });
+  t.match(JSON.parse(hawser(['check', file, '--json']).stdout), { problems: [], warnings: [{ path: 'tunnel.mtu' }] });
+});
+
 t.test('check exits 78 with all problems, in words and as JSON', async (t) => {
   const folder = t.testdir({ 'home.yaml': 'name: home\ntunnel: { mtu: 1, addresses: [10.9.0.1/24] }\nlisten: 5\n' });
   const file = path.join(folder, 'home.yaml');

@@ -1,6 +1,8 @@
 import t from 'tap';
+import { implicitLink } from '../../src/config/build-links.ts';
 import type { Config } from '../../src/config/config.ts';
 import { describeDiff, diffConfigs } from '../../src/config/diff.ts';
+import { withLink, withoutLink } from '../../src/config/edit-links.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { importWgQuick } from '../../src/config/wg-quick.ts';
 
@@ -163,4 +165,27 @@ runtime: { logLevel: debug, sealedLog: 64MiB }
   ]);
   const back = diffConfigs(configOf(changed), configOf(base));
   t.match(back.peers, { added: [], removed: [{ name: 'new' }] });
+});
+
+t.test('withLink() and withoutLink() hold to the limits of the file', async (t) => {
+  const { links } = configOf(base);
+  const more = withLink(links, { name: 'dsl', interface: 'ppp0', rate: 16 });
+  t.match(
+    more.map((one) => one.name),
+    ['fibre', 'lte', 'dsl'],
+  );
+  t.match(more[2], { priority: 0, rateBps: 16_000_000, role: 'always', health: { method: 'off' } });
+  t.throws(() => withLink(links, { name: 'lte' }), { code: 'LINK_EXISTS' });
+  t.throws(() => withLink(links, { name: 'dsl', priority: 300, rol: 'x' }), {
+    code: 'CONFIG',
+    message: 'priority: 300 is out of range (allowed: 0..255); rol: unknown key "rol"; did you mean "role"?',
+  });
+  const many = Array.from({ length: 16 }, (_, index) => ({ ...implicitLink, name: `l${index}` }));
+  t.throws(() => withLink(many, { name: 'one-more' }), { code: 'CONFIG', message: /16 links/ });
+  t.strictSame(
+    withoutLink(links, 'fibre').map((one) => one.name),
+    ['lte'],
+  );
+  t.throws(() => withoutLink(links, 'dsl'), { code: 'NO_SUCH_LINK', message: /there are: fibre, lte/ });
+  t.throws(() => withoutLink(withoutLink(links, 'lte'), 'fibre'), { code: 'LAST_LINK' });
 });

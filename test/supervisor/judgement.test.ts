@@ -2,10 +2,12 @@
 import t from 'tap';
 import type { ChildSpec } from '../../src/actors/kit/topology.ts';
 import { ownThreadId, readThreadTimes, type ThreadTimes } from '../../src/io/thread-times.ts';
-import { counters, runState } from '../../src/rings/layout.ts';
+import { counters, link, runState } from '../../src/rings/layout.ts';
+import { createRowTable, linkTable } from '../../src/rings/table.ts';
 import { startOrder } from '../../src/supervisor/child.ts';
 import { HeartbeatWatch } from '../../src/supervisor/heartbeat-watch.ts';
 import { detailOf, ErrorLog, EventLog } from '../../src/supervisor/journal.ts';
+import { LinkOperator } from '../../src/supervisor/link-operator.ts';
 import { backoffMs, RestartWindow } from '../../src/supervisor/restart-window.ts';
 
 const second = 1_000_000;
@@ -118,6 +120,47 @@ t.test('EventLog keeps the last 1,000, detailOf() writes pairs', async (t) => {
   t.equal(log.since(0).length, 1000);
   t.match(log.since(1004), [{ id: 1005, detail: '1004' }]);
   t.equal(detailOf({ kind: 'x', peer: 'hub', at: { port: 1 } }), 'peer=hub at={"port":1}');
+});
+
+t.test('EventLog.next() waits for what happens, and no longer than it was told', async (t) => {
+  const log = new EventLog();
+  log.add('a', 'k', 'first');
+  t.match(await log.next(0, 60_000), [{ detail: 'first' }], 'what is known is told at once');
+  const waiting = [log.next(1, 60_000), log.next(1, 60_000)];
+  log.add('a', 'k', 'second');
+  for (const one of waiting) t.match(await one, [{ id: 2, detail: 'second' }]);
+  t.strictSame(await log.next(2, 1), []);
+});
+
+t.test('LinkOperator writes the word of the operator into rows, and refuses what makes no sense', async (t) => {
+  const links = createRowTable(link, 4);
+  const said: unknown[] = [];
+  const topology = {
+    links: [
+      { row: 0, name: 'fibre' },
+      { row: 2, name: 'lte' },
+    ],
+  };
+  const supervisor = { command: (...args: unknown[]) => said.push(args), note: () => undefined };
+  const operator = new LinkOperator(supervisor, { tables: { links } } as never, () => topology as never);
+  const rows = linkTable(links);
+  const forced = () => [0, 2].map((row) => rows.int(row, link.forcedAt));
+  operator.force('lte');
+  t.strictSame(forced(), [0, 1]);
+  operator.force('fibre');
+  t.strictSame(forced(), [1, 0]);
+  operator.force(undefined);
+  t.strictSame(forced(), [0, 0]);
+  t.strictSame(
+    said.map((one) => JSON.stringify(one)),
+    ['lte', 'fibre', undefined].map((name) => JSON.stringify(['sealer', { kind: 'force-link', link: name }])),
+  );
+  operator.enable('lte', false);
+  t.equal(rows.int(2, link.disabledAt), 1);
+  t.throws(() => operator.force('lte'), { code: 'LINK_DISABLED', message: /hawser link enable lte/ });
+  operator.enable('lte', true);
+  t.equal(rows.int(2, link.disabledAt), 0);
+  t.throws(() => operator.enable('dsl', true), { code: 'NO_SUCH_LINK', message: /there are: fibre, lte/ });
 });
 
 t.test('ErrorLog counts by stack, not by message', async (t) => {

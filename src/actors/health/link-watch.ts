@@ -59,9 +59,9 @@ export class LinkWatch {
     if (this.#candidates.length > 0) this.#turn();
   }
 
-  /** The kernel told of a change outside: whatever the pace was, ask now. */
+  /** The kernel told of a change outside: a dead link, which is asked seldom, may be back. */
   hurry(): void {
-    if (this.#isClosed || this.#timer === undefined) return;
+    if (this.#isClosed || this.#timer === undefined || this.#health.state !== linkHealth.down) return;
     clearTimeout(this.#timer);
     this.#turn();
   }

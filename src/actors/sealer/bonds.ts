@@ -3,6 +3,7 @@ import { PathCredit } from '../../bonding/path-credit.ts';
 import type { SchedulerMode } from '../../bonding/scheduler.ts';
 import { feedback, type Sealer } from '../../native/data-api.ts';
 import { path, pathState, peer, session } from '../../rings/layout.ts';
+import { isLinkForced } from '../../rings/link-health.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import { linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
 import { capability } from '../../wire/control-frame.ts';
@@ -71,6 +72,8 @@ export class Bonds {
     this.#linkRows = linkTable(memoryOf(spec, 'links'));
     this.#peers = peerTable(memoryOf(spec, 'peers'));
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
+    // The operator's word outlives a sealer.
+    this.#forcedLink = links.find(({ row }) => isLinkForced(this.#linkRows, row))?.name;
   }
 
   /** All bonds that are in use. */

@@ -30,7 +30,7 @@ const kindOf: Readonly<Record<string, string>> = {
 };
 const kindOfLive: Readonly<Record<string, string>> = { suspect: 'path-cleared', unproven: 'path-up' };
 
-/** FEATURES.md: degraded at 200 ms or 5 %; left a fifth below. */
+/** The documented default: degraded at 200 ms or 5 %; left a fifth below. */
 const degradedLimits = { rttMs: 200, lossPercent: 5 } as const;
 const hysteresis = 0.8;
 

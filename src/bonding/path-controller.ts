@@ -68,6 +68,8 @@ export class PathController {
   readonly #hold = new WindowedMinimum(holdWindowUs);
   readonly #mostBytesPerUs: number;
   #isStarting = true;
+  /** When losses could last be told from arrivals. */
+  #judgedUs = 0;
   #queuedSinceUs = -1;
   #rate = 0;
   #loss = 0;
@@ -140,7 +142,10 @@ export class PathController {
 
   handleSample(sample: PathSample): void {
     const packets = sample.ackedPackets + sample.lostPackets;
-    if (packets > 0) this.#loss += (sample.lostPackets / packets - this.#loss) * Math.min(1, packets / lossMemory);
+    if (packets > 0) {
+      this.#loss += (sample.lostPackets / packets - this.#loss) * Math.min(1, packets / lossMemory);
+      this.#judgedUs = sample.nowUs;
+    }
     // Only the sender's clock told of these losses: no report came, so nothing is known of what arrived.
     if (sample.rttUs < 0 && sample.deliveredBytes === 0) {
       this.#unreportedLost += sample.lostPackets;
@@ -196,7 +201,7 @@ export class PathController {
    * nearest path, and the difference must not look like a queue. That it came back at all speaks against losses of long ago.
    */
   handleProbe(rttUs: number, nowUs: number): void {
-    if (nowUs - this.#sampleUs > staleLossUs) this.#loss *= 1 - probeShare;
+    if (nowUs - this.#judgedUs > staleLossUs) this.#loss *= 1 - probeShare;
     if (this.#sampleUs < 0) this.#trip.handleSample(rttUs, nowUs, this.#intervalUs);
   }
 

@@ -14,6 +14,7 @@ const probesKept = 8;
 /** Losses are known by what overtook them: at least this much later on the same path. */
 const leastLossDelayUs = 1_000;
 const leastDeliveryUs = 1_000;
+const idleUs = 200_000;
 const expiryMarginUs = 8_000;
 const unknownRttUs = 1_000_000;
 
@@ -68,6 +69,7 @@ export class PathTrack implements PathView {
   #lossDelayUs = leastLossDelayUs;
   #isAppLimited = true;
   #creditSinceUs = -1;
+  #spentUs = 0;
   #acked = 0;
   #lost = 0;
   #section = { isKnown: false, packets: 0, bytes: 0, arrivalUs: 0 };
@@ -98,10 +100,8 @@ export class PathTrack implements PathView {
     const state = this.#paths.int(this.row, path.stateAt);
     if (state === this.state) return false;
     this.state = state;
-    if (!this.isProbed) {
-      this.life.handleKernelDown(nowUs);
-      return true;
-    }
+    if (state === pathState.down) this.life.handleKernelDown(nowUs);
+    if (!this.isProbed) return true;
     this.life.handleKernelUp(nowUs);
     // Challenge and response have proven it just now.
     if (this.life.state === lifeState.unproven) this.life.handleProgress(nowUs);
@@ -149,6 +149,8 @@ export class PathTrack implements PathView {
   }
 
   spend(bytes: number, nowUs: number): void {
+    if (this.inFlightBytes === 0 && nowUs - this.#spentUs > Math.max(idleUs, 2 * this.rttUs)) this.#startAgain(nowUs);
+    this.#spentUs = nowUs;
     this.sentBytes += bytes;
     this.inFlightBytes += bytes;
     this.credit.spend(bytes);
@@ -169,6 +171,7 @@ export class PathTrack implements PathView {
     else if (lost > 0) this.#lossDelayUs = Math.max(leastLossDelayUs, this.#lossDelayUs * 0.98);
     this.#acked += acked + spurious;
     this.#lost += lost - spurious;
+    this.#paths.addNumber(this.row, path.lostPacketsAt, lost);
     if (cells[at + feedback.hasSection] !== 1) {
       if (acked > 0 || lost > 0) this.#sample(nowUs, -1, 0, 0);
       return;
@@ -197,7 +200,11 @@ export class PathTrack implements PathView {
   /** After a tick: what was given up counts as lost. */
   handleSurvey(cells: Float64Array, at: number, nowUs: number): void {
     this.#survey(cells, at);
-    this.#lost += cells[at + feedback.lostPackets] as number;
+    const lost = cells[at + feedback.lostPackets] as number;
+    this.#paths.addNumber(this.row, path.lostPacketsAt, lost);
+    // What a path swallowed as it died is no share that it loses while it lives.
+    if (this.rank > 2) return;
+    this.#lost += lost;
     if (this.#lost > 0) this.#sample(nowUs, -1, 0, 0);
   }
 
@@ -259,6 +266,12 @@ export class PathTrack implements PathView {
     else if (nowUs - this.#creditSinceUs > unusedUs) this.#isAppLimited = true;
   }
 
+  /** What arrives after an idle time says nothing about the rate together with what arrived before it. */
+  #startAgain(nowUs: number): void {
+    this.controller.handleIdle(nowUs);
+    this.#section.isKnown = false;
+  }
+
   #roundTripUs(cells: Float64Array, at: number, nowUs: number): number {
     const rttUs = cells[at + feedback.rttUs] as number;
     return rttUs < 0 ? rttUs : this.#delay.roundTripUs(rttUs, cells[at + feedback.delayUs] as number, nowUs);
@@ -279,7 +292,6 @@ export class PathTrack implements PathView {
       lostPackets: lost,
       isAppLimited: this.#isAppLimited,
     });
-    this.#paths.addNumber(this.row, path.lostPacketsAt, lost);
     if (acked > 0) this.#paths.setNumber(this.row, path.lastProgressUsAt, nowUs);
     this.#isAppLimited = false;
   }

@@ -17,6 +17,9 @@ const repairReserveBytes = 16 * 1024;
 const queueShare = 0.4;
 const mostQueueUs = 60_000;
 const startQueueUs = 200_000;
+/** For so long after a path went, bulk may wait this long. */
+const brokenUs = 2_000_000;
+const brokenQueueUs = 1_000_000;
 const firstReportIntervalUs = 10_000;
 /** Without data for so long, paths are probed less and less. */
 const peerIdleUs = 60_000_000;
@@ -41,6 +44,8 @@ export class PeerBond {
   #reportedUs = 0;
   #reportIntervalUs = firstReportIntervalUs;
   #usable = 0;
+  #nowUs = 0;
+  #brokenUs = Number.NEGATIVE_INFINITY;
   #sentUs = 0;
 
   constructor(
@@ -74,6 +79,8 @@ export class PeerBond {
   get queueTargetUs(): number {
     let targetUs = this.#schedulers[trafficClass.bulk]?.queueTargetUs ?? 0;
     if (!this.isBonded) return targetUs;
+    // What waited while a path died has waited for us; its senders have done nothing wrong.
+    if (this.#nowUs - this.#brokenUs < brokenUs) return brokenQueueUs;
     for (const track of this.tracks) {
       if (!track.isUsable) continue;
       targetUs = Math.max(targetUs, Math.min(mostQueueUs, track.rttUs * queueShare));
@@ -221,6 +228,7 @@ export class PeerBond {
   }
 
   #refresh(nowUs: number): void {
+    this.#nowUs = nowUs;
     let best = 4;
     for (const track of this.tracks) best = Math.min(best, track.rank);
     for (const track of this.tracks) track.refresh(nowUs, this.isBonded, best);
@@ -230,6 +238,7 @@ export class PeerBond {
   #countUsable(): void {
     let usable = 0;
     for (const track of this.tracks) if (track.isUsable) usable += 1;
+    if (usable < this.#usable) this.#brokenUs = this.#nowUs;
     this.#usable = usable;
   }
 

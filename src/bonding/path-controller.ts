@@ -57,6 +57,7 @@ const holdWindowUs = 10_000_000;
 const mostCut = 0.6;
 /** A flow that doubles each round trip is followed when what arrived a round trip ago is exceeded by 2 / ln 2 (BBR's start-up). */
 const startGain = 2.885;
+const startKept = 0.85;
 const trialGain = 0.96;
 
 export class PathController {
@@ -243,7 +244,8 @@ export class PathController {
     if (this.#floor.isTrying) return;
     if (verdict === 'overflow' || this.#isFull(nowUs)) {
       this.#isStarting = false;
-      this.#rate = arriving;
+      // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
+      this.#rate = Math.max(arriving, this.#rate * startKept);
       this.#pace(0.6);
       this.#roundUs = nowUs + this.#lagUs();
       return;
@@ -379,9 +381,11 @@ export class PathController {
 
   #setWindow(): void {
     if (this.#rate === 0) return;
-    const spanUs =
-      Math.max(this.#trip.baseUs + this.#intervalUs, this.#holdUs) + windowSlackUs + this.#trip.jitterUs / 2;
-    const bytes = this.#pacer.bytesPerUs * spanUs * (this.#isStarting ? startGain : 1.08);
+    const tripUs = this.#trip.baseUs + this.#intervalUs;
+    // While the rate is sought, what stays in flight for long is queue and loss of our own making.
+    const spanUs = (this.#isStarting ? tripUs : Math.max(tripUs, this.#holdUs)) + windowSlackUs + this.#trip.jitterUs / 2;
+    // In the beginning the pace is already that much above the rate: no more than that many round trips may be under way.
+    const bytes = this.#isStarting ? this.#rate * spanUs * startGain : this.#pacer.bytesPerUs * spanUs * 1.08;
     this.#windowBytes = Math.max(this.#isStarting ? firstWindowBytes : floorBytes, bytes);
   }
 }

@@ -21,8 +21,8 @@ export const qualityDefaults: QualityLimits = {
   badLoss: 0.2,
 };
 
-/** Never on one spike: it must be worse for this long. */
-const worseUs = 500_000;
+/** Never on one spike, nor on a queue that overflows while a rate is being found: it must be worse for this long. */
+const worseUs = 2_000_000;
 /** To get better, it must be clearly inside the limit. */
 const insideShare = 0.8;
 

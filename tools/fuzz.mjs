@@ -15,9 +15,19 @@ const flags = [
   ...['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(root, 'src/native')],
 ];
 const sources = [
-  ...['checksum', 'coalesce', 'flight', 'link_receive', 'open', 'open_path', 'report', 'seal', 'segment'].map((name) =>
-    path.join(sys, `${name}.cc`),
-  ),
+  ...[
+    'checksum',
+    'coalesce',
+    'flight',
+    'link_receive',
+    'open',
+    'open_deliver',
+    'open_path',
+    'reorder',
+    'report',
+    'seal',
+    'segment',
+  ].map((name) => path.join(sys, `${name}.cc`)),
   ...['fec_decode', 'fec_encode', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'].map((name) =>
     path.join(sys, `${name}.cc`),
   ),

@@ -4,7 +4,7 @@
  * the cipher. Beside them the cipher's own speed by `openssl speed` at 1420 bytes.
  */
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
-import { facts, type NativePort, opened, runs } from '../../src/native/data-api.ts';
+import { facts, gaps, lateness, type NativePort, opened, runs } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import {
@@ -139,6 +139,9 @@ class Bench {
       runs: new Uint8Array(this.#runs.buffer),
       result: new Uint8Array(this.#result.buffer),
       unreported: view(new SharedArrayBuffer(64 * 4)),
+      orderFromPaths: 2,
+      gaps: view(new SharedArrayBuffer(8 + gaps.max * gaps.columns * 8)),
+      lateness: view(new SharedArrayBuffer(8 + lateness.max * lateness.columns * 8)),
     });
   }
 

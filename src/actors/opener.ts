@@ -1,13 +1,14 @@
 /** Opens what the links received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
 import type { Opener } from '../native/data-api.ts';
-import { opened, runs } from '../native/data-api.ts';
+import { gaps, lateness, opened, runs } from '../native/data-api.ts';
 import { openerCounters } from '../rings/counter-names.ts';
 import { cipher, session, slotState } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
-import { pathTable } from '../rings/table.ts';
+import { pathTable, peerTable } from '../rings/table.ts';
 import { capability } from '../wire/control-frame.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
+import { GapKeeper } from './opener/gap-keeper.ts';
 import { Reporter } from './opener/reporter.ts';
 
 export const definition: ActorDefinition = {
@@ -22,12 +23,16 @@ export interface OpenerSettings {
   readonly links: readonly string[];
   /** The TUN takes UDP super-packets. */
   readonly joinUdp: boolean;
+  /** How long packets of a peer with many paths are held for others before them; 0 = not at all. */
+  readonly reorderMs: number | 'auto';
   /** Benches only: treat ChaCha20-Poly1305 sessions as a plain copy. */
   readonly plaintext: boolean;
 }
 
 /** Messages of one link a turn; with GRO each is up to 64 KiB. */
 const recordsPerTurn = 16;
+/** A peer with one path needs no order but the network's. */
+const orderFromPaths = 2;
 /** A full tun-writer's ring drains in less. */
 const stallPauseUs = 100;
 
@@ -39,6 +44,7 @@ class OpenerActor implements Actor {
   readonly #result = new Int32Array(opened.columns);
   readonly #throughput: Throughput;
   readonly #reporter: Reporter;
+  readonly #gapKeeper: GapKeeper;
   readonly #inputs: number;
   readonly #plaintext: boolean;
   /** Receiver index (as i32) → slot × 4 + cipher; rebuilt when the session table's version moves. */
@@ -54,6 +60,8 @@ class OpenerActor implements Actor {
     this.#plaintext = settings.plaintext;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
     const unreported = new Int32Array(1 + this.#sessions.rows);
+    const gapRows = new Float64Array(1 + gaps.max * gaps.columns);
+    const latenessRows = new Float64Array(1 + lateness.max * lateness.columns);
     this.#opener = new addon.Opener({
       received: settings.links.map((name) => nativePort(spec, `received.${name}`)),
       plain: nativePort(spec, 'plain'),
@@ -68,13 +76,23 @@ class OpenerActor implements Actor {
       runs: new Uint8Array(this.#runs.buffer),
       result: new Uint8Array(this.#result.buffer),
       unreported: new Uint8Array(unreported.buffer),
+      orderFromPaths: settings.reorderMs === 0 ? 0 : orderFromPaths,
+      gaps: new Uint8Array(gapRows.buffer),
+      lateness: new Uint8Array(latenessRows.buffer),
     });
-    this.#reporter = new Reporter({
+    const paths = pathTable(memoryOf(spec, 'paths'));
+    const wakeAt = (atUs: number): void => context.wakeAt(atUs);
+    this.#reporter = new Reporter({ native: this.#opener, unreported, sessions: this.#sessions, paths, wakeAt });
+    this.#gapKeeper = new GapKeeper({
       native: this.#opener,
-      unreported,
+      gaps: gapRows,
+      lateness: latenessRows,
       sessions: this.#sessions,
-      paths: pathTable(memoryOf(spec, 'paths')),
-      wakeAt: (atUs) => context.wakeAt(atUs),
+      peers: peerTable(memoryOf(spec, 'peers')),
+      paths,
+      reorderMs: settings.reorderMs,
+      reportSpacingUs: (slot) => this.#reporter.spacingUs(slot),
+      wakeAt,
     });
     this.#throughput = new Throughput(spec);
   }
@@ -85,9 +103,11 @@ class OpenerActor implements Actor {
     for (let turned = 0; turned < this.#inputs; turned += 1)
       done += this.#open((this.#first + turned) % this.#inputs, nowUs);
     this.#first = (this.#first + 1) % this.#inputs;
+    const given = this.#gapKeeper.turn(nowUs);
+    if (given > 0) this.#throughput.count(openerCounters.givenUp, given);
     const reports = this.#reporter.turn(nowUs);
     if (reports > 0) this.#throughput.count(openerCounters.reports, reports);
-    return done + reports;
+    return done + given + reports;
   }
 
   onCommand(_command: Command): void {

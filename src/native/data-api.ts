@@ -174,6 +174,24 @@ export const opened = {
   columns: 9,
 } as const;
 
+/** Columns of one row of `Opener`'s gaps (Float64Array): a key slot in which counter `missing` has not come, but later ones have. */
+export const gaps = {
+  slot: 0,
+  peer: 1,
+  missing: 2,
+  /** When the first packet came that waits for it. */
+  sinceUs: 3,
+  /** Packets held in the slot. */
+  held: 4,
+  /** 1: it has come, and waits for room in the output. */
+  isReady: 5,
+  columns: 6,
+  max: 64,
+} as const;
+
+/** Columns of one row of `Opener`'s lateness (Float64Array): a packet came so long after the first of a higher counter. */
+export const lateness = { peer: 0, lateUs: 1, columns: 2, max: 128 } as const;
+
 export interface Opener {
   /** Splits up to `maxRecords` records of input `input` into runs; returns how many runs. */
   look(input: number, maxRecords: number): number;
@@ -184,6 +202,13 @@ export interface Opener {
    * Returns the length of the frame; 0 = nothing to report, -28 = the ring is full.
    */
   report(slot: number, nowUs: number): number;
+  /** Fills the rows of `gaps`, at most `gaps.max`; with more, others at each call. Returns how many. */
+  gaps(): number;
+  /**
+   * Waits no longer for the first gap of `slot`, and delivers what waited for that alone; a slot that `isReady` only goes on delivering.
+   * Returns 0, or -28 when the output is full: call again.
+   */
+  giveUp(slot: number, nowUs: number): number;
   sweep(): void;
 }
 
@@ -222,6 +247,12 @@ export interface OpenerParts {
   readonly result: Uint8Array;
   /** i32: how many key slots have data that no report told of yet, then which; room for every slot. Written by the addon only. */
   readonly unreported: Uint8Array;
+  /** Packets of peers with at least so many paths, which also say that they use them, are put in order; 0 = of none. */
+  readonly orderFromPaths: number;
+  /** f64: number of gaps, always true; then `gaps.max` rows, filled by `gaps()`. */
+  readonly gaps: Uint8Array;
+  /** f64: number of rows, then `lateness.max` of them; TypeScript sets the number to 0 when it has read them. */
+  readonly lateness: Uint8Array;
 }
 
 export interface LinkSenderParts {

@@ -24,6 +24,7 @@ export const openerCounters = {
   stalled: 5,
   parity: 6,
   reports: 7,
+  givenUp: 8,
 } as const;
 export const tunWriterCounters = { refused: 0 } as const;
 export const sessionManagerCounters = {
@@ -67,6 +68,7 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'opener_stalled_turns', help: 'Turns that ended because the tun-writer had left no room' },
     { name: 'opener_parity_packets', help: 'Parity of forward error correction' },
     { name: 'opener_report_frames', help: 'Reports to peers of what arrived' },
+    { name: 'opener_given_up_gaps', help: 'Gaps that were not waited for any longer' },
   ],
   'tun-writer': [{ name: 'tun_writer_refused_trains', help: 'Trains the kernel did not take' }],
   'session-manager': [

@@ -384,6 +384,8 @@ export const path = {
   largestSlotAt: 408,
   largestAt: 416,
   largestTimeUsAt: 424,
+  /** f64 CLOCK_BOOTTIME microseconds: something that was not a control frame came by it. */
+  lastDataReceivedAt: 432,
 } as const;
 
 /**

@@ -138,6 +138,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
       settings: {
         links: links.map((link) => link.name),
         plaintext: input.isPlaintextTwin === true,
+        reorderMs: config.bonding.reorderMs,
       } satisfies Omit<OpenerSettings, 'joinUdp'>,
       learns: { joinUdp: ['tun', 'udpOffload'] },
     }),

@@ -24,6 +24,8 @@ export const controlKind = {
   probe: 5,
   probeReply: 6,
   parity: 7,
+  /** These counters bear nothing that others need wait for: they went by a path that is far behind. */
+  skip: 8,
 } as const;
 export const helloBytes = 12;
 /** What the sender of a CHALLENGE wants of the path it came by: nothing said, no data while there is another, data. */

@@ -68,7 +68,7 @@ class OpenerRig implements Victim {
     return {
       id: 'opener',
       role: 'opener',
-      settings: { links: ['loop'], joinUdp: false, plaintext: false } satisfies OpenerSettings,
+      settings: { links: ['loop'], joinUdp: false, plaintext: false, reorderMs: 'auto' } satisfies OpenerSettings,
       ports: {
         'received.loop': portTo(this.#receivedRing, this.doorbell),
         plain: portTo(this.#plainRing),

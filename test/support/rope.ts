@@ -108,7 +108,7 @@ export class RopeEnd {
       openerDefinition,
       this.#spec(
         'opener',
-        { links: [linkName], joinUdp: true, plaintext: false },
+        { links: [linkName], joinUdp: true, plaintext: false, reorderMs: 'auto' },
         {
           [`received.${linkName}`]: 'received',
           plain: 'delivered',

@@ -56,6 +56,11 @@ export class Reporter {
     this.#bytesPerUs = new Float64Array(rows);
   }
 
+  /** Time between two reports on a slot while data comes. */
+  spacingUs(slot: number): number {
+    return (this.#spacingUs[slot] as number) || usualSpacingUs;
+  }
+
   /** Writes the reports that are due; returns how many. */
   turn(nowUs: number): number {
     const { unreported } = this.#parts;

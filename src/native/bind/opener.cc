@@ -1,6 +1,8 @@
 // Opener of native/data-api.ts: describes received runs, and opens them once TypeScript has named their key slots.
 #include "sys/open.h"
 
+#include <cerrno>
+
 #include "bind/data.h"
 #include "bind/values.h"
 
@@ -13,7 +15,8 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Opener",
                        {InstanceMethod<&OpenerObject::look>("look"), InstanceMethod<&OpenerObject::open>("open"),
-                        InstanceMethod<&OpenerObject::report>("report"), InstanceMethod<&OpenerObject::sweep>("sweep")});
+                        InstanceMethod<&OpenerObject::report>("report"), InstanceMethod<&OpenerObject::gaps>("gaps"),
+                        InstanceMethod<&OpenerObject::giveUp>("giveUp"), InstanceMethod<&OpenerObject::sweep>("sweep")});
   }
 
   explicit OpenerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -33,6 +36,9 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     parts.joinUdp = from.Get("joinUdp").ToBoolean();
     parts.pathsCapability = from.Get("pathsCapability").ToNumber().Int32Value();
     parts.unreported = arrayOf<int32_t>(memory_, from.Get("unreported"));
+    parts.orderFromPaths = from.Get("orderFromPaths").ToNumber().Int32Value();
+    parts.gaps = arrayOf<double>(memory_, from.Get("gaps"));
+    parts.lateness = arrayOf<double>(memory_, from.Get("lateness"));
     opener_ = std::make_unique<Opener>(parts);
   }
 
@@ -53,6 +59,14 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
   // report(slot, nowUs): length of the frame, 0 or a negative errno.
   Napi::Value report(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), opener_->report(intOf(info, 0), doubleOf(info, 1)));
+  }
+
+  // gaps(): fills the rows of `gaps`; returns how many.
+  Napi::Value gaps(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), opener_->gaps()); }
+
+  // giveUp(slot, nowUs): 0, or -28 when the output is full.
+  Napi::Value giveUp(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), opener_->giveUp(intOf(info, 0), doubleOf(info, 1)) ? 0 : -ENOSPC);
   }
 
   Napi::Value sweep(const Napi::CallbackInfo& info) {

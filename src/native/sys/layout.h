@@ -166,6 +166,7 @@
   X(path, largestSlotAt, 408) \
   X(path, largestAt, 416) \
   X(path, largestTimeUsAt, 424) \
+  X(path, lastDataReceivedAt, 432) \
   X(pathState, free, 0) \
   X(pathState, up, 1) \
   X(pathState, down, 2) \

@@ -1,6 +1,7 @@
 // Opens what the links received. `look` splits received messages into runs of equal type and receiver index; TypeScript says
 // per run which key slot it belongs to; `open` then decrypts, drops replays, checks the inner source, joins and publishes, and
-// releases the input, all in one call, so that a thread that is terminated leaves nothing half done.
+// releases the input, all in one call, so that a thread that is terminated leaves nothing half done. What overtook others on another
+// path of its peer may be held first (reorder.h).
 #pragma once
 #include <cstdint>
 
@@ -8,6 +9,7 @@
 #include "cipher_cache.h"
 #include "coalesce.h"
 #include "open_path.h"
+#include "reorder.h"
 #include "report.h"
 #include "ring.h"
 #include "tables.h"
@@ -42,6 +44,11 @@ struct OpenerParts {
   int32_t pathsCapability = 0;
   // See Reporter.
   int32_t* unreported = nullptr;
+  // Packets of peers with at least so many paths are put in order; 0 = of none.
+  int32_t orderFromPaths = 0;
+  // See Reorder.
+  double* gaps = nullptr;
+  double* lateness = nullptr;
 };
 
 class Opener {
@@ -50,9 +57,9 @@ class Opener {
 
   explicit Opener(const OpenerParts& parts)
       : sessions_(parts.sessions), peers_(parts.peers), allowedIps_(parts.allowedIps), out_(parts.out), events_(parts.events),
-        joinUdp_(parts.joinUdp), pathsCapability_(parts.pathsCapability), ciphers_(parts.sessions, CipherCache::Direction::Receive),
+        joinUdp_(parts.joinUdp), pathsCapability_(parts.pathsCapability), orderFromPaths_(parts.orderFromPaths), ciphers_(parts.sessions, CipherCache::Direction::Receive),
         ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported),
-        roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
+        reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
 
   // Describes up to `maxRecords` waiting records; returns the number of runs.
   uint32_t look(RingConsumer& input, OpenRun* runs, uint32_t maxRecords);
@@ -62,6 +69,12 @@ class Opener {
   // Sends what is known of a slot to the peer; see Reporter::write.
   int32_t report(int32_t slot, double nowUs) { return reporter_.write(slot, nowUs); }
 
+  // Fills the rows of `gaps`; returns how many.
+  uint32_t gaps() { return reorder_.describe(); }
+  // Waits no longer for what is missing first in `slot`, and delivers what waited for that. A slot whose first is not missing only
+  // goes on delivering. False when the output is full: call again.
+  bool giveUp(int32_t slot, double nowUs);
+
   void sweep() {
     ciphers_.sweep();
     reporter_.sweep();
@@ -69,16 +82,31 @@ class Opener {
 
  private:
   enum class Outcome { Done, Full };
+  // What is being opened: where it lies, when, and where it is booked.
+  struct Arrival {
+    const uint8_t* record;
+    const OpenRun* run;
+    double nowUs;
+    OpenResult* result;
+  };
 
   uint32_t splitRecord(const uint8_t* record, int32_t number, OpenRun* runs) const;
   Outcome openRun(uint8_t* record, const OpenRun& run, double nowUs, OpenResult& result);
-  Outcome openDatagram(const uint8_t* record, uint32_t at, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result);
-  void authenticate(const uint8_t* record, double nowUs);
-  void closeRun(const uint8_t* record, const OpenRun& run, double nowUs);
-  void deliver(const uint8_t* record, uint8_t* plain, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result);
-  void takeControl(const uint8_t* record, const uint8_t* plain, uint32_t length, const OpenRun& run, double nowUs, OpenResult& result);
-  bool forwardFrame(RingProducer& to, const uint8_t* plain, uint32_t length, const OpenRun& run, double atUs);
-  void tellRoamed(const uint8_t* record, const OpenRun& run, double nowUs);
+  Outcome openDatagram(const uint8_t* datagram, uint32_t length, const Arrival& arrival);
+  Outcome openAtOnce(const uint8_t* datagram, uint32_t length, uint64_t counter, const Arrival& arrival);
+  Outcome openAhead(const uint8_t* datagram, uint32_t length, uint64_t counter, const Arrival& arrival);
+  void reject(const Arrival& arrival);
+  void accept(uint64_t counter, uint32_t length, const Arrival& arrival);
+  void closeRun(const Arrival& arrival);
+  bool isForTun(const uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip);
+  void takeControl(const uint8_t* plain, uint32_t length, const Arrival& arrival);
+  void forwardFrame(RingProducer& to, const uint8_t* plain, uint32_t length, const Arrival& arrival, double atUs);
+  void tellRoamed(const Arrival& arrival);
+  void skip(uint64_t first, uint32_t count, double nowUs);
+  int32_t takeRoom(double nowUs);
+  bool makeWindow(uint64_t counter, double nowUs);
+  bool deliverReady(Lane& lane, double nowUs);
+  bool deliverBacklog(double nowUs);
 
   // What the run being opened has brought so far; all of it is authentic.
   struct Brought {
@@ -88,7 +116,10 @@ class Opener {
     uint64_t lowest = UINT64_MAX;
     uint64_t largest = 0;
     int32_t pathRow = -1;
+    bool hasManyPaths = false;
     bool hasData = false;
+    // The datagram opened last was a control frame.
+    bool isControl = false;
   };
 
   SessionTable sessions_;
@@ -98,9 +129,11 @@ class Opener {
   RingProducer events_;
   bool joinUdp_;
   int32_t pathsCapability_;
+  int32_t orderFromPaths_;
   CipherCache ciphers_;
   PathLedger ledger_;
   Reporter reporter_;
+  Reorder reorder_;
   // When a peer was last said to have roamed, by peer row.
   std::vector<double> roamedUs_;
   Coalescer coalescer_;
@@ -108,7 +141,14 @@ class Opener {
   uint8_t* slot_ = nullptr;
   uint8_t* peer_ = nullptr;
   int32_t peerIndex_ = -1;
+  // Of the run's slot; null when its packets need no order.
+  Lane* lane_ = nullptr;
+  // Where the next packet that is ahead will be opened: room is made only for authentic ones.
+  int32_t spare_ = -1;
   Brought brought_;
 };
+
+// CLOCK_REALTIME microseconds when the kernel had a received record.
+double kernelUs(const uint8_t* record);
 
 }  // namespace hawser

@@ -20,6 +20,19 @@ int32_t PathLedger::find(const uint8_t* record, int32_t peer) {
   return -1;
 }
 
+int32_t PathLedger::count(int32_t peer) {
+  Count& count = counts_[static_cast<size_t>(peer)];
+  const int32_t version = paths_.version();
+  if (count.version == version) return count.paths;
+  count = Count{version, 0};
+  const int32_t first = peer * static_cast<int32_t>(layout::path_rowsPerPeer);
+  for (int32_t row = first; row < first + layout::path_rowsPerPeer && paths_.has(row); row++) {
+    const int32_t state = word(paths_.row(row), layout::path_stateAt).load(std::memory_order_acquire);
+    if (state != layout::pathState_free && state != layout::pathState_down) count.paths += 1;
+  }
+  return count.paths;
+}
+
 // A row that the session-manager is writing just now is passed over: its next packet will find it.
 bool PathLedger::matches(int32_t row, const uint8_t* record) const {
   uint8_t* path = paths_.row(row);
@@ -38,6 +51,7 @@ void PathLedger::credit(int32_t row, const Arrived& arrived) {
   add(path, layout::path_receivedPacketsAt, arrived.packets);
   add(path, layout::path_receivedBytesAt, arrived.bytes);
   cell<double>(path, layout::path_lastReceivedAt) = arrived.atUs;
+  if (arrived.hasData) cell<double>(path, layout::path_lastDataReceivedAt) = arrived.atUs;
   raiseLargest(path, arrived);
 }
 

@@ -10,10 +10,14 @@ namespace hawser {
 class PathLedger {
  public:
   PathLedger(SessionTable sessions, RowTable peers, RowTable paths)
-      : sessions_(sessions), paths_(paths), last_(static_cast<size_t>(peers.rows()) * kRemembered, -1) {}
+      : sessions_(sessions), paths_(paths), last_(static_cast<size_t>(peers.rows()) * kRemembered, -1),
+        counts_(static_cast<size_t>(peers.rows())) {}
 
   // Row of the peer's path whose link and endpoint are those of a `received` record; -1 when it has none such.
   int32_t find(const uint8_t* record, int32_t peer);
+
+  // How many paths lead to a peer.
+  int32_t count(int32_t peer);
 
   // What one run authenticated.
   struct Arrived {
@@ -23,6 +27,7 @@ class PathLedger {
     uint64_t largest;
     double atUs;      // CLOCK_BOOTTIME
     double kernelUs;  // CLOCK_REALTIME, when the kernel received it
+    bool hasData;     // not only control frames
   };
   void credit(int32_t row, const Arrived& arrived);
 
@@ -36,6 +41,12 @@ class PathLedger {
   SessionTable sessions_;
   RowTable paths_;
   std::vector<int32_t> last_;
+  // By peer, of one version of the path table.
+  struct Count {
+    int32_t version = -1;
+    int32_t paths = 0;
+  };
+  std::vector<Count> counts_;
 };
 
 }  // namespace hawser

@@ -33,15 +33,18 @@ class SessionTable {
 class RowTable {
  public:
   RowTable() = default;
-  RowTable(uint8_t* base, int64_t rowsAt, int64_t dataAt, int64_t rowBytes)
-      : base_(base + dataAt), rows_(cell<int32_t>(base, rowsAt)), rowBytes_(rowBytes) {}
+  RowTable(uint8_t* base, int64_t rowsAt, int64_t dataAt, int64_t rowBytes, int64_t versionAt = 0)
+      : base_(base + dataAt), version_(base + versionAt), rows_(cell<int32_t>(base, rowsAt)), rowBytes_(rowBytes) {}
 
   bool has(int32_t index) const { return index >= 0 && index < rows_; }
   int32_t rows() const { return rows_; }
+  // Of a table that has one.
+  int32_t version() const { return word(version_, 0).load(std::memory_order_acquire); }
   uint8_t* row(int32_t index) const { return base_ + index * rowBytes_; }
 
  private:
   uint8_t* base_ = nullptr;
+  uint8_t* version_ = nullptr;
   int32_t rows_ = 0;
   int64_t rowBytes_ = 0;
 };
@@ -50,7 +53,7 @@ inline RowTable peerTable(uint8_t* base) {
   return RowTable(base, layout::peer_rowsAt, layout::peer_dataAt, layout::peer_rowBytes);
 }
 inline RowTable pathTable(uint8_t* base) {
-  return RowTable(base, layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes);
+  return RowTable(base, layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes, layout::path_versionAt);
 }
 inline RowTable linkTable(uint8_t* base) {
   return RowTable(base, layout::link_rowsAt, layout::link_dataAt, layout::link_rowBytes);

@@ -105,6 +105,19 @@ class OpenBench {
     return packets;
   }
 
+  // Source ports of what was delivered, less kFirstPort, in order; packets of different ports are never joined.
+  static constexpr uint16_t kFirstPort = 10'000;
+  std::vector<uint32_t> drainPorts() {
+    std::vector<uint32_t> ports;
+    for (uint8_t* record = plain_.peek(); record != nullptr; record = plain_.peek()) {
+      CHECK_EQUAL(cell<uint32_t>(record, layout::train_progressAt), 1);
+      ports.push_back(readBe16(record + layout::train_packetAt + 20) - kFirstPort);
+      plain_.advance();
+    }
+    plain_.release();
+    return ports;
+  }
+
   void restart() {
     start();
     input_ = received_.consumer();
@@ -122,15 +135,28 @@ class OpenBench {
     parts.joinUdp = true;
     parts.pathsCapability = kPaths;
     parts.unreported = unreported;
+    parts.orderFromPaths = 2;
+    parts.gaps = gaps;
+    parts.lateness = lateness;
     opener_ = std::make_unique<Opener>(parts);
   }
 
   uint32_t waiting() { return producer_.usedBytes(); }
 
+  bool giveUp(int32_t slot) { return opener_->giveUp(slot, nowUs); }
+  GapFacts gap() { return opener_->gaps() == 0 ? GapFacts{-1, -1, -1, -1, -1, -1} : *reinterpret_cast<GapFacts*>(gaps + 1); }
   int32_t report(int32_t slot) { return opener_->report(slot, nowUs); }
   uint8_t* slot() { return sessions_.table().slot(0); }
   uint8_t* peer() { return peers_.table().row(0); }
   uint8_t* path(int32_t row) { return paths_.table().row(row); }
+  // Says that paths came or went.
+  void bumpPaths() { cell<int32_t>(paths_.get(), layout::path_versionAt) += 1; }
+  // The slot's keys are gone and it has others (the same, for the sender's sake).
+  void renewSlot() {
+    cell<int32_t>(slot(), layout::session_generationAt) += 1;
+    cell<uint64_t>(slot(), layout::session_receiveNextAt) = 0;
+    std::memset(sessions_.table().window(0), 0, sessions_.table().windowBits() / 8);
+  }
   // The peer said that it reads reports.
   void allowPaths() { cell<int32_t>(slot(), layout::session_capabilitiesAt) = kPaths; }
 
@@ -138,6 +164,8 @@ class OpenBench {
   OpenResult total{};
   double nowUs = 1;
   int32_t unreported[3] = {};
+  double gaps[1 + Reorder::kMaxGaps * 6] = {};
+  double lateness[1 + Reorder::kMaxLateness * 2] = {};
   RingConsumer events;
   RingConsumer reports;
 
@@ -146,7 +174,7 @@ class OpenBench {
   RingMemory out_;
   RingMemory events_{1 << 14};
   RingMemory reports_{1 << 14};
-  SessionMemory sessions_{2, 1024};
+  SessionMemory sessions_{2, 65'600};
   PeerMemory peers_{1};
   PathMemory paths_{32};
   EverybodyMemory everybody_;

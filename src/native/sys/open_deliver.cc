@@ -1,0 +1,146 @@
+// The rest of Opener: who is told of control frames and of new endpoints, and how what was held comes out.
+#include <algorithm>
+#include <cstring>
+
+#include "open.h"
+#include "packet.h"
+
+namespace hawser {
+namespace {
+// One event says it; a new path brings many packets before anybody could act on the first.
+constexpr double kRoamedSpacingUs = 1000;
+// A record that lay longer in the ring says more of this machine than of the path.
+constexpr double kLongestStayUs = 100'000;
+
+// controlKind of wire/control-frame.ts
+enum ControlKind : uint8_t { kHello = 1, kReport = 2, kChallenge = 3, kResponse = 4, kProbe = 5, kProbeReply = 6, kParity = 7, kSkip = 8 };
+constexpr uint32_t kSkipCountAt = 4;
+constexpr uint32_t kSkipFirstAt = 8;
+constexpr uint32_t kSkipBytes = 16;
+}  // namespace
+
+double kernelUs(const uint8_t* record) {
+  const double stamp = cell<double>(const_cast<uint8_t*>(record), layout::received_timeAt);
+  return stamp > 0 ? stamp : realtimeUs();
+}
+
+// To whom a control frame is news: about sessions and addresses to the session-manager, about paths to the sealer.
+void Opener::takeControl(const uint8_t* plain, uint32_t length, const Arrival& arrival) {
+  arrival.result->control += 1;
+  switch (length < 2 ? 0 : plain[1]) {
+    case kHello:
+    case kChallenge:
+    case kResponse:
+      forwardFrame(events_, plain, length, arrival, arrival.nowUs);
+      break;
+    case kReport:
+    case kProbe:
+    case kProbeReply: {
+      // When the kernel had it: what it waited for us is no property of the path.
+      const double stayUs = std::clamp(realtimeUs() - kernelUs(arrival.record), 0.0, kLongestStayUs);
+      forwardFrame(reporter_.out(), plain, length, arrival, arrival.nowUs - stayUs);
+      break;
+    }
+    case kParity:
+      arrival.result->parity += 1;
+      break;
+    case kSkip:
+      if (length >= kSkipBytes) skip(readLe64(plain + kSkipFirstAt), readLe32(plain + kSkipCountAt), arrival.nowUs);
+      break;
+    default:
+      break;
+  }
+}
+
+// A full ring loses it: every frame is said again by whoever needs an answer.
+void Opener::forwardFrame(RingProducer& to, const uint8_t* plain, uint32_t length, const Arrival& arrival, double atUs) {
+  uint8_t* record = to.claim(static_cast<uint32_t>(layout::frame_payloadAt) + length);
+  if (record == nullptr) return;
+  cell<int32_t>(record, layout::frame_peerAt) = peerIndex_;
+  cell<int32_t>(record, layout::frame_slotAt) = arrival.run->slot;
+  cell<uint32_t>(record, layout::frame_lengthAt) = length;
+  cell<int32_t>(record, layout::frame_classAt) = layout::trafficClass_control;
+  cell<double>(record, layout::frame_timeAt) = atUs;
+  cell<int32_t>(record, layout::frame_pathAt) = brought_.pathRow;
+  std::memcpy(record + layout::frame_payloadAt, plain, length);
+  to.commit(static_cast<uint32_t>(layout::frame_payloadAt) + length, layout::recordType_frameIn);
+}
+
+// Tells the session-manager that packets came from elsewhere than any path says: what to do about it is its choice.
+void Opener::tellRoamed(const Arrival& arrival) {
+  double& lastUs = roamedUs_[static_cast<size_t>(peerIndex_)];
+  if (lastUs != 0 && arrival.nowUs - lastUs < kRoamedSpacingUs) return;
+  uint8_t* event = events_.claim(layout::received_payloadAt);
+  if (event == nullptr) return;
+  lastUs = arrival.nowUs;
+  std::memcpy(event, arrival.record, layout::received_payloadAt);
+  cell<int32_t>(event, layout::received_slotAt) = arrival.run->slot;
+  events_.commit(layout::received_payloadAt, layout::recordType_roamed);
+}
+
+// The peer says that these counters bear nothing that anybody waits for.
+void Opener::skip(uint64_t first, uint32_t count, double nowUs) {
+  if (lane_ == nullptr) return;
+  const uint32_t most = std::min<uint32_t>(count, Lane::kWindow);
+  for (uint32_t i = 0; i < most; i++) reorder_.skip(*lane_, first + i, nowUs);
+}
+
+bool Opener::giveUp(int32_t slot, double nowUs) {
+  if (!sessions_.has(slot)) return true;
+  Lane& lane = reorder_.at(slot);
+  coalescer_.begin(&out_, joinUdp_, nowUs);
+  if (reorder_.ready(lane) < 0) reorder_.giveUp(lane, nowUs);
+  const bool isDone = deliverReady(lane, nowUs);
+  coalescer_.end();
+  return isDone;
+}
+
+// Delivers what waits at the head of a lane; false when the output is full: the rest stays.
+bool Opener::deliverReady(Lane& lane, double nowUs) {
+  for (int32_t index = reorder_.ready(lane); index >= 0; index = reorder_.ready(lane)) {
+    const uint32_t length = reorder_.length(index);
+    uint8_t* target = coalescer_.place(length);
+    if (target == nullptr) return false;
+    std::memcpy(target, reorder_.bytes(index), length);
+    coalescer_.take(viewIp(target, length));
+    reorder_.release(lane, nowUs);
+  }
+  return true;
+}
+
+// What could not be delivered when it was ready, because the output was full.
+bool Opener::deliverBacklog(double nowUs) {
+  const std::vector<int32_t>& gapped = reorder_.gapped();
+  for (size_t i = gapped.size(); i > 0; i--) {
+    if (!deliverReady(reorder_.at(gapped[i - 1]), nowUs)) return false;
+  }
+  return true;
+}
+
+// A place to hold a packet; gaps that were waited for longest are given up for it. -1: the output is full.
+int32_t Opener::takeRoom(double nowUs) {
+  for (;;) {
+    const int32_t index = reorder_.take();
+    if (index >= 0) return index;
+    Lane* lane = reorder_.longestWaiting();
+    if (lane == nullptr) return -1;
+    if (reorder_.ready(*lane) < 0) reorder_.giveUp(*lane, nowUs);
+    if (!deliverReady(*lane, nowUs)) return -1;
+  }
+}
+
+// A counter this far ahead of its lane's head ends the wait for the first ones. False: the output is full.
+bool Opener::makeWindow(uint64_t counter, double nowUs) {
+  if (lane_ == nullptr) return true;
+  while (counter > lane_->head && counter - lane_->head >= Lane::kWindow) {
+    if (!lane_->isGapped()) {
+      reorder_.skipTo(*lane_, counter);
+      return true;
+    }
+    if (reorder_.ready(*lane_) < 0) reorder_.giveUp(*lane_, nowUs);
+    if (!deliverReady(*lane_, nowUs)) return false;
+  }
+  return true;
+}
+
+}  // namespace hawser

@@ -190,7 +190,13 @@ export const gaps = {
 } as const;
 
 /** Columns of one row of `Opener`'s lateness (Float64Array): a packet came so long after the first of a higher counter. */
-export const lateness = { peer: 0, lateUs: 1, columns: 2, max: 128 } as const;
+export const lateness = {
+  peer: 0,
+  lateUs: 1,
+  /** 1: not waited for any longer. */ wasGivenUp: 2,
+  columns: 3,
+  max: 128,
+} as const;
 
 export interface Opener {
   /** Splits up to `maxRecords` records of input `input` into runs; returns how many runs. */

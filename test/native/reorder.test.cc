@@ -250,6 +250,7 @@ TEST("Reorder does not wait for control frames that were announced, nor learns f
   CHECK_EQUAL(bond.drain(), 2);
   CHECK_EQUAL(bond.lateness[0], 1);
   CHECK_EQUAL(bond.lateness[2], 300);
+  CHECK_EQUAL(bond.lateness[3], 0);
   bond.nowUs += 400;
   bond.giveUp(0);
   bond.nowUs += 300;
@@ -257,7 +258,8 @@ TEST("Reorder does not wait for control frames that were announced, nor learns f
   bond.turns();
   CHECK(bond.drainPorts() == (std::vector<uint32_t>{9, 8}));
   CHECK_EQUAL(bond.lateness[0], 2);
-  CHECK_EQUAL(bond.lateness[4], 700);
+  CHECK_EQUAL(bond.lateness[5], 700);
+  CHECK_EQUAL(bond.lateness[6], 1);
 }
 
 TEST("Reorder forgets what an earlier life of a slot held") {

@@ -160,7 +160,8 @@ export class GapKeeper {
     const count = rows[0] as number;
     for (let row = 0; row < count; row += 1) {
       const at = 1 + row * lateness.columns;
-      this.#deadlineOf(rows[at + lateness.peer] as number).handleFilled(rows[at + lateness.lateUs] as number);
+      const deadline = this.#deadlineOf(rows[at + lateness.peer] as number);
+      deadline.handleFilled(rows[at + lateness.lateUs] as number, rows[at + lateness.wasGivenUp] === 1);
     }
     rows[0] = 0;
   }

@@ -65,7 +65,7 @@ void Reorder::pass(Lane& lane, uint64_t counter, double nowUs, bool isNews) {
     lane.end = std::max(lane.end, counter + 1);
     return;
   }
-  if (isNews) tellLateness(lane, nowUs - lane.sinceUs);
+  if (isNews) tellLateness(lane, nowUs - lane.sinceUs, false);
   lane.head += 1;
   advance(lane, nowUs);
 }
@@ -195,10 +195,10 @@ void Reorder::drop(Lane& lane) {
   }
 }
 
-void Reorder::tellLateness(const Lane& lane, double lateUs) {
+void Reorder::tellLateness(const Lane& lane, double lateUs, bool wasGivenUp) {
   const auto count = static_cast<uint32_t>(lateness_[0]);
   if (count == kMaxLateness) return;
-  reinterpret_cast<Lateness*>(lateness_ + 1)[count] = Lateness{static_cast<double>(lane.peer), lateUs};
+  reinterpret_cast<Lateness*>(lateness_ + 1)[count] = Lateness{static_cast<double>(lane.peer), lateUs, wasGivenUp ? 1.0 : 0.0};
   lateness_[0] = count + 1;
 }
 
@@ -206,7 +206,7 @@ void Reorder::tellLateness(const Lane& lane, double lateUs) {
 void Reorder::handleLate(Lane& lane, uint64_t counter, double nowUs) {
   for (Lane::GivenUp& one : lane.givenUp) {
     if (counter < one.from || counter >= one.to || one.sinceUs < 0) continue;
-    tellLateness(lane, nowUs - one.sinceUs);
+    tellLateness(lane, nowUs - one.sinceUs, true);
     one.sinceUs = -1;
     return;
   }

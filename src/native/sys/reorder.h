@@ -46,7 +46,7 @@ struct GapFacts {
 
 // How late a packet was, for TypeScript to learn from: after the first of a higher counter.
 struct Lateness {
-  double peer, lateUs;
+  double peer, lateUs, wasGivenUp;
 };
 
 // Order of one key slot.
@@ -128,7 +128,7 @@ class Reorder {
   void advance(Lane& lane, double nowUs);
   void unlink(Lane& lane, int32_t index);
   void drop(Lane& lane);
-  void tellLateness(const Lane& lane, double lateUs);
+  void tellLateness(const Lane& lane, double lateUs, bool wasGivenUp);
   void handleLate(Lane& lane, uint64_t counter, double nowUs);
   void countHeld(const Lane& lane, int32_t change);
 

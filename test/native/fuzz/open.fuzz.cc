@@ -31,7 +31,7 @@ struct World {
   RingConsumer reported = reports.consumer();
   int32_t unreported[3] = {};
   double gaps[1 + Reorder::kMaxGaps * 6] = {};
-  double lateness[1 + Reorder::kMaxLateness * 2] = {};
+  double lateness[1 + Reorder::kMaxLateness * 3] = {};
   Opener opener{OpenerParts{sessions.table(), peers.table(), paths.table(), AllowedIps(everybody.get()), out.producer(), events.producer(),
                             reports.producer(), true, 4, unreported, 1, gaps, lateness}};
   OpenRun runs[Opener::kMaxRuns];

@@ -165,7 +165,7 @@ class OpenBench {
   double nowUs = 1;
   int32_t unreported[3] = {};
   double gaps[1 + Reorder::kMaxGaps * 6] = {};
-  double lateness[1 + Reorder::kMaxLateness * 2] = {};
+  double lateness[1 + Reorder::kMaxLateness * 3] = {};
   RingConsumer events;
   RingConsumer reports;
 

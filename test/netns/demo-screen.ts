@@ -1,7 +1,7 @@
 /** What the demo shows: lines with the time, and a table of paths that is redrawn in place on a terminal. */
 import process from 'node:process';
 import { styleText } from 'node:util';
-import type { PathStatus } from '../../src/control/rows.ts';
+import type { PathStatus } from '../../src/control/network-rows.ts';
 
 const startMs = performance.now();
 const barWidth = 40;

@@ -11,7 +11,7 @@ import process from 'node:process';
 import readline from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
-import type { PathStatus } from '../../src/control/rows.ts';
+import type { PathStatus } from '../../src/control/network-rows.ts';
 import { type Rope, startRope } from '../support/bond.ts';
 import { sameMomentMs } from '../support/daemon.ts';
 import { sendUdp, UdpSink } from '../support/flows.ts';

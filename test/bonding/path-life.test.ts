@@ -370,7 +370,9 @@ t.test('rank is worse for a path beyond the default limits, not for a spike', as
 });
 
 t.test('what was lost while a path died does not make it a bad one when it is back', async (t) => {
-  const bench = started();
+  const bench = started((one) => {
+    one.spacingUs = 0;
+  });
   bench.run(second);
   [bench.isForwardBlack, bench.isReverseBlack, bench.loss] = [true, true, 0.9];
   bench.run(4 * second);

@@ -279,7 +279,8 @@ export class PathLife {
     this.#rttUs = sample.rttUs;
     this.#marginUs = Math.max(leastMarginUs, jitterFactor * sample.jitterUs);
     this.#isPeerIdle = sample.isPeerIdle;
-    this.#quality.update(nowUs, this.#rttUs, sample.jitterUs, sample.loss);
+    // What was lost while it died says nothing about how good it is when it lives.
+    if (this.#state === lifeState.live) this.#quality.update(nowUs, this.#rttUs, sample.jitterUs, sample.loss);
     this.#wakeUs = Number.POSITIVE_INFINITY;
     switch (this.#state) {
       case lifeState.live:
@@ -402,7 +403,10 @@ export class PathLife {
   #enter(state: number, reason: number, nowUs: number): void {
     if (this.#state === state) return;
     const isHeldDown = this.#state === lifeState.recovering || this.#state === lifeState.flapping;
-    if (state === lifeState.live && isHeldDown) this.#damping.handleReturn(nowUs);
+    if (state === lifeState.live && isHeldDown) {
+      this.#damping.handleReturn(nowUs);
+      this.#quality.reset();
+    }
     if (this.#state === lifeState.live && state === lifeState.withdrawn) this.#damping.handleDeath(nowUs);
     this.#state = state;
     this.#reason = reason;

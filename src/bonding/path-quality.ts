@@ -47,6 +47,12 @@ export class PathQuality {
     return this.#value === quality.bad;
   }
 
+  /** The path is a new one: it died, and has proven itself again. */
+  reset(): void {
+    this.#value = quality.good;
+    this.#sinceUs = -1;
+  }
+
   /** Smoothed measurements; 0 = unknown. */
   update(nowUs: number, rttUs: number, jitterUs: number, loss: number): void {
     const seen = Math.max(this.#judge(rttUs, jitterUs, loss, 1), this.#better(rttUs, jitterUs, loss));

@@ -37,3 +37,15 @@ t.test('allowedBytes() keeps to a configured rate', async (t) => {
   }
   t.ok(sentBytes > 950_000 && sentBytes < 1_010_000, `${sentBytes} bytes in a second at 8 Mbit/s`);
 });
+
+t.test('handleProbe() forgives losses of a path that carries nothing, although reports go on', async (t) => {
+  const controller = new PathController({ configuredBps: 0 });
+  const idle = { rttUs: 20_000, deliveredBytes: 0, deliveryUs: 0, ackedPackets: 0, lostPackets: 0, isAppLimited: true };
+  controller.handleSample({ ...idle, nowUs: 10_000, lostPackets: 400 });
+  t.ok(controller.loss > 0.5, `loss ${controller.loss}`);
+  for (let nowUs = 20_000; nowUs < 4_000_000; nowUs += 10_000) {
+    controller.handleSample({ ...idle, nowUs });
+    if (nowUs % 200_000 === 0) controller.handleProbe(20_000, nowUs);
+  }
+  t.ok(controller.loss < 0.04, `loss ${controller.loss}`);
+});

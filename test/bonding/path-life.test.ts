@@ -369,6 +369,22 @@ t.test('rank is worse for a path beyond the default limits, not for a spike', as
   t.equal(bench.life.rank, 1);
 });
 
+t.test('what was lost while a path died does not make it a bad one when it is back', async (t) => {
+  const bench = started((one) => {
+    one.spacingUs = 0;
+  });
+  bench.run(second);
+  [bench.isForwardBlack, bench.isReverseBlack, bench.loss] = [true, true, 0.9];
+  bench.run(4 * second);
+  t.equal(bench.state, 'dead');
+  [bench.isForwardBlack, bench.isReverseBlack] = [false, false];
+  bench.run(2 * second);
+  bench.loss = 0;
+  bench.until(() => bench.state === 'live');
+  bench.run(ms);
+  t.equal(bench.life.rank, 1);
+});
+
 t.test('nextWakeUs is never later than what is due', async (t) => {
   const bench = started();
   bench.isForwardBlack = true;

@@ -135,6 +135,11 @@ t.test('explain() says what was dropped where, and when this host is the limit',
     'limit: This host is the limit: sealer works 97 % of its time',
     /^note: 12 packets went nowhere: .*\(sealer_no_route_packets\)$/,
   ]);
+  t.equal(
+    told({ actors: [{ ...sealer, counters }] }).length,
+    1,
+    'a counter of 0 is no drop, and a queue is none either',
+  );
   t.match(told({ paths: [{ ...path, lateBytes: 4096, refusedBytes: 100 }] }), [
     'note: 4 KiB to hub were overwritten before link fibre could send them',
     'note: 100 B to hub were refused by the kernel on link fibre',
@@ -145,6 +150,7 @@ t.test('explain() says what was dropped where, and when this host is the limit',
     { ...ring, name: 'sealer.descriptors.fibre -> wan-link.fibre.descriptors', refusedClaims: 500 },
     { ...ring, name: 'tun-reader.outbound -> sealer.plain', refusedClaims: 3 },
   ];
+  t.equal(told({ rings }).length, 1);
   t.match(told({ rings }), [/^note: The ring opener\.plain .* was full 500 times/]);
   t.match(told({ actors: [{ ...sealer, state: 'restarting', lastExit: 'hung' }] }), [
     'problem: Actor sealer is restarting: hung',

@@ -22,24 +22,25 @@ function serve(file: string, port: number): void {
   server.listen(port, () => print({ event: 'ready' }));
 }
 
-/** Reports progress every 100 ms, then the hash; `maxGapMs` is the longest silence between two pieces. */
+/** Reports progress every 100 ms, then the hash; `gapMs` is the longest silence between two pieces since the last report. */
 function fetchFile(url: string): void {
   const startMs = performance.now();
   const request = http.get(url, (response) => {
     const hash = createHash('sha256');
-    let [bytes, maxGapMs, lastMs, reportedMs] = [0, 0, performance.now(), 0];
+    let [bytes, gapMs, lastMs, reportedMs] = [0, 0, performance.now(), 0];
     response.on('data', (chunk: Buffer) => {
       const nowMs = performance.now();
-      if (bytes > 0) maxGapMs = Math.max(maxGapMs, nowMs - lastMs);
+      if (bytes > 0) gapMs = Math.max(gapMs, nowMs - lastMs);
       lastMs = nowMs;
       bytes += chunk.length;
       hash.update(chunk);
       if (nowMs - reportedMs < progressMs) return;
       reportedMs = nowMs;
-      print({ event: 'progress', bytes, maxGapMs });
+      print({ event: 'progress', bytes, gapMs });
+      gapMs = 0;
     });
     response.on('end', () => {
-      print({ event: 'done', bytes, maxGapMs, ms: performance.now() - startMs, sha256: hash.digest('hex') });
+      print({ event: 'done', bytes, gapMs, ms: performance.now() - startMs, sha256: hash.digest('hex') });
     });
   });
   request.on('error', (error) => print({ event: 'error', message: error.message }));

@@ -45,6 +45,9 @@ t.test('icmpIsReplyTo() takes the reply to this request and to no other', async 
   t.ok(icmpIsReplyTo(raw, raw.length, echo4), 'behind an IP header of six words');
   t.notOk(icmpIsReplyTo(request, 24, echo4), 'the request itself, as loopback shows it');
   t.notOk(icmpIsReplyTo(reply, 23, echo4), 'cut');
+  const coded = reply.slice();
+  coded[1] = 1;
+  t.notOk(icmpIsReplyTo(coded, 24, echo4), 'of another code');
   t.notOk(icmpIsReplyTo(reply, 24, { ...echo4, sequence: 1 }));
   t.notOk(icmpIsReplyTo(reply, 24, { ...echo4, nonce: nonce.map((byte) => byte ^ 1) }));
   t.notOk(icmpIsReplyTo(reply, 24, echo6));

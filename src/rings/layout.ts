@@ -153,7 +153,8 @@ export const framePath = {
 } as const;
 
 /**
- * REPORT, a control frame (docs/wire-format.md): header, `sections` sections, `words` words of bitmap. Integers little-endian.
+ * REPORT, a control frame (docs/wire-format.md): header, `sections` sections, a bit for each of `words` words of bitmap that says
+ * whether it is spelt out, and those that are. Integers little-endian.
  */
 export const report = {
   sectionsAt: 2,
@@ -162,7 +163,7 @@ export const report = {
   receiverIndexAt: 4,
   /** u64: largest counter accepted plus one. */
   nextAt: 8,
-  /** u16: words of 64 bits; bit j of word i stands for counter next - 1 - (64 i + j). */
+  /** u16: words of 64 bits; bit j of word i stands for counter next - 1 - (64 i + j). One that is not spelt out is all ones. */
   wordsAt: 16,
   /** u32: microseconds of the reporter's clock when it was written, modulo 2^32. */
   timeAt: 20,

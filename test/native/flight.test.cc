@@ -40,7 +40,11 @@ class Model {
   bool report(const std::set<uint64_t>& arrived, const std::vector<std::pair<uint8_t, uint64_t>>& sections = {}, uint32_t cut = 0) {
     const uint64_t next = arrived.empty() ? 0 : *arrived.rbegin() + 1;
     const auto words = static_cast<uint32_t>(std::min<uint64_t>((next + 63) / 64, layout::report_maxWords));
-    std::vector<uint8_t> frame(layout::report_headerBytes + sections.size() * layout::report_sectionBytes + words * 8);
+    std::vector<uint64_t> bitmap(words);
+    for (const uint64_t counter : arrived) {
+      if ((next - 1 - counter) / 64 < words) bitmap[(next - 1 - counter) / 64] |= uint64_t{1} << ((next - 1 - counter) % 64);
+    }
+    std::vector<uint8_t> frame(layout::report_headerBytes + sections.size() * layout::report_sectionBytes);
     frame[1] = 2;
     frame[layout::report_sectionsAt] = static_cast<uint8_t>(sections.size());
     std::memcpy(&frame[layout::report_nextAt], &next, 8);
@@ -51,9 +55,13 @@ class Model {
       std::memcpy(at + layout::report_backAt, &back, 4);
       at += layout::report_sectionBytes;
     }
-    for (const uint64_t counter : arrived) {
-      if ((next - 1 - counter) / 64 >= words) continue;
-      at[(next - 1 - counter) / 64 * 8 + (next - 1 - counter) % 64 / 8] |= static_cast<uint8_t>(1u << ((next - 1 - counter) % 8));
+    const size_t spelt = frame.size();
+    frame.resize(spelt + (words + 7) / 8);
+    for (uint32_t i = 0; i < words; i++) {
+      if (bitmap[i] == ~uint64_t{0}) continue;
+      frame[spelt + i / 8] |= static_cast<uint8_t>(1u << (i % 8));
+      frame.resize(frame.size() + 8);
+      std::memcpy(&frame[frame.size() - 8], &bitmap[i], 8);
     }
     flight_.clear();
     return flight_.acknowledge(3, frame.data(), static_cast<uint32_t>(frame.size()) - cut, nowUs);
@@ -117,6 +125,7 @@ TEST("acknowledge() refuses a frame that is shorter than it says") {
   Model model;
   model.send(4, 0);
   CHECK(!model.report({0, 1, 2, 3}, {{1, 3}}, 1));
+  CHECK(!model.report({0, 1, 2, 3}, {{1, 3}}, 9));
   CHECK(!model.report({0, 1, 2, 3}, {{1, 3}}, 24));
   CHECK(model.after(0).inFlightBytes == 350);
 }

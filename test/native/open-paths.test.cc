@@ -111,7 +111,6 @@ ReadReport takeReport(OpenBench& bench) {
   read.next = readLe64(frame + layout::report_nextAt);
   read.words = readLe32(frame + layout::report_wordsAt);
   const uint32_t sections = frame[layout::report_sectionsAt];
-  CHECK_EQUAL(readLe32(at + layout::frame_lengthAt), layout::report_headerBytes + sections * layout::report_sectionBytes + read.words * 8);
   for (uint32_t i = 0; i < sections; i++) {
     const uint8_t* section = frame + layout::report_headerBytes + i * layout::report_sectionBytes;
     const uint32_t number = readLe32(section + layout::report_backAt) >> 24;
@@ -120,7 +119,13 @@ ReadReport takeReport(OpenBench& bench) {
     CHECK_EQUAL(readLe32(section + layout::report_packetsAt), cell<double>(bench.path(static_cast<int32_t>(number)), layout::path_receivedPacketsAt));
   }
   const uint8_t* words = frame + layout::report_headerBytes + sections * layout::report_sectionBytes;
-  for (uint32_t i = 0; i < read.words; i++) read.bitmap.push_back(readLe64(words + 8 * i));
+  const uint8_t* word = words + (read.words + 7) / 8;
+  for (uint32_t i = 0; i < read.words; i++) {
+    const bool isSpelt = (words[i / 8] >> (i % 8) & 1) != 0;
+    read.bitmap.push_back(isSpelt ? readLe64(word) : ~uint64_t{0});
+    if (isSpelt) word += 8;
+  }
+  CHECK_EQUAL(readLe32(at + layout::frame_lengthAt), static_cast<size_t>(word - frame));
   bench.reports.advance();
   bench.reports.release();
   return read;

@@ -15,14 +15,14 @@ uint64_t readLe64At(const uint8_t* bytes) {
 }
 
 // The bits of `count` counters from `first` on that a report's bitmap says have arrived, the first counter lowest.
-uint64_t arrived(const uint8_t* bitmap, uint32_t words, uint64_t next, uint64_t first, uint32_t count) {
+uint64_t arrived(const uint64_t* bitmap, uint32_t words, uint64_t next, uint64_t first, uint32_t count) {
   uint64_t mask = 0;
   for (uint32_t i = 0; i < count; i++) {
     const uint64_t counter = first + i;
     if (counter >= next) break;
     const uint64_t back = next - 1 - counter;
     if (back / 64 >= words) continue;
-    if (readLe64At(bitmap + back / 64 * 8) >> (back % 64) & 1) mask |= uint64_t{1} << i;
+    if (bitmap[back / 64] >> (back % 64) & 1) mask |= uint64_t{1} << i;
   }
   return mask;
 }
@@ -72,12 +72,28 @@ void Flight::recordCopy(uint32_t back, uint32_t path, double nowUs) {
   inFlight_[path] += bytesOf(run, full(run));
 }
 
+// Writes out the bitmap of a report: a bit a word says whether it was spelt out or is all ones. False when the frame is too short.
+bool Flight::readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words) {
+  const uint8_t* spelt = at;
+  at += (words + 7) / 8;
+  if (at > end) return false;
+  for (uint32_t i = 0; i < words; i++) {
+    bitmap_[i] = ~uint64_t{0};
+    if ((spelt[i / 8] >> (i % 8) & 1) == 0) continue;
+    if (end - at < 8) return false;
+    bitmap_[i] = readLe64At(at);
+    at += 8;
+  }
+  return true;
+}
+
 bool Flight::acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, double nowUs) {
   if (length < layout::report_headerBytes) return false;
   const uint32_t sections = frame[layout::report_sectionsAt];
   const uint32_t words = frame[layout::report_wordsAt] | frame[layout::report_wordsAt + 1] << 8;
   const uint32_t bitmapAt = static_cast<uint32_t>(layout::report_headerBytes) + sections * static_cast<uint32_t>(layout::report_sectionBytes);
-  if (sections > layout::report_maxSections || words > layout::report_maxWords || length < bitmapAt + words * 8) return false;
+  if (sections > layout::report_maxSections || words > layout::report_maxWords || length < bitmapAt) return false;
+  if (!readBitmap(frame + bitmapAt, frame + length, words)) return false;
   const uint64_t next = readLe64At(frame + layout::report_nextAt);
   const uint32_t time = readLe32(frame + layout::report_timeAt);
   for (uint32_t i = 0; i < sections; i++) {
@@ -86,7 +102,7 @@ bool Flight::acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, do
   for (uint64_t i = head_; i < tail_; i++) {
     Run& run = at(i);
     if (run.slot != slot || run.acked == full(run)) continue;
-    const uint64_t fresh = arrived(frame + bitmapAt, words, next, run.counter, run.count) & ~run.acked;
+    const uint64_t fresh = arrived(bitmap_.data(), words, next, run.counter, run.count) & ~run.acked;
     if (fresh != 0) acknowledgeRun(i, run, fresh);
   }
   return true;

@@ -78,6 +78,7 @@ class Flight {
   static uint32_t bytesOf(const Run& run, uint64_t mask);
   Run& at(uint64_t sequence) { return runs_[sequence & (runs_.size() - 1)]; }
   bool contains(uint64_t sequence) const { return sequence >= head_ && sequence < tail_; }
+  bool readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words);
   void grow();
   void acknowledgeRun(uint64_t sequence, Run& run, uint64_t fresh);
   void acknowledgeCopies(uint64_t sequence, const Run& run, uint64_t fresh);
@@ -88,6 +89,7 @@ class Flight {
   uint32_t resendRun(uint64_t sequence, RingProducer& link, uint32_t path, int32_t pathRow, uint32_t maxBytes, double nowUs);
 
   PathFeedback* out_;
+  std::array<uint64_t, layout::report_maxWords> bitmap_{};
   std::vector<Run> runs_;
   uint64_t head_ = 0;
   uint64_t tail_ = 0;

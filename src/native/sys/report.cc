@@ -92,7 +92,17 @@ uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const
   const uint64_t words = bitmapWords(slot, notes, sections);
   uint64_t none = next;
   const ReplayWindow window(sessions_.window(slot), sessions_.windowBits(), none);
-  for (uint64_t i = 0; i < words; i++, at += 8) writeLe64(at, window.downFrom(next - 1, 64 * i));
+  uint8_t* spelt = at;
+  at += (words + 7) / 8;
+  std::memset(spelt, 0, static_cast<size_t>(at - spelt));
+  for (uint64_t i = 0; i < words; i++) {
+    const uint64_t word = window.downFrom(next - 1, 64 * i);
+    // Most have arrived: words without a hole are not written out.
+    if (word == ~uint64_t{0}) continue;
+    spelt[i / 8] |= static_cast<uint8_t>(1u << (i % 8));
+    writeLe64(at, word);
+    at += 8;
+  }
   target[layout::report_sectionsAt] = static_cast<uint8_t>(sections);
   writeLe32(target + layout::report_wordsAt, static_cast<uint32_t>(words));
   return static_cast<uint32_t>(at - target);
@@ -124,7 +134,7 @@ uint32_t Reporter::emitSections(uint8_t* target, int32_t slot, uint32_t paths) c
 uint64_t Reporter::bitmapWords(int32_t slot, const Notes& notes, uint32_t sections) const {
   const uint64_t next = cell<uint64_t>(sessions_.slot(slot), layout::session_receiveNextAt);
   const uint64_t lowest = std::min({notes.lowest, notes.lowestBefore, next - 1});
-  const uint64_t room = (kMaxBytes - layout::report_headerBytes - sections * layout::report_sectionBytes) / 8;
+  const uint64_t room = (kMaxBytes - layout::report_headerBytes - sections * layout::report_sectionBytes - layout::report_maxWords / 8) / 8;
   const uint64_t most = std::min({static_cast<uint64_t>(layout::report_maxWords), room, uint64_t{sessions_.windowBits() / 64 - 1}});
   return std::clamp((next - 1 - lowest) / 64 + 1, std::min(kLeastWords, most), most);
 }

@@ -1,4 +1,7 @@
-/** Two looks at the paths → what happened between them, for `hawser events`. Pure; keeps only the look before. */
+/**
+ * Two looks at the paths → what happened between them, for `hawser events`. Pure; keeps only the look before. What proves, moves
+ * or withdraws a path, and how a stock WireGuard peer changes links, the session-manager tells.
+ */
 
 /** A path at one moment. */
 export interface PathMoment {
@@ -7,10 +10,9 @@ export interface PathMoment {
   readonly peer: string;
   readonly link: string;
   readonly endpoint: string;
-  /** Words of `bonding/path-life.ts`; undefined = nobody judges it (a stock WireGuard peer). */
+  /** Words of `bonding/path-life.ts`; undefined = nobody judges it. */
   readonly condition: string | undefined;
   readonly reason: string | undefined;
-  readonly isCurrent: boolean;
   readonly rttMs: number | undefined;
   readonly lossPercent: number | undefined;
 }
@@ -20,15 +22,18 @@ export interface PathEvent {
   readonly [field: string]: string | number;
 }
 
-/** What a path's new condition is called; `live` depends on where it comes from. */
+/** What a path's new condition is called; `live` depends on where it comes from, and at first it is no news. */
 const kindOf: Readonly<Record<string, string>> = {
   suspect: 'path-suspect',
-  dead: 'path-down',
+  dead: 'path-dead',
   recovering: 'path-recovering',
   flapping: 'flapping',
-  withdrawn: 'path-withdrawn',
 };
-const kindOfLive: Readonly<Record<string, string>> = { suspect: 'path-cleared', unproven: 'path-up' };
+const kindOfLive: Readonly<Record<string, string>> = {
+  suspect: 'path-cleared',
+  recovering: 'failback',
+  flapping: 'failback',
+};
 
 /** The documented default: degraded at 200 ms or 5 %; left a fifth below. */
 const degradedLimits = { rttMs: 200, lossPercent: 5 } as const;
@@ -45,7 +50,6 @@ export class PathEvents {
     this.#before = now;
     if (before === undefined) return [];
     return [
-      ...goneAndNew(before, now),
       ...moments.flatMap((one) => changeOf(before.get(one.key), one)),
       ...peerChanges([...before.values()], moments),
       ...linkChanges([...before.values()], moments),
@@ -68,16 +72,9 @@ export class PathEvents {
   }
 }
 
-function goneAndNew(before: ReadonlyMap<string, PathMoment>, now: ReadonlyMap<string, PathMoment>): PathEvent[] {
-  const missing = (from: ReadonlyMap<string, PathMoment>, other: ReadonlyMap<string, PathMoment>, kind: string) =>
-    [...from.values()].filter((one) => !other.has(one.key)).map((one) => ({ kind, ...placeOf(one) }));
-  return [...missing(before, now, 'path-removed'), ...missing(now, before, 'path-added')];
-}
-
 function changeOf(before: PathMoment | undefined, now: PathMoment): PathEvent[] {
   if (before === undefined || now.condition === undefined || before.condition === now.condition) return [];
-  const kind =
-    now.condition === 'live' ? (kindOfLive[before.condition ?? 'unproven'] ?? 'failback') : kindOf[now.condition];
+  const kind = now.condition === 'live' ? kindOfLive[before.condition ?? ''] : kindOf[now.condition];
   if (kind === undefined) return [];
   return [{ kind, ...placeOf(now), from: before.condition ?? 'unknown', reason: now.reason ?? '' }];
 }
@@ -90,9 +87,7 @@ function peerChanges(before: readonly PathMoment[], now: readonly PathMoment[]):
     const lost = was.filter((one) => !is.some((other) => other.link === one.link));
     if (lost.length === 0) return [];
     const from = linksOf(lost);
-    const why =
-      now.find((one) => one.key === lost[0]?.key)?.reason ??
-      (now.some((one) => one.key === lost[0]?.key) ? 'the session has moved' : 'it is gone');
+    const why = now.find((one) => one.key === lost[0]?.key)?.reason ?? 'it is gone';
     if (is.length === 0) return [{ kind: 'cut-off', peer, from, reason: why }];
     return [{ kind: 'failover', peer, from, to: linksOf(is), reason: why }];
   });
@@ -110,9 +105,8 @@ function linkChanges(before: readonly PathMoment[], now: readonly PathMoment[]):
   });
 }
 
-/** A stock peer's data goes by its one current path. */
 function carrying(moments: readonly PathMoment[]): PathMoment[] {
-  return moments.filter((one) => (one.condition === undefined ? one.isCurrent : one.condition === 'live'));
+  return moments.filter((one) => one.condition === 'live');
 }
 
 function linksOf(moments: readonly PathMoment[]): string {

@@ -67,8 +67,7 @@ export class PathReader {
       const { peer: peerName, link, endpoint } = place;
       const { condition, reason, rttMs, lossPercent } = this.#judgement(row, 0);
       const key = `${row} ${this.#paths.number(row, path.bornUsAt)}`;
-      const isCurrent = this.#isCurrent(row);
-      return [{ key, peer: peerName, link, endpoint, condition, reason, isCurrent, rttMs, lossPercent }];
+      return [{ key, peer: peerName, link, endpoint, condition, reason, rttMs, lossPercent }];
     });
   }
 

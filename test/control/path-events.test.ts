@@ -8,11 +8,10 @@ const fibre: PathMoment = {
   endpoint: '203.0.113.1:51820',
   condition: 'live',
   reason: 'a probe was answered',
-  isCurrent: true,
   rttMs: 20,
   lossPercent: 0,
 };
-const lte: PathMoment = { ...fibre, key: '33 1', link: 'lte', isCurrent: false, rttMs: 60 };
+const lte: PathMoment = { ...fibre, key: '33 1', link: 'lte', rttMs: 60 };
 const place = { peer: 'hub', link: 'fibre', endpoint: fibre.endpoint };
 
 function kinds(events: readonly { kind: string }[]): string[] {
@@ -34,13 +33,13 @@ t.test('PathEvents tells of a death, a failover and a failback, with reasons', a
     { kind: 'failover', peer: 'hub', from: 'fibre', to: 'lte', reason: suspect.reason },
     { kind: 'link-down', link: 'fibre', reason: suspect.reason },
   ]);
-  t.strictSame(kinds(events.look([{ ...fibre, condition: 'dead' }, lte])), ['path-down']);
+  t.strictSame(kinds(events.look([{ ...fibre, condition: 'dead' }, lte])), ['path-dead']);
   t.strictSame(kinds(events.look([{ ...fibre, condition: 'recovering' }, lte])), ['path-recovering']);
   t.strictSame(kinds(events.look([fibre, lte])), ['failback', 'link-up']);
   t.strictSame(kinds(events.look([{ ...fibre, condition: 'flapping' }, lte])), ['flapping', 'failover', 'link-down']);
   t.strictSame(kinds(events.look([suspect, { ...lte, condition: 'dead' }])), [
     'path-suspect',
-    'path-down',
+    'path-dead',
     'cut-off',
     'link-down',
   ]);
@@ -51,28 +50,17 @@ t.test('PathEvents tells two paths of one row apart, and a link from its paths',
   const events = new PathEvents();
   const other = { ...fibre, key: '34 1', endpoint: '[2001:db8::1]:51820' };
   events.look([fibre, other]);
-  t.strictSame(kinds(events.look([fibre, { ...other, key: '34 2' }])), ['path-removed', 'path-added']);
-  t.strictSame(kinds(events.look([fibre])), ['path-removed'], 'the link still carries');
-  t.strictSame(events.look([]), [
-    { kind: 'path-removed', ...place },
-    { kind: 'link-down', link: 'fibre', reason: 'it has no path' },
-  ]);
-});
-
-t.test('PathEvents follows the one path of a stock peer', async (t) => {
-  const events = new PathEvents();
-  const stock = { ...fibre, condition: undefined, reason: undefined };
-  const standby = { ...lte, condition: undefined, reason: undefined };
-  events.look([stock, standby]);
-  const moved = [
-    { ...stock, isCurrent: false },
-    { ...standby, isCurrent: true },
-  ];
-  t.match(events.look(moved), [
-    { kind: 'failover', from: 'fibre', to: 'lte', reason: 'the session has moved' },
-    { kind: 'link-down', link: 'fibre' },
-    { kind: 'link-up', link: 'lte' },
-  ]);
+  const successor = { ...other, key: '34 2', condition: 'dead' };
+  t.strictSame(events.look([fibre, successor]), [], 'what the row had before did not die');
+  t.strictSame(events.look([fibre]), []);
+  t.strictSame(events.look([]), [{ kind: 'link-down', link: 'fibre', reason: 'it has no path' }]);
+  const unproven = { ...fibre, condition: 'unproven' };
+  events.look([unproven, { ...lte, condition: undefined }]);
+  t.strictSame(
+    kinds(events.look([fibre, { ...lte, condition: undefined }])),
+    ['link-up'],
+    'its proof is told elsewhere',
+  );
 });
 
 t.test('PathEvents calls a live path degraded from 200 ms or 5 % on, and takes that back a fifth below', async (t) => {

@@ -10,7 +10,7 @@ import { ping } from '../support/traffic.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
-/** A machine that seven people build on answers late. */
+/** A loaded machine answers late. */
 const patienceMs = 15_000;
 t.setTimeout(300_000);
 

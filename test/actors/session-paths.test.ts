@@ -153,6 +153,22 @@ t.test('of two endpoints over one link one carries, the other stands by at both 
   t.equal(pathsOf(right).filter((one) => one.endsWith(' up')).length, 2, 'the server has followed');
 });
 
+t.test('two addresses of one link of the server are two paths, and each is answered from itself', async (t) => {
+  const endpoints = { endpoints: [...toHub.endpoints, { host: '10.0.0.3', port: 51820 }] };
+  const { lab, left, right } = await connect(t, { aliases: [hubToo] }, endpoints);
+  lab.run(1);
+  t.same(pathsOf(left).sort(), [`${hub} up`, `${hub} up`, `${hubToo} standby`, `${hubToo} standby`].sort());
+  t.same(pathsOf(right).sort(), [`${fibre} standby`, `${fibre} up`, `${lte} standby`, `${lte} up`]);
+  lab.lose = (one) => one.from === hub || one.to === hub;
+  for (const linkRow of [0, 1]) left.paths.setInt(rowTo(left, hub, linkRow), pathLayout.lifeAt, lifeState.dead);
+  lab.run(1);
+  left.sendData('by the other address');
+  lab.settle();
+  t.ok(right.sendData('and back'));
+  lab.settle();
+  t.equal(Buffer.from(right.inbox.at(-1) ?? []).toString(), 'by the other address');
+});
+
 t.test('behind a NAT that gave another port, the new path is proven first, and the old one forgotten', async (t) => {
   const { lab, left, right } = await connect(t);
   const moved = '10.0.0.1:4000';

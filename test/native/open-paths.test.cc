@@ -42,6 +42,26 @@ TEST("Opener books each run on the path it came by, and tells of unknown ones on
   CHECK_EQUAL(cell<uint64_t>(bench.path(5), layout::path_largestAt), 7);
 }
 
+TEST("Opener takes what comes to another address of ours than the path leaves from for another path") {
+  OpenBench bench;
+  bench.allowPaths();
+  bench.addPath(0, 0, 1);
+  bench.addPath(1, 0, 1);
+  bench.path(0)[layout::path_localAt] = 10;
+  bench.path(1)[layout::path_localAt] = 20;
+  const Bytes inner = makePacket(Shape{});
+  bench.from(0, 1);
+  uint64_t counter = 0;
+  for (const uint8_t local : {10, 20, 20, 30}) {
+    bench.to(local);
+    bench.receive({bench.sealed(inner, counter++)});
+    bench.turn();
+  }
+  CHECK_EQUAL(cell<double>(bench.path(0), layout::path_receivedPacketsAt), 1);
+  CHECK_EQUAL(cell<double>(bench.path(1), layout::path_receivedPacketsAt), 2);
+  CHECK_EQUAL(records(bench.events, layout::recordType_roamed), 1);
+}
+
 TEST("Opener tells where a peer that knows no paths is heard, be it on a path or not") {
   OpenBench bench;
   bench.addPath(0, 0, 1);

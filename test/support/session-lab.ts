@@ -125,6 +125,8 @@ export interface HostOptions {
   readonly name: string;
   readonly address: Address;
   readonly privateKey: Uint8Array;
+  /** Further addresses that `wan` has. */
+  readonly aliases?: readonly Address[];
   /** Further links, and where the host is by them; the first, at `address`, is `wan`. */
   readonly links?: Readonly<Record<string, Address>>;
 }
@@ -134,6 +136,7 @@ export class Host {
   readonly name: string;
   /** Where the host is by each link, in the order of their rows. */
   readonly addresses: Address[];
+  readonly #aliases: readonly Address[];
   readonly linkNames: readonly string[];
   readonly publicKey: string;
   readonly sessions: SessionTable;
@@ -158,6 +161,7 @@ export class Host {
     this.#lab = lab;
     this.name = options.name;
     this.addresses = [options.address, ...Object.values(options.links ?? {})];
+    this.#aliases = options.aliases ?? [];
     this.linkNames = [linkName, ...Object.keys(options.links ?? {})];
     this.publicKey = formatKey(publicKeyOf(options.privateKey));
     this.#keyFile = path.join(lab.folder, `${options.name}.key`);
@@ -197,7 +201,7 @@ export class Host {
 
   /** Row of the link that an address belongs to, -1 = none. */
   linkAt(address: Address): number {
-    return this.addresses.indexOf(address);
+    return this.#aliases.includes(address) ? 0 : this.addresses.indexOf(address);
   }
 
   /** Starts a session-manager over this host's memory; again to put a successor in its place. `linkRows`: the links it is told of. */
@@ -340,7 +344,8 @@ export class Host {
       const length = out.view.getInt32(at + outgoing.lengthAt, true);
       const to = out.bytes.slice(at + outgoing.sockaddrAt, at + outgoing.sockaddrAt + sockaddrMaxBytes);
       const bytes = out.bytes.slice(at + outgoing.payloadAt, at + outgoing.payloadAt + length);
-      this.#lab.send({ from: this.addresses[row] ?? '', to: textAddress(to), bytes });
+      const local = out.bytes.slice(at + outgoing.localAt, at + outgoing.localAt + 4);
+      this.#lab.send({ from: this.#sourceOf(row, local), to: textAddress(to), bytes });
       out.advance();
       out.release();
       moved += 1;
@@ -373,7 +378,8 @@ export class Host {
     const by = pathRow >= 0 ? pathRow : this.peers.int(row, peerLayout.pathAt);
     const to = textAddress(this.paths.slice(by, pathLayout.sockaddrAt, sockaddrMaxBytes));
     this.peers.setNumber(row, peerLayout.lastSentAt, this.#lab.nowUs);
-    this.#lab.send({ from: this.addresses[this.paths.int(by, pathLayout.linkAt)] ?? '', to, bytes: packet });
+    const local = this.paths.slice(by, pathLayout.localAt, 4);
+    this.#lab.send({ from: this.#sourceOf(this.paths.int(by, pathLayout.linkAt), local), to, bytes: packet });
     return true;
   }
 
@@ -405,12 +411,19 @@ export class Host {
     this.unopened += 1;
   }
 
+  /** What a link sends from: the address asked for, if it has it. */
+  #sourceOf(linkRow: number, local: Uint8Array): Address {
+    const asked = this.#aliases.find((alias) => linkRow === 0 && alias.startsWith(`${local.join('.')}:`));
+    return asked ?? this.addresses[linkRow] ?? '';
+  }
+
   /** Row of the path a datagram came by, -1 = none; as the opener finds it. */
   #pathOf(row: number, datagram: Datagram): number {
     const rows = Array.from({ length: pathLayout.rowsPerPeer }, (_, index) => row * pathLayout.rowsPerPeer + index);
     const isIt = (one: number): boolean =>
       this.paths.int(one, pathLayout.stateAt) !== pathState.free &&
       this.paths.int(one, pathLayout.linkAt) === this.linkAt(datagram.to) &&
+      ['0.0.0.0', localOf(datagram)].includes(this.paths.slice(one, pathLayout.localAt, 4).join('.')) &&
       textAddress(this.paths.slice(one, pathLayout.sockaddrAt, sockaddrMaxBytes)) === datagram.from;
     return rows.find(isIt) ?? -1;
   }
@@ -437,12 +450,17 @@ export class Host {
     const view = new DataView(record.buffer);
     record.set(rawAddress(datagram.from), received.sockaddrAt);
     view.setInt32(received.linkAt, this.linkAt(datagram.to), true);
+    record.set(localOf(datagram).split('.').map(Number), received.localAt);
     view.setInt32(received.lengthAt, payload.length, true);
     view.setInt32(received.segmentBytesAt, payload.length, true);
     view.setInt32(received.slotAt, slot, true);
     record.set(payload, received.payloadAt);
     ring?.offer(record, type);
   }
+}
+
+function localOf(datagram: Datagram): string {
+  return datagram.to.split(':')[0] ?? '';
 }
 
 function nonceOf(counter: number): Uint8Array {

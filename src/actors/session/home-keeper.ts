@@ -10,6 +10,8 @@ import { isDead, type PathTrack, roundTripUs } from './path-track.ts';
 import type { Peer } from './peer-book.ts';
 import { routeTo, textOf } from './routes.ts';
 
+const reasons = { failover: 'link is dead', failback: 'stable again', forced: 'wanted by the operator' } as const;
+
 export class HomeKeeper {
   readonly #parts: PathDeskParts;
   /** Row of a stock peer → links that it was moved away from because they failed, and may return to. */
@@ -25,7 +27,7 @@ export class HomeKeeper {
     const before = peers.pathOf(peer);
     // What we call answers where we called from; a late packet by the link before is no reason to go back.
     if (before !== undefined && before.link !== route.link && peer.sockaddrs.length > 0) return false;
-    const known = paths.find(peer.row, route.link, route.sockaddr);
+    const known = paths.findAny(peer.row, route);
     const home = peers.homeOf(peer);
     const reused =
       before?.link === route.link ? home : paths.rowsOf(peer.row).find((row) => paths.link(row) === route.link);
@@ -75,14 +77,19 @@ export class HomeKeeper {
     const { paths, links } = this.#parts;
     const route = paths.get(home);
     if (route === undefined) return;
-    if (!links.isFit(route.link, route.sockaddr, nowUs)) {
-      const next = this.#nextRoute(peer, route, tracks, nowUs);
+    const forced = links.forced()?.row;
+    const [wanted] =
+      forced === undefined || forced === route.link ? [] : this.#parts.peers.configuredRoutes(peer, forced);
+    const isWanted = wanted !== undefined && links.isFit(wanted.link, wanted.sockaddr, nowUs);
+    if (isWanted || !links.isFit(route.link, route.sockaddr, nowUs)) {
+      const next = isWanted ? wanted : this.#nextRoute(peer, route, tracks, nowUs);
       if (next === undefined) return;
       const left = this.#left.get(peer.row) ?? new Set();
       this.#left.set(peer.row, left.add(route.link));
-      this.#moveTo(peer, route, next, 'failover', nowUs);
+      this.#moveTo(peer, route, next, isWanted ? 'forced' : 'failover', nowUs);
       return;
     }
+    if (forced !== undefined) return;
     if (peer.sockaddrs.length === 0) this.#followNewest(peer, home, tracks, nowUs);
     else this.#failBack(peer, route, nowUs);
   }
@@ -128,18 +135,25 @@ export class HomeKeeper {
   }
 
   /** The session goes on: an authentic packet from there tells the peer. */
-  #moveTo(peer: Peer, from: Route, to: Route, kind: 'failover' | 'failback', nowUs: number): void {
+  #moveTo(peer: Peer, from: Route, to: Route, kind: keyof typeof reasons, nowUs: number): void {
     const { paths, peers, links, outbox, context } = this.#parts;
-    const known = paths.find(peer.row, to.link, to.sockaddr);
+    const known = paths.findAny(peer.row, to);
     const row = known >= 0 ? known : paths.claim(peer.row, routeTo(to.link, to.sockaddr), nowUs);
     if (row < 0) return;
     peers.setHome(peer, row);
     const { current } = peer.session.keys;
     if (current === undefined) peer.session.handleWanted();
     else outbox.sendKeepalive(peer.row, current.slot);
-    const reason = links.refusal(from.link, from.sockaddr) ?? (kind === 'failover' ? 'link is dead' : 'stable again');
+    const reason = links.refusal(from.link, from.sockaddr) ?? reasons[kind];
     const [was, now] = [links.nameOf(from.link), links.nameOf(to.link)];
-    context.emit({ kind, peer: peer.settings.name, from: was, to: now, endpoint: textOf(to), reason });
+    context.emit({
+      kind: kind === 'forced' ? 'failover' : kind,
+      peer: peer.settings.name,
+      from: was,
+      to: now,
+      endpoint: textOf(to),
+      reason,
+    });
     peers.remember(peer);
   }
 }

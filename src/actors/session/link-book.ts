@@ -1,6 +1,6 @@
 /** What is known of the links: what the configuration says, and what kernel, operator and health-checker say from moment to moment. */
 import { parseCidr } from '../../config/address.ts';
-import { isLinkDead, isLinkDisabled } from '../../rings/link-health.ts';
+import { isLinkDead, isLinkDisabled, isLinkForced } from '../../rings/link-health.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sockaddrAddress } from '../../wire/sockaddr.ts';
 import type { LinkSettings, LinkStateCommand } from './settings.ts';
@@ -80,6 +80,11 @@ export class LinkBook {
   /** The same, and nobody outside the tunnel says that the link is dead. */
   isFit(row: number, sockaddr: Uint8Array, nowUs: number): boolean {
     return this.refusal(row, sockaddr) === undefined && !isLinkDead(this.#table, row, nowUs);
+  }
+
+  /** The link that an operator wants all data on. */
+  forced(): LinkSettings | undefined {
+    return this.all.find((link) => isLinkForced(this.#table, link.row));
   }
 
   /** Called at every look: how long a link has been fit, 0 while it is not. */

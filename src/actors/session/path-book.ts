@@ -35,12 +35,18 @@ export class PathBook {
     return this.#allRowsOf(peerRow).filter((row) => this.state(row) !== pathState.free);
   }
 
-  /** Row of the path to `sockaddr` by `link`, -1 = none. */
-  find(peerRow: number, link: number, sockaddr: Uint8Array): number {
-    const isThere = (row: number): boolean =>
-      this.#paths.int(row, path.linkAt) === link &&
-      sockaddrEquals(this.#paths.slice(row, path.sockaddrAt, sockaddrMaxBytes), 0, sockaddr, 0);
-    return this.rowsOf(peerRow).find(isThere) ?? -1;
+  /** Row of the path to the same place by the same link, from the same address of ours or one the kernel chooses; -1 = none. */
+  find(peerRow: number, { link, sockaddr, local }: Route): number {
+    const rows = this.#rowsTo(peerRow, link, sockaddr);
+    const localOf = (row: number): Uint8Array => this.#paths.slice(row, path.localAt, localBytes);
+    const isBound = (row: number): boolean => localOf(row).some((byte) => byte !== 0);
+    const exact = rows.find((row) => localOf(row).every((byte, index) => byte === local[index]));
+    return exact ?? rows.find((row) => !isBound(row)) ?? -1;
+  }
+
+  /** The same, whatever our own address. */
+  findAny(peerRow: number, { link, sockaddr }: Pick<Route, 'link' | 'sockaddr'>): number {
+    return this.#rowsTo(peerRow, link, sockaddr)[0] ?? -1;
   }
 
   /** Gives a free row to a new path, unproven; -1 when the peer has as many as it may have. */
@@ -149,6 +155,13 @@ export class PathBook {
       const isStray = this.state(row) !== pathState.free && !linkRows.includes(this.link(row));
       if (isTorn || isStray) this.free(row, nowUs);
     }
+  }
+
+  #rowsTo(peerRow: number, link: number, sockaddr: Uint8Array): number[] {
+    const isThere = (row: number): boolean =>
+      this.#paths.int(row, path.linkAt) === link &&
+      sockaddrEquals(this.#paths.slice(row, path.sockaddrAt, sockaddrMaxBytes), 0, sockaddr, 0);
+    return this.rowsOf(peerRow).filter(isThere);
   }
 
   #allRowsOf(peerRow: number): number[] {

@@ -2,7 +2,6 @@
  * Keeps every peer's paths: makes them, proves them by challenge, withdraws them when their link is gone, and says by which one
  * handshakes leave (`peer.pathAt`, the home path). Stock WireGuard peers have one path at a time, which follows them.
  */
-import { PathProof } from '../../protocols/session/path-proof.ts';
 import { pathState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
@@ -15,6 +14,7 @@ import type { LinkBook } from './link-book.ts';
 import { lostPaths } from './lost-paths.ts';
 import type { Outbox } from './outbox.ts';
 import type { PathBook, Route } from './path-book.ts';
+import { PathRegistry } from './path-registry.ts';
 import { electPaths, type PathTrack, type Verdict } from './path-track.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import { textOf } from './routes.ts';
@@ -38,41 +38,32 @@ export interface PathDeskParts {
   readonly failbackUs: number;
 }
 
-interface PeerPaths {
-  readonly tracks: Map<number, PathTrack>;
-  /** Configured paths have their rows. */
-  isLaid: boolean;
-  /** A challenge whose path is not known yet. */
-  pending: { readonly slot: number; readonly bytes: Uint8Array; readonly atUs: number } | undefined;
-  /** The last path that was learnt. */
-  learnt: { readonly row: number; readonly atUs: number } | undefined;
-}
-
 export class PathDesk {
   readonly #parts: PathDeskParts;
   readonly #home: HomeKeeper;
   readonly #challenges: Challenges;
-  readonly #states = new Map<number, PeerPaths>();
+  readonly #registry: PathRegistry;
 
   constructor(parts: PathDeskParts) {
     this.#parts = parts;
     this.#home = new HomeKeeper(parts);
     this.#challenges = new Challenges(parts);
+    this.#registry = new PathRegistry(parts);
   }
 
   /** A handshake finished on `route`: the peer is there, and what we send first goes there. */
   handleSession(peer: Peer, route: Route, nowUs: number): void {
     const { peers, paths } = this.#parts;
     const before = peers.pathOf(peer);
-    const row = this.#rowFor(peer, route, nowUs);
+    const row = this.#registry.rowFor(peer, route, nowUs);
     if (row < 0) return;
     paths.move(row, route);
-    for (const track of this.#stateOf(peer).tracks.values()) {
+    for (const track of this.#registry.of(peer).tracks.values()) {
       // A peer that was restarted has forgotten it.
       track.toldWish = pathWish.none;
       track.notice = undefined;
     }
-    const track = this.#track(peer, row);
+    const track = this.#registry.track(peer, row);
     track.proof.end();
     if (!track.isProven) this.#prove(peer, track, nowUs);
     this.#elect(peer);
@@ -85,61 +76,61 @@ export class PathDesk {
   handleRoamed(peer: Peer, route: Route, nowUs: number): boolean {
     if (!peer.hasPaths) return this.#home.follow(peer, route, nowUs);
     const { paths, peers } = this.#parts;
-    const known = paths.find(peer.row, route.link, route.sockaddr);
-    const row = known >= 0 ? known : this.#rowFor(peer, route, nowUs);
+    const known = this.#registry.find(peer, route);
+    const row = known >= 0 ? known : this.#registry.rowFor(peer, route, nowUs);
     if (row < 0) return false;
-    if (!this.#track(peer, row).isConfigured) paths.move(row, route);
-    const state = this.#stateOf(peer);
+    paths.move(row, route);
+    const state = this.#registry.of(peer);
     state.learnt = { row, atUs: nowUs };
     const { pending } = state;
     state.pending = undefined;
     if (pending !== undefined && nowUs - pending.atUs < pairingUs)
-      this.#challenges.answer(peer, pending.slot, this.#track(peer, row), pending.bytes);
+      this.#challenges.answer(peer, pending.slot, this.#registry.track(peer, row), pending.bytes);
     const home = peers.homeOf(peer);
     if (home < 0 || paths.state(home) === pathState.free) peers.setHome(peer, row);
-    if (known < 0) this.#track(peer, row).proof.begin(nowUs);
+    if (known < 0) this.#registry.track(peer, row).proof.begin(nowUs);
     this.poll(peer, nowUs);
     return known < 0;
   }
 
   /** A CHALLENGE or RESPONSE that was opened under `slot` and came by the path in `row`, -1 = none we know. */
   handleFrame(peer: Peer, slot: number, row: number, bytes: Uint8Array, nowUs: number): void {
-    const state = this.#stateOf(peer);
+    const state = this.#registry.of(peer);
     const { learnt } = state;
-    const isOurs = this.#parts.paths.rowsOf(peer.row).includes(row);
+    const isOurs = state.tracks.has(row);
     const fresh = learnt !== undefined && nowUs - learnt.atUs < pairingUs ? learnt.row : -1;
     const by = isOurs ? row : fresh;
     if (controlKindOf(bytes, 0) === controlKind.challenge) {
-      if (by >= 0) this.#challenges.answer(peer, slot, this.#track(peer, by), bytes);
+      if (by >= 0) this.#challenges.answer(peer, slot, this.#registry.track(peer, by), bytes);
       else state.pending = { slot, bytes, atUs: nowUs };
     } else if (by >= 0) {
-      this.#handleResponse(peer, this.#track(peer, by), bytes, nowUs);
+      this.#handleResponse(peer, this.#registry.track(peer, by), bytes, nowUs);
     }
     this.poll(peer, nowUs);
   }
 
   /** The peer's addresses, or what is known of the links, have changed. */
   handleChange(peer: Peer): void {
-    this.#stateOf(peer).isLaid = false;
+    this.#registry.of(peer).isLaid = false;
   }
 
   /** The address that a path left by has changed, or gone: the peer learns the new one from a challenge. */
   handleLocalGone(peer: Peer, address: Uint8Array | undefined, nowUs: number): boolean {
     const rows = this.#parts.paths.leaveLocal(peer.row, address);
-    for (const row of rows) if (peer.hasPaths) this.#track(peer, row).proof.begin(nowUs);
+    for (const row of rows) if (peer.hasPaths) this.#registry.track(peer, row).proof.begin(nowUs);
     return rows.length > 0;
   }
 
   forget(peer: Peer): void {
     this.#home.forget(peer);
-    this.#states.delete(peer.row);
+    this.#registry.forget(peer);
   }
 
   /** Does what is due; returns when there will be more. */
   poll(peer: Peer, nowUs: number): number {
-    const state = this.#stateOf(peer);
+    const state = this.#registry.of(peer);
     const slot = this.#challenges.slotOf(peer);
-    if (slot >= 0 && !state.isLaid) this.#lay(peer, nowUs);
+    if (slot >= 0 && !state.isLaid) this.#registry.lay(peer, nowUs);
     for (const track of state.tracks.values()) this.#followLink(peer, track, nowUs);
     if (peer.hasPaths) this.#prune(peer, nowUs);
     this.#elect(peer);
@@ -147,91 +138,6 @@ export class PathDesk {
     let wakeUs = never;
     if (slot >= 0) for (const track of state.tracks.values()) wakeUs = Math.min(wakeUs, this.#ask(peer, track, nowUs));
     return wakeUs;
-  }
-
-  #stateOf(peer: Peer): PeerPaths {
-    const known = this.#states.get(peer.row);
-    if (known !== undefined) {
-      // The peer book gives home rows of its own.
-      const home = this.#parts.peers.homeOf(peer);
-      const isInUse = home >= 0 && this.#parts.paths.state(home) !== pathState.free;
-      if (isInUse && !known.tracks.has(home)) known.tracks.set(home, this.#newTrack(peer, home));
-      return known;
-    }
-    const tracks = new Map(this.#parts.paths.rowsOf(peer.row).map((row) => [row, this.#newTrack(peer, row)]));
-    const state: PeerPaths = { tracks, isLaid: false, pending: undefined, learnt: undefined };
-    this.#states.set(peer.row, state);
-    return state;
-  }
-
-  #track(peer: Peer, row: number): PathTrack {
-    const { tracks } = this.#stateOf(peer);
-    const track = tracks.get(row) ?? this.#newTrack(peer, row);
-    tracks.set(row, track);
-    return track;
-  }
-
-  #newTrack(peer: Peer, row: number): PathTrack {
-    const { paths, peers } = this.#parts;
-    const route = paths.get(row);
-    const isConfigured = route !== undefined && peers.isConfigured(peer, route.sockaddr);
-    const state = paths.state(row);
-    const isProven = state === pathState.up || state === pathState.standby;
-    const proof = new PathProof(isConfigured);
-    if (!isProven) proof.begin(0);
-    return {
-      row,
-      link: paths.link(row),
-      isConfigured,
-      proof,
-      isProven,
-      // A predecessor of this actor knew it.
-      peerWish: state === pathState.standby && !isConfigured ? pathWish.reserve : pathWish.none,
-      toldWish: pathWish.none,
-      notice: undefined,
-      withdrawAtUs: 0,
-      addresses: this.#parts.links.addressesOf(paths.link(row)),
-      refusal: undefined,
-    };
-  }
-
-  /** Row of a path, made when there is none; -1 when there is no room. */
-  #rowFor(peer: Peer, route: Route, nowUs: number): number {
-    const { paths } = this.#parts;
-    const known = paths.find(peer.row, route.link, route.sockaddr);
-    if (known >= 0) return known;
-    const row = paths.claim(peer.row, route, nowUs);
-    if (row >= 0) {
-      this.#stateOf(peer).tracks.set(row, this.#newTrack(peer, row));
-      return row;
-    }
-    const victim = [...this.#stateOf(peer).tracks.values()].find((track) => !track.isProven && !track.isConfigured);
-    if (victim === undefined) return -1;
-    this.#free(peer, victim.row, nowUs);
-    return this.#rowFor(peer, route, nowUs);
-  }
-
-  #free(peer: Peer, row: number, nowUs: number): void {
-    this.#parts.paths.free(row, nowUs);
-    this.#stateOf(peer).tracks.delete(row);
-  }
-
-  /** Gives rows to all links × configured endpoints. */
-  #lay(peer: Peer, nowUs: number): void {
-    const { peers, links } = this.#parts;
-    const state = this.#stateOf(peer);
-    state.isLaid = true;
-    for (const track of state.tracks.values()) {
-      const route = this.#parts.paths.get(track.row);
-      const isConfigured = route !== undefined && peers.isConfigured(peer, route.sockaddr);
-      if (isConfigured === track.isConfigured) continue;
-      track.isConfigured = isConfigured;
-      track.proof = new PathProof(isConfigured);
-      if (!track.isProven) track.proof.begin(nowUs);
-    }
-    for (const link of links.all) {
-      for (const route of peers.configuredRoutes(peer, link.row)) this.#rowFor(peer, route, nowUs);
-    }
   }
 
   /** Withdraws the path when its link cannot carry it, and begins to prove it when the link is back. */
@@ -303,7 +209,7 @@ export class PathDesk {
   #supersede(peer: Peer, fresh: PathTrack, nowUs: number): void {
     const { paths } = this.#parts;
     if (fresh.isConfigured) return;
-    for (const track of this.#stateOf(peer).tracks.values()) {
+    for (const track of this.#registry.of(peer).tracks.values()) {
       if (track === fresh || track.isConfigured || !track.isProven || track.link !== fresh.link) continue;
       if (paths.lastReceivedUs(track.row) >= paths.bornUs(fresh.row)) continue;
       track.isProven = false;
@@ -314,15 +220,15 @@ export class PathDesk {
   /** Frees learnt paths that lead nowhere any more. */
   #prune(peer: Peer, nowUs: number): void {
     const { paths, links, context } = this.#parts;
-    for (const track of lostPaths(this.#parts, peer, [...this.#stateOf(peer).tracks.values()], nowUs)) {
+    for (const track of lostPaths(this.#parts, peer, [...this.#registry.of(peer).tracks.values()], nowUs)) {
       const endpoint = textOf(paths.get(track.row));
-      this.#free(peer, track.row, nowUs);
+      this.#registry.free(peer, track.row, nowUs);
       context.emit({ kind: 'path-gone', peer: peer.settings.name, link: links.nameOf(track.link), endpoint });
     }
   }
 
   #elect(peer: Peer): void {
-    const tracks = [...this.#stateOf(peer).tracks.values()];
+    const tracks = [...this.#registry.of(peer).tracks.values()];
     if (!peer.hasPaths) {
       this.#electHome(peer, tracks);
       return;

@@ -238,7 +238,7 @@ export class PeerBook {
 
   #aim(peer: Peer, route: Route): void {
     const { paths, nowUs } = this.#parts;
-    const known = paths.find(peer.row, route.link, route.sockaddr);
+    const known = paths.findAny(peer.row, route);
     this.setHome(peer, known >= 0 ? known : paths.claim(peer.row, route, nowUs()));
   }
 

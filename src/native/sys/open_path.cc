@@ -7,6 +7,7 @@
 namespace hawser {
 namespace {
 constexpr uint16_t kFamilyV4 = 2;
+constexpr uint8_t kAnyLocal[16] = {};
 }
 
 int32_t PathLedger::find(const uint8_t* record, int32_t peer) {
@@ -39,6 +40,11 @@ bool PathLedger::matches(int32_t row, const uint8_t* record) const {
   if (word(path, layout::path_stateAt).load(std::memory_order_acquire) == layout::pathState_free) return false;
   if ((word(path, layout::path_sequenceAt).load(std::memory_order_relaxed) & 1) != 0) return false;
   if (readLe32(record + layout::received_linkAt) != cell<uint32_t>(path, layout::path_linkAt)) return false;
+  // Two addresses of ours that a peer writes to are two paths; a row without one takes them all.
+  const uint8_t* local = path + layout::path_localAt;
+  if (std::memcmp(local, kAnyLocal, sizeof kAnyLocal) != 0 &&
+      std::memcmp(local, record + layout::received_localAt, sizeof kAnyLocal) != 0)
+    return false;
   const uint8_t* from = record + layout::received_sockaddrAt;
   const uint8_t* endpoint = path + layout::path_sockaddrAt;
   if (cell<uint16_t>(path, layout::path_sockaddrAt) == kFamilyV4) return std::memcmp(from, endpoint, 8) == 0;

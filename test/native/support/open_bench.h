@@ -60,6 +60,9 @@ class OpenBench {
     kernelUs_ = kernelUs;
   }
 
+  // And goes to that address of ours.
+  void to(uint8_t local) { local_ = local; }
+
   // One received message: datagrams of equal length but the last.
   bool receive(const std::vector<Bytes>& datagrams, uint32_t segmentBytes = 0) {
     Bytes all;
@@ -69,6 +72,7 @@ class OpenBench {
     std::memset(record, 0, kHeader);
     endpoint(record + layout::received_sockaddrAt, host_);
     cell<int32_t>(record, layout::received_linkAt) = link_;
+    record[layout::received_localAt] = local_;
     cell<double>(record, layout::received_timeAt) = kernelUs_;
     cell<uint32_t>(record, layout::received_segmentBytesAt) = segmentBytes != 0 ? segmentBytes : static_cast<uint32_t>(datagrams[0].size());
     cell<uint32_t>(record, layout::received_lengthAt) = static_cast<uint32_t>(all.size());
@@ -181,6 +185,7 @@ class OpenBench {
   RingConsumer input_;
   int32_t link_ = 0;
   uint8_t host_ = 1;
+  uint8_t local_ = 0;
   double kernelUs_ = 0;
   RingProducer producer_;
   RingConsumer plain_;

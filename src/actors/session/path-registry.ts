@@ -1,0 +1,131 @@
+/** Which rows of the path table each peer has, and what is known of the path in each (`PathTrack`). */
+import { PathProof } from '../../protocols/session/path-proof.ts';
+import { pathState } from '../../rings/layout.ts';
+import { pathWish } from '../../wire/control-frame.ts';
+import type { Route } from './path-book.ts';
+import type { PathDeskParts } from './path-desk.ts';
+import type { PathTrack } from './path-track.ts';
+import type { Peer } from './peer-book.ts';
+
+export interface PeerPaths {
+  /** By row. */
+  readonly tracks: Map<number, PathTrack>;
+  /** Configured paths have their rows. */
+  isLaid: boolean;
+  /** A challenge whose path is not known yet. */
+  pending: { readonly slot: number; readonly bytes: Uint8Array; readonly atUs: number } | undefined;
+  /** The last path that was learnt. */
+  learnt: { readonly row: number; readonly atUs: number } | undefined;
+}
+
+export class PathRegistry {
+  readonly #parts: Pick<PathDeskParts, 'paths' | 'peers' | 'links'>;
+  readonly #peers = new Map<number, PeerPaths>();
+
+  constructor(parts: Pick<PathDeskParts, 'paths' | 'peers' | 'links'>) {
+    this.#parts = parts;
+  }
+
+  of(peer: Peer): PeerPaths {
+    const { paths, peers } = this.#parts;
+    const known = this.#peers.get(peer.row);
+    if (known !== undefined) {
+      // The peer book gives home rows of its own.
+      const home = peers.homeOf(peer);
+      const isInUse = home >= 0 && paths.state(home) !== pathState.free;
+      if (isInUse && !known.tracks.has(home)) known.tracks.set(home, this.#newTrack(peer, home));
+      return known;
+    }
+    const tracks = new Map(paths.rowsOf(peer.row).map((row) => [row, this.#newTrack(peer, row)]));
+    const fresh: PeerPaths = { tracks, isLaid: false, pending: undefined, learnt: undefined };
+    this.#peers.set(peer.row, fresh);
+    return fresh;
+  }
+
+  track(peer: Peer, row: number): PathTrack {
+    const { tracks } = this.of(peer);
+    const track = tracks.get(row) ?? this.#newTrack(peer, row);
+    tracks.set(row, track);
+    return track;
+  }
+
+  /**
+   * Row of a path, -1 = none. Two addresses of ours that a peer writes to are two paths; but on a path that is configured, and to a
+   * stock peer, our own address is whatever the kernel makes it, and may change.
+   */
+  find(peer: Peer, route: Route): number {
+    const { paths } = this.#parts;
+    const exact = paths.find(peer.row, route);
+    if (exact >= 0) return exact;
+    const any = paths.findAny(peer.row, route);
+    return any >= 0 && (!peer.hasPaths || this.track(peer, any).isConfigured) ? any : -1;
+  }
+
+  /** The same, made when there is none; -1 when there is no room. */
+  rowFor(peer: Peer, route: Route, nowUs: number): number {
+    const known = this.find(peer, route);
+    if (known >= 0) return known;
+    const row = this.#parts.paths.claim(peer.row, route, nowUs);
+    if (row >= 0) {
+      this.of(peer).tracks.set(row, this.#newTrack(peer, row));
+      return row;
+    }
+    const victim = [...this.of(peer).tracks.values()].find((track) => !track.isProven && !track.isConfigured);
+    if (victim === undefined) return -1;
+    this.free(peer, victim.row, nowUs);
+    return this.rowFor(peer, route, nowUs);
+  }
+
+  free(peer: Peer, row: number, nowUs: number): void {
+    this.#parts.paths.free(row, nowUs);
+    this.of(peer).tracks.delete(row);
+  }
+
+  forget(peer: Peer): void {
+    this.#peers.delete(peer.row);
+  }
+
+  /** Gives rows to all links × configured endpoints; what is configured no longer counts as learnt. */
+  lay(peer: Peer, nowUs: number): void {
+    const { peers, links, paths } = this.#parts;
+    const known = this.of(peer);
+    known.isLaid = true;
+    for (const track of known.tracks.values()) {
+      const route = paths.get(track.row);
+      const isConfigured = route !== undefined && peers.isConfigured(peer, route.sockaddr);
+      if (isConfigured === track.isConfigured) continue;
+      track.isConfigured = isConfigured;
+      track.proof = new PathProof(isConfigured);
+      if (!track.isProven) track.proof.begin(nowUs);
+    }
+    for (const link of links.all) {
+      for (const route of peers.configuredRoutes(peer, link.row)) {
+        if (paths.findAny(peer.row, route) < 0) this.rowFor(peer, route, nowUs);
+      }
+    }
+  }
+
+  #newTrack(peer: Peer, row: number): PathTrack {
+    const { paths, peers, links } = this.#parts;
+    const route = paths.get(row);
+    const isConfigured = route !== undefined && peers.isConfigured(peer, route.sockaddr);
+    const state = paths.state(row);
+    const isProven = state === pathState.up || state === pathState.standby;
+    const proof = new PathProof(isConfigured);
+    if (!isProven) proof.begin(0);
+    return {
+      row,
+      link: paths.link(row),
+      isConfigured,
+      proof,
+      isProven,
+      // A predecessor of this actor knew it.
+      peerWish: state === pathState.standby && !isConfigured ? pathWish.reserve : pathWish.none,
+      toldWish: pathWish.none,
+      notice: undefined,
+      withdrawAtUs: 0,
+      addresses: links.addressesOf(paths.link(row)),
+      refusal: undefined,
+    };
+  }
+}

@@ -73,6 +73,18 @@ t.test('a handshake begins when data waits, and gives both sides keys within one
   t.match(right.events('session'), [{ peer: 'left', endpoint: leftAddress }]);
 });
 
+t.test('what asked for a handshake while it went on is served by it', async (t) => {
+  const { lab, left } = await startPair(t);
+  lab.lose = (one) => {
+    // More data waits while the response is under way.
+    if (one.bytes.length === responseBytes) left.peers.addInt(0, peerLayout.handshakeWantedAt, 1);
+    return false;
+  };
+  left.sendData('waits');
+  lab.run(12);
+  t.equal(ofType(lab, messageType.initiation).length, 1);
+});
+
 t.test('a responder does not seal before the initiator has', async (t) => {
   const { lab, left, right } = await startPair(t);
   lab.lose = (one) => wireguardType(one.bytes, 0) === messageType.data;

@@ -1,7 +1,8 @@
 // Many paths between two session-managers turned by hand: proof, withdrawal, return, and what a stock peer is spared.
 import t, { type Test } from 'tap';
 import { lifeState } from '../../src/bonding/path-life.ts';
-import { link, path as pathLayout, pathState, peer as peerLayout } from '../../src/rings/layout.ts';
+import { link, path as pathLayout, pathState, peer as peerLayout, session } from '../../src/rings/layout.ts';
+import { capability } from '../../src/wire/control-frame.ts';
 import { dataHeaderBytes, messageType, wireguardType } from '../../src/wire/wireguard.ts';
 import { type Address, type Datagram, Host, type HostOptions, Lab } from '../support/session-lab.ts';
 
@@ -343,4 +344,23 @@ t.test('a link that was removed takes its paths along', async (t) => {
   lab.run(1);
   t.equal(rowTo(left, hub, 1), -1);
   t.equal(isUp(left, hub, 0), true);
+});
+
+t.test('a rekey does not fold the bond, and a peer that says HELLO no more is a stock peer again', async (t) => {
+  const { lab, left, right } = await connect(t);
+  const speaks = (host: Host) => (host.sessions.int(host.sendSlot(), session.capabilitiesAt) & capability.paths) !== 0;
+  lab.run(6);
+  const slot = left.sendSlot();
+  lab.lose = isFrame;
+  left.command({ kind: 'rekey', peer: undefined });
+  lab.settle();
+  t.not(left.sendSlot(), slot);
+  t.same([speaks(left), speaks(right)], [true, true], 'before any HELLO has arrived');
+  lab.lose = () => false;
+  lab.run(12);
+  t.same([speaks(left), speaks(right)], [true, true]);
+  left.command({ kind: 'rekey', peer: undefined });
+  lab.lose = isFrame;
+  lab.run(12);
+  t.same([speaks(left), speaks(right)], [false, false]);
 });

@@ -1,6 +1,8 @@
 /**
  * Finds out in every session whether the other end is a Hawser too, and which cipher to send with (docs/wire-format.md).
- * A HELLO is said beside real data only, at most three times; a stock WireGuard drops it without a word.
+ * A HELLO is said beside real data only, at most three times; a stock WireGuard drops it without a word. Who was a Hawser in the
+ * session before is taken for one, so that a rekey does not fold a bond of many paths for a round trip, and hears HELLO at once; when
+ * it stays silent after all three, it is one no more.
  */
 import type { CipherChoice } from '../../config/config.ts';
 import { cipher, session } from '../../rings/layout.ts';
@@ -22,7 +24,12 @@ const mostReplies = 3;
 /** A lost HELLO is said again after this long, then twice as long. */
 const firstRetryUs = 1_000_000;
 
+/** What outlives a session; ciphers have indices of each session. */
+const inherited = capability.controlFrames | capability.paths | capability.fec;
+
 interface HelloState {
+  /** The peer said HELLO in this session. */
+  hasHeard: boolean;
   tries: number;
   replies: number;
   nextUs: number;
@@ -45,16 +52,23 @@ export class HelloDesk {
     return choice === 'aes-256-gcm' || (choice === 'auto' && this.#hasAesHardware);
   }
 
-  /** A slot has new keys. */
-  handleSession(slot: number): void {
-    this.#states.set(slot, { tries: 0, replies: 0, nextUs: 0 });
+  /** A slot has new keys; `before` is the one that the peer was spoken to under until now, -1 = none. */
+  handleSession(slot: number, before: number): void {
+    this.#states.set(slot, { hasHeard: false, tries: 0, replies: 0, nextUs: 0 });
+    if (before < 0 || before === slot) return;
+    this.#sessions.setInt(slot, session.capabilitiesAt, this.#sessions.int(before, session.capabilitiesAt) & inherited);
   }
 
-  /** Data flows under the peer's current key: say HELLO unless it was heard, or said often enough. */
-  handleData(peer: Peer, slot: number, nowUs: number): void {
+  /** Looks at the peer's current key: says HELLO beside data unless it was heard, or said often enough. */
+  poll(peer: Peer, slot: number, hasData: boolean, nowUs: number): void {
     const state = this.#stateOf(slot);
-    if (this.#sessions.int(slot, session.capabilitiesAt) !== 0) return;
-    if (state.tries >= mostTries || nowUs < state.nextUs) return;
+    if (state.hasHeard || nowUs < state.nextUs) return;
+    const isAssumed = this.#sessions.int(slot, session.capabilitiesAt) !== 0;
+    if (!hasData && !isAssumed) return;
+    if (state.tries >= mostTries) {
+      if (isAssumed) this.#sessions.setInt(slot, session.capabilitiesAt, 0);
+      return;
+    }
     if (!this.#say(peer, slot, false)) return;
     state.nextUs = nowUs + firstRetryUs * 2 ** state.tries;
     state.tries += 1;
@@ -72,6 +86,7 @@ export class HelloDesk {
     peer.hasPaths = (said & capability.paths) !== 0;
     if (takesAes) this.#sessions.setInt(slot, session.sendCipherAt, cipher.aes256gcm);
     const state = this.#stateOf(slot);
+    state.hasHeard = true;
     if (!helloHasHeard(bytes, 0) && state.replies < mostReplies && this.#say(peer, slot, true)) state.replies += 1;
     return true;
   }
@@ -79,7 +94,9 @@ export class HelloDesk {
   #stateOf(slot: number): HelloState {
     const known = this.#states.get(slot);
     if (known !== undefined) return known;
-    const state = { tries: 0, replies: 0, nextUs: 0 };
+    // A predecessor of this actor left the slot; what it had heard stands there.
+    const hasHeard = this.#sessions.int(slot, session.capabilitiesAt) !== 0;
+    const state = { hasHeard, tries: 0, replies: 0, nextUs: 0 };
     this.#states.set(slot, state);
     return state;
   }

@@ -104,7 +104,7 @@ export class SessionWatch {
   /** New keys: an initiator seals with them at once, a responder waits for the peer to do so. */
   handleSession(peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number): void {
     const { hello, paths, outbox } = this.#parts;
-    hello.handleSession(slot);
+    hello.handleSession(slot, this.#parts.peerTable.int(peer.row, peerLayout.sendSlotAt));
     paths.handleSession(peer, route, nowUs);
     if (isInitiator) {
       this.#establish(peer, slot, nowUs);
@@ -220,7 +220,7 @@ export class SessionWatch {
     const current = keys.current;
     if (current !== undefined) {
       const hasData = Math.max(activity.lastDataSentUs, activity.lastDataReceivedUs) >= current.birthUs;
-      if (hasData) this.#parts.hello.handleData(peer, current.slot, nowUs);
+      this.#parts.hello.poll(peer, current.slot, hasData, nowUs);
     }
     const provingUs = this.#parts.paths.poll(peer, nowUs);
     this.#act(peer, nowUs);
@@ -252,6 +252,8 @@ export class SessionWatch {
   #establish(peer: Peer, slot: number, nowUs: number): void {
     const { peers, peerTable, context, count } = this.#parts;
     peers.setSendSlot(peer, slot);
+    // What waited before would else ask for another handshake 5 s later.
+    peer.session.handleServed(peerTable.int(peer.row, peerLayout.handshakeWantedAt));
     peerTable.setNumber(peer.row, peerLayout.lastHandshakeAt, nowUs);
     count(counted.established);
     context.emit({ kind: 'session', peer: peer.settings.name, endpoint: textOf(peers.pathOf(peer)) });

@@ -93,6 +93,11 @@ export class PeerSession {
     if (keys.current !== undefined) this.#seen.handshakeWanted = handshakeWanted;
   }
 
+  /** Keys are in use: whoever had asked for a handshake until now (`PeerActivity.handshakeWanted`) has been served. */
+  handleServed(handshakeWanted: number): void {
+    this.#seen.handshakeWanted = handshakeWanted;
+  }
+
   /** Looks at what moved since the last call. `jitterUs`: random, below `sessionTimes.rekeyJitterUs`. */
   handleActivity(activity: PeerActivity, nowUs: number, jitterUs: number): void {
     const seen = this.#seen;

@@ -39,8 +39,8 @@ const probeShare = 0.2;
 const packetBytes = 1_500;
 const floorBytes = 4 * packetBytes;
 /** Enough to measure a train by; RFC 6928 gives 10, and a modem of 5 Mbit/s drains this in 50 ms. */
-const firstWindowBytes = 20 * packetBytes;
-const firstBytesPerUs = 1.5;
+const firstWindowBytes = 44 * packetBytes;
+const firstBytesPerUs = 12.5;
 /** A standing queue this long is wanted: while it is there, what arrives is what the bottleneck can do. */
 const targetUs = 3_000;
 const windowSlackUs = 6_000;
@@ -56,8 +56,10 @@ const holdWindowUs = 10_000_000;
 /** A cut by more takes two, so that one odd measurement does not ruin a path. */
 const mostCut = 0.6;
 /** A flow that doubles each round trip is followed when what arrived a round trip ago is exceeded by 2 / ln 2 (BBR's start-up). */
-const startGain = 2.885;
+const startGain = 4;
 const startKept = 0.85;
+/** One round trip's worth of queue is what a search may leave behind. */
+const startWindowGain = 2;
 const trialGain = 0.96;
 
 export class PathController {
@@ -251,7 +253,7 @@ export class PathController {
       return;
     }
     if (arriving > this.#rate) this.#rate = arriving;
-    const pace = Math.max(startGain * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
+    const pace = Math.max(firstBytesPerUs, startGain * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
     if (pace > this.#pacer.bytesPerUs) this.#pace(pace / this.#rate);
   }
 
@@ -385,7 +387,7 @@ export class PathController {
     // While the rate is sought, what stays in flight for long is queue and loss of our own making.
     const spanUs = (this.#isStarting ? tripUs : Math.max(tripUs, this.#holdUs)) + windowSlackUs + this.#trip.jitterUs / 2;
     // In the beginning the pace is already that much above the rate: no more than that many round trips may be under way.
-    const bytes = this.#isStarting ? this.#rate * spanUs * startGain : this.#pacer.bytesPerUs * spanUs * 1.08;
+    const bytes = this.#isStarting ? this.#rate * spanUs * startWindowGain : this.#pacer.bytesPerUs * spanUs * 1.08;
     this.#windowBytes = Math.max(this.#isStarting ? firstWindowBytes : floorBytes, bytes);
   }
 }

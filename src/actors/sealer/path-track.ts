@@ -176,6 +176,8 @@ export class PathTrack implements PathView {
       if (acked > 0 || lost > 0) this.#sample(nowUs, -1, 0, 0);
       return;
     }
+    // Control frames alone say nothing about what the path could carry.
+    if (acked === 0 && lost === 0) return;
     const bytes = cells[at + feedback.bytes] as number;
     const arrivalUs = cells[at + feedback.arrivalUs] as number;
     const packets = cells[at + feedback.packets] as number;

@@ -16,7 +16,7 @@ const leastQuantumBytes = 3_000;
 const repairReserveBytes = 16 * 1024;
 const queueShare = 0.4;
 const mostQueueUs = 60_000;
-const startQueueUs = 200_000;
+const startQueueUs = 60_000;
 /** For so long after a path went, bulk may wait this long. */
 const brokenUs = 2_000_000;
 const brokenQueueUs = 1_000_000;

@@ -385,7 +385,8 @@ export class PathController {
     if (this.#rate === 0) return;
     const tripUs = this.#trip.baseUs + this.#intervalUs;
     // While the rate is sought, what stays in flight for long is queue and loss of our own making.
-    const spanUs = (this.#isStarting ? tripUs : Math.max(tripUs, this.#holdUs)) + windowSlackUs + this.#trip.jitterUs / 2;
+    const spanUs =
+      (this.#isStarting ? tripUs : Math.max(tripUs, this.#holdUs)) + windowSlackUs + this.#trip.jitterUs / 2;
     // In the beginning the pace is already that much above the rate: no more than that many round trips may be under way.
     const bytes = this.#isStarting ? this.#rate * spanUs * startWindowGain : this.#pacer.bytesPerUs * spanUs * 1.08;
     this.#windowBytes = Math.max(this.#isStarting ? firstWindowBytes : floorBytes, bytes);

@@ -2,7 +2,7 @@
 import type { Snapshot } from './answer.ts';
 import type { Explanation } from './explain.ts';
 import { mbit } from './explain-links.ts';
-import type { PathStatus } from './network-rows.ts';
+import type { HealthStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
 
 /** Paths that are used this much are full: pacing leaves a margin for measuring. */
@@ -15,11 +15,13 @@ const lossyPercent = 1;
 /** A path with so little of the traffic is not being used. */
 const unusedPercent = 1;
 
-export function explainPeer(peer: PeerStatus, { paths }: Snapshot): Explanation[] {
+export function explainPeer(peer: PeerStatus, { paths, health }: Snapshot): Explanation[] {
   const own = paths.filter((path) => path.peer === peer.name);
   const live = own.filter((path) => path.condition === 'live');
   const about = (one: Omit<Explanation, 'peer'>): Explanation => ({ peer: peer.name, ...one });
   const found: Explanation[] = [...waiting(peer, own), ...own.flatMap(brokenPath)].map(about);
+  const isCutOff = peer.state === 'waiting' || (own.length > 0 && own.every(isBroken));
+  if (isCutOff) found.push(...linkOrPeer(peer, own, health).map(about));
   if (peer.state !== 'connected') return found;
   if (!peer.isHawser && own.length > 0) {
     const text = `Peer ${peer.name} is no Hawser: its data takes one link at a time (${peer.link ?? 'none'} now)`;
@@ -40,9 +42,34 @@ function waiting(peer: PeerStatus, own: readonly PathStatus[]): Explanation[] {
   return [{ severity: 'problem', text, remedy, numbers: { queuedPackets: peer.queuedPackets } }];
 }
 
+/** Nothing gets through: do the links work, so that it must be the peer? */
+function linkOrPeer(
+  peer: PeerStatus,
+  own: readonly PathStatus[],
+  health: readonly HealthStatus[],
+): Omit<Explanation, 'peer'>[] {
+  const used = new Set(own.map((path) => path.link));
+  const probed = health.filter((one) => used.size === 0 || used.has(one.link));
+  const working = probed.filter((one) => one.state === 'up' || one.state === 'degraded').map((one) => one.link);
+  const dead = probed.filter((one) => one.state === 'down').map((one) => one.link);
+  if (working.length > 0) {
+    const text = `Other hosts answer by ${working.join(', ')}: it is ${peer.name} that does not, or something on the way to it`;
+    return [
+      { severity: 'problem', text, remedy: 'look at the other side: does it run, does its firewall let UDP in?' },
+    ];
+  }
+  if (dead.length === 0) return [];
+  const text = `No host answers by ${dead.join(', ')} either: the links are dead, not ${peer.name}`;
+  return [{ severity: 'problem', text, remedy: 'look at modem, cable and provider' }];
+}
+
+function isBroken({ condition }: PathStatus): boolean {
+  return condition !== undefined && condition !== 'live' && condition !== 'unproven';
+}
+
 function brokenPath(path: PathStatus): Explanation[] {
   const { condition, link, endpoint } = path;
-  if (condition === undefined || condition === 'live' || condition === 'unproven') return [];
+  if (condition === undefined || !isBroken(path)) return [];
   const since = path.changedAgeMs === undefined ? '' : ` since ${seconds(path.changedAgeMs)}`;
   const severity = condition === 'recovering' ? 'note' : 'problem';
   const text = `The path ${link} → ${endpoint} is ${condition}${since}: ${path.reason ?? 'nobody knows why'}`;

@@ -24,12 +24,13 @@ export interface Silence {
 }
 
 /** Silence from which on the scheduler's account is kept, as a part of the limit: no file is read for an actor that is well. */
-const suspiciousPart = 1 / 5;
+const suspiciousPart = 1 / 10;
 /**
- * CPU time within a silence that makes it a hang, as a part of the limit: 50 ms for the duty cycles, whose turns take a few
- * milliseconds at most. Small, so that a loop is found on time even where it gets only a seventh of a processor.
+ * CPU time within a silence that makes it a hang, as a part of the limit: 25 ms for the duty cycles, whose turns take a few
+ * milliseconds at most. Small, so that a loop is found on time where it gets a tenth of a processor: at a load of 20 on two
+ * cores a hang was found after 0.5 to 0.8 s, with twice the time after up to 1.7 s.
  */
-const allowedPart = 1 / 10;
+const allowedPart = 1 / 20;
 
 interface Watched {
   readonly words: Int32Array;

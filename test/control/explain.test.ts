@@ -129,6 +129,28 @@ t.test('explain() tells of dead paths, silent peers, losses and waiting packets'
   );
 });
 
+t.test('explain() tells a dead link from a dead peer', async (t) => {
+  const dead = { ...path, condition: 'dead', reason: 'probes were not answered', changedAgeMs: 3200 };
+  const answers = (...states: string[]) =>
+    states.map((state, index) => ({ link: ['fibre', 'lte'][index], state })) as unknown as Snapshot['health'];
+  const about = (change: Partial<Snapshot>) =>
+    told({ peers: [peer], ...change }).filter((one) => /nswer.* by/.test(one));
+  const both = [dead, { ...dead, link: 'lte' }];
+  t.strictSame(about({ paths: both, health: answers('up', 'down') }), [
+    'problem: Other hosts answer by fibre: it is hub that does not, or something on the way to it',
+  ]);
+  t.strictSame(about({ paths: both, health: answers('down', 'down') }), [
+    'problem: No host answers by fibre, lte either: the links are dead, not hub',
+  ]);
+  t.strictSame(about({ paths: [dead], health: answers('down', 'up') }), [
+    'problem: No host answers by fibre either: the links are dead, not hub',
+  ]);
+  t.strictSame(about({ paths: [dead, path], health: answers('up', 'up') }), [], 'one path lives');
+  t.strictSame(about({ paths: [dead], health: answers() }), [], 'nobody was asked');
+  const waiting = { ...peer, state: 'waiting', queuedPackets: 1 } as const;
+  t.equal(about({ peers: [waiting], health: answers('up') }).length, 1);
+});
+
 t.test('explain() says what was dropped where, and when this host is the limit', async (t) => {
   const counters = { sealer_no_route_packets: 12, sealer_codel_packets: 0, sealer_stashed_packets: 99 };
   t.match(told({ actors: [{ ...sealer, counters, busyPercent: 97 }] }), [

@@ -56,8 +56,8 @@ t.test('HeartbeatWatch', async (t) => {
     { title: 'hung when its thread is stuck natively', ran: 0, waited: 0, isReady: false, hungAtUs: 10.6 * second },
     { title: 'starved when its thread is ready and does not run', ran: 0, waited: 0, isReady: true },
     { title: 'starved when its thread mostly waited', ran: 0.001, waited: 0.6, isReady: false },
-    // 50 ms after the first look, which is taken at 10.2 s.
-    { title: 'hung once it spun for long enough', ran: 0.05, waited: 0.95, isReady: true, hungAtUs: 11.2 * second },
+    // 25 ms after the first look, which is taken at 10.1 s.
+    { title: 'hung once it spun for long enough', ran: 0.02, waited: 0.98, isReady: true, hungAtUs: 11.4 * second },
   ]) {
     t.test(`tick() finds an actor ${title}`, async (t) => {
       let nowUs = 10 * second;

@@ -92,7 +92,10 @@ export class GapKeeper {
         wakeAt(Math.max(dueUs, this.#lookUs));
         continue;
       }
-      if (native.giveUp(slot, nowUs) < 0) wakeAt(nowUs + fullPauseUs);
+      if (native.giveUp(slot, nowUs) < 0) {
+        this.#lookUs = nowUs + fullPauseUs;
+        wakeAt(this.#lookUs);
+      }
       if (isReady) continue;
       this.#deadlineOf(this.#parts.gaps[at + gaps.peer] as number).handleGivenUp();
       given += 1;

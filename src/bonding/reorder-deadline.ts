@@ -20,7 +20,8 @@ const updateUs = 50_000;
 /** Gaps that fill more rarely than this are losses, and waiting for them only adds delay. */
 const leastFilledShare = 0.02;
 /** Fewer gaps than this say nothing yet. */
-const fewGaps = 4;
+const fewGaps = 16;
+const firstUs = 40_000;
 /** Losses repaired more often than this are worth waiting for. */
 const usuallyRepaired = 0.5;
 /** What is later than this share of a round trip, and than the skew explains, was sent again. */
@@ -87,8 +88,9 @@ export class ReorderDeadline {
   #learn(skewUs: number): number {
     const isSkewed = skewUs > symmetricUs;
     const gaps = this.#filled + this.#givenUp;
-    // Nothing seen yet: what the round trips say.
-    if (gaps < fewGaps) return isSkewed ? skewUs * headroom + slackUs : 0;
+    // Nothing seen yet: what the round trips say, and no less than what two paths that fill up for the first time may differ by. A
+    // flow that begins with packets in the wrong order leaves its slow start for good.
+    if (gaps < fewGaps) return Math.max(firstUs, isSkewed ? skewUs * headroom + slackUs : 0);
     if (this.#filled < gaps * leastFilledShare) return 0;
     const learntUs = this.#lateness() * headroom + slackUs;
     const losses = this.#repaired + this.#givenUp;

@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { type EmulatedNet, emulate } from '../../test/support/link-emulator.ts';
+import { type EmulatedLink, type EmulatedNet, emulate } from '../../test/support/link-emulator.ts';
 import { Lab } from '../../test/support/netns.ts';
 import { median, option, report } from '../support/bench.ts';
 import {
@@ -52,6 +52,12 @@ function keep(sample: Sample): void {
   );
 }
 
+/** A slow link cannot be the best one for a transfer, and would take minutes for it. */
+function isFast(net: EmulatedNet, link: EmulatedLink): boolean {
+  const rateOf = ({ parameters }: EmulatedLink) => Number(parameters.rateMbit);
+  return rateOf(link) >= Math.max(...net.links.map(rateOf)) / 2;
+}
+
 /** Links that are alike are measured once a run. */
 async function measureAlone(lab: Lab, net: EmulatedNet, options: MeasureOptions): Promise<number> {
   const { set, run } = options;
@@ -63,7 +69,7 @@ async function measureAlone(lab: Lab, net: EmulatedNet, options: MeasureOptions)
     if (one === undefined) {
       one = { tunnel: 0, plain: 0 };
       if (parts.includes('bond')) {
-        const wanted: Part[] = parts.includes('short') ? ['tcp', 'short'] : ['tcp'];
+        const wanted: Part[] = parts.includes('short') && isFast(net, link) ? ['tcp', 'short'] : ['tcp'];
         const results = await measureRope(lab, net, options, [link.name], { parts: wanted, sumAlone: 0 });
         for (const [part, result] of results) {
           keep({ set, run, kind: part === 'tcp' ? 'alone' : 'short', link: link.name, ...result });

@@ -15,7 +15,7 @@ const bufferSysctls = {
   'net.ipv4.tcp_wmem': '4096 65536 33554432',
 } as const;
 export const bufferText = 'tcp_rmem and tcp_wmem up to 32 MiB (auto-tuned)';
-const shortTransfers = 5;
+const shortTransfers = 3;
 /** Of what TCP carried on the links alone: near the end, but not over it. */
 const udpOfferShare = 0.95;
 

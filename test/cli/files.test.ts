@@ -6,6 +6,9 @@ import process from 'node:process';
 import t from 'tap';
 import { parseConfig } from '../../src/config/parse.ts';
 
+/** Each command is a process of its own, and a busy machine takes seconds for one. */
+t.setTimeout(180_000);
+
 const program = path.resolve(import.meta.dirname, '../../src/cli/main.js');
 
 function hawser(args: readonly string[], input = ''): { status: number | null; stdout: string; stderr: string } {

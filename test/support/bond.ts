@@ -8,8 +8,8 @@ import { Lab } from './netns.ts';
 import { inside, port } from './pair.ts';
 import { ping } from './traffic.ts';
 
-/** Proof of a path takes a round trip or two after the handshake; a busy machine takes its time. */
-const pathsTimeoutMs = 10_000;
+/** Proof of a path takes a round trip or two; one that came back must be stable, and one that flaps is held down for a minute. */
+const pathsTimeoutMs = 90_000;
 
 export interface RopeOptions {
   /** Names of the emulated links the client is told of; all by default, in the order of the net. */
@@ -34,10 +34,10 @@ export class Rope {
     this.server = server;
   }
 
-  /** Paths that may carry data, as the daemon on this side sees them. */
+  /** Paths that carry data when they are needed, as the daemon on this side sees them. */
   async upPaths(side: 'client' | 'server'): Promise<readonly PathStatus[]> {
     const paths = await this[side].ask<readonly PathStatus[]>('paths');
-    return paths.filter((path) => path.state === 'up');
+    return paths.filter(({ state, condition }) => state === 'up' && (condition === undefined || condition === 'live'));
   }
 
   /** Waits until both sides may use `count` paths; throws with both logs when they do not. */

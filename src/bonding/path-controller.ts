@@ -58,6 +58,9 @@ const mostCut = 0.6;
 /** A flow that doubles each round trip is followed when what arrived a round trip ago is exceeded by 2 / ln 2 (BBR's start-up). */
 const startGain = 4;
 const startKept = 0.85;
+/** BBR's full pipe: so many rounds without a growth worth the name (draft-ietf-ccwg-bbr 5.3.1.2). */
+const plateauRounds = 3;
+const plateauGrowth = 1.15;
 /** One round trip's worth of queue is what a search may leave behind. */
 const startWindowGain = 2;
 const trialGain = 0.96;
@@ -71,6 +74,7 @@ export class PathController {
   readonly #hold = new WindowedMinimum(holdWindowUs);
   readonly #mostBytesPerUs: number;
   #isStarting = true;
+  #plateauRounds = 0;
   /** When losses could last be told from arrivals. */
   #judgedUs = 0;
   #queuedSinceUs = -1;
@@ -244,7 +248,7 @@ export class PathController {
     if (verdict === 'begin') this.#trialBytesPerUs = delivery.rate * trialGain;
     if (this.#floor.isTrying) this.#pacer.setPace(this.#trialBytesPerUs);
     if (this.#floor.isTrying) return;
-    if (verdict === 'overflow' || this.#isFull(nowUs)) {
+    if (verdict === 'overflow' || this.#isFull(nowUs) || this.#isPlateau(arriving, nowUs)) {
       this.#isStarting = false;
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
       this.#rate = Math.max(arriving, this.#rate * startKept);
@@ -252,9 +256,22 @@ export class PathController {
       this.#roundUs = nowUs + this.#lagUs();
       return;
     }
+    if (arriving > this.#rate * plateauGrowth) this.#plateauRounds = 0;
     if (arriving > this.#rate) this.#rate = arriving;
     const pace = Math.max(firstBytesPerUs, startGain * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
     if (pace > this.#pacer.bytesPerUs) this.#pace(pace / this.#rate);
+  }
+
+  /**
+   * Bursts come faster than they leave, and no round brings more than the one before: the rate is found, though there was never
+   * enough to send for a queue that stands.
+   */
+  #isPlateau(arriving: number, nowUs: number): boolean {
+    const isLate = this.#trip.smoothedUs - this.#trip.minUs > 2 * targetUs;
+    if (!isLate || arriving < this.#rate / plateauGrowth || nowUs < this.#roundUs) return false;
+    this.#roundUs = nowUs + this.#lagUs();
+    this.#plateauRounds += 1;
+    return this.#plateauRounds > plateauRounds;
   }
 
   #noteLoss(sample: PathSample, excess: number): LossVerdict {

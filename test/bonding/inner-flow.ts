@@ -74,6 +74,7 @@ class Fifo<Item> {
 
   shift(): Item | undefined {
     const item = this.#items[this.#head];
+    if (item === undefined) return undefined;
     this.#head += 1;
     if (this.#head > 4_096) {
       this.#items = this.#items.slice(this.#head);

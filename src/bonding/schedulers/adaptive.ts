@@ -34,6 +34,11 @@ const settledPasses = 2;
 const settledFails = 2;
 /** Rates are estimates. */
 const enoughLoad = 0.97;
+/**
+ * The queue must show it for so many round trips: one that a slow start leaves at its end is gone in the next, and a longer delay in
+ * the middle of a slow start would end it early (HyStart) with half the window that one path alone gives.
+ */
+const patientRoundTrips = 2;
 /** A path that was dropped soon after it was recruited rests: this long, doubling up to the last. */
 const firstRestUs = 500_000;
 const mostRestUs = 30_000_000;
@@ -57,6 +62,8 @@ export class AdaptiveScheduler implements Scheduler {
   #fails = 0;
   /** Since when there was always something that no path in use had credit for; -1 = there is not. */
   #standingSinceUs = -1;
+  /** Since when what waits was always enough to recruit the next path; -1 = it is not. */
+  #enoughSinceUs = -1;
   #queueTargetUs = 0;
 
   get queueTargetUs(): number {
@@ -72,7 +79,9 @@ export class AdaptiveScheduler implements Scheduler {
       ? slowest(paths, count, tier, this.#horizonUs)
       : earliest(paths, count, tier, demand, this.#horizonUs);
     if (chosen >= 0) {
-      if (demand.backlogBytes <= demand.bytes) this.#standingSinceUs = -1;
+      if (demand.backlogBytes > demand.bytes) return chosen;
+      this.#standingSinceUs = -1;
+      this.#enoughSinceUs = -1;
       return chosen;
     }
     if (this.#standingSinceUs < 0) this.#standingSinceUs = nowUs;
@@ -109,7 +118,9 @@ export class AdaptiveScheduler implements Scheduler {
     if (path.allowedBytes <= 0) return -1;
     // Of paths whose rate is not known yet, the time for which something has waited says as much.
     const queueUs = rate > 0 ? demand.backlogBytes / rate : nowUs - this.#standingSinceUs;
-    if (queueUs < slowerUs) return -1;
+    if (queueUs < slowerUs) this.#enoughSinceUs = -1;
+    else if (this.#enoughSinceUs < 0) this.#enoughSinceUs = nowUs;
+    if (queueUs < slowerUs || nowUs - this.#enoughSinceUs < patientRoundTrips * 2 * presentUs) return -1;
     this.#horizonUs = delayUs + Math.max(marginUs, delayUs * marginShare);
     this.#recruitedUs = nowUs;
     this.#passes = 0;

@@ -8,20 +8,16 @@
  * ones busy for longer than the slow one is slower - is also the point from which the slower path no longer costs the flow
  * anything (BLEST, Ferlin et al., IFIP Networking 2016). Once there, waiting for a queue to build again would only add to the
  * delay: all paths up to the *horizon* (the longest delay in use) send whenever they have credit, until what is sent in a while
- * would have fitted the faster ones alone.
+ * would have fitted the faster ones alone. The horizon never falls below the *floor* (`bulk-survey.ts`).
  */
 import type { Demand, PathView, Scheduler } from '../scheduler.ts';
-import { activeTier, isCandidate, isUrgent, rttOf } from './candidates.ts';
+import { BulkSurvey } from './bulk-survey.ts';
+import { activeTier, isUrgent } from './candidates.ts';
 import { NearestPath } from './nearest-path.ts';
 
-/** Delays this close are one delay: the receiver's shortest wait covers it, and samples vary by as much. */
+/** A path in use may get this much farther before it must be recruited anew. */
 const marginUs = 3_000;
 const marginShare = 0.125;
-/** A loss is repaired a round trip and a report later; only then does the flow go on. */
-const reportUs = 10_000;
-const packetBytes = 1_400;
-/** The loss at which health calls a path bad (`path-quality.ts`): one that loses so much is used only when no better one is there. */
-const mostLoss = 0.2;
 /** The load must have fitted the faster paths for so many of the slowest round trips, within these bounds, before it is dropped. */
 const judgeRoundTrips = 4;
 const leastJudgeUs = 300_000;
@@ -39,6 +35,8 @@ const enoughLoad = 0.97;
  * the middle of a slow start would end it early (HyStart) with half the window that one path alone gives.
  */
 const patientRoundTrips = 2;
+const mostEnoughUs = 1_000_000;
+const mostStepUs = 50_000;
 /** A path that was dropped soon after it was recruited rests: this long, doubling up to the last. */
 const firstRestUs = 500_000;
 const mostRestUs = 30_000_000;
@@ -49,21 +47,21 @@ const mostQueueTargetUs = 250_000;
 
 export class AdaptiveScheduler implements Scheduler {
   readonly #nearest = new NearestPath();
-  /** Longest delay in use; paths up to it are all used. */
+  readonly #survey = new BulkSurvey();
   #horizonUs = 0;
   #judgedUs = -1;
   #judgedBytes = 0;
-  #recruitedUs = -1;
+  #recruitedUs = Number.NEGATIVE_INFINITY;
   #restUs = 0;
   #restsUntilUs = 0;
-  /** Judgements in a row that found the slowest path in use needed. */
+  /** Judgements in a row that found the slowest path in use needed, and that found it was not. */
   #passes = 0;
-  /** Judgements in a row that found it was not. */
   #fails = 0;
   /** Since when there was always something that no path in use had credit for; -1 = there is not. */
   #standingSinceUs = -1;
-  /** Since when what waits was always enough to recruit the next path; -1 = it is not. */
-  #enoughSinceUs = -1;
+  /** For how long that was enough to recruit the next path, less the time for which it was not. */
+  #enoughUs = 0;
+  #notedUs = 0;
   #queueTargetUs = 0;
 
   get queueTargetUs(): number {
@@ -73,121 +71,153 @@ export class AdaptiveScheduler implements Scheduler {
   choose(paths: readonly PathView[], count: number, demand: Demand, nowUs: number): number {
     const tier = activeTier(paths, count);
     if (isUrgent(demand)) return this.#nearest.choose(paths, count, tier);
-    this.#judge(paths, count, tier, nowUs);
-    const isSettled = this.#passes >= settledPasses;
-    const chosen = isSettled
-      ? slowest(paths, count, tier, this.#horizonUs)
-      : earliest(paths, count, tier, demand, this.#horizonUs);
-    if (chosen >= 0) {
-      if (demand.backlogBytes > demand.bytes) return chosen;
-      this.#standingSinceUs = -1;
-      this.#enoughSinceUs = -1;
-      return chosen;
+    this.#survey.update(paths, count, tier);
+    this.#judge(paths, count, nowUs);
+    const chosen = this.#passes >= settledPasses ? this.#slowest(paths, count) : this.#earliest(paths, count, demand);
+    if (chosen < 0) {
+      if (this.#standingSinceUs < 0) this.#standingSinceUs = nowUs;
+      return this.#recruit(paths, count, demand, nowUs);
     }
-    if (this.#standingSinceUs < 0) this.#standingSinceUs = nowUs;
-    return this.#recruit(paths, count, tier, demand, nowUs);
+    if (demand.backlogBytes <= demand.bytes) {
+      this.#standingSinceUs = -1;
+      this.#noteEnough(false, nowUs);
+    }
+    return chosen;
   }
 
   copy(_paths: readonly PathView[], _count: number, _demand: Demand, _usedMask: number): number {
     return -1;
   }
 
-  /** The nearest path beyond the horizon that has credit, if the backlog shows that it is worth using now; else -1. */
-  #recruit(paths: readonly PathView[], count: number, tier: number, demand: Demand, nowUs: number): number {
-    let next = -1;
-    let presentUs = 0;
-    let knownDelayUs = 0;
-    let rate = 0;
+  /**
+   * Of the paths in use that have credit, the one where the train would arrive first; -1 = none has. Below the floor all delays
+   * count as one, so that a slow start sees one delay from its first packet on, and the path it was begun for comes first.
+   */
+  #earliest(paths: readonly PathView[], count: number, demand: Demand): number {
+    const { delaysUs, floorUs } = this.#survey;
+    let best = -1;
+    let bestUs = Number.POSITIVE_INFINITY;
     for (let index = 0; index < count; index += 1) {
       const path = paths[index] as PathView;
-      if (!isCandidate(path, tier)) continue;
-      const delayUs = flowDelayUs(path);
-      if (delayUs <= this.#horizonUs) {
-        presentUs = Math.max(presentUs, delayUs);
-        if (path.rttUs > 0) knownDelayUs = presentUs;
-        rate += path.rateBytesPerUs;
-      } else if (next < 0 || delayUs < flowDelayUs(paths[next] as PathView)) next = index;
+      const delayUs = delaysUs[index] as number;
+      if (delayUs > this.#horizonUs || path.allowedBytes <= 0) continue;
+      const sendUs = path.rateBytesPerUs > 0 ? demand.bytes / path.rateBytesPerUs : 0;
+      const arrivalUs = path.readyInUs + sendUs + Math.max(delayUs, floorUs);
+      if (best >= 0 && arrivalUs >= bestUs) continue;
+      bestUs = arrivalUs;
+      best = index;
     }
-    if (nowUs - this.#recruitedUs > 2 * leastJudgeUs) this.#queueTargetUs = knownDelayUs * 2 * queueShare;
+    return best;
+  }
+
+  /** Of the paths in use that have credit, the one of the longest delay; -1 = none has. */
+  #slowest(paths: readonly PathView[], count: number): number {
+    const { delaysUs } = this.#survey;
+    let best = -1;
+    let bestUs = -1;
+    for (let index = 0; index < count; index += 1) {
+      const delayUs = delaysUs[index] as number;
+      if (delayUs > this.#horizonUs || delayUs <= bestUs || (paths[index] as PathView).allowedBytes <= 0) continue;
+      bestUs = delayUs;
+      best = index;
+    }
+    return best;
+  }
+
+  /** The nearest path beyond the horizon that is worth its delay, if the backlog shows that it is now and it has credit; else -1. */
+  #recruit(paths: readonly PathView[], count: number, demand: Demand, nowUs: number): number {
+    const { delaysUs } = this.#survey;
+    const presentUs = this.#slowestInUseUs(count, this.#horizonUs);
+    const rate = this.#rateUpTo(paths, count, this.#horizonUs);
+    if (nowUs - this.#recruitedUs > 2 * leastJudgeUs) this.#queueTargetUs = presentUs * 2 * queueShare;
+    let next = -1;
+    for (let index = 0; index < count; index += 1) {
+      const delayUs = delaysUs[index] as number;
+      if (delayUs === Number.POSITIVE_INFINITY || delayUs <= this.#horizonUs) continue;
+      if (!isWorth((paths[index] as PathView).rateBytesPerUs, rate, delayUs - presentUs)) continue;
+      if (next < 0 || delayUs < (delaysUs[next] as number)) next = index;
+    }
     if (next < 0 || nowUs < this.#restsUntilUs) return -1;
-    const path = paths[next] as PathView;
-    const delayUs = flowDelayUs(path);
+    const delayUs = delaysUs[next] as number;
     const slowerUs = delayUs - presentUs;
-    if (path.loss >= mostLoss || !isWorth(path.rateBytesPerUs, rate, slowerUs)) return -1;
     this.#queueTargetUs = Math.max(this.#queueTargetUs, Math.min(mostQueueTargetUs, slowerUs * 1.5 + marginUs));
-    if (path.allowedBytes <= 0) return -1;
-    // Of paths whose rate is not known yet, the time for which something has waited says as much.
-    const queueUs = rate > 0 ? demand.backlogBytes / rate : nowUs - this.#standingSinceUs;
-    if (queueUs < slowerUs) this.#enoughSinceUs = -1;
-    else if (this.#enoughSinceUs < 0) this.#enoughSinceUs = nowUs;
-    if (queueUs < slowerUs || nowUs - this.#enoughSinceUs < patientRoundTrips * 2 * presentUs) return -1;
-    this.#horizonUs = delayUs + Math.max(marginUs, delayUs * marginShare);
+    if (!this.#isEnough(rate, demand, slowerUs, presentUs, nowUs)) return -1;
+    if ((paths[next] as PathView).allowedBytes <= 0) return -1;
+    this.#horizonUs = withMargin(delayUs);
     this.#recruitedUs = nowUs;
     this.#passes = 0;
     this.#fails = 0;
+    this.#enoughUs = 0;
     this.#startJudging(paths, count, nowUs);
     return next;
   }
 
-  /** Keeps the horizon at the nearest path at least, and takes it back when the faster paths could have carried the load. */
-  #judge(paths: readonly PathView[], count: number, tier: number, nowUs: number): void {
-    let nearestUs = Number.POSITIVE_INFINITY;
-    let slowestUs = 0;
-    for (let index = 0; index < count; index += 1) {
-      const path = paths[index] as PathView;
-      if (!isCandidate(path, tier)) continue;
-      const delayUs = flowDelayUs(path);
-      nearestUs = Math.min(nearestUs, delayUs);
-      if (delayUs <= this.#horizonUs) slowestUs = Math.max(slowestUs, delayUs);
-    }
-    const floorUs = nearestUs + Math.max(marginUs, nearestUs * marginShare);
+  /** ECF's condition, and for long enough. Of paths whose rate is not known, the time for which something waited says as much. */
+  #isEnough(rate: number, demand: Demand, slowerUs: number, presentUs: number, nowUs: number): boolean {
+    const queueUs = rate > 0 ? demand.backlogBytes / rate : nowUs - this.#standingSinceUs;
+    this.#noteEnough(queueUs >= slowerUs, nowUs);
+    return queueUs >= slowerUs && this.#enoughUs >= patientRoundTrips * 2 * presentUs;
+  }
+
+  /** Most of the time is enough: a flow that waits for repairs now and then comes in bursts, and so does its queue. */
+  #noteEnough(isEnough: boolean, nowUs: number): void {
+    const elapsedUs = Math.min(nowUs - this.#notedUs, mostStepUs);
+    this.#notedUs = nowUs;
+    this.#enoughUs = Math.min(mostEnoughUs, Math.max(0, this.#enoughUs + (isEnough ? elapsedUs : -elapsedUs)));
+  }
+
+  /** Keeps the horizon at the floor at least, and takes it back when the faster paths could have carried the load. */
+  #judge(paths: readonly PathView[], count: number, nowUs: number): void {
+    const { floorUs } = this.#survey;
+    const slowestUs = this.#slowestInUseUs(count, this.#horizonUs);
     if (slowestUs <= floorUs || this.#judgedUs < 0) {
       this.#horizonUs = floorUs;
+      this.#passes = 0;
       this.#startJudging(paths, count, nowUs);
       return;
     }
     const periodUs = Math.max(leastJudgeUs, Math.min(mostJudgeUs, 2 * slowestUs * judgeRoundTrips));
-    if (nowUs - this.#judgedUs < periodUs) return;
-    const load = (sentOf(paths, count) - this.#judgedBytes) / (nowUs - this.#judgedUs);
+    const elapsedUs = nowUs - this.#judgedUs;
+    if (elapsedUs < periodUs) return;
+    const load = (sentOf(paths, count) - this.#judgedBytes) / elapsedUs;
     this.#startJudging(paths, count, nowUs);
-    this.#shrink(paths, count, tier, slowestUs, floorUs, load, nowUs, periodUs);
+    const belowUs = Math.max(floorUs, slowestUs - Math.max(marginUs, slowestUs * marginShare));
+    if (this.#isNeeded(load, this.#rateUpTo(paths, count, belowUs))) return;
+    this.#horizonUs = Math.max(floorUs, withMargin(this.#slowestInUseUs(count, belowUs)));
+    if (nowUs - this.#recruitedUs > 2 * periodUs) return;
+    this.#restUs = Math.min(mostRestUs, Math.max(firstRestUs, this.#restUs * 2));
+    this.#restsUntilUs = nowUs + this.#restUs;
   }
 
-  /** Drops the slowest group of paths if `load` fits the others. */
-  #shrink(
-    paths: readonly PathView[],
-    count: number,
-    tier: number,
-    slowestUs: number,
-    floorUs: number,
-    load: number,
-    nowUs: number,
-    periodUs: number,
-  ): void {
-    const belowUs = slowestUs - Math.max(marginUs, slowestUs * marginShare);
-    let nextUs = 0;
-    let rate = 0;
-    for (let index = 0; index < count; index += 1) {
-      const path = paths[index] as PathView;
-      const delayUs = flowDelayUs(path);
-      if (!isCandidate(path, tier) || delayUs > belowUs) continue;
-      nextUs = Math.max(nextUs, delayUs);
-      rate += path.rateBytesPerUs;
-    }
+  /** Whether `load` did not fit the paths below, of rate `rate`; a long transfer is given a second chance. */
+  #isNeeded(load: number, rate: number): boolean {
     if (load >= rate * enoughLoad) {
       this.#restUs = 0;
       this.#passes += 1;
       this.#fails = 0;
-      return;
+      return true;
     }
     this.#fails += 1;
-    if (this.#passes >= settledPasses && this.#fails < settledFails) return;
+    if (this.#passes >= settledPasses && this.#fails < settledFails) return true;
     this.#passes = 0;
     this.#fails = 0;
-    this.#horizonUs = Math.max(floorUs, nextUs + Math.max(marginUs, nextUs * marginShare));
-    if (nowUs - this.#recruitedUs > 2 * periodUs) return;
-    this.#restUs = Math.min(mostRestUs, Math.max(firstRestUs, this.#restUs * 2));
-    this.#restsUntilUs = nowUs + this.#restUs;
+    return false;
+  }
+
+  #slowestInUseUs(count: number, limitUs: number): number {
+    let slowestUs = 0;
+    for (let index = 0; index < count; index += 1) {
+      const delayUs = this.#survey.delaysUs[index] as number;
+      if (delayUs <= limitUs && delayUs > slowestUs) slowestUs = delayUs;
+    }
+    return slowestUs;
+  }
+
+  #rateUpTo(paths: readonly PathView[], count: number, limitUs: number): number {
+    let rate = 0;
+    for (let index = 0; index < count; index += 1)
+      if ((this.#survey.delaysUs[index] as number) <= limitUs) rate += (paths[index] as PathView).rateBytesPerUs;
+    return rate;
   }
 
   #startJudging(paths: readonly PathView[], count: number, nowUs: number): void {
@@ -196,47 +226,8 @@ export class AdaptiveScheduler implements Scheduler {
   }
 }
 
-/** Of the paths up to the horizon that have credit, the one where the train would arrive first; -1 = none has. */
-function earliest(paths: readonly PathView[], count: number, tier: number, demand: Demand, horizonUs: number): number {
-  let best = -1;
-  let bestUs = Number.POSITIVE_INFINITY;
-  for (let index = 0; index < count; index += 1) {
-    const path = paths[index] as PathView;
-    if (!isCandidate(path, tier) || path.allowedBytes <= 0) continue;
-    const delayUs = flowDelayUs(path);
-    if (delayUs > horizonUs) continue;
-    const arrivalUs = path.readyInUs + (path.rateBytesPerUs > 0 ? demand.bytes / path.rateBytesPerUs : 0) + delayUs;
-    if (best >= 0 && arrivalUs >= bestUs) continue;
-    bestUs = arrivalUs;
-    best = index;
-  }
-  return best;
-}
-
-/** Of the paths up to the horizon that have credit, the one of the longest delay; -1 = none has. */
-function slowest(paths: readonly PathView[], count: number, tier: number, horizonUs: number): number {
-  let best = -1;
-  let bestUs = -1;
-  for (let index = 0; index < count; index += 1) {
-    const path = paths[index] as PathView;
-    if (!isCandidate(path, tier) || path.allowedBytes <= 0) continue;
-    const delayUs = flowDelayUs(path);
-    if (delayUs > horizonUs || delayUs <= bestUs) continue;
-    bestUs = delayUs;
-    best = index;
-  }
-  return best;
-}
-
-/**
- * The delay that a flow of bulk sees on this path: one way, variation, and the repair of losses, weighted by how likely one is
- * within a repair's time.
- */
-function flowDelayUs(path: PathView): number {
-  const rttUs = rttOf(path);
-  const repairUs = rttUs + reportUs;
-  const losses = (path.loss * path.rateBytesPerUs * repairUs) / packetBytes;
-  return rttUs / 2 + path.jitterUs + repairUs * Math.min(1, losses);
+function withMargin(delayUs: number): number {
+  return delayUs + Math.max(marginUs, delayUs * marginShare);
 }
 
 /** One per cent of more rate is worth ten milliseconds of more delay; a rate that is not known yet is worth a try. */

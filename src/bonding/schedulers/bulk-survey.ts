@@ -1,0 +1,79 @@
+/** What a flow of bulk would see on each path, and from which path a transfer is best begun. Refreshed before each decision. */
+import type { PathView } from '../scheduler.ts';
+import { isCandidate, maxPaths, rttOf } from './candidates.ts';
+
+/** A loss is repaired a round trip and a report later; only then does the flow go on. */
+const reportUs = 10_000;
+const packetBytes = 1_400;
+/** The loss at which health calls a path bad (`path-quality.ts`): one that loses so much is used only when no better one is there. */
+const mostLoss = 0.2;
+/**
+ * A transfer of this size decides which path is begun on: it takes about so many round trips of slow start. Half a megabyte is a
+ * large web page; what is smaller goes by the nearest path anyway if that has a fair rate.
+ */
+const typicalBytes = 512 * 1024;
+const typicalRoundTrips = 6;
+/** Of a path whose rate nobody has measured yet, while others are known. */
+const unknownBytesPerUs = 1.25;
+/** Another path must shorten the typical transfer by this to become the first. */
+const clearGain = 0.8;
+/** Delays this close are one delay. HyStart takes 4 ms, or an eighth of the round trip, for the end of a slow start: half of it. */
+const alikeUs = 2_000;
+const alikeShare = 0.125;
+
+export class BulkSurvey {
+  /** One-way delay by index, microseconds; Infinity = may not be used. */
+  readonly delaysUs = new Float64Array(maxPaths);
+  /** All paths up to this delay are used from the beginning. */
+  floorUs = 0;
+  #anchorRow = -1;
+
+  update(paths: readonly PathView[], count: number, tier: number): void {
+    const { delaysUs } = this;
+    let isAnyFit = false;
+    for (let index = 0; index < count; index += 1) {
+      const path = paths[index] as PathView;
+      if (isCandidate(path, tier) && path.loss < mostLoss) isAnyFit = true;
+    }
+    for (let index = 0; index < count; index += 1) {
+      const path = paths[index] as PathView;
+      const mayBeUsed = isCandidate(path, tier) && (path.loss < mostLoss || !isAnyFit);
+      delaysUs[index] = mayBeUsed ? flowDelayUs(path) : Number.POSITIVE_INFINITY;
+    }
+    const anchor = this.#anchor(paths, count);
+    const anchorUs = anchor < 0 ? 0 : (delaysUs[anchor] as number);
+    this.floorUs = anchorUs + Math.max(alikeUs, anchorUs * alikeShare);
+  }
+
+  /** The path that would finish a typical transfer first; the present one unless another is clearly better. */
+  #anchor(paths: readonly PathView[], count: number): number {
+    let best = -1;
+    let bestUs = Number.POSITIVE_INFINITY;
+    let present = -1;
+    let presentUs = Number.POSITIVE_INFINITY;
+    for (let index = 0; index < count; index += 1) {
+      const delayUs = this.delaysUs[index] as number;
+      if (delayUs === Number.POSITIVE_INFINITY) continue;
+      const path = paths[index] as PathView;
+      const finishUs = typicalBytes / (path.rateBytesPerUs || unknownBytesPerUs) + typicalRoundTrips * 2 * delayUs;
+      if (path.row === this.#anchorRow) {
+        present = index;
+        presentUs = finishUs;
+      }
+      if (best >= 0 && finishUs >= bestUs) continue;
+      best = index;
+      bestUs = finishUs;
+    }
+    if (present >= 0 && bestUs > presentUs * clearGain) return present;
+    if (best >= 0) this.#anchorRow = (paths[best] as PathView).row;
+    return best;
+  }
+}
+
+/** One way, what it varies by, and the repair of losses, weighted by how likely one is within a repair's time. */
+function flowDelayUs(path: PathView): number {
+  const rttUs = rttOf(path);
+  const repairUs = rttUs + reportUs;
+  const losses = (path.loss * path.rateBytesPerUs * repairUs) / packetBytes;
+  return rttUs / 2 + path.jitterUs + repairUs * Math.min(1, losses);
+}

@@ -136,3 +136,14 @@ t.test('turn() tries again when the ring was full', async (t) => {
   bench.turn();
   t.equal(bench.reportsUs.length, 1);
 });
+
+t.test('turn() says the same again when a stream breaks off, and then is silent', async (t) => {
+  const bench = new Bench([{ rateBps: 0, minRttUs: 20_000 }]);
+  bench.run(200_000, 1_000);
+  bench.paths.addNumber(path.rowsPerPeer, path.receivedPacketsAt, 100);
+  bench.run(20_000, 1_000);
+  const before = bench.reportsUs.length;
+  bench.run(1_000_000, 10_000_000);
+  const after = bench.reportsUs.length - before;
+  t.ok(after >= 3 && after <= 5, `${after} reports after the end`);
+});

@@ -26,6 +26,13 @@ const overheadV6Bytes = 32 + 48;
 const familyV4 = 2;
 /** A report of one path, before any was written. */
 const firstFrameBytes = 88;
+/**
+ * When a stream of so many packets between two reports breaks off, the same is said again so often and so far apart: if the path
+ * died and was the only one with data, nothing else tells the sender that its packets could have been named and were not.
+ */
+const streamPackets = 8;
+const repeats = 3;
+const repeatSpacingUs = 15_000;
 
 export interface ReporterParts {
   readonly native: Pick<Opener, 'report'>;
@@ -45,6 +52,9 @@ export class Reporter {
   /** What may be spent, and since when it is counted. */
   readonly #savedBytes: Float64Array;
   readonly #bytesPerUs: Float64Array;
+  readonly #packets: Float64Array;
+  /** Slots whose last report will be said again → how often. */
+  readonly #repeating = new Map<number, number>();
 
   constructor(parts: ReporterParts) {
     const { rows } = parts.sessions;
@@ -54,6 +64,7 @@ export class Reporter {
     this.#costBytes = new Float64Array(rows);
     this.#savedBytes = new Float64Array(rows);
     this.#bytesPerUs = new Float64Array(rows);
+    this.#packets = new Float64Array(rows);
   }
 
   /** Time between two reports on a slot while data comes. */
@@ -70,6 +81,23 @@ export class Reporter {
       const dueUs = this.#dueUs(slot);
       if (nowUs < dueUs) this.#parts.wakeAt(dueUs);
       else if (this.#write(slot, nowUs)) written += 1;
+    }
+    return this.#repeating.size === 0 ? written : written + this.#repeat(nowUs);
+  }
+
+  #repeat(nowUs: number): number {
+    let written = 0;
+    for (const [slot, left] of this.#repeating) {
+      const dueUs = (this.#lastUs[slot] as number) + repeatSpacingUs;
+      if (nowUs < dueUs) {
+        this.#parts.wakeAt(dueUs);
+        continue;
+      }
+      if (this.#write(slot, nowUs)) written += 1;
+      if (left > 1) {
+        this.#repeating.set(slot, left - 1);
+        this.#parts.wakeAt(nowUs + repeatSpacingUs);
+      } else this.#repeating.delete(slot);
     }
     return written;
   }
@@ -103,9 +131,11 @@ export class Reporter {
     let roundTripUs = Number.POSITIVE_INFINITY;
     let copies = 0;
     let overhead = overheadBytes;
+    let packets = 0;
     for (let row = first; row < Math.min(paths.rows, first + path.rowsPerPeer); row += 1) {
       if (paths.int(row, path.stateAt) !== pathState.up) continue;
       copies += 1;
+      packets += paths.number(row, path.receivedPacketsAt);
       rateBps = Math.max(rateBps, paths.number(row, path.rateBpsAt) || unknownRateBps);
       roundTripUs = Math.min(roundTripUs, paths.number(row, path.minRttUsAt) || Number.POSITIVE_INFINITY);
       if ((paths.int(row, path.sockaddrAt) & 0xffff) !== familyV4) overhead = overheadV6Bytes;
@@ -127,5 +157,7 @@ export class Reporter {
     this.#bytesPerUs[slot] = bytesPerUs;
     this.#spacingUs[slot] = Math.min(usualSpacingUs, Math.max(leastSpacingUs, wishUs));
     this.#lastUs[slot] = nowUs;
+    if (packets - (this.#packets[slot] as number) >= streamPackets) this.#repeating.set(slot, repeats);
+    this.#packets[slot] = packets;
   }
 }

@@ -136,6 +136,16 @@ t.test('choose() tries a path of unknown rate only after something waited for lo
   t.ok(ms >= 60 && ms <= 90, `after ${ms} ms`);
 });
 
+t.test('choose() tries a path again whose low rate was measured long ago', async (t) => {
+  const paths = [view(0, 20_000, { allowedBytes: 0, readyInUs: 500 }), view(1, 120_000, { rateBytesPerUs: 0.1 })];
+  const scheduler = createScheduler('adaptive');
+  t.equal(recruited(scheduler, paths, 10_000_000, 0, 4_900), -1);
+  const ms = recruited(scheduler, paths, 10_000_000, 4_900, 6_000);
+  t.ok(ms > 0);
+  (paths[1] as PathView).sentBytes += 20_000;
+  t.equal(recruited(scheduler, paths, 10_000_000, ms + 1_100, ms + 1_900), -1, 'it was still low');
+});
+
 t.test('choose() takes a path back out of use when the others could carry the load, and lets it rest', async (t) => {
   const scheduler = createScheduler('adaptive');
   const paths = [view(0, 20_000, { allowedBytes: 0, readyInUs: 1_000 }), view(1, 80_000)];

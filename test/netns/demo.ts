@@ -12,6 +12,7 @@ import readline from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import type { PathStatus } from '../../src/control/network-rows.ts';
+import type { EventRecord } from '../../src/control/supervisor-api.ts';
 import { type Rope, startRope } from '../support/bond.ts';
 import { sameMomentMs } from '../support/daemon.ts';
 import { sendUdp, UdpSink } from '../support/flows.ts';
@@ -23,13 +24,15 @@ import { LiveTable, PathRates, pathLines, progressLine, say } from './demo-scree
 
 const links = { fibre: { rateMbit: 100, rttMs: 16 }, lte: { rateMbit: 40, rttMs: 50 } } as const;
 const rates = { fibre: links.fibre.rateMbit, lte: links.lte.rateMbit };
-const fileBytes = 192 << 20;
+const fileBytes = 224 << 20;
 const victim = 'sealer';
 /** The goal is a round trip and 200 ms; a laptop that does something else at the same time may take longer. */
 const gapLimitMs = 500;
 /** From the return of the fibre until it carries again: 5 s of stability by default, and a machine that is busy. */
 const returnLimitMs = 15_000;
 const holeMs = 4000;
+/** The bond finds out what its links can do, and is then judged. */
+const [learnMs, judgeMs] = [4000, 3000];
 /** A call beside the download: 100 datagrams of 100 bytes a second. */
 const probe = { rateMbit: 0.08, bytes: 100, seconds: 3600, port: 7001 } as const;
 const program = path.join(import.meta.dirname, 'demo-program.js');
@@ -125,10 +128,19 @@ async function awaitFibre(download: Download): Promise<number> {
   return Number.POSITIVE_INFINITY;
 }
 
+/** What the hub itself says of its paths, as `hawser events` prints it. */
+async function printEvents(rope: Rope): Promise<void> {
+  const records = await rope.server.ask<readonly EventRecord[]>('events', { since: 0 });
+  const told = /^(path-suspect|path-dead|path-recovering|failover|failback|link-down|link-up)$/;
+  console.log(styleText('dim', '\n  hawser events, on the hub:'));
+  for (const { timeMs, kind, detail } of records.filter((record) => told.test(record.kind)))
+    console.log(styleText('dim', `  ${new Date(timeMs).toISOString().slice(14, 23)}  ${kind}  ${detail}`));
+}
+
 /** Everything that is done to the links and the hub while the file comes. */
 async function tell(net: EmulatedNet, rope: Rope, sink: UdpSink, download: Download): Promise<Story> {
-  await sleep(2000);
-  const bothMbit = await goodput(download, 2000);
+  await sleep(learnMs);
+  const bothMbit = await goodput(download, judgeMs);
   heading(
     `fibre swallows everything from now on, without a word    (both carried ${bothMbit.toFixed(0)} Mbit/s)`,
     download,
@@ -236,6 +248,7 @@ async function runDemo(lab: Lab): Promise<readonly Check[]> {
   await sleep(500);
   await sink.cut();
   const lost = sent - (await sink.report()).uniqueEver;
+  await printEvents(rope);
   const movedMs = Math.abs((await rope.server.handshakeAtMs()) - story.handshakeAtMs);
   const restarts = (await rope.server.actors()).find((actor) => actor.id === victim)?.restarts ?? 0;
   sink.close();

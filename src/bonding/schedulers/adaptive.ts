@@ -71,7 +71,7 @@ export class AdaptiveScheduler implements Scheduler {
   choose(paths: readonly PathView[], count: number, demand: Demand, nowUs: number): number {
     const tier = activeTier(paths, count);
     if (isUrgent(demand)) return this.#nearest.choose(paths, count, tier);
-    this.#survey.update(paths, count, tier);
+    this.#survey.update(paths, count, tier, nowUs);
     this.#judge(paths, count, nowUs);
     const chosen = this.#passes >= settledPasses ? this.#slowest(paths, count) : this.#earliest(paths, count, demand);
     if (chosen < 0) {
@@ -134,7 +134,7 @@ export class AdaptiveScheduler implements Scheduler {
     for (let index = 0; index < count; index += 1) {
       const delayUs = delaysUs[index] as number;
       if (delayUs === Number.POSITIVE_INFINITY || delayUs <= this.#horizonUs) continue;
-      if (!isWorth((paths[index] as PathView).rateBytesPerUs, rate, delayUs - presentUs)) continue;
+      if (!isWorth(this.#survey.freshRate(paths[index] as PathView, index, nowUs), rate, delayUs - presentUs)) continue;
       if (next < 0 || delayUs < (delaysUs[next] as number)) next = index;
     }
     if (next < 0 || nowUs < this.#restsUntilUs) return -1;
@@ -182,7 +182,12 @@ export class AdaptiveScheduler implements Scheduler {
     const load = (sentOf(paths, count) - this.#judgedBytes) / elapsedUs;
     this.#startJudging(paths, count, nowUs);
     const belowUs = Math.max(floorUs, slowestUs - Math.max(marginUs, slowestUs * marginShare));
-    if (this.#isNeeded(load, this.#rateUpTo(paths, count, belowUs))) return;
+    const rate = this.#rateUpTo(paths, count, belowUs);
+    const gained = this.#rateUpTo(paths, count, this.#horizonUs) - rate;
+    const costUs = slowestUs - this.#slowestInUseUs(count, belowUs);
+    // Half of what it takes to be recruited: it was a trial, or has become slow.
+    if (isWorth(2 * gained, rate, costUs) && this.#isNeeded(load, rate)) return;
+    this.#passes = 0;
     this.#horizonUs = Math.max(floorUs, withMargin(this.#slowestInUseUs(count, belowUs)));
     if (nowUs - this.#recruitedUs > 2 * periodUs) return;
     this.#restUs = Math.min(mostRestUs, Math.max(firstRestUs, this.#restUs * 2));

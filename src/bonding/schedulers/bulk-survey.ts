@@ -5,6 +5,8 @@ import { isCandidate, maxPaths, rttOf } from './candidates.ts';
 /** A loss is repaired a round trip and a report later; only then does the flow go on. */
 const reportUs = 10_000;
 const packetBytes = 1_400;
+/** A rate that was found so low is not believed. */
+const mostSendUs = 50_000;
 /** The loss at which health calls a path bad (`path-quality.ts`): one that loses so much is used only when no better one is there. */
 const mostLoss = 0.2;
 /**
@@ -15,6 +17,8 @@ const typicalBytes = 512 * 1024;
 const typicalRoundTrips = 6;
 /** Of a path whose rate nobody has measured yet, while others are known. */
 const unknownBytesPerUs = 1.25;
+/** A rate says nothing any more when nothing was sent for so long: it may have been found too low by little traffic. */
+const staleUs = 5_000_000;
 /** Another path must shorten the typical transfer by this to become the first. */
 const clearGain = 0.8;
 /** Delays this close are one delay. HyStart takes 4 ms, or an eighth of the round trip, for the end of a slow start: half of it. */
@@ -26,10 +30,14 @@ export class BulkSurvey {
   readonly delaysUs = new Float64Array(maxPaths);
   /** All paths up to this delay are used from the beginning. */
   floorUs = 0;
+  readonly #rows = new Int32Array(maxPaths).fill(-1);
+  readonly #sentBytes = new Float64Array(maxPaths);
+  readonly #usedUs = new Float64Array(maxPaths);
   #anchorRow = -1;
 
-  update(paths: readonly PathView[], count: number, tier: number): void {
+  update(paths: readonly PathView[], count: number, tier: number, nowUs: number): void {
     const { delaysUs } = this;
+    this.#noteUse(paths, count, nowUs);
     let isAnyFit = false;
     for (let index = 0; index < count; index += 1) {
       const path = paths[index] as PathView;
@@ -43,6 +51,21 @@ export class BulkSurvey {
     const anchor = this.#anchor(paths, count);
     const anchorUs = anchor < 0 ? 0 : (delaysUs[anchor] as number);
     this.floorUs = anchorUs + Math.max(alikeUs, anchorUs * alikeShare);
+  }
+
+  /** The rate of path `index` if it is known and was so lately, else 0. */
+  freshRate(path: PathView, index: number, nowUs: number): number {
+    return nowUs - (this.#usedUs[index] as number) > staleUs ? 0 : path.rateBytesPerUs;
+  }
+
+  #noteUse(paths: readonly PathView[], count: number, nowUs: number): void {
+    for (let index = 0; index < count; index += 1) {
+      const path = paths[index] as PathView;
+      if (this.#rows[index] === path.row && this.#sentBytes[index] === path.sentBytes) continue;
+      this.#rows[index] = path.row;
+      this.#sentBytes[index] = path.sentBytes;
+      this.#usedUs[index] = nowUs;
+    }
   }
 
   /** The path that would finish a typical transfer first; the present one unless another is clearly better. */
@@ -70,10 +93,11 @@ export class BulkSurvey {
   }
 }
 
-/** One way, what it varies by, and the repair of losses, weighted by how likely one is within a repair's time. */
+/** One way, a packet on a slow link, what varies, and the repair of losses, weighted by how likely one is within a repair's time. */
 function flowDelayUs(path: PathView): number {
   const rttUs = rttOf(path);
   const repairUs = rttUs + reportUs;
   const losses = (path.loss * path.rateBytesPerUs * repairUs) / packetBytes;
-  return rttUs / 2 + path.jitterUs + repairUs * Math.min(1, losses);
+  const sendUs = path.rateBytesPerUs > 0 ? Math.min(mostSendUs, packetBytes / path.rateBytesPerUs) : 0;
+  return rttUs / 2 + sendUs + path.jitterUs + repairUs * Math.min(1, losses);
 }

@@ -23,6 +23,7 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     const Napi::Object from = info[0].As<Napi::Object>();
     const Napi::Array inputs = from.Get("received").As<Napi::Array>();
     for (uint32_t i = 0; i < inputs.Length(); i++) inputs_.push_back(memory_.consumer(inputs.Get(i)));
+    carefulLooks_.resize(inputs_.size());
     runs_ = arrayOf<OpenRun>(memory_, from.Get("runs"));
     result_ = arrayOf<OpenResult>(memory_, from.Get("result"));
     OpenerParts parts;
@@ -45,8 +46,14 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
  private:
   // look(input, maxRecords): fills `runs`; returns how many.
   Napi::Value look(const Napi::CallbackInfo& info) {
-    RingConsumer& input = inputs_[static_cast<size_t>(intOf(info, 0))];
-    return Napi::Number::New(info.Env(), opener_->look(input, runs_, static_cast<uint32_t>(intOf(info, 1))));
+    const auto index = static_cast<size_t>(intOf(info, 0));
+    const auto max = static_cast<uint32_t>(intOf(info, 1));
+    RingConsumer& input = inputs_[index];
+    // After a death in mid-batch one by one, for as many as a batch may have held: the blame falls on the record that earns it.
+    const bool careful = input.isSuspicious() && carefulLooks_[index] < max;
+    const uint32_t runs = opener_->look(input, runs_, careful ? 1 : max);
+    if (careful && runs != 0) carefulLooks_[index] += 1;
+    return Napi::Number::New(info.Env(), runs);
   }
 
   // open(input, count, nowUs): opens the runs of the last look; fills `result`.
@@ -76,6 +83,8 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
 
   Memory memory_;
   std::vector<RingConsumer> inputs_;
+  // Batches of one since a predecessor died, by input.
+  std::vector<uint32_t> carefulLooks_;
   OpenRun* runs_ = nullptr;
   OpenResult* result_ = nullptr;
   std::unique_ptr<Opener> opener_;

@@ -23,6 +23,7 @@ uint32_t Opener::look(RingConsumer& input, OpenRun* runs, uint32_t maxRecords) {
   for (uint32_t i = 0; i < maxRecords && count + kMaxDatagramsPerRecord <= kMaxRuns; i++) {
     const uint8_t* record = input.peek();
     if (record == nullptr) break;
+    if (number == 0) input.begin();
     count += splitRecord(record, number++, runs + count);
     input.advance();
   }
@@ -67,6 +68,7 @@ void Opener::open(RingConsumer& input, const OpenRun* runs, uint32_t count, doub
       record = input.peek();
       number = run.record;
       if (record == nullptr) break;
+      input.begin();
     }
     if (openRun(record, run, nowUs, result) == Outcome::Full) {
       result.stalled = 1;
@@ -77,6 +79,7 @@ void Opener::open(RingConsumer& input, const OpenRun* runs, uint32_t count, doub
   coalescer_.end();
   events_.publish();
   reporter_.out().publish();
+  input.end();
   input.release();
 }
 

@@ -61,7 +61,8 @@ class Opener {
         ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported),
         reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
 
-  // Describes up to `maxRecords` waiting records; returns the number of runs.
+  // Describes up to `maxRecords` waiting records; returns the number of runs. Until they are opened the first bears the blame if this
+  // thread dies.
   uint32_t look(RingConsumer& input, OpenRun* runs, uint32_t maxRecords);
   // Opens the runs of the last look. Records that were finished are released; on a full output the rest stays.
   void open(RingConsumer& input, const OpenRun* runs, uint32_t count, double nowUs, OpenResult& result);

@@ -37,6 +37,8 @@ const startQueueLags = 3;
 const staleLossUs = 500_000;
 const probeShare = 0.2;
 const packetBytes = 1_500;
+/** 0.8 Mbit/s: whatever was measured, a path that lives is tried with so much. */
+const leastBytesPerUs = 0.1;
 const floorBytes = 4 * packetBytes;
 /** Enough to measure a train by; RFC 6928 gives 10, and a modem of 5 Mbit/s drains this in 50 ms. */
 const firstWindowBytes = 44 * packetBytes;
@@ -395,7 +397,7 @@ export class PathController {
   }
 
   #pace(gain: number): void {
-    this.#pacer.setPace(Math.min(this.#mostBytesPerUs, Math.max(this.#rate * gain, packetBytes / 100_000)));
+    this.#pacer.setPace(Math.min(this.#mostBytesPerUs, Math.max(this.#rate * gain, leastBytesPerUs)));
   }
 
   #setWindow(): void {

@@ -48,6 +48,8 @@ export interface PathView {
   inFlightBytes: number;
   /** Running total of what was scheduled on it. */
   sentBytes: number;
+  /** Its controller is still looking for the rate: what it has found by now is too low. */
+  isStarting: boolean;
   /** Estimated microseconds until it has credit again; 0 = it has. */
   readyInUs: number;
 }

@@ -78,6 +78,7 @@ function view(row: number, rttUs: number, part: Partial<PathView> = {}): PathVie
     inFlightBytes: 0,
     sentBytes: 0,
     readyInUs: 0,
+    isStarting: false,
     ...part,
   };
 }
@@ -127,6 +128,15 @@ t.test('choose() passes over a path that is not worth its delay for one that is'
   t.ok(ms > 0);
   (paths[2] as PathView).allowedBytes = 0;
   t.equal(scheduler.choose(paths, 3, demandOf(10_000_000), ms * 1_000 + 500), 1, 'then what is nearer comes with it');
+});
+
+t.test('choose() leaves a path in use the time to find its rate before it recruits another', async (t) => {
+  const near = view(0, 20_000, { allowedBytes: 0, readyInUs: 1_000, rateBytesPerUs: 1, isStarting: true });
+  const scheduler = createScheduler('adaptive');
+  const paths = [near, view(1, 80_000)];
+  t.equal(recruited(scheduler, paths, 400_000, 0, 500), -1, 'though the rate found by now is low');
+  near.isStarting = false;
+  t.ok(recruited(scheduler, paths, 400_000, 500, 600) > 0);
 });
 
 t.test('choose() tries a path of unknown rate only after something waited for long enough', async (t) => {

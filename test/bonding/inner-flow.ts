@@ -122,6 +122,7 @@ class Link {
       inFlightBytes: 0,
       sentBytes: 0,
       readyInUs: 0,
+      isStarting: false,
     };
   }
 

@@ -30,6 +30,7 @@ function view(row: number, part: Partial<PathView> = {}): PathView {
     inFlightBytes: 0,
     sentBytes: 0,
     readyInUs: 0,
+    isStarting: false,
     ...part,
     rateBytesPerUs,
   };

@@ -159,6 +159,7 @@ export class Bond {
       view.loss = controller.loss;
       view.rateBytesPerUs = controller.rateBytesPerUs;
       view.inFlightBytes = path.inFlightBytes;
+      view.isStarting = controller.isStarting;
       view.readyInUs = view.allowedBytes > 0 ? 0 : controller.retryUs();
       const sinceUs = this.#creditSinceUs[index] as number;
       if (view.allowedBytes <= 0) this.#creditSinceUs[index] = -1;
@@ -275,6 +276,7 @@ function createView(row: number): PathView {
     inFlightBytes: 0,
     sentBytes: 0,
     readyInUs: 0,
+    isStarting: true,
   };
 }
 

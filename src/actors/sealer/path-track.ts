@@ -52,6 +52,7 @@ export class PathTrack implements PathView {
   inFlightBytes = 0;
   sentBytes = 0;
   readyInUs = 0;
+  isStarting = false;
   /** Oldest packet in flight left then; 0 = none is. */
   oldestSentUs = 0;
   /** The operator wants another link. */
@@ -135,6 +136,7 @@ export class PathTrack implements PathView {
     this.jitterUs = controller.jitterUs;
     this.loss = controller.loss;
     this.rateBytesPerUs = controller.rateBytesPerUs;
+    this.isStarting = controller.isStarting;
     const remote = controller.allowedBytes(nowUs, this.inFlightBytes);
     this.allowedBytes = Math.min(local, remote);
     this.#noteUnused(nowUs);

@@ -35,6 +35,8 @@ const enoughLoad = 0.97;
  * the middle of a slow start would end it early (HyStart) with half the window that one path alone gives.
  */
 const patientRoundTrips = 2;
+/** While a path in use is still looking for its rate, the queue says nothing of it; but not for ever. */
+const mostStartUs = 1_000_000;
 const mostEnoughUs = 1_000_000;
 const mostStepUs = 50_000;
 /** A path that was dropped soon after it was recruited rests: this long, doubling up to the last. */
@@ -141,7 +143,7 @@ export class AdaptiveScheduler implements Scheduler {
     const delayUs = delaysUs[next] as number;
     const slowerUs = delayUs - presentUs;
     this.#queueTargetUs = Math.max(this.#queueTargetUs, Math.min(mostQueueTargetUs, slowerUs * 1.5 + marginUs));
-    if (!this.#isEnough(rate, demand, slowerUs, presentUs, nowUs)) return -1;
+    if (!this.#isEnough(rate, this.#isAnyStarting(paths, count, 0), demand, slowerUs, presentUs, nowUs)) return -1;
     if ((paths[next] as PathView).allowedBytes <= 0) return -1;
     this.#horizonUs = withMargin(delayUs);
     this.#recruitedUs = nowUs;
@@ -153,10 +155,19 @@ export class AdaptiveScheduler implements Scheduler {
   }
 
   /** ECF's condition, and for long enough. Of paths whose rate is not known, the time for which something waited says as much. */
-  #isEnough(rate: number, demand: Demand, slowerUs: number, presentUs: number, nowUs: number): boolean {
-    const queueUs = rate > 0 ? demand.backlogBytes / rate : nowUs - this.#standingSinceUs;
-    this.#noteEnough(queueUs >= slowerUs, nowUs);
-    return queueUs >= slowerUs && this.#enoughUs >= patientRoundTrips * 2 * presentUs;
+  #isEnough(
+    rate: number,
+    isStarting: boolean,
+    demand: Demand,
+    slowerUs: number,
+    presentUs: number,
+    nowUs: number,
+  ): boolean {
+    const standingUs = nowUs - this.#standingSinceUs;
+    const queueUs = rate > 0 ? demand.backlogBytes / rate : standingUs;
+    const isEnough = queueUs >= slowerUs && (!isStarting || standingUs >= mostStartUs);
+    this.#noteEnough(isEnough, nowUs);
+    return isEnough && this.#enoughUs >= patientRoundTrips * 2 * presentUs;
   }
 
   /** Most of the time is enough: a flow that waits for repairs now and then comes in bursts, and so does its queue. */
@@ -186,7 +197,8 @@ export class AdaptiveScheduler implements Scheduler {
     const gained = this.#rateUpTo(paths, count, this.#horizonUs) - rate;
     const costUs = slowestUs - this.#slowestInUseUs(count, belowUs);
     // Half of what it takes to be recruited: it was a trial, or has become slow.
-    if (isWorth(2 * gained, rate, costUs) && this.#isNeeded(load, rate)) return;
+    const isGain = isWorth(2 * gained, rate, costUs) || this.#isAnyStarting(paths, count, belowUs);
+    if (isGain && this.#isNeeded(load, rate)) return;
     this.#passes = 0;
     this.#horizonUs = Math.max(floorUs, withMargin(this.#slowestInUseUs(count, belowUs)));
     if (nowUs - this.#recruitedUs > 2 * periodUs) return;
@@ -223,6 +235,15 @@ export class AdaptiveScheduler implements Scheduler {
     for (let index = 0; index < count; index += 1)
       if ((this.#survey.delaysUs[index] as number) <= limitUs) rate += (paths[index] as PathView).rateBytesPerUs;
     return rate;
+  }
+
+  /** Whether a path in use, of a longer delay than `beyondUs`, is still looking for its rate. */
+  #isAnyStarting(paths: readonly PathView[], count: number, beyondUs: number): boolean {
+    for (let index = 0; index < count; index += 1) {
+      const delayUs = this.#survey.delaysUs[index] as number;
+      if (delayUs > beyondUs && delayUs <= this.#horizonUs && (paths[index] as PathView).isStarting) return true;
+    }
+    return false;
   }
 
   #startJudging(paths: readonly PathView[], count: number, nowUs: number): void {

@@ -15,7 +15,7 @@ const mostLoss = 0.2;
  */
 const typicalBytes = 512 * 1024;
 const typicalRoundTrips = 6;
-/** Of a path whose rate nobody has measured yet, while others are known. */
+/** Of a path whose rate is not known yet, while no other is known either; else it is taken for as fast as the fastest known. */
 const unknownBytesPerUs = 1.25;
 /** A rate says nothing any more when nothing was sent for so long: it may have been found too low by little traffic. */
 const staleUs = 5_000_000;
@@ -55,7 +55,17 @@ export class BulkSurvey {
 
   /** The rate of path `index` if it is known and was so lately, else 0. */
   freshRate(path: PathView, index: number, nowUs: number): number {
-    return nowUs - (this.#usedUs[index] as number) > staleUs ? 0 : path.rateBytesPerUs;
+    return !isKnown(path) || nowUs - (this.#usedUs[index] as number) > staleUs ? 0 : path.rateBytesPerUs;
+  }
+
+  #fastestKnown(paths: readonly PathView[], count: number): number {
+    let fastest = unknownBytesPerUs;
+    for (let index = 0; index < count; index += 1) {
+      const path = paths[index] as PathView;
+      if (isKnown(path) && this.delaysUs[index] !== Number.POSITIVE_INFINITY)
+        fastest = Math.max(fastest, path.rateBytesPerUs);
+    }
+    return fastest;
   }
 
   #noteUse(paths: readonly PathView[], count: number, nowUs: number): void {
@@ -74,11 +84,12 @@ export class BulkSurvey {
     let bestUs = Number.POSITIVE_INFINITY;
     let present = -1;
     let presentUs = Number.POSITIVE_INFINITY;
+    const hoped = this.#fastestKnown(paths, count);
     for (let index = 0; index < count; index += 1) {
       const delayUs = this.delaysUs[index] as number;
       if (delayUs === Number.POSITIVE_INFINITY) continue;
       const path = paths[index] as PathView;
-      const finishUs = typicalBytes / (path.rateBytesPerUs || unknownBytesPerUs) + typicalRoundTrips * 2 * delayUs;
+      const finishUs = typicalBytes / (isKnown(path) ? path.rateBytesPerUs : hoped) + typicalRoundTrips * 2 * delayUs;
       if (path.row === this.#anchorRow) {
         present = index;
         presentUs = finishUs;
@@ -93,11 +104,15 @@ export class BulkSurvey {
   }
 }
 
+function isKnown(path: PathView): boolean {
+  return path.rateBytesPerUs > 0 && !path.isStarting;
+}
+
 /** One way, a packet on a slow link, what varies, and the repair of losses, weighted by how likely one is within a repair's time. */
 function flowDelayUs(path: PathView): number {
   const rttUs = rttOf(path);
   const repairUs = rttUs + reportUs;
   const losses = (path.loss * path.rateBytesPerUs * repairUs) / packetBytes;
-  const sendUs = path.rateBytesPerUs > 0 ? Math.min(mostSendUs, packetBytes / path.rateBytesPerUs) : 0;
+  const sendUs = isKnown(path) ? Math.min(mostSendUs, packetBytes / path.rateBytesPerUs) : 0;
   return rttUs / 2 + sendUs + path.jitterUs + repairUs * Math.min(1, losses);
 }

@@ -182,6 +182,18 @@ export function probeReplyEmit(
   writeU32(target, at + replyHeldAt, Math.max(0, Math.round(fields.heldUs)));
 }
 
+export const skipBytes = 16;
+const skipCountAt = 4;
+const skipFirstAt = 8;
+
+/** Nobody need wait for the `count` counters from `first` on. */
+export function skipEmit(target: Uint8Array, at: number, fields: { first: number; count: number }): void {
+  target.set([0, controlKind.skip, 0, 0], at);
+  writeU32(target, at + skipCountAt, fields.count);
+  writeU32(target, at + skipFirstAt, fields.first >>> 0);
+  writeU32(target, at + skipFirstAt + 4, Math.floor(fields.first / 2 ** 32));
+}
+
 function readU32(bytes: Uint8Array, at: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0, true);
 }

@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import t from 'tap';
 import { loadAddon } from '../../src/native/addon.ts';
 import { path, peer, session } from '../../src/rings/layout.ts';
+import { capability, controlKind } from '../../src/wire/control-frame.ts';
 import { foldedSum, tcpTrain, transportSum, udpPacket } from '../support/packets.ts';
 import { rope } from '../support/rope.ts';
 
@@ -139,4 +140,29 @@ t.test('small packets overdraw the credit of a path by their reserve, and no mor
   a.paths.setNumber(0, path.sentBytesAt, a.paths.number(0, path.sealedBytesAt));
   for (let round = 0; round < 40; round += 1) turn();
   t.equal(a.peers.number(0, peer.sentPacketsAt), 200, 'the rest waited, and goes when there is credit');
+});
+
+t.test('data does not wait at the peer for a control frame that went by another path', async (t) => {
+  const { a, b, turn, close } = await rope();
+  t.teardown(close);
+  const nowhere = addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
+  t.teardown(() => addon.closeFd(nowhere.fd));
+  for (const end of [a, b]) {
+    end.sessions.setInt(0, session.capabilitiesAt, capability.controlFrames | capability.paths);
+    end.aim(nowhere.port, 1);
+    end.paths.setNumber(0, path.provenUsAt, 1);
+  }
+  const offer = (): void => {
+    a.offer(udpPacket({ source: [10, 9, 0, 1], payloadBytes: 800 }), new Uint8Array(10));
+    turn();
+  };
+  offer();
+  t.ok(b.take(), 'both ends know each other');
+  const response = new Uint8Array(16);
+  response[1] = controlKind.response;
+  a.sendFrame(response, 1);
+  turn();
+  offer();
+  t.ok(b.take(), 'the counter of the frame is known to be none of data');
+  t.equal(b.peers.int(0, peer.heldPacketsAt), 0);
 });

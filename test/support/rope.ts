@@ -11,7 +11,7 @@ import { definition as wanLinkDefinition } from '../../src/actors/wan-link.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { link, path, pathState, peer, recordType, session, slotState, train } from '../../src/rings/layout.ts';
+import { frame, link, path, pathState, peer, recordType, session, slotState, train } from '../../src/rings/layout.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
@@ -40,6 +40,7 @@ export class RopeEnd {
   readonly #rings = new Map<string, SharedArrayBuffer>();
   readonly #doorbell = createDoorbellMemory();
   readonly #plain: RingProducer;
+  readonly #frames: RingProducer;
   readonly #delivered: RingConsumer;
   readonly events: RingConsumer;
   readonly #addon: Addon;
@@ -68,6 +69,7 @@ export class RopeEnd {
     this.peers.setInt(0, peer.sendSlotAt, -1);
     this.peers.setInt(0, peer.pathAt, 0);
     this.#plain = new RingProducer(this.#ring('plain', 1 << 20), new Doorbell(this.#doorbell, -1, this.#addon));
+    this.#frames = new RingProducer(this.#ring('frames', 1 << 16), new Doorbell(this.#doorbell, -1, this.#addon));
     this.#delivered = new RingConsumer(this.#ring('delivered', 1 << 20));
     this.events = new RingConsumer(this.#ring('events', 1 << 16));
   }
@@ -119,12 +121,13 @@ export class RopeEnd {
     );
   }
 
-  /** Points the only path at the other end. */
-  aim(port: number): void {
-    const address = this.paths.slice(0, path.sockaddrAt, 28);
+  /** Points path `row` at a port of this host. */
+  aim(port: number, row = 0): void {
+    const address = this.paths.slice(row, path.sockaddrAt, 28);
     address.set([2, 0, port >> 8, port & 255, 127, 0, 0, 1]);
-    this.paths.setInt(0, path.sockaddrBytesAt, 16);
-    this.paths.setInt(0, path.stateAt, pathState.up);
+    this.paths.setInt(row, path.sockaddrBytesAt, 16);
+    this.paths.setInt(row, path.stateAt, pathState.up);
+    this.paths.bumpVersion();
   }
 
   /** Makes slot `slot` ready with these keys, and sends under it. */
@@ -158,6 +161,19 @@ export class RopeEnd {
     this.#plain.commit(train.packetAt + packet.length + 16, recordType.train);
     this.#plain.publish();
     return true;
+  }
+
+  /** Hands the sealer a control frame to send by path `row`, as the session-manager would. */
+  sendFrame(bytes: Uint8Array, row: number): void {
+    const ring = this.#frames;
+    const at = ring.claim(frame.payloadAt + bytes.length);
+    ring.bytes.fill(0, at, at + frame.payloadAt);
+    ring.view.setInt32(at + frame.slotAt, -1, true);
+    ring.view.setInt32(at + frame.lengthAt, bytes.length, true);
+    ring.view.setInt32(at + frame.pathAt, row, true);
+    ring.bytes.set(bytes, at + frame.payloadAt);
+    ring.commit(frame.payloadAt + bytes.length, recordType.frameOut);
+    ring.publish();
   }
 
   take(): Delivered | undefined {

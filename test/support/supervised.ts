@@ -77,7 +77,7 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
 }
 
 /** Polls until `condition` holds; throws after `limitMs`. Returns the milliseconds it took. */
-export async function until(condition: () => boolean, limitMs = 30_000): Promise<number> {
+export async function until(condition: () => boolean, limitMs = 120_000): Promise<number> {
   const startMs = performance.now();
   while (!condition()) {
     if (performance.now() - startMs > limitMs) throw new Error(`The condition did not hold within ${limitMs} ms`);

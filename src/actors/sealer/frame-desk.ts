@@ -15,6 +15,8 @@ import {
   probeReplyHeldUs,
   probeSequence,
   reportReceiverIndex,
+  skipBytes,
+  skipEmit,
 } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { consumer, memoryOf } from '../kit/ports.ts';
@@ -38,6 +40,7 @@ export class FrameDesk {
   readonly #reports: RingConsumer;
   readonly #bytes = new Uint8Array(frameBytes);
   readonly #answer = new Uint8Array(64);
+  readonly #skipFrame = new Uint8Array(64);
 
   constructor(context: ActorContext, native: Sealer, bonds: Bonds, desk: SealDesk) {
     this.#context = context;
@@ -95,9 +98,21 @@ export class FrameDesk {
       return;
     }
     if (!this.#desk.begin(bond, slot, row, port, trafficClass.control, nowUs)) return;
+    const counter = this.#sessions.wide(slot, session.sendCounterAt);
     this.#native.sealPacket(bytes, length);
     if (pathRow === framePath.two) this.#copy(bond.other(track));
     this.#desk.finish(bond, track, 1, false, nowUs);
+    if (pathRow >= 0 && bond.isBonded) this.#skip(bond, slot, counter, row, nowUs);
+  }
+
+  /** Data shall not wait at the peer for a frame that went by a path far behind its own: it says so by the best, right behind it. */
+  #skip(bond: PeerBond, slot: number, counter: number, row: number, nowUs: number): void {
+    const best = bond.best(nowUs);
+    if (best === undefined || best.row === row || !bond.isSending(nowUs)) return;
+    skipEmit(this.#skipFrame, 0, { first: counter, count: 1 });
+    if (!this.#desk.begin(bond, slot, best.row, best.port, trafficClass.control, nowUs)) return;
+    this.#native.sealPacket(this.#skipFrame, skipBytes);
+    this.#desk.finish(bond, best, 1, false, nowUs);
   }
 
   #copy(track: PathTrack | undefined): void {

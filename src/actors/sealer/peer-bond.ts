@@ -23,6 +23,8 @@ const brokenQueueUs = 1_000_000;
 const firstReportIntervalUs = 10_000;
 /** Without data for so long, paths are probed less and less. */
 const peerIdleUs = 60_000_000;
+/** Longer than any path takes: data that left before this has arrived. */
+const sendingUs = 500_000;
 
 export class PeerBond {
   readonly row: number;
@@ -65,6 +67,11 @@ export class PeerBond {
   /** Each flow keeps its path: trains of different flows are chosen for one by one. */
   isPerFlow(kind: number): boolean {
     return this.#settings.modes[kind] === 'per-flow';
+  }
+
+  /** Data left lately. */
+  isSending(nowUs: number): boolean {
+    return nowUs - this.#sentUs < sendingUs;
   }
 
   get hasUsable(): boolean {

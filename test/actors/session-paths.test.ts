@@ -6,6 +6,9 @@ import { capability } from '../../src/wire/control-frame.ts';
 import { dataHeaderBytes, messageType, wireguardType } from '../../src/wire/wireguard.ts';
 import { type Address, type Datagram, Host, type HostOptions, Lab } from '../support/session-lab.ts';
 
+// The clock is virtual, but the machine may be starved.
+t.setTimeout(180_000);
+
 const fibre = '10.0.0.1:51820';
 const lte = '10.1.0.1:51820';
 const hub = '10.0.0.2:51820';

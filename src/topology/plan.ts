@@ -138,7 +138,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
       settings: {
         links: links.map((link) => link.name),
         plaintext: input.isPlaintextTwin === true,
-        reorderMs: config.bonding.reorderMs,
+        reorderMs: reorderOf(config),
       } satisfies Omit<OpenerSettings, 'joinUdp'>,
       learns: { joinUdp: ['tun', 'udpOffload'] },
     }),
@@ -176,6 +176,12 @@ function planBonding({ bonding }: Config): BondSettings {
     protects: [protect.includes('control'), urgent.some((name) => protect.includes(name)), protect.includes('bulk')],
     failbackMs,
   };
+}
+
+/** Flows that keep to their paths are in order already, and would wait for one another's: our peer is taken to do as we do. */
+function reorderOf(config: Config): number | 'auto' {
+  const { mode, classes, reorderMs } = config.bonding;
+  return (classes.bulk ?? mode) === 'per-flow' && reorderMs === 'auto' ? 0 : reorderMs;
 }
 
 function planWanLink(link: LinkRow): ActorPlan {

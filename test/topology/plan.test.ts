@@ -149,6 +149,19 @@ t.test('planTopology()', async (t) => {
     },
   );
 
+  t.test('lets the opener put bulk in order unless its flows keep to their paths', async (t) => {
+    const reorderOf = (bonding: Record<string, unknown>): unknown => {
+      const planned = plan({ bonding: buildBonding(bondingSchema.parse(bonding)) });
+      const opener = planned.actors.find((one) => one.id === 'opener');
+      return (opener?.settings as { reorderMs?: unknown } | undefined)?.reorderMs;
+    };
+    t.equal(reorderOf({}), 'auto');
+    t.equal(reorderOf({ reorder: 'off' }), 0);
+    t.equal(reorderOf({ mode: 'per-flow' }), 0);
+    t.equal(reorderOf({ mode: 'per-flow', reorder: '40ms' }), 40);
+    t.equal(reorderOf({ mode: 'failover' }), 'auto');
+  });
+
   t.test('asks for a window one word larger than the replay window (RFC 6479)', async (t) => {
     t.equal(plan().memory.windowBits, 65536 + 64);
   });

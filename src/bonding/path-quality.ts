@@ -1,7 +1,6 @@
 /** How good a living path is, by the thresholds of the configuration; judged only after they were crossed for a while. */
 
 export const quality = { good: 0, degraded: 1, bad: 2 } as const;
-export const qualityNames = ['good', 'degraded', 'bad'] as const;
 
 /** 0 to 1 and microseconds. */
 export interface QualityLimits {

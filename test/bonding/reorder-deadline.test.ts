@@ -70,6 +70,12 @@ t.test('deadlineUs() covers 99 % of what it saw and is not much longer than that
   );
 });
 
+t.test('deadlineUs() covers the few that are much later than the others', async (t) => {
+  const deadline = new ReorderDeadline(-1);
+  learn(deadline, 10, (index) => (index % 25 === 3 ? 20_000 : 1_000));
+  t.ok(deadline.deadlineUs(bulk) >= 20_000, `${deadline.deadlineUs(bulk)}`);
+});
+
 t.test('deadlineUs() falls to nothing where gaps never fill, and comes back when they do', async (t) => {
   const deadline = new ReorderDeadline(-1);
   learn(deadline, 5, () => 20_000, 15_000);

@@ -15,6 +15,7 @@ const probesKept = 8;
 const leastLossDelayUs = 1_000;
 const leastDeliveryUs = 1_000;
 const idleUs = 200_000;
+const burstUs = 25_000;
 const expiryMarginUs = 8_000;
 const unknownRttUs = 1_000_000;
 
@@ -121,7 +122,7 @@ export class PathTrack implements PathView {
   }
 
   /** Refreshes what a scheduler looks at; paths of rank `best` carry data. */
-  refresh(nowUs: number, isBonded: boolean, best: number): void {
+  refresh(nowUs: number, isBonded: boolean, best: number, waitingBytes: number): void {
     const local = this.#localBytes(nowUs);
     this.isMerelyBehind = !this.credit.isPathLimited;
     if (!isBonded) {
@@ -137,7 +138,7 @@ export class PathTrack implements PathView {
     this.loss = controller.loss;
     this.rateBytesPerUs = controller.rateBytesPerUs;
     this.isStarting = controller.isStarting;
-    const remote = controller.allowedBytes(nowUs, this.inFlightBytes);
+    const remote = Math.min(controller.allowedBytes(nowUs, this.inFlightBytes), this.#burstBytes(waitingBytes));
     this.allowedBytes = Math.min(local, remote);
     this.#noteUnused(nowUs);
     if (remote <= 0) this.isMerelyBehind = false;
@@ -223,8 +224,22 @@ export class PathTrack implements PathView {
    */
   expiryUs(nowUs: number, lastReportUs: number): number {
     if (this.rank > 2) return nowUs - 1;
-    const rttUs = this.controller.smoothedRttUs;
-    return rttUs === 0 ? nowUs - unknownRttUs : lastReportUs - (rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs);
+    const { smoothedRttUs, minRttUs, rateBytesPerUs } = this.controller;
+    if (smoothedRttUs === 0) return nowUs - unknownRttUs;
+    // What is under way beyond the path's own length stands in a queue, and will be late and not lost.
+    const queuedUs = rateBytesPerUs > 0 ? this.inFlightBytes / rateBytesPerUs : 0;
+    const rttUs = Math.max(smoothedRttUs, minRttUs + queuedUs);
+    return lastReportUs - (rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs);
+  }
+
+  /**
+   * While a rate is being found, the pace is several times what arrives: right for a flow that grows by what is acknowledged, too
+   * much for a queue that waits already, as after the death of another path. What is known of the rate bounds that one.
+   */
+  #burstBytes(waitingBytes: number): number {
+    const { isStarting, rateBytesPerUs, minRttUs } = this.controller;
+    if (!isStarting || rateBytesPerUs === 0 || waitingBytes < rateBytesPerUs * burstUs) return Number.POSITIVE_INFINITY;
+    return rateBytesPerUs * (minRttUs + burstUs) - this.inFlightBytes;
   }
 
   /** Sequence number of a probe that leaves now. */

@@ -20,6 +20,8 @@ const startQueueUs = 60_000;
 /** For so long after a path went, bulk may wait this long. */
 const brokenUs = 2_000_000;
 const brokenQueueUs = 1_000_000;
+const packetBytes = 1_400;
+const protectedQueueUs = 500_000;
 const firstReportIntervalUs = 10_000;
 /** Without data for so long, paths are probed less and less. */
 const peerIdleUs = 60_000_000;
@@ -86,6 +88,8 @@ export class PeerBond {
   get queueTargetUs(): number {
     let targetUs = this.#schedulers[trafficClass.bulk]?.queueTargetUs ?? 0;
     if (!this.isBonded) return targetUs;
+    // Who protects bulk wants it late rather than lost.
+    if (this.#settings.protects[trafficClass.bulk] === true) targetUs = Math.max(targetUs, protectedQueueUs);
     // What waited while a path died has waited for us; its senders have done nothing wrong.
     if (this.#nowUs - this.#brokenUs < brokenUs) return brokenQueueUs;
     for (const track of this.tracks) {
@@ -238,7 +242,7 @@ export class PeerBond {
     this.#nowUs = nowUs;
     let best = 4;
     for (const track of this.tracks) best = Math.min(best, track.rank);
-    for (const track of this.tracks) track.refresh(nowUs, this.isBonded, best);
+    for (const track of this.tracks) track.refresh(nowUs, this.isBonded, best, this.#lostPackets * packetBytes + this.#demand.backlogBytes);
     this.#countUsable();
   }
 

@@ -23,12 +23,17 @@ const probeIntervalUs = 200_000;
 const unusedUs = 2_000;
 const leastRetryUs = 50;
 const mostRetryUs = 2_000;
+/** Those of peer-bond.ts. */
+const queueShare = 0.4;
+const mostQueueUs = 60_000;
+const startQueueUs = 200_000;
 
 export interface BondOptions {
   readonly links: readonly LinkOptions[];
   readonly durationUs: number;
   /** Goodput is counted from here on. */
   readonly settledUs: number;
+  readonly hasHystart?: boolean;
   readonly mode?: 'adaptive' | 'round-robin';
   readonly onSecond?: (bond: Bond) => void;
 }
@@ -89,6 +94,7 @@ export class Bond {
     this.flow = new InnerFlow({
       packetsPerSegment,
       receiveWindowBytes,
+      hasHystart: options.hasHystart ?? false,
       send: (id, sequence) => {
         this.#sequences[id] = sequence;
         this.#queue.push({ id, sinceUs: clock.nowUs });
@@ -105,11 +111,13 @@ export class Bond {
     return (this.#queue.length - this.#head) * this.#segmentBytes;
   }
 
-  /** A path that still doubles its rate makes a queue that is none. */
+  /** As `PeerBond.queueTargetUs` has it. */
   get queueTargetUs(): number {
     let targetUs = this.#scheduler.queueTargetUs;
-    for (const { controller, inFlightBytes } of this.paths)
-      if (controller.isStarting && inFlightBytes > 0) targetUs = Math.max(targetUs, controller.smoothedRttUs);
+    for (const { controller } of this.paths) {
+      targetUs = Math.max(targetUs, Math.min(mostQueueUs, controller.smoothedRttUs * queueShare));
+      if (controller.isStarting) targetUs = Math.max(targetUs, startQueueUs);
+    }
     return targetUs;
   }
 

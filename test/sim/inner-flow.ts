@@ -22,6 +22,8 @@ export interface InnerFlowOptions {
   /** Packets that one segment stands for. */
   readonly packetsPerSegment: number;
   readonly receiveWindowBytes: number;
+  /** Ends the slow start early when round trips grow. Without it the first loss ends it. */
+  readonly hasHystart: boolean;
   /** Segment `id` (each sending has its own) leaves for the tunnel. */
   readonly send: (id: number, sequence: number) => void;
 }
@@ -159,7 +161,7 @@ export class InnerFlow {
       this.#roundLeastUs = Number.POSITIVE_INFINITY;
       this.#roundSamples = 0;
     }
-    this.#hystart(rttUs);
+    if (this.#options.hasHystart) this.#hystart(rttUs);
   }
 
   /** Round trips that grew by an eighth: a quarter of the growth for five rounds, then the end (RFC 9406). */

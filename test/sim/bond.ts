@@ -20,6 +20,8 @@ const receiveWindowBytes = 6e6;
 const batchUs = 500;
 const firstProbesUs = 400_000;
 const probeIntervalUs = 200_000;
+/** That of peer-bond.ts. */
+const repairReserveBytes = 16 * 1024;
 const unusedUs = 2_000;
 const leastRetryUs = 50;
 const mostRetryUs = 2_000;
@@ -71,6 +73,7 @@ export class Bond {
   readonly #creditSinceUs: number[];
   #acknowledged: number[] = [];
   #counter = 0;
+  readonly #lost: Lost[] = [];
   #serveAtUs = Number.POSITIVE_INFINITY;
   #arrivedSegments = 0;
   readonly #seen: boolean[] = [];
@@ -179,6 +182,7 @@ export class Bond {
   #serve(): void {
     const { clock } = this;
     const bytes = this.#segmentBytes + headerBytes;
+    this.#repair();
     for (;;) {
       this.#refresh();
       const first = this.#queue[this.#head];
@@ -231,17 +235,22 @@ export class Bond {
     path.send(
       bytes,
       () => this.order.arrive(counter, id),
-      isRepairable ? () => this.#repair({ counter, id }) : undefined,
+      isRepairable ? () => this.#lost.push({ counter, id }) : undefined,
     );
   }
 
-  /** What a path lost goes out again by the nearest one, ahead of what waits. */
-  #repair(lost: Lost): void {
-    this.repairs += 1;
-    this.#refresh();
-    this.#urgent.bytes = this.#segmentBytes;
-    const chosen = this.#scheduler.choose(this.#views, this.#views.length, this.#urgent, this.clock.nowUs);
-    if (chosen >= 0) this.#send(chosen, lost.counter, lost.id);
+  /** What a path lost goes out again by the nearest one, ahead of what waits, as far as its credit and a small reserve go. */
+  #repair(): void {
+    for (let lost = this.#lost[0]; lost !== undefined; lost = this.#lost[0]) {
+      this.#refresh();
+      this.#urgent.bytes = this.#segmentBytes;
+      const chosen = this.#scheduler.choose(this.#views, this.#views.length, this.#urgent, this.clock.nowUs);
+      const view = this.#views[chosen];
+      if (view === undefined || view.allowedBytes + repairReserveBytes <= 0) return;
+      this.#lost.shift();
+      this.repairs += 1;
+      this.#send(chosen, lost.counter, lost.id);
+    }
   }
 
   #deliver(id: number): void {

@@ -38,9 +38,9 @@ function steady(
 ): PathScenario {
   const link = { ...plain(mbit, rttMs, queueMs), ...more };
   // A packet of 5 Mbit/s takes 2.4 ms by itself.
-  const queueP95Ms = mbit <= 5 ? 15 : rttMs >= 300 ? 25 : bars.queueP95Ms;
+  const queueP95Ms = mbit <= 5 ? 20 : rttMs >= 300 ? 35 : bars.queueP95Ms;
   // What doubles for 300 ms longer than it should overflows half a second of queue once.
-  const dropShare = rttMs >= 300 ? 0.04 : queueMs <= 5 ? 0.03 : bars.dropShare;
+  const dropShare = rttMs >= 300 ? 0.04 : queueMs <= 5 ? 0.035 : bars.dropShare;
   const limits = { ...bars, queueP95Ms, dropShare };
   return { name: `${mbit} Mbit/s, ${rttMs} ms, queue ${queueMs} ms${note}`, link, reportUs: 10_000, limits };
 }
@@ -60,7 +60,7 @@ function jittery(mbit: number, rttMs: number, sigmaMs: number, keepsOrder: boole
   const note = `, jitter ${sigmaMs} ms ${keepsOrder ? 'in order' : 'reordering'}, loss ${loss * 100} %`;
   const scenario = steady(mbit, rttMs, 500, { jitterUs: sigmaMs * 1_000, keepsOrder, loss }, note);
   // A delay that wanders slowly cannot be told from a queue within some of its sigmas: the price for using the link fully.
-  const queueP95Ms = 12 + sigmaMs * (keepsOrder ? 6 : 2);
+  const queueP95Ms = 15 + sigmaMs * (keepsOrder ? 6 : 2.5);
   return { ...scenario, limits: { ...bars, utilisation: 0.95, queueP95Ms } };
 }
 
@@ -79,7 +79,7 @@ export const pathScenarios: readonly PathScenario[] = [
   ...[5, 50, 300].map((mbit) => ({
     ...steady(mbit, 40, 500, {}, ', report 40 ms'),
     reportUs: 40_000,
-    limits: { ...bars, queueP95Ms: 15 },
+    limits: { ...bars, queueP95Ms: 20 },
   })),
   ...[5, 50, 300].map((mbit) => ({ ...steady(mbit, 10, 500, {}, ', report 3 ms'), reportUs: 3_000 })),
   ...[0.01, 0.02].map((loss) => steady(50, 40, 500, { loss }, `, loss ${loss * 100} %`)),
@@ -105,7 +105,7 @@ export const pathScenarios: readonly PathScenario[] = [
     link: { ...plain(50, 40, 500), changes: [{ atUs: changeUs, loss: 0.6 }] },
     reportUs: 10_000,
     changeUs,
-    limits: { ...bars, queueP95Ms: 20 },
+    limits: { ...bars, queueP95Ms: 35 },
   },
 ];
 

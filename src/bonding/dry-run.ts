@@ -8,6 +8,7 @@ const everyUs = 4_000_000;
 /** Share of the rate sent meanwhile: the queue shrinks by the rest. */
 const gain = 0.75;
 const marginUs = 4_000;
+const soonUs = 500_000;
 const checkAfterUs = 1_000_000;
 /** A queue that shrank by this share since the last look is on its way. */
 const shrinkShare = 0.7;
@@ -36,6 +37,12 @@ export class DryRun {
   /** What to send meanwhile. */
   get bytesPerUs(): number {
     return this.#rate * gain;
+  }
+
+  /** The distance may never have been seen without a queue. */
+  checkSoon(nowUs: number): void {
+    this.reset(nowUs);
+    this.#nextUs = nowUs + soonUs;
   }
 
   /** After an idle time: there is no queue of ours, and what was begun is void. */

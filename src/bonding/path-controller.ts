@@ -252,6 +252,8 @@ export class PathController {
     if (this.#floor.isTrying) return;
     if (verdict === 'overflow' || this.#isFull(nowUs) || this.#isPlateau(arriving, nowUs)) {
       this.#isStarting = false;
+      this.#trip.forgetJitter();
+      this.#dryRun.checkSoon(nowUs);
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
       this.#rate = Math.max(arriving, this.#rate * startKept);
       this.#pace(0.6);

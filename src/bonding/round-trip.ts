@@ -113,6 +113,12 @@ export class RoundTrip {
     this.#baseUs = this.#base.least(nowUs) + 2.5 * sampleJitterUs + 1.5 * Math.sqrt(wander);
   }
 
+  /** The queue of a search for the rate swelled and went: that was no jitter, and real jitter shows again within a few samples. */
+  forgetJitter(): void {
+    this.#jitterUs /= 4;
+    this.#wanderUs = this.#jitterUs;
+  }
+
   /** What is seen now is the distance: a queue it cannot be, for it does not drain. */
   rebase(nowUs: number): void {
     this.#base.reset();

@@ -38,10 +38,12 @@ function steady(
 ): PathScenario {
   const link = { ...plain(mbit, rttMs, queueMs), ...more };
   // A packet of 5 Mbit/s takes 2.4 ms by itself.
-  const queueP95Ms = mbit <= 5 ? 20 : rttMs >= 300 ? 35 : bars.queueP95Ms;
+  const isFar = rttMs >= 300;
+  const queueP95Ms = isFar ? 35 : mbit <= 5 ? 20 : bars.queueP95Ms;
   // What doubles for 300 ms longer than it should overflows half a second of queue once.
-  const dropShare = rttMs >= 300 ? 0.04 : queueMs <= 5 ? 0.035 : bars.dropShare;
-  const limits = { ...bars, queueP95Ms, dropShare };
+  const dropShare = isFar ? 0.04 : queueMs <= 5 ? 0.035 : bars.dropShare;
+  // It is still settling when the measurement begins.
+  const limits = { ...bars, utilisation: isFar ? 0.95 : bars.utilisation, queueP95Ms, dropShare };
   return { name: `${mbit} Mbit/s, ${rttMs} ms, queue ${queueMs} ms${note}`, link, reportUs: 10_000, limits };
 }
 

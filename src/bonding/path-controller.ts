@@ -263,7 +263,7 @@ export class PathController {
     if (arriving > this.#rate * plateauGrowth) this.#plateauRounds = 0;
     if (arriving > this.#rate) this.#rate = arriving;
     const pace = Math.max(firstBytesPerUs, startGain * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
-    if (pace > this.#pacer.bytesPerUs) this.#pace(pace / this.#rate);
+    if (pace > this.#pacer.bytesPerUs) this.#pacer.setPace(Math.min(this.#mostBytesPerUs, pace));
   }
 
   /**

@@ -50,7 +50,7 @@ export class DryRun {
     this.#untilUs = -1;
     this.#verdictUs = -1;
     this.#lookUs = -1;
-    this.#nextUs = nowUs + everyUs;
+    this.#nextUs = this.#checkUs > 0 && this.#nextUs > nowUs ? this.#nextUs : nowUs + everyUs;
   }
 
   /**

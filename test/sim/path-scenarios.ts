@@ -43,7 +43,7 @@ function steady(
   // What doubles for 300 ms longer than it should overflows half a second of queue once.
   const dropShare = isFar ? 0.04 : queueMs <= 5 ? 0.035 : bars.dropShare;
   // It is still settling when the measurement begins.
-  const limits = { ...bars, utilisation: isFar ? 0.95 : bars.utilisation, queueP95Ms, dropShare };
+  const limits = { ...bars, utilisation: isFar ? 0.93 : bars.utilisation, queueP95Ms, dropShare };
   return { name: `${mbit} Mbit/s, ${rttMs} ms, queue ${queueMs} ms${note}`, link, reportUs: 10_000, limits };
 }
 
@@ -54,7 +54,7 @@ function changing(mbit: number, rttMs: number, factor: number): PathScenario {
     link,
     reportUs: 10_000,
     changeUs,
-    limits: { ...bars, queueP95Ms: 12 },
+    limits: { ...bars, queueP95Ms: mbit <= 5 ? 25 : 15 },
   };
 }
 
@@ -63,7 +63,7 @@ function jittery(mbit: number, rttMs: number, sigmaMs: number, keepsOrder: boole
   const scenario = steady(mbit, rttMs, 500, { jitterUs: sigmaMs * 1_000, keepsOrder, loss }, note);
   // A delay that wanders slowly cannot be told from a queue within some of its sigmas: the price for using the link fully.
   const queueP95Ms = 15 + sigmaMs * (keepsOrder ? 6 : 2.5);
-  return { ...scenario, limits: { ...bars, utilisation: 0.95, queueP95Ms } };
+  return { ...scenario, limits: { ...bars, utilisation: 0.93, queueP95Ms } };
 }
 
 function withLimits(scenario: PathScenario, limits: Partial<Limits>): PathScenario {
@@ -85,7 +85,7 @@ export const pathScenarios: readonly PathScenario[] = [
   })),
   ...[5, 50, 300].map((mbit) => ({ ...steady(mbit, 10, 500, {}, ', report 3 ms'), reportUs: 3_000 })),
   ...[0.01, 0.02].map((loss) => steady(50, 40, 500, { loss }, `, loss ${loss * 100} %`)),
-  withLimits(steady(50, 40, 500, { loss: 0.6 }, ', loss 60 %'), { utilisation: 0.94, queueP95Ms: 30 }),
+  withLimits(steady(50, 40, 500, { loss: 0.6 }, ', loss 60 %'), { utilisation: 0.94, queueP95Ms: 45 }),
   steady(300, 100, 500, { loss: 0.02 }, ', loss 2 %'),
   steady(50, 40, 500, { bursts: { goodPackets: 2_000, badPackets: 20 } }, ', bursts of 20 lost'),
   ...[2, 5, 15].flatMap((sigmaMs) => [false, true].map((keepsOrder) => jittery(50, 60, sigmaMs, keepsOrder, 0))),

@@ -14,6 +14,7 @@ export const sealerCounters = {
   marked: 5,
   stashed: 6,
   sealFailed: 7,
+  parity: 8,
 } as const;
 export const openerCounters = {
   replayed: 0,
@@ -55,6 +56,7 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'sealer_marked_packets', help: 'Marked congestion-experienced instead of dropped (RFC 3168)' },
     { name: 'sealer_stashed_packets', help: 'Queued, because the path had no credit' },
     { name: 'sealer_failed_runs', help: 'Runs that the key slot refused' },
+    { name: 'sealer_parity_packets', help: 'Parity of forward error correction that was sent' },
   ],
   opener: [
     { name: 'opener_replayed_packets', help: 'Dropped: counter seen before, or older than the window' },

@@ -4,6 +4,7 @@ import { feedback, flight, type Sealer } from '../../native/data-api.ts';
 import { path, trafficClass } from '../../rings/layout.ts';
 import type { BondSettings } from './bonds.ts';
 import type { PathTrack } from './path-track.ts';
+import { PeerParity } from './peer-parity.ts';
 
 const pathsPerPeer = path.rowsPerPeer;
 /** Something in flight is looked at this often, a peer that is idle when a probe is due. */
@@ -30,6 +31,7 @@ export class PeerBond {
   readonly row: number;
   /** Tracks of the rows that are in use. */
   readonly tracks: PathTrack[] = [];
+  readonly parity: PeerParity;
   /** The peer reads reports and may be reached by many paths; else it is a stock WireGuard, and `tracks` has its one path. */
   isBonded = false;
   /** If the last `choose` found no path, or too little credit, only this machine's own threads are behind. */
@@ -61,6 +63,7 @@ export class PeerBond {
     this.#feedback = shared.feedback;
     this.#limits = shared.limits;
     this.#settings = settings;
+    this.parity = new PeerParity(settings.fec);
     this.#schedulers = settings.modes.map((mode) => createScheduler(mode));
   }
 
@@ -140,17 +143,26 @@ export class PeerBond {
     return isResendable ? flight.watched | flight.resendable : flight.watched;
   }
 
+  /** What is sealed of this class gets parity. */
+  isProtected(kind: number): boolean {
+    const isCopied = this.#settings.modes[kind] === 'redundant';
+    return this.isBonded && kind !== trafficClass.control && this.parity.isOn && !isCopied;
+  }
+
   /** A REPORT of the peer about what was sealed under `slot`. */
   handleReport(slot: number, frame: Uint8Array, length: number, nowUs: number): void {
     const intervalUs = nowUs - this.#reportedUs;
     if (intervalUs < 200_000) this.#reportIntervalUs += (intervalUs - this.#reportIntervalUs) / 8;
     this.#reportedUs = nowUs;
-    for (const track of this.tracks) this.#limits[track.index] = track.lossDelayUs;
+    // What parity may yet bring back is not sent again.
+    const { groupUs } = this.parity;
+    for (const track of this.tracks) this.#limits[track.index] = track.lossDelayUs + groupUs;
     const lost = this.#native.report(this.row, slot, frame, length, nowUs);
     if (lost < 0) return;
     this.#lostPackets = lost;
     for (const track of this.tracks) {
       track.handleFeedback(this.#feedback, track.index * feedback.columns, nowUs);
+      this.#noteLoss(track);
     }
     this.tick(nowUs);
   }
@@ -169,8 +181,11 @@ export class PeerBond {
     this.#lostPackets = this.#native.tick(this.row, nowUs);
     let isBusy = this.#lostPackets > 0;
     let wakeUs = nowUs + idleTickUs;
+    let sentBytes = 0;
     for (const track of tracks) {
       track.handleSurvey(this.#feedback, track.index * feedback.columns, nowUs);
+      this.#noteLoss(track);
+      sentBytes += track.sentBytes;
       track.life.tick(nowUs, {
         inFlightBytes: track.inFlightBytes,
         oldestUnackedUs: track.oldestSentUs,
@@ -185,6 +200,7 @@ export class PeerBond {
       if (track.inFlightBytes > 0) isBusy = true;
       wakeUs = Math.min(wakeUs, track.life.nextWakeUs);
     }
+    this.parity.tick(nowUs, sentBytes);
     this.#refresh(nowUs);
     this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
   }
@@ -232,6 +248,14 @@ export class PeerBond {
 
   trackOf(pathRow: number): PathTrack | undefined {
     return this.tracks.find((track) => track.row === pathRow);
+  }
+
+  #noteLoss(track: PathTrack): void {
+    const cells = this.#feedback;
+    const at = track.index * feedback.columns;
+    const acked = cells[at + feedback.ackedPackets] as number;
+    const lost = (cells[at + feedback.lostPackets] as number) - (cells[at + feedback.spuriousPackets] as number);
+    this.parity.note(acked, Math.max(0, lost), cells[at + feedback.lostRuns] as number);
   }
 
   #refresh(nowUs: number): void {

@@ -184,7 +184,9 @@ export const opened = {
   stalled: 7,
   /** PARITY frames. */
   parity: 8,
-  columns: 9,
+  /** Packets rebuilt from parity. */
+  rebuilt: 9,
+  columns: 10,
 } as const;
 
 /** Columns of one row of `Opener`'s gaps (Float64Array): a key slot in which counter `missing` has not come, but later ones have. */
@@ -274,6 +276,8 @@ export interface OpenerParts {
   readonly gaps: Uint8Array;
   /** f64: number of rows, then `lateness.max` of them; TypeScript sets the number to 0 when it has read them. */
   readonly lateness: Uint8Array;
+  /** Longest sealed packet that parity can bring back. */
+  readonly maxFecBytes: number;
 }
 
 export interface LinkSenderParts {

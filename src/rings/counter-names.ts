@@ -26,6 +26,7 @@ export const openerCounters = {
   parity: 6,
   reports: 7,
   givenUp: 8,
+  rebuilt: 9,
 } as const;
 export const tunWriterCounters = { refused: 0 } as const;
 export const sessionManagerCounters = {
@@ -71,6 +72,7 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'opener_parity_packets', help: 'Parity of forward error correction' },
     { name: 'opener_report_frames', help: 'Reports to peers of what arrived' },
     { name: 'opener_given_up_gaps', help: 'Gaps that were not waited for any longer' },
+    { name: 'opener_rebuilt_packets', help: 'Lost packets rebuilt from parity' },
   ],
   'tun-writer': [{ name: 'tun_writer_refused_trains', help: 'Trains the kernel did not take' }],
   'session-manager': [

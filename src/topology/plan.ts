@@ -141,6 +141,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
         links: links.map((link) => link.name),
         plaintext: input.isPlaintextTwin === true,
         reorderMs: reorderOf(config),
+        mtu: config.tunnel.mtu,
       } satisfies Omit<OpenerSettings, 'joinUdp'>,
       learns: { joinUdp: ['tun', 'udpOffload'] },
     }),

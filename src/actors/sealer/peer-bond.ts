@@ -205,7 +205,7 @@ export class PeerBond {
     this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
   }
 
-  /** Sends again what was lost, oldest first, by the paths that would bring it soonest. Returns bytes. */
+  /** Sends again what was lost, oldest first, by the paths that would bring it soonest. Returns packets. */
   repair(nowUs: number): number {
     if (this.#lostPackets === 0) return 0;
     if (this.#usable === 0) return 0;
@@ -215,13 +215,17 @@ export class PeerBond {
       if (track === undefined) break;
       const room = Math.min(track.allowedBytes + repairReserveBytes, 64 * 1024);
       if (room <= 0) break;
+      const at = track.index * feedback.columns + feedback.resentPackets;
+      const before = this.#feedback[at] as number;
       const bytes = this.#native.resend(this.row, track.port, track.row, room, nowUs);
       if (bytes === 0) {
         this.#lostPackets = 0;
         break;
       }
+      const packets = (this.#feedback[at] as number) - before;
       track.spend(bytes, nowUs);
-      total += bytes;
+      track.countResent(packets);
+      total += packets;
       if (bytes < room) break;
     }
     return total;

@@ -61,6 +61,10 @@ export class SealDesk {
     return bytes;
   }
 
+  countResent(bond: PeerBond, packets: number): void {
+    if (packets > 0) this.#peers.addNumber(bond.row, peer.resentPacketsAt, packets);
+  }
+
   /** At most one request a millisecond and peer: a flood without a session must not keep the session-manager awake. */
   wantHandshake(row: number, nowUs: number): void {
     this.#peers.addInt(row, peer.handshakeWantedAt, 1);

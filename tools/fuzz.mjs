@@ -28,7 +28,7 @@ const sources = [
     'seal',
     'segment',
   ].map((name) => path.join(sys, `${name}.cc`)),
-  ...['fec_decode', 'fec_encode', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'].map((name) =>
+  ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'].map((name) =>
     path.join(sys, `${name}.cc`),
   ),
   path.join(tests, 'stub/aead.cc'),

@@ -37,7 +37,7 @@ const tested = [
   'seal',
   'segment',
   'tun',
-  ...['fec_decode', 'fec_encode', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],
+  ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],
 ];
 
 const kinds = {

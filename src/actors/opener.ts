@@ -25,6 +25,8 @@ export interface OpenerSettings {
   readonly joinUdp: boolean;
   /** How long packets of a peer with many paths are held for others before them; 0 = not at all. */
   readonly reorderMs: number | 'auto';
+  /** The tunnel's MTU: longer packets of a peer cannot be rebuilt from parity. */
+  readonly mtu: number;
   /** Benches only: treat ChaCha20-Poly1305 sessions as a plain copy. */
   readonly plaintext: boolean;
 }
@@ -33,6 +35,10 @@ export interface OpenerSettings {
 const recordsPerTurn = 16;
 /** A peer with one path needs no order but the network's. */
 const orderFromPaths = 2;
+/** Of a peer whose MTU is not ours; WireGuard's. */
+const usualMtu = 1420;
+/** Header and tag of a data message. */
+const dataMessageBytes = 32;
 /** A full tun-writer's ring drains in less. */
 const stallPauseUs = 100;
 
@@ -79,6 +85,7 @@ class OpenerActor implements Actor {
       orderFromPaths: settings.reorderMs === 0 ? 0 : orderFromPaths,
       gaps: new Uint8Array(gapRows.buffer),
       lateness: new Uint8Array(latenessRows.buffer),
+      maxFecBytes: Math.max(settings.mtu, usualMtu) + dataMessageBytes,
     });
     const paths = pathTable(memoryOf(spec, 'paths'));
     const wakeAt = (atUs: number): void => context.wakeAt(atUs);
@@ -174,5 +181,6 @@ class OpenerActor implements Actor {
     this.#throughput.count(openerCounters.unknown, result[opened.unknown] as number);
     this.#throughput.count(openerCounters.stalled, result[opened.stalled] as number);
     this.#throughput.count(openerCounters.parity, result[opened.parity] as number);
+    this.#throughput.count(openerCounters.rebuilt, result[opened.rebuilt] as number);
   }
 }

@@ -12,6 +12,7 @@ import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contra
 import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { type BondSettings, Bonds, type SealerLink } from './sealer/bonds.ts';
 import { FrameDesk } from './sealer/frame-desk.ts';
+import { ParityDesk } from './sealer/parity-desk.ts';
 import type { PathTrack } from './sealer/path-track.ts';
 import type { PeerBond } from './sealer/peer-bond.ts';
 import { SealDesk } from './sealer/seal-desk.ts';
@@ -30,12 +31,16 @@ export interface SealerSettings {
   /** The tunnel's MTU: padding never goes beyond it. */
   readonly mtu: number;
   readonly bonding: BondSettings;
+  /** Longest inner packet that gets parity; longer ones would not leave room for it on the path. */
+  readonly fecMtu: number;
 }
 
 const trainsPerTurn = 16;
 /** What urgent classes may overdraw together: room for calls and acknowledgements, none for a flood of small packets. */
 const urgentReserveBytes = 16 * 1024;
 const ringFullRetryUs = 200;
+/** Header and tag of a data message. */
+const dataMessageBytes = 32;
 /** A link that takes nothing for longer than this is not merely behind: others shall not wait for it. */
 const behindPatienceUs = 5_000;
 
@@ -53,6 +58,7 @@ class SealerActor implements Actor {
   readonly #bonds: Bonds;
   readonly #desk: SealDesk;
   readonly #frames: FrameDesk;
+  readonly #parity: ParityDesk;
   readonly #waiting: WaitingRoom;
   readonly #facts = new Int32Array(64 * facts.columns);
   readonly #throughput: Throughput;
@@ -80,10 +86,12 @@ class SealerActor implements Actor {
       facts: new Uint8Array(this.#facts.buffer),
       feedback: new Uint8Array(shared.feedback.buffer),
       limits: new Uint8Array(shared.limits.buffer),
+      maxFecBytes: settings.fecMtu + dataMessageBytes,
     });
     this.#bonds = new Bonds(context, this.#native, shared, settings.links, settings.bonding);
     this.#desk = new SealDesk(context, this.#native, settings.mtu, this.#throughput);
     this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
+    this.#parity = new ParityDesk(context, this.#native, this.#desk, this.#throughput);
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
   }
 
@@ -91,6 +99,7 @@ class SealerActor implements Actor {
     this.#nowUs = nowUs;
     this.#followSessions();
     const framed = this.#frames.work(nowUs);
+    for (const bond of this.#bonds.all()) if (bond !== undefined) this.#parity.tick(bond, nowUs);
     const served = this.#waiting.count > 0 ? this.#serveWaiting(nowUs) : 0;
     return framed + served + this.#takeTrains();
   }
@@ -167,6 +176,7 @@ class SealerActor implements Actor {
     const segments = this.#native.sealTrains(index, run, this.#segmentBudget(at, allowed));
     this.#sendCopies(bond, track, kind);
     this.#desk.finish(bond, track, Math.max(0, segments), true, this.#nowUs);
+    this.#parity.follow(bond, this.#nowUs);
     let taken = 0;
     while (taken < run && this.#isDone((index + taken) * facts.columns)) taken += 1;
     // The link's ring is full: nothing rings when it is not, so look again soon.
@@ -259,6 +269,7 @@ class SealerActor implements Actor {
     const segments = this.#native.sealStashed(offset, this.#stashedBudget(allowance(bond, track, kind)));
     this.#sendCopies(bond, track, kind);
     queue.spend(this.#desk.finish(bond, track, Math.max(0, segments), true, this.#nowUs));
+    this.#parity.follow(bond, this.#nowUs);
     if (segments < 0) {
       this.#context.wakeAt(this.#nowUs + ringFullRetryUs);
       return false;

@@ -8,6 +8,7 @@ const everyUs = 4_000_000;
 /** Share of the rate sent meanwhile: the queue shrinks by the rest. */
 const gain = 0.75;
 const marginUs = 4_000;
+const soonUs = 500_000;
 const checkAfterUs = 1_000_000;
 /** A queue that shrank by this share since the last look is on its way. */
 const shrinkShare = 0.7;
@@ -38,12 +39,18 @@ export class DryRun {
     return this.#rate * gain;
   }
 
+  /** The distance may never have been seen without a queue. */
+  checkSoon(nowUs: number): void {
+    this.reset(nowUs);
+    this.#nextUs = nowUs + soonUs;
+  }
+
   /** After an idle time: there is no queue of ours, and what was begun is void. */
   reset(nowUs: number): void {
     this.#untilUs = -1;
     this.#verdictUs = -1;
     this.#lookUs = -1;
-    this.#nextUs = nowUs + everyUs;
+    this.#nextUs = this.#checkUs > 0 && this.#nextUs > nowUs ? this.#nextUs : nowUs + everyUs;
   }
 
   /**

@@ -45,6 +45,7 @@ const firstWindowBytes = 44 * packetBytes;
 const firstBytesPerUs = 12.5;
 /** A standing queue this long is wanted: while it is there, what arrives is what the bottleneck can do. */
 const targetUs = 3_000;
+const mostGrainUs = 12_000;
 const windowSlackUs = 6_000;
 /** Packets over which the loss is smoothed. */
 const lossMemory = 500;
@@ -252,6 +253,8 @@ export class PathController {
     if (this.#floor.isTrying) return;
     if (verdict === 'overflow' || this.#isFull(nowUs) || this.#isPlateau(arriving, nowUs)) {
       this.#isStarting = false;
+      this.#trip.forgetJitter();
+      this.#dryRun.checkSoon(nowUs);
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
       this.#rate = Math.max(arriving, this.#rate * startKept);
       this.#pace(0.6);
@@ -261,7 +264,7 @@ export class PathController {
     if (arriving > this.#rate * plateauGrowth) this.#plateauRounds = 0;
     if (arriving > this.#rate) this.#rate = arriving;
     const pace = Math.max(firstBytesPerUs, startGain * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
-    if (pace > this.#pacer.bytesPerUs) this.#pace(pace / this.#rate);
+    if (pace > this.#pacer.bytesPerUs) this.#pacer.setPace(Math.min(this.#mostBytesPerUs, pace));
   }
 
   /**
@@ -318,7 +321,7 @@ export class PathController {
     else if (this.#overUs < 0) this.#overUs = nowUs;
     if (this.#dryRun.isUnderWay || this.#floor.isTrying) this.#overUs = -1;
     this.#predict(nowUs);
-    const target = targetUs + 2 * this.#trip.uncertaintyUs;
+    const target = this.#targetUs() + 2 * this.#trip.uncertaintyUs;
     if (this.#trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);
     else this.#noQueueIs(arriving, delivery.sentRate, noise, nowUs);
     const { queueUs, uncertaintyUs } = this.#trip;
@@ -358,11 +361,11 @@ export class PathController {
     // Neither: on average a queue lets through what the bottleneck can do.
     else if (sentRate > 0.97 * this.#rate)
       this.#rate += (arriving - this.#rate) * Math.min(0.1, this.#intervalUs / (4 * this.#spanUs()));
-    this.#pace(1 - Math.max(-0.05, Math.min(0.5, this.#gain() * (this.#comingUs - targetUs / 2))));
+    this.#pace(1 - Math.max(-0.05, Math.min(0.5, this.#gain() * (this.#comingUs - this.#targetUs() / 2))));
   }
 
   #noQueueIs(arriving: number, sentRate: number, noise: number, nowUs: number): void {
-    const queueUs = this.#trip.queueUs;
+    const isShort = this.#trip.queueUs < this.#targetUs() / 2 + this.#trip.uncertaintyUs;
     this.#episodeRate = 0;
     // Without a queue no more arrives than was sent: what seems more is chance.
     const shown = Math.min(arriving, sentRate);
@@ -370,18 +373,13 @@ export class PathController {
     this.#isOverRound ||= this.#overUs >= 0;
     if (nowUs >= this.#roundUs) {
       this.#roundUs = nowUs + this.#lagUs();
-      const isQuiet =
-        queueUs < (targetUs + this.#trip.uncertaintyUs) / 2 &&
-        2 * this.#limitedReports < this.#reports &&
-        !this.#isOverRound;
+      const isQuiet = isShort && 2 * this.#limitedReports < this.#reports && !this.#isOverRound;
       this.#step = isQuiet ? Math.min(mostStep, this.#step * 2) : leastStep;
       this.#reports = 0;
       this.#limitedReports = 0;
       this.#isOverRound = false;
     }
-    this.#pace(
-      1 + (queueUs < targetUs / 2 + this.#trip.uncertaintyUs ? this.#step : this.#gain() * (targetUs - this.#comingUs)),
-    );
+    this.#pace(1 + (isShort ? this.#step : this.#gain() * (this.#targetUs() - this.#comingUs)));
   }
 
   /** The queue that the last round trip's sending will have made, which no report can have told yet (Smith 1957). */
@@ -389,6 +387,11 @@ export class PathController {
     const lagUs = this.#lagUs() + this.#trip.levelLagUs;
     const sent = this.#sentBytes - this.#history.sentAt(nowUs - lagUs);
     this.#comingUs = Math.max(0, this.#trip.queueUs + (this.#rate > 0 ? sent / this.#rate - lagUs : 0));
+  }
+
+  /** A probe is small: a full packet alone takes so much longer, and two of them would look like a queue. */
+  #targetUs(): number {
+    return targetUs + Math.min(mostGrainUs, this.#trip.grainUs);
   }
 
   /** Share of the rate for each microsecond of queue; a doubtful queue is corrected slowly, and bounded by the window meanwhile. */

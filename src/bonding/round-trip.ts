@@ -106,10 +106,17 @@ export class RoundTrip {
       0,
       this.#wanderUs ** 2 - wanderFloor * this.#jitterUs ** 2 - (ownUs + 2 * this.grainUs) ** 2,
     );
-    this.#levelJitterUs = Math.sqrt((1.25 * this.#jitterUs) ** 2 / count + wander);
+    const sampleJitterUs = (1.25 * this.#jitterUs) / Math.sqrt(count);
+    this.#levelJitterUs = Math.sqrt(sampleJitterUs ** 2 + wander);
     this.#base.add(this.#levelUs, nowUs);
-    // The least of many medians lies below their mean: by 1.5 sigma when about ten of them were without a queue.
-    this.#baseUs = this.#base.least(nowUs) + 1.5 * this.#levelJitterUs;
+    // The least of some hundred medians lies 2.5 sigma below their mean; of slow wandering there are fewer that differ.
+    this.#baseUs = this.#base.least(nowUs) + 2.5 * sampleJitterUs + 1.5 * Math.sqrt(wander);
+  }
+
+  /** The queue of a search for the rate swelled and went: that was no jitter, and real jitter shows again within a few samples. */
+  forgetJitter(): void {
+    this.#jitterUs /= 4;
+    this.#wanderUs = this.#jitterUs;
   }
 
   /** What is seen now is the distance: a queue it cannot be, for it does not drain. */

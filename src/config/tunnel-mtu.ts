@@ -9,6 +9,11 @@ const plainMtu = 1420;
  */
 export const fecMtu = 1380;
 
+/** The longest inner packet that gets parity in a tunnel of this MTU: its frame shall fit where the MTU does, or into 1500. */
+export function longestProtected(mtu: number): number {
+  return Math.max(Math.min(mtu, fecMtu), mtu - (plainMtu - fecMtu));
+}
+
 export function defaultMtu(fec: BondingConfig['fec']): number {
   return fec === 'off' ? plainMtu : fecMtu;
 }

@@ -89,6 +89,17 @@ export interface Sealer {
     peer: number,
     record: number,
   ): number;
+  /** Between `begin` and sealing: what is sealed in this run goes into groups of `data` packets with `parity` parities. */
+  protect(data: number, parity: number): void;
+  /** Of the peer's group whose parity has waited longest: key slot × `path.rowsPerPeer` + path of its data; -1 = none waits. */
+  waitingParity(peer: number): number;
+  /**
+   * In a run of that slot: seals that parity, and what follows it of the same slot and path. Frames, or -28 (link ring full). Of a
+   * slot that seals under another index by now it is dropped.
+   */
+  sealParity(dataPath: number): number;
+  /** Ends the peer's groups that began before `beforeUs`; returns when the oldest one left did, 0 = none is open. */
+  closeParity(peer: number, beforeUs: number): number;
   /** Between sealing and `end`: sends what was sealed by another path too; returns bytes. */
   copy(link: number, path: number): number;
   /** Takes a REPORT of the peer about `slot` in; fills `feedback`; returns packets that wait to be sent again, -1 = malformed. */
@@ -144,7 +155,9 @@ export const feedback = {
   bytes: 12,
   arrivalUs: 13,
   resentPackets: 14,
-  columns: 15,
+  /** Runs of consecutive lost packets. */
+  lostRuns: 15,
+  columns: 16,
 } as const;
 
 /** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */
@@ -171,7 +184,9 @@ export const opened = {
   stalled: 7,
   /** PARITY frames. */
   parity: 8,
-  columns: 9,
+  /** Packets rebuilt from parity. */
+  rebuilt: 9,
+  columns: 10,
 } as const;
 
 /** Columns of one row of `Opener`'s gaps (Float64Array): a key slot in which counter `missing` has not come, but later ones have. */
@@ -235,6 +250,8 @@ export interface SealerParts {
    * 32: what left by the path before this time is lost (0 = no limit).
    */
   readonly limits: Uint8Array;
+  /** Longest sealed packet that may have parity. */
+  readonly maxFecBytes: number;
 }
 
 export interface OpenerParts {
@@ -259,6 +276,8 @@ export interface OpenerParts {
   readonly gaps: Uint8Array;
   /** f64: number of rows, then `lateness.max` of them; TypeScript sets the number to 0 when it has read them. */
   readonly lateness: Uint8Array;
+  /** Longest sealed packet that parity can bring back. */
+  readonly maxFecBytes: number;
 }
 
 export interface LinkSenderParts {

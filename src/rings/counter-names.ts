@@ -14,6 +14,7 @@ export const sealerCounters = {
   marked: 5,
   stashed: 6,
   sealFailed: 7,
+  parity: 8,
 } as const;
 export const openerCounters = {
   replayed: 0,
@@ -25,6 +26,7 @@ export const openerCounters = {
   parity: 6,
   reports: 7,
   givenUp: 8,
+  rebuilt: 9,
 } as const;
 export const tunWriterCounters = { refused: 0 } as const;
 export const sessionManagerCounters = {
@@ -55,6 +57,7 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'sealer_marked_packets', help: 'Marked congestion-experienced instead of dropped (RFC 3168)' },
     { name: 'sealer_stashed_packets', help: 'Queued, because the path had no credit' },
     { name: 'sealer_failed_runs', help: 'Runs that the key slot refused' },
+    { name: 'sealer_parity_packets', help: 'Parity of forward error correction that was sent' },
   ],
   opener: [
     { name: 'opener_replayed_packets', help: 'Dropped: counter seen before, or older than the window' },
@@ -69,6 +72,7 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'opener_parity_packets', help: 'Parity of forward error correction' },
     { name: 'opener_report_frames', help: 'Reports to peers of what arrived' },
     { name: 'opener_given_up_gaps', help: 'Gaps that were not waited for any longer' },
+    { name: 'opener_rebuilt_packets', help: 'Lost packets rebuilt from parity' },
   ],
   'tun-writer': [{ name: 'tun_writer_refused_trains', help: 'Trains the kernel did not take' }],
   'session-manager': [

@@ -178,6 +178,8 @@ export const report = {
   bytesAt: 12,
   sectionBytes: 16,
   maxSections: 32,
+  /** Of `flags`: a u8 and as many u16 follow the bitmap: next - 1 - counter of packets rebuilt from parity, which did not arrive. */
+  flagRebuilt: 1,
   maxWords: 128,
 } as const;
 

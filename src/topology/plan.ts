@@ -20,6 +20,7 @@ import type { SealerSettings } from '../actors/sealer.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
+import { longestProtected } from '../config/tunnel-mtu.ts';
 import { path } from '../rings/layout.ts';
 import { groupThreads } from './placement.ts';
 
@@ -128,6 +129,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
         mtu: config.tunnel.mtu,
         links: links.map((link) => planSealerLink(config, link)),
         bonding: planBonding(config),
+        fecMtu: longestProtected(config.tunnel.mtu),
       } satisfies SealerSettings,
     }),
     ...links.map((link) => planWanLink(link)),
@@ -139,6 +141,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
         links: links.map((link) => link.name),
         plaintext: input.isPlaintextTwin === true,
         reorderMs: reorderOf(config),
+        mtu: config.tunnel.mtu,
       } satisfies Omit<OpenerSettings, 'joinUdp'>,
       learns: { joinUdp: ['tun', 'udpOffload'] },
     }),
@@ -175,6 +178,7 @@ function planBonding({ bonding }: Config): BondSettings {
     modes: [control, classes.latency ?? mode, classes.bulk ?? mode],
     protects: [protect.includes('control'), urgent.some((name) => protect.includes(name)), protect.includes('bulk')],
     failbackMs,
+    fec: bonding.fec,
   };
 }
 

@@ -68,7 +68,13 @@ class OpenerRig implements Victim {
     return {
       id: 'opener',
       role: 'opener',
-      settings: { links: ['loop'], joinUdp: false, plaintext: false, reorderMs: 'auto' } satisfies OpenerSettings,
+      settings: {
+        links: ['loop'],
+        joinUdp: false,
+        plaintext: false,
+        reorderMs: 'auto',
+        mtu: 1420,
+      } satisfies OpenerSettings,
       ports: {
         'received.loop': portTo(this.#receivedRing, this.doorbell),
         plain: portTo(this.#plainRing),

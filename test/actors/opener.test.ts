@@ -69,6 +69,7 @@ class Rig {
         joinUdp: false,
         plaintext: false,
         reorderMs: 'auto',
+        mtu: 1420,
         ...settings,
       } satisfies OpenerSettings,
       ports: {

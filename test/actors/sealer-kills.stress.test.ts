@@ -82,6 +82,7 @@ class SealerRig implements Victim {
         mtu: 1420,
         links: [{ row: 0, name: 'loop', rateBps: 0, priority: 0, weight: 1, role: 'always' }],
         bonding: adaptiveBonding,
+        fecMtu: 1380,
       } satisfies SealerSettings,
       ports: {
         plain: portTo(this.#plainRing, this.doorbell),

@@ -61,7 +61,7 @@ class Rope {
     return group;
   }
 
-  uint32_t remember(const Bytes& packet) { return keep(decoder.remember(readLe64(packet.data() + 8), packet.data(), static_cast<uint32_t>(packet.size()))); }
+  uint32_t remember(const Bytes& packet, int32_t path = 0) { return keep(decoder.remember(readLe64(packet.data() + 8), packet.data(), static_cast<uint32_t>(packet.size()), path)); }
   uint32_t parity(const Bytes& bytes, uint32_t index = kIndex) {
     const Frame frame(bytes);
     return keep(decoder.parity(frame.block.get(), static_cast<uint32_t>(bytes.size()), index));
@@ -102,6 +102,7 @@ TEST("Fec rebuilds every pattern of up to m losses, in any order of arrival") {
           if ((*bytes)[0] == 0) rope.parity(*bytes);
           else if (rope.rebuilt.count(readLe64(bytes->data() + 8)) == 0) rope.remember(*bytes);
         }
+        rope.remember(sealedPacket(counter + data, 50, rope.random));
         for (const auto& [number, packet] : group.packets) {
           if ((lost >> (number - counter) & 1) != 0) CHECK(rope.rebuilt[number] == packet);
           else if (rope.rebuilt.count(number) != 0) CHECK(rope.rebuilt[number] == packet);
@@ -195,7 +196,8 @@ TEST("FecDecoder takes parity twice, and packets twice, as once") {
   CHECK_EQUAL(rope.parity(group.parities[0]), 0);
   CHECK_EQUAL(rope.remember(group.packets.at(1)), 0);
   CHECK_EQUAL(rope.parity(group.parities[1]), 0);
-  CHECK_EQUAL(rope.remember(group.packets.at(3)), 2);
+  CHECK_EQUAL(rope.remember(group.packets.at(3)), 0);
+  CHECK_EQUAL(rope.remember(sealedPacket(5, 50, rope.random)), 2);
   CHECK(rope.rebuilt[2] == group.packets.at(2) && rope.rebuilt[4] == group.packets.at(4));
   // What was rebuilt is known: the same parity finds nothing missing.
   CHECK_EQUAL(rope.parity(group.parities[0]), 0);
@@ -257,6 +259,25 @@ TEST("FecDecoder keeps parity that comes long before its packets, and only so ma
     CHECK_EQUAL(rope.remember(groups[i].packets.at(3 + i * 4)), i < 6 ? 0 : 1);
     if (i >= 6) CHECK(rope.rebuilt[2 + i * 4] == groups[i].packets.at(2 + i * 4));
   }
+}
+
+TEST("FecDecoder waits for what the path may still bring, until something later came by it") {
+  Rope rope(25);
+  const Group group = rope.make(1, 4, 4, 2);
+  rope.remember(group.packets.at(1), 7);
+  CHECK_EQUAL(rope.parity(group.parities[0]), 0);
+  CHECK_EQUAL(rope.parity(group.parities[1]), 0);
+  CHECK_EQUAL(rope.remember(group.packets.at(2), 7), 0);
+  // Another path has overtaken this one: it says nothing.
+  CHECK_EQUAL(rope.remember(sealedPacket(9, 50, rope.random), 8), 0);
+  CHECK_EQUAL(rope.remember(group.packets.at(4), 7), 1);
+  CHECK(rope.rebuilt[3] == group.packets.at(3));
+  const Group next = rope.make(21, 4, 4, 2);
+  rope.remember(next.packets.at(21), 7);
+  rope.parity(next.parities[0]);
+  rope.parity(next.parities[1]);
+  CHECK_EQUAL(rope.remember(next.packets.at(22), 7), 0);
+  CHECK_EQUAL(rope.remember(sealedPacket(29, 50, rope.random), 7), 2);
 }
 
 TEST("FecDecoder names the receiver index that the parity came to") {
@@ -341,6 +362,7 @@ TEST("Fec at random: losses, disorder, copies, other codes; nothing false is eve
         if ((*bytes)[0] == 0) rope.parity(*bytes);
         else if (rope.rebuilt.count(readLe64(bytes->data() + 8)) == 0) rope.remember(*bytes);
       }
+      rope.remember(sealedPacket(counter + 63, 50, rope.random));
       for (const auto& [one, bytes] : rope.rebuilt) CHECK(bytes == group.packets.at(one));
       if (lost <= parities) {
         due += lost;

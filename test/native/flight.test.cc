@@ -37,7 +37,8 @@ class Model {
   }
 
   // The peer's report: which counters have arrived, and sections (path, largest counter by it).
-  bool report(const std::set<uint64_t>& arrived, const std::vector<std::pair<uint8_t, uint64_t>>& sections = {}, uint32_t cut = 0) {
+  bool report(const std::set<uint64_t>& arrived, const std::vector<std::pair<uint8_t, uint64_t>>& sections = {}, uint32_t cut = 0,
+              const std::set<uint64_t>& rebuilt = {}) {
     const uint64_t next = arrived.empty() ? 0 : *arrived.rbegin() + 1;
     const auto words = static_cast<uint32_t>(std::min<uint64_t>((next + 63) / 64, layout::report_maxWords));
     std::vector<uint64_t> bitmap(words);
@@ -62,6 +63,14 @@ class Model {
       frame[spelt + i / 8] |= static_cast<uint8_t>(1u << (i % 8));
       frame.resize(frame.size() + 8);
       std::memcpy(&frame[frame.size() - 8], &bitmap[i], 8);
+    }
+    if (!rebuilt.empty()) {
+      frame[layout::report_flagsAt] = layout::report_flagRebuilt;
+      frame.push_back(static_cast<uint8_t>(rebuilt.size()));
+      for (const uint64_t counter : rebuilt) {
+        frame.push_back(static_cast<uint8_t>(next - 1 - counter));
+        frame.push_back(static_cast<uint8_t>((next - 1 - counter) >> 8));
+      }
     }
     flight_.clear();
     return flight_.acknowledge(3, frame.data(), static_cast<uint32_t>(frame.size()) - cut, nowUs);
@@ -198,6 +207,21 @@ TEST("Flight stays consistent under random loss, repair and late arrival") {
     model.report(arrived);
     CHECK(model.after(0).inFlightBytes == 0 && model.after(1).inFlightBytes == 0 && model.flight().queuedPackets() == 0);
   }
+}
+
+TEST("Flight takes a rebuilt packet for lost by its path, at once, and never sends it again") {
+  Model model;
+  model.send(8, 1);
+  CHECK(model.report({0, 1, 2, 4, 6, 7}, {}, 0, {3, 5}));
+  const PathFeedback& path = model.after(1);
+  CHECK_EQUAL(path.ackedPackets, 6);
+  CHECK_EQUAL(path.lostPackets, 2);
+  CHECK_EQUAL(path.lostRuns, 2);
+  CHECK_EQUAL(path.inFlightBytes, 0);
+  CHECK_EQUAL(model.resend(1), 0);
+  // A later report that does not tell any more says nothing new.
+  CHECK(model.report({0, 1, 2, 3, 4, 5, 6, 7}));
+  CHECK_EQUAL(model.after(1).ackedPackets + model.after(1).spuriousPackets, 0);
 }
 
 }  // namespace

@@ -42,7 +42,9 @@ export function runBacklog(options: BacklogOptions): Trace {
     options.onSample?.(path, clock);
     clock.after(sampleUs, sample);
   };
-  clock.after(0, send);
+  // As in the daemon, a path has answered before it carries anything.
+  path.probe();
+  clock.after(3 * options.link.delayUs, send);
   clock.after(sampleUs, sample);
   clock.runUntil(options.durationUs);
   return trace;

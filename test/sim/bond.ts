@@ -20,15 +20,22 @@ const receiveWindowBytes = 6e6;
 const batchUs = 500;
 const firstProbesUs = 400_000;
 const probeIntervalUs = 200_000;
+/** That of peer-bond.ts. */
+const repairReserveBytes = 16 * 1024;
 const unusedUs = 2_000;
 const leastRetryUs = 50;
 const mostRetryUs = 2_000;
+/** Those of peer-bond.ts. */
+const queueShare = 0.4;
+const mostQueueUs = 60_000;
+const startQueueUs = 200_000;
 
 export interface BondOptions {
   readonly links: readonly LinkOptions[];
   readonly durationUs: number;
   /** Goodput is counted from here on. */
   readonly settledUs: number;
+  readonly hasHystart?: boolean;
   readonly mode?: 'adaptive' | 'round-robin';
   readonly onSecond?: (bond: Bond) => void;
 }
@@ -66,6 +73,7 @@ export class Bond {
   readonly #creditSinceUs: number[];
   #acknowledged: number[] = [];
   #counter = 0;
+  readonly #lost: Lost[] = [];
   #serveAtUs = Number.POSITIVE_INFINITY;
   #arrivedSegments = 0;
   readonly #seen: boolean[] = [];
@@ -89,6 +97,7 @@ export class Bond {
     this.flow = new InnerFlow({
       packetsPerSegment,
       receiveWindowBytes,
+      hasHystart: options.hasHystart ?? false,
       send: (id, sequence) => {
         this.#sequences[id] = sequence;
         this.#queue.push({ id, sinceUs: clock.nowUs });
@@ -105,11 +114,13 @@ export class Bond {
     return (this.#queue.length - this.#head) * this.#segmentBytes;
   }
 
-  /** A path that still doubles its rate makes a queue that is none. */
+  /** As `PeerBond.queueTargetUs` has it. */
   get queueTargetUs(): number {
     let targetUs = this.#scheduler.queueTargetUs;
-    for (const { controller, inFlightBytes } of this.paths)
-      if (controller.isStarting && inFlightBytes > 0) targetUs = Math.max(targetUs, controller.smoothedRttUs);
+    for (const { controller } of this.paths) {
+      targetUs = Math.max(targetUs, Math.min(mostQueueUs, controller.smoothedRttUs * queueShare));
+      if (controller.isStarting) targetUs = Math.max(targetUs, startQueueUs);
+    }
     return targetUs;
   }
 
@@ -171,6 +182,7 @@ export class Bond {
   #serve(): void {
     const { clock } = this;
     const bytes = this.#segmentBytes + headerBytes;
+    this.#repair();
     for (;;) {
       this.#refresh();
       const first = this.#queue[this.#head];
@@ -223,17 +235,22 @@ export class Bond {
     path.send(
       bytes,
       () => this.order.arrive(counter, id),
-      isRepairable ? () => this.#repair({ counter, id }) : undefined,
+      isRepairable ? () => this.#lost.push({ counter, id }) : undefined,
     );
   }
 
-  /** What a path lost goes out again by the nearest one, ahead of what waits. */
-  #repair(lost: Lost): void {
-    this.repairs += 1;
-    this.#refresh();
-    this.#urgent.bytes = this.#segmentBytes;
-    const chosen = this.#scheduler.choose(this.#views, this.#views.length, this.#urgent, this.clock.nowUs);
-    if (chosen >= 0) this.#send(chosen, lost.counter, lost.id);
+  /** What a path lost goes out again by the nearest one, ahead of what waits, as far as its credit and a small reserve go. */
+  #repair(): void {
+    for (let lost = this.#lost[0]; lost !== undefined; lost = this.#lost[0]) {
+      this.#refresh();
+      this.#urgent.bytes = this.#segmentBytes;
+      const chosen = this.#scheduler.choose(this.#views, this.#views.length, this.#urgent, this.clock.nowUs);
+      const view = this.#views[chosen];
+      if (view === undefined || view.allowedBytes + repairReserveBytes <= 0) return;
+      this.#lost.shift();
+      this.repairs += 1;
+      this.#send(chosen, lost.counter, lost.id);
+    }
   }
 
   #deliver(id: number): void {

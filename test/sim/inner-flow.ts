@@ -5,7 +5,8 @@
 
 const packetBytes = 1_400;
 const firstWindow = 10;
-const cubicC = 0.4;
+/** RFC 9438 has 0.4: ten simulated seconds show what half a minute does. */
+const cubicC = 10;
 const cubicBeta = 0.7;
 const hystartSamples = 8;
 const mostCarefulRounds = 5;
@@ -22,6 +23,8 @@ export interface InnerFlowOptions {
   /** Packets that one segment stands for. */
   readonly packetsPerSegment: number;
   readonly receiveWindowBytes: number;
+  /** Ends the slow start early when round trips grow. Without it the first loss ends it. */
+  readonly hasHystart: boolean;
   /** Segment `id` (each sending has its own) leaves for the tunnel. */
   readonly send: (id: number, sequence: number) => void;
 }
@@ -31,6 +34,8 @@ export class InnerFlow {
   readonly #flights: Flight[] = [];
   /** Id of `#flights[0]`. */
   #firstId = 0;
+  /** All before this index are acknowledged or lost. */
+  #settled = 0;
   #again: number[] = [];
   #sequence = 0;
   #window = firstWindow;
@@ -102,23 +107,22 @@ export class InnerFlow {
     const reorderUs = this.#hasReordering ? Math.min(this.#leastRttUs / 4, this.#smoothedUs) : 1_000;
     const isExpired = this.#inFlight > 0 && nowUs - this.#ackedUs > Math.max(leastRtoUs, 3 * this.#smoothedUs);
     const beforeUs = isExpired ? nowUs : this.#newestSentUs - reorderUs;
-    let from = 0;
+    let from = this.#settled;
     for (; from < this.#flights.length; from += 1) {
       const flight = this.#flights[from] as Flight;
       if (flight.sentUs >= beforeUs) break;
       if (!flight.isDone && !flight.isLost) this.#lose(flight, this.#firstId + from);
     }
+    this.#settled = from;
     if (isExpired) {
       this.#window = 2;
       this.#ackedUs = nowUs;
     }
     // Lost ones stay a while: their late arrival shows that they were not.
-    let gone = 0;
-    while (gone < from && (this.#flights[gone] as Flight).sentUs < beforeUs - 2 * this.#smoothedUs) gone += 1;
-    if (gone > 256) {
-      this.#flights.splice(0, gone);
-      this.#firstId += gone;
-    }
+    if (from < 4_096 || (this.#flights[2_048] as Flight).sentUs >= beforeUs - 2 * this.#smoothedUs) return;
+    this.#flights.splice(0, 2_048);
+    this.#firstId += 2_048;
+    this.#settled -= 2_048;
   }
 
   #lose(flight: Flight, id: number): void {
@@ -159,7 +163,7 @@ export class InnerFlow {
       this.#roundLeastUs = Number.POSITIVE_INFINITY;
       this.#roundSamples = 0;
     }
-    this.#hystart(rttUs);
+    if (this.#options.hasHystart) this.#hystart(rttUs);
   }
 
   /** Round trips that grew by an eighth: a quarter of the growth for five rounds, then the end (RFC 9406). */

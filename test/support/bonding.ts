@@ -8,13 +8,15 @@ export const adaptiveBonding: BondSettings = {
   modes: ['adaptive', 'adaptive', 'adaptive'],
   protects: [false, true, false],
   failbackMs: 5_000,
+  fec: 'off',
 };
 
 /** The parts of `SealerParts` that are there for feedback. */
-export function feedbackParts(): { paths: Uint8Array; feedback: Uint8Array; limits: Uint8Array } {
+export function feedbackParts(): { paths: Uint8Array; feedback: Uint8Array; limits: Uint8Array; maxFecBytes: number } {
   return {
     paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
     feedback: new Uint8Array(path.rowsPerPeer * feedback.columns * 8),
+    maxFecBytes: 1412,
     limits: new Uint8Array(2 * path.rowsPerPeer * 8),
   };
 }

@@ -110,7 +110,7 @@ export class RopeEnd {
       openerDefinition,
       this.#spec(
         'opener',
-        { links: [linkName], joinUdp: true, plaintext: false, reorderMs: 'auto' },
+        { links: [linkName], joinUdp: true, plaintext: false, reorderMs: 'auto', mtu: 1420 },
         {
           [`received.${linkName}`]: 'received',
           plain: 'delivered',

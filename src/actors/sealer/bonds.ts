@@ -1,4 +1,5 @@
 /** The bonds of all peers: follows the path table and the sessions, and gives every path row its track. */
+import type { FecMode } from '../../bonding/fec-policy.ts';
 import { PathCredit } from '../../bonding/path-credit.ts';
 import type { SchedulerMode } from '../../bonding/scheduler.ts';
 import { feedback, type Sealer } from '../../native/data-api.ts';
@@ -32,6 +33,7 @@ export interface BondSettings {
   /** By class: lost packets go out again even when there is only one path. */
   readonly protects: readonly boolean[];
   readonly failbackMs: number;
+  readonly fec: FecMode;
 }
 
 export class Bonds {
@@ -107,15 +109,20 @@ export class Bonds {
 
   /** Moves with every change of what a bond is made of. */
   #versionOf(peerRow: number): number {
-    const slot = this.#peers.int(peerRow, peer.sendSlotAt);
-    const speaks = slot >= 0 && (this.#sessions.int(slot, session.capabilitiesAt) & capability.paths) !== 0;
+    const speaks = this.#hears(peerRow, capability.paths);
     const home = this.#peers.int(peerRow, peer.pathAt);
     return this.#paths.version() * 65_536 + (home % path.rowsPerPeer) * 4 + (home >= 0 ? 2 : 0) + (speaks ? 1 : 0);
+  }
+
+  #hears(peerRow: number, what: number): boolean {
+    const slot = this.#peers.int(peerRow, peer.sendSlotAt);
+    return slot >= 0 && (this.#sessions.int(slot, session.capabilitiesAt) & what) !== 0;
   }
 
   #follow(bond: PeerBond, version: number, nowUs: number): void {
     this.#versions[bond.row] = version;
     bond.isBonded = (version & 1) === 1;
+    bond.parity.isHeard = bond.isBonded && this.#hears(bond.row, capability.fec);
     bond.tracks.length = 0;
     if (!bond.isBonded) {
       const home = this.#track(this.#peers.int(bond.row, peer.pathAt), nowUs);

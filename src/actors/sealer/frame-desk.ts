@@ -153,7 +153,7 @@ export class FrameDesk {
     this.#bonds.of(bond.row, nowUs);
     if (nowUs >= bond.nextTickUs) bond.tick(nowUs);
     if (!bond.isBonded) return;
-    bond.repair(nowUs);
+    this.#desk.countResent(bond, bond.repair(nowUs));
     let wakeUs = bond.nextTickUs;
     for (const track of bond.tracks) {
       if (!track.isProbed) continue;

@@ -151,6 +151,11 @@ export class PathTrack implements PathView {
     return isBonded && !this.isMerelyBehind ? Math.max(50, this.readyInUs) : this.credit.retryUs();
   }
 
+  /** Lost packets that went out again by this path. */
+  countResent(packets: number): void {
+    this.#paths.addNumber(this.row, path.resentPacketsAt, packets);
+  }
+
   spend(bytes: number, nowUs: number): void {
     if (this.inFlightBytes === 0 && nowUs - this.#spentUs > Math.max(idleUs, 2 * this.rttUs)) this.#startAgain(nowUs);
     this.#spentUs = nowUs;

@@ -4,6 +4,7 @@ import { feedback, flight, type Sealer } from '../../native/data-api.ts';
 import { path, trafficClass } from '../../rings/layout.ts';
 import type { BondSettings } from './bonds.ts';
 import type { PathTrack } from './path-track.ts';
+import { PeerParity } from './peer-parity.ts';
 
 const pathsPerPeer = path.rowsPerPeer;
 /** Something in flight is looked at this often, a peer that is idle when a probe is due. */
@@ -32,6 +33,7 @@ export class PeerBond {
   readonly row: number;
   /** Tracks of the rows that are in use. */
   readonly tracks: PathTrack[] = [];
+  readonly parity: PeerParity;
   /** The peer reads reports and may be reached by many paths; else it is a stock WireGuard, and `tracks` has its one path. */
   isBonded = false;
   /** If the last `choose` found no path, or too little credit, only this machine's own threads are behind. */
@@ -63,6 +65,7 @@ export class PeerBond {
     this.#feedback = shared.feedback;
     this.#limits = shared.limits;
     this.#settings = settings;
+    this.parity = new PeerParity(settings.fec);
     this.#schedulers = settings.modes.map((mode) => createScheduler(mode));
   }
 
@@ -144,17 +147,26 @@ export class PeerBond {
     return isResendable ? flight.watched | flight.resendable : flight.watched;
   }
 
+  /** What is sealed of this class gets parity. */
+  isProtected(kind: number): boolean {
+    const isCopied = this.#settings.modes[kind] === 'redundant';
+    return this.isBonded && kind !== trafficClass.control && this.parity.isOn && !isCopied;
+  }
+
   /** A REPORT of the peer about what was sealed under `slot`. */
   handleReport(slot: number, frame: Uint8Array, length: number, nowUs: number): void {
     const intervalUs = nowUs - this.#reportedUs;
     if (intervalUs < 200_000) this.#reportIntervalUs += (intervalUs - this.#reportIntervalUs) / 8;
     this.#reportedUs = nowUs;
-    for (const track of this.tracks) this.#limits[track.index] = track.lossDelayUs;
+    // What parity may yet bring back is not sent again.
+    const { groupUs } = this.parity;
+    for (const track of this.tracks) this.#limits[track.index] = track.lossDelayUs + groupUs;
     const lost = this.#native.report(this.row, slot, frame, length, nowUs);
     if (lost < 0) return;
     this.#lostPackets = lost;
     for (const track of this.tracks) {
       track.handleFeedback(this.#feedback, track.index * feedback.columns, nowUs);
+      this.#noteLoss(track);
     }
     this.tick(nowUs);
   }
@@ -173,8 +185,11 @@ export class PeerBond {
     this.#lostPackets = this.#native.tick(this.row, nowUs);
     let isBusy = this.#lostPackets > 0;
     let wakeUs = nowUs + idleTickUs;
+    let sentBytes = 0;
     for (const track of tracks) {
       track.handleSurvey(this.#feedback, track.index * feedback.columns, nowUs);
+      this.#noteLoss(track);
+      sentBytes += track.sentBytes;
       track.life.tick(nowUs, {
         inFlightBytes: track.inFlightBytes,
         oldestUnackedUs: track.oldestSentUs,
@@ -189,11 +204,12 @@ export class PeerBond {
       if (track.inFlightBytes > 0) isBusy = true;
       wakeUs = Math.min(wakeUs, track.life.nextWakeUs);
     }
+    this.parity.tick(nowUs, sentBytes);
     this.#refresh(nowUs);
     this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
   }
 
-  /** Sends again what was lost, oldest first, by the paths that would bring it soonest. Returns bytes. */
+  /** Sends again what was lost, oldest first, by the paths that would bring it soonest. Returns packets. */
   repair(nowUs: number): number {
     if (this.#lostPackets === 0) return 0;
     if (this.#usable === 0) return 0;
@@ -203,13 +219,17 @@ export class PeerBond {
       if (track === undefined) break;
       const room = Math.min(track.allowedBytes + repairReserveBytes, 64 * 1024);
       if (room <= 0) break;
+      const at = track.index * feedback.columns + feedback.resentPackets;
+      const before = this.#feedback[at] as number;
       const bytes = this.#native.resend(this.row, track.port, track.row, room, nowUs);
       if (bytes === 0) {
         this.#lostPackets = 0;
         break;
       }
+      const packets = (this.#feedback[at] as number) - before;
       track.spend(bytes, nowUs);
-      total += bytes;
+      track.countResent(packets);
+      total += packets;
       if (bytes < room) break;
     }
     return total;
@@ -236,6 +256,14 @@ export class PeerBond {
 
   trackOf(pathRow: number): PathTrack | undefined {
     return this.tracks.find((track) => track.row === pathRow);
+  }
+
+  #noteLoss(track: PathTrack): void {
+    const cells = this.#feedback;
+    const at = track.index * feedback.columns;
+    const acked = cells[at + feedback.ackedPackets] as number;
+    const lost = (cells[at + feedback.lostPackets] as number) - (cells[at + feedback.spuriousPackets] as number);
+    this.parity.note(acked, Math.max(0, lost), cells[at + feedback.lostRuns] as number);
   }
 
   #refresh(nowUs: number): void {

@@ -36,7 +36,10 @@ export class SealDesk {
   begin(bond: PeerBond, slot: number, pathRow: number, port: number, kind: number, nowUs: number): boolean {
     if (slot >= 0) {
       const record = bond.recordFlags(kind);
-      if (this.#native.begin(slot, pathRow, kind, this.#mtu, nowUs, port, bond.row, record) === 0) return true;
+      if (this.#native.begin(slot, pathRow, kind, this.#mtu, nowUs, port, bond.row, record) === 0) {
+        if (bond.isProtected(kind)) this.#native.protect(bond.parity.data, bond.parity.parity);
+        return true;
+      }
       this.#throughput.count(sealerCounters.sealFailed, 1);
     }
     this.wantHandshake(bond.row, nowUs);
@@ -56,6 +59,10 @@ export class SealDesk {
     if (isData) peers.setNumber(bond.row, peer.lastDataSentAt, nowUs);
     this.#throughput.add(packets, bytes);
     return bytes;
+  }
+
+  countResent(bond: PeerBond, packets: number): void {
+    if (packets > 0) this.#peers.addNumber(bond.row, peer.resentPacketsAt, packets);
   }
 
   /** At most one request a millisecond and peer: a flood without a session must not keep the session-manager awake. */

@@ -103,7 +103,8 @@ export class HelloDesk {
 
   #say(peer: Peer, slot: number, hasHeard: boolean): boolean {
     const aesIndex = this.#sessions.int(slot, session.localIndexAesAt) >>> 0;
-    const capabilities = capability.controlFrames | capability.paths | (aesIndex === 0 ? 0 : capability.aes256gcm);
+    const capabilities =
+      capability.controlFrames | capability.paths | capability.fec | (aesIndex === 0 ? 0 : capability.aes256gcm);
     const bytes = new Uint8Array(helloBytes);
     helloEmit(bytes, 0, { hasHeard, capabilities, aesIndex });
     return this.#outbox.sendFrame(peer.row, slot, bytes);

@@ -40,6 +40,7 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     parts.orderFromPaths = from.Get("orderFromPaths").ToNumber().Int32Value();
     parts.gaps = arrayOf<double>(memory_, from.Get("gaps"));
     parts.lateness = arrayOf<double>(memory_, from.Get("lateness"));
+    parts.maxFecBytes = from.Get("maxFecBytes").ToNumber().Uint32Value();
     opener_ = std::make_unique<Opener>(parts);
   }
 

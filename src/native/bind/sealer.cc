@@ -9,7 +9,7 @@
 namespace hawser {
 namespace {
 
-// new Sealer({ plain, links: [port], log, sessions, paths, allowedIps, stash, facts, feedback, limits })
+// new Sealer({ plain, links: [port], log, sessions, paths, allowedIps, stash, facts, feedback, limits, maxFecBytes })
 class SealerObject : public Napi::ObjectWrap<SealerObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -21,7 +21,9 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
                         InstanceMethod<&SealerObject::stash>("stash"), InstanceMethod<&SealerObject::release>("release"),
                         InstanceMethod<&SealerObject::copy>("copy"), InstanceMethod<&SealerObject::report>("report"),
                         InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"),
-                        InstanceMethod<&SealerObject::forgetLost>("forgetLost"), InstanceMethod<&SealerObject::sweep>("sweep")});
+                        InstanceMethod<&SealerObject::forgetLost>("forgetLost"), InstanceMethod<&SealerObject::protect>("protect"),
+                        InstanceMethod<&SealerObject::waitingParity>("waitingParity"), InstanceMethod<&SealerObject::sealParity>("sealParity"),
+                        InstanceMethod<&SealerObject::closeParity>("closeParity"), InstanceMethod<&SealerObject::sweep>("sweep")});
   }
 
   explicit SealerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -35,7 +37,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     limits_ = arrayOf<double>(memory_, from.Get("limits"));
     log_ = SealedLog(memory_.of(from.Get("log")));
     sealer_ = std::make_unique<Sealer>(log_, SessionTable(memory_.of(from.Get("sessions"))), pathTable(memory_.of(from.Get("paths"))),
-                                       arrayOf<PathFeedback>(memory_, from.Get("feedback")));
+                                       arrayOf<PathFeedback>(memory_, from.Get("feedback")), from.Get("maxFecBytes").ToNumber().Uint32Value());
   }
 
  private:
@@ -172,6 +174,31 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
   Napi::Value forgetLost(const Napi::CallbackInfo& info) {
     sealer_->flight(intOf(info, 0)).forgetQueue();
     return info.Env().Undefined();
+  }
+
+  // protect(data, parity): what is sealed until `end` goes into groups of so many packets.
+  Napi::Value protect(const Napi::CallbackInfo& info) {
+    sealer_->protect(static_cast<uint32_t>(intOf(info, 0)), static_cast<uint32_t>(intOf(info, 1)));
+    return info.Env().Undefined();
+  }
+
+  // waitingParity(peer): of the group whose parity has waited longest, slot × 32 + path of its data; -1 = none.
+  Napi::Value waitingParity(const Napi::CallbackInfo& info) {
+    const FecGroups::Closed* closed = sealer_->fec().front(intOf(info, 0));
+    return Napi::Number::New(info.Env(), closed == nullptr ? -1.0 : static_cast<double>(closed->slot * layout::path_rowsPerPeer + closed->path));
+  }
+
+  // sealParity(dataPath): frames, or a negative errno.
+  Napi::Value sealParity(const Napi::CallbackInfo& info) {
+    const int sealed = sealer_->parity(static_cast<uint32_t>(intOf(info, 0)));
+    sealer_->flush();
+    return Napi::Number::New(info.Env(), sealed);
+  }
+
+  // closeParity(peer, beforeUs): ends groups that began before; when the oldest of the others did, 0 = there are none.
+  Napi::Value closeParity(const Napi::CallbackInfo& info) {
+    sealer_->fec().closeOlder(intOf(info, 0), doubleOf(info, 1));
+    return Napi::Number::New(info.Env(), sealer_->fec().oldestUs(intOf(info, 0)));
   }
 
   static int32_t settled(Flight& flight, double nowUs) {

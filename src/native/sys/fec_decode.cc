@@ -18,20 +18,27 @@ uint64_t bitAt(uint32_t index) { return uint64_t{1} << index; }
 
 FecDecoder::FecDecoder(FecCodes& codes, uint32_t maxSealedBytes, uint32_t packets)
     : codes_(codes), maxSealedBytes_(maxSealedBytes), packets_(packets), slotBytes_((maxSealedBytes + 63) & ~63u),
-      bytes_(new uint8_t[static_cast<size_t>(packets) * slotBytes_]), counters_(packets), lengths_(packets) {}
+      bytes_(new uint8_t[static_cast<size_t>(packets) * slotBytes_]), counters_(packets), lengths_(packets), paths_(packets) {}
 
-uint32_t FecDecoder::remember(uint64_t counter, const uint8_t* sealed, uint32_t length) {
+uint32_t FecDecoder::remember(uint64_t counter, const uint8_t* sealed, uint32_t length, int32_t path) {
   if (length > maxSealedBytes_ || length < kFecHeaderBytes + kTagBytes) return 0;
   if (newest_ > counter && newest_ - counter >= packets_) return 0;
   const bool known = keeps(counter);
   newest_ = std::max(newest_, counter);
   counters_[counter % packets_] = counter;
   lengths_[counter % packets_] = length;
+  paths_[counter % packets_] = path;
   std::memcpy(slotOf(counter) + kFecHeaderBytes, sealed + kFecHeaderBytes, length - kFecHeaderBytes);
   if (known || waiting_ == 0) return 0;
   for (uint32_t i = 0; i < kGroups; i++) {
+    Group& group = groups_[i];
+    if (group.data == 0 || counter < bases_[i]) continue;
     const uint64_t offset = counter - bases_[i];
-    if (offset < 64 && groups_[i].data != 0 && (groups_[i].members >> offset & 1) != 0) return attempt(i);
+    const bool isMember = offset < 64 && (group.members >> offset & 1) != 0;
+    if (isMember) group.path = path;
+    else if (!group.isDecodable || path != group.path) continue;
+    const uint32_t rebuilt = attempt(i, counter);
+    if (isMember || rebuilt > 0) return rebuilt;
   }
   return 0;
 }
@@ -52,7 +59,7 @@ uint32_t FecDecoder::parity(const uint8_t* bytes, uint32_t length, uint32_t rece
   if (group.shards.size() < static_cast<size_t>(frame.index + 1) * slotBytes_) group.shards.resize(static_cast<size_t>(frame.index + 1) * slotBytes_);
   std::memcpy(shardOf(group, frame.index), frame.shard, frame.shardBytes);
   group.parities |= 1u << frame.index;
-  return attempt(index);
+  return attempt(index, UINT64_MAX);
 }
 
 // The peer is known, but may be of a later version, or mistaken: nothing here is trusted.
@@ -90,6 +97,8 @@ uint32_t FecDecoder::groupOf(const Frame& frame, uint32_t receiverIndex) {
   group.data = frame.data;
   group.shardBytes = frame.shardBytes;
   group.receiverIndex = receiverIndex;
+  group.path = kNoPath;
+  group.isDecodable = false;
   waiting_ += 1;
   return index;
 }
@@ -100,25 +109,34 @@ void FecDecoder::release(uint32_t index) {
   waiting_ -= 1;
 }
 
-// Bits by data shard, not by counter.
-uint64_t FecDecoder::missingOf(uint32_t index) const {
+// Bits by data shard, not by counter. `highest`: the last missing counter.
+uint64_t FecDecoder::missingOf(uint32_t index, uint64_t& highest) {
   uint64_t missing = 0;
   uint32_t shard = 0;
   for (uint64_t left = groups_[index].members; left != 0; left &= left - 1, shard++) {
-    if (!keeps(bases_[index] + static_cast<uint32_t>(std::countr_zero(left)))) missing |= bitAt(shard);
+    const uint64_t counter = bases_[index] + static_cast<uint32_t>(std::countr_zero(left));
+    if (keeps(counter)) {
+      groups_[index].path = paths_[counter % packets_];
+      continue;
+    }
+    missing |= bitAt(shard);
+    highest = counter;
   }
   return missing;
 }
 
-uint32_t FecDecoder::attempt(uint32_t index) {
+// `arrived`: the counter that came last by the group's path: what left before it is late, or lost.
+uint32_t FecDecoder::attempt(uint32_t index, uint64_t arrived) {
   Group& group = groups_[index];
   if (isStale(bases_[index])) {
     counts_.givenUp += 1;
     release(index);
     return 0;
   }
-  const uint64_t missing = missingOf(index);
-  if (std::popcount(missing) > std::popcount(group.parities)) return 0;
+  uint64_t highest = 0;
+  const uint64_t missing = missingOf(index, highest);
+  group.isDecodable = std::popcount(missing) <= std::popcount(group.parities);
+  if (!group.isDecodable || highest > arrived) return 0;
   uint32_t count = 0;
   if (missing == 0) counts_.needless += 1;
   else count = rebuild(index, missing);

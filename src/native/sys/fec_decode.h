@@ -31,8 +31,10 @@ class FecDecoder {
   // Packets longer than `maxSealedBytes` are not kept. `codes` belong to this thread and outlive the decoder.
   FecDecoder(FecCodes& codes, uint32_t maxSealedBytes, uint32_t packets = kPackets);
 
-  // Keeps an accepted packet. A waiting group may lack little enough by it: returns how many packets were rebuilt.
-  uint32_t remember(uint64_t counter, const uint8_t* sealed, uint32_t length);
+  // Keeps an accepted packet that came by `path` (any number that tells paths apart). A waiting group may lack little enough by it:
+  // returns how many packets were rebuilt. While its path may still bring what is missing, a group goes on waiting: parity takes
+  // another path than its data, and may be there first.
+  uint32_t remember(uint64_t counter, const uint8_t* sealed, uint32_t length, int32_t path);
   // Takes an opened PARITY frame that was addressed to `receiverIndex`. Returns how many packets were rebuilt.
   uint32_t parity(const uint8_t* frame, uint32_t length, uint32_t receiverIndex);
   // Of the last call; valid until the next.
@@ -42,6 +44,7 @@ class FecDecoder {
 
  private:
   static constexpr uint32_t kGroups = 64;
+  static constexpr int32_t kNoPath = INT32_MIN;
 
   // A group that waits for its packets or for more parity.
   struct Group {
@@ -50,6 +53,8 @@ class FecDecoder {
     uint32_t shardBytes = 0;
     uint32_t receiverIndex = 0;
     uint32_t parities = 0;  // bits: which are here
+    int32_t path = kNoPath;  // of its packets
+    bool isDecodable = false;
     std::vector<uint8_t> shards;
   };
   struct Frame {
@@ -65,8 +70,8 @@ class FecDecoder {
   uint8_t* shardOf(Group& group, uint32_t index) const { return group.shards.data() + static_cast<size_t>(index) * slotBytes_; }
   uint32_t groupOf(const Frame& frame, uint32_t receiverIndex);
   void release(uint32_t index);
-  uint64_t missingOf(uint32_t index) const;
-  uint32_t attempt(uint32_t index);
+  uint64_t missingOf(uint32_t index, uint64_t& highest);
+  uint32_t attempt(uint32_t index, uint64_t arrived);
   uint32_t rebuild(uint32_t index, uint64_t missing);
   bool prepareSource(uint64_t counter, uint32_t shardBytes);
   bool finishTarget(uint64_t counter, uint32_t shardBytes, uint32_t receiverIndex);
@@ -81,6 +86,7 @@ class FecDecoder {
   std::unique_ptr<uint8_t[]> bytes_;
   std::vector<uint64_t> counters_;
   std::vector<uint32_t> lengths_;  // of the sealed packet; 0 = none
+  std::vector<int32_t> paths_;
   uint64_t newest_ = 0;
   // Bases stand by themselves: `remember` looks through them.
   uint64_t bases_[kGroups] = {};

@@ -72,17 +72,29 @@ void Flight::recordCopy(uint32_t back, uint32_t path, double nowUs) {
   inFlight_[path] += bytesOf(run, full(run));
 }
 
-// Writes out the bitmap of a report: a bit a word says whether it was spelt out or is all ones. False when the frame is too short.
-bool Flight::readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words) {
+// Writes out the bitmap of a report: a bit a word says whether it was spelt out or is all ones. Returns its end; null when the frame is
+// too short.
+const uint8_t* Flight::readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words) {
   const uint8_t* spelt = at;
   at += (words + 7) / 8;
-  if (at > end) return false;
+  if (at > end) return nullptr;
   for (uint32_t i = 0; i < words; i++) {
     bitmap_[i] = ~uint64_t{0};
     if ((spelt[i / 8] >> (i % 8) & 1) == 0) continue;
-    if (end - at < 8) return false;
+    if (end - at < 8) return nullptr;
     bitmap_[i] = readLe64At(at);
     at += 8;
+  }
+  return at;
+}
+
+// Fills `rebuilt_` from the list that may follow the bitmap; false when there is none.
+bool Flight::readRebuilt(const uint8_t* at, const uint8_t* end, uint32_t words) {
+  if (at >= end || end - at - 1 < at[0] * 2) return false;
+  rebuilt_.fill(0);
+  for (uint32_t i = 0; i < at[0]; i++) {
+    const uint32_t back = at[1 + 2 * i] | static_cast<uint32_t>(at[2 + 2 * i]) << 8;
+    if (back / 64 < words) rebuilt_[back / 64] |= uint64_t{1} << (back % 64);
   }
   return true;
 }
@@ -93,9 +105,11 @@ bool Flight::acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, do
   const uint32_t words = frame[layout::report_wordsAt] | frame[layout::report_wordsAt + 1] << 8;
   const uint32_t bitmapAt = static_cast<uint32_t>(layout::report_headerBytes) + sections * static_cast<uint32_t>(layout::report_sectionBytes);
   if (sections > layout::report_maxSections || words > layout::report_maxWords || length < bitmapAt) return false;
-  if (!readBitmap(frame + bitmapAt, frame + length, words)) return false;
+  const uint8_t* after = readBitmap(frame + bitmapAt, frame + length, words);
+  if (after == nullptr) return false;
   const uint64_t next = readLe64At(frame + layout::report_nextAt);
   const uint32_t time = readLe32(frame + layout::report_timeAt);
+  const bool tellsRebuilt = (frame[layout::report_flagsAt] & layout::report_flagRebuilt) != 0 && readRebuilt(after, frame + length, words);
   for (uint32_t i = 0; i < sections; i++) {
     section(slot, next, time, frame + layout::report_headerBytes + i * layout::report_sectionBytes, nowUs);
   }
@@ -104,6 +118,9 @@ bool Flight::acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, do
     if (run.slot != slot || run.acked == full(run)) continue;
     const uint64_t fresh = arrived(bitmap_.data(), words, next, run.counter, run.count) & ~run.acked;
     if (fresh != 0) acknowledgeRun(i, run, fresh);
+    if (!tellsRebuilt) continue;
+    const uint64_t rebuilt = arrived(rebuilt_.data(), words, next, run.counter, run.count) & ~run.acked;
+    if (rebuilt != 0) takeRebuilt(i, run, rebuilt);
   }
   return true;
 }
@@ -156,17 +173,29 @@ void Flight::acknowledgeRun(uint64_t sequence, Run& run, uint64_t fresh) {
     out.spuriousPackets += std::popcount(fresh & run.lost & ~run.resent);
   }
   if ((fresh & ~run.resent) != 0) newestAcked_[run.path] = std::max(newestAcked_[run.path], run.sentUs);
-  if ((fresh & run.resent) != 0) acknowledgeCopies(sequence, run, fresh);
+  if ((fresh & run.resent) != 0) settleCopies(sequence, run, fresh, true);
 }
 
-void Flight::acknowledgeCopies(uint64_t sequence, const Run& run, uint64_t fresh) {
+// The peer has them, but the path has lost them.
+void Flight::takeRebuilt(uint64_t sequence, Run& run, uint64_t fresh) {
+  const uint64_t flying = fresh & ~run.lost;
+  run.acked |= fresh;
+  queuedPackets_ -= static_cast<uint32_t>(std::popcount(run.queued & fresh));
+  run.queued &= ~fresh;
+  run.lost |= fresh;
+  if ((run.flags & kWatched) != 0 && flying != 0) lose(run, flying, run.path);
+  if ((fresh & run.resent) != 0) settleCopies(sequence, run, fresh, false);
+}
+
+void Flight::settleCopies(uint64_t sequence, const Run& run, uint64_t fresh, bool haveArrived) {
   for (Copy& copy : copies_) {
     if (copy.run != sequence || (copy.mask & fresh) == 0) continue;
     const uint64_t bits = copy.mask & fresh;
     inFlight_[copy.path] -= bytesOf(run, bits);
+    copy.mask &= ~bits;
+    if (!haveArrived) continue;
     out_[copy.path].ackedPackets += std::popcount(bits);
     out_[copy.path].ackedBytes += bytesOf(run, bits);
-    copy.mask &= ~bits;
   }
   std::erase_if(copies_, [](const Copy& copy) { return copy.mask == 0; });
 }
@@ -177,6 +206,7 @@ void Flight::lose(Run& run, uint64_t bits, uint32_t path) {
   inFlight_[path] -= bytesOf(run, bits);
   out.lostPackets += std::popcount(bits);
   out.lostBytes += bytesOf(run, bits);
+  out.lostRuns += std::popcount(bits & ~(bits << 1));
   if (!(run.flags & kResendable) || run.resentPackets >= kMaxResends * run.count) return;
   const uint64_t added = bits & ~run.acked & ~run.queued;
   run.queued |= added;

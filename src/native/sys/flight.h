@@ -19,6 +19,7 @@ struct PathFeedback {
   double hasSection;    // 1 when the report had a section of this path; then:
   double packets, bytes, arrivalUs;  // as the section says, modulo 2^32
   double resentPackets;
+  double lostRuns;
 };
 
 class Flight {
@@ -78,10 +79,12 @@ class Flight {
   static uint32_t bytesOf(const Run& run, uint64_t mask);
   Run& at(uint64_t sequence) { return runs_[sequence & (runs_.size() - 1)]; }
   bool contains(uint64_t sequence) const { return sequence >= head_ && sequence < tail_; }
-  bool readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words);
+  const uint8_t* readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words);
+  bool readRebuilt(const uint8_t* at, const uint8_t* end, uint32_t words);
   void grow();
   void acknowledgeRun(uint64_t sequence, Run& run, uint64_t fresh);
-  void acknowledgeCopies(uint64_t sequence, const Run& run, uint64_t fresh);
+  void takeRebuilt(uint64_t sequence, Run& run, uint64_t fresh);
+  void settleCopies(uint64_t sequence, const Run& run, uint64_t fresh, bool haveArrived);
   void lose(Run& run, uint64_t bits, uint32_t path);
   void settle(Run& run);
   void section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* bytes, double nowUs);
@@ -90,6 +93,7 @@ class Flight {
 
   PathFeedback* out_;
   std::array<uint64_t, layout::report_maxWords> bitmap_{};
+  std::array<uint64_t, layout::report_maxWords> rebuilt_{};
   std::vector<Run> runs_;
   uint64_t head_ = 0;
   uint64_t tail_ = 0;

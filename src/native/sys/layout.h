@@ -240,6 +240,7 @@
   X(report, bytesAt, 12) \
   X(report, sectionBytes, 16) \
   X(report, maxSections, 32) \
+  X(report, flagRebuilt, 1) \
   X(report, maxWords, 128) \
   X(ring, magic, 1213353543) \
   X(ring, magicAt, 0) \

@@ -116,6 +116,17 @@ Opener::Outcome Opener::openRun(uint8_t* record, const OpenRun& run, double nowU
 }
 
 Opener::Outcome Opener::openDatagram(const uint8_t* datagram, uint32_t length, const Arrival& arrival) {
+  const uint32_t before = brought_.datagrams;
+  rebuiltByFrame_ = 0;
+  const Outcome outcome = openOne(datagram, length, arrival);
+  FecDecoder* decoder = brought_.datagrams == before ? nullptr : fec_.of(arrival.run->slot);
+  if (decoder == nullptr) return outcome;
+  const uint32_t rebuilt = rebuiltByFrame_ > 0 ? rebuiltByFrame_ : decoder->remember(readLe64(datagram + 8), datagram, length, brought_.pathRow);
+  if (rebuilt > 0) openRebuilt(*decoder, rebuilt, arrival);
+  return outcome;
+}
+
+Opener::Outcome Opener::openOne(const uint8_t* datagram, uint32_t length, const Arrival& arrival) {
   if (length < kDataHeaderBytes + kTagBytes) {
     arrival.result->rejected += 1;
     return Outcome::Done;
@@ -124,6 +135,7 @@ Opener::Outcome Opener::openDatagram(const uint8_t* datagram, uint32_t length, c
   const ReplayWindow window(sessions_.window(slot), sessions_.windowBits(), cell<uint64_t>(slot_, layout::session_receiveNextAt));
   const uint64_t counter = readLe64(datagram + 8);
   if (counter >= kRejectAfterMessages || !window.fresh(counter)) {
+    if (reporter_.wasRebuilt(slot, counter)) return openLate(datagram, length, counter, arrival);
     arrival.result->replayed += 1;
     add(peer_, layout::peer_replayedPacketsAt, 1);
     return Outcome::Done;

@@ -8,6 +8,7 @@
 #include "allowed_ips.h"
 #include "cipher_cache.h"
 #include "coalesce.h"
+#include "fec_sessions.h"
 #include "open_path.h"
 #include "reorder.h"
 #include "report.h"
@@ -28,7 +29,7 @@ struct OpenRun {
 
 // What one `open` did, in the same order as data-api.ts names it.
 struct OpenResult {
-  int32_t packets, bytes, replayed, rejected, keepalives, control, unknown, stalled, parity;
+  int32_t packets, bytes, replayed, rejected, keepalives, control, unknown, stalled, parity, rebuilt;
 };
 
 struct OpenerParts {
@@ -49,6 +50,8 @@ struct OpenerParts {
   // See Reorder.
   double* gaps = nullptr;
   double* lateness = nullptr;
+  // Longest sealed packet that parity can bring back.
+  uint32_t maxFecBytes = 0;
 };
 
 class Opener {
@@ -59,7 +62,8 @@ class Opener {
       : sessions_(parts.sessions), peers_(parts.peers), allowedIps_(parts.allowedIps), out_(parts.out), events_(parts.events),
         joinUdp_(parts.joinUdp), pathsCapability_(parts.pathsCapability), orderFromPaths_(parts.orderFromPaths), ciphers_(parts.sessions, CipherCache::Direction::Receive),
         ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported),
-        reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
+        reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), fec_(parts.sessions, parts.maxFecBytes),
+        roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
 
   // Describes up to `maxRecords` waiting records; returns the number of runs. Until they are opened the first bears the blame if this
   // thread dies.
@@ -79,6 +83,7 @@ class Opener {
   void sweep() {
     ciphers_.sweep();
     reporter_.sweep();
+    fec_.sweep();
   }
 
  private:
@@ -94,12 +99,16 @@ class Opener {
   uint32_t splitRecord(const uint8_t* record, int32_t number, OpenRun* runs) const;
   Outcome openRun(uint8_t* record, const OpenRun& run, double nowUs, OpenResult& result);
   Outcome openDatagram(const uint8_t* datagram, uint32_t length, const Arrival& arrival);
+  Outcome openOne(const uint8_t* datagram, uint32_t length, const Arrival& arrival);
+  Outcome openLate(const uint8_t* datagram, uint32_t length, uint64_t counter, const Arrival& arrival);
+  void openRebuilt(FecDecoder& decoder, uint32_t count, const Arrival& arrival);
   Outcome openAtOnce(const uint8_t* datagram, uint32_t length, uint64_t counter, const Arrival& arrival);
   Outcome openAhead(const uint8_t* datagram, uint32_t length, uint64_t counter, const Arrival& arrival);
   void reject(const Arrival& arrival);
   void accept(uint64_t counter, uint32_t length, const Arrival& arrival);
   void closeRun(const Arrival& arrival);
   bool isForTun(const uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip);
+  void takeParity(const uint8_t* plain, uint32_t length, const Arrival& arrival);
   void takeControl(const uint8_t* plain, uint32_t length, const Arrival& arrival);
   void forwardFrame(RingProducer& to, const uint8_t* plain, uint32_t length, const Arrival& arrival, double atUs);
   void tellRoamed(const Arrival& arrival);
@@ -135,6 +144,10 @@ class Opener {
   PathLedger ledger_;
   Reporter reporter_;
   Reorder reorder_;
+  FecSessions fec_;
+  // Packets that the PARITY frame opened last has rebuilt.
+  uint32_t rebuiltByFrame_ = 0;
+  bool isRebuilding_ = false;
   // When a peer was last said to have roamed, by peer row.
   std::vector<double> roamedUs_;
   Coalescer coalescer_;

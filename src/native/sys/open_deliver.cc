@@ -4,6 +4,7 @@
 
 #include "open.h"
 #include "packet.h"
+#include "seal.h"
 
 namespace hawser {
 namespace {
@@ -43,6 +44,7 @@ void Opener::takeControl(const uint8_t* plain, uint32_t length, const Arrival& a
     }
     case kParity:
       arrival.result->parity += 1;
+      takeParity(plain, length, arrival);
       break;
     case kSkip:
       if (length >= kSkipBytes) skip(readLe64(plain + kSkipFirstAt), readLe32(plain + kSkipCountAt), arrival.nowUs);
@@ -50,6 +52,48 @@ void Opener::takeControl(const uint8_t* plain, uint32_t length, const Arrival& a
     default:
       break;
   }
+}
+
+// What it rebuilds is opened when the datagram that brought it has been dealt with.
+void Opener::takeParity(const uint8_t* plain, uint32_t length, const Arrival& arrival) {
+  // Nobody protects parity by parity: such a frame would change what is being read.
+  FecDecoder* decoder = isRebuilding_ ? nullptr : fec_.make(arrival.run->slot);
+  if (decoder != nullptr) rebuiltByFrame_ = decoder->parity(plain, length, arrival.run->receiverIndex);
+}
+
+// Opens packets as if they had come, but books them neither on the path nor as arrived. With the output full they are lost.
+void Opener::openRebuilt(FecDecoder& decoder, uint32_t count, const Arrival& arrival) {
+  isRebuilding_ = true;
+  for (uint32_t i = 0; i < count; i++) {
+    const FecDecoder::Rebuilt& one = decoder.rebuilt(i);
+    Brought before = brought_;
+    openOne(one.sealed, one.length, arrival);
+    if (brought_.datagrams == before.datagrams) continue;
+    before.packets = brought_.packets;
+    before.lowest = std::min(before.lowest, one.counter);
+    before.hasData = before.hasData || brought_.hasData;
+    brought_ = before;
+    reporter_.noteRebuilt(arrival.run->slot, one.counter);
+    arrival.result->rebuilt += 1;
+    add(peer_, layout::peer_rebuiltPacketsAt, 1);
+  }
+  isRebuilding_ = false;
+}
+
+// The original of a packet that was rebuilt before it came: its path has not lost it.
+Opener::Outcome Opener::openLate(const uint8_t* datagram, uint32_t length, uint64_t counter, const Arrival& arrival) {
+  uint8_t* plain = coalescer_.place(length - kDataHeaderBytes - kTagBytes);
+  if (plain == nullptr) return Outcome::Full;
+  const bool isGenuine = context_->open(plain, datagram + kDataHeaderBytes, length - kDataHeaderBytes, counter);
+  coalescer_.discard();
+  if (!isGenuine) {
+    reject(arrival);
+    return Outcome::Done;
+  }
+  reporter_.forgetRebuilt(arrival.run->slot, counter);
+  accept(counter, length, arrival);
+  brought_.hasData = true;
+  return Outcome::Done;
 }
 
 // A full ring loses it: every frame is said again by whoever needs an answer.

@@ -27,7 +27,7 @@ double realtimeUs() {
   return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
 }
 
-void Reporter::note(int32_t slot, uint64_t lowest, int32_t row, bool hasData) {
+Reporter::Notes& Reporter::notesOf(int32_t slot) {
   Notes& notes = notes_[static_cast<size_t>(slot)];
   const int32_t generation = cell<int32_t>(sessions_.slot(slot), layout::session_generationAt);
   if (notes.generation != generation) {
@@ -36,6 +36,28 @@ void Reporter::note(int32_t slot, uint64_t lowest, int32_t row, bool hasData) {
     notes.generation = generation;
     notes.isListed = wasListed;
   }
+  return notes;
+}
+
+void Reporter::noteRebuilt(int32_t slot, uint64_t counter) {
+  Notes& notes = notesOf(slot);
+  if (notes.rebuilt.size() < kMostRebuilt) notes.rebuilt.push_back(counter);
+}
+
+bool Reporter::wasRebuilt(int32_t slot, uint64_t counter) const {
+  const Notes& notes = notes_[static_cast<size_t>(slot)];
+  const auto in = [counter](const std::vector<uint64_t>& list) { return std::find(list.begin(), list.end(), counter) != list.end(); };
+  return in(notes.rebuilt) || in(notes.rebuiltBefore);
+}
+
+void Reporter::forgetRebuilt(int32_t slot, uint64_t counter) {
+  Notes& notes = notes_[static_cast<size_t>(slot)];
+  std::erase(notes.rebuilt, counter);
+  std::erase(notes.rebuiltBefore, counter);
+}
+
+void Reporter::note(int32_t slot, uint64_t lowest, int32_t row, bool hasData) {
+  Notes& notes = notesOf(slot);
   notes.lowest = std::min(notes.lowest, lowest);
   if (row >= 0) notes.paths |= uint32_t{1} << row % layout::path_rowsPerPeer;
   if (!hasData || notes.isListed) return;
@@ -67,6 +89,8 @@ int32_t Reporter::write(int32_t slot, double nowUs) {
   notes.pathsBefore = notes.paths;
   notes.lowest = UINT64_MAX;
   notes.paths = 0;
+  notes.rebuiltBefore.swap(notes.rebuilt);
+  notes.rebuilt.clear();
   unlist(slot);
   return static_cast<int32_t>(length);
 }
@@ -96,12 +120,16 @@ uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const
   at += (words + 7) / 8;
   std::memset(spelt, 0, static_cast<size_t>(at - spelt));
   for (uint64_t i = 0; i < words; i++) {
-    const uint64_t word = window.downFrom(next - 1, 64 * i);
+    const uint64_t word = window.downFrom(next - 1, 64 * i) & ~rebuiltWord(notes, next - 1 - 64 * i);
     // Most have arrived: words without a hole are not written out.
     if (word == ~uint64_t{0}) continue;
     spelt[i / 8] |= static_cast<uint8_t>(1u << (i % 8));
     writeLe64(at, word);
     at += 8;
+  }
+  if (!notes.rebuilt.empty() || !notes.rebuiltBefore.empty()) {
+    target[layout::report_flagsAt] = layout::report_flagRebuilt;
+    at = emitRebuilt(at, notes, next);
   }
   target[layout::report_sectionsAt] = static_cast<uint8_t>(sections);
   writeLe32(target + layout::report_wordsAt, static_cast<uint32_t>(words));
@@ -130,11 +158,40 @@ uint32_t Reporter::emitSections(uint8_t* target, int32_t slot, uint32_t paths) c
   return count;
 }
 
+// Bits of the 64 counters from `newest` down that were rebuilt, the newest lowest.
+uint64_t Reporter::rebuiltWord(const Notes& notes, uint64_t newest) {
+  uint64_t word = 0;
+  for (const auto* list : {&notes.rebuilt, &notes.rebuiltBefore}) {
+    for (const uint64_t counter : *list) {
+      if (counter <= newest && newest - counter < 64) word |= uint64_t{1} << (newest - counter);
+    }
+  }
+  return word;
+}
+
+// A number, then how far each is behind the newest counter (u16). Returns the end.
+uint8_t* Reporter::emitRebuilt(uint8_t* at, const Notes& notes, uint64_t next) {
+  uint8_t* const number = at++;
+  *number = 0;
+  for (const auto* list : {&notes.rebuilt, &notes.rebuiltBefore}) {
+    for (const uint64_t counter : *list) {
+      if (counter >= next || next - 1 - counter > 0xffff) continue;
+      const auto back = static_cast<uint16_t>(next - 1 - counter);
+      std::memcpy(at, &back, sizeof back);
+      at += sizeof back;
+      *number += 1;
+    }
+  }
+  return at;
+}
+
 // Back to the smallest counter accepted since the report before the last.
 uint64_t Reporter::bitmapWords(int32_t slot, const Notes& notes, uint32_t sections) const {
   const uint64_t next = cell<uint64_t>(sessions_.slot(slot), layout::session_receiveNextAt);
   const uint64_t lowest = std::min({notes.lowest, notes.lowestBefore, next - 1});
-  const uint64_t room = (kMaxBytes - layout::report_headerBytes - sections * layout::report_sectionBytes - layout::report_maxWords / 8) / 8;
+  const uint64_t rebuiltBytes = 1 + 2 * (notes.rebuilt.size() + notes.rebuiltBefore.size());
+  const uint64_t room =
+      (kMaxBytes - layout::report_headerBytes - sections * layout::report_sectionBytes - layout::report_maxWords / 8 - rebuiltBytes) / 8;
   const uint64_t most = std::min({static_cast<uint64_t>(layout::report_maxWords), room, uint64_t{sessions_.windowBits() / 64 - 1}});
   return std::clamp((next - 1 - lowest) / 64 + 1, std::min(kLeastWords, most), most);
 }

@@ -20,6 +20,13 @@ class Reporter {
   // Counters from `lowest` on were accepted under `slot` by path `row` (-1: by none we know); `hasData`: not only control frames.
   void note(int32_t slot, uint64_t lowest, int32_t row, bool hasData);
 
+  // A counter was accepted because its packet was rebuilt from parity: it did not come by its path.
+  void noteRebuilt(int32_t slot, uint64_t counter);
+  // Whether it was, and has not come since.
+  bool wasRebuilt(int32_t slot, uint64_t counter) const;
+  // It came after all.
+  void forgetRebuilt(int32_t slot, uint64_t counter);
+
   // Writes a frameOut record that reports on `slot`, publishes it, and takes the slot off the list. Returns the length of the frame; 0
   // when there is nothing to say, or -ENOSPC.
   int32_t write(int32_t slot, double nowUs);
@@ -34,6 +41,8 @@ class Reporter {
   static constexpr uint32_t kMaxBytes = 1200;
   // At least 256 bits, whatever is new: what a lost report said is said again.
   static constexpr uint64_t kLeastWords = 4;
+  // More than are rebuilt between two reports; what is beyond counts as arrived.
+  static constexpr size_t kMostRebuilt = 127;
 
   struct Notes {
     int32_t generation = -1;
@@ -43,10 +52,16 @@ class Reporter {
     uint64_t lowestBefore = UINT64_MAX;
     uint32_t paths = 0;
     uint32_t pathsBefore = 0;
+    // Counters rebuilt since the last report, and between it and the one before.
+    std::vector<uint64_t> rebuilt;
+    std::vector<uint64_t> rebuiltBefore;
   };
 
   uint32_t emit(uint8_t* target, int32_t slot, const Notes& notes) const;
   uint32_t emitSections(uint8_t* target, int32_t slot, uint32_t paths) const;
+  static uint64_t rebuiltWord(const Notes& notes, uint64_t newest);
+  static uint8_t* emitRebuilt(uint8_t* at, const Notes& notes, uint64_t next);
+  Notes& notesOf(int32_t slot);
   uint64_t bitmapWords(int32_t slot, const Notes& notes, uint32_t sections) const;
   void unlist(int32_t slot);
 

@@ -20,6 +20,7 @@ int Sealer::open(const Order& order, RingProducer* link) {
   descriptor_ = nullptr;
   sealedBytes_ = 0;
   committed_.clear();
+  protect(0, 0);
   return 0;
 }
 
@@ -63,6 +64,24 @@ int Sealer::packet(uint8_t* bytes, uint32_t length) {
   if (!room(padded(length) + kDataHeaderBytes + kTagBytes)) return -ENOSPC;
   sealOne(bytes, length);
   return 1;
+}
+
+int Sealer::parity(uint32_t dataPath) {
+  int done = 0;
+  for (FecGroups::Closed* closed = fec_.front(order_.peer); closed != nullptr; closed = fec_.front(order_.peer)) {
+    if (closed->slot != order_.slot || closed->path != dataPath) break;
+    // The frame names no receiver index: it protects packets to the one that it is addressed to itself.
+    const bool sameIndex = closed->group->receiverIndex() == index_;
+    for (; sameIndex && closed->sent < closed->parities; closed->sent++) {
+      uint32_t length = 0;
+      uint8_t* frame = closed->group->frame(closed->sent, closed->parities, length);
+      const int sealed = packet(frame, length);
+      if (sealed < 0) return done > 0 ? done : sealed;
+      done += 1;
+    }
+    fec_.pop(order_.peer);
+  }
+  return done;
 }
 
 void Sealer::flush() {
@@ -195,6 +214,10 @@ void Sealer::sealOne(uint8_t* plain, uint32_t length) {
   if (!sealed) return;  // OpenSSL refused; nothing of it may leave
   lastBytes_ = paddedLength + kDataHeaderBytes + kTagBytes;
   if (packets_ == 0) segmentBytes_ = lastBytes_;
+  if (fecData_ != 0) {
+    const auto path = static_cast<uint32_t>(order_.path) % Flight::kPaths;
+    fec_.add({order_.peer, order_.slot, path, fecData_, fecParity_, order_.nowUs}, target, lastBytes_);
+  }
   used_ += lastBytes_;
   packets_ += 1;
 }

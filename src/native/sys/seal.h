@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cipher_cache.h"
+#include "fec_groups.h"
 #include "flight.h"
 #include "ring.h"
 #include "segment.h"
@@ -35,9 +36,10 @@ class Sealer {
     uint8_t flightFlags = 0;
   };
 
-  // `feedback`: `Flight::kPaths` rows that the flights of all peers write to, one call at a time.
-  Sealer(SealedLog log, SessionTable sessions, RowTable paths, PathFeedback* feedback)
-      : log_(log), sessions_(sessions), paths_(paths), feedback_(feedback), ciphers_(sessions, CipherCache::Direction::Send) {}
+  // `feedback`: `Flight::kPaths` rows that the flights of all peers write to, one call at a time. `maxFecBytes`: longest sealed packet
+  // that gets parity.
+  Sealer(SealedLog log, SessionTable sessions, RowTable paths, PathFeedback* feedback, uint32_t maxFecBytes)
+      : log_(log), sessions_(sessions), paths_(paths), feedback_(feedback), ciphers_(sessions, CipherCache::Direction::Send), fec_(maxFecBytes) {}
 
   // Starts a run: the slot's cipher and index are looked up once. 0, or a negative errno:
   // EKEYEXPIRED (the slot cannot seal any more), ENOKEY (not ready).
@@ -49,6 +51,15 @@ class Sealer {
   static uint32_t segmentsLeft(uint8_t* record);
   // Seals one inner packet that is not a train: a control frame, or nothing (keepalive). `bytes` needs 16 writable bytes more.
   int packet(uint8_t* bytes, uint32_t length);
+  // What follows in this run goes into groups of `data` packets with `parity` parities.
+  void protect(uint32_t data, uint32_t parity) {
+    fecData_ = data;
+    fecParity_ = parity;
+  }
+  // Seals the parity that waits for the run's peer, under the run's slot, of data that left by `dataPath` (within the peer's rows).
+  // Returns frames, or ENOSPC when the link's ring is full before the first.
+  int parity(uint32_t dataPath);
+  FecGroups& fec() { return fec_; }
   // Commits the descriptor at work and wakes the link. Before the call that sealed returns to JavaScript: a thread that is
   // terminated there would leave trains that count as sealed and were never sent.
   void flush();
@@ -81,6 +92,7 @@ class Sealer {
   RowTable paths_;
   PathFeedback* feedback_;
   CipherCache ciphers_;
+  FecGroups fec_;
   std::vector<std::unique_ptr<Flight>> flights_;  // by row of the peer table
   std::vector<std::array<uint8_t, layout::descriptor_bytes>> committed_;  // descriptors of the run at work
   Order order_{};
@@ -98,6 +110,9 @@ class Sealer {
   uint64_t firstCounter_ = 0;
   uint64_t counter_ = 0;  // next of those this call has taken
   uint32_t sealedBytes_ = 0;
+  // of `protect`; 0 = not at all
+  uint32_t fecData_ = 0;
+  uint32_t fecParity_ = 0;
 };
 
 }  // namespace hawser

@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if ((choice & 1) == 0) {
       const uint32_t length = data[2] | static_cast<uint32_t>(data[3] & 1) << 8;
       const Block packet(length + 1);
-      seen = seen ^ touch(decoder, decoder.remember(data[1], packet.get(), length));
+      seen = seen ^ touch(decoder, decoder.remember(data[1], packet.get(), length, data[3] >> 1));
       data += 4;
       size -= 4;
       continue;

@@ -33,7 +33,7 @@ struct World {
   double gaps[1 + Reorder::kMaxGaps * 6] = {};
   double lateness[1 + Reorder::kMaxLateness * 3] = {};
   Opener opener{OpenerParts{sessions.table(), peers.table(), paths.table(), AllowedIps(everybody.get()), out.producer(), events.producer(),
-                            reports.producer(), true, 4, unreported, 1, gaps, lateness}};
+                            reports.producer(), true, 4, unreported, 1, gaps, lateness, 300}};
   OpenRun runs[Opener::kMaxRuns];
   uint64_t counter = 0;
 

@@ -142,6 +142,7 @@ class OpenBench {
     parts.orderFromPaths = 2;
     parts.gaps = gaps;
     parts.lateness = lateness;
+    parts.maxFecBytes = 1412;
     opener_ = std::make_unique<Opener>(parts);
   }
 

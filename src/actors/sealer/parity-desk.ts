@@ -1,0 +1,61 @@
+/** Seals the parity of what was sealed, by another path than its data where there is one, and ends groups that take too long. */
+import type { Sealer } from '../../native/data-api.ts';
+import { sealerCounters } from '../../rings/counter-names.ts';
+import { path, trafficClass } from '../../rings/layout.ts';
+import type { ActorContext } from '../kit/contract.ts';
+import type { Throughput } from '../kit/ports.ts';
+import type { PeerBond } from './peer-bond.ts';
+import type { SealDesk } from './seal-desk.ts';
+
+/** Runs of parity after one run of data; there are no more than groups that wait. */
+const mostRuns = 64;
+
+export class ParityDesk {
+  readonly #context: ActorContext;
+  readonly #native: Sealer;
+  readonly #desk: SealDesk;
+  readonly #throughput: Throughput;
+
+  constructor(context: ActorContext, native: Sealer, desk: SealDesk, throughput: Throughput) {
+    this.#context = context;
+    this.#native = native;
+    this.#desk = desk;
+    this.#throughput = throughput;
+  }
+
+  /** Data of the peer was sealed: what it filled goes out, what it began is ended in time. */
+  follow(bond: PeerBond, nowUs: number): void {
+    if (!bond.parity.isOn) return;
+    bond.parity.mayBeOpen = true;
+    this.#send(bond, nowUs);
+    this.#context.wakeAt(nowUs + bond.parity.groupUs);
+  }
+
+  /** Every turn: ends the groups that are old. */
+  tick(bond: PeerBond, nowUs: number): void {
+    const { parity } = bond;
+    if (!parity.mayBeOpen) return;
+    const oldestUs = this.#native.closeParity(bond.row, nowUs - parity.groupUs);
+    parity.mayBeOpen = oldestUs > 0;
+    this.#send(bond, nowUs);
+    if (oldestUs > 0) this.#context.wakeAt(oldestUs + parity.groupUs + 1);
+  }
+
+  #send(bond: PeerBond, nowUs: number): void {
+    for (let runs = 0; runs < mostRuns; runs += 1) {
+      const waiting = this.#native.waitingParity(bond.row);
+      if (waiting < 0) return;
+      const dataPath = waiting % path.rowsPerPeer;
+      const slot = (waiting - dataPath) / path.rowsPerPeer;
+      const from = bond.tracks.find((track) => track.index === dataPath);
+      const track = bond.other(from) ?? from;
+      // Without a way out it waits; the addon drops what waits too long.
+      if (track === undefined) return;
+      if (!this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs)) return;
+      const sealed = this.#native.sealParity(dataPath);
+      this.#desk.finish(bond, track, Math.max(0, sealed), false, nowUs);
+      if (sealed < 0) return;
+      this.#throughput.count(sealerCounters.parity, sealed);
+    }
+  }
+}

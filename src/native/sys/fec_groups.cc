@@ -1,0 +1,79 @@
+#include "fec_groups.h"
+
+#include <algorithm>
+
+namespace hawser {
+
+void FecGroups::add(const Order& order, const uint8_t* sealed, uint32_t length) {
+  if (order.data == 0 || order.parity == 0) return;
+  Peer& peer = peerAt(order.peer);
+  Open& open = peer.open[order.path];
+  if (open.group == nullptr || open.group->count() == 0) begin(open, order);
+  FecEncoder::Added added = open.slot == order.slot ? open.group->add(sealed, length) : FecEncoder::Added::Full;
+  if (added == FecEncoder::Added::Full) {
+    close(peer, order.path, open.group->share());
+    begin(open, order);
+    added = open.group->add(sealed, length);
+  }
+  if (added == FecEncoder::Added::TooLong) tooLong_ += 1;
+  if (open.group->full()) close(peer, order.path, open.group->parity());
+}
+
+void FecGroups::closeOlder(int32_t index, double beforeUs) {
+  Peer& peer = peerAt(index);
+  for (uint32_t path = 0; path < layout::path_rowsPerPeer; path++) {
+    const Open& open = peer.open[path];
+    if (open.group != nullptr && open.group->count() > 0 && open.beganUs < beforeUs) close(peer, path, open.group->share());
+  }
+}
+
+double FecGroups::oldestUs(int32_t index) const {
+  if (static_cast<size_t>(index) >= peers_.size() || peers_[static_cast<size_t>(index)] == nullptr) return 0;
+  double oldest = 0;
+  for (const Open& open : peers_[static_cast<size_t>(index)]->open) {
+    if (open.group != nullptr && open.group->count() > 0 && (oldest == 0 || open.beganUs < oldest)) oldest = open.beganUs;
+  }
+  return oldest;
+}
+
+FecGroups::Closed* FecGroups::front(int32_t index) {
+  if (static_cast<size_t>(index) >= peers_.size() || peers_[static_cast<size_t>(index)] == nullptr) return nullptr;
+  std::deque<Closed>& closed = peers_[static_cast<size_t>(index)]->closed;
+  return closed.empty() ? nullptr : &closed.front();
+}
+
+void FecGroups::pop(int32_t index) {
+  std::deque<Closed>& closed = peerAt(index).closed;
+  spare_.push_back(std::move(closed.front().group));
+  closed.pop_front();
+}
+
+FecGroups::Peer& FecGroups::peerAt(int32_t peer) {
+  const auto index = static_cast<size_t>(std::max(peer, 0));
+  if (index >= peers_.size()) peers_.resize(index + 1);
+  if (peers_[index] == nullptr) peers_[index] = std::make_unique<Peer>();
+  return *peers_[index];
+}
+
+void FecGroups::begin(Open& open, const Order& order) {
+  if (open.group == nullptr && !spare_.empty()) {
+    open.group = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  if (open.group == nullptr) open.group = std::make_unique<FecEncoder>(codes_, maxSealedBytes_);
+  open.group->begin(order.data, order.parity);
+  open.slot = order.slot;
+  open.beganUs = order.nowUs;
+}
+
+void FecGroups::close(Peer& peer, uint32_t path, uint32_t parities) {
+  Open& open = peer.open[path];
+  if (peer.closed.size() == kMaxClosed) {
+    spare_.push_back(std::move(peer.closed.front().group));
+    peer.closed.pop_front();
+    dropped_ += 1;
+  }
+  peer.closed.push_back({std::move(open.group), open.slot, path, parities, 0});
+}
+
+}  // namespace hawser

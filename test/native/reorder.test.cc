@@ -189,6 +189,8 @@ TEST("Reorder holds nothing for a peer with one path, or of a session without pa
   OpenBench lone;
   lone.allowPaths();
   lone.addPath(0, 0, 1);
+  lone.addPath(1, 0, 2);
+  cell<int32_t>(lone.path(1), layout::path_stateAt) = layout::pathState_standby;
   OpenBench stock;
   stock.addPath(0, 0, 1);
   stock.addPath(1, 1, 2);

@@ -29,7 +29,7 @@ int32_t PathLedger::count(int32_t peer) {
   const int32_t first = peer * static_cast<int32_t>(layout::path_rowsPerPeer);
   for (int32_t row = first; row < first + layout::path_rowsPerPeer && paths_.has(row); row++) {
     const int32_t state = word(paths_.row(row), layout::path_stateAt).load(std::memory_order_acquire);
-    if (state != layout::pathState_free && state != layout::pathState_down) count.paths += 1;
+    if (state == layout::pathState_up || state == layout::pathState_unproven) count.paths += 1;
   }
   return count.paths;
 }

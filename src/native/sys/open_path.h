@@ -16,7 +16,7 @@ class PathLedger {
   // Row of the peer's path whose link and endpoint are those of a `received` record; -1 when it has none such.
   int32_t find(const uint8_t* record, int32_t peer);
 
-  // How many paths lead to a peer.
+  // How many paths a peer may send data by: what it has proven may be unproven here, what stands by carries none.
   int32_t count(int32_t peer);
 
   // What one run authenticated.

@@ -88,9 +88,9 @@ export class ReorderDeadline {
   #learn(skewUs: number): number {
     const isSkewed = skewUs > symmetricUs;
     const gaps = this.#filled + this.#givenUp;
-    // Nothing seen yet: what the round trips say, and no less than what two paths that fill up for the first time may differ by. A
-    // flow that begins with packets in the wrong order leaves its slow start for good.
-    if (gaps < fewGaps) return Math.max(firstUs, isSkewed ? skewUs * headroom + slackUs : 0);
+    // Nothing seen yet: what the round trips say of a repair, and no less than what two paths that fill up for the first time may
+    // differ by. A flow that begins with packets in the wrong order, or one loss, leaves its slow start for good.
+    if (gaps < fewGaps) return Math.max(firstUs, (this.#repairUs + (isSkewed ? skewUs : 0)) * headroom + slackUs);
     if (this.#filled < gaps * leastFilledShare) return 0;
     const learntUs = this.#lateness() * headroom + slackUs;
     const losses = this.#repaired + this.#givenUp;

@@ -270,7 +270,8 @@ export class PeerBond {
     this.#nowUs = nowUs;
     let best = 4;
     for (const track of this.tracks) best = Math.min(best, track.rank);
-    for (const track of this.tracks) track.refresh(nowUs, this.isBonded, best, this.#lostPackets * packetBytes + this.#demand.backlogBytes);
+    for (const track of this.tracks)
+      track.refresh(nowUs, this.isBonded, best, this.#lostPackets * packetBytes + this.#demand.backlogBytes);
     this.#countUsable();
   }
 

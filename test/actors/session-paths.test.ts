@@ -129,8 +129,16 @@ t.test('an answer that comes by another path proves nothing, nor does a wrong on
   const pair = await startPair(t);
   const { lab, left, right } = pair;
   // The challenge arrives, its answer does not: the server answers by the path it came by, and by no other.
-  lab.lose = (one) => one.to === lte;
+  // Somebody hands it in by the other link.
+  let strays = 0;
+  lab.lose = (one) => {
+    if (one.to !== lte) return false;
+    if (isFrame(one)) lab.send({ ...one, to: fibre });
+    strays += Number(isFrame(one));
+    return true;
+  };
   talk(pair, 3);
+  t.ok(strays > 2);
   t.equal(isUp(left, hub, 1), false);
   t.equal(isUp(right, lte), false);
   t.ok(
@@ -232,10 +240,17 @@ t.test(
     t.equal(homeOf(left), rowTo(left, hub, 1), 'the other link takes over');
     t.match(left.events('path-down'), [{ link: 'wan', reason: 'no carrier' }]);
     const before = full(lab, fibre).length;
+    lab.lose = (one) => one.from === fibre;
+    say(true);
+    lab.settle();
+    t.equal(isUp(left, hub, 0), false, 'what it was proves nothing of what it is');
+    lab.lose = () => false;
+    say(false);
+    lab.settle();
     say(true);
     lab.settle();
     t.equal(isUp(left, hub, 0), true);
-    t.equal(full(lab, fibre).length, before + 1);
+    t.equal(full(lab, fibre).length, before + 2);
     say(true, ['10.7.0.0/16']);
     lab.settle();
     t.equal(left.paths.int(rowTo(left, hub, 0), pathLayout.stateAt), pathState.down, 'no route leads there');

@@ -28,8 +28,8 @@ class FecEncoder {
   uint32_t count() const { return count_; }
   bool full() const { return count_ == data_; }
   uint32_t parity() const { return parity_; }
-  // Parities that a group of count() packets gets of a full group's: in proportion, and one at least.
-  uint32_t share() const { return (count_ * parity_ + data_ - 1) / data_; }
+  // Parities that count() packets are worth of a full group's.
+  double share() const { return static_cast<double>(count_) * parity_ / data_; }
   uint32_t receiverIndex() const { return receiverIndex_; }
 
   // Parity `index` of `parities` (1 to parity()) that this group sends, as a control frame with 16 writable bytes behind it; valid

@@ -11,7 +11,7 @@ void FecGroups::add(const Order& order, const uint8_t* sealed, uint32_t length) 
   if (open.group == nullptr || open.group->count() == 0) begin(open, order);
   FecEncoder::Added added = open.slot == order.slot ? open.group->add(sealed, length) : FecEncoder::Added::Full;
   if (added == FecEncoder::Added::Full) {
-    close(peer, order.path, open.group->share());
+    close(peer, order.path, shareOf(open));
     begin(open, order);
     added = open.group->add(sealed, length);
   }
@@ -22,8 +22,8 @@ void FecGroups::add(const Order& order, const uint8_t* sealed, uint32_t length) 
 void FecGroups::closeOlder(int32_t index, double beforeUs) {
   Peer& peer = peerAt(index);
   for (uint32_t path = 0; path < layout::path_rowsPerPeer; path++) {
-    const Open& open = peer.open[path];
-    if (open.group != nullptr && open.group->count() > 0 && open.beganUs < beforeUs) close(peer, path, open.group->share());
+    Open& open = peer.open[path];
+    if (open.group != nullptr && open.group->count() > 0 && open.beganUs < beforeUs) close(peer, path, shareOf(open));
   }
 }
 
@@ -64,6 +64,13 @@ void FecGroups::begin(Open& open, const Order& order) {
   open.group->begin(order.data, order.parity);
   open.slot = order.slot;
   open.beganUs = order.nowUs;
+}
+
+uint32_t FecGroups::shareOf(Open& open) {
+  open.owed += open.group->share();
+  const auto parities = static_cast<uint32_t>(std::clamp(open.owed + 1e-9, 1.0, static_cast<double>(open.group->parity())));
+  open.owed = std::clamp(open.owed - parities, -1.0, 1.0);
+  return parities;
 }
 
 void FecGroups::close(Peer& peer, uint32_t path, uint32_t parities) {

@@ -26,7 +26,8 @@ class FecGroups {
   explicit FecGroups(uint32_t maxSealedBytes) : maxSealedBytes_(maxSealedBytes) {}
 
   void add(const Order& order, const uint8_t* sealed, uint32_t length);
-  // Ends the groups of a peer that began before `beforeUs`, with their share of parity: one frame at least.
+  // Ends the groups of a peer that began before `beforeUs`, with their share of parity: one frame at least, and what is lost or won
+  // by whole frames is made good by the next short group of the path.
   void closeOlder(int32_t peer, double beforeUs);
   // When the oldest open group of a peer began; 0 = none is open.
   double oldestUs(int32_t peer) const;
@@ -54,6 +55,7 @@ class FecGroups {
     std::unique_ptr<FecEncoder> group;
     int32_t slot = -1;
     double beganUs = 0;
+    double owed = 0;  // parities
   };
   struct Peer {
     Open open[layout::path_rowsPerPeer];
@@ -63,6 +65,7 @@ class FecGroups {
   Peer& peerAt(int32_t peer);
   void begin(Open& open, const Order& order);
   void close(Peer& peer, uint32_t path, uint32_t parities);
+  static uint32_t shareOf(Open& open);
 
   uint32_t maxSealedBytes_;
   FecCodes codes_;

@@ -133,13 +133,18 @@ export function reportReceiverIndex(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at + reportReceiverAt);
 }
 
+/** Roles of a path, as PROBE counts them. */
+export const pathRoles = ['always', 'backup', 'metered'] as const;
+
 /** PROBE and REPLY: the asker's number of the path, and its sequence number. */
-export const probeBytes = 16;
+export const probeBytes = 17;
 export const probeReplyBytes = 12;
 const reportReceiverAt = 4;
 const probeNumberAt = 2;
 const probeSequenceAt = 4;
+const probePriorityAt = 3;
 const probeNextAt = 8;
+const probeRoleAt = 16;
 const replyHeldAt = 8;
 const flagCameBack = 1;
 
@@ -151,13 +156,24 @@ export function probeSequence(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at + probeSequenceAt);
 }
 
-/** `next`: the sender's next counter; nothing older will follow by this path. */
+/** How the asker prefers this path: 0 (primary) to 255. */
+export function probePriority(bytes: Uint8Array, at: number): number {
+  return bytes[at + probePriorityAt] as number;
+}
+
+/** Index into `pathRoles`: what the asker keeps this path for. A sender that says nothing means 0. */
+export function probeRole(bytes: Uint8Array, at: number): number {
+  return bytes[at + probeRoleAt] as number;
+}
+
+/** `next`: the sender's next counter; nothing older will follow by this path. `role`: index into `pathRoles`. */
 export function probeEmit(
   target: Uint8Array,
   at: number,
-  fields: { number: number; sequence: number; next: number },
+  fields: { number: number; sequence: number; next: number; priority: number; role: number },
 ): void {
-  target.set([0, controlKind.probe, fields.number, 0], at);
+  target.set([0, controlKind.probe, fields.number, fields.priority], at);
+  target[at + probeRoleAt] = fields.role;
   writeU32(target, at + probeSequenceAt, fields.sequence);
   writeU32(target, at + probeNextAt, fields.next >>> 0);
   writeU32(target, at + probeNextAt + 4, Math.floor(fields.next / 2 ** 32));

@@ -6,13 +6,16 @@ import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import {
   controlKind,
   controlKindOf,
+  pathRoles,
   probeBytes,
   probeEmit,
   probeNumber,
+  probePriority,
   probeReplyBytes,
   probeReplyCameBack,
   probeReplyEmit,
   probeReplyHeldUs,
+  probeRole,
   probeSequence,
   reportReceiverIndex,
   skipBytes,
@@ -126,6 +129,7 @@ export class FrameDesk {
       const slot = this.#slotOf(bond.row, reportReceiverIndex(bytes, 0));
       if (slot >= 0) bond.handleReport(slot, bytes, length, nowUs);
     } else if (kind === controlKind.probe && length >= probeBytes) {
+      bond.trackOf(pathRow)?.handleWish(probePriority(bytes, 0), pathRoles[probeRole(bytes, 0)] ?? 'always');
       this.#answerProbe(bond, pathRow, nowUs - timeUs, nowUs);
     } else if (kind === controlKind.probeReply && length >= probeReplyBytes) {
       const track = bond.tracks.find((each) => each.index === probeNumber(bytes, 0));
@@ -171,6 +175,8 @@ export class FrameDesk {
       number: track.index,
       sequence,
       next: this.#sessions.wide(slot, session.sendCounterAt),
+      priority: track.ownPriority,
+      role: pathRoles.indexOf(track.ownRole),
     });
     this.#seal(bond, slot, this.#answer, probeBytes, track.row, nowUs);
   }

@@ -44,6 +44,9 @@ export class PathTrack implements PathView {
   priority: number;
   weight: number;
   role: PathRole;
+  /** As configured here. */
+  readonly ownPriority: number;
+  readonly ownRole: PathRole;
   allowedBytes = 0;
   rttUs = 0;
   minRttUs = 0;
@@ -88,6 +91,8 @@ export class PathTrack implements PathView {
     this.port = settings.port;
     this.linkRow = settings.linkRow;
     this.priority = settings.priority;
+    this.ownPriority = settings.priority;
+    this.ownRole = settings.role;
     this.weight = settings.weight;
     this.role = settings.role;
     this.credit = credit;
@@ -245,6 +250,12 @@ export class PathTrack implements PathView {
     const { isStarting, rateBytesPerUs, minRttUs } = this.controller;
     if (!isStarting || rateBytesPerUs === 0 || waitingBytes < rateBytesPerUs * burstUs) return Number.POSITIVE_INFINITY;
     return rateBytesPerUs * (minRttUs + burstUs) - this.inFlightBytes;
+  }
+
+  /** The peer's preference: who has one link only follows who has several. */
+  handleWish(priority: number, role: PathRole): void {
+    this.priority = Math.max(this.ownPriority, priority);
+    this.role = this.ownRole === 'always' ? role : this.ownRole;
   }
 
   /** Sequence number of a probe that leaves now. */

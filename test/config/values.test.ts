@@ -6,7 +6,9 @@ import t from 'tap';
 import { formatCidr, formatEndpoint, maskCidr, parseCidr, parseEndpoint } from '../../src/config/address.ts';
 import { formatKey, newPrivateKey, parseKey, publicKeyOf, readKeyFile } from '../../src/config/keys.ts';
 import { formatTarget, parseTarget } from '../../src/config/probe-target.ts';
+import { defaultMtu, fecMtu, longestProtected } from '../../src/config/tunnel-mtu.ts';
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from '../../src/config/units.ts';
+import { parity } from '../../src/rings/layout.ts';
 
 t.test('parseCidr() reads both families and writes RFC 5952 text', async (t) => {
   // text, canonical text, address in hexadecimal
@@ -151,4 +153,11 @@ t.test('parseTarget() reads hosts, ports and requests, and formatTarget() writes
   ]) {
     t.equal(parseTarget(text), undefined, text);
   }
+});
+
+t.test('longestProtected() leaves room for the parity frame where the MTU, or 1500, does', async (t) => {
+  t.equal(fecMtu + parity.excessBytes, defaultMtu('off'));
+  t.equal(defaultMtu('auto'), fecMtu);
+  const found = [1280, fecMtu, 1400, 1420, 8900].map((mtu) => longestProtected(mtu));
+  t.same(found, [1280, 1380, 1380, 1380, 8860]);
 });

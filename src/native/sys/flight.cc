@@ -141,8 +141,8 @@ void Flight::section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* 
   out.bytes = readLe32(bytes + layout::report_bytesAt);
   out.arrivalUs = arrival;
   if (sentUs == 0) return;
-  // Negative when the reporter read its clock before the packet came.
-  const double heldUs = std::max(0, static_cast<int32_t>(time - arrival));
+  // Negative when the reporter read its clock before the packet came; absurd when that clock was set meanwhile.
+  const double heldUs = std::clamp(static_cast<int32_t>(time - arrival), 0, 1'000'000);
   out.rttUs = std::max(1.0, nowUs - sentUs - heldUs);
   out.delayUs = arrival - static_cast<uint32_t>(static_cast<uint64_t>(sentUs));
 }

@@ -32,7 +32,8 @@ export class OneWayDelay {
     const estimateUs = this.#lastDelayUs + this.#offsetUs;
     const mostUs = (nowUs - this.#anchoredUs) * mostDriftUsPerUs;
     const errorUs = rttUs - estimateUs;
-    this.#offsetUs += Math.max(-mostUs, Math.min(mostUs, errorUs));
+    // There and back is never shorter than it is: what was measured below the estimate corrects it at once.
+    this.#offsetUs += Math.min(mostUs, errorUs);
     this.#anchoredUs = nowUs;
     return Math.max(1, this.#lastDelayUs + this.#offsetUs);
   }

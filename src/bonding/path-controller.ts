@@ -272,8 +272,8 @@ export class PathController {
    * enough to send for a queue that stands.
    */
   #isPlateau(arriving: number, nowUs: number): boolean {
-    const isLate = this.#trip.smoothedUs - this.#trip.minUs > 2 * targetUs;
-    if (!isLate || arriving < this.#rate / plateauGrowth || nowUs < this.#roundUs) return false;
+    const isLate = this.#trip.smoothedUs - this.#trip.minUs > 2 * (targetUs + this.#trip.jitterUs);
+    if (!isLate || arriving <= 0 || arriving < this.#rate / plateauGrowth || nowUs < this.#roundUs) return false;
     this.#roundUs = nowUs + this.#lagUs();
     this.#plateauRounds += 1;
     return this.#plateauRounds > plateauRounds;

@@ -16,6 +16,8 @@ const leastLossDelayUs = 1_000;
 const leastDeliveryUs = 1_000;
 const idleUs = 200_000;
 const burstUs = 25_000;
+/** Half more each round trip: less than a search takes, and enough to find a rate by a flow that does not yield. */
+const burstGain = 1.5;
 const expiryMarginUs = 8_000;
 const unknownRttUs = 1_000_000;
 
@@ -249,7 +251,7 @@ export class PathTrack implements PathView {
   #burstBytes(waitingBytes: number): number {
     const { isStarting, rateBytesPerUs, minRttUs } = this.controller;
     if (!isStarting || rateBytesPerUs === 0 || waitingBytes < rateBytesPerUs * burstUs) return Number.POSITIVE_INFINITY;
-    return rateBytesPerUs * (minRttUs + burstUs) - this.inFlightBytes;
+    return burstGain * rateBytesPerUs * (minRttUs + burstUs) - this.inFlightBytes;
   }
 
   /** The peer's preference: who has one link only follows who has several. */

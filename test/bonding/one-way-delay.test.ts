@@ -26,3 +26,12 @@ t.test('roundTripUs() keeps to the truth while the clocks drift apart, and when 
   t.ok(worstUs < 100, `${worstUs} us off after ten minutes at 100 ppm`);
   t.equal(delay.roundTripUs(21_000, 900e6, 600e6), 21_000);
 });
+
+t.test('roundTripUs() forgets within a second that its first sample met a stall', async (t) => {
+  const delay = new OneWayDelay();
+  const sample = (nowUs: number, backUs: number): number => delay.roundTripUs(8_000 + backUs, 5e6 + 8_000, nowUs);
+  t.equal(sample(0, 50_000), 58_000);
+  let seenUs = 0;
+  for (let nowUs = 10_000; nowUs <= 1e6; nowUs += 10_000) seenUs = sample(nowUs, nowUs % 30_000 === 0 ? 8_000 : 25_000);
+  t.ok(seenUs < 17_000, `${seenUs} us where 16 ms is the truth`);
+});

@@ -3,7 +3,7 @@ import { randomOf } from '../support/random.ts';
 import { type BondResult, runBond } from './bond.ts';
 import type { LinkOptions } from './link.ts';
 
-const durationUs = 10_000_000;
+const durationUs = 8_000_000;
 /** Growing windows are left out: after a start that went well all that counts is whether it stays so. */
 const settledUs = 4_000_000;
 

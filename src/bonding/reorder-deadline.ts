@@ -22,6 +22,7 @@ const leastFilledShare = 0.02;
 /** Fewer gaps than this say nothing yet. */
 const fewGaps = 16;
 const firstUs = 40_000;
+const tailUs = 10_000;
 /** Losses repaired more often than this are worth waiting for. */
 const usuallyRepaired = 0.5;
 /** What is later than this share of a round trip, and than the skew explains, was sent again. */
@@ -80,7 +81,8 @@ export class ReorderDeadline {
     if (this.#updatedUs >= 0 && nowUs - this.#updatedUs < updateUs) return;
     if (this.#updatedUs >= 0) this.#forget(nowUs - this.#updatedUs);
     this.#updatedUs = nowUs;
-    this.#repairUs = reportIntervalUs + bestRttUs;
+    // The last packet of a burst is missed only when its acknowledgement is overdue, a round trip after it left.
+    this.#repairUs = reportIntervalUs + 2 * bestRttUs + tailUs;
     this.#leastRepairUs = Math.max(bestRttUs * repairShare, skewUs * headroom);
     this.#deadlineUs = Math.min(mostUs, this.#learn(skewUs));
   }

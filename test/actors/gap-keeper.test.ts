@@ -116,7 +116,7 @@ t.test('turn() gives a gap up when all paths have passed it and a re-injection h
   bench.brings(0, 110);
   bench.brings(1, 101);
   const waitedUs = bench.waitUs();
-  const allowedUs = jitterUs + reportUs + roundTripUs;
+  const allowedUs = jitterUs + reportUs + roundTripUs + 10_000;
   t.ok(waitedUs >= allowedUs && waitedUs <= allowedUs + 500, `${waitedUs} us`);
   bench.open(200);
   bench.brings(0, 250);
@@ -135,14 +135,14 @@ t.test('turn() does not wait for a path that brings no data, and takes younger k
   idle.nowUs += 600_000;
   idle.open(100);
   idle.brings(0, 110);
-  t.ok(idle.waitUs() < 30_000, 'idle for 600 ms');
+  t.ok(idle.waitUs() < 40_000, 'idle for 600 ms');
   const rekeyed = new Bench(400);
   rekeyed.sessions.setNumber(slot, session.birthAt, 1);
   rekeyed.sessions.setNumber(0, session.birthAt, 2);
   rekeyed.open(100);
   rekeyed.brings(0, 110);
   rekeyed.brings(1, 3, 0);
-  t.ok(rekeyed.waitUs() < 30_000, 'younger keys');
+  t.ok(rekeyed.waitUs() < 40_000, 'younger keys');
   const older = new Bench(400);
   older.sessions.setNumber(slot, session.birthAt, 2);
   older.sessions.setNumber(0, session.birthAt, 1);

@@ -20,6 +20,8 @@ const unknownJitterUs = 2_000;
 const unknownRoundTripUs = 20_000;
 /** Gaps of one slot that are dealt with in one turn. */
 const mostAtOnce = 64;
+/** For the sender's turn, and for a report that had to wait for its budget. */
+const repairMarginUs = 10_000;
 
 export interface GapKeeperParts {
   readonly native: Pick<Opener, 'gaps' | 'giveUp'>;
@@ -121,7 +123,7 @@ export class GapKeeper {
       this.#passed[slot] = missing;
       this.#passedUs[slot] = nowUs;
     }
-    return Math.min(latestUs, (this.#passedUs[slot] as number) + ways.jitterUs + reportUs + ways.bestRttUs);
+    return Math.min(latestUs, (this.#passedUs[slot] as number) + ways.jitterUs + reportUs + ways.bestRttUs + repairMarginUs);
   }
 
   #look(slot: number, peerRow: number, missing: number, nowUs: number): Ways {

@@ -123,7 +123,10 @@ export class GapKeeper {
       this.#passed[slot] = missing;
       this.#passedUs[slot] = nowUs;
     }
-    return Math.min(latestUs, (this.#passedUs[slot] as number) + ways.jitterUs + reportUs + ways.bestRttUs + repairMarginUs);
+    return Math.min(
+      latestUs,
+      (this.#passedUs[slot] as number) + ways.jitterUs + reportUs + ways.bestRttUs + repairMarginUs,
+    );
   }
 
   #look(slot: number, peerRow: number, missing: number, nowUs: number): Ways {

@@ -187,14 +187,15 @@ export class PathLife {
 
   /**
    * The lower the better; data goes to the paths of the lowest rank the peer has, and to none of rank 4: 0 forced by hand,
-   * 1 live, 2 live but bad (`path-quality.ts`), 3 last resort, 4 none.
+   * 1 live, 2 live but bad (`path-quality.ts`), 3 last resort, 3.5 the last resort of which nothing is heard, 4 none.
    */
   get rank(): number {
     const state = this.#state;
     const isResort = state === lifeState.suspect || state === lifeState.recovering || state === lifeState.flapping;
     if (state !== lifeState.live && !isResort) return 4;
     if (this.#isForced) return 0;
-    if (isResort) return 3;
+    // One that answers while it waits for its stability comes before one that does not answer.
+    if (isResort) return state === lifeState.suspect ? 3.5 : 3;
     return this.#quality.isBad ? 2 : 1;
   }
 

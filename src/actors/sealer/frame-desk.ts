@@ -124,17 +124,20 @@ export class FrameDesk {
 
   #read(bond: PeerBond, pathRow: number, length: number, timeUs: number, nowUs: number): void {
     const bytes = this.#bytes;
+    // A thread that lost the CPU within its turn reads what came after the turn began: round trips would seem too short for that,
+    // and the shortest of ten seconds is what queues are measured from.
+    const lagUs = Math.max(0, this.#context.addon.nowUs() - nowUs);
     const kind = controlKindOf(bytes, 0);
     if (kind === controlKind.report) {
       const slot = this.#slotOf(bond.row, reportReceiverIndex(bytes, 0));
-      if (slot >= 0) bond.handleReport(slot, bytes, length, nowUs);
+      if (slot >= 0) bond.handleReport(slot, bytes, length, nowUs, lagUs);
     } else if (kind === controlKind.probe && length >= probeBytes) {
       bond.trackOf(pathRow)?.handleWish(probePriority(bytes, 0), pathRoles[probeRole(bytes, 0)] ?? 'always');
-      this.#answerProbe(bond, pathRow, nowUs - timeUs, nowUs);
+      this.#answerProbe(bond, pathRow, Math.max(0, nowUs + lagUs - timeUs), nowUs);
     } else if (kind === controlKind.probeReply && length >= probeReplyBytes) {
       const track = bond.tracks.find((each) => each.index === probeNumber(bytes, 0));
       const cameBack = probeReplyCameBack(bytes, 0) && track?.row === pathRow;
-      track?.handleProbeReply(probeSequence(bytes, 0), probeReplyHeldUs(bytes, 0), cameBack, nowUs);
+      track?.handleProbeReply(probeSequence(bytes, 0), probeReplyHeldUs(bytes, 0) - lagUs, cameBack, nowUs);
     }
   }
 

@@ -153,8 +153,8 @@ export class PeerBond {
     return this.isBonded && kind !== trafficClass.control && this.parity.isOn && !isCopied;
   }
 
-  /** A REPORT of the peer about what was sealed under `slot`. */
-  handleReport(slot: number, frame: Uint8Array, length: number, nowUs: number): void {
+  /** A REPORT of the peer about what was sealed under `slot`, read `lagUs` after the turn's time. */
+  handleReport(slot: number, frame: Uint8Array, length: number, nowUs: number, lagUs: number): void {
     const intervalUs = nowUs - this.#reportedUs;
     if (intervalUs < 200_000) this.#reportIntervalUs += (intervalUs - this.#reportIntervalUs) / 8;
     this.#reportedUs = nowUs;
@@ -165,6 +165,9 @@ export class PeerBond {
     if (lost < 0) return;
     this.#lostPackets = lost;
     for (const track of this.tracks) {
+      const at = track.index * feedback.columns + feedback.rttUs;
+      const rttUs = this.#feedback[at] as number;
+      if (rttUs >= 0) this.#feedback[at] = rttUs + lagUs;
       track.handleFeedback(this.#feedback, track.index * feedback.columns, nowUs);
       this.#noteLoss(track);
     }

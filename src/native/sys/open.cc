@@ -57,6 +57,7 @@ uint32_t Opener::splitRecord(const uint8_t* record, int32_t number, OpenRun* run
 }
 
 void Opener::open(RingConsumer& input, const OpenRun* runs, uint32_t count, double nowUs, OpenResult& result) {
+  openedUs_ = realtimeUs();
   coalescer_.begin(&out_, joinUdp_, nowUs);
   if (!deliverBacklog(nowUs)) result.stalled = 1;
   int32_t number = -1;

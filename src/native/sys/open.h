@@ -148,6 +148,8 @@ class Opener {
   // Packets that the PARITY frame opened last has rebuilt.
   uint32_t rebuiltByFrame_ = 0;
   bool isRebuilding_ = false;
+  // CLOCK_REALTIME at the call's nowUs: a thread may lose the CPU in the middle of a call.
+  double openedUs_ = 0;
   // When a peer was last said to have roamed, by peer row.
   std::vector<double> roamedUs_;
   Coalescer coalescer_;

@@ -38,7 +38,7 @@ void Opener::takeControl(const uint8_t* plain, uint32_t length, const Arrival& a
     case kProbe:
     case kProbeReply: {
       // When the kernel had it: what it waited for us is no property of the path.
-      const double stayUs = std::clamp(realtimeUs() - kernelUs(arrival.record), 0.0, kLongestStayUs);
+      const double stayUs = std::clamp(openedUs_ - kernelUs(arrival.record), -kLongestStayUs, kLongestStayUs);
       forwardFrame(reporter_.out(), plain, length, arrival, arrival.nowUs - stayUs);
       break;
     }

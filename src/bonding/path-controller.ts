@@ -27,8 +27,6 @@ export interface PathSample {
 export interface PathControllerOptions {
   /** Upper bound, bits a second; 0 = none. */
   readonly configuredBps: number;
-  readonly startRateBps?: number;
-  readonly startMinRttUs?: number;
 }
 
 /** Rounds for which a queue may stand in the beginning. */
@@ -71,7 +69,7 @@ const trialGain = 0.96;
 export class PathController {
   readonly #history = new DeliveryHistory();
   readonly #pacer = new Pacer();
-  readonly #trip: RoundTrip;
+  readonly #trip = new RoundTrip();
   readonly #floor = new LossFloor();
   readonly #dryRun = new DryRun();
   readonly #hold = new WindowedMinimum(holdWindowUs);
@@ -105,10 +103,8 @@ export class PathController {
   #holdUs = 0;
 
   constructor(options: PathControllerOptions) {
-    this.#trip = new RoundTrip(options.startMinRttUs ?? 0);
     this.#mostBytesPerUs = options.configuredBps > 0 ? options.configuredBps / 8e6 : Number.POSITIVE_INFINITY;
-    const start = options.startRateBps === undefined ? firstBytesPerUs : options.startRateBps / 8e6;
-    this.#pacer.setPace(Math.min(start, this.#mostBytesPerUs));
+    this.#pacer.setPace(Math.min(firstBytesPerUs, this.#mostBytesPerUs));
   }
 
   /** Still looking for the rate: what waits meanwhile says nothing about who sends too much. */

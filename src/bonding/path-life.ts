@@ -23,55 +23,8 @@
  * enough to name what is missing.
  */
 import { FlapDamping } from './flap-damping.ts';
+import { lifeReason, lifeState } from './path-life-states.ts';
 import { PathQuality, type QualityLimits } from './path-quality.ts';
-
-export const lifeState = {
-  unproven: 0,
-  live: 1,
-  suspect: 2,
-  dead: 3,
-  recovering: 4,
-  flapping: 5,
-  withdrawn: 6,
-} as const;
-export const lifeStateNames = ['unproven', 'live', 'suspect', 'dead', 'recovering', 'flapping', 'withdrawn'] as const;
-
-export const lifeReason = {
-  new: 0,
-  proven: 1,
-  noProgress: 2,
-  probesUnanswered: 3,
-  answered: 4,
-  progressed: 5,
-  stable: 6,
-  shortLives: 7,
-  brokeAgain: 8,
-  kernelDown: 9,
-  kernelUp: 10,
-  kernelError: 11,
-  disabled: 12,
-  enabled: 13,
-  suspectedOften: 14,
-} as const;
-
-/** By reason code. */
-export const lifeReasonTexts: readonly string[] = [
-  'not probed yet',
-  'a probe was answered',
-  'nothing sent on it was acknowledged, though the peer reported',
-  'probes were not answered',
-  'probes are answered again',
-  'what was sent on it is acknowledged after all',
-  'it answered for the whole stability time',
-  'it died soon after its last return',
-  'it stopped answering before the stability time was over',
-  'the kernel reports the link, its address or its route gone',
-  'the kernel reports the link back',
-  'the kernel refused to send on it',
-  'disabled by the user',
-  'enabled by the user',
-  'it was suspected several times within seconds',
-];
 
 export interface PathLifeSettings {
   /** Interval of probes while nothing else proves the path, microseconds. */
@@ -203,7 +156,7 @@ export class PathLife {
     return this.rank <= 1;
   }
 
-  /** Something is overdue and probes are out: what is protected should leave again by another path already. */
+  /** Something is overdue, and quick probes are out. */
   get isQuestioned(): boolean {
     return this.#isQuestioned;
   }
@@ -258,21 +211,12 @@ export class PathLife {
   }
 
   handleKernelUp(nowUs: number): void {
-    if (this.#state === lifeState.withdrawn && this.#reason === lifeReason.kernelDown)
-      this.#giveBack(nowUs, lifeReason.kernelUp);
+    if (this.#state === lifeState.withdrawn) this.#giveBack(nowUs, lifeReason.kernelUp);
   }
 
-  /** A send failed (ENETUNREACH, ICMP unreachable): a hint that anybody may forge, so it asks probes, and stops data meanwhile. */
-  handleKernelError(nowUs: number): void {
-    if (this.#state === lifeState.live) this.#suspect(nowUs, lifeReason.kernelError);
-  }
-
-  /** By hand: `off` withdraws it; `only` prefers it to all others as long as it is not dead, and ends its hold-down. */
-  handleForced(nowUs: number, choice: 'auto' | 'only' | 'off'): void {
-    this.#isForced = choice === 'only';
-    if (choice === 'off') this.#enter(lifeState.withdrawn, lifeReason.disabled, nowUs);
-    else if (this.#state === lifeState.withdrawn && this.#reason === lifeReason.disabled)
-      this.#giveBack(nowUs, lifeReason.enabled);
+  /** By hand: it comes before all others as long as it is not dead, and its hold-down is over. */
+  handlePreferred(isPreferred: boolean): void {
+    this.#isForced = isPreferred;
   }
 
   /** Judges the silence. Call it when `nextWakeUs` is due, and after each report. */

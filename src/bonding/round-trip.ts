@@ -35,14 +35,10 @@ export class RoundTrip {
   #levelJitterUs = 0;
   #levelLagUs = 0;
   #baseUs = 0;
-  #minUs: number;
+  #minUs = 0;
 
   /** Time of one full packet at the bottleneck: round trips are no finer than this. */
   grainUs = 0;
-
-  constructor(startMinUs: number) {
-    this.#minUs = startMinUs;
-  }
 
   /** 0 = unknown, as for all others. */
   get minUs(): number {

@@ -108,8 +108,6 @@ export interface Sealer {
   tick(peer: number, nowUs: number): number;
   /** Sends lost packets of the peer by path row `path`, oldest first, at most `maxBytes` (at least one packet); returns bytes. */
   resend(peer: number, link: number, path: number, maxBytes: number, nowUs: number): number;
-  /** Gives up all that waits to be sent again. */
-  forgetLost(peer: number): void;
   /** Seals trains `from`… of the last look in order, at most `maxSegments` segments; returns segments, or -28 (link ring full). */
   sealTrains(from: number, count: number, maxSegments: number): number;
   /** The same for the train at `offset` of the stash. */
@@ -144,20 +142,19 @@ export const feedback = {
   inFlightBytes: 5,
   /** When the oldest packet in flight left; 0 = none. */
   oldestSentUs: 6,
-  newestAckedSentUs: 7,
   /** -1 = none. */
-  rttUs: 8,
+  rttUs: 7,
   /** With it: arrival by the peer's clock less sending by ours, modulo 2^32. */
-  delayUs: 9,
+  delayUs: 8,
   /** 1: the report had a section of the path, and the next three are as it says (modulo 2^32). */
-  hasSection: 10,
-  packets: 11,
-  bytes: 12,
-  arrivalUs: 13,
-  resentPackets: 14,
+  hasSection: 9,
+  packets: 10,
+  bytes: 11,
+  arrivalUs: 12,
+  resentPackets: 13,
   /** Runs of consecutive lost packets. */
-  lostRuns: 15,
-  columns: 16,
+  lostRuns: 14,
+  columns: 15,
 } as const;
 
 /** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */

@@ -1,6 +1,7 @@
 /** PathLife: silence that means something, and silence that does not; dead quickly enough, and never without reason. */
 import t from 'tap';
-import { type LifeSample, lifeReason, lifeReasonTexts, lifeStateNames, PathLife } from '../../src/bonding/path-life.ts';
+import { type LifeSample, PathLife } from '../../src/bonding/path-life.ts';
+import { lifeReason, lifeReasonTexts, lifeStateNames } from '../../src/bonding/path-life-states.ts';
 
 const ms = 1_000;
 const second = 1_000_000;
@@ -282,14 +283,6 @@ t.test('the kernel is believed at once, and after it says up the path proves its
   t.ok(backUs >= 5 * second && backUs < 5.3 * second, `${backUs} us`);
 });
 
-t.test('an error of the kernel stops data, and probes decide', async (t) => {
-  const bench = started();
-  bench.life.handleKernelError(bench.nowUs);
-  t.equal(bench.state, 'suspect');
-  bench.run(100 * ms);
-  t.equal(bench.state, 'live');
-});
-
 t.test('flapping 1 s / 1 s for two minutes: the path dies once and is left alone', async (t) => {
   const bench = started();
   for (let round = 0; round < 60; round += 1) {
@@ -321,17 +314,17 @@ t.test('each short life doubles the hold-down, up to a minute; a long one forgiv
   t.equal(bench.state, 'recovering', 'forgiven');
 });
 
-t.test('by hand: off withdraws it, only prefers it and ends a hold-down', async (t) => {
+t.test('by hand: it comes before all others, and its hold-down ends', async (t) => {
   const bench = started();
-  bench.life.handleForced(bench.nowUs, 'off');
-  t.equal(bench.state, 'withdrawn');
-  bench.life.handleKernelUp(bench.nowUs);
-  t.equal(bench.state, 'withdrawn', 'the kernel has no say in it');
-  bench.life.handleForced(bench.nowUs, 'only');
+  bench.isForwardBlack = true;
+  bench.until(() => bench.state === 'dead');
+  bench.isForwardBlack = false;
+  bench.until(() => bench.state === 'recovering');
+  bench.life.handlePreferred(true);
   bench.run(200 * ms);
   t.equal(bench.state, 'live');
   t.equal(bench.life.rank, 0);
-  bench.life.handleForced(bench.nowUs, 'auto');
+  bench.life.handlePreferred(false);
   t.equal(bench.life.rank, 1);
 });
 

@@ -2,7 +2,9 @@
  * A whole bond under the virtual clock: one inner TCP flow, the sealer's queue with CoDel, the real scheduler, a simulated link with
  * the real PathController for each path, repairs of what a path lost, and the order restored at the other end.
  */
+
 import { Codel } from '../../src/bonding/codel.ts';
+import { queueTargetWith } from '../../src/bonding/queue-target.ts';
 import { createScheduler, type Demand, type PathView } from '../../src/bonding/scheduler.ts';
 import { trafficClass } from '../../src/rings/layout.ts';
 import { InnerFlow } from './inner-flow.ts';
@@ -25,10 +27,6 @@ const repairReserveBytes = 16 * 1024;
 const unusedUs = 2_000;
 const leastRetryUs = 50;
 const mostRetryUs = 2_000;
-/** Those of peer-bond.ts. */
-const queueShare = 0.4;
-const mostQueueUs = 60_000;
-const startQueueUs = 200_000;
 
 export interface BondOptions {
   readonly links: readonly LinkOptions[];
@@ -117,10 +115,8 @@ export class Bond {
   /** As `PeerBond.queueTargetUs` has it. */
   get queueTargetUs(): number {
     let targetUs = this.#scheduler.queueTargetUs;
-    for (const { controller } of this.paths) {
-      targetUs = Math.max(targetUs, Math.min(mostQueueUs, controller.smoothedRttUs * queueShare));
-      if (controller.isStarting) targetUs = Math.max(targetUs, startQueueUs);
-    }
+    for (const { controller } of this.paths)
+      targetUs = queueTargetWith(targetUs, { rttUs: controller.smoothedRttUs, isStarting: controller.isStarting });
     return targetUs;
   }
 

@@ -159,6 +159,10 @@ export class Bonds {
   }
 
   #exclude(track: PathTrack): void {
-    track.isExcluded = this.#forcedLink !== undefined && this.#links.get(track.linkRow)?.link.name !== this.#forcedLink;
+    const isForced = this.#forcedLink !== undefined;
+    const isPreferred = isForced && this.#links.get(track.linkRow)?.link.name === this.#forcedLink;
+    track.isExcluded = isForced && !isPreferred;
+    // Also out of its hold-down: the operator knows better.
+    track.life.handlePreferred(isPreferred);
   }
 }

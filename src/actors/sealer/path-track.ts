@@ -2,18 +2,19 @@
 import { OneWayDelay } from '../../bonding/one-way-delay.ts';
 import { PathController } from '../../bonding/path-controller.ts';
 import type { PathCredit } from '../../bonding/path-credit.ts';
-import { lifeState, PathLife, pathLifeDefaults } from '../../bonding/path-life.ts';
+import { PathLife, pathLifeDefaults } from '../../bonding/path-life.ts';
+import { lifeState } from '../../bonding/path-life-states.ts';
 import type { PathRole, PathView } from '../../bonding/scheduler.ts';
 import { feedback } from '../../native/data-api.ts';
 import { link, path, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
+import { Arrivals } from './arrivals.ts';
 
 /** Credit that stays unused for this long means that there was nothing to send: a turn comes more often under load. */
 const unusedUs = 2_000;
 const probesKept = 8;
 /** Losses are known by what overtook them: at least this much later on the same path. */
 const leastLossDelayUs = 1_000;
-const leastDeliveryUs = 1_000;
 const idleUs = 200_000;
 const burstUs = 25_000;
 /** Half more each round trip: less than a search takes, and enough to find a rate by a flow that does not yield. */
@@ -69,6 +70,7 @@ export class PathTrack implements PathView {
   readonly #paths: RowTable;
   readonly #links: RowTable;
   readonly #delay = new OneWayDelay();
+  readonly #arrivals = new Arrivals();
   readonly #probeTimesUs = new Float64Array(probesKept);
   #probe = 0;
   /** Smoothed, there and back by this path; what schedulers compare, for the delay of one way is half of it. */
@@ -79,7 +81,6 @@ export class PathTrack implements PathView {
   #spentUs = 0;
   #acked = 0;
   #lost = 0;
-  #section = { isKnown: false, packets: 0, bytes: 0, arrivalUs: 0 };
 
   constructor(
     row: number,
@@ -176,7 +177,6 @@ export class PathTrack implements PathView {
 
   /** Takes in row `at` of the native feedback after a report. */
   handleFeedback(cells: Float64Array, at: number, nowUs: number): void {
-    const section = this.#section;
     const acked = cells[at + feedback.ackedPackets] as number;
     const lost = cells[at + feedback.lostPackets] as number;
     const spurious = cells[at + feedback.spuriousPackets] as number;
@@ -193,25 +193,10 @@ export class PathTrack implements PathView {
     }
     // Control frames alone say nothing about what the path could carry.
     if (acked === 0 && lost === 0) return;
-    const bytes = cells[at + feedback.bytes] as number;
-    const arrivalUs = cells[at + feedback.arrivalUs] as number;
-    const packets = cells[at + feedback.packets] as number;
-    const isNew = section.isKnown && arrivalUs !== section.arrivalUs;
-    const delivered = isNew ? (bytes - section.bytes) >>> 0 : 0;
-    const deliveryUs = isNew ? (arrivalUs - section.arrivalUs) >>> 0 : 0;
-    // A report that was overtaken by a newer one says nothing new.
-    if (deliveryUs > 0x7fffffff) return;
-    const rttUs = isNew || !section.isKnown ? this.#roundTripUs(cells, at, nowUs) : -1;
-    // Two arrivals of one batch of the receiver's driver are no measure of a rate: the next report covers this one too.
-    if (isNew && deliveryUs < leastDeliveryUs) {
-      this.#sample(nowUs, rttUs, 0, 0);
-      return;
-    }
-    this.#sample(nowUs, rttUs, delivered, deliveryUs);
-    section.isKnown = true;
-    section.bytes = bytes;
-    section.packets = packets;
-    section.arrivalUs = arrivalUs;
+    const arrivals = this.#arrivals;
+    if (!arrivals.read(cells, at)) return;
+    const rttUs = arrivals.isNewer ? this.#roundTripUs(cells, at, nowUs) : -1;
+    this.#sample(nowUs, rttUs, arrivals.deliveredBytes, arrivals.deliveryUs);
   }
 
   /** After a tick: what was given up counts as lost. */
@@ -303,10 +288,9 @@ export class PathTrack implements PathView {
     else if (nowUs - this.#creditSinceUs > unusedUs) this.#isAppLimited = true;
   }
 
-  /** What arrives after an idle time says nothing about the rate together with what arrived before it. */
   #startAgain(nowUs: number): void {
     this.controller.handleIdle(nowUs);
-    this.#section.isKnown = false;
+    this.#arrivals.forget();
   }
 
   #roundTripUs(cells: Float64Array, at: number, nowUs: number): number {

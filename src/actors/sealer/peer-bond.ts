@@ -1,4 +1,5 @@
 /** All paths to one peer as one rope: which of them a train leaves by, what the peer acknowledged, what goes out again. */
+import { queueTargetWith } from '../../bonding/queue-target.ts';
 import { createScheduler, type Demand, type Scheduler } from '../../bonding/scheduler.ts';
 import { feedback, flight, type Sealer } from '../../native/data-api.ts';
 import { path, trafficClass } from '../../rings/layout.ts';
@@ -15,9 +16,6 @@ const quantumUs = 2_000;
 const leastQuantumBytes = 3_000;
 /** Repairs may overdraw a path's credit by this: a hole at the receiver holds back all that came after it. */
 const repairReserveBytes = 16 * 1024;
-const queueShare = 0.4;
-const mostQueueUs = 60_000;
-const startQueueUs = 60_000;
 /** For so long after a path went, bulk may wait this long. */
 const brokenUs = 2_000_000;
 const brokenQueueUs = 1_000_000;
@@ -83,11 +81,7 @@ export class PeerBond {
     return !this.isBonded || this.#usable > 0;
   }
 
-  /**
-   * How long bulk may wait here before CoDel calls it a standing queue. A cubic flow falls to 0.7 of its window (RFC 9438, 4.6)
-   * and keeps the paths busy meanwhile only by a queue of 0.43 round trips; flows do not wait for each other's, so it costs
-   * nobody else. While a rate is still being found the queue is ours, not the flow's.
-   */
+  /** `queueTargetUs` of the queue in front of this bond (`bonding/queue-target.ts`). */
   get queueTargetUs(): number {
     let targetUs = this.#schedulers[trafficClass.bulk]?.queueTargetUs ?? 0;
     if (!this.isBonded) return targetUs;
@@ -95,23 +89,19 @@ export class PeerBond {
     if (this.#settings.protects[trafficClass.bulk] === true) targetUs = Math.max(targetUs, protectedQueueUs);
     // What waited while a path died has waited for us; its senders have done nothing wrong.
     if (this.#nowUs - this.#brokenUs < brokenUs) return brokenQueueUs;
-    for (const track of this.tracks) {
-      if (!track.isUsable) continue;
-      targetUs = Math.max(targetUs, Math.min(mostQueueUs, track.rttUs * queueShare));
-      if (track.controller.isStarting) targetUs = Math.max(targetUs, startQueueUs);
-    }
+    for (const track of this.tracks) if (track.isUsable) targetUs = queueTargetWith(targetUs, track);
     return targetUs;
   }
 
   /** The path that a train leaves by now; undefined = it must wait, and `retryUs` says how long. */
   choose(kind: number, flow: number, bytes: number, backlogBytes: number, nowUs: number): PathTrack | undefined {
     const { tracks } = this;
-    this.#refresh(nowUs);
     const demand = this.#demand;
     demand.trafficClass = kind;
     demand.flow = flow;
     demand.bytes = bytes;
     demand.backlogBytes = backlogBytes;
+    this.#refresh(nowUs);
     const scheduler = this.#schedulers[kind] as Scheduler;
     const chosen = scheduler.choose(tracks, tracks.length, demand, nowUs);
     const track = tracks[chosen];

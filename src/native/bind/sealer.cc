@@ -20,8 +20,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
                         InstanceMethod<&SealerObject::segmentsLeft>("segmentsLeft"), InstanceMethod<&SealerObject::markCongestion>("markCongestion"),
                         InstanceMethod<&SealerObject::stash>("stash"), InstanceMethod<&SealerObject::release>("release"),
                         InstanceMethod<&SealerObject::copy>("copy"), InstanceMethod<&SealerObject::report>("report"),
-                        InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"),
-                        InstanceMethod<&SealerObject::forgetLost>("forgetLost"), InstanceMethod<&SealerObject::protect>("protect"),
+                        InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"), InstanceMethod<&SealerObject::protect>("protect"),
                         InstanceMethod<&SealerObject::waitingParity>("waitingParity"), InstanceMethod<&SealerObject::sealParity>("sealParity"),
                         InstanceMethod<&SealerObject::closeParity>("closeParity"), InstanceMethod<&SealerObject::sweep>("sweep")});
   }
@@ -169,11 +168,6 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     const int32_t path = intOf(info, 2);
     const uint32_t bytes = sealer_->resend(intOf(info, 0), links_[static_cast<size_t>(intOf(info, 1))], path, static_cast<uint32_t>(intOf(info, 3)), doubleOf(info, 4));
     return Napi::Number::New(info.Env(), bytes);
-  }
-
-  Napi::Value forgetLost(const Napi::CallbackInfo& info) {
-    sealer_->flight(intOf(info, 0)).forgetQueue();
-    return info.Env().Undefined();
   }
 
   // protect(data, parity): what is sealed until `end` goes into groups of so many packets.

@@ -257,7 +257,6 @@ void Flight::survey() {
   for (uint32_t path = 0; path < kPaths; path++) {
     out_[path].inFlightBytes = std::max(0.0, inFlight_[path]);
     out_[path].oldestSentUs = oldest[path];
-    out_[path].newestAckedSentUs = newestAcked_[path];
   }
 }
 
@@ -337,13 +336,6 @@ void Flight::trim(double nowUs) {
     inFlight_[copy.path] = std::max(0.0, inFlight_[copy.path] - 1500.0 * std::popcount(copy.mask));
     return true;
   });
-}
-
-void Flight::forgetQueue() {
-  for (uint64_t i = head_; i < tail_ && queuedPackets_ != 0; i++) {
-    queuedPackets_ -= static_cast<uint32_t>(std::popcount(at(i).queued));
-    at(i).queued = 0;
-  }
 }
 
 }  // namespace hawser

@@ -13,7 +13,7 @@ namespace hawser {
 // One path's row of what `acknowledge`, `expire` and `survey` found out; data-api.ts names the columns. Sums since the last `clear`.
 struct PathFeedback {
   double ackedPackets, ackedBytes, lostPackets, lostBytes, spuriousPackets;
-  double inFlightBytes, oldestSentUs, newestAckedSentUs;
+  double inFlightBytes, oldestSentUs;
   double rttUs;         // of the newest packet a section names; -1 = none; and
   double delayUs;       // its arrival by the peer's clock less its sending by ours, modulo 2^32
   double hasSection;    // 1 when the report had a section of this path; then:
@@ -60,8 +60,6 @@ class Flight {
   void recordCopy(uint32_t back, uint32_t path, double nowUs);
   // Forgets what was settled or is older than it can matter.
   void trim(double nowUs);
-  // Drops the queue: nothing of it is wanted any more.
-  void forgetQueue();
 
  private:
   struct Copy {

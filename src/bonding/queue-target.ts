@@ -1,0 +1,23 @@
+/** How long bulk may wait in the sealer before CoDel (RFC 8289) calls it a standing queue. */
+
+/** What is asked of each path that carries data. */
+export interface QueuedPath {
+  /** Smoothed, 0 = unknown. */
+  readonly rttUs: number;
+  readonly isStarting: boolean;
+}
+
+/**
+ * A cubic flow falls to 0.7 of its window (RFC 9438, 4.6) and keeps the paths busy meanwhile only by a queue of 0.43 round trips;
+ * flows do not wait for each other's, so it costs nobody else.
+ */
+const queueShare = 0.4;
+const mostUs = 60_000;
+/** While a rate is still being found the queue is ours, not the flow's. */
+const startUs = 60_000;
+
+/** `targetUs` so far, or what this path in use asks for if that is longer. */
+export function queueTargetWith(targetUs: number, path: QueuedPath): number {
+  const ownUs = path.isStarting ? startUs : Math.min(mostUs, path.rttUs * queueShare);
+  return Math.max(targetUs, ownUs);
+}

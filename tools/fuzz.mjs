@@ -19,6 +19,8 @@ const sources = [
     'checksum',
     'coalesce',
     'flight',
+    'flight_report',
+    'flight_resend',
     'link_receive',
     'open',
     'open_deliver',

@@ -27,6 +27,8 @@ const tested = [
   'checksum',
   'coalesce',
   'flight',
+  'flight_report',
+  'flight_resend',
   'link_receive',
   'link_send',
   'open',

@@ -7,7 +7,7 @@ import t from 'tap';
 
 const tool = path.resolve(import.meta.dirname, '../../../tools/native-tests.mjs');
 
-/** It compiles 16 files with sanitizers: half a minute of one core. */
+/** It compiles two dozen files with sanitizers: half a minute of one core. */
 t.setTimeout(800_000);
 
 t.test('src/native/sys under AddressSanitizer, UBSan and ThreadSanitizer', async (t) => {

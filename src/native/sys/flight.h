@@ -2,6 +2,7 @@
 // packets and puts them on another path from the sealed log; when to do so, and by which path, is TypeScript's choice.
 #pragma once
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -74,7 +75,11 @@ class Flight {
   static constexpr double kForgottenUs = 5e6;
 
   static uint64_t full(const Run& run) { return run.count >= 64 ? ~uint64_t{0} : (uint64_t{1} << run.count) - 1; }
-  static uint32_t bytesOf(const Run& run, uint64_t mask);
+  static uint32_t bytesOf(const Run& run, uint64_t mask) {
+    const uint32_t bytes = static_cast<uint32_t>(std::popcount(mask)) * run.segmentBytes;
+    const bool hasLast = (mask >> (run.count - 1) & 1) != 0;
+    return hasLast ? bytes - run.segmentBytes + run.lastBytes : bytes;
+  }
   Run& at(uint64_t sequence) { return runs_[sequence & (runs_.size() - 1)]; }
   bool contains(uint64_t sequence) const { return sequence >= head_ && sequence < tail_; }
   const uint8_t* readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words);

@@ -21,12 +21,15 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
 
   explicit OpenerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Object from = info[0].As<Napi::Object>();
+    runs_ = rowsOf<OpenRun>(memory_, from, "runs", Opener::kMaxRuns);
+    result_ = rowsOf<OpenResult>(memory_, from, "result", 1);
+    OpenerParts parts;
+    parts.gaps = rowsOf<double>(memory_, from, "gaps", Reorder::kGapsCells);
+    parts.lateness = rowsOf<double>(memory_, from, "lateness", Reorder::kLatenessCells);
+    if (runs_ == nullptr || result_ == nullptr || parts.gaps == nullptr || parts.lateness == nullptr) return;
     const Napi::Array inputs = from.Get("received").As<Napi::Array>();
     for (uint32_t i = 0; i < inputs.Length(); i++) inputs_.push_back(memory_.consumer(inputs.Get(i)));
     carefulLooks_.resize(inputs_.size());
-    runs_ = arrayOf<OpenRun>(memory_, from.Get("runs"));
-    result_ = arrayOf<OpenResult>(memory_, from.Get("result"));
-    OpenerParts parts;
     parts.sessions = SessionTable(memory_.of(from.Get("sessions")));
     parts.peers = peerTable(memory_.of(from.Get("peers")));
     parts.paths = pathTable(memory_.of(from.Get("paths")));
@@ -38,8 +41,6 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     parts.pathsCapability = from.Get("pathsCapability").ToNumber().Int32Value();
     parts.unreported = arrayOf<int32_t>(memory_, from.Get("unreported"));
     parts.orderFromPaths = from.Get("orderFromPaths").ToNumber().Int32Value();
-    parts.gaps = arrayOf<double>(memory_, from.Get("gaps"));
-    parts.lateness = arrayOf<double>(memory_, from.Get("lateness"));
     parts.maxFecBytes = from.Get("maxFecBytes").ToNumber().Uint32Value();
     opener_ = std::make_unique<Opener>(parts);
   }

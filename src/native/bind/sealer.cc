@@ -27,16 +27,18 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
 
   explicit SealerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Object from = info[0].As<Napi::Object>();
+    facts_ = rowsOf<TrainFacts>(memory_, from, "facts", kMaxTrains);
+    limits_ = rowsOf<double>(memory_, from, "limits", 2 * Flight::kPaths);
+    auto* const feedback = rowsOf<PathFeedback>(memory_, from, "feedback", Flight::kPaths);
+    if (facts_ == nullptr || limits_ == nullptr || feedback == nullptr) return;
     plain_ = memory_.consumer(from.Get("plain"));
     const Napi::Array links = from.Get("links").As<Napi::Array>();
     for (uint32_t i = 0; i < links.Length(); i++) links_.push_back(memory_.producer(links.Get(i)));
     allowedIps_ = CachedLookup(AllowedIps(memory_.of(from.Get("allowedIps"))));
     stash_ = memory_.of(from.Get("stash"));
-    facts_ = arrayOf<TrainFacts>(memory_, from.Get("facts"));
-    limits_ = arrayOf<double>(memory_, from.Get("limits"));
     log_ = SealedLog(memory_.of(from.Get("log")));
-    sealer_ = std::make_unique<Sealer>(log_, SessionTable(memory_.of(from.Get("sessions"))), pathTable(memory_.of(from.Get("paths"))),
-                                       arrayOf<PathFeedback>(memory_, from.Get("feedback")), from.Get("maxFecBytes").ToNumber().Uint32Value());
+    sealer_ = std::make_unique<Sealer>(log_, SessionTable(memory_.of(from.Get("sessions"))), pathTable(memory_.of(from.Get("paths"))), feedback,
+                                       from.Get("maxFecBytes").ToNumber().Uint32Value());
   }
 
  private:

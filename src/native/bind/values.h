@@ -68,6 +68,23 @@ T* arrayOf(Memory& memory, const Napi::Value& value) {
   return reinterpret_cast<T*>(memory.of(value));
 }
 
+// The same for exactly `count` of T, which is what TypeScript's columns say: in a view of another size each side would read the other's
+// numbers in the wrong place. Throws then, and returns null.
+template <typename T>
+T* rowsOf(Memory& memory, const Napi::Object& from, const char* name, size_t count) {
+  const Napi::Value value = from.Get(name);
+  // See Memory::of.
+  if (value.IsEmpty()) return arrayOf<T>(memory, value);
+  Bytes view;
+  const bool isBytes = bytesOf(value, view);
+  if (isBytes && view.length == count * sizeof(T)) return arrayOf<T>(memory, value);
+  const std::string what = std::string("Cannot use \"") + name + "\": " + (isBytes ? std::to_string(view.length) + " bytes" : "no Uint8Array") +
+                           ", not " + std::to_string(count * sizeof(T)) + " (" + std::to_string(count) + " of " + std::to_string(sizeof(T)) +
+                           " bytes; run npm run build when the addon is of another version)";
+  Napi::RangeError::New(value.Env(), what).ThrowAsJavaScriptException();
+  return nullptr;
+}
+
 // Throws what `open…` functions throw: message, code, syscall, errno.
 void throwSystemError(Napi::Env env, const std::string& what, const SystemError& failure);
 

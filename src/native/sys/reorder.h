@@ -85,6 +85,8 @@ class Reorder {
  public:
   static constexpr uint32_t kMaxGaps = 64;
   static constexpr uint32_t kMaxLateness = 128;
+  static constexpr size_t kGapsCells = 1 + kMaxGaps * sizeof(GapFacts) / sizeof(double);
+  static constexpr size_t kLatenessCells = 1 + kMaxLateness * sizeof(Lateness) / sizeof(double);
 
   // `gaps`: number of open gaps, then kMaxGaps rows; `lateness`: number of rows, then kMaxLateness. Both f64, shared with TypeScript.
   Reorder(SessionTable sessions, RowTable peers, double* gaps, double* lateness);

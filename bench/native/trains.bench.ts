@@ -4,7 +4,9 @@
  * the cipher. Beside them the cipher's own speed by `openssl speed` at 1420 bytes.
  */
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
-import { facts, gaps, lateness, type NativePort, opened, runs } from '../../src/native/data-api.ts';
+import { facts } from '../../src/native/data-api.ts';
+import { gaps, lateness, opened, runs } from '../../src/native/opener-api.ts';
+import type { NativePort } from '../../src/native/port.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import {

@@ -1,6 +1,5 @@
 /** Opens what the links received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
-import type { Opener } from '../native/data-api.ts';
-import { gaps, lateness, opened, runs } from '../native/data-api.ts';
+import { gaps, lateness, type Opener, opened, runs } from '../native/opener-api.ts';
 import { openerCounters } from '../rings/counter-names.ts';
 import { cipher, session, slotState } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';

@@ -2,13 +2,8 @@
  * The packet path of the addon. Hot calls return a count or a negative errno; only `open…` and constructors throw (code,
  * syscall, errno). Objects belong to the thread that made them and hold the memory they were given.
  */
-
-/** One end of a ring as the addon takes it: views, since Node-API refuses a bare SharedArrayBuffer. */
-export interface NativePort {
-  readonly ring: Uint8Array;
-  readonly doorbell: Uint8Array;
-  readonly doorbellFd: number;
-}
+import type { Opener, OpenerParts } from './opener-api.ts';
+import type { NativePort } from './port.ts';
 
 export interface OpenedTun {
   readonly fd: number;
@@ -157,79 +152,6 @@ export const feedback = {
   columns: 15,
 } as const;
 
-/** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */
-export const runs = {
-  record: 0,
-  from: 1,
-  count: 2,
-  receiverIndex: 3,
-  slot: 4,
-  cipher: 5,
-  columns: 6,
-  max: 512,
-} as const;
-
-/** Columns of `Opener`'s result (Int32Array). */
-export const opened = {
-  packets: 0,
-  bytes: 1,
-  replayed: 2,
-  rejected: 3,
-  keepalives: 4,
-  control: 5,
-  unknown: 6,
-  stalled: 7,
-  /** PARITY frames. */
-  parity: 8,
-  /** Packets rebuilt from parity. */
-  rebuilt: 9,
-  columns: 10,
-} as const;
-
-/** Columns of one row of `Opener`'s gaps (Float64Array): a key slot in which counter `missing` has not come, but later ones have. */
-export const gaps = {
-  slot: 0,
-  peer: 1,
-  missing: 2,
-  /** When the first packet came that waits for it. */
-  sinceUs: 3,
-  /** Packets held in the slot. */
-  held: 4,
-  /** 1: it has come, and waits for room in the output. */
-  isReady: 5,
-  columns: 6,
-  max: 64,
-} as const;
-
-/** Columns of one row of `Opener`'s lateness (Float64Array): a packet came so long after the first of a higher counter. */
-export const lateness = {
-  peer: 0,
-  lateUs: 1,
-  /** 1: not waited for any longer. */ wasGivenUp: 2,
-  columns: 3,
-  max: 128,
-} as const;
-
-export interface Opener {
-  /** Splits up to `maxRecords` records of input `input` into runs; returns how many runs. */
-  look(input: number, maxRecords: number): number;
-  /** Opens the runs of the last look, publishes, releases; returns packets delivered. */
-  open(input: number, count: number, nowUs: number): number;
-  /**
-   * Writes a REPORT on `slot` into `reports`, as a frameOut record for the peer's two best paths, and takes the slot off `unreported`.
-   * Returns the length of the frame; 0 = nothing to report, -28 = the ring is full.
-   */
-  report(slot: number, nowUs: number): number;
-  /** Fills the rows of `gaps`, at most `gaps.max`; with more, others at each call. Returns how many. */
-  gaps(): number;
-  /**
-   * Waits no longer for the first gap of `slot`, and delivers what waited for that alone; a slot that `isReady` only goes on delivering.
-   * Returns 0, or -28 when the output is full: call again.
-   */
-  giveUp(slot: number, nowUs: number): number;
-  sweep(): void;
-}
-
 export interface SealerParts {
   readonly plain: NativePort;
   readonly links: readonly NativePort[];
@@ -248,32 +170,6 @@ export interface SealerParts {
    */
   readonly limits: Uint8Array;
   /** Longest sealed packet that may have parity. */
-  readonly maxFecBytes: number;
-}
-
-export interface OpenerParts {
-  readonly received: readonly NativePort[];
-  readonly plain: NativePort;
-  readonly events: NativePort;
-  readonly reports: NativePort;
-  readonly sessions: Uint8Array;
-  readonly peers: Uint8Array;
-  readonly paths: Uint8Array;
-  readonly allowedIps: Uint8Array;
-  readonly joinUdp: boolean;
-  /** Bit of `session.capabilitiesAt` that says: reads reports. */
-  readonly pathsCapability: number;
-  readonly runs: Uint8Array;
-  readonly result: Uint8Array;
-  /** i32: how many key slots have data that no report told of yet, then which; room for every slot. Written by the addon only. */
-  readonly unreported: Uint8Array;
-  /** Packets of peers with at least so many paths, which also say that they use them, are put in order; 0 = of none. */
-  readonly orderFromPaths: number;
-  /** f64: number of gaps, always true; then `gaps.max` rows, filled by `gaps()`. */
-  readonly gaps: Uint8Array;
-  /** f64: number of rows, then `lateness.max` of them; TypeScript sets the number to 0 when it has read them. */
-  readonly lateness: Uint8Array;
-  /** Longest sealed packet that parity can bring back. */
   readonly maxFecBytes: number;
 }
 

@@ -1,7 +1,8 @@
 /** Arrays that both sides read by column: the addon refuses one of another size than its structs make. */
 import t, { type Test } from 'tap';
 import { loadAddon } from '../../src/native/addon.ts';
-import { facts, feedback, gaps, lateness, opened, runs } from '../../src/native/data-api.ts';
+import { facts, feedback } from '../../src/native/data-api.ts';
+import { gaps, lateness, opened, runs } from '../../src/native/opener-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
 import { path, peer } from '../../src/rings/layout.ts';

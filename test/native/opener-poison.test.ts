@@ -1,7 +1,7 @@
 /** The addon's Opener after deaths between look and open: the record that kills is found out and skipped, and no other. */
 import t from 'tap';
 import { loadAddon } from '../../src/native/addon.ts';
-import { gaps, lateness, type Opener, opened, runs } from '../../src/native/data-api.ts';
+import { gaps, lateness, type Opener, opened, runs } from '../../src/native/opener-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { path, peer, received, recordType, ring } from '../../src/rings/layout.ts';

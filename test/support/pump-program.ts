@@ -4,7 +4,7 @@
  */
 import { isMainThread, workerData } from 'node:worker_threads';
 import { loadAddon } from '../../src/native/addon.ts';
-import type { NativePort } from '../../src/native/data-api.ts';
+import type { NativePort } from '../../src/native/port.ts';
 
 export interface PumpProgram {
   readonly from: NativePort;

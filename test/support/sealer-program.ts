@@ -4,7 +4,8 @@
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { loadAddon } from '../../src/native/addon.ts';
-import { facts, type NativePort } from '../../src/native/data-api.ts';
+import { facts } from '../../src/native/data-api.ts';
+import type { NativePort } from '../../src/native/port.ts';
 import { feedbackParts } from './bonding.ts';
 
 export interface SealerProgram {

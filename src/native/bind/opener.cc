@@ -1,4 +1,4 @@
-// Opener of native/data-api.ts: describes received runs, and opens them once TypeScript has named their key slots.
+// Opener of native/opener-api.ts: describes received runs, and opens them once TypeScript has named their key slots.
 #include "sys/open.h"
 
 #include <cerrno>
@@ -9,7 +9,7 @@
 namespace hawser {
 namespace {
 
-// new Opener(OpenerParts of data-api.ts)
+// new Opener(OpenerParts of opener-api.ts)
 class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
  public:
   static Napi::Function define(Napi::Env env) {

@@ -27,7 +27,7 @@ struct OpenRun {
   int32_t cipher;
 };
 
-// What one `open` did, in the same order as data-api.ts names it.
+// What one `open` did, in the same order as opener-api.ts names it.
 struct OpenResult {
   int32_t packets, bytes, replayed, rejected, keepalives, control, unknown, stalled, parity, rebuilt;
 };

@@ -39,7 +39,7 @@ class HoldPool {
   std::vector<int32_t> free_;
 };
 
-// One gap that somebody waits for, as TypeScript sees it (data-api.ts names the columns).
+// One gap that somebody waits for, as TypeScript sees it (opener-api.ts names the columns).
 struct GapFacts {
   double slot, peer, missing, sinceUs, held, isReady;
 };

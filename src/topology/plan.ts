@@ -1,19 +1,10 @@
 /**
  * Config → topology: which actors, in which threads, joined by which rings, over which memory. Pure: the same config and the
- * same predecessor give the same plan. Rows of peers and links stay what they were in the predecessor (a reload), because the
- * tables in shared memory know peers and links by row only.
+ * same predecessor give the same plan.
  */
 
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
-import type {
-  ActorPlan,
-  LinkRow,
-  MemoryPlan,
-  PeerRow,
-  ResourcePlan,
-  RingPlan,
-  Topology,
-} from '../actors/kit/topology.ts';
+import type { ActorPlan, LinkRow, MemoryPlan, PeerRow, ResourcePlan, Topology } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
 import type { BondSettings, SealerLink } from '../actors/sealer/bonds.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
@@ -23,19 +14,8 @@ import type { Config, LinkConfig } from '../config/config.ts';
 import { longestProtected } from '../config/tunnel-mtu.ts';
 import { path } from '../rings/layout.ts';
 import { groupThreads } from './placement.ts';
-
-const kib = 1024;
-const mib = 1024 * kib;
-
-/** Capacities: trains of 64 KiB need room for a few dozen; a link's descriptors are bounded by the sealer, not by the ring. */
-const ringBytes = {
-  train: 2 * mib,
-  descriptors: 64 * kib,
-  received: 4 * mib,
-  handshakes: 256 * kib,
-  frames: 256 * kib,
-  requests: 4 * kib,
-} as const;
+import { planRings } from './rings.ts';
+import { assignLinks, assignPeers } from './rows.ts';
 
 /** Tables are made once for the life of the process, so a reload may only grow into their spare rows. */
 const leastPeerRows = 64;
@@ -70,51 +50,6 @@ export function planTopology(input: PlanInput): Topology {
     links,
     allowedIps: planAllowedIps(config, peers),
   };
-}
-
-/** Each item keeps its row of `before`; new ones take the lowest that nobody has and `isFree` allows. */
-function assignRows<T>(
-  items: readonly T[],
-  keyOf: (item: T) => string,
-  before: ReadonlyMap<string, number>,
-  isFree: (row: number) => boolean,
-): number[] {
-  const taken = new Set(items.map((item) => before.get(keyOf(item))).filter((row) => row !== undefined));
-  let next = 0;
-  return items.map((item) => {
-    const kept = before.get(keyOf(item));
-    if (kept !== undefined) return kept;
-    while (taken.has(next) || !isFree(next)) next += 1;
-    taken.add(next);
-    return next;
-  });
-}
-
-/** A row that a reload sets free rests until the next one: the session-manager must first retire the keys filed under it. */
-function assignPeers(config: Config, previous: Topology | undefined): PeerRow[] {
-  const before = new Map(previous?.peers.map((peer) => [peer.publicKey, peer.row]));
-  const resting = new Set(before.values());
-  const rows = assignRows(
-    config.peers,
-    (peer) => peer.publicKey,
-    before,
-    (row) => !resting.has(row),
-  );
-  return config.peers.map((peer, index) => ({ row: rows[index] ?? 0, name: peer.name, publicKey: peer.publicKey }));
-}
-
-/** Rows have gaps where links went, so that nothing that is known of the others moves; a row set free rests as a peer's does. */
-function assignLinks(config: Config, previous: Topology | undefined): LinkRow[] {
-  const before = new Map(previous?.links.map((link) => [link.name, link.row]));
-  const resting = new Set(before.values());
-  const rows = assignRows(
-    config.links,
-    (link) => link.name,
-    before,
-    (row) => !resting.has(row),
-  );
-  const assigned = config.links.map((link, index) => ({ row: rows[index] ?? 0, name: link.name }));
-  return assigned.sort((a, b) => a.row - b.row);
 }
 
 function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan[] {
@@ -248,35 +183,6 @@ function planHealthChecker(input: PlanInput, links: readonly LinkRow[]): ActorPl
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {
   return { settings: {}, learns: {}, tables: [], fds: {}, wakeOn: [], ...plan };
-}
-
-function planRings(links: readonly string[]): RingPlan[] {
-  return [
-    ring('tun-reader.outbound -> sealer.plain', ringBytes.train),
-    ...links.flatMap((link) => [
-      ring(`sealer.descriptors.${link} -> wan-link.${link}.descriptors`, ringBytes.descriptors),
-      ring(`wan-link.${link}.received -> opener.received.${link}`, ringBytes.received),
-      ring(`wan-link.${link}.handshakes -> session-manager.handshakes.${link}`, ringBytes.handshakes),
-      ring(`session-manager.out.${link} -> wan-link.${link}.out`, ringBytes.handshakes),
-    ]),
-    ring('opener.plain -> tun-writer.inbound', ringBytes.train),
-    ring('session-manager.frames -> sealer.frames', ringBytes.frames),
-    ring('sealer.requests -> session-manager.requests', ringBytes.requests),
-    ring('opener.events -> session-manager.events', ringBytes.frames),
-    ring('opener.reports -> sealer.reports', ringBytes.frames),
-  ];
-}
-
-function ring(name: string, bytes: number): RingPlan {
-  const [from = '', to = ''] = name.split(' -> ');
-  return { name, from: endOf(from), to: endOf(to), bytes };
-}
-
-/** `wan-link.fibre.received` is port `received` of actor `wan-link.fibre`; `sealer.plain` is port `plain` of `sealer`. */
-function endOf(text: string): { actor: string; port: string } {
-  const [role = '', ...rest] = text.split('.');
-  if (role !== 'wan-link') return { actor: role, port: rest.join('.') };
-  return { actor: `${role}.${rest[0]}`, port: rest.slice(1).join('.') };
 }
 
 function planResources(input: PlanInput): ResourcePlan[] {

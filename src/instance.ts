@@ -1,28 +1,26 @@
 /**
  * One running instance, as a sequence: configuration → host checks → lock → topology → descriptors → network and threads →
- * ready; a reload by diff; an orderly stop that leaves nothing. What each step does is in the folders it calls.
+ * ready; an orderly stop that leaves nothing. What each step does is in the folders it calls, what changes a running one in
+ * `instance/changes.ts`.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
-import type { Topology, TopologyDiff } from './actors/kit/topology.ts';
 import type { NetworkChangedCommand } from './actors/session/settings.ts';
-import { HawserError, messageOf } from './base/errors.ts';
+import { messageOf } from './base/errors.ts';
 import { packageVersion } from './base/package-info.ts';
 import type { Config } from './config/config.ts';
-import { describeDiff, diffConfigs } from './config/diff.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
-import { socketPathOf } from './control/protocol.ts';
-import type { ReloadResult } from './control/supervisor-api.ts';
-import type { DnsWay } from './io/dns-exchange.ts';
-import { fwmarkOf, planNetwork } from './io/network/plan.ts';
+import { InstanceChanges } from './instance/changes.ts';
+import { dnsWayOf, isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
+import { planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
 import type { Addon } from './native/addon.ts';
 import { createApi, type InstanceState } from './supervisor/api.ts';
 import { EndpointNames } from './supervisor/endpoint-names.ts';
 import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
-import { LinkKeeper, reopenDiff } from './supervisor/link-keeper.ts';
+import { LinkKeeper } from './supervisor/link-keeper.ts';
 import { Logger } from './supervisor/logger.ts';
 import { NetworkKeeper } from './supervisor/network-keeper.ts';
 import { type SupervisorHooks, supervisorDefaults } from './supervisor/options.ts';
@@ -31,14 +29,6 @@ import { ServiceManager } from './supervisor/service-manager.ts';
 import { SharedResources } from './supervisor/shared-resources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { WorkerPool } from './supervisor/worker-pool.ts';
-import { diffTopologies } from './topology/diff.ts';
-import { planTopology } from './topology/plan.ts';
-
-/** Loaded when asked for: it brings the configuration's parser with it. */
-type LinkEdits = typeof import('./config/edit-links.ts');
-
-/** Benches measure what encryption costs against two ends that do not encrypt. It is said in the log at every start. */
-const isPlaintextTwin = process.env.HAWSER_BENCH_PLAINTEXT === '1';
 
 /** A name that could not be resolved at start (the link was not up yet) is asked for again soon. */
 const nameWatchMs = { least: 5_000, most: 3600_000 };
@@ -57,9 +47,8 @@ export class Instance {
   readonly #names: EndpointNames;
   readonly #network: NetworkKeeper;
   readonly #links: LinkKeeper;
-  #state: InstanceState;
+  readonly #changes: InstanceChanges;
   #stopped: Promise<void> | undefined;
-  #reloading: Promise<unknown> = Promise.resolve();
   #finish: (code: number) => void = () => undefined;
 
   constructor(configPath: string, start: StartConfig, addon: Addon, pool: WorkerPool) {
@@ -68,7 +57,7 @@ export class Instance {
     this.#addon = addon;
     this.#lock = lockInstance(config.runtime.runDirectory, config.name);
     mkdirSync(config.runtime.stateDirectory, { recursive: true, mode: 0o700 });
-    const topology = plan(config);
+    const topology = planFor(config);
     this.#logger = new Logger(config.runtime.logLevel);
     this.#service = new ServiceManager(this.#addon, process.env);
     this.#opener = new AddonOpener(this.#addon);
@@ -94,7 +83,7 @@ export class Instance {
       tell: (command) => this.#supervisor.command('session-manager', command),
       note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
       hasSockets: (link) => this.#resources.hasSockets(link),
-      reopen: (link) => this.#exclusively(() => this.#reopen(link)),
+      reopen: (link) => this.#changes.reopen(link),
     });
     this.#network = new NetworkKeeper({
       addon,
@@ -107,16 +96,26 @@ export class Instance {
       onOwnLinkGone: () => this.#onOwnLinkGone(),
     });
     this.#isRecalled = start.isRecalled;
-    this.#state = {
-      config,
-      topology,
-      topologyVersion: 1,
-      configPath,
-      publicKey,
-      version: packageVersion(),
-      startedAtMs: Date.now(),
-      listenPort: 0,
-    };
+    this.#changes = new InstanceChanges(
+      {
+        supervisor: this.#supervisor,
+        resources: this.#resources,
+        service: this.#service,
+        logger: this.#logger,
+        listenPort: () => this.#opener.listenPort,
+        follow: (wanted) => this.#follow(wanted),
+        isStopped: () => this.#stopped !== undefined,
+      },
+      {
+        config,
+        topology,
+        topologyVersion: 1,
+        configPath,
+        publicKey,
+        version: packageVersion(),
+        startedAtMs: Date.now(),
+      },
+    );
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -126,7 +125,7 @@ export class Instance {
   async run(): Promise<void> {
     try {
       const started = this.#start();
-      this.#reloading = started.catch(() => undefined);
+      this.#changes.waitFor(started);
       // A stop in the middle of the start ends the wait for threads that will never be there.
       await Promise.race([started, this.ended]);
     } catch (error) {
@@ -138,27 +137,27 @@ export class Instance {
   async #start(): Promise<void> {
     this.#handleSignals();
     this.#resources.open();
-    this.#state = { ...this.#state, listenPort: this.#opener.listenPort };
+    const { config, configPath } = this.#changes.state;
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
     const threads = this.#supervisor.start(this.#resources.children());
-    const warnings = this.#network.apply(planNetwork(this.#state.config));
+    const warnings = this.#network.apply(planNetwork(config));
     await threads;
     if (this.#stopped !== undefined) return;
-    this.#links.follow(this.#state.config.links);
+    this.#links.follow(config.links);
     this.#network.watch();
     this.#warnOfNetwork(warnings);
     for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
-    this.#names.follow(this.#state.config.peers);
+    this.#names.follow(config.peers);
     if (isPlaintextTwin)
       this.#supervisor.note('supervisor', 'plaintext', 'NOTHING IS ENCRYPTED (HAWSER_BENCH_PLAINTEXT)', 'warn');
     const readyMs = Math.round(performance.now());
-    this.#service.ready(`${this.#state.config.name} is up`);
+    this.#service.ready(`${config.name} is up`);
     this.#supervisor.note(
       'supervisor',
       'ready',
-      `${describe(this.#state)} after ${readyMs} ms${this.#isRecalled ? ', by the configuration of the run before' : ''}`,
+      `${describe(this.#changes.state)} after ${readyMs} ms${this.#isRecalled ? ', by the configuration of the run before' : ''}`,
     );
-    rememberConfig(this.#state.configPath, this.#state.config);
+    rememberConfig(configPath, config);
     await this.#logger.open();
   }
 
@@ -182,14 +181,22 @@ export class Instance {
   /** Gives the kernel and the file system back what is ours; nothing here waits. */
   #takeBack(): void {
     // Without the device nothing was set up, and an interface of that name is somebody else's.
-    const warnings = this.#opener.hasTun ? this.#network.remove(planNetwork(this.#state.config)) : [];
+    const warnings = this.#opener.hasTun ? this.#network.remove(planNetwork(this.#changes.state.config)) : [];
     for (const warning of warnings) this.#logger.log('warn', {}, warning);
     this.#opener.releaseTun();
     this.#resources.close();
     // A control-server that was cut has left its socket.
-    rmSync(socketPathFor(this.#state.config), { force: true });
-    forgetConfig(this.#state.configPath);
+    rmSync(socketPathFor(this.#changes.state.config), { force: true });
+    forgetConfig(this.#changes.state.configPath);
     this.#lock.release();
+  }
+
+  /** What outlives a change of threads: addresses and routes, names, the links' interfaces. */
+  #follow(config: Config): void {
+    this.#warnOfNetwork(this.#network.apply(planNetwork(config)));
+    this.#names.setWay(dnsWayOf(config));
+    this.#names.follow(config.peers);
+    this.#links.follow(config.links);
   }
 
   #warnOfNetwork(warnings: readonly string[]): void {
@@ -205,7 +212,7 @@ export class Instance {
   }
 
   #hurryProbes(): void {
-    const { actors } = this.#state.topology;
+    const { actors } = this.#changes.state.topology;
     const isPlanned = actors.some((actor) => actor.role === 'health-checker');
     if (isPlanned && this.#stopped === undefined)
       this.#supervisor.command('health-checker', { kind: 'network-changed' });
@@ -217,7 +224,7 @@ export class Instance {
    */
   #onOwnLinkGone(): void {
     if (this.#stopped !== undefined || !this.#opener.isTunGone) return;
-    const name = this.#state.config.tunnel.interface;
+    const name = this.#changes.state.config.tunnel.interface;
     void this.stop(`The TUN device "${name}" was deleted (restart the instance, which makes it again)`, 1);
   }
 
@@ -225,99 +232,12 @@ export class Instance {
     return createApi({
       supervisor: this.#supervisor,
       resources: this.#resources,
-      state: () => this.#state,
-      reload: () => this.reload(),
-      addLink: (link) => this.#changeLinks((links, { withLink }) => withLink(links, link)),
-      removeLink: (name) => this.#changeLinks((links, { withoutLink }) => withoutLink(links, name)),
+      state: () => this.#changes.state,
+      reload: () => this.#changes.reload(),
+      addLink: (link) => this.#changes.addLink(link),
+      removeLink: (name) => this.#changes.removeLink(name),
       stop: () => void this.stop('asked by an operator', 0),
     });
-  }
-
-  /** Reads the file again and applies what changed; one at a time. */
-  reload(): Promise<ReloadResult> {
-    return this.#exclusively(() => this.#reload());
-  }
-
-  /** One change of threads and descriptors at a time. */
-  #exclusively<T>(change: () => Promise<T>): Promise<T> {
-    const next = this.#reloading.then(change);
-    this.#reloading = next.catch(() => undefined);
-    return next;
-  }
-
-  /** The interface of a link has come, or is another one by the same name. */
-  async #reopen(link: string): Promise<void> {
-    if (this.#stopped !== undefined) return;
-    const { topology } = this.#state;
-    const diff = reopenDiff(topology, link);
-    await Promise.all(diff.renew.map((id) => this.#supervisor.hold(id)));
-    try {
-      this.#resources.change(topology, diff);
-    } finally {
-      this.#state = { ...this.#state, listenPort: this.#opener.listenPort };
-      await this.#startChanged(diff);
-    }
-  }
-
-  /** Applies a change of the links as a reload would, the file left as it is. */
-  #changeLinks(change: (links: Config['links'], edit: LinkEdits) => Config['links']): Promise<ReloadResult> {
-    return this.#exclusively(async () => {
-      const edit = await import('./config/edit-links.ts');
-      const before = this.#state;
-      const config = { ...before.config, links: change(before.config.links, edit) };
-      await this.#change(config, plan(config, before.topology));
-      const changes = describeDiff(diffConfigs(before.config, config));
-      for (const told of changes) this.#supervisor.note('supervisor', 'links', told);
-      return { changes };
-    });
-  }
-
-  async #reload(): Promise<ReloadResult> {
-    this.#service.reloading();
-    try {
-      const { loadConfigWithKeys } = await import('./config/load-keys.ts');
-      const { config: wanted, privateKey } = loadConfigWithKeys(this.#state.configPath);
-      privateKey.fill(0);
-      const before = this.#state;
-      const changes = describeDiff(diffConfigs(before.config, wanted));
-      const config = keepFixed(before.config, wanted);
-      await this.#change(config, plan(config, before.topology));
-      rememberConfig(before.configPath, wanted);
-      for (const change of changes) this.#supervisor.note('supervisor', 'reload', change);
-      return { changes };
-    } finally {
-      this.#service.ready(`${this.#state.config.name} is up`);
-    }
-  }
-
-  async #change(config: Config, topology: Topology): Promise<void> {
-    checkRoom(topology);
-    const before = this.#state;
-    const diff = diffTopologies(before.topology, topology);
-    for (const id of diff.stop) await this.#supervisor.remove(id);
-    await Promise.all(diff.renew.map((id) => this.#supervisor.hold(id)));
-    try {
-      this.#resources.change(topology, diff);
-    } catch (error) {
-      const back = diffTopologies(topology, before.topology);
-      this.#resources.change(before.topology, back);
-      await this.#startChanged(back);
-      throw error;
-    }
-    const listenPort = this.#opener.listenPort;
-    this.#state = { ...before, config, topology, listenPort, topologyVersion: before.topologyVersion + 1 };
-    this.#logger.setLevel(config.runtime.logLevel);
-    await this.#startChanged(diff);
-    this.#warnOfNetwork(this.#network.apply(planNetwork(config)));
-    this.#names.setWay(dnsWayOf(config));
-    this.#names.follow(config.peers);
-    this.#links.follow(config.links);
-  }
-
-  async #startChanged({ renew, start }: TopologyDiff): Promise<void> {
-    const children = this.#resources.children();
-    await Promise.all(children.filter(({ id }) => renew.includes(id)).map((child) => this.#supervisor.release(child)));
-    await this.#supervisor.start(children.filter(({ id }) => start.includes(id)));
   }
 
   #onFatal(reason: string, orderly: boolean): void {
@@ -341,44 +261,11 @@ export class Instance {
     process.on('SIGTERM', onEnd);
     process.on('SIGINT', onEnd);
     process.on('SIGHUP', () => {
-      this.reload().catch((error: unknown) => {
+      this.#changes.reload().catch((error: unknown) => {
         this.#supervisor.note('supervisor', 'reload-failed', messageOf(error), 'error');
       });
     });
   }
-}
-
-function socketPathFor(config: Config): string {
-  return socketPathOf(config.runtime.runDirectory, config.name);
-}
-
-/** How questions about host names leave this host: as the packets of the tunnel do. */
-function dnsWayOf(config: Config): DnsWay {
-  return { fwmark: fwmarkOf(config), interfaces: config.links.map((link) => link.interface ?? '') };
-}
-
-function plan(config: Config, previous?: Topology): Topology {
-  const socketPath = socketPathFor(config);
-  return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous, isPlaintextTwin });
-}
-
-/** Tables are made once, with spare rows. */
-function checkRoom({ memory, peers, links }: Topology): void {
-  const isFull = peers.some(({ row }) => row >= memory.peerRows) || links.some(({ row }) => row >= memory.linkRows);
-  if (!isFull) return;
-  const message = `The running instance has room for ${memory.peerRows} peers and ${memory.linkRows} links`;
-  throw new HawserError('CONFIG', message, 'restart the instance to make room');
-}
-
-/** What a running instance cannot change stays as it is (`diffConfigs` names it). */
-function keepFixed(before: Config, wanted: Config): Config {
-  return {
-    ...wanted,
-    name: before.name,
-    identity: before.identity,
-    tunnel: { ...wanted.tunnel, interface: before.tunnel.interface },
-    runtime: { ...before.runtime, logLevel: wanted.runtime.logLevel },
-  };
 }
 
 function describe(state: InstanceState): string {

@@ -1,0 +1,44 @@
+/** What a configuration means for an instance on this host: its topology, its socket, its way to name servers, and what of it a running one can take. */
+import type { Topology } from '../actors/kit/topology.ts';
+import { HawserError } from '../base/errors.ts';
+import type { Config } from '../config/config.ts';
+import { socketPathOf } from '../control/protocol.ts';
+import type { DnsWay } from '../io/dns-exchange.ts';
+import { fwmarkOf } from '../io/network/plan.ts';
+import { planTopology } from '../topology/plan.ts';
+
+/** Benches measure what encryption costs against two ends that do not encrypt. It is said in the log at every start. */
+export const isPlaintextTwin = process.env.HAWSER_BENCH_PLAINTEXT === '1';
+
+export function socketPathFor(config: Config): string {
+  return socketPathOf(config.runtime.runDirectory, config.name);
+}
+
+/** How questions about host names leave this host: as the packets of the tunnel do. */
+export function dnsWayOf(config: Config): DnsWay {
+  return { fwmark: fwmarkOf(config), interfaces: config.links.map((link) => link.interface ?? '') };
+}
+
+export function planFor(config: Config, previous?: Topology): Topology {
+  const socketPath = socketPathFor(config);
+  return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous, isPlaintextTwin });
+}
+
+/** Tables are made once, with spare rows. */
+export function checkRoom({ memory, peers, links }: Topology): void {
+  const isFull = peers.some(({ row }) => row >= memory.peerRows) || links.some(({ row }) => row >= memory.linkRows);
+  if (!isFull) return;
+  const message = `The running instance has room for ${memory.peerRows} peers and ${memory.linkRows} links`;
+  throw new HawserError('CONFIG', message, 'restart the instance to make room');
+}
+
+/** What a running instance cannot change stays as it is (`diffConfigs` names it). */
+export function keepFixed(before: Config, wanted: Config): Config {
+  return {
+    ...wanted,
+    name: before.name,
+    identity: before.identity,
+    tunnel: { ...wanted.tunnel, interface: before.tunnel.interface },
+    runtime: { ...before.runtime, logLevel: wanted.runtime.logLevel },
+  };
+}

@@ -1,10 +1,13 @@
 /** `hawser link add|remove|enable|disable NAME`: changes the links of a running instance; the file stays as it is. */
+import { readFileSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
 import { type LinkVerb, linkVerbs } from '../control/protocol.ts';
+import type { Status } from '../control/rows.ts';
 import type { NewLink, ReloadResult } from '../control/supervisor-api.ts';
-import { ask } from './control-client.ts';
+import { ControlConnection } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
+import { adviseOnAdded, adviseOnRemoved } from './link-advice.ts';
 
 interface LinkOptions extends InstanceOptions {
   readonly interface?: string;
@@ -30,7 +33,8 @@ export function addLinkCommand(program: Command): void {
 Examples:
   hawser link add lte2 --interface wwan1 --role backup
   hawser link disable lte
-A link that was added stays until the next reload or start, which go by the file; so does the lack of one that was removed.
+What add and remove change lasts until the daemon stops or reloads: a reload (hawser reload, SIGHUP) goes by the configuration
+file, drops what was added and brings back what was removed. Both print the lines of the file that keep the change.
 A disabled link carries nothing until it is enabled or the instance starts anew.
 `,
     )
@@ -42,9 +46,30 @@ async function runLink(verb: LinkVerb, name: string, options: LinkOptions): Prom
   if (verb !== 'add' && Object.keys(link).length > 1) {
     throw usageError(`\`hawser link ${verb}\` takes no ${Object.keys(link)[1]}`, 'those belong to `hawser link add`');
   }
-  const result = await ask<ReloadResult | null>(options, 'link', { verb, name, link });
-  const changes = result?.changes ?? [`link ${name} ${verb}d`];
-  printResult(options, { verb, name, changes }, () => changes);
+  const daemon = await ControlConnection.open(options);
+  try {
+    const { configPath } = await daemon.request<Status>('status');
+    const result = await daemon.request<ReloadResult | null>('link', { verb, name, link });
+    const changes = result?.changes ?? [`link ${name} ${verb}d`];
+    const advice = advise(verb, link, configPath);
+    printResult(options, { verb, name, changes, advice }, () => [...changes, ...advice]);
+  } finally {
+    daemon.close();
+  }
+}
+
+function advise(verb: LinkVerb, link: NewLink, file: string): string[] {
+  if (verb === 'add') return adviseOnAdded(link, file, textOf(file));
+  return verb === 'remove' ? adviseOnRemoved(link.name, file, textOf(file)) : [];
+}
+
+/** undefined = it cannot be read here: the daemon may live in another view of the file system. */
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Numbers that are none travel as they are: the daemon names what is wrong with them. */

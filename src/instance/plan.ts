@@ -1,4 +1,7 @@
-/** What a configuration means for an instance on this host: its topology, its socket, its way to name servers, and what of it a running one can take. */
+/**
+ * What a configuration means for an instance on this host: its topology, its socket, its way to name servers, and what of it a running
+ * one can take.
+ */
 import type { Topology } from '../actors/kit/topology.ts';
 import { HawserError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';

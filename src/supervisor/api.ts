@@ -1,4 +1,5 @@
 /** What operators may ask of a running instance, as `control/supervisor-api.ts` defines it. */
+import path from 'node:path';
 import type { Topology } from '../actors/kit/topology.ts';
 import { formatCidr, formatEndpoint } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
@@ -65,7 +66,7 @@ function describeInstance(state: InstanceState): InstanceInfo {
     version: state.version,
     pid: process.pid,
     startedAtMs: state.startedAtMs,
-    configPath: state.configPath,
+    configPath: path.resolve(state.configPath),
     placement: config.runtime.placement,
     tunnel: {
       interface: config.tunnel.interface,

@@ -170,7 +170,7 @@ t.test('SIGHUP applies what changed and touches no other actor', options, async 
   t.equal(await daemon.stop(), 0);
 });
 
-t.test('links come and go by a reload', options, async (t) => {
+t.test('links come and go by a reload, which drops one added by hand', options, async (t) => {
   const { lab, host, create } = bench(t);
   const other = lab.host('b');
   lab.join(host, other, { interfaces: ['wan0', 'b0'], addresses: [['10.1.0.1/24'], ['10.1.0.2/24']] });
@@ -186,6 +186,13 @@ t.test('links come and go by a reload', options, async (t) => {
   process.kill(daemon.pid, 'SIGHUP');
   await until(async () => !(await ids()).includes('wan-link.fibre'));
   await until(async () => (await ids()).length === 7);
+  t.match(await daemon.cli('link', 'add', 'cable', '--interface', 'wan0'), {
+    status: 0,
+    stdout: `goes by ${daemon.configPath} and drops "cable" again.\nTo keep it, add to "links" in ${daemon.configPath}:\n{"name":"cable"`,
+  });
+  await until(async () => (await ids()).includes('wan-link.cable'));
+  process.kill(daemon.pid, 'SIGHUP');
+  await until(async () => !(await ids()).includes('wan-link.cable'));
   t.equal(await daemon.stop(), 0);
 });
 

@@ -1,7 +1,7 @@
 /** The commands that ask a running instance, against the real control-server over a supervisor that only remembers. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -255,15 +255,23 @@ t.test('failover and link carry the operator’s word to the supervisor', async 
   const { supervisor, actor } = await startFakeInstance(folder, 'home');
   t.teardown(() => actor.close());
   const ask = (...args: string[]) => hawser(...args, '--run-directory', folder);
+  supervisor.configPath = path.join(folder, 'home.yaml');
+  writeFileSync(supervisor.configPath, 'links:\n  - name: fibre\n    interface: eth0\n');
   t.match(await ask('failover', 'lte'), { status: 0, stdout: 'All data goes by lte while it lives.\n' });
   t.match(await ask('failover', 'auto', '--json'), { status: 0, stdout: /"forced": null/ });
   t.match(await ask('link', 'disable', 'fibre'), { status: 0, stdout: 'link fibre disabled\n' });
   t.match(await ask('link', 'enable', 'fibre'), { status: 0 });
   t.match(await ask('link', 'add', 'lte', '--interface', 'wwan0', '--rate', '20', '--role', 'backup'), {
     status: 0,
-    stdout: 'link lte added\n',
+    stdout:
+      /^link lte added\nUntil the daemon stops or reloads: .*home.yaml and drops "lte" again\.\nTo keep it, .*:\n {2}- name: lte\n/,
   });
-  t.match(await ask('link', 'remove', 'lte'), { status: 0, stdout: 'link lte removed\n' });
+  t.match(await ask('link', 'remove', 'fibre', '--json'), {
+    status: 0,
+    stdout:
+      /"link fibre removed".*"advice": .*remove lines 2-3 of .*and name another.*" {2}- name: fibre",\n.*" {4}interface: eth0"/s,
+  });
+  t.match(await ask('link', 'disable', 'fibre', '--json'), { status: 0, stdout: /"advice": \[\]/ });
   t.strictSame(
     supervisor.calls.filter((call) => call !== 'memory'),
     [
@@ -272,7 +280,8 @@ t.test('failover and link carry the operator’s word to the supervisor', async 
       'disable fibre',
       'enable fibre',
       'add {"name":"lte","interface":"wwan0","rate":20,"role":"backup"}',
-      'remove lte',
+      'remove fibre',
+      'disable fibre',
     ],
   );
   t.match(await ask('link', 'remove', 'lte', '--rate', '5'), { status: 64, stderr: /takes no rate/ });

@@ -60,6 +60,7 @@ export class FakeSupervisor implements SupervisorApi {
   }));
   log: EventRecord[] = [];
   failures: ErrorRecord[] = [];
+  configPath = '/etc/hawser/home.yaml';
   /** What a reload fails with. */
   refusal: Error | undefined;
   readonly #name: string;
@@ -74,7 +75,7 @@ export class FakeSupervisor implements SupervisorApi {
       version: '9.8.7',
       pid: 4242,
       startedAtMs: Date.now() - 3_720_000,
-      configPath: '/etc/hawser/home.yaml',
+      configPath: this.configPath,
       placement: 'dedicated',
       tunnel: { interface: 'hawser0', addresses: ['10.9.0.2/24'], mtu: 1420 },
       publicKey: 'own-key',

@@ -15,7 +15,7 @@ const lossyPercent = 1;
 /** A path with so little of the traffic is not being used. */
 const unusedPercent = 1;
 
-export function explainPeer(peer: PeerStatus, { paths, health }: Snapshot): Explanation[] {
+export function explainPeer(peer: PeerStatus, { instance, paths, health }: Snapshot): Explanation[] {
   const own = paths.filter((path) => path.peer === peer.name);
   const live = own.filter((path) => path.condition === 'live');
   const about = (one: Omit<Explanation, 'peer'>): Explanation => ({ peer: peer.name, ...one });
@@ -28,7 +28,7 @@ export function explainPeer(peer: PeerStatus, { paths, health }: Snapshot): Expl
     found.push(about({ severity: 'note', text, remedy: 'run Hawser on both sides to use all links at once' }));
   }
   if (live.length > 0)
-    found.push(...[...bottleneck(peer, live), ...live.flatMap((one) => livePath(one, live))].map(about));
+    found.push(...[...bottleneck(peer, live), ...live.flatMap((one) => livePath(one, live, instance.fec))].map(about));
   return [...found, ...reordering(peer).map(about)];
 }
 
@@ -105,13 +105,13 @@ function bottleneck(peer: PeerStatus, live: readonly PathStatus[]): Explanation[
   return [{ severity: 'note', text, remedy, numbers }];
 }
 
-function livePath(path: PathStatus, live: readonly PathStatus[]): Explanation[] {
+function livePath(path: PathStatus, live: readonly PathStatus[], fec: string): Explanation[] {
   const { link } = path;
   const found: Explanation[] = [];
   if ((path.lossPercent ?? 0) >= lossyPercent) {
     const text = `Link ${link} loses ${path.lossPercent} % of what is sent by it`;
-    const remedy = 'bonding.fec: auto repairs losses without a round trip';
-    found.push({ severity: 'note', link, text, remedy, numbers: { lossPercent: path.lossPercent ?? 0 } });
+    const remedy = fec === 'off' ? { remedy: 'bonding.fec: auto repairs losses without a round trip' } : {};
+    found.push({ severity: 'note', link, text, ...remedy, numbers: { lossPercent: path.lossPercent ?? 0 } });
   }
   if ((path.queueDelayMs ?? 0) >= longQueueMs) {
     const text = `A queue on the way of link ${link} holds packets for ${Math.round(path.queueDelayMs ?? 0)} ms`;
@@ -140,6 +140,10 @@ function reordering(peer: PeerStatus): Explanation[] {
   if (peer.givenUpPackets > 0) {
     const text = `${peer.givenUpPackets} packets from ${peer.name} were not waited for any longer: lost, or later than the deadline`;
     found.push({ severity: 'note', text, numbers: { givenUpPackets: peer.givenUpPackets } });
+  }
+  if (peer.rebuiltPackets > 0) {
+    const text = `${peer.rebuiltPackets} packets from ${peer.name} were lost, and rebuilt from its parity`;
+    found.push({ severity: 'note', text, numbers: { rebuiltPackets: peer.rebuiltPackets } });
   }
   if (peer.resentPackets > 0) {
     const text = `${peer.resentPackets} packets to ${peer.name} went out again on another path`;

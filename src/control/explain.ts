@@ -5,6 +5,7 @@
 import type { Snapshot } from './answer.ts';
 import { explainDrops } from './explain-drops.ts';
 import { explainLinks } from './explain-links.ts';
+import { explainParity } from './explain-parity.ts';
 import { explainPeer } from './explain-peers.ts';
 
 /** `problem`: something is broken; `limit`: this is what bounds the speed now; `note`: worth knowing. */
@@ -27,6 +28,7 @@ export function explain(snapshot: Snapshot): Explanation[] {
   const found = [
     ...explainLinks(snapshot),
     ...snapshot.peers.flatMap((peer) => explainPeer(peer, snapshot)),
+    ...explainParity(snapshot),
     ...explainDrops(snapshot),
   ];
   return order.flatMap((severity) => found.filter((one) => one.severity === severity));

@@ -64,6 +64,8 @@ export interface InstanceInfo {
   readonly publicKey: string;
   /** UDP port really in use. */
   readonly listenPort: number;
+  /** bonding.fec: `off`, `auto`, or `20+3` for data and parity packets of a group. */
+  readonly fec: string;
   readonly peers: readonly PeerName[];
   readonly links: readonly LinkName[];
   /** Goes up when the topology changed (reload): the control-server then asks for `memory()` again. */

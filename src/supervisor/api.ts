@@ -61,6 +61,7 @@ function shareMemory(resources: SharedResources): SharedMemory {
 
 function describeInstance(state: InstanceState): InstanceInfo {
   const { config, topology } = state;
+  const { fec } = config.bonding;
   return {
     name: config.name,
     version: state.version,
@@ -75,6 +76,7 @@ function describeInstance(state: InstanceState): InstanceInfo {
     },
     publicKey: state.publicKey,
     listenPort: state.listenPort,
+    fec: typeof fec === 'string' ? fec : `${fec.data}+${fec.parity}`,
     peers: config.peers.map((peer) => ({
       row: topology.peers.find((one) => one.publicKey === peer.publicKey)?.row ?? -1,
       name: peer.name,

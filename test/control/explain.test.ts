@@ -37,9 +37,10 @@ const peer = {
   heldPackets: 0,
   givenUpPackets: 0,
   resentPackets: 0,
+  rebuiltPackets: 0,
 } as PeerStatus;
-const sealer = { id: 'sealer', state: 'running', busyPercent: 5, counters: {} } as ActorStatus;
-const instance = {} as Snapshot['instance'];
+const sealer = { id: 'sealer', role: 'sealer', state: 'running', busyPercent: 5, counters: {} } as ActorStatus;
+const instance = { fec: 'off' } as Snapshot['instance'];
 const quiet: Snapshot = {
   nowMs: 0,
   instance,
@@ -177,4 +178,44 @@ t.test('explain() says what was dropped where, and when this host is the limit',
   t.match(told({ actors: [{ ...sealer, state: 'restarting', lastExit: 'hung' }] }), [
     'problem: Actor sealer is restarting: hung',
   ]);
+});
+
+t.test('explain() says what parity cost and what it brought back', async (t) => {
+  const running = { ...instance, fec: '20+3' };
+  const sender = { ...sealer, packets: 11_500, counters: { sealer_parity_packets: 1500 } };
+  t.match(explain({ ...quiet, instance: running, actors: [sender] }), [
+    {
+      severity: 'note',
+      text: 'Parity cost 1500 packets, 13 % of those sealed (bonding.fec: 20+3)',
+      remedy: /on the other side/,
+      numbers: { parityPackets: 1500, sharePercent: 13 },
+    },
+  ]);
+  const opener = { id: 'opener', role: 'opener', state: 'running', busyPercent: 5 } as ActorStatus;
+  const receiver = (rebuilt: number) => [
+    { ...opener, counters: { opener_parity_packets: 900, opener_rebuilt_packets: rebuilt } },
+  ];
+  t.strictSame(told({ actors: receiver(42) }), [
+    'note: 900 parity packets came in and brought back 42 lost packets, without a round trip',
+  ]);
+  t.match(told({ actors: receiver(0) }), [/^note: 900 parity packets came in and brought back nothing: no packet/]);
+  t.strictSame(told({ peers: [{ ...peer, sentBps: 0, rebuiltPackets: 40 }] }), [
+    'note: 40 packets from hub were lost, and rebuilt from its parity',
+  ]);
+  const counters = { opener_parity_packets: 0, opener_rebuilt_packets: 0, sealer_parity_packets: 0 };
+  t.strictSame(
+    told({
+      actors: [
+        { ...opener, counters },
+        { ...sealer, counters },
+      ],
+    }),
+    [],
+    'nothing without parity',
+  );
+
+  const lossy = { peers: [{ ...peer, sentBps: 0 }], paths: [{ ...path, lossPercent: 2 }] };
+  const remedies = (fec: string) => explain({ ...quiet, ...lossy, instance: { ...instance, fec } })[0]?.remedy;
+  t.match(remedies('off'), /^bonding\.fec: auto/);
+  t.equal(remedies('auto'), undefined, 'it is on already');
 });

@@ -80,6 +80,7 @@ export class FakeSupervisor implements SupervisorApi {
       tunnel: { interface: 'hawser0', addresses: ['10.9.0.2/24'], mtu: 1420 },
       publicKey: 'own-key',
       listenPort: 51_820,
+      fec: 'off',
       peers: [
         { row: 1, name: 'hub', publicKey: 'hub-key', allowedIPs: ['10.9.0.0/24'], endpoints: ['203.0.113.1:51820'] },
         { row: 2, name: 'phone', publicKey: 'phone-key', allowedIPs: [], endpoints: [] },

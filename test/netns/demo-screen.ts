@@ -4,7 +4,8 @@ import { styleText } from 'node:util';
 import type { PathStatus } from '../../src/control/network-rows.ts';
 
 const startMs = performance.now();
-const barWidth = 40;
+/** A line with a recovering path still fits 80 columns. */
+const barWidth = 28;
 
 export function say(text: string): void {
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1).padStart(5);
@@ -59,6 +60,11 @@ export class PathRates {
   }
 }
 
+/** "up" beside a rate would read as a direction. */
+function stateOf({ condition, state }: PathStatus): string {
+  return condition ?? (state === 'up' ? 'in use' : state);
+}
+
 export function pathLines(
   paths: readonly PathStatus[],
   rates: PathRates,
@@ -66,8 +72,8 @@ export function pathLines(
 ): string[] {
   return Object.entries(limitsMbit).map(([link, limit]) => {
     const rate = rates.mbit.get(link) ?? 0;
-    const states = paths.filter((path) => path.link === link).map((path) => path.state);
-    return `${link.padEnd(9)}${bar(rate / limit)} ${rate.toFixed(0).padStart(4)} Mbit/s  ${states.join('/') || 'no path'}`;
+    const states = paths.filter((path) => path.link === link).map(stateOf);
+    return `${link.padEnd(9)}${bar(rate / limit)} ${rate.toFixed(0).padStart(4)} Mbit/s received, ${states.length === 0 ? 'no path' : `path ${states.join('/')}`}`;
   });
 }
 

@@ -24,7 +24,7 @@ export interface LinkConfig {
   readonly rateBps: number | undefined;
   /** Share of the link in mode `weighted`; undefined = its measured rate decides. */
   readonly weight: number | undefined;
-  /** `backup` carries data only while no `always` link is up; `metered` too, and then bulk last of all. */
+  /** `backup` carries data only while no `always` link does; `metered` only while no `backup` link does either. */
   readonly role: LinkRole;
   readonly health: LinkHealthConfig;
 }

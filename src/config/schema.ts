@@ -77,7 +77,7 @@ export const linkSchema = z.strictObject({
   role: z
     .enum(['always', 'backup', 'metered'])
     .default('always')
-    .describe('backup = carries data only while no other link does; metered = the same, and without bulk.'),
+    .describe('backup = carries data only while no always link does; metered = only while no backup link does either.'),
   health: healthSchema.prefault({}),
 });
 

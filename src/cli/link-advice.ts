@@ -1,14 +1,18 @@
 /** What to tell a person whose word has changed the links of a running instance: how long it lasts, and what keeps it so. */
-import { findLinks, linkLines } from '../config/link-lines.ts';
+import { blockStyle, findLinks, linkLines } from '../config/link-lines.ts';
 import type { NewLink } from '../control/supervisor-api.ts';
 
 const reload = 'a reload (`hawser reload`, SIGHUP)';
 /** What a file without links means (`implicitLink` of the configuration). */
 const implicit = 'default';
+const unread = 'which cannot be read now';
 
 /** `text`: what stands in the configuration file `file`; undefined = it cannot be read here. */
 export function adviseOnAdded(link: NewLink, file: string, text: string | undefined): string[] {
-  const found = findLinks(text ?? '');
+  const lasts = `Until the daemon stops or reloads: ${reload} goes by ${file} and drops "${link.name}" again.`;
+  const found = text === undefined ? undefined : findLinks(text);
+  if (found === undefined)
+    return [lasts, `To keep it, add to "links" in ${file} (${unread}):`, ...linkLines(link, blockStyle)];
   const same = found.links.find((one) => one.name === link.name);
   if (same !== undefined) {
     return [
@@ -16,21 +20,20 @@ export function adviseOnAdded(link: NewLink, file: string, text: string | undefi
       ...same.lines,
     ];
   }
-  const lasts = `Until the daemon stops or reloads: ${reload} goes by ${file} and drops "${link.name}" again.`;
   const lines = linkLines(link, found);
-  if (text !== undefined && found.links.length === 0) {
+  if (found.links.length === 0) {
     const how = `To keep it, let ${file} say (without "links" it means one, "${implicit}"):`;
     const both = [...linkLines({ name: implicit }, found), ...lines];
     return [lasts, how, ...(found.isFlow ? [`"links":[${both.join(',')}]`] : ['links:', ...both])];
   }
-  const unread = text === undefined ? ' (it cannot be read here)' : '';
-  return [lasts, `To keep it, add to "links" in ${file}${unread}:`, ...lines];
+  return [lasts, `To keep it, add to "links" in ${file}:`, ...lines];
 }
 
 export function adviseOnRemoved(name: string, file: string, text: string | undefined): string[] {
   const lasts = `Until the daemon stops or reloads: ${reload} goes by ${file} and brings "${name}" back`;
-  if (text === undefined) return [`${lasts} if it stands there (it cannot be read here).`];
-  const { links, isFlow } = findLinks(text);
+  const found = text === undefined ? undefined : findLinks(text);
+  if (found === undefined) return [`${lasts} if it stands there (${unread}).`];
+  const { links, isFlow } = found;
   const gone = links.find((one) => one.name === name);
   if (gone === undefined) {
     if (links.length > 0 || name !== implicit) return [`For good: ${file} has no link "${name}".`];

@@ -17,16 +17,18 @@ export interface FileLinks {
   readonly indent: string;
 }
 
-const usualIndent = '  ';
+/** Of a file whose links nobody knows yet. */
+export const blockStyle = { isFlow: false, indent: '  ' } as const;
 
-/** Where the links stand. Of a text that is no YAML none: a file that can be used holds at most those that are found. */
-export function findLinks(text: string): FileLinks {
+/** Where the links stand; undefined when the text is not YAML. */
+export function findLinks(text: string): FileLinks | undefined {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, logLevel: 'error' });
+  if (document.errors.length > 0) return undefined;
   const list = document.get('links');
   const { contents } = document;
   const isEmpty = !isSeq(list) || list.items.length === 0;
-  if (isEmpty) return { links: [], isFlow: isMap(contents) && contents.flow === true, indent: usualIndent };
+  if (isEmpty) return { ...blockStyle, links: [], isFlow: isMap(contents) && contents.flow === true };
   const isFlow = list.flow === true;
   const lines = text.split(/\r?\n/);
   const found = list.items.flatMap((item): FileLink[] => {
@@ -37,8 +39,8 @@ export function findLinks(text: string): FileLinks {
     if (isFlow) return [{ name, firstLine, lines: text.slice(start, end).split('\n') }];
     return [{ name, firstLine, lines: lines.slice(firstLine - 1, lastLine(text, start, end, counter)) }];
   });
-  const first = found[0]?.lines[0] ?? '';
-  return { links: found, isFlow, indent: isFlow || found.length === 0 ? usualIndent : (/^ */.exec(first)?.[0] ?? '') };
+  const indent = isFlow ? undefined : /^ */.exec(found[0]?.lines[0] ?? blockStyle.indent)?.[0];
+  return { links: found, isFlow, indent: indent ?? blockStyle.indent };
 }
 
 /** The lines that say `link` in such a list. */

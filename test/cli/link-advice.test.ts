@@ -56,7 +56,9 @@ t.test('adviseOnRemoved() says what a file without the link means', async (t) =>
   t.match(adviseOnRemoved('default', file, head), [/without "links" it means that one/, /name those that are left/]);
   const one = `${head}links:\n  - name: fibre\n`;
   t.match(adviseOnRemoved('fibre', file, one)[1], /remove line 4 .* and name another link there/);
-  t.match(adviseOnRemoved('fibre', file, undefined), [/brings "fibre" back if it stands there \(it cannot be read/]);
+  t.match(adviseOnRemoved('fibre', file, undefined), [
+    /brings "fibre" back if it stands there \(which cannot be read now\)/,
+  ]);
 });
 
 t.test('adviseOnAdded() prints lines that, put there, say the same link', async (t) => {
@@ -92,9 +94,10 @@ t.test('adviseOnAdded() shows the other link of that name, and lines without a f
   ]);
   t.match(adviseOnAdded({ name: 'on', weight: 3 }, file, undefined), [
     /drops "on" again/,
-    /add to "links" in .* \(it cannot be read here\):/,
+    /add to "links" in .* \(which cannot be read now\):/,
     /^ {2}- name: on$/,
     /^ {4}weight: 3$/,
   ]);
-  t.match(adviseOnAdded({ name: 'lte' }, file, 'links: ]'), [/drops/, /To keep it/, 'links:', '  - name: default']);
+  t.strictSame(adviseOnAdded({ name: 'lte' }, file, 'links: ]').slice(2), ['  - name: lte']);
+  t.match(adviseOnRemoved('lte', file, 'links: ]'), [/if it stands there/]);
 });

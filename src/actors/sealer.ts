@@ -10,6 +10,7 @@ import { session, trafficClass } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
+import { AckDesk } from './sealer/ack-desk.ts';
 import { type BondSettings, Bonds, type SealerLink } from './sealer/bonds.ts';
 import { FrameDesk } from './sealer/frame-desk.ts';
 import { ParityDesk } from './sealer/parity-desk.ts';
@@ -60,6 +61,7 @@ class SealerActor implements Actor {
   readonly #frames: FrameDesk;
   readonly #parity: ParityDesk;
   readonly #waiting: WaitingRoom;
+  readonly #acks: AckDesk;
   readonly #facts = new Int32Array(64 * facts.columns);
   readonly #throughput: Throughput;
   readonly #serve = (row: number, entry: number, queue: FairQueue): boolean => this.#serveHead(row, entry, queue);
@@ -93,6 +95,7 @@ class SealerActor implements Actor {
     this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
     this.#parity = new ParityDesk(context, this.#native, this.#desk, this.#throughput);
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
+    this.#acks = new AckDesk(context, this.#native, this.#waiting, this.#throughput);
   }
 
   work(nowUs: number): number {
@@ -100,6 +103,7 @@ class SealerActor implements Actor {
     this.#followSessions();
     const framed = this.#frames.work(nowUs);
     for (const bond of this.#bonds.all()) if (bond !== undefined) this.#parity.tick(bond, nowUs);
+    this.#acks.tick(nowUs);
     const served = this.#waiting.count > 0 ? this.#serveWaiting(nowUs) : 0;
     return framed + served + this.#takeTrains();
   }
@@ -163,6 +167,7 @@ class SealerActor implements Actor {
       this.#desk.wantHandshake(row, this.#nowUs);
       return this.#wait(index, row, kind);
     }
+    if (bond.isSpreading && this.#acks.hold(bond, this.#facts, index, this.#nowUs)) return 1;
     const track = this.#choose(bond, index, count, kind);
     if (track === undefined || this.#waiting.has(row)) {
       const mayStay = bond.isMerelyBehind && (track === undefined || kind === trafficClass.bulk);
@@ -231,6 +236,7 @@ class SealerActor implements Actor {
     let bytes = this.#facts[index * facts.columns + facts.bytes] as number;
     for (let next = (index + 1) * facts.columns; index + run < count && bytes < allowed; next += facts.columns) {
       if (this.#facts[next + facts.peer] !== bond.row || classify(this.#facts, next) !== kind) break;
+      if (bond.isSpreading && this.#acks.isConcerned(this.#facts, next, this.#nowUs)) break;
       bytes += this.#facts[next + facts.bytes] as number;
       run += 1;
     }

@@ -14,9 +14,10 @@ export class Codel {
 
   /**
    * `waitedUs` is how long the head has waited; `last` whether the queue is empty behind it; `atLeastUs` a target longer than the
-   * usual one. True = drop or mark the head.
+   * usual one. True = drop or mark the head. `answerUs`: what its sender takes to answer beyond the usual interval, which is a
+   * round trip (RFC 8289 3.2).
    */
-  shouldDrop(nowUs: number, waitedUs: number, last: boolean, atLeastUs = 0): boolean {
+  shouldDrop(nowUs: number, waitedUs: number, last: boolean, atLeastUs = 0, answerUs = 0): boolean {
     if (waitedUs < Math.max(targetUs, atLeastUs) || last) {
       this.#aboveUntilUs = 0;
       this.#dropping = false;
@@ -27,24 +28,24 @@ export class Codel {
       return false;
     }
     if (nowUs < this.#aboveUntilUs) return false;
-    if (this.#dropping) return this.#dropAgain(nowUs);
+    if (this.#dropping) return this.#dropAgain(nowUs, answerUs);
     this.#dropping = true;
     // Close to the last episode: go on from its rate (RFC 8289 5.4), less one because the first drop counts.
     const recent = this.#count - this.#lastCount;
     this.#count = recent > 1 && nowUs - this.#dropNextUs < 16 * intervalUs ? recent : 1;
     this.#lastCount = this.#count;
-    this.#dropNextUs = this.#controlLaw(nowUs);
+    this.#dropNextUs = this.#controlLaw(nowUs, answerUs);
     return true;
   }
 
-  #dropAgain(nowUs: number): boolean {
+  #dropAgain(nowUs: number, answerUs: number): boolean {
     if (nowUs < this.#dropNextUs) return false;
     this.#count += 1;
-    this.#dropNextUs = this.#controlLaw(this.#dropNextUs);
+    this.#dropNextUs = this.#controlLaw(this.#dropNextUs, answerUs);
     return true;
   }
 
-  #controlLaw(fromUs: number): number {
-    return fromUs + intervalUs / Math.sqrt(this.#count);
+  #controlLaw(fromUs: number, answerUs: number): number {
+    return fromUs + (intervalUs + answerUs) / Math.sqrt(this.#count);
   }
 }

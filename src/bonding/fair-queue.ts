@@ -53,10 +53,12 @@ class Bucket {
   }
 }
 
-/** Told of every entry that the queue gives up. `mark` may save it by marking it instead (ECN). */
+/** Told of every entry that CoDel condemns: `mark` may save it by marking it instead (ECN), `trim` most of it; else it is given up. */
 export interface DropPolicy {
   /** True when the entry was marked congestion-experienced and may go. */
   mark(entry: number): boolean;
+  /** True when one packet of several was dropped, and the others may go: that is all it takes to tell a sender. */
+  trim(entry: number): boolean;
   drop(entry: number): void;
 }
 
@@ -153,8 +155,10 @@ export class FairQueue {
     const entry = bucket.first();
     if (this.#entries.progress(entry) > 0) return false;
     const last = bucket.head + 1 === bucket.entries.length;
-    if (!bucket.codel.shouldDrop(nowUs, nowUs - this.#entries.timeUs(entry), last, this.queueTargetUs)) return false;
-    if (this.#policy.mark(entry)) return false;
+    const waitedUs = nowUs - this.#entries.timeUs(entry);
+    // The queue is part of the round trip; what is sent in place of what was dropped waits in it, too.
+    if (!bucket.codel.shouldDrop(nowUs, waitedUs, last, this.queueTargetUs, 2 * waitedUs)) return false;
+    if (this.#policy.mark(entry) || this.#policy.trim(entry)) return false;
     this.#give(bucket);
     return true;
   }

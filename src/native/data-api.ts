@@ -64,7 +64,11 @@ export const facts = {
   /** DSCP and ECN byte. */
   trafficClass: 8,
   payloadBytes: 9,
-  columns: 10,
+  /** 1 = a TCP segment that acknowledges, and says nothing else: a later one of the connection may take its place. */
+  pureAck: 10,
+  /** TCP's acknowledgement number, as i32. */
+  ack: 11,
+  columns: 12,
 } as const;
 
 export interface Sealer {
@@ -111,12 +115,16 @@ export interface Sealer {
   sealPacket(bytes: Uint8Array, length: number): number;
   /** Segments of the stashed train that are not sealed yet; 0 also for one that makes no sense. */
   segmentsLeft(offset: number): number;
+  /** Gives up the first segment that is left of the stashed train, unless it is the last; whether it did. */
+  skipSegment(offset: number): boolean;
   /** Sets congestion-experienced in the stashed train's IP header, if its sender takes that (RFC 3168); 1 if so. */
   markCongestion(offset: number): number;
   /** Ends the run, wakes the link; returns the bytes sealed in it. */
   end(): number;
   /** Moves train `index` of the last look to `offset` of the stash. */
   stash(index: number, offset: number): number;
+  /** Whether train `index` of the last look and the one at `offset` of the stash, both of TCP, are of one connection. */
+  isSameConnection(index: number, offset: number): boolean;
   /** The first `count` trains of the last look are dealt with; the others will be looked at again. */
   release(count: number): void;
   /** Forgets cipher contexts of slots that are not ready any more. */

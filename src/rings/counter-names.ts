@@ -15,6 +15,7 @@ export const sealerCounters = {
   stashed: 6,
   sealFailed: 7,
   parity: 8,
+  thinned: 9,
 } as const;
 export const openerCounters = {
   replayed: 0,
@@ -58,6 +59,10 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'sealer_stashed_packets', help: 'Queued, because the path had no credit' },
     { name: 'sealer_failed_runs', help: 'Runs that the key slot refused' },
     { name: 'sealer_parity_packets', help: 'Parity of forward error correction that was sent' },
+    {
+      name: 'sealer_thinned_packets',
+      help: 'Acknowledgements of TCP that a later one took the place of, while a flow begins',
+    },
   ],
   opener: [
     { name: 'opener_replayed_packets', help: 'Dropped: counter seen before, or older than the window' },

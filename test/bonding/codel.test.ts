@@ -63,3 +63,12 @@ t.test('shouldDrop() goes on near its last rate when trouble comes back soon (RF
     else t.ok(gapUs >= intervalUs, `gap ${gapUs}`);
   }
 });
+
+t.test('shouldDrop() waits longer for the answer of a sender whose round trip is longer', async (t) => {
+  const codel = new Codel();
+  const drops: number[] = [];
+  for (let nowUs = 0; nowUs < 1_000_000; nowUs += stepUs)
+    if (codel.shouldDrop(nowUs, 50_000, false, 0, 100_000)) drops.push(nowUs);
+  t.equal(drops[0], intervalUs, 'the first is no later');
+  t.equal(drops[1], 3 * intervalUs);
+});

@@ -18,10 +18,16 @@ class Bench implements Entries {
   readonly dropped: number[] = [];
   readonly marked: number[] = [];
   takesMarks = false;
+  readonly trimmed: number[] = [];
+  hasSegments = false;
   readonly queue = new FairQueue(this, {
     mark: (entry) => {
       if (this.takesMarks) this.marked.push(entry);
       return this.takesMarks;
+    },
+    trim: (entry) => {
+      if (this.hasSegments) this.trimmed.push(entry);
+      return this.hasSegments;
     },
     drop: (entry) => this.dropped.push(entry),
   });
@@ -180,4 +186,13 @@ t.test('count and bytes stay true through drops, pops and expiry', async (t) => 
   t.equal(bench.queue.count, 0);
   t.equal(bench.queue.bytes, 0);
   t.equal(bench.dropped.filter((entry) => left.has(entry)).length, 0);
+});
+
+t.test('peek() drops one packet of a train of several, and the rest leaves', async (t) => {
+  const bench = new Bench();
+  bench.hasSegments = true;
+  for (let train = 0; train < 3; train += 1) bench.push(1, 60_000, 0);
+  bench.queue.peek(50_000);
+  t.equal(bench.queue.peek(200_000), 0, 'the train that was condemned is served all the same');
+  t.same([bench.trimmed, bench.dropped], [[0], []]);
 });

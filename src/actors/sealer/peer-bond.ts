@@ -1,4 +1,5 @@
 /** All paths to one peer as one rope: which of them a train leaves by, what the peer acknowledged, what goes out again. */
+import type { RoundTrips } from '../../bonding/ack-thinner.ts';
 import { queueTargetWith } from '../../bonding/queue-target.ts';
 import { createScheduler, type Demand, type Scheduler } from '../../bonding/scheduler.ts';
 import { feedback, flight, type Sealer } from '../../native/data-api.ts';
@@ -26,6 +27,8 @@ const firstReportIntervalUs = 10_000;
 const peerIdleUs = 60_000_000;
 /** Longer than any path takes: data that left before this has arrived. */
 const sendingUs = 500_000;
+/** Modes in which one flow uses all paths. */
+const spreading: ReadonlySet<string> = new Set(['adaptive', 'round-robin', 'weighted', 'least-used']);
 
 export class PeerBond {
   readonly row: number;
@@ -44,6 +47,7 @@ export class PeerBond {
   readonly #settings: BondSettings;
   readonly #schedulers: readonly Scheduler[];
   readonly #demand: Demand = { trafficClass: 0, flow: 0, bytes: 0, backlogBytes: 0 };
+  readonly #roundTrips = { leastUs: 0, mostUs: 0 };
   #lostPackets = 0;
   #reportedUs = 0;
   #reportIntervalUs = firstReportIntervalUs;
@@ -75,6 +79,24 @@ export class PeerBond {
   /** Data left lately. */
   isSending(nowUs: number): boolean {
     return nowUs - this.#sentUs < sendingUs;
+  }
+
+  /** A flow of bulk is spread over several paths: nobody else can say when they are full. */
+  get isSpreading(): boolean {
+    return this.isBonded && this.#usable > 1 && spreading.has(this.#settings.modes[trafficClass.bulk] ?? 'adaptive');
+  }
+
+  /** Of the paths that carry data. */
+  get roundTrips(): RoundTrips {
+    const trips = this.#roundTrips;
+    trips.leastUs = Number.POSITIVE_INFINITY;
+    trips.mostUs = 0;
+    for (const { isUsable, rttUs } of this.tracks) {
+      if (!isUsable) continue;
+      trips.leastUs = Math.min(trips.leastUs, rttUs);
+      trips.mostUs = Math.max(trips.mostUs, rttUs);
+    }
+    return trips;
   }
 
   get hasUsable(): boolean {

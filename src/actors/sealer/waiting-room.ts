@@ -33,7 +33,7 @@ export class WaitingRoom {
     this.#native = native;
     this.#peers = peerTable(memoryOf(context.spec, 'peers'));
     this.#throughput = throughput;
-    for (const slot of this.stash.survivors()) this.#enqueue(slot);
+    for (const slot of this.stash.survivors()) this.enqueue(slot);
   }
 
   has(row: number): boolean {
@@ -62,7 +62,7 @@ export class WaitingRoom {
     this.#native.stash(index, this.stash.offset(slot));
     this.stash.keep(slot, row, trafficClass, flow, bytes, nowUs);
     this.#throughput.count(sealerCounters.stashed, 1);
-    this.#enqueue(slot);
+    this.enqueue(slot);
   }
 
   /** Offers the heads of all queues to `serve`, peer by peer, from another first peer each time; returns trains that left. */
@@ -88,12 +88,14 @@ export class WaitingRoom {
     this.stash.release(entry);
   }
 
-  #enqueue(slot: number): void {
+  /** Lets what is kept in `slot` of the stash wait with the others. */
+  enqueue(slot: number): void {
     const row = this.stash.peer(slot);
     let queue = this.#queues[row];
     if (queue === undefined) {
       queue = new FairQueue(this.stash, {
         mark: (entry) => this.#mark(entry),
+        trim: (entry) => this.#trim(entry),
         drop: (entry) => this.#giveUp(entry),
       });
       this.#queues[row] = queue;
@@ -119,6 +121,12 @@ export class WaitingRoom {
   #mark(entry: number): boolean {
     if (this.#native.markCongestion(this.stash.offset(entry)) === 0) return false;
     this.#throughput.count(sealerCounters.marked, 1);
+    return true;
+  }
+
+  #trim(entry: number): boolean {
+    if (!this.#native.skipSegment(this.stash.offset(entry))) return false;
+    this.#drop(this.stash.peer(entry), sealerCounters.codel, 1);
     return true;
   }
 

@@ -17,8 +17,8 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
                        {InstanceMethod<&SealerObject::look>("look"), InstanceMethod<&SealerObject::begin>("begin"),
                         InstanceMethod<&SealerObject::sealTrains>("sealTrains"), InstanceMethod<&SealerObject::sealStashed>("sealStashed"),
                         InstanceMethod<&SealerObject::sealPacket>("sealPacket"), InstanceMethod<&SealerObject::end>("end"),
-                        InstanceMethod<&SealerObject::segmentsLeft>("segmentsLeft"), InstanceMethod<&SealerObject::markCongestion>("markCongestion"),
-                        InstanceMethod<&SealerObject::stash>("stash"), InstanceMethod<&SealerObject::release>("release"),
+                        InstanceMethod<&SealerObject::segmentsLeft>("segmentsLeft"), InstanceMethod<&SealerObject::skipSegment>("skipSegment"), InstanceMethod<&SealerObject::markCongestion>("markCongestion"),
+                        InstanceMethod<&SealerObject::stash>("stash"), InstanceMethod<&SealerObject::isSameConnection>("isSameConnection"), InstanceMethod<&SealerObject::release>("release"),
                         InstanceMethod<&SealerObject::copy>("copy"), InstanceMethod<&SealerObject::report>("report"),
                         InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"), InstanceMethod<&SealerObject::protect>("protect"),
                         InstanceMethod<&SealerObject::waitingParity>("waitingParity"), InstanceMethod<&SealerObject::sealParity>("sealParity"),
@@ -114,6 +114,10 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), Sealer::segmentsLeft(stash_ + intOf(info, 0)));
   }
 
+  Napi::Value skipSegment(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), Sealer::skipSegment(stash_ + intOf(info, 0)));
+  }
+
   Napi::Value markCongestion(const Napi::CallbackInfo& info) {
     uint8_t* record = stash_ + intOf(info, 0);
     return Napi::Number::New(info.Env(), markCongestionExperienced(record + layout::train_packetAt, cell<uint32_t>(record, layout::train_lengthAt)));
@@ -126,6 +130,15 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     const uint32_t length = cell<uint32_t>(record, layout::train_lengthAt);
     std::memcpy(stash_ + intOf(info, 1), record, layout::train_packetAt + length);
     return Napi::Number::New(info.Env(), length);
+  }
+
+  // isSameConnection(index, offset): whether a train of the last look and a stashed one, both of TCP, are of one connection.
+  Napi::Value isSameConnection(const Napi::CallbackInfo& info) {
+    uint8_t* record = records_[static_cast<size_t>(intOf(info, 0))];
+    uint8_t* stashed = stash_ + intOf(info, 1);
+    const auto lengthOf = [](uint8_t* of) { return cell<uint32_t>(of, layout::train_lengthAt); };
+    return Napi::Boolean::New(info.Env(), hawser::isSameConnection(record + layout::train_packetAt, lengthOf(record),
+                                                                   stashed + layout::train_packetAt, lengthOf(stashed)));
   }
 
   // release(count): the first `count` trains of the last look are sealed, stashed or given up; the rest are looked at again.

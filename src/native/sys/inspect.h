@@ -24,7 +24,25 @@ struct TrainFacts {
   int32_t destinationPort;
   int32_t trafficClass;  // DSCP and ECN byte
   int32_t payloadBytes;  // behind the transport header, of the whole train
+  int32_t pureAck;       // 1 = a TCP segment that acknowledges, and says nothing else
+  int32_t ack;           // TCP's acknowledgement number
 };
+
+// RFC 9293: no data, ACK alone of the flags, and of the options only padding and timestamps; so a later one says all that it says.
+inline bool isPureAck(const uint8_t* tcp, uint32_t headerBytes, uint32_t payloadBytes) {
+  constexpr uint8_t kAck = 0x10, kEnd = 0, kNoOperation = 1, kTimestamps = 8, kTimestampsBytes = 10;
+  if (payloadBytes != 0 || tcp[13] != kAck || (tcp[12] & 15) != 0) return false;
+  for (uint32_t at = 20; at < headerBytes && tcp[at] != kEnd;) {
+    if (tcp[at] == kNoOperation) {
+      at += 1;
+    } else if (tcp[at] == kTimestamps) {
+      at += kTimestampsBytes;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
 
 inline uint32_t mixHash(uint32_t hash, const uint8_t* bytes, uint32_t length) {
   for (uint32_t i = 0; i < length; i += 4) hash = (hash ^ readLe32(bytes + i)) * 0x9e3779b1u, hash ^= hash >> 15;
@@ -58,12 +76,25 @@ inline TrainFacts inspectTrain(uint8_t* record, CachedLookup& allowedIps) {
   }
   facts.flow = static_cast<int32_t>(hash & 0x7fffffff);
   facts.payloadBytes = static_cast<int32_t>(length - std::min(length, headerBytes));
+  if (tcp && headerBytes >= ip.headerBytes + 20u && headerBytes <= length) {
+    facts.ack = static_cast<int32_t>(readBe32(transport + 8));
+    facts.pureAck = isPureAck(transport, headerBytes - ip.headerBytes, static_cast<uint32_t>(facts.payloadBytes)) ? 1 : 0;
+  }
   if ((vnet.gsoType & ~kGsoEcn) != kGsoNone) {
     // The segmenter's own count: TypeScript takes a train for done by it.
     Segmenter segmenter;
     if (segmenter.begin(vnet, record + layout::train_packetAt, length)) facts.segments = static_cast<int32_t>(segmenter.count());
   }
   return facts;
+}
+
+// Whether two trains have the same addresses and ports; both are TCP.
+inline bool isSameConnection(const uint8_t* a, uint32_t aLength, const uint8_t* b, uint32_t bLength) {
+  const IpView one = viewIp(a, aLength);
+  const IpView other = viewIp(b, bLength);
+  if (one.version == 0 || one.version != other.version || one.protocol != kProtocolTcp || other.protocol != kProtocolTcp) return false;
+  if (aLength < one.headerBytes + 4u || bLength < other.headerBytes + 4u) return false;
+  return std::memcmp(one.source, other.source, one.addressBytes * 2u) == 0 && std::memcmp(a + one.headerBytes, b + other.headerBytes, 4) == 0;
 }
 
 // ECN (RFC 3168): 0 = the sender does not take part, 3 = congestion experienced. Returns 1 when the packet bears the mark now.

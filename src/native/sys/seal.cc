@@ -57,6 +57,12 @@ uint32_t Sealer::segmentsLeft(uint8_t* record) {
   return segmenter.count() - std::min(cell<uint32_t>(record, layout::train_progressAt), segmenter.count());
 }
 
+bool Sealer::skipSegment(uint8_t* record) {
+  if (segmentsLeft(record) < 2) return false;
+  cell<uint32_t>(record, layout::train_progressAt) += 1;
+  return true;
+}
+
 int Sealer::packet(uint8_t* bytes, uint32_t length) {
   if (padded(length) + kDataHeaderBytes + kTagBytes > kMaxDescriptorBytes) return -EBADMSG;
   counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(1);

@@ -49,6 +49,8 @@ class Sealer {
   int train(uint8_t* record, uint32_t maxSegments);
   // Segments of a train record that are not sealed yet; 0 when it makes no sense.
   static uint32_t segmentsLeft(uint8_t* record);
+  // Gives up the first segment that is left, unless it is the last; whether it did.
+  static bool skipSegment(uint8_t* record);
   // Seals one inner packet that is not a train: a control frame, or nothing (keepalive). `bytes` needs 16 writable bytes more.
   int packet(uint8_t* bytes, uint32_t length);
   // What follows in this run goes into groups of `data` packets with `parity` parities.

@@ -64,7 +64,11 @@ const plateauRounds = 3;
 const plateauGrowth = 1.15;
 /** One round trip's worth of queue is what a search may leave behind. */
 const startWindowGain = 2;
+const burstUs = 25_000;
+/** Half more each round trip: less than a search takes, and enough to find a rate by a flow that does not yield. */
+const burstGain = 1.5;
 const trialGain = 0.96;
+const leastTrialShare = 0.5;
 
 export class PathController {
   readonly #history = new DeliveryHistory();
@@ -76,6 +80,8 @@ export class PathController {
   readonly #mostBytesPerUs: number;
   #isStarting = true;
   #plateauRounds = 0;
+  /** Losses reported before then were of our own making. */
+  #lossFromUs = 0;
   /** When losses could last be told from arrivals. */
   #judgedUs = 0;
   #queuedSinceUs = -1;
@@ -148,7 +154,7 @@ export class PathController {
 
   handleSample(sample: PathSample): void {
     const packets = sample.ackedPackets + sample.lostPackets;
-    if (packets > 0) {
+    if (packets > 0 && sample.nowUs >= this.#lossFromUs) {
       this.#loss += (sample.lostPackets / packets - this.#loss) * Math.min(1, packets / lossMemory);
       this.#judgedUs = sample.nowUs;
     }
@@ -186,10 +192,21 @@ export class PathController {
     this.#holdUs = this.#hold.least(nowUs);
   }
 
-  /** Bytes that may be sealed at `nowUs`; zero or less: none. */
-  allowedBytes(nowUs: number, inFlightBytes: number): number {
+  /** Bytes that may be sealed at `nowUs`, when so many wait for this path and others; zero or less: none. */
+  allowedBytes(nowUs: number, inFlightBytes: number, waitingBytes: number): number {
     this.#inFlightBytes = inFlightBytes;
-    return Math.min(this.#pacer.refill(nowUs), this.#windowBytes - inFlightBytes);
+    return Math.min(this.#pacer.refill(nowUs), this.#windowBytes - inFlightBytes, this.#burstBytes(waitingBytes));
+  }
+
+  /**
+   * While a rate is being found, the pace is several times what arrives: right for a flow that grows by what is acknowledged, too
+   * much for a queue that waits already, as after the death of another path. What is known of the rate bounds that one.
+   */
+  #burstBytes(waitingBytes: number): number {
+    const rate = this.#rate;
+    if (!this.#isStarting || rate === 0 || waitingBytes < rate * burstUs) return Number.POSITIVE_INFINITY;
+    // Little traffic has shown little of the rate.
+    return Math.max(firstWindowBytes, burstGain * rate * (this.#trip.minUs + burstUs)) - this.#inFlightBytes;
   }
 
   spend(bytes: number): void {
@@ -244,12 +261,15 @@ export class PathController {
     const arriving = this.#arriving(delivery);
     const verdict = this.#noteLoss(sample, startExcess);
     if (verdict === 'begin') this.#rateBefore = this.#pacer.bytesPerUs;
-    if (verdict === 'begin') this.#trialBytesPerUs = delivery.rate * trialGain;
+    if (verdict === 'begin') this.#beginTrial(delivery.rate);
     if (this.#floor.isTrying) this.#pacer.setPace(this.#trialBytesPerUs);
     if (this.#floor.isTrying) return;
     if (verdict === 'overflow' || this.#isFull(nowUs) || this.#isPlateau(arriving, nowUs)) {
       this.#isStarting = false;
       this.#trip.forgetJitter();
+      // What the search lost by overflowing a queue is no share that the link loses; it will be known a round trip later.
+      this.#loss = Math.min(this.#loss, this.#floor.loss);
+      this.#lossFromUs = nowUs + this.#lossLagUs();
       this.#dryRun.checkSoon(nowUs);
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
       this.#rate = Math.max(arriving, this.#rate * startKept);
@@ -275,9 +295,13 @@ export class PathController {
     return this.#plateauRounds > plateauRounds;
   }
 
+  /** A packet counts as lost an eighth of a round trip late, at least (RFC 9002 6.1.2). */
+  #lossLagUs(): number {
+    return 1.25 * this.#lagUs() + this.#intervalUs + 10_000;
+  }
+
   #noteLoss(sample: PathSample, excess: number): LossVerdict {
-    // A packet counts as lost an eighth of a round trip late, at least (RFC 9002 6.1.2).
-    const effectUs = 1.25 * this.#lagUs() + this.#intervalUs + 10_000;
+    const effectUs = this.#lossLagUs();
     const lost = sample.lostPackets + this.#unreportedLost;
     this.#unreportedLost = 0;
     return this.#floor.handleReport(sample.ackedPackets, lost, sample.nowUs, effectUs, excess);
@@ -334,13 +358,18 @@ export class PathController {
     const verdict = this.#noteLoss(sample, cruiseExcess);
     if (verdict === 'begin') {
       this.#rateBefore = this.#rate;
-      this.#trialBytesPerUs = arrivedRate * trialGain;
+      this.#beginTrial(arrivedRate);
       this.#step = leastStep;
     }
     if (verdict === 'overflow')
       this.#rate = Math.min(this.#rate, Math.max(this.#rate * 0.7, this.#trialBytesPerUs / trialGain));
     if (verdict === 'chance') this.#rate = Math.max(this.#rate, this.#rateBefore);
     if (this.#floor.isTrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#trialBytesPerUs));
+  }
+
+  /** What arrived may have been little because little was sent. */
+  #beginTrial(arrivedRate: number): void {
+    this.#trialBytesPerUs = Math.max(arrivedRate, this.#rate * leastTrialShare) * trialGain;
   }
 
   #queueIs(arriving: number, sentRate: number, noise: number, nowUs: number): void {

@@ -74,7 +74,7 @@ export class ReorderDeadline {
   }
 
   /**
-   * Call it every turn or every report. `skewUs`: slowest less fastest one-way delay of the paths in use (half the difference of
+   * Call it every turn or every report. `skewUs`: slowest less fastest one-way delay of the paths that may be used (half the difference of
    * their round trips does); `reportIntervalUs` and `bestRttUs` tell when a re-injection can be here.
    */
   update(nowUs: number, skewUs: number, reportIntervalUs: number, bestRttUs: number): void {
@@ -98,7 +98,7 @@ export class ReorderDeadline {
     const losses = this.#repaired + this.#givenUp;
     const areRepaired = this.#repaired >= 1 && this.#repaired >= losses * usuallyRepaired;
     const repairUs = areRepaired ? (this.#repairUs + (isSkewed ? skewUs : 0)) * headroom + slackUs : 0;
-    return Math.max(learntUs, repairUs);
+    return Math.max(learntUs, repairUs, isSkewed ? skewUs * headroom + slackUs : 0);
   }
 
   /** The percentile of lateness, microseconds: the upper edge of its step. */

@@ -4,10 +4,10 @@ import { PathController } from '../../src/bonding/path-controller.ts';
 
 t.test('allowedBytes() gives a first window and no more when nothing is known', async (t) => {
   const controller = new PathController({ configuredBps: 0 });
-  t.ok(controller.allowedBytes(0, 0) >= 3_000, 'two packets at once');
+  t.ok(controller.allowedBytes(0, 0, 0) >= 3_000, 'two packets at once');
   let inFlightBytes = 0;
   for (let nowUs = 0; nowUs < 1_000_000; nowUs += 1_000) {
-    while (controller.allowedBytes(nowUs, inFlightBytes) > 0) {
+    while (controller.allowedBytes(nowUs, inFlightBytes, 0) > 0) {
       controller.spend(1_500);
       inFlightBytes += 1_500;
     }
@@ -20,7 +20,7 @@ t.test('allowedBytes() keeps to a configured rate', async (t) => {
   const controller = new PathController({ configuredBps: 8_000_000 });
   let sentBytes = 0;
   for (let nowUs = 0; nowUs < 1_000_000; nowUs += 500) {
-    while (controller.allowedBytes(nowUs, 0) > 0) {
+    while (controller.allowedBytes(nowUs, 0, 0) > 0) {
       controller.spend(1_500);
       sentBytes += 1_500;
     }

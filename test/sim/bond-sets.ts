@@ -3,9 +3,9 @@ import { randomOf } from '../support/random.ts';
 import { type BondResult, runBond } from './bond.ts';
 import type { LinkOptions } from './link.ts';
 
-const durationUs = 8_000_000;
-/** Growing windows are left out: after a start that went well all that counts is whether it stays so. */
-const settledUs = 4_000_000;
+/** The goals name a ramp of 5 s and 30 s after it; a third of that shows what the start has left. */
+const durationUs = 15_000_000;
+const settledUs = 5_000_000;
 
 export interface BondSet {
   readonly name: string;

@@ -3,6 +3,7 @@
  * the real PathController for each path, repairs of what a path lost, and the order restored at the other end.
  */
 
+import { AckThinner } from '../../src/bonding/ack-thinner.ts';
 import { Codel } from '../../src/bonding/codel.ts';
 import { queueTargetWith } from '../../src/bonding/queue-target.ts';
 import { createScheduler, type Demand, type PathView } from '../../src/bonding/scheduler.ts';
@@ -33,7 +34,6 @@ export interface BondOptions {
   readonly durationUs: number;
   /** Goodput is counted from here on. */
   readonly settledUs: number;
-  readonly hasHystart?: boolean;
   readonly mode?: 'adaptive' | 'round-robin';
   readonly onSecond?: (bond: Bond) => void;
 }
@@ -61,6 +61,7 @@ export class Bond {
   readonly order: ReorderBuffer;
   readonly #views: PathView[];
   readonly #scheduler;
+  readonly #delaysUs: readonly number[];
   readonly #segmentBytes: number;
   readonly #nearestUs: number;
   readonly #codel = new Codel();
@@ -70,6 +71,9 @@ export class Bond {
   readonly #urgent: Demand = { trafficClass: trafficClass.latency, flow: 0, bytes: 0, backlogBytes: 0 };
   readonly #creditSinceUs: number[];
   #acknowledged: number[] = [];
+  readonly #thinner = new AckThinner();
+  #heldUntilUs = 0;
+  #batchAtUs = 0;
   #counter = 0;
   readonly #lost: Lost[] = [];
   #serveAtUs = Number.POSITIVE_INFINITY;
@@ -85,6 +89,7 @@ export class Bond {
     // Fine enough for a slow link, coarse enough for a fast bond to be simulated.
     const packetsPerSegment = sum > 400e6 ? 3 : sum > 150e6 ? 2 : 1;
     this.#segmentBytes = packetBytes * packetsPerSegment;
+    this.#delaysUs = options.links.map((link) => link.delayUs);
     this.#nearestUs = Math.min(...options.links.map((link) => link.delayUs));
     this.paths = options.links.map(
       (link) => new SimulatedPath(clock, new Link(clock, link), { reportUs, returnUs: this.#nearestUs }),
@@ -95,7 +100,6 @@ export class Bond {
     this.flow = new InnerFlow({
       packetsPerSegment,
       receiveWindowBytes,
-      hasHystart: options.hasHystart ?? false,
       send: (id, sequence) => {
         this.#sequences[id] = sequence;
         this.#queue.push({ id, sinceUs: clock.nowUs });
@@ -136,15 +140,8 @@ export class Bond {
     this.flow.detectLosses(nowUs);
     this.flow.pump(nowUs);
     this.#serve();
-    let least = Number.POSITIVE_INFINITY;
-    let most = 0;
-    for (const path of this.paths) {
-      const rttUs = path.controller.smoothedRttUs;
-      if (rttUs === 0) continue;
-      least = Math.min(least, rttUs);
-      if (path.inFlightBytes > 0) most = Math.max(most, rttUs);
-    }
-    if (Number.isFinite(least)) this.order.update(Math.max(0, most - least), reportUs, least);
+    const skewUs = Math.max(...this.#delaysUs) - this.#nearestUs;
+    this.order.update(skewUs, reportUs, 2 * this.#nearestUs);
     this.clock.after(5_000, () => this.#tick());
   }
 
@@ -155,12 +152,15 @@ export class Bond {
 
   #refresh(): void {
     const { nowUs } = this.clock;
+    const waitingBytes = this.queueBytes + this.#lost.length * this.#segmentBytes;
     for (let index = 0; index < this.paths.length; index += 1) {
       const path = this.paths[index] as SimulatedPath;
       const view = this.#views[index] as PathView;
       const { controller } = path;
-      view.allowedBytes = path.allowedBytes();
-      view.rttUs = controller.smoothedRttUs;
+      view.allowedBytes = path.allowedBytes(waitingBytes);
+      // Probes come back by the path itself, reports by the nearest: as `PathTrack.refresh` has it.
+      const probeRttUs = controller.smoothedRttUs > 0 ? 2 * (this.#delaysUs[index] as number) : 0;
+      view.rttUs = path.isIdle() ? probeRttUs : Math.max(probeRttUs, controller.smoothedRttUs);
       view.minRttUs = controller.minRttUs;
       view.jitterUs = controller.jitterUs;
       view.loss = controller.loss;
@@ -184,7 +184,8 @@ export class Bond {
       const first = this.#queue[this.#head];
       if (first === undefined) return;
       const isLast = this.#head + 1 === this.#queue.length;
-      if (this.#codel.shouldDrop(clock.nowUs, clock.nowUs - first.sinceUs, isLast, this.queueTargetUs)) {
+      const waitedUs = clock.nowUs - first.sinceUs;
+      if (this.#codel.shouldDrop(clock.nowUs, waitedUs, isLast, this.queueTargetUs, 2 * waitedUs)) {
         this.drops += 1;
         this.#advance();
         continue;
@@ -256,17 +257,39 @@ export class Bond {
       this.#arrivedSegments += 1;
     }
     this.#acknowledged.push(id);
-    if (this.#acknowledged.length > 1) return;
-    this.clock.after(batchUs, () => {
+    if (this.#batchAtUs > this.clock.nowUs) return;
+    this.#batchAtUs = this.clock.nowUs + batchUs;
+    this.clock.after(batchUs, () => this.#thin());
+  }
+
+  /** The receiver's acknowledgement of a batch; held as its sealer would hold it. */
+  #thin(): void {
+    const { nowUs } = this.clock;
+    const ack = this.goodBytes % 2 ** 32;
+    const rttsUs = this.paths.map(({ controller }) => controller.smoothedRttUs);
+    const trips = { leastUs: Math.min(...rttsUs), mostUs: Math.max(...rttsUs) };
+    const untilUs = this.paths.length > 1 ? this.#thinner.holdUntilUs(1, ack, trips, nowUs) : nowUs;
+    this.#heldUntilUs = untilUs;
+    if (untilUs <= nowUs) {
       const batch = this.#acknowledged;
       this.#acknowledged = [];
+      this.#thinner.handleSent(1, ack, nowUs);
+      this.clock.after(this.#nearestUs, () => this.#acknowledge(batch));
+      return;
+    }
+    this.clock.at(untilUs, () => {
+      if (this.#heldUntilUs !== untilUs) return;
+      this.#heldUntilUs = 0;
+      const batch = this.#acknowledged;
+      this.#acknowledged = [];
+      this.#thinner.handleSent(1, this.goodBytes % 2 ** 32, untilUs);
       this.clock.after(this.#nearestUs, () => this.#acknowledge(batch));
     });
   }
 
   #acknowledge(batch: readonly number[]): void {
     const { nowUs } = this.clock;
-    for (const id of batch) this.flow.acknowledge(id, nowUs);
+    this.flow.acknowledge(batch, nowUs);
     this.flow.detectLosses(nowUs);
     this.flow.pump(nowUs);
     this.#serve();

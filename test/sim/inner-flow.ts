@@ -1,15 +1,19 @@
 /**
- * A bulk TCP sender inside the tunnel, CUBIC (RFC 9438), HyStart++ (RFC 9406), SACK with RACK's time-based loss detection
- * (RFC 8985) and its undo of spurious ones. It counts in packets; one segment here may stand for several of them.
+ * A bulk TCP sender inside the tunnel, CUBIC (RFC 9438), the HyStart of Linux (net/ipv4/tcp_cubic.c), SACK with RACK's time-based
+ * loss detection (RFC 8985) and its undo of spurious ones. It counts in packets; one segment here may stand for several of them.
  */
 
 const packetBytes = 1_400;
 const firstWindow = 10;
-/** RFC 9438 has 0.4: ten simulated seconds show what half a minute does. */
-const cubicC = 10;
+/** Of `tcp_wmem`'s 4 MiB half is bookkeeping. */
+const sendBufferBytes = 2 << 20;
+/** RFC 9438 5. */
+const cubicC = 0.4;
 const cubicBeta = 0.7;
 const hystartSamples = 8;
-const mostCarefulRounds = 5;
+const hystartLeastWindow = 16;
+/** Acknowledgements this close belong to one train. */
+const trainGapUs = 2_000;
 const leastRtoUs = 200_000;
 
 interface Flight {
@@ -23,8 +27,6 @@ export interface InnerFlowOptions {
   /** Packets that one segment stands for. */
   readonly packetsPerSegment: number;
   readonly receiveWindowBytes: number;
-  /** Ends the slow start early when round trips grow. Without it the first loss ends it. */
-  readonly hasHystart: boolean;
   /** Segment `id` (each sending has its own) leaves for the tunnel. */
   readonly send: (id: number, sequence: number) => void;
 }
@@ -38,6 +40,9 @@ export class InnerFlow {
   #settled = 0;
   #again: number[] = [];
   #sequence = 0;
+  /** First that the receiver lacks, and what it has beyond. */
+  #oldest = 0;
+  readonly #arrived = new Set<number>();
   #window = firstWindow;
   #threshold = Number.POSITIVE_INFINITY;
   #inFlight = 0;
@@ -56,9 +61,10 @@ export class InnerFlow {
   #episodeLost = 0;
   #undoWindow = 0;
   #undoThreshold = 0;
-  // HyStart++
+  // HyStart
   #roundEndId = 0;
-  #carefulRounds = 0;
+  #roundStartUs = 0;
+  #trainUs = 0;
   #roundLeastUs = Number.POSITIVE_INFINITY;
   #roundSamples = 0;
 
@@ -75,6 +81,8 @@ export class InnerFlow {
     const { packetsPerSegment, receiveWindowBytes, send } = this.#options;
     const limit = Math.min(this.#window, receiveWindowBytes / packetBytes);
     while (this.#inFlight + packetsPerSegment <= Math.max(limit, packetsPerSegment)) {
+      const isFull = (this.#sequence - this.#oldest) * packetsPerSegment * packetBytes >= sendBufferBytes;
+      if (isFull && this.#again.length === 0) return;
       const sequence = this.#again.shift() ?? this.#sequence;
       if (sequence === this.#sequence) this.#sequence += 1;
       const id = this.#firstId + this.#flights.length;
@@ -84,11 +92,25 @@ export class InnerFlow {
     }
   }
 
-  /** Segment `id` was acknowledged. */
-  acknowledge(id: number, nowUs: number): void {
+  /** One acknowledgement of these segments. */
+  acknowledge(ids: readonly number[], nowUs: number): void {
+    for (const id of ids) this.#acknowledge(id, nowUs);
+    // A sample each (`bictcp_acked`), of the newest segment.
+    const newest = this.#flights[(ids[ids.length - 1] ?? -1) - this.#firstId];
+    const isSlowStart = this.#window >= hystartLeastWindow && this.#window < this.#threshold;
+    if (newest !== undefined && isSlowStart) this.#hystart(nowUs - newest.sentUs, nowUs);
+  }
+
+  #noteArrived(sequence: number): void {
+    if (sequence >= this.#oldest) this.#arrived.add(sequence);
+    while (this.#arrived.delete(this.#oldest)) this.#oldest += 1;
+  }
+
+  #acknowledge(id: number, nowUs: number): void {
     const flight = this.#flights[id - this.#firstId];
     if (flight === undefined || flight.isDone) return;
     flight.isDone = true;
+    this.#noteArrived(flight.sequence);
     this.#ackedUs = nowUs;
     if (flight.isLost) {
       this.#undo();
@@ -99,7 +121,7 @@ export class InnerFlow {
     const rttUs = nowUs - flight.sentUs;
     this.#leastRttUs = Math.min(this.#leastRttUs, rttUs);
     this.#smoothedUs = this.#smoothedUs === 0 ? rttUs : this.#smoothedUs + (rttUs - this.#smoothedUs) / 8;
-    if (id > this.#recoverId) this.#grow(id, rttUs, nowUs);
+    if (id > this.#recoverId) this.#grow(id, nowUs);
   }
 
   /** After a batch of acknowledgements, and now and then. */
@@ -151,30 +173,32 @@ export class InnerFlow {
     this.#recoverId = -1;
   }
 
-  #grow(id: number, rttUs: number, nowUs: number): void {
+  #grow(id: number, nowUs: number): void {
     const packets = this.#options.packetsPerSegment;
     if (this.#window >= this.#threshold) {
       for (let packet = 0; packet < packets; packet += 1) this.#cubic(nowUs);
       return;
     }
-    this.#window += this.#carefulRounds > 0 ? packets / 4 : packets;
+    this.#window += packets;
     if (id >= this.#roundEndId) {
       this.#roundEndId = this.#firstId + this.#flights.length;
+      this.#roundStartUs = nowUs;
+      this.#trainUs = nowUs;
       this.#roundLeastUs = Number.POSITIVE_INFINITY;
       this.#roundSamples = 0;
     }
-    if (this.#options.hasHystart) this.#hystart(rttUs);
   }
 
-  /** Round trips that grew by an eighth: a quarter of the growth for five rounds, then the end (RFC 9406). */
-  #hystart(rttUs: number): void {
-    this.#roundSamples += 1;
+  #hystart(rttUs: number, nowUs: number): void {
+    if (nowUs - this.#trainUs <= trainGapUs) {
+      this.#trainUs = nowUs;
+      if (nowUs - this.#roundStartUs > this.#leastRttUs / 2) this.#threshold = this.#window;
+    }
     this.#roundLeastUs = Math.min(this.#roundLeastUs, rttUs);
-    if (this.#roundSamples !== hystartSamples) return;
+    this.#roundSamples += 1;
+    if (this.#roundSamples <= hystartSamples) return;
     const slackUs = Math.max(4_000, Math.min(16_000, this.#leastRttUs / 8));
-    if (this.#roundLeastUs > this.#leastRttUs + slackUs) this.#carefulRounds += 1;
-    else this.#carefulRounds = 0;
-    if (this.#carefulRounds > mostCarefulRounds) this.#threshold = this.#window;
+    if (this.#roundLeastUs > this.#leastRttUs + slackUs) this.#threshold = this.#window;
   }
 
   #cubic(nowUs: number): void {

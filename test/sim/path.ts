@@ -23,6 +23,7 @@ export interface PathOptions {
 }
 
 const probeBytes = 100;
+const leastIdleUs = 200_000;
 const expiryTickUs = 5_000;
 const expirySlackUs = 10_000;
 /** Packets sent this long before the newest one that arrived are lost, at least; RFC 9002 6.1.2 uses 1/8 of the round trip. */
@@ -38,6 +39,7 @@ export class SimulatedPath {
   readonly #flying: Sent[] = [];
   readonly #arrived: Sent[] = [];
   #number = 0;
+  #spentUs = 0;
   #lastArrivalUs = -1;
   #reportedArrivalUs = -1;
   #isReporting = false;
@@ -56,8 +58,8 @@ export class SimulatedPath {
     this.controller = new PathController({ configuredBps: 0, ...options.controller });
   }
 
-  allowedBytes(): number {
-    return this.controller.allowedBytes(this.#clock.nowUs, this.inFlightBytes);
+  allowedBytes(waitingBytes = 0): number {
+    return this.controller.allowedBytes(this.#clock.nowUs, this.inFlightBytes, waitingBytes);
   }
 
   /** The sender has nothing more to send though it could. */
@@ -76,9 +78,16 @@ export class SimulatedPath {
     });
   }
 
+  isIdle(): boolean {
+    const idleUs = Math.max(leastIdleUs, 2 * this.controller.smoothedRttUs);
+    return this.inFlightBytes === 0 && this.#clock.nowUs - this.#spentUs > idleUs;
+  }
+
   send(bytes: number, onArrival?: () => void, onLost?: () => void): void {
     const nowUs = this.#clock.nowUs;
     const sent: Sent = { number: this.#number, sentUs: nowUs, bytes, onLost, arrivalUs: -1, isDone: false };
+    if (this.isIdle()) this.controller.handleIdle(nowUs);
+    this.#spentUs = nowUs;
     this.#number += 1;
     this.#flying.push(sent);
     this.inFlightBytes += bytes;

@@ -9,12 +9,12 @@ export class ReorderBuffer {
   readonly #deliver: (id: number) => void;
   /** Held ones by counter; a gap's first follower came at `#gapUs`. */
   readonly #held = new Map<number, number>();
+  /** Counters that were given up, and since when they were missed. */
+  readonly #givenUp = new Map<number, number>();
   readonly #came: boolean[] = [];
   #next = 0;
   #gapUs = -1;
   #isTimed = false;
-  #highest = -1;
-  #highestUs = 0;
   heldMost = 0;
 
   constructor(clock: VirtualClock, deliver: (id: number) => void) {
@@ -32,15 +32,13 @@ export class ReorderBuffer {
 
   arrive(counter: number, id: number): void {
     const { nowUs } = this.#clock;
-    if (counter > this.#highest) {
-      this.#highest = counter;
-      this.#highestUs = nowUs;
-    }
     // What the replay window does with a copy.
     if (this.#came[counter] === true) return;
     this.#came[counter] = true;
     if (counter < this.#next) {
-      this.#deadline.handleFilled(nowUs - this.#highestUs, true);
+      const sinceUs = this.#givenUp.get(counter);
+      if (sinceUs !== undefined) this.#deadline.handleFilled(nowUs - sinceUs, true);
+      this.#givenUp.delete(counter);
       this.#deliver(id);
       return;
     }
@@ -70,7 +68,7 @@ export class ReorderBuffer {
           return;
         }
         this.#deadline.handleGivenUp();
-        while (!this.#held.has(this.#next)) this.#next += 1;
+        for (; !this.#held.has(this.#next); this.#next += 1) this.#givenUp.set(this.#next, this.#gapUs);
         this.#gapUs = -1;
       }
     }

@@ -123,10 +123,8 @@ export class GapKeeper {
       this.#passed[slot] = missing;
       this.#passedUs[slot] = nowUs;
     }
-    return Math.min(
-      latestUs,
-      (this.#passedUs[slot] as number) + ways.jitterUs + reportUs + ways.bestRttUs + repairMarginUs,
-    );
+    const repairUs = ways.jitterUs + reportUs + ways.bestRttUs + repairMarginUs;
+    return Math.min(latestUs, (this.#passedUs[slot] as number) + Math.max(repairUs, ways.skewUs));
   }
 
   #look(slot: number, peerRow: number, missing: number, nowUs: number): Ways {
@@ -139,13 +137,16 @@ export class GapKeeper {
     const first = peerRow * path.rowsPerPeer;
     for (let row = first; row < Math.min(paths.rows, first + path.rowsPerPeer); row += 1) {
       if (paths.int(row, path.stateAt) === pathState.free) continue;
-      if (paths.number(row, path.lastDataReceivedAt) < nowUs - idlePathUs) continue;
-      if (!this.#hasPassed(row, slot, missing)) ways.havePassed = false;
+      const isIdle = paths.number(row, path.lastDataReceivedAt) < nowUs - idlePathUs;
+      if (isIdle && paths.int(row, path.stateAt) !== pathState.up) continue;
       const rttUs = paths.number(row, path.minRttUsAt);
       if (rttUs > 0) {
         bestUs = Math.min(bestUs, rttUs);
         worstUs = Math.max(worstUs, rttUs);
       }
+      // The first that comes by it will be late by the skew; until then nothing is under way there.
+      if (isIdle) continue;
+      if (!this.#hasPassed(row, slot, missing)) ways.havePassed = false;
       ways.jitterUs = Math.max(ways.jitterUs, paths.number(row, path.jitterUsAt) || unknownJitterUs);
     }
     ways.bestRttUs = Number.isFinite(bestUs) ? bestUs : unknownRoundTripUs;

@@ -16,9 +16,6 @@ const probesKept = 8;
 /** Losses are known by what overtook them: at least this much later on the same path. */
 const leastLossDelayUs = 1_000;
 const idleUs = 200_000;
-const burstUs = 25_000;
-/** Half more each round trip: less than a search takes, and enough to find a rate by a flow that does not yield. */
-const burstGain = 1.5;
 const expiryMarginUs = 8_000;
 const unknownRttUs = 1_000_000;
 
@@ -140,13 +137,15 @@ export class PathTrack implements PathView {
     }
     const { controller } = this;
     this.isUsable = best < 4 && this.rank <= Math.max(best, 1);
-    this.rttUs = Math.max(this.#probeRttUs, controller.smoothedRttUs);
+    // What stood in its queue when it was last used has gone.
+    const isProbed = this.#probeRttUs > 0 && this.#isIdle(nowUs);
+    this.rttUs = isProbed ? this.#probeRttUs : Math.max(this.#probeRttUs, controller.smoothedRttUs);
     this.minRttUs = controller.minRttUs;
     this.jitterUs = controller.jitterUs;
     this.loss = controller.loss;
     this.rateBytesPerUs = controller.rateBytesPerUs;
     this.isStarting = controller.isStarting;
-    const remote = Math.min(controller.allowedBytes(nowUs, this.inFlightBytes), this.#burstBytes(waitingBytes));
+    const remote = controller.allowedBytes(nowUs, this.inFlightBytes, waitingBytes);
     this.allowedBytes = Math.min(local, remote);
     this.#noteUnused(nowUs);
     if (remote <= 0) this.isMerelyBehind = false;
@@ -165,7 +164,7 @@ export class PathTrack implements PathView {
   }
 
   spend(bytes: number, nowUs: number): void {
-    if (this.inFlightBytes === 0 && nowUs - this.#spentUs > Math.max(idleUs, 2 * this.rttUs)) this.#startAgain(nowUs);
+    if (this.#isIdle(nowUs)) this.#startAgain(nowUs);
     this.#spentUs = nowUs;
     this.sentBytes += bytes;
     this.inFlightBytes += bytes;
@@ -229,16 +228,6 @@ export class PathTrack implements PathView {
     return lastReportUs - (rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs);
   }
 
-  /**
-   * While a rate is being found, the pace is several times what arrives: right for a flow that grows by what is acknowledged, too
-   * much for a queue that waits already, as after the death of another path. What is known of the rate bounds that one.
-   */
-  #burstBytes(waitingBytes: number): number {
-    const { isStarting, rateBytesPerUs, minRttUs } = this.controller;
-    if (!isStarting || rateBytesPerUs === 0 || waitingBytes < rateBytesPerUs * burstUs) return Number.POSITIVE_INFINITY;
-    return burstGain * rateBytesPerUs * (minRttUs + burstUs) - this.inFlightBytes;
-  }
-
   /** The peer's preference: who has one link only follows who has several. */
   handleWish(priority: number, role: PathRole): void {
     this.priority = Math.max(this.ownPriority, priority);
@@ -286,6 +275,10 @@ export class PathTrack implements PathView {
     if (this.allowedBytes <= 0) this.#creditSinceUs = -1;
     else if (this.#creditSinceUs < 0) this.#creditSinceUs = nowUs;
     else if (nowUs - this.#creditSinceUs > unusedUs) this.#isAppLimited = true;
+  }
+
+  #isIdle(nowUs: number): boolean {
+    return this.inFlightBytes === 0 && nowUs - this.#spentUs > Math.max(idleUs, 2 * this.rttUs);
   }
 
   #startAgain(nowUs: number): void {

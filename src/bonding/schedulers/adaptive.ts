@@ -39,6 +39,13 @@ const patientRoundTrips = 2;
 const mostStartUs = 1_000_000;
 const mostEnoughUs = 1_000_000;
 const mostStepUs = 50_000;
+/**
+ * A path whose rate is being found may lose a queue full of packets; the flow that waits for them says nothing of its use. For so
+ * many of its round trips, within these bounds.
+ */
+const trialRoundTrips = 4;
+const leastTrialUs = 300_000;
+const mostTrialUs = 3_000_000;
 /** A path that was dropped soon after it was recruited rests: this long, doubling up to the last. */
 const firstRestUs = 500_000;
 const mostRestUs = 30_000_000;
@@ -54,6 +61,8 @@ export class AdaptiveScheduler implements Scheduler {
   #judgedUs = -1;
   #judgedBytes = 0;
   #recruitedUs = Number.NEGATIVE_INFINITY;
+  #recruitRow = -1;
+  #trialUs = 0;
   #restUs = 0;
   #restsUntilUs = 0;
   /** Judgements in a row that found the slowest path in use needed, and that found it was not. */
@@ -74,6 +83,7 @@ export class AdaptiveScheduler implements Scheduler {
     const tier = activeTier(paths, count);
     if (isUrgent(demand)) return this.#nearest.choose(paths, count, tier);
     this.#survey.update(paths, count, tier, nowUs);
+    this.#keepRecruit(paths, count, nowUs);
     this.#judge(paths, count, nowUs);
     const chosen = this.#passes >= settledPasses ? this.#slowest(paths, count) : this.#earliest(paths, count, demand);
     if (chosen < 0) {
@@ -147,11 +157,27 @@ export class AdaptiveScheduler implements Scheduler {
     if ((paths[next] as PathView).allowedBytes <= 0) return -1;
     this.#horizonUs = withMargin(delayUs);
     this.#recruitedUs = nowUs;
+    this.#recruitRow = (paths[next] as PathView).row;
+    this.#trialUs = Math.min(mostTrialUs, Math.max(leastTrialUs, 2 * delayUs * trialRoundTrips));
     this.#passes = 0;
     this.#fails = 0;
     this.#enoughUs = 0;
     this.#startJudging(paths, count, nowUs);
     return next;
+  }
+
+  #isTrial(nowUs: number): boolean {
+    return nowUs - this.#recruitedUs < this.#trialUs;
+  }
+
+  /** The start of a path fills its queue and loses packets: what that adds to its delay is no reason to be rid of it at once. */
+  #keepRecruit(paths: readonly PathView[], count: number, nowUs: number): void {
+    if (!this.#isTrial(nowUs) || this.#horizonUs <= this.#survey.floorUs) return;
+    for (let index = 0; index < count; index += 1) {
+      if ((paths[index] as PathView).row !== this.#recruitRow) continue;
+      const delayUs = this.#survey.delaysUs[index] as number;
+      if (delayUs !== Number.POSITIVE_INFINITY) this.#horizonUs = Math.max(this.#horizonUs, delayUs);
+    }
   }
 
   /** ECF's condition, and for long enough. Of paths whose rate is not known, the time for which something waited says as much. */
@@ -192,6 +218,7 @@ export class AdaptiveScheduler implements Scheduler {
     if (elapsedUs < periodUs) return;
     const load = (sentOf(paths, count) - this.#judgedBytes) / elapsedUs;
     this.#startJudging(paths, count, nowUs);
+    if (this.#isTrial(nowUs) && this.#isAnyStarting(paths, count, floorUs)) return;
     const belowUs = Math.max(floorUs, slowestUs - Math.max(marginUs, slowestUs * marginShare));
     const rate = this.#rateUpTo(paths, count, belowUs);
     const gained = this.#rateUpTo(paths, count, this.#horizonUs) - rate;
@@ -200,6 +227,7 @@ export class AdaptiveScheduler implements Scheduler {
     const isGain = isWorth(2 * gained, rate, costUs) || this.#isAnyStarting(paths, count, belowUs);
     if (isGain && this.#isNeeded(load, rate)) return;
     this.#passes = 0;
+    this.#recruitRow = -1;
     this.#horizonUs = Math.max(floorUs, withMargin(this.#slowestInUseUs(count, belowUs)));
     if (nowUs - this.#recruitedUs > 2 * periodUs) return;
     this.#restUs = Math.min(mostRestUs, Math.max(firstRestUs, this.#restUs * 2));

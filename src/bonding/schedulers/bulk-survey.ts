@@ -41,11 +41,11 @@ export class BulkSurvey {
     let isAnyFit = false;
     for (let index = 0; index < count; index += 1) {
       const path = paths[index] as PathView;
-      if (isCandidate(path, tier) && path.loss < mostLoss) isAnyFit = true;
+      if (isCandidate(path, tier) && isFit(path)) isAnyFit = true;
     }
     for (let index = 0; index < count; index += 1) {
       const path = paths[index] as PathView;
-      const mayBeUsed = isCandidate(path, tier) && (path.loss < mostLoss || !isAnyFit);
+      const mayBeUsed = isCandidate(path, tier) && (isFit(path) || !isAnyFit);
       delaysUs[index] = mayBeUsed ? flowDelayUs(path) : Number.POSITIVE_INFINITY;
     }
     const anchor = this.#anchor(paths, count);
@@ -102,6 +102,11 @@ export class BulkSurvey {
     if (best >= 0) this.#anchorRow = (paths[best] as PathView).row;
     return best;
   }
+}
+
+/** A search for the rate ends with an overflow: its losses are our own. */
+function isFit(path: PathView): boolean {
+  return path.loss < mostLoss || path.isStarting;
 }
 
 function isKnown(path: PathView): boolean {

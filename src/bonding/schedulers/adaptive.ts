@@ -22,10 +22,7 @@ const marginShare = 0.125;
 const judgeRoundTrips = 4;
 const leastJudgeUs = 300_000;
 const mostJudgeUs = 2_000_000;
-/**
- * From here on it is a long transfer. It then sees the same delay whether it has much to send or little, because the slowest
- * path is filled first: BBR takes its minimum over a fifth of a second of near silence (PROBE_RTT) for the round trip to fill.
- */
+/** From here on it is a long transfer, and given a second chance. */
 const settledPasses = 2;
 const settledFails = 2;
 /** Rates are estimates. */
@@ -85,7 +82,7 @@ export class AdaptiveScheduler implements Scheduler {
     this.#survey.update(paths, count, tier, nowUs);
     this.#keepRecruit(paths, count, nowUs);
     this.#judge(paths, count, nowUs);
-    const chosen = this.#passes >= settledPasses ? this.#slowest(paths, count) : this.#earliest(paths, count, demand);
+    const chosen = this.#earliest(paths, count, demand);
     if (chosen < 0) {
       if (this.#standingSinceUs < 0) this.#standingSinceUs = nowUs;
       return this.#recruit(paths, count, demand, nowUs);
@@ -117,20 +114,6 @@ export class AdaptiveScheduler implements Scheduler {
       const arrivalUs = path.readyInUs + sendUs + Math.max(delayUs, floorUs);
       if (best >= 0 && arrivalUs >= bestUs) continue;
       bestUs = arrivalUs;
-      best = index;
-    }
-    return best;
-  }
-
-  /** Of the paths in use that have credit, the one of the longest delay; -1 = none has. */
-  #slowest(paths: readonly PathView[], count: number): number {
-    const { delaysUs } = this.#survey;
-    let best = -1;
-    let bestUs = -1;
-    for (let index = 0; index < count; index += 1) {
-      const delayUs = delaysUs[index] as number;
-      if (delayUs > this.#horizonUs || delayUs <= bestUs || (paths[index] as PathView).allowedBytes <= 0) continue;
-      bestUs = delayUs;
       best = index;
     }
     return best;

@@ -4,6 +4,8 @@
 export interface QueuedPath {
   /** Smoothed, 0 = unknown. */
   readonly rttUs: number;
+  /** Standard deviation. */
+  readonly jitterUs: number;
   readonly isStarting: boolean;
 }
 
@@ -12,12 +14,14 @@ export interface QueuedPath {
  * flows do not wait for each other's, so it costs nobody else.
  */
 const queueShare = 0.4;
+/** Who is put in order waits for the latest of many. */
+const orderSigmas = 3;
 const mostUs = 60_000;
 /** While a rate is still being found the queue is ours, not the flow's. */
 const startUs = 60_000;
 
 /** `targetUs` so far, or what this path in use asks for if that is longer. */
 export function queueTargetWith(targetUs: number, path: QueuedPath): number {
-  const ownUs = path.isStarting ? startUs : Math.min(mostUs, path.rttUs * queueShare);
+  const ownUs = path.isStarting ? startUs : Math.min(mostUs, (path.rttUs + orderSigmas * path.jitterUs) * queueShare);
   return Math.max(targetUs, ownUs);
 }

@@ -120,7 +120,11 @@ export class Bond {
   get queueTargetUs(): number {
     let targetUs = this.#scheduler.queueTargetUs;
     for (const { controller } of this.paths)
-      targetUs = queueTargetWith(targetUs, { rttUs: controller.smoothedRttUs, isStarting: controller.isStarting });
+      targetUs = queueTargetWith(targetUs, {
+        rttUs: controller.smoothedRttUs,
+        jitterUs: controller.jitterUs,
+        isStarting: controller.isStarting,
+      });
     return targetUs;
   }
 

@@ -16,7 +16,7 @@ const share = 1 / 5;
  * When no other has come for this share of the nearest path's round trip, the sender may wait for what is held, which is a fifth
  * of its window at most. A shorter pause is what arrives in bursts.
  */
-const idleShare = 1 / 2;
+const idleShare = 1 / 4;
 const leastIdleUs = 2_200;
 /** HyStart looks at windows from 16 packets on (`hystart_low_window`), and the first is of 10 (RFC 6928). */
 const leastBytes = 6 * 1_448;

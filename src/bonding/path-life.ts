@@ -255,7 +255,10 @@ export class PathLife {
     const dueUs = fromUs + this.#rtt() + this.#marginUs;
     const verdictUs = dueUs + reportsWaited * sample.reportIntervalUs;
     if (nowUs < verdictUs) {
-      this.#wakeUs = verdictUs;
+      // Reports came until now, and do not any more: asked at once, it has answered or not when the verdict is due.
+      const silentUs = sample.lastReportUs + reportsWaited * sample.reportIntervalUs + this.#marginUs;
+      if (sample.lastReportUs >= fromUs && nowUs >= silentUs) this.#question(nowUs);
+      else this.#wakeUs = sample.lastReportUs >= fromUs ? Math.min(verdictUs, silentUs) : verdictUs;
       return;
     }
     const ageUs = nowUs - fromUs;
@@ -264,7 +267,7 @@ export class PathLife {
     else this.#question(nowUs);
   }
 
-  /** Little is overdue, or the peer says nothing at all: a few quick probes decide. */
+  /** Little is overdue, or the peer says nothing (any more): a few quick probes decide. */
   #question(nowUs: number): void {
     this.#isQuestioned = true;
     this.#wakeUs = Math.max(nowUs, this.#lastProbeUs) + this.#answerUs();

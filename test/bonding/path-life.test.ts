@@ -213,6 +213,20 @@ t.test('tick() finds an idle path dead in less than 1 s', async (t) => {
   t.equal(bench.life.reason, lifeReason.probesUnanswered);
 });
 
+t.test('tick() suspects the only path with data three times its round trip after all falls silent', async (t) => {
+  for (let phase = 0; phase < 20; phase += 1) {
+    const bench = started((one) => {
+      one.hasOtherPath = false;
+    });
+    bench.run(phase * ms);
+    bench.isForwardBlack = true;
+    bench.isReverseBlack = true;
+    const waitUs = bench.until(() => !bench.life.isUsable);
+    if (waitUs > 3 * bench.rttUs + 10 * ms) t.fail(`${waitUs} us`);
+    t.equal(bench.life.reason, lifeReason.probesUnanswered);
+  }
+});
+
 t.test('a reverse blackhole does not look like a forward one', async (t) => {
   const bench = started();
   bench.isReverseBlack = true;

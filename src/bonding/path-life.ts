@@ -93,8 +93,9 @@ export class PathLife {
   #provenUs = Number.NEGATIVE_INFINITY;
   #lastAnswerUs = Number.NEGATIVE_INFINITY;
   #lastProbeUs = Number.NEGATIVE_INFINITY;
-  /** Probes sent since the last proof. */
+  /** Probes sent since the last proof, and when the first of them left. */
   #unanswered = 0;
+  #firstUnansweredUs = 0;
   #idleIntervalUs: number;
   #doubts = 0;
   #doubtedUs = 0;
@@ -185,6 +186,7 @@ export class PathLife {
 
   handleProbeSent(nowUs: number): void {
     this.#lastProbeUs = nowUs;
+    if (this.#unanswered === 0) this.#firstUnansweredUs = nowUs;
     this.#unanswered += 1;
   }
 
@@ -280,10 +282,12 @@ export class PathLife {
   }
 
   #areProbesMissed(nowUs: number): boolean {
-    const isOverdue = nowUs - this.#lastProbeUs >= this.#answerUs();
-    return (
-      this.#unanswered > this.#settings.probesMissed || (this.#unanswered === this.#settings.probesMissed && isOverdue)
-    );
+    const { probesMissed } = this.#settings;
+    const answerUs = this.#answerUs();
+    // Quick questions come faster than a far path answers.
+    const isFirstOverdue = nowUs - this.#firstUnansweredUs >= answerUs;
+    const isLastOverdue = nowUs - this.#lastProbeUs >= answerUs;
+    return (this.#unanswered > probesMissed && isFirstOverdue) || (this.#unanswered === probesMissed && isLastOverdue);
   }
 
   #rtt(): number {

@@ -201,6 +201,18 @@ t.test('tick() suspects a thin flow only after a quick question, and within 200 
   t.ok(suspectUs <= 200 * ms, `suspect after ${suspectUs} us`);
 });
 
+t.test('tick() lets a far path answer before it calls quick questions unanswered', async (t) => {
+  const bench = started((one) => {
+    one.hasOtherPath = false;
+    one.rttUs = 300 * ms;
+  });
+  bench.isReverseBlack = true;
+  bench.run(250 * ms);
+  bench.isReverseBlack = false;
+  bench.run(second);
+  t.same(bench.seen, ['live'], 'reports paused for less than a round trip');
+});
+
 t.test('tick() finds an idle path dead in less than 1 s', async (t) => {
   const bench = started((one) => {
     one.spacingUs = 1_000;

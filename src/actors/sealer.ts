@@ -232,11 +232,12 @@ class SealerActor implements Actor {
   /** Trains from `index` on that go to the same peer in the same class, as many as `allowed` bytes pay for. */
   #runLength(bond: PeerBond, index: number, count: number, kind: number, allowed: number): number {
     if (bond.isPerFlow(kind)) return 1;
+    const { isSpreading } = bond;
     let run = 1;
     let bytes = this.#facts[index * facts.columns + facts.bytes] as number;
     for (let next = (index + 1) * facts.columns; index + run < count && bytes < allowed; next += facts.columns) {
       if (this.#facts[next + facts.peer] !== bond.row || classify(this.#facts, next) !== kind) break;
-      if (bond.isSpreading && this.#acks.isConcerned(this.#facts, next, this.#nowUs)) break;
+      if (isSpreading && this.#acks.isConcerned(this.#facts, next, this.#nowUs)) break;
       bytes += this.#facts[next + facts.bytes] as number;
       run += 1;
     }

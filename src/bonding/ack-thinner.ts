@@ -95,11 +95,14 @@ export class AckThinner {
     return window;
   }
 
-  /** Whether acknowledgements of `flow` may be held. */
+  /** Whether acknowledgements of `flow` may be held, one of which has come. */
   isYoung(flow: number, nowUs: number): boolean {
     const place = flow % places;
     const isKnown = this.#flows[place] === flow && nowUs - (this.#seenUs[place] as number) <= restUs;
-    return !isKnown || nowUs <= (this.#youngUntilUs[place] as number);
+    if (!isKnown) return true;
+    // A grown flow whose acknowledgements are taken together with others' is not silent.
+    this.#seenUs[place] = nowUs;
+    return nowUs <= (this.#youngUntilUs[place] as number);
   }
 
   handleSent(flow: number, ack: number, nowUs: number): void {

@@ -5,6 +5,7 @@
 import { type Delivery, DeliveryHistory } from './delivery-history.ts';
 import { DryRun } from './dry-run.ts';
 import { LossFloor, type LossVerdict } from './loss-floor.ts';
+import { LossShare } from './loss-share.ts';
 import { Pacer } from './pacer.ts';
 import { RoundTrip } from './round-trip.ts';
 import { WindowedMinimum } from './windowed-extreme.ts';
@@ -31,9 +32,6 @@ export interface PathControllerOptions {
 
 /** Rounds for which a queue may stand in the beginning. */
 const startQueueLags = 3;
-/** Losses seen before this are believed less with each probe that is answered. */
-const staleLossUs = 500_000;
-const probeShare = 0.2;
 const packetBytes = 1_500;
 /** 0.8 Mbit/s: whatever was measured, a path that lives is tried with so much. */
 const leastBytesPerUs = 0.1;
@@ -45,8 +43,6 @@ const firstBytesPerUs = 12.5;
 const targetUs = 3_000;
 const mostGrainUs = 12_000;
 const windowSlackUs = 6_000;
-/** Packets over which the loss is smoothed. */
-const lossMemory = 500;
 const leastStep = 0.01;
 const mostStep = 0.25;
 /** Loss above the floor that begins a trial; while the rate doubles only what an overflowing queue makes of it. */
@@ -75,18 +71,14 @@ export class PathController {
   readonly #pacer = new Pacer();
   readonly #trip = new RoundTrip();
   readonly #floor = new LossFloor();
+  readonly #loss = new LossShare();
   readonly #dryRun = new DryRun();
   readonly #hold = new WindowedMinimum(holdWindowUs);
   readonly #mostBytesPerUs: number;
   #isStarting = true;
   #plateauRounds = 0;
-  /** Losses reported before then were of our own making. */
-  #lossFromUs = 0;
-  /** When losses could last be told from arrivals. */
-  #judgedUs = 0;
   #queuedSinceUs = -1;
   #rate = 0;
-  #loss = 0;
   #unreportedLost = 0;
   #intervalUs = 10_000;
   #sampleUs = -1;
@@ -141,7 +133,7 @@ export class PathController {
 
   /** Smoothed, 0 to 1. */
   get loss(): number {
-    return this.#loss;
+    return this.#loss.value;
   }
 
   get windowBytes(): number {
@@ -153,11 +145,7 @@ export class PathController {
   }
 
   handleSample(sample: PathSample): void {
-    const packets = sample.ackedPackets + sample.lostPackets;
-    if (packets > 0 && sample.nowUs >= this.#lossFromUs) {
-      this.#loss += (sample.lostPackets / packets - this.#loss) * Math.min(1, packets / lossMemory);
-      this.#judgedUs = sample.nowUs;
-    }
+    this.#loss.handleReport(sample.ackedPackets, sample.lostPackets, sample.nowUs);
     // Only the sender's clock told of these losses: no report came, so nothing is known of what arrived.
     if (sample.rttUs < 0 && sample.deliveredBytes === 0) {
       this.#unreportedLost += sample.lostPackets;
@@ -224,7 +212,7 @@ export class PathController {
    * nearest path, and the difference must not look like a queue. That it came back at all speaks against losses of long ago.
    */
   handleProbe(rttUs: number, nowUs: number): void {
-    if (nowUs - this.#judgedUs > staleLossUs) this.#loss *= 1 - probeShare;
+    this.#loss.handleProbe(nowUs);
     if (this.#sampleUs < 0) this.#trip.handleSample(rttUs, nowUs, this.#intervalUs);
   }
 
@@ -267,9 +255,7 @@ export class PathController {
     if (verdict === 'overflow' || this.#isFull(nowUs) || this.#isPlateau(arriving, nowUs)) {
       this.#isStarting = false;
       this.#trip.forgetJitter();
-      // What the search lost by overflowing a queue is no share that the link loses; it will be known a round trip later.
-      this.#loss = Math.min(this.#loss, this.#floor.loss);
-      this.#lossFromUs = nowUs + this.#lossLagUs();
+      this.#loss.forgive(this.#floor.loss, nowUs + this.#lossLagUs());
       this.#dryRun.checkSoon(nowUs);
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
       this.#rate = Math.max(arriving, this.#rate * startKept);

@@ -64,6 +64,12 @@ t.test('holdUntilUs() holds nothing of a grown flow, and again of one that reste
   t.equal(thinner.isYoung(2, 3.3e6), true, 'never seen');
 });
 
+t.test('isYoung() keeps a grown flow grown that is seen and never asked about', async (t) => {
+  const thinner = new AckThinner();
+  acknowledge(thinner, 0, 0, 40e6, 12.5);
+  for (let nowUs = 3.3e6; nowUs < 6e6; nowUs += 100_000) t.equal(thinner.isYoung(1, nowUs), false);
+});
+
 t.test('holdUntilUs() counts through the wrap of sequence numbers', async (t) => {
   const thinner = new AckThinner();
   const from = 2 ** 32 - 100_000;

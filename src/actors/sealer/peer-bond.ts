@@ -47,6 +47,7 @@ export class PeerBond {
   readonly #settings: BondSettings;
   readonly #schedulers: readonly Scheduler[];
   readonly #demand: Demand = { trafficClass: 0, flow: 0, bytes: 0, backlogBytes: 0 };
+  readonly #maySpread: boolean;
   readonly #roundTrips = { leastUs: 0, mostUs: 0 };
   #lostPackets = 0;
   #reportedUs = 0;
@@ -68,6 +69,7 @@ export class PeerBond {
     this.#limits = shared.limits;
     this.#settings = settings;
     this.parity = new PeerParity(settings.fec);
+    this.#maySpread = spreading.has(settings.modes[trafficClass.bulk] ?? '');
     this.#schedulers = settings.modes.map((mode) => createScheduler(mode));
   }
 
@@ -83,7 +85,7 @@ export class PeerBond {
 
   /** A flow of bulk is spread over several paths: nobody else can say when they are full. */
   get isSpreading(): boolean {
-    return this.isBonded && this.#usable > 1 && spreading.has(this.#settings.modes[trafficClass.bulk] ?? 'adaptive');
+    return this.isBonded && this.#usable > 1 && this.#maySpread;
   }
 
   /** Of the paths that carry data. */

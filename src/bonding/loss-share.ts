@@ -1,0 +1,38 @@
+/** The share of packets that a path loses, smoothed: what schedulers and health see. */
+
+/** Packets over which it is smoothed. */
+const memory = 500;
+/** Losses seen before this are believed less with each probe that is answered. */
+const staleUs = 500_000;
+const probeShare = 0.2;
+
+export class LossShare {
+  #value = 0;
+  /** When losses could last be told from arrivals. */
+  #judgedUs = 0;
+  /** Losses reported before then were of our own making. */
+  #fromUs = 0;
+
+  /** 0 to 1. */
+  get value(): number {
+    return this.#value;
+  }
+
+  handleReport(acked: number, lost: number, nowUs: number): void {
+    const packets = acked + lost;
+    if (packets === 0 || nowUs < this.#fromUs) return;
+    this.#value += (lost / packets - this.#value) * Math.min(1, packets / memory);
+    this.#judgedUs = nowUs;
+  }
+
+  /** A probe was answered: that speaks against losses of long ago. */
+  handleProbe(nowUs: number): void {
+    if (nowUs - this.#judgedUs > staleUs) this.#value *= 1 - probeShare;
+  }
+
+  /** A search for the rate ended by overflowing a queue: only `share` is the link's, and what is reported until `untilUs` is ours. */
+  forgive(share: number, untilUs: number): void {
+    this.#value = Math.min(this.#value, share);
+    this.#fromUs = untilUs;
+  }
+}

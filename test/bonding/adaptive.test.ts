@@ -2,6 +2,7 @@
 import t from 'tap';
 import { createScheduler, type Demand, type PathView, type Scheduler } from '../../src/bonding/scheduler.ts';
 import { trafficClass } from '../../src/rings/layout.ts';
+import { pathView } from '../support/path-views.ts';
 import { type FlowOptions, runFlow, type SimulatedLink } from './inner-flow.ts';
 
 // Simulated time is free, but the machine may be busy.
@@ -63,24 +64,7 @@ t.test('a short transfer is not slower than on the nearest link', async (t) => {
 });
 
 function view(row: number, rttUs: number, part: Partial<PathView> = {}): PathView {
-  return {
-    row,
-    isUsable: true,
-    priority: 0,
-    weight: 0,
-    role: 'always',
-    allowedBytes: 20_000,
-    rttUs,
-    minRttUs: rttUs,
-    jitterUs: 0,
-    loss: 0,
-    rateBytesPerUs: 10,
-    inFlightBytes: 0,
-    sentBytes: 0,
-    readyInUs: 0,
-    isStarting: false,
-    ...part,
-  };
+  return pathView(row, { rttUs, rateBytesPerUs: 10, ...part });
 }
 
 function demandOf(backlogBytes: number): Demand {

@@ -11,33 +11,12 @@ import {
   schedulerModes,
 } from '../../src/bonding/scheduler.ts';
 import { trafficClass } from '../../src/rings/layout.ts';
+import { pathView } from '../support/path-views.ts';
 
 const { bulk, latency } = trafficClass;
 
-function view(row: number, part: Partial<PathView> = {}): PathView {
-  const rateBytesPerUs = part.rateBytesPerUs ?? 12.5;
-  return {
-    row,
-    isUsable: true,
-    priority: 0,
-    weight: 0,
-    role: 'always',
-    allowedBytes: 20_000,
-    rttUs: 20_000,
-    minRttUs: 20_000,
-    jitterUs: 0,
-    loss: 0,
-    inFlightBytes: 0,
-    sentBytes: 0,
-    readyInUs: 0,
-    isStarting: false,
-    ...part,
-    rateBytesPerUs,
-  };
-}
-
 function views(...parts: Partial<PathView>[]): PathView[] {
-  return parts.map((part, row) => view(row, part));
+  return parts.map((part, row) => pathView(row, part));
 }
 
 function demandOf(kind: number, part: Partial<Demand> = {}): Demand {

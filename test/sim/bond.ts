@@ -6,8 +6,10 @@
 import { AckThinner } from '../../src/bonding/ack-thinner.ts';
 import { Codel } from '../../src/bonding/codel.ts';
 import { queueTargetWith } from '../../src/bonding/queue-target.ts';
+import { chooseForRepair } from '../../src/bonding/repair-choice.ts';
 import { createScheduler, type Demand, type PathView } from '../../src/bonding/scheduler.ts';
 import { trafficClass } from '../../src/rings/layout.ts';
+import { pathView } from '../support/path-views.ts';
 import { InnerFlow } from './inner-flow.ts';
 import { Link, type LinkOptions } from './link.ts';
 import { SimulatedPath } from './path.ts';
@@ -23,9 +25,9 @@ const receiveWindowBytes = 6e6;
 const batchUs = 500;
 const firstProbesUs = 400_000;
 const probeIntervalUs = 200_000;
-/** That of peer-bond.ts. */
-const repairReserveBytes = 16 * 1024;
 const unusedUs = 2_000;
+/** Nothing is known of a path yet. */
+const blank: Partial<PathView> = { allowedBytes: 0, rttUs: 0, rateBytesPerUs: 0, isStarting: true };
 const leastRetryUs = 50;
 const mostRetryUs = 2_000;
 
@@ -68,7 +70,6 @@ export class Bond {
   readonly #queue: Waiting[] = [];
   #head = 0;
   readonly #demand: Demand = { trafficClass: trafficClass.bulk, flow: 1, bytes: 0, backlogBytes: 0 };
-  readonly #urgent: Demand = { trafficClass: trafficClass.latency, flow: 0, bytes: 0, backlogBytes: 0 };
   readonly #creditSinceUs: number[];
   #acknowledged: number[] = [];
   readonly #thinner = new AckThinner();
@@ -94,7 +95,7 @@ export class Bond {
     this.paths = options.links.map(
       (link) => new SimulatedPath(clock, new Link(clock, link), { reportUs, returnUs: this.#nearestUs }),
     );
-    this.#views = this.paths.map((_, row) => createView(row));
+    this.#views = this.paths.map((_, row) => pathView(row, blank));
     this.#creditSinceUs = this.paths.map(() => -1);
     this.#scheduler = createScheduler(options.mode ?? 'adaptive');
     this.flow = new InnerFlow({
@@ -240,14 +241,12 @@ export class Bond {
     );
   }
 
-  /** What a path lost goes out again by the nearest one, ahead of what waits, as far as its credit and a small reserve go. */
+  /** What a path lost goes out again ahead of what waits, as far as credit and a small reserve go. */
   #repair(): void {
     for (let lost = this.#lost[0]; lost !== undefined; lost = this.#lost[0]) {
       this.#refresh();
-      this.#urgent.bytes = this.#segmentBytes;
-      const chosen = this.#scheduler.choose(this.#views, this.#views.length, this.#urgent, this.clock.nowUs);
-      const view = this.#views[chosen];
-      if (view === undefined || view.allowedBytes + repairReserveBytes <= 0) return;
+      const chosen = chooseForRepair(this.#views, this.#views.length, this.#segmentBytes);
+      if (chosen < 0) return;
       this.#lost.shift();
       this.repairs += 1;
       this.#send(chosen, lost.counter, lost.id);
@@ -298,26 +297,6 @@ export class Bond {
     this.flow.pump(nowUs);
     this.#serve();
   }
-}
-
-function createView(row: number): PathView {
-  return {
-    row,
-    isUsable: true,
-    priority: 0,
-    weight: 0,
-    role: 'always',
-    allowedBytes: 0,
-    rttUs: 0,
-    minRttUs: 0,
-    jitterUs: 0,
-    loss: 0,
-    rateBytesPerUs: 0,
-    inFlightBytes: 0,
-    sentBytes: 0,
-    readyInUs: 0,
-    isStarting: true,
-  };
 }
 
 export function runBond(options: BondOptions): BondResult {

@@ -1,6 +1,7 @@
 /** All paths to one peer as one rope: which of them a train leaves by, what the peer acknowledged, what goes out again. */
 import type { RoundTrips } from '../../bonding/ack-thinner.ts';
 import { queueTargetWith } from '../../bonding/queue-target.ts';
+import { chooseForRepair, repairReserveBytes } from '../../bonding/repair-choice.ts';
 import { createScheduler, type Demand, type Scheduler } from '../../bonding/scheduler.ts';
 import { feedback, flight, type Sealer } from '../../native/data-api.ts';
 import { path, trafficClass } from '../../rings/layout.ts';
@@ -15,8 +16,8 @@ const idleTickUs = 50_000;
 /** A path's share is cut into what it drains in this time, so that no path is behind by more. */
 const quantumUs = 2_000;
 const leastQuantumBytes = 3_000;
-/** Repairs may overdraw a path's credit by this: a hole at the receiver holds back all that came after it. */
-const repairReserveBytes = 16 * 1024;
+/** Sent again in one go. */
+const mostResentBytes = 64 * 1024;
 /** For so long after a path went, bulk may wait this long. */
 const brokenUs = 2_000_000;
 const brokenQueueUs = 1_000_000;
@@ -228,13 +229,11 @@ export class PeerBond {
 
   /** Sends again what was lost, oldest first, by the paths that would bring it soonest. Returns packets. */
   repair(nowUs: number): number {
-    if (this.#lostPackets === 0) return 0;
-    if (this.#usable === 0) return 0;
     let total = 0;
     while (this.#lostPackets > 0) {
-      const track = this.choose(trafficClass.latency, 0, leastQuantumBytes, 0, nowUs);
+      const track = this.#repairPath(nowUs);
       if (track === undefined) break;
-      const room = Math.min(track.allowedBytes + repairReserveBytes, 64 * 1024);
+      const room = Math.min(track.allowedBytes + repairReserveBytes, this.#repairQuantum(track));
       if (room <= 0) break;
       const at = track.index * feedback.columns + feedback.resentPackets;
       const before = this.#feedback[at] as number;
@@ -244,10 +243,10 @@ export class PeerBond {
         break;
       }
       const packets = (this.#feedback[at] as number) - before;
+      this.#lostPackets = Math.max(0, this.#lostPackets - packets);
       track.spend(bytes, nowUs);
       track.countResent(packets);
       total += packets;
-      if (bytes < room) break;
     }
     return total;
   }
@@ -273,6 +272,19 @@ export class PeerBond {
 
   trackOf(pathRow: number): PathTrack | undefined {
     return this.tracks.find((track) => track.row === pathRow);
+  }
+
+  /** Where one flow uses all paths its repairs may, too; else they keep to the path that the mode has chosen. */
+  #repairPath(nowUs: number): PathTrack | undefined {
+    if (this.#usable === 0) return undefined;
+    if (!this.isSpreading) return this.choose(trafficClass.latency, 0, leastQuantumBytes, 0, nowUs);
+    this.#refresh(nowUs);
+    return this.tracks[chooseForRepair(this.tracks, this.tracks.length, leastQuantumBytes)];
+  }
+
+  #repairQuantum(track: PathTrack): number {
+    if (!this.isSpreading) return mostResentBytes;
+    return Math.min(mostResentBytes, Math.max(leastQuantumBytes, track.rateBytesPerUs * quantumUs));
   }
 
   #noteLoss(track: PathTrack): void {

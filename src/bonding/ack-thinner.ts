@@ -18,6 +18,8 @@ const share = 1 / 5;
  */
 const idleShare = 1 / 4;
 const leastIdleUs = 2_200;
+/** Pauses are many where packets of many paths are put in order: such a one counts only so long after the acknowledgement before. */
+const spacingShare = 1 / 3;
 /** HyStart looks at windows from 16 packets on (`hystart_low_window`), and the first is of 10 (RFC 6928). */
 const leastBytes = 6 * 1_448;
 /** A flow that was silent for so long starts anew (RFC 2861). */
@@ -31,10 +33,12 @@ const mostHoldUs = 40_000;
 /** Flows that hash alike share a place: the later one takes it. */
 export const places = 256;
 
-/** Of the paths that carry data. */
+/** Of the paths that may carry data. */
 export interface RoundTrips {
   readonly leastUs: number;
   readonly mostUs: number;
+  /** There by the farthest path that brings data now, back by the nearest: a flow's own, without queues. */
+  readonly inUseUs: number;
 }
 
 export class AckThinner {
@@ -81,7 +85,8 @@ export class AckThinner {
     if (fresh === 0) return nowUs;
     if (fresh >= Math.min(total, this.#windowOf(place, ack, trips.mostUs, nowUs)) * share)
       return sinceUs >= leastGapUs ? nowUs : nowUs - sinceUs + leastGapUs;
-    return nowUs + Math.min(Math.max(leastIdleUs, trips.leastUs * idleShare), mostHoldUs - sinceUs);
+    const idleUs = Math.max(leastIdleUs, trips.leastUs * idleShare, trips.inUseUs * spacingShare - sinceUs);
+    return nowUs + Math.min(idleUs, mostHoldUs - sinceUs);
   }
 
   /** Twice what the last round trip brought, or this one so far. */

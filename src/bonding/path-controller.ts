@@ -8,6 +8,7 @@ import { LossFloor, type LossVerdict } from './loss-floor.ts';
 import { LossShare } from './loss-share.ts';
 import { Pacer } from './pacer.ts';
 import { RoundTrip } from './round-trip.ts';
+import { TrainSpread } from './train-spread.ts';
 import { WindowedMinimum } from './windowed-extreme.ts';
 
 /** From one acknowledgement report of the peer. */
@@ -60,6 +61,8 @@ const plateauRounds = 3;
 const plateauGrowth = 1.15;
 /** One round trip's worth of queue is what a search may leave behind. */
 const startWindowGain = 2;
+/** Once a train has shown the bottleneck's rate, the search goes on this much above it: enough to see it disproved. */
+const boundGain = 1.3;
 const burstUs = 25_000;
 /** Half more each round trip: less than a search takes, and enough to find a rate by a flow that does not yield. */
 const burstGain = 1.5;
@@ -73,9 +76,12 @@ export class PathController {
   readonly #floor = new LossFloor();
   readonly #loss = new LossShare();
   readonly #dryRun = new DryRun();
+  readonly #spread = new TrainSpread();
   readonly #hold = new WindowedMinimum(holdWindowUs);
   readonly #mostBytesPerUs: number;
   #isStarting = true;
+  /** While it starts: a train has shown a bottleneck. */
+  #isBound = false;
   #plateauRounds = 0;
   #queuedSinceUs = -1;
   #rate = 0;
@@ -105,9 +111,9 @@ export class PathController {
     this.#pacer.setPace(Math.min(firstBytesPerUs, this.#mostBytesPerUs));
   }
 
-  /** Still looking for the rate: what waits meanwhile says nothing about who sends too much. */
+  /** Still looking for the rate, and has seen no bottleneck yet: what waits meanwhile says nothing about who sends too much. */
   get isStarting(): boolean {
-    return this.#isStarting;
+    return this.#isStarting && !this.#isBound;
   }
 
   /** Believed rate of the bottleneck; 0 = unknown. */
@@ -152,13 +158,14 @@ export class PathController {
       return;
     }
     this.#noteTime(sample.nowUs);
+    const bottleneck = this.#isStarting ? this.#bottleneckOf(sample) : 0;
     if (sample.rttUs >= 0) this.#trip.handleSample(sample.rttUs, sample.nowUs, this.#intervalUs);
     this.#history.add(sample.nowUs, this.#sentBytes, sample.deliveredBytes, sample.deliveryUs, sample.isAppLimited);
     this.#reports += 1;
     if (sample.isAppLimited) this.#limitedReports += 1;
     this.#pacer.refill(sample.nowUs);
     this.#trip.grainUs = this.#rate > 0 ? packetBytes / this.#rate : 0;
-    if (this.#isStarting) this.#start(sample);
+    if (this.#isStarting) this.#start(sample, bottleneck);
     else this.#cruise(sample);
     this.#noteHold(sample.nowUs);
     this.#setWindow();
@@ -219,6 +226,7 @@ export class PathController {
   /** Nothing has been in flight for a while. */
   handleIdle(nowUs: number): void {
     this.#history.clear();
+    this.#spread.forget();
     this.#sampleUs = -1;
     this.#step = leastStep;
     this.#overUs = -1;
@@ -242,8 +250,12 @@ export class PathController {
     return Math.min(300_000, Math.max(20_000, this.#trip.minUs / 2, 10 * this.#trip.jitterUs, 3 * this.#intervalUs));
   }
 
+  #bottleneckOf({ rttUs, deliveredBytes, deliveryUs }: PathSample): number {
+    return this.#spread.handleReport(rttUs, deliveredBytes, deliveryUs, this.#trip.jitterUs);
+  }
+
   /** Doubles each round trip until a queue, or loss that ends when less is sent, shows. */
-  #start(sample: PathSample): void {
+  #start(sample: PathSample, bottleneck: number): void {
     const { nowUs } = sample;
     const delivery = this.#history.measure(Math.max(10_000, 2 * this.#intervalUs), this.#lagUs());
     const arriving = this.#arriving(delivery);
@@ -264,7 +276,14 @@ export class PathController {
       return;
     }
     if (arriving > this.#rate * plateauGrowth) this.#plateauRounds = 0;
-    if (arriving > this.#rate) this.#rate = arriving;
+    if (bottleneck > 0) this.#isBound = true;
+    // Of a train of which much was lost by chance, less arrives than the bottleneck lets through.
+    if (verdict === 'chance') this.#isBound = false;
+    this.#rate = Math.max(this.#rate, arriving, bottleneck / (1 - this.#floor.loss));
+    if (this.#isBound) {
+      this.#pace(boundGain);
+      return;
+    }
     const pace = Math.max(firstBytesPerUs, startGain * this.#rate, verdict === 'chance' ? this.#rateBefore : 0);
     if (pace > this.#pacer.bytesPerUs) this.#pacer.setPace(Math.min(this.#mostBytesPerUs, pace));
   }
@@ -421,7 +440,9 @@ export class PathController {
     const spanUs =
       (this.#isStarting ? tripUs : Math.max(tripUs, this.#holdUs)) + windowSlackUs + this.#trip.jitterUs / 2;
     // In the beginning the pace is already that much above the rate: no more than that many round trips may be under way.
-    const bytes = this.#isStarting ? this.#rate * spanUs * startWindowGain : this.#pacer.bytesPerUs * spanUs * 1.08;
+    const bytes = this.#isStarting
+      ? this.#rate * spanUs * (this.#isBound ? boundGain : startWindowGain)
+      : this.#pacer.bytesPerUs * spanUs * 1.08;
     this.#windowBytes = Math.max(this.#isStarting ? firstWindowBytes : floorBytes, bytes);
   }
 }

@@ -21,7 +21,13 @@ const updateUs = 50_000;
 const leastFilledShare = 0.02;
 /** Fewer gaps than this say nothing yet. */
 const fewGaps = 16;
-const firstUs = 40_000;
+/**
+ * After a rest, paths look for their rates for about so long, and flows double: what comes next is later than all that has come, and
+ * what was learnt says too little.
+ */
+const youngUs = 3_000_000;
+const restUs = 5_000_000;
+const leastFirstUs = 40_000;
 const tailUs = 10_000;
 /** Losses repaired more often than this are worth waiting for. */
 const usuallyRepaired = 0.5;
@@ -39,6 +45,7 @@ export class ReorderDeadline {
   #repairUs = 0;
   #leastRepairUs = Number.POSITIVE_INFINITY;
   #updatedUs = -1;
+  #youngUntilUs = 0;
   #deadlineUs = 0;
 
   /** `fixedUs`: from the configuration; 0 = off, -1 = auto. */
@@ -79,6 +86,7 @@ export class ReorderDeadline {
    */
   update(nowUs: number, skewUs: number, reportIntervalUs: number, bestRttUs: number): void {
     if (this.#updatedUs >= 0 && nowUs - this.#updatedUs < updateUs) return;
+    if (this.#updatedUs < 0 || nowUs - this.#updatedUs > restUs) this.#youngUntilUs = nowUs + youngUs;
     if (this.#updatedUs >= 0) this.#forget(nowUs - this.#updatedUs);
     this.#updatedUs = nowUs;
     // The last packet of a burst is missed only when its acknowledgement is overdue, a round trip after it left.
@@ -90,15 +98,19 @@ export class ReorderDeadline {
   #learn(skewUs: number): number {
     const isSkewed = skewUs > symmetricUs;
     const gaps = this.#filled + this.#givenUp;
-    // Nothing seen yet: what the round trips say of a repair, and no less than what two paths that fill up for the first time may
+    if (gaps >= fewGaps && this.#filled < gaps * leastFilledShare) return 0;
+    // Too little seen yet: what the round trips say of a repair, and no less than what two paths that fill up for the first time may
     // differ by. A flow that begins with packets in the wrong order, or one loss, leaves its slow start for good.
-    if (gaps < fewGaps) return Math.max(firstUs, (this.#repairUs + (isSkewed ? skewUs : 0)) * headroom + slackUs);
-    if (this.#filled < gaps * leastFilledShare) return 0;
+    const firstUs =
+      gaps < fewGaps || this.#updatedUs < this.#youngUntilUs
+        ? Math.max(leastFirstUs, (this.#repairUs + (isSkewed ? skewUs : 0)) * headroom + slackUs)
+        : 0;
+    if (gaps < fewGaps) return firstUs;
     const learntUs = this.#lateness() * headroom + slackUs;
     const losses = this.#repaired + this.#givenUp;
     const areRepaired = this.#repaired >= 1 && this.#repaired >= losses * usuallyRepaired;
     const repairUs = areRepaired ? (this.#repairUs + (isSkewed ? skewUs : 0)) * headroom + slackUs : 0;
-    return Math.max(learntUs, repairUs, isSkewed ? skewUs * headroom + slackUs : 0);
+    return Math.max(firstUs, learntUs, repairUs, isSkewed ? skewUs * headroom + slackUs : 0);
   }
 
   /** The percentile of lateness, microseconds: the upper edge of its step. */

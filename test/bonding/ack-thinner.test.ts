@@ -2,7 +2,7 @@
 import t from 'tap';
 import { AckThinner } from '../../src/bonding/ack-thinner.ts';
 
-const trips = { leastUs: 20_000, mostUs: 80_000 };
+const trips = { leastUs: 20_000, mostUs: 80_000, inUseUs: 20_000 };
 const segment = 1_448;
 
 /** Acknowledges every second segment of what comes at `bytesPerUs`; returns when acknowledgements left. */
@@ -44,6 +44,16 @@ t.test('holdUntilUs() lets go what nothing follows', async (t) => {
   thinner.handleSent(1, 200_000, 16_000);
   const untilUs = thinner.holdUntilUs(1, 200_000 + segment, trips, 17_000);
   t.ok(untilUs > 17_000 && untilUs <= 17_000 + trips.leastUs / 2, `held for ${untilUs - 17_000} us`);
+});
+
+t.test('holdUntilUs() takes a pause for an end only so long after the acknowledgement before', async (t) => {
+  const thinner = new AckThinner();
+  acknowledge(thinner, 0, 0, 200_000, 12.5);
+  thinner.handleSent(1, 200_000, 16_000);
+  const far = { ...trips, inUseUs: 60_000 };
+  const untilUs = thinner.holdUntilUs(1, 200_000 + segment, far, 17_000);
+  t.ok(untilUs >= 16_000 + 20_000 && untilUs <= 16_000 + 30_000, `held for ${untilUs - 17_000} us`);
+  t.equal(thinner.holdUntilUs(1, 200_000 + segment, far, 40_000), 45_000, 'long after it as ever');
 });
 
 t.test('holdUntilUs() holds nothing that acknowledges nothing new', async (t) => {

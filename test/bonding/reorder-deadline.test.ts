@@ -41,6 +41,17 @@ t.test(
   },
 );
 
+t.test('deadlineUs() does not trust in what it learnt in the first seconds, nor in those after a rest', async (t) => {
+  const deadline = new ReorderDeadline(-1);
+  learn(deadline, 2, () => 1_000, 30_000, 20_000);
+  const firstUs = deadline.deadlineUs(bulk);
+  t.ok(firstUs >= 90_000, `${firstUs} us, though nothing was late`);
+  learn(deadline, 2, () => 1_000, 30_000, 20_000, 2e6);
+  t.ok(deadline.deadlineUs(bulk) <= 45_000, 'the skew, once paths have found their rates');
+  learn(deadline, 1, () => 1_000, 30_000, 20_000, 10e6);
+  t.equal(deadline.deadlineUs(bulk), firstUs);
+});
+
 t.test('deadlineUs() never holds control and latency traffic', async (t) => {
   for (const deadline of [new ReorderDeadline(-1), new ReorderDeadline(80_000)]) {
     learn(deadline, 2, () => 30_000);

@@ -270,7 +270,10 @@ export class Bond {
     const { nowUs } = this.clock;
     const ack = this.goodBytes % 2 ** 32;
     const rttsUs = this.paths.map(({ controller }) => controller.smoothedRttUs);
-    const trips = { leastUs: Math.min(...rttsUs), mostUs: Math.max(...rttsUs) };
+    const leastUs = Math.min(...rttsUs);
+    const inUse = rttsUs.filter((_, index) => (this.paths[index] as SimulatedPath).bringsData());
+    const inUseUs = (Math.max(leastUs, ...inUse) + leastUs) / 2;
+    const trips = { leastUs, mostUs: Math.max(...rttsUs), inUseUs };
     const untilUs = this.paths.length > 1 ? this.#thinner.holdUntilUs(1, ack, trips, nowUs) : nowUs;
     this.#heldUntilUs = untilUs;
     if (untilUs <= nowUs) {

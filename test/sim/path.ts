@@ -78,6 +78,10 @@ export class SimulatedPath {
     });
   }
 
+  bringsData(): boolean {
+    return this.#lastArrivalUs > 0 && this.#clock.nowUs - this.#lastArrivalUs < leastIdleUs;
+  }
+
   isIdle(): boolean {
     const idleUs = Math.max(leastIdleUs, 2 * this.controller.smoothedRttUs);
     return this.inFlightBytes === 0 && this.#clock.nowUs - this.#spentUs > idleUs;

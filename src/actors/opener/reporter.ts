@@ -15,7 +15,7 @@ const roundTripShare = 1 / 8;
 const mostSpacingUs = 100_000;
 /** No data for so long: it has stopped, and the sender waits for word of its last packets. */
 const quietUs = 1_000;
-/** Of the rate of the fastest way back (issue 3). */
+/** Of the rate of all ways back together (issue 3): a report names every path, and the more there are the longer it is. */
 const budgetShare = 0.005;
 const unknownRateBps = 20e6;
 /** What was saved up in silence may be spent on this many reports in a row. */
@@ -67,9 +67,11 @@ export class Reporter {
     this.#packets = new Float64Array(rows);
   }
 
-  /** Time between two reports on a slot while data comes. */
+  /** Time between two reports on a slot while data comes: as wished for, or as the budget allows. */
   spacingUs(slot: number): number {
-    return (this.#spacingUs[slot] as number) || usualSpacingUs;
+    const wishUs = (this.#spacingUs[slot] as number) || usualSpacingUs;
+    const paidUs = (this.#costBytes[slot] as number) / (this.#bytesPerUs[slot] as number);
+    return Math.min(mostSpacingUs, Math.max(wishUs, paidUs || 0));
   }
 
   /** Writes the reports that are due; returns how many. */
@@ -136,7 +138,7 @@ export class Reporter {
       if (paths.int(row, path.stateAt) !== pathState.up) continue;
       copies += 1;
       packets += paths.number(row, path.receivedPacketsAt);
-      rateBps = Math.max(rateBps, paths.number(row, path.rateBpsAt) || unknownRateBps);
+      rateBps += paths.number(row, path.rateBpsAt) || unknownRateBps;
       roundTripUs = Math.min(roundTripUs, paths.number(row, path.minRttUsAt) || Number.POSITIVE_INFINITY);
       if ((paths.int(row, path.sockaddrAt) & 0xffff) !== familyV4) overhead = overheadV6Bytes;
     }

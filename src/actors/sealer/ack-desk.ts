@@ -49,7 +49,7 @@ export class AckDesk {
     const isPure = rows[at + facts.pureAck] === 1;
     this.#replace(place, index, isPure, ack, nowUs);
     if (!isPure) return false;
-    const untilUs = this.#thinner.holdUntilUs(flow, ack >>> 0, bond.roundTrips, nowUs);
+    const untilUs = this.#thinner.holdUntilUs(flow, ack >>> 0, bond.roundTrips(nowUs), nowUs);
     if (untilUs > nowUs && this.#keep(bond, rows, index, place, nowUs)) {
       this.#acks[place] = ack;
       this.#dueUs[place] = untilUs;

@@ -126,6 +126,11 @@ export class PathTrack implements PathView {
     return this.isExcluded ? Math.max(3, this.life.rank) : this.life.rank;
   }
 
+  /** The peer sends data by it. */
+  bringsData(nowUs: number): boolean {
+    return nowUs - this.#paths.number(this.row, path.lastDataReceivedAt) < idleUs;
+  }
+
   /** Refreshes what a scheduler looks at; paths of rank `best` carry data. */
   refresh(nowUs: number, isBonded: boolean, best: number, waitingBytes: number): void {
     const local = this.#localBytes(nowUs);

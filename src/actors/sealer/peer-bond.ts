@@ -49,7 +49,7 @@ export class PeerBond {
   readonly #schedulers: readonly Scheduler[];
   readonly #demand: Demand = { trafficClass: 0, flow: 0, bytes: 0, backlogBytes: 0 };
   readonly #maySpread: boolean;
-  readonly #roundTrips = { leastUs: 0, mostUs: 0 };
+  readonly #roundTrips = { leastUs: 0, mostUs: 0, inUseUs: 0 };
   #lostPackets = 0;
   #reportedUs = 0;
   #reportIntervalUs = firstReportIntervalUs;
@@ -89,16 +89,19 @@ export class PeerBond {
     return this.isBonded && this.#usable > 1 && this.#maySpread;
   }
 
-  /** Of the paths that carry data. */
-  get roundTrips(): RoundTrips {
+  /** What an inner flow may see as its own. */
+  roundTrips(nowUs: number): RoundTrips {
     const trips = this.#roundTrips;
     trips.leastUs = Number.POSITIVE_INFINITY;
     trips.mostUs = 0;
-    for (const { isUsable, rttUs } of this.tracks) {
-      if (!isUsable) continue;
-      trips.leastUs = Math.min(trips.leastUs, rttUs);
-      trips.mostUs = Math.max(trips.mostUs, rttUs);
+    let farthestUs = 0;
+    for (const track of this.tracks) {
+      if (!track.isUsable) continue;
+      trips.leastUs = Math.min(trips.leastUs, track.rttUs);
+      trips.mostUs = Math.max(trips.mostUs, track.rttUs);
+      if (track.rttUs > farthestUs && track.bringsData(nowUs)) farthestUs = track.rttUs;
     }
+    trips.inUseUs = (Math.max(farthestUs, trips.leastUs) + trips.leastUs) / 2;
     return trips;
   }
 

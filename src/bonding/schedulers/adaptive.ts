@@ -35,6 +35,8 @@ const patientRoundTrips = 2;
 /** While a path in use is still looking for its rate, the queue says nothing of it; but not for ever. */
 const mostStartUs = 1_000_000;
 const mostEnoughUs = 1_000_000;
+/** The longer the queue, the less patience it takes, down to half a round trip. */
+const mostHaste = 4;
 const mostStepUs = 50_000;
 /**
  * A path whose rate is being found may lose a queue full of packets; the flow that waits for them says nothing of its use. For so
@@ -89,7 +91,7 @@ export class AdaptiveScheduler implements Scheduler {
     }
     if (demand.backlogBytes <= demand.bytes) {
       this.#standingSinceUs = -1;
-      this.#noteEnough(false, nowUs);
+      this.#noteEnough(0, nowUs);
     }
     return chosen;
   }
@@ -175,15 +177,18 @@ export class AdaptiveScheduler implements Scheduler {
     const standingUs = nowUs - this.#standingSinceUs;
     const queueUs = rate > 0 ? demand.backlogBytes / rate : standingUs;
     const isEnough = queueUs >= slowerUs && (!isStarting || standingUs >= mostStartUs);
-    this.#noteEnough(isEnough, nowUs);
+    this.#noteEnough(isEnough ? Math.min(mostHaste, queueUs / Math.max(1, slowerUs)) : 0, nowUs);
     return isEnough && this.#enoughUs >= patientRoundTrips * 2 * presentUs;
   }
 
-  /** Most of the time is enough: a flow that waits for repairs now and then comes in bursts, and so does its queue. */
-  #noteEnough(isEnough: boolean, nowUs: number): void {
+  /**
+   * Most of the time is enough: a flow that waits for repairs now and then comes in bursts, and so does its queue. `haste`: how many
+   * times what is needed waits now; 0 = it is not enough.
+   */
+  #noteEnough(haste: number, nowUs: number): void {
     const elapsedUs = Math.min(nowUs - this.#notedUs, mostStepUs);
     this.#notedUs = nowUs;
-    this.#enoughUs = Math.min(mostEnoughUs, Math.max(0, this.#enoughUs + (isEnough ? elapsedUs : -elapsedUs)));
+    this.#enoughUs = Math.min(mostEnoughUs, Math.max(0, this.#enoughUs + (haste > 0 ? haste * elapsedUs : -elapsedUs)));
   }
 
   /** Keeps the horizon at the floor at least, and takes it back when the faster paths could have carried the load. */

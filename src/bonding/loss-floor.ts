@@ -16,6 +16,19 @@ const triedSlack = 1.15;
 const doubtedFloor = 0.04;
 const doubtUs = 5_000_000;
 
+const trialGain = 0.96;
+const leastTrialShare = 0.5;
+
+/** The rate that a trial supposes: what arrived may have been little because little was sent. Bytes a microsecond. */
+export function trialRate(arrivedRate: number, rate: number): number {
+  return Math.max(arrivedRate, rate * leastTrialShare);
+}
+
+/** What to send during a trial: less than arrives. */
+export function trialPace(arrivedRate: number, rate: number): number {
+  return trialRate(arrivedRate, rate) * trialGain;
+}
+
 /** `begin`: send only what arrives, until the verdict. */
 export type LossVerdict = 'none' | 'begin' | 'overflow' | 'chance';
 

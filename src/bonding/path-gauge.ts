@@ -1,0 +1,125 @@
+/** What is measured of one path: its round trips, what was sent and what arrived, what it loses by chance, and when a change shows. */
+import { type Delivery, DeliveryHistory } from './delivery-history.ts';
+import { LossFloor, type LossVerdict } from './loss-floor.ts';
+import { RoundTrip } from './round-trip.ts';
+import { TrainSpread } from './train-spread.ts';
+
+/** From one acknowledgement report of the peer. */
+export interface PathSample {
+  readonly nowUs: number;
+  /** Newest packet of this path that the report acknowledges: now - sent - the peer's delay; -1 = none. */
+  readonly rttUs: number;
+  /** Newly arrived since the report before, by the receiver's count. */
+  readonly deliveredBytes: number;
+  /** Receiver's time between the newest arrival of the report before and of this one; 0 = unknown. */
+  readonly deliveryUs: number;
+  readonly ackedPackets: number;
+  readonly lostPackets: number;
+  /** The sender did not have enough to send for this path in the interval. */
+  readonly isAppLimited: boolean;
+}
+
+const firstIntervalUs = 10_000;
+/** Reports farther apart say nothing of how often they come. */
+const mostIntervalUs = 100_000;
+const leastSpanUs = 20_000;
+const mostSpanUs = 300_000;
+/** For the receiver's turn, and for a report that had to wait. */
+const lossMarginUs = 10_000;
+
+export class PathGauge {
+  readonly trip = new RoundTrip();
+  readonly floor = new LossFloor();
+  readonly #history = new DeliveryHistory();
+  readonly #spread = new TrainSpread();
+  #intervalUs = firstIntervalUs;
+  #sampleUs = -1;
+  #sentBytes = 0;
+  #unreportedLost = 0;
+  #bottleneck = 0;
+
+  /** Between two reports, smoothed. */
+  get intervalUs(): number {
+    return this.#intervalUs;
+  }
+
+  /** Running total. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** No report has come since the beginning, or since an idle time. */
+  get isIdle(): boolean {
+    return this.#sampleUs < 0;
+  }
+
+  /** The bottleneck's rate if the last report showed it by itself (`train-spread.ts`), else 0. */
+  get bottleneckBytesPerUs(): number {
+    return this.#bottleneck;
+  }
+
+  /** False when only the sender's clock told of losses: no report came, so nothing is known of what arrived. */
+  handleSample(sample: PathSample): boolean {
+    const { nowUs, rttUs, deliveredBytes, deliveryUs } = sample;
+    if (rttUs < 0 && deliveredBytes === 0) {
+      this.#unreportedLost += sample.lostPackets;
+      return false;
+    }
+    const elapsedUs = this.isIdle ? 0 : nowUs - this.#sampleUs;
+    this.#sampleUs = nowUs;
+    if (elapsedUs > 0 && elapsedUs < mostIntervalUs) this.#intervalUs += (elapsedUs - this.#intervalUs) / 8;
+    this.#bottleneck = this.#spread.handleReport(rttUs, deliveredBytes, deliveryUs, this.trip.jitterUs);
+    if (rttUs >= 0) this.trip.handleSample(rttUs, nowUs, this.#intervalUs);
+    this.#history.add(nowUs, this.#sentBytes, deliveredBytes, deliveryUs, sample.isAppLimited);
+    return true;
+  }
+
+  handleSent(bytes: number): void {
+    this.#sentBytes += bytes;
+  }
+
+  /** Nothing has been in flight for a while. */
+  handleIdle(): void {
+    this.#history.clear();
+    this.#spread.forget();
+    this.#sampleUs = -1;
+  }
+
+  /** Judges a sample's losses and those that no report told of; `excess`: loss above the floor that begins a trial. */
+  judgeLoss(sample: PathSample, excess: number): LossVerdict {
+    const lost = sample.lostPackets + this.#unreportedLost;
+    this.#unreportedLost = 0;
+    return this.floor.handleReport(sample.ackedPackets, lost, sample.nowUs, this.lossLagUs(), excess);
+  }
+
+  /** From a change of the pace to a report that shows what it did. */
+  lagUs(): number {
+    return this.trip.latestUs + this.#intervalUs / 2;
+  }
+
+  /** The same for losses: a packet counts as lost an eighth of a round trip late, at least (RFC 9002 6.1.2). */
+  lossLagUs(): number {
+    return 1.25 * this.lagUs() + this.#intervalUs + lossMarginUs;
+  }
+
+  /** Over which the rate is measured: chance at both ends must stay small against it. */
+  spanUs(): number {
+    const { minUs, jitterUs } = this.trip;
+    return Math.min(mostSpanUs, Math.max(leastSpanUs, minUs / 2, 10 * jitterUs, 3 * this.#intervalUs));
+  }
+
+  /** What arrived in the last `windowUs`, and what was sent for it; one object for ever. */
+  measure(windowUs: number): Delivery {
+    return this.#history.measure(windowUs, this.lagUs());
+  }
+
+  /** What the bottleneck let through, in terms of what has to be sent for it. */
+  arriving(delivery: Delivery): number {
+    return delivery.rate / (1 - this.floor.loss);
+  }
+
+  /** Bytes sent in the last `durationUs`. */
+  sentWithin(durationUs: number, nowUs: number): number {
+    return this.#sentBytes - this.#history.sentAt(nowUs - durationUs);
+  }
+}

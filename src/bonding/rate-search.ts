@@ -1,0 +1,112 @@
+/**
+ * Finds the rate of a path that nothing is known of: doubles each round trip until a queue, a train that is spread, or loss that ends
+ * when less is sent, shows the bottleneck.
+ */
+import { trialPace } from './loss-floor.ts';
+import type { PathGauge, PathSample } from './path-gauge.ts';
+
+const packetBytes = 1_500;
+/** Enough to measure a train by; RFC 6928 gives 10, and a modem of 5 Mbit/s drains this in 50 ms. */
+export const firstWindowBytes = 44 * packetBytes;
+/** 100 Mbit/s. */
+export const firstBytesPerUs = 12.5;
+/** Loss above the floor that begins a trial: only what an overflowing queue makes of it. */
+const excess = 0.1;
+const leastMeasureUs = 10_000;
+/** A queue shorter than this may be chance. */
+const queueUs = 6_000;
+/** One that is this long says enough by itself. */
+const fullQueueUs = 30_000;
+/** Rounds for which a queue may stand. */
+const queueLags = 3;
+/** A flow that doubles each round trip is followed when what arrived a round trip ago is exceeded by 2 / ln 2 (BBR's start-up). */
+const gain = 4;
+const kept = 0.85;
+/** BBR's full pipe: so many rounds without a growth worth the name (draft-ietf-ccwg-bbr 5.3.1.2). */
+const plateauRounds = 3;
+const plateauGrowth = 1.15;
+/** One round trip's worth of queue is what a search may leave behind. */
+const windowGain = 2;
+/** Once a train has shown the bottleneck's rate, the search goes on this much above it: enough to see it disproved. */
+const boundGain = 1.3;
+
+export class RateSearch {
+  /** The highest rate seen to arrive; once the search is over, what it found. */
+  rateBytesPerUs = 0;
+  isOver = false;
+  /** A train has shown a bottleneck: the rate is about right. */
+  isBound = false;
+  readonly #gauge: PathGauge;
+  #plateauRounds = 0;
+  #roundUs = 0;
+  #queuedSinceUs = -1;
+  #paceBefore = 0;
+  #trialPace = 0;
+
+  constructor(gauge: PathGauge) {
+    this.#gauge = gauge;
+  }
+
+  /** Round trips' worth of the rate that may be under way: no more than the pace is above it. */
+  get windowGain(): number {
+    return this.isBound ? boundGain : windowGain;
+  }
+
+  /** The pace wanted from now on, when it is `pace` now; both in bytes a microsecond. */
+  handleReport(sample: PathSample, pace: number): number {
+    const gauge = this.#gauge;
+    const { nowUs } = sample;
+    const delivery = gauge.measure(Math.max(leastMeasureUs, 2 * gauge.intervalUs));
+    const arriving = gauge.arriving(delivery);
+    const verdict = gauge.judgeLoss(sample, excess);
+    if (verdict === 'begin') {
+      this.#paceBefore = pace;
+      this.#trialPace = trialPace(delivery.rate, this.rateBytesPerUs);
+    }
+    if (gauge.floor.isTrying) return this.#trialPace;
+    if (verdict === 'overflow' || this.#isFull(nowUs, pace) || this.#isPlateau(arriving, nowUs)) {
+      this.isOver = true;
+      // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
+      this.rateBytesPerUs = Math.max(arriving, this.rateBytesPerUs * kept);
+      return pace;
+    }
+    if (arriving > this.rateBytesPerUs * plateauGrowth) this.#plateauRounds = 0;
+    const bottleneck = gauge.bottleneckBytesPerUs;
+    if (bottleneck > 0) this.isBound = true;
+    // Of a train of which much was lost by chance, less arrives than the bottleneck lets through.
+    if (verdict === 'chance') this.isBound = false;
+    this.rateBytesPerUs = Math.max(this.rateBytesPerUs, arriving, bottleneck / (1 - gauge.floor.loss));
+    if (this.isBound) return this.rateBytesPerUs * boundGain;
+    return Math.max(pace, firstBytesPerUs, gain * this.rateBytesPerUs, verdict === 'chance' ? this.#paceBefore : 0);
+  }
+
+  /**
+   * Bursts come faster than they leave, and no round brings more than the one before: the rate is found, though there was never
+   * enough to send for a queue that stands.
+   */
+  #isPlateau(arriving: number, nowUs: number): boolean {
+    const { smoothedUs, minUs, jitterUs } = this.#gauge.trip;
+    const isLate = smoothedUs - minUs > queueUs + 2 * jitterUs;
+    const isLess = arriving <= 0 || arriving < this.rateBytesPerUs / plateauGrowth;
+    if (!isLate || isLess || nowUs < this.#roundUs) return false;
+    this.#roundUs = nowUs + this.#gauge.lagUs();
+    this.#plateauRounds += 1;
+    return this.#plateauRounds > plateauRounds;
+  }
+
+  /** A queue shows, and less arrives than was sent: with much jitter either alone is chance. */
+  #isFull(nowUs: number, pace: number): boolean {
+    const gauge = this.#gauge;
+    const standingUs = gauge.trip.queueUs - 2 * gauge.trip.uncertaintyUs;
+    if (standingUs < queueUs) {
+      this.#queuedSinceUs = -1;
+      return false;
+    }
+    if (this.#queuedSinceUs < 0) this.#queuedSinceUs = nowUs;
+    const delivery = gauge.measure(gauge.spanUs());
+    if (delivery.rate <= 0) return false;
+    const isStanding = delivery.sentRate > 0.3 * pace && nowUs - this.#queuedSinceUs > queueLags * gauge.lagUs();
+    // Who sends no more than arrives, and finds a queue all the same, fills the path by a window: an inner flow, for one.
+    return isStanding || standingUs > fullQueueUs || delivery.sentRate > 1.1 * gauge.arriving(delivery);
+  }
+}

@@ -105,6 +105,8 @@ export class PathLife {
   #probeRttUs = 0;
   #marginUs = leastMarginUs;
   #isPeerIdle = false;
+  /** When the first packet left of which nothing was heard since the path was last proven, given up or not; 0 = none is under way. */
+  #unheardUs = 0;
   #isQuestioned = false;
   #isForced = false;
   #wakeUs = 0;
@@ -252,8 +254,12 @@ export class PathLife {
   /** Data in flight: what was sent since the path was last proven should have been acknowledged by now. */
   #watchData(nowUs: number, sample: LifeSample): void {
     this.#isQuestioned = false;
-    if (sample.inFlightBytes <= 0 || sample.oldestUnackedUs <= 0) return;
-    const fromUs = Math.max(sample.oldestUnackedUs, this.#provenUs);
+    if (sample.inFlightBytes <= 0 || sample.oldestUnackedUs <= 0) {
+      this.#unheardUs = 0;
+      return;
+    }
+    this.#unheardUs ||= sample.oldestUnackedUs;
+    const fromUs = Math.max(this.#unheardUs, this.#provenUs);
     const dueUs = fromUs + this.#rtt() + this.#marginUs;
     const verdictUs = dueUs + reportsWaited * sample.reportIntervalUs;
     if (nowUs < verdictUs) {
@@ -320,6 +326,7 @@ export class PathLife {
   #handleLife(nowUs: number, reason: number): void {
     if (this.#state === lifeState.withdrawn) return;
     this.#provenUs = Math.max(this.#provenUs, nowUs - this.#rtt());
+    this.#unheardUs = 0;
     this.#lastAnswerUs = nowUs;
     this.#unanswered = 0;
     this.#isQuestioned = false;

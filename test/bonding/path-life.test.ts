@@ -23,7 +23,10 @@ class Bench {
   hasOtherPath = true;
   /** Extra delay of everything that is sent from now on. */
   stallUntilUs = 0;
+  /** How often the peer says that nothing more has come. */
+  mostRepeats = Number.POSITIVE_INFINITY;
   readonly seen: string[] = [];
+  #repeats = 0;
   #seed = 1;
   #sent: { atUs: number; arrivesUs: number }[] = [];
   #events: { atUs: number; run: () => void }[] = [];
@@ -104,10 +107,16 @@ class Bench {
     if (this.isReverseBlack && !this.hasOtherPath) return;
     if (!this.hasOtherPath && this.isForwardBlack) return;
     const arrived = new Set(this.#sent.filter((one) => one.arrivesUs <= this.nowUs));
+    this.#repeats = arrived.size > 0 ? 0 : this.#repeats + 1;
+    if (this.#repeats > this.mostRepeats) return;
     this.#events.push({
       atUs: this.nowUs + this.rttUs / 2,
       run: () => {
         this.#lastReportUs = this.nowUs;
+        // What a report should have named and did not is given up, and sent again.
+        this.#sent = this.#sent.filter(
+          (one) => arrived.has(one) || one.atUs >= this.nowUs - this.rttUs * 1.125 - 8 * ms,
+        );
         if (arrived.size === 0) return;
         const newest = Math.max(...[...arrived].map((one) => one.atUs));
         const isNew = this.#sent.some((one) => arrived.has(one));
@@ -238,6 +247,23 @@ t.test('tick() suspects the only path with data three times its round trip after
     t.equal(bench.life.reason, lifeReason.probesUnanswered);
   }
 });
+
+t.test(
+  'tick() counts from what vanished first, though it was given up, when the peer soon has no more to say',
+  async (t) => {
+    for (let phase = 0; phase < 20; phase += 1) {
+      const bench = started((one) => {
+        one.reportIntervalUs = 15 * ms;
+      });
+      bench.run(phase * ms);
+      bench.isForwardBlack = true;
+      bench.mostRepeats = 3;
+      const waitUs = bench.until(() => !bench.life.isUsable);
+      if (waitUs > bench.rttUs + 12 * ms + 3 * bench.reportIntervalUs) t.fail(`${waitUs} us`);
+      t.equal(bench.life.reason, lifeReason.noProgress);
+    }
+  },
+);
 
 t.test('a reverse blackhole does not look like a forward one', async (t) => {
   const bench = started();

@@ -22,6 +22,8 @@ export const qualityDefaults: QualityLimits = {
 
 /** Never on one spike, nor on a queue that overflows while a rate is being found: it must be worse for this long. */
 const worseUs = 2_000_000;
+/** The more is lost the sooner, but not before this: whoever loses most of what it gets makes flows wait that fit another path. */
+const leastWorseUs = 500_000;
 /** To get better, it must be clearly inside the limit. */
 const insideShare = 0.8;
 
@@ -62,7 +64,7 @@ export class PathQuality {
     if (this.#sinceUs < 0 || Math.sign(seen - this.#value) !== Math.sign(this.#candidate - this.#value))
       this.#sinceUs = nowUs;
     this.#candidate = seen;
-    if (nowUs - this.#sinceUs < (seen > this.#value ? worseUs : this.#betterUs)) return;
+    if (nowUs - this.#sinceUs < (seen > this.#value ? this.#worseUs(loss) : this.#betterUs)) return;
     this.#value = seen;
     this.#sinceUs = -1;
   }
@@ -70,6 +72,11 @@ export class PathQuality {
   /** Not better than the present value unless clearly so. */
   #better(rttUs: number, jitterUs: number, loss: number): number {
     return Math.min(this.#value, this.#judge(rttUs, jitterUs, loss, insideShare));
+  }
+
+  #worseUs(loss: number): number {
+    const { badLoss } = this.#limits;
+    return loss <= badLoss ? worseUs : Math.max(leastWorseUs, worseUs * (badLoss / loss) ** 2);
   }
 
   #judge(rttUs: number, jitterUs: number, loss: number, share: number): number {

@@ -153,12 +153,24 @@ t.test('choose() takes a path back out of use when the others could carry the lo
   // A judgement is due after four of the slowest round trips, 320 ms.
   for (let ms = 200; ms < 450; ms += 1) {
     near.sentBytes += 5_000;
+    near.inFlightBytes = 200_000;
     scheduler.choose(paths, 2, demandOf(1_400), ms * 1_000);
   }
   far.allowedBytes = 20_000;
   t.equal(scheduler.choose(paths, 2, demandOf(5_000), 450_000), -1, 'out of use');
   const again = recruited(scheduler, paths, 400_000, 450, 4_000);
   t.ok(again > 800 && again < 1_200, `recruited again at ${again} ms`);
+});
+
+t.test('choose() begins anew with the nearest path when all has arrived', async (t) => {
+  const scheduler = createScheduler('adaptive');
+  const paths = [view(0, 20_000, { allowedBytes: 0, readyInUs: 1_000 }), view(1, 80_000)];
+  const [near] = paths as [PathView, PathView];
+  t.ok(recruited(scheduler, paths, 400_000, 0, 200) > 0);
+  near.inFlightBytes = 20_000;
+  t.equal(scheduler.choose(paths, 2, demandOf(1_400), 210_000), 1, 'something is under way: the far one goes on');
+  near.inFlightBytes = 3_000;
+  t.equal(scheduler.choose(paths, 2, demandOf(1_400), 220_000), -1);
 });
 
 t.test('choose() begins a transfer on the path that would finish a typical one first', async (t) => {

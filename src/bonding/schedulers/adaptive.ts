@@ -25,6 +25,8 @@ const mostJudgeUs = 2_000_000;
 /** From here on it is a long transfer, and given a second chance. */
 const settledPasses = 2;
 const settledFails = 2;
+/** With no more than this under way and waiting, a transfer is over: the next shall not begin with packets far behind. */
+const restBytes = 8 * 1_500;
 /** Rates are estimates. */
 const enoughLoad = 0.97;
 /**
@@ -83,6 +85,7 @@ export class AdaptiveScheduler implements Scheduler {
     if (isUrgent(demand)) return this.#nearest.choose(paths, count, tier);
     this.#survey.update(paths, count, tier, nowUs);
     this.#keepRecruit(paths, count, nowUs);
+    this.#noteRest(paths, count, demand);
     this.#judge(paths, count, nowUs);
     const chosen = this.#earliest(paths, count, demand);
     if (chosen < 0) {
@@ -179,6 +182,13 @@ export class AdaptiveScheduler implements Scheduler {
     const isEnough = queueUs >= slowerUs && (!isStarting || standingUs >= mostStartUs);
     this.#noteEnough(isEnough ? Math.min(mostHaste, queueUs / Math.max(1, slowerUs)) : 0, nowUs);
     return isEnough && this.#enoughUs >= patientRoundTrips * 2 * presentUs;
+  }
+
+  #noteRest(paths: readonly PathView[], count: number, demand: Demand): void {
+    if (this.#horizonUs <= this.#survey.floorUs) return;
+    let bytes = demand.backlogBytes;
+    for (let index = 0; index < count; index += 1) bytes += (paths[index] as PathView).inFlightBytes;
+    if (bytes <= restBytes) this.#horizonUs = this.#survey.floorUs;
   }
 
   /**

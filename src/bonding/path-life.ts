@@ -70,8 +70,9 @@ const firstRttUs = 200_000;
 const jitterFactor = 4;
 const leastMarginUs = 10_000;
 const reportsWaited = 2;
-/** So much overdue cannot be chance: eight packets in a row. Less asks a probe first. */
-const certainBytes = 8 * 1_400;
+/** So many packets in a row cannot be chance. Less asks a probe first. */
+const certainPackets = 8;
+const certainBytes = certainPackets * 1_400;
 /**
  * A stalled radio link (LTE HARQ: 400 to 800 ms) is suspect and carries nothing meanwhile, so there is no haste to call it dead,
  * which costs it the failback time.
@@ -105,8 +106,10 @@ export class PathLife {
   #probeRttUs = 0;
   #marginUs = leastMarginUs;
   #isPeerIdle = false;
-  /** When the first packet left of which nothing was heard since the path was last proven, given up or not; 0 = none is under way. */
+  /** When the first packet left of which nothing was heard since the path was last proven; 0 = none is under way. */
   #unheardUs = 0;
+  /** Since then, because reports came that should have named them. */
+  #givenUpPackets = 0;
   #isQuestioned = false;
   #isForced = false;
   #wakeUs = 0;
@@ -186,6 +189,11 @@ export class PathLife {
     this.#handleLife(nowUs, lifeReason.progressed);
   }
 
+  /** Packets are taken for lost because reports came by any path that should have named them. */
+  handleGivenUp(packets: number): void {
+    this.#givenUpPackets += packets;
+  }
+
   handleProbeSent(nowUs: number): void {
     this.#lastProbeUs = nowUs;
     if (this.#unanswered === 0) this.#firstUnansweredUs = nowUs;
@@ -255,11 +263,13 @@ export class PathLife {
   #watchData(nowUs: number, sample: LifeSample): void {
     this.#isQuestioned = false;
     if (sample.inFlightBytes <= 0 || sample.oldestUnackedUs <= 0) {
-      this.#unheardUs = 0;
+      this.#forgetUnheard();
       return;
     }
     this.#unheardUs ||= sample.oldestUnackedUs;
-    const fromUs = Math.max(this.#unheardUs, this.#provenUs);
+    // What is given up moves the oldest packet under way on with it, and the silence is as old as it was.
+    const unheardUs = this.#givenUpPackets > 0 ? this.#unheardUs : sample.oldestUnackedUs;
+    const fromUs = Math.max(unheardUs, this.#provenUs);
     const dueUs = fromUs + this.#rtt() + this.#marginUs;
     const verdictUs = dueUs + reportsWaited * sample.reportIntervalUs;
     if (nowUs < verdictUs) {
@@ -269,10 +279,16 @@ export class PathLife {
       else this.#wakeUs = sample.lastReportUs >= fromUs ? Math.min(verdictUs, silentUs) : verdictUs;
       return;
     }
-    const ageUs = nowUs - fromUs;
+    const ageUs = nowUs - Math.max(sample.oldestUnackedUs, this.#provenUs);
     const overdueBytes = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
-    if (sample.lastReportUs >= dueUs && overdueBytes >= certainBytes) this.#suspect(nowUs, lifeReason.noProgress);
+    const isCertain = this.#givenUpPackets >= certainPackets || overdueBytes >= certainBytes;
+    if (sample.lastReportUs >= dueUs && isCertain) this.#suspect(nowUs, lifeReason.noProgress);
     else this.#question(nowUs);
+  }
+
+  #forgetUnheard(): void {
+    this.#unheardUs = 0;
+    this.#givenUpPackets = 0;
   }
 
   /** Little is overdue, or the peer says nothing (any more): a few quick probes decide. */
@@ -326,7 +342,7 @@ export class PathLife {
   #handleLife(nowUs: number, reason: number): void {
     if (this.#state === lifeState.withdrawn) return;
     this.#provenUs = Math.max(this.#provenUs, nowUs - this.#rtt());
-    this.#unheardUs = 0;
+    this.#forgetUnheard();
     this.#lastAnswerUs = nowUs;
     this.#unanswered = 0;
     this.#isQuestioned = false;

@@ -53,6 +53,11 @@ class Bench {
     for (const endUs = this.nowUs + forUs; this.nowUs < endUs; this.nowUs += 1_000) this.#turn();
   }
 
+  /** Data flows from now on. */
+  resume(): void {
+    this.#nextSendUs = this.nowUs;
+  }
+
   get state(): string {
     return lifeStateNames[this.life.state] as string;
   }
@@ -114,9 +119,11 @@ class Bench {
       run: () => {
         this.#lastReportUs = this.nowUs;
         // What a report should have named and did not is given up, and sent again.
+        const before = this.#sent.length;
         this.#sent = this.#sent.filter(
-          (one) => arrived.has(one) || one.atUs >= this.nowUs - this.rttUs * 1.125 - 8 * ms,
+          (one) => arrived.has(one) || one.atUs >= this.nowUs - this.rttUs * 1.125 - 4 * this.jitterUs - 8 * ms,
         );
+        this.life.handleGivenUp(before - this.#sent.length);
         if (arrived.size === 0) return;
         const newest = Math.max(...[...arrived].map((one) => one.atUs));
         const isNew = this.#sent.some((one) => arrived.has(one));
@@ -264,6 +271,21 @@ t.test(
     }
   },
 );
+
+t.test('tick() does not hold it against new packets that the last ones before a pause were lost', async (t) => {
+  for (let pauseMs = 0; pauseMs < 120; pauseMs += 5) {
+    const bench = started();
+    bench.isForwardBlack = true;
+    bench.run(5 * ms);
+    bench.isForwardBlack = false;
+    bench.spacingUs = 10 * second;
+    bench.run(pauseMs * ms);
+    bench.spacingUs = ms;
+    bench.resume();
+    bench.run(300 * ms);
+    t.same(bench.seen, ['live'], `a pause of ${pauseMs} ms`);
+  }
+});
 
 t.test('a reverse blackhole does not look like a forward one', async (t) => {
   const bench = started();

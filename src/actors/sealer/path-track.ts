@@ -208,6 +208,7 @@ export class PathTrack implements PathView {
     this.#survey(cells, at);
     const lost = cells[at + feedback.lostPackets] as number;
     this.#paths.addNumber(this.row, path.lostPacketsAt, lost);
+    this.life.handleGivenUp(lost);
     // What a path swallowed as it died is no share that it loses while it lives.
     if (this.rank > 2) return;
     this.#lost += lost;

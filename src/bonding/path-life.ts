@@ -387,6 +387,7 @@ export class PathLife {
     this.#reason = reason;
     this.#changedUs = nowUs;
     this.#isQuestioned = false;
+    this.#forgetUnheard();
     this.#wakeUs = nowUs;
     if (state !== lifeState.live) this.#unanswered = 0;
   }

@@ -210,7 +210,7 @@ export class PathTrack implements PathView {
     this.#paths.addNumber(this.row, path.lostPacketsAt, lost);
     this.life.handleGivenUp(lost);
     // What a path swallowed as it died is no share that it loses while it lives.
-    if (this.rank > 2) return;
+    if (!this.isUsable) return;
     this.#lost += lost;
     if (this.#lost > 0) this.#sample(nowUs, -1, 0, 0);
   }
@@ -225,7 +225,7 @@ export class PathTrack implements PathView {
    * path carries nothing any more. 0 = no limit.
    */
   expiryUs(nowUs: number, lastReportUs: number): number {
-    if (this.rank > 2) return nowUs - 1;
+    if (!this.isUsable) return nowUs - 1;
     const { smoothedRttUs, minRttUs, rateBytesPerUs } = this.controller;
     if (smoothedRttUs === 0) return nowUs - unknownRttUs;
     // What is under way beyond the path's own length stands in a queue, and will be late and not lost.

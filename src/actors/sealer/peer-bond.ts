@@ -28,6 +28,8 @@ const firstReportIntervalUs = 10_000;
 const peerIdleUs = 60_000_000;
 /** Longer than any path takes: data that left before this has arrived. */
 const sendingUs = 500_000;
+/** `PathLife.rank` of a path that answers and waits for its stability. */
+const lastAnswering = 3;
 /** Modes in which one flow uses all paths. */
 const spreading: ReadonlySet<string> = new Set(['adaptive', 'round-robin', 'weighted', 'least-used']);
 
@@ -226,8 +228,11 @@ export class PeerBond {
       wakeUs = Math.min(wakeUs, track.life.nextWakeUs);
     }
     this.parity.tick(nowUs, sentBytes);
+    const usable = this.#usable;
     this.#refresh(nowUs);
-    this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
+    // What is under way on a path that went is for the others now.
+    if (this.#usable < usable) this.nextTickUs = nowUs;
+    else this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
   }
 
   /** Sends again what was lost, oldest first, by the paths that would bring it soonest. Returns packets. */
@@ -259,16 +264,18 @@ export class PeerBond {
     this.#sentUs = nowUs;
   }
 
-  /** The nearest live path for a frame, and one other (`undefined` = there is none). */
+  /** The nearest live path for a frame; undefined = there is none. */
   best(nowUs: number): PathTrack | undefined {
     return this.choose(trafficClass.control, 0, 200, 0, nowUs);
   }
 
+  /** A further path for it: the best that answers, though it may have to wait before it carries data again. */
   other(than: PathTrack | undefined): PathTrack | undefined {
     let found: PathTrack | undefined;
     for (const track of this.tracks) {
-      if (track === than || !track.isUsable) continue;
-      if (found === undefined || track.rttUs < found.rttUs) found = track;
+      if (track === than || track.rank > lastAnswering) continue;
+      const isBetter = found === undefined || track.rank < found.rank;
+      if (isBetter || (track.rank === found?.rank && track.rttUs < found.rttUs)) found = track;
     }
     return found;
   }

@@ -10,7 +10,7 @@
  * |            |         | probes stay unanswered for `confirmUs`                                            | dead       |
  * | dead       | no      | a probe is answered; the last life was long / short                               | recovering / flapping |
  * | recovering | *       | it went on answering for the failback time                                        | live       |
- * |            |         | 3 probes unanswered                                                               | dead       |
+ * |            |         | 3 probes unanswered, or what a live path is suspected for                         | dead       |
  * | flapping   | *       | as recovering, with the hold-down of `flap-damping.ts` in place of the failback time |         |
  * | withdrawn  | no      | the kernel, or the user, gives the link back: unproven if it never lived, else    | dead       |
  * | any        |         | the kernel says that link, address or route is gone; the user disables it: at once | withdrawn |
@@ -251,12 +251,20 @@ export class PathLife {
         break;
       case lifeState.recovering:
       case lifeState.flapping:
-        this.#wakeUs = this.#changedUs + this.#damping.holdUs;
-        if (this.#areProbesMissed(nowUs)) this.#enter(lifeState.dead, lifeReason.brokeAgain, nowUs);
-        else if (nowUs >= this.#wakeUs || this.#isForced) this.#enter(lifeState.live, lifeReason.stable, nowUs);
+        this.#watchStability(nowUs, sample);
         break;
       default:
     }
+  }
+
+  /** In its stability time it may carry data as the last resort. */
+  #watchStability(nowUs: number, sample: LifeSample): void {
+    this.#watchData(nowUs, sample);
+    this.#wakeUs = Math.min(this.#wakeUs, this.#changedUs + this.#damping.holdUs);
+    if (this.#state === lifeState.dead) return;
+    const isOver = nowUs >= this.#changedUs + this.#damping.holdUs;
+    if (this.#areProbesMissed(nowUs)) this.#enter(lifeState.dead, lifeReason.brokeAgain, nowUs);
+    else if (isOver || this.#isForced) this.#enter(lifeState.live, lifeReason.stable, nowUs);
   }
 
   /** Data in flight: what was sent since the path was last proven should have been acknowledged by now. */
@@ -282,7 +290,7 @@ export class PathLife {
     const ageUs = nowUs - Math.max(sample.oldestUnackedUs, this.#provenUs);
     const overdueBytes = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
     const isCertain = this.#givenUpPackets >= certainPackets || overdueBytes >= certainBytes;
-    if (sample.lastReportUs >= dueUs && isCertain) this.#suspect(nowUs, lifeReason.noProgress);
+    if (sample.lastReportUs >= dueUs && isCertain) this.#doubt(nowUs, lifeReason.noProgress);
     else this.#question(nowUs);
   }
 
@@ -300,7 +308,12 @@ export class PathLife {
       nowUs - this.#lastProbeUs >= this.#answerUs() &&
       this.#lastProbeUs > this.#lastAnswerUs
     )
-      this.#suspect(nowUs, lifeReason.probesUnanswered);
+      this.#doubt(nowUs, lifeReason.probesUnanswered);
+  }
+
+  #doubt(nowUs: number, reason: number): void {
+    if (this.#state === lifeState.live) this.#suspect(nowUs, reason);
+    else this.#enter(lifeState.dead, lifeReason.brokeAgain, nowUs);
   }
 
   #areProbesMissed(nowUs: number): boolean {

@@ -19,12 +19,12 @@
  * time in adaptive mode too, for a path that dies again holds up every flow that was spread over it.
  *
  * An answer proves the *forward* direction by whatever path it came: a reverse blackhole is the peer's to find, on its own
- * forward path. Silence proves nothing unless the peer could have spoken: reports must have come, by any path, that were late
- * enough to name what is missing.
+ * forward path. What silence means is `silence.ts`'s to say.
  */
 import { FlapDamping } from './flap-damping.ts';
 import { lifeReason, lifeState } from './path-life-states.ts';
 import { PathQuality, type QualityLimits } from './path-quality.ts';
+import { type LifeSample, SilenceWatch } from './silence.ts';
 
 export interface PathLifeSettings {
   /** Interval of probes while nothing else proves the path, microseconds. */
@@ -39,21 +39,6 @@ export interface PathLifeSettings {
 /** Dead after 200 ms × 3 without an answer, back after 5 s of stability; the documented defaults. */
 export const pathLifeDefaults: PathLifeSettings = { probeIntervalUs: 200_000, probesMissed: 3, failbackUs: 5_000_000 };
 
-/** What is measured on the path, as `tick` reads it. Times in microseconds; 0 = unknown or none. Owned by the caller. */
-export interface LifeSample {
-  inFlightBytes: number;
-  /** When the oldest packet was sent that is neither acknowledged nor given up as lost. */
-  oldestUnackedUs: number;
-  /** When the last report of the peer came, by whatever path. */
-  lastReportUs: number;
-  reportIntervalUs: number;
-  rttUs: number;
-  jitterUs: number;
-  loss: number;
-  /** No traffic with this peer at all: idle paths may be probed less and less. */
-  isPeerIdle: boolean;
-}
-
 /** Bounds of the adaptive probe interval: an idle path costs a packet in 5 s, a doubtful one ten a second. */
 const leastProbeUs = 100_000;
 const mostProbeUs = 5_000_000;
@@ -64,15 +49,6 @@ const questionProbeUs = 20_000;
 /** A dead path is probed as often as an idle one for this long, then less and less. */
 const freshlyDeadUs = 60_000_000;
 const longDeadProbeUs = 1_000_000;
-/** Before the first answer. */
-const firstRttUs = 200_000;
-/** RFC 9002 6.2.1 takes four times the variation, too; the least covers scheduling on both machines. */
-const jitterFactor = 4;
-const leastMarginUs = 10_000;
-const reportsWaited = 2;
-/** So many packets in a row cannot be chance. Less asks a probe first. */
-const certainPackets = 8;
-const certainBytes = certainPackets * 1_400;
 /**
  * A stalled radio link (LTE HARQ: 400 to 800 ms) is suspect and carries nothing meanwhile, so there is no haste to call it dead,
  * which costs it the failback time.
@@ -86,31 +62,15 @@ export class PathLife {
   readonly #settings: PathLifeSettings;
   readonly #damping: FlapDamping;
   readonly #quality: PathQuality;
+  readonly #silence = new SilenceWatch();
   #state: number = lifeState.unproven;
   #reason: number = lifeReason.new;
   #changedUs = 0;
   #deaths = 0;
-  /** The forward direction worked for something sent at this time, at the earliest that is certain. */
-  #provenUs = Number.NEGATIVE_INFINITY;
-  #lastAnswerUs = Number.NEGATIVE_INFINITY;
-  #lastProbeUs = Number.NEGATIVE_INFINITY;
-  /** Probes sent since the last proof, and when the first of them left. */
-  #unanswered = 0;
-  #firstUnansweredUs = 0;
   #idleIntervalUs: number;
   #doubts = 0;
   #doubtedUs = 0;
-  /** Smoothed, of reports: there by this path, back by the nearest. */
-  #rttUs = 0;
-  /** Smoothed, of probes: there and back by this path. */
-  #probeRttUs = 0;
-  #marginUs = leastMarginUs;
   #isPeerIdle = false;
-  /** When the first packet left of which nothing was heard since the path was last proven; 0 = none is under way. */
-  #unheardUs = 0;
-  /** Since then, because reports came that should have named them. */
-  #givenUpPackets = 0;
-  #isQuestioned = false;
   #isForced = false;
   #wakeUs = 0;
 
@@ -164,18 +124,19 @@ export class PathLife {
 
   /** Something is overdue, and quick probes are out. */
   get isQuestioned(): boolean {
-    return this.#isQuestioned;
+    return this.#silence.isQuestioned;
   }
 
   /** When the next probe is due; Infinity = none. */
   get nextProbeAtUs(): number {
     if (this.#state === lifeState.withdrawn) return Number.POSITIVE_INFINITY;
-    if (this.#lastProbeUs < this.#changedUs && this.#state !== lifeState.live) return this.#changedUs;
-    if (this.#isQuestioned) return this.#lastProbeUs + Math.min(questionProbeUs, this.#settings.probeIntervalUs);
-    const dueUs = Math.max(this.#lastProbeUs, this.#lastAnswerUs) + this.#intervalUs();
+    if (this.#silence.lastProbeUs < this.#changedUs && this.#state !== lifeState.live) return this.#changedUs;
+    if (this.#silence.isQuestioned)
+      return this.#silence.lastProbeUs + Math.min(questionProbeUs, this.#settings.probeIntervalUs);
+    const dueUs = Math.max(this.#silence.lastProbeUs, this.#silence.lastAnswerUs) + this.#intervalUs();
     // Acknowledgements prove it as well, but only a probe measures the way back by this path.
     return this.#state === lifeState.live && !this.#isPeerIdle
-      ? Math.min(dueUs, this.#lastProbeUs + busyProbeUs)
+      ? Math.min(dueUs, this.#silence.lastProbeUs + busyProbeUs)
       : dueUs;
   }
 
@@ -191,13 +152,11 @@ export class PathLife {
 
   /** Packets are taken for lost because reports came by any path that should have named them. */
   handleGivenUp(packets: number): void {
-    this.#givenUpPackets += packets;
+    this.#silence.handleGivenUp(packets);
   }
 
   handleProbeSent(nowUs: number): void {
-    this.#lastProbeUs = nowUs;
-    if (this.#unanswered === 0) this.#firstUnansweredUs = nowUs;
-    this.#unanswered += 1;
+    this.#silence.handleProbeSent(nowUs);
   }
 
   /**
@@ -205,8 +164,7 @@ export class PathLife {
    * forward direction as well; only the round trip is of both and should not be used.
    */
   handleProbeReply(nowUs: number, rttUs: number, cameBySamePath: boolean): void {
-    if (cameBySamePath)
-      this.#probeRttUs = this.#probeRttUs === 0 ? rttUs : this.#probeRttUs + (rttUs - this.#probeRttUs) / 8;
+    if (cameBySamePath) this.#silence.handleRoundTrip(rttUs);
     this.#handleLife(nowUs, lifeReason.answered);
   }
 
@@ -233,11 +191,10 @@ export class PathLife {
 
   /** Judges the silence. Call it when `nextWakeUs` is due, and after each report. */
   tick(nowUs: number, sample: LifeSample): void {
-    this.#rttUs = sample.rttUs;
-    this.#marginUs = Math.max(leastMarginUs, jitterFactor * sample.jitterUs);
+    this.#silence.measure(sample);
     this.#isPeerIdle = sample.isPeerIdle;
     // What was lost while it died says nothing about how good it is when it lives.
-    if (this.#state === lifeState.live) this.#quality.update(nowUs, this.#rttUs, sample.jitterUs, sample.loss);
+    if (this.#state === lifeState.live) this.#quality.update(nowUs, sample.rttUs, sample.jitterUs, sample.loss);
     this.#wakeUs = Number.POSITIVE_INFINITY;
     switch (this.#state) {
       case lifeState.live:
@@ -245,8 +202,8 @@ export class PathLife {
         if (this.#areProbesMissed(nowUs)) this.#suspect(nowUs, lifeReason.probesUnanswered);
         break;
       case lifeState.suspect:
-        this.#wakeUs = this.#changedUs + Math.max(confirmUs, this.#answerUs());
-        if (nowUs >= this.#wakeUs && this.#unanswered >= this.#settings.probesMissed)
+        this.#wakeUs = this.#changedUs + Math.max(confirmUs, this.#silence.answerUs);
+        if (nowUs >= this.#wakeUs && this.#silence.unanswered >= this.#settings.probesMissed)
           this.#die(nowUs, lifeReason.probesUnanswered);
         break;
       case lifeState.recovering:
@@ -267,71 +224,17 @@ export class PathLife {
     else if (isOver || this.#isForced) this.#enter(lifeState.live, lifeReason.stable, nowUs);
   }
 
-  /** Data in flight: what was sent since the path was last proven should have been acknowledged by now. */
   #watchData(nowUs: number, sample: LifeSample): void {
-    this.#isQuestioned = false;
-    if (sample.inFlightBytes <= 0 || sample.oldestUnackedUs <= 0) {
-      this.#forgetUnheard();
-      return;
-    }
-    this.#unheardUs ||= sample.oldestUnackedUs;
-    // What is given up moves the oldest packet under way on with it, and the silence is as old as it was.
-    const unheardUs = this.#givenUpPackets > 0 ? this.#unheardUs : sample.oldestUnackedUs;
-    const fromUs = Math.max(unheardUs, this.#provenUs);
-    const dueUs = fromUs + this.#rtt() + this.#marginUs;
-    const verdictUs = dueUs + reportsWaited * sample.reportIntervalUs;
-    if (nowUs < verdictUs) {
-      // Reports came until now, and do not any more: asked at once, it has answered or not when the verdict is due.
-      const silentUs = sample.lastReportUs + reportsWaited * sample.reportIntervalUs + this.#marginUs;
-      if (sample.lastReportUs >= fromUs && nowUs >= silentUs) this.#question(nowUs);
-      else this.#wakeUs = sample.lastReportUs >= fromUs ? Math.min(verdictUs, silentUs) : verdictUs;
-      return;
-    }
-    const ageUs = nowUs - Math.max(sample.oldestUnackedUs, this.#provenUs);
-    const overdueBytes = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
-    const isCertain = this.#givenUpPackets >= certainPackets || overdueBytes >= certainBytes;
-    if (sample.lastReportUs >= dueUs && isCertain) this.#doubt(nowUs, lifeReason.noProgress);
-    else this.#question(nowUs);
-  }
-
-  #forgetUnheard(): void {
-    this.#unheardUs = 0;
-    this.#givenUpPackets = 0;
-  }
-
-  /** Little is overdue, or the peer says nothing (any more): a few quick probes decide. */
-  #question(nowUs: number): void {
-    this.#isQuestioned = true;
-    this.#wakeUs = Math.max(nowUs, this.#lastProbeUs) + this.#answerUs();
-    if (
-      this.#unanswered >= 2 &&
-      nowUs - this.#lastProbeUs >= this.#answerUs() &&
-      this.#lastProbeUs > this.#lastAnswerUs
-    )
-      this.#doubt(nowUs, lifeReason.probesUnanswered);
-  }
-
-  #doubt(nowUs: number, reason: number): void {
+    const verdict = this.#silence.judge(nowUs, sample);
+    this.#wakeUs = Math.min(this.#wakeUs, this.#silence.wakeUs);
+    if (verdict === 'none') return;
+    const reason = verdict === 'missing' ? lifeReason.noProgress : lifeReason.probesUnanswered;
     if (this.#state === lifeState.live) this.#suspect(nowUs, reason);
     else this.#enter(lifeState.dead, lifeReason.brokeAgain, nowUs);
   }
 
   #areProbesMissed(nowUs: number): boolean {
-    const { probesMissed } = this.#settings;
-    const answerUs = this.#answerUs();
-    // Quick questions come faster than a far path answers.
-    const isFirstOverdue = nowUs - this.#firstUnansweredUs >= answerUs;
-    const isLastOverdue = nowUs - this.#lastProbeUs >= answerUs;
-    return (this.#unanswered > probesMissed && isFirstOverdue) || (this.#unanswered === probesMissed && isLastOverdue);
-  }
-
-  #rtt(): number {
-    return this.#rttUs || this.#probeRttUs || firstRttUs;
-  }
-
-  /** An answer that takes longer is missing. */
-  #answerUs(): number {
-    return Math.max(this.#rtt(), this.#probeRttUs) + this.#marginUs;
+    return this.#silence.areMissed(this.#settings.probesMissed, nowUs);
   }
 
   #intervalUs(): number {
@@ -341,11 +244,11 @@ export class PathLife {
         return Math.min(suspectProbeUs, probeIntervalUs);
       case lifeState.unproven:
       case lifeState.dead:
-        return this.#lastProbeUs - this.#changedUs < freshlyDeadUs
+        return this.#silence.lastProbeUs - this.#changedUs < freshlyDeadUs
           ? probeIntervalUs
           : Math.max(longDeadProbeUs, probeIntervalUs);
       case lifeState.live:
-        if (this.#unanswered > 0 || this.#quality.value > 0) return Math.max(leastProbeUs, probeIntervalUs / 2);
+        if (this.#silence.unanswered > 0 || this.#quality.value > 0) return Math.max(leastProbeUs, probeIntervalUs / 2);
         return this.#isPeerIdle ? this.#idleIntervalUs : probeIntervalUs;
       default:
         return probeIntervalUs;
@@ -354,11 +257,7 @@ export class PathLife {
 
   #handleLife(nowUs: number, reason: number): void {
     if (this.#state === lifeState.withdrawn) return;
-    this.#provenUs = Math.max(this.#provenUs, nowUs - this.#rtt());
-    this.#forgetUnheard();
-    this.#lastAnswerUs = nowUs;
-    this.#unanswered = 0;
-    this.#isQuestioned = false;
+    this.#silence.handleProof(nowUs);
     if (reason === lifeReason.answered && this.#isPeerIdle)
       this.#idleIntervalUs = Math.min(mostProbeUs, this.#idleIntervalUs * 1.5);
     if (this.#state === lifeState.unproven) this.#enter(lifeState.live, lifeReason.proven, nowUs);
@@ -375,7 +274,7 @@ export class PathLife {
     this.#doubts = Math.max(0, this.#doubts - (nowUs - this.#doubtedUs) / forgiveUs) + 1;
     this.#doubtedUs = nowUs;
     this.#enter(lifeState.suspect, reason, nowUs);
-    this.#unanswered = 0;
+    this.#silence.unanswered = 0;
   }
 
   #die(nowUs: number, reason: number): void {
@@ -385,7 +284,7 @@ export class PathLife {
   }
 
   #giveBack(nowUs: number, reason: number): void {
-    this.#enter(this.#lastAnswerUs > 0 ? lifeState.dead : lifeState.unproven, reason, nowUs);
+    this.#enter(this.#silence.lastAnswerUs > 0 ? lifeState.dead : lifeState.unproven, reason, nowUs);
   }
 
   #enter(state: number, reason: number, nowUs: number): void {
@@ -399,9 +298,8 @@ export class PathLife {
     this.#state = state;
     this.#reason = reason;
     this.#changedUs = nowUs;
-    this.#isQuestioned = false;
-    this.#forgetUnheard();
+    this.#silence.restart();
     this.#wakeUs = nowUs;
-    if (state !== lifeState.live) this.#unanswered = 0;
+    if (state !== lifeState.live) this.#silence.unanswered = 0;
   }
 }

@@ -1,7 +1,8 @@
 /** PathLife: silence that means something, and silence that does not; dead quickly enough, and never without reason. */
 import t from 'tap';
-import { type LifeSample, PathLife } from '../../src/bonding/path-life.ts';
+import { PathLife } from '../../src/bonding/path-life.ts';
 import { lifeReason, lifeReasonTexts, lifeStateNames } from '../../src/bonding/path-life-states.ts';
+import type { LifeSample } from '../../src/bonding/silence.ts';
 
 const ms = 1_000;
 const second = 1_000_000;

@@ -1,0 +1,146 @@
+/**
+ * What the silence of one path means. It proves nothing unless the peer could have spoken: reports must have come, by any path, that
+ * were late enough to name what is missing. Where little is missing, or nobody speaks, quick probes decide.
+ */
+
+/** What is measured on the path, as `judge` reads it. Times in microseconds; 0 = unknown or none. Owned by the caller. */
+export interface LifeSample {
+  inFlightBytes: number;
+  /** When the oldest packet was sent that is neither acknowledged nor given up as lost. */
+  oldestUnackedUs: number;
+  /** When the last report of the peer came, by whatever path. */
+  lastReportUs: number;
+  reportIntervalUs: number;
+  rttUs: number;
+  jitterUs: number;
+  loss: number;
+  /** No traffic with this peer at all: idle paths may be probed less and less. */
+  isPeerIdle: boolean;
+}
+
+/** `missing`: what was sent was not acknowledged; `unanswered`: nor were the questions. */
+export type SilenceVerdict = 'none' | 'missing' | 'unanswered';
+
+/** Before the first answer. */
+const firstRttUs = 200_000;
+/** RFC 9002 6.2.1 takes four times the variation, too; the least covers scheduling on both machines. */
+const jitterFactor = 4;
+const leastMarginUs = 10_000;
+const reportsWaited = 2;
+/** So many packets in a row cannot be chance. Less asks a probe first. */
+const certainPackets = 8;
+const certainBytes = certainPackets * 1_400;
+const questions = 2;
+
+export class SilenceWatch {
+  /** Something is overdue, and quick probes are out. */
+  isQuestioned = false;
+  /** When silence becomes a verdict; Infinity = nothing is waited for. */
+  wakeUs = Number.POSITIVE_INFINITY;
+  lastProbeUs = Number.NEGATIVE_INFINITY;
+  lastAnswerUs = Number.NEGATIVE_INFINITY;
+  /** Probes sent since the last proof. */
+  unanswered = 0;
+  #firstUnansweredUs = 0;
+  /** The forward direction worked for something sent at this time, at the earliest that is certain. */
+  #provenUs = Number.NEGATIVE_INFINITY;
+  /** When the first packet left of which nothing was heard since the path was last proven; 0 = none is under way. */
+  #unheardUs = 0;
+  /** Since then, because reports came that should have named them. */
+  #givenUpPackets = 0;
+  /** Smoothed, of reports: there by this path, back by the nearest. */
+  #rttUs = 0;
+  /** Smoothed, of probes: there and back by this path. */
+  #probeRttUs = 0;
+  #marginUs = leastMarginUs;
+
+  /** An answer that takes longer is missing. */
+  get answerUs(): number {
+    return Math.max(this.#rtt(), this.#probeRttUs) + this.#marginUs;
+  }
+
+  handleProbeSent(nowUs: number): void {
+    this.lastProbeUs = nowUs;
+    if (this.unanswered === 0) this.#firstUnansweredUs = nowUs;
+    this.unanswered += 1;
+  }
+
+  /** `rttUs`: there and back by this path. */
+  handleRoundTrip(rttUs: number): void {
+    this.#probeRttUs = this.#probeRttUs === 0 ? rttUs : this.#probeRttUs + (rttUs - this.#probeRttUs) / 8;
+  }
+
+  /** Packets are taken for lost because reports came by any path that should have named them. */
+  handleGivenUp(packets: number): void {
+    this.#givenUpPackets += packets;
+  }
+
+  /** Something sent on this path was acknowledged or answered. */
+  handleProof(nowUs: number): void {
+    this.#provenUs = Math.max(this.#provenUs, nowUs - this.#rtt());
+    this.lastAnswerUs = nowUs;
+    this.unanswered = 0;
+    this.restart();
+  }
+
+  /** What was waited for until now is not waited for any more. */
+  restart(): void {
+    this.isQuestioned = false;
+    this.#unheardUs = 0;
+    this.#givenUpPackets = 0;
+  }
+
+  measure(sample: LifeSample): void {
+    this.#rttUs = sample.rttUs;
+    this.#marginUs = Math.max(leastMarginUs, jitterFactor * sample.jitterUs);
+    this.wakeUs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Data in flight: what was sent since the path was last proven should have been acknowledged by now. */
+  judge(nowUs: number, sample: LifeSample): SilenceVerdict {
+    this.isQuestioned = false;
+    if (sample.inFlightBytes <= 0 || sample.oldestUnackedUs <= 0) {
+      this.restart();
+      return 'none';
+    }
+    this.#unheardUs ||= sample.oldestUnackedUs;
+    // What is given up moves the oldest packet under way on with it, and the silence is as old as it was.
+    const unheardUs = this.#givenUpPackets > 0 ? this.#unheardUs : sample.oldestUnackedUs;
+    const fromUs = Math.max(unheardUs, this.#provenUs);
+    const dueUs = fromUs + this.#rtt() + this.#marginUs;
+    const verdictUs = dueUs + reportsWaited * sample.reportIntervalUs;
+    if (nowUs < verdictUs) {
+      // Reports came until now, and do not any more: asked at once, it has answered or not when the verdict is due.
+      const silentUs = sample.lastReportUs + reportsWaited * sample.reportIntervalUs + this.#marginUs;
+      if (sample.lastReportUs >= fromUs && nowUs >= silentUs) return this.#question(nowUs);
+      this.wakeUs = sample.lastReportUs >= fromUs ? Math.min(verdictUs, silentUs) : verdictUs;
+      return 'none';
+    }
+    const ageUs = nowUs - Math.max(sample.oldestUnackedUs, this.#provenUs);
+    const overdueBytes = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
+    const isCertain = this.#givenUpPackets >= certainPackets || overdueBytes >= certainBytes;
+    return sample.lastReportUs >= dueUs && isCertain ? 'missing' : this.#question(nowUs);
+  }
+
+  /** So many probes in a row were not answered. */
+  areMissed(probes: number, nowUs: number): boolean {
+    const { answerUs } = this;
+    // Quick questions come faster than a far path answers.
+    const isFirstOverdue = nowUs - this.#firstUnansweredUs >= answerUs;
+    const isLastOverdue = nowUs - this.lastProbeUs >= answerUs;
+    return (this.unanswered > probes && isFirstOverdue) || (this.unanswered === probes && isLastOverdue);
+  }
+
+  /** Little is overdue, or the peer says nothing (any more): a few quick probes decide. */
+  #question(nowUs: number): SilenceVerdict {
+    const { answerUs } = this;
+    this.isQuestioned = true;
+    this.wakeUs = Math.max(nowUs, this.lastProbeUs) + answerUs;
+    const isOverdue = nowUs - this.lastProbeUs >= answerUs && this.lastProbeUs > this.lastAnswerUs;
+    return this.unanswered >= questions && isOverdue ? 'unanswered' : 'none';
+  }
+
+  #rtt(): number {
+    return this.#rttUs || this.#probeRttUs || firstRttUs;
+  }
+}

@@ -10,7 +10,7 @@
  * |            |         | probes stay unanswered for `confirmUs`                                            | dead       |
  * | dead       | no      | a probe is answered; the last life was long / short                               | recovering / flapping |
  * | recovering | *       | it went on answering for the failback time                                        | live       |
- * |            |         | 3 probes unanswered, or what a live path is suspected for                         | dead       |
+ * |            |         | 3 probes unanswered                                                               | dead       |
  * | flapping   | *       | as recovering, with the hold-down of `flap-damping.ts` in place of the failback time |         |
  * | withdrawn  | no      | the kernel, or the user, gives the link back: unproven if it never lived, else    | dead       |
  * | any        |         | the kernel says that link, address or route is gone; the user disables it: at once | withdrawn |
@@ -208,20 +208,16 @@ export class PathLife {
         break;
       case lifeState.recovering:
       case lifeState.flapping:
-        this.#watchStability(nowUs, sample);
+        this.#watchStability(nowUs);
         break;
       default:
     }
   }
 
-  /** In its stability time it may carry data as the last resort. */
-  #watchStability(nowUs: number, sample: LifeSample): void {
-    this.#watchData(nowUs, sample);
-    this.#wakeUs = Math.min(this.#wakeUs, this.#changedUs + this.#damping.holdUs);
-    if (this.#state === lifeState.dead) return;
-    const isOver = nowUs >= this.#changedUs + this.#damping.holdUs;
+  #watchStability(nowUs: number): void {
+    this.#wakeUs = this.#changedUs + this.#damping.holdUs;
     if (this.#areProbesMissed(nowUs)) this.#enter(lifeState.dead, lifeReason.brokeAgain, nowUs);
-    else if (isOver || this.#isForced) this.#enter(lifeState.live, lifeReason.stable, nowUs);
+    else if (nowUs >= this.#wakeUs || this.#isForced) this.#enter(lifeState.live, lifeReason.stable, nowUs);
   }
 
   #watchData(nowUs: number, sample: LifeSample): void {
@@ -229,8 +225,7 @@ export class PathLife {
     this.#wakeUs = Math.min(this.#wakeUs, this.#silence.wakeUs);
     if (verdict === 'none') return;
     const reason = verdict === 'missing' ? lifeReason.noProgress : lifeReason.probesUnanswered;
-    if (this.#state === lifeState.live) this.#suspect(nowUs, reason);
-    else this.#enter(lifeState.dead, lifeReason.brokeAgain, nowUs);
+    this.#suspect(nowUs, reason);
   }
 
   #areProbesMissed(nowUs: number): boolean {

@@ -20,8 +20,6 @@ class Bench {
   spacingUs = 1_000;
   isForwardBlack = false;
   isReverseBlack = false;
-  /** There is no live path: this one carries data while it recovers. */
-  isLastResort = false;
   /** Reports and replies reach us by another path. */
   hasOtherPath = true;
   /** Extra delay of everything that is sent from now on. */
@@ -91,7 +89,7 @@ class Bench {
 
   #send(): void {
     this.#nextSendUs = this.nowUs + this.spacingUs;
-    if (!this.life.isUsable && !this.isLastResort) return;
+    if (!this.life.isUsable) return;
     const isLost = this.isForwardBlack || this.random() < this.loss;
     this.#sent.push({ atUs: this.nowUs, arrivesUs: isLost ? Number.POSITIVE_INFINITY : this.nowUs + this.#oneWayUs() });
     this.life.handleSent(this.nowUs);
@@ -345,20 +343,6 @@ t.test('a path that is suspected again and again must prove itself', async (t) =
   }
   t.equal(bench.state, 'recovering');
   t.equal(bench.life.reason, lifeReason.suspectedOften);
-});
-
-t.test('a last resort that dies again is left as soon as a live path', async (t) => {
-  const bench = started();
-  bench.isForwardBlack = true;
-  bench.until(() => bench.state === 'dead');
-  bench.isForwardBlack = false;
-  bench.until(() => bench.state === 'recovering');
-  bench.isLastResort = true;
-  bench.run(200 * ms);
-  bench.isForwardBlack = true;
-  const waitUs = bench.until(() => bench.state === 'dead');
-  t.ok(waitUs <= bench.rttUs + 12 * ms + 3 * bench.reportIntervalUs, `${waitUs} us`);
-  t.equal(bench.life.reason, lifeReason.brokeAgain);
 });
 
 t.test('the kernel is believed at once, and after it says up the path proves itself', async (t) => {

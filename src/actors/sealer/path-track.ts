@@ -1,4 +1,5 @@
 /** One path as the sealer sees it: what feedback and probes say of it, how fast it may be used, and whether it lives. */
+import { LossDelay } from '../../bonding/loss-delay.ts';
 import { OneWayDelay } from '../../bonding/one-way-delay.ts';
 import { PathController } from '../../bonding/path-controller.ts';
 import type { PathCredit } from '../../bonding/path-credit.ts';
@@ -9,12 +10,10 @@ import { feedback } from '../../native/data-api.ts';
 import { link, path, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { Arrivals } from './arrivals.ts';
+import { PathProbes } from './path-probes.ts';
 
 /** Credit that stays unused for this long means that there was nothing to send: a turn comes more often under load. */
 const unusedUs = 2_000;
-const probesKept = 8;
-/** Losses are known by what overtook them: at least this much later on the same path. */
-const leastLossDelayUs = 1_000;
 const idleUs = 200_000;
 const expiryMarginUs = 8_000;
 const unknownRttUs = 1_000_000;
@@ -68,11 +67,8 @@ export class PathTrack implements PathView {
   readonly #links: RowTable;
   readonly #delay = new OneWayDelay();
   readonly #arrivals = new Arrivals();
-  readonly #probeTimesUs = new Float64Array(probesKept);
-  #probe = 0;
-  /** Smoothed, there and back by this path; what schedulers compare, for the delay of one way is half of it. */
-  #probeRttUs = 0;
-  #lossDelayUs = leastLossDelayUs;
+  readonly #probes = new PathProbes();
+  readonly #lossDelay = new LossDelay();
   #isAppLimited = true;
   #creditSinceUs = -1;
   #spentUs = 0;
@@ -143,8 +139,8 @@ export class PathTrack implements PathView {
     const { controller } = this;
     this.isUsable = best < 4 && this.rank <= Math.max(best, 1);
     // What stood in its queue when it was last used has gone.
-    const isProbed = this.#probeRttUs > 0 && this.#isIdle(nowUs);
-    this.rttUs = isProbed ? this.#probeRttUs : Math.max(this.#probeRttUs, controller.smoothedRttUs);
+    const probedUs = this.#probes.rttUs;
+    this.rttUs = probedUs > 0 && this.#isIdle(nowUs) ? probedUs : Math.max(probedUs, controller.smoothedRttUs);
     this.minRttUs = controller.minRttUs;
     this.jitterUs = controller.jitterUs;
     this.loss = controller.loss;
@@ -168,6 +164,7 @@ export class PathTrack implements PathView {
     this.#paths.addNumber(this.row, path.resentPacketsAt, packets);
   }
 
+  /** Data leaves by it. */
   spend(bytes: number, nowUs: number): void {
     if (this.#isIdle(nowUs)) this.#startAgain(nowUs);
     this.#spentUs = nowUs;
@@ -186,8 +183,7 @@ export class PathTrack implements PathView {
     const spurious = cells[at + feedback.spuriousPackets] as number;
     this.#survey(cells, at);
     if (acked > 0) this.life.handleProgress(nowUs);
-    if (spurious > 0) this.#lossDelayUs = Math.min(Math.max(this.rttUs / 2, 20_000), this.#lossDelayUs * 2);
-    else if (lost > 0) this.#lossDelayUs = Math.max(leastLossDelayUs, this.#lossDelayUs * 0.98);
+    this.#lossDelay.handleReport(lost, spurious, this.rttUs);
     this.#acked += acked + spurious;
     this.#lost += lost - spurious;
     this.#paths.addNumber(this.row, path.lostPacketsAt, lost);
@@ -217,7 +213,7 @@ export class PathTrack implements PathView {
 
   /** A packet is lost when one that left by this path so much later has arrived. */
   get lossDelayUs(): number {
-    return Math.max(this.#lossDelayUs, this.jitterUs / 2);
+    return this.#lossDelay.us(this.jitterUs);
   }
 
   /**
@@ -242,18 +238,16 @@ export class PathTrack implements PathView {
 
   /** Sequence number of a probe that leaves now. */
   startProbe(nowUs: number): number {
-    this.#probe += 1;
-    this.#probeTimesUs[this.#probe % probesKept] = nowUs;
     this.life.handleProbeSent(nowUs);
-    return this.#probe;
+    return this.#probes.start(nowUs);
   }
 
   handleProbeReply(sequence: number, heldUs: number, cameBack: boolean, nowUs: number): void {
-    if (sequence > this.#probe || sequence <= this.#probe - probesKept) return;
-    const rttUs = Math.max(1, nowUs - (this.#probeTimesUs[sequence % probesKept] as number) - heldUs);
+    const rttUs = this.#probes.roundTripUs(sequence, heldUs, nowUs);
+    if (rttUs < 0) return;
     this.life.handleProbeReply(nowUs, rttUs, cameBack);
     if (!cameBack) return;
-    this.#probeRttUs = this.#probeRttUs === 0 ? rttUs : this.#probeRttUs + (rttUs - this.#probeRttUs) / 4;
+    this.#probes.note(rttUs);
     // Reports come back by the nearest path: the controller must not take the difference for a queue.
     if (this.inFlightBytes === 0) this.controller.handleProbe(rttUs, nowUs);
   }

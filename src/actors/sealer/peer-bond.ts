@@ -1,13 +1,14 @@
 /** All paths to one peer as one rope: which of them a train leaves by, what the peer acknowledged, what goes out again. */
 import type { RoundTrips } from '../../bonding/ack-thinner.ts';
 import { queueTargetWith } from '../../bonding/queue-target.ts';
-import { chooseForRepair, repairReserveBytes } from '../../bonding/repair-choice.ts';
+import { chooseForRepair } from '../../bonding/repair-choice.ts';
 import { createScheduler, type Demand, type Scheduler } from '../../bonding/scheduler.ts';
 import { feedback, flight, type Sealer } from '../../native/data-api.ts';
 import { path, trafficClass } from '../../rings/layout.ts';
 import type { BondSettings } from './bonds.ts';
 import type { PathTrack } from './path-track.ts';
 import { PeerParity } from './peer-parity.ts';
+import { type RepairRoutes, Repairs } from './repairs.ts';
 
 const pathsPerPeer = path.rowsPerPeer;
 /** Something in flight is looked at this often, a peer that is idle when a probe is due. */
@@ -16,12 +17,9 @@ const idleTickUs = 50_000;
 /** A path's share is cut into what it drains in this time, so that no path is behind by more. */
 const quantumUs = 2_000;
 const leastQuantumBytes = 3_000;
-/** Sent again in one go. */
-const mostResentBytes = 64 * 1024;
 /** For so long after a path went, bulk may wait this long. */
 const brokenUs = 2_000_000;
 const brokenQueueUs = 1_000_000;
-const packetBytes = 1_400;
 const protectedQueueUs = 500_000;
 const firstReportIntervalUs = 10_000;
 /** Without data for so long, paths are probed less and less. */
@@ -33,7 +31,7 @@ const lastAnswering = 3;
 /** Modes in which one flow uses all paths. */
 const spreading: ReadonlySet<string> = new Set(['adaptive', 'round-robin', 'weighted', 'least-used']);
 
-export class PeerBond {
+export class PeerBond implements RepairRoutes {
   readonly row: number;
   /** Tracks of the rows that are in use. */
   readonly tracks: PathTrack[] = [];
@@ -51,8 +49,8 @@ export class PeerBond {
   readonly #schedulers: readonly Scheduler[];
   readonly #demand: Demand = { trafficClass: 0, flow: 0, bytes: 0, backlogBytes: 0 };
   readonly #maySpread: boolean;
+  readonly #repairs: Repairs;
   readonly #roundTrips = { leastUs: 0, mostUs: 0, inUseUs: 0 };
-  #lostPackets = 0;
   #reportedUs = 0;
   #reportIntervalUs = firstReportIntervalUs;
   #usable = 0;
@@ -71,6 +69,7 @@ export class PeerBond {
     this.#feedback = shared.feedback;
     this.#limits = shared.limits;
     this.#settings = settings;
+    this.#repairs = new Repairs(row, native, shared.feedback);
     this.parity = new PeerParity(settings.fec);
     this.#maySpread = spreading.has(settings.modes[trafficClass.bulk] ?? '');
     this.#schedulers = settings.modes.map((mode) => createScheduler(mode));
@@ -150,7 +149,7 @@ export class PeerBond {
   /** Bytes that may be sealed for the chosen path in one go. */
   quantumBytes(track: PathTrack): number {
     if (this.#usable < 2 || track.rateBytesPerUs === 0) return track.allowedBytes;
-    return Math.min(track.allowedBytes, Math.max(leastQuantumBytes, track.rateBytesPerUs * quantumUs));
+    return Math.min(track.allowedBytes, shareBytes(track));
   }
 
   retryUs(): number {
@@ -183,7 +182,7 @@ export class PeerBond {
     for (const track of this.tracks) this.#limits[track.index] = track.lossDelayUs + groupUs;
     const lost = this.#native.report(this.row, slot, frame, length, nowUs);
     if (lost < 0) return;
-    this.#lostPackets = lost;
+    this.#repairs.lostPackets = lost;
     for (const track of this.tracks) {
       const at = track.index * feedback.columns + feedback.rttUs;
       const rttUs = this.#feedback[at] as number;
@@ -205,8 +204,9 @@ export class PeerBond {
     for (const track of tracks) {
       this.#limits[pathsPerPeer + track.index] = track.expiryUs(nowUs, this.#reportedUs);
     }
-    this.#lostPackets = this.#native.tick(this.row, nowUs);
-    let isBusy = this.#lostPackets > 0;
+    const lost = this.#native.tick(this.row, nowUs);
+    this.#repairs.lostPackets = lost;
+    let isBusy = lost > 0;
     let wakeUs = nowUs + idleTickUs;
     let sentBytes = 0;
     for (const track of tracks) {
@@ -235,28 +235,9 @@ export class PeerBond {
     else this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
   }
 
-  /** Sends again what was lost, oldest first, by the paths that would bring it soonest. Returns packets. */
+  /** Sends again what was lost; returns packets. */
   repair(nowUs: number): number {
-    let total = 0;
-    while (this.#lostPackets > 0) {
-      const track = this.#repairPath(nowUs);
-      if (track === undefined) break;
-      const room = Math.min(track.allowedBytes + repairReserveBytes, this.#repairQuantum(track));
-      if (room <= 0) break;
-      const at = track.index * feedback.columns + feedback.resentPackets;
-      const before = this.#feedback[at] as number;
-      const bytes = this.#native.resend(this.row, track.port, track.row, room, nowUs);
-      if (bytes === 0) {
-        this.#lostPackets = 0;
-        break;
-      }
-      const packets = (this.#feedback[at] as number) - before;
-      this.#lostPackets = Math.max(0, this.#lostPackets - packets);
-      track.spend(bytes, nowUs);
-      track.countResent(packets);
-      total += packets;
-    }
-    return total;
+    return this.#repairs.run(this, nowUs);
   }
 
   /** Data of the peer left. */
@@ -285,16 +266,16 @@ export class PeerBond {
   }
 
   /** Where one flow uses all paths its repairs may, too; else they keep to the path that the mode has chosen. */
-  #repairPath(nowUs: number): PathTrack | undefined {
+  repairPath(nowUs: number): PathTrack | undefined {
     if (this.#usable === 0) return undefined;
     if (!this.isSpreading) return this.choose(trafficClass.latency, 0, leastQuantumBytes, 0, nowUs);
     this.#refresh(nowUs);
     return this.tracks[chooseForRepair(this.tracks, this.tracks.length, leastQuantumBytes)];
   }
 
-  #repairQuantum(track: PathTrack): number {
-    if (!this.isSpreading) return mostResentBytes;
-    return Math.min(mostResentBytes, Math.max(leastQuantumBytes, track.rateBytesPerUs * quantumUs));
+  /** No more than a share of it at once, so that the next may find another path the earlier one. */
+  repairBytes(track: PathTrack): number {
+    return this.isSpreading ? shareBytes(track) : Number.POSITIVE_INFINITY;
   }
 
   #noteLoss(track: PathTrack): void {
@@ -309,8 +290,8 @@ export class PeerBond {
     this.#nowUs = nowUs;
     let best = 4;
     for (const track of this.tracks) best = Math.min(best, track.rank);
-    for (const track of this.tracks)
-      track.refresh(nowUs, this.isBonded, best, this.#lostPackets * packetBytes + this.#demand.backlogBytes);
+    const waitingBytes = this.#repairs.waitingBytes + this.#demand.backlogBytes;
+    for (const track of this.tracks) track.refresh(nowUs, this.isBonded, best, waitingBytes);
     this.#countUsable();
   }
 
@@ -325,4 +306,9 @@ export class PeerBond {
     for (const track of this.tracks) if (track.isUsable && !track.isMerelyBehind) return false;
     return true;
   }
+}
+
+/** What goes by a path in one go before others are looked at again. */
+function shareBytes(track: PathTrack): number {
+  return Math.max(leastQuantumBytes, track.rateBytesPerUs * quantumUs);
 }

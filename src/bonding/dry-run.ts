@@ -54,8 +54,8 @@ export class DryRun {
   }
 
   /**
-   * Call for each report; `lagUs` is the time after which a report shows an effect, `arriving` the rate of what arrives,
-   * `doubtUs` how far the queue may be off by chance. True when what looked like a queue is distance.
+   * Call for each report; `lagUs` is the time after which a report shows an effect, `rate` what the bottleneck lets through (bytes a
+   * microsecond), `doubtUs` how far the queue may be off by chance. True when what looked like a queue is distance.
    */
   handleReport(
     nowUs: number,
@@ -63,14 +63,14 @@ export class DryRun {
     doubtUs: number,
     targetUs: number,
     lagUs: number,
-    arriving: number,
+    rate: number,
   ): boolean {
     if (this.#nextUs < 0) this.#nextUs = nowUs + everyUs;
     if (this.isUnderWay) return this.#watch(nowUs, queueUs, targetUs + doubtUs, lagUs);
     if (nowUs >= this.#nextUs || this.#isStuck(nowUs, queueUs, targetUs, lagUs)) {
       this.#queueUs = queueUs;
       this.#leastUs = queueUs;
-      this.#rate = arriving;
+      this.#rate = rate;
       this.#untilUs = nowUs + (queueUs + 2 * doubtUs + this.#checkUs + marginUs) / (1 - gain);
       this.#checkUs = 0;
     }

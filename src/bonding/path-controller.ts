@@ -33,6 +33,8 @@ const trialExcess = 0.015;
 const mostCut = 0.6;
 /** After the search the queue that it made has to go. */
 const drainGain = 0.6;
+/** Of the rate: what a dry run takes for the bottleneck's, at least. */
+const leastDryShare = 0.5;
 const burstUs = 25_000;
 /** Half more each round trip: less than a search takes, and enough to find a rate by a flow that does not yield. */
 const burstGain = 1.5;
@@ -201,7 +203,9 @@ export class PathController {
     if (trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);
     else this.#noQueueIs(arriving, delivery.sentRate, noise, nowUs);
     const { queueUs, uncertaintyUs } = trip;
-    if (this.#dryRun.handleReport(nowUs, queueUs, uncertaintyUs, target, gauge.lagUs() + spanUs, arriving)) {
+    // What arrives may be little because little was sent: with less than that no report would come to end a dry run by.
+    const dryable = Math.max(arriving, this.#rate * leastDryShare);
+    if (this.#dryRun.handleReport(nowUs, queueUs, uncertaintyUs, target, gauge.lagUs() + spanUs, dryable)) {
       trip.rebase(nowUs);
       this.#rate = Math.max(this.#rate, this.#episodeRate);
     }

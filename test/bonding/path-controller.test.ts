@@ -49,3 +49,26 @@ t.test('handleProbe() forgives losses of a path that carries nothing, although r
   }
   t.ok(controller.loss < 0.04, `loss ${controller.loss}`);
 });
+
+t.test('a trickle that other traffic follows does not bring the pace near zero', async (t) => {
+  const controller = new PathController({ configuredBps: 0 });
+  const stepUs = 10_000;
+  let nowUs = 0;
+  const report = (deliveredBytes: number, deliveryUs: number, isAppLimited: boolean, rttUs = 20_000) => {
+    nowUs += deliveryUs;
+    controller.spend(deliveredBytes);
+    const ackedPackets = Math.ceil(deliveredBytes / 1_500);
+    controller.handleSample({ nowUs, rttUs, deliveredBytes, deliveryUs, ackedPackets, lostPackets: 0, isAppLimited });
+  };
+  // 40 Mbit/s, found by the queue that a flow makes of it.
+  for (let step = 0; step < 300; step += 1) report(50_000, stepUs, false, 20_000 + Math.min(40_000, step * 2_000));
+  const found = controller.rateBytesPerUs;
+  t.ok(found > 3, `${found} bytes a microsecond found`);
+  // A packet a report is all there is to send, for longer than the queue is let run dry every time.
+  let leastPace = Number.POSITIVE_INFINITY;
+  for (let step = 0; step < 1_000; step += 1) {
+    report(100, stepUs, true);
+    leastPace = Math.min(leastPace, controller.paceBytesPerUs);
+  }
+  t.ok(leastPace > found / 4, `the pace fell to ${leastPace}`);
+});

@@ -170,10 +170,15 @@ export class PathTrack implements PathView {
     this.#spentUs = nowUs;
     this.sentBytes += bytes;
     this.inFlightBytes += bytes;
-    this.credit.spend(bytes);
-    this.controller.spend(bytes);
     this.life.handleSent(nowUs);
     this.#creditSinceUs = -1;
+    this.spendFrame(bytes);
+  }
+
+  /** A control frame leaves by it, which no report acknowledges: a path that bears nothing else is idle. */
+  spendFrame(bytes: number): void {
+    this.credit.spend(bytes);
+    this.controller.spend(bytes);
   }
 
   /** Takes in row `at` of the native feedback after a report. */

@@ -51,12 +51,14 @@ export class SealDesk {
     const bytes = this.#native.end();
     if (bytes === 0) return 0;
     const peers = this.#peers;
-    track?.spend(bytes, nowUs);
     peers.addNumber(bond.row, peer.sentPacketsAt, packets);
     peers.addNumber(bond.row, peer.sentBytesAt, bytes);
     peers.setNumber(bond.row, peer.lastSentAt, nowUs);
-    if (isData) bond.handleSent(nowUs);
-    if (isData) peers.setNumber(bond.row, peer.lastDataSentAt, nowUs);
+    if (isData) {
+      track?.spend(bytes, nowUs);
+      bond.handleSent(nowUs);
+      peers.setNumber(bond.row, peer.lastDataSentAt, nowUs);
+    } else track?.spendFrame(bytes);
     this.#throughput.add(packets, bytes);
     return bytes;
   }

@@ -92,7 +92,7 @@ class SealerActor implements Actor {
     });
     this.#bonds = new Bonds(context, this.#native, shared, settings.links, settings.bonding);
     this.#desk = new SealDesk(context, this.#native, settings.mtu, this.#throughput);
-    this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
+    this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk, settings.mtu);
     this.#parity = new ParityDesk(context, this.#native, this.#desk, this.#throughput);
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
     this.#acks = new AckDesk(context, this.#native, this.#waiting, this.#throughput);

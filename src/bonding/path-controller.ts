@@ -159,6 +159,14 @@ export class PathController {
     if (this.#gauge.isIdle) this.#gauge.trip.handleSample(rttUs, nowUs, this.#gauge.intervalUs);
   }
 
+  /** What probes have shown of the bottleneck (`ProbeTrain`), 0 = nothing: where the search for the rate begins. */
+  handleBottleneck(bytesPerUs: number): void {
+    if (bytesPerUs === 0 || !this.#search.beginAt(bytesPerUs)) return;
+    this.#rate = bytesPerUs;
+    this.#setPace(this.#search.boundPace);
+    this.#setWindow();
+  }
+
   /** Nothing has been in flight for a while. */
   handleIdle(nowUs: number): void {
     this.#gauge.handleIdle();
@@ -290,12 +298,13 @@ export class PathController {
 
   #setWindow(): void {
     if (this.#rate === 0) return;
-    const { trip, intervalUs } = this.#gauge;
-    const tripUs = trip.baseUs + intervalUs;
+    const { trip } = this.#gauge;
+    // What arrived counts as in flight until the next report, and none of it may keep new data from leaving.
+    const tripUs = trip.baseUs + this.#gauge.longIntervalUs;
     const slackUs = windowSlackUs + trip.jitterUs / 2;
     // While the rate is sought, what stays in flight for long is queue and loss of our own making.
     this.#windowBytes = this.#search.isOver
       ? Math.max(floorBytes, this.#pacer.bytesPerUs * (Math.max(tripUs, this.#hold.leastUs) + slackUs) * 1.08)
-      : Math.max(firstWindowBytes, this.#rate * (tripUs + slackUs) * this.#search.windowGain);
+      : Math.max(this.#search.leastWindowBytes, this.#rate * (tripUs + slackUs) * this.#search.windowGain);
   }
 }

@@ -21,7 +21,7 @@ export interface PathSample {
 
 const firstIntervalUs = 10_000;
 /** Reports farther apart say nothing of how often they come. */
-const mostIntervalUs = 100_000;
+const mostIntervalUs = 150_000;
 const leastSpanUs = 20_000;
 const mostSpanUs = 300_000;
 /** For the receiver's turn, and for a report that had to wait. */
@@ -33,6 +33,7 @@ export class PathGauge {
   readonly #history = new DeliveryHistory();
   readonly #spread = new TrainSpread();
   #intervalUs = firstIntervalUs;
+  #longIntervalUs = firstIntervalUs;
   #sampleUs = -1;
   #sentBytes = 0;
   #unreportedLost = 0;
@@ -41,6 +42,11 @@ export class PathGauge {
   /** Between two reports, smoothed. */
   get intervalUs(): number {
     return this.#intervalUs;
+  }
+
+  /** The longer ones of late. */
+  get longIntervalUs(): number {
+    return this.#longIntervalUs;
   }
 
   /** Running total. */
@@ -67,11 +73,16 @@ export class PathGauge {
     }
     const elapsedUs = this.isIdle ? 0 : nowUs - this.#sampleUs;
     this.#sampleUs = nowUs;
-    if (elapsedUs > 0 && elapsedUs < mostIntervalUs) this.#intervalUs += (elapsedUs - this.#intervalUs) / 8;
+    if (elapsedUs > 0 && elapsedUs < mostIntervalUs) this.#noteInterval(elapsedUs);
     this.#bottleneck = this.#spread.handleReport(rttUs, deliveredBytes, deliveryUs, this.trip.jitterUs);
     if (rttUs >= 0) this.trip.handleSample(rttUs, nowUs, this.#intervalUs);
     this.#history.add(nowUs, this.#sentBytes, deliveredBytes, deliveryUs, sample.isAppLimited);
     return true;
+  }
+
+  #noteInterval(elapsedUs: number): void {
+    this.#intervalUs += (elapsedUs - this.#intervalUs) / 8;
+    this.#longIntervalUs = Math.max(elapsedUs, this.#longIntervalUs + (elapsedUs - this.#longIntervalUs) / 8);
   }
 
   handleSent(bytes: number): void {

@@ -8,6 +8,7 @@ import type { PathGauge, PathSample } from './path-gauge.ts';
 const packetBytes = 1_500;
 /** Enough to measure a train by; RFC 6928 gives 10, and a modem of 5 Mbit/s drains this in 50 ms. */
 export const firstWindowBytes = 44 * packetBytes;
+const boundWindowBytes = 4 * packetBytes;
 /** 100 Mbit/s. */
 export const firstBytesPerUs = 12.5;
 /** Loss above the floor that begins a trial: only what an overflowing queue makes of it. */
@@ -34,7 +35,7 @@ export class RateSearch {
   /** The highest rate seen to arrive; once the search is over, what it found. */
   rateBytesPerUs = 0;
   isOver = false;
-  /** A train has shown a bottleneck: the rate is about right. */
+  /** A train of data or of probes has shown a bottleneck: the rate is about right. */
   isBound = false;
   readonly #gauge: PathGauge;
   #plateauRounds = 0;
@@ -50,6 +51,24 @@ export class RateSearch {
   /** Round trips' worth of the rate that may be under way: no more than the pace is above it. */
   get windowGain(): number {
     return this.isBound ? boundGain : windowGain;
+  }
+
+  /** Below this a window is too small to measure by; a path that is known to be slow needs less. */
+  get leastWindowBytes(): number {
+    return this.isBound ? boundWindowBytes : firstWindowBytes;
+  }
+
+  /** The pace while a bottleneck is known: bytes a microsecond. */
+  get boundPace(): number {
+    return this.rateBytesPerUs * boundGain;
+  }
+
+  /** Begins at what probes have shown of the bottleneck; false when data has shown more already. */
+  beginAt(bytesPerUs: number): boolean {
+    if (this.isOver || this.rateBytesPerUs > 0) return false;
+    this.isBound = true;
+    this.rateBytesPerUs = bytesPerUs;
+    return true;
   }
 
   /** The pace wanted from now on, when it is `pace` now; both in bytes a microsecond. */
@@ -76,7 +95,7 @@ export class RateSearch {
     // Of a train of which much was lost by chance, less arrives than the bottleneck lets through.
     if (verdict === 'chance') this.isBound = false;
     this.rateBytesPerUs = Math.max(this.rateBytesPerUs, arriving, bottleneck / (1 - gauge.floor.loss));
-    if (this.isBound) return this.rateBytesPerUs * boundGain;
+    if (this.isBound) return this.boundPace;
     return Math.max(pace, firstBytesPerUs, gain * this.rateBytesPerUs, verdict === 'chance' ? this.#paceBefore : 0);
   }
 

@@ -1,6 +1,7 @@
 /** Two real daemons over emulated links: one rope of several of them, that holds when a link is cut. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import type { PathStatus } from '../../src/control/network-rows.ts';
 import type { PeerStatus } from '../../src/control/rows.ts';
 import { startBond } from '../support/bond.ts';
 import { goodputMbit, runTcp, sendUdp, serveFlows, UdpSink } from '../support/flows.ts';
@@ -25,6 +26,17 @@ t.test('a rope of one link carries what the link carries', options, async (t) =>
     const mbit = goodputMbit(await runTcp(net.client, inside.b4, ports.tcp, { seconds: 6, direction }), 3, 6);
     t.ok(mbit > 10 && mbit < 24, `${mbit.toFixed(1)} Mbit/s ${direction} through 24`);
   }
+});
+
+t.test('the rate of a slow way is known before anything is sent by it', options, async (t) => {
+  const { lab, rope } = await startBond({ emulated: [{ ...fibre, rateMbit: { up: 4, down: 200 } }] });
+  t.teardown(() => lab.close());
+  await sleep(2500);
+  const [up] = await rope.client.ask<readonly PathStatus[]>('paths');
+  const [down] = await rope.server.ask<readonly PathStatus[]>('paths');
+  const upMbit = (up?.deliveryBps ?? 0) / 1e6;
+  t.ok(upMbit > 2 && upMbit < 8, `${upMbit.toFixed(1)} Mbit/s of 4`);
+  t.equal(down?.deliveryBps ?? 0, 0, 'that of a fast way is not guessed');
 });
 
 t.test('one TCP flow takes both links and arrives whole', options, async (t) => {

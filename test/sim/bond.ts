@@ -25,6 +25,8 @@ const receiveWindowBytes = 6e6;
 const batchUs = 500;
 const firstProbesUs = 400_000;
 const probeIntervalUs = 200_000;
+/** Of full probes: in front of all data, as where a daemon starts before its users do. */
+const trainsUs = [10_000, 210_000] as const;
 const unusedUs = 2_000;
 /** Nothing is known of a path yet. */
 const blank: Partial<PathView> = { allowedBytes: 0, rttUs: 0, rateBytesPerUs: 0, isStarting: true };
@@ -130,6 +132,10 @@ export class Bond {
   }
 
   start(): void {
+    for (const atUs of trainsUs)
+      this.clock.at(atUs, () => {
+        for (const path of this.paths) path.probeRate();
+      });
     for (const path of this.paths) path.probe();
     // By then every path is proven by challenge and response.
     this.clock.after(firstProbesUs, () => {

@@ -18,8 +18,8 @@ t.setTimeout(0);
 
 const title = `# Random bonds
 
-One inner flow over 2 to 4 links (Mbit/s@round trip in ms, l = loss in %, j = jitter in ms), the real controllers and scheduler, 4 to
-8 s of virtual time. Written by \`HAWSER_TABLES=write node build/test/sim/bonds.sim.test.js\` (with HAWSER_LONG=1: 500 sets).`;
+One inner flow over 2 to 4 links (Mbit/s@round trip in ms, l = loss in %, j = jitter in ms), the real controllers and scheduler, 5 s
+of ramp and 10 s measured under a virtual clock. Written by \`HAWSER_TABLES=write node build/test/sim/bonds.sim.test.js\` (with HAWSER_LONG=1: 500 sets).`;
 
 const columns: readonly Column[] = [
   { name: 'best link Mbit/s', digits: 1, absolute: 1, relative: 0.15 },

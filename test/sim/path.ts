@@ -3,6 +3,7 @@
  * reports every few milliseconds, and the bookkeeping of what is in flight that the sealer does.
  */
 import { PathController, type PathControllerOptions } from '../../src/bonding/path-controller.ts';
+import { ProbeTrain, trainPackets } from '../../src/bonding/probe-train.ts';
 import type { Link } from './link.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -23,6 +24,7 @@ export interface PathOptions {
 }
 
 const probeBytes = 100;
+const fullBytes = 1_460;
 const leastIdleUs = 200_000;
 const expiryTickUs = 5_000;
 const expirySlackUs = 10_000;
@@ -38,6 +40,8 @@ export class SimulatedPath {
   readonly #options: PathOptions;
   readonly #flying: Sent[] = [];
   readonly #arrived: Sent[] = [];
+  readonly #train = new ProbeTrain();
+  #probeNumber = 0;
   #number = 0;
   #spentUs = 0;
   #lastArrivalUs = -1;
@@ -76,6 +80,24 @@ export class SimulatedPath {
         if (this.inFlightBytes === 0) this.controller.handleProbe(nowUs - sentUs, nowUs);
       });
     });
+  }
+
+  /** A train of full probes, as the sealer sends behind the first probes of a path. */
+  probeRate(): void {
+    const train = this.#train;
+    if (!train.isWanted || this.controller.rateBytesPerUs > 0) return;
+    const sentUs = this.#clock.nowUs;
+    const first = this.#probeNumber;
+    this.#probeNumber += trainPackets;
+    train.handleSent(first, fullBytes);
+    for (let number = first; number < first + trainPackets; number += 1) {
+      this.link.send(fullBytes, () => {
+        this.#clock.after(this.#options.returnUs, () => {
+          train.handleReply(number, this.#clock.nowUs - sentUs);
+          this.controller.handleBottleneck(train.bytesPerUs);
+        });
+      });
+    }
   }
 
   bringsData(): boolean {

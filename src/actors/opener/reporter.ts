@@ -15,8 +15,12 @@ const roundTripShare = 1 / 8;
 const mostSpacingUs = 100_000;
 /** No data for so long: it has stopped, and the sender waits for word of its last packets. */
 const quietUs = 1_000;
-/** Of the rate of all ways back together (issue 3): a report names every path, and the more there are the longer it is. */
+/**
+ * Of the rate of all ways back together (issue 3): a report names every path, and the more there are the longer it is. Where that
+ * does not pay for the usual spacing it may be more: the forward direction would lose more than the way back gains (docs/adr/0006).
+ */
 const budgetShare = 0.005;
+const mostBudgetShare = 0.015;
 const unknownRateBps = 20e6;
 /** What was saved up in silence may be spent on this many reports in a row. */
 const burstReports = 4;
@@ -143,7 +147,9 @@ export class Reporter {
       if ((paths.int(row, path.sockaddrAt) & 0xffff) !== familyV4) overhead = overheadV6Bytes;
     }
     const costBytes = Math.min(2, Math.max(1, copies)) * (Math.ceil(lengthBytes / 16) * 16 + overhead);
-    const bytesPerUs = ((rateBps || unknownRateBps) * budgetShare) / 8e6;
+    const backBytesPerUs = (rateBps || unknownRateBps) / 8e6;
+    const usualBytesPerUs = Math.min(costBytes / usualSpacingUs, backBytesPerUs * mostBudgetShare);
+    const bytesPerUs = Math.max(backBytesPerUs * budgetShare, usualBytesPerUs);
     const lastUs = this.#lastUs[slot] as number;
     const mostBytes = burstReports * costBytes;
     const savedBytes =

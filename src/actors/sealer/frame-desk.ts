@@ -1,4 +1,5 @@
 /** Control frames: seals those of the session-manager and the opener, asks paths whether they live, and reads what peers answer. */
+import { trainPackets } from '../../bonding/probe-train.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { frame, framePath, recordType, session, trafficClass } from '../../rings/layout.ts';
 import { SessionTable } from '../../rings/session-table.ts';
@@ -32,6 +33,8 @@ const framesPerTurn = 16;
 /** Largest control frame; the addon needs 16 bytes behind it. */
 const frameBytes = 2048;
 const least = 16;
+/** Header and tag. */
+const dataMessageBytes = 32;
 
 export class FrameDesk {
   readonly #context: ActorContext;
@@ -44,12 +47,15 @@ export class FrameDesk {
   readonly #bytes = new Uint8Array(frameBytes);
   readonly #answer = new Uint8Array(64);
   readonly #skipFrame = new Uint8Array(64);
+  readonly #probeTrain = new Uint8Array(frameBytes);
+  readonly #mtu: number;
 
-  constructor(context: ActorContext, native: Sealer, bonds: Bonds, desk: SealDesk) {
+  constructor(context: ActorContext, native: Sealer, bonds: Bonds, desk: SealDesk, mtu: number) {
     this.#context = context;
     this.#native = native;
     this.#bonds = bonds;
     this.#desk = desk;
+    this.#mtu = mtu;
     this.#sessions = new SessionTable(memoryOf(context.spec, 'sessions'));
     this.#frames = consumer(context.spec, 'frames');
     this.#reports = consumer(context.spec, 'reports');
@@ -105,14 +111,14 @@ export class FrameDesk {
     this.#native.sealPacket(bytes, length);
     if (pathRow === framePath.two) this.#copy(bond.other(track));
     this.#desk.finish(bond, track, 1, false, nowUs);
-    if (pathRow >= 0 && bond.isBonded) this.#skip(bond, slot, counter, row, nowUs);
+    if (pathRow >= 0 && bond.isBonded) this.#skip(bond, slot, counter, 1, row, nowUs);
   }
 
-  /** Data shall not wait at the peer for a frame that went by a path far behind its own: it says so by the best, right behind it. */
-  #skip(bond: PeerBond, slot: number, counter: number, row: number, nowUs: number): void {
+  /** Data shall not wait at the peer for frames that went by a path far behind its own: it says so by the best, right behind them. */
+  #skip(bond: PeerBond, slot: number, first: number, count: number, row: number, nowUs: number): void {
     const best = bond.best(nowUs);
     if (best === undefined || best.row === row || !bond.isSending(nowUs)) return;
-    skipEmit(this.#skipFrame, 0, { first: counter, count: 1 });
+    skipEmit(this.#skipFrame, 0, { first, count });
     if (!this.#desk.begin(bond, slot, best.row, best.port, trafficClass.control, nowUs)) return;
     this.#native.sealPacket(this.#skipFrame, skipBytes);
     this.#desk.finish(bond, best, 1, false, nowUs);
@@ -164,7 +170,10 @@ export class FrameDesk {
     let wakeUs = bond.nextTickUs;
     for (const track of bond.tracks) {
       if (!track.isProbed) continue;
-      if (nowUs >= track.life.nextProbeAtUs) this.#probe(bond, track, nowUs);
+      if (nowUs >= track.life.nextProbeAtUs) {
+        this.#probe(bond, track, nowUs);
+        if (track.wantsTrain) this.#probeRate(bond, track, nowUs);
+      }
       wakeUs = Math.min(wakeUs, track.life.nextProbeAtUs);
     }
     this.#context.wakeAt(Math.max(wakeUs, nowUs + 200));
@@ -174,14 +183,33 @@ export class FrameDesk {
     const slot = this.#desk.slotOf(bond.row);
     const sequence = track.startProbe(nowUs);
     if (slot < 0) return;
-    probeEmit(this.#answer, 0, {
+    this.#writeProbe(this.#answer, slot, track, sequence);
+    this.#seal(bond, slot, this.#answer, probeBytes, track.row, nowUs);
+  }
+
+  /** Full probes in one train: how far apart they arrive tells a slow path's rate (`bonding/probe-train.ts`). */
+  #probeRate(bond: PeerBond, track: PathTrack, nowUs: number): void {
+    const slot = this.#desk.slotOf(bond.row);
+    if (slot < 0 || !this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs)) return;
+    const lengthBytes = Math.min(this.#mtu, this.#probeTrain.length - least);
+    const sequence = track.startTrain(lengthBytes + dataMessageBytes, nowUs);
+    const counter = this.#sessions.wide(slot, session.sendCounterAt);
+    for (let place = 0; place < trainPackets; place += 1) {
+      this.#writeProbe(this.#probeTrain, slot, track, sequence + place);
+      this.#native.sealPacket(this.#probeTrain, lengthBytes);
+    }
+    this.#desk.finish(bond, track, trainPackets, false, nowUs);
+    this.#skip(bond, slot, counter, trainPackets, track.row, nowUs);
+  }
+
+  #writeProbe(target: Uint8Array, slot: number, track: PathTrack, sequence: number): void {
+    probeEmit(target, 0, {
       number: track.index,
       sequence,
       next: this.#sessions.wide(slot, session.sendCounterAt),
       priority: track.ownPriority,
       role: pathRoles.indexOf(track.ownRole),
     });
-    this.#seal(bond, slot, this.#answer, probeBytes, track.row, nowUs);
   }
 
   /** Key slot of the peer whose packets it receives under this index; -1 = none. */

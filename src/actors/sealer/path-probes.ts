@@ -1,5 +1,5 @@
 /** The probes of one path: what was asked and when, and how long the way there and back takes by this path alone. */
-const kept = 8;
+const kept = 16;
 /** Of a new round trip in the smoothed one. */
 const gain = 1 / 4;
 

@@ -5,6 +5,7 @@ import { PathController } from '../../bonding/path-controller.ts';
 import type { PathCredit } from '../../bonding/path-credit.ts';
 import { PathLife, pathLifeDefaults } from '../../bonding/path-life.ts';
 import { lifeState } from '../../bonding/path-life-states.ts';
+import { ProbeTrain, trainPackets } from '../../bonding/probe-train.ts';
 import type { PathRole, PathView } from '../../bonding/scheduler.ts';
 import { feedback } from '../../native/data-api.ts';
 import { link, path, pathState } from '../../rings/layout.ts';
@@ -68,6 +69,7 @@ export class PathTrack implements PathView {
   readonly #delay = new OneWayDelay();
   readonly #arrivals = new Arrivals();
   readonly #probes = new PathProbes();
+  readonly #train = new ProbeTrain();
   readonly #lossDelay = new LossDelay();
   #isAppLimited = true;
   #creditSinceUs = -1;
@@ -247,9 +249,28 @@ export class PathTrack implements PathView {
     return this.#probes.start(nowUs);
   }
 
+  /** A train of full probes should leave behind the next probe, for nothing is known of the path's rate. */
+  get wantsTrain(): boolean {
+    return this.#train.isWanted && this.controller.rateBytesPerUs === 0;
+  }
+
+  /** Sequence number of the first of `trainPackets` probes that leave now, sealed into `bytesEach` bytes. */
+  startTrain(bytesEach: number, nowUs: number): number {
+    const first = this.#probes.start(nowUs);
+    for (let place = 1; place < trainPackets; place += 1) this.#probes.start(nowUs);
+    this.#train.handleSent(first, bytesEach);
+    return first;
+  }
+
   handleProbeReply(sequence: number, heldUs: number, cameBack: boolean, nowUs: number): void {
     const rttUs = this.#probes.roundTripUs(sequence, heldUs, nowUs);
     if (rttUs < 0) return;
+    if (cameBack) this.#train.handleReply(sequence, rttUs);
+    if (this.#train.has(sequence)) {
+      // It waited behind the others: its round trip is not the path's.
+      this.controller.handleBottleneck(this.#train.bytesPerUs);
+      return;
+    }
     this.life.handleProbeReply(nowUs, rttUs, cameBack);
     if (!cameBack) return;
     this.#probes.note(rttUs);

@@ -82,7 +82,10 @@ t.test('turn() reports an eighth of a round trip apart when the way back can aff
     [40_000, 5_000],
     [400_000, 20_000],
   ] as const) {
-    const bench = new Bench([{ rateBps: 1e9, minRttUs }]);
+    const bench = new Bench([
+      { rateBps: 1e9, minRttUs },
+      { rateBps: 1e9, minRttUs: 2 * minRttUs },
+    ]);
     bench.run(1_000_000, 100);
     const spaced = gaps(bench.reportsUs.slice(1));
     t.ok(spaced.length > 40, `${spaced.length} reports`);
@@ -92,6 +95,24 @@ t.test('turn() reports an eighth of a round trip apart when the way back can aff
     );
   }
 });
+
+t.test(
+  'turn() reports less often to a peer that only one path leads to, also of packets that come singly',
+  async (t) => {
+    for (const [minRttUs, everyUs, wantedUs] of [
+      [8_000, 100, 10_000],
+      [60_000, 100, 15_000],
+      [8_000, 2_500, 10_000],
+    ] as const) {
+      const bench = new Bench([{ rateBps: 1e9, minRttUs }]);
+      bench.run(1_000_000, everyUs);
+      const spaced = gaps(bench.reportsUs.slice(1));
+      t.ok(spaced.length > 40, `${spaced.length} reports`);
+      t.ok(Math.min(...spaced) >= wantedUs, `${minRttUs} us away: ${Math.min(...spaced)} us apart`);
+      t.ok(Math.max(...spaced) <= wantedUs + everyUs);
+    }
+  },
+);
 
 t.test('turn() keeps within its share of all ways back, copies and headers counted', async (t) => {
   for (const rateBps of [5e6, 20e6, 100e6]) {
@@ -113,7 +134,8 @@ t.test('turn() keeps within its share of all ways back, copies and headers count
 });
 
 t.test('turn() tells of the last packets a millisecond after traffic stopped', async (t) => {
-  const bench = new Bench([{ rateBps: 100e6, minRttUs: 160_000 }]);
+  const far = { rateBps: 100e6, minRttUs: 160_000 } as const;
+  const bench = new Bench([far, far]);
   bench.run(1_000_000, 100);
   bench.nowUs += 1_000_000;
   const from = bench.reportsUs.length;

@@ -11,6 +11,9 @@ import type { RowTable } from '../../rings/table.ts';
 const leastSpacingUs = 3_000;
 const usualSpacingUs = 20_000;
 const roundTripShare = 1 / 8;
+/** Where only one path leads to the peer, nothing can be sent by another: the sender learns its rate, and each report costs a turn. */
+const leastAloneUs = 10_000;
+const aloneShare = 1 / 4;
 /** What the budget may stretch that to: the sender takes a longer silence for a dead path. */
 const mostSpacingUs = 100_000;
 /** No data for so long: it has stopped, and the sender waits for word of its last packets. */
@@ -52,6 +55,7 @@ export class Reporter {
   // By key slot.
   readonly #lastUs: Float64Array;
   readonly #spacingUs: Float64Array;
+  readonly #leastUs: Float64Array;
   readonly #costBytes: Float64Array;
   /** What may be spent, and since when it is counted. */
   readonly #savedBytes: Float64Array;
@@ -65,6 +69,7 @@ export class Reporter {
     this.#parts = parts;
     this.#lastUs = new Float64Array(rows);
     this.#spacingUs = new Float64Array(rows);
+    this.#leastUs = new Float64Array(rows);
     this.#costBytes = new Float64Array(rows);
     this.#savedBytes = new Float64Array(rows);
     this.#bytesPerUs = new Float64Array(rows);
@@ -112,7 +117,10 @@ export class Reporter {
     const lastUs = this.#lastUs[slot] as number;
     if (lastUs === 0) return 0;
     const quietFromUs = this.#parts.sessions.number(slot, session.lastReceivedAt) + quietUs;
-    const soonUs = Math.min(lastUs + (this.#spacingUs[slot] as number), Math.max(quietFromUs, lastUs + leastSpacingUs));
+    const soonUs = Math.min(
+      lastUs + (this.#spacingUs[slot] as number),
+      Math.max(quietFromUs, lastUs + (this.#leastUs[slot] as number)),
+    );
     const missingBytes = (this.#costBytes[slot] as number) - (this.#savedBytes[slot] as number);
     const paidUs = lastUs + Math.max(0, missingBytes) / (this.#bytesPerUs[slot] as number);
     return Math.min(Math.max(soonUs, paidUs), lastUs + mostSpacingUs);
@@ -159,11 +167,13 @@ export class Reporter {
             mostBytes,
             (this.#savedBytes[slot] as number) + (nowUs - lastUs) * (this.#bytesPerUs[slot] as number),
           );
-    const wishUs = Number.isFinite(roundTripUs) ? roundTripUs * roundTripShare : leastSpacingUs;
+    const leastUs = copies > 1 ? leastSpacingUs : leastAloneUs;
+    const wishUs = Number.isFinite(roundTripUs) ? roundTripUs * (copies > 1 ? roundTripShare : aloneShare) : 0;
     this.#savedBytes[slot] = Math.max(0, savedBytes - costBytes);
     this.#costBytes[slot] = costBytes;
     this.#bytesPerUs[slot] = bytesPerUs;
-    this.#spacingUs[slot] = Math.min(usualSpacingUs, Math.max(leastSpacingUs, wishUs));
+    this.#leastUs[slot] = leastUs;
+    this.#spacingUs[slot] = Math.min(usualSpacingUs, Math.max(leastUs, wishUs));
     this.#lastUs[slot] = nowUs;
     if (packets - (this.#packets[slot] as number) >= streamPackets) this.#repeating.set(slot, repeats);
     this.#packets[slot] = packets;

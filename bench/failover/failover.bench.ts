@@ -4,7 +4,7 @@
  * that never came, all of it in protected classes; then how fast an existing TCP flow is back on a link that returned.
  * `npm run bench -- failover [--trials 100] [--mode failover,adaptive] [--parts blackhole,carrier-loss,…] [--direction down] [--write]`
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -202,20 +202,33 @@ async function measureMode(mode: string): Promise<void> {
   }
 }
 
-function renderTable(): string {
+/** Rows of earlier runs, for what this one did not measure. */
+function readEarlier(): (Trial | Return)[] {
+  const file = path.join(folder, 'results.json');
+  if (!existsSync(file)) return [];
+  const rows = JSON.parse(readFileSync(file, 'utf8')) as (Trial | Return)[];
+  return rows.filter((row) =>
+    'scenario' in row
+      ? !results.some(({ mode, scenario }) => mode === row.mode && scenario === row.scenario)
+      : !returns.some(({ mode }) => mode === row.mode),
+  );
+}
+
+function renderTable(all: readonly (Trial | Return)[]): string {
   const lines = [
     '# Failover',
     '',
-    `\`npm run bench -- failover --trials ${trials} --write\`: two links of ${rateMbit} Mbit/s, round trip ${rttMs} ms; UDP of ` +
+    `\`npm run bench -- failover [--parts …] [--trials 100] --write\`, each part as it was run last: two links of ${rateMbit} Mbit/s, round trip ${rttMs} ms; UDP of ` +
       `${offeredMbit.toFixed(1)} Mbit/s (70 % of one link) ${direction}; all classes protected, failback ${failback.text}. ` +
       'Gap = longest silence at the receiver from before the fault until after its end. Raw trials: `results.json`.',
     '',
     '| mode | fault | trials | gap p50 ms | p95 | max | lost | of those dropped by our queue | of | longest delay ms |',
     '|---|---|---|---|---|---|---|---|---|---|',
   ];
-  for (const mode of modes) {
+  const struck = all.filter((row): row is Trial => 'scenario' in row);
+  for (const mode of new Set(all.map((row) => row.mode))) {
     for (const { name } of scenarios) {
-      const of = results.filter((one) => one.mode === mode && one.scenario === name);
+      const of = struck.filter((one) => one.mode === mode && one.scenario === name);
       if (of.length === 0) continue;
       const { p50, p95, max } = quantilesOf(of.map(({ gapMs }) => gapMs));
       const gaps = [p50, p95, max].map((value) => value.toFixed(1));
@@ -225,7 +238,9 @@ function renderTable(): string {
     }
   }
   lines.push('', '| mode | TCP before Mbit/s | at 95 % again, ms after the stability time |', '|---|---|---|');
-  for (const one of returns) lines.push(`| ${one.mode} | ${one.beforeMbit.toFixed(1)} | ${one.backMs} |`);
+  for (const one of all) {
+    if ('backMs' in one) lines.push(`| ${one.mode} | ${one.beforeMbit.toFixed(1)} | ${one.backMs} |`);
+  }
   lines.push('');
   return lines.join('\n');
 }
@@ -239,10 +254,11 @@ for (const mode of modes) {
     console.error(`failover in mode ${mode} failed: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
-console.log(`\n${renderTable()}`);
+const measured = [...results, ...returns];
+console.log(`\n${renderTable(measured)}`);
 if (option('write', '') !== '') {
-  writeFileSync(path.join(folder, 'results.md'), renderTable());
-  const rows = [...results, ...returns].map((row) => JSON.stringify(row));
-  writeFileSync(path.join(folder, 'results.json'), `[\n${rows.join(',\n')}\n]\n`);
+  const all = [...readEarlier(), ...measured];
+  writeFileSync(path.join(folder, 'results.md'), renderTable(all));
+  writeFileSync(path.join(folder, 'results.json'), `[\n${all.map((row) => JSON.stringify(row)).join(',\n')}\n]\n`);
 }
 process.exitCode = failures > 0 ? 1 : 0;

@@ -24,6 +24,7 @@ export const lifeReason = {
   kernelDown: 9,
   kernelUp: 10,
   suspectedOften: 11,
+  answeredLate: 12,
 } as const;
 
 /** By reason code. */
@@ -40,4 +41,5 @@ export const lifeReasonTexts: readonly string[] = [
   'the kernel reports the link, its address or its route gone',
   'the kernel reports the link back',
   'it was suspected several times within seconds',
+  'its answers come much later than they did',
 ];

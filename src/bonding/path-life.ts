@@ -71,6 +71,7 @@ export class PathLife {
   #doubts = 0;
   #doubtedUs = 0;
   #isPeerIdle = false;
+  #jitterUs = 0;
   #isForced = false;
   #wakeUs = 0;
 
@@ -164,8 +165,15 @@ export class PathLife {
    * forward direction as well; only the round trip is of both and should not be used.
    */
   handleProbeReply(nowUs: number, rttUs: number, cameBySamePath: boolean): void {
+    const isLate = this.#silence.isLate(rttUs);
+    if (isLate && this.#state === lifeState.suspect && nowUs - this.#changedUs < confirmUs) {
+      // After a stall, which ends; or after a change of the way, which stays. What is sent on it now would be late, too.
+      this.#silence.handleProof(nowUs);
+      return;
+    }
     if (cameBySamePath) this.#silence.handleRoundTrip(rttUs);
-    this.#handleLife(nowUs, lifeReason.answered);
+    if (!isLate || this.#state !== lifeState.suspect) this.#handleLife(nowUs, lifeReason.answered);
+    else this.#enter(lifeState.recovering, lifeReason.answeredLate, nowUs);
   }
 
   /** Data goes out on it now: an idle path is watched closely again. */
@@ -193,6 +201,7 @@ export class PathLife {
   tick(nowUs: number, sample: LifeSample): void {
     this.#silence.measure(sample);
     this.#isPeerIdle = sample.isPeerIdle;
+    this.#jitterUs = sample.jitterUs;
     // What was lost while it died says nothing about how good it is when it lives.
     if (this.#state === lifeState.live) this.#quality.update(nowUs, sample.rttUs, sample.jitterUs, sample.loss);
     this.#wakeUs = Number.POSITIVE_INFINITY;
@@ -287,7 +296,7 @@ export class PathLife {
     const isHeldDown = this.#state === lifeState.recovering || this.#state === lifeState.flapping;
     if (state === lifeState.live && isHeldDown) {
       this.#damping.handleReturn(nowUs);
-      this.#quality.reset();
+      this.#quality.reset(this.#silence.roundTripUs, this.#jitterUs);
     }
     if (this.#state === lifeState.live && state === lifeState.withdrawn) this.#damping.handleDeath(nowUs);
     this.#state = state;

@@ -48,9 +48,9 @@ export class PathQuality {
     return this.#value === quality.bad;
   }
 
-  /** The path is a new one: it died, and has proven itself again. */
-  reset(): void {
-    this.#value = quality.good;
+  /** The path is a new one: it died, and has proven itself again; probes have told for the stability time how far it is. */
+  reset(rttUs: number, jitterUs: number): void {
+    this.#value = this.#judge(rttUs, jitterUs, 0, 1);
     this.#sinceUs = -1;
   }
 

@@ -31,6 +31,11 @@ const reportsWaited = 2;
 const certainPackets = 8;
 const certainBytes = certainPackets * 1_400;
 const questions = 2;
+/** Of a new round trip in the smoothed one (RFC 6298), and of one that is quite another. */
+const usualGain = 1 / 8;
+const otherGain = 1 / 2;
+const lateFactor = 2;
+const lateUs = 200_000;
 
 export class SilenceWatch {
   /** Something is overdue, and quick probes are out. */
@@ -54,9 +59,14 @@ export class SilenceWatch {
   #probeRttUs = 0;
   #marginUs = leastMarginUs;
 
+  /** Of data or of probes, whichever is longer. */
+  get roundTripUs(): number {
+    return Math.max(this.#rtt(), this.#probeRttUs);
+  }
+
   /** An answer that takes longer is missing. */
   get answerUs(): number {
-    return Math.max(this.#rtt(), this.#probeRttUs) + this.#marginUs;
+    return this.roundTripUs + this.#marginUs;
   }
 
   handleProbeSent(nowUs: number): void {
@@ -65,9 +75,16 @@ export class SilenceWatch {
     this.unanswered += 1;
   }
 
-  /** `rttUs`: there and back by this path. */
+  /** `rttUs`: there and back by this path. A way that has become much longer or shorter is believed sooner than one that varies. */
   handleRoundTrip(rttUs: number): void {
-    this.#probeRttUs = this.#probeRttUs === 0 ? rttUs : this.#probeRttUs + (rttUs - this.#probeRttUs) / 8;
+    const isOther = this.isLate(rttUs) || rttUs < this.#probeRttUs / 2;
+    const gain = this.#probeRttUs === 0 ? 1 : isOther ? otherGain : usualGain;
+    this.#probeRttUs += (rttUs - this.#probeRttUs) * gain;
+  }
+
+  /** No queue that is worth waiting in makes an answer so late. */
+  isLate(rttUs: number): boolean {
+    return rttUs > lateFactor * this.answerUs + lateUs;
   }
 
   /** Packets are taken for lost because reports came by any path that should have named them. */

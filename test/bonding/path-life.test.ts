@@ -12,6 +12,8 @@ class Bench {
   nowUs = 1 * second;
   life: PathLife;
   rttUs = 40 * ms;
+  /** What the sender takes it for; 0 = it knows. */
+  believedRttUs = 0;
   jitterUs = 0;
   loss = 0;
   reportIntervalUs = 10 * ms;
@@ -115,14 +117,15 @@ class Bench {
     const arrived = new Set(this.#sent.filter((one) => one.arrivesUs <= this.nowUs));
     this.#repeats = arrived.size > 0 ? 0 : this.#repeats + 1;
     if (this.#repeats > this.mostRepeats) return;
+    const believedUs = this.believedRttUs || this.rttUs;
     this.#events.push({
-      atUs: this.nowUs + this.rttUs / 2,
+      atUs: this.nowUs + believedUs / 2,
       run: () => {
         this.#lastReportUs = this.nowUs;
         // What a report should have named and did not is given up, and sent again.
         const before = this.#sent.length;
         this.#sent = this.#sent.filter(
-          (one) => arrived.has(one) || one.atUs >= this.nowUs - this.rttUs * 1.125 - 4 * this.jitterUs - 8 * ms,
+          (one) => arrived.has(one) || one.atUs >= this.nowUs - believedUs * 1.125 - 4 * this.jitterUs - 8 * ms,
         );
         this.life.handleGivenUp(before - this.#sent.length);
         if (arrived.size === 0) return;
@@ -142,7 +145,7 @@ class Bench {
       oldestUnackedUs: this.#sent[0]?.atUs ?? 0,
       lastReportUs: this.#lastReportUs,
       reportIntervalUs: this.reportIntervalUs,
-      rttUs: this.rttUs + this.jitterUs * 1.6,
+      rttUs: (this.believedRttUs || this.rttUs) + this.jitterUs * 1.6,
       jitterUs: this.jitterUs * 0.8,
       loss: this.loss,
       isPeerIdle: this.spacingUs === 0,
@@ -333,6 +336,19 @@ t.test('a radio link that stalls for 400 ms is not used meanwhile, and at once a
   t.equal(bench.state, 'suspect');
   bench.run(200 * ms);
   t.equal(bench.state, 'live');
+});
+
+t.test('a way that becomes half a second longer is left once, and must prove itself', async (t) => {
+  const bench = started();
+  bench.seen.length = 0;
+  bench.believedRttUs = bench.rttUs;
+  bench.rttUs += 500 * ms;
+  bench.run(2 * second);
+  t.strictSame(bench.seen, ['suspect', 'recovering']);
+  t.equal(bench.life.reason, lifeReason.answeredLate);
+  bench.believedRttUs = 0;
+  bench.run(6 * second);
+  t.strictSame(bench.seen, ['suspect', 'recovering', 'live']);
 });
 
 t.test('a path that is suspected again and again must prove itself', async (t) => {

@@ -40,7 +40,7 @@ t.test('the rate of a slow way is known before anything is sent by it', options,
 });
 
 t.test('one TCP flow takes both links and arrives whole', options, async (t) => {
-  const { lab, net } = await startBond({ emulated: [fibre, lte] });
+  const { lab, net, rope } = await startBond({ emulated: [fibre, lte] });
   t.teardown(() => lab.close());
   await serveFlows(net.server, ports.tcp);
   for (const direction of ['down', 'up'] as const) {
@@ -51,6 +51,12 @@ t.test('one TCP flow takes both links and arrives whole', options, async (t) => 
     // How much more than one link the two carry is for the bench: here others use the machine, too.
     t.ok(share > 0.1, `the lesser link carried ${(100 * share).toFixed(0)} % ${direction}`);
     t.ok(mbit > 12 && mbit < 40, `${mbit.toFixed(1)} Mbit/s ${direction} through 24 + 16`);
+    // What reports say arrived is what a path is known by.
+    const paths = await rope[direction === 'down' ? 'server' : 'client'].ask<readonly PathStatus[]>('paths');
+    const rates = paths.map(({ deliveryBps }) => (deliveryBps ?? 0) / 1e6).sort((a, b) => a - b);
+    const [least = 0, most = 0] = rates;
+    const isRight = rates.length === 2 && least > 16 * 0.4 && least < 16 * 1.5 && most > 24 * 0.4 && most < 24 * 1.5;
+    t.ok(isRight, `${rates.map((rate) => rate.toFixed(1)).join(' and ')} Mbit/s measured ${direction}`);
   }
   await serveTcp(net.server, ports.tcp + 10);
   t.match(await pull(net.client, inside.b4, ports.tcp + 10, 10e6), { bytes: 10e6, isIntact: true });

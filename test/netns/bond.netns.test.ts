@@ -28,15 +28,25 @@ t.test('a rope of one link carries what the link carries', options, async (t) =>
   }
 });
 
-t.test('the rate of a slow way is known before anything is sent by it', options, async (t) => {
+/** What both ends take the way for, Mbit/s, before any data; 0 = unknown. */
+async function lookAtRates(): Promise<{ upMbit: number; downMbit: number }> {
   const { lab, rope } = await startBond({ emulated: [{ ...fibre, rateMbit: { up: 4, down: 200 } }] });
-  t.teardown(() => lab.close());
-  await sleep(2500);
-  const [up] = await rope.client.ask<readonly PathStatus[]>('paths');
-  const [down] = await rope.server.ask<readonly PathStatus[]>('paths');
-  const upMbit = (up?.deliveryBps ?? 0) / 1e6;
-  t.ok(upMbit > 2 && upMbit < 8, `${upMbit.toFixed(1)} Mbit/s of 4`);
-  t.equal(down?.deliveryBps ?? 0, 0, 'that of a fast way is not guessed');
+  try {
+    await sleep(2500);
+    const [up] = await rope.client.ask<readonly PathStatus[]>('paths');
+    const [down] = await rope.server.ask<readonly PathStatus[]>('paths');
+    return { upMbit: (up?.deliveryBps ?? 0) / 1e6, downMbit: (down?.deliveryBps ?? 0) / 1e6 };
+  } finally {
+    await lab.close();
+  }
+}
+
+t.test('the rate of a slow way is known before anything is sent by it', options, async (t) => {
+  // A thread that waits for the CPU sees a train arrive at once: then nothing is known, which is no fault.
+  let seen = await lookAtRates();
+  for (let again = 0; again < 3 && seen.upMbit === 0; again += 1) seen = await lookAtRates();
+  t.ok(seen.upMbit > 2 && seen.upMbit < 8, `${seen.upMbit.toFixed(1)} Mbit/s of 4`);
+  t.equal(seen.downMbit, 0, 'that of a fast way is not guessed');
 });
 
 t.test('one TCP flow takes both links and arrives whole', options, async (t) => {

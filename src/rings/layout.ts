@@ -306,6 +306,8 @@ export const peer = {
   sentBytesAt: 176,
   /** f64: packets that went out again on another path. */
   resentPacketsAt: 184,
+  /** i32: longest inner packet that is sent to the peer uncut now; 0 = the tunnel's MTU. */
+  innerMtuAt: 192,
   // opener
   lastDataReceivedAt: 256,
   lastReceivedAt: 264,
@@ -373,6 +375,8 @@ export const path = {
   /** f64 CLOCK_BOOTTIME microseconds: the peer last acknowledged something sent by it. */
   lastProgressUsAt: 232,
   paceBpsAt: 240,
+  /** i32: bytes of the longest outer IP packet that this path is known to pass, in our direction; 0 = not yet known. */
+  mtuAt: 248,
   // wan-link
   /** f64: bytes given to the kernel, dropped late, and refused by it. */
   sentBytesAt: 256,

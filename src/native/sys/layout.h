@@ -156,6 +156,7 @@
   X(path, scheduledPacketsAt, 224) \
   X(path, lastProgressUsAt, 232) \
   X(path, paceBpsAt, 240) \
+  X(path, mtuAt, 248) \
   X(path, sentBytesAt, 256) \
   X(path, lateBytesAt, 264) \
   X(path, refusedBytesAt, 272) \
@@ -192,6 +193,7 @@
   X(peer, sentPacketsAt, 168) \
   X(peer, sentBytesAt, 176) \
   X(peer, resentPacketsAt, 184) \
+  X(peer, innerMtuAt, 192) \
   X(peer, lastDataReceivedAt, 256) \
   X(peer, lastReceivedAt, 264) \
   X(peer, receivedPacketsAt, 272) \

@@ -148,7 +148,6 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
       privateKeyFile: config.identity.privateKeyFile,
       plaintext: input.isPlaintextTwin === true,
       stateDirectory: config.runtime.stateDirectory,
-      mtu: config.tunnel.mtu,
       failbackMs: config.bonding.failbackMs,
       links: links.map((link) => ({ ...link, priority: priorityOf(link.name) })),
       peers: config.peers.map((peer) => ({

@@ -44,7 +44,6 @@ import {
 const addon = loadAddon();
 const nothing = new Uint8Array(0);
 const linkName = 'wan';
-const full = 1420;
 
 /** `10.0.0.1:51820`, IPv4 only. */
 export type Address = string;
@@ -216,7 +215,6 @@ export class Host {
       stateDirectory,
       links: linkRows.map((row) => ({ row, name: this.linkNames[row] ?? '', priority: row })),
       peers,
-      mtu: full,
       failbackMs: 5000,
     };
     const port = (name: string, side: PortSpec['side']): PortSpec => ({

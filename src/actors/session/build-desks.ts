@@ -58,7 +58,6 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     paths,
     links: linkBook,
     outbox,
-    mtu: settings.mtu,
     failbackUs: settings.failbackMs * 1000,
   });
   const shared = { context, sessions, peerTable: rows, peers, slots, outbox, files, hello, count };

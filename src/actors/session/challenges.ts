@@ -15,21 +15,16 @@ import type { PathDeskParts } from './path-desk.ts';
 import type { PathTrack } from './path-track.ts';
 import type { Peer } from './peer-book.ts';
 
-/** The sealer takes no larger frame. */
-const mostBytes = 2000;
 /** A lost notice is said again after this long, a few times. */
 const noticeSpacingUs = 500_000;
 const noticeTries = 5;
 const never = Number.POSITIVE_INFINITY;
 
 export class Challenges {
-  /** Of a challenge that proves that full packets fit. */
-  readonly fullBytes: number;
   readonly #parts: PathDeskParts;
 
   constructor(parts: PathDeskParts) {
     this.#parts = parts;
-    this.fullBytes = Math.min(parts.mtu, mostBytes);
   }
 
   /** Slot to seal challenges under; -1 while the peer has not said in this session that it understands them. */
@@ -41,14 +36,9 @@ export class Challenges {
     return isSending && (said & capability.paths) !== 0 ? current.slot : -1;
   }
 
-  /** Sends the challenge that is due; true when it shows that only small ones arrive. */
-  ask(peer: Peer, track: PathTrack, nowUs: number): boolean {
-    const due = track.proof.next(nowUs);
-    if (due === 'narrow') return true;
-    if (due === undefined) return false;
-    const bytes = due === 'full' ? this.fullBytes : responseFrameBytes;
-    track.proof.handleSent(this.#send(peer, track, bytes, track.toldWish), nowUs);
-    return false;
+  /** Sends the challenge that is due. */
+  ask(peer: Peer, track: PathTrack, nowUs: number): void {
+    if (track.proof.isDue(nowUs)) track.proof.handleSent(this.#send(peer, track, track.toldWish), nowUs);
   }
 
   /** Of `pathWish`: what the peer shall know of a path. */
@@ -62,7 +52,7 @@ export class Challenges {
     const { notice } = track;
     if (notice === undefined || !track.isProven || notice.tries >= noticeTries) return never;
     if (nowUs >= notice.nextUs) {
-      notice.token = this.#send(peer, track, responseFrameBytes, notice.wish);
+      notice.token = this.#send(peer, track, notice.wish);
       notice.tries += 1;
       notice.nextUs = nowUs + noticeSpacingUs;
     }
@@ -79,9 +69,9 @@ export class Challenges {
   }
 
   /** Returns the token. */
-  #send(peer: Peer, track: PathTrack, lengthBytes: number, wish: number): string {
+  #send(peer: Peer, track: PathTrack, wish: number): string {
     const token = randomBytes(tokenBytes);
-    const bytes = new Uint8Array(lengthBytes);
+    const bytes = new Uint8Array(responseFrameBytes);
     challengeEmit(bytes, 0, token, wish);
     this.#parts.outbox.sendFrame(peer.row, this.slotOf(peer), bytes, track.row);
     return token.toString('hex');

@@ -33,8 +33,6 @@ export interface PathDeskParts {
   readonly paths: PathBook;
   readonly links: LinkBook;
   readonly outbox: Outbox;
-  /** Inner MTU: the size of a full challenge. */
-  readonly mtu: number;
   readonly failbackUs: number;
 }
 
@@ -175,11 +173,7 @@ export class PathDesk {
   /** Asks what is due; returns when there will be more. */
   #ask(peer: Peer, track: PathTrack, nowUs: number): number {
     if (track.refusal !== undefined) return never;
-    if (this.#challenges.ask(peer, track, nowUs)) {
-      this.#emit('path-mtu', peer, track, { lost: this.#challenges.fullBytes });
-      this.#prove(peer, track, nowUs);
-      this.#elect(peer);
-    }
+    this.#challenges.ask(peer, track, nowUs);
     return Math.min(track.proof.wakeUs, this.#challenges.notify(peer, track, nowUs));
   }
 
@@ -189,7 +183,7 @@ export class PathDesk {
       track.toldWish = track.notice.wish;
       track.notice = undefined;
     }
-    if (track.refusal !== undefined || track.proof.handleResponse(token, nowUs) !== 'proven') return;
+    if (track.refusal !== undefined || !track.proof.handleResponse(token, nowUs)) return;
     const isNews = !track.isProven;
     this.#prove(peer, track, nowUs);
     if (isNews) this.#supersede(peer, track, nowUs);

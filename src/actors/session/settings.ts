@@ -10,8 +10,6 @@ export interface SessionManagerSettings {
   /** The ports of a link are `handshakes.<name>` and `out.<name>`. */
   readonly links: readonly LinkSettings[];
   readonly peers: readonly PeerSettings[];
-  /** The tunnel's: what a path must let through. */
-  readonly mtu: number;
   /** A link that came back must be stable so long before a stock peer returns to it. */
   readonly failbackMs: number;
   /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */

@@ -48,6 +48,7 @@ export class PathController {
   readonly #dryRun = new DryRun();
   readonly #mostBytesPerUs: number;
   #rate = 0;
+  #rateUs = 0;
   #windowBytes = firstWindowBytes;
   #step = leastStep;
   #roundUs = 0;
@@ -78,6 +79,11 @@ export class PathController {
   /** Believed rate of the bottleneck; 0 = unknown. */
   get rateBytesPerUs(): number {
     return this.#rate;
+  }
+
+  /** When the path was last so full that its rate was measured and not merely kept, microseconds; 0 = never. */
+  get rateUs(): number {
+    return this.#rateUs;
   }
 
   get minRttUs(): number {
@@ -115,6 +121,7 @@ export class PathController {
     if (!this.#gauge.handleSample(sample)) return;
     this.#reports += 1;
     if (sample.isAppLimited) this.#limitedReports += 1;
+    else this.#rateUs = nowUs;
     this.#pacer.refill(nowUs);
     this.#gauge.trip.grainUs = this.#rate > 0 ? packetBytes / this.#rate : 0;
     if (this.#search.isOver) this.#cruise(sample);

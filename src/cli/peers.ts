@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { PeerStatus } from '../control/rows.ts';
 import { ask } from './control-client.ts';
-import { type Column, formatTable, humanAge, humanBytes, humanCount, humanRate } from './humanize.ts';
+import { type Column, formatTable, humanAge, humanBytes, humanCount, humanDuration, humanRate } from './humanize.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 
 export function addPeersCommand(program: Command): void {
@@ -15,7 +15,7 @@ export function addPeersCommand(program: Command): void {
 
 const columns: readonly Column<PeerStatus>[] = [
   { heading: 'PEER', text: (peer) => peer.name },
-  { heading: 'STATE', text: (peer) => peer.state },
+  { heading: 'STATE', text: stateOf },
   { heading: 'ENDPOINT', text: (peer) => peer.endpoint ?? '-' },
   {
     heading: 'VIA',
@@ -23,7 +23,7 @@ const columns: readonly Column<PeerStatus>[] = [
     text: (peer) => (peer.link === undefined ? '-' : `${peer.link}/${peer.transport}`),
   },
   { heading: 'CIPHER', optional: true, text: (peer) => peer.cipher ?? '-' },
-  { heading: 'KIND', optional: true, text: (peer) => (peer.isHawser ? 'hawser' : '-') },
+  { heading: 'KIND', optional: true, text: kindOf },
   { heading: 'HANDSHAKE', text: (peer) => humanAge(peer.handshakeAgeMs) },
   { heading: 'RECEIVED', optional: true, align: 'right', text: (peer) => humanBytes(peer.receivedBytes) },
   { heading: 'SENT', optional: true, align: 'right', text: (peer) => humanBytes(peer.sentBytes) },
@@ -32,6 +32,15 @@ const columns: readonly Column<PeerStatus>[] = [
   { heading: 'QUEUE', optional: true, align: 'right', text: (peer) => humanBytes(peer.queuedBytes) },
   { heading: 'DROPPED', align: 'right', text: (peer) => humanCount(peer.droppedPackets) },
 ];
+
+function stateOf({ state, cutOffAgeMs }: PeerStatus): string {
+  return cutOffAgeMs === undefined ? state : `${state} since ${humanDuration(cutOffAgeMs)}`;
+}
+
+function kindOf({ isHawser }: PeerStatus): string {
+  if (isHawser === undefined) return '-';
+  return isHawser ? 'hawser' : 'wireguard';
+}
 
 export function peerLines(peers: readonly PeerStatus[]): string[] {
   return formatTable(columns, peers, 'No peers are configured.');

@@ -19,13 +19,14 @@ export function statusLines(status: Status): string[] {
     const state = link.state === 'up' ? '' : `: ${link.state}`;
     return `${link.name} (${link.interface ?? 'kernel routing'})${state}`;
   });
+  const cutOff = status.cutOff.map(({ peer, ageMs }) => `${peer} cut off since ${humanDuration(ageMs ?? 0)}`);
   const restarts = `${status.restarts} ${status.restarts === 1 ? 'restart' : 'restarts'}`;
   return [
     `${bold(status.name)}  hawser ${status.version}, pid ${status.pid}, up ${humanDuration(status.uptimeMs)}`,
     `  tunnel      ${status.interface}  ${status.addresses.join(', ')}  mtu ${status.mtu}`,
     `  listens on  UDP port ${status.listenPort}`,
     `  public key  ${status.publicKey}`,
-    `  peers       ${status.peersConnected} of ${status.peers} connected`,
+    `  peers       ${[`${status.peersConnected} of ${status.peers} connected`, ...cutOff].join(', ')}`,
     `  links       ${links.join(', ')}`,
     `  received    ${traffic(status.receivedBytes, status.receivedBps)}`,
     `  sent        ${traffic(status.sentBytes, status.sentBps)}`,

@@ -15,6 +15,15 @@ export interface Snapshot {
   readonly health: readonly HealthStatus[];
   readonly actors: readonly ActorStatus[];
   readonly rings: readonly RingStatus[];
+  readonly host: HostStatus;
+  /** Milliseconds since counters last moved, those that were seen to: `actor ID NAME`, `peer NAME COLUMN`, `link NAME errors` … */
+  readonly changedAgesMs: Readonly<Record<string, number>>;
+}
+
+/** What the kernel does for others on this host. */
+export interface HostStatus {
+  readonly forwardsV4: boolean;
+  readonly forwardsV6: boolean;
 }
 
 /** Methods that a snapshot answers alone. */
@@ -64,6 +73,9 @@ function statusOf(snapshot: Snapshot): Status {
     publicKey: instance.publicKey,
     listenPort: instance.listenPort,
     peersConnected: peers.filter((peer) => peer.state === 'connected').length,
+    cutOff: peers
+      .filter((peer) => peer.state === 'cut off')
+      .map((peer) => ({ peer: peer.name, ageMs: peer.cutOffAgeMs })),
     peers: peers.length,
     actorsRunning: actors.filter((actor) => actor.state === 'running').length,
     actors: actors.length,
@@ -77,22 +89,20 @@ function statusOf(snapshot: Snapshot): Status {
   };
 }
 
+/** What is broken, as `explain` says it, and what an operator may have forgotten. */
 function warningsOf(snapshot: Snapshot): string[] {
   return [
-    ...snapshot.actors
-      .filter((actor) => actor.state !== 'running')
-      .map(
-        (actor) => `actor ${actor.id} is ${actor.state}${actor.lastExit === undefined ? '' : `: ${actor.lastExit}`}`,
-      ),
-    ...snapshot.peers
-      .filter((peer) => peer.state === 'waiting')
-      .map((peer) => `peer ${peer.name} does not answer handshakes: ${peer.queuedPackets} packets wait for it`),
-    ...snapshot.links.filter((link) => link.state !== 'up').map((link) => `link ${link.name} is ${link.state}`),
+    ...explain(snapshot)
+      .filter((one) => one.severity === 'problem')
+      .map((one) => one.text),
+    ...snapshot.links
+      .filter((link) => link.state === 'disabled' || link.state === 'degraded')
+      .map((link) => `Link ${link.name} is ${link.state}`),
     ...snapshot.links
       .filter((link) => link.isForced)
-      .map((link) => `all data is forced onto link ${link.name} (hawser failover auto ends that)`),
+      .map((link) => `All data is forced onto link ${link.name} (hawser failover auto ends that)`),
     ...snapshot.rings
       .filter((one) => one.crashes > 0)
-      .map((one) => `the record at the front of ${one.name} has ended its consumer ${one.crashes} times`),
+      .map((one) => `The record at the front of ${one.name} has ended its consumer ${one.crashes} times`),
   ];
 }

@@ -51,9 +51,9 @@ function counted(snapshot: Snapshot): Explanation[] {
       if (words === undefined || count === 0) return [];
       const noun = name.endsWith('_trains') ? '' : ' packets';
       const text = `${count}${noun} ${words.text} (${name})`;
-      return [
-        { severity: 'note', text, numbers: { [name]: count }, ...(words.remedy ? { remedy: words.remedy } : {}) },
-      ];
+      const counter = `actor ${actor.id} ${name}`;
+      const remedy = words.remedy === undefined ? {} : { remedy: words.remedy };
+      return [{ severity: 'note', text, ...remedy, counter, numbers: { [name]: count } }];
     }),
   );
 }
@@ -64,11 +64,14 @@ function onLinks(snapshot: Snapshot): Explanation[] {
     const found: Explanation[] = [];
     if (lateBytes > 0) {
       const text = `${kib(lateBytes)} to ${peer} were overwritten before link ${link} could send them`;
-      found.push({ severity: 'note', peer, link, text, remedy: 'a larger runtime.sealedLog', numbers: { lateBytes } });
+      const counter = `path ${path.id} lateBytes`;
+      const remedy = 'a larger runtime.sealedLog';
+      found.push({ severity: 'note', peer, link, text, remedy, counter, numbers: { lateBytes } });
     }
     if (refusedBytes > 0) {
       const text = `${kib(refusedBytes)} to ${peer} were refused by the kernel on link ${link}`;
-      found.push({ severity: 'note', peer, link, text, numbers: { refusedBytes } });
+      const counter = `path ${path.id} refusedBytes`;
+      found.push({ severity: 'note', peer, link, text, counter, numbers: { refusedBytes } });
     }
     return found;
   });
@@ -79,7 +82,8 @@ function fullRings(snapshot: Snapshot): Explanation[] {
     .filter((ring) => ring.refusedClaims >= leastRefused && !ring.name.startsWith(outward))
     .map((ring) => {
       const text = `The ring ${ring.name} was full ${ring.refusedClaims} times: its consumer was behind`;
-      return { severity: 'note', text, numbers: { refusedClaims: ring.refusedClaims } };
+      const counter = `ring ${ring.name}`;
+      return { severity: 'note', text, counter, numbers: { refusedClaims: ring.refusedClaims } };
     });
 }
 

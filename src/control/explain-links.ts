@@ -1,39 +1,16 @@
-/** What is wrong with links, and with this host's processors. */
+/** What is wrong with links. */
 import type { Snapshot } from './answer.ts';
 import type { Explanation } from './explain.ts';
 import type { HealthStatus, LinkStatus } from './network-rows.ts';
+import { mbit } from './words.ts';
 
-/** A thread that works this much of its time has no more to give. */
-const busyPercent = 90;
-
-export function explainLinks(snapshot: Snapshot): Explanation[] {
-  return [
-    ...snapshot.links.flatMap((link) =>
-      explainLink(
-        link,
-        snapshot.health.find((one) => one.link === link.name),
-      ),
+export function explainLinks({ links, health }: Snapshot): Explanation[] {
+  return links.flatMap((link) =>
+    explainLink(
+      link,
+      health.find((one) => one.link === link.name),
     ),
-    ...snapshot.actors
-      .filter((actor) => actor.state !== 'running')
-      .map(
-        (actor): Explanation => ({
-          severity: 'problem',
-          text: `Actor ${actor.id} is ${actor.state}${actor.lastExit === undefined ? '' : `: ${actor.lastExit}`}`,
-          remedy: '`hawser errors --stack` shows why actors ended',
-        }),
-      ),
-    ...snapshot.actors
-      .filter((actor) => actor.busyPercent >= busyPercent)
-      .map(
-        (actor): Explanation => ({
-          severity: 'limit',
-          text: `This host is the limit: ${actor.id} works ${Math.round(actor.busyPercent)} % of its time`,
-          remedy: 'a faster processor, or `cipher: aes-256-gcm` on both sides if both have AES instructions',
-          numbers: { busyPercent: actor.busyPercent },
-        }),
-      ),
-  ];
+  );
 }
 
 const stateRemedies: Readonly<Record<string, (link: LinkStatus) => string>> = {
@@ -46,6 +23,13 @@ const stateRemedies: Readonly<Record<string, (link: LinkStatus) => string>> = {
   degraded: () => '`hawser health` shows loss, latency and jitter',
 };
 
+/** By the name of the errno of sendmsg(2). */
+const errorRemedies: Readonly<Record<string, string>> = {
+  EPERM: 'a firewall on this host drops what leaves: `nft list ruleset`, chains of hook output',
+  ENETUNREACH: 'there is no route by this link: `ip route`',
+  EHOSTUNREACH: 'the gateway of this link does not answer: `ip neigh`',
+};
+
 function explainLink(link: LinkStatus, health: HealthStatus | undefined): Explanation[] {
   const found: Explanation[] = [];
   const remedy = stateRemedies[link.state];
@@ -53,7 +37,12 @@ function explainLink(link: LinkStatus, health: HealthStatus | undefined): Explan
     const isProbed = link.state === 'dead' || link.state === 'degraded';
     const why = isProbed && health?.reason !== undefined ? `: ${health.reason}` : '';
     const severity = link.state === 'disabled' || link.state === 'degraded' ? 'note' : 'problem';
-    found.push({ severity, link: link.name, text: `Link ${link.name} is ${link.state}${why}`, remedy: remedy(link) });
+    found.push({
+      severity,
+      link: link.name,
+      text: `Link ${link.name} ${stateWords(link.state)}${why}`,
+      remedy: remedy(link),
+    });
   }
   if (link.isForced) {
     const text = `All data is forced onto link ${link.name}: the others wait`;
@@ -65,12 +54,16 @@ function explainLink(link: LinkStatus, health: HealthStatus | undefined): Explan
   }
   if (link.errors > 0 && link.lastError !== undefined) {
     const text = `The kernel refused ${link.errors} sends on link ${link.name}, the last with ${link.lastError}`;
-    found.push({ severity: 'note', link: link.name, text, numbers: { errors: link.errors } });
+    const counter = `link ${link.name} errors`;
+    const remedy = errorRemedies[link.lastError];
+    const more = remedy === undefined ? {} : { remedy };
+    found.push({ severity: 'note', link: link.name, text, ...more, counter, numbers: { errors: link.errors } });
   }
   return found;
 }
 
-export function mbit(bps: number): string {
-  const value = bps / 1e6;
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} Mbit/s`;
+/** A sentence's predicate for `LinkStatus.state`. */
+function stateWords(state: string): string {
+  if (state === 'disabled') return 'was taken out by hand (`hawser link disable`) and carries nothing';
+  return state.startsWith('no ') ? `has ${state}` : `is ${state}`;
 }

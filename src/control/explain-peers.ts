@@ -1,38 +1,60 @@
-/** What bounds the traffic with one peer: its paths, one by one, and all together. */
+/** What keeps traffic with one peer from flowing, or bounds it: its sessions, all its paths together, and what is waited for. */
 import type { Snapshot } from './answer.ts';
 import type { Explanation } from './explain.ts';
-import { mbit } from './explain-links.ts';
-import type { HealthStatus, PathStatus } from './network-rows.ts';
+import { explainPaths } from './explain-paths.ts';
+import type { HealthStatus, LinkStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
+import { duration, forDuration, list, mbit } from './words.ts';
 
 /** Paths that are used this much are full: pacing leaves a margin for measuring. */
 const fullShare = 0.85;
 /** Less is a keepalive or a ping, not traffic that could be slow. */
 const leastBps = 50_000;
-/** A queue outside this host that adds more than this spoils calls and games. */
-const longQueueMs = 10;
-const lossyPercent = 1;
-/** A path with so little of the traffic is not being used. */
-const unusedPercent = 1;
+/** A rate says how full a path is as long as it was measured within this; what is kept from earlier may be long untrue. */
+const freshRateMs = 30_000;
+/** A handshake is begun anew after 5 s; one that was just begun is no fault. */
+const handshakeMs = 8_000;
 
-export function explainPeer(peer: PeerStatus, { instance, paths, health }: Snapshot): Explanation[] {
-  const own = paths.filter((path) => path.peer === peer.name);
-  const live = own.filter((path) => path.condition === 'live');
-  const about = (one: Omit<Explanation, 'peer'>): Explanation => ({ peer: peer.name, ...one });
-  const found: Explanation[] = [...waiting(peer, own), ...own.flatMap(brokenPath)].map(about);
-  const isCutOff = peer.state === 'waiting' || (own.length > 0 && own.every(isBroken));
-  if (isCutOff) found.push(...linkOrPeer(peer, own, health).map(about));
-  if (peer.state !== 'connected') return found;
-  if (!peer.isHawser && own.length > 0) {
-    const text = `Peer ${peer.name} is no Hawser: its data takes one link at a time (${peer.link ?? 'none'} now)`;
-    found.push(about({ severity: 'note', text, remedy: 'run Hawser on both sides to use all links at once' }));
-  }
-  if (live.length > 0)
-    found.push(...[...bottleneck(peer, live), ...live.flatMap((one) => livePath(one, live, instance.fec))].map(about));
-  return [...found, ...reordering(peer).map(about)];
+type Found = Omit<Explanation, 'peer'>;
+
+export function explainPeer(peer: PeerStatus, snapshot: Snapshot): Explanation[] {
+  const own = snapshot.paths.filter((path) => path.peer === peer.name);
+  return [...unreachable(peer, own, snapshot), ...connected(peer, own, snapshot)].map((one) => ({
+    peer: peer.name,
+    ...one,
+  }));
 }
 
-function waiting(peer: PeerStatus, own: readonly PathStatus[]): Explanation[] {
+function connected(peer: PeerStatus, own: readonly PathStatus[], snapshot: Snapshot): Found[] {
+  if (peer.state !== 'connected') return [];
+  const live = own.filter((path) => path.condition === 'live');
+  return [
+    ...stock(peer, own),
+    ...(live.length > 0 ? bottleneck(peer, live) : []),
+    ...explainPaths(peer, own, snapshot),
+    ...reordering(peer),
+  ];
+}
+
+/** Nothing gets through to it at all. */
+function unreachable(peer: PeerStatus, own: readonly PathStatus[], snapshot: Snapshot): Found[] {
+  const found = [...cutOff(peer, own), ...waiting(peer, own), ...unconnected(peer)];
+  if (found.length === 0) return [];
+  if (isAnyInOrder(own, snapshot.links)) return [...found, ...linkOrPeer(peer, own, snapshot.health)];
+  // Each of the links has a line of its own.
+  return found.map((one) => ({ ...one, remedy: 'first mend the links: none that leads there is in order' }));
+}
+
+function cutOff(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
+  if (peer.state !== 'cut off') return [];
+  const links = [...new Set(own.map((path) => path.link))];
+  const by = links.length === 0 ? '' : ` by ${list(links)}`;
+  const text = `Peer ${peer.name} is cut off${forDuration(peer.cutOffAgeMs)}: nothing that is sent to it${by} is answered`;
+  const remedy = `look at ${peer.name}: has its daemon ended (\`hawser status\` there)? Then at what is between: something drops UDP to ${endpointOf(peer, own)}`;
+  return [{ severity: 'problem', text, remedy }];
+}
+
+function waiting(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
   if (peer.state !== 'waiting') return [];
   const text = `Peer ${peer.name} does not answer handshakes: ${peer.queuedPackets} packets wait for one`;
   const remedy =
@@ -42,124 +64,106 @@ function waiting(peer: PeerStatus, own: readonly PathStatus[]): Explanation[] {
   return [{ severity: 'problem', text, remedy, numbers: { queuedPackets: peer.queuedPackets } }];
 }
 
+/** Nobody has data for it, but its configuration says that it should be there. */
+function unconnected(peer: PeerStatus): Found[] {
+  if (peer.state !== 'idle' || !peer.isWanted || (peer.handshakeAgeMs ?? handshakeMs) < handshakeMs) return [];
+  const since = peer.handshakeAgeMs === undefined ? '' : `; the last one was ${duration(peer.handshakeAgeMs)} ago`;
+  const text = `Peer ${peer.name} is not connected: no handshake is answered${since}`;
+  const remedy = 'check its endpoint and port, that it runs, and that no firewall drops UDP on the way';
+  return [{ severity: 'problem', text, remedy }];
+}
+
+function isAnyInOrder(own: readonly PathStatus[], links: readonly LinkStatus[]): boolean {
+  const used = links.filter((link) => own.length === 0 || own.some((path) => path.link === link.name));
+  return used.length === 0 || used.some((link) => link.state === 'up' || link.state === 'degraded');
+}
+
 /** Nothing gets through: do the links work, so that it must be the peer? */
-function linkOrPeer(
-  peer: PeerStatus,
-  own: readonly PathStatus[],
-  health: readonly HealthStatus[],
-): Omit<Explanation, 'peer'>[] {
+function linkOrPeer(peer: PeerStatus, own: readonly PathStatus[], health: readonly HealthStatus[]): Found[] {
   const used = new Set(own.map((path) => path.link));
   const probed = health.filter((one) => used.size === 0 || used.has(one.link));
   const working = probed.filter((one) => one.state === 'up' || one.state === 'degraded').map((one) => one.link);
   const dead = probed.filter((one) => one.state === 'down').map((one) => one.link);
   if (working.length > 0) {
-    const text = `Other hosts answer by ${working.join(', ')}: it is ${peer.name} that does not, or something on the way to it`;
+    const text = `Other hosts answer by ${list(working)}: it is ${peer.name} that does not, or something on the way to it`;
     return [
       { severity: 'problem', text, remedy: 'look at the other side: does it run, does its firewall let UDP in?' },
     ];
   }
   if (dead.length === 0) return [];
-  const text = `No host answers by ${dead.join(', ')} either: the links are dead, not ${peer.name}`;
+  const text = `No host answers by ${list(dead)} either: the links are dead, not ${peer.name}`;
   return [{ severity: 'problem', text, remedy: 'look at modem, cable and provider' }];
 }
 
-function isBroken({ condition }: PathStatus): boolean {
-  return condition !== undefined && condition !== 'live' && condition !== 'unproven';
+function endpointOf(peer: PeerStatus, own: readonly PathStatus[]): string {
+  return list([...new Set(own.map((path) => path.endpoint))]) || peer.endpoint || 'it';
 }
 
-function brokenPath(path: PathStatus): Explanation[] {
-  const { condition, link, endpoint } = path;
-  if (condition === undefined || !isBroken(path)) return [];
-  const since = path.changedAgeMs === undefined ? '' : ` since ${seconds(path.changedAgeMs)}`;
-  const severity = condition === 'recovering' ? 'note' : 'problem';
-  const text = `The path ${link} → ${endpoint} is ${condition}${since}: ${path.reason ?? 'nobody knows why'}`;
-  return [{ severity, link, text, ...(remedies[condition] === undefined ? {} : { remedy: remedies[condition] }) }];
+function stock(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
+  if (peer.isHawser !== false || own.length === 0) return [];
+  const text = `Peer ${peer.name} is no Hawser: its data takes one link at a time (${peer.link ?? 'none'} now)`;
+  return [{ severity: 'note', text, remedy: 'run Hawser on both sides to use all links at once' }];
 }
-
-const remedies: Readonly<Record<string, string>> = {
-  dead: 'nothing to do: it is asked again and used when it answers; `hawser links` shows whether the link itself is down',
-  recovering: 'nothing to do: it is used again after bonding.failback',
-  flapping: 'take it out with `hawser link disable`, or make bonding.failback longer',
-};
 
 /** All paths together: are they full, or is nobody sending more? */
-function bottleneck(peer: PeerStatus, live: readonly PathStatus[]): Explanation[] {
+function bottleneck(peer: PeerStatus, live: readonly PathStatus[]): Found[] {
   if (peer.sentBps < leastBps) return [];
-  const paceBps = sum(live, (path) => path.paceBps ?? path.deliveryBps ?? 0);
-  if (paceBps === 0) return [];
-  const each = live.map(
-    (path) => `${path.link} ${mbit(path.sentBps)} of ${mbit(path.paceBps ?? path.deliveryBps ?? 0)}`,
-  );
-  const share = peer.sentBps / paceBps;
+  const rate = (path: PathStatus): number => path.paceBps ?? path.deliveryBps ?? 0;
+  const paceBps = live.reduce((total, path) => total + rate(path), 0);
+  const isFresh = (path: PathStatus): boolean => path.rateAgeMs !== undefined && path.rateAgeMs < freshRateMs;
+  const each = live.map((path) => `${path.link} ${mbit(path.sentBps)}${ofRate(path, rate(path), isFresh(path))}`);
   const numbers = { sentBps: peer.sentBps, paceBps, queuedBytes: peer.queuedBytes };
-  if (share >= fullShare) {
+  const share = paceBps === 0 ? 0 : peer.sentBps / paceBps;
+  const isFull = share >= fullShare && live.every(isFresh);
+  // What waits here waits for the links, whatever they were thought to carry.
+  if (peer.queuedBytes > 0 || isFull) {
     const slowest = [...live].sort((a, b) => (b.queueDelayMs ?? 0) - (a.queueDelayMs ?? 0))[0];
     const waits = peer.queuedBytes > 0 ? `; ${Math.round(peer.queuedBytes / 1024)} KiB wait here for credit` : '';
     const text = `The links are the limit to ${peer.name}: ${each.join(', ')}${waits}`;
     const remedy = `another link, or a faster ${slowest?.link ?? 'one'}`;
     return [{ severity: 'limit', text, remedy, numbers }];
   }
+  if (paceBps === 0 || !live.every(isFresh)) {
+    const text = `Nothing waits for the links to ${peer.name}: ${each.join(', ')}`;
+    return [{ severity: 'note', text, remedy: senderRemedy, numbers }];
+  }
   const percent = Math.round(share * 100);
   const text = `The links are not the limit to ${peer.name}: ${mbit(peer.sentBps)} is ${percent} % of what they carry (${each.join(', ')})`;
-  const remedy = 'look at the sender: its window, its disk, its processor, or what it has to send';
-  return [{ severity: 'note', text, remedy, numbers }];
+  return [{ severity: 'note', text, remedy: senderRemedy, numbers }];
 }
 
-function livePath(path: PathStatus, live: readonly PathStatus[], fec: string): Explanation[] {
-  const { link } = path;
-  const found: Explanation[] = [];
-  if ((path.lossPercent ?? 0) >= lossyPercent) {
-    const text = `Link ${link} loses ${path.lossPercent} % of what is sent by it`;
-    const remedy = fec === 'off' ? { remedy: 'bonding.fec: auto repairs losses without a round trip' } : {};
-    found.push({ severity: 'note', link, text, ...remedy, numbers: { lossPercent: path.lossPercent ?? 0 } });
-  }
-  if ((path.queueDelayMs ?? 0) >= longQueueMs) {
-    const text = `A queue on the way of link ${link} holds packets for ${Math.round(path.queueDelayMs ?? 0)} ms`;
-    const remedy = 'somebody else fills it: `rate:` keeps Hawser below what the link carries';
-    found.push({ severity: 'note', link, text, remedy, numbers: { queueDelayMs: path.queueDelayMs ?? 0 } });
-  }
-  const best = Math.min(...live.map((one) => one.rttMs ?? Number.POSITIVE_INFINITY));
-  if (live.length > 1 && path.sharePercent !== undefined && path.sharePercent < unusedPercent) {
-    const rtt =
-      path.rttMs === undefined
-        ? 'an unknown round trip'
-        : `${Math.round(path.rttMs)} ms against ${Math.round(best)} ms`;
-    const text = `Link ${link} is live and carries nothing: by it packets would come later than by the others (${rtt}), or its role or the mode keeps it back`;
-    found.push({ severity: 'note', link, text });
-  }
-  return found;
+const senderRemedy = 'look at the sender: its window, its disk, its processor, or what it has to send';
+
+function ofRate(path: PathStatus, bps: number, isFresh: boolean): string {
+  if (bps === 0) return '';
+  if (isFresh) return ` of ${mbit(bps)}`;
+  if (path.rateAgeMs === undefined) return ', what it carries was never measured';
+  return `, ${mbit(bps)} when it was last full ${duration(path.rateAgeMs)} ago`;
 }
 
 /** What the receiving side waits for. */
-function reordering(peer: PeerStatus): Explanation[] {
-  const found: Explanation[] = [];
+function reordering(peer: PeerStatus): Found[] {
+  const found: Found[] = [];
+  const counter = (name: string): string => `peer ${peer.name} ${name}`;
   if (peer.heldPackets > 0) {
-    const text = `${peer.heldPackets} packets from ${peer.name} wait for those before them, ${ms(peer.reorderDeadlineMs)} at most`;
+    const most = peer.reorderDeadlineMs === undefined ? 'an unknown time' : `${Math.round(peer.reorderDeadlineMs)} ms`;
+    const text = `${peer.heldPackets} packets from ${peer.name} wait for those before them, ${most} at most`;
     found.push({ severity: 'note', text, numbers: { heldPackets: peer.heldPackets } });
   }
   if (peer.givenUpPackets > 0) {
     const text = `${peer.givenUpPackets} packets from ${peer.name} were not waited for any longer: lost, or later than the deadline`;
-    found.push({ severity: 'note', text, numbers: { givenUpPackets: peer.givenUpPackets } });
+    const numbers = { givenUpPackets: peer.givenUpPackets };
+    found.push({ severity: 'note', text, counter: counter('givenUpPackets'), numbers });
   }
   if (peer.rebuiltPackets > 0) {
     const text = `${peer.rebuiltPackets} packets from ${peer.name} were lost, and rebuilt from its parity`;
-    found.push({ severity: 'note', text, numbers: { rebuiltPackets: peer.rebuiltPackets } });
+    const numbers = { rebuiltPackets: peer.rebuiltPackets };
+    found.push({ severity: 'note', text, counter: counter('rebuiltPackets'), numbers });
   }
   if (peer.resentPackets > 0) {
-    const text = `${peer.resentPackets} packets to ${peer.name} went out again on another path`;
-    found.push({ severity: 'note', text, numbers: { resentPackets: peer.resentPackets } });
+    const text = `${peer.resentPackets} packets to ${peer.name} were lost on their path, and sent again`;
+    const numbers = { resentPackets: peer.resentPackets };
+    found.push({ severity: 'note', text, counter: counter('resentPackets'), numbers });
   }
   return found;
-}
-
-function sum(paths: readonly PathStatus[], read: (path: PathStatus) => number): number {
-  return paths.reduce((total, path) => total + read(path), 0);
-}
-
-function ms(value: number | undefined): string {
-  return value === undefined ? 'an unknown time' : `${Math.round(value)} ms`;
-}
-
-function seconds(ageMs: number): string {
-  return ageMs < 10_000 ? `${(ageMs / 1000).toFixed(1)} s` : `${Math.round(ageMs / 1000)} s`;
 }

@@ -4,9 +4,11 @@
  */
 import type { Snapshot } from './answer.ts';
 import { explainDrops } from './explain-drops.ts';
+import { explainHost } from './explain-host.ts';
 import { explainLinks } from './explain-links.ts';
 import { explainParity } from './explain-parity.ts';
 import { explainPeer } from './explain-peers.ts';
+import { duration } from './words.ts';
 
 /** `problem`: something is broken; `limit`: this is what bounds the speed now; `note`: worth knowing. */
 export type Severity = 'problem' | 'limit' | 'note';
@@ -19,17 +21,44 @@ export interface Explanation {
   readonly text: string;
   readonly remedy?: string;
   readonly numbers?: Readonly<Record<string, number>>;
+  /** The counter that it is about, as `Snapshot.changedAgesMs` knows it: one that stands still is not what is wrong now. */
+  readonly counter?: string;
+  /** Since that counter last moved; undefined: no counter, or it has not moved for as long as anybody looks. */
+  readonly ageMs?: number;
 }
 
 const order: readonly Severity[] = ['problem', 'limit', 'note'];
+/** A counter that has not moved for so long is history. */
+const recentMs = 60_000;
 
-/** The worst first. */
+/** The worst first, and of equals what moves now before what once moved. */
 export function explain(snapshot: Snapshot): Explanation[] {
   const found = [
     ...explainLinks(snapshot),
+    ...explainHost(snapshot),
     ...snapshot.peers.flatMap((peer) => explainPeer(peer, snapshot)),
     ...explainParity(snapshot),
     ...explainDrops(snapshot),
-  ];
-  return order.flatMap((severity) => found.filter((one) => one.severity === severity));
+  ].map((one) => dated(one, snapshot));
+  return order.flatMap((severity) => {
+    const ofSeverity = found.filter((one) => one.severity === severity);
+    const old = ofSeverity.filter(isOld).sort((a, b) => ageOf(a) - ageOf(b));
+    return [...ofSeverity.filter((one) => !isOld(one)), ...old];
+  });
+}
+
+function dated(one: Explanation, { changedAgesMs }: Snapshot): Explanation {
+  if (one.counter === undefined) return one;
+  const ageMs = changedAgesMs[one.counter];
+  if (ageMs === undefined) return { ...one, text: `${one.text}; none of them lately` };
+  if (ageMs < recentMs) return { ...one, ageMs };
+  return { ...one, text: `${one.text}; the last ${duration(ageMs)} ago`, ageMs };
+}
+
+function ageOf(one: Explanation): number {
+  return one.counter === undefined ? 0 : (one.ageMs ?? Number.MAX_VALUE);
+}
+
+function isOld(one: Explanation): boolean {
+  return ageOf(one) >= recentMs;
 }

@@ -23,12 +23,22 @@ export interface PathStatus {
   /** What the peer received by it when it was last busy, and how fast it is used at most now. */
   readonly deliveryBps: number | undefined;
   readonly paceBps: number | undefined;
+  /** Since `deliveryBps` was measured and not merely kept: a path that is not filled shows nothing of what it carries. */
+  readonly rateAgeMs: number | undefined;
+  /** Of what was asked by it: questions that never arrived, and answers that got lost on their way back by it, 0 to 100. */
+  readonly probeLossPercent: number;
+  readonly answerLossPercent: number;
+  /** Since it loses much; undefined = it does not. */
+  readonly lossyAgeMs: number | undefined;
+  /** Since the path is known. */
+  readonly ageMs: number | undefined;
   readonly inFlightBytes: number;
   readonly queueDelayMs: number | undefined;
   /** Of what is sent to the peer now, 0 to 100; undefined = nothing is sent. */
   readonly sharePercent: number | undefined;
   readonly sentBps: number;
   readonly receivedBps: number;
+  readonly sentPacketsPerSecond: number;
   readonly changedAgeMs: number | undefined;
   readonly acknowledgedAgeMs: number | undefined;
   readonly lastReceivedAgeMs: number | undefined;

@@ -5,23 +5,54 @@ import type { Rates } from './rates.ts';
 import type { ActorStatus, RingStatus } from './rows.ts';
 import type { ActorRow, SharedMemory } from './supervisor-api.ts';
 
+/** What the kernel's scheduler has noted of a thread, ever: microseconds on a processor, and ready without one. */
+export interface ThreadTime {
+  readonly ranUs: number;
+  readonly waitedUs: number;
+}
+
+/** By the kernel's number of the thread; undefined when it is gone. */
+export type ReadThread = (kernelThreadId: number) => ThreadTime | undefined;
+
 export class ActorReader {
   readonly #memory: SharedMemory;
+  readonly #readThread: ReadThread;
 
-  constructor(memory: SharedMemory) {
+  constructor(memory: SharedMemory, readThread: ReadThread) {
     this.#memory = memory;
+    this.#readThread = readThread;
   }
 
   /** What `Rates` samples, by the keys that `actors` asks for. */
-  counts(): [string, number][] {
-    return Object.entries(this.#memory.counters).flatMap(([id, memory]): [string, number][] => {
-      const block = readBlock(memory);
-      return [
-        [`actor ${id} packets`, block.packets],
-        [`actor ${id} bytes`, block.bytes],
-        [`actor ${id} busy`, block.busyUs],
-      ];
+  counts(rows: readonly ActorRow[]): [string, number][] {
+    return [
+      ...Object.entries(this.#memory.counters).flatMap(([id, memory]): [string, number][] => {
+        const block = readBlock(memory);
+        return [
+          [`actor ${id} packets`, block.packets],
+          [`actor ${id} bytes`, block.bytes],
+          [`actor ${id} busy`, block.busyUs],
+        ];
+      }),
+      ...[...new Set(rows.map((row) => row.kernelThreadId))].flatMap((id): [string, number][] => {
+        const time = id === undefined ? undefined : this.#readThread(id);
+        if (time === undefined) return [];
+        return [
+          [`thread ${id} ran`, time.ranUs],
+          [`thread ${id} waited`, time.waitedUs],
+        ];
+      }),
+    ];
+  }
+
+  /** What `LastChanges` watches: `actor ID COUNTER` and `ring NAME`. */
+  events(rows: readonly ActorRow[]): [string, number][] {
+    const actors = rows.flatMap((row): [string, number][] => {
+      const memory = this.#memory.counters[row.id];
+      const cells = memory === undefined ? {} : readCells(memory, row.role);
+      return Object.entries(cells).map(([name, value]) => [`actor ${row.id} ${name}`, value]);
     });
+    return [...actors, ...this.rings().map((one): [string, number] => [`ring ${one.name}`, one.refusedClaims])];
   }
 
   rings(): RingStatus[] {
@@ -30,7 +61,8 @@ export class ActorReader {
 
   actors(rows: readonly ActorRow[], nowUs: number, rates: Rates): ActorStatus[] {
     const rings = this.rings();
-    return rows.map((row) => {
+    const busy = this.#busyPercents(rows, nowUs, rates);
+    return rows.map((row, index) => {
       const memory = this.#memory.counters[row.id];
       const block = readBlock(memory ?? new SharedArrayBuffer(counters.bytes));
       const inputs = rings.filter((one) => isConsumedBy(one.name, row.id));
@@ -42,7 +74,8 @@ export class ActorReader {
         heartbeatAgeMs: block.beatAtUs === 0 ? 0 : Math.max(0, (nowUs - block.beatAtUs) / 1000),
         turns: block.turns,
         busyTurns: block.busyTurns,
-        busyPercent: Math.min(100, rate('busy', block.busyUs) / 1e4),
+        busyPercent: busy[index] ?? 0,
+        starvedPercent: Math.min(100, this.#threadRate(row, 'waited', nowUs, rates) / 1e4),
         meanTurnUs: block.busyTurns === 0 ? 0 : block.busyUs / block.busyTurns,
         longestTurnUs: block.longestTurnUs,
         packets: block.packets,
@@ -54,7 +87,35 @@ export class ActorReader {
       };
     });
   }
+
+  /** By row. An evented actor has no turns to count: what its thread runs is what it does. */
+  #busyPercents(rows: readonly ActorRow[], nowUs: number, rates: Rates): number[] {
+    const turns = rows.map((row) => {
+      const memory = this.#memory.counters[row.id];
+      return memory === undefined ? 0 : rates.perSecond(`actor ${row.id} busy`, readBlock(memory).busyUs, nowUs);
+    });
+    return rows.map((row, index) => {
+      const own = turns[index] ?? 0;
+      if (row.kernelThreadId === undefined) return Math.min(100, own / 1e4);
+      const ranUs = this.#threadRate(row, 'ran', nowUs, rates);
+      const beside = rows.flatMap((other, at) => (other.kernelThreadId === row.kernelThreadId ? [turns[at] ?? 0] : []));
+      // A turn is timed by the clock, which goes on while the thread waits for a processor.
+      const rest = Math.max(0, ranUs - beside.reduce((sum, one) => sum + one, 0));
+      const busyUs = beside.length === 1 ? ranUs : own + rest / beside.length;
+      return Math.min(100, busyUs / 1e4);
+    });
+  }
+
+  #threadRate({ kernelThreadId }: ActorRow, what: ThreadRate, nowUs: number, rates: Rates): number {
+    const time = kernelThreadId === undefined ? undefined : this.#readThread(kernelThreadId);
+    if (time === undefined) return 0;
+    const value = what === 'ran' ? time.ranUs : time.waitedUs;
+    return rates.perSecond(`thread ${kernelThreadId} ${what}`, value, nowUs);
+  }
 }
+
+/** Microseconds a second. */
+type ThreadRate = 'ran' | 'waited';
 
 /** `… -> opener.received.fibre` ends at `opener`, `… -> wan-link.fibre.descriptors` at `wan-link.fibre`. */
 function isConsumedBy(ringName: string, actorId: string): boolean {

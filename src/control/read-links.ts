@@ -33,6 +33,11 @@ export class LinkReader {
     ]);
   }
 
+  /** What `LastChanges` watches: `link NAME errors`. */
+  events(instance: InstanceInfo): [string, number][] {
+    return instance.links.map(({ row, name }) => [`link ${name} errors`, this.#links.number(row, link.errorsAt)]);
+  }
+
   links(instance: InstanceInfo, nowUs: number, rates: Rates, find: FindInterface): LinkStatus[] {
     return instance.links.map((named) => this.#link(named, nowUs, rates, find));
   }

@@ -46,6 +46,15 @@ export class PathReader {
     return this.#rows().flatMap((row): [string, number][] => [
       [this.#key(row, 'sent'), this.#paths.number(row, path.sentBytesAt)],
       [this.#key(row, 'received'), this.#paths.number(row, path.receivedBytesAt)],
+      [this.#key(row, 'packets'), this.#paths.number(row, path.sentPacketsAt)],
+    ]);
+  }
+
+  /** What `LastChanges` watches: `path ID COLUMN`. */
+  events(): [string, number][] {
+    return this.#rows().flatMap((row): [string, number][] => [
+      [`path ${row} lateBytes`, this.#paths.number(row, path.lateBytesAt)],
+      [`path ${row} refusedBytes`, this.#paths.number(row, path.refusedBytesAt)],
     ]);
   }
 
@@ -119,15 +128,15 @@ export class PathReader {
   }
 
   /** A row may be given to another path: its birth tells the two apart. */
-  #key(row: number, what: 'sent' | 'received'): string {
+  #key(row: number, what: 'sent' | 'received' | 'packets'): string {
     return `path ${row} ${this.#paths.number(row, path.bornUsAt)} ${what}`;
   }
 
   #path(row: number, instance: InstanceInfo, nowUs: number, rates: Rates): PathStatus {
     const table = this.#paths;
     const number = (column: number): number => table.number(row, column);
-    const perSecond = (what: 'sent' | 'received', column: number): number =>
-      rates.perSecond(this.#key(row, what), number(column), nowUs) * 8;
+    const perSecond = (what: 'sent' | 'received' | 'packets', column: number): number =>
+      rates.perSecond(this.#key(row, what), number(column), nowUs);
     const place = this.place(row, instance) ?? goneWhileRead(row);
     return {
       ...place,
@@ -135,8 +144,10 @@ export class PathReader {
       isCurrent: this.#isCurrent(row),
       inFlightBytes: number(path.inFlightBytesAt),
       sharePercent: undefined,
-      sentBps: perSecond('sent', path.sentBytesAt),
-      receivedBps: perSecond('received', path.receivedBytesAt),
+      sentBps: perSecond('sent', path.sentBytesAt) * 8,
+      receivedBps: perSecond('received', path.receivedBytesAt) * 8,
+      sentPacketsPerSecond: perSecond('packets', path.sentPacketsAt),
+      ageMs: ageMs(number(path.bornUsAt), nowUs),
       acknowledgedAgeMs: ageMs(number(path.lastProgressUsAt), nowUs),
       lastReceivedAgeMs: ageMs(number(path.lastReceivedAt), nowUs),
       lostPackets: number(path.lostPacketsAt),
@@ -164,6 +175,10 @@ export class PathReader {
       lossPercent: isJudged ? percent(number(path.lossAt)) : undefined,
       deliveryBps: known(number(path.rateBpsAt)),
       paceBps: known(number(path.paceBpsAt)),
+      rateAgeMs: ageMs(number(path.rateUsAt), nowUs),
+      probeLossPercent: percent(number(path.probeLossAt)),
+      answerLossPercent: percent(number(path.answerLossAt)),
+      lossyAgeMs: ageMs(number(path.lossyUsAt), nowUs),
       queueDelayMs: isJudged ? Math.round(number(path.queueDelayUsAt)) / 1000 : undefined,
       changedAgeMs: ageMs(changedUs, nowUs),
     };

@@ -1,5 +1,5 @@
 /** Peers as rows, read from the shared tables; names come from the supervisor. */
-import { cipher, peer, session, slotState } from '../rings/layout.ts';
+import { cipher, peer, peerKind, session, slotState } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf } from './cells.ts';
@@ -30,6 +30,24 @@ export class PeerReader {
     ];
   }
 
+  /** What `LastChanges` watches: `peer NAME COLUMN`. */
+  events(instance: InstanceInfo): [string, number][] {
+    return instance.peers.flatMap(({ row, name }): [string, number][] => [
+      [`peer ${name} givenUpPackets`, this.#peers.number(row, peer.givenUpPacketsAt)],
+      [`peer ${name} rebuiltPackets`, this.#peers.number(row, peer.rebuiltPacketsAt)],
+      [`peer ${name} resentPackets`, this.#peers.number(row, peer.resentPacketsAt)],
+    ]);
+  }
+
+  /** When data was last sent to each, and anything received from it. */
+  activity(instance: InstanceInfo): { readonly name: string; readonly sentUs: number; readonly receivedUs: number }[] {
+    return instance.peers.map(({ row, name }) => ({
+      name,
+      sentUs: this.#peers.number(row, peer.lastDataSentAt),
+      receivedUs: this.#peers.number(row, peer.lastReceivedAt),
+    }));
+  }
+
   peers(instance: InstanceInfo, nowUs: number, rates: Rates): PeerStatus[] {
     return instance.peers.map((named) => this.#peer(named, instance, nowUs, rates));
   }
@@ -44,10 +62,14 @@ export class PeerReader {
     const queuedPackets = table.int(row, peer.queuedPacketsAt);
     const keys = this.#session(table.int(row, peer.sendSlotAt), nowUs);
     const idle = queuedPackets > 0 ? 'waiting' : 'idle';
+    const kind = table.int(row, peer.kindAt);
+    const isHawser = keys.isHawser || kind === peerKind.hawser;
     return {
       name,
       publicKey,
       state: keys.isReady ? 'connected' : idle,
+      cutOffAgeMs: undefined,
+      isWanted: named.endpoints.length > 0 && named.keepaliveMs > 0,
       allowedIPs,
       endpoint: current?.endpoint,
       link: current?.link,
@@ -58,7 +80,7 @@ export class PeerReader {
       cipher: keys.cipher,
       keyAgeMs: keys.ageMs,
       generation: keys.generation,
-      isHawser: keys.isHawser,
+      isHawser: isHawser || (kind === peerKind.wireguard ? false : undefined),
       receivedBytes,
       receivedPackets: table.number(row, peer.receivedPacketsAt),
       sentBytes,

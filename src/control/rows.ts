@@ -6,8 +6,15 @@ import type { ActorState } from './supervisor-api.ts';
 export interface PeerStatus {
   readonly name: string;
   readonly publicKey: string;
-  /** `connected` = a key slot to send with that has not expired; `waiting` = data waits for a handshake. */
-  readonly state: 'connected' | 'waiting' | 'idle';
+  /**
+   * `connected` = a key slot to send with that has not expired, and something to send by; `cut off` = keys, and nothing that is sent
+   * arrives by any path; `waiting` = data waits for a handshake; `idle` = neither keys nor data.
+   */
+  readonly state: 'connected' | 'cut off' | 'waiting' | 'idle';
+  /** Since it was cut off; undefined = it is not. */
+  readonly cutOffAgeMs: number | undefined;
+  /** The configuration wants it connected without data: it has an endpoint and a keepalive. */
+  readonly isWanted: boolean;
   readonly allowedIPs: readonly string[];
   readonly endpoint: string | undefined;
   readonly link: string | undefined;
@@ -18,8 +25,8 @@ export interface PeerStatus {
   readonly cipher: string | undefined;
   readonly keyAgeMs: number | undefined;
   readonly generation: number | undefined;
-  /** The peer said HELLO in this session: it is a Hawser too. */
-  readonly isHawser: boolean;
+  /** It said HELLO: it is a Hawser too; false: it was silent after three of ours; undefined: nobody has asked yet. */
+  readonly isHawser: boolean | undefined;
   readonly receivedBytes: number;
   readonly receivedPackets: number;
   readonly sentBytes: number;
@@ -56,6 +63,7 @@ export interface ActorStatus {
   readonly role: string;
   readonly state: ActorState;
   readonly threadId: number | undefined;
+  readonly kernelThreadId: number | undefined;
   readonly restarts: number;
   readonly lastExit: string | undefined;
   readonly startedAtMs: number;
@@ -64,8 +72,13 @@ export interface ActorStatus {
   readonly heartbeatAgeMs: number;
   readonly turns: number;
   readonly busyTurns: number;
-  /** Share of the time spent in turns that did something, 0 to 100. */
+  /**
+   * Share of the time that its thread was on a processor, 0 to 100; of several actors in one thread each is shown its turns that did
+   * something, and an equal part of what the thread did besides.
+   */
   readonly busyPercent: number;
+  /** Share of the time that its thread was ready and got no processor, 0 to 100. */
+  readonly starvedPercent: number;
   /** Mean and longest duration of a turn that did something. */
   readonly meanTurnUs: number;
   readonly longestTurnUs: number;
@@ -93,6 +106,8 @@ export interface Status {
   readonly publicKey: string;
   readonly listenPort: number;
   readonly peersConnected: number;
+  /** Those that are cut off, and since when. */
+  readonly cutOff: readonly { readonly peer: string; readonly ageMs: number | undefined }[];
   readonly peers: number;
   readonly actorsRunning: number;
   readonly actors: number;

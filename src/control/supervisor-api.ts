@@ -14,6 +14,8 @@ export interface ActorRow {
   readonly state: ActorState;
   /** Node's thread id; 0 = the main thread, undefined = no thread now. */
   readonly threadId: number | undefined;
+  /** The kernel's number of that thread (/proc/PID/task); undefined before its first words. */
+  readonly kernelThreadId: number | undefined;
   /** Restarts since the process began, the orderly ones too. */
   readonly restarts: number;
   /** Why the last instance ended, in words; undefined = none ever ended. */
@@ -29,6 +31,8 @@ export interface PeerName {
   readonly publicKey: string;
   readonly allowedIPs: readonly string[];
   readonly endpoints: readonly string[];
+  /** 0 = off. */
+  readonly keepaliveMs: number;
 }
 
 export interface LinkName {

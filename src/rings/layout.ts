@@ -276,6 +276,8 @@ export const session = {
 export const slotState = { free: 0, ready: 1, retired: 2 } as const;
 export const cipher = { chacha20poly1305: 0, aes256gcm: 1, /** benches only: a copy */ plaintext: 2 } as const;
 
+export const peerKind = { unknown: 0, hawser: 1, /** silent after every HELLO of a session */ wireguard: 2 } as const;
+
 /** Peer table: one row a peer, columns grouped by their one writer. f64 times are CLOCK_BOOTTIME microseconds. */
 export const peer = {
   magic: 0x48504552,
@@ -293,6 +295,8 @@ export const peer = {
   lastHandshakeAt: 16,
   /** 12 bytes: TAI64N of the last initiation that was answered; a restarted session-manager still knows replays. */
   timestampAt: 32,
+  /** i32: of `peerKind`, what its HELLO said, or its silence. */
+  kindAt: 48,
   // sealer
   /** f64: last packet sealed that was data, and any packet at all (keepalives too). */
   lastDataSentAt: 128,
@@ -383,6 +387,14 @@ export const path = {
   lateBytesAt: 264,
   refusedBytesAt: 272,
   sentPacketsAt: 280,
+  // sealer
+  /** f64 CLOCK_BOOTTIME microseconds: when `rateBpsAt` was last measured, and not merely kept. 0 = never. */
+  rateUsAt: 320,
+  /** f64 each, 0 to 1: probes that never arrived, and probes whose answer arrived by another path only. */
+  probeLossAt: 328,
+  answerLossAt: 336,
+  /** f64 CLOCK_BOOTTIME microseconds: since when the path loses much, in either sense; 0 = it does not. */
+  lossyUsAt: 344,
   // opener
   receivedBytesAt: 384,
   receivedPacketsAt: 392,

@@ -83,6 +83,7 @@ function describeInstance(state: InstanceState): InstanceInfo {
       publicKey: peer.publicKey,
       allowedIPs: peer.allowedIPs.map(formatCidr),
       endpoints: peer.endpoints.map(formatEndpoint),
+      keepaliveMs: peer.keepaliveMs,
     })),
     links: config.links.map((link) => ({
       row: topology.links.find((one) => one.name === link.name)?.row ?? -1,

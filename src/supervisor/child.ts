@@ -161,6 +161,7 @@ export class Child {
       role: actor.role,
       state: this.state,
       threadId: this.worker?.threadId,
+      kernelThreadId: this.worker?.kernelThreadId,
       restarts: this.#restarts,
       lastExit: this.#lastExit,
       startedAtMs: this.#startedAtMs,

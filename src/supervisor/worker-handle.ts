@@ -90,6 +90,10 @@ export class WorkerHandle {
     void this.#worker.terminate();
   }
 
+  get kernelThreadId(): number | undefined {
+    return this.#kernelThreadId;
+  }
+
   /** What the scheduler knows of the thread; undefined before its first words and after its end. */
   readTimes(): ThreadTimes | undefined {
     return this.#kernelThreadId === undefined ? undefined : readThreadTimes(this.#kernelThreadId);

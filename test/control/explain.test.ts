@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Snapshot } from '../../src/control/answer.ts';
+import { answer, type Snapshot } from '../../src/control/answer.ts';
 import { explain } from '../../src/control/explain.ts';
 import type { LinkStatus, PathStatus } from '../../src/control/network-rows.ts';
 import type { ActorStatus, PeerStatus } from '../../src/control/rows.ts';
@@ -23,7 +23,12 @@ const path = {
   queueDelayMs: 0,
   sharePercent: 100,
   paceBps: 50e6,
+  rateAgeMs: 1000,
+  ageMs: 60_000,
+  probeLossPercent: 0,
+  answerLossPercent: 0,
   sentBps: 1e6,
+  sentPacketsPerSecond: 100,
   lateBytes: 0,
   refusedBytes: 0,
 } as PathStatus;
@@ -39,8 +44,15 @@ const peer = {
   resentPackets: 0,
   rebuiltPackets: 0,
 } as PeerStatus;
-const sealer = { id: 'sealer', role: 'sealer', state: 'running', busyPercent: 5, counters: {} } as ActorStatus;
-const instance = { fec: 'off' } as Snapshot['instance'];
+const sealer = {
+  id: 'sealer',
+  role: 'sealer',
+  state: 'running',
+  busyPercent: 5,
+  starvedPercent: 1,
+  counters: {},
+} as ActorStatus;
+const instance = { fec: 'off', peers: [] } as unknown as Snapshot['instance'];
 const quiet: Snapshot = {
   nowMs: 0,
   instance,
@@ -50,6 +62,8 @@ const quiet: Snapshot = {
   health: [],
   actors: [sealer],
   rings: [],
+  host: { forwardsV4: true, forwardsV6: true },
+  changedAgesMs: {},
 };
 
 function told(change: Partial<Snapshot>): string[] {
@@ -63,7 +77,7 @@ t.test('explain() has nothing to say when nothing is in the way', async (t) => {
 t.test('explain() names what is wrong with links, with the remedy', async (t) => {
   const one = (change: Partial<LinkStatus>) => explain({ ...quiet, links: [{ ...link, ...change }] })[0];
   t.match(one({ state: 'down' }), { severity: 'problem', link: 'fibre', remedy: 'ip link set eth0 up' });
-  t.match(one({ state: 'disabled' }), { severity: 'note', remedy: 'hawser link enable fibre' });
+  t.match(one({ state: 'disabled' }), { severity: 'note', text: /by hand/, remedy: 'hawser link enable fibre' });
   t.match(one({ state: 'no carrier' }), { remedy: /cable/ });
   t.match(one({ isForced: true }), { severity: 'limit', remedy: 'hawser failover auto' });
   t.match(one({ limitBps: 10e6, sentBps: 9.5e6 }), {
@@ -112,8 +126,8 @@ t.test('explain() says which path limits a peer, and when none does', async (t) 
 
 t.test('explain() tells of dead paths, silent peers, losses and waiting packets', async (t) => {
   const dead = { ...path, condition: 'dead', reason: 'probes were not answered', changedAgeMs: 3200 };
-  t.match(told({ peers: [peer], paths: [dead] }), [
-    'problem: The path fibre → 203.0.113.1:51820 is dead since 3.2 s: probes were not answered',
+  t.match(told({ peers: [{ ...peer, sentBps: 0 }], paths: [dead, { ...path, link: 'lte' }] }), [
+    'problem: The path fibre → 203.0.113.1:51820 is dead for 3.2 s: probes were not answered',
   ]);
   t.match(told({ peers: [{ ...peer, state: 'waiting', queuedPackets: 7 }] }), [
     /hub does not answer handshakes: 7 packets/,
@@ -134,19 +148,20 @@ t.test('explain() tells a dead link from a dead peer', async (t) => {
   const dead = { ...path, condition: 'dead', reason: 'probes were not answered', changedAgeMs: 3200 };
   const answers = (...states: string[]) =>
     states.map((state, index) => ({ link: ['fibre', 'lte'][index], state })) as unknown as Snapshot['health'];
+  const off = { ...peer, state: 'cut off', cutOffAgeMs: 3200 } as const;
   const about = (change: Partial<Snapshot>) =>
-    told({ peers: [peer], ...change }).filter((one) => /nswer.* by/.test(one));
+    told({ peers: [off], ...change }).filter((one) => /nswer.* by/.test(one));
   const both = [dead, { ...dead, link: 'lte' }];
   t.strictSame(about({ paths: both, health: answers('up', 'down') }), [
     'problem: Other hosts answer by fibre: it is hub that does not, or something on the way to it',
   ]);
   t.strictSame(about({ paths: both, health: answers('down', 'down') }), [
-    'problem: No host answers by fibre, lte either: the links are dead, not hub',
+    'problem: No host answers by fibre and lte either: the links are dead, not hub',
   ]);
   t.strictSame(about({ paths: [dead], health: answers('down', 'up') }), [
     'problem: No host answers by fibre either: the links are dead, not hub',
   ]);
-  t.strictSame(about({ paths: [dead, path], health: answers('up', 'up') }), [], 'one path lives');
+  t.strictSame(about({ peers: [peer], paths: [dead, path], health: answers('up', 'up') }), [], 'one path lives');
   t.strictSame(about({ paths: [dead], health: answers() }), [], 'nobody was asked');
   const waiting = { ...peer, state: 'waiting', queuedPackets: 1 } as const;
   t.equal(about({ peers: [waiting], health: answers('up') }).length, 1);
@@ -156,7 +171,7 @@ t.test('explain() says what was dropped where, and when this host is the limit',
   const counters = { sealer_no_route_packets: 12, sealer_codel_packets: 0, sealer_stashed_packets: 99 };
   t.match(told({ actors: [{ ...sealer, counters, busyPercent: 97 }] }), [
     'limit: This host is the limit: sealer works 97 % of its time',
-    /^note: 12 packets went nowhere: .*\(sealer_no_route_packets\)$/,
+    /^note: 12 packets went nowhere: .*\(sealer_no_route_packets\); none of them lately$/,
   ]);
   t.equal(
     told({ actors: [{ ...sealer, counters }] }).length,
@@ -164,8 +179,8 @@ t.test('explain() says what was dropped where, and when this host is the limit',
     'a counter of 0 is no drop, and a queue is none either',
   );
   t.match(told({ paths: [{ ...path, lateBytes: 4096, refusedBytes: 100 }] }), [
-    'note: 4 KiB to hub were overwritten before link fibre could send them',
-    'note: 100 B to hub were refused by the kernel on link fibre',
+    'note: 4 KiB to hub were overwritten before link fibre could send them; none of them lately',
+    'note: 100 B to hub were refused by the kernel on link fibre; none of them lately',
   ]);
   const ring = { capacityBytes: 1, usedBytes: 0, publishedRecords: 0, crashes: 0 };
   const rings = [
@@ -200,7 +215,7 @@ t.test('explain() says what parity cost and what it brought back', async (t) => 
   ]);
   t.match(told({ actors: receiver(0) }), [/^note: 900 parity packets came in and brought back nothing: no packet/]);
   t.strictSame(told({ peers: [{ ...peer, sentBps: 0, rebuiltPackets: 40 }] }), [
-    'note: 40 packets from hub were lost, and rebuilt from its parity',
+    'note: 40 packets from hub were lost, and rebuilt from its parity; none of them lately',
   ]);
   const counters = { opener_parity_packets: 0, opener_rebuilt_packets: 0, sealer_parity_packets: 0 };
   t.strictSame(
@@ -218,4 +233,137 @@ t.test('explain() says what parity cost and what it brought back', async (t) => 
   const remedies = (fec: string) => explain({ ...quiet, ...lossy, instance: { ...instance, fec } })[0]?.remedy;
   t.match(remedies('off'), /^bonding\.fec: auto/);
   t.equal(remedies('auto'), undefined, 'it is on already');
+});
+
+t.test('explain() names a peer that is cut off, what was tried, and who it may be', async (t) => {
+  const dead = { ...path, condition: 'dead', reason: 'probes were not answered', changedAgeMs: 40_000 };
+  const off = { ...peer, state: 'cut off', cutOffAgeMs: 40_000 } as const;
+  const both = { peers: [off], paths: [dead, { ...dead, link: 'lte' }] };
+  const [first] = explain({ ...quiet, ...both });
+  t.match(first, {
+    severity: 'problem',
+    text: 'Peer hub is cut off for 40 s: nothing that is sent to it by fibre and lte is answered',
+  });
+  t.match(first?.remedy, /look at hub: has its daemon ended .* drops UDP to 203\.0\.113\.1:51820/);
+  t.notMatch(told(both).join(), /nothing to do|The path/, 'one sentence for all its paths');
+  const down = {
+    ...both,
+    links: [
+      { ...link, state: 'no carrier' },
+      { ...link, name: 'lte', state: 'gone' },
+    ],
+  };
+  t.match(told(down), [/Link fibre has no carrier$/, /Link lte is gone$/, /hub is cut off/]);
+  t.match(explain({ ...quiet, ...down })[2]?.remedy, /first mend the links/);
+  const wanted = { ...peer, state: 'idle', isWanted: true } as const;
+  t.match(told({ peers: [{ ...wanted, handshakeAgeMs: 250_000 }] }), [
+    'problem: Peer hub is not connected: no handshake is answered; the last one was 4 min ago',
+  ]);
+  t.strictSame(told({ peers: [{ ...wanted, isWanted: false }] }), [], 'nobody wants it');
+});
+
+t.test('explain() says why a link of several carries nothing', async (t) => {
+  const lte = { ...link, name: 'lte', interface: 'wwan0' };
+  const of = (change: Partial<PathStatus>, ofLink: Partial<LinkStatus> = {}) =>
+    explain({
+      ...quiet,
+      peers: [{ ...peer, sentBps: 0 }],
+      paths: [path, { ...path, link: 'lte', condition: 'dead', reason: 'probes were not answered', ...change }],
+      links: [link, { ...lte, ...ofLink }],
+    });
+  t.match(of({ condition: 'withdrawn' }), [
+    {
+      severity: 'problem',
+      text: 'Link lte carries nothing: the host has no route to 203.0.113.1:51820 by wwan0',
+      remedy: /ip route add default via GATEWAY dev wwan0 metric 200$/,
+    },
+  ]);
+  t.match(of({ condition: 'withdrawn', endpoint: '[2001:db8::1]:51820' })[0]?.remedy, /ip -6 route add default/);
+  t.match(of({ condition: 'withdrawn' }, { state: 'disabled' }), [
+    { severity: 'note', text: /by hand/, remedy: 'hawser link enable lte' },
+  ]);
+  t.match(of({ condition: 'unproven' }, { errors: 9, lastError: 'EPERM' })[0], {
+    severity: 'problem',
+    text: /^Link lte carries nothing to hub: no question by it to 203\.0\.113\.1:51820 was answered for 60 s; .* EPERM$/,
+    remedy: /firewall on this host/,
+  });
+  t.match(of({ condition: 'unproven' })[0]?.remedy, /ping -I wwan0 203\.0\.113\.1$/);
+  t.strictSame(of({ condition: 'unproven', ageMs: 300 }), [], 'it was asked just now');
+});
+
+t.test('explain() tells how much a path that nobody uses loses, and in which direction', async (t) => {
+  const of = (change: Partial<PathStatus>) =>
+    told({
+      peers: [{ ...peer, sentBps: 0 }],
+      paths: [path, { ...path, link: 'lte', condition: 'dead', reason: 'it stopped answering', ...change }],
+    });
+  t.strictSame(of({ probeLossPercent: 48, answerLossPercent: 1, lossyAgeMs: 125_000 }), [
+    'problem: About half (48 %) of what is sent by lte does not arrive at hub for 2 min; the path is dead and the others carry',
+  ]);
+  t.match(of({ probeLossPercent: 0, answerLossPercent: 30, condition: 'recovering' }), [
+    /^problem: 30 % of what is sent back by lte does not arrive here; the path is recovering/,
+  ]);
+  t.match(of({ probeLossPercent: 100 }), [/is dead: it stopped answering/], 'nothing arrives: that is no loss');
+});
+
+t.test('explain() does not send people to the sender when packets wait, nor believes old rates', async (t) => {
+  const busy = { ...peer, sentBps: 47e6 };
+  const kept = { ...path, sentBps: 47e6, paceBps: 123e6 };
+  t.match(told({ peers: [{ ...busy, queuedBytes: 40_960 }], paths: [kept] }), [
+    /^limit: The links are the limit to hub: fibre 47 Mbit\/s of 123 Mbit\/s; 40 KiB wait/,
+  ]);
+  t.strictSame(told({ peers: [busy], paths: [{ ...kept, rateAgeMs: 3_000_000 }] }), [
+    'note: Nothing waits for the links to hub: fibre 47 Mbit/s, 123 Mbit/s when it was last full 50 min ago',
+  ]);
+  const acks = { ...path, sentBps: 400e3, sentPacketsPerSecond: 500, lossPercent: 4, paceBps: 50e6 };
+  t.notMatch(told({ peers: [{ ...peer, sentBps: 400e3 }], paths: [acks] }).join(), /loses/, 'acknowledgements only');
+});
+
+t.test('explain() lets counters that stand still sink to the bottom', async (t) => {
+  const counters = { sealer_no_route_packets: 12, sealer_codel_packets: 3, sealer_overflow_packets: 7 };
+  const changedAgesMs = { 'actor sealer sealer_overflow_packets': 4000, 'actor sealer sealer_codel_packets': 600_000 };
+  t.match(told({ actors: [{ ...sealer, counters }], changedAgesMs }), [
+    /^note: 7 packets .*\(sealer_overflow_packets\)$/,
+    /^note: 3 packets .*\(sealer_codel_packets\); the last 10 min ago$/,
+    /^note: 12 packets .*; none of them lately$/,
+  ]);
+});
+
+t.test('explain() blames the host: no processor, no forwarding', async (t) => {
+  const starved = [{ ...sealer, starvedPercent: 61 }];
+  t.match(told({ actors: starved }), [
+    'limit: This host has too little processor: sealer waited 61 % of the time for one',
+  ]);
+  const flapping = { ...path, link: 'lte', condition: 'flapping', reason: 'it died soon after its last return' };
+  t.match(
+    told({ actors: starved, peers: [{ ...peer, sentBps: 0 }], paths: [path, flapping] })[0],
+    /^problem: .*that is why lte seems to fail/,
+  );
+
+  const named = ['phone', 'home'].map((name) => ({ name, allowedIPs: ['10.9.0.2/32'] }));
+  const hub = { ...instance, peers: named } as unknown as Snapshot['instance'];
+  const off = { instance: hub, host: { forwardsV4: false, forwardsV6: false } };
+  t.match(explain({ ...quiet, ...off }), [
+    {
+      severity: 'note',
+      text: 'This host does not forward IPv4: its peers (phone and home) reach it and not each other',
+      remedy: 'sysctl -w net.ipv4.ip_forward=1',
+    },
+  ]);
+  const both = named.map((one) => ({ ...peer, sentBps: 0, name: one.name }));
+  const refusing = { ...off, peers: both, changedAgesMs: { 'host IpInAddrErrors': 900 } };
+  t.match(told(refusing), [/^problem: .*not each other, and it is refusing packets for others now$/]);
+  t.strictSame(told({ instance: hub }), [], 'it forwards');
+});
+
+t.test('status warns of what explain calls broken', async (t) => {
+  const dead = { ...path, condition: 'dead', changedAgeMs: 40_000 };
+  const off = { ...peer, state: 'cut off', cutOffAgeMs: 40_000 } as const;
+  const tunnel = { interface: 'hawser0', addresses: [], mtu: 1420 };
+  const snapshot = { ...quiet, instance: { ...instance, tunnel }, peers: [off], paths: [dead] };
+  t.match(answer('status', snapshot), {
+    peersConnected: 0,
+    cutOff: [{ peer: 'hub', ageMs: 40_000 }],
+    warnings: [/^Peer hub is cut off for 40 s/],
+  });
 });

@@ -2,14 +2,18 @@
 import { messageOf } from '../../base/errors.ts';
 import { lifeReasonTexts, lifeStateNames } from '../../bonding/path-life-states.ts';
 import type { Snapshot } from '../../control/answer.ts';
+import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
+import { LastChanges } from '../../control/last-changes.ts';
 import { PathEvents } from '../../control/path-events.ts';
-import { Rates } from '../../control/rates.ts';
+import { type Counts, Rates } from '../../control/rates.ts';
 import { ActorReader } from '../../control/read-actors.ts';
 import { type FindInterface, LinkReader } from '../../control/read-links.ts';
 import { PathReader, type PathWords } from '../../control/read-paths.ts';
 import { PeerReader } from '../../control/read-peers.ts';
-import type { InstanceInfo, SharedMemory, SupervisorApi } from '../../control/supervisor-api.ts';
+import type { ActorRow, InstanceInfo, SharedMemory, SupervisorApi } from '../../control/supervisor-api.ts';
+import { readAddressErrors, readForwarding } from '../../io/forwarding.ts';
 import { readInterfaces } from '../../io/interfaces.ts';
+import { readThreadTimes } from '../../io/thread-times.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { RpcClient } from '../kit/rpc.ts';
 
@@ -31,9 +35,12 @@ export class InstanceView {
   readonly #context: ActorContext;
   readonly #supervisor: RpcClient<SupervisorApi>;
   readonly #rates = new Rates();
+  readonly #changes = new LastChanges();
+  readonly #unanswered = new Unanswered();
   readonly #pathEvents = new PathEvents();
   #readers: Readers | undefined;
   #instance: InstanceInfo | undefined;
+  #actorRows: readonly ActorRow[] = [];
   #learntUs = Number.NEGATIVE_INFINITY;
 
   constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
@@ -47,26 +54,43 @@ export class InstanceView {
     const instance = this.#instance;
     if (nowUs - this.#learntUs > learnEveryUs) this.#learn(nowUs);
     if (readers === undefined || instance === undefined) return;
-    this.#rates.sample(nowUs, () => {
-      const { peers, links, actors } = readers;
-      return new Map([...peers.counts(instance), ...links.counts(instance), ...actors.counts()]);
-    });
+    this.#rates.sample(nowUs, () => this.#count(readers, instance, nowUs));
     for (const event of this.#pathEvents.look(readers.paths.moments(instance))) this.#context.emit(event);
+  }
+
+  /** About once a second. */
+  #count({ peers, paths, links, actors }: Readers, instance: InstanceInfo, nowUs: number): Counts {
+    const events: [string, number][] = [
+      ...peers.events(instance),
+      ...paths.events(),
+      ...links.events(instance),
+      ...actors.events(this.#actorRows),
+      ...readAddressErrors().map(([name, value]): [string, number] => [`host ${name}`, value]),
+    ];
+    this.#changes.look(new Map(events), nowUs);
+    for (const { name, sentUs, receivedUs } of peers.activity(instance))
+      this.#unanswered.look(name, sentUs, receivedUs, nowUs);
+    return new Map([...peers.counts(instance), ...links.counts(instance), ...actors.counts(this.#actorRows)]);
   }
 
   async snapshot(): Promise<Snapshot> {
     const { instance, readers } = await this.#refresh();
-    const rows = await this.#supervisor.request('actors');
+    const rows = this.#actorRows;
     const nowUs = this.#context.addon.nowUs();
+    const paths = readers.paths.all(instance, nowUs, this.#rates);
     return {
       nowMs: Date.now(),
       instance,
-      peers: readers.peers.peers(instance, nowUs, this.#rates),
-      paths: readers.paths.all(instance, nowUs, this.#rates),
+      peers: readers.peers
+        .peers(instance, nowUs, this.#rates)
+        .map((peer) => judgeCutOff(peer, paths, this.#unanswered.ageMs(peer.name, nowUs))),
+      paths,
       links: readers.links.links(instance, nowUs, this.#rates, this.#interfaces(instance)),
       health: readers.links.health(instance, nowUs),
       actors: readers.actors.actors(rows, nowUs, this.#rates),
       rings: readers.actors.rings(),
+      host: readForwarding(),
+      changedAgesMs: this.#changes.agesMs(nowUs),
     };
   }
 
@@ -85,6 +109,7 @@ export class InstanceView {
       readers = makeReaders(instance.topologyVersion, await this.#supervisor.request('memory'));
     }
     this.#readers = readers;
+    this.#actorRows = await this.#supervisor.request('actors');
     if (this.#instance?.topologyVersion !== instance.topologyVersion) this.#instance = instance;
     return { instance, readers };
   }
@@ -103,6 +128,6 @@ function makeReaders(topologyVersion: number, memory: SharedMemory): Readers {
     paths,
     peers: new PeerReader(memory, paths),
     links: new LinkReader(memory),
-    actors: new ActorReader(memory),
+    actors: new ActorReader(memory, readThreadTimes),
   };
 }

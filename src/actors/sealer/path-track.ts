@@ -5,6 +5,7 @@ import { PathController } from '../../bonding/path-controller.ts';
 import type { PathCredit } from '../../bonding/path-credit.ts';
 import { PathLife, pathLifeDefaults } from '../../bonding/path-life.ts';
 import { lifeState } from '../../bonding/path-life-states.ts';
+import { ProbeLoss } from '../../bonding/probe-loss.ts';
 import { ProbeTrain, trainPackets } from '../../bonding/probe-train.ts';
 import type { PathRole, PathView } from '../../bonding/scheduler.ts';
 import { feedback } from '../../native/data-api.ts';
@@ -69,6 +70,7 @@ export class PathTrack implements PathView {
   readonly #delay = new OneWayDelay();
   readonly #arrivals = new Arrivals();
   readonly #probes = new PathProbes();
+  readonly #probeLoss = new ProbeLoss();
   readonly #train = new ProbeTrain();
   readonly #lossDelay = new LossDelay();
   #isAppLimited = true;
@@ -246,7 +248,9 @@ export class PathTrack implements PathView {
   /** Sequence number of a probe that leaves now. */
   startProbe(nowUs: number): number {
     this.life.handleProbeSent(nowUs);
-    return this.#probes.start(nowUs);
+    const sequence = this.#probes.start(nowUs);
+    this.#probeLoss.handleSent(sequence, nowUs);
+    return sequence;
   }
 
   /** A train of full probes should leave behind the next probe, for nothing is known of the path's rate. */
@@ -265,6 +269,7 @@ export class PathTrack implements PathView {
   handleProbeReply(sequence: number, heldUs: number, cameBack: boolean, nowUs: number): void {
     const rttUs = this.#probes.roundTripUs(sequence, heldUs, nowUs);
     if (rttUs < 0) return;
+    this.#probeLoss.handleReply(sequence, cameBack);
     if (cameBack) this.#train.handleReply(sequence, rttUs);
     if (this.#train.has(sequence)) {
       // It waited behind the others: its round trip is not the path's.
@@ -291,6 +296,10 @@ export class PathTrack implements PathView {
     rows.setNumber(row, path.lossAt, controller.loss);
     // A rate that is still being found says nothing about what the path could carry.
     rows.setNumber(row, path.rateBpsAt, controller.isStarting ? 0 : controller.rateBytesPerUs * 8e6);
+    rows.setNumber(row, path.rateUsAt, controller.rateUs);
+    rows.setNumber(row, path.probeLossAt, this.#probeLoss.forward);
+    rows.setNumber(row, path.answerLossAt, this.#probeLoss.backward);
+    rows.setNumber(row, path.lossyUsAt, this.#probeLoss.lossyUs);
     rows.setNumber(row, path.paceBpsAt, controller.paceBytesPerUs * 8e6);
     rows.setNumber(row, path.inFlightBytesAt, this.inFlightBytes);
     rows.setNumber(row, path.queueDelayUsAt, controller.queueDelayUs);

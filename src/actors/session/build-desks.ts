@@ -45,7 +45,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const local = new LocalIdentity(addon, privateKey);
   const nowUs = (): number => addon.nowUs();
   const peers = new PeerBook({ primitives: addon, local, peers: rows, paths, files, links: linkBook, nowUs });
-  const hello = new HelloDesk(sessions, outbox, addon.hasAesHardware());
+  const hello = new HelloDesk(sessions, rows, outbox, addon.hasAesHardware());
   const pool = new X25519Pool(context, privateKey);
   const linkRows = settings.links.map((link) => link.row);
   paths.repair(linkRows, addon.nowUs());

@@ -5,8 +5,9 @@
  * it stays silent after all three, it is one no more.
  */
 import type { CipherChoice } from '../../config/config.ts';
-import { cipher, session } from '../../rings/layout.ts';
+import { cipher, peerKind, peer as peerLayout, session } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
+import type { RowTable } from '../../rings/table.ts';
 import {
   capability,
   controlFrameCheckLength,
@@ -37,12 +38,14 @@ interface HelloState {
 
 export class HelloDesk {
   readonly #sessions: SessionTable;
+  readonly #peers: RowTable;
   readonly #outbox: Outbox;
   readonly #hasAesHardware: boolean;
   readonly #states = new Map<number, HelloState>();
 
-  constructor(sessions: SessionTable, outbox: Outbox, hasAesHardware: boolean) {
+  constructor(sessions: SessionTable, peers: RowTable, outbox: Outbox, hasAesHardware: boolean) {
     this.#sessions = sessions;
+    this.#peers = peers;
     this.#outbox = outbox;
     this.#hasAesHardware = hasAesHardware;
   }
@@ -66,6 +69,7 @@ export class HelloDesk {
     const isAssumed = this.#sessions.int(slot, session.capabilitiesAt) !== 0;
     if (!hasData && !isAssumed) return;
     if (state.tries >= mostTries) {
+      this.#peers.setInt(peer.row, peerLayout.kindAt, peerKind.wireguard);
       if (isAssumed) this.#sessions.setInt(slot, session.capabilitiesAt, 0);
       return;
     }
@@ -83,6 +87,7 @@ export class HelloDesk {
     // The index first: the sealer reads it once it sees the cipher.
     this.#sessions.setInt(slot, session.remoteIndexAesAt, takesAes ? aesIndex | 0 : 0);
     this.#sessions.setInt(slot, session.capabilitiesAt, said);
+    this.#peers.setInt(peer.row, peerLayout.kindAt, peerKind.hawser);
     peer.hasPaths = (said & capability.paths) !== 0;
     if (takesAes) this.#sessions.setInt(slot, session.sendCipherAt, cipher.aes256gcm);
     const state = this.#stateOf(slot);

@@ -161,6 +161,10 @@
   X(path, lateBytesAt, 264) \
   X(path, refusedBytesAt, 272) \
   X(path, sentPacketsAt, 280) \
+  X(path, rateUsAt, 320) \
+  X(path, probeLossAt, 328) \
+  X(path, answerLossAt, 336) \
+  X(path, lossyUsAt, 344) \
   X(path, receivedBytesAt, 384) \
   X(path, receivedPacketsAt, 392) \
   X(path, lastReceivedAt, 400) \
@@ -184,6 +188,7 @@
   X(peer, pathAt, 8) \
   X(peer, lastHandshakeAt, 16) \
   X(peer, timestampAt, 32) \
+  X(peer, kindAt, 48) \
   X(peer, lastDataSentAt, 128) \
   X(peer, lastSentAt, 136) \
   X(peer, handshakeWantedAt, 144) \
@@ -204,6 +209,9 @@
   X(peer, givenUpPacketsAt, 312) \
   X(peer, reorderDeadlineUsAt, 320) \
   X(peer, rebuiltPacketsAt, 328) \
+  X(peerKind, unknown, 0) \
+  X(peerKind, hawser, 1) \
+  X(peerKind, wireguard, 2) \
   X(probeMethod, none, 0) \
   X(probeMethod, icmp, 1) \
   X(probeMethod, http, 2) \

@@ -1,0 +1,84 @@
+/** What this host itself keeps from working: its actors, its processors, its forwarding. */
+import type { Snapshot } from './answer.ts';
+import type { Explanation } from './explain.ts';
+import { list } from './words.ts';
+
+/** A thread that works this much of its time has no more to give. */
+const busyPercent = 90;
+/** A thread that waits this much of its time for a processor comes too late for probes, acknowledgements and calls. */
+const starvedPercent = 25;
+/** Of a packet for somebody else that the kernel refused. */
+const recentMs = 60_000;
+
+export function explainHost(snapshot: Snapshot): Explanation[] {
+  return [...endedActors(snapshot), ...busyActors(snapshot), ...starvation(snapshot), ...forwarding(snapshot)];
+}
+
+function endedActors({ actors }: Snapshot): Explanation[] {
+  return actors
+    .filter((actor) => actor.state !== 'running')
+    .map((actor) => ({
+      severity: 'problem',
+      text: `Actor ${actor.id} is ${actor.state}${actor.lastExit === undefined ? '' : `: ${actor.lastExit}`}`,
+      remedy: '`hawser errors --stack` shows why actors ended',
+    }));
+}
+
+function busyActors({ actors }: Snapshot): Explanation[] {
+  return actors
+    .filter((actor) => actor.busyPercent >= busyPercent)
+    .map((actor) => ({
+      severity: 'limit',
+      text: `This host is the limit: ${actor.id} works ${Math.round(actor.busyPercent)} % of its time`,
+      remedy: 'a faster processor, or `cipher: aes-256-gcm` on both sides if both have AES instructions',
+      numbers: { busyPercent: actor.busyPercent },
+    }));
+}
+
+/** Too few processors for all that wants to run: paths look dead and links slow that are neither. */
+function starvation({ actors, paths }: Snapshot): Explanation[] {
+  const starved = actors.filter((actor) => actor.starvedPercent >= starvedPercent);
+  const worst = [...starved].sort((a, b) => b.starvedPercent - a.starvedPercent)[0];
+  if (worst === undefined) return [];
+  const doubted = paths.filter((path) => path.condition === 'flapping' || path.condition === 'suspect');
+  const links = [...new Set(doubted.map((path) => path.link))];
+  const effect = links.length === 0 ? '' : `; that is why ${list(links)} seems to fail and to return`;
+  return [
+    {
+      severity: links.length === 0 ? 'limit' : 'problem',
+      text: `This host has too little processor: ${worst.id} waited ${Math.round(worst.starvedPercent)} % of the time for one${effect}`,
+      remedy:
+        'end or move what else runs here (`top`), give hawser a higher priority (`nice`, CPUWeight=), or `runtime.placement: compact`',
+      numbers: { starvedPercent: worst.starvedPercent },
+    },
+  ];
+}
+
+/** A hub whose clients want to reach each other, or what is behind it. */
+function forwarding({ instance, host, peers, changedAgesMs }: Snapshot): Explanation[] {
+  const behind = instance.peers.filter((peer) => peer.allowedIPs.length > 0);
+  if (behind.length < 2) return [];
+  const connected = peers.filter((peer) => peer.state === 'connected').length;
+  const families = [
+    { name: 'IPv4', mark: '.', isOn: host.forwardsV4, key: 'net.ipv4.ip_forward', counter: 'host IpInAddrErrors' },
+    {
+      name: 'IPv6',
+      mark: ':',
+      isOn: host.forwardsV6,
+      key: 'net.ipv6.conf.all.forwarding',
+      counter: 'host Ip6InAddrErrors',
+    },
+  ];
+  return families
+    .filter(({ isOn, mark }) => !isOn && behind.filter((peer) => has(peer.allowedIPs, mark)).length >= 2)
+    .map(({ name, key, counter }): Explanation => {
+      const isRefusing = connected >= 2 && (changedAgesMs[counter] ?? Number.MAX_VALUE) < recentMs;
+      const names = list(behind.map((peer) => peer.name).slice(0, 4));
+      const text = `This host does not forward ${name}: its peers (${names}${behind.length > 4 ? ', …' : ''}) reach it and not each other${isRefusing ? ', and it is refusing packets for others now' : ''}`;
+      return { severity: isRefusing ? 'problem' : 'note', text, remedy: `sysctl -w ${key}=1` };
+    });
+}
+
+function has(prefixes: readonly string[], mark: string): boolean {
+  return prefixes.some((prefix) => prefix.includes(mark));
+}

@@ -1,0 +1,138 @@
+/** What is wrong with the single paths to a peer that is reached by others, and what is worth knowing of those that live. */
+import type { Snapshot } from './answer.ts';
+import type { Explanation } from './explain.ts';
+import type { LinkStatus, PathStatus } from './network-rows.ts';
+import type { PeerStatus } from './rows.ts';
+import { duration, forDuration, lossShare } from './words.ts';
+
+/** A queue outside this host that adds more than this spoils calls and games. */
+const longQueueMs = 10;
+const lossyPercent = 1;
+/** A path with so little of the traffic is not being used. */
+const unusedPercent = 1;
+/** Acknowledgements alone say little of what a path loses. */
+const leastMeanBytes = 300;
+/** An answer takes less: a path that is silent for longer is not being proven. */
+const provingMs = 5_000;
+/** Of probes: less is chance, more is a path that is dead. */
+const probesLost = { least: 10, most: 97 } as const;
+
+type Found = Omit<Explanation, 'peer'>;
+
+/** `own`: all paths to the peer. */
+export function explainPaths(peer: PeerStatus, own: readonly PathStatus[], snapshot: Snapshot): Found[] {
+  const live = own.filter((path) => path.condition === 'live');
+  return own.flatMap((path) => {
+    const link = snapshot.links.find((one) => one.name === path.link);
+    // What is wrong with the link itself, its own sentence says.
+    if (link !== undefined && link.state !== 'up' && link.state !== 'degraded' && path.condition !== 'live') return [];
+    if (path.condition === 'live') return livePath(path, live, snapshot.instance.fec);
+    return brokenPath(peer, path, link, snapshot);
+  });
+}
+
+function brokenPath(peer: PeerStatus, path: PathStatus, link: LinkStatus | undefined, snapshot: Snapshot): Found[] {
+  const { condition, endpoint } = path;
+  if (condition === undefined) return [];
+  if (condition === 'withdrawn') return link === undefined ? [] : [withoutRoute(link, path)];
+  if (condition === 'unproven') return unproven(peer, path, link);
+  const lossy = probeLoss(peer, path);
+  if (lossy !== undefined) return [lossy];
+  const severity = condition === 'recovering' || condition === 'suspect' ? 'note' : 'problem';
+  const age = forDuration(path.changedAgeMs);
+  const text = `The path ${path.link} → ${endpoint} is ${condition}${age}: ${path.reason ?? 'nobody knows why'}`;
+  const remedy = remedyOf(path, snapshot);
+  return [{ severity, link: path.link, text, ...(remedy === undefined ? {} : { remedy }) }];
+}
+
+/** The interface is up and has an address, and yet nothing can leave. */
+function withoutRoute(link: LinkStatus, { endpoint }: PathStatus): Found {
+  const device = link.interface ?? link.name;
+  const via = endpoint.startsWith('[') ? 'ip -6 route add default via GATEWAY' : 'ip route add default via GATEWAY';
+  return {
+    severity: 'problem',
+    link: link.name,
+    text: `Link ${link.name} carries nothing: the host has no route to ${endpoint} by ${device}`,
+    remedy: `give ${device} a default route of its own beside the other: ${via} dev ${device} metric 200`,
+  };
+}
+
+function unproven(peer: PeerStatus, path: PathStatus, link: LinkStatus | undefined): Found[] {
+  const { ageMs = 0, endpoint } = path;
+  if (peer.state !== 'connected' || ageMs < provingMs) return [];
+  const isOurs = link?.interface !== undefined;
+  const error = link !== undefined && link.errors > 0 ? link.lastError : undefined;
+  const why = error === undefined ? '' : `; the kernel refused sends on it with ${error}`;
+  const text = `Link ${path.link} carries nothing to ${peer.name}: no question by it to ${endpoint} was answered for ${duration(ageMs)}${why}`;
+  const remedy =
+    error === 'EPERM'
+      ? 'a firewall on this host drops what leaves by it: `nft list ruleset`'
+      : `does ${endpoint} let UDP in by this way? From here: ping -I ${link?.interface ?? path.link} ${hostOf(endpoint)}`;
+  return [{ severity: isOurs ? 'problem' : 'note', link: path.link, text, ...(isOurs ? { remedy } : {}) }];
+}
+
+/** A path that nobody uses because it loses so much: its probes tell how much, and in which direction. */
+function probeLoss(peer: PeerStatus, path: PathStatus): Found | undefined {
+  const { probeLossPercent: there, answerLossPercent: back, link } = path;
+  const isOutward = there >= back;
+  const worst = Math.max(there, back);
+  if (worst < probesLost.least || there >= probesLost.most) return undefined;
+  const what = isOutward
+    ? `sent by ${link} does not arrive at ${peer.name}`
+    : `sent back by ${link} does not arrive here`;
+  return {
+    severity: 'problem',
+    link,
+    text: `${capital(lossShare(worst))} of what is ${what}${forDuration(path.lossyAgeMs)}; the path is ${path.condition} and the others carry`,
+    remedy: isOutward
+      ? 'look at what is sent by this link: radio, cable, an upload that fills it; the provider sees it as upstream loss'
+      : 'look at what comes in by this link: radio, cable, a download that fills it; the provider sees it as downstream loss',
+    numbers: { probeLossPercent: there, answerLossPercent: back },
+  };
+}
+
+function remedyOf({ condition, link }: PathStatus, { health }: Snapshot): string | undefined {
+  if (condition === 'recovering') return 'nothing to do: it is used again after bonding.failback';
+  if (condition === 'flapping')
+    return `hawser link disable ${link} takes it out, a longer bonding.failback uses it less`;
+  if (condition !== 'dead') return undefined;
+  const probed = health.find((one) => one.link === link)?.state;
+  if (probed === 'up') return 'other hosts answer by this link: something between it and the peer drops UDP';
+  if (probed === 'down') return 'no other host answers by it either: look at its modem, cable and provider';
+  return `it is asked again and used when it answers; \`links.health\` would tell whether ${link} itself is down`;
+}
+
+function livePath(path: PathStatus, live: readonly PathStatus[], fec: string): Found[] {
+  const { link } = path;
+  const found: Found[] = [];
+  const meanBytes = path.sentPacketsPerSecond === 0 ? 0 : path.sentBps / 8 / path.sentPacketsPerSecond;
+  if ((path.lossPercent ?? 0) >= lossyPercent && meanBytes >= leastMeanBytes) {
+    const text = `Link ${link} loses ${path.lossPercent} % of what is sent by it`;
+    const remedy = fec === 'off' ? { remedy: 'bonding.fec: auto repairs losses without a round trip' } : {};
+    found.push({ severity: 'note', link, text, ...remedy, numbers: { lossPercent: path.lossPercent ?? 0 } });
+  }
+  if ((path.queueDelayMs ?? 0) >= longQueueMs) {
+    const text = `A queue on the way of link ${link} holds packets for ${Math.round(path.queueDelayMs ?? 0)} ms`;
+    const remedy = 'somebody else fills it: `rate:` keeps Hawser below what the link carries';
+    found.push({ severity: 'note', link, text, remedy, numbers: { queueDelayMs: path.queueDelayMs ?? 0 } });
+  }
+  const best = Math.min(...live.map((one) => one.rttMs ?? Number.POSITIVE_INFINITY));
+  if (live.length > 1 && path.sharePercent !== undefined && path.sharePercent < unusedPercent) {
+    const rtt =
+      path.rttMs === undefined
+        ? 'an unknown round trip'
+        : `${Math.round(path.rttMs)} ms against ${Math.round(best)} ms`;
+    const text = `Link ${link} is live and carries nothing: by it packets would come later than by the others (${rtt}), or its role or the mode keeps it back`;
+    found.push({ severity: 'note', link, text });
+  }
+  return found;
+}
+
+/** `203.0.113.1:51820` → `203.0.113.1`, `[2001:db8::1]:51820` → `2001:db8::1`. */
+function hostOf(endpoint: string): string {
+  return endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

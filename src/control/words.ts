@@ -1,0 +1,32 @@
+/** Numbers as sentences have them. */
+
+/** `4.2 s`, `40 s`, `12 min`, `3 h`. */
+export function duration(valueMs: number): string {
+  if (valueMs < 10_000) return `${(valueMs / 1000).toFixed(1)} s`;
+  if (valueMs < 120_000) return `${Math.round(valueMs / 1000)} s`;
+  if (valueMs < 7_200_000) return `${Math.round(valueMs / 60_000)} min`;
+  return `${Math.round(valueMs / 3_600_000)} h`;
+}
+
+/** ` for 40 s`; nothing when nobody knows. */
+export function forDuration(ageMs: number | undefined): string {
+  return ageMs === undefined ? '' : ` for ${duration(ageMs)}`;
+}
+
+export function mbit(bps: number): string {
+  const value = bps / 1e6;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} Mbit/s`;
+}
+
+/** `half (48 %)` of something that gets lost. */
+export function lossShare(percent: number): string {
+  const rounded = `${Math.round(percent)} %`;
+  if (percent >= 97) return 'nearly all';
+  if (percent >= 42 && percent <= 58) return `about half (${rounded})`;
+  return percent < 10 ? `${Math.round(percent * 10) / 10} %` : rounded;
+}
+
+/** `fibre`, `fibre and lte`, `a, b and c`. */
+export function list(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}

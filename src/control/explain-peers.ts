@@ -49,7 +49,7 @@ function cutOff(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
   if (peer.state !== 'cut off') return [];
   const links = [...new Set(own.map((path) => path.link))];
   const by = links.length === 0 ? '' : ` by ${list(links)}`;
-  const text = `Peer ${peer.name} is cut off${forDuration(peer.cutOffAgeMs)}: nothing that is sent to it${by} is answered`;
+  const text = `Peer ${peer.name} has been cut off${forDuration(peer.cutOffAgeMs)}: nothing that is sent to it${by} is answered`;
   const remedy = `look at ${peer.name}: has its daemon ended (\`hawser status\` there)? Then at what is between: something drops UDP to ${endpointOf(peer, own)}`;
   return [{ severity: 'problem', text, remedy }];
 }

@@ -177,7 +177,7 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
       /^Link fibre has no address/,
       /^Actor sealer is restarting: sealer hung$/,
       /^Actor wan-link/,
-      /^Peer hub is cut off/,
+      /^Peer hub has been cut off/,
       /^Peer phone/,
     ],
   });

@@ -242,7 +242,7 @@ t.test('explain() names a peer that is cut off, what was tried, and who it may b
   const [first] = explain({ ...quiet, ...both });
   t.match(first, {
     severity: 'problem',
-    text: 'Peer hub is cut off for 40 s: nothing that is sent to it by fibre and lte is answered',
+    text: 'Peer hub has been cut off for 40 s: nothing that is sent to it by fibre and lte is answered',
   });
   t.match(first?.remedy, /look at hub: has its daemon ended .* drops UDP to 203\.0\.113\.1:51820/);
   t.notMatch(told(both).join(), /nothing to do|The path/, 'one sentence for all its paths');
@@ -253,7 +253,7 @@ t.test('explain() names a peer that is cut off, what was tried, and who it may b
       { ...link, name: 'lte', state: 'gone' },
     ],
   };
-  t.match(told(down), [/Link fibre has no carrier$/, /Link lte is gone$/, /hub is cut off/]);
+  t.match(told(down), [/Link fibre has no carrier$/, /Link lte is gone$/, /hub has been cut off/]);
   t.match(explain({ ...quiet, ...down })[2]?.remedy, /first mend the links/);
   const wanted = { ...peer, state: 'idle', isWanted: true } as const;
   t.match(told({ peers: [{ ...wanted, handshakeAgeMs: 250_000 }] }), [
@@ -364,6 +364,6 @@ t.test('status warns of what explain calls broken', async (t) => {
   t.match(answer('status', snapshot), {
     peersConnected: 0,
     cutOff: [{ peer: 'hub', ageMs: 40_000 }],
-    warnings: [/^Peer hub is cut off for 40 s/],
+    warnings: [/^Peer hub has been cut off for 40 s/],
   });
 });

@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
   options: {
     'wireguard-go': { type: 'string' },
     isal: { type: 'string' },
+    against: { type: 'string' },
     pairs: { type: 'string' },
     seconds: { type: 'string' },
     ramp: { type: 'string' },
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
 
 const env = { ...process.env };
 if (values['wireguard-go'] !== undefined) env.WIREGUARD_GO = path.resolve(values['wireguard-go']);
+if (values.against !== undefined) values.against = path.resolve(values.against);
 for (const [name, value] of Object.entries(values)) {
   if (name !== 'wireguard-go') env[`HAWSER_BENCH_${name.toUpperCase()}`] = String(value);
 }

@@ -43,12 +43,14 @@ export class Wire {
     return { label: 'veth', target: '10.77.0.2', port: 0 };
   }
 
-  async startHawser(placement: Placement, cipher: Cipher): Promise<Tunnel> {
+  /** `program`: the daemon of another build. */
+  async startHawser(placement: Placement, cipher: Cipher, program?: string): Promise<Tunnel> {
     const { number, port } = this.#next();
     const [keysA, keysB] = [generateKeys(), generateKeys()];
     const isPlain = cipher === 'plaintext';
     const env = isPlain ? { HAWSER_BENCH_PLAINTEXT: '1' } : {};
-    const shared = { interface: `hawser${number}`, port, env, more: { runtime: { placement } } };
+    const other = program === undefined ? {} : { program };
+    const shared = { interface: `hawser${number}`, port, env, more: { runtime: { placement } }, ...other };
     const peer = { keepalive: '25s', ...(isPlain ? {} : { cipher }) };
     const net = `10.9.${number}`;
     const b = new Daemon(this.lab, this.b, {

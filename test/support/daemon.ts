@@ -41,6 +41,8 @@ export interface DaemonOptions {
   /** More top-level keys of the configuration: `links`, `runtime`, `routing`. */
   readonly more?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** The daemon of another build; the CLI that asks it is this one's. */
+  readonly program?: string;
 }
 
 /** Runs `hawser …` to its end outside any namespace: the control socket is a file. Never throws on a non-zero exit. */
@@ -62,6 +64,7 @@ export class Daemon {
   readonly logPath: string;
   readonly interface: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #program: string;
   readonly #runDirectory: string;
   #child: ChildProcess | undefined;
 
@@ -76,6 +79,7 @@ export class Daemon {
     this.configPath = path.join(folder, 'hawser.yaml');
     this.logPath = path.join(folder, 'log');
     this.#env = { ...process.env, ...options.env };
+    this.#program = options.program ?? cliProgram;
     writeFileSync(this.configPath, configText(this.name, this.interface, folder, this.#runDirectory, options));
   }
 
@@ -92,7 +96,7 @@ export class Daemon {
   async start(): Promise<number> {
     const startMs = performance.now();
     const log = openSync(this.logPath, 'a');
-    const args = [cliProgram, 'up', this.configPath];
+    const args = [this.#program, 'up', this.configPath];
     this.#child = this.host.spawn(process.execPath, args, { stdio: ['ignore', log, log], env: this.#env });
     closeSync(log);
     const socketPath = path.join(this.#runDirectory, `${this.name}.sock`);

@@ -6,7 +6,7 @@ import type { RingConsumer } from '../rings/spsc-ring.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { consumer } from './kit/ports.ts';
 import { buildDesks, type Desks } from './session/build-desks.ts';
-import { frameOf, MessageReader, routeOf, slotOf } from './session/records.ts';
+import { frameOf, MessageReader, routeOf, slotOf, wireBytesOf } from './session/records.ts';
 import type { SessionManagerCommand, SessionManagerSettings } from './session/settings.ts';
 
 export const definition: ActorDefinition = {
@@ -114,7 +114,8 @@ class SessionManager implements Actor {
   #takeEvent(ring: RingConsumer, at: number): void {
     const { watch, count } = this.#desks;
     if (ring.type === recordType.roamed) {
-      if (watch.handleRoamed(slotOf(ring, at), routeOf(ring, at), this.#nowUs)) count(counted.roamed);
+      const isNews = watch.handleRoamed(slotOf(ring, at), routeOf(ring, at), wireBytesOf(ring, at), this.#nowUs);
+      if (isNews) count(counted.roamed);
     } else if (ring.type === recordType.frameIn) {
       watch.handleFrame(frameOf(ring, at), this.#nowUs);
     }

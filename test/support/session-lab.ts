@@ -399,7 +399,11 @@ export class Host {
         sessions.setNumber(slot, session.firstReceivedAt, nowUs);
       peers.setNumber(row, peerLayout.lastReceivedAt, nowUs);
       const pathRow = this.#pathOf(row, datagram);
-      if (pathRow >= 0) this.paths.setNumber(pathRow, pathLayout.lastReceivedAt, nowUs);
+      if (pathRow >= 0) {
+        this.paths.setNumber(pathRow, pathLayout.lastReceivedAt, nowUs);
+        this.paths.addNumber(pathRow, pathLayout.receivedPacketsAt, 1);
+        this.paths.addNumber(pathRow, pathLayout.receivedBytesAt, datagram.bytes.length);
+      }
       this.#deliver(plain, row, slot, pathRow);
       const hasPaths = (sessions.int(slot, session.capabilitiesAt) & capability.paths) !== 0;
       const isElsewhere = pathRow < 0 || (!hasPaths && pathRow !== peers.int(row, peerLayout.pathAt));
@@ -449,7 +453,7 @@ export class Host {
     record.set(rawAddress(datagram.from), received.sockaddrAt);
     view.setInt32(received.linkAt, this.linkAt(datagram.to), true);
     record.set(localOf(datagram).split('.').map(Number), received.localAt);
-    view.setInt32(received.lengthAt, payload.length, true);
+    view.setInt32(received.lengthAt, datagram.bytes.length, true);
     view.setInt32(received.segmentBytesAt, payload.length, true);
     view.setInt32(received.slotAt, slot, true);
     record.set(payload, received.payloadAt);

@@ -99,7 +99,7 @@ export class FrameDesk {
   /** Seals one frame by the path named, or by the best, or by the best and one other. */
   #seal(bond: PeerBond, slot: number, bytes: Uint8Array, length: number, pathRow: number, nowUs: number): void {
     const named = pathRow >= 0 ? bond.trackOf(pathRow) : undefined;
-    const track = pathRow >= 0 ? named : (bond.best(nowUs) ?? bond.tracks[0]);
+    const track = pathRow >= 0 ? named : (bond.best(nowUs) ?? bond.spare);
     const row = track?.row ?? pathRow;
     const port = track?.port ?? this.#bonds.portOf(row);
     if (row < 0 || port < 0) {
@@ -147,12 +147,14 @@ export class FrameDesk {
     }
   }
 
-  /** By the path it came by, and by the best other: a hole in our direction shall not look like one in the peer's. */
+  /**
+   * By the path it came by, once that is proven, and by the best other: a hole in our direction shall not look like one in the peer's.
+   */
   #answerProbe(bond: PeerBond, pathRow: number, heldUs: number, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
     const fields = { number: probeNumber(this.#bytes, 0), sequence: probeSequence(this.#bytes, 0), heldUs };
     const answer = this.#answer;
-    if (pathRow >= 0) {
+    if (bond.trackOf(pathRow)?.isAddressProven) {
       probeReplyEmit(answer, 0, { ...fields, cameBack: true });
       this.#seal(bond, slot, answer, probeReplyBytes, pathRow, nowUs);
     }

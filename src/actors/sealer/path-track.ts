@@ -120,6 +120,11 @@ export class PathTrack implements PathView {
     return this.state === pathState.up || this.state === pathState.standby;
   }
 
+  /** The peer showed once that it can be reached there: an address that was only heard gets what the session-manager sends. */
+  get isAddressProven(): boolean {
+    return this.#paths.number(this.row, path.provenUsAt) > 0;
+  }
+
   /** The lower the better (`PathLife.rank`); 4 = carries nothing. */
   get rank(): number {
     if (this.state !== pathState.up) return 4;

@@ -250,6 +250,11 @@ export class PeerBond implements RepairRoutes {
     return this.choose(trafficClass.control, 0, 200, 0, nowUs);
   }
 
+  /** For a frame when no path is in order. A peer that knows no challenges has one path, proven by every packet. */
+  get spare(): PathTrack | undefined {
+    return this.isBonded ? this.tracks.find((track) => track.isAddressProven) : this.tracks[0];
+  }
+
   /** A further path for it: the best that answers, though it may have to wait before it carries data again. */
   other(than: PathTrack | undefined): PathTrack | undefined {
     let found: PathTrack | undefined;

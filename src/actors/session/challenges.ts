@@ -1,6 +1,8 @@
 /** Says and answers CHALLENGEs (docs/wire-format.md): to prove paths, and to say what we want of them. */
 import { randomBytes } from 'node:crypto';
-import { peer as peerLayout, session } from '../../rings/layout.ts';
+import { outerHeaderBytes } from '../../protocols/session/address-credit.ts';
+import type { TokenBucket } from '../../protocols/session/token-bucket.ts';
+import { path, peer as peerLayout, session } from '../../rings/layout.ts';
 import {
   capability,
   challengeEmit,
@@ -11,6 +13,8 @@ import {
   responseFrameBytes,
   tokenBytes,
 } from '../../wire/control-frame.ts';
+import { sockaddrMaxBytes } from '../../wire/sockaddr.ts';
+import { dataHeaderBytes } from '../../wire/wireguard.ts';
 import type { PathDeskParts } from './path-desk.ts';
 import type { PathTrack } from './path-track.ts';
 import type { Peer } from './peer-book.ts';
@@ -18,6 +22,10 @@ import type { Peer } from './peer-book.ts';
 /** A lost notice is said again after this long, a few times. */
 const noticeSpacingUs = 500_000;
 const noticeTries = 5;
+/** An address that has not sent enough yet is looked at again. */
+const poorSpacingUs = 250_000;
+/** A frame of 12 bytes, padded, with header and tag. */
+const sealedBytes = 16 + dataHeaderBytes + 16;
 const never = Number.POSITIVE_INFINITY;
 
 export class Challenges {
@@ -36,9 +44,17 @@ export class Challenges {
     return isSending && (said & capability.paths) !== 0 ? current.slot : -1;
   }
 
-  /** Sends the challenge that is due. */
-  ask(peer: Peer, track: PathTrack, nowUs: number): void {
-    if (track.proof.isDue(nowUs)) track.proof.handleSent(this.#send(peer, track, track.toldWish), nowUs);
+  /** Sends the challenge that is due, if it may leave. `budget`: of all addresses of the peer that nobody has proven. */
+  ask(peer: Peer, track: PathTrack, budget: TokenBucket, nowUs: number): void {
+    if (!track.proof.isDue(nowUs)) return;
+    if (!this.#mayReach(track)) {
+      track.proof.postpone(nowUs + poorSpacingUs);
+    } else if (this.#isStranger(track) && !budget.take(nowUs)) {
+      track.proof.postpone(budget.wakeUs());
+    } else {
+      this.#spend(track);
+      track.proof.handleSent(this.#send(peer, track, track.toldWish), nowUs);
+    }
   }
 
   /** Of `pathWish`: what the peer shall know of a path. */
@@ -61,11 +77,43 @@ export class Challenges {
 
   /** Answers a challenge by the path it came by, under the keys it came under. */
   answer(peer: Peer, slot: number, track: PathTrack, challenge: Uint8Array): void {
+    if (!this.#mayReach(track)) return;
     const wish = challengeWish(challenge, 0);
     if (wish !== pathWish.none) track.peerWish = wish;
     const bytes = new Uint8Array(responseFrameBytes);
     responseEmit(bytes, 0, challengeToken(challenge, 0));
+    this.#spend(track);
     this.#parts.outbox.sendFrame(peer.row, slot, bytes, track.row);
+  }
+
+  /** Nobody has configured or ever proven the address. */
+  #isStranger(track: PathTrack): boolean {
+    return !track.isConfigured && this.#parts.paths.provenUs(track.row) === 0;
+  }
+
+  /** Whether one more frame may leave for the address. */
+  #mayReach(track: PathTrack): boolean {
+    return !this.#isStranger(track) || track.credit.allows(this.#frameBytes(track), this.#heardBytes(track));
+  }
+
+  #spend(track: PathTrack): void {
+    track.credit.spend(this.#frameBytes(track));
+  }
+
+  /** One frame on the wire. */
+  #frameBytes(track: PathTrack): number {
+    return sealedBytes + this.#headerBytes(track);
+  }
+
+  /** Wire bytes that ever came from there. */
+  #heardBytes(track: PathTrack): number {
+    const { table } = this.#parts.paths;
+    const packets = table.number(track.row, path.receivedPacketsAt);
+    return track.heardBytes + table.number(track.row, path.receivedBytesAt) + packets * this.#headerBytes(track);
+  }
+
+  #headerBytes(track: PathTrack): number {
+    return outerHeaderBytes(this.#parts.paths.table.int(track.row, path.sockaddrBytesAt) < sockaddrMaxBytes);
   }
 
   /** Returns the token. */

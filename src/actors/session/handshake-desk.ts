@@ -81,7 +81,8 @@ export class HandshakeDesk {
     peer.initiation = initiation;
     this.#byIndex.set(index, peer);
     peer.jar.addMacs(initiation.message, nowUs);
-    for (const route of isLive ? routes.slice(0, 1) : routes) outbox.sendDatagram(route, initiation.message);
+    peer.called = isLive ? routes.slice(0, 1) : routes;
+    for (const route of peer.called) outbox.sendDatagram(route, initiation.message);
     this.#parts.count(counted.initiations);
   }
 

@@ -70,7 +70,10 @@ export class HelloDesk {
     if (!hasData && !isAssumed) return;
     if (state.tries >= mostTries) {
       this.#peers.setInt(peer.row, peerLayout.kindAt, peerKind.wireguard);
-      if (isAssumed) this.#sessions.setInt(slot, session.capabilitiesAt, 0);
+      if (isAssumed) {
+        this.#sessions.setInt(slot, session.capabilitiesAt, 0);
+        peer.hasPaths = false;
+      }
       return;
     }
     if (!this.#say(peer, slot, false)) return;

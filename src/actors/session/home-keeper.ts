@@ -3,12 +3,11 @@
  * endpoint moves with each authentic packet, so that one link emits at a time.
  */
 import { pathState } from '../../rings/layout.ts';
-import { sockaddrEquals } from '../../wire/sockaddr.ts';
 import type { Route } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';
 import { isDead, type PathTrack, roundTripUs } from './path-track.ts';
 import type { Peer } from './peer-book.ts';
-import { routeTo, textOf } from './routes.ts';
+import { isSamePlace, routeTo, textOf } from './routes.ts';
 
 const reasons = { failover: 'link is dead', failback: 'stable again', forced: 'wanted by the operator' } as const;
 
@@ -35,9 +34,9 @@ export class HomeKeeper {
     if (row < 0) return false;
     paths.move(row, route);
     peers.setHome(peer, row);
-    const isSame = before?.link === route.link && sockaddrEquals(before.sockaddr, 0, route.sockaddr, 0);
-    if (!isSame) peers.remember(peer);
-    return !isSame;
+    const isNews = before === undefined || !isSamePlace(before, route);
+    if (isNews) peers.remember(peer);
+    return isNews;
   }
 
   /** Looks whether the home path still is the right one. */

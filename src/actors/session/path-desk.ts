@@ -6,7 +6,6 @@ import { pathState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { challengeToken, controlKind, controlKindOf, pathWish } from '../../wire/control-frame.ts';
-import { sockaddrEquals } from '../../wire/sockaddr.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { Challenges } from './challenges.ts';
 import { HomeKeeper } from './home-keeper.ts';
@@ -14,15 +13,19 @@ import type { LinkBook } from './link-book.ts';
 import { lostPaths } from './lost-paths.ts';
 import type { Outbox } from './outbox.ts';
 import type { PathBook, Route } from './path-book.ts';
-import { PathRegistry } from './path-registry.ts';
+import { PathRegistry, type PeerPaths } from './path-registry.ts';
 import { electPaths, type PathTrack, type Verdict } from './path-track.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
-import { textOf } from './routes.ts';
+import { isSamePlace, keyOf, textOf } from './routes.ts';
 
 /** A disabled link lives on for so long, to tell the peers. */
 const farewellUs = 200_000;
 /** A frame from an unknown place and the record that says which place belong together. */
 const pairingUs = 1_000_000;
+/** Of the budget for challenges: left for asking those again that have been asked once. */
+const keptTokens = 4;
+/** All rows are in use, and may yet answer. */
+const crowdedUs = 250_000;
 const never = Number.POSITIVE_INFINITY;
 
 export interface PathDeskParts {
@@ -66,29 +69,48 @@ export class PathDesk {
     if (!track.isProven) this.#prove(peer, track, nowUs);
     this.#elect(peer);
     peers.setHome(peer, row);
-    const isSame = before?.link === route.link && sockaddrEquals(before.sockaddr, 0, route.sockaddr, 0);
-    if (!isSame) peers.remember(peer);
+    if (before === undefined || !isSamePlace(before, route)) peers.remember(peer);
   }
 
-  /** An authentic packet came from somewhere we do not know; true when that is news. */
-  handleRoamed(peer: Peer, route: Route, nowUs: number): boolean {
+  /** `wireBytes` that are authentic came from somewhere we do not know. True when the peer is there now, as WireGuard has it. */
+  handleRoamed(peer: Peer, route: Route, wireBytes: number, nowUs: number): boolean {
     if (!peer.hasPaths) return this.#home.follow(peer, route, nowUs);
-    const { paths, peers } = this.#parts;
-    const known = this.#registry.find(peer, route);
-    const row = known >= 0 ? known : this.#registry.rowFor(peer, route, nowUs);
-    if (row < 0) return false;
-    paths.move(row, route);
     const state = this.#registry.of(peer);
-    state.learnt = { row, atUs: nowUs };
-    const { pending } = state;
+    const known = this.#registry.find(peer, route);
+    if (known >= 0) {
+      this.#parts.paths.move(known, route);
+      this.#pair(peer, known, state.pending, nowUs);
+    } else {
+      state.newcomers.handleHeard(keyOf(route), { route, challenge: state.pending }, wireBytes, nowUs);
+    }
     state.pending = undefined;
-    if (pending !== undefined && nowUs - pending.atUs < pairingUs)
-      this.#challenges.answer(peer, pending.slot, this.#registry.track(peer, row), pending.bytes);
-    const home = peers.homeOf(peer);
-    if (home < 0 || paths.state(home) === pathState.free) peers.setHome(peer, row);
-    if (known < 0) this.#registry.track(peer, row).proof.begin(nowUs);
     this.poll(peer, nowUs);
-    return known < 0;
+    return false;
+  }
+
+  /** Gives rows to new addresses and asks each once, as the budget allows; returns when more can be asked. */
+  #admit(peer: Peer, nowUs: number): number {
+    const { budget, newcomers } = this.#registry.of(peer);
+    while (newcomers.size > 0 && budget.has(nowUs, keptTokens)) {
+      const next = newcomers.take(nowUs);
+      if (next === undefined || this.#registry.find(peer, next.place.route) >= 0) continue;
+      const { route, challenge } = next.place;
+      const row = this.#registry.rowForNewcomer(peer, route, nowUs);
+      if (row < 0) return nowUs + crowdedUs;
+      const track = this.#registry.track(peer, row);
+      track.heardBytes = next.heardBytes;
+      track.proof.begin(nowUs);
+      this.#pair(peer, row, challenge, nowUs);
+      this.#challenges.ask(peer, track, budget, nowUs);
+    }
+    return newcomers.size > 0 ? budget.wakeUs(keptTokens) : never;
+  }
+
+  /** A path has its row: what came by it just before is answered now, and what is still on its way through the rings belongs there. */
+  #pair(peer: Peer, row: number, pending: PeerPaths['pending'], nowUs: number): void {
+    this.#registry.of(peer).learnt = { row, atUs: nowUs };
+    if (pending === undefined || nowUs - pending.atUs >= pairingUs) return;
+    this.#challenges.answer(peer, pending.slot, this.#registry.track(peer, row), pending.bytes);
   }
 
   /** A CHALLENGE or RESPONSE that was opened under `slot` and came by the path in `row`, -1 = none we know. */
@@ -133,8 +155,9 @@ export class PathDesk {
     if (peer.hasPaths) this.#prune(peer, nowUs);
     this.#elect(peer);
     this.#home.keep(peer, [...state.tracks.values()], nowUs);
-    let wakeUs = never;
-    if (slot >= 0) for (const track of state.tracks.values()) wakeUs = Math.min(wakeUs, this.#ask(peer, track, nowUs));
+    if (slot < 0) return never;
+    let wakeUs = this.#admit(peer, nowUs);
+    for (const track of state.tracks.values()) wakeUs = Math.min(wakeUs, this.#ask(peer, track, nowUs));
     return wakeUs;
   }
 
@@ -173,7 +196,7 @@ export class PathDesk {
   /** Asks what is due; returns when there will be more. */
   #ask(peer: Peer, track: PathTrack, nowUs: number): number {
     if (track.refusal !== undefined) return never;
-    this.#challenges.ask(peer, track, nowUs);
+    this.#challenges.ask(peer, track, this.#registry.of(peer).budget, nowUs);
     return Math.min(track.proof.wakeUs, this.#challenges.notify(peer, track, nowUs));
   }
 
@@ -216,7 +239,9 @@ export class PathDesk {
     const { paths, links, context } = this.#parts;
     for (const track of lostPaths(this.#parts, peer, [...this.#registry.of(peer).tracks.values()], nowUs)) {
       const endpoint = textOf(paths.get(track.row));
+      const wasProven = paths.provenUs(track.row) > 0;
       this.#registry.free(peer, track.row, nowUs);
+      if (!wasProven) continue;
       context.emit({ kind: 'path-gone', peer: peer.settings.name, link: links.nameOf(track.link), endpoint });
     }
   }

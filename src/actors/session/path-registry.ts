@@ -1,6 +1,9 @@
 /** Which rows of the path table each peer has, and what is known of the path in each (`PathTrack`). */
+import { AddressCredit } from '../../protocols/session/address-credit.ts';
+import { Newcomers } from '../../protocols/session/newcomers.ts';
 import { PathProof } from '../../protocols/session/path-proof.ts';
-import { pathState } from '../../rings/layout.ts';
+import { TokenBucket } from '../../protocols/session/token-bucket.ts';
+import { path, pathState } from '../../rings/layout.ts';
 import { pathWish } from '../../wire/control-frame.ts';
 import type { Route } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';
@@ -16,7 +19,21 @@ export interface PeerPaths {
   pending: { readonly slot: number; readonly bytes: Uint8Array; readonly atUs: number } | undefined;
   /** The last path that was learnt. */
   learnt: { readonly row: number; readonly atUs: number } | undefined;
+  readonly newcomers: Newcomers<NewPlace>;
+  /** Challenges to addresses that nobody has proven. */
+  readonly budget: TokenBucket;
 }
+
+export interface NewPlace {
+  readonly route: Route;
+  /** It came from there. */
+  readonly challenge: PeerPaths['pending'];
+}
+
+/** A peer may show as many paths at once as it can have, and thousands of false addresses draw 600 bytes a second. */
+const challengeBudget = { perSecond: 8, burst: path.rowsPerPeer } as const;
+/** An address may answer for so long before another one gets its row. */
+const answerUs = 1_000_000;
 
 export class PathRegistry {
   readonly #parts: Pick<PathDeskParts, 'paths' | 'peers' | 'links'>;
@@ -37,7 +54,14 @@ export class PathRegistry {
       return known;
     }
     const tracks = new Map(paths.rowsOf(peer.row).map((row) => [row, this.#newTrack(peer, row)]));
-    const fresh: PeerPaths = { tracks, isLaid: false, pending: undefined, learnt: undefined };
+    const fresh: PeerPaths = {
+      tracks,
+      isLaid: false,
+      pending: undefined,
+      learnt: undefined,
+      newcomers: new Newcomers(),
+      budget: new TokenBucket(challengeBudget),
+    };
     this.#peers.set(peer.row, fresh);
     return fresh;
   }
@@ -64,16 +88,30 @@ export class PathRegistry {
   /** The same, made when there is none; -1 when there is no room. */
   rowFor(peer: Peer, route: Route, nowUs: number): number {
     const known = this.find(peer, route);
-    if (known >= 0) return known;
-    const row = this.#parts.paths.claim(peer.row, route, nowUs);
-    if (row >= 0) {
-      this.of(peer).tracks.set(row, this.#newTrack(peer, row));
-      return row;
+    return known >= 0 ? known : this.#make(peer, route, Number.POSITIVE_INFINITY, nowUs);
+  }
+
+  /** A row for an address that was only heard; -1 while those that have them may yet answer. */
+  rowForNewcomer(peer: Peer, route: Route, nowUs: number): number {
+    return this.#make(peer, route, nowUs - answerUs, nowUs);
+  }
+
+  /** Without a free row it takes that of an address that never proved itself, if it was last asked by `askedUs`. */
+  #make(peer: Peer, route: Route, askedUs: number, nowUs: number): number {
+    const { paths, peers } = this.#parts;
+    let row = paths.claim(peer.row, route, nowUs);
+    if (row < 0) {
+      const home = peers.homeOf(peer);
+      const [victim] = [...this.of(peer).tracks.values()]
+        .filter((track) => !track.isProven && !track.isConfigured && track.row !== home)
+        .filter((track) => track.proof.lastSentUs <= askedUs)
+        .sort((a, b) => paths.lastReceivedUs(a.row) - paths.lastReceivedUs(b.row));
+      if (victim === undefined) return -1;
+      this.free(peer, victim.row, nowUs);
+      row = paths.claim(peer.row, route, nowUs);
     }
-    const victim = [...this.of(peer).tracks.values()].find((track) => !track.isProven && !track.isConfigured);
-    if (victim === undefined) return -1;
-    this.free(peer, victim.row, nowUs);
-    return this.rowFor(peer, route, nowUs);
+    if (row >= 0) this.of(peer).tracks.set(row, this.#newTrack(peer, row));
+    return row;
   }
 
   free(peer: Peer, row: number, nowUs: number): void {
@@ -118,6 +156,8 @@ export class PathRegistry {
       link: paths.link(row),
       isConfigured,
       proof,
+      credit: new AddressCredit(),
+      heardBytes: 0,
       isProven,
       // A predecessor of this actor knew it.
       peerWish: state === pathState.standby && !isConfigured ? pathWish.reserve : pathWish.none,

@@ -1,5 +1,6 @@
 /** What the session-manager knows of one path beside its row, and which of a peer's paths shall carry data. */
 import { lifeState } from '../../bonding/path-life-states.ts';
+import type { AddressCredit } from '../../protocols/session/address-credit.ts';
 import type { PathProof } from '../../protocols/session/path-proof.ts';
 import { path, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
@@ -11,6 +12,9 @@ export interface PathTrack {
   /** The configuration (or its host names) leads there; others were learnt from authenticated packets. */
   isConfigured: boolean;
   proof: PathProof;
+  /** Of an address that was only learnt, until it is proven; `heardBytes` came from there before it had the row. */
+  readonly credit: AddressCredit;
+  heardBytes: number;
   /** The peer answered a challenge, or finished a handshake, since the link last came back. */
   isProven: boolean;
   /** What the peer wants of this path, and what it last acknowledged that we want: of `pathWish`. */

@@ -13,7 +13,7 @@ import type { RowTable } from '../../rings/table.ts';
 import { sockaddrEquals, sockaddrPort } from '../../wire/sockaddr.ts';
 import type { LinkBook } from './link-book.ts';
 import type { PathBook, Route } from './path-book.ts';
-import { hostOf, routeTo, sockaddrsOf } from './routes.ts';
+import { hostOf, isSamePlace, routeTo, sockaddrsOf } from './routes.ts';
 import type { PeerSettings } from './settings.ts';
 import type { KnownPlace, StateFiles } from './state-files.ts';
 
@@ -27,10 +27,13 @@ export interface Peer {
   readonly identity: RemoteIdentity;
   readonly jar: CookieJar;
   readonly session: PeerSession;
-  /** Handshake of ours under way. */
+  /** Handshake of ours under way, and where the last one's initiation went. */
   initiation: Initiation | undefined;
+  called: readonly Route[];
   /** Index of our last response; 0 = none. */
   answeredIndex: number;
+  /** Keys that we answered with and the peer has not used yet, and where the answer went. */
+  answered: { readonly slot: number; readonly route: Route } | undefined;
   /** Configured and resolved addresses, raw. */
   sockaddrs: readonly Uint8Array[];
   /** It said HELLO in some session. */
@@ -93,7 +96,9 @@ export class PeerBook {
       jar: new CookieJar(primitives, publicKey),
       session: new PeerSession(settings.keepaliveMs * 1000),
       initiation: undefined,
+      called: [],
       answeredIndex: 0,
+      answered: undefined,
       sockaddrs: sockaddrsOf(settings.endpoints),
       isHawser: false,
       hasPaths: false,
@@ -158,8 +163,7 @@ export class PeerBook {
     const configured = links.all.flatMap((link) => this.configuredRoutes(peer, link.row));
     const routes = [this.pathOf(peer) ?? [], proven, this.#recalled.get(peer.row) ?? [], configured].flat();
     const isFirst = (route: Route, index: number): boolean =>
-      routes.findIndex((one) => one.link === route.link && sockaddrEquals(one.sockaddr, 0, route.sockaddr, 0)) ===
-      index;
+      routes.findIndex((one) => isSamePlace(one, route)) === index;
     const canLeave = (route: Route): boolean => links.refusal(route.link, route.sockaddr) === undefined;
     return routes.filter((route, index) => isFirst(route, index) && canLeave(route)).slice(0, mostCandidates);
   }

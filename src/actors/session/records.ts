@@ -1,7 +1,8 @@
 /** Reads the records that links and opener hand to the session-manager (`rings/layout.ts`). */
+import { outerHeaderBytes } from '../../protocols/session/address-credit.ts';
 import { frame, received } from '../../rings/layout.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
-import { sockaddrMaxBytes } from '../../wire/sockaddr.ts';
+import { sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
 import { cookieReplyBytes, initiationBytes, responseBytes } from '../../wire/wireguard.ts';
 import type { Route } from './path-book.ts';
 
@@ -34,6 +35,12 @@ export class MessageReader {
     }
     return this.#other;
   }
+}
+
+/** What a `roamed` record's datagrams were on the wire, or a little less: headers are counted once. */
+export function wireBytesOf(ring: RingConsumer, at: number): number {
+  const isIp4 = sockaddrLength(ring.bytes, at + received.sockaddrAt) < sockaddrMaxBytes;
+  return ring.view.getInt32(at + received.lengthAt, true) + outerHeaderBytes(isIp4);
 }
 
 /** Key slot of a `roamed` record. */

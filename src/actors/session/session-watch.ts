@@ -19,7 +19,7 @@ import type { Route } from './path-book.ts';
 import type { PathDesk } from './path-desk.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import type { OpenedFrame } from './records.ts';
-import { textOf } from './routes.ts';
+import { isSamePlace, textOf } from './routes.ts';
 import type { LinkStateCommand, PeerSettings } from './settings.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
@@ -101,11 +101,17 @@ export class SessionWatch {
     else this.#parts.context.wakeAt(allowedUs);
   }
 
-  /** New keys: an initiator seals with them at once, a responder waits for the peer to do so. */
+  /**
+   * New keys: an initiator seals with them at once, a responder waits for the peer to do so. Only then it knows that the peer was where
+   * the response went, as an initiator knows it of where it called; elsewhere a peer is only heard. One that knows no challenges is
+   * believed at once, as WireGuard does it.
+   */
   handleSession(peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number): void {
     const { hello, paths, outbox } = this.#parts;
     hello.handleSession(slot, this.#parts.peerTable.int(peer.row, peerLayout.sendSlotAt));
-    paths.handleSession(peer, route, nowUs);
+    const wasCalled = isInitiator && peer.called.some((one) => isSamePlace(one, route));
+    peer.answered = !isInitiator && peer.hasPaths ? { slot, route } : undefined;
+    if (!peer.hasPaths || wasCalled) paths.handleSession(peer, route, nowUs);
     if (isInitiator) {
       this.#establish(peer, slot, nowUs);
       // Tells the responder that its response arrived.
@@ -114,11 +120,11 @@ export class SessionWatch {
   }
 
   /** An authentic packet came from elsewhere than we knew; true when that is news. */
-  handleRoamed(slot: number, route: Route, nowUs: number): boolean {
+  handleRoamed(slot: number, route: Route, wireBytes: number, nowUs: number): boolean {
     const { sessions, peers, paths, context } = this.#parts;
     if (slot < 0 || slot >= sessions.rows || sessions.int(slot, session.stateAt) !== slotState.ready) return false;
     const peer = peers.get(sessions.int(slot, session.peerAt));
-    if (peer === undefined || !paths.handleRoamed(peer, route, nowUs)) return false;
+    if (peer === undefined || !paths.handleRoamed(peer, route, wireBytes, nowUs)) return false;
     context.emit({ kind: 'roamed', peer: peer.settings.name, endpoint: textOf(route) });
     return true;
   }
@@ -246,6 +252,9 @@ export class SessionWatch {
     const { next } = peer.session.keys;
     if (next === undefined || sessions.number(next.slot, session.firstReceivedAt) === 0) return;
     for (const gone of peer.session.handleConfirmed()) slots.linger(gone.slot, nowUs);
+    const { answered } = peer;
+    peer.answered = undefined;
+    if (answered?.slot === next.slot) this.#parts.paths.handleSession(peer, answered.route, nowUs);
     this.#establish(peer, next.slot, nowUs);
   }
 

@@ -13,6 +13,7 @@ import {
   wireguardMac2At,
   wireguardSender,
 } from '../../wire/wireguard.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 /** Whitepaper 5.3: the secret behind the cookies, and so every cookie, lives two minutes. */
 const secretLifeUs = 120_000_000;
@@ -32,9 +33,8 @@ const underLoadUs = 1_000_000;
  * per cent of a core. Under a flood beyond that a true peer gets its share by chance, and tries again after 5 s.
  */
 const repliesPerSecond = 2000;
-const replyCostUs = 1_000_000 / repliesPerSecond;
-/** 400 at once: an office that comes back after a power cut is served without a wait. */
-const replyBurstUs = 400 * replyCostUs;
+/** At once: an office that comes back after a power cut is served without a wait. */
+const replyBurst = 400;
 
 export class CookieChecker {
   readonly #primitives: Primitives;
@@ -46,8 +46,7 @@ export class CookieChecker {
   #windowSinceUs = 0;
   #arrivals = 0;
   #loadUntilUs = Number.NEGATIVE_INFINITY;
-  /** When the replies sent so far will have been paid for. */
-  #paidUntilUs = Number.NEGATIVE_INFINITY;
+  readonly #replies = new TokenBucket({ perSecond: repliesPerSecond, burst: replyBurst });
 
   /** `publicKey`: this daemon's. */
   constructor(primitives: Primitives, publicKey: Uint8Array) {
@@ -92,10 +91,7 @@ export class CookieChecker {
 
   /** Whether one more reply may be sent now, of those to all the world. */
   mayReply(nowUs: number): boolean {
-    const fromUs = Math.max(this.#paidUntilUs, nowUs - replyBurstUs);
-    if (fromUs + replyCostUs > nowUs) return false;
-    this.#paidUntilUs = fromUs + replyCostUs;
-    return true;
+    return this.#replies.take(nowUs);
   }
 
   /** The cookie reply to a message that came from `source`, after `mayReply`. `random`: `replyRandomBytes` of them. */

@@ -11,7 +11,7 @@
  */
 const firstSpacingUs = 250_000;
 const mostSpacingUs = 5_000_000;
-/** Tries at an address that nobody configured; a packet from there begins anew. */
+/** Tries at an address that nobody configured. */
 const mostLearnedTries = 6;
 /** Longer round trips than the spacing: answers to the last few are still good. */
 const rememberedTokens = 4;
@@ -44,10 +44,20 @@ export class PathProof {
     return this.#nextUs === never;
   }
 
+  /** Microseconds of the last challenge that was not answered; -Infinity = there is none. */
+  get lastSentUs(): number {
+    return this.#sent.at(-1)?.atUs ?? -never;
+  }
+
   /** From the start, at once; answers to what was sent before count still. */
   begin(nowUs: number): void {
     this.#tries = 0;
     this.#nextUs = nowUs;
+  }
+
+  /** What is due may not leave yet. */
+  postpone(untilUs: number): void {
+    this.#nextUs = untilUs;
   }
 
   end(): void {

@@ -1,0 +1,26 @@
+/**
+ * What may be sent to an address that nobody has proven: three times the bytes that came from there (RFC 9000 section 8.1), all of them
+ * counted as they are on the wire.
+ */
+const factor = 3;
+const udpHeaderBytes = 8;
+const ip4HeaderBytes = 20;
+const ip6HeaderBytes = 40;
+
+export class AddressCredit {
+  #spentBytes = 0;
+
+  /** `heardBytes`: all that ever came from there. */
+  allows(bytes: number, heardBytes: number): boolean {
+    return this.#spentBytes + bytes <= factor * heardBytes;
+  }
+
+  spend(bytes: number): void {
+    this.#spentBytes += bytes;
+  }
+}
+
+/** IP and UDP headers of one datagram. */
+export function outerHeaderBytes(isIp4: boolean): number {
+  return udpHeaderBytes + (isIp4 ? ip4HeaderBytes : ip6HeaderBytes);
+}

@@ -4,13 +4,14 @@
  */
 
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { HawserError, messageOf } from '../base/errors.ts';
-import { answer, type Snapshot, snapshotMethods } from '../control/answer.ts';
-import { maxRequestBytes, parseRequest, type Request, type Response } from '../control/protocol.ts';
+import { answer, snapshotMethods } from '../control/answer.ts';
+import type { Request } from '../control/protocol.ts';
 import type { SupervisorApi } from '../control/supervisor-api.ts';
 import { InstanceView } from './control/instance-view.ts';
+import { OperatorConnections } from './control/operator-connections.ts';
 import { obey } from './control/verbs.ts';
 import type { Actor, ActorContext, ActorDefinition } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
@@ -24,8 +25,6 @@ export interface ControlServerSettings {
 const deadlineMs = 10_000;
 /** The supervisor answers a question for events at the latest after this: well within the deadline. */
 const followWaitMs = 5_000;
-/** Operators and their scripts; more means that somebody leaks connections. */
-const maxConnections = 64;
 /** sun_path of unix(7) less its final zero. libuv would cut a longer one silently. */
 const maxSocketPathBytes = 107;
 
@@ -45,15 +44,18 @@ class ControlServer implements Actor {
   readonly #supervisor: RpcClient<SupervisorApi>;
   readonly #socketPath: string;
   readonly #server: Server;
-  readonly #connections = new Set<Socket>();
+  readonly #connections: OperatorConnections;
   readonly #view: InstanceView;
 
   constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
     this.#supervisor = supervisor;
     this.#view = new InstanceView(context, supervisor);
     this.#socketPath = (context.spec.settings as ControlServerSettings).socketPath;
-    this.#server = createServer((connection) => this.#accept(connection));
-    this.#server.maxConnections = maxConnections;
+    this.#connections = new OperatorConnections({
+      answer: (request) => this.#answer(request),
+      nextEvents: (sinceId) => supervisor.request('nextEvents', sinceId, followWaitMs),
+    });
+    this.#server = createServer((socket) => this.#connections.accept(socket));
   }
 
   /**
@@ -92,78 +94,15 @@ class ControlServer implements Actor {
   }
 
   close(): void {
-    for (const connection of this.#connections) connection.destroy();
+    this.#connections.close();
     this.#server.close();
     rmSync(this.#socketPath, { force: true });
     this.#supervisor.close();
   }
 
-  #accept(connection: Socket): void {
-    this.#connections.add(connection);
-    let text = '';
-    /** Answers leave in the order of the requests. */
-    let last: Promise<void> = Promise.resolve();
-    connection.setEncoding('utf8');
-    connection.on('data', (chunk: string) => {
-      const lines = (text + chunk).split('\n');
-      text = lines.pop() ?? '';
-      for (const line of lines) last = last.then(() => this.#serve(connection, line));
-      if (text.length > maxRequestBytes) connection.destroy();
-    });
-    // A caller that went away (EPIPE, ECONNRESET) is not an error of ours.
-    connection.on('error', () => connection.destroy());
-    connection.on('close', () => this.#connections.delete(connection));
-  }
-
-  async #serve(connection: Socket, line: string): Promise<void> {
-    const request = parseRequest(line);
-    if ('method' in request && request.method === 'follow') {
-      void this.#follow(connection, request);
-      return;
-    }
-    const response = 'method' in request ? await this.#respond(request) : request;
-    send(connection, response);
-  }
-
-  async #respond(request: Request): Promise<Response> {
-    try {
-      return { id: request.id, result: (await this.#result(request)) ?? null };
-    } catch (error) {
-      return failureOf(request, error);
-    }
-  }
-
-  async #result(request: Request): Promise<unknown> {
+  async #answer(request: Request): Promise<unknown> {
     const { method } = request;
-    if (snapshotMethods.includes(method)) return answer(method, await this.#snapshot());
+    if (snapshotMethods.includes(method)) return answer(method, await this.#view.snapshot());
     return obey(this.#supervisor, request);
   }
-
-  /** Tells the caller of each event from `since` on, as they happen, until it hangs up. */
-  async #follow(connection: Socket, request: Request): Promise<void> {
-    let since = typeof request.params.since === 'number' ? request.params.since : 0;
-    try {
-      while (connection.writable) {
-        const result = await this.#supervisor.request('nextEvents', since, followWaitMs);
-        since = result.at(-1)?.id ?? since;
-        if (result.length > 0) send(connection, { id: request.id, result });
-      }
-    } catch (error) {
-      send(connection, failureOf(request, error));
-    }
-  }
-
-  #snapshot(): Promise<Snapshot> {
-    return this.#view.snapshot();
-  }
-}
-
-function send(connection: Socket, response: Response): void {
-  if (connection.writable) connection.write(`${JSON.stringify(response)}\n`);
-}
-
-function failureOf(request: Request, error: unknown): Response {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  const failure = { code: typeof code === 'string' ? code : 'FAILED', message: messageOf(error) };
-  return { id: request.id, error: failure };
 }

@@ -26,9 +26,10 @@ export async function ask<T>(choice: InstanceChoice, method: Method, params: Rec
 
 /** Keeps the connection for commands that ask again and again. */
 export class ControlConnection {
+  /** Of the instance. */
+  readonly name: string;
   readonly #socket: Socket;
   readonly #waiting = new Map<number, { resolve: (response: Response) => void; reject: (error: Error) => void }>();
-  readonly #name: string;
   #nextId = 1;
 
   static async open(choice: InstanceChoice): Promise<ControlConnection> {
@@ -44,10 +45,13 @@ export class ControlConnection {
 
   private constructor(socket: Socket, name: string) {
     this.#socket = socket;
-    this.#name = name;
-    createInterface({ input: socket }).on('line', (line) => this.#take(JSON.parse(line) as Response));
+    this.name = name;
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => this.#take(JSON.parse(line) as Response));
+    // Both hear of a daemon that went away while it was asked; 'close' follows and tells who waits.
+    lines.on('error', () => socket.destroy());
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#rejectAll());
+    socket.on('close', () => this.#rejectAll(this.#closedError()));
   }
 
   async request<T>(method: Method, params: Record<string, unknown> = {}): Promise<T> {
@@ -91,21 +95,23 @@ export class ControlConnection {
   }
 
   #take(response: Response): void {
+    // What belongs to no request belongs to the connection: no more will be answered.
+    if (response.id === 0 && 'error' in response)
+      this.#rejectAll(new HawserError(response.error.code, response.error.message));
     this.#waiting.get(response.id)?.resolve(response);
   }
 
-  #rejectAll(): void {
-    const error = this.#closedError();
+  #rejectAll(error: HawserError): void {
     for (const { reject } of [...this.#waiting.values()]) reject(error);
   }
 
   #closedError(): HawserError {
-    return new HawserError('CLOSED', `Instance "${this.#name}" closed the connection`, 'its log says why');
+    return new HawserError('CLOSED', `Instance "${this.name}" closed the connection`, 'its log says why');
   }
 
   #lateError(method: string): HawserError {
     const seconds = answerTimeoutMs / 1000;
-    return new HawserError('LATE', `Instance "${this.#name}" did not answer "${method}" within ${seconds} s`);
+    return new HawserError('LATE', `Instance "${this.name}" did not answer "${method}" within ${seconds} s`);
   }
 }
 

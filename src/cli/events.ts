@@ -1,9 +1,10 @@
 /** `hawser events`: what happened, oldest first; with --follow also what happens next. */
 import type { Command } from 'commander';
 import type { EventRecord } from '../control/supervisor-api.ts';
-import { ControlConnection } from './control-client.ts';
+import { ask } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { addInstanceCommand, type InstanceOptions } from './instance-command.ts';
+import { overConnections } from './lasting-connection.ts';
 
 interface EventsOptions extends InstanceOptions {
   readonly since: string;
@@ -30,20 +31,26 @@ export function addEventsCommand(program: Command): void {
 async function runEvents(options: EventsOptions): Promise<void> {
   const since = Number(options.since);
   if (!Number.isInteger(since) || since < 0) throw usageError(`--since is "${options.since}"`, 'a number from 0 on');
-  const connection = await ControlConnection.open(options);
-  try {
-    const isWanted = kindFilter(options.kind);
-    if (options.follow === true) {
-      await connection.follow<EventRecord[]>('follow', { since }, (records) => {
-        for (const record of records.filter(isWanted)) process.stdout.write(`${oneLine(record, options)}\n`);
-      });
-    }
-    const records = (await connection.request<EventRecord[]>('events', { since })).filter(isWanted);
-    const lines = options.json === true ? [JSON.stringify(records, undefined, 2)] : records.map(eventLine);
-    process.stdout.write(`${lines.length === 0 ? 'Nothing has happened.' : lines.join('\n')}\n`);
-  } finally {
-    connection.close();
-  }
+  const isWanted = kindFilter(options.kind);
+  if (options.follow === true) await follow(options, since, isWanted);
+  const records = (await ask<EventRecord[]>(options, 'events', { since })).filter(isWanted);
+  const lines = options.json === true ? [JSON.stringify(records, undefined, 2)] : records.map(eventLine);
+  process.stdout.write(`${lines.length === 0 ? 'Nothing has happened.' : lines.join('\n')}\n`);
+}
+
+/** Goes on where it was when the control-server was restarted; rejects when the instance has ended. */
+async function follow(
+  options: EventsOptions,
+  from: number,
+  isWanted: (record: EventRecord) => boolean,
+): Promise<never> {
+  let since = from;
+  return await overConnections(options, (connection) =>
+    connection.follow<EventRecord[]>('follow', { since }, (records) => {
+      for (const record of records.filter(isWanted)) process.stdout.write(`${oneLine(record, options)}\n`);
+      since = records.at(-1)?.id ?? since;
+    }),
+  );
 }
 
 function kindFilter(kinds: string | undefined): (record: EventRecord) => boolean {

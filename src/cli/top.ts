@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Top } from '../control/rows.ts';
 import { actorLines } from './actors.ts';
-import { ControlConnection } from './control-client.ts';
+import { ask, type ControlConnection } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { addInstanceCommand, type InstanceOptions } from './instance-command.ts';
+import { overConnections } from './lasting-connection.ts';
 import { pathLines } from './paths.ts';
 import { peerLines } from './peers.ts';
 import { statusLines } from './status.ts';
@@ -35,22 +36,17 @@ async function runTop(options: TopOptions): Promise<void> {
   if (!(intervalMs >= 100 && intervalMs <= 60_000)) {
     throw usageError(`--interval is "${options.interval}"`, 'seconds from 0.1 to 60');
   }
-  const connection = await ControlConnection.open(options);
-  try {
-    if (options.json === true) {
-      process.stdout.write(`${JSON.stringify(await connection.request<Top>('top'))}\n`);
-    } else if (options.once === true || !process.stdout.isTTY) {
-      process.stdout.write(`${frame(await connection.request<Top>('top')).join('\n')}\n`);
-    } else {
-      await watch(connection, intervalMs);
-    }
-  } finally {
-    connection.close();
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify(await ask<Top>(options, 'top'))}\n`);
+  } else if (options.once === true || !process.stdout.isTTY) {
+    process.stdout.write(`${frame(await ask<Top>(options, 'top')).join('\n')}\n`);
+  } else {
+    await watch(options, intervalMs);
   }
 }
 
-/** Draws until a key, a signal or the daemon ends it; the terminal is given back as it was. */
-async function watch(connection: ControlConnection, intervalMs: number): Promise<void> {
+/** Draws until a key, a signal or the end of the instance; the terminal is given back as it was. */
+async function watch(options: TopOptions, intervalMs: number): Promise<void> {
   const ended = new AbortController();
   const end = (): void => ended.abort();
   const onKey = (key: Buffer): void => {
@@ -58,16 +54,22 @@ async function watch(connection: ControlConnection, intervalMs: number): Promise
   };
   process.once('SIGINT', end).once('SIGTERM', end);
   if (process.stdin.isTTY) process.stdin.setRawMode(true).on('data', onKey).resume();
-  process.stdout.write(enter);
   try {
-    while (!ended.signal.aborted) {
-      draw(frame(await connection.request<Top>('top')));
-      // Its abort is how a key ends the wait; the loop's condition sees it.
-      await sleep(intervalMs, undefined, { signal: ended.signal }).catch(() => undefined);
-    }
+    await overConnections(options, (connection) => drawFrames(connection, intervalMs, ended.signal), ended.signal);
+  } catch (error) {
+    if (!ended.signal.aborted) throw error;
   } finally {
     process.stdout.write(leave);
     if (process.stdin.isTTY) process.stdin.setRawMode(false).off('data', onKey).pause();
+  }
+}
+
+async function drawFrames(connection: ControlConnection, intervalMs: number, signal: AbortSignal): Promise<void> {
+  process.stdout.write(enter);
+  while (!signal.aborted) {
+    draw(frame(await connection.request<Top>('top')));
+    // Its abort is how a key ends the wait; the loop's condition sees it.
+    await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * What travels on the control socket: one JSON object a line. A request `{"id":1,"method":"peers","params":{…}}` is answered by
  * `{"id":1,"result":…}` or `{"id":1,"error":{"code":…,"message":…}}`, in the order of the requests. `follow` is answered by a line
- * `{"id":1,"result":[…events]}` each time something happened, until the caller hangs up.
+ * `{"id":1,"result":[…events]}` each time something happened, until the caller hangs up; once a connection. Who reads slowly gets
+ * an event of kind `left-out` in place of what was forgotten meanwhile. An error with id 0 belongs to the connection.
  */
 
 export const methods = [

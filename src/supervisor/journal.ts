@@ -35,9 +35,10 @@ export class EventLog {
     return this.since(sinceId);
   }
 
-  /** Those with an id above `sinceId`, oldest first. */
+  /** Those with an id above `sinceId`, oldest first; all when it is an id of a run before, as who watches over a restart asks. */
   since(sinceId: number): EventRecord[] {
-    return this.#records.filter((record) => record.id > sinceId);
+    const fromId = sinceId < this.#nextId ? sinceId : 0;
+    return this.#records.filter((record) => record.id > fromId);
   }
 }
 

@@ -7,6 +7,7 @@ import { formatKey, newPrivateKey, publicKeyOf } from '../config/keys.ts';
 import { parseConfig } from '../config/parse.ts';
 import { formatProblem } from '../config/problems.ts';
 import type { ConfigInput } from '../config/schema.ts';
+import { showValue } from '../config/show.ts';
 import { usageError } from './exit.ts';
 import { writeNewFiles } from './new-files.ts';
 
@@ -70,8 +71,8 @@ function runInit(options: InitOptions): void {
   const key = newPrivateKey();
   const keyFile = path.join(options.out, `${name}.key`);
   const files = [
-    { file: configFile, content: yaml, mode: 0o644 },
-    { file: keyFile, content: `${formatKey(key)}\n`, mode: 0o600 },
+    { file: configFile, content: yaml },
+    { file: keyFile, content: `${formatKey(key)}\n` },
   ] as const;
   writeNewFiles(files, options.force === true);
   const publicKey = formatKey(publicKeyOf(key));
@@ -96,7 +97,7 @@ function buildInput(role: 'server' | 'client', name: string, options: InitOption
 function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
-  throw usageError(`--listen is "${text}"`, 'a port from 0 (any) to 65535');
+  throw usageError(`--listen is ${showValue(text)}`, 'a port from 0 (any) to 65535');
 }
 
 function serverPeers(options: InitOptions): NonNullable<ConfigInput['peers']> {

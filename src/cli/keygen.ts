@@ -48,7 +48,7 @@ function runKeygen(options: KeygenOptions): void {
     process.stdout.write(`${formatKey(key)}\n`);
     return;
   }
-  writeNewFiles([{ file: options.out, content: `${formatKey(key)}\n`, mode: 0o600 }], options.force === true);
+  writeNewFiles([{ file: options.out, content: `${formatKey(key)}\n` }], options.force === true);
   if (!isPreshared) process.stdout.write(`${formatKey(publicKeyOf(key))}\n`);
 }
 

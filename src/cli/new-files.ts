@@ -1,4 +1,4 @@
-/** Files that commands write: keys of mode 0600, configurations of 0644, nothing overwritten unless asked to. */
+/** Files that commands write: keys, and configurations that name them. Mode 0600; nothing is overwritten unless asked to. */
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
@@ -6,8 +6,9 @@ import { HawserError } from '../base/errors.ts';
 export interface NewFile {
   readonly file: string;
   readonly content: string;
-  readonly mode: 0o600 | 0o644;
 }
+
+const ownerOnly = 0o600;
 
 /** Writes all or, if one exists already and `force` is not set, none. Each appears whole, under its mode from the start. */
 export function writeNewFiles(files: readonly NewFile[], force: boolean): void {
@@ -15,13 +16,13 @@ export function writeNewFiles(files: readonly NewFile[], force: boolean): void {
   if (present.length > 0 && !force) {
     throw new HawserError('EXISTS', `Will not overwrite ${present.join(' and ')}`, '--force overwrites');
   }
-  for (const { file, content, mode } of files) {
+  for (const { file, content } of files) {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
     const partial = `${file}.${process.pid}.tmp`;
     try {
-      writeFileSync(partial, content, { flag: 'wx', mode });
-      // The umask took bits away from `mode`; a key must not have more, a configuration may need all.
-      chmodSync(partial, mode);
+      writeFileSync(partial, content, { flag: 'wx', mode: ownerOnly });
+      // The umask may have taken away what the owner needs.
+      chmodSync(partial, ownerOnly);
       renameSync(partial, file);
     } finally {
       rmSync(partial, { force: true });

@@ -1,6 +1,7 @@
 /** IP addresses, CIDR prefixes and endpoints of the configuration: text in, plain objects out; undefined = not of that form. */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Cidr, EndpointText } from './config.ts';
+import { mayHoldKey } from './show.ts';
 
 /** `10.9.0.2/24`, `fd00:9::2/64`, or an address alone (then /32 or /128). The host part is kept. */
 export function parseCidr(text: string): Cidr | undefined {
@@ -49,7 +50,8 @@ export function formatEndpoint(endpoint: EndpointText): string {
 /** RFC 1123 section 2.1, with underscores for the names people really have; a name that ends in a number would be an address. */
 function isHostName(text: string): boolean {
   const labels = text.replace(/\.$/, '').split('.');
-  if (text.length > 253 || /^\d+$/.test(labels.at(-1) ?? '')) return false;
+  // A key that was pasted in place of a name must not go to a name server as a question.
+  if (text.length > 253 || /^\d+$/.test(labels.at(-1) ?? '') || labels.some(mayHoldKey)) return false;
   return labels.every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label));
 }
 

@@ -100,10 +100,25 @@ export interface PeerConfig {
   readonly cipher: CipherChoice;
 }
 
+/** Name servers that the host shall use while the tunnel is up. */
+export interface TunnelDns {
+  /** IPv4 or IPv6 literals in their canonical form, the first asked first. */
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
+  /** Which names the host asks them for: every one, or those below `search`. */
+  readonly names: 'all' | 'search';
+}
+
 export interface Config {
   readonly name: string;
   readonly identity: { readonly privateKeyFile: string };
-  readonly tunnel: { readonly interface: string; readonly addresses: readonly Cidr[]; readonly mtu: number };
+  readonly tunnel: {
+    readonly interface: string;
+    readonly addresses: readonly Cidr[];
+    readonly mtu: number;
+    /** undefined = the host's name servers are left alone. */
+    readonly dns: TunnelDns | undefined;
+  };
   /** Never empty: without `links` in the file it is the one implicit link. */
   readonly links: readonly LinkConfig[];
   /** 0 = any free port. */
@@ -125,6 +140,8 @@ export interface Config {
   readonly routing: {
     /** `auto` = a mark derived from the instance's name. */
     readonly fwmark: number | 'auto';
+    /** Where routes through the tunnel go; auto = main, wide ones a table of our own behind rules; off = nowhere. */
+    readonly table: 'auto' | 'main' | 'off' | number;
     readonly onExit: 'open' | 'closed';
   };
 }

@@ -5,6 +5,7 @@
 import { formatCidr, maskCidr, parseCidr } from './address.ts';
 import { parseTarget } from './probe-target.ts';
 import { type Finding, formatPath, type KeyPath } from './problems.ts';
+import { showValue } from './show.ts';
 
 type RawMap = Readonly<Record<string, unknown>>;
 
@@ -18,6 +19,7 @@ export function crossCheck(raw: unknown, name: string): Finding[] {
     ...duplicateAddresses(root),
     ...narrowForIpv6(root),
     ...unfitTargets(root),
+    ...closedWithoutRoutes(root),
     ...longSocketPath(root, name),
   ];
 }
@@ -32,7 +34,9 @@ function duplicates(root: RawMap, list: string, key: string): Finding[] {
       seen.set(value, index);
       return [];
     }
-    return [finding([list, index, key], `"${value}" stands in ${list}[${first}] already: each needs its own ${key}`)];
+    return [
+      finding([list, index, key], `${showValue(value)} stands in ${list}[${first}] already: each needs its own ${key}`),
+    ];
   });
 }
 
@@ -91,15 +95,24 @@ function unfitTargets(root: RawMap): Finding[] {
     const path = ['links', index, 'health'];
     if (typeof method !== 'string' || method === 'off') return [];
     if (asList(targets).length === 0) {
-      const message = `"${method}" has nobody to ask: name hosts outside the tunnel in ${formatPath(path)}.targets`;
+      const message = `${showValue(method)} has nobody to ask: name hosts outside the tunnel in ${formatPath(path)}.targets`;
       return [finding([...path, 'method'], message)];
     }
     return asList(targets).flatMap((text, at) => {
       const only = typeof text === 'string' ? parseTarget(text)?.method : undefined;
       if (only === undefined || method === 'auto' || only === method) return [];
-      return [finding([...path, 'targets', at], `"${text}" is asked by ${only}, and the method is ${method}`)];
+      return [finding([...path, 'targets', at], `${showValue(text)} is asked by ${only}, and the method is ${method}`)];
     });
   });
+}
+
+/** What blocks traffic after a stop are routes; where none are made, a promise would be broken without a word. */
+function closedWithoutRoutes(root: RawMap): Finding[] {
+  const { table, onExit } = asMap(root.routing);
+  if (table !== 'off' || onExit !== 'closed') return [];
+  return [
+    finding(['routing', 'onExit'], '"closed" blocks nothing with routing.table off: whoever makes the routes must'),
+  ];
 }
 
 /** sun_path of unix(7) holds 108 bytes with the final zero. */

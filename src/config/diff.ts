@@ -22,6 +22,8 @@ export interface ConfigDiff {
   readonly addresses: { readonly added: readonly Cidr[]; readonly removed: readonly Cidr[] };
   /** undefined = as before. */
   readonly mtu: { readonly before: number; readonly after: number } | undefined;
+  /** The name servers of the host are others, or none. */
+  readonly dns: boolean;
   readonly listen: Changed<Config['listen']> | undefined;
   readonly routing: Changed<Config['routing']> | undefined;
   readonly bonding: Changed<Config['bonding']> | undefined;
@@ -42,6 +44,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
       removed: missingFrom(afterAddresses, beforeAddresses),
     },
     mtu: mtu === after.tunnel.mtu ? undefined : { before: mtu, after: after.tunnel.mtu },
+    dns: JSON.stringify(before.tunnel.dns) !== JSON.stringify(after.tunnel.dns),
     listen: changedOrNot(before.listen, after.listen),
     routing: changedOrNot(before.routing, after.routing),
     bonding: changedOrNot(before.bonding, after.bonding),
@@ -71,6 +74,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...diff.addresses.added.map((cidr) => `address ${formatCidr(cidr)} added`),
     ...diff.addresses.removed.map((cidr) => `address ${formatCidr(cidr)} removed`),
     ...(diff.mtu === undefined ? [] : [`tunnel.mtu changed from ${diff.mtu.before} to ${diff.mtu.after}`]),
+    ...(diff.dns ? ['tunnel.dns changed'] : []),
     ...(diff.listen === undefined
       ? []
       : [`listen.udp changed from ${diff.listen.before.udp} to ${diff.listen.after.udp}`]),

@@ -4,6 +4,7 @@ import { buildLink } from './build-links.ts';
 import type { LinkConfig } from './config.ts';
 import { findingsOf, formatPath } from './problems.ts';
 import { configJsonSchema, linkSchema, mostLinks } from './schema.ts';
+import { hideKeys } from './show.ts';
 
 /** Throws CONFIG with every problem of `link`. */
 export function withLink(links: readonly LinkConfig[], link: unknown): readonly LinkConfig[] {
@@ -15,7 +16,7 @@ export function withLink(links: readonly LinkConfig[], link: unknown): readonly 
     );
     const told = findings.map(({ path, message, allowed }) => {
       const hint = allowed.length === 0 ? '' : ` (allowed: ${allowed.join(', ')})`;
-      return `${formatPath(path.slice(2))}: ${message}${hint}`;
+      return hideKeys(`${formatPath(path.slice(2))}: ${message}${hint}`);
     });
     throw new HawserError('CONFIG', told.join('; '));
   }

@@ -17,6 +17,7 @@ const comments: Readonly<Record<string, string>> = {
   'identity.privateKeyFile': 'Mode 0600; a relative path starts at the folder of this file.',
   'tunnel.addresses': 'Addresses of this host inside the tunnel; the network of each is routed through it.',
   'tunnel.mtu': '1420 fits nearly every path; at least 1280 with IPv6 inside.',
+  'tunnel.dns': 'The host asks these while the tunnel is up; names: search = only for names below `search`.',
   links: 'Ways out of this host. Without any, the routing of the kernel chooses.',
   'links.rate': 'Mbit/s, or auto.',
   'links.health': 'Probes past the tunnel: they tell a dead link from a dead peer.',
@@ -27,12 +28,15 @@ const comments: Readonly<Record<string, string>> = {
   'peers.keepalive': 'Keeps the way back open through NAT and firewalls.',
   'bonding.classes': 'Modes of single classes of traffic: control, latency, bulk.',
   'bonding.fec': 'off, auto, or {data: 10, parity: 3}: 3 of 13 packets may be lost.',
+  'routing.table': 'auto, main, the number of a table, or off: nothing is routed.',
   'routing.onExit': 'open = ordinary routes take over when hawser stops; closed = traffic is blocked.',
 };
 
 /** Short lists read better on one line. */
 const oneLine = new Set([
   'tunnel.addresses',
+  'tunnel.dns.servers',
+  'tunnel.dns.search',
   'peers.allowedIPs',
   'peers.endpoints',
   'bonding.protect',
@@ -93,7 +97,7 @@ export function configToInput(config: Config): ConfigInput {
   return {
     name: config.name,
     identity: config.identity,
-    tunnel: { ...config.tunnel, addresses: config.tunnel.addresses.map(formatCidr) },
+    tunnel: tunnelToInput(config.tunnel),
     ...(isImplicit(config.links) ? {} : { links: config.links.map(linkToInput) }),
     listen: config.listen,
     peers: config.peers.map(peerToInput),
@@ -101,6 +105,11 @@ export function configToInput(config: Config): ConfigInput {
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
     routing: config.routing,
   };
+}
+
+function tunnelToInput({ dns, addresses, ...rest }: Config['tunnel']): ConfigInput['tunnel'] {
+  const named = dns === undefined ? {} : { dns: { ...dns, servers: [...dns.servers], search: [...dns.search] } };
+  return { ...rest, addresses: addresses.map(formatCidr), ...named };
 }
 
 function isImplicit(links: readonly LinkConfig[]): boolean {

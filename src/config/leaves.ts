@@ -1,5 +1,6 @@
 /** Leaves of the configuration that are text with a meaning: a parser, and the words for what it refuses. */
 import * as z from 'zod';
+import { mayHoldKey } from './show.ts';
 
 interface LeafWords {
   readonly title: string;
@@ -27,3 +28,12 @@ export function when(accepted: (input: string) => boolean): (input: string) => s
 /** Names become file names, socket names and actor ids (`wan-link.fibre`). */
 export const isName = (input: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(input);
 export const nameWords = { title: 'a name of 1 to 32 letters, digits, "-" or "_"', examples: ['home'] };
+
+/** RFC 1123 section 2.1, with underscores; one label is enough. */
+export const isDomain = (input: string): boolean =>
+  input.length <= 253 &&
+  !mayHoldKey(input) &&
+  input
+    .replace(/\.$/, '')
+    .split('.')
+    .every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label));

@@ -8,8 +8,17 @@ import { maskCidr } from './address.ts';
 import { buildBonding, buildLink, implicitLink } from './build-links.ts';
 import type { Config, PeerConfig } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
-import { ConfigError, type Finding, findingsOf, formatPath, type KeyPath, type Problem } from './problems.ts';
+import {
+  ConfigError,
+  type Finding,
+  findingsOf,
+  formatPath,
+  type KeyPath,
+  type Problem,
+  problemAt,
+} from './problems.ts';
 import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './schema.ts';
+import { hideKeysOf, showValue } from './show.ts';
 import { defaultMtu } from './tunnel-mtu.ts';
 
 export type ParseResult =
@@ -23,7 +32,7 @@ export function loadConfig(file: string): Config {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const message = `Cannot read the file: ${messageOf(error)}`;
-    throw new ConfigError(file, [{ line: 1, column: 1, path: '', message, allowed: [] }]);
+    throw new ConfigError(file, [problemAt(1, 1, '', { message, allowed: [] })]);
   }
   const result = parseConfig(text, file);
   if (result.config === undefined) throw new ConfigError(file, result.problems);
@@ -36,7 +45,7 @@ export function parseConfig(text: string, file: string): ParseResult {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const syntax = syntaxProblems(document, lines, text);
   if (syntax.fatal) return { config: undefined, problems: syntax.problems };
-  const { raw, refused } = toObject(document);
+  const { raw, refused } = toObject(document, text);
   if (refused !== undefined) return { config: undefined, problems: [refused] };
   const name = nameOf(raw, file);
   const parsed = schema.safeParse(raw, { reportInput: true });
@@ -60,16 +69,14 @@ export function placeFindings(text: string, findings: readonly Finding[]): Probl
 }
 
 /** An alias that refers to itself or unfolds without end is refused: YAML allows it, a configuration does not need it. */
-function toObject(document: Document.Parsed): { raw: unknown; refused?: Problem } {
+function toObject(document: Document.Parsed, text: string): { raw: unknown; refused?: Problem } {
   try {
     const raw: unknown = document.toJS() ?? {};
     JSON.stringify(raw);
     return { raw };
   } catch (error) {
-    return {
-      raw: {},
-      refused: { line: 1, column: 1, path: '', message: `not usable: ${messageOf(error)}`, allowed: [] },
-    };
+    const message = `not usable: ${hideKeysOf(text, messageOf(error))}`;
+    return { raw: {}, refused: problemAt(1, 1, '', { message, allowed: [] }) };
   }
 }
 
@@ -87,7 +94,7 @@ function schemaFindings(issues: readonly z.core.$ZodIssue[]): Finding[] {
 function nameFindings(raw: unknown, name: string): Finding[] {
   if (typeof raw === 'object' && raw !== null && 'name' in raw) return [];
   if (schema.shape.name.safeParse(name).success) return [];
-  const message = `is missing, and the file's base name "${name}" is not a name of 1 to 32 letters, digits, "-" or "_"`;
+  const message = `is missing, and the file's base name ${showValue(name)} is not a name of 1 to 32 letters, digits, "-" or "_"`;
   return [{ path: ['name'], at: 'value', message, allowed: ['home'] }];
 }
 
@@ -101,13 +108,15 @@ function syntaxProblems(
   const problems = found.map((error): Problem => {
     const { line, col } = lines.linePos(error.pos[0]);
     const isDuplicate = error.code === 'DUPLICATE_KEY';
-    const key = /^[^\s:]+/.exec(text.slice(error.pos[0], error.pos[0] + 80))?.[0] ?? '';
-    const message = isDuplicate ? `key "${key}" stands here a second time` : `not YAML: ${error.message}`;
-    return { line, column: col, path: '', message, allowed: [] };
+    const key = /^[^\s:]+/.exec(text.slice(error.pos[0]))?.[0] ?? '';
+    const message = isDuplicate
+      ? `key ${showValue(key)} stands here a second time`
+      : `not YAML: ${hideKeysOf(text, error.message)}`;
+    return problemAt(line, col, '', { message, allowed: [] });
   });
   if (problems.length === 0 && document.contents !== null && !isMap(document.contents)) {
     const message = 'the file is not a map of keys';
-    problems.push({ line: 1, column: 1, path: '', message, allowed: Object.keys(schema.shape) });
+    problems.push(problemAt(1, 1, '', { message, allowed: Object.keys(schema.shape) }));
     return { problems, fatal: true };
   }
   return { problems, fatal: found.some((error) => error.code !== 'DUPLICATE_KEY') };
@@ -115,8 +124,7 @@ function syntaxProblems(
 
 function place(finding: Finding, document: Document.Parsed, lines: LineCounter): Problem {
   const { line, col } = lines.linePos(offsetOf(finding, document));
-  const where = formatPath(finding.path);
-  return { line, column: col, path: where, message: finding.message, allowed: finding.allowed };
+  return problemAt(line, col, formatPath(finding.path), finding);
 }
 
 /** Where the value (or the key) begins; of what is missing, its nearest parent. */
@@ -162,7 +170,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
   return deepFreeze({
     name,
     identity: { privateKeyFile: path.resolve(folder, input.identity.privateKeyFile) },
-    tunnel: { ...input.tunnel, mtu: input.tunnel.mtu ?? defaultMtu(input.bonding.fec) },
+    tunnel: { ...input.tunnel, dns: input.tunnel.dns, mtu: input.tunnel.mtu ?? defaultMtu(input.bonding.fec) },
     links: links.length === 0 ? [implicitLink] : links,
     listen: input.listen,
     peers: input.peers.map((peer) => buildPeer(peer, folder)),

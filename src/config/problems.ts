@@ -2,6 +2,7 @@
 import type * as z from 'zod';
 import { HawserError } from '../base/errors.ts';
 import type { SchemaNode } from './schema.ts';
+import { hideKeys, showValue } from './show.ts';
 
 export interface Problem {
   /** From 1. */
@@ -34,6 +35,11 @@ export class ConfigError extends HawserError {
     this.file = file;
     this.problems = problems;
   }
+}
+
+/** The only maker of problems: whatever stands in the file, no key comes out of it again. */
+export function problemAt(line: number, column: number, path: string, finding: Omit<Finding, 'path' | 'at'>): Problem {
+  return { line, column, path: hideKeys(path), message: hideKeys(finding.message), allowed: finding.allowed };
 }
 
 /** `home.yaml:3:7: tunnel.mtu: 100 is out of range (allowed: 576..65456)` */
@@ -87,7 +93,7 @@ function messageFor(issue: z.core.$ZodIssue, node: SchemaNode | undefined): stri
   if (issue.input === null) return 'has no value: write one, or remove the key';
   if (Array.isArray(issue.input) && issue.code === 'too_small') return `needs at least ${issue.minimum} entry`;
   if (Array.isArray(issue.input) && issue.code === 'too_big') return `holds more than ${issue.maximum} entries`;
-  const value = quote(issue.input);
+  const value = showValue(issue.input);
   if (issue.code === 'too_small' || issue.code === 'too_big') return `${value} is out of range`;
   if (issue.code === 'not_multiple_of') return `${value} is not a multiple of ${issue.divisor}`;
   const hint = needsQuotes(issue.input, node) ? ': put it in quotes' : '';
@@ -98,11 +104,6 @@ function messageFor(issue: z.core.$ZodIssue, node: SchemaNode | undefined): stri
 function needsQuotes(input: unknown, node: SchemaNode | undefined): boolean {
   if (node?.type !== 'string' || typeof input === 'string' || node.enum !== undefined) return false;
   return typeof input === 'object' || /name|path/.test(node.title ?? '');
-}
-
-function quote(value: unknown): string {
-  const json = JSON.stringify(value) ?? String(value);
-  return json.length > 60 ? `${json.slice(0, 57)}...` : json;
 }
 
 function nounOf(node: SchemaNode | undefined): string {
@@ -140,7 +141,7 @@ function propertyOf(node: SchemaNode | undefined, key: string): SchemaNode | und
 function unknownKey(path: KeyPath, key: string, known: readonly string[]): Finding {
   const near = nearest(key, known);
   const hint = near === undefined ? '' : `; did you mean "${near}"?`;
-  return { path, at: 'key', message: `unknown key "${key}"${hint}`, allowed: known };
+  return { path, at: 'key', message: `unknown key ${showValue(key)}${hint}`, allowed: known };
 }
 
 /** The known word nearest to a mistyped one; undefined when none is near enough to be meant. */

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { parseCidr, parseEndpoint } from './address.ts';
 import { bondingSchema, healthSchema } from './bonding-schema.ts';
 import { parseKey } from './keys.ts';
-import { isName, nameWords, text, when } from './leaves.ts';
+import { isDomain, isName, nameWords, text, when } from './leaves.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
 
 /** IFNAMSIZ is 16 with the final zero; the rest is dev_valid_name() of net/core/dev.c, and "%" which TUNSETIFF expands. */
@@ -22,8 +22,14 @@ const interfaceName = (examples: string[]) =>
   });
 
 const isPath = (input: string): boolean => input.length > 0 && !input.includes('\0');
+/** A key that was pasted in place of its file would stand in a message about a file that is missing. */
+const isKeyPath = (input: string): boolean => isPath(input) && parseKey(input) === undefined;
 const filePath = (example: string, description: string) =>
-  text(when(isPath), { title: 'a file path', examples: [example], description });
+  text(when(isKeyPath), {
+    title: 'a file path (the key itself stands in that file)',
+    examples: [example],
+    description,
+  });
 const absolutePath = (input: string): boolean => isPath(input) && input.startsWith('/');
 const folder = (examples: string[]) => text(when(absolutePath), { title: 'an absolute path', examples });
 
@@ -46,6 +52,10 @@ function parseLogBytes(input: string): number | undefined {
   return value;
 }
 
+function parseServer(input: string): string | undefined {
+  return input.includes('/') ? undefined : parseCidr(input)?.address;
+}
+
 const cidr = text(parseCidr, { title: 'an address with a prefix length', examples: ['10.9.0.2/24', 'fd00:9::2/64'] });
 
 const identity = z.strictObject({
@@ -59,6 +69,24 @@ const tunnel = z.strictObject({
     .min(1)
     .meta({ title: 'a list of addresses', examples: ['[10.9.0.2/24, "fd00:9::2/64"]'] }),
   // 576: RFC 791's datagram that every host takes. 65456: 65535 less what UDP over IPv6 and the data message add.
+  dns: z
+    .strictObject({
+      servers: z
+        .array(text(parseServer, { title: 'the address of a name server', examples: ['10.9.0.1', 'fd00:9::1'] }))
+        .min(1)
+        .max(8),
+      search: z
+        .array(text(when(isDomain), { title: 'a domain', examples: ['corp.example'] }))
+        .max(32)
+        .default([])
+        .describe('Tried behind names without a dot.'),
+      names: z
+        .enum(['all', 'search'])
+        .default('all')
+        .describe('all = the host asks these servers for every name; search = for names below `search` alone.'),
+    })
+    .optional()
+    .describe('Name servers of the host while the tunnel is up, by systemd-resolved or resolvconf.'),
   mtu: z.int().min(576).max(65456).optional().describe('Without it 1420, or 1380 when bonding.fec is not off.'),
 });
 
@@ -134,6 +162,13 @@ const routing = z.strictObject({
     .union([z.literal('auto'), z.int().min(1).max(0xffff_ffff)])
     .default('auto')
     .describe("Mark of the daemon's own packets, which stay outside the tunnel."),
+  table: z
+    .union([z.enum(['auto', 'main', 'off']), z.int().min(1).max(0xffff_ffff)])
+    .default('auto')
+    .describe(
+      'Where the routes of allowedIPs go: auto = main, wide ones a table of our own with rules; main, or the number of a table = ' +
+        'all of them there, no rules; off = none are made.',
+    ),
   onExit: z
     .enum(['open', 'closed'])
     .default('open')

@@ -1,14 +1,20 @@
 /**
  * A wg-quick file (`wg0.conf`) → our YAML with comments. Keys come back as data for files of mode 0600, which the caller writes;
- * what Hawser does otherwise or not at all becomes a note, what is wrong a problem with its line.
+ * what is of no consequence here becomes a note; what is wrong, or would change where traffic goes or whether it is protected and
+ * cannot be said in a configuration of ours, a problem with its line.
  */
 import { formatCidr, maskCidr, parseCidr, parseEndpoint } from './address.ts';
 import { generateConfig } from './generate.ts';
 import { parseKey } from './keys.ts';
-import type { Problem } from './problems.ts';
+import { isDomain } from './leaves.ts';
+import { type Problem, problemAt } from './problems.ts';
 import type { ConfigInput } from './schema.ts';
+import { hideKeys, showValue } from './show.ts';
+import { type Meaning, meaningsOf, onlyUndoes } from './wg-quick-commands.ts';
+import { type Entry, readSections, type Section } from './wg-quick-lines.ts';
+import { interfaceNameOf, peerNameOf } from './wg-quick-names.ts';
 
-type PeerInput = NonNullable<ConfigInput['peers']>[number];
+type Peer = NonNullable<ConfigInput['peers']>[number] & { allowedIPs: string[]; endpoints: string[] };
 
 export interface KeyFile {
   /** Relative to the folder of the YAML file. */
@@ -25,164 +31,236 @@ export interface WgQuickImport {
   readonly problems: readonly Problem[];
 }
 
-interface Entry {
-  readonly key: string;
-  readonly value: string;
-  readonly line: number;
+export interface WgQuickOptions {
+  /** Of the instance, and the base of the key files. */
+  readonly name: string;
+  /** What wg-quick would put for `%i`: the file's base name. */
+  readonly interfaceName: string;
+  /** Numbers of lines that the user wants left out. */
+  readonly leaveOut: ReadonlySet<number>;
 }
 
-interface Section {
-  readonly title: string;
-  readonly line: number;
-  /** A comment right above or below the section's title, by which people name their peers. */
-  label: string | undefined;
-  readonly entries: Entry[];
-}
-
-/** wg-quick's own verbs: what to do instead. */
-const unsupported: Readonly<Record<string, string>> = {
-  dns: 'set the resolver yourself (resolvectl dns INTERFACE ADDRESS)',
-  table: 'routes follow allowedIPs in the main table',
-  preup: 'use ExecStartPre= in a drop-in of hawser@.service',
-  postup: 'use ExecStartPost= in a drop-in of hawser@.service',
-  predown: 'use ExecStop= in a drop-in of hawser@.service',
-  postdown: 'use ExecStopPost= in a drop-in of hawser@.service',
-  saveconfig: 'Hawser never writes its configuration file',
+const interfaceKeys = ['PrivateKey', 'Address', 'ListenPort', 'MTU', 'FwMark', 'Table', 'DNS', 'PostUp'];
+const peerKeys = ['PublicKey', 'PresharedKey', 'AllowedIPs', 'Endpoint', 'PersistentKeepalive'];
+/** Commands of a shell, and where systemd has such a place. */
+const hooks: Readonly<Record<string, string>> = {
+  preup: 'ExecStartPre=',
+  postup: 'ExecStartPost=',
+  predown: 'ExecStop=',
+  postdown: 'ExecStopPost=',
 };
+const routeTables = { auto: 'auto', off: 'off', main: 'main', '254': 'main' } as const;
 
-/** `name` becomes the instance's name and the base of the key files. */
-export function importWgQuick(text: string, name: string): WgQuickImport {
-  const reader = new Reader(name);
-  for (const section of splitSections(text, reader)) reader.take(section);
-  return reader.finish();
-}
-
-function splitSections(text: string, reader: Reader): Section[] {
-  const sections: Section[] = [];
-  let above: string | undefined;
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const [content = '', remark] = raw.split(/#(.*)/s).map((part) => part.trim());
-    const title = /^\[(.+)\]$/.exec(content)?.[1];
-    const current = sections.at(-1);
-    if (title !== undefined) sections.push({ title, line: index + 1, label: remark ?? above, entries: [] });
-    else if (content !== '') takeEntry(content, index + 1, current, reader);
-    else if (remark !== undefined && current?.entries.length === 0) current.label ??= remark;
-    above = content === '' ? remark : undefined;
-  }
-  return sections;
-}
-
-function takeEntry(content: string, line: number, section: Section | undefined, reader: Reader): void {
-  const match = /^(\w+)\s*=\s*(.*)$/.exec(content);
-  if (match === null || section === undefined) {
-    reader.problem(line, '', `"${content}" is not "Key = value" below [Interface] or [Peer]`);
-    return;
-  }
-  section.entries.push({ key: match[1] ?? '', value: match[2] ?? '', line });
+export function importWgQuick(text: string, options: WgQuickOptions): WgQuickImport {
+  return new Reader(options).read(text);
 }
 
 class Reader {
-  readonly #name: string;
+  readonly #options: WgQuickOptions;
   readonly #notes: string[] = [];
   readonly #problems: Problem[] = [];
   readonly #keyFiles: KeyFile[] = [];
   readonly #addresses: string[] = [];
-  readonly #peers: (PeerInput & { allowedIPs: string[]; endpoints: string[] })[] = [];
+  readonly #peers: Peer[] = [];
   /** Keys that stand below [Interface], well formed or not. */
   readonly #seen = new Set<string>();
+  readonly #hooks: Entry[] = [];
+  /** Hooks that cannot be said in a configuration. */
+  readonly #refused: Entry[] = [];
+  readonly #dns = { servers: new Set<string>(), search: new Set<string>() };
+  #dnsNames: 'all' | 'search' = 'all';
+  readonly #routing: { fwmark?: number; table?: 'auto' | 'off' | 'main' | number } = {};
   #hasInterface = false;
-  #mtu = 1420;
+  #privateKeyFile: string;
+  #mtu: number | undefined;
   #port = 0;
-  #fwmark: number | 'auto' = 'auto';
 
-  constructor(name: string) {
-    this.#name = name;
+  constructor(options: WgQuickOptions) {
+    this.#options = options;
+    this.#privateKeyFile = `${options.name}.key`;
   }
 
-  problem(line: number, path: string, message: string, allowed: readonly string[] = []): void {
-    this.#problems.push({ line, column: 1, path, message, allowed });
-  }
-
-  take(section: Section): void {
-    const title = section.title.toLowerCase();
-    if (title === 'interface') this.#takeInterface(section);
-    else if (title === 'peer') this.#takePeer(section);
-    else this.problem(section.line, '', `unknown section [${section.title}]`, ['[Interface]', '[Peer]']);
-  }
-
-  finish(): WgQuickImport {
-    if (!this.#hasInterface) this.problem(1, '', 'has no [Interface] section');
-    for (const key of ['PrivateKey', 'Address']) {
-      if (this.#hasInterface && !this.#seen.has(key.toLowerCase()))
-        this.problem(1, key, 'is missing below [Interface]');
+  read(text: string): WgQuickImport {
+    const { sections, unread } = readSections(text);
+    for (const { line, word = '' } of unread) {
+      if (this.#isLeftOut({ line, key: word })) continue;
+      this.#seen.add(word.toLowerCase());
+      this.#problem(line, word, 'the line is not "Key = value" below [Interface] or [Peer]');
     }
+    for (const section of sections) {
+      const title = section.title.toLowerCase();
+      if (title === 'interface') this.#takeInterface(section);
+      else if (title === 'peer') this.#takePeer(section);
+      else this.#problem(section.line, '', `unknown section ${showValue(section.title)}`, ['[Interface]', '[Peer]']);
+    }
+    // wg-quick runs them when all else is set.
+    for (const hook of this.#hooks) this.#takeHook(hook);
+    this.#refuseHooks();
+    this.#checkComplete();
     this.#leavePrefixesToLastPeer();
+    return this.#finish();
+  }
+
+  #finish(): WgQuickImport {
+    const { name } = this.#options;
+    const interfaceName = interfaceNameOf(name);
+    if (interfaceName !== name)
+      this.#notes.push(`The tunnel's interface is called ${interfaceName}: the kernel takes 15 letters.`);
+    const dns = { servers: [...this.#dns.servers], search: [...this.#dns.search], names: this.#dnsNames };
     const input: ConfigInput = {
-      name: this.#name,
-      identity: { privateKeyFile: `${this.#name}.key` },
-      tunnel: { interface: this.#name.slice(0, 15), addresses: this.#addresses, mtu: this.#mtu },
+      name,
+      identity: { privateKeyFile: this.#privateKeyFile },
+      tunnel: {
+        interface: interfaceName,
+        addresses: this.#addresses,
+        ...(this.#mtu === undefined ? {} : { mtu: this.#mtu }),
+        ...(dns.servers.length === 0 ? {} : { dns }),
+      },
       listen: { udp: this.#port },
       peers: this.#peers.map(withoutEmptyLists),
-      ...(this.#fwmark === 'auto' ? {} : { routing: { fwmark: this.#fwmark } }),
+      ...(Object.keys(this.#routing).length === 0 ? {} : { routing: this.#routing }),
     };
-    const head = ['Taken over from a wg-quick file.', ...this.#notes].join('\n');
+    const notes = this.#notes.map(hideKeys);
     return {
-      yaml: generateConfig(input, { name: head }),
+      yaml: generateConfig(input, { name: ['Taken over from a wg-quick file.', ...notes].join('\n') }),
       keyFiles: this.#keyFiles,
-      notes: this.#notes,
+      notes,
       problems: this.#problems.sort((a, b) => a.line - b.line),
     };
+  }
+
+  #problem(line: number, path: string, message: string, allowed: readonly string[] = []): void {
+    this.#problems.push(problemAt(line, 1, path, { message, allowed }));
+  }
+
+  #isLeftOut({ line, key }: Pick<Entry, 'line' | 'key'>): boolean {
+    if (!this.#options.leaveOut.has(line)) return false;
+    this.#notes.push(`Line ${line}${key === '' ? '' : `, ${key},`} is left out, as asked.`);
+    return true;
   }
 
   #takeInterface(section: Section): void {
     this.#hasInterface = true;
     for (const entry of section.entries) {
-      const key = entry.key.toLowerCase();
-      this.#seen.add(key);
-      if (key === 'privatekey') this.#takeKey(entry, `${this.#name}.key`);
-      else if (key === 'address') this.#addresses.push(...this.#cidrs(entry));
-      else if (key === 'listenport') this.#port = this.#number(entry, 0, 65_535) ?? 0;
-      else if (key === 'mtu') this.#mtu = this.#number(entry, 576, 65_456) ?? 1420;
-      else if (key === 'fwmark') this.#fwmark = this.#takeMark(entry);
-      else this.#leaveOut(entry, 'Interface', ['PrivateKey', 'Address', 'ListenPort', 'MTU', 'FwMark']);
+      if (this.#isLeftOut(entry)) continue;
+      this.#seen.add(entry.key.toLowerCase());
+      if (hooks[entry.key.toLowerCase()] !== undefined) this.#hooks.push(entry);
+      else this.#takeSetting(entry);
     }
+  }
+
+  #takeSetting(entry: Entry): void {
+    const key = entry.key.toLowerCase();
+    if (key === 'privatekey') this.#takeKey(entry, this.#privateKeyFile);
+    else if (key === 'privatekeyfile') this.#takePrivateKeyFile(entry);
+    else if (key === 'address') this.#addresses.push(...this.#cidrs(entry));
+    else if (key === 'listenport') this.#port = this.#number(entry, 0, 65_535) ?? 0;
+    else if (key === 'mtu') this.#mtu = this.#number(entry, 576, 65_456);
+    else if (key === 'fwmark') this.#takeMark(entry);
+    else if (key === 'table') this.#takeTable(entry);
+    else if (key === 'dns') this.#takeDns(entry);
+    else if (key === 'search') this.#takeSearch(entry);
+    else if (key === 'saveconfig') this.#takeSaveConfig(entry);
+    else this.#problem(entry.line, entry.key, 'unknown key below [Interface]', interfaceKeys);
   }
 
   #takePeer(section: Section): void {
-    const name = this.#peerName(section.label);
-    const peer: PeerInput & { allowedIPs: string[]; endpoints: string[] } = {
-      name,
-      publicKey: '',
-      allowedIPs: [],
-      endpoints: [],
-    };
+    const taken = this.#peers.map((peer) => peer.name);
+    const peer: Peer = { name: peerNameOf(section.label, taken), publicKey: '', allowedIPs: [], endpoints: [] };
     for (const entry of section.entries) {
-      const key = entry.key.toLowerCase();
-      if (key === 'publickey') peer.publicKey = this.#key(entry);
-      else if (key === 'presharedkey') peer.presharedKeyFile = this.#takeKey(entry, `${this.#name}-${name}.psk`);
-      else if (key === 'allowedips') peer.allowedIPs.push(...this.#cidrs(entry));
-      else if (key === 'endpoint') peer.endpoints.push(this.#endpoint(entry));
-      else if (key === 'persistentkeepalive') peer.keepalive = this.#keepalive(entry);
-      else
-        this.#leaveOut(entry, 'Peer', ['PublicKey', 'PresharedKey', 'AllowedIPs', 'Endpoint', 'PersistentKeepalive']);
+      if (!this.#isLeftOut(entry)) this.#takePeerSetting(peer, entry);
     }
-    if (peer.publicKey === '') this.problem(section.line, 'PublicKey', 'is missing below [Peer]');
+    if (peer.publicKey === '') this.#problem(section.line, 'PublicKey', 'is missing below [Peer]');
     this.#peers.push(peer);
   }
 
-  /** `# Name = phone` or `# phone`; otherwise peer1, peer2 … */
-  #peerName(label: string | undefined): string {
-    const wanted = (label ?? '').replace(/^(friendly_?)?name\s*[=:]\s*/i, '').replace(/[^A-Za-z0-9_-]+/g, '-');
-    const base = wanted.replace(/^[-_]+|-+$/g, '').slice(0, 28) || `peer${this.#peers.length + 1}`;
-    const taken = new Set(this.#peers.map((peer) => peer.name));
-    let name = base;
-    for (let suffix = 2; taken.has(name); suffix++) name = `${base}-${suffix}`;
-    return name;
+  #takePeerSetting(peer: Peer, entry: Entry): void {
+    const key = entry.key.toLowerCase();
+    if (key === 'publickey') peer.publicKey = this.#key(entry);
+    else if (key === 'presharedkey')
+      peer.presharedKeyFile = this.#takeKey(entry, `${this.#options.name}-${peer.name}.psk`);
+    else if (key === 'presharedkeyfile')
+      peer.presharedKeyFile = this.#keyFile(entry, `peer ${peer.name}'s preshared key`);
+    else if (key === 'allowedips') peer.allowedIPs.push(...this.#cidrs(entry));
+    else if (key === 'endpoint') peer.endpoints.push(this.#endpoint(entry));
+    else if (key === 'persistentkeepalive') peer.keepalive = this.#keepalive(entry);
+    else this.#problem(entry.line, entry.key, 'unknown key below [Peer]', peerKeys);
+  }
+
+  #takeHook(hook: Entry): void {
+    const isDown = /down$/i.test(hook.key);
+    if (isDown && onlyUndoes(hook.value))
+      this.#notes.push(`Line ${hook.line}, ${hook.key}, is left out: it only takes back what another line does.`);
+    const meanings = isDown ? undefined : meaningsOf(hook.value, this.#options.interfaceName);
+    if (meanings !== undefined) for (const meaning of meanings) this.#takeMeaning(meaning, hook);
+    else if (!isDown || !onlyUndoes(hook.value)) this.#refused.push(hook);
+  }
+
+  #takeMeaning(meaning: Meaning, { line, key: hook }: Entry): void {
+    const { key, value } = meaning;
+    this.#notes.push(`Line ${line}, ${hook}: ${key.replace(/File$/, '')} is taken from this command.`);
+    this.#seen.add(key.toLowerCase().replace(/file$/, ''));
+    if (meaning.of === 'interface') {
+      this.#takeSetting({ key, value, line });
+      return;
+    }
+    const peer = this.#peers.find(({ publicKey }) => publicKey === meaning.publicKey);
+    if (peer === undefined) {
+      this.#problem(line, hook, 'sets a peer that has no [Peer] section in this file: write one for it');
+      return;
+    }
+    // As wg set does, in place of what the file says (wg(8)).
+    if (key === 'AllowedIPs') peer.allowedIPs = [];
+    if (key === 'Endpoint') peer.endpoints = [];
+    this.#takePeerSetting(peer, { key, value, line });
+  }
+
+  /** All lines at once, so that one further try is enough. */
+  #refuseHooks(): void {
+    const lines = this.#refused.map(({ line }) => line).join(',');
+    for (const { line, key } of this.#refused) {
+      const place = `${hooks[key.toLowerCase()]} in a drop-in of hawser@${this.#options.name}.service`;
+      const message =
+        'runs a command that no key of a configuration stands for, and without it traffic may go elsewhere or unprotected: ' +
+        `put it into ${place}, then import with --leave-out ${lines}`;
+      this.#problem(line, key, message);
+    }
+  }
+
+  #checkComplete(): void {
+    if (!this.#hasInterface) this.#problem(1, '', 'has no [Interface] section');
+    // A refused command may have set them; that is said, and enough.
+    if (!this.#hasInterface || this.#refused.length > 0) return;
+    if (!this.#seen.has('privatekey'))
+      this.#problem(
+        1,
+        'PrivateKey',
+        'is missing below [Interface], and no PostUp = wg set %i private-key FILE stands there',
+      );
+    if (!this.#seen.has('address')) this.#problem(1, 'Address', 'is missing below [Interface]', ['10.9.0.2/24']);
+  }
+
+  #takePrivateKeyFile(entry: Entry): void {
+    this.#privateKeyFile = this.#keyFile(entry, 'the private key');
+    // What PrivateKey says is replaced by the command and needs no file.
+    this.#keyFiles.splice(0, Infinity, ...this.#keyFiles.filter(({ file }) => file !== `${this.#options.name}.key`));
+  }
+
+  /** A file that the user has: named, never copied. */
+  #keyFile(entry: Entry, what: string): string {
+    if (!entry.value.startsWith('/') || parseKey(entry.value) !== undefined)
+      this.#problem(entry.line, entry.key, `names no file by its whole path: write where ${what} lies`, [
+        '/etc/wireguard/wg0.key',
+      ]);
+    else this.#notes.push(`${showValue(entry.value)} is read for ${what}; it must have mode 0600.`);
+    return entry.value;
   }
 
   /** A key that goes to a file of its own; returns the file. */
   #takeKey(entry: Entry, file: string): string {
     const key = this.#key(entry);
+    const known = this.#keyFiles.findIndex((one) => one.file === file);
+    if (known >= 0) this.#keyFiles.splice(known, 1);
     if (key !== '') this.#keyFiles.push({ file, key });
     return file;
   }
@@ -190,17 +268,16 @@ class Reader {
   /** The value never stands in the message: it may be a secret. */
   #key(entry: Entry): string {
     if (parseKey(entry.value) !== undefined) return entry.value;
-    this.problem(entry.line, entry.key, 'is not a key: 32 bytes as canonical base64 (44 characters)');
+    this.#problem(entry.line, entry.key, 'is not a key: 32 bytes as canonical base64 (44 characters)');
     return '';
   }
 
   #cidrs(entry: Entry): string[] {
-    const texts = entry.value.split(',').map((text) => text.trim());
-    return texts.flatMap((text) => {
+    return listOf(entry).flatMap((text) => {
       const cidr = parseCidr(text);
       if (cidr !== undefined) return [formatCidr(cidr)];
       const allowed = ['10.9.0.2/24', 'fd00:9::2/64'];
-      if (text !== '') this.problem(entry.line, entry.key, `"${text}" is not an address with a prefix length`, allowed);
+      this.#problem(entry.line, entry.key, `${showValue(text)} is not an address with a prefix length`, allowed);
       return [];
     });
   }
@@ -208,7 +285,7 @@ class Reader {
   #endpoint(entry: Entry): string {
     if (parseEndpoint(entry.value) === undefined) {
       const allowed = ['203.0.113.1:51820', '[2001:db8::1]:51820', 'hub.example.net:51820'];
-      this.problem(entry.line, entry.key, `"${entry.value}" is not an endpoint`, allowed);
+      this.#problem(entry.line, entry.key, `${showValue(entry.value)} is not an endpoint`, allowed);
     }
     return entry.value;
   }
@@ -218,22 +295,62 @@ class Reader {
     return `${this.#number(entry, 1, 65_535) ?? 25}s`;
   }
 
-  #takeMark(entry: Entry): number | 'auto' {
-    if (/^(off|0)$/i.test(entry.value)) return 'auto';
-    return this.#number(entry, 1, 0xffff_ffff) ?? 'auto';
+  #takeMark(entry: Entry): void {
+    if (/^(off|0|0x0+)$/i.test(entry.value)) return;
+    const mark = this.#number(entry, 1, 0xffff_ffff);
+    if (mark !== undefined) this.#routing.fwmark = mark;
+  }
+
+  #takeTable(entry: Entry): void {
+    const word = entry.value.toLowerCase();
+    const named = Object.entries(routeTables).find(([name]) => name === word)?.[1];
+    if (named !== undefined) this.#routing.table = named;
+    else if (/^(\d+|0x[0-9a-f]+)$/.test(word)) this.#routing.table = this.#number(entry, 1, 0xffff_ffff) ?? 'auto';
+    else {
+      const message = `${showValue(entry.value)} is not a table that can be told here: write its number (/etc/iproute2/rt_tables)`;
+      this.#problem(entry.line, entry.key, message, ['auto', 'off', 'main', '1..4294967295']);
+    }
+  }
+
+  /** wg-quick(8): addresses are servers, all else search domains. */
+  #takeDns(entry: Entry): void {
+    for (const text of listOf(entry)) {
+      const server = text.includes('/') ? undefined : parseCidr(text)?.address;
+      if (server !== undefined) this.#dns.servers.add(server);
+      else this.#addSearch(entry, text);
+    }
+    if (this.#dns.servers.size > 0 || this.#dns.search.size === 0) return;
+    this.#notes.push(`Line ${entry.line}, ${entry.key}, has no effect without the address of a server.`);
+  }
+
+  /** What `resolvectl domain` takes: questions below these domains go to the link, all of them with "~.". */
+  #takeSearch(entry: Entry): void {
+    const domains = listOf(entry);
+    this.#dnsNames = domains.includes('~.') ? 'all' : 'search';
+    for (const text of domains) if (text !== '~.') this.#addSearch(entry, text.replace(/^~/, ''));
+  }
+
+  #addSearch(entry: Entry, text: string): void {
+    if (isDomain(text)) this.#dns.search.add(text.toLowerCase());
+    else
+      this.#problem(entry.line, entry.key, `${showValue(text)} is neither an address nor a domain`, [
+        '10.9.0.1',
+        'corp.example',
+      ]);
+  }
+
+  #takeSaveConfig(entry: Entry): void {
+    if (/^true$/i.test(entry.value))
+      this.#notes.push(`Line ${entry.line}, ${entry.key}, is left out: Hawser never writes its configuration file.`);
+    else if (!/^false$/i.test(entry.value))
+      this.#problem(entry.line, entry.key, `${showValue(entry.value)} is neither true nor false`);
   }
 
   #number(entry: Entry, least: number, most: number): number | undefined {
     const value = /^(\d+|0x[0-9a-f]+)$/i.test(entry.value) ? Number(entry.value) : Number.NaN;
     if (value >= least && value <= most) return value;
-    this.problem(entry.line, entry.key, `"${entry.value}" is out of range`, [`${least}..${most}`]);
+    this.#problem(entry.line, entry.key, `${showValue(entry.value)} is out of range`, [`${least}..${most}`]);
     return undefined;
-  }
-
-  #leaveOut(entry: Entry, section: string, known: readonly string[]): void {
-    const instead = section === 'Interface' ? unsupported[entry.key.toLowerCase()] : undefined;
-    if (instead === undefined) this.problem(entry.line, entry.key, `unknown key below [${section}]`, known);
-    else this.#notes.push(`Line ${entry.line}, ${entry.key}, is left out: ${instead}.`);
   }
 
   /** As WireGuard does when one prefix is given to two peers; our own file would call it a problem. */
@@ -252,9 +369,16 @@ class Reader {
   }
 }
 
+function listOf(entry: Entry): string[] {
+  return entry.value
+    .split(',')
+    .map((text) => text.trim())
+    .filter((text) => text !== '');
+}
+
 /** A peer that is only ever called from outside needs no empty `endpoints: []`. */
-function withoutEmptyLists(peer: PeerInput): PeerInput {
-  const { endpoints = [], ...rest } = peer;
+function withoutEmptyLists(peer: Peer): NonNullable<ConfigInput['peers']>[number] {
+  const { endpoints, ...rest } = peer;
   return endpoints.length === 0 ? rest : { ...rest, endpoints };
 }
 

@@ -118,19 +118,57 @@ t.test('init overwrites nothing unasked and names what is missing', async (t) =>
   });
 });
 
-t.test('import writes a configuration that passes check, its keys in files of mode 0600', async (t) => {
-  const conf = `[Interface]\nPrivateKey = ${secret}\nAddress = 10.0.0.2/24\nDNS = 1.1.1.1\n[Peer]\nPublicKey = xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\nPresharedKey = ${secret}\nAllowedIPs = 0.0.0.0/0\n`;
-  const folder = t.testdir({ 'wg0.conf': conf, 'bad.conf': '[Interface]\nPrivateKey = no\n' });
+const publicKey = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
+const wgQuick = `[Interface]\nPrivateKey = ${secret}\nAddress = 10.0.0.2/24\nTable = off\n[Peer]\nPublicKey = ${publicKey}\nPresharedKey = ${secret}\nAllowedIPs = 0.0.0.0/0\n`;
+
+t.test('import writes a configuration that passes check, all its files of mode 0600', async (t) => {
+  const folder = t.testdir({ 'wg0.conf': wgQuick, 'bad.conf': '[Interface]\nPrivateKey = no\n' });
   const imported = hawser(['import', path.join(folder, 'wg0.conf'), '--name', 'office', '--out', folder]);
-  t.match(imported, { status: 0, stdout: /Line 4, DNS, is left out/ }, imported.stderr);
-  for (const file of ['office.key', 'office-peer1.psk']) {
+  t.match(imported, { status: 0, stdout: /^wrote .*office\.yaml \(mode 0600\)/ }, imported.stderr);
+  for (const file of ['office.key', 'office-peer1.psk'])
     t.equal(readFileSync(path.join(folder, file), 'utf8'), `${secret}\n`);
+  for (const file of ['office.yaml', 'office.key', 'office-peer1.psk'])
     t.equal(statSync(path.join(folder, file)).mode & 0o777, 0o600);
-  }
+  t.match(readFileSync(path.join(folder, 'office.yaml'), 'utf8'), /table: off/);
   t.equal(hawser(['check', path.join(folder, 'office.yaml')]).status, 0);
   const bad = hawser(['import', path.join(folder, 'bad.conf'), '--out', folder]);
   t.match(bad, { status: 78, stderr: /bad\.conf:2:1: PrivateKey: is not a key/ });
   t.notOk(existsSync(path.join(folder, 'bad.yaml')));
+});
+
+t.test('import makes a name of a file that has none, and takes UTF-16', async (t) => {
+  const folder = t.testdir({ 'My Laptop (Berlin).conf': wgQuick });
+  writeFileSync(path.join(folder, 'HOME.CONF'), Buffer.from(`\ufeff${wgQuick.replaceAll('\n', '\r\n')}`, 'utf16le'));
+  const laptop = hawser(['import', path.join(folder, 'My Laptop (Berlin).conf'), '--out', folder]);
+  t.match(laptop, { status: 0, stdout: /The instance is called My-Laptop-Berlin, .*--name/ }, laptop.stderr);
+  t.match(laptop.stdout, /interface is called My-Laptop-[0-9a-f]{4}:/);
+  const home = hawser(['import', path.join(folder, 'HOME.CONF'), '--out', folder]);
+  t.match(home, { status: 0, stdout: /HOME\.yaml/ }, home.stderr);
+  for (const name of ['My-Laptop-Berlin', 'HOME'])
+    t.equal(hawser(['check', path.join(folder, `${name}.yaml`)]).status, 0);
+  const wrong = hawser(['import', path.join(folder, 'HOME.CONF'), '--name', 'a b', '--out', folder]);
+  t.match(wrong, { status: 64, stderr: /^hawser: --name is "a b", which is not a name of 1 to 32 letters.*\n$/ });
+});
+
+t.test('import refuses what it cannot say, with the line, and does without a line when told to', async (t) => {
+  const folder = t.testdir({ 'wg0.conf': wgQuick.replace('Table = off', 'PostUp = iptables -P FORWARD DROP') });
+  const file = path.join(folder, 'wg0.conf');
+  const refused = hawser(['import', file, '--out', folder]);
+  t.match(refused, { status: 78, stderr: /wg0\.conf:4:1: PostUp: runs a command .*--leave-out 4\n$/ });
+  t.notOk(existsSync(path.join(folder, 'wg0.yaml')));
+  t.match(hawser(['import', file, '--out', folder, '--leave-out', '4']), {
+    status: 0,
+    stdout: /Line 4, PostUp, is left out, as asked/,
+  });
+  t.match(hawser(['import', file, '--out', folder, '--leave-out', 'x']), { status: 64 });
+});
+
+t.test('check names a key in the place of its file, and does not show it', async (t) => {
+  const text = `identity: { privateKeyFile: "${secret}" }\ntunnel: { addresses: [10.9.0.1/24] }\n`;
+  const file = path.join(t.testdir({ 'a.yaml': text }), 'a.yaml');
+  const { status, stderr, stdout } = hawser(['check', file]);
+  t.match({ status, stderr }, { status: 78, stderr: /privateKeyFile: .* is not a file path \(the key itself/ });
+  t.notOk(`${stderr}${stdout}`.includes(secret.slice(4, 12)));
 });
 
 t.test('check warns of what is seldom meant, and exits 0', async (t) => {

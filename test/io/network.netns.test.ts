@@ -77,6 +77,7 @@ function makePlan(runDirectory: string, change: Partial<NetworkPlan>): NetworkPl
     endpoints: [],
     fwmark,
     table: fwmark,
+    routeTable: 'auto',
     onExit: 'open',
     runDirectory,
     ...change,

@@ -26,7 +26,7 @@ function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact'
   return {
     name: 'home',
     identity: { privateKeyFile: '/etc/hawser/home.key' },
-    tunnel: { interface: 'hawser0', addresses: [], mtu: 1420 },
+    tunnel: { interface: 'hawser0', addresses: [], mtu: 1420, dns: undefined },
     links: [implicitLink],
     listen: { udp: 51820 },
     peers: [peer('hub', 1)],
@@ -40,7 +40,7 @@ function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact'
       runDirectory: '/run/hawser',
       stateDirectory: '/var/lib/hawser',
     },
-    routing: { fwmark: 'auto', onExit: 'open' },
+    routing: { fwmark: 'auto', table: 'auto', onExit: 'open' },
     ...change,
   };
 }

@@ -43,8 +43,10 @@ export interface NetworkPlan {
   /** Endpoints known as addresses, /32 or /128. */
   readonly endpoints: readonly Cidr[];
   readonly fwmark: number;
-  /** Of the wide prefixes. */
+  /** Of the wide prefixes, with `routeTable: auto`. */
   readonly table: number;
+  /** Where the routes go; `off` = there are none. */
+  readonly routeTable: Config['routing']['table'];
   readonly onExit: 'open' | 'closed';
   /** Where a changed sysctl's old value is kept for a successor. */
   readonly runDirectory: string;
@@ -71,6 +73,7 @@ export function planNetwork(config: Config): NetworkPlan {
     endpoints: endpoints.filter((endpoint) => endpoint !== undefined),
     fwmark,
     table: fwmark < firstOwnTable ? tagOf(config.name) : fwmark,
+    routeTable: config.routing.table,
     onExit: config.routing.onExit,
     runDirectory: config.runtime.runDirectory,
   };
@@ -113,7 +116,7 @@ export function wantedStopped(plan: NetworkPlan, families: readonly Family[]): W
 
 /** Whether the plan has routes that only packets without our mark may take. */
 export function hasMarkedRoutes(plan: NetworkPlan, family: Family): boolean {
-  return plan.routes.some((prefix) => prefix.family === family && isWide(plan, prefix));
+  return plan.routeTable === 'auto' && plan.routes.some((prefix) => prefix.family === family && isWide(plan, prefix));
 }
 
 function addressesOf(plan: NetworkPlan, index: number, families: readonly Family[]): AddressState[] {
@@ -122,9 +125,15 @@ function addressesOf(plan: NetworkPlan, index: number, families: readonly Family
 }
 
 function routesOf(plan: NetworkPlan, families: readonly Family[]): { prefix: Cidr; table: number }[] {
+  if (plan.routeTable === 'off') return [];
   const distinct = new Map(plan.routes.map((route) => [keyOf(maskCidr(route)), maskCidr(route)]));
   const usable = [...distinct.values()].filter((prefix) => families.includes(prefix.family));
-  return usable.map((prefix) => ({ prefix, table: isWide(plan, prefix) ? plan.table : mainTable }));
+  return usable.map((prefix) => ({ prefix, table: tableOf(plan, prefix) }));
+}
+
+function tableOf(plan: NetworkPlan, prefix: Cidr): number {
+  if (typeof plan.routeTable === 'number') return plan.routeTable;
+  return plan.routeTable === 'auto' && isWide(plan, prefix) ? plan.table : mainTable;
 }
 
 function routeTo(prefix: Cidr, table: number): Omit<RouteState, 'kind' | 'interfaceIndex' | 'metric'> {

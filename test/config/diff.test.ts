@@ -4,9 +4,7 @@ import type { Config } from '../../src/config/config.ts';
 import { describeDiff, diffConfigs } from '../../src/config/diff.ts';
 import { withLink, withoutLink } from '../../src/config/edit-links.ts';
 import { parseConfig } from '../../src/config/parse.ts';
-import { importWgQuick } from '../../src/config/wg-quick.ts';
 
-const secret = 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=';
 const keyA = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
 const keyB = 'TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=';
 
@@ -15,97 +13,6 @@ function configOf(text: string): Config {
   if (config === undefined) throw new Error(JSON.stringify(problems));
   return config;
 }
-
-const wgQuick = `
-[Interface]
-PrivateKey = ${secret}
-Address = 10.0.0.2/24, fd00::2/64
-Address = 10.1.0.2
-ListenPort = 51820
-FwMark = 0xca6c
-DNS = 1.1.1.1
-postup = iptables -A FORWARD -i %i -j ACCEPT
-
-# the hub
-[Peer]
-publickey=${keyA}
-PresharedKey = ${secret}
-AllowedIPs = 0.0.0.0/0, ::/0   # everything
-Endpoint = [2001:db8::1]:51820
-PersistentKeepalive = 25
-
-[Peer]
-# Name = phone
-PublicKey = ${keyB}
-AllowedIPs = 10.0.0.7/32, 0.0.0.0/0
-PersistentKeepalive = off
-`;
-
-t.test('importWgQuick() makes a configuration that means the same', async (t) => {
-  const imported = importWgQuick(wgQuick, 'wg0');
-  t.strictSame(imported.problems, []);
-  const config = configOf(imported.yaml);
-  t.match(config, {
-    name: 'wg0',
-    identity: { privateKeyFile: '/etc/hawser/wg0.key' },
-    tunnel: { interface: 'wg0', mtu: 1420 },
-    listen: { udp: 51_820 },
-    routing: { fwmark: 0xca6c },
-  });
-  t.strictSame(
-    config.tunnel.addresses.map(({ address, prefix }) => `${address}/${prefix}`),
-    ['10.0.0.2/24', 'fd00::2/64', '10.1.0.2/32'],
-  );
-  const prefixes = config.peers.map((peer) => peer.allowedIPs.map(({ address, prefix }) => `${address}/${prefix}`));
-  t.strictSame(prefixes, [['::/0'], ['10.0.0.7/32', '0.0.0.0/0']], 'the last peer keeps a prefix that two have');
-  t.match(config.peers, [
-    {
-      name: 'the-hub',
-      publicKey: keyA,
-      presharedKeyFile: '/etc/hawser/wg0-the-hub.psk',
-      endpoints: [{ host: '2001:db8::1', port: 51_820 }],
-      keepaliveMs: 25_000,
-    },
-    { name: 'phone', publicKey: keyB, presharedKeyFile: undefined, endpoints: [], keepaliveMs: 0 },
-  ]);
-});
-
-t.test('importWgQuick() keeps secrets out of the YAML and says what it leaves out', async (t) => {
-  const imported = importWgQuick(wgQuick, 'wg0');
-  t.notOk(imported.yaml.includes(secret));
-  t.strictSame(imported.keyFiles, [
-    { file: 'wg0.key', key: secret },
-    { file: 'wg0-the-hub.psk', key: secret },
-  ]);
-  t.match(imported.notes, [
-    /^Line 8, DNS, is left out: .*resolvectl/,
-    /^Line 9, postup, is left out: .*ExecStartPost/,
-    /^0\.0\.0\.0\/0 of peer the-hub is left out: a later peer has it too/,
-  ]);
-  for (const note of imported.notes) t.ok(imported.yaml.includes(`# ${note}`), 'the note stands in the YAML too');
-});
-
-t.test('importWgQuick() names every problem with its line and never the secret', async (t) => {
-  const { problems } = importWgQuick(
-    `[Interface]
-PrivateKey = ${secret.slice(1)}
-Address = 10.0.0/24
-ListenPort = 70000
-Colour = red
-[Pear]
-[Peer]
-AllowedIPs = 10.0.0.1/32
-Endpoint = 10.0.0.1
-nonsense
-`,
-    'wg0',
-  );
-  t.strictSame(
-    problems.map(({ line, path }) => `${line} ${path}`),
-    ['2 PrivateKey', '3 Address', '4 ListenPort', '5 Colour', '6 ', '7 PublicKey', '9 Endpoint', '10 '],
-  );
-  t.notOk(JSON.stringify(problems).includes(secret.slice(1)));
-});
 
 const base = `
 identity: { privateKeyFile: home.key }

@@ -103,6 +103,7 @@ export class Instance {
         service: this.#service,
         logger: this.#logger,
         listenPort: () => this.#opener.listenPort,
+        changeNetwork: (wanted) => this.#network.change(planNetwork(wanted)),
         follow: (wanted) => this.#follow(wanted),
         isStopped: () => this.#stopped !== undefined,
       },
@@ -140,12 +141,11 @@ export class Instance {
     const { config, configPath } = this.#changes.state;
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
     const threads = this.#supervisor.start(this.#resources.children());
-    const warnings = this.#network.apply(planNetwork(config));
+    this.#network.start(planNetwork(config));
     await threads;
     if (this.#stopped !== undefined) return;
     this.#links.follow(config.links);
     this.#network.watch();
-    this.#warnOfNetwork(warnings);
     for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
     this.#names.follow(config.peers);
     if (isPlaintextTwin)
@@ -191,16 +191,11 @@ export class Instance {
     this.#lock.release();
   }
 
-  /** What outlives a change of threads: addresses and routes, names, the links' interfaces. */
+  /** What outlives a change of threads: names, the links' interfaces. */
   #follow(config: Config): void {
-    this.#warnOfNetwork(this.#network.apply(planNetwork(config)));
     this.#names.setWay(dnsWayOf(config));
     this.#names.follow(config.peers);
     this.#links.follow(config.links);
-  }
-
-  #warnOfNetwork(warnings: readonly string[]): void {
-    for (const warning of warnings) this.#supervisor.note('network', 'warning', warning, 'warn');
   }
 
   /** This host is elsewhere: sessions learn it at once, and names may lead elsewhere too. */

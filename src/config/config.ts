@@ -140,7 +140,7 @@ export interface Config {
   readonly routing: {
     /** `auto` = a mark derived from the instance's name. */
     readonly fwmark: number | 'auto';
-    /** Where routes through the tunnel go; auto = main, wide ones a table of our own behind rules; off = nowhere. */
+    /** Where routes through the tunnel go: tables of our own, main, one that others read, or (`off`) nowhere. */
     readonly table: 'auto' | 'main' | 'off' | number;
     readonly onExit: 'open' | 'closed';
   };

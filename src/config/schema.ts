@@ -166,8 +166,8 @@ const routing = z.strictObject({
     .union([z.enum(['auto', 'main', 'off']), z.int().min(1).max(0xffff_ffff)])
     .default('auto')
     .describe(
-      'Where the routes of allowedIPs go: auto = main, wide ones a table of our own with rules; main, or the number of a table = ' +
-        'all of them there, no rules; off = none are made.',
+      'Where the routes of allowedIPs go: auto = tables of our own that the daemon does not see; main = there, wide ones as auto; ' +
+        'a number = that table, no rules; off = none are made.',
     ),
   onExit: z
     .enum(['open', 'closed'])

@@ -1,6 +1,6 @@
 /**
- * Changes of a running instance, one at a time: a reload by diff, a link more or less, a link's sockets opened anew. When new
- * descriptors cannot be opened, what ran before runs on, and the change fails.
+ * Changes of a running instance, one at a time: a reload by diff, a link more or less, a link's sockets opened anew. When the kernel
+ * refuses an address, a route or a new descriptor, what ran before runs on, and the change fails.
  */
 import type { TopologyDiff } from '../actors/kit/topology.ts';
 import type { Config } from '../config/config.ts';
@@ -26,7 +26,9 @@ export interface ChangeParts {
   readonly logger: Logger;
   /** UDP port of the sockets that are open now. */
   readonly listenPort: () => number;
-  /** Brings addresses, routes, names and links in step with a configuration whose threads run. */
+  /** Brings addresses and routes in step with a configuration; throws what the kernel refuses, and has then changed nothing. */
+  readonly changeNetwork: (config: Config) => void;
+  /** Brings names and links in step with a configuration whose threads run. */
   readonly follow: (config: Config) => void;
   readonly isStopped: () => boolean;
 }
@@ -119,10 +121,12 @@ export class InstanceChanges {
   }
 
   async #apply(config: Config): Promise<void> {
-    const { supervisor, resources, logger, follow } = this.#parts;
+    const { supervisor, resources, logger, changeNetwork, follow } = this.#parts;
     const before = this.#state;
     const topology = planFor(config, before.topology);
     checkRoom(topology);
+    // What can be refused comes first, while nothing else has changed.
+    changeNetwork(config);
     const diff = diffTopologies(before.topology, topology);
     for (const id of diff.stop) await supervisor.remove(id);
     await Promise.all(diff.renew.map((id) => supervisor.hold(id)));
@@ -132,6 +136,7 @@ export class InstanceChanges {
       const back = diffTopologies(topology, before.topology);
       resources.change(before.topology, back);
       await this.#startChanged(back);
+      changeNetwork(before.config);
       throw error;
     }
     this.#state = { ...before, config, topology, topologyVersion: before.topologyVersion + 1 };

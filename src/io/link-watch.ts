@@ -22,6 +22,7 @@ import {
   type NetlinkVisitor,
   openNetlink,
 } from './netlink.ts';
+import { hawserProtocol } from './network/own-tables.ts';
 
 export interface LinkAddress {
   readonly interface: string;
@@ -35,8 +36,10 @@ export type LinkEvent =
   | { readonly kind: 'link-gone'; readonly link: LinkState }
   | { readonly kind: 'address-added' | 'address-removed'; readonly address: LinkAddress }
   | { readonly kind: 'default-route'; readonly family: 4 | 6 }
-  /** Any other route came or went: look at them anew. */
-  | { readonly kind: 'route' };
+  /** Another route, or a rule, that we care for came or went: look at them anew. */
+  | { readonly kind: 'route' }
+  /** A route or rule of our protocol has gone; perhaps we took it away ourselves. */
+  | { readonly kind: 'own-gone' };
 
 /** How late a change may be noticed (failover waits for it); the kernel's queue holds 4 MiB of them meanwhile. */
 const pollIntervalMs = 20;
@@ -114,6 +117,10 @@ export class LinkWatch {
     } else if (type === rtm.newRoute || type === rtm.deleteRoute) {
       const route = routeParse(bytes, at, end);
       if (route === undefined) return;
+      if (route.protocol === hawserProtocol) {
+        if (type === rtm.deleteRoute) this.#tell({ kind: 'own-gone' });
+        return;
+      }
       const isDefault = route.prefix === 0 && route.table === mainTable;
       this.#tell(isDefault ? { kind: 'default-route', family: route.family } : { kind: 'route' });
     }

@@ -39,15 +39,25 @@ export interface NetlinkRequest {
   readonly what: string;
   /** An errno that means the wish is fulfilled already (EEXIST on an add, ESRCH on a delete). */
   readonly tolerates?: readonly number[];
+  /** What takes it back. */
+  readonly undo?: NetlinkRequest;
+  /** Of a query: answers for which it says no are not copied, so that a large table costs little. */
+  readonly wants?: (bytes: Uint8Array, at: number, end: number) => boolean;
   emit(target: Uint8Array, at: number): number;
+}
+
+/** What the kernel said no to. */
+export interface NetlinkRefusal {
+  readonly request: NetlinkRequest;
+  readonly error: HawserError;
 }
 
 /** Called with the body of each message, from `at` to `end` of `bytes`, which may be used again afterwards. */
 export type NetlinkVisitor = (type: number, bytes: Uint8Array, at: number, end: number) => void;
 
 export interface Netlink {
-  /** Sends all, in order, and returns the failures of those that failed; the others were done. */
-  apply(requests: readonly NetlinkRequest[]): readonly HawserError[];
+  /** Sends all, in order, and returns those that were refused; the others were done. */
+  apply(requests: readonly NetlinkRequest[]): readonly NetlinkRefusal[];
   /** Asks, and visits the answers. Throws what the kernel says. */
   query(request: NetlinkRequest, visit: NetlinkVisitor): void;
   close(): void;
@@ -97,8 +107,8 @@ class NativeNetlink implements Netlink {
     this.#fd = addon.openNetlink(0);
   }
 
-  apply(requests: readonly NetlinkRequest[]): readonly HawserError[] {
-    const failures: HawserError[] = [];
+  apply(requests: readonly NetlinkRequest[]): readonly NetlinkRefusal[] {
+    const refusals: NetlinkRefusal[] = [];
     let index = 0;
     while (index < requests.length) {
       const pending = new Map<number, NetlinkRequest>();
@@ -111,9 +121,9 @@ class NativeNetlink implements Netlink {
         end = emitRequest(this.#batch, end, request, netlinkFlag.ack, sequence);
       }
       this.#send(end, `${requests[index - 1]?.what ?? 'change the network'}`);
-      this.#collectVerdicts(pending, failures);
+      this.#collectVerdicts(pending, refusals);
     }
-    return failures;
+    return refusals;
   }
 
   query(request: NetlinkRequest, visit: NetlinkVisitor): void {
@@ -142,14 +152,14 @@ class NativeNetlink implements Netlink {
     if (sent < 0) throw kernelError(what, -sent, '');
   }
 
-  #collectVerdicts(pending: Map<number, NetlinkRequest>, failures: HawserError[]): void {
+  #collectVerdicts(pending: Map<number, NetlinkRequest>, refusals: NetlinkRefusal[]): void {
     const visit = (at: number): void => {
       const request = pending.get(netlinkSequence(this.#received, at));
       if (request === undefined || netlinkTypeOf(this.#received, at) !== netlinkType.error) return;
       pending.delete(netlinkSequence(this.#received, at));
       const verdict = netlinkVerdict(this.#received, at);
       if (verdict === undefined || verdict.errno === 0 || request.tolerates?.includes(verdict.errno)) return;
-      failures.push(kernelError(request.what, verdict.errno, verdict.text));
+      refusals.push({ request, error: kernelError(request.what, verdict.errno, verdict.text) });
     };
     while (pending.size > 0) this.#receive(first(pending)?.what ?? '', visit);
   }
@@ -175,7 +185,8 @@ class NativeNetlink implements Netlink {
           if (verdict !== undefined && verdict.errno > 0) throw kernelError(request.what, verdict.errno, verdict.text);
           return;
         }
-        answers.push({ type, body: bytes.slice(at + netlinkHeaderBytes, at + netlinkLength(bytes, at)) });
+        const [from, to] = [at + netlinkHeaderBytes, at + netlinkLength(bytes, at)];
+        if (request.wants?.(bytes, from, to) !== false) answers.push({ type, body: bytes.slice(from, to) });
       });
     }
     return whole ? answers : undefined;

@@ -5,7 +5,7 @@
 import { messageOf } from '../base/errors.ts';
 import { type LinkEvent, LinkWatch } from '../io/link-watch.ts';
 import type { NetlinkSockets } from '../io/netlink.ts';
-import { applyNetwork, removeNetwork } from '../io/network/network.ts';
+import { applyNetwork, describeConflicts, type NetworkReport, removeNetwork } from '../io/network/network.ts';
 import type { NetworkPlan } from '../io/network/plan.ts';
 
 export interface NetworkKeeperParts {
@@ -22,20 +22,39 @@ export interface NetworkKeeperParts {
 
 /** Loopback's come and go with containers; nothing of ours leaves by it. */
 const ignoredInterface = 'lo';
+/** After it the kernel is asked again for what it refused, and what others took away is put back; ever later, so that nobody is fought. */
+const againMs = { first: 1_000, last: 300_000 } as const;
+/** Routes come and go in bursts: others' are looked at this often. */
+const conflictsMs = 1_000;
 
 export class NetworkKeeper {
   readonly #parts: NetworkKeeperParts;
   #plan: NetworkPlan | undefined;
   #watch: LinkWatch | undefined;
+  #again: NodeJS.Timeout | undefined;
+  #againMs: number = againMs.first;
+  #looking: NodeJS.Timeout | undefined;
+  /** What is known to be in the way, so that each is told once. */
+  #conflicts: readonly string[] = [];
+  #warnings: readonly string[] = [];
 
   constructor(parts: NetworkKeeperParts) {
     this.#parts = parts;
   }
 
-  /** Brings the network to what `plan` wants; returns warnings. Throws what the kernel refuses. */
-  apply(plan: NetworkPlan): readonly string[] {
+  /** Brings the network to what `plan` wants, as far as the kernel lets it; asks again later for what it refused. */
+  start(plan: NetworkPlan): void {
     this.#plan = plan;
-    return applyNetwork(this.#parts.addon, plan).warnings;
+    this.#apply();
+  }
+
+  /** The same for a plan that takes the place of the one before: throws what the kernel refuses, and then nothing has changed. */
+  change(plan: NetworkPlan): void {
+    const report = applyNetwork(this.#parts.addon, plan, 'whole');
+    this.#plan = plan;
+    clearTimeout(this.#again);
+    this.#again = undefined;
+    this.#tell(report);
   }
 
   /** From now on, tells of changes and puts back what the tunnel's interface lost while it was down. */
@@ -52,6 +71,8 @@ export class NetworkKeeper {
     this.#watch?.close();
     this.#watch = undefined;
     this.#plan = undefined;
+    clearTimeout(this.#again);
+    clearTimeout(this.#looking);
     try {
       return removeNetwork(this.#parts.addon, plan).warnings;
     } catch (error) {
@@ -61,7 +82,14 @@ export class NetworkKeeper {
 
   #onEvent(event: LinkEvent): void {
     if (this.#watch !== undefined) this.#parts.onChange(this.#watch);
-    if (event.kind === 'route') return;
+    if (event.kind === 'route') {
+      this.#looking ??= setTimeout(() => this.#lookAtOthers(), conflictsMs).unref();
+      return;
+    }
+    if (event.kind === 'own-gone') {
+      this.#later();
+      return;
+    }
     if (event.kind === 'default-route') {
       this.#parts.note('default-route', `IPv${event.family} default route changed`, 'info');
       this.#parts.onOutside(undefined);
@@ -86,16 +114,48 @@ export class NetworkKeeper {
     if (before?.up === link.up && before.running === link.running) return;
     const state = link.up ? (link.running ? 'up' : 'up, without a carrier') : 'down';
     this.#parts.note('link', `${name} is ${state}`, isOurs && !link.up ? 'warn' : 'info');
-    if (isOurs && link.up && before?.up === false) this.#reapply();
+    if (isOurs && link.up && before?.up === false) this.#apply();
   }
 
   /** With an interface that is taken down the kernel takes its routes and IPv6 addresses; up again, it brings none back. */
-  #reapply(): void {
+  #apply(): void {
+    this.#again = undefined;
     if (this.#plan === undefined) return;
     try {
-      for (const warning of this.apply(this.#plan)) this.#parts.note('warning', warning, 'warn');
+      const report = applyNetwork(this.#parts.addon, this.#plan, 'most');
+      this.#tell(report);
+      if (!report.isWhole) this.#later();
+      else if (report.changes === 0) this.#againMs = againMs.first;
     } catch (error) {
-      this.#parts.note('warning', `Cannot put the network back: ${messageOf(error)}`, 'error');
+      this.#tell({ conflicts: this.#conflicts, warnings: [`Cannot put the network in order: ${messageOf(error)}`] });
+      this.#later();
     }
+  }
+
+  #later(): void {
+    if (this.#plan === undefined || this.#again !== undefined) return;
+    this.#again = setTimeout(() => this.#apply(), this.#againMs).unref();
+    this.#againMs = Math.min(2 * this.#againMs, againMs.last);
+  }
+
+  #lookAtOthers(): void {
+    this.#looking = undefined;
+    if (this.#plan === undefined) return;
+    try {
+      this.#tell({ conflicts: describeConflicts(this.#parts.addon, this.#plan), warnings: this.#warnings });
+    } catch (error) {
+      this.#parts.note('warning', `Cannot look at the routes: ${messageOf(error)}`, 'warn');
+    }
+  }
+
+  #tell({ conflicts, warnings }: Pick<NetworkReport, 'conflicts' | 'warnings'>): void {
+    const known = [...this.#conflicts, ...this.#warnings];
+    const news = [...conflicts, ...warnings].filter((warning) => !known.includes(warning));
+    for (const warning of news) this.#parts.note('warning', warning, 'warn');
+    for (const gone of this.#conflicts.filter((one) => !conflicts.includes(one))) {
+      this.#parts.note('route-free', `no longer: ${gone}`, 'info');
+    }
+    this.#conflicts = conflicts;
+    this.#warnings = warnings;
   }
 }

@@ -62,8 +62,8 @@ const addrGenModeNone = 1;
 const ifaAddress = 1;
 const ifaLocal = 2;
 const ifaFlags = 8;
-/** IFA_F_NODAD: nobody else can hold an address of a tunnel. */
-const ifaNoDad = 0x02;
+/** IFA_F_NODAD: nobody else can hold an address of a tunnel. IFA_F_NOPREFIXROUTE: the kernel makes no route to its network. */
+const ifaFlag = { noDad: 0x02, noPrefixRoute: 0x200 } as const;
 const rtaDestination = 1;
 const rtaInterface = 4;
 const rtaPriority = 6;
@@ -80,6 +80,7 @@ const fra = { priority: 6, fwmark: 10, suppressPrefix: 14, table: 15, fwmask: 16
 const ruleToTable = 1;
 const ruleInvert = 2;
 const noPrefix = 0xffffffff;
+const allBits = 0xffffffff;
 
 export type Family = 4 | 6;
 
@@ -102,6 +103,8 @@ export interface AddressState {
   readonly prefix: number;
   /** RT_SCOPE_*: 0 = global, 253 = link-local. */
   readonly scope: number;
+  /** The kernel routes the address's network by itself, in the main table. */
+  readonly hasPrefixRoute: boolean;
 }
 
 export interface RouteState {
@@ -120,8 +123,10 @@ export interface RuleState {
   readonly family: Family;
   readonly priority: number;
   readonly table: number;
-  /** undefined = any; a mask other than 32 ones is not ours. */
+  /** undefined = any. */
   readonly fwmark: number | undefined;
+  /** Bits of the mark that are compared. */
+  readonly fwmask: number;
   /** The rule holds for packets without that mark. */
   readonly invert: boolean;
   /** Routes of at most this prefix length are passed over; undefined = none. */
@@ -208,7 +213,8 @@ export function addressEmit(target: Uint8Array, at: number, address: AddressStat
   writeU32(target, at + 4, address.index);
   const value = fromHex(address.addressHex);
   const end = attributeEmit(target, at + addressBytes, ifaLocal, value);
-  return attributeEmitU32(target, attributeEmit(target, end, ifaAddress, value), ifaFlags, ifaNoDad);
+  const flags = ifaFlag.noDad | (address.hasPrefixRoute ? 0 : ifaFlag.noPrefixRoute);
+  return attributeEmitU32(target, attributeEmit(target, end, ifaAddress, value), ifaFlags, flags);
 }
 
 export function addressParse(bytes: Uint8Array, at: number, end: number): AddressState | undefined {
@@ -216,13 +222,14 @@ export function addressParse(bytes: Uint8Array, at: number, end: number): Addres
   const family = familyOf(readU8(bytes, at));
   const attributes = attributesParse(bytes, at + addressBytes, end);
   const address = attributes?.get(ifaLocal) ?? attributes?.get(ifaAddress);
-  if (family === undefined || address?.length !== lengthOf(family)) return undefined;
+  if (family === undefined || attributes === undefined || address?.length !== lengthOf(family)) return undefined;
   return {
     family,
     index: readU32(bytes, at + 4),
     addressHex: toHex(address),
     prefix: readU8(bytes, at + 1),
     scope: readU8(bytes, at + 3),
+    hasPrefixRoute: (attributeU32(attributes, ifaFlags, 0) & ifaFlag.noPrefixRoute) === 0,
   };
 }
 
@@ -275,6 +282,7 @@ export function ruleEmit(target: Uint8Array, at: number, rule: RuleState): numbe
   let end = attributeEmitU32(target, at + ruleBytes, fra.table, rule.table);
   end = attributeEmitU32(target, end, fra.priority, rule.priority);
   if (rule.fwmark !== undefined) end = attributeEmitU32(target, end, fra.fwmark, rule.fwmark);
+  if (rule.fwmask !== allBits) end = attributeEmitU32(target, end, fra.fwmask, rule.fwmask);
   if (rule.suppressPrefix !== undefined) end = attributeEmitU32(target, end, fra.suppressPrefix, rule.suppressPrefix);
   return attributeEmitU8(target, end, fra.protocol, rule.protocol);
 }
@@ -284,13 +292,13 @@ export function ruleParse(bytes: Uint8Array, at: number, end: number): RuleState
   const family = familyOf(readU8(bytes, at));
   const attributes = attributesParse(bytes, at + ruleBytes, end);
   if (family === undefined || attributes === undefined) return undefined;
-  if (attributeU32(attributes, fra.fwmask, 0xffffffff) !== 0xffffffff) return undefined;
   const suppress = attributeU32(attributes, fra.suppressPrefix, noPrefix);
   return {
     family,
     priority: attributeU32(attributes, fra.priority, 0),
     table: attributeU32(attributes, fra.table, readU8(bytes, at + 4)),
     fwmark: attributes.has(fra.fwmark) ? attributeU32(attributes, fra.fwmark, 0) : undefined,
+    fwmask: attributeU32(attributes, fra.fwmask, allBits),
     invert: (readU32(bytes, at + 8) & ruleInvert) !== 0,
     suppressPrefix: suppress === noPrefix ? undefined : suppress,
     protocol: readU8(attributes.get(fra.protocol) ?? new Uint8Array(1), 0),

@@ -106,7 +106,7 @@ t.test('apply() sends many requests in few batches and reports the refused ones 
   const tolerated = request(rtm.newRule, 'add a rule', [eexist]);
   const failures = netlink.apply([...many, tolerated, request(rtm.newRule, 'add rule 7'), request(rtm.newRoute, 'go')]);
   t.same(
-    failures.map(({ code, message }) => [code, message]),
+    failures.map(({ error }) => [error.code, error.message]),
     [
       [
         'EEXIST',

@@ -15,6 +15,7 @@ function describe(event: LinkEvent): string {
     case 'default-route':
       return `default-route ${event.family}`;
     case 'route':
+    case 'own-gone':
       return '';
   }
 }

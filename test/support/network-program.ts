@@ -4,19 +4,30 @@ import process from 'node:process';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../../src/base/errors.ts';
 import { parseCidr } from '../../src/config/address.ts';
-import { applyNetwork, describeLeftovers, releaseClosed, removeNetwork } from '../../src/io/network/network.ts';
+import {
+  applyNetwork,
+  describeConflicts,
+  describeLeftovers,
+  releaseClosed,
+  removeNetwork,
+} from '../../src/io/network/network.ts';
 import type { NetworkPlan } from '../../src/io/network/plan.ts';
 import { Resolver } from '../../src/io/resolver.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 
 export type NetworkCall =
-  | { readonly action: 'apply' | 'remove' | 'release' | 'describe'; readonly plan: NetworkPlan }
+  | {
+      readonly action: 'apply' | 'change' | 'remove' | 'release' | 'describe' | 'conflicts';
+      readonly plan: NetworkPlan;
+    }
   | { readonly action: 'resolve'; readonly fwmark: number; readonly host: string; readonly resolvFile: string }
   /** Sends one datagram that carries `fwmark` (0 = none) and waits for an answer. */
   | { readonly action: 'ask'; readonly fwmark: number; readonly address: string; readonly port: number };
 
 export interface NetworkAnswer {
   readonly changes?: number;
+  readonly isWhole?: boolean;
+  readonly conflicts?: readonly string[];
   readonly warnings?: readonly string[];
   readonly error?: string;
   readonly leftovers?: readonly string[];
@@ -30,7 +41,11 @@ const answerTimeoutMs = 300;
 async function run(addon: Addon, call: NetworkCall): Promise<NetworkAnswer> {
   switch (call.action) {
     case 'apply':
-      return applyNetwork(addon, call.plan);
+      return applyNetwork(addon, call.plan, 'most');
+    case 'change':
+      return applyNetwork(addon, call.plan, 'whole');
+    case 'conflicts':
+      return { conflicts: describeConflicts(addon, call.plan) };
     case 'remove':
       return removeNetwork(addon, call.plan);
     case 'release': {

@@ -6,11 +6,21 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { HawserError } from '../../base/errors.ts';
 import { formatCidr } from '../../config/address.ts';
 import { type Family, type LinkState, linkDeleteEmit, linkSetEmit, rtm } from '../../wire/rtnetlink.ts';
-import { findLink, type Netlink, type NetlinkRequest, type NetlinkSockets, openNetlink } from '../netlink.ts';
 import {
-  hasMarkedRoutes,
+  findLink,
+  type Netlink,
+  type NetlinkRefusal,
+  type NetlinkRequest,
+  type NetlinkSockets,
+  openNetlink,
+} from '../netlink.ts';
+import { type ApplyMode, NetworkChange } from './change.ts';
+import { type Conflict, findConflicts } from './conflicts.ts';
+import {
+  mayHoldEndpoints,
   type NetworkPlan,
   nothingWanted,
+  placesOf,
   type WantedNetwork,
   wantedRunning,
   wantedStopped,
@@ -26,15 +36,20 @@ const reconcileRounds = 3;
 export interface NetworkReport {
   /** Requests the kernel was given; 0 = all was as wanted already. */
   readonly changes: number;
+  /** The kernel has refused nothing. */
+  readonly isWhole: boolean;
+  /** What of the plan others have already, in whole sentences with the remedy. */
+  readonly conflicts: readonly string[];
   /** For the log: what could not be done, in whole sentences. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Brings addresses, MTU, link, routes and rules to what `plan` wants, from whatever a previous run left. Throws a HawserError
- * with the kernel's words when something is refused; what could be done is done then, and `removeNetwork` takes it back.
+ * Brings addresses, MTU, link, routes and rules to what `plan` wants, from whatever a previous run left. What others have already is
+ * left to them, with a warning. What else the kernel refuses is a warning in mode `most`; in mode `whole` everything is put back as it
+ * was, and a HawserError thrown with the kernel's words.
  */
-export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan): NetworkReport {
+export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan, mode: ApplyMode): NetworkReport {
   return withNetlink(addon, (netlink) => {
     const link = findLink(netlink, plan.interface);
     if (link === undefined) {
@@ -42,18 +57,41 @@ export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan): NetworkR
       throw new HawserError('ENODEV', message, 'the TUN device has to be open first');
     }
     const ipv6 = checkIpv6(plan);
+    const families = familiesOf(ipv6.onInterface);
+    const conflicts = findConflicts(netlink, plan.interface, placesOf(plan, families));
     const wanted = merge(
-      wantedRunning(plan, link.index, ipv6.onInterface ? [4, 6] : [4]),
+      wantedRunning(plan, link.index, families, takenBy(conflicts)),
       // Where the tunnel cannot carry IPv6, `closed` still keeps it from leaving beside the tunnel.
       ipv6.inKernel && !ipv6.onInterface ? wantedStopped(plan, [6]) : nothingWanted,
     );
-    const warnings = hasMarkedRoutes(plan, 4) ? allowMarkedAnswers(plan) : [];
-    const requests = linkRequests(plan, link, ipv6.onInterface);
-    throwFailures(netlink.apply(requests));
-    const owner = { name: plan.name, table: plan.table, interfaceIndex: link.index };
-    const changes = requests.length + reconcile(netlink, plan, owner, wanted, familiesOf(ipv6.inKernel));
-    return { changes, warnings: [...ipv6.warnings, ...warnings] };
+    const change = new NetworkChange(netlink, mode);
+    change.apply(linkRequests(plan, link, ipv6.onInterface));
+    reconcile(
+      netlink,
+      plan,
+      { name: plan.name, interfaceIndex: link.index },
+      wanted,
+      familiesOf(ipv6.inKernel),
+      change,
+    );
+    const warnings = mayHoldEndpoints(plan, 4) ? allowMarkedAnswers(plan) : [];
+    return {
+      changes: change.count,
+      isWhole: change.refusals.length === 0,
+      conflicts: conflicts.map(({ warning }) => warning),
+      warnings: [...ipv6.warnings, ...warnings, ...change.refusals],
+    };
   });
+}
+
+/** What others have that the plan wants, as warnings; the plan has been applied. */
+export function describeConflicts(addon: NetlinkSockets, plan: NetworkPlan): readonly string[] {
+  const places = placesOf(plan, familiesOf(checkIpv6(plan).onInterface));
+  return withNetlink(addon, (netlink) => findConflicts(netlink, plan.interface, places)).map(({ warning }) => warning);
+}
+
+function takenBy(conflicts: readonly Conflict[]): Conflict['place'][] {
+  return conflicts.map(({ place }) => place);
 }
 
 /** Looks again after it changed something: with its last IPv4 address the kernel takes every route through an interface. */
@@ -63,16 +101,12 @@ function reconcile(
   owner: Ownership,
   wanted: WantedNetwork,
   families: readonly Family[],
-): number {
+  change: NetworkChange,
+): void {
   keepSecondAddresses(plan.interface);
-  let changes = 0;
   for (let round = 0; round < reconcileRounds; round++) {
-    const requests = differenceOf(readPresent(netlink, owner, families), wanted, plan.interface);
-    if (requests.length === 0) break;
-    throwFailures(netlink.apply(requests));
-    changes += requests.length;
+    if (!change.apply(differenceOf(readPresent(netlink, owner, families), wanted, plan.interface))) break;
   }
-  return changes;
 }
 
 /**
@@ -80,17 +114,17 @@ function reconcile(
  * rules and the routes that block stay until the next `applyNetwork`, or `releaseClosed`.
  */
 export function removeNetwork(addon: NetlinkSockets, plan: NetworkPlan): NetworkReport {
-  const { name, table, runDirectory } = plan;
+  const { name, runDirectory } = plan;
   return withNetlink(addon, (netlink) => {
     const link = findLink(netlink, plan.interface);
-    const owner = { name, table, interfaceIndex: link?.index ?? 0 };
+    const owner = { name, interfaceIndex: link?.index ?? 0 };
     const families = familiesOf(existsSync(ipv6Conf));
     const wanted = wantedStopped(plan, families);
     const requests = differenceOf(readPresent(netlink, owner, families), wanted, plan.interface);
     if (link?.up === true) requests.push(setLink(plan.interface, { index: link.index, up: false }, 'take down'));
-    throwFailures(netlink.apply(requests));
-    if (wanted.rules.length > 0) return { changes: requests.length, warnings: [] };
-    return { changes: requests.length, warnings: forgetMarkedAnswers(name, runDirectory, isLast(netlink)) };
+    const refusals = netlink.apply(requests);
+    const kept = wanted.rules.length > 0 ? [] : forgetMarkedAnswers(name, runDirectory, isLast(netlink));
+    return reportOf(requests, refusals, kept);
   });
 }
 
@@ -106,20 +140,19 @@ export function releaseClosed(
   return withNetlink(addon, (netlink) => {
     const families = familiesOf(existsSync(ipv6Conf));
     const link = options.interfaceName === undefined ? undefined : findLink(netlink, options.interfaceName);
-    const owner = { name, table: 0, interfaceIndex: link?.index ?? 0 };
+    const owner = { name, interfaceIndex: link?.index ?? 0 };
     const present = readPresent(netlink, owner, families);
     const requests = differenceOf(present, nothingWanted, options.interfaceName ?? name);
     if (link?.kind === 'tun') requests.push(deleteLink(link));
-    throwFailures(netlink.apply(requests));
-    const warnings = forgetMarkedAnswers(name, options.runDirectory, isLast(netlink));
-    return { changes: requests.length, warnings };
+    const refusals = netlink.apply(requests);
+    return reportOf(requests, refusals, forgetMarkedAnswers(name, options.runDirectory, isLast(netlink)));
   });
 }
 
 /** Where an instance stands that `releaseClosed` would lift; empty when nothing of it is in the kernel. */
 export function describeLeftovers(addon: NetlinkSockets, name: string): readonly string[] {
   return withNetlink(addon, (netlink) => {
-    const owner = { name, table: 0, interfaceIndex: 0 };
+    const owner = { name, interfaceIndex: 0 };
     const present = readPresent(netlink, owner, familiesOf(existsSync(ipv6Conf)));
     return differenceOf(present, nothingWanted, name).map((request) => request.what.replace('remove ', ''));
   });
@@ -177,7 +210,10 @@ function checkIpv6(plan: NetworkPlan): Ipv6Verdict {
 function linkRequests(plan: NetworkPlan, link: LinkState, ipv6: boolean): NetlinkRequest[] {
   const { index } = link;
   const requests: NetlinkRequest[] = [];
-  if (link.mtu !== plan.mtu) requests.push(setLink(plan.interface, { index, mtu: plan.mtu }, `set MTU ${plan.mtu} of`));
+  if (link.mtu !== plan.mtu) {
+    const undo = setLink(plan.interface, { index, mtu: link.mtu }, `set MTU ${link.mtu} of`);
+    requests.push({ ...setLink(plan.interface, { index, mtu: plan.mtu }, `set MTU ${plan.mtu} of`), undo });
+  }
   if (link.up) return requests;
   if (ipv6) requests.push(setLink(plan.interface, { index, quiet: true }, 'switch off link-local addresses of'));
   requests.push(setLink(plan.interface, { index, up: true }, 'take up'));
@@ -219,9 +255,16 @@ function isLast(netlink: Netlink): boolean {
   return listRules(netlink, 4).length === 0;
 }
 
-function throwFailures(failures: readonly HawserError[]): void {
-  const [failure, ...others] = failures;
-  if (failure === undefined) return;
-  if (others.length === 0) throw failure;
-  throw new HawserError(failure.code, `${failure.message}, and ${others.length} more were refused`);
+function reportOf(
+  requests: readonly NetlinkRequest[],
+  refusals: readonly NetlinkRefusal[],
+  warnings: readonly string[],
+): NetworkReport {
+  const refused = refusals.map(({ error }) => error.message);
+  return {
+    changes: requests.length - refused.length,
+    isWhole: refused.length === 0,
+    conflicts: [],
+    warnings: [...refused, ...warnings],
+  };
 }

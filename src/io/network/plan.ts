@@ -1,37 +1,33 @@
 /**
  * What the kernel's network shall look like while an instance runs, and after it stopped `closed`: pure, nothing is touched.
  *
- * Ordinary prefixes of `allowedIPs` become routes of the main table. Wide ones (the default route, its halves, whatever
- * contains a literal endpoint) go to a table of our own, behind two rules as wg-quick sets them:
- * ```
- * P      from all lookup main suppress_prefixlength 0      every route of main but the default one comes first
- * P + 1  not from all fwmark M lookup T                    what does not carry our mark goes to the tunnel
- * ```
- * so the daemon's own packets, which carry the mark, fall through to main's default route. P lies in 30464 to 32463 and M
- * (`fwmark: auto`) in 0x68770000 to 0x6877ffff; both derive from the instance's name alone. T is M, or the automatic number
- * where M was chosen below 256, the numbers of the kernel's own tables. All that is ours carries the
- * route protocol 77; routes that block carry the instance's tag as their metric, so leftovers are known by the name.
+ * Where the prefixes of `allowedIPs` (and the networks of the tunnel's addresses) become routes:
+ * - `auto`: in tables of our own (`own-tables.ts`), which the daemon's packets, known by their mark, do not see;
+ * - `main`: in the main table, but those of our own tables that are wide or contain an endpoint that is written as an address;
+ * - a number: in that table, and no rule leads to it;
+ * - `off`: nowhere.
  *
- * With `onExit: closed` the blocking routes (type unreachable) stand behind the tunnel's from the first moment: traffic is
- * blocked also when the process or the interface dies.
+ * With `onExit: closed` routes that block (type unreachable) stand behind the tunnel's from the first moment: traffic is blocked
+ * also when the process or the interface dies. All that is ours carries the route protocol 77.
  */
 import { createHash } from 'node:crypto';
 import { maskCidr, parseCidr } from '../../config/address.ts';
 import type { Cidr, Config } from '../../config/config.ts';
 import { type AddressState, type Family, mainTable, type RouteState, type RuleState } from '../../wire/rtnetlink.ts';
+import { hawserProtocol, isWide, type Mark, ownRulesOf, ownTablesOf, tagOf } from './own-tables.ts';
 
-/** rtm_protocol and FRA_PROTOCOL of everything we add; free in iproute2's rt_protos. */
-export const hawserProtocol = 77;
-/** "hw", then 16 bits of the name's hash: tag, automatic fwmark and table number. */
-const tagBase = 0x68770000;
-const rulePriorityBase = 30464;
-const rulePriorities = 1000;
-/** RT_TABLE_MAX of the kernels that had 8 bits; 253 to 255 are default, main and local. */
-const firstOwnTable = 256;
 /** IPv6 puts routes without a metric at 1024; said openly so that wanted and present compare. */
 const ipv6Metric = 1024;
-/** Prefixes this short cover half the Internet (0.0.0.0/1, 2000::/3) and thus some endpoint. */
-const wideBits = { 4: 7, 6: 6 } as const;
+/**
+ * `fwmark: auto` sets and compares these bits alone. The others are in use: 0x00ff0000 by Tailscale, Weave and OpenWrt's pbr,
+ * 0xc000 by Kubernetes and flannel, 0x3f00 by mwan3, 0x2000 by CNI port maps, 0x0f00 by Cilium, 0x80 by the AWS CNI.
+ */
+const autoMark = { base: 0x68000000, own: 0x7f, mask: 0xff00007f } as const;
+const allBits = 0xffffffff;
+/** RFC 1918, RFC 6598, RFC 4193: no peer of unknown address is likely to be there. */
+const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'];
+
+export type RouteTable = 'auto' | 'main' | 'off' | number;
 
 export interface NetworkPlan {
   readonly name: string;
@@ -42,11 +38,10 @@ export interface NetworkPlan {
   readonly routes: readonly Cidr[];
   /** Endpoints known as addresses, /32 or /128. */
   readonly endpoints: readonly Cidr[];
-  readonly fwmark: number;
-  /** Of the wide prefixes, with `routeTable: auto`. */
-  readonly table: number;
-  /** Where the routes go; `off` = there are none. */
-  readonly routeTable: Config['routing']['table'];
+  /** Other endpoints are host names, or learnt. */
+  readonly hasUnknownEndpoints: boolean;
+  readonly mark: Mark;
+  readonly table: RouteTable;
   readonly onExit: 'open' | 'closed';
   /** Where a changed sysctl's old value is kept for a successor. */
   readonly runDirectory: string;
@@ -63,7 +58,6 @@ export const nothingWanted: WantedNetwork = { addresses: [], routes: [], rules: 
 
 export function planNetwork(config: Config): NetworkPlan {
   const endpoints = config.peers.flatMap((peer) => peer.endpoints.map((endpoint) => parseCidr(endpoint.host)));
-  const fwmark = fwmarkOf(config);
   return {
     name: config.name,
     interface: config.tunnel.interface,
@@ -71,9 +65,9 @@ export function planNetwork(config: Config): NetworkPlan {
     mtu: config.tunnel.mtu,
     routes: config.peers.flatMap((peer) => peer.allowedIPs),
     endpoints: endpoints.filter((endpoint) => endpoint !== undefined),
-    fwmark,
-    table: fwmark < firstOwnTable ? tagOf(config.name) : fwmark,
-    routeTable: config.routing.table,
+    hasUnknownEndpoints: endpoints.includes(undefined) || config.peers.some((peer) => peer.endpoints.length === 0),
+    mark: markOf(config),
+    table: config.routing.table,
     onExit: config.routing.onExit,
     runDirectory: config.runtime.runDirectory,
   };
@@ -81,59 +75,99 @@ export function planNetwork(config: Config): NetworkPlan {
 
 /** The mark on every packet the daemon itself sends to the outside. */
 export function fwmarkOf(config: Pick<Config, 'name' | 'routing'>): number {
-  return config.routing.fwmark === 'auto' ? tagOf(config.name) : config.routing.fwmark;
+  return markOf(config).value;
 }
 
-/** The number that leftovers of an instance are known by. */
-export function tagOf(name: string): number {
-  return tagBase + hashOf(name);
+function markOf({ name, routing }: Pick<Config, 'name' | 'routing'>): Mark {
+  if (routing.fwmark !== 'auto') return { value: routing.fwmark, mask: allBits };
+  const hash = createHash('sha256').update(name).digest().readUInt16BE(0);
+  return { value: autoMark.base + (hash & autoMark.own), mask: autoMark.mask };
 }
 
-/** Of the first of its two rules; the second has the next one. */
-export function rulePriorityOf(name: string): number {
-  return rulePriorityBase + 2 * (hashOf(name) % rulePriorities);
-}
-
-/** All that shall be there while the instance runs on the interface of that index. */
-export function wantedRunning(plan: NetworkPlan, interfaceIndex: number, families: readonly Family[]): WantedNetwork {
+/** All that shall be there while the instance runs on the interface of that index, but what others have (`taken`). */
+export function wantedRunning(
+  plan: NetworkPlan,
+  interfaceIndex: number,
+  families: readonly Family[],
+  taken: readonly Place[] = [],
+): WantedNetwork {
   const own = plan.addresses.map((address) => keyOf(maskCidr(address)));
-  const routes = routesOf(plan, families).flatMap(({ prefix, table }): RouteState[] => {
+  const allowed = plan.routes.map((route) => keyOf(maskCidr(route)));
+  const hasPrefixRoute = plan.table !== 'auto';
+  const isTaken = (place: Place): boolean => taken.some((one) => keyOf(one.prefix) === keyOf(place.prefix));
+  // In a table of ours the route waits behind the other one, and serves when that has gone.
+  const places = placesOf(plan, families).filter((place) => place.isHidden || !isTaken(place));
+  const routes = places.flatMap(({ prefix, table }): RouteState[] => {
     const metric = prefix.family === 6 ? ipv6Metric : 0;
     const route: RouteState = { ...routeTo(prefix, table), kind: 'unicast', interfaceIndex, metric };
-    const block = plan.onExit === 'closed' ? [blockOf(plan.name, prefix, table)] : [];
-    // The kernel routes the network of an interface's own address by itself.
+    const isBlocked = plan.onExit === 'closed' && allowed.includes(keyOf(prefix));
+    const block = isBlocked ? [blockOf(plan.name, prefix, table)] : [];
     return table === mainTable && own.includes(keyOf(prefix)) ? block : [route, ...block];
   });
-  return { addresses: addressesOf(plan, interfaceIndex, families), routes, rules: rulesOf(plan, families) };
+  const usable = plan.addresses.filter((address) => families.includes(address.family));
+  const addresses = usable.map(({ family, addressHex, prefix }): AddressState => {
+    return { family, index: interfaceIndex, addressHex, prefix, scope: 0, hasPrefixRoute };
+  });
+  return { addresses, routes, rules: rulesOf(plan, families) };
 }
 
 /** What stays behind after a stop. */
 export function wantedStopped(plan: NetworkPlan, families: readonly Family[]): WantedNetwork {
   if (plan.onExit === 'open') return nothingWanted;
-  const routes = routesOf(plan, families).map(({ prefix, table }) => blockOf(plan.name, prefix, table));
-  return { addresses: [], routes, rules: rulesOf(plan, families) };
+  const allowed = { ...plan, addresses: [] };
+  const routes = placesOf(allowed, families).map(({ prefix, table }) => blockOf(plan.name, prefix, table));
+  return { addresses: [], routes, rules: rulesOf(allowed, families) };
 }
 
-/** Whether the plan has routes that only packets without our mark may take. */
-export function hasMarkedRoutes(plan: NetworkPlan, family: Family): boolean {
-  return plan.routeTable === 'auto' && plan.routes.some((prefix) => prefix.family === family && isWide(plan, prefix));
+/** Whether answers to the daemon's own packets may come from where the tunnel leads: then a strict rp_filter drops them. */
+export function mayHoldEndpoints(plan: NetworkPlan, family: Family): boolean {
+  const isPrivate = (prefix: Cidr): boolean => privateNetworks.some((text) => contains(parseCidr(text), prefix));
+  const holds = (prefix: Cidr): boolean =>
+    isUnsafe(plan, prefix) || (plan.table === 'auto' && plan.hasUnknownEndpoints && !isPrivate(prefix));
+  const leads = plan.table === 'auto' || plan.table === 'main';
+  return leads && plan.routes.some((prefix) => prefix.family === family && holds(prefix));
 }
 
-function addressesOf(plan: NetworkPlan, index: number, families: readonly Family[]): AddressState[] {
-  const usable = plan.addresses.filter((address) => families.includes(address.family));
-  return usable.map(({ family, addressHex, prefix }) => ({ family, index, addressHex, prefix, scope: 0 }));
+/** A network that leads into the tunnel, and where its route stands. */
+export interface Place {
+  readonly prefix: Cidr;
+  readonly table: number;
+  /** The table is one of our own. */
+  readonly isHidden: boolean;
 }
 
-function routesOf(plan: NetworkPlan, families: readonly Family[]): { prefix: Cidr; table: number }[] {
-  if (plan.routeTable === 'off') return [];
-  const distinct = new Map(plan.routes.map((route) => [keyOf(maskCidr(route)), maskCidr(route)]));
-  const usable = [...distinct.values()].filter((prefix) => families.includes(prefix.family));
-  return usable.map((prefix) => ({ prefix, table: tableOf(plan, prefix) }));
+/** Each once. */
+export function placesOf(plan: NetworkPlan, families: readonly Family[]): readonly Place[] {
+  const { table } = plan;
+  if (table === 'off') return [];
+  return families.flatMap((family) => {
+    const hidden = hiddenOf(plan, family);
+    const tableOf = ownTablesOf(plan.name, hidden);
+    const keys = new Set(hidden.map(keyOf));
+    return networksOf(plan, family).map((prefix): Place => {
+      if (keys.has(keyOf(prefix))) return { prefix, table: tableOf(prefix), isHidden: true };
+      return { prefix, table: typeof table === 'number' ? table : mainTable, isHidden: false };
+    });
+  });
 }
 
-function tableOf(plan: NetworkPlan, prefix: Cidr): number {
-  if (typeof plan.routeTable === 'number') return plan.routeTable;
-  return plan.routeTable === 'auto' && isWide(plan, prefix) ? plan.table : mainTable;
+function rulesOf(plan: NetworkPlan, families: readonly Family[]): RuleState[] {
+  return families.flatMap((family) => ownRulesOf(plan.name, plan.mark, family, hiddenOf(plan, family)));
+}
+
+/** Those that marked packets must not see. */
+function hiddenOf(plan: NetworkPlan, family: Family): readonly Cidr[] {
+  if (plan.table === 'auto') return networksOf(plan, family);
+  if (plan.table === 'main') return networksOf(plan, family).filter((prefix) => isUnsafe(plan, prefix));
+  return [];
+}
+
+/** What the peers have; and, where the kernel does not do it, what the tunnel's addresses are on. */
+function networksOf(plan: NetworkPlan, family: Family): readonly Cidr[] {
+  const isHost = ({ addressHex, prefix }: Cidr): boolean => prefix === addressHex.length * 4;
+  const own = plan.table === 'auto' ? plan.addresses.filter((address) => !isHost(address)) : [];
+  const networks = [...plan.routes, ...own].filter((one) => one.family === family).map(maskCidr);
+  return [...new Map(networks.map((network) => [keyOf(network), network])).values()];
 }
 
 function routeTo(prefix: Cidr, table: number): Omit<RouteState, 'kind' | 'interfaceIndex' | 'metric'> {
@@ -145,29 +179,16 @@ function blockOf(name: string, prefix: Cidr, table: number): RouteState {
   return { ...routeTo(prefix, table), kind: 'unreachable', interfaceIndex: 0, metric: tagOf(name) };
 }
 
-function rulesOf(plan: NetworkPlan, families: readonly Family[]): RuleState[] {
-  const marked = families.filter((family) => hasMarkedRoutes(plan, family));
-  const priority = rulePriorityOf(plan.name);
-  const ours = { protocol: hawserProtocol, suppressPrefix: undefined, fwmark: undefined, invert: false };
-  return marked.flatMap((family): RuleState[] => [
-    { ...ours, family, priority, table: mainTable, suppressPrefix: 0 },
-    { ...ours, family, priority: priority + 1, table: plan.table, fwmark: plan.fwmark, invert: true },
-  ]);
+function isUnsafe(plan: NetworkPlan, prefix: Cidr): boolean {
+  return isWide(prefix) || plan.endpoints.some((endpoint) => contains(prefix, endpoint));
 }
 
-function isWide(plan: NetworkPlan, prefix: Cidr): boolean {
-  if (prefix.prefix <= wideBits[prefix.family]) return true;
-  const masked = keyOf(maskCidr(prefix));
-  return plan.endpoints.some(
-    (endpoint) =>
-      endpoint.family === prefix.family && keyOf(maskCidr({ ...endpoint, prefix: prefix.prefix })) === masked,
-  );
+/** Whether `inner` lies in `outer`, or is it. */
+export function contains(outer: Cidr | undefined, inner: Cidr): boolean {
+  if (outer === undefined || outer.family !== inner.family || outer.prefix > inner.prefix) return false;
+  return keyOf(maskCidr({ ...inner, prefix: outer.prefix })) === keyOf(maskCidr(outer));
 }
 
 function keyOf(cidr: Cidr): string {
   return `${cidr.addressHex}/${cidr.prefix}`;
-}
-
-function hashOf(name: string): number {
-  return createHash('sha256').update(name).digest().readUInt16BE(0);
 }

@@ -15,32 +15,30 @@ import {
   ruleParse,
 } from '../../wire/rtnetlink.ts';
 import { errnoOf, listAddresses, type Netlink, type NetlinkRequest } from '../netlink.ts';
-import { hawserProtocol, rulePriorityOf, tagOf, type WantedNetwork } from './plan.ts';
+import { hawserProtocol, isOwnPriority, isOwnTable, tagOf } from './own-tables.ts';
+import type { WantedNetwork } from './plan.ts';
 
 /** RT_SCOPE_LINK: the addresses the kernel gives an interface by itself. */
 const linkScope = 253;
 const addressNotAvailable = 99;
 
-/** Whose things are looked for; `table` and `interfaceIndex` are 0 when the caller does not know them. */
+/** Whose things are looked for; `interfaceIndex` is 0 when the caller does not know it. */
 export interface Ownership {
   readonly name: string;
-  readonly table: number;
   readonly interfaceIndex: number;
 }
 
 /**
  * Reads what belongs to the instance: addresses of its interface, rules of its priorities, and routes of our protocol that
- * lead to its interface, bear its tag, or stand in its table or in a table one of its rules leads to.
+ * lead to its interface, bear its tag, or stand in its tables.
  */
 export function readPresent(netlink: Netlink, owner: Ownership, families: readonly Family[]): WantedNetwork {
-  const rules = families.flatMap((family) => listRules(netlink, family)).filter((rule) => ownsRule(owner, rule));
-  const tables = new Set(rules.filter((rule) => rule.suppressPrefix === undefined).map((rule) => rule.table));
-  if (owner.table !== 0) tables.add(owner.table);
+  const rules = families.flatMap((family) => listRules(netlink, family));
   const routes = families.flatMap((family) => listRoutes(netlink, family));
   return {
     addresses: owner.interfaceIndex === 0 ? [] : ownAddresses(netlink, owner.interfaceIndex),
-    routes: routes.filter((route) => ownsRoute(owner, route) || tables.has(route.table)),
-    rules,
+    routes: routes.filter((route) => ownsRoute(owner, route)),
+    rules: rules.filter((rule) => isOwnPriority(owner.name, rule.priority)),
   };
 }
 
@@ -50,14 +48,29 @@ export function differenceOf(present: WantedNetwork, wanted: WantedNetwork, inte
   const after = keysOf(wanted);
   const added = <T extends object>(items: readonly T[]): T[] => items.filter((item) => !before.has(keyOf(item)));
   const gone = <T extends object>(items: readonly T[]): T[] => items.filter((item) => !after.has(keyOf(item)));
+  const address = pairOf<AddressState>(addAddress, deleteAddress, interfaceName);
+  const route = pairOf<RouteState>(addRoute, deleteRoute, interfaceName);
+  const rule = pairOf<RuleState>(addRule, deleteRule, interfaceName);
   return [
-    ...added(wanted.addresses).map((address) => addAddress(address, interfaceName)),
-    ...added(wanted.routes).map((route) => addRoute(route, interfaceName)),
-    ...added(wanted.rules).map(addRule),
-    ...gone(present.rules).map(deleteRule),
-    ...gone(present.routes).map((route) => deleteRoute(route, interfaceName)),
-    ...gone(present.addresses).map((address) => deleteAddress(address, interfaceName)),
+    ...added(wanted.addresses).map(address.add),
+    ...added(wanted.routes).map(route.add),
+    ...added(wanted.rules).map(rule.add),
+    ...gone(present.rules).map(rule.remove),
+    ...gone(present.routes).map(route.remove),
+    ...gone(present.addresses).map(address.remove),
   ];
+}
+
+type Requester<T> = (item: T, interfaceName: string) => NetlinkRequest;
+
+/** Each of the two takes back what the other did. */
+function pairOf<T>(add: Requester<T>, remove: Requester<T>, interfaceName: string) {
+  const both =
+    (one: Requester<T>, other: Requester<T>) =>
+    (item: T): NetlinkRequest => {
+      return { ...one(item, interfaceName), undo: other(item, interfaceName) };
+    };
+  return { add: both(add, remove), remove: both(remove, add) };
 }
 
 export function listRules(netlink: Netlink, family: Family): RuleState[] {
@@ -96,33 +109,30 @@ function dump(
   netlink.query({ type, flags: netlinkFlag.dump, what, emit }, visit);
 }
 
-function ownsRule(owner: Ownership, rule: RuleState): boolean {
-  const priority = rulePriorityOf(owner.name);
-  return rule.priority === priority || rule.priority === priority + 1;
-}
-
 function ownsRoute(owner: Ownership, route: RouteState): boolean {
-  if (route.metric === tagOf(owner.name)) return true;
+  if (route.metric === tagOf(owner.name) || isOwnTable(owner.name, route.table)) return true;
   return route.kind === 'unicast' && owner.interfaceIndex !== 0 && route.interfaceIndex === owner.interfaceIndex;
 }
 
 const makeFlags = netlinkFlag.create | netlinkFlag.exclusive;
 
 function addAddress(address: AddressState, interfaceName: string): NetlinkRequest {
+  const text = `${textOf(address.addressHex)}/${address.prefix}`;
   return {
     type: rtm.newAddress,
     flags: makeFlags,
-    what: `add address ${textOf(address.addressHex)}/${address.prefix} to ${interfaceName}`,
+    what: `add address ${text} to ${interfaceName}`,
     tolerates: [errnoOf.exists],
     emit: (target, at) => addressEmit(target, at, address),
   };
 }
 
 function deleteAddress(address: AddressState, interfaceName: string): NetlinkRequest {
+  const text = `${textOf(address.addressHex)}/${address.prefix}`;
   return {
     type: rtm.deleteAddress,
     flags: 0,
-    what: `remove address ${textOf(address.addressHex)}/${address.prefix} from ${interfaceName}`,
+    what: `remove address ${text} from ${interfaceName}`,
     tolerates: [addressNotAvailable, errnoOf.noDevice],
     emit: (target, at) => addressEmit(target, at, address),
   };

@@ -8,7 +8,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
-import { type NetworkPlan, tagOf } from './plan.ts';
+import { tagOf } from './own-tables.ts';
+import type { NetworkPlan } from './plan.ts';
 
 const ipv4Conf = '/proc/sys/net/ipv4/conf';
 const sysctl = path.join(ipv4Conf, 'all/src_valid_mark');
@@ -80,16 +81,18 @@ function clearTable(name: string): string {
   return `add table ip ${table}\ndelete table ip ${table}\n`;
 }
 
-function markTable(plan: NetworkPlan): string {
-  const mark = `0x${plan.fwmark.toString(16)}`;
-  return `table ip ${tableName(plan.name)} {
+/** Only the bits of the mark change; others may have theirs in what is left. */
+function markTable({ name, mark }: NetworkPlan): string {
+  const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
+  const [value, mask, others] = [hex(mark.value), hex(mark.mask), hex(~mark.mask)];
+  return `table ip ${tableName(name)} {
   chain incoming {
     type filter hook prerouting priority mangle; policy accept;
-    ct mark ${mark} meta mark set ct mark
+    ct mark and ${mask} == ${value} meta mark set meta mark and ${others} or ${value}
   }
   chain outgoing {
     type filter hook postrouting priority mangle; policy accept;
-    meta mark ${mark} ct mark set meta mark
+    meta mark and ${mask} == ${value} ct mark set ct mark and ${others} or ${value}
   }
 }
 `;

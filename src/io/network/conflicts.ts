@@ -1,0 +1,85 @@
+/** Finds routes of others that stand where ours would: the very prefix by another interface, or one that refuses. */
+import { formatAddress, formatCidr } from '../../config/address.ts';
+import type { Cidr } from '../../config/config.ts';
+import { netlinkFlag } from '../../wire/netlink.ts';
+import { dumpQueryEmit, type Family, mainTable, type RouteState, routeParse, rtm } from '../../wire/rtnetlink.ts';
+import { listLinks, type Netlink } from '../netlink.ts';
+import { hawserProtocol } from './own-tables.ts';
+import { contains, type Place } from './plan.ts';
+
+export interface Conflict {
+  readonly place: Place;
+  /** Whole sentence with the remedy. */
+  readonly warning: string;
+}
+
+/** struct rtmsg: rtm_dst_len, rtm_protocol, rtm_type. */
+const at = { prefix: 1, protocol: 5, type: 7 } as const;
+/** RTN_BLACKHOLE and RTN_UNREACHABLE. */
+const refusing: readonly number[] = [6, 7];
+/** RT_TABLE_LOCAL: the host's own addresses, which come before everything. */
+const localTable = 255;
+
+/**
+ * One for each of `places` (of the tunnel's interface `ours`) whose network others have in the table it stands in; for the tables of
+ * our own that is the main table, which comes first for a prefix that both have, and whose refusals come before all longer ones.
+ */
+export function findConflicts(netlink: Netlink, ours: string, places: readonly Place[]): readonly Conflict[] {
+  const links = listLinks(netlink);
+  const nameOf = (index: number): string => links.find((link) => link.index === index)?.name ?? 'another interface';
+  return ([4, 6] as const).flatMap((family) => {
+    const mine = places.filter(({ prefix }) => prefix.family === family && prefix.prefix > 0);
+    if (mine.length === 0) return [];
+    const foreign = listForeign(netlink, family, new Set(mine.map(({ prefix }) => prefix.prefix)));
+    return mine.flatMap((place) => {
+      const other = foreign.find((route) => isInTheWay(route, place) && nameOf(route.interfaceIndex) !== ours);
+      if (other === undefined) return [];
+      return [{ place, warning: sentence(place.prefix, other, nameOf(other.interfaceIndex), ours) }];
+    });
+  });
+}
+
+function isInTheWay(route: RouteState, { prefix, table, isHidden }: Place): boolean {
+  if (route.table !== (isHidden ? mainTable : table)) return false;
+  const { family, prefix: bits, destinationHex: addressHex } = route;
+  if (bits === prefix.prefix) return addressHex === prefix.addressHex;
+  return isHidden && route.kind !== 'unicast' && contains({ family, prefix: bits, addressHex, address: '' }, prefix);
+}
+
+function sentence(prefix: Cidr, other: RouteState, name: string, ours: string): string {
+  const text = formatCidr(prefix);
+  if (other.kind !== 'unicast') {
+    const what = `${other.kind} ${formatAddress(Buffer.from(other.destinationHex, 'hex'))}/${other.prefix}`;
+    return (
+      `A route of this host (${what}) refuses ${text}, so it does not lead to ${ours}; the rest does ` +
+      `(ip route del ${what}, or take ${text} out of allowedIPs)`
+    );
+  }
+  return (
+    `${text} is reached by ${name} already, so it does not lead to ${ours}; the rest does ` +
+    `(give one of the two networks other addresses, or take ${text} out of allowedIPs)`
+  );
+}
+
+/** Routes of other protocols with a prefix of one of these lengths; a table of a million routes is looked through, not copied. */
+function listForeign(netlink: Netlink, family: Family, lengths: ReadonlySet<number>): readonly RouteState[] {
+  const routes: RouteState[] = [];
+  netlink.query(
+    {
+      type: rtm.getRoute,
+      flags: netlinkFlag.dump,
+      what: 'list routes',
+      wants: (bytes, from) => {
+        const length = bytes[from + at.prefix] ?? 0;
+        if (length === 0 || bytes[from + at.protocol] === hawserProtocol) return false;
+        return lengths.has(length) || refusing.includes(bytes[from + at.type] ?? 0);
+      },
+      emit: (target, from) => dumpQueryEmit(target, from, rtm.getRoute, { family }),
+    },
+    (type, bytes, from, end) => {
+      const route = type === rtm.newRoute ? routeParse(bytes, from, end) : undefined;
+      if (route !== undefined && route.table !== localTable) routes.push(route);
+    },
+  );
+  return routes;
+}

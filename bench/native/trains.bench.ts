@@ -145,6 +145,7 @@ class Bench {
       gaps: view(new SharedArrayBuffer(8 + gaps.max * gaps.columns * 8)),
       lateness: view(new SharedArrayBuffer(8 + lateness.max * lateness.columns * 8)),
       maxFecBytes: 1412,
+      ecnCapability: 32,
     });
   }
 

@@ -78,6 +78,7 @@ class OpenerActor implements Actor {
       allowedIps: bytesOf(spec, 'allowedIps'),
       joinUdp: settings.joinUdp,
       pathsCapability: capability.paths,
+      ecnCapability: capability.ecn,
       runs: new Uint8Array(this.#runs.buffer),
       result: new Uint8Array(this.#result.buffer),
       unreported: new Uint8Array(unreported.buffer),
@@ -181,5 +182,6 @@ class OpenerActor implements Actor {
     this.#throughput.count(openerCounters.stalled, result[opened.stalled] as number);
     this.#throughput.count(openerCounters.parity, result[opened.parity] as number);
     this.#throughput.count(openerCounters.rebuilt, result[opened.rebuilt] as number);
+    this.#throughput.count(openerCounters.unmarkable, result[opened.unmarkable] as number);
   }
 }

@@ -8,6 +8,7 @@ import { facts, type Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
 import { session, trafficClass } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
+import { capability } from '../wire/control-frame.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { AckDesk } from './sealer/ack-desk.ts';
@@ -89,6 +90,7 @@ class SealerActor implements Actor {
       feedback: new Uint8Array(shared.feedback.buffer),
       limits: new Uint8Array(shared.limits.buffer),
       maxFecBytes: settings.fecMtu + dataMessageBytes,
+      ecnCapability: capability.ecn,
     });
     this.#bonds = new Bonds(context, this.#native, shared, settings.links, settings.bonding);
     this.#desk = new SealDesk(context, this.#native, settings.mtu, this.#throughput);

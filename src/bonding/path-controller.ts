@@ -6,6 +6,7 @@ import { DryRun } from './dry-run.ts';
 import { HoldTime } from './hold-time.ts';
 import { trialPace, trialRate } from './loss-floor.ts';
 import { LossShare } from './loss-share.ts';
+import { MarkResponse } from './mark-response.ts';
 import { Pacer } from './pacer.ts';
 import { PathGauge, type PathSample } from './path-gauge.ts';
 import { firstBytesPerUs, firstWindowBytes, RateSearch } from './rate-search.ts';
@@ -35,6 +36,9 @@ const mostCut = 0.6;
 const drainGain = 0.6;
 /** Of the rate: what a dry run takes for the bottleneck's, at least. */
 const leastDryShare = 0.5;
+/** Of a rate that was marked: from here on it is near, and from there on passed. */
+const ceilingNear = 0.9;
+const ceilingPassed = 1.05;
 const burstUs = 25_000;
 /** Half more each round trip: less than a search takes, and enough to find a rate by a flow that does not yield. */
 const burstGain = 1.5;
@@ -46,6 +50,7 @@ export class PathController {
   readonly #pacer = new Pacer();
   readonly #loss = new LossShare();
   readonly #dryRun = new DryRun();
+  readonly #marks = new MarkResponse();
   readonly #mostBytesPerUs: number;
   #rate = 0;
   #rateUs = 0;
@@ -64,6 +69,11 @@ export class PathController {
   /** Since when less arrives than was sent; -1: it does not. */
   #overUs = -1;
   #comingUs = 0;
+  /** The rate after marks, and until when no more is believed: what arrives until then was sent before. */
+  #markedRate = 0;
+  #markedUntilUs = 0;
+  /** The rate that was marked; 0 = none of late. */
+  #ceilingRate = 0;
   #inFlightBytes = 0;
 
   constructor(options: PathControllerOptions) {
@@ -124,10 +134,16 @@ export class PathController {
     else this.#rateUs = nowUs;
     this.#pacer.refill(nowUs);
     this.#gauge.trip.grainUs = this.#rate > 0 ? packetBytes / this.#rate : 0;
-    if (this.#search.isOver) this.#cruise(sample);
-    else this.#seek(sample);
+    const kept = this.#marks.answer(sample.isAppLimited, nowUs, this.#gauge.lossLagUs());
+    if (this.#search.isOver) this.#cruise(sample, kept);
+    else this.#seek(sample, kept < 1);
     this.#hold.handleReport(this.#inFlightBytes, nowUs);
     this.#setWindow();
+  }
+
+  /** Packets with an ECN field that arrived, and those of them that a queue on the way has marked; before the report's sample. */
+  handleMarks(ecnPackets: number, markedPackets: number): void {
+    this.#marks.note(ecnPackets, markedPackets);
   }
 
   /** Bytes that may be sealed at `nowUs`, when so many wait for this path and others; zero or less: none. */
@@ -183,10 +199,10 @@ export class PathController {
     this.#dryRun.reset(nowUs);
   }
 
-  #seek(sample: PathSample): void {
+  #seek(sample: PathSample, isMarked: boolean): void {
     const { nowUs } = sample;
     const gauge = this.#gauge;
-    const pace = this.#search.handleReport(sample, this.#pacer.bytesPerUs);
+    const pace = this.#search.handleReport(sample, this.#pacer.bytesPerUs, isMarked);
     this.#rate = this.#search.rateBytesPerUs;
     if (!this.#search.isOver) {
       this.#setPace(pace);
@@ -199,8 +215,9 @@ export class PathController {
     this.#roundUs = nowUs + gauge.lagUs();
   }
 
-  #cruise(sample: PathSample): void {
+  #cruise(sample: PathSample, kept: number): void {
     const { nowUs } = sample;
+    if (kept < 1) this.#yield(kept, nowUs);
     const gauge = this.#gauge;
     const { trip } = gauge;
     const spanUs = gauge.spanUs();
@@ -226,6 +243,20 @@ export class PathController {
     }
     if (this.#dryRun.isDrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#dryRun.bytesPerUs));
     this.#tryLess(sample, delivery.rate);
+    if (nowUs < this.#markedUntilUs && this.#rate > this.#markedRate) {
+      this.#rate = this.#markedRate;
+      this.#setPace(Math.min(this.#pacer.bytesPerUs, this.#markedRate));
+    }
+  }
+
+  /** A queue on the way has marked packets: others want some of it. */
+  #yield(kept: number, nowUs: number): void {
+    this.#ceilingRate = this.#rate;
+    this.#markedRate = this.#rate * kept;
+    this.#markedUntilUs = nowUs + this.#gauge.lagUs() + this.#gauge.spanUs();
+    this.#episodeRate = Math.min(this.#episodeRate, this.#markedRate);
+    this.#rateBefore = Math.min(this.#rateBefore, this.#markedRate);
+    this.#step = leastStep;
   }
 
   /** Loss above what is known as chance: less is sent for a while to see whether it ends. */
@@ -270,12 +301,18 @@ export class PathController {
     if (nowUs >= this.#roundUs) {
       this.#roundUs = nowUs + this.#gauge.lagUs();
       const isQuiet = isShort && 2 * this.#limitedReports < this.#reports && !this.#isOverRound;
-      this.#step = isQuiet ? Math.min(mostStep, this.#step * 2) : leastStep;
+      this.#step = isQuiet ? Math.min(this.#mostStep(), this.#step * 2) : leastStep;
       this.#reports = 0;
       this.#limitedReports = 0;
       this.#isOverRound = false;
     }
     this.#pace(1 + (isShort ? this.#step : this.#gain() * (this.#targetUs() - this.#comingUs)));
+  }
+
+  /** Near a rate that was marked probing is gentle; well above it, it was another time's. */
+  #mostStep(): number {
+    if (this.#rate > this.#ceilingRate * ceilingPassed) this.#ceilingRate = 0;
+    return this.#rate > this.#ceilingRate * ceilingNear && this.#ceilingRate > 0 ? leastStep : mostStep;
   }
 
   /** The queue that the last round trip's sending will have made, which no report can have told yet (Smith 1957). */

@@ -43,6 +43,7 @@ export class RateSearch {
   #queuedSinceUs = -1;
   #paceBefore = 0;
   #trialPace = 0;
+  #isMarked = false;
 
   constructor(gauge: PathGauge) {
     this.#gauge = gauge;
@@ -71,8 +72,8 @@ export class RateSearch {
     return true;
   }
 
-  /** The pace wanted from now on, when it is `pace` now; both in bytes a microsecond. */
-  handleReport(sample: PathSample, pace: number): number {
+  /** The pace wanted from now on, when it is `pace` now; both in bytes a microsecond. `isMarked`: a queue on the way says that it grows. */
+  handleReport(sample: PathSample, pace: number, isMarked: boolean): number {
     const gauge = this.#gauge;
     const { nowUs } = sample;
     const delivery = gauge.measure(Math.max(leastMeasureUs, 2 * gauge.intervalUs));
@@ -83,10 +84,13 @@ export class RateSearch {
       this.#trialPace = trialPace(delivery.rate, this.rateBytesPerUs);
     }
     if (gauge.floor.isTrying) return this.#trialPace;
-    if (verdict === 'overflow' || this.#isFull(nowUs, pace) || this.#isPlateau(arriving, nowUs)) {
+    this.#isMarked ||= isMarked;
+    // A first train may be marked before anything is known of a rate.
+    const isCalledFull = this.#isMarked && Math.max(arriving, this.rateBytesPerUs, gauge.bottleneckBytesPerUs) > 0;
+    if (isCalledFull || verdict === 'overflow' || this.#isFull(nowUs, pace) || this.#isPlateau(arriving, nowUs)) {
       this.isOver = true;
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
-      this.rateBytesPerUs = Math.max(arriving, this.rateBytesPerUs * kept);
+      this.rateBytesPerUs = Math.max(arriving, this.rateBytesPerUs * kept, gauge.bottleneckBytesPerUs * kept);
       return pace;
     }
     if (arriving > this.rateBytesPerUs * plateauGrowth) this.#plateauRounds = 0;

@@ -33,6 +33,10 @@ const drops: Readonly<Record<string, DropWords>> = {
     text: 'came in a second time, or too late for the window: copies are normal on many links',
   },
   opener_unknown_packets: { text: 'came in for sessions that are not known (any more)' },
+  opener_unmarkable_packets: {
+    text: 'that came in were marked as congested on the way though their senders do not take part in ECN, and were dropped instead',
+    remedy: 'something on the way marks (ECN) what it should drop: look for its rule or queue',
+  },
   tun_writer_refused_trains: { text: 'trains were refused by the tunnel device', remedy: 'is its interface up?' },
 };
 

@@ -157,7 +157,11 @@ export const feedback = {
   resentPackets: 13,
   /** Runs of consecutive lost packets. */
   lostRuns: 14,
-  columns: 15,
+  /** 1: the report told of the path's ECN fields, and the next two are as it says (modulo 2^32). */
+  hasMarks: 15,
+  ecnPackets: 16,
+  markedPackets: 17,
+  columns: 18,
 } as const;
 
 export interface SealerParts {
@@ -179,6 +183,8 @@ export interface SealerParts {
   readonly limits: Uint8Array;
   /** Longest sealed packet that may have parity. */
   readonly maxFecBytes: number;
+  /** Bit of `session.capabilitiesAt` that says: reads the outer ECN field. A stock peer, which says nothing, gets it too. */
+  readonly ecnCapability: number;
 }
 
 export interface LinkSenderParts {

@@ -27,7 +27,9 @@ export const opened = {
   parity: 8,
   /** Packets rebuilt from parity. */
   rebuilt: 9,
-  columns: 10,
+  /** Dropped: marked congestion-experienced on the way, and its sender would not understand (RFC 6040). */
+  unmarkable: 10,
+  columns: 11,
 } as const;
 
 /** Columns of one row of `Opener`'s gaps (Float64Array): a key slot in which counter `missing` has not come, but later ones have. */
@@ -86,6 +88,8 @@ export interface OpenerParts {
   readonly joinUdp: boolean;
   /** Bit of `session.capabilitiesAt` that says: reads reports. */
   readonly pathsCapability: number;
+  /** The same: reads what reports say of ECN. */
+  readonly ecnCapability: number;
   readonly runs: Uint8Array;
   readonly result: Uint8Array;
   /** i32: how many key slots have data that no report told of yet, then which; room for every slot. Written by the addon only. */

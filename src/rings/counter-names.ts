@@ -28,6 +28,7 @@ export const openerCounters = {
   reports: 7,
   givenUp: 8,
   rebuilt: 9,
+  unmarkable: 10,
 } as const;
 export const tunWriterCounters = { refused: 0 } as const;
 export const sessionManagerCounters = {
@@ -78,6 +79,10 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'opener_report_frames', help: 'Reports to peers of what arrived' },
     { name: 'opener_given_up_gaps', help: 'Gaps that were not waited for any longer' },
     { name: 'opener_rebuilt_packets', help: 'Lost packets rebuilt from parity' },
+    {
+      name: 'opener_unmarkable_packets',
+      help: 'Dropped: marked congestion-experienced on the way, and their sender would not understand it (RFC 6040)',
+    },
   ],
   'tun-writer': [{ name: 'tun_writer_refused_trains', help: 'Trains the kernel did not take' }],
   'session-manager': [

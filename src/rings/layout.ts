@@ -98,10 +98,12 @@ export const received = {
   timeAt: 64,
   /** i32: datagrams the opener has dealt with; kept here so that it can stop in the middle when its output is full. */
   progressAt: 72,
+  /** i32: the outer header's DSCP and ECN byte, of all of them (IP_TOS, IPV6_TCLASS). */
+  trafficClassAt: 76,
   payloadAt: 80,
 } as const;
 
-/** One run of equal sealed packets in the log, with one short tail. */
+/** One run of equal sealed packets in the log, with one short tail, and of one ECN field. */
 export const descriptor = {
   /** i32: where the first begins, in units of `log.unitBytes`, modulo 2^32. */
   positionAt: 0,
@@ -118,6 +120,8 @@ export const descriptor = {
   lengthAt: 36,
   /** i32: packets of `segmentBytes` to pass over at the position, when part of an older run goes out again. */
   skipAt: 40,
+  /** i32: ECN field of the outer header, 0 to 3. */
+  ecnAt: 44,
   bytes: 48,
 } as const;
 
@@ -180,6 +184,12 @@ export const report = {
   maxSections: 32,
   /** Of `flags`: a u8 and as many u16 follow the bitmap: next - 1 - counter of packets rebuilt from parity, which did not arrive. */
   flagRebuilt: 1,
+  /**
+   * Of `flags`: behind all that, for each section in its order, two u32: packets that ever came by the path with an ECN field that is not
+   * 0, and those of them that were marked congestion-experienced on the way; both modulo 2^32.
+   */
+  flagMarks: 2,
+  marksBytes: 8,
   maxWords: 128,
 } as const;
 
@@ -381,6 +391,9 @@ export const path = {
   paceBpsAt: 240,
   /** i32: bytes of the longest outer IP packet that this path is known to pass, in our direction; 0 = not yet known. */
   mtuAt: 248,
+  /** f64 each, as the peer says: packets that came by it with an ECN field, and those marked congestion-experienced on the way. */
+  ecnPacketsAt: 320,
+  markedPacketsAt: 328,
   // wan-link
   /** f64: bytes given to the kernel, dropped late, and refused by it. */
   sentBytesAt: 256,
@@ -405,6 +418,9 @@ export const path = {
   largestTimeUsAt: 424,
   /** f64 CLOCK_BOOTTIME microseconds: something that was not a control frame came by it. */
   lastDataReceivedAt: 432,
+  /** f64 each: packets that came with an ECN field that is not 0, and those marked congestion-experienced on the way. */
+  receivedEcnAt: 440,
+  receivedMarkedAt: 448,
 } as const;
 
 /**

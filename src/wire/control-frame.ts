@@ -41,6 +41,8 @@ export const capability = {
   paths: 1 << 2,
   /** Rebuilds packets from PARITY. */
   fec: 1 << 3,
+  /** Reads the ECN field of outer headers (RFC 6040), and what a REPORT says of them. */
+  ecn: 1 << 5,
 } as const;
 
 const kindAt = 1;

@@ -85,7 +85,14 @@ t.test('new Opener() refuses arrays of another size than its structs make', asyn
         peers: new Uint8Array(createRowTable(peer, 1)),
         paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
       },
-      ...{ joinUdp: false, pathsCapability: 4, unreported: new Uint8Array(8), orderFromPaths: 2, maxFecBytes: 1412 },
+      ...{
+        joinUdp: false,
+        pathsCapability: 4,
+        unreported: new Uint8Array(8),
+        orderFromPaths: 2,
+        maxFecBytes: 1412,
+        ecnCapability: 32,
+      },
       ...{ runs: none, result: none, gaps: none, lateness: none },
       ...arrays,
     });

@@ -4,6 +4,7 @@
 #include "support/check.h"
 #include "support/fake-kernel.h"
 #include "support/memory.h"
+#include "sys/ecn.h"
 #include "sys/link_io.h"
 
 namespace hawser {
@@ -29,7 +30,7 @@ class SendBench {
   }
 
   // Seals a run into the log and leaves its descriptor; returns its position.
-  uint32_t run(uint32_t count, uint32_t bytes, uint32_t lastBytes, int32_t path = 0) {
+  uint32_t run(uint32_t count, uint32_t bytes, uint32_t lastBytes, int32_t path = 0, uint8_t ecn = kNotEct) {
     SealedLog log = log_.log();
     const uint32_t total = (count - 1) * bytes + lastBytes;
     const uint32_t position = log.reserve(total);
@@ -42,9 +43,26 @@ class SendBench {
     cell<uint32_t>(record, layout::descriptor_lastBytesAt) = lastBytes;
     cell<int32_t>(record, layout::descriptor_pathAt) = path;
     cell<uint32_t>(record, layout::descriptor_lengthAt) = total;
+    cell<int32_t>(record, layout::descriptor_ecnAt) = ecn;
     out_.commit(layout::descriptor_bytes, layout::recordType_descriptor);
     out_.publish();
     return position;
+  }
+
+  // A handshake message to send as it is.
+  void datagram() {
+    uint8_t* record = handshakes_.claim(layout::outgoing_payloadAt + 148);
+    std::memset(record, 0, layout::outgoing_payloadAt + 148);
+    cell<uint16_t>(record, layout::outgoing_sockaddrAt) = AF_INET;
+    cell<uint32_t>(record, layout::outgoing_lengthAt) = 148;
+    handshakes_.commit(layout::outgoing_payloadAt + 148, layout::recordType_handshakeOut);
+    handshakes_.publish();
+  }
+
+  // The path leads to an IPv6 endpoint from now on.
+  void useV6() {
+    cell<uint16_t>(path(), layout::path_sockaddrAt) = AF_INET6;
+    sender = std::make_unique<LinkSender>(3, 4, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.row(0));
   }
 
   // Overwrites everything the log holds.
@@ -69,6 +87,7 @@ class SendBench {
   PathMemory paths_{2};
   LinkMemory links_{1};
   RingProducer out_ = descriptors_.producer();
+  RingProducer handshakes_ = datagrams_.producer();
 };
 
 void checkNumbers(const std::vector<Bytes>& sent, const std::vector<int>& wanted) {
@@ -190,6 +209,24 @@ TEST("a refused run is counted and gone; the next is tried") {
   CHECK_EQUAL(cell<int32_t>(bench.link(), layout::link_lastErrorAt), ENETUNREACH);
 }
 
+TEST("the outer header bears a run's ECN field, whole and packet by packet, and a handshake AF41, in both families") {
+  for (const bool gso : {true, false}) {
+    SendBench bench(gso);
+    bench.run(3, 100, 40, 0, kCongestionExperienced);
+    bench.run(2, 100, 100);
+    bench.run(1, 100, 100, 0, kEct0);
+    bench.datagram();
+    bench.sender->sendDescriptors(16);
+    bench.sender->sendDatagrams(4);
+    CHECK(bench.kernel.classes == Bytes({3, 3, 3, 0, 0, 2, 0x88}));
+    bench.kernel.classes.clear();
+    bench.useV6();
+    bench.run(2, 100, 100, 0, kEct1);
+    bench.sender->sendDescriptors(16);
+    CHECK(bench.kernel.classes == Bytes({1, 1}));
+  }
+}
+
 // A receiver, its two rings, and what came out of them.
 class ReceiveBench {
  public:
@@ -259,6 +296,26 @@ TEST("receive() keeps every datagram and their order, small, large and mixed, wh
     CHECK_EQUAL(bench.got.size(), bench.wanted.size());
     for (size_t i = 0; i < std::min(bench.got.size(), bench.wanted.size()); i++) CHECK(bench.got[i] == bench.wanted[i]);
     if (hopeless()) return;
+  }
+}
+
+TEST("receive() tells the DSCP and ECN of the outer header, in both families") {
+  for (const bool isV6 : {false, true}) {
+    ReceiveBench bench;
+    for (const uint8_t trafficClass : {0, 3, 0x8a}) {
+      bench.put(3, 100, 60);
+      bench.kernel.waiting.back().trafficClass = trafficClass;
+      bench.kernel.waiting.back().isV6 = isV6;
+    }
+    CHECK_EQUAL(bench.receiver->receive(3, 64), 3);
+    for (const uint8_t trafficClass : {0, 3, 0x8a}) {
+      uint8_t* record = bench.consumer.peek();
+      CHECK(record != nullptr);
+      if (record == nullptr) return;
+      CHECK_EQUAL(cell<int32_t>(record, layout::received_trafficClassAt), trafficClass);
+      CHECK_EQUAL(cell<uint32_t>(record, layout::received_segmentBytesAt), 100);
+      bench.consumer.advance();
+    }
   }
 }
 

@@ -67,6 +67,7 @@ t.test('a record that kills its opener in mid-batch is skipped at last, and its 
       gaps: new Uint8Array(8 * (1 + gaps.max * gaps.columns)),
       lateness: new Uint8Array(8 * (1 + lateness.max * lateness.columns)),
       maxFecBytes: 1412,
+      ecnCapability: 32,
     });
   const lives = [live(bear(), rows), live(bear(), rows), live(bear(), rows), live(bear(), rows)];
   t.same(lives.slice(0, 3), [[], [0, 1, 2, 3, 4], []], 'one death in a batch, then two at the very record');

@@ -18,6 +18,8 @@ export interface LinkOptions {
   readonly bursts?: { readonly goodPackets: number; readonly badPackets: number };
   /** What the queue holds, as time at the first rate. */
   readonly queueUs: number;
+  /** Packets that wait longer are marked (ECN), as a queue does that tells of itself before it drops; left out = none is. */
+  readonly marksAboveUs?: number;
   /** In order of time; a rate of 0 stalls the link and keeps its queue. */
   readonly changes?: readonly RateChange[];
   /** Everything sent in here vanishes. */
@@ -83,8 +85,13 @@ export class Link {
     return Math.max(0, this.#freeUs - this.#clock.nowUs);
   }
 
-  /** `arrive` is called when the packet arrives, never when it is lost. */
-  send(bytes: number, arrive: () => void): void {
+  /** Packets may be marked. */
+  get marks(): boolean {
+    return this.#options.marksAboveUs !== undefined;
+  }
+
+  /** `arrive` is called when the packet arrives, never when it is lost, and told whether it bears a mark. */
+  send(bytes: number, arrive: (isMarked: boolean) => void): void {
     const nowUs = this.#clock.nowUs;
     this.sentPackets += 1;
     this.#expire(nowUs);
@@ -92,6 +99,7 @@ export class Link {
       this.droppedPackets += 1;
       return;
     }
+    const isMarked = this.queueUs > (this.#options.marksAboveUs ?? Number.POSITIVE_INFINITY);
     this.#freeUs = this.#leave(Math.max(nowUs, this.#freeUs), bytes);
     this.#leaveUs.push(this.#freeUs);
     this.#sizes.push(bytes);
@@ -105,7 +113,7 @@ export class Link {
       this.#freeUs + Math.max(0, this.delayUs + (jitterUs > 0 ? jitterUs * this.#jitter(this.#freeUs, jitterUs) : 0));
     if (this.#options.keepsOrder === true) arrivalUs = Math.max(arrivalUs, this.#lastArrivalUs);
     this.#lastArrivalUs = arrivalUs;
-    this.#clock.at(arrivalUs, arrive);
+    this.#clock.at(arrivalUs, () => arrive(isMarked));
   }
 
   #expire(nowUs: number): void {

@@ -14,6 +14,7 @@ interface Sent {
   readonly onLost: (() => void) | undefined;
   arrivalUs: number;
   isDone: boolean;
+  isMarked: boolean;
 }
 
 export interface PathOptions {
@@ -54,6 +55,7 @@ export class SimulatedPath {
   inFlightBytes = 0;
   arrivedBytes = 0;
   lostPackets = 0;
+  markedPackets = 0;
 
   constructor(clock: VirtualClock, link: Link, options: PathOptions) {
     this.#clock = clock;
@@ -111,7 +113,15 @@ export class SimulatedPath {
 
   send(bytes: number, onArrival?: () => void, onLost?: () => void): void {
     const nowUs = this.#clock.nowUs;
-    const sent: Sent = { number: this.#number, sentUs: nowUs, bytes, onLost, arrivalUs: -1, isDone: false };
+    const sent: Sent = {
+      number: this.#number,
+      sentUs: nowUs,
+      bytes,
+      onLost,
+      arrivalUs: -1,
+      isDone: false,
+      isMarked: false,
+    };
     if (this.isIdle()) this.controller.handleIdle(nowUs);
     this.#spentUs = nowUs;
     this.#number += 1;
@@ -119,7 +129,9 @@ export class SimulatedPath {
     this.inFlightBytes += bytes;
     this.controller.spend(bytes);
     if (!this.#isExpiring) this.#expire();
-    this.link.send(bytes, () => {
+    this.link.send(bytes, (isMarked) => {
+      sent.isMarked = isMarked;
+      if (isMarked) this.markedPackets += 1;
       sent.arrivalUs = this.#clock.nowUs;
       this.arrivedBytes += bytes;
       this.#lastArrivalUs = sent.arrivalUs;
@@ -160,6 +172,7 @@ export class SimulatedPath {
     const reorderingUs = Math.max(leastReorderingUs, this.controller.smoothedRttUs / 8, this.#reorderingUs);
     const lostPackets = newest === undefined ? 0 : this.#declareLost(newest.sentUs - reorderingUs);
     this.#reorderingUs *= reorderingDecay;
+    if (this.link.marks) this.controller.handleMarks(batch.length, batch.filter((sent) => sent.isMarked).length);
     this.controller.handleSample({
       nowUs,
       rttUs,

@@ -12,11 +12,18 @@ export const adaptiveBonding: BondSettings = {
 };
 
 /** The parts of `SealerParts` that are there for feedback. */
-export function feedbackParts(): { paths: Uint8Array; feedback: Uint8Array; limits: Uint8Array; maxFecBytes: number } {
+export function feedbackParts(): {
+  paths: Uint8Array;
+  feedback: Uint8Array;
+  limits: Uint8Array;
+  maxFecBytes: number;
+  ecnCapability: number;
+} {
   return {
     paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
     feedback: new Uint8Array(path.rowsPerPeer * feedback.columns * 8),
     maxFecBytes: 1412,
+    ecnCapability: 32,
     limits: new Uint8Array(2 * path.rowsPerPeer * 8),
   };
 }

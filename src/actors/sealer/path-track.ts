@@ -12,6 +12,7 @@ import { feedback } from '../../native/data-api.ts';
 import { link, path, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { Arrivals } from './arrivals.ts';
+import { Marks } from './marks.ts';
 import { PathProbes } from './path-probes.ts';
 
 /** Credit that stays unused for this long means that there was nothing to send: a turn comes more often under load. */
@@ -69,6 +70,7 @@ export class PathTrack implements PathView {
   readonly #links: RowTable;
   readonly #delay = new OneWayDelay();
   readonly #arrivals = new Arrivals();
+  readonly #marks = new Marks();
   readonly #probes = new PathProbes();
   readonly #probeLoss = new ProbeLoss();
   readonly #train = new ProbeTrain();
@@ -209,6 +211,7 @@ export class PathTrack implements PathView {
     if (acked === 0 && lost === 0) return;
     const arrivals = this.#arrivals;
     if (!arrivals.read(cells, at)) return;
+    if (arrivals.isNewer) this.#takeMarks(cells, at);
     const rttUs = arrivals.isNewer ? this.#roundTripUs(cells, at, nowUs) : -1;
     this.#sample(nowUs, rttUs, arrivals.deliveredBytes, arrivals.deliveryUs);
   }
@@ -348,6 +351,15 @@ export class PathTrack implements PathView {
     });
     if (acked > 0) this.#paths.setNumber(this.row, path.lastProgressUsAt, nowUs);
     this.#isAppLimited = false;
+  }
+
+  #takeMarks(cells: Float64Array, at: number): void {
+    const marks = this.#marks;
+    marks.read(cells, at);
+    if (marks.ecnPackets === 0) return;
+    this.controller.handleMarks(marks.ecnPackets, marks.markedPackets);
+    this.#paths.addNumber(this.row, path.ecnPacketsAt, marks.ecnPackets);
+    this.#paths.addNumber(this.row, path.markedPacketsAt, marks.markedPackets);
   }
 
   #survey(cells: Float64Array, at: number): void {

@@ -25,8 +25,8 @@ const mostReplies = 3;
 /** A lost HELLO is said again after this long, then twice as long. */
 const firstRetryUs = 1_000_000;
 
-/** What outlives a session; ciphers have indices of each session. */
-const inherited = capability.controlFrames | capability.paths | capability.fec;
+/** What we say, and take a peer to say still in its next session; ciphers have indices of each session. */
+const inherited = capability.controlFrames | capability.paths | capability.fec | capability.ecn;
 
 interface HelloState {
   /** The peer said HELLO in this session. */
@@ -111,8 +111,7 @@ export class HelloDesk {
 
   #say(peer: Peer, slot: number, hasHeard: boolean): boolean {
     const aesIndex = this.#sessions.int(slot, session.localIndexAesAt) >>> 0;
-    const capabilities =
-      capability.controlFrames | capability.paths | capability.fec | (aesIndex === 0 ? 0 : capability.aes256gcm);
+    const capabilities = inherited | (aesIndex === 0 ? 0 : capability.aes256gcm);
     const bytes = new Uint8Array(helloBytes);
     helloEmit(bytes, 0, { hasHeard, capabilities, aesIndex });
     return this.#outbox.sendFrame(peer.row, slot, bytes);

@@ -39,6 +39,7 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     parts.reports = memory_.producer(from.Get("reports"));
     parts.joinUdp = from.Get("joinUdp").ToBoolean();
     parts.pathsCapability = from.Get("pathsCapability").ToNumber().Int32Value();
+    parts.ecnCapability = from.Get("ecnCapability").ToNumber().Int32Value();
     parts.unreported = arrayOf<int32_t>(memory_, from.Get("unreported"));
     parts.orderFromPaths = from.Get("orderFromPaths").ToNumber().Int32Value();
     parts.maxFecBytes = from.Get("maxFecBytes").ToNumber().Uint32Value();

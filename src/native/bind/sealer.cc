@@ -3,13 +3,14 @@
 
 #include "bind/data.h"
 #include "bind/values.h"
+#include "sys/ecn.h"
 #include "sys/inspect.h"
 #include "sys/seal.h"
 
 namespace hawser {
 namespace {
 
-// new Sealer({ plain, links: [port], log, sessions, paths, allowedIps, stash, facts, feedback, limits, maxFecBytes })
+// new Sealer({ plain, links: [port], log, sessions, paths, allowedIps, stash, facts, feedback, limits, maxFecBytes, ecnCapability })
 class SealerObject : public Napi::ObjectWrap<SealerObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -38,7 +39,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     stash_ = memory_.of(from.Get("stash"));
     log_ = SealedLog(memory_.of(from.Get("log")));
     sealer_ = std::make_unique<Sealer>(log_, SessionTable(memory_.of(from.Get("sessions"))), pathTable(memory_.of(from.Get("paths"))), feedback,
-                                       from.Get("maxFecBytes").ToNumber().Uint32Value());
+                                       from.Get("maxFecBytes").ToNumber().Uint32Value(), from.Get("ecnCapability").ToNumber().Int32Value());
   }
 
  private:

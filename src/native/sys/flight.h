@@ -21,6 +21,8 @@ struct PathFeedback {
   double packets, bytes, arrivalUs;  // as the section says, modulo 2^32
   double resentPackets;
   double lostRuns;
+  double hasMarks;  // 1 when the report told of the path's ECN fields; then, as it says, modulo 2^32:
+  double ecnPackets, markedPackets;
 };
 
 class Flight {
@@ -36,6 +38,7 @@ class Flight {
     uint32_t segmentBytes, lastBytes;
     uint16_t resentPackets;  // all that went out again of it, some of them more than once
     uint8_t count, path, trafficClass, flags;
+    uint8_t ecn;
   };
   // Of a run: it counts as in flight and is watched for loss; what is lost of it may go out again.
   static constexpr uint8_t kWatched = 1;
@@ -83,14 +86,14 @@ class Flight {
   Run& at(uint64_t sequence) { return runs_[sequence & (runs_.size() - 1)]; }
   bool contains(uint64_t sequence) const { return sequence >= head_ && sequence < tail_; }
   const uint8_t* readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words);
-  bool readRebuilt(const uint8_t* at, const uint8_t* end, uint32_t words);
+  const uint8_t* readRebuilt(const uint8_t* at, const uint8_t* end, uint32_t words);
   void grow();
   void acknowledgeRun(uint64_t sequence, Run& run, uint64_t fresh);
   void takeRebuilt(uint64_t sequence, Run& run, uint64_t fresh);
   void settleCopies(uint64_t sequence, const Run& run, uint64_t fresh, bool haveArrived);
   void lose(Run& run, uint64_t bits, uint32_t path);
   void settle(Run& run);
-  void section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* bytes, double nowUs);
+  void section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* bytes, const uint8_t* marks, double nowUs);
   int32_t pathOf(int32_t slot, uint64_t counter, double& sentUs);
   uint32_t resendRun(uint64_t sequence, RingProducer& link, uint32_t path, int32_t pathRow, uint32_t maxBytes, double nowUs);
 

@@ -43,15 +43,15 @@ const uint8_t* Flight::readBitmap(const uint8_t* at, const uint8_t* end, uint32_
   return at;
 }
 
-// Fills `rebuilt_` from the list that may follow the bitmap; false when there is none.
-bool Flight::readRebuilt(const uint8_t* at, const uint8_t* end, uint32_t words) {
-  if (at >= end || end - at - 1 < at[0] * 2) return false;
+// Fills `rebuilt_` from the list that may follow the bitmap. Returns its end; null when it is cut short.
+const uint8_t* Flight::readRebuilt(const uint8_t* at, const uint8_t* end, uint32_t words) {
+  if (at >= end || end - at - 1 < at[0] * 2) return nullptr;
   rebuilt_.fill(0);
   for (uint32_t i = 0; i < at[0]; i++) {
     const uint32_t back = at[1 + 2 * i] | static_cast<uint32_t>(at[2 + 2 * i]) << 8;
     if (back / 64 < words) rebuilt_[back / 64] |= uint64_t{1} << (back % 64);
   }
-  return true;
+  return at + 1 + at[0] * 2;
 }
 
 bool Flight::acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, double nowUs) {
@@ -64,9 +64,14 @@ bool Flight::acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, do
   if (after == nullptr) return false;
   const uint64_t next = readLe64At(frame + layout::report_nextAt);
   const uint32_t time = readLe32(frame + layout::report_timeAt);
-  const bool tellsRebuilt = (frame[layout::report_flagsAt] & layout::report_flagRebuilt) != 0 && readRebuilt(after, frame + length, words);
+  const uint8_t flags = frame[layout::report_flagsAt];
+  const bool tellsRebuilt = (flags & layout::report_flagRebuilt) != 0;
+  if (tellsRebuilt) after = readRebuilt(after, frame + length, words);
+  if (after == nullptr) return false;
+  const bool tellsMarks = (flags & layout::report_flagMarks) != 0 && frame + length - after >= sections * layout::report_marksBytes;
   for (uint32_t i = 0; i < sections; i++) {
-    section(slot, next, time, frame + layout::report_headerBytes + i * layout::report_sectionBytes, nowUs);
+    const uint8_t* const marks = tellsMarks ? after + i * layout::report_marksBytes : nullptr;
+    section(slot, next, time, frame + layout::report_headerBytes + i * layout::report_sectionBytes, marks, nowUs);
   }
   for (uint64_t i = head_; i < tail_; i++) {
     Run& run = at(i);
@@ -80,7 +85,7 @@ bool Flight::acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, do
   return true;
 }
 
-void Flight::section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* bytes, double nowUs) {
+void Flight::section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* bytes, const uint8_t* marks, double nowUs) {
   const uint32_t first = readLe32(bytes + layout::report_backAt);
   const uint8_t number = static_cast<uint8_t>(first >> 24);
   const uint32_t arrival = readLe32(bytes + layout::report_arrivalAt);
@@ -95,6 +100,11 @@ void Flight::section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* 
   out.packets = readLe32(bytes + layout::report_packetsAt);
   out.bytes = readLe32(bytes + layout::report_bytesAt);
   out.arrivalUs = arrival;
+  if (marks != nullptr) {
+    out.hasMarks = 1;
+    out.ecnPackets = readLe32(marks);
+    out.markedPackets = readLe32(marks + 4);
+  }
   if (sentUs == 0) return;
   // Negative when the reporter read its clock before the packet came; absurd when that clock was set meanwhile.
   const double heldUs = std::clamp(static_cast<int32_t>(time - arrival), 0, 1'000'000);

@@ -50,6 +50,7 @@ uint32_t Flight::resendRun(uint64_t sequence, RingProducer& link, uint32_t path,
   cell<int32_t>(record, layout::descriptor_slotAt) = run.slot;
   cell<uint32_t>(record, layout::descriptor_lengthAt) = bytes;
   cell<uint32_t>(record, layout::descriptor_skipAt) = from;
+  cell<int32_t>(record, layout::descriptor_ecnAt) = run.ecn;
   link.commit(layout::descriptor_bytes, layout::recordType_descriptor);
   run.queued &= ~bits;
   run.resent |= bits;

@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "allowed_ips.h"
-#include "checksum.h"
 #include "packet.h"
 #include "ring.h"
 #include "segment.h"
@@ -95,19 +94,6 @@ inline bool isSameConnection(const uint8_t* a, uint32_t aLength, const uint8_t* 
   if (one.version == 0 || one.version != other.version || one.protocol != kProtocolTcp || other.protocol != kProtocolTcp) return false;
   if (aLength < one.headerBytes + 4u || bLength < other.headerBytes + 4u) return false;
   return std::memcmp(one.source, other.source, one.addressBytes * 2u) == 0 && std::memcmp(a + one.headerBytes, b + other.headerBytes, 4) == 0;
-}
-
-// ECN (RFC 3168): 0 = the sender does not take part, 3 = congestion experienced. Returns 1 when the packet bears the mark now.
-inline int markCongestionExperienced(uint8_t* packet, uint32_t length) {
-  const IpView ip = viewIp(packet, length);
-  if (ip.version == 0 || (ip.trafficClass & 3) == 0) return 0;
-  if (ip.version == 6) {
-    packet[1] |= 0x30;
-    return 1;
-  }
-  packet[1] |= 3;
-  writeIpv4Checksum(packet);
-  return 1;
 }
 
 }  // namespace hawser

@@ -37,6 +37,7 @@
   X(descriptor, slotAt, 32) \
   X(descriptor, lengthAt, 36) \
   X(descriptor, skipAt, 40) \
+  X(descriptor, ecnAt, 44) \
   X(descriptor, bytes, 48) \
   X(doorbell, armedAt, 0) \
   X(doorbell, mailAt, 64) \
@@ -157,6 +158,8 @@
   X(path, lastProgressUsAt, 232) \
   X(path, paceBpsAt, 240) \
   X(path, mtuAt, 248) \
+  X(path, ecnPacketsAt, 320) \
+  X(path, markedPacketsAt, 328) \
   X(path, sentBytesAt, 256) \
   X(path, lateBytesAt, 264) \
   X(path, refusedBytesAt, 272) \
@@ -172,6 +175,8 @@
   X(path, largestAt, 416) \
   X(path, largestTimeUsAt, 424) \
   X(path, lastDataReceivedAt, 432) \
+  X(path, receivedEcnAt, 440) \
+  X(path, receivedMarkedAt, 448) \
   X(pathState, free, 0) \
   X(pathState, up, 1) \
   X(pathState, down, 2) \
@@ -227,6 +232,7 @@
   X(received, slotAt, 60) \
   X(received, timeAt, 64) \
   X(received, progressAt, 72) \
+  X(received, trafficClassAt, 76) \
   X(received, payloadAt, 80) \
   X(recordType, train, 1) \
   X(recordType, received, 2) \
@@ -251,6 +257,8 @@
   X(report, sectionBytes, 16) \
   X(report, maxSections, 32) \
   X(report, flagRebuilt, 1) \
+  X(report, flagMarks, 2) \
+  X(report, marksBytes, 8) \
   X(report, maxWords, 128) \
   X(ring, magic, 1213353543) \
   X(ring, magicAt, 0) \

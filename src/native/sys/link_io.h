@@ -37,7 +37,7 @@ class LinkSender {
     sockaddr_in6 address;
     iovec bytes;
     uint8_t* descriptor;
-    alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
+    alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int))];
   };
 
   uint32_t collect(uint32_t max);
@@ -62,8 +62,10 @@ class LinkSender {
   mmsghdr headers_[kBatch];
 };
 
-// Fills `control` with the source address and, when `segmentBytes` is not 0, UDP_SEGMENT; returns its length.
-size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t local[16], int32_t interfaceIndex, uint16_t segmentBytes);
+// Fills `control` with the source address and, where they are not 0, UDP_SEGMENT and the outer header's DSCP and ECN byte; returns its
+// length.
+size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t local[16], int32_t interfaceIndex, uint16_t segmentBytes,
+                        uint8_t trafficClass);
 
 class LinkReceiver {
  public:

@@ -31,12 +31,14 @@ bool isHandshake(const uint8_t* datagram, uint32_t length) {
 struct LinkReceiver::Message {
   sockaddr_in6 address;
   iovec parts[2];
-  alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(timespec)) + CMSG_SPACE(sizeof(int))];
+  alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(timespec)) + 2 * CMSG_SPACE(sizeof(int))];
   uint8_t local[16];
   int32_t interfaceIndex;
   uint32_t segmentBytes;
   uint32_t length;
   double timeUs;
+  // Outer DSCP and ECN; the kernel joins datagrams of one value only (net/core/gro.c compares it since 6.9; before, the first one's).
+  uint8_t trafficClass;
 
   void readControl(msghdr& header);
 };
@@ -45,6 +47,7 @@ void LinkReceiver::Message::readControl(msghdr& header) {
   std::memset(local, 0, sizeof local);
   interfaceIndex = 0;
   timeUs = 0;
+  trafficClass = 0;
   segmentBytes = length;
   for (cmsghdr* at = CMSG_FIRSTHDR(&header); at != nullptr; at = CMSG_NXTHDR(&header, at)) {
     if (at->cmsg_level == IPPROTO_UDP && at->cmsg_type == UDP_GRO) {
@@ -55,6 +58,11 @@ void LinkReceiver::Message::readControl(msghdr& header) {
       timespec time;
       std::memcpy(&time, CMSG_DATA(at), sizeof time);
       timeUs = static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
+    } else if ((at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_TOS) || (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_TCLASS)) {
+      // A byte in IPv4, an int in IPv6 (net/ipv4/ip_sockglue.c, net/ipv6/datagram.c).
+      int value = 0;
+      std::memcpy(&value, CMSG_DATA(at), std::min(sizeof value, at->cmsg_len - CMSG_LEN(0)));
+      trafficClass = static_cast<uint8_t>(value);
     } else if (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO) {
       in_pktinfo info;
       std::memcpy(&info, CMSG_DATA(at), sizeof info);
@@ -199,6 +207,7 @@ void LinkReceiver::writeHeader(uint8_t* record, const Message& message) const {
   cell<int32_t>(record, layout::received_slotAt) = -1;
   cell<double>(record, layout::received_timeAt) = message.timeUs;
   cell<int32_t>(record, layout::received_progressAt) = 0;
+  cell<int32_t>(record, layout::received_trafficClassAt) = message.trafficClass;
 }
 
 }  // namespace hawser

@@ -16,6 +16,9 @@ namespace hawser {
 namespace {
 
 constexpr uint8_t kUnspecified[16] = {};
+// AF41, as the kernel's WireGuard gives to handshakes and cookies (drivers/net/wireguard/messages.h, HANDSHAKE_DSCP). Data messages get
+// no DSCP there either, and what is in them (probes and reports too) must see the queues that data sees.
+constexpr uint8_t kHandshakeTrafficClass = 0x88;
 
 // Copies a path row's addresses; false while its writer is at it or when it has none (seqlock of rings/layout.ts).
 bool readPath(uint8_t* row, sockaddr_in6& address, uint8_t local[16], int32_t& interfaceIndex) {
@@ -45,7 +48,8 @@ uint8_t* appendControl(uint8_t* at, int level, int type, const T& value) {
 
 }  // namespace
 
-size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t local[16], int32_t interfaceIndex, uint16_t segmentBytes) {
+size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t local[16], int32_t interfaceIndex, uint16_t segmentBytes,
+                        uint8_t trafficClass) {
   uint8_t* at = control;
   if (std::memcmp(local, kUnspecified, 16) != 0) {
     // Answer from the address the peer knows, also on a socket bound to none.
@@ -59,6 +63,10 @@ size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t loca
       if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = static_cast<unsigned>(interfaceIndex);
       at = appendControl(at, IPPROTO_IPV6, IPV6_PKTINFO, info);
     }
+  }
+  if (trafficClass != 0) {
+    const int value = trafficClass;
+    at = family == AF_INET ? appendControl(at, IPPROTO_IP, IP_TOS, value) : appendControl(at, IPPROTO_IPV6, IPV6_TCLASS, value);
   }
   if (segmentBytes != 0) at = appendControl(at, IPPROTO_UDP, UDP_SEGMENT, segmentBytes);
   return static_cast<size_t>(at - control);
@@ -148,7 +156,8 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
   header.msg_iov = &message.bytes;
   header.msg_iovlen = 1;
   header.msg_control = message.control;
-  header.msg_controllen = writeSendControl(message.control, message.address.sin6_family, local, interfaceIndex, segmentBytes);
+  header.msg_controllen = writeSendControl(message.control, message.address.sin6_family, local, interfaceIndex, segmentBytes,
+                                           static_cast<uint8_t>(cell<int32_t>(descriptor, layout::descriptor_ecnAt)));
   return Fate::Ready;
 }
 
@@ -233,7 +242,7 @@ int LinkSender::sendDatagrams(uint32_t max) {
     header.msg_iovlen = 1;
     header.msg_control = control;
     header.msg_controllen = writeSendControl(control, address.sin6_family, record + layout::outgoing_localAt,
-                                             cell<int32_t>(record, layout::outgoing_interfaceAt), 0);
+                                             cell<int32_t>(record, layout::outgoing_interfaceAt), 0, kHandshakeTrafficClass);
     if (header.msg_controllen == 0) header.msg_control = nullptr;
     if (fd < 0 || ::sendmsg(fd, &header, MSG_NOSIGNAL) < 0) failed(fd < 0 ? EAFNOSUPPORT : errno);
     datagrams_.advance();

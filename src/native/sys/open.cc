@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ecn.h"
 #include "packet.h"
 #include "reorder_class.h"
 #include "replay.h"
@@ -101,6 +102,7 @@ Opener::Outcome Opener::openRun(uint8_t* record, const OpenRun& run, double nowU
   brought_.hasManyPaths = (cell<int32_t>(slot_, layout::session_capabilitiesAt) & pathsCapability_) != 0;
   const bool needsOrder = orderFromPaths_ > 0 && brought_.hasManyPaths && ledger_.count(peerIndex_) >= orderFromPaths_;
   lane_ = reorder_.lane(run.slot, needsOrder);
+  outerEcn_ = cell<int32_t>(record, layout::received_trafficClassAt) & kEcnMask;
   const Arrival arrival{record, &run, nowUs, &result};
   const uint32_t step = segmentBytes(record);
   const uint32_t total = totalBytes(record);
@@ -224,7 +226,7 @@ void Opener::accept(uint64_t counter, uint32_t length, const Arrival& arrival) {
 }
 
 // Whether what was opened is an inner packet of the peer's, and then `ip`; all else is dealt with here.
-bool Opener::isForTun(const uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip) {
+bool Opener::isForTun(uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip) {
   brought_.isControl = false;
   if (length == 0) {
     arrival.result->keepalives += 1;
@@ -243,10 +245,21 @@ bool Opener::isForTun(const uint8_t* plain, uint32_t length, const Arrival& arri
     reject(arrival);
     return false;
   }
+  // What parity has rebuilt had no outer header.
+  if (outerEcn_ != kNotEct && !isRebuilding_ && !takeEcn(plain, ip, arrival)) return false;
   brought_.packets += 1;
   arrival.result->packets += 1;
   arrival.result->bytes += static_cast<int32_t>(ip.length);
   return true;
+}
+
+// Gives a packet the mark that its outer header has; false when it must be dropped instead.
+bool Opener::takeEcn(uint8_t* plain, IpView& ip, const Arrival& arrival) {
+  const Decapsulated outcome = decapsulateEcn(plain, ip, outerEcn_);
+  brought_.ecnPackets += 1;
+  if (outcome != Decapsulated::Plain) brought_.marked += 1;
+  if (outcome == Decapsulated::Dropped) arrival.result->unmarkable += 1;
+  return outcome != Decapsulated::Dropped;
 }
 
 // Books what the run brought: on the peer, on its path, for the next report. A peer that cannot be on many paths at once is where it
@@ -257,7 +270,8 @@ void Opener::closeRun(const Arrival& arrival) {
   const int32_t slot = arrival.run->slot;
   const int32_t row = brought_.pathRow;
   if (row >= 0)
-    ledger_.credit(row, {slot, brought_.datagrams, brought_.bytes, brought_.largest, arrival.nowUs, kernelUs(arrival.record), brought_.hasData});
+    ledger_.credit(row, {slot, brought_.datagrams, brought_.bytes, brought_.largest, arrival.nowUs, kernelUs(arrival.record), brought_.hasData,
+                          brought_.ecnPackets, brought_.marked});
   if (row < 0 || (!brought_.hasManyPaths && row != cell<int32_t>(peer_, layout::peer_pathAt))) tellRoamed(arrival);
   if (brought_.hasManyPaths) reporter_.note(slot, brought_.lowest, row, brought_.hasData);
 }

@@ -29,7 +29,7 @@ struct OpenRun {
 
 // What one `open` did, in the same order as opener-api.ts names it.
 struct OpenResult {
-  int32_t packets, bytes, replayed, rejected, keepalives, control, unknown, stalled, parity, rebuilt;
+  int32_t packets, bytes, replayed, rejected, keepalives, control, unknown, stalled, parity, rebuilt, unmarkable;
 };
 
 struct OpenerParts {
@@ -52,6 +52,8 @@ struct OpenerParts {
   double* lateness = nullptr;
   // Longest sealed packet that parity can bring back.
   uint32_t maxFecBytes = 0;
+  // Bit of a slot's capabilities: its peer reads what a report says of ECN.
+  int32_t ecnCapability = 0;
 };
 
 class Opener {
@@ -61,7 +63,7 @@ class Opener {
   explicit Opener(const OpenerParts& parts)
       : sessions_(parts.sessions), peers_(parts.peers), allowedIps_(parts.allowedIps), out_(parts.out), events_(parts.events),
         joinUdp_(parts.joinUdp), pathsCapability_(parts.pathsCapability), orderFromPaths_(parts.orderFromPaths), ciphers_(parts.sessions, CipherCache::Direction::Receive),
-        ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported),
+        ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported, parts.ecnCapability),
         reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), fec_(parts.sessions, parts.maxFecBytes),
         roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
 
@@ -107,7 +109,8 @@ class Opener {
   void reject(const Arrival& arrival);
   void accept(uint64_t counter, uint32_t length, const Arrival& arrival);
   void closeRun(const Arrival& arrival);
-  bool isForTun(const uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip);
+  bool isForTun(uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip);
+  bool takeEcn(uint8_t* plain, IpView& ip, const Arrival& arrival);
   void takeParity(const uint8_t* plain, uint32_t length, const Arrival& arrival);
   void takeControl(const uint8_t* plain, uint32_t length, const Arrival& arrival);
   void forwardFrame(RingProducer& to, const uint8_t* plain, uint32_t length, const Arrival& arrival, double atUs);
@@ -123,6 +126,9 @@ class Opener {
     uint32_t datagrams = 0;
     uint32_t bytes = 0;
     uint32_t packets = 0;
+    // Packets with an ECN field outside, and those of them that were marked on the way.
+    uint32_t ecnPackets = 0;
+    uint32_t marked = 0;
     uint64_t lowest = UINT64_MAX;
     uint64_t largest = 0;
     int32_t pathRow = -1;
@@ -148,6 +154,8 @@ class Opener {
   // Packets that the PARITY frame opened last has rebuilt.
   uint32_t rebuiltByFrame_ = 0;
   bool isRebuilding_ = false;
+  // ECN field of the outer headers of the run being opened.
+  uint8_t outerEcn_ = 0;
   // CLOCK_REALTIME at the call's nowUs: a thread may lose the CPU in the middle of a call.
   double openedUs_ = 0;
   // When a peer was last said to have roamed, by peer row.

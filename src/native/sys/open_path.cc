@@ -57,6 +57,10 @@ void PathLedger::credit(int32_t row, const Arrived& arrived) {
   add(path, layout::path_receivedPacketsAt, arrived.packets);
   add(path, layout::path_receivedBytesAt, arrived.bytes);
   cell<double>(path, layout::path_lastReceivedAt) = arrived.atUs;
+  if (arrived.ecnPackets != 0) {
+    add(path, layout::path_receivedEcnAt, arrived.ecnPackets);
+    add(path, layout::path_receivedMarkedAt, arrived.marked);
+  }
   if (arrived.hasData) cell<double>(path, layout::path_lastDataReceivedAt) = arrived.atUs;
   raiseLargest(path, arrived);
 }

@@ -28,6 +28,8 @@ class PathLedger {
     double atUs;      // CLOCK_BOOTTIME
     double kernelUs;  // CLOCK_REALTIME, when the kernel received it
     bool hasData;     // not only control frames
+    uint32_t ecnPackets;  // with an ECN field outside
+    uint32_t marked;      // and congestion-experienced by what lies between
   };
   void credit(int32_t row, const Arrived& arrived);
 

@@ -111,8 +111,8 @@ uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const
   writeLe64(target + layout::report_nextAt, next);
   writeLe32(target + layout::report_timeAt, modulo32(realtimeUs()));
   uint8_t* at = target + layout::report_headerBytes;
-  const uint32_t sections = emitSections(at, slot, notes.paths | notes.pathsBefore);
-  at += sections * layout::report_sectionBytes;
+  const Sections sections = emitSections(at, slot, notes.paths | notes.pathsBefore);
+  at += sections.count * layout::report_sectionBytes;
   const uint64_t words = bitmapWords(slot, notes, sections);
   uint64_t none = next;
   const ReplayWindow window(sessions_.window(slot), sessions_.windowBits(), none);
@@ -128,21 +128,26 @@ uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const
     at += 8;
   }
   if (!notes.rebuilt.empty() || !notes.rebuiltBefore.empty()) {
-    target[layout::report_flagsAt] = layout::report_flagRebuilt;
+    target[layout::report_flagsAt] |= layout::report_flagRebuilt;
     at = emitRebuilt(at, notes, next);
   }
-  target[layout::report_sectionsAt] = static_cast<uint8_t>(sections);
+  if (sections.tellsMarks) {
+    target[layout::report_flagsAt] |= layout::report_flagMarks;
+    at = emitMarks(at, sections);
+  }
+  target[layout::report_sectionsAt] = static_cast<uint8_t>(sections.count);
   writeLe32(target + layout::report_wordsAt, static_cast<uint32_t>(words));
   return static_cast<uint32_t>(at - target);
 }
 
-// One for each path in the mask whose largest counter is of this slot; returns how many.
-uint32_t Reporter::emitSections(uint8_t* target, int32_t slot, uint32_t paths) const {
+// One for each path in the mask whose largest counter is of this slot; returns which.
+Reporter::Sections Reporter::emitSections(uint8_t* target, int32_t slot, uint32_t paths) const {
   const uint8_t* keys = sessions_.slot(slot);
   const uint64_t next = cell<uint64_t>(const_cast<uint8_t*>(keys), layout::session_receiveNextAt);
   const int32_t first = cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_peerAt) * static_cast<int32_t>(layout::path_rowsPerPeer);
-  uint32_t count = 0;
-  for (uint32_t number = 0; paths != 0 && count < layout::report_maxSections; number++, paths >>= 1) {
+  const bool isHeard = (cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_capabilitiesAt) & ecnCapability_) != 0;
+  Sections sections;
+  for (uint32_t number = 0; paths != 0 && sections.count < layout::report_maxSections; number++, paths >>= 1) {
     const int32_t row = first + static_cast<int32_t>(number);
     if ((paths & 1) == 0 || !paths_.has(row)) continue;
     uint8_t* path = paths_.row(row);
@@ -153,9 +158,19 @@ uint32_t Reporter::emitSections(uint8_t* target, int32_t slot, uint32_t paths) c
     writeLe32(target + layout::report_packetsAt, modulo32(cell<double>(path, layout::path_receivedPacketsAt)));
     writeLe32(target + layout::report_bytesAt, modulo32(cell<double>(path, layout::path_receivedBytesAt)));
     target += layout::report_sectionBytes;
-    count += 1;
+    sections.rows[sections.count++] = row;
+    if (isHeard && cell<double>(path, layout::path_receivedEcnAt) != 0) sections.tellsMarks = true;
   }
-  return count;
+  return sections;
+}
+
+uint8_t* Reporter::emitMarks(uint8_t* at, const Sections& sections) const {
+  for (uint32_t i = 0; i < sections.count; i++, at += layout::report_marksBytes) {
+    uint8_t* path = paths_.row(sections.rows[i]);
+    writeLe32(at, modulo32(cell<double>(path, layout::path_receivedEcnAt)));
+    writeLe32(at + 4, modulo32(cell<double>(path, layout::path_receivedMarkedAt)));
+  }
+  return at;
 }
 
 // Bits of the 64 counters from `newest` down that were rebuilt, the newest lowest.
@@ -186,12 +201,12 @@ uint8_t* Reporter::emitRebuilt(uint8_t* at, const Notes& notes, uint64_t next) {
 }
 
 // Back to the smallest counter accepted since the report before the last.
-uint64_t Reporter::bitmapWords(int32_t slot, const Notes& notes, uint32_t sections) const {
+uint64_t Reporter::bitmapWords(int32_t slot, const Notes& notes, const Sections& sections) const {
   const uint64_t next = cell<uint64_t>(sessions_.slot(slot), layout::session_receiveNextAt);
   const uint64_t lowest = std::min({notes.lowest, notes.lowestBefore, next - 1});
   const uint64_t rebuiltBytes = 1 + 2 * (notes.rebuilt.size() + notes.rebuiltBefore.size());
   const uint64_t room =
-      (kMaxBytes - layout::report_headerBytes - sections * layout::report_sectionBytes - layout::report_maxWords / 8 - rebuiltBytes) / 8;
+      (kMaxBytes - layout::report_headerBytes - sections.bytes() - layout::report_maxWords / 8 - rebuiltBytes) / 8;
   const uint64_t most = std::min({static_cast<uint64_t>(layout::report_maxWords), room, uint64_t{sessions_.windowBits() / 64 - 1}});
   return std::clamp((next - 1 - lowest) / 64 + 1, std::min(kLeastWords, most), most);
 }

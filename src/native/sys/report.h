@@ -11,9 +11,10 @@ namespace hawser {
 
 class Reporter {
  public:
-  // `unreported`: how many slots have something to report, then which; shared with TypeScript, which only reads it.
-  Reporter(SessionTable sessions, RowTable paths, RingProducer out, int32_t* unreported)
-      : sessions_(sessions), paths_(paths), out_(out), unreported_(unreported), notes_(static_cast<size_t>(sessions.slots())) {
+  // `unreported`: how many slots have something to report, then which; shared with TypeScript, which only reads it. `ecnCapability`: bit
+  // of a slot's capabilities, its peer wants to hear of ECN fields.
+  Reporter(SessionTable sessions, RowTable paths, RingProducer out, int32_t* unreported, int32_t ecnCapability)
+      : sessions_(sessions), paths_(paths), out_(out), unreported_(unreported), ecnCapability_(ecnCapability), notes_(static_cast<size_t>(sessions.slots())) {
     unreported_[0] = 0;
   }
 
@@ -58,17 +59,28 @@ class Reporter {
   };
 
   uint32_t emit(uint8_t* target, int32_t slot, const Notes& notes) const;
-  uint32_t emitSections(uint8_t* target, int32_t slot, uint32_t paths) const;
+  // Rows of the paths that a report has sections of.
+  struct Sections {
+    uint32_t count = 0;
+    int32_t rows[layout::report_maxSections];
+    // For each, what came with an ECN field.
+    bool tellsMarks = false;
+
+    uint32_t bytes() const { return count * static_cast<uint32_t>(layout::report_sectionBytes + (tellsMarks ? layout::report_marksBytes : 0)); }
+  };
+  Sections emitSections(uint8_t* target, int32_t slot, uint32_t paths) const;
+  uint8_t* emitMarks(uint8_t* at, const Sections& sections) const;
   static uint64_t rebuiltWord(const Notes& notes, uint64_t newest);
   static uint8_t* emitRebuilt(uint8_t* at, const Notes& notes, uint64_t next);
   Notes& notesOf(int32_t slot);
-  uint64_t bitmapWords(int32_t slot, const Notes& notes, uint32_t sections) const;
+  uint64_t bitmapWords(int32_t slot, const Notes& notes, const Sections& sections) const;
   void unlist(int32_t slot);
 
   SessionTable sessions_;
   RowTable paths_;
   RingProducer out_;
   int32_t* unreported_;
+  int32_t ecnCapability_;
   std::vector<Notes> notes_;
 };
 

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ecn.h"
+
 namespace hawser {
 
 int Sealer::open(const Order& order, RingProducer* link) {
@@ -17,6 +19,9 @@ int Sealer::open(const Order& order, RingProducer* link) {
   order_ = order;
   link_ = link;
   index_ = cell<uint32_t>(slot_, cipher == Cipher::Aes256Gcm ? layout::session_remoteIndexAesAt : layout::session_remoteIndexAt);
+  // RFC 6040 4.3: a Hawser of old would lose the marks. A stock peer gets them, as the kernel's WireGuard gives them to anybody.
+  const int32_t capabilities = cell<int32_t>(slot_, layout::session_capabilitiesAt);
+  ecnMask_ = capabilities == 0 || (capabilities & ecnCapability_) != 0 ? kEcnMask : 0;
   descriptor_ = nullptr;
   sealedBytes_ = 0;
   committed_.clear();
@@ -38,10 +43,11 @@ int Sealer::train(uint8_t* record, uint32_t maxSegments) {
   // Taken before sealing, so that a thread that dies in between wastes counters and never repeats one.
   counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(count);
   if (counter_ + count >= kRejectAfterMessages) return -EKEYEXPIRED;
+  const uint8_t ecn = ecnOf(record + layout::train_packetAt, length) & ecnMask_;
   uint32_t done = 0;
   for (; done < count; done++) {
     const uint32_t segmentLength = segmenter.lengthOf(progress);
-    if (!room(padded(segmentLength) + kDataHeaderBytes + kTagBytes)) break;
+    if (!room(padded(segmentLength) + kDataHeaderBytes + kTagBytes, ecn)) break;
     sealOne(segmenter.build(progress), segmentLength);
     progress += 1;
   }
@@ -67,7 +73,7 @@ int Sealer::packet(uint8_t* bytes, uint32_t length) {
   if (padded(length) + kDataHeaderBytes + kTagBytes > kMaxDescriptorBytes) return -EBADMSG;
   counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(1);
   if (counter_ + 1 >= kRejectAfterMessages) return -EKEYEXPIRED;
-  if (!room(padded(length) + kDataHeaderBytes + kTagBytes)) return -ENOSPC;
+  if (!room(padded(length) + kDataHeaderBytes + kTagBytes, kNotEct)) return -ENOSPC;
   sealOne(bytes, length);
   return 1;
 }
@@ -108,21 +114,22 @@ uint32_t Sealer::padded(uint32_t length) const {
 }
 
 // Makes sure that a packet of `sealedBytes` may follow in the current descriptor, or in a new one.
-bool Sealer::room(uint32_t sealedBytes) {
+bool Sealer::room(uint32_t sealedBytes, uint8_t ecn) {
   if (descriptor_ != nullptr) {
     const bool fits = packets_ < kMaxDescriptorPackets && used_ + sealedBytes <= kMaxDescriptorBytes;
     // UDP_SEGMENT cuts equal pieces: a longer packet cannot follow, and nothing follows a shorter one.
-    if (fits && lastBytes_ == segmentBytes_ && sealedBytes <= segmentBytes_) return true;
+    if (fits && lastBytes_ == segmentBytes_ && sealedBytes <= segmentBytes_ && ecn == ecn_) return true;
     finishDescriptor();
   }
-  return startDescriptor();
+  return startDescriptor(ecn);
 }
 
-bool Sealer::startDescriptor() {
+bool Sealer::startDescriptor(uint8_t ecn) {
   descriptor_ = link_->claim(layout::descriptor_bytes);
   if (descriptor_ == nullptr) return false;
   position_ = log_.reserve(kMaxDescriptorBytes);
   used_ = packets_ = segmentBytes_ = lastBytes_ = 0;
+  ecn_ = ecn;
   firstCounter_ = counter_;
   return true;
 }
@@ -141,6 +148,7 @@ void Sealer::finishDescriptor() {
     cell<int32_t>(descriptor_, layout::descriptor_slotAt) = order_.slot;
     cell<uint32_t>(descriptor_, layout::descriptor_lengthAt) = used_;
     cell<uint32_t>(descriptor_, layout::descriptor_skipAt) = 0;
+    cell<int32_t>(descriptor_, layout::descriptor_ecnAt) = ecn_;
     book();
     link_->commit(layout::descriptor_bytes, layout::recordType_descriptor);
     sealedBytes_ += used_;
@@ -167,6 +175,7 @@ void Sealer::book() {
   run.path = static_cast<uint8_t>(order_.path % static_cast<int32_t>(Flight::kPaths));
   run.trafficClass = static_cast<uint8_t>(order_.trafficClass);
   run.flags = order_.flightFlags;
+  run.ecn = ecn_;
   flight(order_.peer).record(run);
 }
 

@@ -37,9 +37,10 @@ class Sealer {
   };
 
   // `feedback`: `Flight::kPaths` rows that the flights of all peers write to, one call at a time. `maxFecBytes`: longest sealed packet
-  // that gets parity.
-  Sealer(SealedLog log, SessionTable sessions, RowTable paths, PathFeedback* feedback, uint32_t maxFecBytes)
-      : log_(log), sessions_(sessions), paths_(paths), feedback_(feedback), ciphers_(sessions, CipherCache::Direction::Send), fec_(maxFecBytes) {}
+  // that gets parity. `ecnCapability`: bit of a slot's capabilities that says that its peer reads the outer ECN field.
+  Sealer(SealedLog log, SessionTable sessions, RowTable paths, PathFeedback* feedback, uint32_t maxFecBytes, int32_t ecnCapability = 0)
+      : log_(log), sessions_(sessions), paths_(paths), feedback_(feedback), ciphers_(sessions, CipherCache::Direction::Send), fec_(maxFecBytes),
+        ecnCapability_(ecnCapability) {}
 
   // Starts a run: the slot's cipher and index are looked up once. 0, or a negative errno:
   // EKEYEXPIRED (the slot cannot seal any more), ENOKEY (not ready).
@@ -82,8 +83,8 @@ class Sealer {
   static constexpr uint32_t kMaxDescriptorPackets = 64;
 
   uint32_t padded(uint32_t length) const;
-  bool room(uint32_t sealedBytes);
-  bool startDescriptor();
+  bool room(uint32_t sealedBytes, uint8_t ecn);
+  bool startDescriptor(uint8_t ecn);
   void finishDescriptor();
   void sealOne(uint8_t* plain, uint32_t length);
 
@@ -95,6 +96,7 @@ class Sealer {
   PathFeedback* feedback_;
   CipherCache ciphers_;
   FecGroups fec_;
+  int32_t ecnCapability_;
   std::vector<std::unique_ptr<Flight>> flights_;  // by row of the peer table
   std::vector<std::array<uint8_t, layout::descriptor_bytes>> committed_;  // descriptors of the run at work
   Order order_{};
@@ -102,6 +104,8 @@ class Sealer {
   AeadContext* context_ = nullptr;
   uint8_t* slot_ = nullptr;
   uint32_t index_ = 0;
+  // Of an inner packet's ECN field, what the outer header gets: all, or nothing for a peer that would not look at it.
+  uint8_t ecnMask_ = 0;
   // the descriptor being filled
   uint8_t* descriptor_ = nullptr;
   uint32_t position_ = 0;
@@ -109,6 +113,7 @@ class Sealer {
   uint32_t packets_ = 0;
   uint32_t segmentBytes_ = 0;
   uint32_t lastBytes_ = 0;
+  uint8_t ecn_ = 0;
   uint64_t firstCounter_ = 0;
   uint64_t counter_ = 0;  // next of those this call has taken
   uint32_t sealedBytes_ = 0;

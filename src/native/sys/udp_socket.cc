@@ -36,6 +36,7 @@ SystemError configure(int fd, const UdpOptions& options, UdpSocket& out) {
     return SystemError::now("SO_BINDTODEVICE");
   if (!v4) enable(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
   enable(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1);
+  enable(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1);
   // Never fragment, never trust a cached path MTU: the probes of the path decide (RFC 8899).
   if (v4) enable(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   else enable(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);

@@ -25,6 +25,18 @@ uint32_t segmentBytesOf(const msghdr& header) {
   return 0;
 }
 
+// DSCP and ECN byte asked for; 0 = none was.
+uint8_t trafficClassOf(const msghdr& header) {
+  for (cmsghdr* at = CMSG_FIRSTHDR(&header); at != nullptr; at = CMSG_NXTHDR(const_cast<msghdr*>(&header), at)) {
+    const bool isClass = (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_TOS) || (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_TCLASS);
+    if (!isClass) continue;
+    int value;
+    std::memcpy(&value, CMSG_DATA(at), sizeof value);
+    return static_cast<uint8_t>(value);
+  }
+  return 0;
+}
+
 ssize_t sendOne(const msghdr& header) {
   FakeKernel& kernel = *fakeKernel();
   Bytes bytes;
@@ -39,8 +51,10 @@ ssize_t sendOne(const msghdr& header) {
     return -1;
   }
   const size_t step = segment == 0 ? std::max<size_t>(1, bytes.size()) : segment;
-  for (size_t at = 0; at < bytes.size(); at += step)
+  for (size_t at = 0; at < bytes.size(); at += step) {
+    kernel.classes.push_back(trafficClassOf(header));
     kernel.sent.emplace_back(bytes.begin() + static_cast<long>(at), bytes.begin() + static_cast<long>(std::min(bytes.size(), at + step)));
+  }
   return static_cast<ssize_t>(bytes.size());
 }
 
@@ -57,17 +71,22 @@ void receiveOne(const Datagrams& from, mmsghdr& message) {
   sender.sin_family = AF_INET;
   sender.sin_port = htons(7777);
   std::memcpy(message.msg_hdr.msg_name, &sender, sizeof sender);
-  if (from.segmentBytes == 0) {
-    message.msg_hdr.msg_controllen = 0;
-    return;
-  }
-  auto* control = static_cast<cmsghdr*>(message.msg_hdr.msg_control);
-  control->cmsg_level = IPPROTO_UDP;
-  control->cmsg_type = kUdpGro;
-  control->cmsg_len = CMSG_LEN(sizeof(int));
+  auto* at = static_cast<uint8_t*>(message.msg_hdr.msg_control);
+  const auto append = [&at](int level, int type, const void* value, size_t bytes) {
+    auto* control = reinterpret_cast<cmsghdr*>(at);
+    control->cmsg_level = level;
+    control->cmsg_type = type;
+    control->cmsg_len = CMSG_LEN(bytes);
+    std::memcpy(CMSG_DATA(control), value, bytes);
+    at += CMSG_SPACE(bytes);
+  };
+  // A byte in IPv4, an int in IPv6, as the kernel does it.
+  const int trafficClass = from.trafficClass;
+  if (from.trafficClass != 0 && from.isV6) append(IPPROTO_IPV6, IPV6_TCLASS, &trafficClass, sizeof trafficClass);
+  if (from.trafficClass != 0 && !from.isV6) append(IPPROTO_IP, IP_TOS, &from.trafficClass, 1);
   const int size = static_cast<int>(from.segmentBytes);
-  std::memcpy(CMSG_DATA(control), &size, sizeof size);
-  message.msg_hdr.msg_controllen = CMSG_SPACE(sizeof(int));
+  if (size != 0) append(IPPROTO_UDP, kUdpGro, &size, sizeof size);
+  message.msg_hdr.msg_controllen = static_cast<size_t>(at - static_cast<uint8_t*>(message.msg_hdr.msg_control));
 }
 
 }  // namespace

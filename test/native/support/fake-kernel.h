@@ -13,12 +13,16 @@ namespace hawser::test {
 struct Datagrams {
   Bytes bytes;
   uint32_t segmentBytes = 0;  // 0 = one datagram
+  uint8_t trafficClass = 0;   // of the outer header
+  bool isV6 = false;
 };
 
 struct FakeKernel {
   // errno for the next message to send (0 = it goes), given its bytes and its UDP_SEGMENT.
   std::function<int(size_t bytes, uint32_t segmentBytes)> verdict = [](size_t, uint32_t) { return 0; };
   std::vector<Bytes> sent;
+  // Of each that was sent, the outer header's DSCP and ECN.
+  std::vector<uint8_t> classes;
   uint32_t calls = 0;
   std::deque<Datagrams> waiting;
 };

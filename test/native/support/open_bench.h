@@ -13,6 +13,7 @@ namespace hawser::test {
 
 inline constexpr uint32_t kIndex = 0x77665544;
 inline constexpr int32_t kPaths = 4;
+inline constexpr int32_t kEcn = 32;
 inline constexpr uint32_t kHeader = layout::received_payloadAt;
 
 class OpenBench {
@@ -60,6 +61,9 @@ class OpenBench {
     kernelUs_ = kernelUs;
   }
 
+  // With that DSCP and ECN byte outside.
+  void marked(uint8_t trafficClass) { trafficClass_ = trafficClass; }
+
   // And goes to that address of ours.
   void to(uint8_t local) { local_ = local; }
 
@@ -74,6 +78,7 @@ class OpenBench {
     cell<int32_t>(record, layout::received_linkAt) = link_;
     record[layout::received_localAt] = local_;
     cell<double>(record, layout::received_timeAt) = kernelUs_;
+    cell<int32_t>(record, layout::received_trafficClassAt) = trafficClass_;
     cell<uint32_t>(record, layout::received_segmentBytesAt) = segmentBytes != 0 ? segmentBytes : static_cast<uint32_t>(datagrams[0].size());
     cell<uint32_t>(record, layout::received_lengthAt) = static_cast<uint32_t>(all.size());
     std::memcpy(record + kHeader, all.data(), all.size());
@@ -96,7 +101,18 @@ class OpenBench {
     total.keepalives += result.keepalives;
     total.control += result.control;
     total.parity += result.parity;
+    total.unmarkable += result.unmarkable;
     return true;
+  }
+
+  // Calls `see` with each train of the output: its record, packets and bytes.
+  template <typename See>
+  void drainTrains(See see) {
+    for (uint8_t* record = plain_.peek(); record != nullptr; record = plain_.peek()) {
+      see(record + layout::train_packetAt, cell<uint32_t>(record, layout::train_progressAt), cell<uint32_t>(record, layout::train_lengthAt));
+      plain_.advance();
+    }
+    plain_.release();
   }
 
   uint32_t drain() {
@@ -143,6 +159,7 @@ class OpenBench {
     parts.gaps = gaps;
     parts.lateness = lateness;
     parts.maxFecBytes = 1412;
+    parts.ecnCapability = kEcn;
     opener_ = std::make_unique<Opener>(parts);
   }
 
@@ -162,8 +179,8 @@ class OpenBench {
     cell<uint64_t>(slot(), layout::session_receiveNextAt) = 0;
     std::memset(sessions_.table().window(0), 0, sessions_.table().windowBits() / 8);
   }
-  // The peer said that it reads reports.
-  void allowPaths() { cell<int32_t>(slot(), layout::session_capabilitiesAt) = kPaths; }
+  // The peer said that it reads reports, and maybe more.
+  void allowPaths(int32_t more = 0) { cell<int32_t>(slot(), layout::session_capabilitiesAt) = kPaths | more; }
 
   OpenResult result{};
   OpenResult total{};
@@ -187,6 +204,7 @@ class OpenBench {
   int32_t link_ = 0;
   uint8_t host_ = 1;
   uint8_t local_ = 0;
+  uint8_t trafficClass_ = 0;
   double kernelUs_ = 0;
   RingProducer producer_;
   RingConsumer plain_;

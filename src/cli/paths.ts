@@ -48,6 +48,7 @@ const columns: readonly Column<PathStatus>[] = [
   { heading: 'FLIGHT', optional: true, align: 'right', text: (path) => humanBytes(path.inFlightBytes) },
   { heading: 'CHANGED', optional: true, text: (path) => humanAge(path.changedAgeMs) },
   { heading: 'HEARD', optional: true, text: (path) => humanAge(path.lastReceivedAgeMs) },
+  { heading: 'MARKED', optional: true, align: 'right', text: (path) => humanCount(path.markedPackets) },
   { heading: 'RESENT', optional: true, align: 'right', text: (path) => humanCount(path.resentPackets) },
   { heading: 'TRANSPORT', optional: true, text: (path) => path.transport },
   { heading: 'FROM', optional: true, text: (path) => path.local ?? '-' },

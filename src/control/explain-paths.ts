@@ -10,6 +10,8 @@ const longQueueMs = 10;
 const lossyPercent = 1;
 /** A path with so little of the traffic is not being used. */
 const unusedPercent = 1;
+/** Marks a second that are worth a word. */
+const leastMarked = 1;
 /** Acknowledgements alone say little of what a path loses. */
 const leastMeanBytes = 300;
 /** An answer takes less: a path that is silent for longer is not being proven. */
@@ -115,6 +117,11 @@ function livePath(path: PathStatus, live: readonly PathStatus[], fec: string): F
     const text = `A queue on the way of link ${link} holds packets for ${Math.round(path.queueDelayMs ?? 0)} ms`;
     const remedy = 'somebody else fills it: `rate:` keeps Hawser below what the link carries';
     found.push({ severity: 'note', link, text, remedy, numbers: { queueDelayMs: path.queueDelayMs ?? 0 } });
+  }
+  if (path.markedPacketsPerSecond >= leastMarked) {
+    const share = Math.round((100 * path.markedPacketsPerSecond) / Math.max(1, path.ecnPacketsPerSecond));
+    const text = `A queue on the way of link ${link} marks ${share} % of what may be marked as congested (ECN): less is sent by it than it could take alone`;
+    found.push({ severity: 'note', link, text, numbers: { markedPacketsPerSecond: path.markedPacketsPerSecond } });
   }
   const best = Math.min(...live.map((one) => one.rttMs ?? Number.POSITIVE_INFINITY));
   if (live.length > 1 && path.sharePercent !== undefined && path.sharePercent < unusedPercent) {

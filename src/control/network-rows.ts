@@ -39,6 +39,12 @@ export interface PathStatus {
   readonly sentBps: number;
   readonly receivedBps: number;
   readonly sentPacketsPerSecond: number;
+  /** As the peer says: packets that came by it with an ECN field, and those that a queue on the way had marked as congested. */
+  readonly ecnPacketsPerSecond: number;
+  readonly markedPacketsPerSecond: number;
+  /** Marked on the way to the peer, and on the way from it, ever. */
+  readonly markedPackets: number;
+  readonly receivedMarkedPackets: number;
   readonly changedAgeMs: number | undefined;
   readonly acknowledgedAgeMs: number | undefined;
   readonly lastReceivedAgeMs: number | undefined;

@@ -18,6 +18,9 @@ export interface PathWords {
 /** What changes seldom about a path. */
 type Place = Pick<PathStatus, 'id' | 'peer' | 'link' | 'transport' | 'endpoint' | 'local' | 'state'>;
 
+/** What of a path is told as a rate. */
+type Counted = 'sent' | 'received' | 'packets' | 'ecn' | 'marked';
+
 /** A reader gives up on a row that is always being written and takes what it has: it only shows it. */
 const seqlockTries = 100;
 /** AF_INET and AF_INET6 of Linux. */
@@ -47,6 +50,8 @@ export class PathReader {
       [this.#key(row, 'sent'), this.#paths.number(row, path.sentBytesAt)],
       [this.#key(row, 'received'), this.#paths.number(row, path.receivedBytesAt)],
       [this.#key(row, 'packets'), this.#paths.number(row, path.sentPacketsAt)],
+      [this.#key(row, 'ecn'), this.#paths.number(row, path.ecnPacketsAt)],
+      [this.#key(row, 'marked'), this.#paths.number(row, path.markedPacketsAt)],
     ]);
   }
 
@@ -128,14 +133,14 @@ export class PathReader {
   }
 
   /** A row may be given to another path: its birth tells the two apart. */
-  #key(row: number, what: 'sent' | 'received' | 'packets'): string {
+  #key(row: number, what: Counted): string {
     return `path ${row} ${this.#paths.number(row, path.bornUsAt)} ${what}`;
   }
 
   #path(row: number, instance: InstanceInfo, nowUs: number, rates: Rates): PathStatus {
     const table = this.#paths;
     const number = (column: number): number => table.number(row, column);
-    const perSecond = (what: 'sent' | 'received' | 'packets', column: number): number =>
+    const perSecond = (what: Counted, column: number): number =>
       rates.perSecond(this.#key(row, what), number(column), nowUs);
     const place = this.place(row, instance) ?? goneWhileRead(row);
     return {
@@ -147,6 +152,10 @@ export class PathReader {
       sentBps: perSecond('sent', path.sentBytesAt) * 8,
       receivedBps: perSecond('received', path.receivedBytesAt) * 8,
       sentPacketsPerSecond: perSecond('packets', path.sentPacketsAt),
+      ecnPacketsPerSecond: perSecond('ecn', path.ecnPacketsAt),
+      markedPacketsPerSecond: perSecond('marked', path.markedPacketsAt),
+      markedPackets: number(path.markedPacketsAt),
+      receivedMarkedPackets: number(path.receivedMarkedAt),
       ageMs: ageMs(number(path.bornUsAt), nowUs),
       acknowledgedAgeMs: ageMs(number(path.lastProgressUsAt), nowUs),
       lastReceivedAgeMs: ageMs(number(path.lastReceivedAt), nowUs),

@@ -391,9 +391,6 @@ export const path = {
   paceBpsAt: 240,
   /** i32: bytes of the longest outer IP packet that this path is known to pass, in our direction; 0 = not yet known. */
   mtuAt: 248,
-  /** f64 each, as the peer says: packets that came by it with an ECN field, and those marked congestion-experienced on the way. */
-  ecnPacketsAt: 320,
-  markedPacketsAt: 328,
   // wan-link
   /** f64: bytes given to the kernel, dropped late, and refused by it. */
   sentBytesAt: 256,
@@ -408,6 +405,9 @@ export const path = {
   answerLossAt: 336,
   /** f64 CLOCK_BOOTTIME microseconds: since when the path loses much, in either sense; 0 = it does not. */
   lossyUsAt: 344,
+  /** f64 each, as the peer says: packets that came by it with an ECN field, and those marked congestion-experienced on the way. */
+  ecnPacketsAt: 352,
+  markedPacketsAt: 360,
   // opener
   receivedBytesAt: 384,
   receivedPacketsAt: 392,

@@ -29,6 +29,8 @@ const path = {
   answerLossPercent: 0,
   sentBps: 1e6,
   sentPacketsPerSecond: 100,
+  ecnPacketsPerSecond: 0,
+  markedPacketsPerSecond: 0,
   lateBytes: 0,
   refusedBytes: 0,
 } as PathStatus;
@@ -110,6 +112,8 @@ t.test('explain() says which path limits a peer, and when none does', async (t) 
     },
     { severity: 'note', link: 'lte', text: /holds packets for 30 ms/ },
   ]);
+  const marked = { ...path, ecnPacketsPerSecond: 400, markedPacketsPerSecond: 20 };
+  t.match(told({ peers: [{ ...peer, sentBps: 1000 }], paths: [marked] }), [/queue on the way of link fibre marks 5 %/]);
   const slack = {
     peers: [{ ...peer, sentBps: 6e6 }],
     paths: [

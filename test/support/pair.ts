@@ -14,6 +14,8 @@ export interface PairOptions {
   /** For both sides: `runtime`, `routing`. */
   readonly more?: DaemonOptions['more'];
   readonly peer?: Partial<PeerOptions>;
+  /** Family of `b`'s endpoint. */
+  readonly over?: 4 | 6;
 }
 
 export interface Pair {
@@ -43,6 +45,7 @@ export function buildPair(options: PairOptions = {}): Pair {
   if (options.rateMbit !== undefined) for (const each of ports) limitRate(each, { rateMbit: options.rateMbit });
   const [keysA, keysB] = [generateKeys(), generateKeys()];
   const more = options.more ?? {};
+  const endpoint = options.over === 6 ? `[${outside.b6}]:${port}` : `${outside.b4}:${port}`;
   const peerA = { name: 'a', publicKey: keysA.publicKey, allowedIPs: [`${inside.a4}/32`, `${inside.a6}/128`] };
   const peerB = { name: 'b', publicKey: keysB.publicKey, allowedIPs: [`${inside.b4}/32`, `${inside.b6}/128`] };
   return {
@@ -52,7 +55,7 @@ export function buildPair(options: PairOptions = {}): Pair {
     a: new Daemon(lab, a, {
       keys: keysA,
       addresses: [`${inside.a4}/24`, `${inside.a6}/64`],
-      peers: [{ ...peerB, endpoints: [`${outside.b4}:${port}`], ...options.peer }],
+      peers: [{ ...peerB, endpoints: [endpoint], ...options.peer }],
       more,
     }),
     b: new Daemon(lab, b, {

@@ -158,8 +158,6 @@
   X(path, lastProgressUsAt, 232) \
   X(path, paceBpsAt, 240) \
   X(path, mtuAt, 248) \
-  X(path, ecnPacketsAt, 320) \
-  X(path, markedPacketsAt, 328) \
   X(path, sentBytesAt, 256) \
   X(path, lateBytesAt, 264) \
   X(path, refusedBytesAt, 272) \
@@ -168,6 +166,8 @@
   X(path, probeLossAt, 328) \
   X(path, answerLossAt, 336) \
   X(path, lossyUsAt, 344) \
+  X(path, ecnPacketsAt, 352) \
+  X(path, markedPacketsAt, 360) \
   X(path, receivedBytesAt, 384) \
   X(path, receivedPacketsAt, 392) \
   X(path, lastReceivedAt, 400) \

@@ -1,4 +1,4 @@
-/** What the supervisor remembers for `hawser events` and `hawser errors`: bounded, newest kept. */
+/** What the supervisor remembers for `hawser events` and `hawser errors`: bounded, newest kept, of each kind some. */
 import type { ErrorReport } from '../actors/kit/messages.ts';
 import type { ErrorRecord, EventRecord } from '../control/supervisor-api.ts';
 
@@ -7,6 +7,7 @@ const keptErrors = 200;
 
 export class EventLog {
   readonly #records: EventRecord[] = [];
+  readonly #counts = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
   #nextId = 1;
 
@@ -14,9 +15,18 @@ export class EventLog {
     const record = { id: this.#nextId, timeMs: Date.now(), source, kind, detail };
     this.#nextId += 1;
     this.#records.push(record);
-    if (this.#records.length > keptEvents) this.#records.shift();
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+    if (this.#records.length > keptEvents) this.#forgetOne();
     for (const wake of [...this.#waiting]) wake();
     return record;
+  }
+
+  /** The oldest of the most frequent kind: what happens often may not push out what happened once. */
+  #forgetOne(): void {
+    const [most] = [...this.#counts].reduce((best, one) => (one[1] > best[1] ? one : best));
+    const index = this.#records.findIndex((record) => record.kind === most);
+    this.#records.splice(index, 1);
+    this.#counts.set(most, (this.#counts.get(most) ?? 0) - 1);
   }
 
   /** As `since`, once there is one or `waitMs` have passed. */
@@ -48,6 +58,16 @@ export function detailOf(fields: Readonly<Record<string, unknown>>): string {
     .filter(([key]) => key !== 'kind')
     .map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
     .join(' ');
+}
+
+/** Whom an event is about: what is limited together. */
+export function subjectOf({ peer, link }: Readonly<Record<string, unknown>>): string {
+  return `${peer ?? ''} ${link ?? ''}`;
+}
+
+/** Sentences that differ in their numbers only are limited together. */
+export function withoutNumbers(text: string): string {
+  return text.replace(/[0-9]+/g, '#');
 }
 
 /** One record for each distinct stack, with how often it came. */

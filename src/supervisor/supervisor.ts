@@ -10,12 +10,22 @@ import { HawserError } from '../base/errors.ts';
 import type { ActorRow } from '../control/supervisor-api.ts';
 import type { DataApi } from '../native/data-api.ts';
 import { Child, type ChildHost, startOrder } from './child.ts';
+import { FloodGate } from './flood-gate.ts';
 import { HeartbeatWatch } from './heartbeat-watch.ts';
-import { detailOf, ErrorLog, EventLog } from './journal.ts';
+import { detailOf, ErrorLog, EventLog, subjectOf, withoutNumbers } from './journal.ts';
 import { type LogLevel, type SupervisorHooks, type SupervisorOptions, supervisorDefaults } from './options.ts';
 import { poisonReports } from './poison-reports.ts';
 import type { WorkerExit } from './worker-handle.ts';
 import { WorkerPool } from './worker-pool.ts';
+
+/** What is told to people: in the log, and unless `kind` is undefined in the list of events. */
+interface Note {
+  readonly source: string;
+  readonly kind: string | undefined;
+  readonly text: string;
+  readonly level: LogLevel;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
 
 export class Supervisor implements ChildHost {
   readonly options: SupervisorOptions;
@@ -25,6 +35,7 @@ export class Supervisor implements ChildHost {
   readonly errors = new ErrorLog();
   readonly #addon: Pick<DataApi, 'nowUs' | 'ring'>;
   readonly #watch: HeartbeatWatch;
+  readonly #gate = new FloodGate<Note>((note, more) => this.#tell(note, more));
   /** In the order of their start. */
   #children: Child[] = [];
   #ticker: NodeJS.Timeout | undefined;
@@ -108,8 +119,19 @@ export class Supervisor implements ChildHost {
   }
 
   note(source: string, kind: string, detail: string, level: LogLevel = 'info'): void {
-    this.events.add(source, kind, detail);
-    this.hooks.log(level, { source }, detail === '' ? kind : `${kind}: ${detail}`);
+    this.#offer({ source, kind, text: detail, level, fields: {} }, withoutNumbers(detail));
+  }
+
+  #offer(note: Note, subject: string): void {
+    const { source, kind = 'log' } = note;
+    this.#gate.offer(kind, `${source} ${subject}`, note, this.#addon.nowUs() / 1000);
+  }
+
+  #tell({ source, kind, text, level, fields }: Note, more: number): void {
+    const detail = more === 0 ? text : `${text} (and ${more} more)`.trimStart();
+    if (kind !== undefined) this.events.add(source, kind, detail);
+    const message = [kind, detail].filter((part) => part !== undefined && part !== '').join(': ');
+    this.hooks.log(level, { source, ...fields }, message);
   }
 
   onStarted(child: Child): void {
@@ -139,11 +161,13 @@ export class Supervisor implements ChildHost {
   #onEvent(actorId: string, event: ActorEvent): void {
     if (event.kind === 'log') {
       const { level, message, kind: _kind, ...fields } = event;
-      this.hooks.log(isLevel(level) ? level : 'info', { source: actorId, ...fields }, String(message));
+      const note = { source: actorId, kind: undefined, text: String(message), fields };
+      this.#offer({ ...note, level: isLevel(level) ? level : 'info' }, withoutNumbers(note.text));
     } else if (event.kind === 'command') {
       this.#carry(actorId, event);
     } else {
-      this.note(actorId, event.kind, detailOf(event));
+      const note = { source: actorId, kind: event.kind, text: detailOf(event), level: 'info', fields: {} } as const;
+      this.#offer(note, subjectOf(event));
     }
   }
 
@@ -157,6 +181,7 @@ export class Supervisor implements ChildHost {
 
   #tick(): void {
     const nowUs = this.#addon.nowUs();
+    this.#gate.tick(nowUs / 1000);
     for (const { id, verdict, detail } of this.#watch.tick(nowUs)) {
       const child = this.#childOf(id);
       if (child.state !== 'running') continue;
@@ -179,6 +204,7 @@ export class Supervisor implements ChildHost {
     const pool = this.pool.close();
     for (const child of [...this.#children].reverse()) await child.close('orderly stop');
     await pool;
+    this.#gate.flush();
   }
 
   #child(id: string): Child {

@@ -92,8 +92,9 @@ export class OperatorConnection {
         const events = await this.#desk.nextEvents(since);
         const [first] = events;
         if (first === undefined) continue;
-        const left = since > 0 && first.id > since ? first.id - since - 1 : 0;
-        since = events.at(-1)?.id ?? since;
+        const newestId = events.at(-1)?.id ?? since;
+        const left = since > 0 && first.id > since ? newestId - since - events.length : 0;
+        since = newestId;
         await this.#send({ id: request.id, result: left === 0 ? events : [leftOut(left, first), ...events] });
       }
     } catch (error) {

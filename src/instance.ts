@@ -58,7 +58,7 @@ export class Instance {
     this.#lock = lockInstance(config.runtime.runDirectory, config.name);
     mkdirSync(config.runtime.stateDirectory, { recursive: true, mode: 0o700 });
     const topology = planFor(config);
-    this.#logger = new Logger(config.runtime.logLevel);
+    this.#logger = new Logger(config.runtime);
     this.#service = new ServiceManager(this.#addon, process.env);
     this.#opener = new AddonOpener(this.#addon);
     this.#resources = new SharedResources(topology, this.#opener);
@@ -158,7 +158,6 @@ export class Instance {
       `${describe(this.#changes.state)} after ${readyMs} ms${this.#isRecalled ? ', by the configuration of the run before' : ''}`,
     );
     rememberConfig(configPath, config);
-    await this.#logger.open();
   }
 
   /** Orderly end, once. */
@@ -174,7 +173,6 @@ export class Instance {
     this.#supervisor.note('supervisor', 'stopping', reason, code === 0 ? 'info' : 'error');
     await this.#supervisor.stop();
     this.#takeBack();
-    this.#logger.flush();
     this.#finish(code);
   }
 
@@ -243,12 +241,12 @@ export class Instance {
   /** Without waiting for threads: process.exit() would wait for one that never ends, a signal does not. */
   #endNow(reason: string): void {
     this.#logger.log('error', {}, reason);
-    this.#logger.flush();
     this.#takeBack();
     process.kill(process.pid, 'SIGKILL');
   }
 
   #handleSignals(): void {
+    process.on('warning', (warning) => this.#supervisor.note('supervisor', 'warning', warning.message, 'warn'));
     const onEnd = (signal: NodeJS.Signals): void => {
       if (this.#stopped === undefined) void this.stop(signal, 0);
       else this.#endNow(`second signal (${signal})`);

@@ -133,6 +133,8 @@ export interface Config {
     /** More restarts of one actor within 10 s end the process. */
     readonly restartLimit: number;
     readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+    /** `auto` = text on a terminal and under journald, otherwise one JSON object a line. */
+    readonly logFormat: 'auto' | 'pretty' | 'json';
     /** Control socket, persisted endpoints and TAI64N live here. */
     readonly runDirectory: string;
     readonly stateDirectory: string;

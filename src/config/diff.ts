@@ -61,6 +61,7 @@ const fixedPaths: readonly (readonly [string, (config: Config) => unknown])[] = 
   ['runtime.placement', (config) => config.runtime.placement],
   ['runtime.sealedLog', (config) => config.runtime.sealedLogBytes],
   ['runtime.replayWindow', (config) => config.runtime.replayWindow],
+  ['runtime.logFormat', (config) => config.runtime.logFormat],
   ['runtime.restartLimit', (config) => config.runtime.restartLimit],
   ['runtime.runDirectory', (config) => config.runtime.runDirectory],
   ['runtime.stateDirectory', (config) => config.runtime.stateDirectory],

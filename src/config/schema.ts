@@ -153,6 +153,10 @@ const runtime = z.strictObject({
     .default(20)
     .describe('More restarts of one actor within 10 s end the process, with the reason.'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  logFormat: z
+    .enum(['auto', 'pretty', 'json'])
+    .default('auto')
+    .describe('auto = text on a terminal and under journald, otherwise one JSON object a line.'),
   runDirectory: folder(['/run/hawser']).prefault('/run/hawser'),
   stateDirectory: folder(['/var/lib/hawser']).prefault('/var/lib/hawser'),
 });

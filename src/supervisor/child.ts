@@ -32,6 +32,8 @@ export class Child {
   readonly #host: ChildHost;
   readonly #window: RestartWindow;
   readonly #waiting: { resolve(): void; reject(error: Error): void }[] = [];
+  #launches = 0;
+  /** Deaths, and what an operator asked for; what a reload renews is none. */
   #restarts = 0;
   #failedStarts = 0;
   #lastExit: string | undefined;
@@ -55,7 +57,8 @@ export class Child {
     if (this.#isHeld || this.#isClosed) return;
     assert(this.worker === undefined, `${this.spec.id} would have two threads`);
     const { pool, options } = this.#host;
-    this.state = this.#restarts === 0 ? 'starting' : 'restarting';
+    this.state = this.#launches === 0 ? 'starting' : 'restarting';
+    this.#launches += 1;
     this.#hasStarted = false;
     this.#cutReason = undefined;
     const worker = pool.take(this.spec.actors.map((actor) => actor.role));
@@ -114,7 +117,6 @@ export class Child {
   async release(spec: ChildSpec): Promise<void> {
     this.#isHeld = false;
     this.spec = spec;
-    this.#restarts += 1;
     this.launch();
     await this.started();
   }
@@ -152,7 +154,7 @@ export class Child {
   }
 
   get isRestarted(): boolean {
-    return this.#restarts > 0;
+    return this.#launches > 1;
   }
 
   rows(): ActorRow[] {
@@ -169,7 +171,8 @@ export class Child {
   }
 
   describe(): string {
-    return `thread=${this.worker?.threadId ?? '-'} restarts=${this.#restarts}`;
+    const restarts = this.#restarts === 0 ? '' : ` restarts=${this.#restarts}`;
+    return `thread=${this.worker?.threadId ?? '-'}${restarts}`;
   }
 
   #openRpc(): Record<string, MessagePort> {

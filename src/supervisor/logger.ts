@@ -1,44 +1,52 @@
-/** The log: pino on stdout, in the main thread only. Loaded when the start is over; lines before that wait in a list. */
-import type { Logger as PinoLogger } from 'pino';
+/** The log: lines on stdout, written at once by the main thread alone, so that a process that ends has said why. */
+import { fstatSync, writeSync } from 'node:fs';
+import type { Config } from '../config/config.ts';
+import { formatLine, type LogFormat, levelNumbers } from './log-format.ts';
 import type { LogLevel } from './options.ts';
 
-type Line = readonly [LogLevel, Readonly<Record<string, unknown>>, string];
+const stdoutFd = 1;
 
 export class Logger {
+  readonly #format: LogFormat;
   #level: LogLevel;
-  #pino: PinoLogger | undefined;
-  #waiting: Line[] = [];
+  /** Lines that nobody took: the reader of a pipe is slow, and the daemon does not wait for it. */
+  #lost = 0;
 
-  constructor(level: LogLevel) {
-    this.#level = level;
+  constructor({ logLevel, logFormat }: Pick<Config['runtime'], 'logLevel' | 'logFormat'>) {
+    this.#level = logLevel;
+    this.#format = chooseFormat(logFormat, process.env);
   }
 
   log(level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string): void {
-    if (this.#pino === undefined) this.#waiting.push([level, fields, message]);
-    else this.#pino[level](fields, message);
+    if (levelNumbers[level] < levelNumbers[this.#level]) return;
+    if (this.#lost > 0 && this.#write('warn', {}, `${this.#lost} lines of the log were lost: nobody read them`)) {
+      this.#lost = 0;
+    }
+    if (!this.#write(level, fields, message)) this.#lost += 1;
   }
 
   setLevel(level: LogLevel): void {
     this.#level = level;
-    if (this.#pino !== undefined) this.#pino.level = level;
   }
 
-  /** Loads pino (and pino-pretty for people) and writes what has waited. */
-  async open(): Promise<void> {
-    const { pino } = await import('pino');
-    const options = { level: this.#level, base: { pid: process.pid } };
-    if (process.stdout.isTTY) {
-      const { build } = await import('pino-pretty');
-      this.#pino = pino(options, build({ sync: true, ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' }));
-    } else {
-      // Synchronous: a process that exits must not lose the line that says why.
-      this.#pino = pino(options, pino.destination({ fd: 1, sync: true }));
+  /** False = the line was not taken: a full pipe, a full disk, a reader that is gone. */
+  #write(level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string): boolean {
+    const line = { level, timeMs: Date.now(), pid: process.pid, fields, message };
+    const withColour = process.stdout.isTTY && process.env.NO_COLOR === undefined;
+    try {
+      writeSync(stdoutFd, formatLine(this.#format, line, withColour));
+      return true;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error) return false;
+      throw error;
     }
-    for (const [level, fields, message] of this.#waiting.splice(0)) this.#pino[level](fields, message);
   }
+}
 
-  /** Writes what still waits, plainly, when the process ends before pino was there. */
-  flush(): void {
-    for (const [level, , message] of this.#waiting.splice(0)) process.stderr.write(`${level}: ${message}\n`);
-  }
+/** systemd.exec(5), JOURNAL_STREAM: device and inode of the stream that the journal reads. */
+export function chooseFormat(asked: Config['runtime']['logFormat'], env: NodeJS.ProcessEnv): LogFormat {
+  if (asked === 'json') return 'json';
+  const { dev, ino } = fstatSync(stdoutFd);
+  if (env.JOURNAL_STREAM === `${dev}:${ino}`) return 'journal';
+  return asked === 'pretty' || process.stdout.isTTY ? 'pretty' : 'json';
 }

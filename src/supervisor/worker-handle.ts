@@ -53,7 +53,8 @@ export class WorkerHandle {
   constructor(roles: readonly Role[], modules: ModuleUrls, ringer: BellRinger) {
     const setup: WorkerSetup = { roles, modules };
     this.#ringer = ringer;
-    this.#worker = new Worker(entry, { workerData: setup });
+    // Node would warn of each descriptor that the addon opened and `fs` closed.
+    this.#worker = new Worker(entry, { workerData: setup, trackUnmanagedFds: false });
     this.threadId = this.#worker.threadId;
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
     // Only what the worker's own handlers could not catch arrives here, such as a failed import of its entry.

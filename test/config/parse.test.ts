@@ -70,6 +70,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       replayWindow: 65_536,
       restartLimit: 20,
       logLevel: 'info',
+      logFormat: 'auto',
       runDirectory: '/run/hawser',
       stateDirectory: '/var/lib/hawser',
       sealedLogBytes: 33_554_432,

@@ -37,6 +37,7 @@ function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact'
       replayWindow: 65536,
       restartLimit: 20,
       logLevel: 'info',
+      logFormat: 'auto',
       runDirectory: '/run/hawser',
       stateDirectory: '/var/lib/hawser',
     },

@@ -24,6 +24,10 @@ async function main(port: MessagePort): Promise<void> {
     send(port, { kind: 'failed', actorId: runner?.cycle.current?.id ?? starting, error: reportOf(error) });
     process.exit(1);
   };
+  process.removeAllListeners('warning');
+  process.on('warning', ({ message }) => {
+    send(port, { kind: 'event', actorId: setup.roles.join(), event: { kind: 'log', level: 'warn', message } });
+  });
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   try {

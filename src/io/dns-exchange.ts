@@ -28,7 +28,10 @@ export interface DnsAddresses {
   readonly ttlSeconds: number;
 }
 
-/** Where the sockets go: the daemon's mark, and the interfaces to leave by ('' = the kernel's choice), tried in turn. */
+/**
+ * Where the sockets go: the daemon's mark, and the interfaces to leave by ('' = the kernel's choice), tried in turn. Beside the first
+ * each server is asked as the host would, for it may be in a network that is no link; a server on this host in that way alone.
+ */
 export interface DnsWay {
   readonly fwmark: number;
   readonly interfaces: readonly string[];
@@ -51,6 +54,12 @@ interface Attempt {
   readonly fd: number;
   /** Not answered yet. */
   readonly open: Set<DnsQuestion>;
+}
+
+interface Question {
+  readonly server: NameServer;
+  readonly interfaceName: string;
+  readonly fwmark: number;
 }
 
 /** Rejects with ENOTFOUND when the name does not exist, with EAI_AGAIN when no server answered. */
@@ -76,11 +85,10 @@ export async function askServers(
 
 class Exchange {
   readonly #addon: DnsSockets;
-  readonly #way: DnsWay;
   readonly #name: string;
   readonly #timeoutMs: number;
-  /** Server and interface of the attempts still to come. */
-  readonly #waiting: { readonly server: NameServer; readonly interfaceName: string }[];
+  /** Attempts still to come; those of one list begin together. */
+  readonly #waiting: (readonly Question[])[];
   readonly #attempts = new Set<Attempt>();
   readonly #replies = new Map<DnsQuestion['type'], DnsReply>();
   readonly #complaints = new Set<string>();
@@ -91,12 +99,9 @@ class Exchange {
 
   constructor(addon: DnsSockets, way: DnsWay, settings: ResolverSettings, name: string) {
     this.#addon = addon;
-    this.#way = way;
     this.#name = name;
     this.#timeoutMs = settings.timeoutMs;
-    const round = settings.servers.flatMap((server) =>
-      way.interfaces.map((interfaceName) => ({ server, interfaceName })),
-    );
+    const round = settings.servers.flatMap((server) => questionsTo(server, way));
     this.#waiting = Array.from({ length: settings.attempts }, () => round).flat();
   }
 
@@ -139,30 +144,36 @@ class Exchange {
   }
 
   #startNext(nowMs: number): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) return;
-    const questions = ([dnsType.aaaa, dnsType.a] as const)
-      .filter((type) => !this.#replies.has(type))
-      .map((type): DnsQuestion => ({ id: randomInt(0x10000), name: this.#name, type }));
-    const fd = this.#open(next.server, next.interfaceName);
-    if (fd === undefined) return;
-    const query = new Uint8Array(dnsMostBytes);
-    for (const question of questions) {
-      const sent = this.#addon.sendBytes(fd, query.subarray(0, dnsQueryEmit(query, 0, question)));
-      if (sent >= 0) continue;
-      this.#complain(next.server, getSystemErrorName(sent));
-      closeSync(fd);
-      return;
-    }
-    this.#attempts.add({ server: next.server, fd, open: new Set(questions) });
+    let isAnySent = false;
+    for (const question of this.#waiting.shift() ?? []) isAnySent = this.#start(question) || isAnySent;
+    if (!isAnySent) return;
     this.#nextAttemptMs = nowMs + Math.min(staggerMs, this.#timeoutMs);
     this.#deadlineMs = nowMs + this.#timeoutMs;
   }
 
-  #open(server: NameServer, interfaceName: string): number | undefined {
+  /** True when the questions are on their way. */
+  #start({ server, interfaceName, fwmark }: Question): boolean {
+    const questions = ([dnsType.aaaa, dnsType.a] as const)
+      .filter((type) => !this.#replies.has(type))
+      .map((type): DnsQuestion => ({ id: randomInt(0x10000), name: this.#name, type }));
+    const fd = this.#open(server, interfaceName, fwmark);
+    if (fd === undefined) return false;
+    const query = new Uint8Array(dnsMostBytes);
+    for (const question of questions) {
+      const sent = this.#addon.sendBytes(fd, query.subarray(0, dnsQueryEmit(query, 0, question)));
+      if (sent >= 0) continue;
+      this.#complain(server, getSystemErrorName(sent));
+      closeSync(fd);
+      return false;
+    }
+    this.#attempts.add({ server, fd, open: new Set(questions) });
+    return true;
+  }
+
+  #open(server: NameServer, interfaceName: string, fwmark: number): number | undefined {
     let fd: number;
     try {
-      fd = this.#addon.openMarkedUdp(server.family, this.#way.fwmark, interfaceName);
+      fd = this.#addon.openMarkedUdp(server.family, fwmark, interfaceName);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.#complain(server, error.message);
@@ -183,8 +194,8 @@ class Exchange {
       if (length === emsgsize) continue;
       if (length < 0) {
         this.#complain(attempt.server, getSystemErrorName(length));
-        this.#nextAttemptMs = nowMs;
         this.#end(attempt);
+        this.#hurry(nowMs);
         return;
       }
       for (const question of attempt.open) this.#take(attempt, question, length, nowMs);
@@ -193,6 +204,12 @@ class Exchange {
         return;
       }
     }
+  }
+
+  /** Somebody said no; the next is asked now, unless another is being asked that may still answer. */
+  #hurry(nowMs: number): void {
+    const isAnyOpen = [...this.#attempts].some(({ open }) => open.size > 0);
+    if (!isAnyOpen) this.#nextAttemptMs = nowMs;
   }
 
   #end(attempt: Attempt): void {
@@ -207,7 +224,7 @@ class Exchange {
     if (this.#replies.has(question.type)) return;
     if (reply.code !== dnsCode.ok && reply.code !== dnsCode.noSuchName) {
       this.#complain(attempt.server, `code ${reply.code}`);
-      this.#nextAttemptMs = nowMs;
+      this.#hurry(nowMs);
       return;
     }
     this.#replies.set(question.type, reply);
@@ -217,4 +234,21 @@ class Exchange {
   #complain(server: NameServer, what: string): void {
     this.#complaints.add(`${server.address} says ${what}`);
   }
+}
+
+/** The attempts of one round at a server. */
+function questionsTo(server: NameServer, { fwmark, interfaces }: DnsWay): (readonly Question[])[] {
+  const by = (interfaceName: string): Question => ({ server, interfaceName, fwmark });
+  // What it asks in turn is its own affair; a mark would only be in the way of the host's firewall.
+  if (isOnThisHost(server)) return [[{ server, interfaceName: '', fwmark: 0 }]];
+  const [first = '', ...others] = interfaces;
+  const together = interfaces.includes('') ? [by(first)] : [by(first), by('')];
+  return [together, ...others.map((name) => [by(name)])];
+}
+
+/** 127.0.0.0/8 or ::1. */
+function isOnThisHost({ family, addressHex }: NameServer): boolean {
+  return family === 4
+    ? addressHex.startsWith('7f')
+    : Number.parseInt(addressHex.slice(0, 31), 16) === 0 && addressHex.endsWith('1');
 }

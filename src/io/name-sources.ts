@@ -21,7 +21,7 @@ export interface ResolverSettings {
 /** resolv.conf(5): MAXNS, RES_TIMEOUT, RES_DFLRETRY and the caps of timeout and attempts. */
 const mostServers = 3;
 const defaults = { timeoutSeconds: 5, attempts: 2, mostTimeoutSeconds: 30, mostAttempts: 5 } as const;
-/** systemd-resolved listens there; it forwards unmarked, that is into the tunnel. */
+/** systemd-resolved listens there; it forwards unmarked, that is into the tunnel when everything goes there. */
 const stubAddress = '127.0.0.53';
 /** resolved lists the servers behind its stub here (systemd-resolved.service(8)). */
 const resolvedFile = '/run/systemd/resolve/resolv.conf';
@@ -57,12 +57,13 @@ export function parseResolvConf(text: string, scopeOf: (zone: string) => number)
   return { servers, timeoutMs, attempts };
 }
 
-/** Reads the system's settings, those behind systemd-resolved's stub instead of the stub. */
+/** Reads the system's settings; the servers behind systemd-resolved's stub come before the stub itself. */
 export function readResolverSettings(file: string): ResolverSettings {
   const settings = parseResolvConf(readOrEmpty(file), interfaceIndexOf);
   if (settings.servers.some((server) => server.address !== stubAddress)) return settings;
   const behind = readOrEmpty(resolvedFile);
-  return behind === '' ? settings : parseResolvConf(behind, interfaceIndexOf);
+  if (behind === '') return settings;
+  return { ...settings, servers: [...parseResolvConf(behind, interfaceIndexOf).servers, ...settings.servers] };
 }
 
 /** A file that does not exist says nothing; resolv.conf(5) and hosts(5) may both be absent. */

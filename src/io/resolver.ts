@@ -10,7 +10,13 @@ import { HawserError, messageOf } from '../base/errors.ts';
 import { formatAddress, parseCidr } from '../config/address.ts';
 import { dnsNameIsValid } from '../wire/dns.ts';
 import { askServers, type DnsSockets, type DnsWay } from './dns-exchange.ts';
-import { findInHosts, readOrEmpty, readResolverSettings } from './name-sources.ts';
+import {
+  findInHosts,
+  type NameServer,
+  type ResolverSettings,
+  readOrEmpty,
+  readResolverSettings,
+} from './name-sources.ts';
 
 export interface ResolvedAddress {
   readonly family: 4 | 6;
@@ -61,6 +67,8 @@ export class Resolver {
   readonly #pending = new Map<string, Promise<Resolution>>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #abort = new AbortController();
+  /** Servers of the first look: `tunnel.dns` may put others in their place that only the tunnel reaches. */
+  #first: readonly NameServer[] | undefined;
 
   constructor(addon: DnsSockets, options: ResolverOptions) {
     this.#addon = addon;
@@ -153,8 +161,7 @@ export class Resolver {
       throw new HawserError('EINVAL', `Cannot resolve "${name}": it is no host name`, 'labels have 1 to 63 characters');
     }
     try {
-      const settings = readResolverSettings(this.#files.resolv);
-      const found = await askServers(this.#addon, this.#way, settings, name, this.#abort.signal);
+      const found = await askServers(this.#addon, this.#way, this.#settings(), name, this.#abort.signal);
       const lifeMs = Math.min(Math.max(found.ttlSeconds * 1000, leastLifeMs), mostLifeMs);
       this.#failures.delete(name);
       return this.#keep(name, 'dns', found.addresses, lifeMs);
@@ -163,6 +170,13 @@ export class Resolver {
       this.#failures.set(name, { error: failure, untilMs: this.#nowMs() + failureLifeMs });
       return this.#staleOr(name, failure);
     }
+  }
+
+  #settings(): ResolverSettings {
+    const settings = readResolverSettings(this.#files.resolv);
+    this.#first ??= settings.servers;
+    const isNew = (server: NameServer): boolean => !settings.servers.some((one) => isDeepStrictEqual(one, server));
+    return { ...settings, servers: [...settings.servers, ...this.#first.filter(isNew)] };
   }
 
   #interrupted(name: string, error: unknown): HawserError {

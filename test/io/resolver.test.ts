@@ -116,7 +116,7 @@ t.test('resolve() asks for both families with the mark and keeps the answer for 
 t.test('setWay() takes another mark and other links, and forgets what failed by the old ones', async (t) => {
   const { sockets, resolver } = stage(t, { '192.0.2.53': 'refusing' }, { interfaces: ['wan0'] });
   await t.rejects(resolver.resolve('hub.example.net'), { code: 'EAI_AGAIN' });
-  t.ok(sockets.opened.splice(0).every((one) => one.fwmark === 0x6877 && one.interfaceName === 'wan0'));
+  t.ok(sockets.opened.splice(0).every((one) => one.fwmark === 0x6877 && one.interfaceName !== 'lte0'));
   t.notOk(resolver.setWay({ fwmark: 0x6877, interfaces: ['wan0'] }), 'no change');
   t.ok(resolver.setWay({ fwmark: 0x1234, interfaces: ['lte0', 'wan0'] }));
   sockets.servers['192.0.2.53'] = hub;
@@ -180,6 +180,52 @@ t.test('resolve() leaves by each interface in turn', async (t) => {
     sockets.opened.map(({ interfaceName }) => interfaceName),
     ['', 'lte0'],
   );
+});
+
+t.test('resolve() asks a forwarder on this host directly, without mark and interface', async (t) => {
+  for (const server of ['127.0.0.1', '127.9.9.9', '::1']) {
+    const { sockets, resolver, setFile } = stage(t, {}, { interfaces: ['wan1', 'wan2'] });
+    // The fake calls every IPv6 server `six`.
+    sockets.servers[server === '::1' ? 'six' : server] = hub;
+    setFile('resolv', `nameserver ${server}\n`);
+    const startMs = performance.now();
+    t.same(texts(await resolver.resolve('hub.example.net')), ['2001:db8::9', '192.0.2.9'], server);
+    t.ok(performance.now() - startMs < 500, 'at once');
+    const asked = sockets.opened.slice(0, -2);
+    t.ok(asked.length > 0 && asked.every((one) => one.fwmark === 0 && one.interfaceName === ''), JSON.stringify(asked));
+  }
+});
+
+t.test(
+  'resolve() asks beside the first link as the host would: the server may be in a network that is no link',
+  async (t) => {
+    const { sockets, resolver } = stage(t, { '192.168.1.53': hub }, { interfaces: ['wan1', 'wan2'] });
+    const open = sockets.openMarkedUdp.bind(sockets);
+    const bound = new Set<number>();
+    sockets.openMarkedUdp = (family, fwmark, interfaceName) => {
+      const fd = open(family, fwmark, interfaceName);
+      if (interfaceName !== '') bound.add(fd);
+      else bound.delete(fd);
+      return fd;
+    };
+    const receive = sockets.receiveBytes.bind(sockets);
+    sockets.receiveBytes = (fd, target, timeoutMs) => (bound.has(fd) ? eagain : receive(fd, target, timeoutMs));
+    const startMs = performance.now();
+    t.same(texts(await resolver.resolve('hub.example.net')), ['2001:db8::9', '192.0.2.9']);
+    t.ok(performance.now() - startMs < 700, 'at once');
+    t.ok(
+      sockets.opened.every(({ fwmark }) => fwmark === 0x6877),
+      'outside the tunnel',
+    );
+  },
+);
+
+t.test('resolve() goes on asking the servers of the start when tunnel.dns has put others in their place', async (t) => {
+  const { sockets, resolver, setFile } = stage(t, { '192.0.2.53': hub });
+  await resolver.resolve('hub.example.net');
+  setFile('resolv', 'nameserver 10.9.0.1\noptions timeout:1 attempts:1\n');
+  t.same(texts(await resolver.refresh('hub.example.net')), ['2001:db8::9', '192.0.2.9']);
+  t.ok(sockets.queries.includes('10.9.0.1'));
 });
 
 t.test('resolve() says why it cannot, and believes a failure for five seconds', async (t) => {

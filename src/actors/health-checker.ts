@@ -2,7 +2,8 @@
 import { randomInt } from 'node:crypto';
 import type { LinkHealthConfig } from '../config/config.ts';
 import { Resolver } from '../io/resolver.ts';
-import { linkTable } from '../rings/table.ts';
+import { checkTable, linkTable } from '../rings/table.ts';
+import { CheckRowWriter } from './health/check-row.ts';
 import { LinkRowWriter } from './health/link-row.ts';
 import { LinkWatch } from './health/link-watch.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
@@ -33,6 +34,7 @@ class HealthChecker implements Actor {
   constructor(context: ActorContext) {
     const settings = context.spec.settings as HealthCheckerSettings;
     const table = linkTable(memoryOf(context.spec, 'links'));
+    const checks = checkTable(memoryOf(context.spec, 'checks'));
     const parts = settings.links.map((link) => {
       const interfaceName = link.interface ?? '';
       const resolver = new Resolver(context.addon, { fwmark: settings.fwmark, interfaces: [interfaceName] });
@@ -43,6 +45,7 @@ class HealthChecker implements Actor {
         fwmark: settings.fwmark,
         health: link.health,
         row: new LinkRowWriter(table, link.row),
+        checkRow: (index) => new CheckRowWriter(checks, link.row, index),
         resolver,
         emit: (event) => context.emit(event),
         random: () => randomInt(0x10000) / 0x10000,

@@ -1,5 +1,6 @@
 /** The part of the configuration that says how links become one: `bonding`, and `health` of each link. */
 import * as z from 'zod';
+import { checksSchema, needSchema } from './check-schema.ts';
 import { text } from './leaves.ts';
 import { parseTarget } from './probe-target.ts';
 import { parseDurationMs } from './units.ts';
@@ -82,6 +83,8 @@ export const healthSchema = z.strictObject({
     .max(8)
     .default([])
     .describe('Hosts outside the tunnel that answer when the link works.'),
+  checks: checksSchema,
+  need: needSchema,
   interval: duration(100, 5000, 'a duration of 100ms to 5s', ['200ms', '1s'])
     .prefault('200ms')
     .describe('Between two probes; shorter while in doubt, up to 5s while the link is long down.'),

@@ -1,4 +1,5 @@
 /** Links and bonding: what the schema took → the configuration as the program sees it. */
+import { buildCheck } from './check-schema.ts';
 import type { BondingConfig, LinkConfig, LinkHealthConfig } from './config.ts';
 import type { ConfigOutput } from './schema.ts';
 
@@ -7,6 +8,8 @@ type LinkOutput = ConfigOutput['links'][number];
 const noHealth: LinkHealthConfig = {
   method: 'off',
   targets: [],
+  checks: [],
+  need: 1,
   intervalMs: 200,
   failures: 3,
   successes: 3,
@@ -38,13 +41,14 @@ export function buildLink(link: LinkOutput): LinkConfig {
 }
 
 function buildHealth(health: LinkOutput['health']): LinkHealthConfig {
-  const { degraded, down } = health;
+  const { degraded, down, checks, need } = health;
+  const shared = { intervalMs: health.interval, failures: health.failures, successes: health.successes };
   return {
-    method: health.method ?? (health.targets.length > 0 ? 'auto' : 'off'),
+    method: checks.length > 0 ? 'checks' : (health.method ?? (health.targets.length > 0 ? 'auto' : 'off')),
     targets: health.targets,
-    intervalMs: health.interval,
-    failures: health.failures,
-    successes: health.successes,
+    checks: checks.map((check) => buildCheck(check, shared)),
+    need: need === 'any' ? 1 : need === 'all' ? Math.max(1, checks.length) : need,
+    ...shared,
     degraded: { latencyMs: degraded.latency, lossPercent: degraded.loss },
     down: { latencyMs: down.latency, jitterMs: down.jitter, lossPercent: down.loss },
   };

@@ -45,10 +45,72 @@ export interface ProbeTarget {
   readonly path: string | undefined;
 }
 
+/** What all checks of `links.health.checks` have. */
+interface CheckNumbers {
+  readonly name: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** As of the link's health, of this check alone. */
+  readonly failures: number;
+  readonly successes: number;
+}
+
+export interface HttpCheck extends CheckNumbers {
+  readonly type: 'http';
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Statuses that are right, as ranges of which both ends count. */
+  readonly statuses: readonly { readonly from: number; readonly to: number }[];
+  /** What the body must hold, as it stands, and as a regular expression. */
+  readonly contains: string | undefined;
+  readonly matches: string | undefined;
+  readonly followsRedirects: boolean;
+  /** false: any certificate will do. */
+  readonly isVerified: boolean;
+  /** PEM file of one's own authority, beside those that Node knows. */
+  readonly caFile: string | undefined;
+}
+
+export type DnsRecordType = 'A' | 'AAAA' | 'CNAME' | 'MX' | 'TXT' | 'NS';
+
+export interface DnsCheck extends CheckNumbers {
+  readonly type: 'dns';
+  readonly server: EndpointText;
+  readonly query: string;
+  readonly record: DnsRecordType;
+  /** One of these must be answered; none = any record of the type. */
+  readonly answer: readonly string[];
+}
+
+export interface TcpCheck extends CheckNumbers {
+  readonly type: 'tcp';
+  readonly target: EndpointText;
+  readonly send: string | undefined;
+  /** Regular expression that what comes back must match. */
+  readonly expect: string | undefined;
+}
+
+export interface IcmpCheck extends CheckNumbers {
+  readonly type: 'icmp';
+  readonly target: string;
+  /** Bytes of data in the echo. */
+  readonly size: number;
+  /** Echoes at a time, of which half must come back. */
+  readonly count: number;
+}
+
+export type HealthCheck = HttpCheck | DnsCheck | TcpCheck | IcmpCheck;
+
 export interface LinkHealthConfig {
-  readonly method: 'auto' | ProbeMethod | 'off';
-  /** Not empty unless the method is `off`. */
+  /** `checks` = what they say; then there are no targets. */
+  readonly method: 'auto' | ProbeMethod | 'checks' | 'off';
+  /** Not empty unless the method is `off` or `checks`. */
   readonly targets: readonly ProbeTarget[];
+  /** Not empty if the method is `checks`. */
+  readonly checks: readonly HealthCheck[];
+  /** So many checks must pass. */
+  readonly need: number;
   readonly intervalMs: number;
   /** So many probes in a row must fail before the link is down … */
   readonly failures: number;

@@ -91,8 +91,16 @@ function narrowForIpv6(root: RawMap): Finding[] {
 /** A link whose health is asked for needs somebody to ask, and each target must be askable in that way. */
 function unfitTargets(root: RawMap): Finding[] {
   return asList(root.links).flatMap((link, index) => {
-    const { method, targets } = asMap(asMap(link).health);
+    const { method, targets, checks, need } = asMap(asMap(link).health);
     const path = ['links', index, 'health'];
+    const count = asList(checks).length;
+    if (count > 0 && (method !== undefined || asList(targets).length > 0)) {
+      const message = 'stands beside method or targets: checks take their place';
+      return [finding([...path, 'checks'], message)];
+    }
+    if (typeof need === 'number' && need > count) {
+      return [finding([...path, 'need'], `${need} of ${count} checks can never pass`)];
+    }
     if (typeof method !== 'string' || method === 'off') return [];
     if (asList(targets).length === 0) {
       const message = `${showValue(method)} has nobody to ask: name hosts outside the tunnel in ${formatPath(path)}.targets`;

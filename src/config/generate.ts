@@ -1,7 +1,8 @@
 /** Object → commented YAML that `parse.ts` reads back to the same configuration. */
 import { Document, isMap, isPair, isScalar, isSeq, type Pair, visit } from 'yaml';
 import { formatCidr, formatEndpoint } from './address.ts';
-import type { BondingConfig, Config, LinkConfig, LinkHealthConfig, PeerConfig } from './config.ts';
+import type { BondingConfig, Config, HealthCheck, LinkConfig, LinkHealthConfig, PeerConfig } from './config.ts';
+import { isName } from './leaves.ts';
 import { formatTarget } from './probe-target.ts';
 import { formatPath, type KeyPath } from './problems.ts';
 import type { ConfigInput } from './schema.ts';
@@ -129,11 +130,16 @@ function linkToInput(link: LinkConfig): NonNullable<ConfigInput['links']>[number
   };
 }
 
-function healthToInput(health: LinkHealthConfig): NonNullable<NonNullable<ConfigInput['links']>[number]['health']> {
-  const { degraded, down } = health;
+type HealthInput = NonNullable<NonNullable<ConfigInput['links']>[number]['health']>;
+
+function healthToInput(health: LinkHealthConfig): HealthInput {
+  const { degraded, down, method } = health;
+  const asked =
+    method === 'checks'
+      ? { checks: health.checks.map(checkToInput), need: health.need }
+      : { method, targets: health.targets.map(formatTarget) };
   return {
-    method: health.method,
-    targets: health.targets.map(formatTarget),
+    ...asked,
     interval: formatDurationMs(health.intervalMs),
     failures: health.failures,
     successes: health.successes,
@@ -144,6 +150,38 @@ function healthToInput(health: LinkHealthConfig): NonNullable<NonNullable<Config
       loss: down.lossPercent,
     },
   };
+}
+
+function checkToInput(check: HealthCheck): NonNullable<HealthInput['checks']>[number] {
+  const { intervalMs, timeoutMs, ...rest } = check;
+  const numbers = {
+    // A name made of the target may be none that a person may write.
+    ...(isName(check.name) ? {} : { name: undefined }),
+    interval: formatDurationMs(intervalMs),
+    timeout: formatDurationMs(timeoutMs),
+  };
+  const input = Object.fromEntries(
+    Object.entries({ ...rest, ...numbers, ...checkFields(check) }).filter(([, value]) => value !== undefined),
+  );
+  return input as NonNullable<HealthInput['checks']>[number];
+}
+
+/** Those that the file calls otherwise, or writes otherwise. */
+function checkFields(check: HealthCheck): Readonly<Record<string, unknown>> {
+  if (check.type === 'http')
+    return {
+      statuses: undefined,
+      status: check.statuses.map(({ from, to }) => (from === to ? from : `${from}-${to}`)),
+      followsRedirects: undefined,
+      redirects: check.followsRedirects ? 'follow' : 'refuse',
+      isVerified: undefined,
+      verify: check.isVerified,
+      caFile: undefined,
+      ca: check.caFile,
+    };
+  if (check.type === 'dns')
+    return { server: formatEndpoint(check.server), answer: check.answer.length === 0 ? undefined : [...check.answer] };
+  return check.type === 'tcp' ? { target: formatEndpoint(check.target) } : {};
 }
 
 function bondingToInput(bonding: BondingConfig): NonNullable<ConfigInput['bonding']> {

@@ -23,6 +23,14 @@ const stateRemedies: Readonly<Record<string, (link: LinkStatus) => string>> = {
   degraded: () => '`hawser health` shows loss, latency and jitter',
 };
 
+/** The checks that fail, with their words; without checks the reason of the whole, and the last words. */
+function whyOf(health: HealthStatus | undefined): string {
+  if (health?.reason === undefined) return '';
+  const failing = health.checks.filter((check) => check.state === 'down');
+  if (failing.length > 0) return `: ${failing.map((check) => `check ${check.name}: ${check.last}`).join('; ')}`;
+  return `: ${health.reason}${health.last === undefined || health.last === '' ? '' : ` (${health.last})`}`;
+}
+
 /** By the name of the errno of sendmsg(2). */
 const errorRemedies: Readonly<Record<string, string>> = {
   EPERM: 'a firewall on this host drops what leaves: `nft list ruleset`, chains of hook output',
@@ -35,7 +43,7 @@ function explainLink(link: LinkStatus, health: HealthStatus | undefined): Explan
   const remedy = stateRemedies[link.state];
   if (remedy !== undefined) {
     const isProbed = link.state === 'dead' || link.state === 'degraded';
-    const why = isProbed && health?.reason !== undefined ? `: ${health.reason}` : '';
+    const why = isProbed ? whyOf(health) : '';
     const severity = link.state === 'disabled' || link.state === 'degraded' ? 'note' : 'problem';
     found.push({
       severity,

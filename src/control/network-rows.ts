@@ -94,6 +94,21 @@ export interface HealthChange {
   readonly reason: string;
 }
 
+export interface CheckStatus {
+  readonly name: string;
+  /** unknown, up, degraded, down. */
+  readonly state: string;
+  /** What was answered last, or why that was no answer. */
+  readonly last: string;
+  readonly askedAgeMs: number | undefined;
+  readonly changedAgeMs: number | undefined;
+  readonly rttMs: number | undefined;
+  /** Positive: right answers in a row; negative: failures. */
+  readonly inRow: number;
+  readonly probes: number;
+  readonly answers: number;
+}
+
 export interface HealthStatus {
   readonly link: string;
   /** As configured: auto, icmp … off. */
@@ -101,6 +116,11 @@ export interface HealthStatus {
   /** The one that `auto` prefers now. */
   readonly methodInUse: string | undefined;
   readonly targets: readonly string[];
+  /** One for each of `links.health.checks`, and how many must pass. */
+  readonly checks: readonly CheckStatus[];
+  readonly need: number;
+  /** What was answered last, whoever was asked. */
+  readonly last: string | undefined;
   /** unknown, up, degraded, down; undefined = nobody probes it. */
   readonly state: string | undefined;
   readonly reason: string | undefined;

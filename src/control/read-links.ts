@@ -1,10 +1,10 @@
 /** Links and their health as rows, read from the shared table; what the kernel says of an interface is handed in. */
 import { getSystemErrorName } from 'node:util';
-import { link, linkHealth, linkHealthReason, probeMethod } from '../rings/layout.ts';
+import { check, link, linkHealth, linkHealthReason, probeMethod } from '../rings/layout.ts';
 import { healthOf, isLinkDisabled, isLinkForced } from '../rings/link-health.ts';
-import { linkTable, type RowTable } from '../rings/table.ts';
+import { checkTable, linkTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf, percent } from './cells.ts';
-import type { HealthChange, HealthStatus, LinkStatus } from './network-rows.ts';
+import type { CheckStatus, HealthChange, HealthStatus, LinkStatus } from './network-rows.ts';
 import type { Rates } from './rates.ts';
 import type { InstanceInfo, LinkName, SharedMemory } from './supervisor-api.ts';
 
@@ -18,11 +18,16 @@ export interface InterfaceState {
 
 export type FindInterface = (name: string) => InterfaceState;
 
+/** A reader gives up on a row that is always being written: it only shows it. */
+const seqlockTries = 100;
+
 export class LinkReader {
   readonly #links: RowTable;
+  readonly #checks: RowTable;
 
   constructor(memory: SharedMemory) {
     this.#links = linkTable(memory.links);
+    this.#checks = checkTable(memory.checks);
   }
 
   /** What `Rates` samples, by the keys that `links` asks for. */
@@ -105,6 +110,9 @@ export class LinkReader {
       method: named.health.method,
       methodInUse: isJudged && method !== 'none' ? method : undefined,
       targets: named.health.targets,
+      checks: named.health.checks.map((name, index) => this.#check(row, index, name, nowUs)),
+      need: named.health.need,
+      last: isJudged ? this.#check(row, 0, '', nowUs).last : undefined,
       state: isWatched ? nameOf(linkHealth, healthOf(table, row, nowUs)) : undefined,
       reason: isJudged ? nameOf(linkHealthReason, table.int(row, link.healthReasonAt), reasonWords) : undefined,
       changedAgeMs: ageMs(number(link.healthChangedUsAt), nowUs),
@@ -120,6 +128,34 @@ export class LinkReader {
       answers: number(link.healthAnswersAt),
       history: this.#history(row, nowUs),
     };
+  }
+
+  #check(linkRow: number, index: number, name: string, nowUs: number): CheckStatus {
+    const row = linkRow * check.rowsPerLink + index;
+    const table = this.#checks;
+    const number = (column: number): number => table.number(row, column);
+    return {
+      name,
+      state: nameOf(linkHealth, table.int(row, check.stateAt)) ?? 'unknown',
+      last: this.#lastWords(row),
+      askedAgeMs: ageMs(number(check.askedUsAt), nowUs),
+      changedAgeMs: ageMs(number(check.changedUsAt), nowUs),
+      rttMs: knownMs(number(check.rttUsAt)),
+      inRow: table.int(row, check.inRowAt),
+      probes: number(check.probesAt),
+      answers: number(check.answersAt),
+    };
+  }
+
+  /** A copy under the seqlock; what is always being written is shown as it is. */
+  #lastWords(row: number): string {
+    for (let tries = 0; ; tries++) {
+      const before = this.#checks.int(row, check.sequenceAt);
+      const bytes = Math.min(check.mostTextBytes, this.#checks.int(row, check.textBytesAt));
+      const text = Buffer.from(this.#checks.slice(row, check.textAt, bytes)).toString('utf8');
+      const isStable = (before & 1) === 0 && this.#checks.int(row, check.sequenceAt) === before;
+      if (isStable || tries === seqlockTries) return text;
+    }
   }
 
   #scores(row: number): Record<string, number> {
@@ -152,4 +188,5 @@ const reasonWords: Readonly<Record<string, string>> = {
   latency: 'answers take too long',
   jitter: 'answers come too unevenly',
   answers: 'probes are answered',
+  checks: 'too few of its checks pass',
 };

@@ -44,7 +44,13 @@ export interface LinkName {
   readonly priority: number;
   /** Most that is sent, bits a second; undefined = learnt. */
   readonly limitBps: number | undefined;
-  readonly health: { readonly method: string; readonly targets: readonly string[] };
+  readonly health: {
+    readonly method: string;
+    readonly targets: readonly string[];
+    /** Names of its checks, in the order of their rows, and how many must pass. */
+    readonly checks: readonly string[];
+    readonly need: number;
+  };
 }
 
 /** A link to be added while the instance runs; what is left out is as in the configuration file. */
@@ -81,6 +87,7 @@ export interface SharedMemory {
   readonly peers: SharedArrayBuffer;
   readonly paths: SharedArrayBuffer;
   readonly links: SharedArrayBuffer;
+  readonly checks: SharedArrayBuffer;
   readonly sessions: SharedArrayBuffer;
   readonly sealedLog: SharedArrayBuffer;
   /** Ring name (`tun-reader.outbound -> sealer.plain`) → the ring. */

@@ -5,16 +5,16 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { closeSync } from 'node:fs';
-import { isIP, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect as connectTls } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../base/errors.ts';
-import type { ProbeMethod } from '../config/config.ts';
 import type { DataApi } from '../native/data-api.ts';
 import type { NetworkApi } from '../native/network-api.ts';
-import { type DnsQuestion, dnsMostBytes, dnsQueryEmit, dnsReplyParse, dnsType } from '../wire/dns.ts';
+import { type DnsQuestion, type DnsValues, dnsMostBytes, dnsQueryEmit, dnsValuesParse } from '../wire/dns.ts';
 import { type Echo, icmpEchoEmit, icmpIsReplyTo } from '../wire/icmp.ts';
+import { matchesWithin } from './bounded-pattern.ts';
+import { askWeb, type WebAnswer, type WebBounds, type WebQuestion } from './web-probe.ts';
 
 export type ProbeSockets = Pick<
   NetworkApi,
@@ -29,32 +29,50 @@ export interface ProbeWay {
   readonly interfaceName: string;
 }
 
-export interface ProbeRequest {
-  readonly method: ProbeMethod;
-  /** 4 or 16 bytes. */
-  readonly address: Uint8Array;
-  readonly port: number;
-  /** As the target names itself: for TLS and the Host header. */
-  readonly host: string;
-  /** HTTP: the path; DNS: the name asked for. */
-  readonly path: string;
-  readonly timeoutMs: number;
-}
-
-export interface ProbeOutcome {
+/** What came of one question. */
+export interface ProbeVerdict {
   readonly answered: boolean;
-  /** One round trip: of the echo, of the question, of the TCP handshake. 0 when nothing answered. */
-  readonly rttUs: number;
-  /** What was answered, or why nothing was. */
+  /** What was answered, or why that is no answer. */
   readonly detail: string;
 }
 
-/** How an exchange over an open connection (HTTP, TLS) reads the text of the answer: undefined = not whole yet. */
-export type ReadAnswer = (text: string) => { readonly answered: boolean; readonly detail: string } | undefined;
+/** What is asked; `judge` says of what comes back whether it is a right answer. */
+export type ProbeQuestion =
+  | { readonly method: 'icmp'; readonly sizeBytes: number; readonly count: number }
+  /** `type`: one of `dnsType`. */
+  | {
+      readonly method: 'dns';
+      readonly name: string;
+      readonly type: number;
+      readonly judge: (reply: DnsValues) => ProbeVerdict;
+    }
+  /** `takesRefusal`: a port that is closed shows that the host is there. */
+  | {
+      readonly method: 'tcp';
+      readonly send: string | undefined;
+      readonly expect: string | undefined;
+      readonly takesRefusal: boolean;
+    }
+  | {
+      readonly method: 'http' | 'https';
+      readonly web: WebQuestion;
+      readonly judge: (answer: WebAnswer) => ProbeVerdict;
+    };
 
-export interface WebExchange {
-  readonly request: string;
-  readonly read: ReadAnswer;
+export interface ProbeRequest {
+  /** 4 or 16 bytes. */
+  readonly address: Uint8Array;
+  readonly port: number;
+  readonly question: ProbeQuestion;
+  readonly timeoutMs: number;
+}
+
+/** Address of a host that a redirect leads to, 4 or 16 bytes; undefined = not in time, or there is none. */
+export type FindAddress = (host: string, timeoutMs: number) => Promise<Uint8Array | undefined>;
+
+export interface ProbeOutcome extends ProbeVerdict {
+  /** One round trip: of the echo, of the question, of the TCP handshake. 0 when nothing answered. */
+  readonly rttUs: number;
 }
 
 const pollMs = 5;
@@ -62,28 +80,36 @@ const eagain = -11;
 const emsgsize = -90;
 const einprogress = -115;
 const econnrefused = -111;
+/** Of an echo's data; the rest is zeros. */
 const nonceBytes = 16;
+/** What is read of what a TCP server says. */
+const mostTextBytes = 65_536;
 const lateDetail = 'no answer';
 
 export class LinkProbe {
   readonly #addon: ProbeSockets;
   readonly #way: ProbeWay;
   readonly #abort = new AbortController();
-  readonly #received = new Uint8Array(1500);
+  readonly #received = new Uint8Array(2048);
   readonly #time = new Float64Array(1);
   #sequence = randomInt(0x10000);
 
-  constructor(addon: ProbeSockets, way: ProbeWay) {
+  readonly #find: FindAddress;
+
+  constructor(addon: ProbeSockets, way: ProbeWay, find: FindAddress) {
     this.#addon = addon;
     this.#way = way;
+    this.#find = find;
   }
 
-  /** `web` is what http and https exchange once the connection stands. Never rejects. */
-  async ask(request: ProbeRequest, web?: WebExchange): Promise<ProbeOutcome> {
+  /** Never rejects. */
+  async ask(request: ProbeRequest): Promise<ProbeOutcome> {
+    const { question } = request;
     try {
-      if (request.method === 'icmp') return await this.#echo(request);
-      if (request.method === 'dns') return await this.#question(request);
-      return await this.#connection(request, web);
+      if (question.method === 'icmp') return await this.#echoes(request, question);
+      if (question.method === 'dns') return await this.#dns(request, question);
+      if (question.method === 'tcp') return await this.#tcp(request, question);
+      return await this.#web(request, question);
     } catch (error) {
       return failed(this.#abort.signal.aborted ? 'closed' : messageOf(error));
     }
@@ -94,27 +120,40 @@ export class LinkProbe {
     this.#abort.abort();
   }
 
-  #echo(request: ProbeRequest): Promise<ProbeOutcome> {
+  /** Several at a time; half of them must come back. */
+  async #echoes(
+    request: ProbeRequest,
+    { sizeBytes, count }: ProbeQuestion & { method: 'icmp' },
+  ): Promise<ProbeOutcome> {
+    if (count === 1) return this.#echo(request, sizeBytes);
+    const all = await Promise.all(Array.from({ length: count }, () => this.#echo(request, sizeBytes)));
+    const back = all.filter((one) => one.answered);
+    const detail = `${back.length} of ${count} echoes`;
+    if (2 * back.length < count) return failed(back.length > 0 ? detail : (all[0]?.detail ?? detail));
+    return { answered: true, rttUs: Math.min(...back.map((one) => one.rttUs)), detail };
+  }
+
+  #echo(request: ProbeRequest, sizeBytes: number): Promise<ProbeOutcome> {
     this.#sequence = (this.#sequence + 1) & 0xffff;
-    const family = familyOf(request);
-    const nonce = randomBytes(nonceBytes);
+    const family = familyOf(request.address);
+    const nonce = Buffer.concat([randomBytes(nonceBytes), Buffer.alloc(sizeBytes - nonceBytes)]);
     const echo: Echo = { family, identifier: randomInt(0x10000), sequence: this.#sequence, nonce };
-    const message = new Uint8Array(8 + nonceBytes);
+    const message = new Uint8Array(8 + sizeBytes);
     icmpEchoEmit(message, 0, echo);
     const fd = this.#addon.openMarkedIcmp(family, this.#way.fwmark, this.#way.interfaceName);
     return this.#datagrams(fd, request, message, (bytes, length) =>
-      icmpIsReplyTo(bytes, length, echo) ? 'echo' : undefined,
+      icmpIsReplyTo(bytes, length, echo) ? { answered: true, detail: 'echo' } : undefined,
     );
   }
 
-  #question(request: ProbeRequest): Promise<ProbeOutcome> {
-    const question: DnsQuestion = { id: randomInt(0x10000), name: request.path, type: dnsType.a };
+  #dns(request: ProbeRequest, { name, type, judge }: ProbeQuestion & { method: 'dns' }): Promise<ProbeOutcome> {
+    const question: DnsQuestion = { id: randomInt(0x10000), name, type };
     const message = new Uint8Array(dnsMostBytes);
     const length = dnsQueryEmit(message, 0, question);
-    const fd = this.#addon.openMarkedUdp(familyOf(request), this.#way.fwmark, this.#way.interfaceName);
+    const fd = this.#addon.openMarkedUdp(familyOf(request.address), this.#way.fwmark, this.#way.interfaceName);
     return this.#datagrams(fd, request, message.subarray(0, length), (bytes, end) => {
-      const reply = dnsReplyParse(bytes, end, question);
-      return reply === undefined ? undefined : `code ${reply.code}`;
+      const reply = dnsValuesParse(bytes, end, question);
+      return reply === undefined ? undefined : judge(reply);
     });
   }
 
@@ -123,7 +162,7 @@ export class LinkProbe {
     fd: number,
     request: ProbeRequest,
     message: Uint8Array,
-    match: (bytes: Uint8Array, lengthBytes: number) => string | undefined,
+    match: MatchDatagram,
   ): Promise<ProbeOutcome> {
     try {
       const connected = this.#addon.connectUdp(fd, request.address, request.port, 0);
@@ -137,7 +176,8 @@ export class LinkProbe {
         const found = this.#receive(fd, match);
         if (found === undefined) continue;
         if (typeof found === 'number') return failed(getSystemErrorName(found));
-        return { answered: true, rttUs: Math.max(1, (this.#time[0] ?? 0) - sentUs), detail: found };
+        const rttUs = found.answered ? Math.max(1, (this.#time[0] ?? 0) - sentUs) : 0;
+        return { ...found, rttUs };
       }
       return failed(lateDetail);
     } finally {
@@ -145,41 +185,72 @@ export class LinkProbe {
     }
   }
 
-  /** What arrived: the answer's words, a negative errno, or undefined for nothing of ours. */
-  #receive(fd: number, match: (bytes: Uint8Array, lengthBytes: number) => string | undefined) {
+  /** What arrived: the verdict on it, a negative errno, or undefined for nothing of ours. */
+  #receive(fd: number, match: MatchDatagram) {
     for (;;) {
       const length = this.#addon.receiveStamped(fd, this.#received, this.#time);
       if (length === eagain) return undefined;
       if (length === emsgsize) continue;
       if (length < 0) return length;
-      const words = match(this.#received, length);
-      if (words !== undefined) return words;
+      const verdict = match(this.#received, length);
+      if (verdict !== undefined) return verdict;
     }
   }
 
-  async #connection(request: ProbeRequest, web: WebExchange | undefined): Promise<ProbeOutcome> {
-    const fd = this.#addon.openMarkedTcp(familyOf(request), this.#way.fwmark, this.#way.interfaceName);
-    let isOurs = true;
+  async #tcp(request: ProbeRequest, question: ProbeQuestion & { method: 'tcp' }): Promise<ProbeOutcome> {
+    const { send, expect, takesRefusal } = question;
+    const untilMs = performance.now() + request.timeoutMs;
+    const opened = await this.#open(request.address, request.port, request.timeoutMs);
+    // Refused is an answer too: the host is there and the link carried both ways.
+    if (opened.error === econnrefused && takesRefusal)
+      return { answered: true, rttUs: opened.rttUs, detail: 'refused' };
+    if (opened.fd < 0) return failed(errorText(opened.error));
+    const { rttUs } = opened;
+    if (send === undefined && expect === undefined) {
+      closeSync(opened.fd);
+      return { answered: true, rttUs, detail: 'connected' };
+    }
+    const verdict = await converse(socketOf(opened.fd), question, {
+      untilMs,
+      signal: this.#abort.signal,
+    });
+    return { ...verdict, rttUs: verdict.answered ? rttUs : 0 };
+  }
+
+  async #web(request: ProbeRequest, question: ProbeQuestion & { method: 'http' | 'https' }): Promise<ProbeOutcome> {
+    const untilMs = performance.now() + request.timeoutMs;
+    const first = await this.#open(request.address, request.port, request.timeoutMs);
+    if (first.fd < 0) return failed(errorText(first.error));
+    const bounds = { untilMs, signal: this.#abort.signal };
+    const connect = (host: string, port: number): Promise<Socket> => this.#connectTo(host, port, untilMs);
+    const answer = await askWeb(socketOf(first.fd), question.web, connect, bounds);
+    const verdict = question.judge(answer);
+    return { ...verdict, rttUs: verdict.answered ? first.rttUs : 0 };
+  }
+
+  async #connectTo(host: string, port: number, untilMs: number): Promise<Socket> {
+    const leftMs = Math.max(1, untilMs - performance.now());
+    const address = await this.#find(host, leftMs);
+    if (address === undefined) throw new Error(`redirected to ${host}, whose name is not resolved`);
+    const { fd, error } = await this.#open(address, port, Math.max(1, untilMs - performance.now()));
+    if (fd < 0) throw new Error(`redirected to ${host}: ${errorText(error)}`);
+    return socketOf(fd);
+  }
+
+  /** A connection that stands, and how long its handshake took; `fd` -1: `error` says why, 0 = not in time. */
+  async #open(address: Uint8Array, port: number, timeoutMs: number) {
+    const fd = this.#addon.openMarkedTcp(familyOf(address), this.#way.fwmark, this.#way.interfaceName);
+    let isOpen = false;
     try {
       const startUs = this.#addon.nowUs();
-      const deadlineUs = startUs + request.timeoutMs * 1000;
-      const result = await this.#connect(fd, request, deadlineUs);
+      const result = await this.#connect(fd, address, port, startUs + timeoutMs * 1000);
       const elapsedUs = this.#addon.nowUs() - startUs;
-      // Refused is an answer too: the host is there and the link carried both ways.
-      if (result === econnrefused && request.method === 'tcp') {
-        return { answered: true, rttUs: elapsedUs, detail: 'refused' };
-      }
-      if (result < 0) return failed(getSystemErrorName(result));
-      if (result === 0) return failed(lateDetail);
-      const rttUs = (this.#time[0] ?? 0) > 0 ? (this.#time[0] as number) : elapsedUs;
-      if (web === undefined) return { answered: true, rttUs, detail: 'connected' };
-      isOurs = false;
-      const socket = new Socket({ fd, readable: true, writable: true });
-      const leftMs = Math.max(1, Math.ceil((deadlineUs - this.#addon.nowUs()) / 1000));
-      const answer = await exchange(socket, request, web, { leftMs, signal: this.#abort.signal });
-      return { ...answer, rttUs: answer.answered ? rttUs : 0 };
+      isOpen = result > 0;
+      const [kernelUs = 0] = this.#time;
+      const rttUs = isOpen && kernelUs > 0 ? kernelUs : elapsedUs;
+      return { fd: isOpen ? fd : -1, rttUs, error: result };
     } finally {
-      if (isOurs) closeSync(fd);
+      if (!isOpen) closeSync(fd);
     }
   }
 
@@ -189,8 +260,8 @@ export class LinkProbe {
   }
 
   /** 1 = connected, 0 = not in time, or a negative errno. */
-  async #connect(fd: number, request: ProbeRequest, deadlineUs: number): Promise<number> {
-    const begun = this.#addon.connectUdp(fd, request.address, request.port, 0);
+  async #connect(fd: number, address: Uint8Array, port: number, deadlineUs: number): Promise<number> {
+    const begun = this.#addon.connectUdp(fd, address, port, 0);
     if (begun < 0 && begun !== einprogress) return begun;
     for (;;) {
       const state = this.#addon.tcpConnected(fd, this.#time);
@@ -201,38 +272,52 @@ export class LinkProbe {
   }
 }
 
-interface Bounds {
-  readonly leftMs: number;
-  readonly signal: AbortSignal;
-}
+type MatchDatagram = (bytes: Uint8Array, lengthBytes: number) => ProbeVerdict | undefined;
 
-/** Sends the request over a connection that stands, in TLS for https, and reads until the answer is whole. Ends the socket. */
-async function exchange(socket: Socket, request: ProbeRequest, web: WebExchange, bounds: Bounds) {
-  const name = isIP(request.host) === 0 ? { servername: request.host } : {};
-  const stream = request.method === 'https' ? connectTls({ socket, ALPNProtocols: ['http/1.1'], ...name }) : socket;
-  const end = (): void => void stream.destroy(new Error(lateDetail));
-  socket.on('error', end);
-  const timer = setTimeout(end, bounds.leftMs);
-  bounds.signal.addEventListener('abort', end);
+/** Says what is to be said and reads until it matches, the server ends, or time is up. Ends the socket. */
+async function converse(
+  socket: Socket,
+  { send, expect }: { readonly send: string | undefined; readonly expect: string | undefined },
+  { untilMs, signal }: WebBounds,
+): Promise<ProbeVerdict> {
+  const end = (): void => void socket.destroy();
+  const timer = setTimeout(end, Math.max(1, untilMs - performance.now()));
+  signal.addEventListener('abort', end);
+  let text = '';
   try {
-    stream.write(web.request);
-    let text = '';
-    for await (const chunk of stream) {
-      text += String(chunk);
-      const answer = web.read(text);
-      if (answer !== undefined) return answer;
+    if (send !== undefined) socket.write(send);
+    if (expect === undefined) return { answered: true, detail: 'connected' };
+    for await (const chunk of socket) {
+      text = (text + String(chunk)).slice(0, mostTextBytes);
+      const isMatch = matchesWithin(expect, text);
+      if (isMatch === undefined) return { answered: false, detail: `the expression ${expect} takes too long` };
+      if (isMatch) return { answered: true, detail: firstLine(text) };
     }
-    return { answered: false, detail: 'closed before an answer' };
+  } catch (error) {
+    if (text === '') return { answered: false, detail: messageOf(error) };
   } finally {
     clearTimeout(timer);
-    bounds.signal.removeEventListener('abort', end);
-    stream.destroy();
+    signal.removeEventListener('abort', end);
     socket.destroy();
   }
+  const said = text === '' ? 'nothing was said' : `"${firstLine(text)}" was said`;
+  return { answered: false, detail: `${said}, expected ${expect}` };
 }
 
-function familyOf(request: ProbeRequest): 4 | 6 {
-  return request.address.length === 4 ? 4 : 6;
+function firstLine(text: string): string {
+  return (text.split(/[\r\n]/, 1)[0] ?? '').replace(/[^ -~]/g, '?').slice(0, 80);
+}
+
+function socketOf(fd: number): Socket {
+  return new Socket({ fd, readable: true, writable: true });
+}
+
+function errorText(result: number): string {
+  return result === 0 ? lateDetail : getSystemErrorName(result);
+}
+
+function familyOf(address: Uint8Array): 4 | 6 {
+  return address.length === 4 ? 4 : 6;
 }
 
 function failed(detail: string): ProbeOutcome {

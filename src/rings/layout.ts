@@ -487,8 +487,47 @@ export const link = {
   healthUpUsAt: 488,
 } as const;
 
+/**
+ * Table of health checks: `rowsPerLink` rows for each row of the link table, in the order of the configuration; of a link without
+ * `checks` the first row holds its last outcome. Writer: the health-checker.
+ */
+export const check = {
+  rowsPerLink: 8,
+  magic: 0x4843484b,
+  magicAt: 0,
+  rowsAt: 4,
+  dataAt: 512,
+  rowBytes: 512,
+  /** i32 seqlock: odd while the row is being written. */
+  sequenceAt: 0,
+  /** i32: of `linkHealth`; successes (positive) or failures (negative) in a row. */
+  stateAt: 4,
+  inRowAt: 8,
+  /** i32: bytes of the text. */
+  textBytesAt: 12,
+  /** f64 CLOCK_BOOTTIME microseconds: last outcome, 0 = none yet; last change of state. */
+  askedUsAt: 16,
+  changedUsAt: 24,
+  /** f64 each: smoothed round trip in microseconds, questions, right answers. */
+  rttUsAt: 32,
+  probesAt: 40,
+  answersAt: 48,
+  /** UTF-8: what was answered last, or why that was no answer. */
+  textAt: 64,
+  mostTextBytes: 440,
+} as const;
+
 export const linkHealth = { unknown: 0, up: 1, degraded: 2, down: 3 } as const;
-export const linkHealthReason = { none: 0, failures: 1, loss: 2, latency: 3, jitter: 4, answers: 5 } as const;
+export const linkHealthReason = {
+  none: 0,
+  failures: 1,
+  loss: 2,
+  latency: 3,
+  jitter: 4,
+  answers: 5,
+  /** Too few of its checks pass. */
+  checks: 6,
+} as const;
 export const probeMethod = { none: 0, icmp: 1, http: 2, https: 3, dns: 4, tcp: 5 } as const;
 
 /** Counters of one actor: `count` f64 cells, named by `counter-names.ts`; a heartbeat block before them. */

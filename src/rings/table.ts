@@ -1,6 +1,6 @@
 /** What the shared tables have in common: rows of equal size behind a header of 512 bytes, read and written by cell. */
 import { assert } from '../base/assert.ts';
-import { link, path, peer } from './layout.ts';
+import { check, link, path, peer } from './layout.ts';
 
 /** The part of `layout.ts` that describes a table of rows. */
 export interface RowLayout {
@@ -98,6 +98,10 @@ export function peerTable(memory: SharedArrayBuffer): RowTable {
 
 export function pathTable(memory: SharedArrayBuffer): RowTable {
   return new RowTable(memory, path);
+}
+
+export function checkTable(memory: SharedArrayBuffer): RowTable {
+  return new RowTable(memory, check);
 }
 
 export function linkTable(memory: SharedArrayBuffer): RowTable {

@@ -54,9 +54,9 @@ export function createApi(parts: ApiParts): SupervisorApi {
 }
 
 function shareMemory(resources: SharedResources): SharedMemory {
-  const { peers, paths, links, sessions, sealedLog } = resources.tables;
+  const { peers, paths, links, checks, sessions, sealedLog } = resources.tables;
   const rings = Object.fromEntries(resources.rings);
-  return { peers, paths, links, sessions, sealedLog, rings, counters: Object.fromEntries(resources.counters) };
+  return { peers, paths, links, checks, sessions, sealedLog, rings, counters: Object.fromEntries(resources.counters) };
 }
 
 function describeInstance(state: InstanceState): InstanceInfo {
@@ -92,7 +92,12 @@ function describeInstance(state: InstanceState): InstanceInfo {
       role: link.role,
       priority: link.priority,
       limitBps: link.rateBps,
-      health: { method: link.health.method, targets: link.health.targets.map(formatTarget) },
+      health: {
+        method: link.health.method,
+        targets: link.health.targets.map(formatTarget),
+        checks: link.health.checks.map((check) => check.name),
+        need: link.health.need,
+      },
     })),
     topologyVersion: state.topologyVersion,
   };

@@ -15,12 +15,12 @@ import type {
 import { assert } from '../base/assert.ts';
 import { AllowedIps, createAllowedIpsMemory } from '../rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../rings/doorbell.ts';
-import { counters, link, path, peer } from '../rings/layout.ts';
+import { check, counters, link, path, peer } from '../rings/layout.ts';
 import { createSealedLogMemory } from '../rings/sealed-log.ts';
 import { createSessionMemory } from '../rings/session-table.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';
 import { createStashMemory } from '../rings/stash.ts';
-import { createRowTable, linkTable } from '../rings/table.ts';
+import { checkTable, createRowTable, linkTable } from '../rings/table.ts';
 
 /** What opening found out: actors learn it as settings (`ActorPlan.learns`). */
 export interface Opened {
@@ -71,6 +71,7 @@ export class SharedResources {
       peers: createRowTable(peer, memory.peerRows),
       paths: createRowTable(path, memory.pathRows),
       links: createRowTable(link, memory.linkRows),
+      checks: createRowTable(check, memory.linkRows * check.rowsPerLink),
       allowedIps: createAllowedIpsMemory(topology.allowedIps),
       stash: createStashMemory(),
     };
@@ -115,7 +116,10 @@ export class SharedResources {
   #forgetLinks(after: Topology): void {
     const before = this.#topology.links;
     for (const { row, name } of after.links) {
-      if (!before.some((one) => one.row === row && one.name === name)) linkTable(this.tables.links).clear(row);
+      if (before.some((one) => one.row === row && one.name === name)) continue;
+      linkTable(this.tables.links).clear(row);
+      for (let index = 0; index < check.rowsPerLink; index += 1)
+        checkTable(this.tables.checks).clear(row * check.rowsPerLink + index);
     }
   }
 

@@ -177,7 +177,9 @@ function planHealthChecker(input: PlanInput, links: readonly LinkRow[]): ActorPl
       health: link.health,
     })),
   };
-  return [actor({ id: 'health-checker', role: 'health-checker', tables: ['links'], settings: { ...settings } })];
+  return [
+    actor({ id: 'health-checker', role: 'health-checker', tables: ['links', 'checks'], settings: { ...settings } }),
+  ];
 }
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {

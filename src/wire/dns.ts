@@ -12,7 +12,7 @@
  */
 
 /** RFC 1035 section 3.2.2, RFC 3596 section 2.1 */
-export const dnsType = { a: 1, cname: 5, aaaa: 28 } as const;
+export const dnsType = { a: 1, ns: 2, cname: 5, mx: 15, txt: 16, aaaa: 28 } as const;
 /** RFC 1035 section 4.1.1 */
 export const dnsCode = { ok: 0, formatError: 1, serverFailure: 2, noSuchName: 3, refused: 5 } as const;
 /** RFC 1035 section 4.2.1: no server sends more to a query without EDNS. */
@@ -38,7 +38,8 @@ export interface DnsQuestion {
   readonly id: number;
   /** Without a dot at the end; compared without regard to case. */
   readonly name: string;
-  readonly type: typeof dnsType.a | typeof dnsType.aaaa;
+  /** One of `dnsType`. */
+  readonly type: number;
 }
 
 export interface DnsReply {
@@ -90,6 +91,48 @@ export function dnsQueryEmit(target: Uint8Array, at: number, question: DnsQuesti
 
 /** The reply to `question`; undefined when it is malformed or answers something else (a late reply, a forgery). */
 export function dnsReplyParse(bytes: Uint8Array, end: number, question: DnsQuestion): DnsReply | undefined {
+  const body = replyBody(bytes, end, question);
+  if (body === undefined) return undefined;
+  const found = followAliases(bytes, end, body.records, question.name.toLowerCase(), question.type);
+  return found === undefined ? undefined : { code: body.code, truncated: body.truncated, ...found };
+}
+
+export interface DnsValues {
+  /** One of `dnsCode`, or another of the registry. */
+  readonly code: number;
+  /**
+   * Of all records of the type asked for, whoever owns them: addresses as hexadecimal, names in lower case, MX as `10 name`, TXT with
+   * its strings joined.
+   */
+  readonly values: readonly string[];
+}
+
+/** As `dnsReplyParse`, for records of any of `dnsType`. */
+export function dnsValuesParse(bytes: Uint8Array, end: number, question: DnsQuestion): DnsValues | undefined {
+  const body = replyBody(bytes, end, question);
+  if (body === undefined) return undefined;
+  const values = body.records.filter((one) => one.type === question.type).map((one) => recordValue(bytes, end, one));
+  return { code: body.code, values: values.filter((value) => value !== undefined) };
+}
+
+function recordValue(bytes: Uint8Array, end: number, { type, dataAt, next }: DnsRecord): string | undefined {
+  if (type === dnsType.ns || type === dnsType.cname) return dnsNameRead(bytes, dataAt, end)?.name;
+  if (type === dnsType.mx) {
+    const name = next - dataAt > 2 ? dnsNameRead(bytes, dataAt + 2, end)?.name : undefined;
+    return name === undefined ? undefined : `${readU16(bytes, dataAt)} ${name}`;
+  }
+  if (type !== dnsType.txt) return toHex(bytes.subarray(dataAt, next));
+  let text = '';
+  for (let at = dataAt; at < next; at += 1 + (bytes[at] ?? 0)) {
+    const stringEnd = at + 1 + (bytes[at] ?? 0);
+    if (stringEnd > next) return undefined;
+    text += String.fromCharCode(...bytes.subarray(at + 1, stringEnd));
+  }
+  return text;
+}
+
+/** What a reply to this very question holds. */
+function replyBody(bytes: Uint8Array, end: number, question: DnsQuestion) {
   if (end < headerBytes || readU16(bytes, 0) !== question.id) return undefined;
   const flags = readU16(bytes, flagsAt);
   if ((flags & flagResponse) === 0 || (flags & opcodeMask) !== 0 || readU16(bytes, questionsAt) !== 1) return undefined;
@@ -99,9 +142,7 @@ export function dnsReplyParse(bytes: Uint8Array, end: number, question: DnsQuest
     return undefined;
   const truncated = (flags & flagTruncated) !== 0;
   const records = recordsParse(bytes, asked.next + 4, end, readU16(bytes, answersAt), truncated);
-  if (records === undefined) return undefined;
-  const found = followAliases(bytes, end, records, asked.name, question.type);
-  return found === undefined ? undefined : { code: flags & 0xf, truncated, ...found };
+  return records === undefined ? undefined : { code: flags & 0xf, truncated, records };
 }
 
 /** The name at `at` in lower case, without a dot at the end; undefined when it leaves the message or is too long. */

@@ -25,6 +25,8 @@ const defaultLink = {
   health: {
     method: 'off',
     targets: [],
+    checks: [],
+    need: 1,
     intervalMs: 200,
     failures: 3,
     successes: 3,

@@ -17,7 +17,7 @@ import type {
   SupervisorApi,
 } from '../../src/control/supervisor-api.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { counters, link, log, path as pathLayout, peer, ring } from '../../src/rings/layout.ts';
+import { check, counters, link, log, path as pathLayout, peer, ring } from '../../src/rings/layout.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { createFakeAddon } from './fake-addon.ts';
@@ -29,7 +29,7 @@ const fakeLink = {
   role: 'always',
   priority: 0,
   limitBps: undefined,
-  health: { method: 'icmp', targets: ['192.0.2.1'] },
+  health: { method: 'icmp', targets: ['192.0.2.1'], checks: [], need: 1 },
 };
 
 export class FakeSupervisor implements SupervisorApi {
@@ -38,6 +38,7 @@ export class FakeSupervisor implements SupervisorApi {
     peers: createRowTable(peer, 4),
     paths: createRowTable(pathLayout, 4),
     links: createRowTable(link, 2),
+    checks: createRowTable(check, 2 * check.rowsPerLink),
     sessions: createSessionMemory(4, 128),
     sealedLog: new SharedArrayBuffer(log.dataAt + 64),
     rings: {

@@ -1,5 +1,5 @@
 /** Writes what the health-checker knows of a link into its row, and reads what a predecessor knew. */
-import type { LinkHealth } from '../../protocols/probe/link-health.ts';
+import type { HealthView } from '../../protocols/probe/combined-health.ts';
 import { link, linkHealth, probeMethod } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 
@@ -27,7 +27,7 @@ export class LinkRowWriter {
   }
 
   /** `hasChanged`: the state is another than at the last call. The state is written last: who reads it finds its reasons. */
-  write(health: LinkHealth, method: MethodName | undefined, nowUs: number, hasChanged: boolean): void {
+  write(health: HealthView, method: MethodName | undefined, nowUs: number, hasChanged: boolean): void {
     const { setInt, setNumber } = this.#cells();
     const { knownUs, upUs } = health.times(nowUs);
     setNumber(link.healthKnownUsAt, knownUs);
@@ -64,7 +64,7 @@ export class LinkRowWriter {
     this.#table.setNumber(this.#row, link.healthJudgedUsAt, 0);
   }
 
-  #remember(health: LinkHealth, nowUs: number): void {
+  #remember(health: HealthView, nowUs: number): void {
     const count = this.#table.int(this.#row, link.historyCountAt);
     const at = link.historyAt + (count % link.historyRows) * link.historyRowBytes;
     this.#table.setNumber(this.#row, at, nowUs);

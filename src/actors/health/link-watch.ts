@@ -1,14 +1,15 @@
-/** Probes one link for ever: asks, judges, writes the row, tells of changes. The next probe does not wait for the last answer. */
-import type { LinkHealthConfig } from '../../config/config.ts';
-import { LinkProbe, type ProbeOutcome, type ProbeSockets } from '../../io/link-probe.ts';
+/** Probes one link for ever: by the methods that its targets allow, or by its checks; writes the rows, tells of changes. */
+import type { HealthCheck, LinkHealthConfig } from '../../config/config.ts';
+import type { ProbeOutcome, ProbeSockets } from '../../io/link-probe.ts';
 import type { Resolver } from '../../io/resolver.ts';
-import { LinkHealth } from '../../protocols/probe/link-health.ts';
-import { type Choice, MethodChoice } from '../../protocols/probe/method-choice.ts';
+import { CombinedHealth, type HealthView } from '../../protocols/probe/combined-health.ts';
 import { linkHealth, linkHealthReason } from '../../rings/layout.ts';
 import type { ActorEvent } from '../kit/contract.ts';
-import { candidatesOf, type ProbeCandidate } from './candidates.ts';
+import { candidateOf, candidatesOf, type ProbeCandidate } from './candidates.ts';
+import type { CheckRowWriter } from './check-row.ts';
 import { LastAddresses } from './last-addresses.ts';
 import type { LinkRowWriter } from './link-row.ts';
+import { ProbeLoop } from './probe-loop.ts';
 
 export interface LinkWatchParts {
   readonly addon: ProbeSockets;
@@ -17,118 +18,127 @@ export interface LinkWatchParts {
   readonly fwmark: number;
   readonly health: LinkHealthConfig;
   readonly row: LinkRowWriter;
+  readonly checkRow: (index: number) => CheckRowWriter;
   /** Outside the tunnel, by this link. */
   readonly resolver: Resolver;
   readonly emit: (event: ActorEvent) => void;
   readonly random: () => number;
 }
 
-/** An exchange of HTTP or HTTPS costs both ends a connection (and TLS its signatures): once a second is often enough. */
-const webIntervalUs = 1_000_000;
-/** TCP and TLS handshakes and the answer: four round trips for one. */
-const webPatience = 4;
-/** A link that answers nothing for seconds must not pile up sockets. */
-const mostUnderWay = 16;
-/** A disabled link is looked at again after this. */
-const disabledPollMs = 500;
+/** A disabled link is looked at again after this; and a judgement that stands is said again, lest it look old. */
+const lookEveryMs = 500;
+const sayAgainUs = 2_000_000;
 
 export class LinkWatch {
   readonly #parts: LinkWatchParts;
-  readonly #probe: LinkProbe;
+  readonly #loops: readonly ProbeLoop[];
+  readonly #view: HealthView;
+  readonly #combined: CombinedHealth | undefined;
+  /** In place of checks: what the targets may be asked. */
   readonly #candidates: readonly ProbeCandidate[];
-  readonly #choice: MethodChoice;
-  readonly #health: LinkHealth;
-  readonly #names: LastAddresses;
-  #underWay = 0;
-  #lastWebUs = Number.NEGATIVE_INFINITY;
+  #writtenUs = 0;
   #wasFlapping = false;
   #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
 
   constructor(parts: LinkWatchParts) {
+    const { health, row } = parts;
     this.#parts = parts;
-    this.#candidates = candidatesOf(parts.health);
-    this.#choice = new MethodChoice(this.#candidates.map((one) => one.method));
-    this.#health = new LinkHealth(parts.health, parts.row.knownTimes());
-    this.#probe = new LinkProbe(parts.addon, { fwmark: parts.fwmark, interfaceName: parts.interfaceName });
-    this.#names = new LastAddresses(parts.resolver);
-    parts.row.writeScores((method) => this.#choice.scoreOf(method));
+    const names = new LastAddresses(parts.resolver);
+    this.#candidates = candidatesOf(health);
+    const lists =
+      health.method === 'checks'
+        ? health.checks.map((check) => ({ candidates: [candidateOf(check)], check }))
+        : [{ candidates: this.#candidates, check: undefined }];
+    this.#loops = lists
+      .filter(({ candidates }) => candidates.length > 0)
+      .map(({ candidates, check }, index) => this.#loop(index, candidates, check, names));
+    const judged = this.#loops.map((loop) => loop.health);
+    const isCombined = health.method === 'checks';
+    this.#combined = isCombined ? new CombinedHealth(judged, health.need, row.knownTimes()) : undefined;
+    this.#view = this.#combined ?? (judged[0] as HealthView);
+    this.#writeScores();
   }
 
   start(): void {
-    if (this.#candidates.length > 0) this.#turn();
+    if (this.#loops.length === 0) return;
+    this.#look();
+    this.#timer = setInterval(() => this.#look(), lookEveryMs);
   }
 
   /** The kernel told of a change outside: a dead link, which is asked seldom, may be back. */
   hurry(): void {
-    if (this.#isClosed || this.#timer === undefined || this.#health.state !== linkHealth.down) return;
-    clearTimeout(this.#timer);
-    this.#turn();
+    for (const loop of this.#loops) loop.hurry();
   }
 
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
-    this.#probe.close();
+    clearInterval(this.#timer);
+    for (const loop of this.#loops) loop.close();
   }
 
-  #turn(): void {
-    if (this.#parts.row.isDisabled) {
-      this.#parts.row.forget();
-      this.#schedule(disabledPollMs * 1000);
+  #loop(
+    index: number,
+    candidates: readonly ProbeCandidate[],
+    check: HealthCheck | undefined,
+    names: LastAddresses,
+  ): ProbeLoop {
+    const { addon, health, random, fwmark, interfaceName } = this.#parts;
+    const { name: _name, timeoutMs, ...own } = check ?? { name: '', timeoutMs: undefined };
+    const row = this.#parts.checkRow(index);
+    const loop = new ProbeLoop({
+      addon,
+      way: { fwmark, interfaceName },
+      names,
+      candidates,
+      limits: { ...health, ...own },
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(check === undefined ? { before: this.#parts.row.knownTimes() } : {}),
+      random,
+      onOutcome: (outcome, before, hasChanged, nowUs) => {
+        row.write(loop.health, outcome.detail, nowUs);
+        if (check !== undefined && hasChanged) this.#tellCheck(check, loop, outcome);
+        this.#take(outcome, before, hasChanged, nowUs);
+      },
+    });
+    return loop;
+  }
+
+  /** Rests while an operator has taken the link out. */
+  #look(): void {
+    const { row, addon } = this.#parts;
+    if (row.isDisabled) {
+      for (const loop of this.#loops) loop.pause();
+      row.forget();
       return;
     }
-    const nowUs = this.#parts.addon.nowUs();
-    const choice = this.#choice.next(this.#parts.random(), this.#health.state === linkHealth.down);
-    const candidate = this.#candidates[choice.candidate];
-    const isWeb = candidate?.web !== undefined;
-    const mayAsk = this.#underWay < mostUnderWay && (!isWeb || nowUs - this.#lastWebUs >= webIntervalUs);
-    if (candidate !== undefined && mayAsk) {
-      if (isWeb) this.#lastWebUs = nowUs;
-      void this.#ask(candidate, choice);
-    }
-    this.#schedule(this.#health.nextIntervalUs(nowUs));
+    for (const loop of this.#loops) loop.start();
+    const nowUs = addon.nowUs();
+    const isOld = this.#combined !== undefined && nowUs - this.#writtenUs > sayAgainUs;
+    if (isOld && this.#view.state !== linkHealth.unknown) this.#write(false, nowUs);
   }
 
-  #schedule(delayUs: number): void {
-    this.#timer = setTimeout(() => this.#turn(), delayUs / 1000);
-  }
-
-  async #ask(candidate: ProbeCandidate, choice: Choice): Promise<void> {
-    const { addon, health } = this.#parts;
-    const patienceUs = this.#health.patienceUs() * (candidate.web === undefined ? 1 : webPatience);
-    let isLate = false;
-    const late = setTimeout(() => {
-      isLate = true;
-      this.#take(choice, { answered: false, rttUs: 0, detail: 'no answer yet' }, false);
-    }, patienceUs / 1000);
-    this.#underWay += 1;
-    const timeoutMs = health.down.latencyMs * (candidate.web === undefined ? 1 : webPatience);
-    const address = await this.#names.find(candidate.host, timeoutMs);
-    const outcome: ProbeOutcome =
-      address === undefined
-        ? { answered: false, rttUs: 0, detail: `the name ${candidate.host} is not resolved` }
-        : await this.#probe.ask({ ...candidate, address, timeoutMs }, candidate.web);
-    clearTimeout(late);
-    this.#underWay -= 1;
-    if (!this.#isClosed && (outcome.answered || !isLate)) this.#take(choice, outcome, isLate, addon.nowUs());
-  }
-
-  #take(choice: Choice, outcome: ProbeOutcome, wasCounted: boolean, nowUs = this.#parts.addon.nowUs()): void {
-    if (this.#isClosed) return;
-    this.#choice.handleOutcome(choice.candidate, outcome.answered, nowUs);
-    const before = this.#health.state;
-    let hasChanged = false;
-    if (outcome.answered) hasChanged = this.#health.handleAnswer(nowUs, outcome.rttUs, wasCounted && choice.counts);
-    else if (choice.counts) hasChanged = this.#health.handleFailure(nowUs);
-    const method = this.#candidates[this.#choice.current]?.method;
-    this.#parts.row.write(this.#health, method, nowUs, hasChanged);
-    this.#parts.row.writeScores((name) => this.#choice.scoreOf(name));
+  #take(outcome: ProbeOutcome, partBefore: number, partChanged: boolean, nowUs: number): void {
+    const before = this.#combined?.state ?? partBefore;
+    const hasChanged = this.#combined?.update(nowUs) ?? partChanged;
+    this.#write(hasChanged, nowUs);
     if (hasChanged) this.#tell(before, outcome);
   }
 
+  #write(hasChanged: boolean, nowUs: number): void {
+    // Of several checks none is the method of the link.
+    const current = this.#combined === undefined ? this.#loops[0]?.choice.current : undefined;
+    const method = current === undefined ? undefined : this.#candidates[current]?.method;
+    this.#writtenUs = nowUs;
+    this.#parts.row.write(this.#view, method, nowUs, hasChanged);
+    this.#writeScores();
+  }
+
+  #writeScores(): void {
+    const [first] = this.#combined === undefined ? this.#loops : [];
+    this.#parts.row.writeScores((method) => first?.choice.scoreOf(method));
+  }
+
   #tell(before: number, outcome: ProbeOutcome): void {
-    const health = this.#health;
+    const health = this.#view;
     const { name: link, emit } = this.#parts;
     const numbers = {
       rttMs: Math.round(health.smoothedRttUs / 100) / 10,
@@ -140,6 +150,11 @@ export class LinkWatch {
     emit({ kind: kindOf(health.state), link, from, reason, last: outcome.detail, ...numbers });
     if (health.isFlapping && !this.#wasFlapping) emit({ kind: 'health-flapping', link });
     this.#wasFlapping = health.isFlapping;
+  }
+
+  #tellCheck(check: HealthCheck, { health }: ProbeLoop, outcome: ProbeOutcome): void {
+    const kind = health.state === linkHealth.down ? 'check-failed' : 'check-passed';
+    this.#parts.emit({ kind, link: this.#parts.name, check: check.name, last: outcome.detail });
   }
 }
 

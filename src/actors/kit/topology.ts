@@ -17,7 +17,7 @@ export interface RingPlan {
 }
 
 /** Tables in shared memory that can be lent; an actor's own counters block always is. */
-export type TableName = 'sealedLog' | 'sessions' | 'peers' | 'paths' | 'links' | 'allowedIps' | 'stash';
+export type TableName = 'sealedLog' | 'sessions' | 'peers' | 'paths' | 'links' | 'checks' | 'allowedIps' | 'stash';
 
 export interface ActorPlan {
   readonly id: string;

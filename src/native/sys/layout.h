@@ -13,6 +13,23 @@
   X(allowedIps, nodeBytes, 12) \
   X(allowedIps, rootV4, 0) \
   X(allowedIps, rootV6, 1) \
+  X(check, rowsPerLink, 8) \
+  X(check, magic, 1212368971) \
+  X(check, magicAt, 0) \
+  X(check, rowsAt, 4) \
+  X(check, dataAt, 512) \
+  X(check, rowBytes, 512) \
+  X(check, sequenceAt, 0) \
+  X(check, stateAt, 4) \
+  X(check, inRowAt, 8) \
+  X(check, textBytesAt, 12) \
+  X(check, askedUsAt, 16) \
+  X(check, changedUsAt, 24) \
+  X(check, rttUsAt, 32) \
+  X(check, probesAt, 40) \
+  X(check, answersAt, 48) \
+  X(check, textAt, 64) \
+  X(check, mostTextBytes, 440) \
   X(cipher, chacha20poly1305, 0) \
   X(cipher, aes256gcm, 1) \
   X(cipher, plaintext, 2) \
@@ -99,6 +116,7 @@
   X(linkHealthReason, latency, 3) \
   X(linkHealthReason, jitter, 4) \
   X(linkHealthReason, answers, 5) \
+  X(linkHealthReason, checks, 6) \
   X(log, magic, 1212960583) \
   X(log, magicAt, 0) \
   X(log, capacityAt, 4) \

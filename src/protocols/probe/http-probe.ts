@@ -1,24 +1,45 @@
-/** The request of an HTTP probe and the status line of what comes back (RFC 9112 sections 3 and 4). */
+/** Whether what a web server answered is what a check wants; pure. */
+import type { ProbeVerdict } from './verdict.ts';
 
-/** An answer whose status line is longer is none. */
-export const mostStatusBytes = 512;
-/** From here on the server itself says that it does not work (RFC 9110 section 15.6). */
-const serverErrors = 500;
-
-/** `host` as in the URL; a port that is not the scheme's own belongs to it. */
-export function httpRequest(host: string, path: string): string {
-  return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: hawser\r\nAccept: */*\r\nConnection: close\r\n\r\n`;
+export interface HttpExpectation {
+  readonly statuses: readonly { readonly from: number; readonly to: number }[];
+  readonly contains: string | undefined;
+  /** Regular expression. */
+  readonly matches: string | undefined;
 }
 
-/** Status code of an answer; undefined = its line is not whole yet; 0 = this is no HTTP. */
-export function httpStatus(text: string): number | undefined {
-  const end = text.indexOf('\r\n');
-  if (end < 0 && text.length < mostStatusBytes) return undefined;
-  const match = /^HTTP\/\d\.\d (\d{3})(?: |$)/.exec(end < 0 ? '' : text.slice(0, end));
-  return match === null ? 0 : Number(match[1]);
+export interface HttpAnswer {
+  readonly status: number;
+  /** Where a redirect leads. */
+  readonly location: string | undefined;
+  /** As far as it was read. */
+  readonly body: string;
 }
 
-/** Whether such a status shows that the link carries requests and answers. */
-export function httpStatusAnswers(status: number): boolean {
-  return status >= 100 && status < serverErrors;
+/** Tries an expression on a text; undefined = it took too long to say. */
+export type MatchPattern = (pattern: string, text: string) => boolean | undefined;
+
+/** The status first: a portal's page is not worth comparing. */
+export function judgeHttp(expected: HttpExpectation, answer: HttpAnswer, match: MatchPattern): ProbeVerdict {
+  const { status, location } = answer;
+  if (!expected.statuses.some(({ from, to }) => status >= from && status <= to)) {
+    const where = location === undefined ? '' : ` to ${location}`;
+    // RFC 6585 section 6, and what portals did before it.
+    const isPortal = location !== undefined || status === 511;
+    const doubt = isPortal ? ': a captive portal?' : '';
+    return { answered: false, detail: `status ${status}${where}, expected ${wanted(expected)}${doubt}` };
+  }
+  if (expected.contains !== undefined && !answer.body.includes(expected.contains))
+    return { answered: false, detail: `status ${status}, but the body does not hold "${expected.contains}"` };
+  if (expected.matches !== undefined) {
+    const isMatch = match(expected.matches, answer.body);
+    if (isMatch === undefined) return { answered: false, detail: `the expression ${expected.matches} takes too long` };
+    if (!isMatch)
+      return { answered: false, detail: `status ${status}, but the body does not match ${expected.matches}` };
+  }
+  return { answered: true, detail: `status ${status}` };
+}
+
+function wanted({ statuses }: HttpExpectation): string {
+  return statuses.map(({ from, to }) => (from === to ? String(from) : `${from}-${to}`)).join(', ');
 }

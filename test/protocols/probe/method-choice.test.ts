@@ -1,10 +1,4 @@
 import t from 'tap';
-import {
-  httpRequest,
-  httpStatus,
-  httpStatusAnswers,
-  mostStatusBytes,
-} from '../../../src/protocols/probe/http-probe.ts';
 import { MethodChoice } from '../../../src/protocols/probe/method-choice.ts';
 
 const second = 1_000_000;
@@ -73,14 +67,4 @@ t.test('MethodChoice changes the target at once and the method once a minute', a
   fail(2, 1, 63 * second);
   t.equal(choice.current, 3);
   t.ok((choice.scoreOf('tcp') ?? 1) < 0.1 && (choice.scoreOf('dns') ?? 0) > 0.5);
-});
-
-t.test('httpStatus() reads a status line, waits for the rest of one, and knows what is none', async (t) => {
-  t.equal(httpStatus('HTTP/1.1 204 No Content\r\nDate'), 204);
-  t.equal(httpStatus('HTTP/1.0 302 \r\n'), 302);
-  t.equal(httpStatus('HTTP/1.1 20'), undefined);
-  t.equal(httpStatus('SSH-2.0-OpenSSH\r\n'), 0);
-  t.equal(httpStatus('x'.repeat(mostStatusBytes)), 0);
-  t.strictSame([200, 302, 404, 499, 500, 503, 0].map(httpStatusAnswers), [true, true, true, true, false, false, false]);
-  t.match(httpRequest('a.example:8080', '/b'), /^GET \/b HTTP\/1\.1\r\nHost: a\.example:8080\r\n.*\r\n\r\n$/s);
 });

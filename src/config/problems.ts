@@ -71,7 +71,9 @@ export function findingsOf(issue: z.core.$ZodIssue, schema: SchemaNode): Finding
   const node = nodeAt(schema, path);
   if (issue.code === 'unrecognized_keys') {
     const mapping = node?.anyOf?.find((branch) => branch.properties !== undefined) ?? node;
-    const known = Object.keys(mapping?.properties ?? {});
+    const known = [
+      ...new Set([mapping, ...(mapping?.oneOf ?? [])].flatMap((one) => Object.keys(one?.properties ?? {}))),
+    ];
     return issue.keys.map((key) => unknownKey([...path, key], key, known));
   }
   const message = notYet[`${formatPath(path)}=${String(issue.input)}`];
@@ -135,7 +137,12 @@ function nodeAt(root: SchemaNode, path: KeyPath): SchemaNode | undefined {
 }
 
 function propertyOf(node: SchemaNode | undefined, key: string): SchemaNode | undefined {
-  return node?.properties?.[key] ?? node?.anyOf?.find((branch) => branch.properties !== undefined)?.properties?.[key];
+  const branches = [node, ...(node?.anyOf ?? []), ...(node?.oneOf ?? [])];
+  const found = branches.map((branch) => branch?.properties?.[key]).filter((one) => one !== undefined);
+  const [first] = found;
+  // A key of several kinds of entries may mean one thing in each.
+  const isSame = found.every((one) => one.title === first?.title && one.const === first?.const);
+  return isSame ? first : { anyOf: found };
 }
 
 function unknownKey(path: KeyPath, key: string, known: readonly string[]): Finding {

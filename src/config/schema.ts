@@ -206,6 +206,7 @@ export interface SchemaNode {
   readonly maximum?: number;
   readonly multipleOf?: number;
   readonly anyOf?: readonly SchemaNode[];
+  readonly oneOf?: readonly SchemaNode[];
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly items?: SchemaNode;
 }

@@ -1,4 +1,5 @@
 /** A real daemon that probes hosts past the tunnel by every method, and an operator who changes its links while it runs. */
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import process from 'node:process';
@@ -8,7 +9,7 @@ import type { Explanation } from '../../src/control/explain.ts';
 import type { HealthStatus, LinkStatus, PathStatus } from '../../src/control/network-rows.ts';
 import type { EventRecord } from '../../src/control/supervisor-api.ts';
 import { startBond } from '../support/bond.ts';
-import { Daemon } from '../support/daemon.ts';
+import { cliProgram, Daemon } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { type Host, Lab, runCommand, skipReason } from '../support/netns.ts';
 import { inside } from '../support/pair.ts';
@@ -44,7 +45,7 @@ function targetOf(method: string, index: number): string {
   return method === 'https' ? `https://probe.test/` : `${method}://${far4}`;
 }
 
-async function startAnswering(lab: Lab, target: Host): Promise<string> {
+async function startAnswering(lab: Lab, target: Host): Promise<{ certificate: string; child: ChildProcess }> {
   const [key, certificate] = ['key.pem', 'cert.pem'].map((name) => path.join(lab.folder, name));
   if (key === undefined || certificate === undefined) throw new Error('no files');
   const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=probe.test';
@@ -53,7 +54,7 @@ async function startAnswering(lab: Lab, target: Host): Promise<string> {
   const program = path.resolve(import.meta.dirname, '../support/answering-program.js');
   const child = target.spawn(process.execPath, [program, key, certificate], { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout !== null) await once(child.stdout, 'data');
-  return certificate;
+  return { certificate, child };
 }
 
 t.test('every method sees its link live, die with its far end, and return', options, async (t) => {
@@ -64,7 +65,7 @@ t.test('every method sees its link live, die with its far end, and return', opti
     const { near, far } = place(index);
     lab.join(home, target, { interfaces: [method, `${method}-far`], addresses: [near, far] });
   }
-  const certificate = await startAnswering(lab, target);
+  const { certificate } = await startAnswering(lab, target);
   const hosts = path.join('/etc/netns', home.namespace);
   t.teardown(() => runCommand('rm', ['-rf', hosts]));
   // `ip netns exec` shows these files in place of /etc/hosts and /etc/resolv.conf.
@@ -143,6 +144,42 @@ t.test('auto finds the methods that a host answers, and one of them is enough', 
   t.ok((scores.icmp ?? 1) <= 0.5 && (scores.tcp ?? 0) > 0.5, JSON.stringify(scores));
   t.ok(lossPercent < 10, `failures of the methods that are only tried are not the link's: ${lossPercent} %`);
   t.notOk((await daemon.query<EventRecord[]>('events')).some((one) => one.kind === 'health-down'));
+});
+
+t.test('checks of a link: a captive portal is told from the Internet, and so many must pass', options, async (t) => {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const [home, target] = [lab.host('home'), lab.host('target')];
+  lab.join(home, target, { interfaces: ['wan', 'wan-far'], addresses: [['10.66.0.1/24'], ['10.66.0.2/24']] });
+  const { child } = await startAnswering(lab, target);
+  const checks = [
+    { type: 'http', name: 'portal', url: 'http://10.66.0.2/generate_204', status: 204, timeout: '5s' },
+    { type: 'dns', server: '10.66.0.2', query: 'localhost', answer: '127.0.0.1', timeout: '5s' },
+    { type: 'icmp', target: '10.66.0.2', size: 1000, count: 2, timeout: '5s' },
+  ];
+  const daemon = new Daemon(lab, home, {
+    keys: generateKeys(),
+    addresses: ['10.9.0.2/24'],
+    peers: [],
+    more: { links: [{ name: 'wan', interface: 'wan', health: { checks, need: 'all' } }] },
+  });
+  const probing = home.run(process.execPath, [cliProgram, 'check', '--probe', daemon.configPath]);
+  t.match(probing, /wan +portal +passes +.*status 204/);
+  await daemon.start();
+  const health = async () => (await daemon.query<HealthStatus[]>('health'))[0];
+  await until('up', daemon, async () => (await health())?.state === 'up');
+  child.kill('SIGUSR2');
+  await until('down', daemon, async () => (await health())?.state === 'down');
+  const states = (await health())?.checks.map((check) => `${check.name} ${check.state}`);
+  t.strictSame(states, ['portal down', 'dns-localhost up', 'icmp-10.66.0.2 up']);
+  t.match(
+    (await daemon.cli('health')).stdout,
+    /portal +fails for .*: status 302 to http.*, expected 204: a captive portal\?/,
+  );
+  const [first] = await daemon.query<Explanation[]>('explain');
+  t.match(first?.text, /^Link wan is dead: check portal: status 302 .*a captive portal\?$/);
+  child.kill('SIGUSR2');
+  await until('up again', daemon, async () => (await health())?.state === 'up');
 });
 
 const fibreAndLte = [

@@ -7,7 +7,13 @@ import process from 'node:process';
 import { answerOf } from './dns-server.ts';
 
 const [keyFile = '', certificateFile = ''] = process.argv.slice(2);
-const answer: RequestListener = (_request, response) => void response.writeHead(204).end();
+/** After SIGUSR2 every page is that of a captive portal, and after the next one none. */
+let isPortal = false;
+process.on('SIGUSR2', () => {
+  isPortal = !isPortal;
+});
+const answer: RequestListener = (_request, response) =>
+  void (isPortal ? response.writeHead(302, { Location: 'http://portal.test/login' }) : response.writeHead(204)).end();
 createHttp(answer).listen(80);
 createHttps({ key: readFileSync(keyFile), cert: readFileSync(certificateFile) }, answer).listen(443);
 const dns = createSocket('udp4');

@@ -1,0 +1,54 @@
+/** `hawser check --probe`: asks what `links.health` names once, by each link, and says what was answered. Nothing is started. */
+import { candidateOf, candidatesOf, type ProbeCandidate } from '../actors/health/candidates.ts';
+import { LastAddresses } from '../actors/health/last-addresses.ts';
+import type { Config, LinkConfig } from '../config/config.ts';
+import { LinkProbe } from '../io/link-probe.ts';
+import { fwmarkOf } from '../io/network/plan.ts';
+import { Resolver } from '../io/resolver.ts';
+import { loadAddon } from '../native/addon.ts';
+
+export interface ProbedCheck {
+  readonly link: string;
+  readonly check: string;
+  readonly passed: boolean;
+  readonly detail: string;
+  readonly rttMs: number | undefined;
+}
+
+/** Of a target without a check of its own. */
+const timeoutMs = 2000;
+
+export async function probeLinks(config: Config): Promise<ProbedCheck[]> {
+  const links = config.links.filter((link) => link.health.method !== 'off');
+  const probed = await Promise.all(links.map((link) => probeLink(link, fwmarkOf(config))));
+  return probed.flat();
+}
+
+async function probeLink(link: LinkConfig, fwmark: number): Promise<ProbedCheck[]> {
+  const addon = loadAddon();
+  const interfaceName = link.interface ?? '';
+  const resolver = new Resolver(addon, { fwmark, interfaces: [interfaceName] });
+  const names = new LastAddresses(resolver);
+  const probe = new LinkProbe(addon, { fwmark, interfaceName }, (host, withinMs) => names.find(host, withinMs));
+  const ask = async (check: string, candidate: ProbeCandidate, withinMs: number): Promise<ProbedCheck> => {
+    const { host, port, question } = candidate;
+    const address = await names.find(host, withinMs);
+    if (address === undefined) {
+      const detail = `the name ${host} is not resolved`;
+      return { link: link.name, check, passed: false, detail, rttMs: undefined };
+    }
+    const { answered, rttUs, detail } = await probe.ask({ address, port, question, timeoutMs: withinMs });
+    const rttMs = answered ? Math.round(rttUs / 100) / 10 : undefined;
+    return { link: link.name, check, passed: answered, detail, rttMs };
+  };
+  try {
+    const { checks } = link.health;
+    return await Promise.all([
+      ...checks.map((check) => ask(check.name, candidateOf(check), check.timeoutMs)),
+      ...candidatesOf(link.health).map((one) => ask(`${one.method} ${one.host}`, one, timeoutMs)),
+    ]);
+  } finally {
+    probe.close();
+    resolver.close();
+  }
+}

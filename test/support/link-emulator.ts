@@ -36,6 +36,8 @@ export interface LinkParameters {
   /** Drop-tail queue before the bottleneck, as time at the link's rate at this moment. */
   readonly queueMs?: Both<number>;
   readonly queueBytes?: Both<number>;
+  /** Longer IP packets vanish silently; 0 = none do. */
+  readonly mtu?: Both<number>;
 }
 
 export interface LinkOptions extends LinkParameters {
@@ -53,6 +55,8 @@ export interface DirectionStatistics {
   /** Lost on the wire, by `loss` or `burst`. */
   readonly lost: number;
   readonly swallowed: number;
+  /** Longer than `mtu`. */
+  readonly tooLong: number;
   readonly duplicated: number;
   readonly reordered: number;
   /** Frames the emulator cannot carry; must be 0. */
@@ -108,6 +112,7 @@ function parameterWords(all: LinkParameters, direction: Direction): string[] {
   const queueMs = of(all.queueMs);
   if (queueMs !== undefined && rateMbit !== undefined && rateMbit > 0) add('queueBytes', queueMs * rateMbit, 125);
   add('queueBytes', of(all.queueBytes));
+  add('mtu', of(all.mtu));
   return words;
 }
 

@@ -1,7 +1,7 @@
 // Emulates links between pairs of interfaces of its namespace: `link-emulator SEED IF_A IF_B [IF_A IF_B …]`. Link i joins the
 // i-th pair; `up` is from A to B. Commands are lines on stdin, each answered by one line of JSON; the end of stdin ends the program.
 //   set LINK up|down|both [KEY VALUE]…   rateBps delayNs jitterNs keepsOrder loss burstStart burstEnd duplicate reorder
-//                                        reorderByNs queueBytes blackhole
+//                                        reorderByNs queueBytes mtu blackhole
 //   stats
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -160,6 +160,7 @@ const std::map<std::string, double Parameters::*> kNumbers = {
     {"burstStart", &Parameters::burstStart}, {"burstEnd", &Parameters::burstEnd},
     {"duplicate", &Parameters::duplicate},   {"reorder", &Parameters::reorder},
     {"reorderByNs", &Parameters::reorderByNs}, {"queueBytes", &Parameters::queueBytes},
+    {"mtu", &Parameters::mtu},
 };
 
 /// Applies one parameter; false = unknown name.
@@ -190,9 +191,9 @@ void printDirection(const char* name, const LinkDirection& direction, const Port
   const auto& s = direction.statistics;
   std::printf(
       "\"%s\":{\"frames\":%lu,\"bytes\":%lu,\"deliveredFrames\":%lu,\"deliveredBytes\":%lu,\"dropped\":%lu,\"lost\":%lu,"
-      "\"swallowed\":%lu,\"duplicated\":%lu,\"reordered\":%lu,\"oversized\":%lu,\"refused\":%lu,\"queueBytes\":%lu,"
+      "\"swallowed\":%lu,\"tooLong\":%lu,\"duplicated\":%lu,\"reordered\":%lu,\"oversized\":%lu,\"refused\":%lu,\"queueBytes\":%lu,"
       "\"maxQueueBytes\":%lu}",
-      name, s.frames, s.bytes, s.deliveredFrames, s.deliveredBytes, s.dropped, s.lost, s.swallowed, s.duplicated,
+      name, s.frames, s.bytes, s.deliveredFrames, s.deliveredBytes, s.dropped, s.lost, s.swallowed, s.tooLong, s.duplicated,
       s.reordered, from.oversized(), to.refused(), direction.queueBytes(), s.maxQueueBytes);
 }
 

@@ -17,6 +17,7 @@ namespace emulator {
 
 constexpr uint32_t kVnetHeaderBytes = 10;  // struct virtio_net_hdr of linux/virtio_net.h
 constexpr uint32_t kFrameBytes = 2048 - 16;
+constexpr uint32_t kEthernetHeaderBytes = 14;
 
 /// A frame with its virtio header in front, as AF_PACKET hands it over.
 struct Frame {
@@ -61,6 +62,7 @@ struct Parameters {
   double reorder = 0;            // share of frames held back …
   double reorderByNs = 5e6;      // … by this
   double queueBytes = 128 << 10;
+  double mtu = 0;                // longer packets (Ethernet header not counted) vanish where they enter; 0 = none do
 };
 
 struct Statistics {
@@ -69,6 +71,7 @@ struct Statistics {
   uint64_t dropped = 0;                              // queue full
   uint64_t lost = 0;                                 // on the wire
   uint64_t swallowed = 0;                            // by a blackhole
+  uint64_t tooLong = 0;                              // longer than `mtu`
   uint64_t duplicated = 0, reordered = 0;
   uint64_t maxQueueBytes = 0;
 };
@@ -86,6 +89,11 @@ class LinkDirection {
   void enter(Frame* frame, double nowNs) {
     statistics.frames += 1;
     statistics.bytes += frame->wireBytes();
+    if (parameters.mtu > 0 && frame->wireBytes() > parameters.mtu + kEthernetHeaderBytes) {
+      statistics.tooLong += 1;
+      pool_.give(frame);
+      return;
+    }
     if (queuedBytes_ + frame->wireBytes() > std::max(parameters.queueBytes, kLeastQueueBytes) && !queue_.empty()) {
       statistics.dropped += 1;
       pool_.give(frame);

@@ -4,9 +4,10 @@
  */
 import { classify } from '../bonding/classify.ts';
 import type { FairQueue } from '../bonding/fair-queue.ts';
+import { fit } from '../bonding/path-size.ts';
 import { facts, type Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
-import { session, trafficClass } from '../rings/layout.ts';
+import { parity, session, trafficClass } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { capability } from '../wire/control-frame.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
@@ -32,7 +33,7 @@ export interface SealerSettings {
   readonly links: readonly SealerLink[];
   /** The tunnel's MTU: padding never goes beyond it. */
   readonly mtu: number;
-  readonly bonding: BondSettings;
+  readonly bonding: Omit<BondSettings, 'mtu' | 'sealedBytes'>;
   /** Longest inner packet that gets parity; longer ones would not leave room for it on the path. */
   readonly fecMtu: number;
 }
@@ -92,9 +93,15 @@ class SealerActor implements Actor {
       maxFecBytes: settings.fecMtu + dataMessageBytes,
       ecnCapability: capability.ecn,
     });
-    this.#bonds = new Bonds(context, this.#native, shared, settings.links, settings.bonding);
-    this.#desk = new SealDesk(context, this.#native, settings.mtu, this.#throughput);
-    this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk, settings.mtu);
+    const { mtu } = settings;
+    const longest = settings.bonding.fec === 'off' ? mtu : Math.max(mtu, settings.fecMtu + parity.excessBytes);
+    this.#bonds = new Bonds(context, this.#native, shared, settings.links, {
+      ...settings.bonding,
+      mtu,
+      sealedBytes: longest + dataMessageBytes,
+    });
+    this.#desk = new SealDesk(context, this.#native, this.#throughput);
+    this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
     this.#parity = new ParityDesk(context, this.#native, this.#desk, this.#throughput);
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
     this.#acks = new AckDesk(context, this.#native, this.#waiting, this.#throughput);
@@ -179,7 +186,7 @@ class SealerActor implements Actor {
     if (!this.#desk.begin(bond, slot, track.row, track.port, kind, this.#nowUs)) return this.#wait(index, row, kind);
     this.#behindSinceUs = -1;
     const allowed = allowance(bond, track, kind);
-    const run = this.#runLength(bond, index, count, kind, allowed);
+    const run = this.#runLength(bond, track, index, count, kind, allowed);
     const segments = this.#native.sealTrains(index, run, this.#segmentBudget(at, allowed));
     this.#sendCopies(bond, track, kind);
     this.#desk.finish(bond, track, Math.max(0, segments), true, this.#nowUs);
@@ -201,11 +208,29 @@ class SealerActor implements Actor {
       if (this.#facts[next + facts.peer] === row) backlog += this.#facts[next + facts.bytes] as number;
     }
     const bytes = this.#facts[at + facts.bytes] as number;
-    return this.#chooseFor(bond, kind, this.#facts[at + facts.flow] as number, bytes, backlog);
+    const longest = bond.mtu.sealedBytes(this.#longest(at));
+    return this.#chooseFor(bond, kind, this.#facts[at + facts.flow] as number, bytes, longest, backlog);
   }
 
-  #chooseFor(bond: PeerBond, kind: number, flow: number, bytes: number, backlog: number): PathTrack | undefined {
-    const track = bond.choose(kind, flow, bytes, backlog, this.#nowUs);
+  /** Bytes of the longest packet of a train, at most. */
+  #longest(at: number): number {
+    const bytes = this.#facts[at + facts.bytes] as number;
+    const segments = this.#facts[at + facts.segments] as number;
+    if (segments < 2) return bytes;
+    const payload = this.#facts[at + facts.payloadBytes] as number;
+    // All but the last are alike.
+    return bytes - payload + Math.ceil(payload / (segments - 1));
+  }
+
+  #chooseFor(
+    bond: PeerBond,
+    kind: number,
+    flow: number,
+    bytes: number,
+    longest: number,
+    backlog: number,
+  ): PathTrack | undefined {
+    const track = bond.choose(kind, flow, bytes, longest, backlog, this.#nowUs);
     if (track !== undefined && allowance(bond, track, kind) > 0) return track;
     this.#context.wakeAt(this.#nowUs + bond.retryUs());
     return undefined;
@@ -227,19 +252,23 @@ class SealerActor implements Actor {
     for (let copy = bond.copyTo(kind, mask); copy >= 0; copy = bond.copyTo(kind, mask)) {
       mask |= 1 << copy;
       const other = bond.tracks[copy];
-      if (other !== undefined) other.spend(this.#native.copy(other.port, other.row), this.#nowUs);
+      if (other !== undefined)
+        other.spend(this.#native.copy(other.port, other.row, other.fit.longest(fit.yes)), this.#nowUs);
     }
   }
 
   /** Trains from `index` on that go to the same peer in the same class, as many as `allowed` bytes pay for. */
-  #runLength(bond: PeerBond, index: number, count: number, kind: number, allowed: number): number {
+  #runLength(bond: PeerBond, track: PathTrack, index: number, count: number, kind: number, allowed: number): number {
     if (bond.isPerFlow(kind)) return 1;
     const { isSpreading } = bond;
+    const first = bond.mtu.sealedBytes(this.#longest(index * facts.columns));
+    const longest = Math.max(first, track.fit.sealedBytes);
     let run = 1;
     let bytes = this.#facts[index * facts.columns + facts.bytes] as number;
     for (let next = (index + 1) * facts.columns; index + run < count && bytes < allowed; next += facts.columns) {
       if (this.#facts[next + facts.peer] !== bond.row || classify(this.#facts, next) !== kind) break;
       if (isSpreading && this.#acks.isConcerned(this.#facts, next, this.#nowUs)) break;
+      if (bond.isBonded && bond.mtu.sealedBytes(this.#longest(next)) > longest) break;
       bytes += this.#facts[next + facts.bytes] as number;
       run += 1;
     }
@@ -270,7 +299,8 @@ class SealerActor implements Actor {
     const { stash } = this.#waiting;
     const kind = stash.trafficClass(entry);
     const bond = this.#bonds.of(row, this.#nowUs);
-    const track = this.#chooseFor(bond, kind, stash.flow(entry), stash.bytes(entry), queue.bytes);
+    const bytes = stash.bytes(entry);
+    const track = this.#chooseFor(bond, kind, stash.flow(entry), bytes, bond.mtu.sealedBytes(bytes), queue.bytes);
     if (track === undefined) return false;
     const slot = this.#desk.slotOf(row);
     if (!this.#desk.begin(bond, slot, track.row, track.port, kind, this.#nowUs)) return false;

@@ -190,6 +190,11 @@ export class PathController {
     this.#setWindow();
   }
 
+  /** What was lost since its loss was `share` was longer than the path takes: that says nothing about the path. */
+  handleHole(share: number, nowUs: number): void {
+    this.#loss.forgive(share, nowUs + this.#gauge.lossLagUs());
+  }
+
   /** Nothing has been in flight for a while. */
   handleIdle(nowUs: number): void {
     this.#gauge.handleIdle();

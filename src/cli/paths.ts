@@ -43,6 +43,7 @@ const columns: readonly Column<PathStatus>[] = [
   { heading: 'MIN', optional: true, align: 'right', text: (path) => humanMs(path.minRttMs) },
   { heading: 'JITTER', optional: true, align: 'right', text: (path) => humanMs(path.jitterMs) },
   { heading: 'LOSS', align: 'right', text: (path) => humanPercent(path.lossPercent) },
+  { heading: 'MTU', optional: true, align: 'right', text: (path) => String(path.mtu ?? '-') },
   { heading: 'RATE', optional: true, align: 'right', text: (path) => rate(path.deliveryBps) },
   { heading: 'QUEUE', optional: true, align: 'right', text: (path) => humanMs(path.queueDelayMs) },
   { heading: 'FLIGHT', optional: true, align: 'right', text: (path) => humanBytes(path.inFlightBytes) },

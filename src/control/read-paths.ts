@@ -159,6 +159,7 @@ export class PathReader {
       ageMs: ageMs(number(path.bornUsAt), nowUs),
       acknowledgedAgeMs: ageMs(number(path.lastProgressUsAt), nowUs),
       lastReceivedAgeMs: ageMs(number(path.lastReceivedAt), nowUs),
+      mtu: known(this.#paths.int(row, path.mtuAt)),
       lostPackets: number(path.lostPacketsAt),
       resentPackets: number(path.resentPacketsAt),
       sentBytes: number(path.sentBytesAt),

@@ -99,14 +99,30 @@ export interface Sealer {
   sealParity(dataPath: number): number;
   /** Ends the peer's groups that began before `beforeUs`; returns when the oldest one left did, 0 = none is open. */
   closeParity(peer: number, beforeUs: number): number;
-  /** Between sealing and `end`: sends what was sealed by another path too; returns bytes. */
-  copy(link: number, path: number): number;
+  /** Inner bytes of each frame of the parity of `waitingParity`; 0 = none waits. */
+  parityBytes(peer: number): number;
+  /** That parity is not sent. */
+  dropParity(peer: number): void;
+  /** Between sealing and `end`: sends what was sealed by another path too, but packets of more than `longest` sealed bytes; returns bytes. */
+  copy(link: number, path: number, longest: number): number;
   /** Takes a REPORT of the peer about `slot` in; fills `feedback`; returns packets that wait to be sent again, -1 = malformed. */
   report(peer: number, slot: number, frame: Uint8Array, length: number, nowUs: number): number;
   /** Declares lost what `limits` says is overdue; fills `feedback`; returns packets that wait to be sent again. */
   tick(peer: number, nowUs: number): number;
-  /** Sends lost packets of the peer by path row `path`, oldest first, at most `maxBytes` (at least one packet); returns bytes. */
-  resend(peer: number, link: number, path: number, maxBytes: number, nowUs: number): number;
+  /**
+   * What left by path row `path` with more sealed bytes than `longest`, and was not acknowledged, will not arrive: it may go out again.
+   * No sums of `feedback` count it, for it is no loss of the path's.
+   */
+  loseLonger(peer: number, path: number, longest: number): void;
+  /** Sealed bytes of the longest packet in the oldest run that waits to be sent again; 0 = none waits. */
+  lostBytes(peer: number): number;
+  /** Gives up those that wait to be sent again and have more sealed bytes than `longest`. */
+  giveUpLonger(peer: number, longest: number): void;
+  /**
+   * Sends lost packets of the peer of at most `longest` sealed bytes by path row `path`, oldest first, at most `maxBytes` (at least one
+   * packet); returns bytes.
+   */
+  resend(peer: number, link: number, path: number, maxBytes: number, longest: number, nowUs: number): number;
   /** Seals trains `from`… of the last look in order, at most `maxSegments` segments; returns segments, or -28 (link ring full). */
   sealTrains(from: number, count: number, maxSegments: number): number;
   /** The same for the train at `offset` of the stash. */
@@ -161,7 +177,10 @@ export const feedback = {
   hasMarks: 15,
   ecnPackets: 16,
   markedPackets: 17,
-  columns: 18,
+  /** Sealed bytes of the longest packet that was acknowledged, and of the longest that was lost; 0 = none was. */
+  ackedLongest: 18,
+  lostLongest: 19,
+  columns: 20,
 } as const;
 
 export interface SealerParts {

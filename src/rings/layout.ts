@@ -397,6 +397,9 @@ export const path = {
   lateBytesAt: 264,
   refusedBytesAt: 272,
   sentPacketsAt: 280,
+  /** f64, i32: datagrams that the kernel refused as too long (EMSGSIZE), and bytes of UDP payload of the last. */
+  tooLongPacketsAt: 288,
+  tooLongBytesAt: 296,
   // sealer
   /** f64 CLOCK_BOOTTIME microseconds: when `rateBpsAt` was last measured, and not merely kept. 0 = never. */
   rateUsAt: 320,
@@ -473,6 +476,8 @@ export const link = {
   disabledAt: 224,
   /** i32: 1 = all data takes this link while it lives (`hawser failover LINK`). */
   forcedAt: 228,
+  /** i32: MTU of its interface; 0 = not known. */
+  interfaceMtuAt: 232,
   // health-checker
   /** i32 each, in the order of `probeMethod` less one: reliability of the method, 0 to 1000; -1 = not in use. */
   healthScoresAt: 256,

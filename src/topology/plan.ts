@@ -6,7 +6,7 @@
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
 import type { ActorPlan, LinkRow, MemoryPlan, PeerRow, ResourcePlan, Topology } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
-import type { BondSettings, SealerLink } from '../actors/sealer/bonds.ts';
+import type { SealerLink } from '../actors/sealer/bonds.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
@@ -104,7 +104,7 @@ function planSealerLink(config: Config, { row, name }: LinkRow): SealerLink {
   };
 }
 
-function planBonding({ bonding }: Config): BondSettings {
+function planBonding({ bonding }: Config): SealerSettings['bonding'] {
   const { mode, classes, protect, failbackMs } = bonding;
   // Control frames follow the nearest path; only who wants one link at a time means them too.
   const control = classes.control ?? (mode === 'failover' ? mode : 'adaptive');

@@ -18,6 +18,7 @@ function trackOf(): PathTrack {
     role: 'always',
     rateBps: 0,
     failbackUs: 5e6,
+    sealedBytes: 1452,
   } as const;
   const track = new PathTrack(0, settings, new PathCredit(0), { paths, links: linkTable(createRowTable(link, 1)) }, 0);
   track.followState(0);

@@ -82,8 +82,8 @@ class Model {
     return feedback_[path];
   }
 
-  uint32_t resend(uint8_t path, uint32_t maxBytes = 1 << 20) {
-    return flight_.resend(producer_, log_.log(), path, path, maxBytes, nowUs);
+  uint32_t resend(uint8_t path, uint32_t maxBytes = 1 << 20, uint32_t longest = UINT32_MAX) {
+    return flight_.resend(producer_, log_.log(), path, path, maxBytes, longest, nowUs);
   }
 
   // Counters of the descriptors that the link was given.

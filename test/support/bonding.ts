@@ -1,10 +1,10 @@
 /** What a sealer needs beyond its rings when a test does not care about bonding. */
-import type { BondSettings } from '../../src/actors/sealer/bonds.ts';
+import type { SealerSettings } from '../../src/actors/sealer.ts';
 import { feedback } from '../../src/native/data-api.ts';
 import { path } from '../../src/rings/layout.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 
-export const adaptiveBonding: BondSettings = {
+export const adaptiveBonding: SealerSettings['bonding'] = {
   modes: ['adaptive', 'adaptive', 'adaptive'],
   protects: [false, true, false],
   failbackMs: 5_000,

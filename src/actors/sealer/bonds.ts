@@ -34,6 +34,10 @@ export interface BondSettings {
   readonly protects: readonly boolean[];
   readonly failbackMs: number;
   readonly fec: FecMode;
+  /** Of the longest sealed packet that the tunnel makes, parity included. */
+  readonly sealedBytes: number;
+  /** The tunnel's MTU. */
+  readonly mtu: number;
 }
 
 export class Bonds {
@@ -87,7 +91,7 @@ export class Bonds {
   of(peerRow: number, nowUs: number): PeerBond {
     let bond = this.#bonds[peerRow];
     if (bond === undefined) {
-      bond = new PeerBond(peerRow, this.#native, this.#shared, this.#settings);
+      bond = new PeerBond(peerRow, this.#native, this.#shared, this.#settings, this.#peers);
       this.#bonds[peerRow] = bond;
     }
     const version = this.#versionOf(peerRow);
@@ -151,7 +155,13 @@ export class Bonds {
     if (found === undefined) return undefined;
     const { port, link } = found;
     const tables = { paths: this.#paths, links: this.#linkRows };
-    const settings = { ...link, linkRow, port, failbackUs: this.#settings.failbackMs * 1000 };
+    const settings = {
+      ...link,
+      linkRow,
+      port,
+      failbackUs: this.#settings.failbackMs * 1000,
+      sealedBytes: this.#settings.sealedBytes,
+    };
     const track = new PathTrack(row, settings, new PathCredit(link.rateBps), tables, nowUs);
     this.#tracks[row] = track;
     this.#exclude(track);

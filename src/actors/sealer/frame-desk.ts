@@ -33,6 +33,8 @@ const framesPerTurn = 16;
 /** Largest control frame; the addon needs 16 bytes behind it. */
 const frameBytes = 2048;
 const least = 16;
+/** Largest IP packet. */
+const mostBytes = 65_536;
 /** Header and tag. */
 const dataMessageBytes = 32;
 
@@ -48,14 +50,14 @@ export class FrameDesk {
   readonly #answer = new Uint8Array(64);
   readonly #skipFrame = new Uint8Array(64);
   readonly #probeTrain = new Uint8Array(frameBytes);
-  readonly #mtu: number;
+  /** A probe of any size. */
+  readonly #padded = new Uint8Array(mostBytes + least);
 
-  constructor(context: ActorContext, native: Sealer, bonds: Bonds, desk: SealDesk, mtu: number) {
+  constructor(context: ActorContext, native: Sealer, bonds: Bonds, desk: SealDesk) {
     this.#context = context;
     this.#native = native;
     this.#bonds = bonds;
     this.#desk = desk;
-    this.#mtu = mtu;
     this.#sessions = new SessionTable(memoryOf(context.spec, 'sessions'));
     this.#frames = consumer(context.spec, 'frames');
     this.#reports = consumer(context.spec, 'reports');
@@ -125,7 +127,7 @@ export class FrameDesk {
   }
 
   #copy(track: PathTrack | undefined): void {
-    if (track !== undefined) this.#native.copy(track.port, track.row);
+    if (track !== undefined) this.#native.copy(track.port, track.row, mostBytes);
   }
 
   #read(bond: PeerBond, pathRow: number, length: number, timeUs: number, nowUs: number): void {
@@ -177,6 +179,9 @@ export class FrameDesk {
         if (track.wantsTrain) this.#probeRate(bond, track, nowUs);
       }
       wakeUs = Math.min(wakeUs, track.life.nextProbeAtUs);
+      if (!track.isAnswering) continue;
+      this.#probeSize(bond, track, nowUs);
+      wakeUs = Math.min(wakeUs, track.fit.size.wakeUs);
     }
     this.#context.wakeAt(Math.max(wakeUs, nowUs + 200));
   }
@@ -193,7 +198,8 @@ export class FrameDesk {
   #probeRate(bond: PeerBond, track: PathTrack, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
     if (slot < 0 || !this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs)) return;
-    const lengthBytes = Math.min(this.#mtu, this.#probeTrain.length - least);
+    const fitting = track.fit.sealedBytes - dataMessageBytes;
+    const lengthBytes = Math.min(bond.mtu.bytes, fitting, this.#probeTrain.length - least);
     const sequence = track.startTrain(lengthBytes + dataMessageBytes, nowUs);
     const counter = this.#sessions.wide(slot, session.sendCounterAt);
     for (let place = 0; place < trainPackets; place += 1) {
@@ -202,6 +208,25 @@ export class FrameDesk {
     }
     this.#desk.finish(bond, track, trainPackets, false, nowUs);
     this.#skip(bond, slot, counter, trainPackets, track.row, nowUs);
+  }
+
+  /** Padded probes of several sizes and a small one: those that come back tell what the path takes (`bonding/path-size.ts`). */
+  #probeSize(bond: PeerBond, track: PathTrack, nowUs: number): void {
+    const slot = this.#desk.slotOf(bond.row);
+    const { size } = track.fit;
+    if (slot < 0 || nowUs < size.wakeUs || !size.nextVolley(nowUs)) return;
+    if (!this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs, 0)) return;
+    const counter = this.#sessions.wide(slot, session.sendCounterAt);
+    const sequence = track.startVolley(nowUs);
+    const { volley } = size;
+    for (let place = 0; place <= volley.length; place += 1) {
+      const outer = volley[place];
+      const lengthBytes = outer === undefined ? probeBytes : track.fit.innerBytes(outer);
+      this.#writeProbe(this.#padded, slot, track, sequence + place);
+      this.#native.sealPacket(this.#padded, lengthBytes);
+    }
+    this.#desk.finish(bond, track, volley.length + 1, false, nowUs);
+    this.#skip(bond, slot, counter, volley.length + 1, track.row, nowUs);
   }
 
   #writeProbe(target: Uint8Array, slot: number, track: PathTrack, sequence: number): void {

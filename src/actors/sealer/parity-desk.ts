@@ -1,4 +1,5 @@
 /** Seals the parity of what was sealed, by another path than its data where there is one, and ends groups that take too long. */
+import { fit } from '../../bonding/path-size.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
 import { path, trafficClass } from '../../rings/layout.ts';
@@ -48,9 +49,14 @@ export class ParityDesk {
       const dataPath = waiting % path.rowsPerPeer;
       const slot = (waiting - dataPath) / path.rowsPerPeer;
       const from = bond.tracks.find((track) => track.index === dataPath);
-      const track = bond.other(from) ?? from;
+      const sealedBytes = bond.mtu.sealedBytes(this.#native.parityBytes(bond.row));
+      const track = bond.other(from, sealedBytes) ?? from;
       // Without a way out it waits; the addon drops what waits too long.
       if (track === undefined) return;
+      if (track.fit.passes(sealedBytes) === fit.no) {
+        this.#native.dropParity(bond.row);
+        continue;
+      }
       if (!this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs)) return;
       const sealed = this.#native.sealParity(dataPath);
       this.#desk.finish(bond, track, Math.max(0, sealed), false, nowUs);

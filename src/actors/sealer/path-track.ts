@@ -8,11 +8,13 @@ import { lifeState } from '../../bonding/path-life-states.ts';
 import { ProbeLoss } from '../../bonding/probe-loss.ts';
 import { ProbeTrain, trainPackets } from '../../bonding/probe-train.ts';
 import type { PathRole, PathView } from '../../bonding/scheduler.ts';
+import type { LifeSample } from '../../bonding/silence.ts';
 import { feedback } from '../../native/data-api.ts';
 import { link, path, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { Arrivals } from './arrivals.ts';
 import { Marks } from './marks.ts';
+import { PathFit } from './path-fit.ts';
 import { PathProbes } from './path-probes.ts';
 
 /** Credit that stays unused for this long means that there was nothing to send: a turn comes more often under load. */
@@ -30,6 +32,8 @@ export interface TrackSettings {
   readonly role: PathRole;
   readonly rateBps: number;
   readonly failbackUs: number;
+  /** Of the longest sealed packet that the tunnel makes. */
+  readonly sealedBytes: number;
 }
 
 export class PathTrack implements PathView {
@@ -41,6 +45,7 @@ export class PathTrack implements PathView {
   readonly life: PathLife;
   readonly controller: PathController;
   readonly credit: PathCredit;
+  readonly fit: PathFit;
   // PathView
   isUsable = false;
   priority: number;
@@ -61,6 +66,8 @@ export class PathTrack implements PathView {
   isStarting = false;
   /** Oldest packet in flight left then; 0 = none is. */
   oldestSentUs = 0;
+  /** It is usable, but not for the packet at hand. */
+  isLeftOut = false;
   /** The operator wants another link. */
   isExcluded = false;
   /** Nothing but this machine's own pipeline keeps it from taking more. */
@@ -80,6 +87,9 @@ export class PathTrack implements PathView {
   #spentUs = 0;
   #acked = 0;
   #lost = 0;
+  #deaths = 0;
+  /** Share of loss when a long packet was last acknowledged. */
+  #soundLoss = 0;
 
   constructor(
     row: number,
@@ -102,6 +112,8 @@ export class PathTrack implements PathView {
     this.controller = new PathController({ configuredBps: settings.rateBps });
     this.#paths = tables.paths;
     this.#links = tables.links;
+    this.fit = new PathFit(row, settings.linkRow, tables, settings.sealedBytes);
+    this.fit.follow(nowUs);
   }
 
   /** Follows the session-manager's word about the path. Returns true when it changed. */
@@ -109,7 +121,10 @@ export class PathTrack implements PathView {
     const state = this.#paths.int(this.row, path.stateAt);
     if (state === this.state) return false;
     this.state = state;
-    if (state === pathState.down) this.life.handleKernelDown(nowUs);
+    if (state === pathState.down) {
+      this.life.handleKernelDown(nowUs);
+      this.fit.size.begin(nowUs);
+    }
     if (!this.isProbed) return true;
     this.life.handleKernelUp(nowUs);
     // Challenge and response have proven it just now.
@@ -125,6 +140,12 @@ export class PathTrack implements PathView {
   /** The peer showed once that it can be reached there: an address that was only heard gets what the session-manager sends. */
   get isAddressProven(): boolean {
     return this.#paths.number(this.row, path.provenUsAt) > 0;
+  }
+
+  /** Probes are answered, as far as is known: what is not is for its size. */
+  get isAnswering(): boolean {
+    const { state } = this.life;
+    return state !== lifeState.unproven && state !== lifeState.dead && state !== lifeState.withdrawn;
   }
 
   /** The lower the better (`PathLife.rank`); 4 = carries nothing. */
@@ -198,7 +219,9 @@ export class PathTrack implements PathView {
     const lost = cells[at + feedback.lostPackets] as number;
     const spurious = cells[at + feedback.spuriousPackets] as number;
     this.#survey(cells, at);
+    this.fit.handleFeedback(cells, at, nowUs);
     if (acked > 0) this.life.handleProgress(nowUs);
+    if (!this.fit.isVanishing) this.#soundLoss = this.controller.loss;
     this.#lossDelay.handleReport(lost, spurious, this.rttUs);
     this.#acked += acked + spurious;
     this.#lost += lost - spurious;
@@ -219,6 +242,7 @@ export class PathTrack implements PathView {
   /** After a tick: what was given up counts as lost. */
   handleSurvey(cells: Float64Array, at: number, nowUs: number): void {
     this.#survey(cells, at);
+    this.fit.handleFeedback(cells, at, nowUs);
     const lost = cells[at + feedback.lostPackets] as number;
     this.#paths.addNumber(this.row, path.lostPacketsAt, lost);
     this.life.handleGivenUp(lost);
@@ -263,7 +287,7 @@ export class PathTrack implements PathView {
 
   /** A train of full probes should leave behind the next probe, for nothing is known of the path's rate. */
   get wantsTrain(): boolean {
-    return this.#train.isWanted && this.controller.rateBytesPerUs === 0;
+    return this.fit.sealedBytes > 0 && this.#train.isWanted && this.controller.rateBytesPerUs === 0;
   }
 
   /** Sequence number of the first of `trainPackets` probes that leave now, sealed into `bytesEach` bytes. */
@@ -274,7 +298,44 @@ export class PathTrack implements PathView {
     return first;
   }
 
+  /** Sequence number of the first of the probes that `fit.size` names, which leave now with a small one behind them. */
+  startVolley(nowUs: number): number {
+    const { size } = this.fit;
+    const first = this.#probes.start(nowUs);
+    for (let place = 0; place < size.volley.length; place += 1) this.#probes.start(nowUs);
+    size.handleSent(first, nowUs);
+    return first;
+  }
+
+  /** Judges the path's life, and what that says of its size. */
+  tick(nowUs: number, sample: LifeSample): void {
+    const { life, fit } = this;
+    const before: number = life.state;
+    life.tick(nowUs, sample);
+    const isSuspect = before === lifeState.live && life.state === lifeState.suspect;
+    if (life.deaths !== this.#deaths) {
+      this.#deaths = life.deaths;
+      // What comes back may be another way.
+      fit.size.begin(nowUs);
+    } else if (sample.inFlightBytes > 0 && (life.isQuestioned || isSuspect)) {
+      fit.size.handleDoubt(nowUs, isSuspect);
+    }
+    fit.follow(nowUs);
+  }
+
+  /** True once when packets that are too long for it vanished: no fault of the path's, and no loss. */
+  takeHole(nowUs: number): boolean {
+    if (!this.fit.takeHole()) return false;
+    this.controller.handleHole(this.#soundLoss, nowUs);
+    this.#lost = 0;
+    return true;
+  }
+
   handleProbeReply(sequence: number, heldUs: number, cameBack: boolean, nowUs: number): void {
+    if (this.fit.size.has(sequence)) {
+      this.fit.size.handleReply(sequence, nowUs);
+      return;
+    }
     const rttUs = this.#probes.roundTripUs(sequence, heldUs, nowUs);
     if (rttUs < 0) return;
     this.#probeLoss.handleReply(sequence, cameBack);
@@ -311,6 +372,7 @@ export class PathTrack implements PathView {
     rows.setNumber(row, path.paceBpsAt, controller.paceBytesPerUs * 8e6);
     rows.setNumber(row, path.inFlightBytesAt, this.inFlightBytes);
     rows.setNumber(row, path.queueDelayUsAt, controller.queueDelayUs);
+    this.fit.publish();
   }
 
   /** Credit that nobody takes: what is delivered then says nothing about what the path could carry. */

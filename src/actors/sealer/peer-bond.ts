@@ -1,12 +1,15 @@
 /** All paths to one peer as one rope: which of them a train leaves by, what the peer acknowledged, what goes out again. */
 import type { RoundTrips } from '../../bonding/ack-thinner.ts';
+import { fit } from '../../bonding/path-size.ts';
 import { queueTargetWith } from '../../bonding/queue-target.ts';
 import { chooseForRepair } from '../../bonding/repair-choice.ts';
 import { createScheduler, type Demand, type Scheduler } from '../../bonding/scheduler.ts';
 import { feedback, flight, type Sealer } from '../../native/data-api.ts';
 import { path, trafficClass } from '../../rings/layout.ts';
+import type { RowTable } from '../../rings/table.ts';
 import type { BondSettings } from './bonds.ts';
 import type { PathTrack } from './path-track.ts';
+import { PeerMtu } from './peer-mtu.ts';
 import { PeerParity } from './peer-parity.ts';
 import { type RepairRoutes, Repairs } from './repairs.ts';
 
@@ -36,6 +39,7 @@ export class PeerBond implements RepairRoutes {
   /** Tracks of the rows that are in use. */
   readonly tracks: PathTrack[] = [];
   readonly parity: PeerParity;
+  readonly mtu: PeerMtu;
   /** The peer reads reports and may be reached by many paths; else it is a stock WireGuard, and `tracks` has its one path. */
   isBonded = false;
   /** If the last `choose` found no path, or too little credit, only this machine's own threads are behind. */
@@ -63,6 +67,7 @@ export class PeerBond implements RepairRoutes {
     native: Sealer,
     shared: { readonly feedback: Float64Array; readonly limits: Float64Array },
     settings: BondSettings,
+    peers: RowTable,
   ) {
     this.row = row;
     this.#native = native;
@@ -71,6 +76,7 @@ export class PeerBond implements RepairRoutes {
     this.#settings = settings;
     this.#repairs = new Repairs(row, native, shared.feedback);
     this.parity = new PeerParity(settings.fec);
+    this.mtu = new PeerMtu(row, settings, peers);
     this.#maySpread = spreading.has(settings.modes[trafficClass.bulk] ?? '');
     this.#schedulers = settings.modes.map((mode) => createScheduler(mode));
   }
@@ -122,8 +128,18 @@ export class PeerBond implements RepairRoutes {
     return targetUs;
   }
 
-  /** The path that a train leaves by now; undefined = it must wait, and `retryUs` says how long. */
-  choose(kind: number, flow: number, bytes: number, backlogBytes: number, nowUs: number): PathTrack | undefined {
+  /**
+   * The path that a train of `bytes` leaves by now, whose longest packet has so many sealed; undefined = it must wait, and `retryUs` says
+   * how long.
+   */
+  choose(
+    kind: number,
+    flow: number,
+    bytes: number,
+    sealedBytes: number,
+    backlogBytes: number,
+    nowUs: number,
+  ): PathTrack | undefined {
     const { tracks } = this;
     const demand = this.#demand;
     demand.trafficClass = kind;
@@ -131,10 +147,12 @@ export class PeerBond implements RepairRoutes {
     demand.bytes = bytes;
     demand.backlogBytes = backlogBytes;
     this.#refresh(nowUs);
+    const left = this.#leaveOut(sealedBytes);
     const scheduler = this.#schedulers[kind] as Scheduler;
     const chosen = scheduler.choose(tracks, tracks.length, demand, nowUs);
     const track = tracks[chosen];
-    this.isMerelyBehind = track === undefined ? this.#usable > 0 && this.#areAllBehind() : track.isMerelyBehind;
+    this.isMerelyBehind = track === undefined ? this.#usable > left && this.#areAllBehind() : track.isMerelyBehind;
+    if (left > 0) this.#takeBack();
     return track;
   }
 
@@ -213,7 +231,7 @@ export class PeerBond implements RepairRoutes {
       track.handleSurvey(this.#feedback, track.index * feedback.columns, nowUs);
       this.#noteLoss(track);
       sentBytes += track.sentBytes;
-      track.life.tick(nowUs, {
+      track.tick(nowUs, {
         inFlightBytes: track.inFlightBytes,
         oldestUnackedUs: track.oldestSentUs,
         lastReportUs: this.#reportedUs,
@@ -223,10 +241,12 @@ export class PeerBond implements RepairRoutes {
         loss: track.controller.loss,
         isPeerIdle: nowUs - this.#sentUs > peerIdleUs,
       });
+      if (track.takeHole(nowUs)) this.#native.loseLonger(this.row, track.row, track.fit.longest(fit.maybe));
       track.publish(nowUs);
       if (track.inFlightBytes > 0) isBusy = true;
       wakeUs = Math.min(wakeUs, track.life.nextWakeUs);
     }
+    this.mtu.follow(this, nowUs);
     this.parity.tick(nowUs, sentBytes);
     const usable = this.#usable;
     this.#refresh(nowUs);
@@ -247,7 +267,7 @@ export class PeerBond implements RepairRoutes {
 
   /** The nearest live path for a frame; undefined = there is none. */
   best(nowUs: number): PathTrack | undefined {
-    return this.choose(trafficClass.control, 0, 200, 0, nowUs);
+    return this.choose(trafficClass.control, 0, 200, 200, 0, nowUs);
   }
 
   /** For a frame when no path is in order. A peer that knows no challenges has one path, proven by every packet. */
@@ -255,11 +275,14 @@ export class PeerBond implements RepairRoutes {
     return this.isBonded ? this.tracks.find((track) => track.isAddressProven) : this.tracks[0];
   }
 
-  /** A further path for it: the best that answers, though it may have to wait before it carries data again. */
-  other(than: PathTrack | undefined): PathTrack | undefined {
+  /**
+   * A further path for it: the best that answers and takes so many sealed bytes, though it may have to wait before it carries data
+   * again.
+   */
+  other(than: PathTrack | undefined, sealedBytes = 0): PathTrack | undefined {
     let found: PathTrack | undefined;
     for (const track of this.tracks) {
-      if (track === than || track.rank > lastAnswering) continue;
+      if (track === than || track.rank > lastAnswering || track.fit.passes(sealedBytes) === fit.no) continue;
       const isBetter = found === undefined || track.rank < found.rank;
       if (isBetter || (track.rank === found?.rank && track.rttUs < found.rttUs)) found = track;
     }
@@ -271,16 +294,59 @@ export class PeerBond implements RepairRoutes {
   }
 
   /** Where one flow uses all paths its repairs may, too; else they keep to the path that the mode has chosen. */
-  repairPath(nowUs: number): PathTrack | undefined {
+  repairPath(nowUs: number, sealedBytes: number): PathTrack | undefined {
     if (this.#usable === 0) return undefined;
-    if (!this.isSpreading) return this.choose(trafficClass.latency, 0, leastQuantumBytes, 0, nowUs);
+    if (!this.isSpreading) return this.choose(trafficClass.latency, 0, leastQuantumBytes, sealedBytes, 0, nowUs);
     this.#refresh(nowUs);
-    return this.tracks[chooseForRepair(this.tracks, this.tracks.length, leastQuantumBytes)];
+    const left = this.#leaveOut(sealedBytes);
+    const track = this.tracks[chooseForRepair(this.tracks, this.tracks.length, leastQuantumBytes)];
+    if (left > 0) this.#takeBack();
+    return track;
+  }
+
+  /** What is longer fits no path that is there. */
+  get longestBytes(): number {
+    let most = 0;
+    for (const track of this.tracks) if (track.rank < 4) most = Math.max(most, track.fit.longest(fit.maybe));
+    return most;
   }
 
   /** No more than a share of it at once, so that the next may find another path the earlier one. */
   repairBytes(track: PathTrack): number {
     return this.isSpreading ? shareBytes(track) : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Paths that a packet does not fit are no choice for it, nor those that it may fit while it surely fits others. Returns how many were
+   * left out; then `#takeBack`.
+   */
+  #leaveOut(sealedBytes: number): number {
+    if (!this.isBonded) return 0;
+    let best: number = fit.no;
+    let isMixed = false;
+    for (const track of this.tracks) {
+      if (!track.isUsable) continue;
+      const passes = track.fit.passes(sealedBytes);
+      isMixed ||= passes !== fit.yes;
+      best = Math.max(best, passes);
+    }
+    if (!isMixed) return 0;
+    let left = 0;
+    for (const track of this.tracks) {
+      track.isLeftOut = track.isUsable && (best === fit.no || track.fit.passes(sealedBytes) < best);
+      if (!track.isLeftOut) continue;
+      track.isUsable = false;
+      left += 1;
+    }
+    return left;
+  }
+
+  #takeBack(): void {
+    for (const track of this.tracks) {
+      if (!track.isLeftOut) continue;
+      track.isLeftOut = false;
+      track.isUsable = true;
+    }
   }
 
   #noteLoss(track: PathTrack): void {

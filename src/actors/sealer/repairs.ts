@@ -7,20 +7,22 @@ import type { PathTrack } from './path-track.ts';
 const mostBytes = 64 * 1024;
 const packetBytes = 1_400;
 
-/** Says by which path the next of them leaves, and how much of it at most; undefined = by none now. */
+/** Says by which path a packet of so many sealed bytes leaves, and how much of it at most; undefined = by none now. */
 export interface RepairRoutes {
-  repairPath(nowUs: number): PathTrack | undefined;
+  repairPath(nowUs: number, sealedBytes: number): PathTrack | undefined;
   repairBytes(track: PathTrack): number;
+  /** What is longer fits no path. */
+  readonly longestBytes: number;
 }
 
 export class Repairs {
   /** Lost and not yet sent again; set from what the native flight record says. */
   lostPackets = 0;
   readonly #row: number;
-  readonly #native: Pick<Sealer, 'resend'>;
+  readonly #native: Pick<Sealer, 'resend' | 'lostBytes' | 'giveUpLonger'>;
   readonly #feedback: Float64Array;
 
-  constructor(row: number, native: Pick<Sealer, 'resend'>, cells: Float64Array) {
+  constructor(row: number, native: Pick<Sealer, 'resend' | 'lostBytes' | 'giveUpLonger'>, cells: Float64Array) {
     this.#row = row;
     this.#native = native;
     this.#feedback = cells;
@@ -34,11 +36,16 @@ export class Repairs {
   run(routes: RepairRoutes, nowUs: number): number {
     let total = 0;
     while (this.lostPackets > 0) {
-      const track = routes.repairPath(nowUs);
+      const longest = this.#native.lostBytes(this.#row);
+      if (longest > routes.longestBytes) {
+        this.#native.giveUpLonger(this.#row, routes.longestBytes);
+        break;
+      }
+      const track = routes.repairPath(nowUs, longest);
       if (track === undefined) break;
       const room = Math.min(track.allowedBytes + repairReserveBytes, mostBytes, routes.repairBytes(track));
       if (room <= 0) break;
-      const packets = this.#resend(track, room, nowUs);
+      const packets = this.#resend(track, room, track.fit.longest(track.fit.passes(longest)), nowUs);
       // They are gone from the sealed log, or the link's ring is full: the next tick says which.
       if (packets === 0) this.lostPackets = 0;
       total += packets;
@@ -46,10 +53,10 @@ export class Repairs {
     return total;
   }
 
-  #resend(track: PathTrack, room: number, nowUs: number): number {
+  #resend(track: PathTrack, room: number, longest: number, nowUs: number): number {
     const at = track.index * feedback.columns + feedback.resentPackets;
     const before = this.#feedback[at] as number;
-    const bytes = this.#native.resend(this.#row, track.port, track.row, room, nowUs);
+    const bytes = this.#native.resend(this.#row, track.port, track.row, room, longest, nowUs);
     if (bytes === 0) return 0;
     const packets = (this.#feedback[at] as number) - before;
     this.lostPackets = Math.max(0, this.lostPackets - packets);

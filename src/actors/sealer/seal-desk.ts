@@ -13,15 +13,13 @@ const requestSpacingUs = 1_000;
 
 export class SealDesk {
   readonly #native: Sealer;
-  readonly #mtu: number;
   readonly #peers: RowTable;
   readonly #requests: RingProducer;
   readonly #requestedUs: number[] = [];
   readonly #throughput: Throughput;
 
-  constructor(context: ActorContext, native: Sealer, mtu: number, throughput: Throughput) {
+  constructor(context: ActorContext, native: Sealer, throughput: Throughput) {
     this.#native = native;
-    this.#mtu = mtu;
     this.#peers = peerTable(memoryOf(context.spec, 'peers'));
     this.#requests = producer(context, 'requests');
     this.#throughput = throughput;
@@ -32,11 +30,22 @@ export class SealDesk {
     return this.#peers.int(peerRow, peer.sendSlotAt);
   }
 
-  /** Starts a run under `slot` by path row `pathRow`, whose link has ring `port`; false, and a handshake asked for, if it cannot. */
-  begin(bond: PeerBond, slot: number, pathRow: number, port: number, kind: number, nowUs: number): boolean {
+  /**
+   * Starts a run under `slot` by path row `pathRow`, whose link has ring `port`; false, and a handshake asked for, if it cannot. What is
+   * sealed is padded, but not beyond `paddedTo`.
+   */
+  begin(
+    bond: PeerBond,
+    slot: number,
+    pathRow: number,
+    port: number,
+    kind: number,
+    nowUs: number,
+    paddedTo = bond.mtu.bytes,
+  ): boolean {
     if (slot >= 0) {
       const record = bond.recordFlags(kind);
-      if (this.#native.begin(slot, pathRow, kind, this.#mtu, nowUs, port, bond.row, record) === 0) {
+      if (this.#native.begin(slot, pathRow, kind, paddedTo, nowUs, port, bond.row, record) === 0) {
         if (bond.isProtected(kind)) this.#native.protect(bond.parity.data, bond.parity.parity);
         return true;
       }

@@ -23,7 +23,8 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
                         InstanceMethod<&SealerObject::copy>("copy"), InstanceMethod<&SealerObject::report>("report"),
                         InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"), InstanceMethod<&SealerObject::protect>("protect"),
                         InstanceMethod<&SealerObject::waitingParity>("waitingParity"), InstanceMethod<&SealerObject::sealParity>("sealParity"),
-                        InstanceMethod<&SealerObject::closeParity>("closeParity"), InstanceMethod<&SealerObject::sweep>("sweep")});
+                        InstanceMethod<&SealerObject::closeParity>("closeParity"), InstanceMethod<&SealerObject::parityBytes>("parityBytes"),
+                        InstanceMethod<&SealerObject::dropParity>("dropParity"), InstanceMethod<&SealerObject::lostBytes>("lostBytes"), InstanceMethod<&SealerObject::giveUpLonger>("giveUpLonger"), InstanceMethod<&SealerObject::loseLonger>("loseLonger"), InstanceMethod<&SealerObject::sweep>("sweep")});
   }
 
   explicit SealerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -151,9 +152,9 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return info.Env().Undefined();
   }
 
-  // copy(link, path): what was sealed since begin goes out by another path too; bytes.
+  // copy(link, path, longest): what was sealed since begin goes out by another path too, but for longer packets; bytes.
   Napi::Value copy(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), sealer_->copy(links_[static_cast<size_t>(intOf(info, 0))], intOf(info, 1)));
+    return Napi::Number::New(info.Env(), sealer_->copy(links_[static_cast<size_t>(intOf(info, 0))], intOf(info, 1), static_cast<uint32_t>(intOf(info, 2))));
   }
 
   // report(peer, slot, frame: Uint8Array, length, nowUs): packets that wait to be sent again, -1 for a malformed frame.
@@ -179,10 +180,11 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), settled(flight, doubleOf(info, 1)));
   }
 
-  // resend(peer, link, path, maxBytes, nowUs): bytes of lost packets that left by `path`.
+  // resend(peer, link, path, maxBytes, longest, nowUs): bytes of lost packets that left by `path`.
   Napi::Value resend(const Napi::CallbackInfo& info) {
     const int32_t path = intOf(info, 2);
-    const uint32_t bytes = sealer_->resend(intOf(info, 0), links_[static_cast<size_t>(intOf(info, 1))], path, static_cast<uint32_t>(intOf(info, 3)), doubleOf(info, 4));
+    const uint32_t bytes = sealer_->resend(intOf(info, 0), links_[static_cast<size_t>(intOf(info, 1))], path, static_cast<uint32_t>(intOf(info, 3)),
+                                            static_cast<uint32_t>(intOf(info, 4)), doubleOf(info, 5));
     return Napi::Number::New(info.Env(), bytes);
   }
 
@@ -203,6 +205,33 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     const int sealed = sealer_->parity(static_cast<uint32_t>(intOf(info, 0)));
     sealer_->flush();
     return Napi::Number::New(info.Env(), sealed);
+  }
+
+  // lostBytes(peer): sealed bytes of the longest packet in the oldest run that waits to be sent again; 0 = none does.
+  Napi::Value lostBytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sealer_->flight(intOf(info, 0)).queuedLongest()); }
+
+  // giveUpLonger(peer, longest): of those that wait to be sent again.
+  Napi::Value giveUpLonger(const Napi::CallbackInfo& info) {
+    sealer_->flight(intOf(info, 0)).giveUpLonger(static_cast<uint32_t>(intOf(info, 1)));
+    return info.Env().Undefined();
+  }
+
+  // loseLonger(peer, path, longest): what left by a path, is longer and was not acknowledged, will not arrive.
+  Napi::Value loseLonger(const Napi::CallbackInfo& info) {
+    sealer_->flight(intOf(info, 0)).loseLonger(static_cast<uint32_t>(intOf(info, 1)) % Flight::kPaths, static_cast<uint32_t>(intOf(info, 2)));
+    return info.Env().Undefined();
+  }
+
+  // parityBytes(peer): inner bytes of each frame of the parity that has waited longest; 0 = none waits.
+  Napi::Value parityBytes(const Napi::CallbackInfo& info) {
+    const FecGroups::Closed* closed = sealer_->fec().front(intOf(info, 0));
+    return Napi::Number::New(info.Env(), closed == nullptr ? 0 : closed->group->frameBytes());
+  }
+
+  // dropParity(peer): the parity that has waited longest is not sent.
+  Napi::Value dropParity(const Napi::CallbackInfo& info) {
+    if (sealer_->fec().front(intOf(info, 0)) != nullptr) sealer_->fec().pop(intOf(info, 0));
+    return info.Env().Undefined();
   }
 
   // closeParity(peer, beforeUs): ends groups that began before; when the oldest of the others did, 0 = there are none.

@@ -31,6 +31,8 @@ class FecEncoder {
   // Parities that count() packets are worth of a full group's.
   double share() const { return static_cast<double>(count_) * parity_ / data_; }
   uint32_t receiverIndex() const { return receiverIndex_; }
+  // Inner bytes of each of its frames.
+  uint32_t frameBytes() const { return static_cast<uint32_t>(layout::parity_headerBytes) + shardBytes_; }
 
   // Parity `index` of `parities` (1 to parity()) that this group sends, as a control frame with 16 writable bytes behind it; valid
   // until `begin`. Of a group with one packet at least.

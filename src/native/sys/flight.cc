@@ -54,6 +54,7 @@ void Flight::acknowledgeRun(uint64_t sequence, Run& run, uint64_t fresh) {
     inFlight_[run.path] -= bytesOf(run, flying);
     out.ackedPackets += std::popcount(flying);
     out.ackedBytes += bytesOf(run, flying);
+    if ((flying & ~run.resent) != 0) out.ackedLongest = std::max<double>(out.ackedLongest, longestOf(run, flying & ~run.resent));
     out.spuriousPackets += std::popcount(fresh & run.lost & ~run.resent);
   }
   if ((fresh & ~run.resent) != 0) newestAcked_[run.path] = std::max(newestAcked_[run.path], run.sentUs);
@@ -91,6 +92,12 @@ void Flight::lose(Run& run, uint64_t bits, uint32_t path) {
   out.lostPackets += std::popcount(bits);
   out.lostBytes += bytesOf(run, bits);
   out.lostRuns += std::popcount(bits & ~(bits << 1));
+  out.lostLongest = std::max<double>(out.lostLongest, longestOf(run, bits));
+  queue(run, bits);
+}
+
+// Lets lost packets go out again, if they may.
+void Flight::queue(Run& run, uint64_t bits) {
   if (!(run.flags & kResendable) || run.resentPackets >= kMaxResends * run.count) return;
   const uint64_t added = bits & ~run.acked & ~run.queued;
   run.queued |= added;
@@ -124,6 +131,27 @@ void Flight::expire(uint32_t path, double beforeUs) {
     const uint64_t bits = copy.mask & ~run.acked;
     copy.mask = 0;
     if (bits != 0) lose(run, bits, path);
+  }
+  std::erase_if(copies_, [](const Copy& copy) { return copy.mask == 0; });
+}
+
+void Flight::loseLonger(uint32_t path, uint32_t longest) {
+  for (uint64_t i = head_; i < tail_; i++) {
+    Run& run = at(i);
+    const uint64_t bits = full(run) & ~run.acked & ~run.lost;
+    if (!(run.flags & kWatched) || run.path != path || bits == 0 || longestOf(run, bits) <= longest) continue;
+    run.lost |= bits;
+    inFlight_[path] -= bytesOf(run, bits);
+    queue(run, bits);
+  }
+  for (Copy& copy : copies_) {
+    if (copy.path != path || !contains(copy.run)) continue;
+    Run& run = at(copy.run);
+    const uint64_t bits = copy.mask & ~run.acked;
+    if (bits == 0 || longestOf(run, bits) <= longest) continue;
+    copy.mask = 0;
+    inFlight_[path] -= bytesOf(run, bits);
+    queue(run, bits);
   }
   std::erase_if(copies_, [](const Copy& copy) { return copy.mask == 0; });
 }

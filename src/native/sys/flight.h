@@ -23,6 +23,8 @@ struct PathFeedback {
   double lostRuns;
   double hasMarks;  // 1 when the report told of the path's ECN fields; then, as it says, modulo 2^32:
   double ecnPackets, markedPackets;
+  // Sealed bytes of the longest packet that was acknowledged, and of the longest that was lost; 0 = none was.
+  double ackedLongest, lostLongest;
 };
 
 class Flight {
@@ -55,11 +57,19 @@ class Flight {
   void detectLoss(const double* lossDelayUs);
   // Declares lost what left by `path` before `beforeUs` and was not acknowledged.
   void expire(uint32_t path, double beforeUs);
+  // What left by `path`, has more sealed bytes than `longest` and was not acknowledged will not arrive, which is no loss of the path's:
+  // it may go out again, and the sums do not count it.
+  void loseLonger(uint32_t path, uint32_t longest);
   // Refreshes bytes in flight and the oldest packet of every path.
   void survey();
   uint32_t queuedPackets() const { return queuedPackets_; }
-  // Sends lost packets again by `path`, whose row is `pathRow`, oldest first, up to `maxBytes`. Returns bytes.
-  uint32_t resend(RingProducer& link, const SealedLog& log, uint32_t path, int32_t pathRow, uint32_t maxBytes, double nowUs);
+  // Sealed bytes of the longest packet in the oldest run that waits to be sent again; 0 = none waits.
+  uint32_t queuedLongest();
+  // Gives up those that wait to be sent again and are longer than `longest`.
+  void giveUpLonger(uint32_t longest);
+  // Sends lost packets of at most `longest` sealed bytes again by `path`, whose row is `pathRow`, oldest first, up to `maxBytes`.
+  // Returns bytes.
+  uint32_t resend(RingProducer& link, const SealedLog& log, uint32_t path, int32_t pathRow, uint32_t maxBytes, uint32_t longest, double nowUs);
   // Notes that run `back` from the newest was also sent by `path` (redundant sending).
   void recordCopy(uint32_t back, uint32_t path, double nowUs);
   // Forgets what was settled or is older than it can matter.
@@ -83,6 +93,8 @@ class Flight {
     const bool hasLast = (mask >> (run.count - 1) & 1) != 0;
     return hasLast ? bytes - run.segmentBytes + run.lastBytes : bytes;
   }
+  // Of the packets in `mask`, which is not empty; the last of a run is never longer than the others.
+  static uint32_t longestOf(const Run& run, uint64_t mask) { return mask >> (run.count - 1) == 1 && std::popcount(mask) == 1 ? run.lastBytes : run.segmentBytes; }
   Run& at(uint64_t sequence) { return runs_[sequence & (runs_.size() - 1)]; }
   bool contains(uint64_t sequence) const { return sequence >= head_ && sequence < tail_; }
   const uint8_t* readBitmap(const uint8_t* at, const uint8_t* end, uint32_t words);
@@ -92,6 +104,7 @@ class Flight {
   void takeRebuilt(uint64_t sequence, Run& run, uint64_t fresh);
   void settleCopies(uint64_t sequence, const Run& run, uint64_t fresh, bool haveArrived);
   void lose(Run& run, uint64_t bits, uint32_t path);
+  void queue(Run& run, uint64_t bits);
   void settle(Run& run);
   void section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* bytes, const uint8_t* marks, double nowUs);
   int32_t pathOf(int32_t slot, uint64_t counter, double& sentUs);

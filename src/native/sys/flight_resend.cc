@@ -6,11 +6,27 @@
 
 namespace hawser {
 
-uint32_t Flight::resend(RingProducer& link, const SealedLog& log, uint32_t path, int32_t pathRow, uint32_t maxBytes, double nowUs) {
+uint32_t Flight::queuedLongest() {
+  for (uint64_t i = head_; i < tail_ && queuedPackets_ != 0; i++) {
+    if (at(i).queued != 0) return longestOf(at(i), at(i).queued);
+  }
+  return 0;
+}
+
+void Flight::giveUpLonger(uint32_t longest) {
+  for (uint64_t i = head_; i < tail_ && queuedPackets_ != 0; i++) {
+    Run& run = at(i);
+    if (run.queued == 0 || longestOf(run, run.queued) <= longest) continue;
+    queuedPackets_ -= static_cast<uint32_t>(std::popcount(run.queued));
+    run.queued = 0;
+  }
+}
+
+uint32_t Flight::resend(RingProducer& link, const SealedLog& log, uint32_t path, int32_t pathRow, uint32_t maxBytes, uint32_t longest, double nowUs) {
   uint32_t sent = 0;
   for (uint64_t i = head_; i < tail_ && queuedPackets_ != 0 && sent < maxBytes; i++) {
     Run& run = at(i);
-    if (run.queued == 0) continue;
+    if (run.queued == 0 || longestOf(run, run.queued) > longest) continue;
     if (!log.holds(run.position)) {
       queuedPackets_ -= static_cast<uint32_t>(std::popcount(run.queued));
       run.queued = 0;

@@ -99,6 +99,7 @@
   X(link, healthAnswersAt, 216) \
   X(link, disabledAt, 224) \
   X(link, forcedAt, 228) \
+  X(link, interfaceMtuAt, 232) \
   X(link, healthScoresAt, 256) \
   X(link, historyCountAt, 276) \
   X(link, historyAt, 288) \
@@ -180,6 +181,8 @@
   X(path, lateBytesAt, 264) \
   X(path, refusedBytesAt, 272) \
   X(path, sentPacketsAt, 280) \
+  X(path, tooLongPacketsAt, 288) \
+  X(path, tooLongBytesAt, 296) \
   X(path, rateUsAt, 320) \
   X(path, probeLossAt, 328) \
   X(path, answerLossAt, 336) \

@@ -48,7 +48,7 @@ class LinkSender {
   Outcome sendSlowly(uint32_t index);
   Outcome sendSingly(uint32_t index);
   void account(const Message& message, bool sent);
-  Outcome failed(int error);
+  Outcome failed(int error, const Message* message = nullptr, size_t bytes = 0);
 
   int fd4_;
   int fd6_;

@@ -176,7 +176,7 @@ LinkSender::Outcome LinkSender::sendSlowly(uint32_t index) {
   // EIO: the device cannot checksum what it cuts (net/ipv4/udp.c, udp_send_skb). EINVAL, EMSGSIZE: longer than the path takes.
   if (error == EIO) cell<int32_t>(link_, layout::link_gsoAt) = 0;
   if (count > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE)) return sendSingly(index);
-  return failed(error);
+  return failed(error, &messages_[index], messages_[index].bytes.iov_len);
 }
 
 LinkSender::Outcome LinkSender::sendSingly(uint32_t index) {
@@ -195,7 +195,7 @@ LinkSender::Outcome LinkSender::sendSingly(uint32_t index) {
     bytes = {static_cast<uint8_t*>(message.bytes.iov_base) + static_cast<size_t>(singly_) * step, singly_ + 1 == count ? last : step};
     if (::sendmsg(fdOf(message), &header, MSG_NOSIGNAL) >= 0) {
       any = true;
-    } else if (failed(errno) == Outcome::Blocked) {
+    } else if (failed(errno, &message, bytes.iov_len) == Outcome::Blocked) {
       return Outcome::Blocked;
     }
   }
@@ -203,8 +203,14 @@ LinkSender::Outcome LinkSender::sendSingly(uint32_t index) {
   return any ? Outcome::Sent : Outcome::Refused;
 }
 
-LinkSender::Outcome LinkSender::failed(int error) {
+// `message`: the one that was refused, and `bytes` of the datagram.
+LinkSender::Outcome LinkSender::failed(int error, const Message* message, size_t bytes) {
   if (error == EAGAIN || error == EINTR) return Outcome::Blocked;
+  if (error == EMSGSIZE && message != nullptr) {
+    uint8_t* row = paths_.row(cell<int32_t>(message->descriptor, layout::descriptor_pathAt));
+    cell<int32_t>(row, layout::path_tooLongBytesAt) = static_cast<int32_t>(bytes);
+    add(row, layout::path_tooLongPacketsAt, 1);
+  }
   // ENOBUFS is a full queue below the socket; the rest (ENETUNREACH, EPERM, …) says the path is not usable now.
   add(link_, layout::link_errorsAt, 1);
   cell<int32_t>(link_, layout::link_lastErrorAt) = error;

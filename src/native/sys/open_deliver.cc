@@ -18,6 +18,8 @@ enum ControlKind : uint8_t { kHello = 1, kReport = 2, kChallenge = 3, kResponse 
 constexpr uint32_t kSkipCountAt = 4;
 constexpr uint32_t kSkipFirstAt = 8;
 constexpr uint32_t kSkipBytes = 16;
+// Of a PROBE the rest is zeros, whose number alone mattered.
+constexpr uint32_t kProbeBytes = 64;
 }  // namespace
 
 double kernelUs(const uint8_t* record) {
@@ -39,7 +41,8 @@ void Opener::takeControl(const uint8_t* plain, uint32_t length, const Arrival& a
     case kProbeReply: {
       // When the kernel had it: what it waited for us is no property of the path.
       const double stayUs = std::clamp(openedUs_ - kernelUs(arrival.record), -kLongestStayUs, kLongestStayUs);
-      forwardFrame(reporter_.out(), plain, length, arrival, arrival.nowUs - stayUs);
+      const uint32_t told = plain[1] == kProbe ? std::min(length, kProbeBytes) : length;
+      forwardFrame(reporter_.out(), plain, told, arrival, arrival.nowUs - stayUs);
       break;
     }
     case kParity:

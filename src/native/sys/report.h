@@ -39,7 +39,7 @@ class Reporter {
 
  private:
   // Larger ones would not fit the smallest tunnel MTU (1280, IPv6) in its sealed form.
-  static constexpr uint32_t kMaxBytes = 1200;
+  static constexpr uint32_t kMaxBytes = 1136;
   // At least 256 bits, whatever is new: what a lost report said is said again.
   static constexpr uint64_t kLeastWords = 4;
   // More than are rebuilt between two reports; what is beyond counts as arrived.

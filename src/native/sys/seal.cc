@@ -179,9 +179,10 @@ void Sealer::book() {
   flight(order_.peer).record(run);
 }
 
-uint32_t Sealer::copy(RingProducer& link, int32_t path) {
+uint32_t Sealer::copy(RingProducer& link, int32_t path, uint32_t longest) {
   uint32_t bytes = 0;
   for (size_t i = 0; i < committed_.size(); i++) {
+    if (cell<uint32_t>(committed_[i].data(), layout::descriptor_segmentBytesAt) > longest) continue;
     uint8_t* record = link.claim(layout::descriptor_bytes);
     if (record == nullptr) break;
     std::memcpy(record, committed_[i].data(), layout::descriptor_bytes);
@@ -198,8 +199,8 @@ uint32_t Sealer::copy(RingProducer& link, int32_t path) {
   return bytes;
 }
 
-uint32_t Sealer::resend(int32_t peer, RingProducer& link, int32_t path, uint32_t maxBytes, double nowUs) {
-  const uint32_t bytes = flight(peer).resend(link, log_, static_cast<uint32_t>(path) % Flight::kPaths, path, maxBytes, nowUs);
+uint32_t Sealer::resend(int32_t peer, RingProducer& link, int32_t path, uint32_t maxBytes, uint32_t longest, double nowUs) {
+  const uint32_t bytes = flight(peer).resend(link, log_, static_cast<uint32_t>(path) % Flight::kPaths, path, maxBytes, longest, nowUs);
   if (paths_.has(path)) add(paths_.row(path), layout::path_sealedBytesAt, bytes);
   return bytes;
 }

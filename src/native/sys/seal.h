@@ -69,10 +69,10 @@ class Sealer {
   // Ends the run. Returns bytes sealed in it.
   uint32_t close();
 
-  // Sends what the run at work has sealed by another path too; returns bytes. Between a call that sealed and close().
-  uint32_t copy(RingProducer& link, int32_t path);
-  // Sends lost packets of a peer again by `path`, oldest first; returns bytes.
-  uint32_t resend(int32_t peer, RingProducer& link, int32_t path, uint32_t maxBytes, double nowUs);
+  // Sends what the run at work has sealed by another path too, but for descriptors with longer packets; returns bytes. Between a call that sealed and close().
+  uint32_t copy(RingProducer& link, int32_t path, uint32_t longest);
+  // Sends lost packets of a peer that are no longer than `longest` again by `path`, oldest first; returns bytes.
+  uint32_t resend(int32_t peer, RingProducer& link, int32_t path, uint32_t maxBytes, uint32_t longest, double nowUs);
   // What is under way to a peer.
   Flight& flight(int32_t peer);
 

@@ -6,6 +6,7 @@ import type { RingConsumer } from '../rings/spsc-ring.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { consumer } from './kit/ports.ts';
 import { buildDesks, type Desks } from './session/build-desks.ts';
+import type { Route } from './session/path-book.ts';
 import { frameOf, MessageReader, routeOf, slotOf, wireBytesOf } from './session/records.ts';
 import type { SessionManagerCommand, SessionManagerSettings } from './session/settings.ts';
 
@@ -55,15 +56,15 @@ class SessionManager implements Actor {
     const known = command as SessionManagerCommand;
     const { watch } = this.#desks;
     if (known.kind === 'endpoints') watch.setEndpoints(known.peer, known.endpoints);
-    else if (known.kind === 'peer-add') watch.add(known.peer);
-    else if (known.kind === 'peer-remove') watch.remove(known.peer);
     else if (known.kind === 'rekey') watch.rekey(known.peer);
+    else if (known.kind === 'forget-clock') watch.forgetClock(known.peer);
     else if (known.kind === 'network-changed') watch.handleNetworkChange(known.goneAddress, this.#nowUs);
     else if (known.kind === 'link-state') watch.handleLinkState(known);
   }
 
   close(): void {
-    this.#desks.files.flushNow();
+    this.#desks.watch.close();
+    this.#desks.files.close();
     this.#desks.pool.close();
   }
 
@@ -77,9 +78,9 @@ class SessionManager implements Actor {
       ring.begin();
       if (ring.type === recordType.handshakeIn) {
         const message = this.#reader.read(ring, at);
-        if (this.#desks.handshakes.isWorthReading(message)) {
-          this.#desks.handshakes.handleMessage(routeOf(ring, at), message, nowUs);
-        }
+        const { handshakes } = this.#desks;
+        const from = (): Route => routeOf(ring, at);
+        if (handshakes.isWorthReading(message, from, nowUs)) handshakes.handleMessage(from(), message, nowUs);
       }
       ring.end();
       ring.advance();

@@ -1,6 +1,6 @@
 /** `hawser peers`: who is connected, over which path, with which keys, and what went through. */
 import type { Command } from 'commander';
-import type { PeerStatus } from '../control/rows.ts';
+import type { PeerRefusal, PeerStatus } from '../control/rows.ts';
 import { ask } from './control-client.ts';
 import { type Column, formatTable, humanAge, humanBytes, humanCount, humanDuration, humanRate } from './humanize.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
@@ -31,7 +31,21 @@ const columns: readonly Column<PeerStatus>[] = [
   { heading: 'OUT', align: 'right', text: (peer) => humanRate(peer.sentBps) },
   { heading: 'QUEUE', optional: true, align: 'right', text: (peer) => humanBytes(peer.queuedBytes) },
   { heading: 'DROPPED', align: 'right', text: (peer) => humanCount(peer.droppedPackets) },
+  {
+    heading: 'REFUSED',
+    optional: true,
+    text: ({ refusal }) => (refusal === undefined ? '-' : refusals[refusal.reason]),
+  },
 ];
+
+/** Why a handshake failed last, in few letters. */
+const refusals: Readonly<Record<PeerRefusal['reason'], string>> = {
+  clockBehind: 'clock behind',
+  notItsKey: 'wrong key',
+  unreadable: 'preshared key',
+  unused: 'unused',
+  busy: 'busy',
+};
 
 function stateOf({ state, cutOffAgeMs }: PeerStatus): string {
   return cutOffAgeMs === undefined ? state : `${state} since ${humanDuration(cutOffAgeMs)}`;

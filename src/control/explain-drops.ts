@@ -37,8 +37,31 @@ const drops: Readonly<Record<string, DropWords>> = {
     text: 'that came in were marked as congested on the way though their senders do not take part in ECN, and were dropped instead',
     remedy: 'something on the way marks (ECN) what it should drop: look for its rule or queue',
   },
+  session_manager_unknown_key_messages: {
+    text: 'came with a public key that no peer here has',
+    remedy:
+      '`hawser events` (handshake-refused) has the address and the beginning of the key: is it a peer whose publicKey here is another?',
+  },
+  session_manager_bad_mac1_messages: {
+    text: 'were for another public key than the one of this instance, or rubbish',
+    remedy:
+      'whoever shall reach this instance needs the publicKey that `hawser status` shows; `hawser events` (handshake-refused) has the address',
+  },
+  session_manager_overload_messages: {
+    text: 'were dropped, because more came than this host can answer',
+    remedy: 'somebody floods the port: callers that show a cookie are served meanwhile',
+  },
+  session_manager_cookie_messages: {
+    text: 'were answered by a cookie, because many came at once',
+  },
   tun_writer_refused_trains: { text: 'trains were refused by the tunnel device', remedy: 'is its interface up?' },
 };
+
+/** By the ending of the counter's name. */
+const nouns: readonly (readonly [string, string])[] = [
+  ['_trains', ''],
+  ['_messages', ' handshakes'],
+];
 
 /** A link's ring that is full means that the link is; any other, that an actor is behind. */
 const outward = 'sealer.descriptors.';
@@ -53,7 +76,7 @@ function counted(snapshot: Snapshot): Explanation[] {
     Object.entries(actor.counters).flatMap(([name, count]): Explanation[] => {
       const words = drops[name];
       if (words === undefined || count === 0) return [];
-      const noun = name.endsWith('_trains') ? '' : ' packets';
+      const noun = nouns.find(([ending]) => name.endsWith(ending))?.[1] ?? ' packets';
       const text = `${count}${noun} ${words.text} (${name})`;
       const counter = `actor ${actor.id} ${name}`;
       const remedy = words.remedy === undefined ? {} : { remedy: words.remedy };

@@ -1,6 +1,7 @@
 /** What keeps traffic with one peer from flowing, or bounds it: its sessions, all its paths together, and what is waited for. */
 import type { Snapshot } from './answer.ts';
 import type { Explanation } from './explain.ts';
+import { explainRefusal } from './explain-handshakes.ts';
 import { explainPaths } from './explain-paths.ts';
 import type { HealthStatus, LinkStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
@@ -19,7 +20,9 @@ type Found = Omit<Explanation, 'peer'>;
 
 export function explainPeer(peer: PeerStatus, snapshot: Snapshot): Explanation[] {
   const own = snapshot.paths.filter((path) => path.peer === peer.name);
-  return [...unreachable(peer, own, snapshot), ...connected(peer, own, snapshot)].map((one) => ({
+  const refused = explainRefusal(peer, snapshot.instance.name);
+  const absent = refused.length > 0 ? refused : unreachable(peer, own, snapshot);
+  return [...absent, ...connected(peer, own, snapshot)].map((one) => ({
     peer: peer.name,
     ...one,
   }));
@@ -60,7 +63,7 @@ function waiting(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
   const remedy =
     own.length === 0 && peer.endpoint === undefined
       ? 'it has no endpoint here: wait for it to call, or write `endpoints`'
-      : 'check its endpoint and port, that it runs, and that no firewall drops UDP on the way';
+      : 'check its endpoint and port, that it runs, that no firewall drops UDP on the way, and that its publicKey is what `hawser status` shows there';
   return [{ severity: 'problem', text, remedy, numbers: { queuedPackets: peer.queuedPackets } }];
 }
 
@@ -69,7 +72,8 @@ function unconnected(peer: PeerStatus): Found[] {
   if (peer.state !== 'idle' || !peer.isWanted || (peer.handshakeAgeMs ?? handshakeMs) < handshakeMs) return [];
   const since = peer.handshakeAgeMs === undefined ? '' : `; the last one was ${duration(peer.handshakeAgeMs)} ago`;
   const text = `Peer ${peer.name} is not connected: no handshake is answered${since}`;
-  const remedy = 'check its endpoint and port, that it runs, and that no firewall drops UDP on the way';
+  const remedy =
+    'check its endpoint and port, that it runs, that no firewall drops UDP on the way, and that its publicKey is what `hawser status` shows there';
   return [{ severity: 'problem', text, remedy }];
 }
 

@@ -21,6 +21,7 @@ export const methods = [
   'actor',
   'failover',
   'link',
+  'peer',
   'reload',
   'stop',
 ] as const;
@@ -31,6 +32,9 @@ export type ActorVerb = (typeof actorVerbs)[number];
 
 export const linkVerbs = ['add', 'remove', 'enable', 'disable'] as const;
 export type LinkVerb = (typeof linkVerbs)[number];
+
+export const peerVerbs = ['forget-clock', 'rekey'] as const;
+export type PeerVerb = (typeof peerVerbs)[number];
 
 export interface Request {
   readonly id: number;

@@ -1,11 +1,11 @@
 /** Peers as rows, read from the shared tables; names come from the supervisor. */
-import { cipher, peer, peerKind, session, slotState } from '../rings/layout.ts';
+import { cipher, peer, peerKind, peerRefusal, session, slotState } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf } from './cells.ts';
 import type { Rates } from './rates.ts';
 import type { PathReader } from './read-paths.ts';
-import type { PeerStatus } from './rows.ts';
+import type { PeerRefusal, PeerStatus } from './rows.ts';
 import type { InstanceInfo, PeerName, SharedMemory } from './supervisor-api.ts';
 
 export class PeerReader {
@@ -89,6 +89,7 @@ export class PeerReader {
       sentBps: rates.perSecond(`peer ${name} sent`, sentBytes, nowUs) * 8,
       queuedPackets,
       queuedBytes: table.int(row, peer.queuedBytesAt),
+      refusal: this.#refusal(row, nowUs),
       droppedPackets: table.number(row, peer.droppedPacketsAt),
       replayedPackets: table.number(row, peer.replayedPacketsAt),
       rejectedPackets: table.number(row, peer.rejectedPacketsAt),
@@ -97,6 +98,18 @@ export class PeerReader {
       givenUpPackets: table.number(row, peer.givenUpPacketsAt),
       rebuiltPackets: table.number(row, peer.rebuiltPacketsAt),
       reorderDeadlineMs: knownMs(table.number(row, peer.reorderDeadlineUsAt)),
+    };
+  }
+
+  #refusal(row: number, nowUs: number): PeerRefusal | undefined {
+    const table = this.#peers;
+    const reason = nameOf(peerRefusal, table.int(row, peer.refusalAt)) as keyof typeof peerRefusal | undefined;
+    if (reason === undefined || reason === 'none') return undefined;
+    return {
+      reason,
+      ageMs: ageMs(table.number(row, peer.refusedUsAt), nowUs) ?? 0,
+      count: table.number(row, peer.refusedCountAt),
+      behindMs: reason === 'clockBehind' ? Math.round(table.number(row, peer.behindUsAt) / 1000) : undefined,
     };
   }
 

@@ -1,4 +1,5 @@
 /** The rows that commands print and the HTTP API will serve: units in the names, ages instead of the daemon's clock. */
+import type { peerRefusal } from '../rings/layout.ts';
 import type { LinkStatus, PathStatus } from './network-rows.ts';
 import type { ActorState } from './supervisor-api.ts';
 
@@ -36,6 +37,8 @@ export interface PeerStatus {
   readonly queuedPackets: number;
   readonly queuedBytes: number;
   readonly droppedPackets: number;
+  /** Why a handshake with it failed last; undefined = none has since one that did not. */
+  readonly refusal: PeerRefusal | undefined;
   readonly replayedPackets: number;
   readonly rejectedPackets: number;
   /** Sent again on another path; held until those before them come, not waited for any longer, rebuilt from parity. */
@@ -45,6 +48,15 @@ export interface PeerStatus {
   readonly rebuiltPackets: number;
   /** How long a gap is waited for now. */
   readonly reorderDeadlineMs: number | undefined;
+}
+
+export interface PeerRefusal {
+  /** A key of `peerRefusal` (`rings/layout.ts`). */
+  readonly reason: Exclude<keyof typeof peerRefusal, 'none'>;
+  readonly ageMs: number;
+  readonly count: number;
+  /** How far its last stamp lay behind those before; undefined for other reasons. */
+  readonly behindMs: number | undefined;
 }
 
 export interface RingStatus {

@@ -148,6 +148,10 @@ export interface SupervisorApi {
   /** Until the next reload, which goes by the file. */
   addLink(link: NewLink): ReloadResult | Promise<ReloadResult>;
   removeLink(name: string): ReloadResult | Promise<ReloadResult>;
+  /** The peer's next handshake is taken whatever its clock shows. */
+  forgetPeerClock(name: string): void | Promise<void>;
+  /** Begins a handshake with the peer. */
+  rekeyPeer(name: string): void | Promise<void>;
   /** Reads the configuration file again and applies the difference, as SIGHUP does. */
   reload(): ReloadResult | Promise<ReloadResult>;
   /** Begins an orderly stop, as SIGTERM does. */

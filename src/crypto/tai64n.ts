@@ -25,6 +25,13 @@ export function tai64nEmit(target: Uint8Array, at: number, unixUs: number): void
   view.setUint32(8, (unixUs % 1e6) * 1000);
 }
 
+/** Microseconds since 1970 of a stamp; beyond the year 2255 not exact. */
+export function tai64nUnixUs(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, tai64nBytes);
+  const seconds = (view.getUint32(0) - epochHigh) * 2 ** 32 + view.getUint32(4) - epochLow;
+  return seconds * 1e6 + Math.floor(view.getUint32(8) / 1000);
+}
+
 /** Whether `later` is after `earlier`. */
 export function tai64nIsAfter(later: Uint8Array, earlier: Uint8Array): boolean {
   for (let at = 0; at < tai64nBytes; at += 1) {

@@ -44,6 +44,7 @@ export const sessionManagerCounters = {
   noSlot: 9,
   established: 10,
   roamed: 11,
+  unknownKey: 12,
 } as const;
 export const wanLinkCounters = { blocked: 0, full: 1 } as const;
 
@@ -101,6 +102,7 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'session_manager_no_slot_sessions', help: 'Handshakes that found no free key slot' },
     { name: 'session_manager_established_sessions', help: 'Sessions that came into use' },
     { name: 'session_manager_roamed_endpoints', help: 'Peers that were heard from another endpoint' },
+    { name: 'session_manager_unknown_key_messages', help: 'Dropped: initiations with a key that no peer here has' },
   ],
   'wan-link': [
     { name: 'wan_link_blocked_turns', help: 'Turns in which the socket was full' },

@@ -288,6 +288,21 @@ export const cipher = { chacha20poly1305: 0, aes256gcm: 1, /** benches only: a c
 
 export const peerKind = { unknown: 0, hawser: 1, /** silent after every HELLO of a session */ wireguard: 2 } as const;
 
+/** Why handshakes with a peer fail. */
+export const peerRefusal = {
+  none: 0,
+  /** Its initiations bear earlier stamps than those before. */
+  clockBehind: 1,
+  /** Somebody claims its public key without the private one. */
+  notItsKey: 2,
+  /** We cannot open its responses: another preshared key. */
+  unreadable: 3,
+  /** It calls again and again, and never uses our responses. */
+  unused: 4,
+  /** It wants to see a cookie first. */
+  busy: 5,
+} as const;
+
 /** Peer table: one row a peer, columns grouped by their one writer. f64 times are CLOCK_BOOTTIME microseconds. */
 export const peer = {
   magic: 0x48504552,
@@ -307,6 +322,14 @@ export const peer = {
   timestampAt: 32,
   /** i32: of `peerKind`, what its HELLO said, or its silence. */
   kindAt: 48,
+  /** 12 bytes: the last such stamp that lay in the far future (`protocols/session/stamp-marks.ts`). */
+  farTimestampAt: 52,
+  /** i32: of `peerRefusal`, why a handshake with the peer failed last; f64 when, and how often since the last that did not. */
+  refusalAt: 64,
+  refusedUsAt: 72,
+  refusedCountAt: 80,
+  /** f64: microseconds that the peer's last stamp lay behind those before, of `clockBehind`. */
+  behindUsAt: 88,
   // sealer
   /** f64: last packet sealed that was data, and any packet at all (keepalives too). */
   lastDataSentAt: 128,

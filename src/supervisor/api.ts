@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { formatTarget } from '../config/probe-target.ts';
 import type { InstanceInfo, NewLink, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
 import { LinkOperator } from './link-operator.ts';
+import { PeerOperator } from './peer-operator.ts';
 import type { SharedResources } from './shared-resources.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -34,6 +35,7 @@ export interface ApiParts {
 export function createApi(parts: ApiParts): SupervisorApi {
   const { supervisor } = parts;
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
+  const peers = new PeerOperator(supervisor, () => parts.state().topology);
   return {
     instance: () => describeInstance(parts.state()),
     memory: () => shareMemory(parts.resources),
@@ -46,6 +48,8 @@ export function createApi(parts: ApiParts): SupervisorApi {
     nextEvents: (sinceId, waitMs) => supervisor.events.next(sinceId, waitMs),
     forceLink: (name) => operator.force(name),
     enableLink: (name, enabled) => operator.enable(name, enabled),
+    forgetPeerClock: (name) => peers.forgetClock(name),
+    rekeyPeer: (name) => peers.rekey(name),
     addLink: parts.addLink,
     removeLink: parts.removeLink,
     reload: parts.reload,

@@ -132,7 +132,7 @@ t.test('an initiation proves no address until the peer has used its answer', asy
   const { lab, left, right } = await connect(t);
   lab.run(6);
   lab.lose = (one) => one.from === home && wireguardType(one.bytes, 0) === messageType.initiation;
-  left.command({ kind: 'rekey', peer: undefined });
+  left.command({ kind: 'rekey', peer: 'right' });
   lab.settle();
   const initiation = lab.sent.findLast((one) => wireguardType(one.bytes, 0) === messageType.initiation);
   if (initiation === undefined) throw new Error('no initiation');
@@ -149,7 +149,7 @@ t.test('a response from where nobody was called proves nothing either', async (t
   lab.run(6);
   const isResponse = (one: Datagram) => wireguardType(one.bytes, 0) === messageType.response;
   lab.lose = (one) => isResponse(one) && one.from === hub;
-  left.command({ kind: 'rekey', peer: undefined });
+  left.command({ kind: 'rekey', peer: 'right' });
   lab.settle();
   const response = lab.sent.findLast(isResponse);
   if (response === undefined) throw new Error('no response');

@@ -358,14 +358,14 @@ t.test('a rekey does not fold the bond, and a peer that says HELLO no more is a 
   lab.run(6);
   const slot = left.sendSlot();
   lab.lose = isFrame;
-  left.command({ kind: 'rekey', peer: undefined });
+  left.command({ kind: 'rekey', peer: 'right' });
   lab.settle();
   t.not(left.sendSlot(), slot);
   t.same([speaks(left), speaks(right)], [true, true], 'before any HELLO has arrived');
   lab.lose = () => false;
   lab.run(12);
   t.same([speaks(left), speaks(right)], [true, true]);
-  left.command({ kind: 'rekey', peer: undefined });
+  left.command({ kind: 'rekey', peer: 'right' });
   lab.lose = isFrame;
   lab.run(12);
   t.same([speaks(left), speaks(right)], [false, false]);

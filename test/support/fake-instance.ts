@@ -126,6 +126,14 @@ export class FakeSupervisor implements SupervisorApi {
     this.calls.push(`${enabled ? 'enable' : 'disable'} ${name}`);
   }
 
+  forgetPeerClock(name: string): void {
+    this.calls.push(`forget-clock ${name}`);
+  }
+
+  rekeyPeer(name: string): void {
+    this.calls.push(`rekey ${name}`);
+  }
+
   addLink(added: NewLink): ReloadResult {
     this.calls.push(`add ${JSON.stringify(added)}`);
     return { changes: [`link ${added.name} added`] };

@@ -10,6 +10,7 @@ import { HandRunner, VirtualClock } from '../../src/actors/kit/hand-runner.ts';
 import type { PeerSettings, SessionManagerCommand, SessionManagerSettings } from '../../src/actors/session/settings.ts';
 import { definition } from '../../src/actors/session-manager.ts';
 import { formatKey, publicKeyOf } from '../../src/config/keys.ts';
+import type { SharedMemory } from '../../src/control/supervisor-api.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { Doorbell } from '../../src/rings/doorbell.ts';
 import {
@@ -44,6 +45,8 @@ import {
 const addon = loadAddon();
 const nothing = new Uint8Array(0);
 const linkName = 'wan';
+/** CLOCK_REALTIME when the virtual clock stands at 0. */
+const epochMs = Date.UTC(2026, 10, 28);
 
 /** `10.0.0.1:51820`, IPv4 only. */
 export type Address = string;
@@ -143,6 +146,8 @@ export class Host {
   readonly paths: RowTable;
   readonly links: RowTable;
   readonly inbox: Uint8Array[] = [];
+  /** How far this host's wall clock is ahead of the true time. */
+  wallSkewMs = 0;
   /** Data packets that no key opened. */
   unopened = 0;
   readonly #lab: Lab;
@@ -187,6 +192,22 @@ export class Host {
     this.#handshakes = this.linkNames.map((name) => new RingProducer(ring(`handshakes.${name}`), bell));
     this.#events = new RingProducer(this.#rings.events as SharedArrayBuffer, bell);
     lab.hosts.push(this);
+  }
+
+  /** As the control-server has it. */
+  get shared(): SharedMemory {
+    const { peers, paths, links, sessions } = this.#memory as Record<string, SharedArrayBuffer>;
+    const none = new SharedArrayBuffer(0);
+    return {
+      peers: peers ?? none,
+      paths: paths ?? none,
+      links: links ?? none,
+      sessions: sessions ?? none,
+      sealedLog: none,
+      checks: none,
+      rings: {},
+      counters: {},
+    };
   }
 
   /** Where the host is by its first link. */
@@ -243,12 +264,24 @@ export class Host {
       wakeOn: [],
       memory: this.#memory,
     };
-    this.#runner = new HandRunner(this.#lab.clock);
-    await this.#runner.add(definition, spec);
+    const runner = new HandRunner(this.#lab.clock);
+    await this.#onWallClock(() => runner.add(definition, spec));
+    this.#runner = runner;
   }
 
   turn(): number {
-    return this.#runner?.turn() ?? 0;
+    return this.#onWallClock(() => this.#runner?.turn() ?? 0);
+  }
+
+  /** `Date.now()` is this host's while `act` runs to its first wait. */
+  #onWallClock<T>(act: () => T): T {
+    const { now } = Date;
+    Date.now = () => epochMs + Math.floor(this.#lab.nowUs / 1000) + this.wallSkewMs;
+    try {
+      return act();
+    } finally {
+      Date.now = now;
+    }
   }
 
   /** What the session-manager told the supervisor, by kind. */

@@ -1,6 +1,6 @@
 /** What an operator asks to be done: the request's words → the supervisor. */
 import { HawserError } from '../../base/errors.ts';
-import { actorVerbs, linkVerbs, type Request } from '../../control/protocol.ts';
+import { actorVerbs, linkVerbs, peerVerbs, type Request } from '../../control/protocol.ts';
 import type { NewLink, SupervisorApi } from '../../control/supervisor-api.ts';
 import type { RpcClient } from '../kit/rpc.ts';
 
@@ -16,7 +16,14 @@ export function obey(supervisor: Supervisor, { method, params }: Request): Promi
     return supervisor.request('forceLink', typeof params.link === 'string' ? params.link : undefined);
   }
   if (method === 'link') return linkVerb(supervisor, String(params.verb), String(params.name), params.link);
+  if (method === 'peer') return peerVerb(supervisor, String(params.verb), String(params.name));
   return actorVerb(supervisor, String(params.verb), String(params.id));
+}
+
+async function peerVerb(supervisor: Supervisor, verb: string, name: string): Promise<void> {
+  if (verb === 'forget-clock') return supervisor.request('forgetPeerClock', name);
+  if (verb === 'rekey') return supervisor.request('rekeyPeer', name);
+  throw new HawserError('VERB', `There is no verb "${verb}" for peers`, peerVerbs.join(', '));
 }
 
 async function linkVerb(supervisor: Supervisor, verb: string, name: string, link: unknown): Promise<unknown> {

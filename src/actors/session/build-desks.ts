@@ -12,6 +12,7 @@ import { Outbox } from './outbox.ts';
 import { PathBook } from './path-book.ts';
 import { PathDesk } from './path-desk.ts';
 import { PeerBook } from './peer-book.ts';
+import { Refusals } from './refusals.ts';
 import { SessionWatch } from './session-watch.ts';
 import type { SessionManagerSettings } from './settings.ts';
 import { SlotBook } from './slot-book.ts';
@@ -39,12 +40,14 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const isPlaintext = settings.plaintext === true;
   const slots = new SlotBook(sessions, isPlaintext ? cipher.plaintext : cipher.chacha20poly1305);
   const onError = (message: string): void => context.emit({ kind: 'state-file', message });
-  const files = new StateFiles(settings.stateDirectory, settings.name, onError);
+  const unixUs = (): number => Date.now() * 1000;
+  const files = new StateFiles(settings.stateDirectory, settings.name, unixUs(), onError);
+  files.keepOnly(settings.peers.map((peer) => peer.publicKey));
   const out = new Map(settings.links.map((link) => [link.row, producer(context, `out.${link.name}`)]));
   const outbox = new Outbox(out, producer(context, 'frames'));
   const local = new LocalIdentity(addon, privateKey);
   const nowUs = (): number => addon.nowUs();
-  const peers = new PeerBook({ primitives: addon, local, peers: rows, paths, files, links: linkBook, nowUs });
+  const peers = new PeerBook({ primitives: addon, local, peers: rows, paths, files, links: linkBook, nowUs, unixUs });
   const hello = new HelloDesk(sessions, rows, outbox, addon.hasAesHardware());
   const pool = new X25519Pool(context, privateKey);
   const linkRows = settings.links.map((link) => link.row);
@@ -60,7 +63,8 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     outbox,
     failbackUs: settings.failbackMs * 1000,
   });
-  const shared = { context, sessions, peerTable: rows, peers, slots, outbox, files, hello, count };
+  const refusals = new Refusals(context, rows);
+  const shared = { context, sessions, peerTable: rows, peers, slots, outbox, files, hello, count, refusals };
   const watch = new SessionWatch({ ...shared, links: linkBook, paths: desk });
   const handshakes = new HandshakeDesk({
     primitives: addon,
@@ -70,8 +74,9 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     outbox,
     files,
     pool,
-    unixUs: () => Date.now() * 1000,
+    unixUs,
     count,
+    refusals,
     onSession: (peer, slot, isInitiator, route, nowUs) => watch.handleSession(peer, slot, isInitiator, route, nowUs),
     offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });

@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Primitives } from '../../crypto/primitives.ts';
-import { tai64nIsAfter } from '../../crypto/tai64n.ts';
+import { tai64nIsAfter, tai64nUnixUs } from '../../crypto/tai64n.ts';
 import { AddressLimiter } from '../../protocols/session/address-limiter.ts';
 import { CookieChecker, replyRandomBytes } from '../../protocols/session/cookies.ts';
 import {
@@ -15,6 +15,7 @@ import {
   type LocalIdentity,
 } from '../../protocols/session/handshake.ts';
 import { sessionTimes } from '../../protocols/session/peer-session.ts';
+import { stampAccept, stampIsFar, stampJudge } from '../../protocols/session/stamp-marks.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import { sockaddrAddress, sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
 import { messageType, wireguardCheckLength, wireguardReceiver, wireguardType } from '../../wire/wireguard.ts';
@@ -22,8 +23,16 @@ import type { Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import { RandomPool } from './random-pool.ts';
+import type { Refusals } from './refusals.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
+
+/** Enough to tell one's own keys apart. */
+const fingerprintCharacters = 8;
+/** A copy of an initiation may come late by a slow path. */
+const leastBehindUs = 10_000_000;
+/** A response, or the packet that would use it, may be lost. */
+const mostUnused = 2;
 
 /** Does the X25519 of an initiation elsewhere; calls back in a later turn, with undefined for a low-order key. */
 export interface SecretPool {
@@ -42,6 +51,7 @@ export interface HandshakeDeskParts {
   /** CLOCK_REALTIME in microseconds. */
   readonly unixUs: () => number;
   readonly count: (counter: number) => void;
+  readonly refusals: Refusals;
   /** A handshake of the peer has given it new keys, and it is at `route`. */
   readonly onSession: (peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number) => void;
   /** Whether AES-256-GCM may come in. */
@@ -86,12 +96,6 @@ export class HandshakeDesk {
     this.#parts.count(counted.initiations);
   }
 
-  /** Forgets all that is under way with a peer that is gone. */
-  forget(peer: Peer): void {
-    this.abandon(peer);
-    this.#byIndex.delete(peer.answeredIndex);
-  }
-
   /** Forgets the initiation under way. */
   abandon(peer: Peer): void {
     if (peer.initiation === undefined) return;
@@ -101,15 +105,17 @@ export class HandshakeDesk {
     peer.initiation = undefined;
   }
 
-  /** Whether a datagram is a handshake message of somebody who knows our public key: most of a flood ends here. */
-  isWorthReading(message: Uint8Array): boolean {
+  /** Whether a datagram, from wherever `from` says, is a handshake message of somebody who knows our public key: most of a flood ends here. */
+  isWorthReading(message: Uint8Array, from: () => Route, nowUs: number): boolean {
+    const { count, refusals } = this.#parts;
     const type = wireguardType(message, 0);
     const isMessage = wireguardCheckLength(message, 0, message.length) && type !== messageType.data;
-    if (!isMessage) this.#parts.count(counted.malformed);
+    if (!isMessage) count(counted.malformed);
     if (!isMessage || type === messageType.cookieReply) return isMessage;
-    const hasMac1 = this.#checker.hasMac1(message);
-    if (!hasMac1) this.#parts.count(counted.badMac1);
-    return hasMac1;
+    if (this.#checker.hasMac1(message)) return true;
+    count(counted.badMac1);
+    refusals.ofStranger('otherHub', from, nowUs);
+    return false;
   }
 
   /** One that is worth reading and came by `route`; the buffer is the caller's again afterwards. */
@@ -137,6 +143,7 @@ export class HandshakeDesk {
 
   /** Under load only those are served who can receive at the address they write from, and are not too many there. */
   #refuseUnderLoad(route: Route, message: Uint8Array, nowUs: number): number | undefined {
+    this.#parts.refusals.ofStranger('underLoad', () => route, nowUs);
     const source = route.sockaddr.subarray(0, sockaddrLength(route.sockaddr, 0));
     if (!this.#checker.hasMac2(message, source, nowUs)) {
       if (!this.#checker.mayReply(nowUs)) return counted.limited;
@@ -151,7 +158,9 @@ export class HandshakeDesk {
 
   #handleCookieReply(message: Uint8Array, nowUs: number): number | undefined {
     const peer = this.#byIndex.get(wireguardReceiver(message, 0));
-    return peer?.jar.handleReply(message, nowUs) === true ? undefined : counted.forged;
+    if (peer === undefined || !peer.jar.handleReply(message, nowUs)) return counted.forged;
+    this.#parts.refusals.ofPeer(peer, 'busy', undefined, nowUs);
+    return undefined;
   }
 
   #handleResponse(route: Route, message: Uint8Array, nowUs: number): number | undefined {
@@ -159,7 +168,11 @@ export class HandshakeDesk {
     // An index we answered with also leads here (cookie replies); only the initiation's own fits a response.
     const initiation = peer?.initiation?.localIndex === wireguardReceiver(message, 0) ? peer.initiation : undefined;
     const derived = initiation?.handleResponse(message);
-    if (peer === undefined || initiation === undefined || derived === undefined) return counted.forged;
+    if (peer === undefined || initiation === undefined) return counted.forged;
+    if (derived === undefined) {
+      this.#parts.refusals.ofPeer(peer, 'unreadable', route, nowUs);
+      return counted.forged;
+    }
     this.#byIndex.delete(initiation.localIndex);
     peer.initiation = undefined;
     return this.#begin(peer, derived, initiation.localIndex, true, route, nowUs) ? undefined : counted.noSlot;
@@ -169,16 +182,53 @@ export class HandshakeDesk {
     const { local, peers } = this.#parts;
     const incoming = secret === undefined ? undefined : IncomingInitiation.read(local, message, secret);
     if (incoming === undefined) return counted.forged;
-    const peer = peers.find(Buffer.from(incoming.publicKey).toString('base64'));
-    const timestamp = peer === undefined ? undefined : incoming.authenticate(peer.identity);
-    if (peer === undefined || timestamp === undefined) return counted.forged;
-    const isReplay = !tai64nIsAfter(timestamp, peers.timestampOf(peer));
-    if (isReplay || !peer.session.handleInitiation(nowUs)) {
+    const publicKey = Buffer.from(incoming.publicKey).toString('base64');
+    const peer = peers.find(publicKey);
+    if (peer === undefined) {
+      this.#parts.refusals.ofStranger('unknownKey', () => route, nowUs, publicKey.slice(0, fingerprintCharacters));
+      return counted.unknownKey;
+    }
+    const stamp = incoming.authenticate(peer.identity);
+    if (stamp === undefined) {
+      this.#parts.refusals.ofPeer(peer, 'notItsKey', route, nowUs);
+      return counted.forged;
+    }
+    if (!this.#isFresh(peer, stamp, route, nowUs) || !peer.session.handleInitiation(nowUs)) {
       incoming.clear();
       return counted.replayed;
     }
-    peers.timestampOf(peer).set(timestamp);
+    this.#acceptStamp(peer, stamp);
+    this.#noteUnused(peer, route, nowUs);
     return this.#respond(peer, incoming, route, nowUs);
+  }
+
+  /** A replay is told from a clock that is behind by its owner's calling again, with a later stamp each time. */
+  #isFresh(peer: Peer, stamp: Uint8Array, route: Route, nowUs: number): boolean {
+    const marks = this.#parts.peers.marksOf(peer);
+    const verdict = stampJudge(marks, stamp, this.#parts.unixUs());
+    if (verdict !== 'behind') return verdict === 'fresh';
+    const stampUs = tai64nUnixUs(stamp, 0);
+    const latestUs = Math.max(tai64nUnixUs(marks.last, 0), tai64nUnixUs(marks.far, 0));
+    const isCalling = peer.refusedStamp !== undefined && tai64nIsAfter(stamp, peer.refusedStamp);
+    if (isCalling && latestUs - stampUs > leastBehindUs)
+      this.#parts.refusals.ofPeer(peer, 'clockBehind', route, nowUs, latestUs - stampUs);
+    if (isCalling || peer.refusedStamp === undefined) peer.refusedStamp = Uint8Array.from(stamp);
+    return false;
+  }
+
+  #acceptStamp(peer: Peer, stamp: Uint8Array): void {
+    const { peers, unixUs, refusals } = this.#parts;
+    const now = unixUs();
+    const stampUs = tai64nUnixUs(stamp, 0);
+    if (stampIsFar(stampUs, now)) refusals.noteClockAhead(peer, stampUs - now, now);
+    stampAccept(peers.marksOf(peer), stamp, now);
+    peer.refusedStamp = undefined;
+  }
+
+  /** It calls again under keys that we answered with before and that it never used. */
+  #noteUnused(peer: Peer, route: Route, nowUs: number): void {
+    peer.unusedAnswers = peer.session.keys.next === undefined ? 0 : peer.unusedAnswers + 1;
+    if (peer.unusedAnswers >= mostUnused) this.#parts.refusals.ofPeer(peer, 'unused', route, nowUs);
   }
 
   #respond(peer: Peer, incoming: IncomingInitiation, route: Route, nowUs: number): number {

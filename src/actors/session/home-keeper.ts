@@ -46,10 +46,6 @@ export class HomeKeeper {
     else this.#keepFit(peer, home, tracks, nowUs);
   }
 
-  forget(peer: Peer): void {
-    this.#left.delete(peer.row);
-  }
-
   /** Of a peer with many paths: one that carries data, or at least is proven. */
   #keepProven(peer: Peer, home: number, tracks: readonly PathTrack[]): void {
     const { paths, peers, links } = this.#parts;

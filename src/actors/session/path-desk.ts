@@ -141,11 +141,6 @@ export class PathDesk {
     return rows.length > 0;
   }
 
-  forget(peer: Peer): void {
-    this.#home.forget(peer);
-    this.#registry.forget(peer);
-  }
-
   /** Does what is due; returns when there will be more. */
   poll(peer: Peer, nowUs: number): number {
     const state = this.#registry.of(peer);

@@ -119,10 +119,6 @@ export class PathRegistry {
     this.of(peer).tracks.delete(row);
   }
 
-  forget(peer: Peer): void {
-    this.#peers.delete(peer.row);
-  }
-
   /** Gives rows to all links × configured endpoints; what is configured no longer counts as learnt. */
   lay(peer: Peer, nowUs: number): void {
     const { peers, links, paths } = this.#parts;

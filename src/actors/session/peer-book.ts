@@ -8,14 +8,15 @@ import { tai64nBytes } from '../../crypto/tai64n.ts';
 import { CookieJar } from '../../protocols/session/cookies.ts';
 import { type Initiation, type LocalIdentity, RemoteIdentity } from '../../protocols/session/handshake.ts';
 import { PeerSession } from '../../protocols/session/peer-session.ts';
-import { peer as layout, pathState } from '../../rings/layout.ts';
+import { type StampMarks, stampAccept } from '../../protocols/session/stamp-marks.ts';
+import { peer as layout, pathState, peerRefusal } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sockaddrEquals, sockaddrPort } from '../../wire/sockaddr.ts';
 import type { LinkBook } from './link-book.ts';
 import type { PathBook, Route } from './path-book.ts';
 import { hostOf, isSamePlace, routeTo, sockaddrsOf } from './routes.ts';
 import type { PeerSettings } from './settings.ts';
-import type { KnownPlace, StateFiles } from './state-files.ts';
+import type { KnownEndpoint, KnownPlace, StateFiles } from './state-files.ts';
 
 /** Copies of one initiation that go out at once, to different endpoints and by different links. */
 const mostCandidates = 8;
@@ -34,6 +35,10 @@ export interface Peer {
   answeredIndex: number;
   /** Keys that we answered with and the peer has not used yet, and where the answer went. */
   answered: { readonly slot: number; readonly route: Route } | undefined;
+  /** Answers to it in a row that it did not use. */
+  unusedAnswers: number;
+  /** Stamp of its last initiation that came too early. */
+  refusedStamp: Uint8Array | undefined;
   /** Configured and resolved addresses, raw. */
   sockaddrs: readonly Uint8Array[];
   /** It said HELLO in some session. */
@@ -50,6 +55,8 @@ export interface PeerBookParts {
   readonly files: StateFiles;
   readonly links: LinkBook;
   readonly nowUs: () => number;
+  /** CLOCK_REALTIME in microseconds. */
+  readonly unixUs: () => number;
 }
 
 export class PeerBook {
@@ -99,6 +106,8 @@ export class PeerBook {
       called: [],
       answeredIndex: 0,
       answered: undefined,
+      unusedAnswers: 0,
+      refusedStamp: undefined,
       sockaddrs: sockaddrsOf(settings.endpoints),
       isHawser: false,
       hasPaths: false,
@@ -108,14 +117,6 @@ export class PeerBook {
     peers.setInt(peer.row, layout.inUseAt, 1);
     this.#recall(peer);
     return peer;
-  }
-
-  remove(peer: Peer): void {
-    this.#byKey.delete(peer.settings.publicKey);
-    this.#byRow.delete(peer.row);
-    this.#recalled.delete(peer.row);
-    this.#parts.files.forget(peer.settings.publicKey);
-    this.clearRow(peer.row);
   }
 
   /** Frees a row and its paths. */
@@ -192,7 +193,8 @@ export class PeerBook {
     files.setEndpoint(peer.settings.publicKey, {
       ...first,
       isHawser: peer.isHawser,
-      timestamp: Buffer.from(this.timestampOf(peer)).toString('hex'),
+      timestamp: Buffer.from(this.marksOf(peer).last).toString('hex'),
+      farTimestamp: Buffer.from(this.marksOf(peer).far).toString('hex'),
       others: this.#placesOf(others),
     });
   }
@@ -206,9 +208,22 @@ export class PeerBook {
     });
   }
 
-  /** TAI64N of the last initiation of the peer that was answered; shared memory, 12 bytes. */
-  timestampOf(peer: Peer): Uint8Array {
-    return this.#parts.peers.slice(peer.row, layout.timestampAt, tai64nBytes);
+  /** Of the initiations of the peer that were answered; shared memory. */
+  marksOf(peer: Peer): StampMarks {
+    const { peers } = this.#parts;
+    return {
+      last: peers.slice(peer.row, layout.timestampAt, tai64nBytes),
+      far: peers.slice(peer.row, layout.farTimestampAt, tai64nBytes),
+    };
+  }
+
+  /** Whatever clock the peer has now, its next initiation is taken. */
+  forgetClock(peer: Peer): void {
+    const { last, far } = this.marksOf(peer);
+    last.fill(0);
+    far.fill(0);
+    peer.refusedStamp = undefined;
+    this.#parts.files.setStamps(peer.settings.publicKey, '', '');
   }
 
   /** What shared memory still knows wins over what the files say, and that over the configuration. */
@@ -217,9 +232,7 @@ export class PeerBook {
     if (known !== undefined) {
       peer.isHawser = known.isHawser;
       peer.hasPaths = known.isHawser;
-      const timestamp = Buffer.from(known.timestamp, 'hex');
-      const isFresh = this.timestampOf(peer).every((byte) => byte === 0);
-      if (isFresh && timestamp.length === tai64nBytes) this.timestampOf(peer).set(timestamp);
+      this.#recallMarks(peer, known);
     }
     const places = known === undefined ? [] : [known, ...(known.others ?? [])];
     const routes = places.flatMap((place) => this.#routeOf(place));
@@ -228,6 +241,19 @@ export class PeerBook {
     const [first] = routes;
     if (first !== undefined) this.#aim(peer, first);
     else this.#aimAtFirst(peer);
+  }
+
+  /** A stamp from the far future is no last one: an older version wrote it down as such. */
+  #recallMarks(peer: Peer, known: KnownEndpoint): void {
+    const marks = this.marksOf(peer);
+    if ([...marks.last, ...marks.far].some((byte) => byte !== 0)) return;
+    for (const text of [known.farTimestamp ?? '', known.timestamp]) {
+      const stamp = Buffer.from(text, 'hex');
+      const isStamp = stamp.length === tai64nBytes && stamp.some((byte) => byte !== 0);
+      if (!isStamp) continue;
+      if (text === known.farTimestamp) marks.far.set(stamp);
+      else stampAccept(marks, stamp, this.#parts.unixUs());
+    }
   }
 
   #routeOf(place: KnownPlace): Route[] {
@@ -253,6 +279,9 @@ export class PeerBook {
     peers.setInt(row, layout.inUseAt, 0);
     peers.setNumber(row, layout.lastHandshakeAt, 0);
     peers.slice(row, layout.timestampAt, tai64nBytes).fill(0);
+    peers.slice(row, layout.farTimestampAt, tai64nBytes).fill(0);
+    peers.setInt(row, layout.refusalAt, peerRefusal.none);
+    peers.setNumber(row, layout.refusedCountAt, 0);
   }
 }
 

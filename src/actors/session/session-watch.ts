@@ -19,8 +19,9 @@ import type { Route } from './path-book.ts';
 import type { PathDesk } from './path-desk.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import type { OpenedFrame } from './records.ts';
+import type { Refusals } from './refusals.ts';
 import { isSamePlace, textOf } from './routes.ts';
-import type { LinkStateCommand, PeerSettings } from './settings.ts';
+import type { LinkStateCommand } from './settings.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -44,6 +45,7 @@ export interface SessionWatchParts {
   readonly files: StateFiles;
   readonly hello: HelloDesk;
   readonly count: (counter: number) => void;
+  readonly refusals: Refusals;
   readonly links: LinkBook;
   readonly paths: PathDesk;
 }
@@ -156,29 +158,21 @@ export class SessionWatch {
     this.#polledUs = Number.NEGATIVE_INFINITY;
   }
 
-  add(settings: PeerSettings): void {
-    this.remove(settings.publicKey);
-    const peer = this.#parts.peers.add(settings);
-    if (settings.keepaliveMs > 0) peer.session.handleWanted();
+  rekey(keyOrName: string): void {
+    this.#parts.peers.find(keyOrName)?.session.handleWanted();
     this.#polledUs = Number.NEGATIVE_INFINITY;
   }
 
-  remove(keyOrName: string): void {
-    const peer = this.#parts.peers.find(keyOrName);
-    if (peer === undefined) return;
-    this.#forgetKeys(peer);
-    this.#handshakes?.forget(peer);
-    this.#parts.paths.forget(peer);
-    this.#parts.peers.remove(peer);
+  forgetClock(keyOrName: string): void {
+    const { peers } = this.#parts;
+    const peer = peers.find(keyOrName);
+    if (peer !== undefined) peers.forgetClock(peer);
   }
 
-  /** Of one peer, or of all. */
-  rekey(keyOrName: string | undefined): void {
-    const only = keyOrName === undefined ? undefined : this.#parts.peers.find(keyOrName);
-    for (const peer of this.#parts.peers.all()) {
-      if (keyOrName === undefined || peer === only) peer.session.handleWanted();
-    }
-    this.#polledUs = Number.NEGATIVE_INFINITY;
+  /** Writes down for a successor where everybody is, and with which stamps. */
+  close(): void {
+    const { peers } = this.#parts;
+    for (const peer of peers.all()) peers.remember(peer);
   }
 
   /**
@@ -259,8 +253,10 @@ export class SessionWatch {
   }
 
   #establish(peer: Peer, slot: number, nowUs: number): void {
-    const { peers, peerTable, context, count } = this.#parts;
+    const { peers, peerTable, context, count, refusals } = this.#parts;
     peers.setSendSlot(peer, slot);
+    peer.unusedAnswers = 0;
+    refusals.clear(peer);
     // What waited before would else ask for another handshake 5 s later.
     peer.session.handleServed(peerTable.int(peer.row, peerLayout.handshakeWantedAt));
     peerTable.setNumber(peer.row, peerLayout.lastHandshakeAt, nowUs);

@@ -44,20 +44,16 @@ export interface EndpointsCommand extends Command {
   readonly endpoints: readonly EndpointText[];
 }
 
-export interface PeerAddCommand extends Command {
-  readonly kind: 'peer-add';
-  readonly peer: PeerSettings;
-}
-
-export interface PeerRemoveCommand extends Command {
-  readonly kind: 'peer-remove';
+/** Begins a handshake with one peer. */
+export interface RekeyCommand extends Command {
+  readonly kind: 'rekey';
   readonly peer: string;
 }
 
-/** Begins a handshake with one peer, or with all. */
-export interface RekeyCommand extends Command {
-  readonly kind: 'rekey';
-  readonly peer: string | undefined;
+/** The peer's next handshake is taken whatever its clock shows: it was wrong before. */
+export interface ForgetClockCommand extends Command {
+  readonly kind: 'forget-clock';
+  readonly peer: string;
 }
 
 /** This host lost an address or, without one, has another default route: peers shall hear from where we are now. */
@@ -82,7 +78,6 @@ export interface LinkStateCommand extends Command {
 export type SessionManagerCommand =
   | LinkStateCommand
   | EndpointsCommand
-  | PeerAddCommand
-  | PeerRemoveCommand
   | RekeyCommand
+  | ForgetClockCommand
   | NetworkChangedCommand;

@@ -5,7 +5,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
-import { nextStampUs } from '../../crypto/tai64n.ts';
+import { StampFile } from './stamp-file.ts';
 
 /** By name of link and address text. */
 export interface KnownPlace {
@@ -18,8 +18,9 @@ export interface KnownPlace {
 export interface KnownEndpoint extends KnownPlace {
   /** It said HELLO: after a restart we may call it, whoever was the client. */
   readonly isHawser: boolean;
-  /** TAI64N of its last initiation, hexadecimal. */
+  /** TAI64N of its last initiation, hexadecimal, and of the last from the far future (`stamp-marks.ts`). */
   readonly timestamp: string;
+  readonly farTimestamp?: string;
   /** Other paths that it has proven; a file of an older version has none. */
   readonly others?: readonly KnownPlace[];
 }
@@ -28,29 +29,31 @@ export interface KnownEndpoint extends KnownPlace {
 const writeSpacingUs = 1_000_000;
 
 export class StateFiles {
-  readonly #stampFile: string;
+  readonly #stamps: StampFile;
   readonly #peersFile: string;
   readonly #onError: (message: string) => void;
   readonly #reported = new Set<string>();
   readonly #peers: Map<string, KnownEndpoint>;
-  #lastStampUs: number;
   #isDirty = false;
   #nextWriteUs = 0;
 
-  /** `onError`: hears once of each file that cannot be read or written; the daemon goes on without them. */
-  constructor(directory: string, name: string, onError: (message: string) => void) {
-    this.#stampFile = path.join(directory, `${name}.timestamp`);
+  /**
+   * `onError`: hears once of each file that cannot be read, used or written; the daemon goes on without them. `unixUs`: CLOCK_REALTIME
+   * microseconds.
+   */
+  constructor(directory: string, name: string, unixUs: number, onError: (message: string) => void) {
+    const stampFile = path.join(directory, `${name}.timestamp`);
     this.#peersFile = path.join(directory, `${name}.peers.json`);
     this.#onError = onError;
-    this.#lastStampUs = Number(this.#read(this.#stampFile, '0')) || 0;
+    const write = (text: string): void => this.#write(stampFile, text);
+    const warn = (message: string): void => this.#report(`Cannot use ${stampFile}: ${message}`);
+    this.#stamps = new StampFile(this.#read(stampFile, ''), unixUs, write, warn);
     this.#peers = this.#readPeers();
   }
 
-  /** Stamp of the next initiation, written down before it is used. */
+  /** Stamp of the next initiation. */
   nextStampUs(unixUs: number): number {
-    this.#lastStampUs = nextStampUs(unixUs, this.#lastStampUs);
-    this.#write(this.#stampFile, String(this.#lastStampUs));
-    return this.#lastStampUs;
+    return this.#stamps.next(unixUs);
   }
 
   endpointOf(publicKey: string): KnownEndpoint | undefined {
@@ -62,8 +65,22 @@ export class StateFiles {
     this.#isDirty = true;
   }
 
-  forget(publicKey: string): void {
-    if (this.#peers.delete(publicKey)) this.#isDirty = true;
+  setStamps(publicKey: string, timestamp: string, farTimestamp: string): void {
+    const known = this.#peers.get(publicKey);
+    if (known !== undefined) this.setEndpoint(publicKey, { ...known, timestamp, farTimestamp });
+  }
+
+  /** Forgets all peers but these. */
+  keepOnly(publicKeys: readonly string[]): void {
+    for (const known of this.#peers.keys()) {
+      if (!publicKeys.includes(known) && this.#peers.delete(known)) this.#isDirty = true;
+    }
+  }
+
+  /** The end: what is left to write down, and the stamp that was used last. */
+  close(): void {
+    this.#stamps.close();
+    this.flushNow();
   }
 
   /** Writes what changed, now and then. */
@@ -73,6 +90,7 @@ export class StateFiles {
     this.flushNow();
   }
 
+  /** At once. */
   flushNow(): void {
     if (!this.#isDirty) return;
     this.#isDirty = false;

@@ -215,6 +215,11 @@
   X(peer, lastHandshakeAt, 16) \
   X(peer, timestampAt, 32) \
   X(peer, kindAt, 48) \
+  X(peer, farTimestampAt, 52) \
+  X(peer, refusalAt, 64) \
+  X(peer, refusedUsAt, 72) \
+  X(peer, refusedCountAt, 80) \
+  X(peer, behindUsAt, 88) \
   X(peer, lastDataSentAt, 128) \
   X(peer, lastSentAt, 136) \
   X(peer, handshakeWantedAt, 144) \
@@ -238,6 +243,12 @@
   X(peerKind, unknown, 0) \
   X(peerKind, hawser, 1) \
   X(peerKind, wireguard, 2) \
+  X(peerRefusal, none, 0) \
+  X(peerRefusal, clockBehind, 1) \
+  X(peerRefusal, notItsKey, 2) \
+  X(peerRefusal, unreadable, 3) \
+  X(peerRefusal, unused, 4) \
+  X(peerRefusal, busy, 5) \
   X(probeMethod, none, 0) \
   X(probeMethod, icmp, 1) \
   X(probeMethod, http, 2) \

@@ -1,0 +1,31 @@
+/** `hawser peer forget-clock|rekey NAME`: what an operator may do with one peer of a running instance. */
+import { Argument, type Command } from 'commander';
+import { type PeerVerb, peerVerbs } from '../control/protocol.ts';
+import { ask } from './control-client.ts';
+import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
+
+const done: Readonly<Record<PeerVerb, string>> = {
+  'forget-clock': 'its next handshake is taken, whatever its clock shows',
+  rekey: 'a handshake begins',
+};
+
+export function addPeerCommand(program: Command): void {
+  addInstanceCommand(program, 'peer', 'forget the clock of a peer, or shake hands with it anew')
+    .addArgument(new Argument('<verb>', 'what to do').choices(peerVerbs))
+    // `--name` chooses the instance, as with every command.
+    .argument('<peer>', 'its name')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hawser peer forget-clock van     # its clock was ahead once, is right now, and its handshakes are refused as replays
+  hawser peer rekey van
+`,
+    )
+    .action(runPeer);
+}
+
+async function runPeer(verb: PeerVerb, name: string, options: InstanceOptions): Promise<void> {
+  await ask(options, 'peer', { verb, name });
+  printResult(options, { verb, name }, () => [`${name}: ${done[verb]}`]);
+}

@@ -1,0 +1,51 @@
+/** Why handshakes with a peer fail, as far as this side can see, and what helps. */
+import type { Explanation } from './explain.ts';
+import type { PeerRefusal, PeerStatus } from './rows.ts';
+import { duration } from './words.ts';
+
+/** Who is refused calls again within five minutes; what is older is over. */
+const recentMs = 600_000;
+
+interface Words {
+  readonly text: string;
+  readonly remedy: string;
+}
+
+/** `instance`: what `--name` takes. */
+export function explainRefusal(peer: PeerStatus, instance: string): Omit<Explanation, 'peer'>[] {
+  const { refusal } = peer;
+  if (refusal === undefined || refusal.ageMs >= recentMs) return [];
+  const { text, remedy } = wordsOf(peer.name, refusal, instance);
+  const last = `${refusal.count} times, ${duration(refusal.ageMs)} ago last`;
+  return [{ severity: 'problem', text: `${text} (${last})`, remedy, numbers: { refusedHandshakes: refusal.count } }];
+}
+
+function wordsOf(name: string, { reason, behindMs }: PeerRefusal, instance: string): Words {
+  switch (reason) {
+    case 'clockBehind':
+      return {
+        text: `Handshakes of peer ${name} are refused: its clock is ${duration(behindMs ?? 0)} behind what it showed before, as a replay's would be`,
+        remedy: `set the clock of ${name}; if it is right now and was wrong before, \`hawser peer forget-clock ${name} --name ${instance}\` here`,
+      };
+    case 'notItsKey':
+      return {
+        text: `Somebody calls with the public key of peer ${name} and does not have its private key`,
+        remedy: `compare the key file of ${name} with the publicKey here; else it is somebody who tries`,
+      };
+    case 'unreadable':
+      return {
+        text: `Peer ${name} answers, but its response cannot be opened: the preshared keys differ`,
+        remedy: `put the same presharedKeyFile for ${name} here and for this host there, or none on both sides`,
+      };
+    case 'unused':
+      return {
+        text: `Peer ${name} calls and does not use the responses: the preshared keys differ, or they do not arrive there`,
+        remedy: `compare presharedKeyFile of both sides; \`hawser explain\` of ${name} says which it is`,
+      };
+    case 'busy':
+      return {
+        text: `Peer ${name} is under load: it wants a cookie before it answers handshakes`,
+        remedy: 'nothing to do here, the next one shows it; look at `hawser explain` there when it lasts',
+      };
+  }
+}

@@ -158,6 +158,7 @@ export class Instance {
       `${describe(this.#changes.state)} after ${readyMs} ms${this.#isRecalled ? ', by the configuration of the run before' : ''}`,
     );
     rememberConfig(configPath, config);
+    this.#logger.open();
   }
 
   /** Orderly end, once. */
@@ -173,6 +174,7 @@ export class Instance {
     this.#supervisor.note('supervisor', 'stopping', reason, code === 0 ? 'info' : 'error');
     await this.#supervisor.stop();
     this.#takeBack();
+    this.#logger.open();
     this.#finish(code);
   }
 
@@ -241,6 +243,7 @@ export class Instance {
   /** Without waiting for threads: process.exit() would wait for one that never ends, a signal does not. */
   #endNow(reason: string): void {
     this.#logger.log('error', {}, reason);
+    this.#logger.open();
     this.#takeBack();
     process.kill(process.pid, 'SIGKILL');
   }

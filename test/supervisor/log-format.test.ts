@@ -1,32 +1,42 @@
 /** The forms of the log's lines, and which is chosen. */
+import { spawnSync } from 'node:child_process';
 import { fstatSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
 import t from 'tap';
-import { formatLine } from '../../src/supervisor/log-format.ts';
+import { journalLine } from '../../src/supervisor/log-format.ts';
 import { chooseFormat } from '../../src/supervisor/logger.ts';
 
-const line = {
-  level: 'warn',
-  timeMs: 1_764_288_000_123,
-  pid: 7,
-  fields: { source: 'sealer', peer: 'hub' },
-  message: 'path-dead: link=lte\nnobody answers',
-} as const;
+const record = { level: 40, time: 1_764_288_000_123, pid: 7, source: 'sealer', peer: 'hub' };
+const message = 'path-dead: link=lte\nnobody answers';
 
-t.test('formatLine()', async (t) => {
-  t.strictSame(JSON.parse(formatLine('json', line, true)), {
-    level: 40,
-    time: 1_764_288_000_123,
-    pid: 7,
-    source: 'sealer',
-    peer: 'hub',
-    msg: 'path-dead: link=lte\nnobody answers',
-  });
-  t.equal(formatLine('journal', line, true), '<4>sealer: path-dead: link=lte nobody answers peer=hub\n');
+/** What a process of its own writes on stdout. */
+function written(logFormat: string): string {
+  const module = path.resolve(import.meta.dirname, '../../src/supervisor/logger.js');
+  const program = `
+    import { Logger } from ${JSON.stringify(module)};
+    const logger = new Logger({ logLevel: 'info', logFormat: ${JSON.stringify(logFormat)} });
+    logger.log('debug', {}, 'nobody wants this');
+    logger.log('warn', { source: 'sealer', peer: 'hub' }, ${JSON.stringify(message)});
+    logger.open();
+    logger.log('error', {}, 'the end');`;
+  return spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' }).stdout;
+}
+
+t.test('the log has one line a message, for programs and for people', async (t) => {
+  const [first, second, rest] = written('json').split('\n');
+  t.match(JSON.parse(first ?? ''), { level: 40, source: 'sealer', peer: 'hub', msg: message });
+  t.match(JSON.parse(second ?? ''), { level: 50, msg: 'the end' });
+  t.equal(rest, '');
   t.match(
-    formatLine('pretty', line, false),
-    /^\d\d:\d\d:00\.123 WARN {2}sealer: path-dead: link=lte nobody answers peer=hub\n$/,
+    written('pretty'),
+    /^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: sealer: path-dead: link=lte nobody answers peer=hub\n\[.*\] ERROR: the end\n$/,
   );
-  t.match(formatLine('journal', { ...line, level: 'error', fields: {} }, false), /^<3>path-dead/);
+});
+
+t.test('journalLine() begins with a priority', async (t) => {
+  t.equal(journalLine({ ...record, msg: message }), '<4>sealer: path-dead: link=lte nobody answers peer=hub');
+  t.equal(journalLine({ level: 50, time: 0, pid: 7, msg: 'the end' }), '<3>the end');
 });
 
 t.test('chooseFormat() asks whether stdout is the journal', async (t) => {

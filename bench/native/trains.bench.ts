@@ -142,6 +142,7 @@ class Bench {
       result: new Uint8Array(this.#result.buffer),
       unreported: view(new SharedArrayBuffer(64 * 4)),
       orderFromPaths: 2,
+      repairsCapability: 0,
       gaps: view(new SharedArrayBuffer(8 + gaps.max * gaps.columns * 8)),
       lateness: view(new SharedArrayBuffer(8 + lateness.max * lateness.columns * 8)),
       maxFecBytes: 1412,

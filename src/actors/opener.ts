@@ -24,6 +24,8 @@ export interface OpenerSettings {
   readonly joinUdp: boolean;
   /** How long packets of a peer with many paths are held for others before them; 0 = not at all. */
   readonly reorderMs: number | 'auto';
+  /** Packets that the only path of a peer has lost are waited for where the peer sends them again. */
+  readonly awaitsRepairs: boolean;
   /** The tunnel's MTU: longer packets of a peer cannot be rebuilt from parity. */
   readonly mtu: number;
   /** Benches only: treat ChaCha20-Poly1305 sessions as a plain copy. */
@@ -32,7 +34,7 @@ export interface OpenerSettings {
 
 /** Messages of one link a turn; with GRO each is up to 64 KiB. */
 const recordsPerTurn = 16;
-/** A peer with one path needs no order but the network's. */
+/** A peer with one path that sends nothing again needs no order but the network's. */
 const orderFromPaths = 2;
 /** Of a peer whose MTU is not ours; WireGuard's. */
 const usualMtu = 1420;
@@ -83,6 +85,7 @@ class OpenerActor implements Actor {
       result: new Uint8Array(this.#result.buffer),
       unreported: new Uint8Array(unreported.buffer),
       orderFromPaths: settings.reorderMs === 0 ? 0 : orderFromPaths,
+      repairsCapability: settings.awaitsRepairs ? capability.repairs : 0,
       gaps: new Uint8Array(gapRows.buffer),
       lateness: new Uint8Array(latenessRows.buffer),
       maxFecBytes: Math.max(settings.mtu, usualMtu) + dataMessageBytes,
@@ -99,6 +102,7 @@ class OpenerActor implements Actor {
       paths,
       reorderMs: settings.reorderMs,
       reportSpacingUs: (slot) => this.#reporter.spacingUs(slot),
+      onGap: (slot, atUs) => this.#reporter.noteGap(slot, atUs),
       wakeAt,
     });
     this.#throughput = new Throughput(spec);

@@ -176,7 +176,7 @@ class SealerActor implements Actor {
       this.#desk.wantHandshake(row, this.#nowUs);
       return this.#wait(index, row, kind);
     }
-    if (bond.isSpreading && this.#acks.hold(bond, this.#facts, index, this.#nowUs)) return 1;
+    if (bond.isOrdering(this.#nowUs) && this.#acks.hold(bond, this.#facts, index, this.#nowUs)) return 1;
     const track = this.#choose(bond, index, count, kind);
     if (track === undefined || this.#waiting.has(row)) {
       const mayStay = bond.isMerelyBehind && (track === undefined || kind === trafficClass.bulk);
@@ -260,14 +260,14 @@ class SealerActor implements Actor {
   /** Trains from `index` on that go to the same peer in the same class, as many as `allowed` bytes pay for. */
   #runLength(bond: PeerBond, track: PathTrack, index: number, count: number, kind: number, allowed: number): number {
     if (bond.isPerFlow(kind)) return 1;
-    const { isSpreading } = bond;
+    const isOrdering = bond.isOrdering(this.#nowUs);
     const first = bond.mtu.sealedBytes(this.#longest(index * facts.columns));
     const longest = Math.max(first, track.fit.sealedBytes);
     let run = 1;
     let bytes = this.#facts[index * facts.columns + facts.bytes] as number;
     for (let next = (index + 1) * facts.columns; index + run < count && bytes < allowed; next += facts.columns) {
       if (this.#facts[next + facts.peer] !== bond.row || classify(this.#facts, next) !== kind) break;
-      if (isSpreading && this.#acks.isConcerned(this.#facts, next, this.#nowUs)) break;
+      if (isOrdering && this.#acks.isConcerned(this.#facts, next, this.#nowUs)) break;
       if (bond.isBonded && bond.mtu.sealedBytes(this.#longest(next)) > longest) break;
       bytes += this.#facts[next + facts.bytes] as number;
       run += 1;

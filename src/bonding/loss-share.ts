@@ -1,7 +1,5 @@
 /** The share of packets that a path loses, smoothed: what schedulers and health see. */
 
-/** Packets over which it is smoothed. */
-const memory = 500;
 /** Losses seen before this are believed less with each probe that is answered. */
 const staleUs = 500_000;
 const probeShare = 0.2;
@@ -12,6 +10,12 @@ export class LossShare {
   #judgedUs = 0;
   /** Losses reported before then were of our own making. */
   #fromUs = 0;
+  /** Packets over which it is smoothed. */
+  readonly #memory: number;
+
+  constructor(memory: number) {
+    this.#memory = memory;
+  }
 
   /** 0 to 1. */
   get value(): number {
@@ -21,7 +25,7 @@ export class LossShare {
   handleReport(acked: number, lost: number, nowUs: number): void {
     const packets = acked + lost;
     if (packets === 0 || nowUs < this.#fromUs) return;
-    this.#value += (lost / packets - this.#value) * Math.min(1, packets / memory);
+    this.#value += (lost / packets - this.#value) * Math.min(1, packets / this.#memory);
     this.#judgedUs = nowUs;
   }
 

@@ -19,6 +19,9 @@ export interface PathControllerOptions {
 }
 
 const packetBytes = 1_500;
+/** Packets over which the loss is smoothed that schedulers see, and that queues are made for: flows feel the latter for longer. */
+const lossMemory = 500;
+const lastingLossMemory = 4_000;
 /** 0.8 Mbit/s: whatever was measured, a path that lives is tried with so much. */
 const leastBytesPerUs = 0.1;
 const floorBytes = 4 * packetBytes;
@@ -48,7 +51,8 @@ export class PathController {
   readonly #search = new RateSearch(this.#gauge);
   readonly #hold = new HoldTime(this.#gauge);
   readonly #pacer = new Pacer();
-  readonly #loss = new LossShare();
+  readonly #loss = new LossShare(lossMemory);
+  readonly #lastingLoss = new LossShare(lastingLossMemory);
   readonly #dryRun = new DryRun();
   readonly #marks = new MarkResponse();
   readonly #mostBytesPerUs: number;
@@ -117,6 +121,11 @@ export class PathController {
     return this.#loss.value;
   }
 
+  /** The same, but a while without a loss does not make it small. */
+  get lastingLoss(): number {
+    return Math.max(this.#loss.value, this.#lastingLoss.value);
+  }
+
   get windowBytes(): number {
     return this.#windowBytes;
   }
@@ -128,6 +137,7 @@ export class PathController {
   handleSample(sample: PathSample): void {
     const { nowUs } = sample;
     this.#loss.handleReport(sample.ackedPackets, sample.lostPackets, nowUs);
+    this.#lastingLoss.handleReport(sample.ackedPackets, sample.lostPackets, nowUs);
     if (!this.#gauge.handleSample(sample)) return;
     this.#reports += 1;
     if (sample.isAppLimited) this.#limitedReports += 1;
@@ -215,6 +225,7 @@ export class PathController {
     }
     gauge.trip.forgetJitter();
     this.#loss.forgive(gauge.floor.loss, nowUs + gauge.lossLagUs());
+    this.#lastingLoss.forgive(gauge.floor.loss, nowUs + gauge.lossLagUs());
     this.#dryRun.checkSoon(nowUs);
     this.#setPace(this.#rate * drainGain);
     this.#roundUs = nowUs + gauge.lagUs();

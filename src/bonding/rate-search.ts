@@ -26,6 +26,12 @@ const kept = 0.85;
 /** BBR's full pipe: so many rounds without a growth worth the name (draft-ietf-ccwg-bbr 5.3.1.2). */
 const plateauRounds = 3;
 const plateauGrowth = 1.15;
+/**
+ * Flows that wait for repairs come in bursts, whose queue passes for jitter. On a path that loses by chance, what was sent this much
+ * faster than it arrived, and brought no more, has met the bottleneck.
+ */
+const burstGain = 1.5;
+const chanceLoss = 0.001;
 /** One round trip's worth of queue is what a search may leave behind. */
 const windowGain = 2;
 /** Once a train has shown the bottleneck's rate, the search goes on this much above it: enough to see it disproved. */
@@ -87,7 +93,9 @@ export class RateSearch {
     this.#isMarked ||= isMarked;
     // A first train may be marked before anything is known of a rate.
     const isCalledFull = this.#isMarked && Math.max(arriving, this.rateBytesPerUs, gauge.bottleneckBytesPerUs) > 0;
-    if (isCalledFull || verdict === 'overflow' || this.#isFull(nowUs, pace) || this.#isPlateau(arriving, nowUs)) {
+    const isSpread = gauge.floor.loss > chanceLoss && delivery.sentRate > burstGain * arriving;
+    const isFull = isCalledFull || verdict === 'overflow' || this.#isFull(nowUs, pace);
+    if (isFull || this.#isPlateau(arriving, isSpread, nowUs)) {
       this.isOver = true;
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
       this.rateBytesPerUs = Math.max(arriving, this.rateBytesPerUs * kept, gauge.bottleneckBytesPerUs * kept);
@@ -107,9 +115,9 @@ export class RateSearch {
    * Bursts come faster than they leave, and no round brings more than the one before: the rate is found, though there was never
    * enough to send for a queue that stands.
    */
-  #isPlateau(arriving: number, nowUs: number): boolean {
+  #isPlateau(arriving: number, isSpread: boolean, nowUs: number): boolean {
     const { smoothedUs, minUs, jitterUs } = this.#gauge.trip;
-    const isLate = smoothedUs - minUs > queueUs + 2 * jitterUs;
+    const isLate = isSpread || smoothedUs - minUs > queueUs + 2 * jitterUs;
     const isLess = arriving <= 0 || arriving < this.rateBytesPerUs / plateauGrowth;
     if (!isLate || isLess || nowUs < this.#roundUs) return false;
     this.#roundUs = nowUs + this.#gauge.lagUs();

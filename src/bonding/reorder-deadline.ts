@@ -10,6 +10,8 @@ const firstStepUs = 250;
 const steps = 4 * 11 + 1;
 /** `reorder: auto` holds nobody for longer. */
 const mostUs = 250_000;
+/** Where only one path leads to the peer a flow has no other round trips to go by, and its sender's timer is 200 ms (RFC 6298 2.4, Linux). */
+const mostAloneUs = 200_000;
 const percentile = 0.99;
 const headroom = 1.25;
 const slackUs = 3_000;
@@ -82,9 +84,10 @@ export class ReorderDeadline {
 
   /**
    * Call it every turn or every report. `skewUs`: slowest less fastest one-way delay of the paths that may be used (half the difference of
-   * their round trips does); `reportIntervalUs` and `bestRttUs` tell when a re-injection can be here.
+   * their round trips does); `reportIntervalUs` and `bestRttUs` tell when a re-injection can be here; `isAlone`: only one path leads to
+   * the peer, and nobody waits for what cannot be here in time.
    */
-  update(nowUs: number, skewUs: number, reportIntervalUs: number, bestRttUs: number): void {
+  update(nowUs: number, skewUs: number, reportIntervalUs: number, bestRttUs: number, isAlone = false): void {
     if (this.#updatedUs >= 0 && nowUs - this.#updatedUs < updateUs) return;
     if (this.#updatedUs < 0 || nowUs - this.#updatedUs > restUs) this.#youngUntilUs = nowUs + youngUs;
     if (this.#updatedUs >= 0) this.#forget(nowUs - this.#updatedUs);
@@ -92,7 +95,8 @@ export class ReorderDeadline {
     // The last packet of a burst is missed only when its acknowledgement is overdue, a round trip after it left.
     this.#repairUs = reportIntervalUs + 2 * bestRttUs + tailUs;
     this.#leastRepairUs = Math.max(bestRttUs * repairShare, skewUs * headroom);
-    this.#deadlineUs = Math.min(mostUs, this.#learn(skewUs));
+    const isTooFar = isAlone && reportIntervalUs + bestRttUs + tailUs > mostAloneUs;
+    this.#deadlineUs = isTooFar ? 0 : Math.min(isAlone ? mostAloneUs : mostUs, this.#learn(skewUs));
   }
 
   #learn(skewUs: number): number {

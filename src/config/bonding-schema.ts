@@ -46,6 +46,12 @@ export const bondingSchema = z.strictObject({
     examples: ['auto', 'off', '80ms'],
     description: 'Longest wait for a missing packet; auto = learnt from the paths.',
   }).prefault('auto'),
+  repair: z
+    .enum(['auto', 'off'])
+    .default('auto')
+    .describe(
+      'Losses of an only link: auto = sent again at once, and put in order by the other end; off = left to the flows.',
+    ),
   fec: z
     .union([
       z.enum(['off', 'auto']),

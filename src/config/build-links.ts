@@ -64,6 +64,7 @@ export function buildBonding(bonding: ConfigOutput['bonding']): BondingConfig {
       ...(bulk === undefined ? {} : { bulk }),
     },
     reorderMs: bonding.reorder,
+    repair: bonding.repair,
     fec: bonding.fec,
     failbackMs: bonding.failback,
     protect: [...new Set(bonding.protect)],

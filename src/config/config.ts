@@ -141,6 +141,8 @@ export interface BondingConfig {
   readonly classes: Readonly<Partial<Record<ClassName, BondingMode>>>;
   /** Longest wait for a missing packet; 0 = off, auto = learnt from the paths. */
   readonly reorderMs: number | 'auto';
+  /** auto = what an only link has lost is sent again, and waited for where the peer does so. */
+  readonly repair: 'auto' | 'off';
   readonly fec: 'off' | 'auto' | { readonly data: number; readonly parity: number };
   /** A path that came back must be stable so long before it is used again. */
   readonly failbackMs: number;

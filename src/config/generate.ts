@@ -190,6 +190,7 @@ function bondingToInput(bonding: BondingConfig): NonNullable<ConfigInput['bondin
     mode: bonding.mode,
     classes: bonding.classes,
     reorder: reorderMs === 'auto' ? 'auto' : reorderMs === 0 ? 'off' : formatDurationMs(reorderMs),
+    repair: bonding.repair,
     fec: bonding.fec,
     failback: bonding.failbackMs === 0 ? '0s' : formatDurationMs(bonding.failbackMs),
     protect: [...bonding.protect],

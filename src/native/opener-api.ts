@@ -96,6 +96,8 @@ export interface OpenerParts {
   readonly unreported: Uint8Array;
   /** Packets of peers with at least so many paths, which also say that they use them, are put in order; 0 = of none. */
   readonly orderFromPaths: number;
+  /** Bit of `session.capabilitiesAt` that says: repairs what its only path loses, so that one path is enough; 0 = not waited for. */
+  readonly repairsCapability: number;
   /** f64: number of gaps, always true; then `gaps.max` rows, filled by `gaps()`. */
   readonly gaps: Uint8Array;
   /** f64: number of rows, then `lateness.max` of them; TypeScript sets the number to 0 when it has read them. */

@@ -76,6 +76,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
         links: links.map((link) => link.name),
         plaintext: input.isPlaintextTwin === true,
         reorderMs: reorderOf(config),
+        awaitsRepairs: repairsAlone(config),
         mtu: config.tunnel.mtu,
       } satisfies Omit<OpenerSettings, 'joinUdp'>,
       learns: { joinUdp: ['tun', 'udpOffload'] },
@@ -104,7 +105,8 @@ function planSealerLink(config: Config, { row, name }: LinkRow): SealerLink {
   };
 }
 
-function planBonding({ bonding }: Config): SealerSettings['bonding'] {
+function planBonding(config: Config): SealerSettings['bonding'] {
+  const { bonding } = config;
   const { mode, classes, protect, failbackMs } = bonding;
   // Control frames follow the nearest path; only who wants one link at a time means them too.
   const control = classes.control ?? (mode === 'failover' ? mode : 'adaptive');
@@ -112,6 +114,7 @@ function planBonding({ bonding }: Config): SealerSettings['bonding'] {
   return {
     modes: [control, classes.latency ?? mode, classes.bulk ?? mode],
     protects: [protect.includes('control'), urgent.some((name) => protect.includes(name)), protect.includes('bulk')],
+    repairsAlone: repairsAlone(config),
     failbackMs,
     fec: bonding.fec,
   };
@@ -121,6 +124,11 @@ function planBonding({ bonding }: Config): SealerSettings['bonding'] {
 function reorderOf(config: Config): number | 'auto' {
   const { mode, classes, reorderMs } = config.bonding;
   return (classes.bulk ?? mode) === 'per-flow' && reorderMs === 'auto' ? 0 : reorderMs;
+}
+
+/** Repairs of an only path are worth it where the other end puts flows in order. */
+function repairsAlone({ bonding }: Config): boolean {
+  return bonding.repair === 'auto' && (bonding.classes.bulk ?? bonding.mode) !== 'per-flow';
 }
 
 function planWanLink(link: LinkRow): ActorPlan {
@@ -149,6 +157,7 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
       plaintext: input.isPlaintextTwin === true,
       stateDirectory: config.runtime.stateDirectory,
       failbackMs: config.bonding.failbackMs,
+      repairsAlone: repairsAlone(config),
       links: links.map((link) => ({ ...link, priority: priorityOf(link.name) })),
       peers: config.peers.map((peer) => ({
         row: rowOf.get(peer.publicKey) ?? -1,

@@ -43,6 +43,8 @@ export const capability = {
   fec: 1 << 3,
   /** Reads the ECN field of outer headers (RFC 6040), and what a REPORT says of them. */
   ecn: 1 << 5,
+  /** Sends again what its only path has lost, and waits for what the other end sends again. */
+  repairs: 1 << 7,
 } as const;
 
 const kindAt = 1;

@@ -27,6 +27,8 @@ class Bench {
   isReady = false;
   isFull = false;
 
+  readonly gapsSeen: [number, number][] = [];
+
   constructor(reorderMs: number | 'auto', paths = 2) {
     for (let index = 0; index < paths; index += 1) {
       const row = peerRow * path.rowsPerPeer + index;
@@ -43,6 +45,7 @@ class Bench {
       paths: this.paths,
       reorderMs,
       reportSpacingUs: () => reportUs,
+      onGap: (where, atUs) => this.gapsSeen.push([where, atUs]),
       wakeAt: (atUs) => {
         this.wakeUs = Math.min(this.wakeUs, atUs);
       },
@@ -127,6 +130,16 @@ t.test('turn() gives a gap up when all paths have passed it and a re-injection h
   const passedUs = bench.nowUs;
   bench.waitUs();
   t.ok(bench.nowUs - passedUs >= allowedUs && bench.nowUs - passedUs <= allowedUs + 500, 'then it counts from there');
+});
+
+t.test('turn() leaves an only path the time to lose the repair, too, and says that something is missed', async (t) => {
+  const bench = new Bench(500, 1);
+  bench.open(100);
+  bench.brings(0, 110);
+  const waitedUs = bench.waitUs();
+  const allowedUs = jitterUs + 2 * (reportUs + roundTripUs) + 10_000;
+  t.ok(waitedUs >= allowedUs && waitedUs <= allowedUs + 500, `${waitedUs} us`);
+  t.same(bench.gapsSeen[0], [slot, bench.sinceUs]);
 });
 
 t.test('turn() does not wait for a path that brings no data, and takes younger keys for a later counter', async (t) => {

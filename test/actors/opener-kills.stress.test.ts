@@ -73,6 +73,7 @@ class OpenerRig implements Victim {
         joinUdp: false,
         plaintext: false,
         reorderMs: 'auto',
+        awaitsRepairs: true,
         mtu: 1420,
       } satisfies OpenerSettings,
       ports: {

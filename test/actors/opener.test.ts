@@ -69,6 +69,7 @@ class Rig {
         joinUdp: false,
         plaintext: false,
         reorderMs: 'auto',
+        awaitsRepairs: true,
         mtu: 1420,
         ...settings,
       } satisfies OpenerSettings,
@@ -170,6 +171,26 @@ t.test('a gap that both paths have passed is given up before its deadline', asyn
   rig.arrive(3, 1);
   rig.runner.run(100_000);
   t.same(rig.delivered(), [0, 2, 3, 4]);
+});
+
+t.test('what an only path has lost is waited for where the peer sends it again, and nowhere else', async (t) => {
+  const alone = capability.controlFrames | capability.paths;
+  for (const [said, awaitsRepairs, wanted] of [
+    [alone | capability.repairs, true, [0, 1, 2, 3]],
+    [alone | capability.repairs, false, [0, 2, 3, 1]],
+    [alone, true, [0, 2, 3, 1]],
+  ] as const) {
+    const rig = new Rig();
+    await rig.start({ awaitsRepairs });
+    t.teardown(() => rig.runner.close());
+    rig.paths.setInt(1, path.stateAt, pathState.free);
+    rig.paths.bumpVersion();
+    rig.sessions.setInt(0, session.capabilitiesAt, said);
+    for (const counter of [0, 2, 3]) rig.arrive(counter, 0);
+    rig.runner.run(20_000);
+    rig.arrive(1, 0);
+    t.same(rig.delivered(), wanted);
+  }
 });
 
 t.test('with reorder off packets are delivered as they come', async (t) => {

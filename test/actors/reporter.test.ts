@@ -59,6 +59,11 @@ class Bench {
     this.unreported[1] = 2;
   }
 
+  /** Something is missed, now and in the time to come. */
+  miss(): void {
+    this.#reporter.noteGap(2, this.nowUs);
+  }
+
   turn(): void {
     this.wakeUs = Number.POSITIVE_INFINITY;
     this.#reporter.turn(this.nowUs);
@@ -113,6 +118,21 @@ t.test(
     }
   },
 );
+
+t.test('turn() reports by an only path as by many while something is missed', async (t) => {
+  const bench = new Bench([{ rateBps: 1e9, minRttUs: 60_000 }]);
+  bench.run(200_000, 100);
+  const from = bench.reportsUs.length;
+  for (let turn = 0; turn < 20; turn += 1) {
+    bench.miss();
+    bench.run(10_000, 100);
+  }
+  const missed = gaps(bench.reportsUs.slice(from + 2));
+  t.ok(missed.length > 20, `${missed.length} reports in 200 ms`);
+  t.ok(Math.max(...missed) <= 7_700 && Math.min(...missed) >= 3_000, 'an eighth of the round trip apart');
+  bench.run(300_000, 100);
+  t.ok(Math.min(...gaps(bench.reportsUs.slice(-5))) >= 15_000, 'and as before when all is well again');
+});
 
 t.test('turn() keeps within its share of all ways back, copies and headers counted', async (t) => {
   for (const rateBps of [5e6, 20e6, 100e6]) {

@@ -5,6 +5,7 @@ import { loadAddon } from '../../src/native/addon.ts';
 import { CookieJar } from '../../src/protocols/session/cookies.ts';
 import { sessionManagerCounters as counted } from '../../src/rings/counter-names.ts';
 import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/rings/layout.ts';
+import { capability } from '../../src/wire/control-frame.ts';
 import { sockaddrMaxBytes } from '../../src/wire/sockaddr.ts';
 import { initiationBytes, messageType, responseBytes, wireguardType } from '../../src/wire/wireguard.ts';
 import { type Datagram, Host, Lab, rawAddress } from '../support/session-lab.ts';
@@ -384,6 +385,20 @@ t.test('a side that wants ChaCha20 gets it, while the other way may be AES', asy
     t.equal(host.sessions.int(host.sendSlot(), session.sendCipherAt), cipher.chacha20poly1305, host.name);
     t.not(host.sessions.int(host.sendSlot(), session.capabilitiesAt), 0, 'but they know each other');
   }
+});
+
+t.test('a peer is told in each session whether this end repairs, and waits for what is repaired', async (t) => {
+  const { lab, left, right } = createPair(t);
+  right.repairsAlone = false;
+  await left.start([left.peer(right, toRight)]);
+  await right.start([right.peer(left)]);
+  left.sendData('x');
+  lab.settle();
+  left.sendData('y');
+  lab.run(1);
+  const said = (host: typeof left) => host.sessions.int(host.sendSlot(), session.capabilitiesAt) & capability.repairs;
+  t.equal(said(left), 0, 'the right one does not');
+  t.equal(said(right), capability.repairs);
 });
 
 t.test('HELLO is said three times at most to a peer that does not understand it', async (t) => {

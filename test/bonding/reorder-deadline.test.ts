@@ -115,6 +115,18 @@ t.test('deadlineUs() adds a re-injection where losses are usually repaired, thou
   t.ok(lost.deadlineUs(bulk) < 10_000, `${lost.deadlineUs(bulk)}`);
 });
 
+t.test('deadlineUs() of an only path covers two repairs, and is nothing where one would come too late', async (t) => {
+  const at = (rttUs: number): number => {
+    const deadline = new ReorderDeadline(-1);
+    deadline.update(0, 0, reportUs, rttUs, true);
+    return deadline.deadlineUs(bulk);
+  };
+  t.ok(at(60_000) >= 2 * (60_000 + reportUs), `${at(60_000)} us at 60 ms`);
+  t.ok(at(5_000) <= 60_000, `${at(5_000)} us at 5 ms`);
+  t.equal(at(150_000), 200_000, 'no longer than a sender waits before it tries again by itself');
+  t.equal(at(190_000), 0);
+});
+
 t.test('deadlineUs() never exceeds 250 ms', async (t) => {
   const deadline = new ReorderDeadline(-1);
   learn(deadline, 5, () => 900_000, 800_000);

@@ -63,6 +63,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       mode: 'adaptive',
       classes: {},
       reorderMs: 'auto',
+      repair: 'auto',
       fec: 'off',
       failbackMs: 5000,
       protect: ['icmp', 'dns', 'latency', 'control'],
@@ -198,7 +199,7 @@ routing:
 t.test('parseConfig() takes bonding and health with everything said', async (t) => {
   const { links, bonding, tunnel } = configOf(`${minimal}
 bonding:
-  { mode: weighted, classes: { latency: redundant, bulk: adaptive }, reorder: off, fec: { data: 20 }, failback: 0s,
+  { mode: weighted, classes: { latency: redundant, bulk: adaptive }, reorder: off, repair: off, fec: { data: 20 }, failback: 0s,
     protect: [dns, bulk, dns] }
 links:
   - { name: lte, weight: 30, role: backup, health: { targets: [192.0.2.1, "http://[2001:db8::1]:8080/alive?x=1"] } }
@@ -209,6 +210,7 @@ links:
     mode: 'weighted',
     classes: { latency: 'redundant', bulk: 'adaptive' },
     reorderMs: 0,
+    repair: 'off',
     fec: { data: 20, parity: 3 },
     failbackMs: 0,
     protect: ['dns', 'bulk'],

@@ -174,6 +174,45 @@ TEST("expire() gives up a silent path, and resend() brings it all by another, ol
   CHECK(model.flight().queuedPackets() == 30 && model.after(1).inFlightBytes == 0);
 }
 
+TEST("detectLoss() gives what went out again by the only path a second try, and a third, as soon as it was overtaken there") {
+  Model model;
+  std::set<uint64_t> arrived;
+  model.send(1, 0);
+  for (uint64_t later = 1; later <= 3; later++) {
+    model.nowUs += 5e3;
+    model.send(1, 0);
+    arrived.insert(later);
+    CHECK(model.report(arrived));
+    model.flight().detectLoss(kNoDelay.data());
+    CHECK_EQUAL(model.after(0).lostPackets, 1);
+    CHECK_EQUAL(model.flight().queuedPackets(), 1);
+    CHECK(model.resend(0) > 0 && model.sent() == std::vector<uint64_t>({0}));
+    // What left before it, and in the same moment, has not overtaken it.
+    CHECK(model.report(arrived));
+    model.flight().detectLoss(kNoDelay.data());
+    CHECK_EQUAL(model.after(0).lostPackets, 0);
+    CHECK_EQUAL(model.after(0).inFlightBytes, kBytes / 2);
+  }
+  // Who waited for it has given up by now.
+  model.nowUs += 5e3;
+  model.send(1, 0);
+  arrived.insert(4);
+  CHECK(model.report(arrived));
+  model.flight().detectLoss(kNoDelay.data());
+  CHECK(model.flight().queuedPackets() == 0 && model.after(0).inFlightBytes == 0);
+}
+
+TEST("detectLoss() sends nothing again of a copy that was overtaken while its original may come") {
+  Model model;
+  model.send(1, 0);
+  model.flight().recordCopy(0, 1, model.nowUs);
+  model.nowUs += 5e3;
+  model.send(1, 1);
+  CHECK(model.report({1}));
+  model.flight().detectLoss(kNoDelay.data());
+  CHECK(model.flight().queuedPackets() == 0);
+}
+
 TEST("resend() passes over what the log no longer holds") {
   Model model(1 << 16);
   model.send(4, 0);

@@ -90,6 +90,7 @@ t.test('new Opener() refuses arrays of another size than its structs make', asyn
         pathsCapability: 4,
         unreported: new Uint8Array(8),
         orderFromPaths: 2,
+        repairsCapability: 0,
         maxFecBytes: 1412,
         ecnCapability: 32,
       },

@@ -64,6 +64,7 @@ t.test('a record that kills its opener in mid-batch is skipped at last, and its 
       result: new Uint8Array(4 * opened.columns),
       unreported: new Uint8Array(8),
       orderFromPaths: 2,
+      repairsCapability: 0,
       gaps: new Uint8Array(8 * (1 + gaps.max * gaps.columns)),
       lateness: new Uint8Array(8 * (1 + lateness.max * lateness.columns)),
       maxFecBytes: 1412,

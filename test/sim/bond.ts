@@ -39,6 +39,8 @@ export interface BondOptions {
   /** Goodput is counted from here on. */
   readonly settledUs: number;
   readonly mode?: 'adaptive' | 'round-robin';
+  /** `bonding.repair`: what an only path loses is sent again and waited for; true if left out. */
+  readonly repairsAlone?: boolean;
   readonly onSecond?: (bond: Bond) => void;
 }
 
@@ -79,6 +81,7 @@ export class Bond {
   #batchAtUs = 0;
   #counter = 0;
   readonly #lost: Lost[] = [];
+  readonly #isRepairing: boolean;
   #serveAtUs = Number.POSITIVE_INFINITY;
   #arrivedSegments = 0;
   readonly #seen: boolean[] = [];
@@ -97,6 +100,7 @@ export class Bond {
     this.paths = options.links.map(
       (link) => new SimulatedPath(clock, new Link(clock, link), { reportUs, returnUs: this.#nearestUs }),
     );
+    this.#isRepairing = options.links.length > 1 || options.repairsAlone !== false;
     this.#views = this.paths.map((_, row) => pathView(row, blank));
     this.#creditSinceUs = this.paths.map(() => -1);
     this.#scheduler = createScheduler(options.mode ?? 'adaptive');
@@ -127,6 +131,8 @@ export class Bond {
         rttUs: controller.smoothedRttUs,
         jitterUs: controller.jitterUs,
         isStarting: controller.isStarting,
+        lastingLoss: controller.lastingLoss,
+        repairUs: this.#isRepairing ? controller.smoothedRttUs + reportUs : 0,
       });
     return targetUs;
   }
@@ -152,7 +158,7 @@ export class Bond {
     this.flow.pump(nowUs);
     this.#serve();
     const skewUs = Math.max(...this.#delaysUs) - this.#nearestUs;
-    this.order.update(skewUs, reportUs, 2 * this.#nearestUs);
+    this.order.update(skewUs, reportUs, 2 * this.#nearestUs, this.paths.length === 1);
     this.clock.after(5_000, () => this.#tick());
   }
 
@@ -239,10 +245,10 @@ export class Bond {
     const path = this.paths[index] as SimulatedPath;
     const bytes = this.#segmentBytes + headerBytes;
     (this.#views[index] as PathView).sentBytes += bytes;
-    const isRepairable = this.paths.length > 1;
+    const isRepairable = this.#isRepairing;
     path.send(
       bytes,
-      () => this.order.arrive(counter, id),
+      () => (isRepairable ? this.order.arrive(counter, id) : this.#deliver(id)),
       isRepairable ? () => this.#lost.push({ counter, id }) : undefined,
     );
   }
@@ -280,7 +286,8 @@ export class Bond {
     const inUse = rttsUs.filter((_, index) => (this.paths[index] as SimulatedPath).bringsData());
     const inUseUs = (Math.max(leastUs, ...inUse) + leastUs) / 2;
     const trips = { leastUs, mostUs: Math.max(...rttsUs), inUseUs };
-    const untilUs = this.paths.length > 1 ? this.#thinner.holdUntilUs(1, ack, trips, nowUs) : nowUs;
+    const isHolding = this.order.heldMost > 1;
+    const untilUs = this.paths.length > 1 || isHolding ? this.#thinner.holdUntilUs(1, ack, trips, nowUs) : nowUs;
     this.#heldUntilUs = untilUs;
     if (untilUs <= nowUs) {
       const batch = this.#acknowledged;

@@ -26,8 +26,8 @@ export class ReorderBuffer {
     return this.#deadline.deadlineUs(trafficClass.bulk);
   }
 
-  update(skewUs: number, reportIntervalUs: number, bestRttUs: number): void {
-    this.#deadline.update(this.#clock.nowUs, skewUs, reportIntervalUs, bestRttUs);
+  update(skewUs: number, reportIntervalUs: number, bestRttUs: number, isAlone: boolean): void {
+    this.#deadline.update(this.#clock.nowUs, skewUs, reportIntervalUs, bestRttUs, isAlone);
   }
 
   arrive(counter: number, id: number): void {

@@ -7,6 +7,7 @@ import { createRowTable } from '../../src/rings/table.ts';
 export const adaptiveBonding: SealerSettings['bonding'] = {
   modes: ['adaptive', 'adaptive', 'adaptive'],
   protects: [false, true, false],
+  repairsAlone: true,
   failbackMs: 5_000,
   fec: 'off',
 };

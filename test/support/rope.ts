@@ -110,7 +110,7 @@ export class RopeEnd {
       openerDefinition,
       this.#spec(
         'opener',
-        { links: [linkName], joinUdp: true, plaintext: false, reorderMs: 'auto', mtu: 1420 },
+        { links: [linkName], joinUdp: true, plaintext: false, reorderMs: 'auto', awaitsRepairs: true, mtu: 1420 },
         {
           [`received.${linkName}`]: 'received',
           plain: 'delivered',

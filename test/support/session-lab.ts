@@ -140,6 +140,8 @@ export class Host {
   readonly addresses: Address[];
   readonly #aliases: readonly Address[];
   readonly linkNames: readonly string[];
+  /** `bonding.repair` of the next start. */
+  repairsAlone = true;
   readonly publicKey: string;
   readonly sessions: SessionTable;
   readonly peers: RowTable;
@@ -237,6 +239,7 @@ export class Host {
       links: linkRows.map((row) => ({ row, name: this.linkNames[row] ?? '', priority: row })),
       peers,
       failbackMs: 5000,
+      repairsAlone: this.repairsAlone,
     };
     const port = (name: string, side: PortSpec['side']): PortSpec => ({
       name,

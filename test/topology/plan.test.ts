@@ -163,6 +163,20 @@ t.test('planTopology()', async (t) => {
     t.equal(reorderOf({ mode: 'failover' }), 'auto');
   });
 
+  t.test('tells sealer, opener and session-manager of repairs unless flows keep to their paths', async (t) => {
+    const repairsOf = (bonding: Record<string, unknown>): unknown[] => {
+      const planned = plan({ bonding: buildBonding(bondingSchema.parse(bonding)) });
+      const settingsOf = (id: string) =>
+        planned.actors.find((one) => one.id === id)?.settings as Record<string, unknown>;
+      const sealer = settingsOf('sealer').bonding as { repairsAlone: boolean };
+      const { repairsAlone } = settingsOf('session-manager');
+      return [sealer.repairsAlone, settingsOf('opener').awaitsRepairs, repairsAlone];
+    };
+    t.same(repairsOf({}), [true, true, true]);
+    t.same(repairsOf({ repair: 'off' }), [false, false, false]);
+    t.same(repairsOf({ mode: 'per-flow' }), [false, false, false]);
+  });
+
   t.test('asks for a window one word larger than the replay window (RFC 6479)', async (t) => {
     t.equal(plan().memory.windowBits, 65536 + 64);
   });

@@ -34,6 +34,8 @@ export interface GapKeeperParts {
   /** From the configuration; 'auto' = learn it. */
   readonly reorderMs: number | 'auto';
   readonly reportSpacingUs: (slot: number) => number;
+  /** Packets of the slot wait for one that is missing. */
+  readonly onGap: (slot: number, nowUs: number) => void;
   readonly wakeAt: (atUs: number) => void;
 }
 
@@ -44,12 +46,14 @@ interface Ways {
   bestRttUs: number;
   skewUs: number;
   jitterUs: number;
+  /** How many there are. */
+  count: number;
 }
 
 export class GapKeeper {
   readonly #parts: GapKeeperParts;
   readonly #deadlines = new Map<number, ReorderDeadline>();
-  readonly #ways: Ways = { havePassed: false, bestRttUs: 0, skewUs: 0, jitterUs: 0 };
+  readonly #ways: Ways = { havePassed: false, bestRttUs: 0, skewUs: 0, jitterUs: 0, count: 0 };
   // By key slot: the gap that all paths have passed, and when that was seen.
   readonly #passed: Float64Array;
   readonly #passedUs: Float64Array;
@@ -89,6 +93,7 @@ export class GapKeeper {
       const at = 1 + row * gaps.columns;
       const slot = this.#parts.gaps[at + gaps.slot] as number;
       const isReady = this.#parts.gaps[at + gaps.isReady] === 1;
+      this.#parts.onGap(slot, nowUs);
       const dueUs = isReady ? 0 : this.#dueUs(at, nowUs);
       if (nowUs < dueUs) {
         wakeAt(Math.max(dueUs, this.#lookUs));
@@ -114,7 +119,7 @@ export class GapKeeper {
     const ways = this.#look(slot, peerRow, missing, nowUs);
     const deadline = this.#deadlineOf(peerRow);
     const reportUs = reportSpacingUs(slot);
-    deadline.update(nowUs, ways.skewUs, reportUs, ways.bestRttUs);
+    deadline.update(nowUs, ways.skewUs, reportUs, ways.bestRttUs, ways.count < 2);
     const deadlineUs = deadline.deadlineUs(trafficClass.bulk);
     peers.setNumber(peerRow, peer.reorderDeadlineUsAt, deadlineUs);
     const latestUs = (rows[at + gaps.sinceUs] as number) + deadlineUs;
@@ -123,7 +128,9 @@ export class GapKeeper {
       this.#passed[slot] = missing;
       this.#passedUs[slot] = nowUs;
     }
-    const repairUs = ways.jitterUs + reportUs + ways.bestRttUs + repairMarginUs;
+    // What goes out again by the path that lost it is lost again as often.
+    const tries = ways.count < 2 ? 2 : 1;
+    const repairUs = ways.jitterUs + tries * (reportUs + ways.bestRttUs) + repairMarginUs;
     return Math.min(latestUs, (this.#passedUs[slot] as number) + Math.max(repairUs, ways.skewUs));
   }
 
@@ -134,11 +141,13 @@ export class GapKeeper {
     let worstUs = 0;
     ways.havePassed = true;
     ways.jitterUs = 0;
+    ways.count = 0;
     const first = peerRow * path.rowsPerPeer;
     for (let row = first; row < Math.min(paths.rows, first + path.rowsPerPeer); row += 1) {
       if (paths.int(row, path.stateAt) === pathState.free) continue;
       const isIdle = paths.number(row, path.lastDataReceivedAt) < nowUs - idlePathUs;
       if (isIdle && paths.int(row, path.stateAt) !== pathState.up) continue;
+      ways.count += 1;
       const rttUs = paths.number(row, path.minRttUsAt);
       if (rttUs > 0) {
         bestUs = Math.min(bestUs, rttUs);

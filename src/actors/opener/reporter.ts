@@ -14,6 +14,8 @@ const roundTripShare = 1 / 8;
 /** Where only one path leads to the peer, nothing can be sent by another: the sender learns its rate, and each report costs a turn. */
 const leastAloneUs = 10_000;
 const aloneShare = 1 / 4;
+/** Unless something was missed within this time: what that path has lost goes out again by itself. */
+const gapMemoryUs = 200_000;
 /** What the budget may stretch that to: the sender takes a longer silence for a dead path. */
 const mostSpacingUs = 100_000;
 /** No data for so long: it has stopped, and the sender waits for word of its last packets. */
@@ -61,6 +63,8 @@ export class Reporter {
   readonly #savedBytes: Float64Array;
   readonly #bytesPerUs: Float64Array;
   readonly #packets: Float64Array;
+  /** When something was last missed. */
+  readonly #gapUs: Float64Array;
   /** Slots whose last report will be said again → how often. */
   readonly #repeating = new Map<number, number>();
 
@@ -74,6 +78,7 @@ export class Reporter {
     this.#savedBytes = new Float64Array(rows);
     this.#bytesPerUs = new Float64Array(rows);
     this.#packets = new Float64Array(rows);
+    this.#gapUs = new Float64Array(rows).fill(Number.NEGATIVE_INFINITY);
   }
 
   /** Time between two reports on a slot while data comes: as wished for, or as the budget allows. */
@@ -81,6 +86,11 @@ export class Reporter {
     const wishUs = (this.#spacingUs[slot] as number) || usualSpacingUs;
     const paidUs = (this.#costBytes[slot] as number) / (this.#bytesPerUs[slot] as number);
     return Math.min(mostSpacingUs, Math.max(wishUs, paidUs || 0));
+  }
+
+  /** Packets of a slot wait for one that is missing: the sooner its sender hears of it, the better. */
+  noteGap(slot: number, nowUs: number): void {
+    this.#gapUs[slot] = nowUs;
   }
 
   /** Writes the reports that are due; returns how many. */
@@ -167,8 +177,9 @@ export class Reporter {
             mostBytes,
             (this.#savedBytes[slot] as number) + (nowUs - lastUs) * (this.#bytesPerUs[slot] as number),
           );
-    const leastUs = copies > 1 ? leastSpacingUs : leastAloneUs;
-    const wishUs = Number.isFinite(roundTripUs) ? roundTripUs * (copies > 1 ? roundTripShare : aloneShare) : 0;
+    const isHeeded = copies > 1 || nowUs - (this.#gapUs[slot] as number) < gapMemoryUs;
+    const leastUs = isHeeded ? leastSpacingUs : leastAloneUs;
+    const wishUs = Number.isFinite(roundTripUs) ? roundTripUs * (isHeeded ? roundTripShare : aloneShare) : 0;
     this.#savedBytes[slot] = Math.max(0, savedBytes - costBytes);
     this.#costBytes[slot] = costBytes;
     this.#bytesPerUs[slot] = bytesPerUs;

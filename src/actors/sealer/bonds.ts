@@ -32,6 +32,8 @@ export interface BondSettings {
   readonly modes: readonly SchedulerMode[];
   /** By class: lost packets go out again even when there is only one path. */
   readonly protects: readonly boolean[];
+  /** What the only path has lost goes out again by it. */
+  readonly repairsAlone: boolean;
   readonly failbackMs: number;
   readonly fec: FecMode;
   /** Of the longest sealed packet that the tunnel makes, parity included. */
@@ -115,7 +117,8 @@ export class Bonds {
   #versionOf(peerRow: number): number {
     const speaks = this.#hears(peerRow, capability.paths);
     const home = this.#peers.int(peerRow, peer.pathAt);
-    return this.#paths.version() * 65_536 + (home % path.rowsPerPeer) * 4 + (home >= 0 ? 2 : 0) + (speaks ? 1 : 0);
+    const said = (home >= 0 ? 4 : 0) + (this.#hears(peerRow, capability.repairs) ? 2 : 0) + (speaks ? 1 : 0);
+    return this.#paths.version() * 65_536 + (home % path.rowsPerPeer) * 8 + said;
   }
 
   #hears(peerRow: number, what: number): boolean {
@@ -126,6 +129,7 @@ export class Bonds {
   #follow(bond: PeerBond, version: number, nowUs: number): void {
     this.#versions[bond.row] = version;
     bond.isBonded = (version & 1) === 1;
+    bond.isRepairedAlone = this.#settings.repairsAlone && (version & 2) !== 0;
     bond.parity.isHeard = bond.isBonded && this.#hears(bond.row, capability.fec);
     bond.tracks.length = 0;
     if (!bond.isBonded) {

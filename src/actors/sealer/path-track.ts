@@ -64,6 +64,9 @@ export class PathTrack implements PathView {
   sentBytes = 0;
   readyInUs = 0;
   isStarting = false;
+  lastingLoss = 0;
+  /** For the bond to say: how long flows wait at the other end for what this path has lost. */
+  repairUs = 0;
   /** Oldest packet in flight left then; 0 = none is. */
   oldestSentUs = 0;
   /** It is usable, but not for the packet at hand. */
@@ -176,6 +179,7 @@ export class PathTrack implements PathView {
     this.minRttUs = controller.minRttUs;
     this.jitterUs = controller.jitterUs;
     this.loss = controller.loss;
+    this.lastingLoss = controller.lastingLoss;
     this.rateBytesPerUs = controller.rateBytesPerUs;
     this.isStarting = controller.isStarting;
     const remote = controller.allowedBytes(nowUs, this.inFlightBytes, waitingBytes);

@@ -5,7 +5,7 @@ import { queueTargetWith } from '../../bonding/queue-target.ts';
 import { chooseForRepair } from '../../bonding/repair-choice.ts';
 import { createScheduler, type Demand, type Scheduler } from '../../bonding/scheduler.ts';
 import { feedback, flight, type Sealer } from '../../native/data-api.ts';
-import { path, trafficClass } from '../../rings/layout.ts';
+import { path, peer, trafficClass } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import type { BondSettings } from './bonds.ts';
 import type { PathTrack } from './path-track.ts';
@@ -29,6 +29,8 @@ const firstReportIntervalUs = 10_000;
 const peerIdleUs = 60_000_000;
 /** Longer than any path takes: data that left before this has arrived. */
 const sendingUs = 500_000;
+/** Packets that were held for order say so long that more will be. */
+const orderingUs = 10_000_000;
 /** `PathLife.rank` of a path that answers and waits for its stability. */
 const lastAnswering = 3;
 /** Modes in which one flow uses all paths. */
@@ -42,6 +44,8 @@ export class PeerBond implements RepairRoutes {
   readonly mtu: PeerMtu;
   /** The peer reads reports and may be reached by many paths; else it is a stock WireGuard, and `tracks` has its one path. */
   isBonded = false;
+  /** What its only path has lost goes out again: the peer puts it in order. */
+  isRepairedAlone = false;
   /** If the last `choose` found no path, or too little credit, only this machine's own threads are behind. */
   isMerelyBehind = false;
   /** When `tick` wants to be called. */
@@ -49,6 +53,7 @@ export class PeerBond implements RepairRoutes {
   readonly #native: Sealer;
   readonly #feedback: Float64Array;
   readonly #limits: Float64Array;
+  readonly #peers: RowTable;
   readonly #settings: BondSettings;
   readonly #schedulers: readonly Scheduler[];
   readonly #demand: Demand = { trafficClass: 0, flow: 0, bytes: 0, backlogBytes: 0 };
@@ -60,6 +65,7 @@ export class PeerBond implements RepairRoutes {
   #usable = 0;
   #nowUs = 0;
   #brokenUs = Number.NEGATIVE_INFINITY;
+  #heldUs = Number.NEGATIVE_INFINITY;
   #sentUs = 0;
 
   constructor(
@@ -73,6 +79,7 @@ export class PeerBond implements RepairRoutes {
     this.#native = native;
     this.#feedback = shared.feedback;
     this.#limits = shared.limits;
+    this.#peers = peers;
     this.#settings = settings;
     this.#repairs = new Repairs(row, native, shared.feedback);
     this.parity = new PeerParity(settings.fec);
@@ -94,6 +101,16 @@ export class PeerBond implements RepairRoutes {
   /** A flow of bulk is spread over several paths: nobody else can say when they are full. */
   get isSpreading(): boolean {
     return this.isBonded && this.#usable > 1 && this.#maySpread;
+  }
+
+  /** What the peer's flows send is put in order here: they see that as longer round trips. */
+  isOrdering(nowUs: number): boolean {
+    return this.isSpreading || nowUs - this.#heldUs < orderingUs;
+  }
+
+  /** What is lost goes out again and is waited for. */
+  get #isRepaired(): boolean {
+    return this.isBonded && (this.isRepairedAlone || this.#usable > 1);
   }
 
   /** What an inner flow may see as its own. */
@@ -180,7 +197,7 @@ export class PeerBond implements RepairRoutes {
   recordFlags(kind: number): number {
     if (!this.isBonded) return -1;
     if (kind === trafficClass.control) return 0;
-    const isResendable = this.#usable > 1 || this.#settings.protects[kind] === true;
+    const isResendable = this.#isRepaired || this.#settings.protects[kind] === true;
     return isResendable ? flight.watched | flight.resendable : flight.watched;
   }
 
@@ -248,6 +265,7 @@ export class PeerBond implements RepairRoutes {
     }
     this.mtu.follow(this, nowUs);
     this.parity.tick(nowUs, sentBytes);
+    if (this.#peers.int(this.row, peer.heldPacketsAt) > 0) this.#heldUs = nowUs;
     const usable = this.#usable;
     this.#refresh(nowUs);
     // What is under way on a path that went is for the others now.
@@ -364,6 +382,7 @@ export class PeerBond implements RepairRoutes {
     const waitingBytes = this.#repairs.waitingBytes + this.#demand.backlogBytes;
     for (const track of this.tracks) track.refresh(nowUs, this.isBonded, best, waitingBytes);
     this.#countUsable();
+    for (const track of this.tracks) track.repairUs = this.#isRepaired ? track.rttUs + this.#reportIntervalUs : 0;
   }
 
   #countUsable(): void {

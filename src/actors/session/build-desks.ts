@@ -48,7 +48,10 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const local = new LocalIdentity(addon, privateKey);
   const nowUs = (): number => addon.nowUs();
   const peers = new PeerBook({ primitives: addon, local, peers: rows, paths, files, links: linkBook, nowUs, unixUs });
-  const hello = new HelloDesk(sessions, rows, outbox, addon.hasAesHardware());
+  const hello = new HelloDesk(sessions, rows, outbox, {
+    hasAesHardware: addon.hasAesHardware(),
+    repairsAlone: settings.repairsAlone,
+  });
   const pool = new X25519Pool(context, privateKey);
   const linkRows = settings.links.map((link) => link.row);
   paths.repair(linkRows, addon.nowUs());

@@ -25,8 +25,10 @@ const mostReplies = 3;
 /** A lost HELLO is said again after this long, then twice as long. */
 const firstRetryUs = 1_000_000;
 
-/** What we say, and take a peer to say still in its next session; ciphers have indices of each session. */
-const inherited = capability.controlFrames | capability.paths | capability.fec | capability.ecn;
+/** What we always say. */
+const understood = capability.controlFrames | capability.paths | capability.fec | capability.ecn;
+/** What a peer is taken to say still in its next session; ciphers have indices of each session. */
+const inherited = understood | capability.repairs;
 
 interface HelloState {
   /** The peer said HELLO in this session. */
@@ -41,13 +43,21 @@ export class HelloDesk {
   readonly #peers: RowTable;
   readonly #outbox: Outbox;
   readonly #hasAesHardware: boolean;
+  /** Bits that are said whatever the session. */
+  readonly #always: number;
   readonly #states = new Map<number, HelloState>();
 
-  constructor(sessions: SessionTable, peers: RowTable, outbox: Outbox, hasAesHardware: boolean) {
+  constructor(
+    sessions: SessionTable,
+    peers: RowTable,
+    outbox: Outbox,
+    { hasAesHardware, repairsAlone }: { readonly hasAesHardware: boolean; readonly repairsAlone: boolean },
+  ) {
     this.#sessions = sessions;
     this.#peers = peers;
     this.#outbox = outbox;
     this.#hasAesHardware = hasAesHardware;
+    this.#always = understood | (repairsAlone ? capability.repairs : 0);
   }
 
   /** Whether AES-256-GCM packets of this peer are welcome: `auto` only where the CPU has instructions for it. */
@@ -111,7 +121,7 @@ export class HelloDesk {
 
   #say(peer: Peer, slot: number, hasHeard: boolean): boolean {
     const aesIndex = this.#sessions.int(slot, session.localIndexAesAt) >>> 0;
-    const capabilities = inherited | (aesIndex === 0 ? 0 : capability.aes256gcm);
+    const capabilities = this.#always | (aesIndex === 0 ? 0 : capability.aes256gcm);
     const bytes = new Uint8Array(helloBytes);
     helloEmit(bytes, 0, { hasHeard, capabilities, aesIndex });
     return this.#outbox.sendFrame(peer.row, slot, bytes);

@@ -12,6 +12,8 @@ export interface SessionManagerSettings {
   readonly peers: readonly PeerSettings[];
   /** A link that came back must be stable so long before a stock peer returns to it. */
   readonly failbackMs: number;
+  /** Peers are told that what an only path has lost goes out again, and is waited for. */
+  readonly repairsAlone: boolean;
   /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */
   readonly plaintext?: boolean;
 }

@@ -42,6 +42,7 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     parts.ecnCapability = from.Get("ecnCapability").ToNumber().Int32Value();
     parts.unreported = arrayOf<int32_t>(memory_, from.Get("unreported"));
     parts.orderFromPaths = from.Get("orderFromPaths").ToNumber().Int32Value();
+    parts.repairsCapability = from.Get("repairsCapability").ToNumber().Int32Value();
     parts.maxFecBytes = from.Get("maxFecBytes").ToNumber().Uint32Value();
     opener_ = std::make_unique<Opener>(parts);
   }

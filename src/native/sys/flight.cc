@@ -113,6 +113,15 @@ void Flight::detectLoss(const double* lossDelayUs) {
     run.lost |= bits;
     lose(run, bits, run.path);
   }
+  // What went out again has a second try as soon; of a copy that left beside its original nothing is said while that may come.
+  for (Copy& copy : copies_) {
+    if (copy.sentUs + lossDelayUs[copy.path] >= newestAcked_[copy.path] || !contains(copy.run)) continue;
+    Run& run = at(copy.run);
+    const uint64_t bits = copy.mask & ~run.acked & run.lost;
+    copy.mask &= ~bits;
+    if (bits != 0) lose(run, bits, copy.path);
+  }
+  std::erase_if(copies_, [](const Copy& copy) { return copy.mask == 0; });
 }
 
 void Flight::expire(uint32_t path, double beforeUs) {

@@ -99,8 +99,10 @@ Opener::Outcome Opener::openRun(uint8_t* record, const OpenRun& run, double nowU
   peerIndex_ = cell<int32_t>(slot_, layout::session_peerAt);
   peer_ = peers_.row(peerIndex_);
   brought_ = Brought{};
-  brought_.hasManyPaths = (cell<int32_t>(slot_, layout::session_capabilitiesAt) & pathsCapability_) != 0;
-  const bool needsOrder = orderFromPaths_ > 0 && brought_.hasManyPaths && ledger_.count(peerIndex_) >= orderFromPaths_;
+  const int32_t said = cell<int32_t>(slot_, layout::session_capabilitiesAt);
+  brought_.hasManyPaths = (said & pathsCapability_) != 0;
+  const bool isLate = (said & repairsCapability_) != 0 || ledger_.count(peerIndex_) >= orderFromPaths_;
+  const bool needsOrder = orderFromPaths_ > 0 && brought_.hasManyPaths && isLate;
   lane_ = reorder_.lane(run.slot, needsOrder);
   outerEcn_ = cell<int32_t>(record, layout::received_trafficClassAt) & kEcnMask;
   const Arrival arrival{record, &run, nowUs, &result};

@@ -47,6 +47,8 @@ struct OpenerParts {
   int32_t* unreported = nullptr;
   // Packets of peers with at least so many paths are put in order; 0 = of none.
   int32_t orderFromPaths = 0;
+  // Bit of a slot's capabilities: its peer repairs what its only path loses, so that one path is enough. 0 = they are not waited for.
+  int32_t repairsCapability = 0;
   // See Reorder.
   double* gaps = nullptr;
   double* lateness = nullptr;
@@ -62,7 +64,8 @@ class Opener {
 
   explicit Opener(const OpenerParts& parts)
       : sessions_(parts.sessions), peers_(parts.peers), allowedIps_(parts.allowedIps), out_(parts.out), events_(parts.events),
-        joinUdp_(parts.joinUdp), pathsCapability_(parts.pathsCapability), orderFromPaths_(parts.orderFromPaths), ciphers_(parts.sessions, CipherCache::Direction::Receive),
+        joinUdp_(parts.joinUdp), pathsCapability_(parts.pathsCapability), orderFromPaths_(parts.orderFromPaths), repairsCapability_(parts.repairsCapability),
+        ciphers_(parts.sessions, CipherCache::Direction::Receive),
         ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported, parts.ecnCapability),
         reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), fec_(parts.sessions, parts.maxFecBytes),
         roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
@@ -146,6 +149,7 @@ class Opener {
   bool joinUdp_;
   int32_t pathsCapability_;
   int32_t orderFromPaths_;
+  int32_t repairsCapability_;
   CipherCache ciphers_;
   PathLedger ledger_;
   Reporter reporter_;

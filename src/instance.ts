@@ -17,6 +17,8 @@ import { planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
 import type { Addon } from './native/addon.ts';
+import { link } from './rings/layout.ts';
+import { linkTable } from './rings/table.ts';
 import { createApi, type InstanceState } from './supervisor/api.ts';
 import { EndpointNames } from './supervisor/endpoint-names.ts';
 import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
@@ -82,6 +84,7 @@ export class Instance {
       addon,
       tell: (command) => this.#supervisor.command('session-manager', command),
       note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
+      setMtu: (link, mtu) => this.#setMtu(link, mtu),
       hasSockets: (link) => this.#resources.hasSockets(link),
       reopen: (link) => this.#changes.reopen(link),
     });
@@ -120,6 +123,11 @@ export class Instance {
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
+  }
+
+  #setMtu(name: string, mtu: number): void {
+    const row = this.#changes.state.topology.links.find((one) => one.name === name)?.row;
+    if (row !== undefined) linkTable(this.#resources.tables.links).setInt(row, link.interfaceMtuAt, mtu);
   }
 
   /** Starts, or takes back what was done and throws. */

@@ -87,7 +87,7 @@ function buildInput(role: 'server' | 'client', name: string, options: InitOption
   return {
     name,
     identity: { privateKeyFile: `${name}.key` },
-    tunnel: { interface: options.interface, addresses, mtu: 1420 },
+    tunnel: { interface: options.interface, addresses, mtu: 'auto' },
     listen: { udp: options.listen === undefined ? defaults[role].listen : parsePort(options.listen) },
     peers: role === 'server' ? serverPeers(options) : [clientPeer(options, addresses)],
     routing: { onExit: 'open' },

@@ -17,7 +17,7 @@ const heading = [
 const comments: Readonly<Record<string, string>> = {
   'identity.privateKeyFile': 'Mode 0600; a relative path starts at the folder of this file.',
   'tunnel.addresses': 'Addresses of this host inside the tunnel; the network of each is routed through it.',
-  'tunnel.mtu': '1420 fits nearly every path; at least 1280 with IPv6 inside.',
+  'tunnel.mtu': 'auto, or the most the interface takes; at least 1280 with IPv6 inside. What paths take is found out.',
   'tunnel.dns': 'The host asks these while the tunnel is up; names: search = only for names below `search`.',
   links: 'Ways out of this host. Without any, the routing of the kernel chooses.',
   'links.rate': 'Mbit/s, or auto.',

@@ -19,7 +19,7 @@ import {
 } from './problems.ts';
 import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './schema.ts';
 import { hideKeysOf, showValue } from './show.ts';
-import { defaultMtu } from './tunnel-mtu.ts';
+import { mtuOf } from './tunnel-mtu.ts';
 
 export type ParseResult =
   | { readonly config: Config; readonly problems: readonly [] }
@@ -170,7 +170,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
   return deepFreeze({
     name,
     identity: { privateKeyFile: path.resolve(folder, input.identity.privateKeyFile) },
-    tunnel: { ...input.tunnel, dns: input.tunnel.dns, mtu: input.tunnel.mtu ?? defaultMtu(input.bonding.fec) },
+    tunnel: { ...input.tunnel, dns: input.tunnel.dns, mtu: mtuOf(input.tunnel.mtu, input.bonding.fec) },
     links: links.length === 0 ? [implicitLink] : links,
     listen: input.listen,
     peers: input.peers.map((peer) => buildPeer(peer, folder)),

@@ -56,11 +56,6 @@ export function formatPath(path: KeyPath): string {
     .replace(/^\./, '');
 }
 
-/** Values that the schema will know one day, and what to write until then. */
-const notYet: Readonly<Record<string, string>> = {
-  'tunnel.mtu=auto': '"auto" is not available yet: write a number (1420 fits nearly every path, 1280 the narrow ones)',
-};
-
 /** zod's issue in our words. `schema` is the root of the JSON Schema, which knows the allowed values of every path. */
 export function findingsOf(issue: z.core.$ZodIssue, schema: SchemaNode): Finding[] {
   const path = issue.path.filter((key) => typeof key !== 'symbol');
@@ -76,8 +71,6 @@ export function findingsOf(issue: z.core.$ZodIssue, schema: SchemaNode): Finding
     ];
     return issue.keys.map((key) => unknownKey([...path, key], key, known));
   }
-  const message = notYet[`${formatPath(path)}=${String(issue.input)}`];
-  if (message !== undefined) return [{ path, at: 'value', message, allowed: allowedOf(node) }];
   return [{ path, at: 'value', message: messageFor(issue, node), allowed: allowedOf(node) }];
 }
 

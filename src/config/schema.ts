@@ -87,7 +87,12 @@ const tunnel = z.strictObject({
     })
     .optional()
     .describe('Name servers of the host while the tunnel is up, by systemd-resolved or resolvconf.'),
-  mtu: z.int().min(576).max(65456).optional().describe('Without it 1420, or 1380 when bonding.fec is not off.'),
+  mtu: z
+    .union([z.literal('auto'), z.int().min(576).max(65456)])
+    .default('auto')
+    .describe(
+      'Of the interface; auto = 1420, or 1380 when bonding.fec is not off. Paths that take less are found out.',
+    ),
 });
 
 /** More are refused: each has a thread and two sockets of its own. */

@@ -1,4 +1,4 @@
-/** What the tunnel's MTU is when the file does not say. */
+/** What the tunnel's MTU is when the file says auto. */
 import type { BondingConfig } from './config.ts';
 
 /** 1500 of Ethernet less 40 of IPv6, 8 of UDP and 32 of the data message: WireGuard's own default. */
@@ -14,6 +14,8 @@ export function longestProtected(mtu: number): number {
   return Math.max(Math.min(mtu, fecMtu), mtu - (plainMtu - fecMtu));
 }
 
-export function defaultMtu(fec: BondingConfig['fec']): number {
+/** Of the interface. What the paths take is found out, and packets cut to it, whatever this says. */
+export function mtuOf(mtu: number | 'auto', fec: BondingConfig['fec']): number {
+  if (mtu !== 'auto') return mtu;
   return fec === 'off' ? plainMtu : fecMtu;
 }

@@ -19,6 +19,9 @@ const provingMs = 5_000;
 /** Of probes: less is chance, more is a path that is dead. */
 const probesLost = { least: 10, most: 97 } as const;
 
+/** What IP, UDP and the data message add to an inner packet. */
+const outerBytes = { v4: 60, v6: 80 } as const;
+
 type Found = Omit<Explanation, 'peer'>;
 
 /** `own`: all paths to the peer. */
@@ -28,7 +31,8 @@ export function explainPaths(peer: PeerStatus, own: readonly PathStatus[], snaps
     const link = snapshot.links.find((one) => one.name === path.link);
     // What is wrong with the link itself, its own sentence says.
     if (link !== undefined && link.state !== 'up' && link.state !== 'degraded' && path.condition !== 'live') return [];
-    if (path.condition === 'live') return livePath(path, live, snapshot.instance.fec);
+    if (path.condition === 'live')
+      return [...narrow(peer, path, link, snapshot), ...livePath(path, live, snapshot.instance.fec)];
     return brokenPath(peer, path, link, snapshot);
   });
 }
@@ -71,6 +75,21 @@ function unproven(peer: PeerStatus, path: PathStatus, link: LinkStatus | undefin
       ? 'a firewall on this host drops what leaves by it: `nft list ruleset`'
       : `does ${endpoint} let UDP in by this way? From here: ping -I ${link?.interface ?? path.link} ${hostOf(endpoint)}`;
   return [{ severity: isOurs ? 'problem' : 'note', link: path.link, text, ...(isOurs ? { remedy } : {}) }];
+}
+
+/** It takes less than the tunnel's MTU makes of a full packet. */
+function narrow(peer: PeerStatus, path: PathStatus, link: LinkStatus | undefined, snapshot: Snapshot): Found[] {
+  const { mtu, endpoint } = path;
+  if (mtu === undefined) return [];
+  const overhead = endpoint.startsWith('[') ? outerBytes.v6 : outerBytes.v4;
+  const { mtu: tunnelMtu } = snapshot.instance.tunnel;
+  if (mtu >= tunnelMtu + overhead) return [];
+  const device = link?.interface ?? path.link;
+  const text =
+    `The path ${path.link} → ${endpoint} takes packets of ${mtu} bytes at most towards ${peer.name}` +
+    `${forDuration(path.mtuAgeMs)}, and a full one of the tunnel has ${tunnelMtu + overhead}: longer ones are cut, or go by other paths`;
+  const remedy = `raise the MTU of ${device}'s way (modem, PPPoE, the provider's tunnel) if it is yours, or write \`tunnel.mtu: ${mtu - overhead}\` on both sides`;
+  return [{ severity: 'note', link: path.link, text, remedy, numbers: { mtu } }];
 }
 
 /** A path that nobody uses because it loses so much: its probes tell how much, and in which direction. */

@@ -22,6 +22,8 @@ export interface PathStatus {
   readonly lossPercent: number | undefined;
   /** Bytes of the longest IP packet that is known to pass, in our direction. */
   readonly mtu: number | undefined;
+  /** Since it is known, or is another. */
+  readonly mtuAgeMs: number | undefined;
   /** What the peer received by it when it was last busy, and how fast it is used at most now. */
   readonly deliveryBps: number | undefined;
   readonly paceBps: number | undefined;

@@ -15,6 +15,9 @@ export interface PathMoment {
   readonly reason: string | undefined;
   readonly rttMs: number | undefined;
   readonly lossPercent: number | undefined;
+  /** Bytes of the longest IP packet that passes, in our direction, and since when that is known; undefined = it is not. */
+  readonly mtu?: number | undefined;
+  readonly mtuAgeMs?: number | undefined;
 }
 
 export interface PathEvent {
@@ -39,13 +42,20 @@ const kindOfLive: Readonly<Record<string, string>> = {
 const degradedLimits = { rttMs: 200, lossPercent: 5 } as const;
 const hysteresis = 0.8;
 
+/** A search is over when it found nothing new for so long. What takes an Ethernet frame is no news at first. */
+const settledMtuMs = 1_000;
+const usualMtu = 1500;
+
 export class PathEvents {
   #before: ReadonlyMap<string, PathMoment> | undefined;
   readonly #degraded = new Set<string>();
+  /** By key of the path: the size that was told, or is no news. */
+  readonly #mtus = new Map<string, number>();
 
   /** The first look tells nothing: it is where one begins. */
   look(moments: readonly PathMoment[]): PathEvent[] {
     const now = new Map(moments.map((one) => [one.key, one]));
+    for (const key of this.#mtus.keys()) if (!now.has(key)) this.#mtus.delete(key);
     const before = this.#before;
     this.#before = now;
     if (before === undefined) return [];
@@ -54,7 +64,16 @@ export class PathEvents {
       ...peerChanges([...before.values()], moments),
       ...linkChanges([...before.values()], moments),
       ...moments.flatMap((one) => this.#quality(one)),
+      ...moments.flatMap((one) => this.#size(one)),
     ];
+  }
+
+  #size(one: PathMoment): PathEvent[] {
+    const { key, mtu, mtuAgeMs = 0 } = one;
+    const told = this.#mtus.get(key) ?? usualMtu;
+    if (mtu === undefined || mtuAgeMs < settledMtuMs || mtu === told) return [];
+    this.#mtus.set(key, mtu);
+    return [{ kind: 'path-mtu', ...placeOf(one), direction: 'out', size: mtu, before: told }];
   }
 
   #quality(one: PathMoment): PathEvent[] {

@@ -74,14 +74,16 @@ export class PathReader {
   }
 
   /** What `PathEvents` compares; cheap enough to be asked many times a second. */
-  moments(instance: InstanceInfo): PathMoment[] {
+  moments(instance: InstanceInfo, nowUs: number): PathMoment[] {
     return this.#rows().flatMap((row) => {
       const place = this.#knownPlace(row, instance);
       if (place === undefined) return [];
       const { peer: peerName, link, endpoint } = place;
       const { condition, reason, rttMs, lossPercent } = this.#judgement(row, 0);
       const key = `${row} ${this.#paths.number(row, path.bornUsAt)}`;
-      return [{ key, peer: peerName, link, endpoint, condition, reason, rttMs, lossPercent }];
+      const mtu = known(this.#paths.int(row, path.mtuAt));
+      const mtuAgeMs = ageMs(this.#paths.number(row, path.mtuUsAt), nowUs);
+      return [{ key, peer: peerName, link, endpoint, condition, reason, rttMs, lossPercent, mtu, mtuAgeMs }];
     });
   }
 
@@ -160,6 +162,7 @@ export class PathReader {
       acknowledgedAgeMs: ageMs(number(path.lastProgressUsAt), nowUs),
       lastReceivedAgeMs: ageMs(number(path.lastReceivedAt), nowUs),
       mtu: known(this.#paths.int(row, path.mtuAt)),
+      mtuAgeMs: ageMs(number(path.mtuUsAt), nowUs),
       lostPackets: number(path.lostPacketsAt),
       resentPackets: number(path.resentPacketsAt),
       sentBytes: number(path.sentBytesAt),

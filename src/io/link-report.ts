@@ -17,6 +17,8 @@ export interface LinkReport {
   readonly reason: string;
   /** Of the interface; 0 = there is none. */
   readonly index: number;
+  /** Of the interface; 0 = not known. */
+  readonly mtu: number;
   readonly addresses: readonly string[];
   /** Prefixes that routes over the interface lead to; undefined = too many to tell, or any interface. */
   readonly routes: readonly string[] | undefined;
@@ -35,11 +37,12 @@ function reportLink(
   { name, interface: device }: WantedLink,
   routes: readonly RouteState[],
 ): LinkReport {
-  if (device === undefined) return { link: name, isUp: true, reason: 'up', index: 0, addresses: [], routes: undefined };
+  if (device === undefined)
+    return { link: name, isUp: true, reason: 'up', index: 0, mtu: 0, addresses: [], routes: undefined };
   const state = watch.findLink(device);
   const addresses = watch.addressesOf(device).filter(({ address }) => !address.startsWith('fe80:'));
   const index = state?.index ?? 0;
-  const report = { link: name, index, addresses: addresses.map(({ address }) => address).sort() };
+  const report = { link: name, index, mtu: state?.mtu ?? 0, addresses: addresses.map(({ address }) => address).sort() };
   const reason = trouble(device, state, addresses.length) ?? 'up';
   const families = new Set(addresses.map(({ family }) => family));
   return { ...report, isUp: reason === 'up', reason, routes: prefixesOf(routes, index, families) };

@@ -434,6 +434,8 @@ export const path = {
   /** f64 each, as the peer says: packets that came by it with an ECN field, and those marked congestion-experienced on the way. */
   ecnPacketsAt: 352,
   markedPacketsAt: 360,
+  /** f64 CLOCK_BOOTTIME microseconds of the last change of `mtuAt`. */
+  mtuUsAt: 368,
   // opener
   receivedBytesAt: 384,
   receivedPacketsAt: 392,

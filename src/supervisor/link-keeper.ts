@@ -14,6 +14,8 @@ export interface LinkKeeperParts {
   readonly addon: NetlinkSockets;
   readonly tell: (command: LinkStateCommand) => void;
   readonly note: (kind: string, message: string, level: 'info' | 'warn') => void;
+  /** The MTU of its interface; 0 = it has none, or there is none. */
+  readonly setMtu: (link: string, mtu: number) => void;
   /** Whether the link has a socket. */
   readonly hasSockets: (link: string) => boolean;
   /** Opens the link's sockets anew and starts who uses them again. */
@@ -72,7 +74,8 @@ export class LinkKeeper {
 
   #repeat(): void {
     for (const report of this.#reports) {
-      const { link, isUp, reason, addresses, routes } = report;
+      const { link, isUp, reason, addresses, routes, mtu } = report;
+      this.#parts.setMtu(link, mtu);
       this.#parts.tell({ kind: 'link-state', link, isUp, reason, addresses, routes });
       this.#bind(report);
     }

@@ -194,7 +194,7 @@ t.test('check exits 78 with all problems, in words and as JSON', async (t) => {
   t.equal(words.status, 78);
   t.strictSame(words.stderr.trimEnd().split('\n'), [
     `${file}:1:1: identity: is missing (allowed: privateKeyFile)`,
-    `${file}:2:16: tunnel.mtu: 1 is out of range (allowed: 576..65456)`,
+    `${file}:2:16: tunnel.mtu: 1 is out of range (allowed: auto, 576..65456)`,
     `${file}:3:9: listen: 5 is not a map of keys (allowed: udp)`,
   ]);
   const json = hawser(['check', file, '--json']);
@@ -235,6 +235,6 @@ t.test('schema prints the JSON Schema', async (t) => {
   t.equal(status, 0);
   t.match(JSON.parse(stdout), {
     $schema: /2020-12/,
-    properties: { tunnel: { properties: { mtu: { maximum: 65456, description: /1420/ } } } },
+    properties: { tunnel: { properties: { mtu: { default: 'auto', description: /1420/ } } } },
   });
 });

@@ -77,6 +77,7 @@ function fill(supervisor: FakeSupervisor): void {
   sockaddr.writeUInt16BE(51_820, 2);
   Buffer.from('20010db8000000000000000000000001', 'hex').copy(sockaddr, 8);
   paths.slice(3, pathLayout.sockaddrAt, 28).set(sockaddr);
+  paths.setInt(3, pathLayout.mtuAt, 1480);
   paths.setInt(3, pathLayout.lifeAt, 1);
   paths.setInt(3, pathLayout.reasonAt, 3);
   const measured: [number, number][] = [
@@ -137,7 +138,7 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
   t.match(paths, [{ condition: 'live', rttMs: 38.4, lossPercent: 0.5, deliveryBps: 50_000_000, changedAgeMs: 2000 }]);
   t.match(
     (await ask('paths')).stdout,
-    /^hub +fibre +\[2001:db8::1\]:51820 +live\* +- +0 bit\/s +0 bit\/s +38 ms +20 ms +1\.5 ms +0\.5 % +50 Mbit\/s +3 ms +64 KiB +2 s ago/m,
+    /^hub +fibre +\[2001:db8::1\]:51820 +live\* +- +0 bit\/s +0 bit\/s +38 ms +20 ms +1\.5 ms +0\.5 % +1480 +50 Mbit\/s +3 ms +64 KiB +2 s ago/m,
   );
   pathTable(supervisor.shared.paths).setInt(3, pathLayout.lifeAt, 3);
   t.match((await ask('paths', '--peer', 'hub')).stdout, /\n\nhub by fibre: dead: probes were not answered\n$/);

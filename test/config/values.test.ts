@@ -6,7 +6,7 @@ import t from 'tap';
 import { formatCidr, formatEndpoint, maskCidr, parseCidr, parseEndpoint } from '../../src/config/address.ts';
 import { formatKey, newPrivateKey, parseKey, publicKeyOf, readKeyFile } from '../../src/config/keys.ts';
 import { formatTarget, parseTarget } from '../../src/config/probe-target.ts';
-import { defaultMtu, fecMtu, longestProtected } from '../../src/config/tunnel-mtu.ts';
+import { fecMtu, longestProtected, mtuOf } from '../../src/config/tunnel-mtu.ts';
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from '../../src/config/units.ts';
 import { parity } from '../../src/rings/layout.ts';
 
@@ -156,8 +156,8 @@ t.test('parseTarget() reads hosts, ports and requests, and formatTarget() writes
 });
 
 t.test('longestProtected() leaves room for the parity frame where the MTU, or 1500, does', async (t) => {
-  t.equal(fecMtu + parity.excessBytes, defaultMtu('off'));
-  t.equal(defaultMtu('auto'), fecMtu);
+  t.equal(fecMtu + parity.excessBytes, mtuOf('auto', 'off'));
+  t.same([mtuOf('auto', 'auto'), mtuOf(1300, 'auto')], [fecMtu, 1300]);
   const found = [1280, fecMtu, 1400, 1420, 8900].map((mtu) => longestProtected(mtu));
   t.same(found, [1280, 1380, 1380, 1380, 8860]);
 });

@@ -371,3 +371,26 @@ t.test('status warns of what explain calls broken', async (t) => {
     warnings: [/^Peer hub has been cut off for 40 s/],
   });
 });
+
+t.test('explain() names a path that takes no full packets, its size and the MTU to write', async (t) => {
+  const wide = { ...instance, tunnel: { interface: 'hawser0', addresses: [], mtu: 1420 } };
+  const narrow = { ...path, mtu: 1428, mtuAgeMs: 300_000 };
+  const found = explain({ ...quiet, instance: wide, peers: [peer], paths: [narrow] }).filter(
+    (one) => one.numbers?.mtu === 1428,
+  );
+  t.match(found, [
+    {
+      link: 'fibre',
+      text: /takes packets of 1428 bytes at most towards hub for 5 min, and a full one of the tunnel has 1480/,
+      remedy: /raise the MTU of eth0's way .*`tunnel\.mtu: 1368` on both sides/,
+    },
+  ]);
+  const about = (mtu: number, endpoint: string) =>
+    explain({ ...quiet, instance: wide, peers: [peer], paths: [{ ...narrow, mtu, endpoint }] }).some(
+      (one) => one.numbers?.mtu !== undefined,
+    );
+  t.same(
+    [about(1480, path.endpoint), about(1480, '[2001:db8::1]:51820'), about(1500, '[2001:db8::1]:51820')],
+    [false, true, false],
+  );
+});

@@ -74,3 +74,18 @@ t.test('PathEvents calls a live path degraded from 200 ms or 5 % on, and takes t
   t.match(look(20, 5), [{ kind: 'degraded' }]);
   t.notOk(kinds(look(20, 5, 'dead')).includes('degraded-end'), 'what died did not get better');
 });
+
+t.test(
+  'PathEvents tells what a path takes when the search has ended, and not what an ordinary one takes',
+  async (t) => {
+    const events = new PathEvents();
+    const look = (mtu: number, mtuAgeMs: number) => events.look([{ ...fibre, mtu, mtuAgeMs }]);
+    look(1200, 10);
+    t.strictSame(look(1500, 1500), []);
+    t.strictSame(look(1280, 50), [], 'the search is under way');
+    const told = { kind: 'path-mtu', ...place, direction: 'out' };
+    t.strictSame(look(1428, 1100), [{ ...told, size: 1428, before: 1500 }]);
+    t.strictSame(look(1428, 5000), []);
+    t.strictSame(look(1500, 2000), [{ ...told, size: 1500, before: 1428 }]);
+  },
+);

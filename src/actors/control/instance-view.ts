@@ -55,7 +55,7 @@ export class InstanceView {
     if (nowUs - this.#learntUs > learnEveryUs) this.#learn(nowUs);
     if (readers === undefined || instance === undefined) return;
     this.#rates.sample(nowUs, () => this.#count(readers, instance, nowUs));
-    for (const event of this.#pathEvents.look(readers.paths.moments(instance))) this.#context.emit(event);
+    for (const event of this.#pathEvents.look(readers.paths.moments(instance, nowUs))) this.#context.emit(event);
   }
 
   /** About once a second. */

@@ -124,7 +124,10 @@ export class PathFit {
     return isNews;
   }
 
-  publish(): void {
-    this.#paths.setInt(this.#row, path.mtuAt, this.#size.bytes);
+  publish(nowUs: number): void {
+    const { bytes } = this.#size;
+    if (this.#paths.int(this.#row, path.mtuAt) === bytes) return;
+    this.#paths.setInt(this.#row, path.mtuAt, bytes);
+    this.#paths.setNumber(this.#row, path.mtuUsAt, nowUs);
   }
 }

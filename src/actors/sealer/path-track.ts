@@ -376,7 +376,7 @@ export class PathTrack implements PathView {
     rows.setNumber(row, path.paceBpsAt, controller.paceBytesPerUs * 8e6);
     rows.setNumber(row, path.inFlightBytesAt, this.inFlightBytes);
     rows.setNumber(row, path.queueDelayUsAt, controller.queueDelayUs);
-    this.fit.publish();
+    this.fit.publish(nowUs);
   }
 
   /** Credit that nobody takes: what is delivered then says nothing about what the path could carry. */

@@ -189,6 +189,7 @@
   X(path, lossyUsAt, 344) \
   X(path, ecnPacketsAt, 352) \
   X(path, markedPacketsAt, 360) \
+  X(path, mtuUsAt, 368) \
   X(path, receivedBytesAt, 384) \
   X(path, receivedPacketsAt, 392) \
   X(path, lastReceivedAt, 400) \

@@ -13,6 +13,7 @@ import type { Config } from './config/config.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
 import { InstanceChanges } from './instance/changes.ts';
 import { dnsWayOf, isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
+import { dnsRecordFile } from './io/dns-record.ts';
 import { planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
@@ -20,6 +21,7 @@ import type { Addon } from './native/addon.ts';
 import { link } from './rings/layout.ts';
 import { linkTable } from './rings/table.ts';
 import { createApi, type InstanceState } from './supervisor/api.ts';
+import { DnsKeeper } from './supervisor/dns-keeper.ts';
 import { EndpointNames } from './supervisor/endpoint-names.ts';
 import { type InstanceLock, lockInstance } from './supervisor/instance-lock.ts';
 import { LinkKeeper } from './supervisor/link-keeper.ts';
@@ -48,6 +50,7 @@ export class Instance {
   readonly #isRecalled: boolean;
   readonly #names: EndpointNames;
   readonly #network: NetworkKeeper;
+  readonly #dns: DnsKeeper;
   readonly #links: LinkKeeper;
   readonly #changes: InstanceChanges;
   #stopped: Promise<void> | undefined;
@@ -73,12 +76,21 @@ export class Instance {
     const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
     this.#names = new EndpointNames({
-      resolver: new Resolver(addon, { ...dnsWayOf(config), watchEveryMs: nameWatchMs }),
+      resolver: new Resolver(addon, {
+        ...dnsWayOf(config),
+        watchEveryMs: nameWatchMs,
+        dnsRecord: dnsRecordFile(config.runtime.runDirectory, config.name),
+      }),
       tell: (peer, endpoints) => {
         const command = { kind: 'endpoints', peer, endpoints };
         this.#supervisor.command('session-manager', command);
       },
       warn: (message) => this.#supervisor.note('resolver', 'warning', message, 'warn'),
+    });
+    this.#dns = new DnsKeeper({
+      name: config.name,
+      runDirectory: config.runtime.runDirectory,
+      note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
     });
     this.#links = new LinkKeeper({
       addon,
@@ -167,6 +179,7 @@ export class Instance {
     );
     rememberConfig(configPath, config);
     this.#logger.open();
+    void this.#dns.follow(config);
   }
 
   /** Orderly end, once. */
@@ -180,7 +193,7 @@ export class Instance {
     this.#names.close();
     this.#links.close();
     this.#supervisor.note('supervisor', 'stopping', reason, code === 0 ? 'info' : 'error');
-    await this.#supervisor.stop();
+    await Promise.all([this.#supervisor.stop(), this.#dns.takeBack()]);
     this.#takeBack();
     this.#logger.open();
     this.#finish(code);
@@ -199,8 +212,9 @@ export class Instance {
     this.#lock.release();
   }
 
-  /** What outlives a change of threads: names, the links' interfaces. */
+  /** What outlives a change of threads: name servers, names, the links' interfaces. */
   #follow(config: Config): void {
+    void this.#dns.follow(config);
     this.#names.setWay(dnsWayOf(config));
     this.#names.follow(config.peers);
     this.#links.follow(config.links);
@@ -252,6 +266,7 @@ export class Instance {
   #endNow(reason: string): void {
     this.#logger.log('error', {}, reason);
     this.#logger.open();
+    this.#dns.takeBackNow();
     this.#takeBack();
     process.kill(process.pid, 'SIGKILL');
   }

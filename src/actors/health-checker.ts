@@ -11,6 +11,8 @@ import { memoryOf } from './kit/ports.ts';
 
 export interface HealthCheckerSettings {
   readonly fwmark: number;
+  /** Says which of the host's name servers lie in the tunnel. */
+  readonly dnsRecord: string;
   /** Those whose health is asked for. */
   readonly links: readonly {
     readonly row: number;
@@ -37,12 +39,13 @@ class HealthChecker implements Actor {
     const checks = checkTable(memoryOf(context.spec, 'checks'));
     const parts = settings.links.map((link) => {
       const interfaceName = link.interface ?? '';
-      const resolver = new Resolver(context.addon, { fwmark: settings.fwmark, interfaces: [interfaceName] });
+      const { fwmark, dnsRecord } = settings;
+      const resolver = new Resolver(context.addon, { fwmark, dnsRecord, interfaces: [interfaceName] });
       const watch = new LinkWatch({
         addon: context.addon,
         name: link.name,
         interfaceName,
-        fwmark: settings.fwmark,
+        fwmark,
         health: link.health,
         row: new LinkRowWriter(table, link.row),
         checkRow: (index) => new CheckRowWriter(checks, link.row, index),

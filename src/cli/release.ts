@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { describeLeftovers, releaseClosed } from '../io/network/network.ts';
 import { loadAddon } from '../native/addon.ts';
+import { describeDns, takeBackDns } from '../supervisor/dns-keeper.ts';
 import { lockInstance } from '../supervisor/instance-lock.ts';
 
 interface ReleaseOptions {
@@ -35,12 +36,16 @@ function runRelease(options: ReleaseOptions): void {
   // Held by a running instance: its network is not to be pulled from under it.
   const lock = lockInstance(options.runDirectory, options.name);
   try {
-    const leftovers = describeLeftovers(addon, options.name);
+    const dns = describeDns(options.runDirectory, options.name);
+    const leftovers = [...describeLeftovers(addon, options.name), ...(dns === undefined ? [] : [dns])];
     const verb = options.dryRun === true ? 'would remove' : 'removed';
     if (options.dryRun !== true) {
       const { runDirectory, interface: interfaceName } = options;
       const where = interfaceName === undefined ? { runDirectory } : { runDirectory, interfaceName };
-      for (const warning of releaseClosed(addon, options.name, where).warnings) process.stderr.write(`${warning}\n`);
+      const failure = takeBackDns(runDirectory, options.name);
+      const { warnings } = releaseClosed(addon, options.name, where);
+      for (const warning of [...warnings, ...(failure === undefined ? [] : [failure])])
+        process.stderr.write(`${warning}\n`);
     }
     const lines = leftovers.map((what) => `${verb} ${what}\n`);
     process.stdout.write(lines.length === 0 ? `Nothing of "${options.name}" blocks traffic.\n` : lines.join(''));

@@ -1,6 +1,7 @@
 /** What the system's files say about names: /etc/hosts and /etc/resolv.conf, read anew at each question. */
 import { readFileSync } from 'node:fs';
 import { parseCidr } from '../config/address.ts';
+import type { DnsRecord } from './dns-record.ts';
 
 export interface NameServer {
   readonly family: 4 | 6;
@@ -64,6 +65,19 @@ export function readResolverSettings(file: string): ResolverSettings {
   const behind = readOrEmpty(resolvedFile);
   if (behind === '') return settings;
   return { ...settings, servers: [...parseResolvConf(behind, interfaceIndexOf).servers, ...settings.servers] };
+}
+
+/**
+ * Without the servers that `tunnel.dns` gave to the host: they lie in the tunnel, which may be down when a name is asked for. Where
+ * no other is left, those that the host had before.
+ */
+export function withoutInside(settings: ResolverSettings, record: DnsRecord | undefined): ResolverSettings {
+  if (record === undefined) return settings;
+  const outside = settings.servers.filter((server) => !record.dns.servers.includes(server.address));
+  // The stub would ask the servers in the tunnel again.
+  const isEnough = outside.some((server) => server.address !== stubAddress);
+  const servers = isEnough ? outside : [...record.before, ...outside];
+  return servers.length > 0 ? { ...settings, servers } : settings;
 }
 
 /** A file that does not exist says nothing; resolv.conf(5) and hosts(5) may both be absent. */

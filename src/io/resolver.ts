@@ -10,12 +10,14 @@ import { HawserError, messageOf } from '../base/errors.ts';
 import { formatAddress, parseCidr } from '../config/address.ts';
 import { dnsNameIsValid } from '../wire/dns.ts';
 import { askServers, type DnsSockets, type DnsWay } from './dns-exchange.ts';
+import { readDnsRecord } from './dns-record.ts';
 import {
   findInHosts,
   type NameServer,
   type ResolverSettings,
   readOrEmpty,
   readResolverSettings,
+  withoutInside,
 } from './name-sources.ts';
 
 export interface ResolvedAddress {
@@ -40,6 +42,8 @@ export interface ResolverOptions {
   readonly interfaces?: readonly string[];
   readonly hostsFile?: string;
   readonly resolvFile?: string;
+  /** Says which of the host's servers lie in the tunnel (dns-record.ts). */
+  readonly dnsRecord?: string;
   /** The clock, and the bounds of the pause between two questions of a watch; for tests. */
   readonly nowMs?: () => number;
   readonly watchEveryMs?: { readonly least: number; readonly most: number };
@@ -59,7 +63,7 @@ const anyPort = 9;
 export class Resolver {
   readonly #addon: DnsSockets;
   #way: DnsWay;
-  readonly #files: { readonly hosts: string; readonly resolv: string };
+  readonly #files: { readonly hosts: string; readonly resolv: string; readonly record: string | undefined };
   readonly #nowMs: () => number;
   readonly #watchEveryMs: { readonly least: number; readonly most: number };
   readonly #cache = new Map<string, Resolution>();
@@ -73,7 +77,11 @@ export class Resolver {
   constructor(addon: DnsSockets, options: ResolverOptions) {
     this.#addon = addon;
     this.#way = { fwmark: options.fwmark, interfaces: options.interfaces ?? [''] };
-    this.#files = { hosts: options.hostsFile ?? '/etc/hosts', resolv: options.resolvFile ?? '/etc/resolv.conf' };
+    this.#files = {
+      hosts: options.hostsFile ?? '/etc/hosts',
+      resolv: options.resolvFile ?? '/etc/resolv.conf',
+      record: options.dnsRecord,
+    };
     this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#watchEveryMs = options.watchEveryMs ?? watchEveryMs;
   }
@@ -173,7 +181,11 @@ export class Resolver {
   }
 
   #settings(): ResolverSettings {
-    const settings = readResolverSettings(this.#files.resolv);
+    const { resolv, record } = this.#files;
+    const settings = withoutInside(
+      readResolverSettings(resolv),
+      record === undefined ? undefined : readDnsRecord(record),
+    );
     this.#first ??= settings.servers;
     const isNew = (server: NameServer): boolean => !settings.servers.some((one) => isDeepStrictEqual(one, server));
     return { ...settings, servers: [...settings.servers, ...this.#first.filter(isNew)] };

@@ -12,6 +12,7 @@ import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
 import { longestProtected } from '../config/tunnel-mtu.ts';
+import { dnsRecordFile } from '../io/dns-record.ts';
 import { path } from '../rings/layout.ts';
 import { groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
@@ -179,6 +180,7 @@ function planHealthChecker(input: PlanInput, links: readonly LinkRow[]): ActorPl
   const rowOf = new Map(links.map((link) => [link.name, link.row]));
   const settings: HealthCheckerSettings = {
     fwmark: input.fwmark,
+    dnsRecord: dnsRecordFile(input.config.runtime.runDirectory, input.config.name),
     links: watched.map((link) => ({
       row: rowOf.get(link.name) ?? -1,
       name: link.name,

@@ -11,7 +11,6 @@ import { cliProgram, Daemon, runCli } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
 import { buildWire, inside, outside, port } from '../support/pair.ts';
-import { ping } from '../support/traffic.ts';
 
 const skip = skipReason();
 t.setTimeout(240_000);
@@ -85,7 +84,7 @@ PersistentKeepalive = 25
     const before = wayOut();
 
     const off = await up('off');
-    await until('a ping through the tunnel', async () => (await ping(a, inside.b4, { count: 1 })).received > 0);
+    await until('a ping through the tunnel', () => answersThrough(a, 'edge', inside.b4));
     t.equal(wayOut(), before, 'Table = off: the default route is the host’s');
     t.notMatch(a.ip('-4 route show table all'), /default dev edge/);
     await until('name servers of the host', dnsSet);
@@ -99,7 +98,7 @@ PersistentKeepalive = 25
     t.ok(dnsGone());
 
     const numbered = await up('200');
-    await until('a ping through the tunnel', async () => (await ping(a, inside.b4, { count: 1 })).received > 0);
+    await until('a ping through the tunnel', () => answersThrough(a, 'edge', inside.b4));
     t.equal(wayOut(), before, 'Table = 200: who reads it is not ours to say');
     t.match(a.ip('route show table 200'), /^default dev edge/);
     await until('name servers of the host', dnsSet);
@@ -110,6 +109,12 @@ PersistentKeepalive = 25
     await hub.stop();
   },
 );
+
+/** By the interface alone: the hub would answer in the clear as well. */
+function answersThrough(host: Host, interfaceName: string, address: string): boolean {
+  const result = host.run('sh', ['-c', `ping -qc1 -W2 -I ${interfaceName} ${address} 2>&1 || true`]);
+  return / 1 received/.test(result);
+}
 
 function start(host: Host, yaml: string, bin: string) {
   const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };

@@ -88,7 +88,7 @@ t.test('explain() names what is wrong with links, with the remedy', async (t) =>
     remedy: 'rate: auto',
   });
   t.match(one({ errors: 3, lastError: 'ENETUNREACH' }), { text: /refused 3 sends .* ENETUNREACH/ });
-  const health = [{ link: 'fibre', reason: 'probes were not answered' }] as unknown as Snapshot['health'];
+  const health = [{ link: 'fibre', reason: 'probes were not answered', checks: [] }] as unknown as Snapshot['health'];
   t.strictSame(told({ links: [{ ...link, state: 'dead' }], health }), [
     'problem: Link fibre is dead: probes were not answered',
   ]);

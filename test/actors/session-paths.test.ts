@@ -370,3 +370,46 @@ t.test('a rekey does not fold the bond, and a peer that says HELLO no more is a 
   lab.run(12);
   t.same([speaks(left), speaks(right)], [false, false]);
 });
+
+for (const kind of ['hawser', 'stock'] as const) {
+  t.test(`a ${kind} peer that only receives is found at once when its address went and another came`, async (t) => {
+    const pair = await startPair(t);
+    const { lab, left, right } = pair;
+    lab.lose = (one) => kind === 'stock' && isFrame(one);
+    left.command({ kind: 'link-state', link: 'lte', isUp: false, reason: 'gone', addresses: [], routes: undefined });
+    talk(pair, 8);
+    const say = (isUp: boolean, ...addresses: string[]) =>
+      left.command({ kind: 'link-state', link: 'wan', isUp, reason: 'no address', addresses, routes: undefined });
+    say(true, '10.0.0.1');
+    lab.run(1);
+    const moved = '10.0.0.77:51820';
+    left.address = moved;
+    say(false);
+    lab.settle();
+    say(true, '10.0.0.77');
+    lab.settle();
+    t.equal(right.endpointOf(homeOf(right)), moved, 'without a packet of the data path');
+    t.ok(right.sendData('the rest of the download'));
+    lab.settle();
+    t.equal(Buffer.from(left.inbox.at(-1) ?? []).toString(), 'the rest of the download');
+  });
+}
+
+t.test('an absent peer is called at once when this host has come to another network', async (t) => {
+  const { lab, left, right } = await startPair(t);
+  left.stop();
+  await left.start([left.peer(right, { ...toHub, keepaliveMs: 25_000 })]);
+  const say = (...addresses: string[]) =>
+    left.command({ kind: 'link-state', link: 'wan', isUp: true, reason: '', addresses, routes: undefined });
+  say('10.0.0.1');
+  lab.lose = () => true;
+  lab.run(900);
+  const calls = () => lab.sent.filter((one) => wireguardType(one.bytes, 0) === messageType.initiation).length;
+  const before = calls();
+  lab.run(120);
+  t.ok(calls() - before <= 2, `${calls() - before} calls in two minutes`);
+  lab.lose = () => false;
+  say('10.0.0.78');
+  lab.run(1);
+  t.ok(left.sendSlot() >= 0);
+});

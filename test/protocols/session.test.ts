@@ -234,13 +234,26 @@ t.test('nextAction() keeps a NAT open by the persistent keepalive, counted from 
   t.same(bench.times('keepalive'), [45, 70]);
 });
 
-t.test('nextAction() lets the persistent keepalive start handshakes for ever', async (t) => {
-  const bench = new Bench(25);
-  bench.session.handleWanted();
-  bench.poll();
-  bench.run(1000);
-  t.ok((bench.times('initiate').at(-1) ?? 0) > 950);
-});
+t.test(
+  'nextAction() lets the persistent keepalive call an absent peer for ever, but more and more rarely',
+  async (t) => {
+    const bench = new Bench(25);
+    bench.session.handleWanted();
+    bench.poll();
+    bench.run(3000);
+    const called = bench.times('initiate');
+    const early = called.filter((at) => at < 95);
+    const late = called.filter((at) => at >= 95);
+    t.ok(early.length >= 17, "WireGuard's 90 seconds");
+    t.ok(late.length >= 10 && late.length <= 16, `${late.length} calls in the 48 minutes after`);
+    const gaps = late.slice(1).map((at, index) => at - (late[index] ?? 0));
+    t.ok(gaps.every((gap) => gap <= 335) && (gaps.at(-1) ?? 0) >= 290, gaps.join());
+    bench.session.handleWanted();
+    bench.poll();
+    bench.run(80);
+    t.ok(bench.times('initiate').length - called.length >= 14, 'who is wanted anew is called as at first');
+  },
+);
 
 t.test('nextAction() forgets all keys 540 s after the last were derived', async (t) => {
   const bench = new Bench();

@@ -45,15 +45,20 @@ export class LinkBook {
     return rank < 0 ? this.all.length : rank;
   }
 
-  /** What the kernel says of a link; false when that is no news. */
-  handleState(command: LinkStateCommand): boolean {
+  /**
+   * What the kernel says of a link: `same` as before, `news`, or that this host `moved`: the link is there again, or has other addresses.
+   * The first word about a link moves nobody.
+   */
+  handleState(command: LinkStateCommand): 'same' | 'news' | 'moved' {
     const link = this.find(command.link);
-    if (link === undefined) return false;
+    if (link === undefined) return 'same';
     const before = this.#kernel.get(link.row);
     const { isUp, reason } = command;
     const now = { isUp, reason, addresses: command.addresses.join(), routes: command.routes?.flatMap(prefixOf) };
     this.#kernel.set(link.row, now);
-    return JSON.stringify(before) !== JSON.stringify(now);
+    if (JSON.stringify(before) === JSON.stringify(now)) return 'same';
+    const isElsewhere = before !== undefined && (!before.isUp || before.addresses !== now.addresses);
+    return isUp && isElsewhere ? 'moved' : 'news';
   }
 
   /** Why nothing can leave for `sockaddr` by a link; undefined = it can, as far as this host is concerned. */

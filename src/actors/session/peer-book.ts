@@ -35,6 +35,8 @@ export interface Peer {
   answeredIndex: number;
   /** Keys that we answered with and the peer has not used yet, and where the answer went. */
   answered: { readonly slot: number; readonly route: Route } | undefined;
+  /** When it must be looked at, if nothing else happens. */
+  wakeUs: number;
   /** Answers to it in a row that it did not use. */
   unusedAnswers: number;
   /** Stamp of its last initiation that came too early. */
@@ -106,6 +108,7 @@ export class PeerBook {
       called: [],
       answeredIndex: 0,
       answered: undefined,
+      wakeUs: 0,
       unusedAnswers: 0,
       refusedStamp: undefined,
       sockaddrs: sockaddrsOf(settings.endpoints),

@@ -32,6 +32,8 @@ const pollSpacingPerPeerUs = 20;
 const eagerUs = 1_000_000;
 /** A gap between turns that no park explains: the machine slept, or we were stopped. */
 const sleptUs = 10_000_000;
+/** What shared memory says of links and operators is news to a peer without keys after this long. */
+const asleepUs = 1_000_000;
 /** REKEY-AFTER-MESSAGES, 2^60 (whitepaper 6.1), as the high word of the counter. */
 const wornHighWord = 2 ** 28;
 
@@ -88,8 +90,7 @@ export class SessionWatch {
         ready.filter((one) => one.peerRow === peer.row),
         nowUs,
       );
-      const isExpected = peer.isHawser || peer.settings.keepaliveMs > 0;
-      if (peer.session.keys.current === undefined && isExpected) peer.session.handleWanted();
+      if (peer.session.keys.current === undefined && this.#isExpected(peer)) peer.session.handleWanted();
     }
     this.#lastTurnUs = nowUs;
     this.#poll(nowUs);
@@ -145,7 +146,32 @@ export class SessionWatch {
 
   /** The kernel says something about a link: paths over it are withdrawn at once, or tried. */
   handleLinkState(command: LinkStateCommand): void {
-    if (this.#parts.links.handleState(command)) this.#polledUs = Number.NEGATIVE_INFINITY;
+    const { links, peers } = this.#parts;
+    const change = links.handleState(command);
+    if (change === 'same') return;
+    this.#polledUs = Number.NEGATIVE_INFINITY;
+    const row = links.find(command.link)?.row;
+    if (change === 'moved') for (const peer of peers.all()) this.#tellMoved(peer, row);
+  }
+
+  /**
+   * This host is elsewhere by one link: no peer shall wait for a packet that nobody has a reason to send, in the middle of a download.
+   * A peer with many paths is challenged by each of that link (`PathDesk`), and one without a session called.
+   */
+  #tellMoved(peer: Peer, linkRow: number | undefined): void {
+    const { peers, outbox } = this.#parts;
+    const { current } = peer.session.keys;
+    if (current === undefined) {
+      if (this.#isExpected(peer)) peer.session.handleWanted();
+    } else if (!peer.hasPaths && peers.pathOf(peer)?.link === linkRow) {
+      peers.forgetLocal(peer);
+      outbox.sendKeepalive(peer.row, current.slot);
+    }
+  }
+
+  /** It shall have a session even while there is nothing to send. */
+  #isExpected(peer: Peer): boolean {
+    return peer.isHawser || peer.settings.keepaliveMs > 0;
   }
 
   setEndpoints(keyOrName: string, endpoints: readonly EndpointText[]): void {
@@ -196,15 +222,26 @@ export class SessionWatch {
     const { peers, slots, files, context } = this.#parts;
     let wakeUs = Number.POSITIVE_INFINITY;
     let count = 0;
+    // Something may have changed for all of them.
+    const isUrgent = this.#polledUs === Number.NEGATIVE_INFINITY;
     for (const peer of peers.all()) {
-      wakeUs = Math.min(wakeUs, this.#pollPeer(peer, nowUs));
-      count += 1;
+      if (isUrgent || this.#isAwake(peer, nowUs)) {
+        peer.wakeUs = Math.min(this.#pollPeer(peer, nowUs), nowUs + asleepUs);
+        count += 1;
+      }
+      wakeUs = Math.min(wakeUs, peer.wakeUs);
     }
     slots.sweep(nowUs);
     files.flush(nowUs);
     this.#polledUs = nowUs;
     this.#spacingUs = Math.max(pollSpacingUs, count * pollSpacingPerPeerUs);
     if (wakeUs < Number.POSITIVE_INFINITY) context.wakeAt(Math.max(wakeUs, nowUs + this.#spacingUs));
+  }
+
+  /** A peer without keys is looked at when its time has come, or data waits for it: a hub has hundreds that are elsewhere. */
+  #isAwake(peer: Peer, nowUs: number): boolean {
+    if (nowUs >= peer.wakeUs || peer.session.hasKeys) return true;
+    return this.#parts.peerTable.int(peer.row, peerLayout.handshakeWantedAt) !== peer.session.handshakeWanted;
   }
 
   /** Returns when the peer must be looked at again. */

@@ -5,6 +5,7 @@
  * | timer               | set by                                    | ended by              | when it fires              |
  * | ------------------- | ----------------------------------------- | --------------------- | -------------------------- |
  * | retry               | our initiation                            | session established   | initiate, give up at 90 s  |
+ * | absent              | given up: 10 s, doubling up to 5 min      | session, a new wish   | the keepalive may initiate once |
  * | new handshake       | data sent, 15 s + jitter                  | anything received     | initiate                   |
  * | keepalive           | data received, 10 s                       | anything sent         | keepalive                  |
  * | persistent          | anything sent or received, interval       | –                     | keepalive, or initiate     |
@@ -31,6 +32,11 @@ export const sessionTimes = {
 const lastMinuteUs = sessionTimes.rejectAfterUs - sessionTimes.keepaliveUs - sessionTimes.rekeyTimeoutUs;
 const newHandshakeUs = sessionTimes.keepaliveUs + sessionTimes.rekeyTimeoutUs;
 const forgetAfterUs = 3 * sessionTimes.rejectAfterUs;
+/**
+ * A peer that did not answer for 90 s is called once by a persistent keepalive, then more and more rarely: it calls itself when it is
+ * back. Data that waits, or a network that changed, begins anew at once.
+ */
+const absentUs = { first: 10 * second, most: 300 * second } as const;
 const never = Number.POSITIVE_INFINITY;
 
 /** What the data path says of a peer; times in microseconds, 0 = never. */
@@ -71,10 +77,23 @@ export class PeerSession {
   #keepaliveAtUs = never;
   #persistentAtUs = never;
   #forgetAtUs = never;
+  /** How long nothing is tried after the last attempt that failed, 0 = the peer is not absent; and until when. */
+  #absentUs = 0;
+  #absentUntilUs = -never;
 
   /** `persistentUs`: interval of the persistent keepalive, 0 = off. */
   constructor(persistentUs: number) {
     this.#persistentUs = persistentUs;
+  }
+
+  get hasKeys(): boolean {
+    const { previous, current, next } = this.keys;
+    return current !== undefined || next !== undefined || previous !== undefined;
+  }
+
+  /** `PeerActivity.handshakeWanted` as it was seen last. */
+  get handshakeWanted(): number {
+    return this.#seen.handshakeWanted;
   }
 
   /** An initiation of ours is out, and neither answered nor given up. */
@@ -119,6 +138,7 @@ export class PeerSession {
   /** Somebody wants a session now: data that waits, a restart, an address that changed. */
   handleWanted(): void {
     this.#isWanted = true;
+    this.#absentUs = 0;
   }
 
   /** `isSent` false: there is nowhere to send it to yet, so an endpoint that comes is tried without the 5 s between two. */
@@ -174,11 +194,11 @@ export class PeerSession {
     }
     if (this.#persistentAtUs <= nowUs) {
       this.#persistentAtUs = nowUs + this.#persistentUs;
-      return this.#keepalive();
+      return this.#keepalive(nowUs);
     }
     if (this.#keepaliveAtUs <= nowUs) {
       this.#keepaliveAtUs = never;
-      return this.#keepalive();
+      return this.#keepalive(nowUs);
     }
     return this.#mayInitiate(nowUs) ? 'initiate' : undefined;
   }
@@ -191,7 +211,8 @@ export class PeerSession {
   }
 
   #mayInitiate(nowUs: number): boolean {
-    if (this.#retryAtUs <= nowUs && nowUs - this.#attemptSinceUs >= sessionTimes.rekeyAttemptUs) this.#giveUp(nowUs);
+    const attemptUs = this.#absentUs > 0 ? sessionTimes.rekeyTimeoutUs : sessionTimes.rekeyAttemptUs;
+    if (this.#retryAtUs <= nowUs && nowUs - this.#attemptSinceUs >= attemptUs) this.#giveUp(nowUs);
     if (!this.#isWanted && this.#newHandshakeAtUs > nowUs && this.#retryAtUs > nowUs) return false;
     if (nowUs - this.#lastHandshakeSentUs < sessionTimes.rekeyTimeoutUs) return false;
     if (this.#newHandshakeAtUs <= nowUs) this.#isWanted = true;
@@ -202,12 +223,15 @@ export class PeerSession {
     this.#retryAtUs = never;
     this.#attemptSinceUs = never;
     this.#keepaliveAtUs = never;
+    this.#absentUs = Math.min(absentUs.most, Math.max(absentUs.first, 2 * this.#absentUs));
+    this.#absentUntilUs = nowUs + this.#absentUs;
     if (this.#forgetAtUs === never) this.#forgetAtUs = nowUs + forgetAfterUs;
   }
 
   /** An empty packet wants a session as much as a full one: without keys the keepalive becomes a handshake. */
-  #keepalive(): SessionAction {
-    if (this.keys.current === undefined && !this.isAttempting) this.#isWanted = true;
+  #keepalive(nowUs: number): SessionAction {
+    const mayCall = this.#absentUs === 0 || nowUs >= this.#absentUntilUs;
+    if (this.keys.current === undefined && !this.isAttempting && mayCall) this.#isWanted = true;
     return 'keepalive';
   }
 
@@ -237,6 +261,7 @@ export class PeerSession {
     this.#isWanted = false;
     this.#retryAtUs = never;
     this.#attemptSinceUs = never;
+    this.#absentUs = 0;
     this.#hasTriedLastMinute = false;
   }
 

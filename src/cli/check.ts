@@ -1,4 +1,5 @@
 /** `hawser check`: every problem of a configuration and of the key files it names; nothing is started or changed. */
+import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { exitConfig } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
@@ -27,6 +28,12 @@ Examples:
     .action(runCheck);
 }
 
+/** sysfs-class-net of the kernel's documentation. */
+function interfaceMtu(name: string): number | undefined {
+  const file = `/sys/class/net/${name}/mtu`;
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined;
+}
+
 interface CheckOptions {
   readonly json?: true;
   readonly probe?: true;
@@ -38,7 +45,7 @@ async function runCheck(file: string, options: CheckOptions): Promise<void> {
     privateKey.fill(0);
     const peers = `${config.peers.length} ${config.peers.length === 1 ? 'peer' : 'peers'}`;
     const summary = `${file}: no problems (instance ${config.name}, ${peers})`;
-    const warnings = warningsOf(config);
+    const warnings = warningsOf(config, interfaceMtu);
     const told = warnings.map((warning) => `${file}: warning: ${warning.path}: ${warning.message}\n`).join('');
     const probes = options.probe === true ? await probe(config) : [];
     const answers = options.probe === true ? probeLines(probes) : '';

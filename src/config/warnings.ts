@@ -8,8 +8,26 @@ export interface Warning {
   readonly message: string;
 }
 
-export function warningsOf(config: Config): Warning[] {
-  return [...wideForFec(config), ...probedWithoutInterface(config)];
+/** What IP, UDP and the data message add to an inner packet at least. */
+const outerBytes = 60;
+
+/** `interfaceMtu`: of an interface of this host; undefined = there is none of that name. */
+export function warningsOf(config: Config, interfaceMtu: (name: string) => number | undefined): Warning[] {
+  return [...wideForFec(config), ...wideForLinks(config, interfaceMtu), ...probedWithoutInterface(config)];
+}
+
+/** No link takes a full packet of the tunnel. */
+function wideForLinks(config: Config, interfaceMtu: (name: string) => number | undefined): Warning[] {
+  const { mtu } = config.tunnel;
+  const mtus = config.links.map(({ interface: device }) => (device === undefined ? undefined : interfaceMtu(device)));
+  const known = mtus.filter((one) => one !== undefined);
+  if (known.length < mtus.length || known.length === 0) return [];
+  const most = Math.max(...known);
+  if (mtu + outerBytes <= most) return [];
+  const message =
+    `${mtu} makes packets of ${mtu + outerBytes} bytes, and no link takes more than ${most} (the MTU of its interface): ` +
+    `write ${most - outerBytes}, or ${most - outerBytes - 20} where endpoints are IPv6; longer packets are cut`;
+  return [{ path: 'tunnel.mtu', message }];
 }
 
 function wideForFec(config: Config): Warning[] {

@@ -254,8 +254,22 @@ links:
   t.match(only('{ parity: 0 }'), [{ path: 'bonding.fec.parity', allowed: ['1..16'] }]);
 });
 
+t.test('warningsOf() tells of an MTU that no link takes', async (t) => {
+  const links = '\nlinks: [{ name: a, interface: eth0 }, { name: b, interface: ppp0 }]\n';
+  const about = (mtus: Record<string, number>, mtu: string) =>
+    warningsOf(configOf(minimal.replace('/24]', `/24], mtu: ${mtu}`) + links), (name) => mtus[name]).map(
+      ({ message }) => message,
+    );
+  t.match(about({ eth0: 1400, ppp0: 1300 }, 'auto'), [
+    /^1420 makes packets of 1480 bytes, and no link takes more than 1400 .*write 1340, or 1320/,
+  ]);
+  t.strictSame(about({ eth0: 1500, ppp0: 1300 }, 'auto'), [], 'one does');
+  t.strictSame(about({ eth0: 1400 }, 'auto'), [], 'a link that is not there yet may');
+  t.strictSame(about({ eth0: 1400, ppp0: 1300 }, '1340'), []);
+});
+
 t.test('warningsOf() tells of an MTU that leaves no room for parity, and of probes that may go anywhere', async (t) => {
-  const warned = (more: string) => warningsOf(configOf(more)).map((warning) => warning.path);
+  const warned = (more: string) => warningsOf(configOf(more), () => undefined).map((warning) => warning.path);
   const wide = minimal.replace('/24]', '/24], mtu: 1420');
   t.strictSame(warned(wide), []);
   t.strictSame(warned(`${wide}bonding: { fec: auto }`), ['tunnel.mtu']);

@@ -109,6 +109,7 @@ export class Instance {
         this.#hurryProbes();
       },
       onOwnLinkGone: () => this.#onOwnLinkGone(),
+      isQuiet: () => this.#supervisor.isQuiet,
     });
     this.#isRecalled = start.isRecalled;
     this.#changes = new InstanceChanges(

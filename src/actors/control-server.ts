@@ -83,10 +83,9 @@ class ControlServer implements Actor {
     }
   }
 
-  /** Called by the heartbeat: samples what rates are made of, and tells of paths that changed. */
+  /** Called by the heartbeat, which slows down while nothing goes on: samples what rates are made of, and tells of paths that changed. */
   work(nowUs: number): number {
-    this.#view.sample(nowUs);
-    return 0;
+    return this.#view.sample(nowUs) ? 1 : 0;
   }
 
   onCommand(): void {

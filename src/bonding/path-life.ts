@@ -39,9 +39,9 @@ export interface PathLifeSettings {
 /** Dead after 200 ms × 3 without an answer, back after 5 s of stability; the documented defaults. */
 export const pathLifeDefaults: PathLifeSettings = { probeIntervalUs: 200_000, probesMissed: 3, failbackUs: 5_000_000 };
 
-/** Bounds of the adaptive probe interval: an idle path costs a packet in 5 s, a doubtful one ten a second. */
+/** Bounds of the adaptive probe interval: an idle path costs a packet in 2 s, a doubtful one ten a second. */
 const leastProbeUs = 100_000;
-const mostProbeUs = 5_000_000;
+const mostProbeUs = 2_000_000;
 /** While data is acknowledged. */
 const busyProbeUs = 1_000_000;
 const suspectProbeUs = 50_000;
@@ -144,6 +144,16 @@ export class PathLife {
   /** When `tick` must be called at the latest: a probe is due, silence becomes a verdict, or a hold-down ends. */
   get nextWakeUs(): number {
     return Math.min(this.nextProbeAtUs, this.#wakeUs);
+  }
+
+  /** The same of a path that is not probed. */
+  get verdictAtUs(): number {
+    return this.#wakeUs;
+  }
+
+  /** Something sent on it, or a question, was answered after `us`. */
+  isProvenSince(us: number): boolean {
+    return this.#silence.lastAnswerUs >= us;
   }
 
   /** Something sent on this path, and on no other, was acknowledged. */

@@ -63,6 +63,14 @@ export class PathReader {
     ]);
   }
 
+  /** Sent and received by all paths. */
+  bytes(): number {
+    let total = 0;
+    for (const row of this.#rows())
+      total += this.#paths.number(row, path.sentBytesAt) + this.#paths.number(row, path.receivedBytesAt);
+    return total;
+  }
+
   all(instance: InstanceInfo, nowUs: number, rates: Rates): PathStatus[] {
     const paths = this.#rows().map((row) => this.#path(row, instance, nowUs, rates));
     const sent = new Map<string, number>();

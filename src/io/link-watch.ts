@@ -43,6 +43,8 @@ export type LinkEvent =
 
 /** How late a change may be noticed (failover waits for it); the kernel's queue holds 4 MiB of them meanwhile. */
 const pollIntervalMs = 20;
+/** The same while nothing is sent that could take a wrong way. */
+const quietPollIntervalMs = 500;
 
 export class LinkWatch {
   readonly #addon: NetlinkSockets;
@@ -84,20 +86,29 @@ export class LinkWatch {
     if (!isComplete) this.#resync();
   }
 
-  /** Polls from a timer that keeps no process alive; what goes wrong there is for `onError`. */
-  start(onError: (error: unknown) => void): void {
-    this.#timer ??= setInterval(() => {
+  /**
+   * Polls from a timer that keeps no process alive, more seldom while `isQuiet` says so; what goes wrong there is for `onError`.
+   * Started twice it goes on as before.
+   */
+  start(onError: (error: unknown) => void, isQuiet: () => boolean = () => false): void {
+    if (this.#timer === undefined) this.#pollLater(onError, isQuiet);
+  }
+
+  #pollLater(onError: (error: unknown) => void, isQuiet: () => boolean): void {
+    const again = () => {
       try {
         this.poll();
       } catch (error) {
         onError(error);
       }
-    }, pollIntervalMs).unref();
+      if (this.#timer !== undefined) this.#pollLater(onError, isQuiet);
+    };
+    this.#timer = setTimeout(again, isQuiet() ? quietPollIntervalMs : pollIntervalMs).unref();
   }
 
   /** Idempotent. */
   close(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#events.close();
   }

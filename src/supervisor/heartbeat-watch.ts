@@ -32,6 +32,9 @@ const suspiciousPart = 1 / 10;
  */
 const allowedPart = 1 / 20;
 
+/** The parks of threads that have work are shorter, and those of quiet ones mostly longer. */
+const leastQuietParkUs = 100_000;
+
 interface Watched {
   readonly words: Int32Array;
   readonly times: Float64Array;
@@ -70,9 +73,19 @@ export class HeartbeatWatch {
     this.#watched.delete(id);
   }
 
-  /** Those that have been silent for longer than their limit. */
-  tick(nowUs: number): Silence[] {
-    const late = nowUs - this.#lastTickUs > this.#lateUs;
+  /** All are parked for long: nothing goes on that could hang. */
+  get isQuiet(): boolean {
+    for (const { words, times } of this.#watched.values()) {
+      if (words[counters.stateAt >> 2] !== runState.parked) return false;
+      const parkUs = (times[counters.parkedUntilAt >> 3] ?? 0) - (times[counters.beatAt >> 3] ?? 0);
+      if (parkUs < leastQuietParkUs) return false;
+    }
+    return true;
+  }
+
+  /** Those that have been silent for longer than their limit; `spacingUs`: this tick was wanted so long after the one before. */
+  tick(nowUs: number, spacingUs = 0): Silence[] {
+    const late = nowUs - this.#lastTickUs > this.#lateUs + spacingUs;
     this.#lastTickUs = nowUs;
     if (late) for (const one of this.#watched.values()) one.baselineUs = nowUs;
     const silences: Silence[] = [];

@@ -18,6 +18,8 @@ export interface NetworkKeeperParts {
   readonly onChange: (watch: LinkWatch) => void;
   /** The tunnel's interface is not in this network namespace any more: deleted, or moved to another. */
   readonly onOwnLinkGone: () => void;
+  /** Nothing is sent or received: what happens may be noticed later. */
+  readonly isQuiet: () => boolean;
 }
 
 /** Loopback's come and go with containers; nothing of ours leaves by it. */
@@ -61,8 +63,9 @@ export class NetworkKeeper {
   watch(): void {
     this.#watch ??= new LinkWatch(this.#parts.addon, (event) => this.#onEvent(event));
     this.#parts.onChange(this.#watch);
-    this.#watch.start((error) =>
-      this.#parts.note('warning', `Cannot follow the network: ${messageOf(error)}`, 'error'),
+    this.#watch.start(
+      (error) => this.#parts.note('warning', `Cannot follow the network: ${messageOf(error)}`, 'error'),
+      this.#parts.isQuiet,
     );
   }
 

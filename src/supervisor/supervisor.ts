@@ -27,6 +27,9 @@ interface Note {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** Between two looks at the heartbeats while every actor is parked for long. */
+const quietTickMs = 500;
+
 export class Supervisor implements ChildHost {
   readonly options: SupervisorOptions;
   readonly hooks: SupervisorHooks;
@@ -59,7 +62,7 @@ export class Supervisor implements ChildHost {
   async start(specs: readonly ChildSpec[]): Promise<void> {
     const fresh = startOrder(specs).map((spec) => new Child(spec, this));
     this.#children.push(...fresh);
-    this.#ticker ??= setInterval(() => this.#tick(), this.options.tickMs);
+    if (this.#ticker === undefined) this.#tickAfter(this.options.tickMs);
     await Promise.all(
       fresh.map(async (child) => {
         await Promise.all(child.spec.dependsOn.map((id) => this.#child(id).started()));
@@ -179,10 +182,22 @@ export class Supervisor implements ChildHost {
     else child.post({ kind: 'command', actorId: to, command });
   }
 
-  #tick(): void {
+  /** Every actor is parked for long. */
+  get isQuiet(): boolean {
+    return this.#watch.isQuiet;
+  }
+
+  #tickAfter(ms: number): void {
+    this.#ticker = setTimeout(() => {
+      this.#tick(ms);
+      if (this.#stopped === undefined) this.#tickAfter(this.isQuiet ? quietTickMs : this.options.tickMs);
+    }, ms);
+  }
+
+  #tick(afterMs: number): void {
     const nowUs = this.#addon.nowUs();
     this.#gate.tick(nowUs / 1000);
-    for (const { id, verdict, detail } of this.#watch.tick(nowUs)) {
+    for (const { id, verdict, detail } of this.#watch.tick(nowUs, (afterMs - this.options.tickMs) * 1000)) {
       const child = this.#childOf(id);
       if (child.state !== 'running') continue;
       if (verdict === 'hung') child.cut(`${id} hung: ${detail}`, 'hung');
@@ -200,7 +215,7 @@ export class Supervisor implements ChildHost {
   }
 
   async #stopAll(): Promise<void> {
-    clearInterval(this.#ticker);
+    clearTimeout(this.#ticker);
     const pool = this.pool.close();
     for (const child of [...this.#children].reverse()) await child.close('orderly stop');
     await pool;

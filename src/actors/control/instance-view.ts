@@ -30,6 +30,8 @@ const words: PathWords = { conditions: lifeStateNames, reasons: lifeReasonTexts 
 
 /** After a reload the names of rows may be old for so long. */
 const learnEveryUs = 2_000_000;
+/** Probes and pings are no traffic. */
+const quietBytesPerUs = 0.02;
 
 export class InstanceView {
   readonly #context: ActorContext;
@@ -42,20 +44,32 @@ export class InstanceView {
   #instance: InstanceInfo | undefined;
   #actorRows: readonly ActorRow[] = [];
   #learntUs = Number.NEGATIVE_INFINITY;
+  #sampledUs = 0;
+  #bytes = 0;
 
   constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
     this.#context = context;
     this.#supervisor = supervisor;
   }
 
-  /** Called often. */
-  sample(nowUs: number): void {
+  /** Called often; whether there is traffic, or something has changed. */
+  sample(nowUs: number): boolean {
     const readers = this.#readers;
     const instance = this.#instance;
     if (nowUs - this.#learntUs > learnEveryUs) this.#learn(nowUs);
-    if (readers === undefined || instance === undefined) return;
+    if (readers === undefined || instance === undefined) return true;
     this.#rates.sample(nowUs, () => this.#count(readers, instance, nowUs));
-    for (const event of this.#pathEvents.look(readers.paths.moments(instance, nowUs))) this.#context.emit(event);
+    const events = this.#pathEvents.look(readers.paths.moments(instance, nowUs));
+    for (const event of events) this.#context.emit(event);
+    return events.length > 0 || this.#isCarrying(readers.paths.bytes(), nowUs);
+  }
+
+  #isCarrying(bytes: number, nowUs: number): boolean {
+    const elapsedUs = nowUs - this.#sampledUs;
+    const carried = bytes - this.#bytes;
+    this.#sampledUs = nowUs;
+    this.#bytes = bytes;
+    return carried > quietBytesPerUs * elapsedUs;
   }
 
   /** About once a second. */

@@ -2,7 +2,7 @@
  * Runs the actors of one worker thread until `stop`. The loop fits the most demanding turn kind among them: `duty` parks in the
  * native wait, `hybrid` too but lets the event loop turn once between two turns, `evented` is ordinary Node with a heartbeat.
  */
-import { setImmediate as eventLoopTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { HawserError } from '../../base/errors.ts';
 import type { DataApi } from '../../native/data-api.ts';
@@ -15,8 +15,9 @@ import { TurnCycle } from './turn-cycle.ts';
 
 export type TurnKind = ActorDefinition['turn'];
 
-/** Evented actors' heartbeat, and how often the other actors of such a thread are turned. */
+/** Evented actors' heartbeat, the same when they are quiet, and how often the other actors of such a thread are turned. */
 const heartbeatMs = 50;
+const quietHeartbeatMs = 1000;
 const mixedTurnMs = 2;
 /** errno.h: a signal interrupted the wait. */
 const eintr = -4;
@@ -44,10 +45,13 @@ export class ThreadRunner {
   readonly #mail: Int32Array;
   #mailSeen = 0;
   #stopping = false;
+  /** Ends a sleep in the event loop. */
+  #awake: (() => void) | undefined;
 
   constructor(parts: ThreadParts) {
     this.#parts = parts;
-    this.cycle = new TurnCycle(parts.addon, parts.hosted);
+    const { kinds } = parts;
+    this.cycle = new TurnCycle(parts.addon, parts.hosted, kinds.has('hybrid') || kinds.has('evented'));
     this.#spot = new ParkingSpot(parts.doorbell.memory);
     this.#armed = new Uint8Array(parts.doorbell.memory);
     this.#mail = new Int32Array(parts.doorbell.memory, doorbell.mailAt, 1);
@@ -83,7 +87,7 @@ export class ThreadRunner {
     this.#parts.port.on('message', (message: ToWorker) => this.#handle(message));
     while (!this.#stopping) {
       this.cycle.turnAll();
-      await this.#parkInEventLoop(onlyEvented ? heartbeatMs : mixedTurnMs);
+      await this.#parkInEventLoop(onlyEvented ? this.#heartbeatMs() : mixedTurnMs);
     }
     this.#parts.port.removeAllListeners('message');
   }
@@ -110,8 +114,20 @@ export class ThreadRunner {
 
   async #parkInEventLoop(forMs: number): Promise<void> {
     this.cycle.park(this.#parts.addon.nowUs() + forMs * 1000);
-    await sleep(forMs);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, forMs);
+      this.#awake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#awake = undefined;
     this.cycle.unpark(this.#parts.addon.nowUs());
+  }
+
+  #heartbeatMs(): number {
+    if (this.#stopping) return 0;
+    return this.cycle.isQuiet(this.#parts.addon.nowUs()) ? quietHeartbeatMs : heartbeatMs;
   }
 
   /** Handles what the supervisor posted since the last look; a single load when there is nothing. */
@@ -129,8 +145,10 @@ export class ThreadRunner {
   }
 
   #handle(message: ToWorker): void {
-    if (message.kind === 'stop') this.#stopping = true;
-    else if (message.kind === 'command') this.cycle.command(message.actorId, message.command);
+    if (message.kind === 'stop') {
+      this.#stopping = true;
+      this.#awake?.();
+    } else if (message.kind === 'command') this.cycle.command(message.actorId, message.command);
     else if (message.kind === 'kill' || message.kind === 'hang')
       this.cycle.find(message.actorId).sabotage(message.kind);
   }

@@ -7,19 +7,32 @@ import type { DataApi } from '../../native/data-api.ts';
 import type { Command } from './contract.ts';
 import type { HostedActor } from './hosted-actor.ts';
 
-/** A park never lasts longer: what slipped past every doorbell is found after this. */
+/** A park never lasts longer: what is only looked at now and then (the shared tables) is seen after this. */
 export const longestParkUs = 50_000;
+/** The same when there has been next to nothing to do for two windows: every packet, message and timer ends a park anyway. */
+export const quietParkUs = 1_000_000;
+const quietWindowUs = 5_000_000;
+/** Busy turns a window: probes of idle paths and a ping a second leave a thread quiet. */
+const quietTurns = 50;
 
 export class TurnCycle {
   readonly #clock: Pick<DataApi, 'nowUs'>;
   readonly #hosted: readonly HostedActor[];
+  readonly #quietTurns: number;
   #first = 0;
+  /** Busy turns in the window that began at `#windowUs`, and in the one before; at first nobody is quiet. */
+  #busy = Number.POSITIVE_INFINITY;
+  #busyBefore = Number.POSITIVE_INFINITY;
+  #windowUs: number;
   /** Whose turn it is; the one to blame when a turn throws. */
   current: HostedActor | undefined;
 
-  constructor(clock: Pick<DataApi, 'nowUs'>, hosted: readonly HostedActor[]) {
+  /** `isPolled`: what its actors wait for may come without a doorbell, so that any work in a window keeps it from being quiet. */
+  constructor(clock: Pick<DataApi, 'nowUs'>, hosted: readonly HostedActor[], isPolled = false) {
     this.#clock = clock;
     this.#hosted = hosted;
+    this.#quietTurns = isPolled ? 0 : quietTurns;
+    this.#windowUs = clock.nowUs();
   }
 
   /** One turn of every actor; returns how much they did together. A throw of one passes through, `current` names it. */
@@ -42,14 +55,25 @@ export class TurnCycle {
     }
     this.current = undefined;
     this.#first = this.#first + 1 >= count ? 0 : this.#first + 1;
+    if (done > 0) this.#busy += 1;
     return done;
   }
 
   /** When a park that begins at `nowUs` must end. */
   deadlineUs(nowUs: number): number {
-    let deadlineUs = nowUs + longestParkUs;
+    let deadlineUs = nowUs + (this.isQuiet(nowUs) ? quietParkUs : longestParkUs);
     for (const one of this.#hosted) if (one.wakeAtUs < deadlineUs) deadlineUs = one.wakeAtUs;
     return deadlineUs;
+  }
+
+  /** Next to nothing was to be done for 5 to 10 s. */
+  isQuiet(nowUs: number): boolean {
+    if (nowUs - this.#windowUs >= quietWindowUs) {
+      this.#busyBefore = this.#busy;
+      this.#busy = 0;
+      this.#windowUs = nowUs;
+    }
+    return this.#busy <= this.#quietTurns && this.#busyBefore <= this.#quietTurns;
   }
 
   park(untilUs: number): void {

@@ -17,6 +17,7 @@ const pathsPerPeer = path.rowsPerPeer;
 /** Something in flight is looked at this often, a peer that is idle when a probe is due. */
 const busyTickUs = 5_000;
 const idleTickUs = 50_000;
+const quietTickUs = 1_000_000;
 /** A path's share is cut into what it drains in this time, so that no path is behind by more. */
 const quantumUs = 2_000;
 const leastQuantumBytes = 3_000;
@@ -25,8 +26,10 @@ const brokenUs = 2_000_000;
 const brokenQueueUs = 1_000_000;
 const protectedQueueUs = 500_000;
 const firstReportIntervalUs = 10_000;
-/** Without data for so long, paths are probed less and less. */
-const peerIdleUs = 60_000_000;
+/** Without data for so long, paths are probed less and less, and a path may be dead without anybody knowing. */
+const peerIdleUs = 10_000_000;
+/** What leaves first after that goes by two paths until the first has proven itself, for so long at most. */
+const wakingUs = 1_000_000;
 /** Longer than any path takes: data that left before this has arrived. */
 const sendingUs = 500_000;
 /** Packets that were held for order say so long that more will be. */
@@ -67,6 +70,8 @@ export class PeerBond implements RepairRoutes {
   #brokenUs = Number.NEGATIVE_INFINITY;
   #heldUs = Number.NEGATIVE_INFINITY;
   #sentUs = 0;
+  /** When data left after an idle time. */
+  #wokenUs = Number.NEGATIVE_INFINITY;
 
   constructor(
     row: number,
@@ -176,9 +181,31 @@ export class PeerBond implements RepairRoutes {
   /** Further path that a copy of what was just chosen for leaves by. */
   copyTo(kind: number, usedMask: number): number {
     const { tracks } = this;
-    return tracks.length < 2
-      ? -1
-      : (this.#schedulers[kind] as Scheduler).copy(tracks, tracks.length, this.#demand, usedMask);
+    if (tracks.length < 2) return -1;
+    const wanted = (this.#schedulers[kind] as Scheduler).copy(tracks, tracks.length, this.#demand, usedMask);
+    return wanted >= 0 || !this.#isWaking ? wanted : this.#secondPath(usedMask);
+  }
+
+  /** Nobody knows yet which paths have died while nothing was sent. */
+  get #isWaking(): boolean {
+    return this.isBonded && (this.#isIdle(this.#nowUs) || this.#nowUs - this.#wokenUs < wakingUs);
+  }
+
+  #isIdle(nowUs: number): boolean {
+    return nowUs - this.#sentUs > peerIdleUs;
+  }
+
+  /** The nearest other path, while the only one in `usedMask` has not proven itself since the idle time; -1 = none. */
+  #secondPath(usedMask: number): number {
+    if ((usedMask & (usedMask - 1)) !== 0) return -1;
+    const first = this.tracks[31 - Math.clz32(usedMask)];
+    if (first === undefined || (!this.#isIdle(this.#nowUs) && first.life.isProvenSince(this.#wokenUs))) return -1;
+    let found = -1;
+    for (const [index, track] of this.tracks.entries()) {
+      if (track === first || !track.isUsable) continue;
+      if (found < 0 || track.rttUs < (this.tracks[found] as PathTrack).rttUs) found = index;
+    }
+    return found;
   }
 
   /** Bytes that may be sealed for the chosen path in one go. */
@@ -242,7 +269,7 @@ export class PeerBond implements RepairRoutes {
     const lost = this.#native.tick(this.row, nowUs);
     this.#repairs.lostPackets = lost;
     let isBusy = lost > 0;
-    let wakeUs = nowUs + idleTickUs;
+    let wakeUs = nowUs + (this.#isIdle(nowUs) ? quietTickUs : idleTickUs);
     let sentBytes = 0;
     for (const track of tracks) {
       track.handleSurvey(this.#feedback, track.index * feedback.columns, nowUs);
@@ -256,12 +283,13 @@ export class PeerBond implements RepairRoutes {
         rttUs: track.controller.smoothedRttUs,
         jitterUs: track.controller.jitterUs,
         loss: track.controller.loss,
-        isPeerIdle: nowUs - this.#sentUs > peerIdleUs,
+        isPeerIdle: this.#isIdle(nowUs),
       });
       if (track.takeHole(nowUs)) this.#native.loseLonger(this.row, track.row, track.fit.longest(fit.maybe));
       track.publish(nowUs);
       if (track.inFlightBytes > 0) isBusy = true;
-      wakeUs = Math.min(wakeUs, track.life.nextWakeUs);
+      // Who is not probed would be due for ever.
+      wakeUs = Math.min(wakeUs, track.isProbed ? track.life.nextWakeUs : track.life.verdictAtUs);
     }
     this.mtu.follow(this, nowUs);
     this.parity.tick(nowUs, sentBytes);
@@ -280,6 +308,11 @@ export class PeerBond implements RepairRoutes {
 
   /** Data of the peer left. */
   handleSent(nowUs: number): void {
+    if (this.#isIdle(nowUs)) {
+      this.#wokenUs = nowUs;
+      this.nextTickUs = nowUs;
+      for (const track of this.tracks) track.life.handleSent(nowUs);
+    }
     this.#sentUs = nowUs;
   }
 

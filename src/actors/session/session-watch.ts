@@ -65,6 +65,8 @@ export class SessionWatch {
   #handshakes: HandshakeDesk | undefined;
   #lastTurnUs = 0;
   #polledUs = Number.NEGATIVE_INFINITY;
+  /** When the last look wanted another. */
+  #dueUs = Number.POSITIVE_INFINITY;
   #spacingUs = pollSpacingUs;
 
   constructor(parts: SessionWatchParts) {
@@ -96,12 +98,13 @@ export class SessionWatch {
     this.#poll(nowUs);
   }
 
-  turn(nowUs: number): void {
+  /** `isNews`: something came in this turn. Without it, and without a timer, another look is for the next wake-up. */
+  turn(nowUs: number, isNews: boolean): void {
     if (nowUs - this.#lastTurnUs > sleptUs) this.#handleSleep();
     this.#lastTurnUs = nowUs;
     const allowedUs = this.#polledUs + this.#spacingUs;
     if (nowUs >= allowedUs) this.#poll(nowUs);
-    else this.#parts.context.wakeAt(allowedUs);
+    else if (isNews || this.#dueUs <= allowedUs) this.#parts.context.wakeAt(allowedUs);
   }
 
   /**
@@ -234,6 +237,7 @@ export class SessionWatch {
     slots.sweep(nowUs);
     files.flush(nowUs);
     this.#polledUs = nowUs;
+    this.#dueUs = wakeUs;
     this.#spacingUs = Math.max(pollSpacingUs, count * pollSpacingPerPeerUs);
     if (wakeUs < Number.POSITIVE_INFINITY) context.wakeAt(Math.max(wakeUs, nowUs + this.#spacingUs));
   }

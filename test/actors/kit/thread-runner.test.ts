@@ -6,6 +6,7 @@ import type { Actor, ActorSpec, Command } from '../../../src/actors/kit/contract
 import { HostedActor } from '../../../src/actors/kit/hosted-actor.ts';
 import type { ToWorker } from '../../../src/actors/kit/messages.ts';
 import { ThreadRunner, type TurnKind } from '../../../src/actors/kit/thread-runner.ts';
+import { TurnCycle } from '../../../src/actors/kit/turn-cycle.ts';
 import { createDoorbellMemory } from '../../../src/rings/doorbell.ts';
 import { counters, doorbell, runState } from '../../../src/rings/layout.ts';
 import { createFakeAddon, type FakeAddon } from '../../support/fake-addon.ts';
@@ -242,4 +243,35 @@ t.test('ThreadRunner', async (t) => {
     t.same(got, ['ping']);
     t.equal(b.addon.waits.length, 0);
   });
+});
+
+t.test('TurnCycle.deadlineUs() lets a thread sleep that had next to nothing to do, and no other', async (t) => {
+  let nowUs = 1e9;
+  let done = 0;
+  const actor = { work: () => done, onCommand: () => undefined, close: () => undefined };
+  const cycleOf = (isPolled: boolean) => {
+    const spec = { id: 'one', memory: {} } as unknown as ConstructorParameters<typeof HostedActor>[0];
+    return new TurnCycle({ nowUs: () => nowUs }, [new HostedActor(spec, actor)], isPolled);
+  };
+  /** Turns `busy` times a second for so long; returns the longest park then. */
+  const live = (cycle: TurnCycle, seconds: number, busy: number): number => {
+    for (let second = 0; second < seconds; second += 1) {
+      done = 1;
+      for (let turn = 0; turn < busy; turn += 1) cycle.turnAll();
+      done = 0;
+      cycle.turnAll();
+      cycle.deadlineUs(nowUs);
+      nowUs += 1e6;
+    }
+    return cycle.deadlineUs(nowUs) - nowUs;
+  };
+  const duty = cycleOf(false);
+  t.equal(live(duty, 9, 4), 50_000, 'not from the start');
+  t.equal(live(duty, 6, 4), 1_000_000, 'a probe now and then is nothing');
+  t.equal(live(duty, 6, 100), 50_000, 'traffic');
+  t.equal(live(duty, 3, 0), 50_000, 'that has only just ended');
+  t.equal(live(duty, 8, 0), 1_000_000);
+  const polled = cycleOf(true);
+  t.equal(live(polled, 15, 1), 50_000, 'who waits for what has no doorbell looks often after any work');
+  t.equal(live(polled, 15, 0), 1_000_000);
 });

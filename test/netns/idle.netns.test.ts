@@ -1,0 +1,37 @@
+/** Nothing to do costs nothing; and a link that died meanwhile is found by the first packets, none of which is lost. */
+import { spawnSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { measureIdle } from '../support/idle.ts';
+import { skipReason } from '../support/netns.ts';
+import { ping } from '../support/traffic.ts';
+import { inner, startTwoLinks } from '../support/two-links.ts';
+
+const skip =
+  skipReason() || (spawnSync('nft', ['--version']).error !== undefined && 'needs nft (apt-get install nftables)');
+t.setTimeout(300_000);
+
+t.test(
+  'two idle daemons sleep, and their first packets pass a dead link by',
+  skip === false ? {} : { skip },
+  async (t) => {
+    const pair = await startTwoLinks();
+    t.teardown(() => pair.lab.close());
+    // A machine that is busy may take a while to let them come to rest.
+    let costs: Awaited<ReturnType<typeof measureIdle>>[] = [];
+    for (let tries = 0; tries < 4; tries += 1) {
+      await sleep(tries === 0 ? 12_000 : 4_000);
+      costs = await Promise.all([measureIdle(pair.a.pid, 8), measureIdle(pair.b.pid, 8)]);
+      if (costs.every((cost) => cost.wakeupsPerSecond <= 60 && cost.cpuPercent < 3)) break;
+    }
+    for (const { wakeupsPerSecond, cpuPercent, threads } of costs) {
+      t.ok(wakeupsPerSecond <= 60, `${wakeupsPerSecond.toFixed(1)} wake-ups a second (${threads.join(', ')})`);
+      t.ok(cpuPercent < 3, `${cpuPercent.toFixed(2)} % of a processor`);
+    }
+    // Whichever carried them: the way there is cut, and no interface says so.
+    const chain = 'chain c { type filter hook prerouting priority -300; iifname "wan1" drop; }';
+    pair.hosts.b.run('nft', [`table inet dead { ${chain}; }`]);
+    const result = await ping(pair.hosts.a, inner.b, { count: 20, intervalMs: 20 });
+    t.ok(result.received >= 18, `${result.received} of 20 pings are answered at once`);
+  },
+);

@@ -2,6 +2,7 @@
 import { candidateOf, candidatesOf, type ProbeCandidate } from '../actors/health/candidates.ts';
 import { LastAddresses } from '../actors/health/last-addresses.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
+import { dnsRecordFile } from '../io/dns-record.ts';
 import { LinkProbe } from '../io/link-probe.ts';
 import { fwmarkOf } from '../io/network/plan.ts';
 import { Resolver } from '../io/resolver.ts';
@@ -20,14 +21,17 @@ const timeoutMs = 2000;
 
 export async function probeLinks(config: Config): Promise<ProbedCheck[]> {
   const links = config.links.filter((link) => link.health.method !== 'off');
-  const probed = await Promise.all(links.map((link) => probeLink(link, fwmarkOf(config))));
+  const probed = await Promise.all(links.map((link) => probeLink(link, config)));
   return probed.flat();
 }
 
-async function probeLink(link: LinkConfig, fwmark: number): Promise<ProbedCheck[]> {
+async function probeLink(link: LinkConfig, config: Config): Promise<ProbedCheck[]> {
   const addon = loadAddon();
   const interfaceName = link.interface ?? '';
-  const resolver = new Resolver(addon, { fwmark, interfaces: [interfaceName] });
+  const fwmark = fwmarkOf(config);
+  // The instance may be running, and have given the host servers that lie in the tunnel.
+  const dnsRecord = dnsRecordFile(config.runtime.runDirectory, config.name);
+  const resolver = new Resolver(addon, { fwmark, dnsRecord, interfaces: [interfaceName] });
   const names = new LastAddresses(resolver);
   const probe = new LinkProbe(addon, { fwmark, interfaceName }, (host, withinMs) => names.find(host, withinMs));
   const ask = async (check: string, candidate: ProbeCandidate, withinMs: number): Promise<ProbedCheck> => {

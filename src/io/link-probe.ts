@@ -9,6 +9,7 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../base/errors.ts';
+import { hideKeys } from '../config/show.ts';
 import type { DataApi } from '../native/data-api.ts';
 import type { NetworkApi } from '../native/network-api.ts';
 import { type DnsQuestion, type DnsValues, dnsMostBytes, dnsQueryEmit, dnsValuesParse } from '../wire/dns.ts';
@@ -102,8 +103,13 @@ export class LinkProbe {
     this.#find = find;
   }
 
-  /** Never rejects. */
+  /** Never rejects. The words of the outcome come before people, and may quote what the configuration expects. */
   async ask(request: ProbeRequest): Promise<ProbeOutcome> {
+    const outcome = await this.#ask(request);
+    return { ...outcome, detail: hideKeys(outcome.detail) };
+  }
+
+  async #ask(request: ProbeRequest): Promise<ProbeOutcome> {
     const { question } = request;
     try {
       if (question.method === 'icmp') return await this.#echoes(request, question);

@@ -290,6 +290,23 @@ links:
   - name: fibre
     interface: eth0
     health: { targets: [192.0.2.1], interval: 200ms }
+  - name: lte
+    interface: wwan0
+    health:
+      need: any
+      checks:
+        - type: http
+          url: "https://example.net/alive"
+          headers: { X-Probe: "1" }
+          status: [204]
+          contains: alive
+        - type: dns
+          server: 192.0.2.53
+          query: example.net
+          answer: 192.0.2.1
+        - type: tcp
+          target: "192.0.2.1:25"
+          expect: "^220"
 peers:
   - name: hub
     publicKey: "${keyA}"

@@ -203,6 +203,9 @@ t.test('a tcp check listens to what the server says', async (t) => {
     answered: false,
     detail: '"HTTP/1.1 302 Found" was said, expected ^220 ',
   });
+  const pasted = 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=';
+  const hidden = await tcp(liar, { expect: pasted });
+  t.notMatch(hidden.detail, pasted.slice(8, 16), 'a key that was pasted there does not come out again');
   const dead = createServer();
   const closed = await listen(t, dead);
   await new Promise((resolve) => dead.close(resolve));

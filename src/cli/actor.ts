@@ -10,7 +10,7 @@ export function addActorCommand(program: Command): void {
     .addArgument(
       new Argument('<verb>', 'kill = throws at once; restart = in order; hang = spins silently').choices(actorVerbs),
     )
-    .argument('<id>', 'the actor, as `hawser actors` calls it')
+    .argument('<id>', 'the actor, as `hawser actors` calls it, or the beginning of its name')
     .addHelpText(
       'after',
       '\nExamples:\n  hawser actor restart wan-link.fibre\n  hawser actor kill sealer --name home\n',
@@ -20,11 +20,12 @@ export function addActorCommand(program: Command): void {
 
 async function runActor(verb: ActorVerb, id: string, options: InstanceOptions): Promise<void> {
   try {
-    await ask(options, 'actor', { verb, id });
+    const meant = await ask<string>(options, 'actor', { verb, id });
+    printResult(options, { verb, id: meant }, () => [`${meant}: ${verb} done`]);
   } catch (error) {
     // The answer to its own end is the end of the connection.
-    const isOwnEnd = id === 'control-server' && error instanceof HawserError && error.code === 'CLOSED';
+    const isOwnEnd = 'control-server'.startsWith(id) && error instanceof HawserError && error.code === 'CLOSED';
     if (!isOwnEnd) throw error;
+    printResult(options, { verb, id: 'control-server' }, () => [`control-server: ${verb} done`]);
   }
-  printResult(options, { verb, id }, () => [`${id}: ${verb} done`]);
 }

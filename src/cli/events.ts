@@ -1,5 +1,6 @@
 /** `hawser events`: what happened, oldest first; with --follow also what happens next. */
 import type { Command } from 'commander';
+import { eventKinds } from '../control/event-kinds.ts';
 import type { EventRecord } from '../control/supervisor-api.ts';
 import { ask } from './control-client.ts';
 import { usageError } from './exit.ts';
@@ -31,7 +32,7 @@ export function addEventsCommand(program: Command): void {
 async function runEvents(options: EventsOptions): Promise<void> {
   const since = Number(options.since);
   if (!Number.isInteger(since) || since < 0) throw usageError(`--since is "${options.since}"`, 'a number from 0 on');
-  const isWanted = kindFilter(options.kind);
+  const isWanted = await kindFilter(options);
   if (options.follow === true) await follow(options, since, isWanted);
   const records = (await ask<EventRecord[]>(options, 'events', { since })).filter(isWanted);
   const lines = options.json === true ? [JSON.stringify(records, undefined, 2)] : records.map(eventLine);
@@ -53,9 +54,17 @@ async function follow(
   );
 }
 
-function kindFilter(kinds: string | undefined): (record: EventRecord) => boolean {
-  const wanted = new Set(kinds?.split(','));
-  return (record) => wanted.size === 0 || wanted.has(record.kind);
+/** Refuses a kind that neither this program knows nor the daemon, which may be another version, has told of. */
+async function kindFilter(options: EventsOptions): Promise<(record: EventRecord) => boolean> {
+  if (options.kind === undefined) return () => true;
+  const wanted = options.kind.split(',');
+  if (!wanted.every((kind) => eventKinds.includes(kind))) {
+    const told = (await ask<EventRecord[]>(options, 'events')).map(({ kind }) => kind);
+    const known = [...new Set([...eventKinds, ...told])].sort();
+    const unknown = wanted.find((kind) => !known.includes(kind));
+    if (unknown !== undefined) throw usageError(`There is no kind "${unknown}"`, `there are: ${known.join(', ')}`);
+  }
+  return (record) => wanted.includes(record.kind);
 }
 
 /** With --json, --follow prints one object a line. */

@@ -54,7 +54,7 @@ Exit codes: 0 done, 1 failed at run time, 64 wrong use, 78 wrong configuration.
 async function buildProgram(word: string): Promise<Command> {
   const program = new Command('hawser')
     .description('Twists several unreliable Internet links into one strong, encrypted rope.')
-    .version(packageVersion())
+    .version(packageVersion(), '-v, --version')
     .showHelpAfterError('(hawser --help lists the commands)')
     .addHelpText('after', examples)
     .exitOverride();

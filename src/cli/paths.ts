@@ -16,40 +16,46 @@ import { addInstanceCommand, type InstanceOptions, printResult } from './instanc
 
 interface PathsOptions extends InstanceOptions {
   readonly peer?: string;
+  readonly wide?: true;
 }
 
 export function addPathsCommand(program: Command): void {
   addInstanceCommand(program, 'paths', 'show the paths to the peers: state and why, round trip, loss, rate, share')
     .option('--peer <name>', 'only those to this peer')
+    .option('--wide', 'every column, however wide the terminal is')
     .action(async (options: PathsOptions) => {
       const paths = await ask<PathStatus[]>(options, 'paths');
       const wanted = paths.filter((path) => options.peer === undefined || path.peer === options.peer);
-      printResult(options, wanted, pathLines);
+      const widest = options.wide === true ? Number.POSITIVE_INFINITY : undefined;
+      printResult(options, wanted, (rows) => pathLines(rows, widest));
     });
 }
 
 const rate = (bps: number | undefined): string => (bps === undefined ? '-' : humanRate(bps));
 
-/** What does not fit goes from the right; the last ones are for `--json` and wide terminals. */
+/** Of a terminal; where the table goes to is not always one. */
+const usualWidth = 80;
+
+/** The most useful first: what does not fit goes from the right, and `--wide` shows it. */
 const columns: readonly Column<PathStatus>[] = [
   { heading: 'PEER', text: (path) => path.peer },
   { heading: 'LINK', text: (path) => path.link },
-  { heading: 'ENDPOINT', text: (path) => path.endpoint },
   { heading: 'STATE', text: stateOf },
-  { heading: 'SHARE', align: 'right', text: (path) => humanPercent(path.sharePercent) },
-  { heading: 'OUT', align: 'right', text: (path) => humanRate(path.sentBps) },
-  { heading: 'IN', align: 'right', text: (path) => humanRate(path.receivedBps) },
   { heading: 'RTT', align: 'right', text: (path) => humanMs(path.rttMs) },
+  { heading: 'LOSS', optional: true, align: 'right', text: (path) => humanPercent(path.lossPercent) },
+  { heading: 'SHARE', optional: true, align: 'right', text: (path) => humanPercent(path.sharePercent) },
+  { heading: 'OUT', optional: true, align: 'right', text: (path) => humanRate(path.sentBps) },
+  { heading: 'IN', optional: true, align: 'right', text: (path) => humanRate(path.receivedBps) },
+  { heading: 'MTU', optional: true, align: 'right', text: (path) => String(path.mtu ?? '-') },
+  { heading: 'ENDPOINT', optional: true, text: (path) => path.endpoint },
+  { heading: 'RATE', optional: true, align: 'right', text: (path) => rate(path.deliveryBps) },
   { heading: 'MIN', optional: true, align: 'right', text: (path) => humanMs(path.minRttMs) },
   { heading: 'JITTER', optional: true, align: 'right', text: (path) => humanMs(path.jitterMs) },
-  { heading: 'LOSS', align: 'right', text: (path) => humanPercent(path.lossPercent) },
-  { heading: 'MTU', optional: true, align: 'right', text: (path) => String(path.mtu ?? '-') },
-  { heading: 'RATE', optional: true, align: 'right', text: (path) => rate(path.deliveryBps) },
   { heading: 'QUEUE', optional: true, align: 'right', text: (path) => humanMs(path.queueDelayMs) },
-  { heading: 'FLIGHT', optional: true, align: 'right', text: (path) => humanBytes(path.inFlightBytes) },
-  { heading: 'CHANGED', optional: true, text: (path) => humanAge(path.changedAgeMs) },
-  { heading: 'HEARD', optional: true, text: (path) => humanAge(path.lastReceivedAgeMs) },
   { heading: 'MARKED', optional: true, align: 'right', text: (path) => humanCount(path.markedPackets) },
+  { heading: 'CHANGED', optional: true, text: (path) => humanAge(path.changedAgeMs) },
+  { heading: 'FLIGHT', optional: true, align: 'right', text: (path) => humanBytes(path.inFlightBytes) },
+  { heading: 'HEARD', optional: true, text: (path) => humanAge(path.lastReceivedAgeMs) },
   { heading: 'RESENT', optional: true, align: 'right', text: (path) => humanCount(path.resentPackets) },
   { heading: 'TRANSPORT', optional: true, text: (path) => path.transport },
   { heading: 'FROM', optional: true, text: (path) => path.local ?? '-' },
@@ -65,8 +71,8 @@ function stateOf(path: PathStatus): string {
 }
 
 /** The reasons stand below: they are sentences. */
-export function pathLines(paths: readonly PathStatus[]): string[] {
-  const table = formatTable(columns, paths, 'No path is known yet.');
+export function pathLines(paths: readonly PathStatus[], widest = process.stdout.columns ?? usualWidth): string[] {
+  const table = formatTable(columns, paths, 'No path is known yet.', widest);
   const reasons = paths
     .filter((path) => path.reason !== undefined && path.condition !== 'live')
     .map((path) => `${path.peer} by ${path.link}: ${path.condition}: ${path.reason}`);

@@ -74,8 +74,16 @@ async function drawFrames(connection: ControlConnection, intervalMs: number, sig
 }
 
 function draw(lines: readonly string[]): void {
-  const visible = lines.slice(0, process.stdout.rows - 1);
+  const visible = cutTo(lines, process.stdout.rows - 1);
   process.stdout.write(`${home}${visible.map((line) => line + eraseLine).join('\n')}\n${eraseBelow}`);
+}
+
+/** Says how much did not fit: what is below the edge must not look as if it were not there. */
+export function cutTo(lines: readonly string[], rows: number): readonly string[] {
+  if (lines.length <= rows) return lines;
+  const shown = lines.slice(0, Math.max(0, rows - 1));
+  const left = lines.length - shown.length;
+  return [...shown, `… ${left} more lines: a higher terminal, \`hawser paths\` or \`hawser actors\` shows them`];
 }
 
 function frame(top: Top): string[] {

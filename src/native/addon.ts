@@ -1,5 +1,5 @@
 /** The only loader of the C++ addon: finds it, and refuses to run when its layout differs from `rings/layout.ts`. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
@@ -29,9 +29,18 @@ export function loadAddon(): Addon {
       ? (require(built) as Addon)
       : (require('node-gyp-build') as (folder: string) => Addon)(native);
   } catch (error) {
-    throw new HawserError('ADDON', `Cannot load the addon: ${String(error)}`, 'npm run build:native');
+    throw new HawserError('ADDON', `Cannot load the addon: ${String(error)}`, remedyFor(native));
   }
   return loaded;
+}
+
+/** A package that was installed from an archive has no sources of the addon. */
+function remedyFor(native: string): string {
+  if (existsSync(path.join(native, 'binding.gyp'))) return 'npm run build:native';
+  const has = existsSync(path.join(native, 'prebuilds'))
+    ? readdirSync(path.join(native, 'prebuilds')).join(', ')
+    : 'none';
+  return `this archive holds it for glibc and ${has}, this is ${process.platform}-${process.arch}: pack it from the sources here`;
 }
 
 function findPackageRoot(from: string): string {

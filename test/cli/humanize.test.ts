@@ -8,6 +8,7 @@ import {
   humanMicros,
   humanRate,
 } from '../../src/cli/humanize.ts';
+import { cutTo } from '../../src/cli/top.ts';
 
 t.test('human…() choose the unit and keep three digits', async (t) => {
   t.strictSame([0, 1023, 1024, 1536, 102_400, 1_048_575, 3 * 2 ** 40].map(humanBytes), [
@@ -51,4 +52,10 @@ t.test('formatTable() aligns, and leaves optional columns out when it is too nar
   t.strictSame(formatTable(columns, rows, 'none', 20), ['NAME      SIZE', 'a            1', 'longer  123456']);
   t.strictSame(formatTable(columns, rows, 'none', 3), formatTable(columns, rows, 'none', 20), 'the rest stays');
   t.strictSame(formatTable(columns, [], 'none'), ['none']);
+});
+
+t.test('cutTo() says how many lines did not fit', async (t) => {
+  const lines = ['a', 'b', 'c', 'd'];
+  t.strictSame(cutTo(lines, 4), lines);
+  t.match(cutTo(lines, 3), ['a', 'b', /^… 2 more lines/]);
 });

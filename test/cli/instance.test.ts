@@ -137,9 +137,12 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
   t.match(paths, [{ id: 3, peer: 'hub', link: 'fibre', transport: 'udp', state: 'up', isCurrent: true }]);
   t.match(paths, [{ condition: 'live', rttMs: 38.4, lossPercent: 0.5, deliveryBps: 50_000_000, changedAgeMs: 2000 }]);
   t.match(
-    (await ask('paths')).stdout,
-    /^hub +fibre +\[2001:db8::1\]:51820 +live\* +- +0 bit\/s +0 bit\/s +38 ms +20 ms +1\.5 ms +0\.5 % +1480 +50 Mbit\/s +3 ms +64 KiB +2 s ago/m,
+    (await ask('paths', '--wide')).stdout,
+    /^hub +fibre +live\* +38 ms +0\.5 % +- +0 bit\/s +0 bit\/s +1480 +\[2001:db8::1\]:51820 +50 Mbit\/s +20 ms +1\.5 ms +3 ms .*2 s ago +64 KiB/m,
   );
+  const narrow = (await ask('paths')).stdout.split('\n');
+  t.ok(Math.max(...narrow.map((line) => line.length)) <= 80, narrow.join('\n'));
+  t.match(narrow[0], /^PEER +LINK +STATE +RTT +LOSS +SHARE +OUT +IN/);
   pathTable(supervisor.shared.paths).setInt(3, pathLayout.lifeAt, 3);
   t.match((await ask('paths', '--peer', 'hub')).stdout, /\n\nhub by fibre: dead: probes were not answered\n$/);
   t.match((await ask('paths', '--peer', 'nobody')).stdout, /^No path/);
@@ -339,6 +342,10 @@ t.test('actor, reload, events and errors reach the supervisor, and its refusals 
     supervisor.calls.filter((call) => call !== 'memory'),
     ['kill sealer', 'restart sealer', 'hang sealer'],
   );
+  supervisor.calls.length = 0;
+  t.match(await ask('actor', 'kill', 'wan'), { status: 0, stdout: 'wan-link.fibre: kill done\n' });
+  t.ok(supervisor.calls.includes('kill wan-link.fibre'), 'the beginning of a name will do');
+  t.match(await ask('actor', 'kill', ''), { status: 1, stderr: /several actors \(sealer, wan-link\.fibre\)/ });
   const refused = await ask('actor', 'kill', 'nobody');
   t.match(refused, { status: 1, stderr: /There is no actor "nobody" \(there are: sealer, wan-link\.fibre\)/ });
   t.equal((await ask('actor', 'tickle', 'sealer')).status, 64);
@@ -362,6 +369,11 @@ t.test('actor, reload, events and errors reach the supervisor, and its refusals 
   );
   t.equal(JSON.parse((await ask('events', '--json')).stdout).length, 3);
   t.equal((await ask('events', '--since', 'x')).status, 64);
+  t.match(await ask('events', '--kind', 'failver'), {
+    status: 64,
+    stderr: /There is no kind "failver" \(there are: .*failover, /,
+  });
+  t.match(await ask('events', '--kind', 'failover'), { status: 0, stdout: 'Nothing has happened.\n' });
   supervisor.failures = [
     {
       firstMs: 0,

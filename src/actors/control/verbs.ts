@@ -35,7 +35,22 @@ async function linkVerb(supervisor: Supervisor, verb: string, name: string, link
   throw new HawserError('VERB', `There is no verb "${verb}" for links`, linkVerbs.join(', '));
 }
 
-async function actorVerb(supervisor: Supervisor, verb: string, id: string): Promise<void> {
+/** Resolves to the id of the actor that `asked` is, or is the beginning of. */
+async function actorVerb(supervisor: Supervisor, verb: string, asked: string): Promise<string> {
+  const id = await actorMeant(supervisor, asked);
+  await command(supervisor, verb, id);
+  return id;
+}
+
+async function actorMeant(supervisor: Supervisor, asked: string): Promise<string> {
+  const ids = (await supervisor.request('actors')).map((row) => row.id);
+  const begun = ids.filter((id) => id.startsWith(asked));
+  if (ids.includes(asked) || begun.length === 0) return asked;
+  if (begun.length === 1) return begun[0] ?? asked;
+  throw new HawserError('AMBIGUOUS', `"${asked}" is the beginning of several actors`, begun.join(', '));
+}
+
+async function command(supervisor: Supervisor, verb: string, id: string): Promise<void> {
   if (verb === 'kill') return supervisor.request('killActor', id);
   if (verb === 'restart') return supervisor.request('restartActor', id);
   if (verb === 'hang') return supervisor.request('hangActor', id);

@@ -21,6 +21,7 @@ const sources = [
     'flight',
     'flight_report',
     'flight_resend',
+    'fragments',
     'link_receive',
     'open',
     'open_deliver',
@@ -28,7 +29,9 @@ const sources = [
     'reorder',
     'report',
     'seal',
+    'seal_long',
     'segment',
+    'too_big',
   ].map((name) => path.join(sys, `${name}.cc`)),
   ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'].map((name) =>
     path.join(sys, `${name}.cc`),

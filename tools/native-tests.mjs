@@ -29,6 +29,7 @@ const tested = [
   'flight',
   'flight_report',
   'flight_resend',
+  'fragments',
   'link_receive',
   'link_send',
   'open',
@@ -37,7 +38,9 @@ const tested = [
   'reorder',
   'report',
   'seal',
+  'seal_long',
   'segment',
+  'too_big',
   'tun',
   ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],
 ];

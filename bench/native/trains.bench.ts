@@ -27,7 +27,7 @@ import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/sp
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { capability } from '../../src/wire/control-frame.ts';
-import { feedbackParts } from '../../test/support/bonding.ts';
+import { feedbackParts, innerLimitParts } from '../../test/support/bonding.ts';
 import { tcpTrain } from '../../test/support/packets.ts';
 import { answer, measure, measuredWords, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';
 import { opensslGbps } from '../support/openssl.ts';
@@ -133,7 +133,6 @@ class Bench {
       events: createRing(addon, 1 << 16).port,
       reports: createRing(addon, 1 << 16).port,
       sessions,
-      peers: view(createRowTable(peer, 4)),
       paths: view(createRowTable(path, 4)),
       allowedIps,
       joinUdp: true,
@@ -147,6 +146,8 @@ class Bench {
       lateness: view(new SharedArrayBuffer(8 + lateness.max * lateness.columns * 8)),
       maxFecBytes: 1412,
       ecnCapability: 32,
+      ...innerLimitParts(),
+      peers: view(createRowTable(peer, 4)),
     });
   }
 

@@ -28,6 +28,8 @@ export interface OpenerSettings {
   readonly awaitsRepairs: boolean;
   /** The tunnel's MTU: longer packets of a peer cannot be rebuilt from parity. */
   readonly mtu: number;
+  /** One of `outerFragments`. */
+  readonly outerFragments: number;
   /** Benches only: treat ChaCha20-Poly1305 sessions as a plain copy. */
   readonly plaintext: boolean;
 }
@@ -89,6 +91,9 @@ class OpenerActor implements Actor {
       gaps: new Uint8Array(gapRows.buffer),
       lateness: new Uint8Array(latenessRows.buffer),
       maxFecBytes: Math.max(settings.mtu, usualMtu) + dataMessageBytes,
+      mtu: settings.mtu,
+      fragmentCapability: capability.pathSizes,
+      outerFragments: settings.outerFragments,
     });
     const paths = pathTable(memoryOf(spec, 'paths'));
     const wakeAt = (atUs: number): void => context.wakeAt(atUs);
@@ -187,5 +192,7 @@ class OpenerActor implements Actor {
     this.#throughput.count(openerCounters.parity, result[opened.parity] as number);
     this.#throughput.count(openerCounters.rebuilt, result[opened.rebuilt] as number);
     this.#throughput.count(openerCounters.unmarkable, result[opened.unmarkable] as number);
+    this.#throughput.count(openerCounters.fragments, result[opened.fragments] as number);
+    this.#throughput.count(openerCounters.unjoined, result[opened.unjoined] as number);
   }
 }

@@ -11,7 +11,7 @@ import { parity, session, trafficClass } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { capability } from '../wire/control-frame.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
-import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
+import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { AckDesk } from './sealer/ack-desk.ts';
 import { type BondSettings, Bonds, type SealerLink } from './sealer/bonds.ts';
 import { FrameDesk } from './sealer/frame-desk.ts';
@@ -19,6 +19,7 @@ import { ParityDesk } from './sealer/parity-desk.ts';
 import type { PathTrack } from './sealer/path-track.ts';
 import type { PeerBond } from './sealer/peer-bond.ts';
 import { SealDesk } from './sealer/seal-desk.ts';
+import { TooLong } from './sealer/too-long.ts';
 import { WaitingRoom } from './sealer/waiting-room.ts';
 
 export const definition: ActorDefinition = {
@@ -36,6 +37,8 @@ export interface SealerSettings {
   readonly bonding: Omit<BondSettings, 'mtu' | 'sealedBytes'>;
   /** Longest inner packet that gets parity; longer ones would not leave room for it on the path. */
   readonly fecMtu: number;
+  /** One of `outerFragments`. */
+  readonly outerFragments: number;
 }
 
 const trainsPerTurn = 16;
@@ -65,6 +68,7 @@ class SealerActor implements Actor {
   readonly #waiting: WaitingRoom;
   readonly #acks: AckDesk;
   readonly #facts = new Int32Array(64 * facts.columns);
+  readonly #tooLong: TooLong;
   readonly #throughput: Throughput;
   readonly #serve = (row: number, entry: number, queue: FairQueue): boolean => this.#serveHead(row, entry, queue);
   #version = -1;
@@ -79,6 +83,7 @@ class SealerActor implements Actor {
     this.#mtu = settings.mtu;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
     this.#throughput = new Throughput(spec);
+    this.#tooLong = new TooLong(this.#throughput);
     this.#native = new addon.Sealer({
       plain: nativePort(spec, 'plain'),
       links: settings.links.map((one) => nativePort(spec, `descriptors.${one.name}`)),
@@ -92,13 +97,19 @@ class SealerActor implements Actor {
       limits: new Uint8Array(shared.limits.buffer),
       maxFecBytes: settings.fecMtu + dataMessageBytes,
       ecnCapability: capability.ecn,
+      peers: bytesOf(spec, 'peers'),
+      mtu: settings.mtu,
+      fragmentCapability: capability.pathSizes,
+      outerFragments: settings.outerFragments,
+      tooLong: this.#tooLong.bytes,
+      answersFd: fdOf(spec, 'tun'),
     });
     const { mtu } = settings;
     const longest = settings.bonding.fec === 'off' ? mtu : Math.max(mtu, settings.fecMtu + parity.excessBytes);
-    this.#bonds = new Bonds(context, this.#native, shared, settings.links, {
-      ...settings.bonding,
-      mtu,
-      sealedBytes: longest + dataMessageBytes,
+    this.#bonds = new Bonds(context, this.#native, shared, {
+      links: settings.links,
+      bonding: { ...settings.bonding, mtu, sealedBytes: longest + dataMessageBytes },
+      outerFragments: settings.outerFragments,
     });
     this.#desk = new SealDesk(context, this.#native, this.#throughput);
     this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
@@ -114,7 +125,9 @@ class SealerActor implements Actor {
     for (const bond of this.#bonds.all()) if (bond !== undefined) this.#parity.tick(bond, nowUs);
     this.#acks.tick(nowUs);
     const served = this.#waiting.count > 0 ? this.#serveWaiting(nowUs) : 0;
-    return framed + served + this.#takeTrains();
+    const taken = this.#takeTrains();
+    this.#tooLong.count();
+    return framed + served + taken;
   }
 
   onCommand(command: Command): void {

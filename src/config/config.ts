@@ -182,6 +182,8 @@ export interface Config {
     readonly mtu: number;
     /** undefined = the host's name servers are left alone. */
     readonly dns: TunnelDns | undefined;
+    /** Of packets to a stock WireGuard peer that are longer than its path takes. */
+    readonly fragment: 'auto' | 'never' | 'always';
   };
   /** Never empty: without `links` in the file it is the one implicit link. */
   readonly links: readonly LinkConfig[];

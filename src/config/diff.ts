@@ -24,6 +24,7 @@ export interface ConfigDiff {
   readonly mtu: { readonly before: number; readonly after: number } | undefined;
   /** The name servers of the host are others, or none. */
   readonly dns: boolean;
+  readonly fragment: Config['tunnel']['fragment'] | undefined;
   readonly listen: Changed<Config['listen']> | undefined;
   readonly routing: Changed<Config['routing']> | undefined;
   readonly bonding: Changed<Config['bonding']> | undefined;
@@ -43,6 +44,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
       added: missingFrom(beforeAddresses, afterAddresses),
       removed: missingFrom(afterAddresses, beforeAddresses),
     },
+    fragment: before.tunnel.fragment === after.tunnel.fragment ? undefined : after.tunnel.fragment,
     mtu: mtu === after.tunnel.mtu ? undefined : { before: mtu, after: after.tunnel.mtu },
     dns: JSON.stringify(before.tunnel.dns) !== JSON.stringify(after.tunnel.dns),
     listen: changedOrNot(before.listen, after.listen),
@@ -76,6 +78,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...diff.addresses.removed.map((cidr) => `address ${formatCidr(cidr)} removed`),
     ...(diff.mtu === undefined ? [] : [`tunnel.mtu changed from ${diff.mtu.before} to ${diff.mtu.after}`]),
     ...(diff.dns ? ['tunnel.dns changed'] : []),
+    ...(diff.fragment === undefined ? [] : [`tunnel.fragment changed to ${diff.fragment}`]),
     ...(diff.listen === undefined
       ? []
       : [`listen.udp changed from ${diff.listen.before.udp} to ${diff.listen.after.udp}`]),

@@ -170,7 +170,13 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
   return deepFreeze({
     name,
     identity: { privateKeyFile: path.resolve(folder, input.identity.privateKeyFile) },
-    tunnel: { ...input.tunnel, dns: input.tunnel.dns, mtu: mtuOf(input.tunnel.mtu, input.bonding.fec) },
+    tunnel: {
+      interface: input.tunnel.interface,
+      addresses: input.tunnel.addresses,
+      mtu: mtuOf(input.tunnel.mtu, input.bonding.fec),
+      fragment: input.tunnel.fragment,
+      dns: input.tunnel.dns,
+    },
     links: links.length === 0 ? [implicitLink] : links,
     listen: input.listen,
     peers: input.peers.map((peer) => buildPeer(peer, folder)),

@@ -93,6 +93,10 @@ const tunnel = z.strictObject({
     .describe(
       'Of the interface; auto = 1420, or 1380 when bonding.fec is not off. Paths that take less are found out.',
     ),
+  fragment: z
+    .enum(['auto', 'never', 'always'])
+    .default('auto')
+    .describe('Whether packets that a stock WireGuard peer cannot get whole may leave in fragments.'),
 });
 
 /** More are refused: each has a thread and two sockets of its own. */

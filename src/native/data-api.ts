@@ -68,11 +68,16 @@ export const facts = {
   pureAck: 10,
   /** TCP's acknowledgement number, as i32. */
   ack: 11,
-  columns: 12,
+  /** 1 = a TCP segment that opens a connection. */
+  syn: 12,
+  columns: 13,
 } as const;
 
 export interface Sealer {
-  /** Facts about up to `max` (64 at most) trains waiting in the ring; returns how many. */
+  /**
+   * Facts about up to `max` (64 at most) trains waiting in the ring; returns how many. TCP is cut to what its peer takes, and a SYN
+   * offers no more.
+   */
   look(max: number): number;
   /**
    * Starts a run of sealing. 0, -126 (ENOKEY, slot not ready) or -127 (EKEYEXPIRED). `link`: index of its ring. `record`: flags of
@@ -183,7 +188,27 @@ export const feedback = {
   columns: 20,
 } as const;
 
-export interface SealerParts {
+/**
+ * Columns of `Sealer`'s `tooLong` (Float64Array): inner packets that were longer than their peer takes uncut, ever. They went in FRAG
+ * frames, in fragments of the inner IP, were left to fragments of the outer one, or dropped; and answers that said how long they may be.
+ */
+export const tooLong = { cut: 0, fragmented: 1, outer: 2, refused: 3, told: 4, columns: 5 } as const;
+
+/** `tunnel.fragment`, as the addon counts it: may packets to a peer that reads no FRAG leave in fragments of the outer IP? */
+export const outerFragments = { never: 0, auto: 1, always: 2 } as const;
+
+/** How long inner packets may be; sealer and opener are told alike. */
+export interface InnerLimitParts {
+  readonly peers: Uint8Array;
+  /** The tunnel's MTU. */
+  readonly mtu: number;
+  /** Bit of `session.capabilitiesAt` that says: reads FRAG. */
+  readonly fragmentCapability: number;
+  /** One of `outerFragments`. */
+  readonly outerFragments: number;
+}
+
+export interface SealerParts extends InnerLimitParts {
   readonly plain: NativePort;
   readonly links: readonly NativePort[];
   readonly log: Uint8Array;
@@ -204,6 +229,10 @@ export interface SealerParts {
   readonly maxFecBytes: number;
   /** Bit of `session.capabilitiesAt` that says: reads the outer ECN field. A stock peer, which says nothing, gets it too. */
   readonly ecnCapability: number;
+  /** One row of `tooLong.columns`. */
+  readonly tooLong: Uint8Array;
+  /** The TUN device, where senders of packets that are too long are told so; -1 = nobody is told. */
+  readonly answersFd: number;
 }
 
 export interface LinkSenderParts {

@@ -1,4 +1,5 @@
 /** The Opener of the addon: it opens what came, delivers it in order, and writes what TypeScript is to know into tables of columns. */
+import type { InnerLimitParts } from './data-api.ts';
 import type { NativePort } from './port.ts';
 
 /** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */
@@ -29,7 +30,11 @@ export const opened = {
   rebuilt: 9,
   /** Dropped: marked congestion-experienced on the way, and its sender would not understand (RFC 6040). */
   unmarkable: 10,
-  columns: 11,
+  /** FRAG frames. */
+  fragments: 11,
+  /** Packets, or pieces of them, that FRAG frames brought in vain. */
+  unjoined: 12,
+  columns: 13,
 } as const;
 
 /** Columns of one row of `Opener`'s gaps (Float64Array): a key slot in which counter `missing` has not come, but later ones have. */
@@ -76,13 +81,12 @@ export interface Opener {
   sweep(): void;
 }
 
-export interface OpenerParts {
+export interface OpenerParts extends InnerLimitParts {
   readonly received: readonly NativePort[];
   readonly plain: NativePort;
   readonly events: NativePort;
   readonly reports: NativePort;
   readonly sessions: Uint8Array;
-  readonly peers: Uint8Array;
   readonly paths: Uint8Array;
   readonly allowedIps: Uint8Array;
   readonly joinUdp: boolean;

@@ -16,6 +16,11 @@ export const sealerCounters = {
   sealFailed: 7,
   parity: 8,
   thinned: 9,
+  cut: 10,
+  fragmented: 11,
+  outerFragments: 12,
+  tooLong: 13,
+  told: 14,
 } as const;
 export const openerCounters = {
   replayed: 0,
@@ -29,6 +34,8 @@ export const openerCounters = {
   givenUp: 8,
   rebuilt: 9,
   unmarkable: 10,
+  fragments: 11,
+  unjoined: 12,
 } as const;
 export const tunWriterCounters = { refused: 0 } as const;
 export const sessionManagerCounters = {
@@ -65,6 +72,14 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
       name: 'sealer_thinned_packets',
       help: 'Acknowledgements of TCP that a later one took the place of, while a flow begins',
     },
+    { name: 'sealer_cut_packets', help: 'Longer than the paths take: sent in several frames' },
+    { name: 'sealer_fragmented_packets', help: 'Longer than the path takes: sent in fragments of the inner IP' },
+    {
+      name: 'sealer_outer_fragmented_packets',
+      help: 'Longer than the path takes: left in fragments of the outer IP (tunnel.fragment)',
+    },
+    { name: 'sealer_too_long_packets', help: 'Dropped: longer than the path takes, and not to be fragmented' },
+    { name: 'sealer_too_big_answers', help: 'Senders told by ICMP how long their packets may be' },
   ],
   opener: [
     { name: 'opener_replayed_packets', help: 'Dropped: counter seen before, or older than the window' },
@@ -84,6 +99,8 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
       name: 'opener_unmarkable_packets',
       help: 'Dropped: marked congestion-experienced on the way, and their sender would not understand it (RFC 6040)',
     },
+    { name: 'opener_fragment_frames', help: 'Pieces of packets that are longer than their path takes' },
+    { name: 'opener_unjoined_packets', help: 'Dropped: pieces of them whose others did not come, or made no sense' },
   ],
   'tun-writer': [{ name: 'tun_writer_refused_trains', help: 'Trains the kernel did not take' }],
   'session-manager': [

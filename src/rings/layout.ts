@@ -220,6 +220,26 @@ export const parity = {
 } as const;
 
 /**
+ * FRAG, a control frame (docs/wire-format.md): one piece of an inner packet that is longer than its path takes. The pieces of a packet
+ * have counters that follow one another, so a packet is named by the counter of its first piece. Integers little-endian.
+ */
+export const fragment = {
+  kind: 9,
+  kindAt: 1,
+  /** u8: number of the piece, from 0. */
+  indexAt: 2,
+  flagsAt: 3,
+  /** u16: bytes of the whole packet. */
+  totalAt: 4,
+  /** u16: bytes of each piece but the last. */
+  pieceBytesAt: 6,
+  headerBytes: 8,
+  /** Of `flags`: the packet is of those that are put in order. */
+  flagOrdered: 1,
+  maxPieces: 64,
+} as const;
+
+/**
  * The sealed log: a circular arena of sealed packets. One writer (the sealer); readers check a position before use.
  * `reserved` is stored before the bytes are written, so a reader that finds `reserved - position` within the capacity
  * knows that nobody was overwriting what it is about to read.
@@ -414,6 +434,8 @@ export const path = {
   paceBpsAt: 240,
   /** i32: bytes of the longest outer IP packet that this path is known to pass, in our direction; 0 = not yet known. */
   mtuAt: 248,
+  /** i32: 1 = what leaves by it may be fragmented on its way (to a peer that cannot be told how long its packets may be). */
+  mayFragmentAt: 252,
   // wan-link
   /** f64: bytes given to the kernel, dropped late, and refused by it. */
   sentBytesAt: 256,

@@ -13,6 +13,7 @@ import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Config, LinkConfig } from '../config/config.ts';
 import { longestProtected } from '../config/tunnel-mtu.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
+import { outerFragments } from '../native/data-api.ts';
 import { path } from '../rings/layout.ts';
 import { groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
@@ -61,11 +62,14 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
       id: 'sealer',
       role: 'sealer',
       tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'allowedIps', 'stash'],
+      // Where senders of packets that are too long are told so.
+      fds: { tun: 'tun' },
       settings: {
         mtu: config.tunnel.mtu,
         links: links.map((link) => planSealerLink(config, link)),
         bonding: planBonding(config),
         fecMtu: longestProtected(config.tunnel.mtu),
+        outerFragments: outerFragments[config.tunnel.fragment],
       } satisfies SealerSettings,
     }),
     ...links.map((link) => planWanLink(link)),
@@ -79,6 +83,7 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
         reorderMs: reorderOf(config),
         awaitsRepairs: repairsAlone(config),
         mtu: config.tunnel.mtu,
+        outerFragments: outerFragments[config.tunnel.fragment],
       } satisfies Omit<OpenerSettings, 'joinUdp'>,
       learns: { joinUdp: ['tun', 'udpOffload'] },
     }),

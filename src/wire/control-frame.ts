@@ -26,6 +26,8 @@ export const controlKind = {
   parity: 7,
   /** These counters bear nothing that others need wait for: they went by a path that is far behind. */
   skip: 8,
+  /** One piece of an inner packet that is longer than its path takes (`fragment` of rings/layout.ts); data, not control. */
+  fragment: 9,
 } as const;
 export const helloBytes = 12;
 /** What the sender of a CHALLENGE wants of the path it came by: nothing said, no data while there is another, data. */
@@ -41,6 +43,8 @@ export const capability = {
   paths: 1 << 2,
   /** Rebuilds packets from PARITY. */
   fec: 1 << 3,
+  /** Joins FRAG, and answers probes of any size: the size of each path is searched. */
+  pathSizes: 1 << 4,
   /** Reads the ECN field of outer headers (RFC 6040), and what a REPORT says of them. */
   ecn: 1 << 5,
   /** Sends again what its only path has lost, and waits for what the other end sends again. */

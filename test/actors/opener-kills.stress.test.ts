@@ -6,6 +6,7 @@ import t from 'tap';
 import type { ActorSpec } from '../../src/actors/kit/contract.ts';
 import type { OpenerSettings } from '../../src/actors/opener.ts';
 import { loadAddon } from '../../src/native/addon.ts';
+import { outerFragments } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { counters, path, peer, received, recordType, ring, session, slotState, train } from '../../src/rings/layout.ts';
@@ -75,6 +76,7 @@ class OpenerRig implements Victim {
         reorderMs: 'auto',
         awaitsRepairs: true,
         mtu: 1420,
+        outerFragments: outerFragments.auto,
       } satisfies OpenerSettings,
       ports: {
         'received.loop': portTo(this.#receivedRing, this.doorbell),

@@ -3,6 +3,7 @@ import t from 'tap';
 import { HandRunner } from '../../src/actors/kit/hand-runner.ts';
 import { definition, type OpenerSettings } from '../../src/actors/opener.ts';
 import { loadAddon } from '../../src/native/addon.ts';
+import { outerFragments } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import {
@@ -71,6 +72,7 @@ class Rig {
         reorderMs: 'auto',
         awaitsRepairs: true,
         mtu: 1420,
+        outerFragments: outerFragments.auto,
         ...settings,
       } satisfies OpenerSettings,
       ports: {

@@ -6,6 +6,7 @@ import t from 'tap';
 import type { ActorSpec } from '../../src/actors/kit/contract.ts';
 import type { SealerSettings } from '../../src/actors/sealer.ts';
 import { loadAddon } from '../../src/native/addon.ts';
+import { outerFragments } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import {
@@ -80,6 +81,7 @@ class SealerRig implements Victim {
       role: 'sealer',
       settings: {
         mtu: 1420,
+        outerFragments: outerFragments.auto,
         links: [{ row: 0, name: 'loop', rateBps: 0, priority: 0, weight: 1, role: 'always' }],
         bonding: adaptiveBonding,
         fecMtu: 1380,

@@ -54,6 +54,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       interface: 'hawser0',
       addresses: [{ family: 4, addressHex: '0a090002', address: '10.9.0.2', prefix: 24 }],
       mtu: 1420,
+      fragment: 'auto',
       dns: undefined,
     },
     links: [{ ...defaultLink, name: 'default', interface: undefined }],

@@ -56,7 +56,7 @@ class SealBench {
 
   // Seals packets with these ECN fields, and a control frame, in one run; returns (ECN field, packets) of each descriptor.
   std::vector<std::array<int32_t, 2>> seal(const std::vector<uint8_t>& fields, int version) {
-    Sealer sealer(log_.log(), sessions_.table(), RowTable(), feedback_.data(), 1412, kEcn);
+    Sealer sealer({log_.log(), sessions_.table(), RowTable(), feedback_.data(), 1412, kEcn, {}, -1, nullptr});
     CHECK_EQUAL(sealer.open({0, 0, 2, 1420, 1.0, 0, true, Flight::kWatched | Flight::kResendable}, &producer_), 0);
     for (const uint8_t field : fields) {
       Shape shape;
@@ -77,7 +77,7 @@ class SealBench {
     std::vector<std::array<int32_t, 2>> found = take();
     // All of it is lost, and goes out again as it was.
     sealer.flight(0).expire(0, 1e6);
-    while (sealer.flight(0).queuedPackets() > 0 && sealer.resend(0, producer_, 0, 1 << 20, 2.0) > 0) {
+    while (sealer.flight(0).queuedPackets() > 0 && sealer.resend(0, producer_, 0, 1 << 20, UINT32_MAX, 2.0) > 0) {
     }
     CHECK(take() == found);
     return found;

@@ -1,17 +1,17 @@
 /** Arrays that both sides read by column: the addon refuses one of another size than its structs make. */
 import t, { type Test } from 'tap';
 import { loadAddon } from '../../src/native/addon.ts';
-import { facts, feedback } from '../../src/native/data-api.ts';
+import { facts, feedback, tooLong } from '../../src/native/data-api.ts';
 import { gaps, lateness, opened, runs } from '../../src/native/opener-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
-import { path, peer } from '../../src/rings/layout.ts';
+import { path } from '../../src/rings/layout.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable } from '../../src/rings/table.ts';
-import { feedbackParts } from '../support/bonding.ts';
+import { feedbackParts, innerLimitParts } from '../support/bonding.ts';
 
 const addon = loadAddon();
 const none = new Uint8Array(0);
@@ -54,6 +54,7 @@ t.test('new Sealer() refuses arrays of another size than its structs make', asyn
     facts: [64, 4 * facts.columns],
     feedback: [path.rowsPerPeer, 8 * feedback.columns],
     limits: [2 * path.rowsPerPeer, 8],
+    tooLong: [1, 8 * tooLong.columns],
   } as const;
   refuses(t, sizes, (arrays) => {
     const log = new Uint8Array(createSealedLogMemory(1 << 20));
@@ -82,7 +83,7 @@ t.test('new Opener() refuses arrays of another size than its structs make', asyn
     return new addon.Opener({
       ...{ ...shared, received: [], plain: createPort(), events: createPort(), reports: createPort() },
       ...{
-        peers: new Uint8Array(createRowTable(peer, 1)),
+        ...innerLimitParts(),
         paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
       },
       ...{

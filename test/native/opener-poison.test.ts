@@ -4,10 +4,11 @@ import { loadAddon } from '../../src/native/addon.ts';
 import { gaps, lateness, type Opener, opened, runs } from '../../src/native/opener-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { path, peer, received, recordType, ring } from '../../src/rings/layout.ts';
+import { path, received, recordType, ring } from '../../src/rings/layout.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable } from '../../src/rings/table.ts';
+import { innerLimitParts } from '../support/bonding.ts';
 
 const addon = loadAddon();
 const records = 12;
@@ -55,7 +56,7 @@ t.test('a record that kills its opener in mid-batch is skipped at last, and its 
       events: portOf(createRingMemory(1 << 12)),
       reports: portOf(createRingMemory(1 << 12)),
       sessions: new Uint8Array(createSessionMemory(1, 128)),
-      peers: new Uint8Array(createRowTable(peer, 1)),
+      ...innerLimitParts(),
       paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
       allowedIps: new Uint8Array(createAllowedIpsMemory([])),
       joinUdp: false,

@@ -24,7 +24,13 @@ class Bench {
     consumer_ = link_.consumer();
   }
 
-  Sealer sealer() { return Sealer(log_.log(), sessions_.table(), RowTable(), nullptr, 1412); }
+  Sealer sealer() {
+    Sealer::Parts parts;
+    parts.log = log_.log();
+    parts.sessions = sessions_.table();
+    parts.maxFecBytes = 1412;
+    return Sealer(parts);
+  }
   int open(Sealer& sealer) { return sealer.open({0, 0, 2, 1420, 1.0}, &producer_); }
 
   // A train record as the tun-reader leaves it.

@@ -57,7 +57,7 @@ function stage(t: Test, tools: readonly string[], resolv: string): Scene {
     files,
     tool,
     follow: (wanted, name = 'hw0') =>
-      keeper.follow({ tunnel: { interface: name, addresses: [], mtu: 1420, dns: wanted } }),
+      keeper.follow({ tunnel: { interface: name, addresses: [], mtu: 1420, fragment: 'auto', dns: wanted } }),
     calls: () => {
       const lines = readFileSync(log, 'utf8')
         .split('\n')
@@ -131,7 +131,7 @@ t.test('DnsKeeper takes back what a killed process has set, as the release comma
   await follow(dns);
   t.equal(calls().length, 4);
   const successor = new DnsKeeper({ name: 'home', runDirectory: folder, note: () => undefined, files });
-  await successor.follow({ tunnel: { interface: 'hw1', addresses: [], mtu: 1420, dns } });
+  await successor.follow({ tunnel: { interface: 'hw1', addresses: [], mtu: 1420, fragment: 'auto', dns } });
   t.match(calls(), ['resolvconf -d hw0 -f', 'resolvconf -a hw1 -m 0 -x', /</, /</, /</]);
   t.match(describeDns(folder, 'home'), /^name servers 10\.9\.0\.1, fd00:9::1 of hw1 \(resolvconf\)$/);
   t.equal(takeBackDns(folder, 'home', files), undefined);

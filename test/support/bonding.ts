@@ -1,8 +1,15 @@
 /** What a sealer needs beyond its rings when a test does not care about bonding. */
 import type { SealerSettings } from '../../src/actors/sealer.ts';
-import { feedback } from '../../src/native/data-api.ts';
-import { path } from '../../src/rings/layout.ts';
+import {
+  feedback,
+  type InnerLimitParts,
+  outerFragments,
+  type SealerParts,
+  tooLong,
+} from '../../src/native/data-api.ts';
+import { path, peer } from '../../src/rings/layout.ts';
 import { createRowTable } from '../../src/rings/table.ts';
+import { capability } from '../../src/wire/control-frame.ts';
 
 export const adaptiveBonding: SealerSettings['bonding'] = {
   modes: ['adaptive', 'adaptive', 'adaptive'],
@@ -12,15 +19,21 @@ export const adaptiveBonding: SealerSettings['bonding'] = {
   fec: 'off',
 };
 
-/** The parts of `SealerParts` that are there for feedback. */
-export function feedbackParts(): {
-  paths: Uint8Array;
-  feedback: Uint8Array;
-  limits: Uint8Array;
-  maxFecBytes: number;
-  ecnCapability: number;
-} {
+/** Packets of any length to any peer. */
+export function innerLimitParts(): InnerLimitParts {
+  const peers = new Uint8Array(createRowTable(peer, 1));
+  return { peers, mtu: 1420, fragmentCapability: capability.pathSizes, outerFragments: outerFragments.auto };
+}
+
+/** The parts of `SealerParts` that are there for feedback, and for packets that are too long. */
+export function feedbackParts(): Pick<
+  SealerParts,
+  'paths' | 'feedback' | 'limits' | 'maxFecBytes' | 'ecnCapability' | 'tooLong' | 'answersFd' | keyof InnerLimitParts
+> {
   return {
+    ...innerLimitParts(),
+    tooLong: new Uint8Array(tooLong.columns * 8),
+    answersFd: -1,
     paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
     feedback: new Uint8Array(path.rowsPerPeer * feedback.columns * 8),
     maxFecBytes: 1412,

@@ -9,6 +9,7 @@ import { definition as openerDefinition } from '../../src/actors/opener.ts';
 import { definition as sealerDefinition } from '../../src/actors/sealer.ts';
 import { definition as wanLinkDefinition } from '../../src/actors/wan-link.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
+import { outerFragments } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { frame, link, path, pathState, peer, recordType, session, slotState, train } from '../../src/rings/layout.ts';
@@ -81,6 +82,7 @@ export class RopeEnd {
         'sealer',
         {
           mtu,
+          outerFragments: outerFragments.auto,
           links: [{ row: 0, name: linkName, rateBps: 0, priority: 0, weight: 1, role: 'always' }],
           bonding: adaptiveBonding,
         },
@@ -110,7 +112,15 @@ export class RopeEnd {
       openerDefinition,
       this.#spec(
         'opener',
-        { links: [linkName], joinUdp: true, plaintext: false, reorderMs: 'auto', awaitsRepairs: true, mtu: 1420 },
+        {
+          links: [linkName],
+          joinUdp: true,
+          plaintext: false,
+          reorderMs: 'auto',
+          awaitsRepairs: true,
+          mtu: 1420,
+          outerFragments: outerFragments.auto,
+        },
         {
           [`received.${linkName}`]: 'received',
           plain: 'delivered',

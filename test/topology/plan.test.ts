@@ -26,7 +26,7 @@ function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact'
   return {
     name: 'home',
     identity: { privateKeyFile: '/etc/hawser/home.key' },
-    tunnel: { interface: 'hawser0', addresses: [], mtu: 1420, dns: undefined },
+    tunnel: { interface: 'hawser0', addresses: [], mtu: 1420, fragment: 'auto', dns: undefined },
     links: [implicitLink],
     listen: { udp: 51820 },
     peers: [peer('hub', 1)],

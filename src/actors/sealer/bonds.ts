@@ -2,7 +2,7 @@
 import type { FecMode } from '../../bonding/fec-policy.ts';
 import { PathCredit } from '../../bonding/path-credit.ts';
 import type { SchedulerMode } from '../../bonding/scheduler.ts';
-import { feedback, type Sealer } from '../../native/data-api.ts';
+import { feedback, outerFragments, type Sealer } from '../../native/data-api.ts';
 import { path, pathState, peer, session } from '../../rings/layout.ts';
 import { isLinkForced } from '../../rings/link-health.ts';
 import { SessionTable } from '../../rings/session-table.ts';
@@ -42,6 +42,13 @@ export interface BondSettings {
   readonly mtu: number;
 }
 
+interface BondsSettings {
+  readonly links: readonly SealerLink[];
+  readonly bonding: BondSettings;
+  /** One of `outerFragments`. */
+  readonly outerFragments: number;
+}
+
 export class Bonds {
   /** What the native sealer writes and reads; see `SealerParts`. */
   static createShared(): { readonly feedback: Float64Array; readonly limits: Float64Array } {
@@ -54,6 +61,7 @@ export class Bonds {
   readonly #native: Sealer;
   readonly #shared: ReturnType<typeof Bonds.createShared>;
   readonly #settings: BondSettings;
+  readonly #mayFragment: boolean;
   readonly #links: ReadonlyMap<number, { readonly port: number; readonly link: SealerLink }>;
   readonly #paths: RowTable;
   readonly #linkRows: RowTable;
@@ -68,13 +76,14 @@ export class Bonds {
     context: ActorContext,
     native: Sealer,
     shared: ReturnType<typeof Bonds.createShared>,
-    links: readonly SealerLink[],
-    settings: BondSettings,
+    settings: BondsSettings,
   ) {
     const { spec } = context;
     this.#native = native;
     this.#shared = shared;
-    this.#settings = settings;
+    const { links } = settings;
+    this.#settings = settings.bonding;
+    this.#mayFragment = settings.outerFragments !== outerFragments.never;
     this.#links = new Map(links.map((link, port) => [link.row, { port, link }]));
     this.#paths = pathTable(memoryOf(spec, 'paths'));
     this.#linkRows = linkTable(memoryOf(spec, 'links'));
@@ -117,8 +126,9 @@ export class Bonds {
   #versionOf(peerRow: number): number {
     const speaks = this.#hears(peerRow, capability.paths);
     const home = this.#peers.int(peerRow, peer.pathAt);
-    const said = (home >= 0 ? 4 : 0) + (this.#hears(peerRow, capability.repairs) ? 2 : 0) + (speaks ? 1 : 0);
-    return this.#paths.version() * 65_536 + (home % path.rowsPerPeer) * 8 + said;
+    const hears = (what: number, bit: number): number => (this.#hears(peerRow, what) ? bit : 0);
+    const said = hears(capability.repairs, 2) + hears(capability.pathSizes, 4) + (speaks ? 1 : 0);
+    return this.#paths.version() * 65_536 + (home % path.rowsPerPeer) * 16 + (home >= 0 ? 8 : 0) + said;
   }
 
   #hears(peerRow: number, what: number): boolean {
@@ -151,6 +161,7 @@ export class Bonds {
 
   #track(row: number, nowUs: number): PathTrack | undefined {
     if (row < 0) return undefined;
+    this.#letFragment(row);
     const linkRow = this.#paths.int(row, path.linkAt);
     const known = this.#tracks[row];
     if (known !== undefined && known.linkRow === linkRow) return known;
@@ -170,6 +181,12 @@ export class Bonds {
     this.#tracks[row] = track;
     this.#exclude(track);
     return track;
+  }
+
+  /** As the kernel's WireGuard does: who cannot tell us what arrives gets what is too long in fragments, made where it must be. */
+  #letFragment(row: number): void {
+    const may = this.#mayFragment && !this.#hears(Math.floor(row / path.rowsPerPeer), capability.pathSizes);
+    this.#paths.setInt(row, path.mayFragmentAt, may ? 1 : 0);
   }
 
   #exclude(track: PathTrack): void {

@@ -47,8 +47,7 @@ export class PeerMtu {
 
   /** What an inner packet of so many bytes, or what is cut of it, becomes at most. */
   sealedBytes(innerBytes: number): number {
-    const padded = Math.max(innerBytes, Math.min((innerBytes + 15) & ~15, this.#bytes));
-    return Math.min(padded, this.#mtu) + dataMessageBytes;
+    return Math.min((innerBytes + 15) & ~15, this.#bytes) + dataMessageBytes;
   }
 
   follow(bond: SizedBond, nowUs: number): void {

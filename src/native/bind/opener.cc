@@ -44,6 +44,9 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     parts.orderFromPaths = from.Get("orderFromPaths").ToNumber().Int32Value();
     parts.repairsCapability = from.Get("repairsCapability").ToNumber().Int32Value();
     parts.maxFecBytes = from.Get("maxFecBytes").ToNumber().Uint32Value();
+    const auto intFrom = [&from](const char* name) { return from.Get(name).ToNumber().Int32Value(); };
+    parts.limits = InnerLimits(parts.peers, parts.sessions, static_cast<uint32_t>(intFrom("mtu")), intFrom("fragmentCapability"),
+                               static_cast<OuterFragments>(intFrom("outerFragments")));
     opener_ = std::make_unique<Opener>(parts);
   }
 

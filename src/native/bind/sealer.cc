@@ -10,7 +10,7 @@
 namespace hawser {
 namespace {
 
-// new Sealer({ plain, links: [port], log, sessions, paths, allowedIps, stash, facts, feedback, limits, maxFecBytes, ecnCapability })
+// new Sealer(SealerParts of data-api.ts)
 class SealerObject : public Napi::ObjectWrap<SealerObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -32,15 +32,27 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     facts_ = rowsOf<TrainFacts>(memory_, from, "facts", kMaxTrains);
     limits_ = rowsOf<double>(memory_, from, "limits", 2 * Flight::kPaths);
     auto* const feedback = rowsOf<PathFeedback>(memory_, from, "feedback", Flight::kPaths);
-    if (facts_ == nullptr || limits_ == nullptr || feedback == nullptr) return;
+    auto* const tally = rowsOf<TooLongTally>(memory_, from, "tooLong", 1);
+    if (facts_ == nullptr || limits_ == nullptr || feedback == nullptr || tally == nullptr) return;
     plain_ = memory_.consumer(from.Get("plain"));
     const Napi::Array links = from.Get("links").As<Napi::Array>();
     for (uint32_t i = 0; i < links.Length(); i++) links_.push_back(memory_.producer(links.Get(i)));
     allowedIps_ = CachedLookup(AllowedIps(memory_.of(from.Get("allowedIps"))));
     stash_ = memory_.of(from.Get("stash"));
     log_ = SealedLog(memory_.of(from.Get("log")));
-    sealer_ = std::make_unique<Sealer>(log_, SessionTable(memory_.of(from.Get("sessions"))), pathTable(memory_.of(from.Get("paths"))), feedback,
-                                       from.Get("maxFecBytes").ToNumber().Uint32Value(), from.Get("ecnCapability").ToNumber().Int32Value());
+    Sealer::Parts parts;
+    parts.log = log_;
+    parts.sessions = SessionTable(memory_.of(from.Get("sessions")));
+    parts.paths = pathTable(memory_.of(from.Get("paths")));
+    parts.feedback = feedback;
+    parts.tally = tally;
+    const auto intFrom = [&from](const char* name) { return from.Get(name).ToNumber().Int32Value(); };
+    parts.maxFecBytes = static_cast<uint32_t>(intFrom("maxFecBytes"));
+    parts.answersFd = intFrom("answersFd");
+    parts.limits = InnerLimits(peerTable(memory_.of(from.Get("peers"))), parts.sessions, static_cast<uint32_t>(intFrom("mtu")),
+                               intFrom("fragmentCapability"), static_cast<OuterFragments>(intFrom("outerFragments")));
+    parts.ecnCapability = intFrom("ecnCapability");
+    sealer_ = std::make_unique<Sealer>(parts);
   }
 
  private:
@@ -58,6 +70,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
       if (count == 0) plain_.begin();
       records_[count] = record;
       facts_[count] = inspectTrain(record, allowedIps_);
+      sealer_->fit(record, facts_[count]);
       plain_.advance();
     }
     if (careful) carefulLooks_ += count;
@@ -97,6 +110,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
 
   // sealStashed(offset, maxSegments): the same for one train in the stash.
   Napi::Value sealStashed(const Napi::CallbackInfo& info) {
+    sealer_->refit(stash_ + intOf(info, 0));
     const int sealed = sealRecord(stash_ + intOf(info, 0), intOf(info, 1));
     sealer_->flush();
     return Napi::Number::New(info.Env(), sealed);

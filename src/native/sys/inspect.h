@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "allowed_ips.h"
+#include "mss.h"
 #include "packet.h"
 #include "ring.h"
 #include "segment.h"
@@ -25,6 +26,7 @@ struct TrainFacts {
   int32_t payloadBytes;  // behind the transport header, of the whole train
   int32_t pureAck;       // 1 = a TCP segment that acknowledges, and says nothing else
   int32_t ack;           // TCP's acknowledgement number
+  int32_t syn;           // 1 = a TCP segment that opens a connection
 };
 
 // RFC 9293: no data, ACK alone of the flags, and of the options only padding and timestamps; so a later one says all that it says.
@@ -75,6 +77,7 @@ inline TrainFacts inspectTrain(uint8_t* record, CachedLookup& allowedIps) {
   }
   facts.flow = static_cast<int32_t>(hash & 0x7fffffff);
   facts.payloadBytes = static_cast<int32_t>(length - std::min(length, headerBytes));
+  if (tcp) facts.syn = (transport[13] & kTcpSynFlag) != 0 ? 1 : 0;
   if (tcp && headerBytes >= ip.headerBytes + 20u && headerBytes <= length) {
     facts.ack = static_cast<int32_t>(readBe32(transport + 8));
     facts.pureAck = isPureAck(transport, headerBytes - ip.headerBytes, static_cast<uint32_t>(facts.payloadBytes)) ? 1 : 0;

@@ -59,6 +59,15 @@
   X(doorbell, armedAt, 0) \
   X(doorbell, mailAt, 64) \
   X(doorbell, bytes, 128) \
+  X(fragment, kind, 9) \
+  X(fragment, kindAt, 1) \
+  X(fragment, indexAt, 2) \
+  X(fragment, flagsAt, 3) \
+  X(fragment, totalAt, 4) \
+  X(fragment, pieceBytesAt, 6) \
+  X(fragment, headerBytes, 8) \
+  X(fragment, flagOrdered, 1) \
+  X(fragment, maxPieces, 64) \
   X(frame, peerAt, 0) \
   X(frame, slotAt, 4) \
   X(frame, lengthAt, 8) \
@@ -177,6 +186,7 @@
   X(path, lastProgressUsAt, 232) \
   X(path, paceBpsAt, 240) \
   X(path, mtuAt, 248) \
+  X(path, mayFragmentAt, 252) \
   X(path, sentBytesAt, 256) \
   X(path, lateBytesAt, 264) \
   X(path, refusedBytesAt, 272) \

@@ -37,6 +37,7 @@ class LinkSender {
     sockaddr_in6 address;
     iovec bytes;
     uint8_t* descriptor;
+    bool mayFragment;
     alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int))];
   };
 
@@ -44,6 +45,8 @@ class LinkSender {
   Fate prepare(uint8_t* descriptor, uint32_t index);
   void giveUp(uint8_t* descriptor, Fate fate);
   bool goesWhole(const Message& message) const;
+  bool goesAlike(const Message& one, const Message& other) const { return fdOf(one) == fdOf(other) && one.mayFragment == other.mayFragment; }
+  void prepareSocket(const Message& message);
   int fdOf(const Message& message) const { return message.address.sin6_family == AF_INET ? fd4_ : fd6_; }
   Outcome sendSlowly(uint32_t index);
   Outcome sendSingly(uint32_t index);
@@ -57,6 +60,9 @@ class LinkSender {
   SealedLog log_;
   RowTable paths_;
   uint8_t* link_;
+  // What each socket does with the don't-fragment bit, by family: 1 = clear, 0 = set, -1 = as it was lent.
+  int8_t fragmenting4_ = -1;
+  int8_t fragmenting6_ = -1;
   uint32_t singly_ = 0;  // datagrams of the first descriptor that went out one by one, before the socket was full
   Message messages_[kBatch];
   mmsghdr headers_[kBatch];

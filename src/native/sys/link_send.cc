@@ -79,8 +79,9 @@ int LinkSender::sendDescriptors(uint32_t max) {
     if (count == 0) break;
     // One call for neighbours of one socket; whatever it leaves is looked at one by one.
     uint32_t same = 1;
-    while (same < count && fdOf(messages_[same]) == fdOf(messages_[0]) && goesWhole(messages_[same])) same++;
+    while (same < count && goesAlike(messages_[same], messages_[0]) && goesWhole(messages_[same])) same++;
     uint32_t done = 0;
+    prepareSocket(messages_[0]);
     if (goesWhole(messages_[0])) {
       const int sent = ::sendmmsg(fdOf(messages_[0]), headers_, same, MSG_NOSIGNAL);
       done = sent > 0 ? static_cast<uint32_t>(sent) : 0;
@@ -147,6 +148,7 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
   const bool several = cell<uint32_t>(descriptor, layout::descriptor_countAt) > 1;
   const auto segmentBytes = static_cast<uint16_t>(several ? cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt) : 0);
   message.descriptor = descriptor;
+  message.mayFragment = cell<int32_t>(row, layout::path_mayFragmentAt) != 0;
   const uint32_t skip = cell<uint32_t>(descriptor, layout::descriptor_skipAt) * cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt);
   message.bytes = {log_.at(position) + skip, length};
   msghdr& header = headers_[index].msg_hdr;
@@ -159,6 +161,19 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
   header.msg_controllen = writeSendControl(message.control, message.address.sin6_family, local, interfaceIndex, segmentBytes,
                                            static_cast<uint8_t>(cell<int32_t>(descriptor, layout::descriptor_ecnAt)));
   return Fate::Ready;
+}
+
+// With the bit clear the kernel, or a router, fragments what is too long (net/ipv4/ip_output.c, ip_dont_fragment; in IPv6 the kernel
+// alone); with it set nobody does, and no path MTU that the kernel has learnt is believed. Peers of both kinds share a socket, and take
+// turns rarely.
+void LinkSender::prepareSocket(const Message& message) {
+  const bool v4 = message.address.sin6_family == AF_INET;
+  int8_t& now = v4 ? fragmenting4_ : fragmenting6_;
+  const auto wanted = static_cast<int8_t>(message.mayFragment ? 1 : 0);
+  if (now == wanted) return;
+  now = wanted;
+  const int value = v4 ? (message.mayFragment ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE) : (message.mayFragment ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
+  ::setsockopt(fdOf(message), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof value);
 }
 
 // Whether the kernel may cut it. A run of which some packets went out one by one goes on like that.

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "ecn.h"
+#include "mss.h"
 #include "packet.h"
 #include "reorder_class.h"
 #include "replay.h"
@@ -60,6 +62,7 @@ uint32_t Opener::splitRecord(const uint8_t* record, int32_t number, OpenRun* run
 void Opener::open(RingConsumer& input, const OpenRun* runs, uint32_t count, double nowUs, OpenResult& result) {
   openedUs_ = realtimeUs();
   coalescer_.begin(&out_, joinUdp_, nowUs);
+  joiner_.expire(nowUs);
   if (!deliverBacklog(nowUs)) result.stalled = 1;
   int32_t number = -1;
   uint8_t* record = nullptr;
@@ -79,6 +82,9 @@ void Opener::open(RingConsumer& input, const OpenRun* runs, uint32_t count, doub
   }
   if (record != nullptr) input.advance();
   coalescer_.end();
+  result.fragments += std::exchange(pieces_, 0);
+  result.unmarkable += std::exchange(unmarkablePieces_, 0);
+  result.unjoined += static_cast<int32_t>(joiner_.takeDropped());
   events_.publish();
   reporter_.out().publish();
   input.end();
@@ -167,6 +173,7 @@ Opener::Outcome Opener::openAtOnce(const uint8_t* datagram, uint32_t length, uin
   IpView ip;
   if (isForTun(plain, plainBytes, arrival, ip)) coalescer_.take(ip);
   else coalescer_.discard();
+  deliverJoined();
   if (lane_ == nullptr) return Outcome::Done;
   // With the output full an oversized packet far ahead goes unmarked, and will be waited for in vain.
   if (makeWindow(counter, arrival.nowUs)) reorder_.pass(*lane_, counter, arrival.nowUs, !brought_.isControl);
@@ -183,14 +190,17 @@ Opener::Outcome Opener::openAhead(const uint8_t* datagram, uint32_t length, uint
     return Outcome::Done;
   }
   if (!makeWindow(counter, arrival.nowUs)) return Outcome::Full;
-  const bool waits = keepsOrder(plain, plainBytes);
+  const bool isPiece = FragmentJoiner::isPiece(plain, plainBytes);
+  const bool waits = isPiece ? FragmentJoiner::isOrdered(plain) : keepsOrder(plain, plainBytes);
   uint8_t* target = waits ? nullptr : coalescer_.place(plainBytes);
   if (!waits && target == nullptr) return Outcome::Full;
   accept(counter, length, arrival);
   IpView ip;
-  const bool isPacket = isForTun(plain, plainBytes, arrival, ip);
-  if (isPacket && waits) {
-    reorder_.hold(*lane_, counter, spare_, ip.length, arrival.nowUs);
+  const bool isHeldPiece = isPiece && waits;
+  if (isHeldPiece) notePiece(plain, arrival);
+  const bool isPacket = !isHeldPiece && isForTun(plain, plainBytes, arrival, ip);
+  if (isHeldPiece || (isPacket && waits)) {
+    reorder_.hold(*lane_, counter, spare_, isHeldPiece ? plainBytes : ip.length, arrival.nowUs);
     spare_ = takeRoom(arrival.nowUs);
   } else {
     if (isPacket) {
@@ -199,6 +209,7 @@ Opener::Outcome Opener::openAhead(const uint8_t* datagram, uint32_t length, uint
     } else if (!waits) {
       coalescer_.discard();
     }
+    deliverJoined();
     reorder_.pass(*lane_, counter, arrival.nowUs, !brought_.isControl);
   }
   // It may be next by now, when those before it were too far behind to be waited for.
@@ -223,6 +234,7 @@ void Opener::accept(uint64_t counter, uint32_t length, const Arrival& arrival) {
   }
   brought_.datagrams += 1;
   brought_.bytes += length;
+  brought_.counter = counter;
   brought_.lowest = std::min(brought_.lowest, counter);
   brought_.largest = std::max(brought_.largest, counter);
 }
@@ -234,16 +246,20 @@ bool Opener::isForTun(uint8_t* plain, uint32_t length, const Arrival& arrival, I
     arrival.result->keepalives += 1;
     return false;
   }
+  if (FragmentJoiner::isPiece(plain, length)) {
+    notePiece(plain, arrival);
+    const int32_t life = cell<int32_t>(slot_, layout::session_generationAt);
+    takePiece(plain, length, {peerIndex_, arrival.run->slot, life, brought_.counter, arrival.nowUs});
+    return false;
+  }
   // An inner packet whose first nibble is 0 is a control frame (docs/wire-format.md); 4 and 6 are IP.
   if (plain[0] >> 4 == 0) {
     brought_.isControl = true;
     takeControl(plain, length, arrival);
     return false;
   }
-  brought_.hasData = true;
-  cell<double>(peer_, layout::peer_lastDataReceivedAt) = arrival.nowUs;
-  ip = viewIp(plain, length);
-  if (ip.version == 0 || allowedIps_.find(ip.source, ip.addressBytes) != peerIndex_) {
+  noteData(arrival);
+  if (!mayEnter(plain, length, peerIndex_, ip)) {
     reject(arrival);
     return false;
   }
@@ -262,6 +278,30 @@ bool Opener::takeEcn(uint8_t* plain, IpView& ip, const Arrival& arrival) {
   if (outcome != Decapsulated::Plain) brought_.marked += 1;
   if (outcome == Decapsulated::Dropped) arrival.result->unmarkable += 1;
   return outcome != Decapsulated::Dropped;
+}
+
+// Data too; the mark of its outer header waits in it for the packet it belongs to.
+void Opener::notePiece(uint8_t* plain, const Arrival& arrival) {
+  noteData(arrival);
+  const uint8_t outer = isRebuilding_ ? kNotEct : outerEcn_;
+  const bool isMarked = outer == kCongestionExperienced;
+  FragmentJoiner::setMarked(plain, isMarked);
+  if (outer != kNotEct) brought_.ecnPackets += 1;
+  if (isMarked) brought_.marked += 1;
+}
+
+void Opener::noteData(const Arrival& arrival) {
+  brought_.isControl = false;
+  brought_.hasData = true;
+  cell<double>(peer_, layout::peer_lastDataReceivedAt) = arrival.nowUs;
+}
+
+// Whether it is an IP packet from an address of the peer's, and then `ip`. What a SYN offers is lowered to what the tunnel takes.
+bool Opener::mayEnter(uint8_t* plain, uint32_t length, int32_t peer, IpView& ip) {
+  ip = viewIp(plain, length);
+  if (ip.version == 0 || allowedIps_.find(ip.source, ip.addressBytes) != peer) return false;
+  if (isSyn(plain, ip)) clampMss(plain, ip, limits_.offered(peer, ip.version), true);
+  return true;
 }
 
 // Books what the run brought: on the peer, on its path, for the next report. A peer that cannot be on many paths at once is where it

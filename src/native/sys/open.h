@@ -4,11 +4,14 @@
 // path of its peer may be held first (reorder.h).
 #pragma once
 #include <cstdint>
+#include <deque>
 
 #include "allowed_ips.h"
 #include "cipher_cache.h"
 #include "coalesce.h"
 #include "fec_sessions.h"
+#include "fragments.h"
+#include "inner_limit.h"
 #include "open_path.h"
 #include "reorder.h"
 #include "report.h"
@@ -29,7 +32,7 @@ struct OpenRun {
 
 // What one `open` did, in the same order as opener-api.ts names it.
 struct OpenResult {
-  int32_t packets, bytes, replayed, rejected, keepalives, control, unknown, stalled, parity, rebuilt, unmarkable;
+  int32_t packets, bytes, replayed, rejected, keepalives, control, unknown, stalled, parity, rebuilt, unmarkable, fragments, unjoined;
 };
 
 struct OpenerParts {
@@ -56,6 +59,8 @@ struct OpenerParts {
   uint32_t maxFecBytes = 0;
   // Bit of a slot's capabilities: its peer reads what a report says of ECN.
   int32_t ecnCapability = 0;
+  // What SYNs of a peer may offer.
+  InnerLimits limits;
 };
 
 class Opener {
@@ -68,7 +73,7 @@ class Opener {
         ciphers_(parts.sessions, CipherCache::Direction::Receive),
         ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported, parts.ecnCapability),
         reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), fec_(parts.sessions, parts.maxFecBytes),
-        roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
+        limits_(parts.limits), joiner_(parts.peers.rows()), roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
 
   // Describes up to `maxRecords` waiting records; returns the number of runs. Until they are opened the first bears the blame if this
   // thread dies.
@@ -114,7 +119,12 @@ class Opener {
   void closeRun(const Arrival& arrival);
   bool isForTun(uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip);
   bool takeEcn(uint8_t* plain, IpView& ip, const Arrival& arrival);
+  bool mayEnter(uint8_t* plain, uint32_t length, int32_t peer, IpView& ip);
+  void noteData(const Arrival& arrival);
+  void notePiece(uint8_t* plain, const Arrival& arrival);
   void takeParity(const uint8_t* plain, uint32_t length, const Arrival& arrival);
+  void takePiece(const uint8_t* plain, uint32_t length, const FragmentJoiner::Piece& piece);
+  bool deliverJoined();
   void takeControl(const uint8_t* plain, uint32_t length, const Arrival& arrival);
   void forwardFrame(RingProducer& to, const uint8_t* plain, uint32_t length, const Arrival& arrival, double atUs);
   void tellRoamed(const Arrival& arrival);
@@ -134,6 +144,8 @@ class Opener {
     uint32_t marked = 0;
     uint64_t lowest = UINT64_MAX;
     uint64_t largest = 0;
+    // Of the datagram opened last.
+    uint64_t counter = 0;
     int32_t pathRow = -1;
     bool hasManyPaths = false;
     bool hasData = false;
@@ -155,6 +167,13 @@ class Opener {
   Reporter reporter_;
   Reorder reorder_;
   FecSessions fec_;
+  InnerLimits limits_;
+  FragmentJoiner joiner_;
+  // Joined packets that are to be delivered next.
+  std::deque<PacketBytes> joined_;
+  // Pieces taken, and packets dropped that were marked in vain, since `open` told of them.
+  int32_t pieces_ = 0;
+  int32_t unmarkablePieces_ = 0;
   // Packets that the PARITY frame opened last has rebuilt.
   uint32_t rebuiltByFrame_ = 0;
   bool isRebuilding_ = false;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ecn.h"
 #include "open.h"
 #include "packet.h"
 #include "seal.h"
@@ -14,7 +15,7 @@ constexpr double kRoamedSpacingUs = 1000;
 constexpr double kLongestStayUs = 100'000;
 
 // controlKind of wire/control-frame.ts
-enum ControlKind : uint8_t { kHello = 1, kReport = 2, kChallenge = 3, kResponse = 4, kProbe = 5, kProbeReply = 6, kParity = 7, kSkip = 8 };
+enum ControlKind : uint8_t { kHello = 1, kReport = 2, kChallenge = 3, kResponse = 4, kProbe = 5, kProbeReply = 6, kParity = 7, kSkip = 8 };  // FRAG, 9, is no control frame to the opener: it is data
 constexpr uint32_t kSkipCountAt = 4;
 constexpr uint32_t kSkipFirstAt = 8;
 constexpr uint32_t kSkipBytes = 16;
@@ -99,6 +100,40 @@ Opener::Outcome Opener::openLate(const uint8_t* datagram, uint32_t length, uint6
   return Outcome::Done;
 }
 
+// A piece of an inner packet; the last one makes it whole, and it enters like any other.
+void Opener::takePiece(const uint8_t* plain, uint32_t length, const FragmentJoiner::Piece& piece) {
+  pieces_ += 1;
+  if (!joiner_.add(piece, plain, length)) return;
+  uint8_t* peer = peers_.row(piece.peer);
+  PacketBytes& whole = joined_.emplace_back(joiner_.whole());
+  IpView ip;
+  if (!mayEnter(whole.data(), static_cast<uint32_t>(whole.size()), piece.peer, ip)) {
+    add(peer, layout::peer_rejectedPacketsAt, 1);
+    joined_.pop_back();
+    return;
+  }
+  if (joiner_.isMarked() && decapsulateEcn(whole.data(), ip, kCongestionExperienced) == Decapsulated::Dropped) {
+    unmarkablePieces_ += 1;
+    joined_.pop_back();
+    return;
+  }
+  add(peer, layout::peer_receivedPacketsAt, 1);
+  add(peer, layout::peer_receivedBytesAt, ip.length);
+}
+
+// False when the output is full: the rest stays.
+bool Opener::deliverJoined() {
+  while (!joined_.empty()) {
+    const auto length = static_cast<uint32_t>(joined_.front().size());
+    uint8_t* target = coalescer_.place(length);
+    if (target == nullptr) return false;
+    std::memcpy(target, joined_.front().data(), length);
+    coalescer_.take(viewIp(target, length));
+    joined_.pop_front();
+  }
+  return true;
+}
+
 // A full ring loses it: every frame is said again by whoever needs an answer.
 void Opener::forwardFrame(RingProducer& to, const uint8_t* plain, uint32_t length, const Arrival& arrival, double atUs) {
   uint8_t* record = to.claim(static_cast<uint32_t>(layout::frame_payloadAt) + length);
@@ -145,18 +180,25 @@ bool Opener::giveUp(int32_t slot, double nowUs) {
 // Delivers what waits at the head of a lane; false when the output is full: the rest stays.
 bool Opener::deliverReady(Lane& lane, double nowUs) {
   for (int32_t index = reorder_.ready(lane); index >= 0; index = reorder_.ready(lane)) {
+    if (!deliverJoined()) return false;
     const uint32_t length = reorder_.length(index);
-    uint8_t* target = coalescer_.place(length);
-    if (target == nullptr) return false;
-    std::memcpy(target, reorder_.bytes(index), length);
-    coalescer_.take(viewIp(target, length));
+    const uint8_t* held = reorder_.bytes(index);
+    if (FragmentJoiner::isPiece(held, length)) {
+      takePiece(held, length, {lane.peer, lane.slot, lane.generation, lane.head, nowUs});
+    } else {
+      uint8_t* target = coalescer_.place(length);
+      if (target == nullptr) return false;
+      std::memcpy(target, held, length);
+      coalescer_.take(viewIp(target, length));
+    }
     reorder_.release(lane, nowUs);
   }
-  return true;
+  return deliverJoined();
 }
 
 // What could not be delivered when it was ready, because the output was full.
 bool Opener::deliverBacklog(double nowUs) {
+  if (!deliverJoined()) return false;
   const std::vector<int32_t>& gapped = reorder_.gapped();
   for (size_t i = gapped.size(); i > 0; i--) {
     if (!deliverReady(reorder_.at(gapped[i - 1]), nowUs)) return false;

@@ -7,8 +7,10 @@
 
 namespace hawser {
 
+inline constexpr uint8_t kProtocolIcmp = 1;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint8_t kProtocolUdp = 17;
+inline constexpr uint8_t kProtocolIcmpV6 = 58;
 
 inline uint16_t readBe16(const uint8_t* at) { return static_cast<uint16_t>(at[0] << 8 | at[1]); }
 inline uint32_t readBe32(const uint8_t* at) {

@@ -17,6 +17,7 @@ int Sealer::open(const Order& order, RingProducer* link) {
   slot_ = sessions_.slot(order.slot);
   if (order.nowUs >= cell<double>(slot_, layout::session_expiryAt)) return -EKEYEXPIRED;
   order_ = order;
+  limit_ = limits_.of(order.peer);
   link_ = link;
   index_ = cell<uint32_t>(slot_, cipher == Cipher::Aes256Gcm ? layout::session_remoteIndexAesAt : layout::session_remoteIndexAt);
   // RFC 6040 4.3: a Hawser of old would lose the marks. A stock peer gets them, as the kernel's WireGuard gives them to anybody.
@@ -40,9 +41,9 @@ int Sealer::train(uint8_t* record, uint32_t maxSegments) {
   if (padded(segmenter.lengthOf(0)) + kDataHeaderBytes + kTagBytes > kMaxDescriptorBytes) return -EBADMSG;
   const uint32_t count = std::min(maxSegments, segmenter.count() - std::min(progress, segmenter.count()));
   if (count == 0) return 0;
+  if (segmenter.lengthOf(progress) > limit_) return trainTooLong(segmenter, progress, count);
   // Taken before sealing, so that a thread that dies in between wastes counters and never repeats one.
-  counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(count);
-  if (counter_ + count >= kRejectAfterMessages) return -EKEYEXPIRED;
+  if (!takeCounters(count)) return -EKEYEXPIRED;
   const uint8_t ecn = ecnOf(record + layout::train_packetAt, length) & ecnMask_;
   uint32_t done = 0;
   for (; done < count; done++) {
@@ -69,13 +70,20 @@ bool Sealer::skipSegment(uint8_t* record) {
   return true;
 }
 
-int Sealer::packet(uint8_t* bytes, uint32_t length) {
+int Sealer::packet(uint8_t* bytes, uint32_t length, uint8_t ecn) {
   if (padded(length) + kDataHeaderBytes + kTagBytes > kMaxDescriptorBytes) return -EBADMSG;
-  counter_ = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(1);
-  if (counter_ + 1 >= kRejectAfterMessages) return -EKEYEXPIRED;
-  if (!room(padded(length) + kDataHeaderBytes + kTagBytes, kNotEct)) return -ENOSPC;
+  if (!takeCounters(1)) return -EKEYEXPIRED;
+  if (!room(padded(length) + kDataHeaderBytes + kTagBytes, ecn)) return -ENOSPC;
   sealOne(bytes, length);
   return 1;
+}
+
+// The counters of a descriptor follow one another; false when the key is used up.
+bool Sealer::takeCounters(uint32_t count) {
+  const uint64_t first = std::atomic_ref<uint64_t>(cell<uint64_t>(slot_, layout::session_sendCounterAt)).fetch_add(count);
+  if (descriptor_ != nullptr && first != counter_) finishDescriptor();
+  counter_ = first;
+  return first + count < kRejectAfterMessages;
 }
 
 int Sealer::parity(uint32_t dataPath) {

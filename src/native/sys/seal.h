@@ -9,9 +9,12 @@
 #include "cipher_cache.h"
 #include "fec_groups.h"
 #include "flight.h"
+#include "inner_limit.h"
+#include "inspect.h"
 #include "ring.h"
 #include "segment.h"
 #include "tables.h"
+#include "too_big.h"
 
 namespace hawser {
 
@@ -21,6 +24,15 @@ inline constexpr uint32_t kTagBytes = 16;
 inline constexpr uint8_t kTypeData = 4;
 // WireGuard's Reject-After-Messages.
 inline constexpr uint64_t kRejectAfterMessages = UINT64_MAX - (uint64_t{1} << 13);
+
+// Packets that were too long for their peer, ever; data-api.ts names the columns.
+struct TooLongTally {
+  double cut;         // sent in FRAG frames
+  double fragmented;  // sent in fragments of the inner IP
+  double outer;       // left to fragments of the outer IP
+  double refused;     // dropped
+  double told;        // answered with how long they may be
+};
 
 class Sealer {
  public:
@@ -36,24 +48,45 @@ class Sealer {
     uint8_t flightFlags = 0;
   };
 
-  // `feedback`: `Flight::kPaths` rows that the flights of all peers write to, one call at a time. `maxFecBytes`: longest sealed packet
-  // that gets parity. `ecnCapability`: bit of a slot's capabilities that says that its peer reads the outer ECN field.
-  Sealer(SealedLog log, SessionTable sessions, RowTable paths, PathFeedback* feedback, uint32_t maxFecBytes, int32_t ecnCapability = 0)
-      : log_(log), sessions_(sessions), paths_(paths), feedback_(feedback), ciphers_(sessions, CipherCache::Direction::Send), fec_(maxFecBytes),
-        ecnCapability_(ecnCapability) {}
+  struct Parts {
+    SealedLog log;
+    SessionTable sessions;
+    RowTable paths;
+    // `Flight::kPaths` rows that the flights of all peers write to, one call at a time.
+    PathFeedback* feedback = nullptr;
+    // Longest sealed packet that gets parity.
+    uint32_t maxFecBytes = 0;
+    // Bit of a slot's capabilities: its peer reads the outer ECN field.
+    int32_t ecnCapability = 0;
+    InnerLimits limits;
+    // The TUN device that answers go to; -1 = none.
+    int answersFd = -1;
+    TooLongTally* tally = nullptr;
+  };
+
+  explicit Sealer(const Parts& parts)
+      : log_(parts.log), sessions_(parts.sessions), paths_(parts.paths), feedback_(parts.feedback), limits_(parts.limits), teller_(parts.answersFd),
+        tally_(parts.tally), ciphers_(parts.sessions, CipherCache::Direction::Send), fec_(parts.maxFecBytes),
+        ecnCapability_(parts.ecnCapability) {}
+
+  // Makes a train that was looked at fit for its peer: what a SYN offers, and how TCP is cut. Says so in `facts`.
+  void fit(uint8_t* record, TrainFacts& facts);
+  // In a run: the same for the cut of a train that has waited.
+  void refit(uint8_t* record);
 
   // Starts a run: the slot's cipher and index are looked up once. 0, or a negative errno:
   // EKEYEXPIRED (the slot cannot seal any more), ENOKEY (not ready).
   int open(const Order& order, RingProducer* link);
   // Seals up to `maxSegments` not yet sealed segments of the train record at `record`. Returns how many, or ENOSPC when the
-  // link's ring is full, EBADMSG when the train makes no sense.
+  // link's ring is full, EBADMSG when the train makes no sense. What is too long for the peer is cut, or dropped and counted.
   int train(uint8_t* record, uint32_t maxSegments);
   // Segments of a train record that are not sealed yet; 0 when it makes no sense.
   static uint32_t segmentsLeft(uint8_t* record);
   // Gives up the first segment that is left, unless it is the last; whether it did.
   static bool skipSegment(uint8_t* record);
-  // Seals one inner packet that is not a train: a control frame, or nothing (keepalive). `bytes` needs 16 writable bytes more.
-  int packet(uint8_t* bytes, uint32_t length);
+  // Seals one inner packet that is not a train: a control frame, or nothing (keepalive). `bytes` needs 16 writable bytes more. `ecn`: of the outer
+  // header.
+  int packet(uint8_t* bytes, uint32_t length, uint8_t ecn = 0);
   // What follows in this run goes into groups of `data` packets with `parity` parities.
   void protect(uint32_t data, uint32_t parity) {
     fecData_ = data;
@@ -82,6 +115,14 @@ class Sealer {
   static constexpr uint32_t kMaxDescriptorBytes = 65507;
   static constexpr uint32_t kMaxDescriptorPackets = 64;
 
+  static bool recut(uint8_t* record, uint32_t limit);
+  int trainTooLong(Segmenter& segmenter, uint32_t& progress, uint32_t count);
+  int tooLong(uint8_t* plain, uint32_t length);
+  int cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn);
+  int cutIpv4(uint8_t* plain, const IpView& ip, uint8_t ecn);
+  void tell(int32_t peer, const uint8_t* packet, uint32_t length, uint32_t limit, double nowUs);
+  bool takeCounters(uint32_t count);
+  bool makeRoom(uint32_t packets);
   uint32_t padded(uint32_t length) const;
   bool room(uint32_t sealedBytes, uint8_t ecn);
   bool startDescriptor(uint8_t ecn);
@@ -94,6 +135,9 @@ class Sealer {
   SessionTable sessions_;
   RowTable paths_;
   PathFeedback* feedback_;
+  InnerLimits limits_;
+  TooBigTeller teller_;
+  TooLongTally* tally_;
   CipherCache ciphers_;
   FecGroups fec_;
   int32_t ecnCapability_;
@@ -106,6 +150,8 @@ class Sealer {
   uint32_t index_ = 0;
   // Of an inner packet's ECN field, what the outer header gets: all, or nothing for a peer that would not look at it.
   uint8_t ecnMask_ = 0;
+  // Of the run's peer: bytes of an inner packet that leaves uncut.
+  uint32_t limit_ = InnerLimits::kNone;
   // the descriptor being filled
   uint8_t* descriptor_ = nullptr;
   uint32_t position_ = 0;

@@ -17,6 +17,8 @@ class Segmenter {
   bool begin(const VnetHeader& header, uint8_t* packet, uint32_t length);
 
   uint32_t count() const { return count_; }
+  // Bytes behind the headers that each segment has; all of a plain packet.
+  uint32_t payloadBytes() const { return length_ - headerBytes_; }
   // Bytes of segment `index` as an IP packet.
   uint32_t lengthOf(uint32_t index) const;
   // Completes segment `index` (lengths, sequence number, flags, checksums) and returns where it begins.

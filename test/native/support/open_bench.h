@@ -102,6 +102,7 @@ class OpenBench {
     total.control += result.control;
     total.parity += result.parity;
     total.unmarkable += result.unmarkable;
+    total.unjoined += result.unjoined;
     return true;
   }
 
@@ -123,6 +124,17 @@ class OpenBench {
     }
     plain_.release();
     return packets;
+  }
+
+  // Records of what was delivered, whole.
+  std::vector<Bytes> drainRecords() {
+    std::vector<Bytes> records;
+    for (uint8_t* record = plain_.peek(); record != nullptr; record = plain_.peek()) {
+      records.emplace_back(record, record + plain_.length());
+      plain_.advance();
+    }
+    plain_.release();
+    return records;
   }
 
   // Source ports of what was delivered, less kFirstPort, in order; packets of different ports are never joined.
@@ -160,6 +172,7 @@ class OpenBench {
     parts.lateness = lateness;
     parts.maxFecBytes = 1412;
     parts.ecnCapability = kEcn;
+    parts.limits = InnerLimits(parts.peers, parts.sessions, 1420, 1 << 4, OuterFragments::Auto);
     opener_ = std::make_unique<Opener>(parts);
   }
 

@@ -27,6 +27,11 @@ import type { Refusals } from './refusals.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
+/**
+ * So far apart calls are repeated that nobody answers, of all peers together: each costs a millisecond. Data that waits does not wait
+ * for it.
+ */
+const retrySpacingUs = 66_000;
 /** Enough to tell one's own keys apart. */
 const fingerprintCharacters = 8;
 /** A copy of an initiation may come late by a slow path. */
@@ -65,6 +70,8 @@ export class HandshakeDesk {
   readonly #random = new RandomPool();
   /** Index we chose → whose handshake it is: for responses, and for cookie replies to initiations and responses. */
   readonly #byIndex = new Map<number, Peer>();
+  /** Initiations that are not answered. */
+  #calling = 0;
 
   constructor(parts: HandshakeDeskParts) {
     this.#parts = parts;
@@ -78,7 +85,8 @@ export class HandshakeDesk {
     const isLive = !isRetry && nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
     if (isRetry) peers.forgetLocal(peer);
     const routes = peers.candidates(peer);
-    peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs), routes.length > 0);
+    const crowdUs = Math.max(0, this.#calling * retrySpacingUs - sessionTimes.rekeyTimeoutUs);
+    peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs) + crowdUs, routes.length > 0);
     this.abandon(peer);
     if (routes.length === 0) return;
     const index = slots.reserveIndex();
@@ -89,6 +97,7 @@ export class HandshakeDesk {
       return;
     }
     peer.initiation = initiation;
+    this.#calling += 1;
     this.#byIndex.set(index, peer);
     peer.jar.addMacs(initiation.message, nowUs);
     peer.called = isLive ? routes.slice(0, 1) : routes;
@@ -103,6 +112,7 @@ export class HandshakeDesk {
     this.#parts.slots.releaseIndex(peer.initiation.localIndex);
     peer.initiation.clear();
     peer.initiation = undefined;
+    this.#calling -= 1;
   }
 
   /** Whether a datagram, from wherever `from` says, is a handshake message of somebody who knows our public key: most of a flood ends here. */
@@ -175,6 +185,7 @@ export class HandshakeDesk {
     }
     this.#byIndex.delete(initiation.localIndex);
     peer.initiation = undefined;
+    this.#calling -= 1;
     return this.#begin(peer, derived, initiation.localIndex, true, route, nowUs) ? undefined : counted.noSlot;
   }
 

@@ -4,7 +4,12 @@
  */
 
 /** RFC 8511: a queue that marks is a short one, so less has to go than after a loss. */
-const kept = 0.85;
+const leastKept = 0.85;
+/**
+ * Of the share of packets that is marked, by so much less is sent (RFC 8257): the inner flows have the marks too, and yield by
+ * themselves; a path that marks a few by chance must not be starved by both.
+ */
+const markedGain = 0.5;
 /** Who marks nearly all, and still does when a quarter of the rate is left, marks for no reason that sending less could end. */
 const wholeShare = 0.9;
 const mostInRow = 8;
@@ -36,6 +41,6 @@ export class MarkResponse {
     if (markedPackets === 0 || isAppLimited || this.#inRow >= mostInRow) return 1;
     this.#inRow += 1;
     this.#untilUs = nowUs + effectUs;
-    return kept;
+    return Math.max(leastKept, 1 - (markedGain * markedPackets) / ecnPackets);
   }
 }

@@ -94,7 +94,7 @@ t.test('a stream that is marked now and then arrives whole, and both ends know o
   // Of super-packets: each is cut into a run of one mark.
   markOnTheWay(pair, 'some');
   await serveTcp(b, 7000);
-  t.match(await push(a, inside.b4, 7000, 30e6), { isIntact: true });
+  t.match(await push(a, inside.b4, 7000, 10e6), { isIntact: true });
   t.ok(inner().ce > 0, `${inner().ce} packets came in marked`);
   let [sender, receiver]: [PathStatus | undefined, PathStatus | undefined] = [undefined, undefined];
   for (let tries = 0; tries < 40 && (sender?.markedPackets ?? 0) === 0; tries += 1) {

@@ -119,6 +119,11 @@ export interface Sealer {
    * No sums of `feedback` count it, for it is no loss of the path's.
    */
   loseLonger(peer: number, path: number, longest: number): void;
+  /**
+   * The first counter of `slot` that bore a control frame, was found lost by `report`, and was not told of yet; -1 = there is none. They
+   * are not sent again.
+   */
+  nextHollow(peer: number, slot: number): number;
   /** Sealed bytes of the longest packet in the oldest run that waits to be sent again; 0 = none waits. */
   lostBytes(peer: number): number;
   /** Gives up those that wait to be sent again and have more sealed bytes than `longest`. */

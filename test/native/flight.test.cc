@@ -213,6 +213,31 @@ TEST("detectLoss() sends nothing again of a copy that was overtaken while its or
   CHECK(model.flight().queuedPackets() == 0);
 }
 
+TEST("nextHollow() names lost control frames once, of one slot, and none that left by two paths") {
+  Model model;
+  model.send(2, 0, 0);
+  model.send(1, 0, 0);
+  model.flight().recordCopy(0, 1, model.nowUs);
+  model.nowUs += 5e3;
+  model.send(1, 0);
+  CHECK_EQUAL(model.flight().nextHollow(3), -1);
+  CHECK(model.report({0, 3}));
+  model.flight().detectLoss(kNoDelay.data());
+  CHECK(model.after(0).lostPackets == 0 && model.flight().queuedPackets() == 0);
+  CHECK_EQUAL(model.flight().nextHollow(3), 1);
+  CHECK_EQUAL(model.flight().nextHollow(3), -1);
+  CHECK(model.report({0, 3}));
+  model.flight().detectLoss(kNoDelay.data());
+  CHECK_EQUAL(model.flight().nextHollow(3), -1);
+  // Once a packet of it came late there is nothing to say either.
+  model.send(1, 0, 0);
+  model.nowUs += 5e3;
+  model.send(1, 0);
+  CHECK(model.report({0, 3, 4, 5}));
+  model.flight().detectLoss(kNoDelay.data());
+  CHECK_EQUAL(model.flight().nextHollow(4), -1);
+}
+
 TEST("resend() passes over what the log no longer holds") {
   Model model(1 << 16);
   model.send(4, 0);

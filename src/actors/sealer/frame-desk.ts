@@ -120,6 +120,24 @@ export class FrameDesk {
   #skip(bond: PeerBond, slot: number, first: number, count: number, row: number, nowUs: number): void {
     const best = bond.best(nowUs);
     if (best === undefined || best.row === row || !bond.isSending(nowUs)) return;
+    this.#tellSkipped(bond, best, slot, first, count, nowUs);
+  }
+
+  /** Nor for frames that were lost: they are never sent again. */
+  #skipLost(bond: PeerBond, slot: number, nowUs: number): void {
+    let first = this.#native.nextHollow(bond.row, slot);
+    if (first < 0 || !bond.isRepaired || !bond.isSending(nowUs) || slot !== this.#desk.slotOf(bond.row)) return;
+    const best = bond.best(nowUs);
+    while (first >= 0 && best !== undefined) {
+      let count = 1;
+      let next = this.#native.nextHollow(bond.row, slot);
+      for (; next === first + count; next = this.#native.nextHollow(bond.row, slot)) count += 1;
+      this.#tellSkipped(bond, best, slot, first, count, nowUs);
+      first = next;
+    }
+  }
+
+  #tellSkipped(bond: PeerBond, best: PathTrack, slot: number, first: number, count: number, nowUs: number): void {
     skipEmit(this.#skipFrame, 0, { first, count });
     if (!this.#desk.begin(bond, slot, best.row, best.port, trafficClass.control, nowUs)) return;
     this.#native.sealPacket(this.#skipFrame, skipBytes);
@@ -138,7 +156,10 @@ export class FrameDesk {
     const kind = controlKindOf(bytes, 0);
     if (kind === controlKind.report) {
       const slot = this.#slotOf(bond.row, reportReceiverIndex(bytes, 0));
-      if (slot >= 0) bond.handleReport(slot, bytes, length, nowUs, lagUs);
+      if (slot >= 0) {
+        bond.handleReport(slot, bytes, length, nowUs, lagUs);
+        this.#skipLost(bond, slot, nowUs);
+      }
     } else if (kind === controlKind.probe && length >= probeBytes) {
       bond.trackOf(pathRow)?.handleWish(probePriority(bytes, 0), pathRoles[probeRole(bytes, 0)] ?? 'always');
       this.#answerProbe(bond, pathRow, Math.max(0, nowUs + lagUs - timeUs), nowUs);

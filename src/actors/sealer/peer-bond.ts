@@ -114,7 +114,7 @@ export class PeerBond implements RepairRoutes {
   }
 
   /** What is lost goes out again and is waited for. */
-  get #isRepaired(): boolean {
+  get isRepaired(): boolean {
     return this.isBonded && (this.isRepairedAlone || this.#usable > 1);
   }
 
@@ -224,7 +224,7 @@ export class PeerBond implements RepairRoutes {
   recordFlags(kind: number): number {
     if (!this.isBonded) return -1;
     if (kind === trafficClass.control) return 0;
-    const isResendable = this.#isRepaired || this.#settings.protects[kind] === true;
+    const isResendable = this.isRepaired || this.#settings.protects[kind] === true;
     return isResendable ? flight.watched | flight.resendable : flight.watched;
   }
 
@@ -415,7 +415,7 @@ export class PeerBond implements RepairRoutes {
     const waitingBytes = this.#repairs.waitingBytes + this.#demand.backlogBytes;
     for (const track of this.tracks) track.refresh(nowUs, this.isBonded, best, waitingBytes);
     this.#countUsable();
-    for (const track of this.tracks) track.repairUs = this.#isRepaired ? track.rttUs + this.#reportIntervalUs : 0;
+    for (const track of this.tracks) track.repairUs = this.isRepaired ? track.rttUs + this.#reportIntervalUs : 0;
   }
 
   #countUsable(): void {

@@ -24,7 +24,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
                         InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"), InstanceMethod<&SealerObject::protect>("protect"),
                         InstanceMethod<&SealerObject::waitingParity>("waitingParity"), InstanceMethod<&SealerObject::sealParity>("sealParity"),
                         InstanceMethod<&SealerObject::closeParity>("closeParity"), InstanceMethod<&SealerObject::parityBytes>("parityBytes"),
-                        InstanceMethod<&SealerObject::dropParity>("dropParity"), InstanceMethod<&SealerObject::lostBytes>("lostBytes"), InstanceMethod<&SealerObject::giveUpLonger>("giveUpLonger"), InstanceMethod<&SealerObject::loseLonger>("loseLonger"), InstanceMethod<&SealerObject::sweep>("sweep")});
+                        InstanceMethod<&SealerObject::dropParity>("dropParity"), InstanceMethod<&SealerObject::nextHollow>("nextHollow"), InstanceMethod<&SealerObject::lostBytes>("lostBytes"), InstanceMethod<&SealerObject::giveUpLonger>("giveUpLonger"), InstanceMethod<&SealerObject::loseLonger>("loseLonger"), InstanceMethod<&SealerObject::sweep>("sweep")});
   }
 
   explicit SealerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -220,6 +220,9 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     sealer_->flush();
     return Napi::Number::New(info.Env(), sealed);
   }
+
+  // nextHollow(peer, slot): the next counter that bore a lost control frame; -1 = there is none.
+  Napi::Value nextHollow(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sealer_->flight(intOf(info, 0)).nextHollow(intOf(info, 1))); }
 
   // lostBytes(peer): sealed bytes of the longest packet in the oldest run that waits to be sent again; 0 = none does.
   Napi::Value lostBytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sealer_->flight(intOf(info, 0)).queuedLongest()); }

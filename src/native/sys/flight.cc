@@ -104,14 +104,33 @@ void Flight::queue(Run& run, uint64_t bits) {
   queuedPackets_ += static_cast<uint32_t>(std::popcount(added));
 }
 
+// Nobody needs what they bore, but data behind them is held for them: the peer should hear so.
+void Flight::noteHollow(const Run& run, uint64_t bits) {
+  for (; bits != 0 && hollow_.size() < kMaxHollow; bits &= bits - 1) {
+    hollow_.push_back(Hollow{run.counter + static_cast<uint32_t>(std::countr_zero(bits)), run.slot});
+  }
+}
+
+double Flight::nextHollow(int32_t slot) {
+  const auto found = std::find_if(hollow_.begin(), hollow_.end(), [slot](const Hollow& one) { return one.slot == slot; });
+  if (found == hollow_.end()) {
+    hollow_.clear();
+    return -1;
+  }
+  const double counter = static_cast<double>(found->counter);
+  hollow_.erase(found);
+  return counter;
+}
+
 void Flight::detectLoss(const double* lossDelayUs) {
   for (uint64_t i = head_; i < tail_; i++) {
     Run& run = at(i);
-    if (!(run.flags & kWatched) || run.sentUs + lossDelayUs[run.path] >= newestAcked_[run.path]) continue;
+    if (run.sentUs + lossDelayUs[run.path] >= newestAcked_[run.path]) continue;
     const uint64_t bits = full(run) & ~run.acked & ~run.lost;
     if (bits == 0) continue;
     run.lost |= bits;
-    lose(run, bits, run.path);
+    if (run.flags & kWatched) lose(run, bits, run.path);
+    else noteHollow(run, bits & ~run.resent);
   }
   // What went out again has a second try as soon; of a copy that left beside its original nothing is said while that may come.
   for (Copy& copy : copies_) {

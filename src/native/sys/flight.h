@@ -55,6 +55,8 @@ class Flight {
   bool acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, double nowUs);
   // Declares lost what was sent more than `lossDelayUs[path]` before something that arrived by the same path (RFC 9002, 6.1.2).
   void detectLoss(const double* lossDelayUs);
+  // First of the counters of `slot` that bore a control frame, were found lost, and were not told of yet; -1 = there is none.
+  double nextHollow(int32_t slot);
   // Declares lost what left by `path` before `beforeUs` and was not acknowledged.
   void expire(uint32_t path, double beforeUs);
   // What left by `path`, has more sealed bytes than `longest` and was not acknowledged will not arrive, which is no loss of the path's:
@@ -82,7 +84,13 @@ class Flight {
     double sentUs;
     uint8_t path;
   };
+  struct Hollow {
+    uint64_t counter;
+    int32_t slot;
+  };
   static constexpr uint32_t kMaxRuns = 1 << 14;
+  // What nobody asks for is not worth more.
+  static constexpr size_t kMaxHollow = 64;
   static constexpr uint8_t kMaxResends = 3;
   static constexpr double kSettledUs = 500e3;
   static constexpr double kForgottenUs = 5e6;
@@ -104,6 +112,7 @@ class Flight {
   void takeRebuilt(uint64_t sequence, Run& run, uint64_t fresh);
   void settleCopies(uint64_t sequence, const Run& run, uint64_t fresh, bool haveArrived);
   void lose(Run& run, uint64_t bits, uint32_t path);
+  void noteHollow(const Run& run, uint64_t bits);
   void queue(Run& run, uint64_t bits);
   void settle(Run& run);
   void section(int32_t slot, uint64_t next, uint32_t time, const uint8_t* bytes, const uint8_t* marks, double nowUs);
@@ -117,6 +126,7 @@ class Flight {
   uint64_t head_ = 0;
   uint64_t tail_ = 0;
   std::vector<Copy> copies_;
+  std::vector<Hollow> hollow_;
   uint32_t queuedPackets_ = 0;
   std::array<double, kPaths> inFlight_{};
   std::array<double, kPaths> newestAcked_{};

@@ -33,7 +33,7 @@ const eagerUs = 1_000_000;
 /** A gap between turns that no park explains: the machine slept, or we were stopped. */
 const sleptUs = 10_000_000;
 /** What shared memory says of links and operators is news to a peer without keys after this long. */
-const asleepUs = 1_000_000;
+const asleepUs = 5_000_000;
 /** REKEY-AFTER-MESSAGES, 2^60 (whitepaper 6.1), as the high word of the counter. */
 const wornHighWord = 2 ** 28;
 

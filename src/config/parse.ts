@@ -1,5 +1,5 @@
 /** YAML text → frozen `Config`, or every problem in it at once. Reads no key files: `keys.ts` does, when they are needed. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type * as z from 'zod';
@@ -25,10 +25,13 @@ export type ParseResult =
   | { readonly config: Config; readonly problems: readonly [] }
   | { readonly config: undefined; readonly problems: readonly Problem[] };
 
+const mostBytes = 8 << 20;
+
 /** Reads and parses `file`. Throws a ConfigError with all problems, or the one that the file cannot be read. */
 export function loadConfig(file: string): Config {
   let text: string;
   try {
+    refuseEndless(file);
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const message = `Cannot read the file: ${messageOf(error)}`;
@@ -37,6 +40,13 @@ export function loadConfig(file: string): Config {
   const result = parseConfig(text, file);
   if (result.config === undefined) throw new ConfigError(file, result.problems);
   return result.config;
+}
+
+/** A device may never end; a file that is larger than 10,000 peers need is no configuration. */
+function refuseEndless(file: string): void {
+  const facts = statSync(file);
+  if (facts.isCharacterDevice() || facts.isBlockDevice()) throw new Error('it is a device');
+  if (facts.size > mostBytes) throw new Error(`it has ${facts.size} bytes, and a configuration ${mostBytes} at most`);
 }
 
 /** `file` gives the instance its name and is where relative key files are looked for; it is not read. */

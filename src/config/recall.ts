@@ -53,7 +53,9 @@ export function rememberConfig(file: string, config: Config, folder = defaultFol
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     if (!isOurs(folder)) return;
     const kept: Kept = { hash: hashOf(file), config };
-    writeFileSync(fileFor(file, folder), serialize(kept), { mode: 0o600 });
+    // A new file each time: what lies there might be a link to somewhere else.
+    forgetConfig(file, folder);
+    writeFileSync(fileFor(file, folder), serialize(kept), { mode: 0o600, flag: 'wx' });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
   }

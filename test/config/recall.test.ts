@@ -1,5 +1,15 @@
 /** What a killed instance leaves for its successor, and everything that makes it worthless. */
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import t from 'tap';
@@ -18,6 +28,24 @@ function setUp(t: { teardown(end: () => void): void }) {
   mkdirSync(run, { mode: 0o755 });
   return { folder, file, run, publicKey: formatKey(publicKeyOf(key)) };
 }
+
+t.test('rememberConfig() does not write through a link', async (t) => {
+  const { folder, file, run } = setUp(t);
+  const config = loadConfig(file);
+  rememberConfig(file, config, run);
+  const [name = ''] = readdirSync(run);
+  const elsewhere = path.join(folder, 'elsewhere');
+  writeFileSync(elsewhere, 'precious');
+  symlinkSync(elsewhere, path.join(run, 'link'));
+  renameSync(path.join(run, 'link'), path.join(run, name));
+  rememberConfig(file, config, run);
+  t.equal(readFileSync(elsewhere, 'utf8'), 'precious');
+  t.match(recallConfig(file, run), { isRecalled: true });
+});
+
+t.test('loadConfig() refuses what may never end', async (t) => {
+  t.throws(() => loadConfig('/dev/zero'), { message: /Cannot read the file: it is a device/ });
+});
 
 t.test('recallConfig()', async (t) => {
   t.test('gives back what was remembered, frozen, with the public key', async (t) => {

@@ -45,7 +45,7 @@ export class PeerMtu {
     return this.#bytes;
   }
 
-  /** What an inner packet of so many bytes, or what is cut of it, becomes at most. */
+  /** What an inner packet of so many bytes, or what is cut of it where it is too long, becomes at most. */
   sealedBytes(innerBytes: number): number {
     return Math.min((innerBytes + 15) & ~15, this.#bytes) + dataMessageBytes;
   }

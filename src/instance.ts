@@ -9,12 +9,13 @@ import { serveRpc } from './actors/kit/rpc.ts';
 import type { NetworkChangedCommand } from './actors/session/settings.ts';
 import { messageOf } from './base/errors.ts';
 import { packageVersion } from './base/package-info.ts';
-import type { Config } from './config/config.ts';
+import { parseCidr } from './config/address.ts';
+import type { Config, EndpointText } from './config/config.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
 import { InstanceChanges } from './instance/changes.ts';
 import { dnsWayOf, isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
 import { dnsRecordFile } from './io/dns-record.ts';
-import { planNetwork } from './io/network/plan.ts';
+import { fwmarkOf, planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
 import type { Addon } from './native/addon.ts';
@@ -53,6 +54,8 @@ export class Instance {
   readonly #dns: DnsKeeper;
   readonly #links: LinkKeeper;
   readonly #changes: InstanceChanges;
+  /** Public key → endpoints behind names, as addresses. */
+  readonly #resolved = new Map<string, readonly EndpointText[]>();
   #stopped: Promise<void> | undefined;
   #finish: (code: number) => void = () => undefined;
 
@@ -82,6 +85,8 @@ export class Instance {
         dnsRecord: dnsRecordFile(config.runtime.runDirectory, config.name),
       }),
       tell: (peer, endpoints) => {
+        this.#resolved.set(peer, endpoints);
+        this.#tellDestinations();
         const command = { kind: 'endpoints', peer, endpoints };
         this.#supervisor.command('session-manager', command);
       },
@@ -97,6 +102,7 @@ export class Instance {
       tell: (command) => this.#supervisor.command('session-manager', command),
       note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
       setMtu: (link, mtu) => this.#setMtu(link, mtu),
+      setSources: (link, sources) => this.#resources.setSources(link, sources),
       hasSockets: (link) => this.#resources.hasSockets(link),
       reopen: (link) => this.#changes.reopen(link),
     });
@@ -167,6 +173,7 @@ export class Instance {
     if (this.#stopped !== undefined) return;
     this.#links.follow(config.links);
     this.#network.watch();
+    this.#tellDestinations();
     for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
     this.#names.follow(config.peers);
     if (isPlaintextTwin)
@@ -219,6 +226,17 @@ export class Instance {
     this.#names.setWay(dnsWayOf(config));
     this.#names.follow(config.peers);
     this.#links.follow(config.links);
+    this.#tellDestinations();
+  }
+
+  /** Sources and routes are chosen and followed for the endpoints that are known. */
+  #tellDestinations(): void {
+    const { config } = this.#changes.state;
+    const literal = config.peers.flatMap(({ endpoints }) => endpoints);
+    const hosts = [...literal, ...[...this.#resolved.values()].flat()].map(({ host }) => parseCidr(host)?.addressHex);
+    const addresses = [...new Set(hosts)].filter((hex) => hex !== undefined);
+    this.#network.setDestinations(addresses);
+    this.#links.setDestinations({ fwmark: fwmarkOf(config), addresses });
   }
 
   /** This host is elsewhere: sessions learn it at once, and names may lead elsewhere too. */

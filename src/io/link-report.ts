@@ -3,7 +3,8 @@ import { formatAddress } from '../config/address.ts';
 import { netlinkFlag } from '../wire/netlink.ts';
 import { dumpQueryEmit, type LinkState, type RouteState, routeParse, rtm } from '../wire/rtnetlink.ts';
 import type { LinkWatch } from './link-watch.ts';
-import { type NetlinkSockets, openNetlink } from './netlink.ts';
+import { type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
+import { findSource } from './source-finder.ts';
 
 export interface WantedLink {
   readonly name: string;
@@ -22,30 +23,89 @@ export interface LinkReport {
   readonly addresses: readonly string[];
   /** Prefixes that routes over the interface lead to; undefined = too many to tell, or any interface. */
   readonly routes: readonly string[] | undefined;
+  /** What leaves by the interface carries these (hexadecimal, empty = there is none); undefined = the kernel chooses. */
+  readonly sources: { readonly v4: string; readonly v6: string } | undefined;
+}
+
+/** For whom sources are chosen. */
+export interface Destinations {
+  readonly fwmark: number;
+  /** Hexadecimal: endpoints that are known. */
+  readonly addresses: readonly string[];
 }
 
 /** More than a host with a default route has; a router's tables are not carried about. */
 const mostRoutes = 64;
 
-export function reportLinks(addon: NetlinkSockets, watch: LinkWatch, links: readonly WantedLink[]): LinkReport[] {
-  const routes = links.some((link) => link.interface !== undefined) ? listRoutes(addon) : [];
-  return links.map((link) => reportLink(watch, link, routes));
-}
+/** Some host of the Internet (RFC 5737, RFC 3849), where no endpoint is known. */
+const somewhere = { 4: 'c0000201', 6: '20010db8000000000000000000000001' } as const;
+/** Routes come and go in bursts, and a table may hold a million. */
+const readEveryMs = 300;
 
-function reportLink(
-  watch: LinkWatch,
-  { name, interface: device }: WantedLink,
-  routes: readonly RouteState[],
-): LinkReport {
-  if (device === undefined)
-    return { link: name, isUp: true, reason: 'up', index: 0, mtu: 0, addresses: [], routes: undefined };
-  const state = watch.findLink(device);
-  const addresses = watch.addressesOf(device).filter(({ address }) => !address.startsWith('fe80:'));
-  const index = state?.index ?? 0;
-  const report = { link: name, index, mtu: state?.mtu ?? 0, addresses: addresses.map(({ address }) => address).sort() };
-  const reason = trouble(device, state, addresses.length) ?? 'up';
-  const families = new Set(addresses.map(({ family }) => family));
-  return { ...report, isUp: reason === 'up', reason, routes: prefixesOf(routes, index, families) };
+export class LinkReporter {
+  readonly #addon: NetlinkSockets;
+  #routes: readonly RouteState[] = [];
+  #isFresh = false;
+  #readAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(addon: NetlinkSockets) {
+    this.#addon = addon;
+  }
+
+  /** What is known of the routes is old. Returns in how many milliseconds they may be read again. */
+  expire(): number {
+    this.#isFresh = false;
+    return Math.max(0, this.#readAtMs + readEveryMs - performance.now());
+  }
+
+  report(watch: LinkWatch, links: readonly WantedLink[], destinations: Destinations): LinkReport[] {
+    const netlink = openNetlink(this.#addon);
+    try {
+      const isBound = links.some((link) => link.interface !== undefined);
+      const nowMs = performance.now();
+      if (isBound && !this.#isFresh && nowMs - this.#readAtMs >= readEveryMs) {
+        this.#routes = listRoutes(netlink, mostRoutes * links.length + 1);
+        this.#readAtMs = nowMs;
+        this.#isFresh = true;
+      }
+      return links.map((link) => this.#reportLink(netlink, watch, link, destinations));
+    } finally {
+      netlink.close();
+    }
+  }
+
+  #reportLink(
+    netlink: Netlink,
+    watch: LinkWatch,
+    { name, interface: device }: WantedLink,
+    to: Destinations,
+  ): LinkReport {
+    if (device === undefined) {
+      const nothing = { addresses: [], routes: undefined, sources: undefined, mtu: 0 };
+      return { link: name, isUp: true, reason: 'up', index: 0, ...nothing };
+    }
+    const state = watch.findLink(device);
+    const addresses = watch.addressesOf(device).filter(({ address }) => !address.startsWith('fe80:'));
+    const index = state?.index ?? 0;
+    const reason = trouble(device, state, addresses.length) ?? 'up';
+    const families = new Set(addresses.map(({ family }) => family));
+    const own = watch.addressStatesOf(index);
+    const source = (family: 4 | 6): string => {
+      if (!families.has(family)) return '';
+      const destination = to.addresses.find((hex) => hex.length === (family === 4 ? 8 : 32)) ?? somewhere[family];
+      return findSource(netlink, index, own, to.fwmark, destination) ?? '';
+    };
+    return {
+      link: name,
+      index,
+      isUp: reason === 'up',
+      reason,
+      mtu: state?.mtu ?? 0,
+      addresses: addresses.map(({ address }) => address).sort(),
+      routes: prefixesOf(this.#routes, index, families),
+      sources: { v4: source(4), v6: source(6) },
+    };
+  }
 }
 
 function trouble(device: string, state: LinkState | undefined, addresses: number): string | undefined {
@@ -69,34 +129,39 @@ function prefixesOf(
     return ofFamily.filter((route) => !hasDefault || route.prefix === 0).map(textOf);
   });
   const distinct = [...new Set(texts)].sort();
-  return distinct.length > mostRoutes ? undefined : distinct;
+  const hasDefault = distinct.some((text) => text.endsWith('/0'));
+  // Where not all were read, there may be another one.
+  return distinct.length > mostRoutes || (all.length > mostRoutes && !hasDefault) ? undefined : distinct;
 }
 
 function textOf({ destinationHex, prefix }: RouteState): string {
   return `${formatAddress(Buffer.from(destinationHex, 'hex'))}/${prefix}`;
 }
 
-/** Unicast routes of all tables: which of them a packet takes is the rules' choice. */
-function listRoutes(addon: NetlinkSockets): readonly RouteState[] {
+/** Unicast routes of all tables (which of them a packet takes is the rules' choice): default routes, and so many others. */
+function listRoutes(netlink: Netlink, mostOthers: number): readonly RouteState[] {
   const routes: RouteState[] = [];
-  const netlink = openNetlink(addon);
-  try {
-    for (const family of [4, 6] as const) {
-      netlink.query(
-        {
-          type: rtm.getRoute,
-          flags: netlinkFlag.dump,
-          what: 'list routes',
-          emit: (target, at) => dumpQueryEmit(target, at, rtm.getRoute, { family }),
+  for (const family of [4, 6] as const) {
+    let others = 0;
+    netlink.query(
+      {
+        type: rtm.getRoute,
+        flags: netlinkFlag.dump,
+        what: 'list routes',
+        // struct rtmsg: rtm_dst_len, rtm_table (RT_TABLE_LOCAL = 255), rtm_type (RTN_UNICAST = 1).
+        wants: (bytes, at) => {
+          if (bytes[at + 7] !== 1 || bytes[at + 4] === 255) return false;
+          if (bytes[at + 1] === 0) return true;
+          others += 1;
+          return others <= mostOthers;
         },
-        (type, bytes, at, end) => {
-          const route = type === rtm.newRoute ? routeParse(bytes, at, end) : undefined;
-          if (route?.kind === 'unicast') routes.push(route);
-        },
-      );
-    }
-  } finally {
-    netlink.close();
+        emit: (target, at) => dumpQueryEmit(target, at, rtm.getRoute, { family }),
+      },
+      (type, bytes, at, end) => {
+        const route = type === rtm.newRoute ? routeParse(bytes, at, end) : undefined;
+        if (route?.kind === 'unicast') routes.push(route);
+      },
+    );
   }
   return routes;
 }

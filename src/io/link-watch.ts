@@ -12,13 +12,14 @@ import {
   routeParse,
   rtGroup,
   rtm,
+  ruleParse,
 } from '../wire/rtnetlink.ts';
 import {
   listAddresses,
   listLinks,
   type Netlink,
+  type NetlinkEventSockets,
   NetlinkEvents,
-  type NetlinkSockets,
   type NetlinkVisitor,
   openNetlink,
 } from './netlink.ts';
@@ -47,7 +48,7 @@ const pollIntervalMs = 20;
 const quietPollIntervalMs = 500;
 
 export class LinkWatch {
-  readonly #addon: NetlinkSockets;
+  readonly #addon: NetlinkEventSockets;
   readonly #events: NetlinkEvents;
   readonly #tell: (event: LinkEvent) => void;
   readonly #links = new Map<number, LinkState>();
@@ -56,12 +57,13 @@ export class LinkWatch {
   #timer: NodeJS.Timeout | undefined;
 
   /** Reads the state first, without telling of it. */
-  constructor(addon: NetlinkSockets, tell: (event: LinkEvent) => void) {
+  constructor(addon: NetlinkEventSockets, tell: (event: LinkEvent) => void) {
     this.#addon = addon;
     this.#tell = tell;
-    const { link, address4, address6, route4, route6 } = rtGroup;
+    const { link, address4, address6, route4, route6, rule4, rule6 } = rtGroup;
     // Subscribed before the state is read: what changes in between is heard twice, not missed.
-    this.#events = new NetlinkEvents(addon, link | address4 | address6 | route4 | route6);
+    this.#events = new NetlinkEvents(addon, link | address4 | address6 | route4 | route6 | rule4 | rule6);
+    this.#events.filterRoutes(hawserProtocol, []);
     for (const state of this.#listLinks()) this.#links.set(state.index, state);
     for (const state of this.#listAddresses()) this.#addresses.set(keyOf(state), state);
   }
@@ -71,6 +73,11 @@ export class LinkWatch {
     return this.#events.fd;
   }
 
+  /** Routes that lead to one of these (hexadecimal) are told of too; of the others the kernel tells us nothing. */
+  setInterests(addresses: readonly string[]): void {
+    this.#events.filterRoutes(hawserProtocol, addresses);
+  }
+
   findLink(name: string): LinkState | undefined {
     return [...this.#links.values()].find((link) => link.name === name);
   }
@@ -78,6 +85,11 @@ export class LinkWatch {
   addressesOf(interfaceName: string): readonly LinkAddress[] {
     const addresses = [...this.#addresses.values()].map((state) => this.#describe(state));
     return addresses.filter((address) => address.interface === interfaceName);
+  }
+
+  /** The same as the kernel has them. */
+  addressStatesOf(index: number): readonly AddressState[] {
+    return [...this.#addresses.values()].filter((state) => state.index === index);
   }
 
   /** Tells what has happened since. Never waits. */
@@ -125,6 +137,10 @@ export class LinkWatch {
       if (address === undefined) return;
       if (type === rtm.newAddress) this.#addAddress(address);
       else this.#removeAddress(address);
+    } else if (type === rtm.newRule || type === rtm.deleteRule) {
+      const isOurs = ruleParse(bytes, at, end)?.protocol === hawserProtocol;
+      if (!isOurs) this.#tell({ kind: 'route' });
+      else if (type === rtm.deleteRule) this.#tell({ kind: 'own-gone' });
     } else if (type === rtm.newRoute || type === rtm.deleteRoute) {
       const route = routeParse(bytes, at, end);
       if (route === undefined) return;
@@ -138,6 +154,10 @@ export class LinkWatch {
   }
 
   #setLink(link: LinkState): void {
+    // A modem that was pulled and plugged has another index by the same name; the end of the first may have been lost.
+    for (const other of [...this.#links.values()]) {
+      if (other.name === link.name && other.index !== link.index) this.#removeLink(other.index);
+    }
     const before = this.#links.get(link.index);
     this.#links.set(link.index, link);
     if (before === undefined || !isSame(before, link)) this.#tell({ kind: 'link', link, before });
@@ -173,6 +193,7 @@ export class LinkWatch {
     for (const state of addresses) this.#addAddress(state);
     // Nobody remembers the routes; whoever cares looks at them anew.
     for (const family of [4, 6] as const) this.#tell({ kind: 'default-route', family });
+    this.#tell({ kind: 'own-gone' });
   }
 
   #describe({ index, family, addressHex, prefix }: AddressState): LinkAddress {

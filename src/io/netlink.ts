@@ -29,6 +29,7 @@ import {
 
 /** What of the addon netlink needs. */
 export type NetlinkSockets = Pick<NetworkApi, 'openNetlink' | 'sendBytes' | 'receiveBytes'>;
+export type NetlinkEventSockets = NetlinkSockets & Pick<NetworkApi, 'filterRouteEvents'>;
 
 export interface NetlinkRequest {
   /** RTM_* */
@@ -87,6 +88,8 @@ const requestBytes = 512;
 const answerTimeoutMs = 2000;
 /** A dump disturbed by changes is asked for again this often. */
 const dumpAttempts = 5;
+/** Of the addon's filter. */
+const mostFilterAddresses = 700;
 /** So that a storm of events does not hold the thread; the rest comes with the next poll. */
 const mostReceivesAPoll = 64;
 
@@ -205,34 +208,51 @@ class NativeNetlink implements Netlink {
 
 /** What the kernel tells by itself about links, addresses and routes; polled, since Node cannot watch such a descriptor. */
 export class NetlinkEvents {
-  readonly #addon: NetlinkSockets;
+  readonly #addon: NetlinkEventSockets;
   readonly #received = new Uint8Array(receiveBytes);
   /** May stand in a native wait beside other descriptors; never closed by others. */
   readonly fd: number;
   #open = true;
+  #isLossy = false;
 
   /** `groups`: mask of `rtGroup`. */
-  constructor(addon: NetlinkSockets, groups: number) {
+  constructor(addon: NetlinkEventSockets, groups: number) {
     this.#addon = addon;
     this.fd = addon.openNetlink(groups);
   }
 
-  /** Visits what has come, without waiting. False when the kernel dropped events: ask for the whole state again. */
+  /** From now on hears of other routes than the default ones only what has that protocol, or leads to one of these addresses (hexadecimal). */
+  filterRoutes(protocol: number, addresses: readonly string[]): void {
+    const entries = addresses
+      .slice(0, mostFilterAddresses)
+      .map((hex) => [hex.length === 8 ? 4 : 6, ...Buffer.from(hex.slice(0, 8), 'hex')]);
+    const result = this.#addon.filterRouteEvents(this.fd, protocol, Uint8Array.from(entries.flat()));
+    if (result < 0) throw kernelError('filter the events of routes', -result, '');
+  }
+
+  /**
+   * Visits what has come, without waiting. False when the kernel dropped events: ask for the whole state again. That is said when the
+   * queue has run empty and not before: until then the kernel goes on dropping, and reports no second time (netlink_overrun and
+   * netlink_rcv_wake of net/netlink/af_netlink.c), so that a state read earlier would be the last word on what came after it.
+   */
   poll(visit: NetlinkVisitor): boolean {
-    let complete = true;
     for (let round = 0; this.#open && round < mostReceivesAPoll; round++) {
       const end = this.#addon.receiveBytes(this.fd, this.#received, 0);
       if (end === -errnoOf.noBuffers || end === -errnoOf.messageSize) {
-        complete = false;
+        this.#isLossy = true;
         continue;
       }
-      if (end < 0) return complete;
+      if (end < 0) {
+        const isComplete = !this.#isLossy;
+        this.#isLossy = false;
+        return isComplete;
+      }
       const bytes = this.#received;
       for (let at = 0; netlinkCheckLength(bytes, at, end); at = netlinkNext(bytes, at)) {
         visit(netlinkTypeOf(bytes, at), bytes, at + netlinkHeaderBytes, at + netlinkLength(bytes, at));
       }
     }
-    return complete;
+    return true;
   }
 
   close(): void {

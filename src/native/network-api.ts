@@ -3,6 +3,14 @@ export interface NetworkApi {
   /** Opens an AF_NETLINK NETLINK_ROUTE socket subscribed to `groups` (bit mask of RTMGRP_*). Throws with code and syscall. */
   openNetlink(groups: number): number;
   /**
+   * From now on a netlink socket hears of routes only what leads everywhere (prefix length 0), has the protocol number `protocol`, or
+   * leads to one of `addresses`: 5 bytes each, 4 or 6 and the first four of the address; 700 at most. Links, addresses and rules pass
+   * as ever. 0 or a negative errno.
+   */
+  filterRouteEvents(fd: number, protocol: number, addresses: Uint8Array): number;
+  /** Binds a socket to an address of this host, 4 or 16 bytes; `scopeId` as for `connectUdp`. 0 or a negative errno. */
+  bindSource(fd: number, address: Uint8Array, scopeId: number): number;
+  /**
    * Opens a non-blocking UDP socket of `family` whose packets carry `fwmark` (0 = none) and leave by `interfaceName` (empty =
    * the kernel's routing chooses). Throws with code and syscall; the caller closes it with `closeFd`.
    */

@@ -499,6 +499,12 @@ export const link = {
   droppedAt: 56,
   /** i32: errno of the last refused send. */
   lastErrorAt: 64,
+  // supervisor, of the link's interface
+  /** i32: 1 = what leaves must carry an address of the link, and nothing leaves without one. */
+  needsSourceAt: 72,
+  /** 4 bytes and 16: where packets of a path come from that names no address of ours; zeros = there is none. */
+  source4At: 76,
+  source6At: 80,
   // health-checker (read by `rings/link-health.ts`)
   /** i32: `linkHealth`, `linkHealthReason`, and the method in use (`probeMethod`). */
   healthStateAt: 128,

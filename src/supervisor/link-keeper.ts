@@ -6,7 +6,7 @@
 import type { Topology, TopologyDiff } from '../actors/kit/topology.ts';
 import type { LinkStateCommand } from '../actors/session/settings.ts';
 import { messageOf } from '../base/errors.ts';
-import { type LinkReport, reportLinks, type WantedLink } from '../io/link-report.ts';
+import { type Destinations, type LinkReport, LinkReporter, type WantedLink } from '../io/link-report.ts';
 import type { LinkWatch } from '../io/link-watch.ts';
 import type { NetlinkSockets } from '../io/netlink.ts';
 
@@ -16,6 +16,8 @@ export interface LinkKeeperParts {
   readonly note: (kind: string, message: string, level: 'info' | 'warn') => void;
   /** The MTU of its interface; 0 = it has none, or there is none. */
   readonly setMtu: (link: string, mtu: number) => void;
+  /** Says, for those who send, what packets of a link carry as their source. */
+  readonly setSources: (link: string, sources: LinkReport['sources']) => void;
   /** Whether the link has a socket. */
   readonly hasSockets: (link: string) => boolean;
   /** Opens the link's sockets anew and starts who uses them again. */
@@ -26,6 +28,9 @@ const repeatMs = 1000;
 
 export class LinkKeeper {
   readonly #parts: LinkKeeperParts;
+  readonly #reporter: LinkReporter;
+  #destinations: Destinations = { fwmark: 0, addresses: [] };
+  #later: NodeJS.Timeout | undefined;
   #links: readonly WantedLink[] = [];
   #watch: LinkWatch | undefined;
   #reports: readonly LinkReport[] = [];
@@ -37,6 +42,13 @@ export class LinkKeeper {
 
   constructor(parts: LinkKeeperParts) {
     this.#parts = parts;
+    this.#reporter = new LinkReporter(parts.addon);
+  }
+
+  /** Where what leaves by the links goes to: sources are chosen for it. */
+  setDestinations(destinations: Destinations): void {
+    this.#destinations = destinations;
+    this.#look();
   }
 
   /** The links of the configuration, whose sockets have just been opened. */
@@ -49,6 +61,9 @@ export class LinkKeeper {
   handleChange(watch: LinkWatch): void {
     this.#watch = watch;
     this.#timer ??= setInterval(() => this.#repeat(), repeatMs).unref();
+    // Links and addresses are looked at now, routes when they may be.
+    const waitMs = this.#reporter.expire();
+    if (waitMs > 0) this.#later ??= setTimeout(() => this.#lookAgain(), waitMs).unref();
     this.#looking ??= setImmediate(() => {
       this.#looking = undefined;
       this.#look();
@@ -57,14 +72,20 @@ export class LinkKeeper {
 
   close(): void {
     clearImmediate(this.#looking);
+    clearTimeout(this.#later);
     clearInterval(this.#timer);
     this.#watch = undefined;
+  }
+
+  #lookAgain(): void {
+    this.#later = undefined;
+    this.#look();
   }
 
   #look(): void {
     if (this.#watch === undefined) return;
     try {
-      this.#reports = reportLinks(this.#parts.addon, this.#watch, this.#links);
+      this.#reports = this.#reporter.report(this.#watch, this.#links, this.#destinations);
     } catch (error) {
       this.#parts.note('warning', `Cannot ask for the state of the links: ${messageOf(error)}`, 'warn');
       return;
@@ -74,8 +95,10 @@ export class LinkKeeper {
 
   #repeat(): void {
     for (const report of this.#reports) {
-      const { link, isUp, reason, addresses, routes, mtu } = report;
+      const { link, isUp, reason, addresses, routes, sources, mtu } = report;
       this.#parts.setMtu(link, mtu);
+      // First: who hears of the change sends at once.
+      this.#parts.setSources(link, sources);
       this.#parts.tell({ kind: 'link-state', link, isUp, reason, addresses, routes });
       this.#bind(report);
     }

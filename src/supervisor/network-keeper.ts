@@ -4,12 +4,12 @@
  */
 import { messageOf } from '../base/errors.ts';
 import { type LinkEvent, LinkWatch } from '../io/link-watch.ts';
-import type { NetlinkSockets } from '../io/netlink.ts';
+import type { NetlinkEventSockets } from '../io/netlink.ts';
 import { applyNetwork, describeConflicts, type NetworkReport, removeNetwork } from '../io/network/network.ts';
 import type { NetworkPlan } from '../io/network/plan.ts';
 
 export interface NetworkKeeperParts {
-  readonly addon: NetlinkSockets;
+  readonly addon: NetlinkEventSockets;
   /** For the log and `hawser events`. */
   readonly note: (kind: string, message: string, level: 'info' | 'warn' | 'error') => void;
   /** An address of this host went (as text), or with undefined: a default route changed. */
@@ -38,6 +38,7 @@ export class NetworkKeeper {
   #looking: NodeJS.Timeout | undefined;
   /** What is known to be in the way, so that each is told once. */
   #conflicts: readonly string[] = [];
+  #destinations: readonly string[] = [];
   #warnings: readonly string[] = [];
 
   constructor(parts: NetworkKeeperParts) {
@@ -56,12 +57,25 @@ export class NetworkKeeper {
     this.#plan = plan;
     clearTimeout(this.#again);
     this.#again = undefined;
+    this.#setInterests();
     this.#tell(report);
+  }
+
+  #setInterests(): void {
+    const networks = (this.#plan?.routes ?? []).map(({ addressHex }) => addressHex);
+    this.#watch?.setInterests([...new Set([...this.#destinations, ...networks])]);
+  }
+
+  /** Hexadecimal: routes that lead to these are followed beside the ones that the plan is about. */
+  setDestinations(addresses: readonly string[]): void {
+    this.#destinations = addresses;
+    this.#setInterests();
   }
 
   /** From now on, tells of changes and puts back what the tunnel's interface lost while it was down. */
   watch(): void {
     this.#watch ??= new LinkWatch(this.#parts.addon, (event) => this.#onEvent(event));
+    this.#setInterests();
     this.#parts.onChange(this.#watch);
     this.#watch.start(
       (error) => this.#parts.note('warning', `Cannot follow the network: ${messageOf(error)}`, 'error'),
@@ -124,6 +138,8 @@ export class NetworkKeeper {
   #apply(): void {
     this.#again = undefined;
     if (this.#plan === undefined) return;
+    // What an administrator took down stays down; when it comes up, all is put back.
+    if (this.#watch?.findLink(this.#plan.interface)?.up === false) return;
     try {
       const report = applyNetwork(this.#parts.addon, this.#plan, 'most');
       this.#tell(report);

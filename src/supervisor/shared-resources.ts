@@ -89,6 +89,18 @@ export class SharedResources {
     return this.#topology.resources.some((one) => one.kind === 'udp' && one.link === link && isOpen(one));
   }
 
+  /** What packets of a link carry as their source (hexadecimal, empty = nothing leaves); undefined = the kernel chooses. */
+  setSources(name: string, sources: { readonly v4: string; readonly v6: string } | undefined): void {
+    const row = this.#topology.links.find((one) => one.name === name)?.row;
+    if (row === undefined) return;
+    const links = linkTable(this.tables.links);
+    const write = (at: number, bytes: number, hex: string): void =>
+      links.slice(row, at, bytes).set(Buffer.from(hex.padEnd(2 * bytes, '0'), 'hex'));
+    write(link.source4At, 4, sources?.v4 ?? '');
+    write(link.source6At, 16, sources?.v6 ?? '');
+    links.setInt(row, link.needsSourceAt, sources === undefined ? 0 : 1);
+  }
+
   /** Closes every file descriptor. All actors have ended. Idempotent. */
   close(): void {
     for (const name of [...this.opened.keys()]) this.#close(name);

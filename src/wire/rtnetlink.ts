@@ -44,7 +44,16 @@ export const rtm = {
 } as const;
 
 /** RTMGRP_*: bits of what an event socket hears. */
-export const rtGroup = { link: 0x1, address4: 0x10, route4: 0x40, address6: 0x100, route6: 0x400 } as const;
+export const rtGroup = {
+  link: 0x1,
+  address4: 0x10,
+  route4: 0x40,
+  rule4: 0x80,
+  address6: 0x100,
+  route6: 0x400,
+  /** RTNLGRP_IPV6_RULE, which has no name among the masks. */
+  rule6: 0x40000,
+} as const;
 
 export const mainTable = 254;
 /** net/if.h IFF_* */
@@ -65,9 +74,14 @@ const ifaFlags = 8;
 /** IFA_F_NODAD: nobody else can hold an address of a tunnel. IFA_F_NOPREFIXROUTE: the kernel makes no route to its network. */
 const ifaFlag = { noDad: 0x02, noPrefixRoute: 0x200 } as const;
 const rtaDestination = 1;
+const rtaSource = 2;
 const rtaInterface = 4;
 const rtaPriority = 6;
+const rtaPreferredSource = 7;
 const rtaTable = 15;
+const rtaMark = 16;
+/** RTM_F_FIB_MATCH: answer with the route itself, or that there is none. */
+const matchRoute = 0x2000;
 /** Sizes of the fixed parts drawn above. */
 const linkBytes = 16;
 const addressBytes = 8;
@@ -249,6 +263,40 @@ export function routeEmit(target: Uint8Array, at: number, route: RouteState, del
   if (route.metric !== 0) end = attributeEmitU32(target, end, rtaPriority, route.metric);
   if (route.kind === 'unicast') end = attributeEmitU32(target, end, rtaInterface, route.interfaceIndex);
   return end;
+}
+
+/** What RTM_GETROUTE asks for: the way a packet would take. */
+export interface WayQuery {
+  readonly family: Family;
+  readonly destinationHex: string;
+  /** undefined = the kernel chooses. */
+  readonly sourceHex: string | undefined;
+  readonly interfaceIndex: number;
+  readonly fwmark: number;
+  /** Answer only when a route leads there by itself: else the kernel takes what is bound to an interface for on-link. */
+  readonly mustMatch: boolean;
+}
+
+export function wayQueryEmit(target: Uint8Array, at: number, query: WayQuery): number {
+  target.fill(0, at, at + routeBytes);
+  target[at] = familyNumber(query.family);
+  target[at + 1] = 8 * lengthOf(query.family);
+  if (query.sourceHex !== undefined) target[at + 2] = 8 * lengthOf(query.family);
+  writeU32(target, at + 8, query.mustMatch ? matchRoute : 0);
+  let end = attributeEmit(target, at + routeBytes, rtaDestination, fromHex(query.destinationHex));
+  if (query.sourceHex !== undefined) end = attributeEmit(target, end, rtaSource, fromHex(query.sourceHex));
+  end = attributeEmitU32(target, end, rtaInterface, query.interfaceIndex);
+  return attributeEmitU32(target, end, rtaMark, query.fwmark);
+}
+
+/** Of the answer: the source address that the kernel would take, and the interface. */
+export function wayParse(bytes: Uint8Array, at: number, end: number): { sourceHex: string; interfaceIndex: number } {
+  const attributes = attributesParse(bytes, at + routeBytes, end) ?? new Map<number, Uint8Array>();
+  const source = attributes.get(rtaPreferredSource);
+  return {
+    sourceHex: source === undefined ? '' : toHex(source),
+    interfaceIndex: attributeU32(attributes, rtaInterface, 0),
+  };
 }
 
 export function routeParse(bytes: Uint8Array, at: number, end: number): RouteState | undefined {

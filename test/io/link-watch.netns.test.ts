@@ -50,6 +50,21 @@ t.test('LinkWatch tells of links, addresses and default routes, each once', opti
   t.equal(lines.at(-1), 'link wan0 up', 'up without a carrier');
   other.ip('link set far0 up');
   await heard('link wan0 up running');
+  host.setSysctl('net.ipv6.conf.lo.disable_ipv6', '0');
+  const by = (prefix: string) => `${prefix} dev ${prefix.includes(':') ? 'lo' : 'wan0'}`;
+  const foreign = ['10.1.0.0/16', '203.0.113.64/26', '203.0.113.8/32', '2001:db7:5::/48', '203.0.114.0/24'];
+  t.same(await after(...foreign.map((each) => `route add ${by(each)}`)), [], 'routes that are nobody of ours');
+  for (const each of ['203.0.113.0/24', '203.0.113.9/32', '203.0.113.8/31', '128.0.0.0/1', '2001:db8:5::/48'])
+    t.match(await after(`route add ${by(each)}`), ['route'], `leads to where we go: ${each}`);
+  t.same(await after('route add 198.51.100.0/24 dev wan0 proto 77'), []);
+  t.same(await after('route del 198.51.100.0/24 dev wan0 proto 77'), ['own-gone']);
+  t.same(await after('rule add from 192.0.2.9 lookup 77', '-6 rule add from 2001:db8::9 lookup 77'), [
+    'route',
+    'route',
+  ]);
+  t.same(await after('rule add from 192.0.2.9 lookup 78 protocol 77', 'rule del from 192.0.2.9 lookup 78'), [
+    'own-gone',
+  ]);
   t.same(await after('tuntap add hw7 mode tun', 'address add 10.9.0.1/24 dev hw7', 'link delete hw7'), [
     'new hw7 down',
     'address-added hw7 10.9.0.1/24',

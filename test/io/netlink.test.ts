@@ -32,6 +32,8 @@ class FakeKernel implements NetlinkSockets {
   disturbed = 0;
   isSilent = false;
   eventsLost = false;
+  /** Set with `eventsLost`; ends when the queue has run empty. */
+  isCongested = false;
   readonly batches: number[] = [];
   readonly #queues = new Map<number, Uint8Array[]>();
 
@@ -39,6 +41,17 @@ class FakeKernel implements NetlinkSockets {
     const fd = openSync('/dev/null', 'r');
     this.#queues.set(fd, []);
     return fd;
+  }
+
+  filterRouteEvents(): number {
+    return 0;
+  }
+
+  /** An event for the socket that was opened first; dropped while the queue is congested, as the kernel does. */
+  tell(link: { index: number; name: string }): void {
+    const queue = this.#queues.values().next().value ?? [];
+    if (this.isCongested) return;
+    queue.push(linkMessage(link, 0, 0));
   }
 
   sendBytes(fd: number, bytes: Uint8Array): number {
@@ -57,7 +70,10 @@ class FakeKernel implements NetlinkSockets {
       return noBuffers;
     }
     const next = this.#queues.get(fd)?.shift();
-    if (next === undefined) return eagain;
+    if (next === undefined) {
+      this.isCongested = false;
+      return eagain;
+    }
     target.set(next);
     return next.length;
   }
@@ -160,6 +176,41 @@ t.test('LinkWatch reads the whole state when events were lost, and tells the dif
     { kind: 'link', link: { name: 'wwan0' }, before: undefined },
     { kind: 'default-route', family: 4 },
     { kind: 'default-route', family: 6 },
+    { kind: 'own-gone' },
   ]);
   t.equal(watch.findLink('wwan0')?.index, 3);
+});
+
+t.test('LinkWatch reads the state when the queue has run empty: until then the kernel goes on dropping', async (t) => {
+  const kernel = new FakeKernel();
+  kernel.links.push({ index: 1, name: 'lo' }, { index: 2, name: 'wwan0' });
+  const events: LinkEvent[] = [];
+  const watch = new LinkWatch(kernel, (event) => events.push(event));
+  t.teardown(() => watch.close());
+  for (let index = 0; index < 150; index++) kernel.tell({ index: 1000 + index, name: `ppp${index}` });
+  kernel.eventsLost = true;
+  kernel.isCongested = true;
+  watch.poll();
+  // The queue still holds some of them; the modem is plugged, and nobody is told.
+  kernel.links.splice(1, 1, { index: 9, name: 'wwan0' });
+  kernel.tell({ index: 9, name: 'wwan0' });
+  for (let round = 0; round < 5; round++) watch.poll();
+  t.equal(watch.findLink('wwan0')?.index, 9, 'the new one, which no event told of');
+  t.equal(watch.findLink('ppp7'), undefined);
+  t.match(events.at(-4), { kind: 'link', link: { index: 9 } });
+});
+
+t.test('an interface that came back under its name takes the place of the one whose end nobody told', async (t) => {
+  const kernel = new FakeKernel();
+  kernel.links.push({ index: 1, name: 'lo' }, { index: 2, name: 'wwan0' });
+  const events: LinkEvent[] = [];
+  const watch = new LinkWatch(kernel, (event) => events.push(event));
+  t.teardown(() => watch.close());
+  kernel.tell({ index: 5, name: 'wwan0' });
+  watch.poll();
+  t.match(events, [
+    { kind: 'link-gone', link: { index: 2 } },
+    { kind: 'link', link: { index: 5 } },
+  ]);
+  t.equal(watch.findLink('wwan0')?.index, 5);
 });

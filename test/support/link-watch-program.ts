@@ -16,14 +16,13 @@ function describe(event: LinkEvent): string {
       return `default-route ${event.family}`;
     case 'route':
     case 'own-gone':
-      return '';
+      return event.kind;
   }
 }
 
-const watch = new LinkWatch(loadAddon(), (event) => {
-  // Each address brings routes of its own: they are nobody's question here.
-  if (event.kind !== 'route') process.stdout.write(`${describe(event)}\n`);
-});
+const watch = new LinkWatch(loadAddon(), (event) => process.stdout.write(`${describe(event)}\n`));
+// What it is asked to follow beside default routes: 203.0.113.9 and 2001:db8:5::9.
+watch.setInterests(['cb007109', '20010db8000500000000000000000009']);
 watch.start((error) => {
   throw error;
 });

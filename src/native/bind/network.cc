@@ -94,6 +94,21 @@ Napi::Value connectUdp(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), result);
 }
 
+Napi::Value filterRoutes(const Napi::CallbackInfo& info) {
+  Bytes addresses;
+  const bool valid = bytesOf(info[2], addresses);
+  const auto protocol = static_cast<uint8_t>(uint32Of(info, 1));
+  const int result = valid ? filterRouteEvents(int32Of(info, 0), protocol, addresses.data, addresses.length / 5) : -EINVAL;
+  return Napi::Number::New(info.Env(), result);
+}
+
+Napi::Value bindTo(const Napi::CallbackInfo& info) {
+  Bytes address;
+  const bool valid = bytesOf(info[1], address);
+  const int result = valid ? bindSource(int32Of(info, 0), address.data, address.length, uint32Of(info, 2)) : -EINVAL;
+  return Napi::Number::New(info.Env(), result);
+}
+
 Napi::Value sendBytes(const Napi::CallbackInfo& info) {
   Bytes bytes;
   const bool valid = bytesOf(info[1], bytes);
@@ -127,6 +142,8 @@ void initNetwork(Napi::Env env, Napi::Object exports) {
   exports.Set("tcpConnected", Napi::Function::New(env, tcpConnected, "tcpConnected"));
   exports.Set("receiveStamped", Napi::Function::New(env, receiveWithTime, "receiveStamped"));
   exports.Set("connectUdp", Napi::Function::New(env, connectUdp, "connectUdp"));
+  exports.Set("filterRouteEvents", Napi::Function::New(env, filterRoutes, "filterRouteEvents"));
+  exports.Set("bindSource", Napi::Function::New(env, bindTo, "bindSource"));
   exports.Set("sendBytes", Napi::Function::New(env, sendBytes, "sendBytes"));
   exports.Set("receiveBytes", Napi::Function::New(env, receiveBytes, "receiveBytes"));
   exports.Set("sdNotify", Napi::Function::New(env, sdNotify, "sdNotify"));

@@ -92,6 +92,9 @@
   X(link, errorsAt, 48) \
   X(link, droppedAt, 56) \
   X(link, lastErrorAt, 64) \
+  X(link, needsSourceAt, 72) \
+  X(link, source4At, 76) \
+  X(link, source6At, 80) \
   X(link, healthStateAt, 128) \
   X(link, healthReasonAt, 132) \
   X(link, healthMethodAt, 136) \

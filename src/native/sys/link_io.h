@@ -30,7 +30,7 @@ class LinkSender {
  private:
   static constexpr uint32_t kBatch = 16;
   enum class Outcome { Sent, Blocked, Refused };
-  enum class Fate { Ready, Late, Homeless };
+  enum class Fate { Ready, Late, Homeless, Unaddressed };
 
   // One message under construction: where to, from where, and the control message that says how to cut it.
   struct Message {
@@ -44,6 +44,7 @@ class LinkSender {
   uint32_t collect(uint32_t max);
   Fate prepare(uint8_t* descriptor, uint32_t index);
   void giveUp(uint8_t* descriptor, Fate fate);
+  bool chooseSource(const sockaddr_in6& to, uint8_t local[16]) const;
   bool goesWhole(const Message& message) const;
   bool goesAlike(const Message& one, const Message& other) const { return fdOf(one) == fdOf(other) && one.mayFragment == other.mayFragment; }
   void prepareSocket(const Message& message);

@@ -126,8 +126,21 @@ uint32_t LinkSender::collect(uint32_t max) {
   return count;
 }
 
+// Gives a packet of a path that names no address of ours one of the link's; false = it has none of the family. Left to itself the
+// kernel takes any address of the host then, the tunnel's among them (inet_select_addr of net/ipv4/devinet.c), and looks for the
+// route before, so that rules by source do not hold.
+bool LinkSender::chooseSource(const sockaddr_in6& to, uint8_t local[16]) const {
+  if (cell<int32_t>(link_, layout::link_needsSourceAt) == 0 || std::memcmp(local, kUnspecified, 16) != 0) return true;
+  const bool v4 = to.sin6_family == AF_INET;
+  // A link-local destination has a source on its own interface.
+  if (!v4 && IN6_IS_ADDR_LINKLOCAL(&to.sin6_addr)) return true;
+  std::memcpy(local, link_ + (v4 ? layout::link_source4At : layout::link_source6At), v4 ? 4 : 16);
+  return std::memcmp(local, kUnspecified, 16) != 0;
+}
+
 void LinkSender::giveUp(uint8_t* descriptor, Fate fate) {
   singly_ = 0;
+  if (fate == Fate::Unaddressed) failed(EADDRNOTAVAIL);
   const int32_t pathIndex = cell<int32_t>(descriptor, layout::descriptor_pathAt);
   if (!paths_.has(pathIndex)) return;
   add(paths_.row(pathIndex), fate == Fate::Late ? layout::path_lateBytesAt : layout::path_refusedBytesAt,
@@ -145,6 +158,7 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
   int32_t interfaceIndex = 0;
   if (!log_.holds(position)) return Fate::Late;
   if (!readPath(row, message.address, local, interfaceIndex) || fdOf(message) < 0) return Fate::Homeless;
+  if (!chooseSource(message.address, local)) return Fate::Unaddressed;
   const bool several = cell<uint32_t>(descriptor, layout::descriptor_countAt) > 1;
   const auto segmentBytes = static_cast<uint16_t>(several ? cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt) : 0);
   message.descriptor = descriptor;
@@ -254,6 +268,9 @@ int LinkSender::sendDatagrams(uint32_t max) {
     sockaddr_in6 address;
     std::memcpy(&address, record + layout::outgoing_sockaddrAt, sizeof address);
     const int fd = address.sin6_family == AF_INET ? fd4_ : fd6_;
+    uint8_t local[16];
+    std::memcpy(local, record + layout::outgoing_localAt, sizeof local);
+    const bool addressed = chooseSource(address, local);
     iovec bytes{record + layout::outgoing_payloadAt, cell<uint32_t>(record, layout::outgoing_lengthAt)};
     alignas(cmsghdr) uint8_t control[sizeof(Message::control)];
     msghdr header{};
@@ -262,10 +279,11 @@ int LinkSender::sendDatagrams(uint32_t max) {
     header.msg_iov = &bytes;
     header.msg_iovlen = 1;
     header.msg_control = control;
-    header.msg_controllen = writeSendControl(control, address.sin6_family, record + layout::outgoing_localAt,
+    header.msg_controllen = writeSendControl(control, address.sin6_family, local,
                                              cell<int32_t>(record, layout::outgoing_interfaceAt), 0, kHandshakeTrafficClass);
     if (header.msg_controllen == 0) header.msg_control = nullptr;
-    if (fd < 0 || ::sendmsg(fd, &header, MSG_NOSIGNAL) < 0) failed(fd < 0 ? EAFNOSUPPORT : errno);
+    if (fd < 0 || !addressed) failed(fd < 0 ? EAFNOSUPPORT : EADDRNOTAVAIL);
+    else if (::sendmsg(fd, &header, MSG_NOSIGNAL) < 0) failed(errno);
     datagrams_.advance();
     datagrams_.release();
   }

@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <vector>
 
 namespace hawser {
 namespace {
@@ -24,6 +27,34 @@ int closeAndFail(int fd, const char* call, OpenFailure& failure) {
 bool setFlag(int fd, int level, int option) {
   const int on = 1;
   return setsockopt(fd, level, option, &on, sizeof on) == 0;
+}
+
+// Offsets in an event: struct nlmsghdr, then struct rtmsg, then attributes. All single bytes, so their order is no question.
+constexpr uint32_t kTypeAt = 4;
+constexpr uint32_t kRouteAt = sizeof(nlmsghdr);
+constexpr uint32_t kFamilyAt = kRouteAt;
+constexpr uint32_t kPrefixAt = kRouteAt + 1;
+constexpr uint32_t kProtocolAt = kRouteAt + 5;
+constexpr uint32_t kKindAt = kRouteAt + 7;
+constexpr uint32_t kAttributesAt = kRouteAt + sizeof(rtmsg);
+constexpr uint32_t kAccept = 0xffffffff;
+constexpr size_t kMostAddresses = 700;  // 5 instructions each, of the 4096 there may be
+
+// A section of the filter: accepts when the route's destination, in M[1], agrees with an address in the bits that X does not shift out.
+void appendSection(std::vector<sock_filter>& program, uint8_t family, const uint8_t* addresses, size_t count) {
+  program.push_back(BPF_STMT(BPF_LDX | BPF_MEM, 0));
+  for (size_t i = 0; i < count; i++) {
+    const uint8_t* entry = addresses + 5 * i;
+    if (entry[0] != family) continue;
+    uint32_t first;
+    memcpy(&first, entry + 1, sizeof first);
+    program.push_back(BPF_STMT(BPF_LD | BPF_MEM, 1));
+    program.push_back(BPF_STMT(BPF_ALU | BPF_XOR | BPF_K, ntohl(first)));
+    program.push_back(BPF_STMT(BPF_ALU | BPF_RSH | BPF_X, 0));
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, kAccept));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
 }
 
 // Holds the acknowledgements and events of a long batch; the kernel drops them (ENOBUFS) when the buffer is full.
@@ -50,6 +81,67 @@ int openNetlinkSocket(uint32_t groups, OpenFailure& failure) {
   local.nl_groups = groups;
   if (bind(fd, reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0) return closeAndFail(fd, "bind", failure);
   return fd;
+}
+
+int filterRouteEvents(int fd, uint8_t protocol, const uint8_t* addresses, size_t count) {
+  if (count > kMostAddresses) return -E2BIG;
+  std::vector<sock_filter> v4;
+  appendSection(v4, 4, addresses, count);
+  std::vector<sock_filter> program = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kTypeAt),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTM_NEWROUTE, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTM_DELROUTE, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, kAccept),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kProtocolAt),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, protocol, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, kAccept),
+      // RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST and RTN_MULTICAST come with each address.
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kKindAt),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, RTN_BLACKHOLE, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, RTN_LOCAL, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kPrefixAt),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, kAccept),
+      // M[0] = how far to shift: 32 less the prefix length, 0 for longer ones.
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 32, 0, 1),
+      BPF_STMT(BPF_LD | BPF_IMM, 32),
+      BPF_STMT(BPF_MISC | BPF_TAX, 0),
+      BPF_STMT(BPF_LD | BPF_IMM, 32),
+      BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
+      BPF_STMT(BPF_ST, 0),
+      // Where the attribute RTA_DST begins, 0 = nowhere; M[1] = the first four bytes of its value.
+      BPF_STMT(BPF_LDX | BPF_IMM, RTA_DST),
+      BPF_STMT(BPF_LD | BPF_IMM, kAttributesAt),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_NLATTR)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_MISC | BPF_TAX, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_IND, sizeof(nlattr)),
+      BPF_STMT(BPF_ST, 1),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFamilyAt),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0),
+      BPF_STMT(BPF_JMP | BPF_JA, static_cast<uint32_t>(v4.size())),
+  };
+  program.insert(program.end(), v4.begin(), v4.end());
+  appendSection(program, 6, addresses, count);
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0 ? 0 : -errno;
+}
+
+int bindSource(int fd, const uint8_t* address, size_t addressBytes, uint32_t scopeId) {
+  if (addressBytes == 4) {
+    sockaddr_in local{};
+    local.sin_family = AF_INET;
+    memcpy(&local.sin_addr, address, 4);
+    return bind(fd, reinterpret_cast<const sockaddr*>(&local), sizeof local) == 0 ? 0 : -errno;
+  }
+  if (addressBytes != 16) return -EINVAL;
+  sockaddr_in6 local{};
+  local.sin6_family = AF_INET6;
+  local.sin6_scope_id = scopeId;
+  memcpy(&local.sin6_addr, address, 16);
+  return bind(fd, reinterpret_cast<const sockaddr*>(&local), sizeof local) == 0 ? 0 : -errno;
 }
 
 int openMarkedUdpSocket(int family, uint32_t fwmark, const char* interfaceName, OpenFailure& failure) {

@@ -14,6 +14,14 @@ struct OpenFailure {
 // Opens NETLINK_ROUTE subscribed to `groups` (RTMGRP_* mask). Returns the fd, or -1 with `failure` filled in.
 int openNetlinkSocket(uint32_t groups, OpenFailure& failure);
 
+// From now on such a socket hears of routes only what leads everywhere (prefix length 0), is ours (`protocol`), or leads to one of the
+// addresses: 5 bytes each, 4 or 6 and the first four of the address (so that a route to the same /32 of IPv6 passes too). Links,
+// addresses and rules pass as ever. At most 700 addresses. Returns 0 or a negative errno.
+int filterRouteEvents(int fd, uint8_t protocol, const uint8_t* addresses, size_t count);
+
+// Binds a socket to an address of this host, 4 or 16 bytes; the kernel chooses the port. Returns 0 or a negative errno.
+int bindSource(int fd, const uint8_t* address, size_t addressBytes, uint32_t scopeId);
+
 // Opens a non-blocking UDP socket whose packets carry `fwmark` (0 = none) and leave by `interfaceName` ("" = routing decides).
 int openMarkedUdpSocket(int family, uint32_t fwmark, const char* interfaceName, OpenFailure& failure);
 

@@ -1,0 +1,95 @@
+/**
+ * Finds the address of ours that a packet to some place has to carry when it leaves by an interface: asked before the packet's own route
+ * is looked up, since hosts choose a table by source address as often as by interface (`ip rule from ADDR lookup T`).
+ */
+import { HawserError } from '../base/errors.ts';
+import { type AddressState, type Family, rtm, type WayQuery, wayParse, wayQueryEmit } from '../wire/rtnetlink.ts';
+import { findLink, listAddresses, type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
+
+/** RT_SCOPE_LINK: such an address reaches what is on the link alone. */
+const linkScope = 253;
+/** How long an answer of `SourceFinder` is believed; an address that has gone shows at once, since nothing can be bound to it. */
+const believedMs = 2_000;
+
+/**
+ * Hexadecimal: of the addresses of an interface the one from which a route of its own leads to `destinationHex`; if none does, the
+ * kernel's choice, or the first. undefined = the interface has none of that family.
+ */
+export function findSource(
+  netlink: Netlink,
+  interfaceIndex: number,
+  addresses: readonly AddressState[],
+  fwmark: number,
+  destinationHex: string,
+): string | undefined {
+  const family = destinationHex.length === 8 ? 4 : 6;
+  const isNear = isLinkLocal(family, destinationHex);
+  const own = addresses.filter((one) => one.family === family && isNear === (family === 6 && one.scope >= linkScope));
+  const query = { family, destinationHex, sourceHex: undefined, interfaceIndex, fwmark, mustMatch: false } as const;
+  const chosen = askWay(netlink, query)?.sourceHex;
+  const all = own.map(({ addressHex }) => addressHex).sort((a, b) => Number(b === chosen) - Number(a === chosen));
+  const leads = (sourceHex: string): boolean =>
+    askWay(netlink, { ...query, sourceHex, mustMatch: true })?.interfaceIndex === interfaceIndex;
+  return all.find(leads) ?? all[0];
+}
+
+export class SourceFinder {
+  readonly #addon: NetlinkSockets;
+  readonly #known = new Map<string, { readonly source: string | undefined; readonly untilMs: number }>();
+
+  constructor(addon: NetlinkSockets) {
+    this.#addon = addon;
+  }
+
+  /** 4 or 16 bytes; undefined = the interface has no address of that family. Throws what the kernel refuses. */
+  find(interfaceName: string, fwmark: number, destination: Uint8Array): Uint8Array | undefined {
+    const destinationHex = Buffer.from(destination).toString('hex');
+    const key = `${interfaceName} ${fwmark} ${destinationHex}`;
+    const nowMs = performance.now();
+    const known = this.#known.get(key);
+    const found =
+      known !== undefined && nowMs < known.untilMs ? known.source : this.#look(interfaceName, fwmark, destinationHex);
+    if (this.#known.size > 256) this.#known.clear();
+    if (found !== known?.source || nowMs >= (known?.untilMs ?? 0))
+      this.#known.set(key, { source: found, untilMs: nowMs + believedMs });
+    return found === undefined ? undefined : Uint8Array.from(Buffer.from(found, 'hex'));
+  }
+
+  /** What was found cannot be bound to: it has gone. */
+  forget(): void {
+    this.#known.clear();
+  }
+
+  #look(interfaceName: string, fwmark: number, destinationHex: string): string | undefined {
+    const netlink = openNetlink(this.#addon);
+    try {
+      const link = findLink(netlink, interfaceName);
+      if (link === undefined) return undefined;
+      return findSource(netlink, link.index, listAddresses(netlink, link.index), fwmark, destinationHex);
+    } finally {
+      netlink.close();
+    }
+  }
+}
+
+/** fe80::/10 */
+function isLinkLocal(family: Family, hex: string): boolean {
+  return family === 6 && /^fe[89ab]/.test(hex);
+}
+
+/** undefined = no way. */
+function askWay(netlink: Netlink, query: WayQuery): ReturnType<typeof wayParse> | undefined {
+  let way: ReturnType<typeof wayParse> | undefined;
+  try {
+    netlink.query(
+      { type: rtm.getRoute, flags: 0, what: 'ask for a route', emit: (target, at) => wayQueryEmit(target, at, query) },
+      (type, bytes, at, end) => {
+        if (type === rtm.newRoute) way = wayParse(bytes, at, end);
+      },
+    );
+  } catch (error) {
+    if (error instanceof HawserError) return undefined;
+    throw error;
+  }
+  return way;
+}

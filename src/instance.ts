@@ -18,6 +18,7 @@ import { dnsRecordFile } from './io/dns-record.ts';
 import { fwmarkOf, planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
+import { SourceFinder } from './io/source-finder.ts';
 import type { Addon } from './native/addon.ts';
 import { link } from './rings/layout.ts';
 import { linkTable } from './rings/table.ts';
@@ -79,7 +80,7 @@ export class Instance {
     const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
     this.#names = new EndpointNames({
-      resolver: new Resolver(addon, {
+      resolver: new Resolver(addon, new SourceFinder(addon), {
         ...dnsWayOf(config),
         watchEveryMs: nameWatchMs,
         dnsRecord: dnsRecordFile(config.runtime.runDirectory, config.name),

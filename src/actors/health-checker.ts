@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import type { LinkHealthConfig } from '../config/config.ts';
 import { Resolver } from '../io/resolver.ts';
+import { SourceFinder } from '../io/source-finder.ts';
 import { checkTable, linkTable } from '../rings/table.ts';
 import { CheckRowWriter } from './health/check-row.ts';
 import { LinkRowWriter } from './health/link-row.ts';
@@ -40,7 +41,8 @@ class HealthChecker implements Actor {
     const parts = settings.links.map((link) => {
       const interfaceName = link.interface ?? '';
       const { fwmark, dnsRecord } = settings;
-      const resolver = new Resolver(context.addon, { fwmark, dnsRecord, interfaces: [interfaceName] });
+      const sources = new SourceFinder(context.addon);
+      const resolver = new Resolver(context.addon, sources, { fwmark, dnsRecord, interfaces: [interfaceName] });
       const watch = new LinkWatch({
         addon: context.addon,
         name: link.name,

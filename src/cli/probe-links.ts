@@ -6,6 +6,7 @@ import { dnsRecordFile } from '../io/dns-record.ts';
 import { LinkProbe } from '../io/link-probe.ts';
 import { fwmarkOf } from '../io/network/plan.ts';
 import { Resolver } from '../io/resolver.ts';
+import { SourceFinder } from '../io/source-finder.ts';
 import { loadAddon } from '../native/addon.ts';
 
 export interface ProbedCheck {
@@ -31,7 +32,7 @@ async function probeLink(link: LinkConfig, config: Config): Promise<ProbedCheck[
   const fwmark = fwmarkOf(config);
   // The instance may be running, and have given the host servers that lie in the tunnel.
   const dnsRecord = dnsRecordFile(config.runtime.runDirectory, config.name);
-  const resolver = new Resolver(addon, { fwmark, dnsRecord, interfaces: [interfaceName] });
+  const resolver = new Resolver(addon, new SourceFinder(addon), { fwmark, dnsRecord, interfaces: [interfaceName] });
   const names = new LastAddresses(resolver);
   const probe = new LinkProbe(addon, { fwmark, interfaceName }, (host, withinMs) => names.find(host, withinMs));
   const ask = async (check: string, candidate: ProbeCandidate, withinMs: number): Promise<ProbedCheck> => {

@@ -19,8 +19,9 @@ import {
   dnsType,
 } from '../wire/dns.ts';
 import type { NameServer, ResolverSettings } from './name-sources.ts';
+import type { SourceFinder } from './source-finder.ts';
 
-export type DnsSockets = Pick<NetworkApi, 'openMarkedUdp' | 'connectUdp' | 'sendBytes' | 'receiveBytes'>;
+export type DnsSockets = Pick<NetworkApi, 'openMarkedUdp' | 'bindSource' | 'connectUdp' | 'sendBytes' | 'receiveBytes'>;
 
 export interface DnsAddresses {
   /** Hexadecimal, IPv6 and IPv4. */
@@ -36,6 +37,9 @@ export interface DnsWay {
   readonly fwmark: number;
   readonly interfaces: readonly string[];
 }
+
+/** Binds a question to an address of the interface it leaves by. */
+export type SourceBinder = Pick<SourceFinder, 'bind'>;
 
 /** RFC 1035 section 4.2.1 */
 const dnsPort = 53;
@@ -65,12 +69,13 @@ interface Question {
 /** Rejects with ENOTFOUND when the name does not exist, with EAI_AGAIN when no server answered. */
 export async function askServers(
   addon: DnsSockets,
+  sources: SourceBinder,
   way: DnsWay,
   settings: ResolverSettings,
   name: string,
   signal: AbortSignal,
 ): Promise<DnsAddresses> {
-  const exchange = new Exchange(addon, way, settings, name);
+  const exchange = new Exchange(addon, sources, way, settings, name);
   try {
     let pollMs = fastestPollMs;
     while (!exchange.turn(performance.now())) {
@@ -85,6 +90,7 @@ export async function askServers(
 
 class Exchange {
   readonly #addon: DnsSockets;
+  readonly #sources: SourceBinder;
   readonly #name: string;
   readonly #timeoutMs: number;
   /** Attempts still to come; those of one list begin together. */
@@ -97,8 +103,9 @@ class Exchange {
   #deadlineMs = 0;
   #firstAddressesMs = Number.POSITIVE_INFINITY;
 
-  constructor(addon: DnsSockets, way: DnsWay, settings: ResolverSettings, name: string) {
+  constructor(addon: DnsSockets, sources: SourceBinder, way: DnsWay, settings: ResolverSettings, name: string) {
     this.#addon = addon;
+    this.#sources = sources;
     this.#name = name;
     this.#timeoutMs = settings.timeoutMs;
     const round = settings.servers.flatMap((server) => questionsTo(server, way));
@@ -180,7 +187,8 @@ class Exchange {
       return undefined;
     }
     const address = Buffer.from(server.addressHex, 'hex');
-    const connected = this.#addon.connectUdp(fd, address, dnsPort, server.scopeId);
+    const bound = this.#sources.bind(this.#addon, fd, interfaceName, fwmark, address);
+    const connected = bound < 0 ? bound : this.#addon.connectUdp(fd, address, dnsPort, server.scopeId);
     if (connected === 0) return fd;
     this.#complain(server, getSystemErrorName(connected));
     closeSync(fd);

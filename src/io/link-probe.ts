@@ -15,12 +15,15 @@ import type { NetworkApi } from '../native/network-api.ts';
 import { type DnsQuestion, type DnsValues, dnsMostBytes, dnsQueryEmit, dnsValuesParse } from '../wire/dns.ts';
 import { type Echo, icmpEchoEmit, icmpIsReplyTo } from '../wire/icmp.ts';
 import { matchesWithin } from './bounded-pattern.ts';
+import type { NetlinkSockets } from './netlink.ts';
+import { SourceFinder } from './source-finder.ts';
 import { askWeb, type WebAnswer, type WebBounds, type WebQuestion } from './web-probe.ts';
 
 export type ProbeSockets = Pick<
   NetworkApi,
-  'openMarkedUdp' | 'openMarkedIcmp' | 'openMarkedTcp' | 'connectUdp' | 'sendBytes' | 'receiveStamped' | 'tcpConnected'
+  'openMarkedUdp' | 'openMarkedIcmp' | 'openMarkedTcp' | 'bindSource' | 'connectUdp' | 'receiveStamped' | 'tcpConnected'
 > &
+  NetlinkSockets &
   Pick<DataApi, 'nowUs'>;
 
 /** Where the sockets go. */
@@ -90,6 +93,7 @@ const lateDetail = 'no answer';
 export class LinkProbe {
   readonly #addon: ProbeSockets;
   readonly #way: ProbeWay;
+  readonly #sources: SourceFinder;
   readonly #abort = new AbortController();
   readonly #received = new Uint8Array(2048);
   readonly #time = new Float64Array(1);
@@ -100,6 +104,7 @@ export class LinkProbe {
   constructor(addon: ProbeSockets, way: ProbeWay, find: FindAddress) {
     this.#addon = addon;
     this.#way = way;
+    this.#sources = new SourceFinder(addon);
     this.#find = find;
   }
 
@@ -171,6 +176,9 @@ export class LinkProbe {
     match: MatchDatagram,
   ): Promise<ProbeOutcome> {
     try {
+      const { interfaceName, fwmark } = this.#way;
+      const bound = this.#sources.bind(this.#addon, fd, interfaceName, fwmark, request.address);
+      if (bound < 0) return failed(getSystemErrorName(bound));
       const connected = this.#addon.connectUdp(fd, request.address, request.port, 0);
       if (connected < 0) return failed(getSystemErrorName(connected));
       const sentUs = this.#addon.nowUs();
@@ -267,6 +275,9 @@ export class LinkProbe {
 
   /** 1 = connected, 0 = not in time, or a negative errno. */
   async #connect(fd: number, address: Uint8Array, port: number, deadlineUs: number): Promise<number> {
+    const { interfaceName, fwmark } = this.#way;
+    const bound = this.#sources.bind(this.#addon, fd, interfaceName, fwmark, address);
+    if (bound < 0) return bound;
     const begun = this.#addon.connectUdp(fd, address, port, 0);
     if (begun < 0 && begun !== einprogress) return begun;
     for (;;) {

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { HawserError, messageOf } from '../base/errors.ts';
 import { formatAddress, parseCidr } from '../config/address.ts';
 import { dnsNameIsValid } from '../wire/dns.ts';
-import { askServers, type DnsSockets, type DnsWay } from './dns-exchange.ts';
+import { askServers, type DnsSockets, type DnsWay, type SourceBinder } from './dns-exchange.ts';
 import { readDnsRecord } from './dns-record.ts';
 import {
   findInHosts,
@@ -62,6 +62,7 @@ const anyPort = 9;
 
 export class Resolver {
   readonly #addon: DnsSockets;
+  readonly #sources: SourceBinder;
   #way: DnsWay;
   readonly #files: { readonly hosts: string; readonly resolv: string; readonly record: string | undefined };
   readonly #nowMs: () => number;
@@ -74,8 +75,9 @@ export class Resolver {
   /** Servers of the first look: `tunnel.dns` may put others in their place that only the tunnel reaches. */
   #first: readonly NameServer[] | undefined;
 
-  constructor(addon: DnsSockets, options: ResolverOptions) {
+  constructor(addon: DnsSockets, sources: SourceBinder, options: ResolverOptions) {
     this.#addon = addon;
+    this.#sources = sources;
     this.#way = { fwmark: options.fwmark, interfaces: options.interfaces ?? [''] };
     this.#files = {
       hosts: options.hostsFile ?? '/etc/hosts',
@@ -169,7 +171,7 @@ export class Resolver {
       throw new HawserError('EINVAL', `Cannot resolve "${name}": it is no host name`, 'labels have 1 to 63 characters');
     }
     try {
-      const found = await askServers(this.#addon, this.#way, this.#settings(), name, this.#abort.signal);
+      const found = await askServers(this.#addon, this.#sources, this.#way, this.#settings(), name, this.#abort.signal);
       const lifeMs = Math.min(Math.max(found.ttlSeconds * 1000, leastLifeMs), mostLifeMs);
       this.#failures.delete(name);
       return this.#keep(name, 'dns', found.addresses, lifeMs);
@@ -225,7 +227,9 @@ export class Resolver {
         if (error instanceof Error) return false;
         throw error;
       }
-      const result = this.#addon.connectUdp(fd, Buffer.from(address.addressHex, 'hex'), anyPort, 0);
+      const bytes = Buffer.from(address.addressHex, 'hex');
+      const bound = this.#sources.bind(this.#addon, fd, interfaceName, this.#way.fwmark, bytes);
+      const result = bound < 0 ? bound : this.#addon.connectUdp(fd, bytes, anyPort, 0);
       closeSync(fd);
       return result === 0;
     });

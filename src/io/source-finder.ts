@@ -3,6 +3,7 @@
  * is looked up, since hosts choose a table by source address as often as by interface (`ip rule from ADDR lookup T`).
  */
 import { HawserError } from '../base/errors.ts';
+import type { NetworkApi } from '../native/network-api.ts';
 import { type AddressState, type Family, rtm, type WayQuery, wayParse, wayQueryEmit } from '../wire/rtnetlink.ts';
 import { findLink, listAddresses, type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
 
@@ -10,6 +11,7 @@ import { findLink, listAddresses, type Netlink, type NetlinkSockets, openNetlink
 const linkScope = 253;
 /** How long an answer of `SourceFinder` is believed; an address that has gone shows at once, since nothing can be bound to it. */
 const believedMs = 2_000;
+const addressNotAvailable = 99;
 
 /**
  * Hexadecimal: of the addresses of an interface the one from which a route of its own leads to `destinationHex`; if none does, the
@@ -41,8 +43,27 @@ export class SourceFinder {
     this.#addon = addon;
   }
 
+  /**
+   * Binds a socket that leaves by an interface ('' = by any: then it is left alone) to the address that goes with `destination`. 0, or a
+   * negative errno: -99 (EADDRNOTAVAIL) = the interface has no address of that family, and another's must not stand in for it.
+   */
+  bind(
+    addon: Pick<NetworkApi, 'bindSource'>,
+    fd: number,
+    interfaceName: string,
+    fwmark: number,
+    destination: Uint8Array,
+  ): number {
+    if (interfaceName === '') return 0;
+    const source = this.#find(interfaceName, fwmark, destination);
+    const bound = source === undefined ? -addressNotAvailable : addon.bindSource(fd, source, 0);
+    // What was found has gone meanwhile.
+    if (bound < 0) this.#known.clear();
+    return bound;
+  }
+
   /** 4 or 16 bytes; undefined = the interface has no address of that family. Throws what the kernel refuses. */
-  find(interfaceName: string, fwmark: number, destination: Uint8Array): Uint8Array | undefined {
+  #find(interfaceName: string, fwmark: number, destination: Uint8Array): Uint8Array | undefined {
     const destinationHex = Buffer.from(destination).toString('hex');
     const key = `${interfaceName} ${fwmark} ${destinationHex}`;
     const nowMs = performance.now();
@@ -53,11 +74,6 @@ export class SourceFinder {
     if (found !== known?.source || nowMs >= (known?.untilMs ?? 0))
       this.#known.set(key, { source: found, untilMs: nowMs + believedMs });
     return found === undefined ? undefined : Uint8Array.from(Buffer.from(found, 'hex'));
-  }
-
-  /** What was found cannot be bound to: it has gone. */
-  forget(): void {
-    this.#known.clear();
   }
 
   #look(interfaceName: string, fwmark: number, destinationHex: string): string | undefined {

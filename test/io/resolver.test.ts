@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import type { DnsSockets } from '../../src/io/dns-exchange.ts';
+import type { DnsSockets, SourceBinder } from '../../src/io/dns-exchange.ts';
 import { findInHosts, parseResolvConf } from '../../src/io/name-sources.ts';
 import { type Resolution, Resolver, type ResolverOptions } from '../../src/io/resolver.ts';
 import { answerOf, type Zone } from '../support/dns-server.ts';
@@ -16,7 +16,7 @@ const connectionRefused = -111;
 const networkUnreachable = -101;
 
 /** Sockets whose descriptors are real (they get closed) and whose far ends are the servers given by address. */
-class FakeSockets implements DnsSockets {
+class FakeSockets implements DnsSockets, SourceBinder {
   readonly servers: Record<string, Server>;
   readonly opened: { family: number; fwmark: number; interfaceName: string }[] = [];
   /** Queries by server. */
@@ -33,6 +33,17 @@ class FakeSockets implements DnsSockets {
     const fd = openSync('/dev/null', 'r');
     this.#sockets.set(fd, { address: '', answers: [] });
     return fd;
+  }
+
+  bindSource(): number {
+    return 0;
+  }
+
+  /** Interfaces without an address. */
+  readonly bare = new Set<string>();
+
+  bind(_addon: unknown, _fd: number, interfaceName: string): number {
+    return this.bare.has(interfaceName) ? -99 : 0;
   }
 
   connectUdp(fd: number, address: Uint8Array): number {
@@ -79,7 +90,7 @@ function stage(t: Test, servers: Record<string, Server>, options: Partial<Resolv
   setFile('resolv', `${lines.join('\n')}\noptions timeout:1 attempts:1\n`);
   const sockets = new FakeSockets(servers);
   const clock = { nowMs: 1_000_000 };
-  const resolver = new Resolver(sockets, {
+  const resolver = new Resolver(sockets, sockets, {
     fwmark: 0x6877,
     hostsFile: path.join(folder, 'hosts'),
     resolvFile: path.join(folder, 'resolv'),
@@ -226,6 +237,14 @@ t.test('resolve() goes on asking the servers of the start when tunnel.dns has pu
   setFile('resolv', 'nameserver 10.9.0.1\noptions timeout:1 attempts:1\n');
   t.same(texts(await resolver.refresh('hub.example.net')), ['2001:db8::9', '192.0.2.9']);
   t.ok(sockets.queries.includes('10.9.0.1'));
+});
+
+t.test('resolve() asks nobody by a link that has no address to ask from', async (t) => {
+  const { sockets, resolver } = stage(t, { '192.0.2.53': hub }, { interfaces: ['wan1'] });
+  sockets.bare.add('wan1');
+  sockets.bare.add('');
+  await t.rejects(resolver.resolve('hub.example.net'), { message: /192\.0\.2\.53 says EADDRNOTAVAIL/ });
+  t.same(sockets.queries, []);
 });
 
 t.test('resolve() says why it cannot, and believes a failure for five seconds', async (t) => {

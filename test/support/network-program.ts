@@ -13,6 +13,7 @@ import {
 } from '../../src/io/network/network.ts';
 import type { NetworkPlan } from '../../src/io/network/plan.ts';
 import { Resolver } from '../../src/io/resolver.ts';
+import { SourceFinder } from '../../src/io/source-finder.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 
 export type NetworkCall =
@@ -55,7 +56,10 @@ async function run(addon: Addon, call: NetworkCall): Promise<NetworkAnswer> {
     case 'describe':
       return { leftovers: describeLeftovers(addon, call.plan.name) };
     case 'resolve': {
-      const resolver = new Resolver(addon, { fwmark: call.fwmark, resolvFile: call.resolvFile });
+      const resolver = new Resolver(addon, new SourceFinder(addon), {
+        fwmark: call.fwmark,
+        resolvFile: call.resolvFile,
+      });
       return { addresses: (await resolver.resolve(call.host)).addresses.map(({ address }) => address) };
     }
     case 'ask':

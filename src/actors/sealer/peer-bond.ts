@@ -259,6 +259,9 @@ export class PeerBond implements RepairRoutes {
   tick(nowUs: number): void {
     const { tracks } = this;
     if (!this.isBonded) {
+      // Nothing but the interface's MTU, and what the kernel refused, is known of such a path.
+      for (const track of tracks) track.fit.follow(nowUs);
+      this.mtu.follow(this, nowUs);
       this.nextTickUs = nowUs + idleTickUs;
       return;
     }

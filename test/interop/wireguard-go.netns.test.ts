@@ -5,9 +5,9 @@
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { Daemon, sameMomentMs } from '../support/daemon.ts';
+import { Daemon, type DaemonOptions, sameMomentMs } from '../support/daemon.ts';
 import { generateKeys, generatePresharedKey } from '../support/keys.ts';
-import { Lab, skipReason } from '../support/netns.ts';
+import { cutFrames, Lab, skipReason } from '../support/netns.ts';
 import { buildWire, inside, outside, port } from '../support/pair.ts';
 import { echoUdp, ping, probe, pull, push, serveTcp } from '../support/traffic.ts';
 import { stockSkipReason, WireguardGo } from '../support/wireguard-go.ts';
@@ -26,8 +26,8 @@ interface Meeting {
 }
 
 /** Hawser is on `a`, wireguard-go on `b`; the client knows where the server is. */
-async function meet(lab: Lab, { hawserRole, hasPresharedKey, family }: Meeting) {
-  const { a, b } = buildWire(lab);
+async function meet(lab: Lab, { hawserRole, hasPresharedKey, family }: Meeting, more: DaemonOptions['more'] = {}) {
+  const { a, b, ports } = buildWire(lab);
   const [ours, theirs] = [generateKeys(), generateKeys()];
   const shared = hasPresharedKey ? { presharedKey: generatePresharedKey() } : {};
   const endpointOf = (side: 'a' | 'b') =>
@@ -49,6 +49,7 @@ async function meet(lab: Lab, { hawserRole, hasPresharedKey, family }: Meeting) 
     keys: ours,
     addresses: [`${inside.a4}/24`, `${inside.a6}/64`],
     ...(hawserRole === 'server' ? { port } : {}),
+    more,
     peers: [
       {
         ...shared,
@@ -60,7 +61,7 @@ async function meet(lab: Lab, { hawserRole, hasPresharedKey, family }: Meeting) 
     ],
   });
   await hawser.start();
-  return { a, b, stock, hawser };
+  return { a, b, ports, stock, hawser };
 }
 
 const meetings: readonly Meeting[] = [
@@ -90,10 +91,38 @@ for (const meeting of meetings) {
     t.match(await pull(a, inside.b6, 7000, transferBytes / 10), { isIntact: true });
     t.match(await push(a, inside.b6, 7000, transferBytes / 10), { isIntact: true });
     const [peer] = await hawser.peers();
-    t.match(peer, { state: 'connected', isHawser: false, cipher: /chacha20/ });
+    t.match(peer, { state: 'connected', cipher: /chacha20/ });
+    t.not(peer?.isHawser, true);
     t.equal(await hawser.stop(), 0, 'an orderly stop');
   });
 }
+
+t.test(
+  'a stock peer behind a link of 1430 bytes is reached in both directions, without fragments',
+  options,
+  async (t) => {
+    const lab = new Lab();
+    t.teardown(() => lab.close());
+    const meeting = { hawserRole: 'client', hasPresharedKey: false, family: 4 } as const;
+    const links = [{ name: 'narrow', interface: 'to-b' }];
+    const { a, b, ports, hawser } = await meet(lab, meeting, { links });
+    for (const one of ports) {
+      cutFrames(one);
+      one.host.ip(`link set ${one.interface} mtu 1430`);
+      const rules = `table inet m { chain i { type filter hook prerouting priority -450;
+      iifname ${one.interface} meta length > 1430 drop; ip frag-off & 0x3fff != 0 counter; }; }`;
+      one.host.run('nft', [rules]);
+    }
+    await ping(a, inside.b4, { count: 10, intervalMs: 200 });
+    await serveTcp(b, 7000);
+    t.match(await pull(a, inside.b4, 7000, transferBytes / 5), { isIntact: true });
+    t.match(await push(a, inside.b4, 7000, transferBytes / 5), { isIntact: true });
+    t.match(await push(a, inside.b6, 7000, transferBytes / 5), { isIntact: true });
+    const fragments = Number(/counter packets (\d+)/.exec(b.run('nft', ['list', 'table', 'inet', 'm']))?.[1]);
+    t.ok(fragments < 200, `${fragments} fragments of some 50,000 packets`);
+    t.equal(await hawser.stop(), 0);
+  },
+);
 
 t.test('hawser follows a stock client that moves to another port', options, async (t) => {
   const lab = new Lab();

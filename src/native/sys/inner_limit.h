@@ -37,9 +37,11 @@ class InnerLimits {
     return std::max(static_cast<uint32_t>(said), kLeast);
   }
 
-  // What hosts on either side may count on for packets of an IP version.
+  // What hosts on either side may count on for packets of an IP version. A stock peer pads what it seals to 16 bytes, up to its own
+  // interface's MTU, and knows nothing of our limit: only a multiple of 16 comes back as long as it went.
   uint32_t offered(int32_t peer, uint8_t version) const {
-    const uint32_t most = std::min(of(peer), mtu_);
+    uint32_t most = std::min(of(peer), mtu_);
+    if (most < mtu_ && !readsFragments(cell<int32_t>(peers_.row(peer), layout::peer_sendSlotAt))) most &= ~15u;
     return version == 6 ? std::max(most, kLeastV6) : most;
   }
 

@@ -1,6 +1,6 @@
 /**
  * One TCP stream through this build and through another one, pair by pair: `--against CHECKOUT` names a folder that was built
- * (`npm ci`), usually the commit before the work at hand. Wire-honest, ChaCha20-Poly1305, up and down; CPU of the whole box.
+ * (`npm ci && npm run build`), usually the commit before the work at hand. Wire-honest, ChaCha20-Poly1305, up and down; CPU of the whole box.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -40,6 +40,6 @@ async function run(placement: Placement): Promise<void> {
 
 if (checkout === '') console.error('tunnel/against compares with another build: name its folder by --against CHECKOUT');
 else if (!existsSync(program)) {
-  console.error(`Cannot compare with ${checkout}: ${program} is missing (run npm ci there)`);
+  console.error(`Cannot compare with ${checkout}: ${program} is missing (run npm ci && npm run build there)`);
   process.exitCode = 1;
 } else for (const placement of ['dedicated', 'compact'] as const) await run(placement);

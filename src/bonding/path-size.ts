@@ -157,11 +157,6 @@ export class PathSize {
     this.#begin('search', nowUs);
   }
 
-  /** A router says what it passes at most (ICMP): a hint, which probes prove or refute. */
-  handleHint(bytes: number, nowUs: number): void {
-    if (bytes < this.#low) this.handleDoubt(nowUs, true);
-  }
-
   /** A packet of this length has arrived. */
   handleDelivered(bytes: number, nowUs: number): void {
     if (bytes < this.#low) return;

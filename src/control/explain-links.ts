@@ -4,13 +4,15 @@ import type { Explanation } from './explain.ts';
 import type { HealthStatus, LinkStatus } from './network-rows.ts';
 import { mbit } from './words.ts';
 
-export function explainLinks({ links, health }: Snapshot): Explanation[] {
-  return links.flatMap((link) =>
-    explainLink(
+export function explainLinks(snapshot: Snapshot): Explanation[] {
+  const { links, health } = snapshot;
+  return links.flatMap((link) => [
+    ...explainLink(
       link,
       health.find((one) => one.link === link.name),
     ),
-  );
+    ...explainErrors(link, snapshot),
+  ]);
 }
 
 const stateRemedies: Readonly<Record<string, (link: LinkStatus) => string>> = {
@@ -31,12 +33,30 @@ function whyOf(health: HealthStatus | undefined): string {
   return `: ${health.reason}${health.last === undefined || health.last === '' ? '' : ` (${health.last})`}`;
 }
 
+/** A refusal that is this young goes on. */
+const recentMs = 10_000;
+
 /** By the name of the errno of sendmsg(2). */
-const errorRemedies: Readonly<Record<string, string>> = {
-  EPERM: 'a firewall on this host drops what leaves: `nft list ruleset`, chains of hook output',
-  ENETUNREACH: 'there is no route by this link: `ip route`',
-  EHOSTUNREACH: 'the gateway of this link does not answer: `ip neigh`',
+const errorRemedies: Readonly<Record<string, (mark: string) => string>> = {
+  EPERM: (mark) =>
+    `let what carries the mark ${mark} leave (\`nft list ruleset\`, chains of hook output), or choose a mark that the rules let pass: routing.fwmark`,
+  ENETUNREACH: (mark) =>
+    `there is no route by this link: \`ip route\`, and for what carries its mark \`ip rule\` (${mark})`,
+  EHOSTUNREACH: () => 'the gateway of this link does not answer: `ip neigh`',
 };
+
+function explainErrors(link: LinkStatus, { instance, changedAgesMs }: Snapshot): Explanation[] {
+  const { name, errors, lastError } = link;
+  if (errors === 0 || lastError === undefined) return [];
+  const counter = `link ${name} errors`;
+  const isFirewall = lastError === 'EPERM';
+  const goesOn = isFirewall && (changedAgesMs[counter] ?? Number.MAX_VALUE) < recentMs;
+  const why = isFirewall ? ': a firewall of this host drops them' : '';
+  const text = `The kernel refused ${errors} sends on link ${name}, the last with ${lastError}${why}`;
+  const remedy = errorRemedies[lastError]?.(`0x${instance.fwmark.toString(16)}`);
+  const more = remedy === undefined ? {} : { remedy };
+  return [{ severity: goesOn ? 'problem' : 'note', link: name, text, ...more, counter, numbers: { errors } }];
+}
 
 function explainLink(link: LinkStatus, health: HealthStatus | undefined): Explanation[] {
   const found: Explanation[] = [];
@@ -59,13 +79,6 @@ function explainLink(link: LinkStatus, health: HealthStatus | undefined): Explan
   if (link.limitBps !== undefined && link.sentBps > link.limitBps * 0.9) {
     const text = `Link ${link.name} is at the rate that the configuration allows (${mbit(link.limitBps)})`;
     found.push({ severity: 'limit', link: link.name, text, remedy: 'rate: auto' });
-  }
-  if (link.errors > 0 && link.lastError !== undefined) {
-    const text = `The kernel refused ${link.errors} sends on link ${link.name}, the last with ${link.lastError}`;
-    const counter = `link ${link.name} errors`;
-    const remedy = errorRemedies[link.lastError];
-    const more = remedy === undefined ? {} : { remedy };
-    found.push({ severity: 'note', link: link.name, text, ...more, counter, numbers: { errors: link.errors } });
   }
   return found;
 }

@@ -72,6 +72,8 @@ export interface InstanceInfo {
   readonly placement: 'dedicated' | 'compact';
   readonly tunnel: { readonly interface: string; readonly addresses: readonly string[]; readonly mtu: number };
   readonly publicKey: string;
+  /** Mark of the daemon's own packets. */
+  readonly fwmark: number;
   /** UDP port really in use. */
   readonly listenPort: number;
   /** bonding.fec: `off`, `auto`, or `20+3` for data and parity packets of a group. */

@@ -5,6 +5,7 @@ import { formatCidr, formatEndpoint } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { formatTarget } from '../config/probe-target.ts';
 import type { InstanceInfo, NewLink, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
+import { fwmarkOf } from '../io/network/plan.ts';
 import { LinkOperator } from './link-operator.ts';
 import { PeerOperator } from './peer-operator.ts';
 import type { SharedResources } from './shared-resources.ts';
@@ -79,6 +80,7 @@ function describeInstance(state: InstanceState): InstanceInfo {
       mtu: config.tunnel.mtu,
     },
     publicKey: state.publicKey,
+    fwmark: fwmarkOf(config),
     listenPort: state.listenPort,
     fec: typeof fec === 'string' ? fec : `${fec.data}+${fec.parity}`,
     peers: config.peers.map((peer) => ({

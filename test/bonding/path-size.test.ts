@@ -161,17 +161,13 @@ t.test('a path that becomes wide is found so after ten minutes, or by a packet t
   t.equal(other.bytes, 1500);
 });
 
-t.test('what the kernel refuses is believed at once, what a router says is asked', async (t) => {
+t.test('what the kernel refuses, and what the interface takes, is believed at once', async (t) => {
   const size = started();
   const course = follow(size, ofMtu(1500), second);
   size.handleRefused(1480, course.nowUs);
   t.equal(size.passes(1480), fit.no);
   follow(size, ofMtu(1400), course.nowUs + second, course);
   t.ok(size.bytes <= 1400 && size.bytes > 1392);
-  size.handleHint(1300, course.nowUs);
-  t.ok(size.isDoubted);
-  follow(size, ofMtu(1400), course.nowUs + 100_000, course);
-  t.ok(size.bytes > 1392, 'a lie');
   size.setGoal(1480, 1300, course.nowUs);
   t.ok(size.bytes <= 1300 && size.passes(1301) === fit.no, 'the interface takes no more');
   follow(size, ofMtu(1300), course.nowUs + second, course);

@@ -122,7 +122,7 @@ t.test(
     await daemon.start();
     const indexOf = () => /^(\d+): hawser0/m.exec(host.ip('-o link show hawser0'))?.[1];
     const index = indexOf();
-    const routes = () => host.ip('-4 route show dev hawser0').replace(/ linkdown/g, '');
+    const routes = () => host.ip('-4 route show table all dev hawser0').replace(/ linkdown/g, '');
     const running = routes();
     t.equal(await daemon.stop('SIGKILL'), 'SIGKILL');
     t.equal(indexOf(), index);
@@ -152,7 +152,7 @@ t.test('SIGHUP applies what changed and touches no other actor', options, async 
     Object.assign(config.tunnel, { addresses: ['10.9.0.3/24'], mtu: 1300 });
   });
   process.kill(daemon.pid, 'SIGHUP');
-  await until(() => host.ip('route show').includes('10.44.0.0/16'));
+  await until(() => host.ip('route show table all').includes('10.44.0.0/16'));
   t.match(host.ip('-o -4 address show dev hawser0'), /10\.9\.0\.3\/24/);
   t.notMatch(host.ip('-o -4 address show dev hawser0'), /10\.9\.0\.2\/24/);
   t.match(host.ip('link show hawser0'), /mtu 1300/);

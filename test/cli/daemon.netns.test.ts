@@ -87,7 +87,7 @@ t.test('a running daemon is shown, commanded and reloaded by the commands', opti
   t.strictSame(changes, ['peer phone added', 'tunnel.mtu changed from 1420 to 1400']);
   t.match(await daemon.query<PeerStatus[]>('peers'), [{ name: 'hub' }, { name: 'phone', allowedIPs: ['10.9.0.7/32'] }]);
   t.match(daemon.host.ip('link show hawser0'), /mtu 1400/);
-  t.match(daemon.host.ip('route show'), /10\.9\.0\.7 dev hawser0/);
+  t.match(daemon.host.ip('route show table all'), /10\.9\.0\.7 dev hawser0/);
 
   change((config) => {
     config.tunnel.mtu = 1;

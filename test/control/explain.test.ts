@@ -54,7 +54,7 @@ const sealer = {
   starvedPercent: 1,
   counters: {},
 } as ActorStatus;
-const instance = { fec: 'off', peers: [] } as unknown as Snapshot['instance'];
+const instance = { fec: 'off', fwmark: 0x68000011, peers: [] } as unknown as Snapshot['instance'];
 const quiet: Snapshot = {
   nowMs: 0,
   instance,
@@ -88,6 +88,13 @@ t.test('explain() names what is wrong with links, with the remedy', async (t) =>
     remedy: 'rate: auto',
   });
   t.match(one({ errors: 3, lastError: 'ENETUNREACH' }), { text: /refused 3 sends .* ENETUNREACH/ });
+  const firewall = { links: [{ ...link, errors: 3, lastError: 'EPERM' }], changedAgesMs: { 'link fibre errors': 900 } };
+  t.match(explain({ ...quiet, ...firewall })[0], {
+    severity: 'problem',
+    text: 'The kernel refused 3 sends on link fibre, the last with EPERM: a firewall of this host drops them',
+    remedy: /the mark 0x68000011 .* routing\.fwmark/,
+  });
+  t.match(one({ errors: 3, lastError: 'EPERM' }), { severity: 'note' });
   const health = [{ link: 'fibre', reason: 'probes were not answered', checks: [] }] as unknown as Snapshot['health'];
   t.strictSame(told({ links: [{ ...link, state: 'dead' }], health }), [
     'problem: Link fibre is dead: probes were not answered',

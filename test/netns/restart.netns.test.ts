@@ -114,7 +114,7 @@ t.test(
   async (t) => {
     const { lab, hosts, a } = await startPair();
     t.teardown(() => lab.close());
-    const routes = hosts.a.ip('route show dev hawser0');
+    const routes = hosts.a.ip('route show table all dev hawser0');
     const child = hosts.a.spawn('ping', ['-D', '-n', '-i', '0.01', inside.b4], { stdio: ['ignore', 'pipe', 'ignore'] });
     if (child.stdout === null) throw new Error('ping without a pipe');
     const repliesMs: number[] = [];
@@ -126,7 +126,7 @@ t.test(
     for (let round = 0; round < rounds; round += 1) {
       await sleep(500);
       t.equal(await a.stop('SIGKILL'), 'SIGKILL');
-      t.equal(hosts.a.ip('route show dev hawser0').replaceAll(' linkdown', ''), routes, 'routes stay');
+      t.equal(hosts.a.ip('route show table all dev hawser0').replaceAll(' linkdown', ''), routes, 'routes stay');
       const startMs = Date.now();
       await a.start();
       await sleep(1000);

@@ -81,6 +81,7 @@ export class FakeSupervisor implements SupervisorApi {
       placement: 'dedicated',
       tunnel: { interface: 'hawser0', addresses: ['10.9.0.2/24'], mtu: 1420 },
       publicKey: 'own-key',
+      fwmark: 0x68000001,
       listenPort: 51_820,
       fec: 'off',
       peers: [

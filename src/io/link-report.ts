@@ -52,10 +52,14 @@ export class LinkReporter {
     this.#addon = addon;
   }
 
-  /** What is known of the routes is old. Returns in how many milliseconds they may be read again. */
-  expire(): number {
+  /** What is known of the routes is old. */
+  expire(): void {
     this.#isFresh = false;
-    return Math.max(0, this.#readAtMs + readEveryMs - performance.now());
+  }
+
+  /** In how many milliseconds the routes may be read again; undefined = what is known of them is new. */
+  get rereadMs(): number | undefined {
+    return this.#isFresh ? undefined : Math.max(1, Math.ceil(this.#readAtMs + readEveryMs - performance.now()));
   }
 
   report(watch: LinkWatch, links: readonly WantedLink[], destinations: Destinations): LinkReport[] {

@@ -61,9 +61,7 @@ export class LinkKeeper {
   handleChange(watch: LinkWatch): void {
     this.#watch = watch;
     this.#timer ??= setInterval(() => this.#repeat(), repeatMs).unref();
-    // Links and addresses are looked at now, routes when they may be.
-    const waitMs = this.#reporter.expire();
-    if (waitMs > 0) this.#later ??= setTimeout(() => this.#lookAgain(), waitMs).unref();
+    this.#reporter.expire();
     this.#looking ??= setImmediate(() => {
       this.#looking = undefined;
       this.#look();
@@ -91,6 +89,9 @@ export class LinkKeeper {
       return;
     }
     this.#repeat();
+    // Links and addresses were looked at now, routes are when they may be; a timer may come a little too early for that.
+    const waitMs = this.#links.some((link) => link.interface !== undefined) ? this.#reporter.rereadMs : undefined;
+    if (waitMs !== undefined) this.#later ??= setTimeout(() => this.#lookAgain(), waitMs).unref();
   }
 
   #repeat(): void {

@@ -8,6 +8,7 @@ import ts from 'typescript';
 /** Lowest first. A folder imports itself and what lies in layers below its own, never a neighbour of its layer. */
 const layers = [
   ['base'],
+  ['contract'],
   ['config', 'rings', 'wire', 'crypto', 'native'],
   ['io', 'protocols', 'bonding', 'control'],
   ['actors'],

@@ -3,9 +3,10 @@
  * and seals each into the log, `open` opens them and joins them again. Cipher `plaintext` copies instead: the cost of all but
  * the cipher. Beside them the cipher's own speed by `openssl speed` at 1420 bytes.
  */
+
+import { facts, gaps, lateness, opened, runs } from '../../src/contract/columns.ts';
+import { capability } from '../../src/contract/frames.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
-import { facts } from '../../src/native/data-api.ts';
-import { gaps, lateness, opened, runs } from '../../src/native/opener-api.ts';
 import type { NativePort } from '../../src/native/port.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
@@ -26,7 +27,6 @@ import { createSessionMemory, SessionTable } from '../../src/rings/session-table
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable } from '../../src/rings/table.ts';
-import { capability } from '../../src/wire/control-frame.ts';
 import { feedbackParts, innerLimitParts } from '../../test/support/bonding.ts';
 import { tcpTrain } from '../../test/support/packets.ts';
 import { answer, measure, measuredWords, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';

@@ -1,10 +1,11 @@
 /** Opens what the links received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
-import { gaps, lateness, type Opener, opened, runs } from '../native/opener-api.ts';
+import { gaps, lateness, opened, runs } from '../contract/columns.ts';
+import { capability } from '../contract/frames.ts';
+import type { Opener } from '../native/opener-api.ts';
 import { openerCounters } from '../rings/counter-names.ts';
 import { cipher, session, slotState } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { pathTable, peerTable } from '../rings/table.ts';
-import { capability } from '../wire/control-frame.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { GapKeeper } from './opener/gap-keeper.ts';

@@ -5,11 +5,12 @@
 import { classify } from '../bonding/classify.ts';
 import type { FairQueue } from '../bonding/fair-queue.ts';
 import { fit } from '../bonding/path-size.ts';
-import { facts, type Sealer } from '../native/data-api.ts';
+import { facts } from '../contract/columns.ts';
+import { capability } from '../contract/frames.ts';
+import type { Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
 import { parity, session, trafficClass } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
-import { capability } from '../wire/control-frame.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { AckDesk } from './sealer/ack-desk.ts';

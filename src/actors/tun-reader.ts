@@ -1,5 +1,7 @@
 /** Reads trains from the TUN device into the sealer's ring. */
+
 import { HawserError } from '../base/errors.ts';
+import { errnoOf } from '../contract/errnos.ts';
 import type { TunReader } from '../native/data-api.ts';
 import { tunReaderCounters } from '../rings/counter-names.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
@@ -15,10 +17,6 @@ export const definition: ActorDefinition = {
 const trainsPerTurn = 8;
 /** How long to leave the device alone when the sealer is behind: its ring holds several times as much. */
 const fullPauseUs = 200;
-/** errno.h: the device is empty, the sealer's ring is full, the device is no more. */
-const wouldBlock = -11;
-const ringFull = -28;
-const badState = -77;
 
 class TunReaderActor implements Actor {
   readonly #context: ActorContext;
@@ -42,10 +40,10 @@ class TunReaderActor implements Actor {
       this.#bytesSeen = bytes;
       return count;
     }
-    if (count === ringFull) {
+    if (count === -errnoOf.ENOSPC) {
       this.#throughput.count(tunReaderCounters.full, 1);
       this.#context.holdFdsUntil(nowUs + fullPauseUs);
-    } else if (count !== wouldBlock) {
+    } else if (count !== -errnoOf.EAGAIN) {
       // The device stays readable (POLLERR), so whoever took this for "nothing there" would spin.
       throw readError(-count);
     }
@@ -63,6 +61,6 @@ class TunReaderActor implements Actor {
 
 /** drivers/net/tun.c answers EBADFD once the device was deleted; the descriptor never comes to life again. */
 function readError(errno: number): HawserError {
-  if (errno !== -badState) return new HawserError('TUN', `Cannot read from the TUN device: errno ${errno}`);
+  if (errno !== errnoOf.EBADFD) return new HawserError('TUN', `Cannot read from the TUN device: errno ${errno}`);
   return new HawserError('TUN_GONE', 'The TUN device was deleted', 'restart the instance, which makes it again');
 }

@@ -1,4 +1,5 @@
 /** The sockets of one link: sends what the sealer sealed and the session-manager wrote, and receives for the opener and it. */
+import { errnoOf } from '../contract/errnos.ts';
 import type { LinkReceiver, LinkSender } from '../native/data-api.ts';
 import { wanLinkCounters } from '../rings/counter-names.ts';
 import { link } from '../rings/layout.ts';
@@ -26,7 +27,6 @@ const datagramsPerTurn = 32;
 const messagesPerTurn = 64;
 /** While bytes wait below the socket the sealer steers by their number: refresh it this often. */
 const queueCheckUs = 500;
-const ringFull = -28;
 
 class WanLinkActor implements Actor {
   readonly #context: ActorContext;
@@ -92,7 +92,7 @@ class WanLinkActor implements Actor {
     for (const fd of this.#fds) {
       const count = this.#receiver.receive(fd, messagesPerTurn);
       if (count > 0) messages += count;
-      if (count === ringFull) {
+      if (count === -errnoOf.ENOSPC) {
         this.#throughput.count(wanLinkCounters.full, 1);
         this.#context.holdFdsUntil(nowUs + queueCheckUs);
       }

@@ -1,5 +1,5 @@
 /** Which class a train belongs to: what people wait for goes before what they leave running. Numbers in, class out. */
-import { facts } from '../native/data-api.ts';
+import { facts } from '../contract/columns.ts';
 import { trafficClass } from '../rings/layout.ts';
 
 const icmp = 1;

@@ -3,11 +3,13 @@
  * may still answer, so that a dead first server costs a second, not its whole timeout. Sockets are polled from timers with
  * calls that never block: Node's dgram adopts no descriptor, and marks none.
  */
+
 import { randomInt } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { HawserError } from '../base/errors.ts';
+import { errnoOf } from '../contract/errnos.ts';
 import type { NetworkApi } from '../native/network-api.ts';
 import {
   type DnsQuestion,
@@ -49,7 +51,6 @@ const staggerMs = 1000;
 const otherFamilyMs = 250;
 const fastestPollMs = 2;
 const slowestPollMs = 20;
-const eagain = -11;
 /** A response of fewer bytes than any we accept, or a cut one: not an error of the socket. */
 const emsgsize = -90;
 
@@ -198,7 +199,7 @@ class Exchange {
   #receive(attempt: Attempt, nowMs: number): void {
     for (;;) {
       const length = this.#addon.receiveBytes(attempt.fd, this.#received, 0);
-      if (length === eagain) return;
+      if (length === -errnoOf.EAGAIN) return;
       if (length === emsgsize) continue;
       if (length < 0) {
         this.#complain(attempt.server, getSystemErrorName(length));

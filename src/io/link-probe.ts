@@ -3,6 +3,7 @@
  * daemon's mark and bound to the link's interface. Datagram and connecting sockets are polled from timers; the kernel's own
  * times (arrival, TCP handshake) are what is measured, so a coarse poll costs no accuracy. HTTP and TLS are Node's.
  */
+
 import { randomBytes, randomInt } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -10,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../base/errors.ts';
 import { hideKeys } from '../config/show.ts';
+import { errnoOf } from '../contract/errnos.ts';
 import type { DataApi } from '../native/data-api.ts';
 import type { NetworkApi } from '../native/network-api.ts';
 import { type DnsQuestion, type DnsValues, dnsMostBytes, dnsQueryEmit, dnsValuesParse } from '../wire/dns.ts';
@@ -80,7 +82,6 @@ export interface ProbeOutcome extends ProbeVerdict {
 }
 
 const pollMs = 5;
-const eagain = -11;
 const emsgsize = -90;
 const einprogress = -115;
 const econnrefused = -111;
@@ -203,7 +204,7 @@ export class LinkProbe {
   #receive(fd: number, match: MatchDatagram) {
     for (;;) {
       const length = this.#addon.receiveStamped(fd, this.#received, this.#time);
-      if (length === eagain) return undefined;
+      if (length === -errnoOf.EAGAIN) return undefined;
       if (length === emsgsize) continue;
       if (length < 0) return length;
       const verdict = match(this.#received, length);

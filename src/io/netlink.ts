@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { HawserError } from '../base/errors.ts';
+import { errnoOf } from '../contract/errnos.ts';
 import type { NetworkApi } from '../native/network-api.ts';
 import {
   netlinkCheckLength,
@@ -63,21 +64,6 @@ export interface Netlink {
   query(request: NetlinkRequest, visit: NetlinkVisitor): void;
   close(): void;
 }
-
-/** From errno.h, the same on every architecture Node runs on. */
-export const errnoOf = {
-  perm: 1,
-  noEntry: 2,
-  noProcess: 3,
-  noDevice: 19,
-  exists: 17,
-  messageSize: 90,
-  notSupported: 95,
-  noBuffers: 105,
-} as const;
-const eintr = 4;
-const eagain = 11;
-const addressFamilyNotSupported = 97;
 
 /** The kernel cuts a dump into messages of at most 32 KiB when the reader offers that much (net/netlink/af_netlink.c). */
 const receiveBytes = 64 * 1024;
@@ -197,8 +183,8 @@ class NativeNetlink implements Netlink {
 
   #receive(what: string, visit: (at: number) => void): void {
     const end = this.#addon.receiveBytes(this.#fd, this.#received, answerTimeoutMs);
-    if (end === -eintr) return;
-    if (end === -eagain) {
+    if (end === -errnoOf.EINTR) return;
+    if (end === -errnoOf.EAGAIN) {
       throw new HawserError('ETIMEDOUT', `Cannot ${what}: no answer from the kernel within ${answerTimeoutMs} ms`);
     }
     if (end < 0) throw kernelError(what, -end, '');
@@ -238,7 +224,7 @@ export class NetlinkEvents {
   poll(visit: NetlinkVisitor): boolean {
     for (let round = 0; this.#open && round < mostReceivesAPoll; round++) {
       const end = this.#addon.receiveBytes(this.fd, this.#received, 0);
-      if (end === -errnoOf.noBuffers || end === -errnoOf.messageSize) {
+      if (end === -errnoOf.ENOBUFS || end === -errnoOf.EMSGSIZE) {
         this.#isLossy = true;
         continue;
       }
@@ -335,14 +321,14 @@ export function kernelError(what: string, errno: number, text: string): HawserEr
 
 function remedyOf(errno: number): string {
   switch (errno) {
-    case errnoOf.perm:
+    case errnoOf.EPERM:
       return 'run as root or with CAP_NET_ADMIN';
-    case errnoOf.noDevice:
+    case errnoOf.ENODEV:
       return 'see `ip link` for the interfaces there are';
-    case errnoOf.exists:
+    case errnoOf.EEXIST:
       return 'see `ip route` and `ip address` for what stands in the way';
-    case errnoOf.notSupported:
-    case addressFamilyNotSupported:
+    case errnoOf.EOPNOTSUPP:
+    case errnoOf.EAFNOSUPPORT:
       return 'this kernel lacks the feature, or IPv6 is disabled';
     default:
       return '';

@@ -2,7 +2,9 @@
  * Finds the address of ours that a packet to some place has to carry when it leaves by an interface: asked before the packet's own route
  * is looked up, since hosts choose a table by source address as often as by interface (`ip rule from ADDR lookup T`).
  */
+
 import { HawserError } from '../base/errors.ts';
+import { errnoOf } from '../contract/errnos.ts';
 import type { NetworkApi } from '../native/network-api.ts';
 import { type AddressState, type Family, rtm, type WayQuery, wayParse, wayQueryEmit } from '../wire/rtnetlink.ts';
 import { findLink, listAddresses, type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
@@ -11,7 +13,6 @@ import { findLink, listAddresses, type Netlink, type NetlinkSockets, openNetlink
 const linkScope = 253;
 /** How long an answer of `SourceFinder` is believed; an address that has gone shows at once, since nothing can be bound to it. */
 const believedMs = 2_000;
-const addressNotAvailable = 99;
 
 /**
  * Hexadecimal: of the addresses of an interface the one from which a route of its own leads to `destinationHex`; if none does, the
@@ -56,7 +57,7 @@ export class SourceFinder {
   ): number {
     if (interfaceName === '') return 0;
     const source = this.#find(interfaceName, fwmark, destination);
-    const bound = source === undefined ? -addressNotAvailable : addon.bindSource(fd, source, 0);
+    const bound = source === undefined ? -errnoOf.EADDRNOTAVAIL : addon.bindSource(fd, source, 0);
     // What was found has gone meanwhile.
     if (bound < 0) this.#known.clear();
     return bound;

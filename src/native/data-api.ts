@@ -49,30 +49,6 @@ export interface LinkReceiver {
   receive(fd: number, maxMessages: number): number;
 }
 
-/** Columns of one row of `Sealer`'s facts (Int32Array). */
-export const facts = {
-  bytes: 0,
-  segments: 1,
-  /** Segments sealed already. */
-  progress: 2,
-  /** Row of the peer table; -1 = no allowed IP matches, -2 = not an IP packet. */
-  peer: 3,
-  flow: 4,
-  protocol: 5,
-  sourcePort: 6,
-  destinationPort: 7,
-  /** DSCP and ECN byte. */
-  trafficClass: 8,
-  payloadBytes: 9,
-  /** 1 = a TCP segment that acknowledges, and says nothing else: a later one of the connection may take its place. */
-  pureAck: 10,
-  /** TCP's acknowledgement number, as i32. */
-  ack: 11,
-  /** 1 = a TCP segment that opens a connection. */
-  syn: 12,
-  columns: 13,
-} as const;
-
 export interface Sealer {
   /**
    * Facts about up to `max` (64 at most) trains waiting in the ring; returns how many. TCP is cut to what its peer takes, and a SYN
@@ -156,51 +132,6 @@ export interface Sealer {
   /** Forgets cipher contexts of slots that are not ready any more. */
   sweep(): void;
 }
-
-/** Flags of what is remembered of a run: it counts as in flight and is watched for loss; lost packets may go out again. */
-export const flight = { watched: 1, resendable: 2 } as const;
-
-/** Columns of one row of `Sealer`'s feedback (Float64Array), one row for each of a peer's paths. Sums of one call. */
-export const feedback = {
-  ackedPackets: 0,
-  ackedBytes: 1,
-  lostPackets: 2,
-  lostBytes: 3,
-  /** Declared lost, and arrived all the same. */
-  spuriousPackets: 4,
-  inFlightBytes: 5,
-  /** When the oldest packet in flight left; 0 = none. */
-  oldestSentUs: 6,
-  /** -1 = none. */
-  rttUs: 7,
-  /** With it: arrival by the peer's clock less sending by ours, modulo 2^32. */
-  delayUs: 8,
-  /** 1: the report had a section of the path, and the next three are as it says (modulo 2^32). */
-  hasSection: 9,
-  packets: 10,
-  bytes: 11,
-  arrivalUs: 12,
-  resentPackets: 13,
-  /** Runs of consecutive lost packets. */
-  lostRuns: 14,
-  /** 1: the report told of the path's ECN fields, and the next two are as it says (modulo 2^32). */
-  hasMarks: 15,
-  ecnPackets: 16,
-  markedPackets: 17,
-  /** Sealed bytes of the longest packet that was acknowledged, and of the longest that was lost; 0 = none was. */
-  ackedLongest: 18,
-  lostLongest: 19,
-  columns: 20,
-} as const;
-
-/**
- * Columns of `Sealer`'s `tooLong` (Float64Array): inner packets that were longer than their peer takes uncut, ever. They went in FRAG
- * frames, in fragments of the inner IP, were left to fragments of the outer one, or dropped; and answers that said how long they may be.
- */
-export const tooLong = { cut: 0, fragmented: 1, outer: 2, refused: 3, told: 4, columns: 5 } as const;
-
-/** `tunnel.fragment`, as the addon counts it: may packets to a peer that reads no FRAG leave in fragments of the outer IP? */
-export const outerFragments = { never: 0, auto: 1, always: 2 } as const;
 
 /** How long inner packets may be; sealer and opener are told alike. */
 export interface InnerLimitParts {

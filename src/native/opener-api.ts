@@ -2,65 +2,6 @@
 import type { InnerLimitParts } from './data-api.ts';
 import type { NativePort } from './port.ts';
 
-/** Columns of one row of `Opener`'s runs (Int32Array). `slot` and `cipher` are filled in by TypeScript. */
-export const runs = {
-  record: 0,
-  from: 1,
-  count: 2,
-  receiverIndex: 3,
-  slot: 4,
-  cipher: 5,
-  columns: 6,
-  max: 512,
-} as const;
-
-/** Columns of `Opener`'s result (Int32Array). */
-export const opened = {
-  packets: 0,
-  bytes: 1,
-  replayed: 2,
-  rejected: 3,
-  keepalives: 4,
-  control: 5,
-  unknown: 6,
-  stalled: 7,
-  /** PARITY frames. */
-  parity: 8,
-  /** Packets rebuilt from parity. */
-  rebuilt: 9,
-  /** Dropped: marked congestion-experienced on the way, and its sender would not understand (RFC 6040). */
-  unmarkable: 10,
-  /** FRAG frames. */
-  fragments: 11,
-  /** Packets, or pieces of them, that FRAG frames brought in vain. */
-  unjoined: 12,
-  columns: 13,
-} as const;
-
-/** Columns of one row of `Opener`'s gaps (Float64Array): a key slot in which counter `missing` has not come, but later ones have. */
-export const gaps = {
-  slot: 0,
-  peer: 1,
-  missing: 2,
-  /** When the first packet came that waits for it. */
-  sinceUs: 3,
-  /** Packets held in the slot. */
-  held: 4,
-  /** 1: it has come, and waits for room in the output. */
-  isReady: 5,
-  columns: 6,
-  max: 64,
-} as const;
-
-/** Columns of one row of `Opener`'s lateness (Float64Array): a packet came so long after the first of a higher counter. */
-export const lateness = {
-  peer: 0,
-  lateUs: 1,
-  /** 1: not waited for any longer. */ wasGivenUp: 2,
-  columns: 3,
-  max: 128,
-} as const;
-
 export interface Opener {
   /** Splits up to `maxRecords` records of input `input` into runs; returns how many runs. */
   look(input: number, maxRecords: number): number;

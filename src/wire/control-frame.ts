@@ -12,44 +12,13 @@
  * `pathWish`.
  */
 import { assert } from '../base/assert.ts';
+import { controlKind, skip } from '../contract/frames.ts';
 
-export const controlKind = {
-  hello: 1,
-  /** Acknowledgement of counters (`report` of rings/layout.ts). */
-  report: 2,
-  /** Proof that an address is the peer's: 8 random bytes, padded to full size, come back by the path they arrived by. */
-  challenge: 3,
-  response: 4,
-  /** Is this path alive, and how long is it? */
-  probe: 5,
-  probeReply: 6,
-  parity: 7,
-  /** These counters bear nothing that others need wait for: they went by a path that is far behind. */
-  skip: 8,
-  /** One piece of an inner packet that is longer than its path takes (`fragment` of rings/layout.ts); data, not control. */
-  fragment: 9,
-} as const;
 export const helloBytes = 12;
 /** What the sender of a CHALLENGE wants of the path it came by: nothing said, no data while there is another, data. */
 export const pathWish = { none: 0, reserve: 1, carry: 2 } as const;
 /** Of this implementation. A higher one keeps the meaning of what is here. */
 export const helloVersion = 1;
-export const capability = {
-  /** Reads control frames: always set, so that what was said is never 0. */
-  controlFrames: 1 << 0,
-  /** Opens AES-256-GCM under the receiver index it announces. */
-  aes256gcm: 1 << 1,
-  /** Reads and writes REPORT, CHALLENGE, RESPONSE, PROBE and PROBE REPLY: may be reached by many paths at once. */
-  paths: 1 << 2,
-  /** Rebuilds packets from PARITY. */
-  fec: 1 << 3,
-  /** Joins FRAG, and answers probes of any size: the size of each path is searched. */
-  pathSizes: 1 << 4,
-  /** Reads the ECN field of outer headers (RFC 6040), and what a REPORT says of them. */
-  ecn: 1 << 5,
-  /** Sends again what its only path has lost, and waits for what the other end sends again. */
-  repairs: 1 << 7,
-} as const;
 
 const kindAt = 1;
 const versionAt = 2;
@@ -206,16 +175,12 @@ export function probeReplyEmit(
   writeU32(target, at + replyHeldAt, Math.max(0, Math.round(fields.heldUs)));
 }
 
-export const skipBytes = 16;
-const skipCountAt = 4;
-const skipFirstAt = 8;
-
 /** Nobody need wait for the `count` counters from `first` on. */
 export function skipEmit(target: Uint8Array, at: number, fields: { first: number; count: number }): void {
   target.set([0, controlKind.skip, 0, 0], at);
-  writeU32(target, at + skipCountAt, fields.count);
-  writeU32(target, at + skipFirstAt, fields.first >>> 0);
-  writeU32(target, at + skipFirstAt + 4, Math.floor(fields.first / 2 ** 32));
+  writeU32(target, at + skip.countAt, fields.count);
+  writeU32(target, at + skip.firstAt, fields.first >>> 0);
+  writeU32(target, at + skip.firstAt + 4, Math.floor(fields.first / 2 ** 32));
 }
 
 function readU32(bytes: Uint8Array, at: number): number {

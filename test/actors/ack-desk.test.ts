@@ -3,7 +3,7 @@ import t from 'tap';
 import type { ActorContext } from '../../src/actors/kit/contract.ts';
 import type { Throughput } from '../../src/actors/kit/ports.ts';
 import { AckDesk } from '../../src/actors/sealer/ack-desk.ts';
-import { facts } from '../../src/native/data-api.ts';
+import { facts } from '../../src/contract/columns.ts';
 import { createStashMemory, Stash } from '../../src/rings/stash.ts';
 
 const peer = { row: 0, roundTrips: () => ({ leastUs: 20_000, mostUs: 80_000, inUseUs: 20_000 }) };

@@ -1,7 +1,7 @@
 /** The opener's patience with what is missing, against a native opener that only says what is missing. */
 import t from 'tap';
 import { GapKeeper } from '../../src/actors/opener/gap-keeper.ts';
-import { gaps, lateness } from '../../src/native/opener-api.ts';
+import { gaps, lateness } from '../../src/contract/columns.ts';
 import { path, pathState, peer, session } from '../../src/rings/layout.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';

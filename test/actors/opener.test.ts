@@ -2,8 +2,9 @@
 import t from 'tap';
 import { HandRunner } from '../../src/actors/kit/hand-runner.ts';
 import { definition, type OpenerSettings } from '../../src/actors/opener.ts';
+import { outerFragments } from '../../src/contract/columns.ts';
+import { capability, controlKind } from '../../src/contract/frames.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { outerFragments } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import {
@@ -22,7 +23,6 @@ import {
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
-import { capability, controlKind } from '../../src/wire/control-frame.ts';
 import { portTo } from '../support/cutting.ts';
 import { udpPacket } from '../support/packets.ts';
 

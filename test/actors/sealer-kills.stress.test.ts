@@ -5,8 +5,8 @@
 import t from 'tap';
 import type { ActorSpec } from '../../src/actors/kit/contract.ts';
 import type { SealerSettings } from '../../src/actors/sealer.ts';
+import { outerFragments } from '../../src/contract/columns.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { outerFragments } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import {

@@ -1,11 +1,11 @@
 // Session-managers turned by hand under a virtual clock; the data path and the network between them are arrays.
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
+import { capability } from '../../src/contract/frames.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { CookieJar } from '../../src/protocols/session/cookies.ts';
 import { sessionManagerCounters as counted } from '../../src/rings/counter-names.ts';
 import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/rings/layout.ts';
-import { capability } from '../../src/wire/control-frame.ts';
 import { sockaddrMaxBytes } from '../../src/wire/sockaddr.ts';
 import { initiationBytes, messageType, responseBytes, wireguardType } from '../../src/wire/wireguard.ts';
 import { type Datagram, Host, Lab, rawAddress } from '../support/session-lab.ts';

@@ -1,8 +1,8 @@
 // Many paths between two session-managers turned by hand: proof, withdrawal, return, and what a stock peer is spared.
 import t, { type Test } from 'tap';
 import { lifeState } from '../../src/bonding/path-life-states.ts';
+import { capability } from '../../src/contract/frames.ts';
 import { link, path as pathLayout, pathState, peer as peerLayout, session } from '../../src/rings/layout.ts';
-import { capability } from '../../src/wire/control-frame.ts';
 import { dataHeaderBytes, messageType, wireguardType } from '../../src/wire/wireguard.ts';
 import { type Address, type Datagram, Host, type HostOptions, Lab } from '../support/session-lab.ts';
 

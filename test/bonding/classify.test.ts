@@ -1,7 +1,7 @@
 /** classify(): what people wait for is the latency class, what they leave running is bulk. */
 import t from 'tap';
 import { classify } from '../../src/bonding/classify.ts';
-import { facts } from '../../src/native/data-api.ts';
+import { facts } from '../../src/contract/columns.ts';
 import { trafficClass } from '../../src/rings/layout.ts';
 
 const names = new Map<number, string>(Object.entries(trafficClass).map(([name, value]) => [value, name]));

@@ -8,8 +8,7 @@ import { formatKey, newPrivateKey, parseKey, publicKeyOf, readKeyFile } from '..
 import { formatTarget, parseTarget } from '../../src/config/probe-target.ts';
 import { fecMtu, longestProtected, mtuOf } from '../../src/config/tunnel-mtu.ts';
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from '../../src/config/units.ts';
-import { fragment, parity } from '../../src/rings/layout.ts';
-import { controlKind } from '../../src/wire/control-frame.ts';
+import { parity } from '../../src/rings/layout.ts';
 
 t.test('parseCidr() reads both families and writes RFC 5952 text', async (t) => {
   // text, canonical text, address in hexadecimal
@@ -161,9 +160,4 @@ t.test('longestProtected() leaves room for the parity frame where the MTU, or 15
   t.same([mtuOf('auto', 'auto'), mtuOf(1300, 'auto')], [fecMtu, 1300]);
   const found = [1280, fecMtu, 1400, 1420, 8900].map((mtu) => longestProtected(mtu));
   t.same(found, [1280, 1380, 1380, 1380, 8860]);
-});
-
-t.test('kinds of control frames that the addon deals with are what TypeScript calls them', async (t) => {
-  t.equal(fragment.kind, controlKind.fragment);
-  t.equal(parity.kind, controlKind.parity);
 });

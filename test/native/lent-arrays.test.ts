@@ -1,8 +1,7 @@
 /** Arrays that both sides read by column: the addon refuses one of another size than its structs make. */
 import t, { type Test } from 'tap';
+import { facts, feedback, gaps, lateness, opened, runs, tooLong } from '../../src/contract/columns.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { facts, feedback, tooLong } from '../../src/native/data-api.ts';
-import { gaps, lateness, opened, runs } from '../../src/native/opener-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
 import { path } from '../../src/rings/layout.ts';

@@ -1,7 +1,8 @@
 /** The addon's Opener after deaths between look and open: the record that kills is found out and skipped, and no other. */
 import t from 'tap';
+import { gaps, lateness, opened, runs } from '../../src/contract/columns.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { gaps, lateness, type Opener, opened, runs } from '../../src/native/opener-api.ts';
+import type { Opener } from '../../src/native/opener-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { path, received, recordType, ring } from '../../src/rings/layout.ts';

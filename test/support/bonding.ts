@@ -1,15 +1,10 @@
 /** What a sealer needs beyond its rings when a test does not care about bonding. */
 import type { SealerSettings } from '../../src/actors/sealer.ts';
-import {
-  feedback,
-  type InnerLimitParts,
-  outerFragments,
-  type SealerParts,
-  tooLong,
-} from '../../src/native/data-api.ts';
+import { feedback, outerFragments, tooLong } from '../../src/contract/columns.ts';
+import { capability } from '../../src/contract/frames.ts';
+import type { InnerLimitParts, SealerParts } from '../../src/native/data-api.ts';
 import { path, peer } from '../../src/rings/layout.ts';
 import { createRowTable } from '../../src/rings/table.ts';
-import { capability } from '../../src/wire/control-frame.ts';
 
 export const adaptiveBonding: SealerSettings['bonding'] = {
   modes: ['adaptive', 'adaptive', 'adaptive'],

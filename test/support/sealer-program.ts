@@ -3,8 +3,8 @@
  * around it, so that a life costs little and a thousand deaths are a test.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { facts } from '../../src/contract/columns.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { facts } from '../../src/native/data-api.ts';
 import type { NativePort } from '../../src/native/port.ts';
 import { feedbackParts } from './bonding.ts';
 

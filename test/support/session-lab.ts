@@ -10,6 +10,7 @@ import { HandRunner, VirtualClock } from '../../src/actors/kit/hand-runner.ts';
 import type { PeerSettings, SessionManagerCommand, SessionManagerSettings } from '../../src/actors/session/settings.ts';
 import { definition } from '../../src/actors/session-manager.ts';
 import { formatKey, publicKeyOf } from '../../src/config/keys.ts';
+import { capability } from '../../src/contract/frames.ts';
 import type { SharedMemory } from '../../src/control/supervisor-api.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { Doorbell } from '../../src/rings/doorbell.ts';
@@ -31,7 +32,6 @@ import {
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable, linkTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';
-import { capability } from '../../src/wire/control-frame.ts';
 import { sockaddrEmit, sockaddrMaxBytes } from '../../src/wire/sockaddr.ts';
 import {
   dataHeaderBytes,

@@ -1,8 +1,8 @@
 // Codecs that read what comes from the network: round trips, and no length, type or byte that makes them read beyond the end.
 import fc from 'fast-check';
 import t from 'tap';
+import { capability } from '../../src/contract/frames.ts';
 import {
-  capability,
   controlFrameCheckLength,
   helloAesIndex,
   helloBytes,

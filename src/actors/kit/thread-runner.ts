@@ -2,9 +2,11 @@
  * Runs the actors of one worker thread until `stop`. The loop fits the most demanding turn kind among them: `duty` parks in the
  * native wait, `hybrid` too but lets the event loop turn once between two turns, `evented` is ordinary Node with a heartbeat.
  */
+
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { HawserError } from '../../base/errors.ts';
+import { errnoOf } from '../../contract/errnos.ts';
 import type { DataApi } from '../../native/data-api.ts';
 import { ParkingSpot } from '../../rings/doorbell.ts';
 import { doorbell } from '../../rings/layout.ts';
@@ -19,8 +21,6 @@ export type TurnKind = ActorDefinition['turn'];
 const heartbeatMs = 50;
 const quietHeartbeatMs = 1000;
 const mixedTurnMs = 2;
-/** errno.h: a signal interrupted the wait. */
-const eintr = -4;
 const noFds = new Int32Array(0);
 
 export interface ThreadParts {
@@ -109,7 +109,8 @@ export class ThreadRunner {
     this.cycle.park(deadlineUs);
     const ready = addon.wait(bell.fd, this.#armed, wakeFds, deadlineUs);
     this.cycle.unpark(addon.nowUs());
-    if (ready < 0 && ready !== eintr) throw new HawserError('WAIT', `The native wait failed with errno ${-ready}`);
+    if (ready < 0 && ready !== -errnoOf.EINTR)
+      throw new HawserError('WAIT', `The native wait failed with errno ${-ready}`);
   }
 
   async #parkInEventLoop(forMs: number): Promise<void> {

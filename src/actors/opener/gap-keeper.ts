@@ -3,7 +3,8 @@
  * that could still bring it has brought something later, and the peer had the time to send it again.
  */
 import { ReorderDeadline } from '../../bonding/reorder-deadline.ts';
-import { gaps, lateness, type Opener } from '../../native/opener-api.ts';
+import { gaps, lateness } from '../../contract/columns.ts';
+import type { Opener } from '../../native/opener-api.ts';
 import { path, pathState, peer, session, trafficClass } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';

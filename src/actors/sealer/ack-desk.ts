@@ -1,6 +1,7 @@
 /** Holds acknowledgements of young flows until a later one takes their place or they are due (`bonding/ack-thinner.ts`). */
 import { AckThinner, places } from '../../bonding/ack-thinner.ts';
-import { facts, type Sealer } from '../../native/data-api.ts';
+import { facts } from '../../contract/columns.ts';
+import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
 import { trafficClass } from '../../rings/layout.ts';
 import type { ActorContext } from '../kit/contract.ts';

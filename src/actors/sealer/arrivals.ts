@@ -1,5 +1,5 @@
 /** What reports say has arrived by one path: totals modulo 2^32 and the receiver's clock, turned into differences. */
-import { feedback } from '../../native/data-api.ts';
+import { feedback } from '../../contract/columns.ts';
 
 /** Two arrivals of one batch of the receiver's driver are no measure of a rate. */
 const leastDeliveryUs = 1_000;

@@ -2,12 +2,13 @@
 import type { FecMode } from '../../bonding/fec-policy.ts';
 import { PathCredit } from '../../bonding/path-credit.ts';
 import type { SchedulerMode } from '../../bonding/scheduler.ts';
-import { feedback, outerFragments, type Sealer } from '../../native/data-api.ts';
+import { feedback, outerFragments } from '../../contract/columns.ts';
+import { capability } from '../../contract/frames.ts';
+import type { Sealer } from '../../native/data-api.ts';
 import { path, pathState, peer, session } from '../../rings/layout.ts';
 import { isLinkForced } from '../../rings/link-health.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import { linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
-import { capability } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf } from '../kit/ports.ts';
 import { PathTrack } from './path-track.ts';

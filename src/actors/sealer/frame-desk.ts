@@ -1,11 +1,12 @@
 /** Control frames: seals those of the session-manager and the opener, asks paths whether they live, and reads what peers answer. */
+
 import { trainPackets } from '../../bonding/probe-train.ts';
+import { controlKind, skip } from '../../contract/frames.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { frame, framePath, recordType, session, trafficClass } from '../../rings/layout.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import {
-  controlKind,
   controlKindOf,
   pathRoles,
   probeBytes,
@@ -19,7 +20,6 @@ import {
   probeRole,
   probeSequence,
   reportReceiverIndex,
-  skipBytes,
   skipEmit,
 } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
@@ -140,7 +140,7 @@ export class FrameDesk {
   #tellSkipped(bond: PeerBond, best: PathTrack, slot: number, first: number, count: number, nowUs: number): void {
     skipEmit(this.#skipFrame, 0, { first, count });
     if (!this.#desk.begin(bond, slot, best.row, best.port, trafficClass.control, nowUs)) return;
-    this.#native.sealPacket(this.#skipFrame, skipBytes);
+    this.#native.sealPacket(this.#skipFrame, skip.bytes);
     this.#desk.finish(bond, best, 1, false, nowUs);
   }
 

@@ -1,5 +1,5 @@
 /** What reports say of ECN on one path: totals modulo 2^32, turned into differences. */
-import { feedback } from '../../native/data-api.ts';
+import { feedback } from '../../contract/columns.ts';
 
 export class Marks {
   #isKnown = false;

@@ -3,7 +3,7 @@
  * tables count bytes of the outer IP packet; the sealer counts sealed ones, which are shorter by the headers of IP and UDP.
  */
 import { fit, PathSize } from '../../bonding/path-size.ts';
-import { feedback } from '../../native/data-api.ts';
+import { feedback } from '../../contract/columns.ts';
 import { link, path } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 

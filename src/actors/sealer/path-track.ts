@@ -9,7 +9,7 @@ import { ProbeLoss } from '../../bonding/probe-loss.ts';
 import { ProbeTrain, trainPackets } from '../../bonding/probe-train.ts';
 import type { PathRole, PathView } from '../../bonding/scheduler.ts';
 import type { LifeSample } from '../../bonding/silence.ts';
-import { feedback } from '../../native/data-api.ts';
+import { feedback } from '../../contract/columns.ts';
 import { link, path, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { Arrivals } from './arrivals.ts';

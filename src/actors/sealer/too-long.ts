@@ -1,5 +1,5 @@
 /** Counts inner packets that were longer than their peer takes uncut, and who was told so (`tooLong` of native/data-api.ts). */
-import { tooLong } from '../../native/data-api.ts';
+import { tooLong } from '../../contract/columns.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
 import type { Throughput } from '../kit/ports.ts';
 

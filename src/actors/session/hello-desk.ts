@@ -5,11 +5,11 @@
  * it stays silent after all three, it is one no more.
  */
 import type { CipherChoice } from '../../config/config.ts';
+import { capability } from '../../contract/frames.ts';
 import { cipher, peerKind, peer as peerLayout, session } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import {
-  capability,
   controlFrameCheckLength,
   helloAesIndex,
   helloBytes,

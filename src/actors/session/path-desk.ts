@@ -2,10 +2,12 @@
  * Keeps every peer's paths: makes them, proves them by challenge, withdraws them when their link is gone, and says by which one
  * handshakes leave (`peer.pathAt`, the home path). Stock WireGuard peers have one path at a time, which follows them.
  */
+
+import { controlKind } from '../../contract/frames.ts';
 import { pathState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { challengeToken, controlKind, controlKindOf, pathWish } from '../../wire/control-frame.ts';
+import { challengeToken, controlKindOf, pathWish } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { Challenges } from './challenges.ts';
 import { HomeKeeper } from './home-keeper.ts';

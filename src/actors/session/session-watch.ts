@@ -4,12 +4,13 @@
  */
 import { parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
+import { capability } from '../../contract/frames.ts';
 import { type PeerActivity, sessionTimes } from '../../protocols/session/peer-session.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import { peer as peerLayout, session, slotState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { capability, challengeCheckLength } from '../../wire/control-frame.ts';
+import { challengeCheckLength } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { HandshakeDesk } from './handshake-desk.ts';
 import type { HelloDesk } from './hello-desk.ts';

@@ -1,5 +1,7 @@
 /** Compares what the kernel has of ours with what is wanted, and makes the requests for the difference alone. */
+
 import { formatAddress } from '../../config/address.ts';
+import { errnoOf } from '../../contract/errnos.ts';
 import { netlinkFlag } from '../../wire/netlink.ts';
 import {
   type AddressState,
@@ -14,13 +16,12 @@ import {
   ruleEmit,
   ruleParse,
 } from '../../wire/rtnetlink.ts';
-import { errnoOf, listAddresses, type Netlink, type NetlinkRequest } from '../netlink.ts';
+import { listAddresses, type Netlink, type NetlinkRequest } from '../netlink.ts';
 import { hawserProtocol, isOwnPriority, isOwnTable, tagOf } from './own-tables.ts';
 import type { WantedNetwork } from './plan.ts';
 
 /** RT_SCOPE_LINK: the addresses the kernel gives an interface by itself. */
 const linkScope = 253;
-const addressNotAvailable = 99;
 
 /** Whose things are looked for; `interfaceIndex` is 0 when the caller does not know it. */
 export interface Ownership {
@@ -122,7 +123,7 @@ function addAddress(address: AddressState, interfaceName: string): NetlinkReques
     type: rtm.newAddress,
     flags: makeFlags,
     what: `add address ${text} to ${interfaceName}`,
-    tolerates: [errnoOf.exists],
+    tolerates: [errnoOf.EEXIST],
     emit: (target, at) => addressEmit(target, at, address),
   };
 }
@@ -133,7 +134,7 @@ function deleteAddress(address: AddressState, interfaceName: string): NetlinkReq
     type: rtm.deleteAddress,
     flags: 0,
     what: `remove address ${text} from ${interfaceName}`,
-    tolerates: [addressNotAvailable, errnoOf.noDevice],
+    tolerates: [errnoOf.EADDRNOTAVAIL, errnoOf.ENODEV],
     emit: (target, at) => addressEmit(target, at, address),
   };
 }
@@ -152,7 +153,7 @@ function deleteRoute(route: RouteState, interfaceName: string): NetlinkRequest {
     type: rtm.deleteRoute,
     flags: 0,
     what: `remove route ${describeRoute(route, interfaceName)}`,
-    tolerates: [errnoOf.noProcess, errnoOf.noEntry, errnoOf.noDevice],
+    tolerates: [errnoOf.ESRCH, errnoOf.ENOENT, errnoOf.ENODEV],
     emit: (target, at) => routeEmit(target, at, route, true),
   };
 }
@@ -162,7 +163,7 @@ function addRule(rule: RuleState): NetlinkRequest {
     type: rtm.newRule,
     flags: makeFlags,
     what: `add rule ${rule.priority} to table ${rule.table}`,
-    tolerates: [errnoOf.exists],
+    tolerates: [errnoOf.EEXIST],
     emit: (target, at) => ruleEmit(target, at, rule),
   };
 }
@@ -172,7 +173,7 @@ function deleteRule(rule: RuleState): NetlinkRequest {
     type: rtm.deleteRule,
     flags: 0,
     what: `remove rule ${rule.priority} to table ${rule.table}`,
-    tolerates: [errnoOf.noEntry],
+    tolerates: [errnoOf.ENOENT],
     emit: (target, at) => ruleEmit(target, at, rule),
   };
 }

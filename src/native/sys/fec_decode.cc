@@ -64,7 +64,7 @@ uint32_t FecDecoder::parity(const uint8_t* bytes, uint32_t length, uint32_t rece
 
 // The peer is known, but may be of a later version, or mistaken: nothing here is trusted.
 bool FecDecoder::parse(const uint8_t* bytes, uint32_t length, Frame& frame) {
-  if (length <= layout::parity_headerBytes || bytes[0] != 0 || bytes[layout::parity_kindAt] != layout::parity_kind) return false;
+  if (length <= layout::parity_headerBytes || bytes[0] != 0 || bytes[layout::parity_kindAt] != layout::controlKind_parity) return false;
   frame.data = bytes[layout::parity_dataAt];
   frame.index = bytes[layout::parity_indexAt] & 15;
   frame.shardBytes = bytes[layout::parity_shardBytesAt] | static_cast<uint32_t>(bytes[layout::parity_shardBytesAt + 1]) << 8;

@@ -50,7 +50,7 @@ uint8_t* FecEncoder::frame(uint32_t index, uint32_t parities, uint32_t& length) 
   uint8_t* frame = bufferOf(index);
   const auto shardBytes = static_cast<uint16_t>(shardBytes_);
   frame[0] = 0;
-  frame[layout::parity_kindAt] = layout::parity_kind;
+  frame[layout::parity_kindAt] = layout::controlKind_parity;
   frame[layout::parity_dataAt] = static_cast<uint8_t>(data_);
   frame[layout::parity_indexAt] = static_cast<uint8_t>((parities - 1) << 4 | index);
   std::memcpy(frame + layout::parity_shardBytesAt, &shardBytes, sizeof shardBytes);

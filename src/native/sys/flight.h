@@ -11,21 +11,8 @@
 
 namespace hawser {
 
-// One path's row of what `acknowledge`, `expire` and `survey` found out; data-api.ts names the columns. Sums since the last `clear`.
-struct PathFeedback {
-  double ackedPackets, ackedBytes, lostPackets, lostBytes, spuriousPackets;
-  double inFlightBytes, oldestSentUs;
-  double rttUs;         // of the newest packet a section names; -1 = none; and
-  double delayUs;       // its arrival by the peer's clock less its sending by ours, modulo 2^32
-  double hasSection;    // 1 when the report had a section of this path; then:
-  double packets, bytes, arrivalUs;  // as the section says, modulo 2^32
-  double resentPackets;
-  double lostRuns;
-  double hasMarks;  // 1 when the report told of the path's ECN fields; then, as it says, modulo 2^32:
-  double ecnPackets, markedPackets;
-  // Sealed bytes of the longest packet that was acknowledged, and of the longest that was lost; 0 = none was.
-  double ackedLongest, lostLongest;
-};
+// One path's row of what `acknowledge`, `expire` and `survey` found out. Sums since the last `clear`.
+using PathFeedback = layout::FeedbackRow;
 
 class Flight {
  public:
@@ -43,8 +30,8 @@ class Flight {
     uint8_t ecn;
   };
   // Of a run: it counts as in flight and is watched for loss; what is lost of it may go out again.
-  static constexpr uint8_t kWatched = 1;
-  static constexpr uint8_t kResendable = 2;
+  static constexpr uint8_t kWatched = layout::flight_watched;
+  static constexpr uint8_t kResendable = layout::flight_resendable;
 
   explicit Flight(PathFeedback* out) : out_(out) { clear(); }
 

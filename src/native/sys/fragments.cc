@@ -33,7 +33,7 @@ struct FragmentJoiner::Header {
 };
 
 bool FragmentJoiner::isPiece(const uint8_t* plain, uint32_t length) {
-  return length >= layout::fragment_headerBytes && plain[0] >> 4 == 0 && plain[layout::fragment_kindAt] == layout::fragment_kind;
+  return length >= layout::fragment_headerBytes && plain[0] >> 4 == 0 && plain[layout::fragment_kindAt] == layout::controlKind_fragment;
 }
 
 bool FragmentJoiner::isOrdered(const uint8_t* plain) { return (plain[layout::fragment_flagsAt] & layout::fragment_flagOrdered) != 0; }

@@ -8,7 +8,7 @@
 namespace hawser {
 
 // `tunnel.fragment`: whether packets to a peer that reads no FRAG may leave in fragments of the outer IP, and are not limited then.
-enum class OuterFragments : uint8_t { Never = 0, Auto = 1, Always = 2 };
+enum class OuterFragments : uint8_t { Never = layout::outerFragments_never, Auto = layout::outerFragments_auto, Always = layout::outerFragments_always };
 
 class InnerLimits {
  public:

@@ -12,22 +12,7 @@
 
 namespace hawser {
 
-// As TypeScript sees it in an Int32Array (data-api.ts names the columns).
-struct TrainFacts {
-  int32_t bytes;
-  int32_t segments;
-  int32_t progress;
-  int32_t peer;          // row of the peer table, -1 = no allowed IP matches, -2 = not an IP packet
-  int32_t flow;          // hash of addresses, protocol and ports
-  int32_t protocol;      // of the IP payload; 0 for fragments and extension headers
-  int32_t sourcePort;
-  int32_t destinationPort;
-  int32_t trafficClass;  // DSCP and ECN byte
-  int32_t payloadBytes;  // behind the transport header, of the whole train
-  int32_t pureAck;       // 1 = a TCP segment that acknowledges, and says nothing else
-  int32_t ack;           // TCP's acknowledgement number
-  int32_t syn;           // 1 = a TCP segment that opens a connection
-};
+using TrainFacts = layout::FactsRow;
 
 // RFC 9293: no data, ACK alone of the flags, and of the options only padding and timestamps; so a later one says all that it says.
 inline bool isPureAck(const uint8_t* tcp, uint32_t headerBytes, uint32_t payloadBytes) {

@@ -1,18 +1,169 @@
-// The offsets that C++ shares with TypeScript, written by tools/layout-header.mjs from rings/layout.ts, where each is
-// explained. The addon exports them, and native/addon.ts compares the two when it loads.
+// What C++ shares with TypeScript, written by tools/layout-header.mjs from src/contract/, where each number and each column is
+// explained. The addon exports the numbers, and native/addon.ts compares them when it loads.
 #pragma once
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
 // clang-format off
 #define HAWSER_LAYOUT(X) \
-  X(allowedIps, magic, 1212238160) \
-  X(allowedIps, magicAt, 0) \
-  X(allowedIps, capacityAt, 4) \
-  X(allowedIps, versionAt, 64) \
-  X(allowedIps, dataAt, 512) \
-  X(allowedIps, nodeBytes, 12) \
-  X(allowedIps, rootV4, 0) \
-  X(allowedIps, rootV6, 1) \
+  X(facts, bytes, 0) \
+  X(facts, segments, 1) \
+  X(facts, progress, 2) \
+  X(facts, peer, 3) \
+  X(facts, flow, 4) \
+  X(facts, protocol, 5) \
+  X(facts, sourcePort, 6) \
+  X(facts, destinationPort, 7) \
+  X(facts, trafficClass, 8) \
+  X(facts, payloadBytes, 9) \
+  X(facts, pureAck, 10) \
+  X(facts, ack, 11) \
+  X(facts, syn, 12) \
+  X(facts, columns, 13) \
+  X(facts, cellBytes, 4) \
+  X(feedback, ackedPackets, 0) \
+  X(feedback, ackedBytes, 1) \
+  X(feedback, lostPackets, 2) \
+  X(feedback, lostBytes, 3) \
+  X(feedback, spuriousPackets, 4) \
+  X(feedback, inFlightBytes, 5) \
+  X(feedback, oldestSentUs, 6) \
+  X(feedback, rttUs, 7) \
+  X(feedback, delayUs, 8) \
+  X(feedback, hasSection, 9) \
+  X(feedback, packets, 10) \
+  X(feedback, bytes, 11) \
+  X(feedback, arrivalUs, 12) \
+  X(feedback, resentPackets, 13) \
+  X(feedback, lostRuns, 14) \
+  X(feedback, hasMarks, 15) \
+  X(feedback, ecnPackets, 16) \
+  X(feedback, markedPackets, 17) \
+  X(feedback, ackedLongest, 18) \
+  X(feedback, lostLongest, 19) \
+  X(feedback, columns, 20) \
+  X(feedback, cellBytes, 8) \
+  X(flight, watched, 1) \
+  X(flight, resendable, 2) \
+  X(gaps, slot, 0) \
+  X(gaps, peer, 1) \
+  X(gaps, missing, 2) \
+  X(gaps, sinceUs, 3) \
+  X(gaps, held, 4) \
+  X(gaps, isReady, 5) \
+  X(gaps, columns, 6) \
+  X(gaps, cellBytes, 8) \
+  X(gaps, max, 64) \
+  X(lateness, peer, 0) \
+  X(lateness, lateUs, 1) \
+  X(lateness, wasGivenUp, 2) \
+  X(lateness, columns, 3) \
+  X(lateness, cellBytes, 8) \
+  X(lateness, max, 128) \
+  X(opened, packets, 0) \
+  X(opened, bytes, 1) \
+  X(opened, replayed, 2) \
+  X(opened, rejected, 3) \
+  X(opened, keepalives, 4) \
+  X(opened, control, 5) \
+  X(opened, unknown, 6) \
+  X(opened, stalled, 7) \
+  X(opened, parity, 8) \
+  X(opened, rebuilt, 9) \
+  X(opened, unmarkable, 10) \
+  X(opened, fragments, 11) \
+  X(opened, unjoined, 12) \
+  X(opened, columns, 13) \
+  X(opened, cellBytes, 4) \
+  X(outerFragments, never, 0) \
+  X(outerFragments, auto, 1) \
+  X(outerFragments, always, 2) \
+  X(runs, record, 0) \
+  X(runs, from, 1) \
+  X(runs, count, 2) \
+  X(runs, receiverIndex, 3) \
+  X(runs, slot, 4) \
+  X(runs, cipher, 5) \
+  X(runs, columns, 6) \
+  X(runs, cellBytes, 4) \
+  X(runs, max, 512) \
+  X(tooLong, cut, 0) \
+  X(tooLong, fragmented, 1) \
+  X(tooLong, outer, 2) \
+  X(tooLong, refused, 3) \
+  X(tooLong, told, 4) \
+  X(tooLong, columns, 5) \
+  X(tooLong, cellBytes, 8) \
+  X(errnoOf, EPERM, 1) \
+  X(errnoOf, ENOENT, 2) \
+  X(errnoOf, ESRCH, 3) \
+  X(errnoOf, EINTR, 4) \
+  X(errnoOf, EAGAIN, 11) \
+  X(errnoOf, EEXIST, 17) \
+  X(errnoOf, ENODEV, 19) \
+  X(errnoOf, ENOSPC, 28) \
+  X(errnoOf, EBADFD, 77) \
+  X(errnoOf, EMSGSIZE, 90) \
+  X(errnoOf, EOPNOTSUPP, 95) \
+  X(errnoOf, EAFNOSUPPORT, 97) \
+  X(errnoOf, EADDRNOTAVAIL, 99) \
+  X(errnoOf, ENOBUFS, 105) \
+  X(capability, controlFrames, 1) \
+  X(capability, aes256gcm, 2) \
+  X(capability, paths, 4) \
+  X(capability, fec, 8) \
+  X(capability, pathSizes, 16) \
+  X(capability, ecn, 32) \
+  X(capability, repairs, 128) \
+  X(controlKind, hello, 1) \
+  X(controlKind, report, 2) \
+  X(controlKind, challenge, 3) \
+  X(controlKind, response, 4) \
+  X(controlKind, probe, 5) \
+  X(controlKind, probeReply, 6) \
+  X(controlKind, parity, 7) \
+  X(controlKind, skip, 8) \
+  X(controlKind, fragment, 9) \
+  X(fragment, kindAt, 1) \
+  X(fragment, indexAt, 2) \
+  X(fragment, flagsAt, 3) \
+  X(fragment, totalAt, 4) \
+  X(fragment, pieceBytesAt, 6) \
+  X(fragment, headerBytes, 8) \
+  X(fragment, flagOrdered, 1) \
+  X(fragment, maxPieces, 64) \
+  X(parity, kindAt, 1) \
+  X(parity, dataAt, 2) \
+  X(parity, indexAt, 3) \
+  X(parity, shardBytesAt, 4) \
+  X(parity, baseAt, 6) \
+  X(parity, membersAt, 14) \
+  X(parity, headerBytes, 22) \
+  X(parity, lengthBytes, 2) \
+  X(parity, maxData, 64) \
+  X(parity, maxParity, 16) \
+  X(parity, excessBytes, 40) \
+  X(report, sectionsAt, 2) \
+  X(report, flagsAt, 3) \
+  X(report, receiverIndexAt, 4) \
+  X(report, nextAt, 8) \
+  X(report, wordsAt, 16) \
+  X(report, timeAt, 20) \
+  X(report, headerBytes, 24) \
+  X(report, backAt, 0) \
+  X(report, arrivalAt, 4) \
+  X(report, packetsAt, 8) \
+  X(report, bytesAt, 12) \
+  X(report, sectionBytes, 16) \
+  X(report, maxSections, 32) \
+  X(report, flagRebuilt, 1) \
+  X(report, flagMarks, 2) \
+  X(report, marksBytes, 8) \
+  X(report, maxWords, 128) \
+  X(skip, countAt, 4) \
+  X(skip, firstAt, 8) \
+  X(skip, bytes, 16) \
   X(check, rowsPerLink, 8) \
   X(check, magic, 1212368971) \
   X(check, magicAt, 0) \
@@ -30,53 +181,6 @@
   X(check, answersAt, 48) \
   X(check, textAt, 64) \
   X(check, mostTextBytes, 440) \
-  X(cipher, chacha20poly1305, 0) \
-  X(cipher, aes256gcm, 1) \
-  X(cipher, plaintext, 2) \
-  X(counters, stateAt, 0) \
-  X(counters, turnsAt, 4) \
-  X(counters, beatAt, 8) \
-  X(counters, parkedUntilAt, 16) \
-  X(counters, busyTurnsAt, 24) \
-  X(counters, busyUsAt, 32) \
-  X(counters, longestTurnUsAt, 40) \
-  X(counters, packetsAt, 48) \
-  X(counters, bytesAt, 56) \
-  X(counters, cellsAt, 128) \
-  X(counters, bytes, 1024) \
-  X(descriptor, positionAt, 0) \
-  X(descriptor, countAt, 4) \
-  X(descriptor, segmentBytesAt, 8) \
-  X(descriptor, lastBytesAt, 12) \
-  X(descriptor, pathAt, 16) \
-  X(descriptor, classAt, 20) \
-  X(descriptor, counterAt, 24) \
-  X(descriptor, slotAt, 32) \
-  X(descriptor, lengthAt, 36) \
-  X(descriptor, skipAt, 40) \
-  X(descriptor, ecnAt, 44) \
-  X(descriptor, bytes, 48) \
-  X(doorbell, armedAt, 0) \
-  X(doorbell, mailAt, 64) \
-  X(doorbell, bytes, 128) \
-  X(fragment, kind, 9) \
-  X(fragment, kindAt, 1) \
-  X(fragment, indexAt, 2) \
-  X(fragment, flagsAt, 3) \
-  X(fragment, totalAt, 4) \
-  X(fragment, pieceBytesAt, 6) \
-  X(fragment, headerBytes, 8) \
-  X(fragment, flagOrdered, 1) \
-  X(fragment, maxPieces, 64) \
-  X(frame, peerAt, 0) \
-  X(frame, slotAt, 4) \
-  X(frame, lengthAt, 8) \
-  X(frame, classAt, 12) \
-  X(frame, timeAt, 16) \
-  X(frame, pathAt, 24) \
-  X(frame, payloadAt, 32) \
-  X(framePath, any, -1) \
-  X(framePath, two, -2) \
   X(link, magic, 1212960331) \
   X(link, magicAt, 0) \
   X(link, rowsAt, 4) \
@@ -130,30 +234,23 @@
   X(linkHealthReason, jitter, 4) \
   X(linkHealthReason, answers, 5) \
   X(linkHealthReason, checks, 6) \
-  X(log, magic, 1212960583) \
-  X(log, magicAt, 0) \
-  X(log, capacityAt, 4) \
-  X(log, reservedAt, 128) \
-  X(log, dataAt, 512) \
-  X(log, unitBytes, 64) \
-  X(outgoing, sockaddrAt, 0) \
-  X(outgoing, sockaddrBytesAt, 28) \
-  X(outgoing, localAt, 32) \
-  X(outgoing, interfaceAt, 48) \
-  X(outgoing, lengthAt, 52) \
-  X(outgoing, payloadAt, 64) \
-  X(parity, kind, 7) \
-  X(parity, kindAt, 1) \
-  X(parity, dataAt, 2) \
-  X(parity, indexAt, 3) \
-  X(parity, shardBytesAt, 4) \
-  X(parity, baseAt, 6) \
-  X(parity, membersAt, 14) \
-  X(parity, headerBytes, 22) \
-  X(parity, lengthBytes, 2) \
-  X(parity, maxData, 64) \
-  X(parity, maxParity, 16) \
-  X(parity, excessBytes, 40) \
+  X(probeMethod, none, 0) \
+  X(probeMethod, icmp, 1) \
+  X(probeMethod, http, 2) \
+  X(probeMethod, https, 3) \
+  X(probeMethod, dns, 4) \
+  X(probeMethod, tcp, 5) \
+  X(allowedIps, magic, 1212238160) \
+  X(allowedIps, magicAt, 0) \
+  X(allowedIps, capacityAt, 4) \
+  X(allowedIps, versionAt, 64) \
+  X(allowedIps, dataAt, 512) \
+  X(allowedIps, nodeBytes, 12) \
+  X(allowedIps, rootV4, 0) \
+  X(allowedIps, rootV6, 1) \
+  X(cipher, chacha20poly1305, 0) \
+  X(cipher, aes256gcm, 1) \
+  X(cipher, plaintext, 2) \
   X(path, rowsPerPeer, 32) \
   X(path, magic, 1213219156) \
   X(path, magicAt, 0) \
@@ -263,68 +360,6 @@
   X(peerRefusal, unreadable, 3) \
   X(peerRefusal, unused, 4) \
   X(peerRefusal, busy, 5) \
-  X(probeMethod, none, 0) \
-  X(probeMethod, icmp, 1) \
-  X(probeMethod, http, 2) \
-  X(probeMethod, https, 3) \
-  X(probeMethod, dns, 4) \
-  X(probeMethod, tcp, 5) \
-  X(received, sockaddrAt, 0) \
-  X(received, linkAt, 28) \
-  X(received, localAt, 32) \
-  X(received, interfaceAt, 48) \
-  X(received, segmentBytesAt, 52) \
-  X(received, lengthAt, 56) \
-  X(received, slotAt, 60) \
-  X(received, timeAt, 64) \
-  X(received, progressAt, 72) \
-  X(received, trafficClassAt, 76) \
-  X(received, payloadAt, 80) \
-  X(recordType, train, 1) \
-  X(recordType, received, 2) \
-  X(recordType, descriptor, 3) \
-  X(recordType, handshakeIn, 4) \
-  X(recordType, handshakeOut, 5) \
-  X(recordType, frameOut, 6) \
-  X(recordType, frameIn, 7) \
-  X(recordType, roamed, 8) \
-  X(recordType, handshakeWanted, 9) \
-  X(report, sectionsAt, 2) \
-  X(report, flagsAt, 3) \
-  X(report, receiverIndexAt, 4) \
-  X(report, nextAt, 8) \
-  X(report, wordsAt, 16) \
-  X(report, timeAt, 20) \
-  X(report, headerBytes, 24) \
-  X(report, backAt, 0) \
-  X(report, arrivalAt, 4) \
-  X(report, packetsAt, 8) \
-  X(report, bytesAt, 12) \
-  X(report, sectionBytes, 16) \
-  X(report, maxSections, 32) \
-  X(report, flagRebuilt, 1) \
-  X(report, flagMarks, 2) \
-  X(report, marksBytes, 8) \
-  X(report, maxWords, 128) \
-  X(ring, magic, 1213353543) \
-  X(ring, magicAt, 0) \
-  X(ring, capacityAt, 4) \
-  X(ring, tailAt, 128) \
-  X(ring, headAt, 256) \
-  X(ring, workingAt, 260) \
-  X(ring, crashesAt, 264) \
-  X(ring, busyAt, 268) \
-  X(ring, poisonedAt, 272) \
-  X(ring, suspectAt, 276) \
-  X(ring, publishedAt, 384) \
-  X(ring, fullAt, 388) \
-  X(ring, dataAt, 512) \
-  X(ring, recordHeaderBytes, 8) \
-  X(ring, paddingType, -1) \
-  X(runState, starting, 0) \
-  X(runState, running, 1) \
-  X(runState, parked, 2) \
-  X(runState, stopped, 3) \
   X(session, magic, 1213416787) \
   X(session, magicAt, 0) \
   X(session, slotsAt, 4) \
@@ -357,6 +392,105 @@
   X(slotState, free, 0) \
   X(slotState, ready, 1) \
   X(slotState, retired, 2) \
+  X(transport, udp, 0) \
+  X(transport, faketcp, 1) \
+  X(transport, relay, 2) \
+  X(descriptor, positionAt, 0) \
+  X(descriptor, countAt, 4) \
+  X(descriptor, segmentBytesAt, 8) \
+  X(descriptor, lastBytesAt, 12) \
+  X(descriptor, pathAt, 16) \
+  X(descriptor, classAt, 20) \
+  X(descriptor, counterAt, 24) \
+  X(descriptor, slotAt, 32) \
+  X(descriptor, lengthAt, 36) \
+  X(descriptor, skipAt, 40) \
+  X(descriptor, ecnAt, 44) \
+  X(descriptor, bytes, 48) \
+  X(frame, peerAt, 0) \
+  X(frame, slotAt, 4) \
+  X(frame, lengthAt, 8) \
+  X(frame, classAt, 12) \
+  X(frame, timeAt, 16) \
+  X(frame, pathAt, 24) \
+  X(frame, payloadAt, 32) \
+  X(framePath, any, -1) \
+  X(framePath, two, -2) \
+  X(outgoing, sockaddrAt, 0) \
+  X(outgoing, sockaddrBytesAt, 28) \
+  X(outgoing, localAt, 32) \
+  X(outgoing, interfaceAt, 48) \
+  X(outgoing, lengthAt, 52) \
+  X(outgoing, payloadAt, 64) \
+  X(received, sockaddrAt, 0) \
+  X(received, linkAt, 28) \
+  X(received, localAt, 32) \
+  X(received, interfaceAt, 48) \
+  X(received, segmentBytesAt, 52) \
+  X(received, lengthAt, 56) \
+  X(received, slotAt, 60) \
+  X(received, timeAt, 64) \
+  X(received, progressAt, 72) \
+  X(received, trafficClassAt, 76) \
+  X(received, payloadAt, 80) \
+  X(recordType, train, 1) \
+  X(recordType, received, 2) \
+  X(recordType, descriptor, 3) \
+  X(recordType, handshakeIn, 4) \
+  X(recordType, handshakeOut, 5) \
+  X(recordType, frameOut, 6) \
+  X(recordType, frameIn, 7) \
+  X(recordType, roamed, 8) \
+  X(recordType, handshakeWanted, 9) \
+  X(trafficClass, control, 0) \
+  X(trafficClass, latency, 1) \
+  X(trafficClass, bulk, 2) \
+  X(train, progressAt, 0) \
+  X(train, lengthAt, 4) \
+  X(train, timeAt, 8) \
+  X(train, vnetAt, 22) \
+  X(train, packetAt, 32) \
+  X(train, vnetBytes, 10) \
+  X(train, maxRecordBytes, 65632) \
+  X(counters, stateAt, 0) \
+  X(counters, turnsAt, 4) \
+  X(counters, beatAt, 8) \
+  X(counters, parkedUntilAt, 16) \
+  X(counters, busyTurnsAt, 24) \
+  X(counters, busyUsAt, 32) \
+  X(counters, longestTurnUsAt, 40) \
+  X(counters, packetsAt, 48) \
+  X(counters, bytesAt, 56) \
+  X(counters, cellsAt, 128) \
+  X(counters, bytes, 1024) \
+  X(doorbell, armedAt, 0) \
+  X(doorbell, mailAt, 64) \
+  X(doorbell, bytes, 128) \
+  X(log, magic, 1212960583) \
+  X(log, magicAt, 0) \
+  X(log, capacityAt, 4) \
+  X(log, reservedAt, 128) \
+  X(log, dataAt, 512) \
+  X(log, unitBytes, 64) \
+  X(ring, magic, 1213353543) \
+  X(ring, magicAt, 0) \
+  X(ring, capacityAt, 4) \
+  X(ring, tailAt, 128) \
+  X(ring, headAt, 256) \
+  X(ring, workingAt, 260) \
+  X(ring, crashesAt, 264) \
+  X(ring, busyAt, 268) \
+  X(ring, poisonedAt, 272) \
+  X(ring, suspectAt, 276) \
+  X(ring, publishedAt, 384) \
+  X(ring, fullAt, 388) \
+  X(ring, dataAt, 512) \
+  X(ring, recordHeaderBytes, 8) \
+  X(ring, paddingType, -1) \
+  X(runState, starting, 0) \
+  X(runState, running, 1) \
+  X(runState, parked, 2) \
+  X(runState, stopped, 3) \
   X(stash, magic, 1213420616) \
   X(stash, magicAt, 0) \
   X(stash, smallSlotsAt, 4) \
@@ -371,24 +505,186 @@
   X(stash, sequenceAt, 20) \
   X(stash, timeAt, 24) \
   X(stash, smallBytes, 2048) \
-  X(stash, largeBytes, 65664) \
-  X(trafficClass, control, 0) \
-  X(trafficClass, latency, 1) \
-  X(trafficClass, bulk, 2) \
-  X(train, progressAt, 0) \
-  X(train, lengthAt, 4) \
-  X(train, timeAt, 8) \
-  X(train, vnetAt, 22) \
-  X(train, packetAt, 32) \
-  X(train, vnetBytes, 10) \
-  X(train, maxRecordBytes, 65632) \
-  X(transport, udp, 0) \
-  X(transport, faketcp, 1) \
-  X(transport, relay, 2)
+  X(stash, largeBytes, 65664)
 // clang-format on
 
 namespace hawser::layout {
 #define HAWSER_CONSTANT(group, name, value) inline constexpr int64_t group##_##name = (value);
 HAWSER_LAYOUT(HAWSER_CONSTANT)
 #undef HAWSER_CONSTANT
+
+static_assert(errnoOf_EPERM == EPERM);
+static_assert(errnoOf_ENOENT == ENOENT);
+static_assert(errnoOf_ESRCH == ESRCH);
+static_assert(errnoOf_EINTR == EINTR);
+static_assert(errnoOf_EAGAIN == EAGAIN);
+static_assert(errnoOf_EEXIST == EEXIST);
+static_assert(errnoOf_ENODEV == ENODEV);
+static_assert(errnoOf_ENOSPC == ENOSPC);
+static_assert(errnoOf_EBADFD == EBADFD);
+static_assert(errnoOf_EMSGSIZE == EMSGSIZE);
+static_assert(errnoOf_EOPNOTSUPP == EOPNOTSUPP);
+static_assert(errnoOf_EAFNOSUPPORT == EAFNOSUPPORT);
+static_assert(errnoOf_EADDRNOTAVAIL == EADDRNOTAVAIL);
+static_assert(errnoOf_ENOBUFS == ENOBUFS);
+
+struct FactsRow {
+  int32_t bytes;
+  int32_t segments;
+  int32_t progress;
+  int32_t peer;
+  int32_t flow;
+  int32_t protocol;
+  int32_t sourcePort;
+  int32_t destinationPort;
+  int32_t trafficClass;
+  int32_t payloadBytes;
+  int32_t pureAck;
+  int32_t ack;
+  int32_t syn;
+};
+static_assert(sizeof(FactsRow) == 52);
+static_assert(offsetof(FactsRow, bytes) == 0);
+static_assert(offsetof(FactsRow, segments) == 4);
+static_assert(offsetof(FactsRow, progress) == 8);
+static_assert(offsetof(FactsRow, peer) == 12);
+static_assert(offsetof(FactsRow, flow) == 16);
+static_assert(offsetof(FactsRow, protocol) == 20);
+static_assert(offsetof(FactsRow, sourcePort) == 24);
+static_assert(offsetof(FactsRow, destinationPort) == 28);
+static_assert(offsetof(FactsRow, trafficClass) == 32);
+static_assert(offsetof(FactsRow, payloadBytes) == 36);
+static_assert(offsetof(FactsRow, pureAck) == 40);
+static_assert(offsetof(FactsRow, ack) == 44);
+static_assert(offsetof(FactsRow, syn) == 48);
+
+struct FeedbackRow {
+  double ackedPackets;
+  double ackedBytes;
+  double lostPackets;
+  double lostBytes;
+  double spuriousPackets;
+  double inFlightBytes;
+  double oldestSentUs;
+  double rttUs;
+  double delayUs;
+  double hasSection;
+  double packets;
+  double bytes;
+  double arrivalUs;
+  double resentPackets;
+  double lostRuns;
+  double hasMarks;
+  double ecnPackets;
+  double markedPackets;
+  double ackedLongest;
+  double lostLongest;
+};
+static_assert(sizeof(FeedbackRow) == 160);
+static_assert(offsetof(FeedbackRow, ackedPackets) == 0);
+static_assert(offsetof(FeedbackRow, ackedBytes) == 8);
+static_assert(offsetof(FeedbackRow, lostPackets) == 16);
+static_assert(offsetof(FeedbackRow, lostBytes) == 24);
+static_assert(offsetof(FeedbackRow, spuriousPackets) == 32);
+static_assert(offsetof(FeedbackRow, inFlightBytes) == 40);
+static_assert(offsetof(FeedbackRow, oldestSentUs) == 48);
+static_assert(offsetof(FeedbackRow, rttUs) == 56);
+static_assert(offsetof(FeedbackRow, delayUs) == 64);
+static_assert(offsetof(FeedbackRow, hasSection) == 72);
+static_assert(offsetof(FeedbackRow, packets) == 80);
+static_assert(offsetof(FeedbackRow, bytes) == 88);
+static_assert(offsetof(FeedbackRow, arrivalUs) == 96);
+static_assert(offsetof(FeedbackRow, resentPackets) == 104);
+static_assert(offsetof(FeedbackRow, lostRuns) == 112);
+static_assert(offsetof(FeedbackRow, hasMarks) == 120);
+static_assert(offsetof(FeedbackRow, ecnPackets) == 128);
+static_assert(offsetof(FeedbackRow, markedPackets) == 136);
+static_assert(offsetof(FeedbackRow, ackedLongest) == 144);
+static_assert(offsetof(FeedbackRow, lostLongest) == 152);
+
+struct GapsRow {
+  double slot;
+  double peer;
+  double missing;
+  double sinceUs;
+  double held;
+  double isReady;
+};
+static_assert(sizeof(GapsRow) == 48);
+static_assert(offsetof(GapsRow, slot) == 0);
+static_assert(offsetof(GapsRow, peer) == 8);
+static_assert(offsetof(GapsRow, missing) == 16);
+static_assert(offsetof(GapsRow, sinceUs) == 24);
+static_assert(offsetof(GapsRow, held) == 32);
+static_assert(offsetof(GapsRow, isReady) == 40);
+
+struct LatenessRow {
+  double peer;
+  double lateUs;
+  double wasGivenUp;
+};
+static_assert(sizeof(LatenessRow) == 24);
+static_assert(offsetof(LatenessRow, peer) == 0);
+static_assert(offsetof(LatenessRow, lateUs) == 8);
+static_assert(offsetof(LatenessRow, wasGivenUp) == 16);
+
+struct OpenedRow {
+  int32_t packets;
+  int32_t bytes;
+  int32_t replayed;
+  int32_t rejected;
+  int32_t keepalives;
+  int32_t control;
+  int32_t unknown;
+  int32_t stalled;
+  int32_t parity;
+  int32_t rebuilt;
+  int32_t unmarkable;
+  int32_t fragments;
+  int32_t unjoined;
+};
+static_assert(sizeof(OpenedRow) == 52);
+static_assert(offsetof(OpenedRow, packets) == 0);
+static_assert(offsetof(OpenedRow, bytes) == 4);
+static_assert(offsetof(OpenedRow, replayed) == 8);
+static_assert(offsetof(OpenedRow, rejected) == 12);
+static_assert(offsetof(OpenedRow, keepalives) == 16);
+static_assert(offsetof(OpenedRow, control) == 20);
+static_assert(offsetof(OpenedRow, unknown) == 24);
+static_assert(offsetof(OpenedRow, stalled) == 28);
+static_assert(offsetof(OpenedRow, parity) == 32);
+static_assert(offsetof(OpenedRow, rebuilt) == 36);
+static_assert(offsetof(OpenedRow, unmarkable) == 40);
+static_assert(offsetof(OpenedRow, fragments) == 44);
+static_assert(offsetof(OpenedRow, unjoined) == 48);
+
+struct RunsRow {
+  int32_t record;
+  int32_t from;
+  int32_t count;
+  int32_t receiverIndex;
+  int32_t slot;
+  int32_t cipher;
+};
+static_assert(sizeof(RunsRow) == 24);
+static_assert(offsetof(RunsRow, record) == 0);
+static_assert(offsetof(RunsRow, from) == 4);
+static_assert(offsetof(RunsRow, count) == 8);
+static_assert(offsetof(RunsRow, receiverIndex) == 12);
+static_assert(offsetof(RunsRow, slot) == 16);
+static_assert(offsetof(RunsRow, cipher) == 20);
+
+struct TooLongRow {
+  double cut;
+  double fragmented;
+  double outer;
+  double refused;
+  double told;
+};
+static_assert(sizeof(TooLongRow) == 40);
+static_assert(offsetof(TooLongRow, cut) == 0);
+static_assert(offsetof(TooLongRow, fragmented) == 8);
+static_assert(offsetof(TooLongRow, outer) == 16);
+static_assert(offsetof(TooLongRow, refused) == 24);
+static_assert(offsetof(TooLongRow, told) == 32);
 }  // namespace hawser::layout

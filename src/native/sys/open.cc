@@ -47,7 +47,7 @@ uint32_t Opener::splitRecord(const uint8_t* record, int32_t number, OpenRun* run
   for (uint32_t index = static_cast<uint32_t>(progress), at = index * step; at < total && count < kMaxDatagramsPerRecord; index++, at += step) {
     const uint32_t length = std::min(step, total - at);
     const bool data = length >= kDataHeaderBytes + kTagBytes && readLe32(payload + at) == kTypeData;
-    const uint32_t receiver = data ? readLe32(payload + at + 4) : 0;
+    const auto receiver = static_cast<int32_t>(data ? readLe32(payload + at + 4) : 0);
     OpenRun* last = count == 0 ? nullptr : &runs[count - 1];
     if (last != nullptr && last->receiverIndex == receiver) {
       last->count += 1;

@@ -20,20 +20,10 @@
 
 namespace hawser {
 
-// One run, as TypeScript sees it in an Int32Array. TypeScript fills in `slot` (-1: nobody's) and `cipher`.
-struct OpenRun {
-  int32_t record;  // which record of this look
-  int32_t from;
-  int32_t count;
-  uint32_t receiverIndex;
-  int32_t slot;
-  int32_t cipher;
-};
-
-// What one `open` did, in the same order as opener-api.ts names it.
-struct OpenResult {
-  int32_t packets, bytes, replayed, rejected, keepalives, control, unknown, stalled, parity, rebuilt, unmarkable, fragments, unjoined;
-};
+// One run of a received record: TypeScript fills in `slot` (-1: nobody's) and `cipher`.
+using OpenRun = layout::RunsRow;
+// What one `open` did.
+using OpenResult = layout::OpenedRow;
 
 struct OpenerParts {
   SessionTable sessions;

@@ -14,11 +14,6 @@ constexpr double kRoamedSpacingUs = 1000;
 // A record that lay longer in the ring says more of this machine than of the path.
 constexpr double kLongestStayUs = 100'000;
 
-// controlKind of wire/control-frame.ts
-enum ControlKind : uint8_t { kHello = 1, kReport = 2, kChallenge = 3, kResponse = 4, kProbe = 5, kProbeReply = 6, kParity = 7, kSkip = 8 };  // FRAG, 9, is no control frame to the opener: it is data
-constexpr uint32_t kSkipCountAt = 4;
-constexpr uint32_t kSkipFirstAt = 8;
-constexpr uint32_t kSkipBytes = 16;
 // Of a PROBE the rest is zeros, whose number alone mattered.
 constexpr uint32_t kProbeBytes = 64;
 }  // namespace
@@ -32,26 +27,26 @@ double kernelUs(const uint8_t* record) {
 void Opener::takeControl(const uint8_t* plain, uint32_t length, const Arrival& arrival) {
   arrival.result->control += 1;
   switch (length < 2 ? 0 : plain[1]) {
-    case kHello:
-    case kChallenge:
-    case kResponse:
+    case layout::controlKind_hello:
+    case layout::controlKind_challenge:
+    case layout::controlKind_response:
       forwardFrame(events_, plain, length, arrival, arrival.nowUs);
       break;
-    case kReport:
-    case kProbe:
-    case kProbeReply: {
+    case layout::controlKind_report:
+    case layout::controlKind_probe:
+    case layout::controlKind_probeReply: {
       // When the kernel had it: what it waited for us is no property of the path.
       const double stayUs = std::clamp(openedUs_ - kernelUs(arrival.record), -kLongestStayUs, kLongestStayUs);
-      const uint32_t told = plain[1] == kProbe ? std::min(length, kProbeBytes) : length;
+      const uint32_t told = plain[1] == layout::controlKind_probe ? std::min(length, kProbeBytes) : length;
       forwardFrame(reporter_.out(), plain, told, arrival, arrival.nowUs - stayUs);
       break;
     }
-    case kParity:
+    case layout::controlKind_parity:
       arrival.result->parity += 1;
       takeParity(plain, length, arrival);
       break;
-    case kSkip:
-      if (length >= kSkipBytes) skip(readLe64(plain + kSkipFirstAt), readLe32(plain + kSkipCountAt), arrival.nowUs);
+    case layout::controlKind_skip:
+      if (length >= layout::skip_bytes) skip(readLe64(plain + layout::skip_firstAt), readLe32(plain + layout::skip_countAt), arrival.nowUs);
       break;
     default:
       break;

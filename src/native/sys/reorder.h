@@ -39,15 +39,10 @@ class HoldPool {
   std::vector<int32_t> free_;
 };
 
-// One gap that somebody waits for, as TypeScript sees it (opener-api.ts names the columns).
-struct GapFacts {
-  double slot, peer, missing, sinceUs, held, isReady;
-};
-
+// One gap that somebody waits for.
+using GapFacts = layout::GapsRow;
 // How late a packet was, for TypeScript to learn from: after the first of a higher counter.
-struct Lateness {
-  double peer, lateUs, wasGivenUp;
-};
+using Lateness = layout::LatenessRow;
 
 // Order of one key slot.
 struct Lane {

@@ -12,7 +12,6 @@
 namespace hawser {
 namespace {
 
-constexpr uint8_t kKindReport = 2;  // controlKind of wire/control-frame.ts
 constexpr uint32_t kBackLimit = 0xffffff;
 
 void writeLe32(uint8_t* at, uint32_t value) { std::memcpy(at, &value, 4); }
@@ -106,7 +105,7 @@ uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const
   uint8_t* keys = sessions_.slot(slot);
   const uint64_t next = cell<uint64_t>(keys, layout::session_receiveNextAt);
   std::memset(target, 0, layout::report_headerBytes);
-  target[1] = kKindReport;
+  target[1] = layout::controlKind_report;
   writeLe32(target + layout::report_receiverIndexAt, cell<uint32_t>(keys, layout::session_localIndexAt));
   writeLe64(target + layout::report_nextAt, next);
   writeLe32(target + layout::report_timeAt, modulo32(realtimeUs()));

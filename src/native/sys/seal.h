@@ -25,14 +25,8 @@ inline constexpr uint8_t kTypeData = 4;
 // WireGuard's Reject-After-Messages.
 inline constexpr uint64_t kRejectAfterMessages = UINT64_MAX - (uint64_t{1} << 13);
 
-// Packets that were too long for their peer, ever; data-api.ts names the columns.
-struct TooLongTally {
-  double cut;         // sent in FRAG frames
-  double fragmented;  // sent in fragments of the inner IP
-  double outer;       // left to fragments of the outer IP
-  double refused;     // dropped
-  double told;        // answered with how long they may be
-};
+// Packets that were too long for their peer, ever.
+using TooLongTally = layout::TooLongRow;
 
 class Sealer {
  public:

@@ -176,7 +176,7 @@ int Sealer::cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn) {
     uint8_t* frame = plain + i * pieceBytes - kHeader;
     const uint32_t bytes = kHeader + std::min(pieceBytes, length - i * pieceBytes);
     frame[0] = 0;
-    frame[layout::fragment_kindAt] = layout::fragment_kind;
+    frame[layout::fragment_kindAt] = layout::controlKind_fragment;
     frame[layout::fragment_indexAt] = static_cast<uint8_t>(i);
     frame[layout::fragment_flagsAt] = flags;
     std::memcpy(frame + layout::fragment_totalAt, &total, 2);

@@ -46,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::memcpy(frame.get() + 1, data + 3, length);
     if ((choice & 6) != 0 && length >= 22) {
       frame.get()[1] = 0;
-      frame.get()[1 + layout::parity_kindAt] = layout::parity_kind;
+      frame.get()[1 + layout::parity_kindAt] = layout::controlKind_parity;
       std::memset(frame.get() + 1 + layout::parity_baseAt + 1, 0, 7);
     }
     seen = seen ^ touch(decoder, decoder.parity(frame.get() + 1, length, 5));

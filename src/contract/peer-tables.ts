@@ -1,0 +1,246 @@
+/** Tables about peers, one writer for each column: key slots, peers, paths, and whose an inner address is. */
+
+/**
+ * Session table: `slots` key slots of `slotBytes`, then one replay window for each.
+ * Writers: session-manager all but the counter (sealer, atomic add) and the replay columns (opener).
+ */
+export const session = {
+  magic: 0x48534553,
+  magicAt: 0,
+  slotsAt: 4,
+  windowBitsAt: 8,
+  /** i32: goes up whenever a slot changes state; a reader that sees it move re-reads the slots. */
+  versionAt: 64,
+  /** i32: version that the sealer and the opener have seen; a retired slot may be zeroed once both have passed it. */
+  sealerSeenAt: 128,
+  openerSeenAt: 192,
+  dataAt: 512,
+  slotBytes: 512,
+  // within a slot
+  stateAt: 0,
+  generationAt: 4,
+  peerAt: 8,
+  /** u32: index we chose; the peer writes it into what it sends us. One for each cipher. */
+  localIndexAt: 12,
+  localIndexAesAt: 16,
+  /** u32: index the peer chose. The second is 0 until its HELLO named it. */
+  remoteIndexAt: 20,
+  remoteIndexAesAt: 24,
+  /** i32: `cipher` in use for sending. */
+  sendCipherAt: 28,
+  /** i32: capability bits of the peer's HELLO in this session; 0 = none said. */
+  capabilitiesAt: 32,
+  /** i32: 1 if we were the initiator. */
+  initiatorAt: 36,
+  /** f64: CLOCK_BOOTTIME microseconds the keys were derived. */
+  birthAt: 40,
+  /** f64: CLOCK_BOOTTIME microseconds after which nothing may be sealed or opened under it. */
+  expiryAt: 48,
+  sendKeyAt: 64,
+  receiveKeyAt: 96,
+  sendKeyAesAt: 128,
+  receiveKeyAesAt: 160,
+  /** u64, atomic add: next counter to seal with. */
+  sendCounterAt: 256,
+  /** u64: largest counter accepted plus one. Written by the opener. */
+  receiveNextAt: 320,
+  /** f64: microseconds of the first and the last authenticated packet under it; 0 = none. Written by the opener. */
+  firstReceivedAt: 328,
+  lastReceivedAt: 336,
+} as const;
+
+export const slotState = { free: 0, ready: 1, retired: 2 } as const;
+
+export const cipher = { chacha20poly1305: 0, aes256gcm: 1, /** benches only: a copy */ plaintext: 2 } as const;
+
+export const peerKind = { unknown: 0, hawser: 1, /** silent after every HELLO of a session */ wireguard: 2 } as const;
+
+/** Why handshakes with a peer fail. */
+export const peerRefusal = {
+  none: 0,
+  /** Its initiations bear earlier stamps than those before. */
+  clockBehind: 1,
+  /** Somebody claims its public key without the private one. */
+  notItsKey: 2,
+  /** We cannot open its responses: another preshared key. */
+  unreadable: 3,
+  /** It calls again and again, and never uses our responses. */
+  unused: 4,
+  /** It wants to see a cookie first. */
+  busy: 5,
+} as const;
+
+/** Peer table: one row a peer, columns grouped by their one writer. f64 times are CLOCK_BOOTTIME microseconds. */
+export const peer = {
+  magic: 0x48504552,
+  magicAt: 0,
+  rowsAt: 4,
+  versionAt: 64,
+  dataAt: 512,
+  rowBytes: 512,
+  // session-manager
+  inUseAt: 0,
+  /** i32: key slot to seal with, -1 = none. */
+  sendSlotAt: 4,
+  /** i32: path to send on, -1 = none known. */
+  pathAt: 8,
+  lastHandshakeAt: 16,
+  /** 12 bytes: TAI64N of the last initiation that was answered; a restarted session-manager still knows replays. */
+  timestampAt: 32,
+  /** i32: of `peerKind`, what its HELLO said, or its silence. */
+  kindAt: 48,
+  /** 12 bytes: the last such stamp that lay in the far future (`protocols/session/stamp-marks.ts`). */
+  farTimestampAt: 52,
+  /** i32: of `peerRefusal`, why a handshake with the peer failed last; f64 when, and how often since the last that did not. */
+  refusalAt: 64,
+  refusedUsAt: 72,
+  refusedCountAt: 80,
+  /** f64: microseconds that the peer's last stamp lay behind those before, of `clockBehind`. */
+  behindUsAt: 88,
+  // sealer
+  /** f64: last packet sealed that was data, and any packet at all (keepalives too). */
+  lastDataSentAt: 128,
+  lastSentAt: 136,
+  /** i32: goes up when data waits and no key slot serves: session-manager starts a handshake. */
+  handshakeWantedAt: 144,
+  queuedPacketsAt: 148,
+  queuedBytesAt: 152,
+  droppedPacketsAt: 160,
+  sentPacketsAt: 168,
+  sentBytesAt: 176,
+  /** f64: packets that went out again on another path. */
+  resentPacketsAt: 184,
+  /** i32: longest inner packet that is sent to the peer uncut now; 0 = the tunnel's MTU. */
+  innerMtuAt: 192,
+  // opener
+  lastDataReceivedAt: 256,
+  lastReceivedAt: 264,
+  receivedPacketsAt: 272,
+  receivedBytesAt: 280,
+  replayedPacketsAt: 288,
+  rejectedPacketsAt: 296,
+  /** i32: packets held until those before them come. */
+  heldPacketsAt: 304,
+  /** f64: packets that were not waited for any longer. */
+  givenUpPacketsAt: 312,
+  /** f64: microseconds a gap in the bulk class is held open now. */
+  reorderDeadlineUsAt: 320,
+  /** f64: packets rebuilt from parity. */
+  rebuiltPacketsAt: 328,
+} as const;
+
+/**
+ * Path table: one row a path = link × transport × endpoint; `rowsPerPeer` rows for each row of the peer table. `versionAt` goes up
+ * whenever a path appears, goes, or changes its state or place. Writer: session-manager, but for the columns named.
+ */
+export const path = {
+  rowsPerPeer: 32,
+  magic: 0x48504154,
+  magicAt: 0,
+  rowsAt: 4,
+  versionAt: 64,
+  dataAt: 512,
+  rowBytes: 512,
+  /** i32 seqlock: odd while the row is being written. */
+  sequenceAt: 0,
+  stateAt: 4,
+  peerAt: 8,
+  linkAt: 12,
+  transportAt: 16,
+  sockaddrBytesAt: 20,
+  /** raw sockaddr, 28 bytes. */
+  sockaddrAt: 24,
+  interfaceAt: 52,
+  /** 16 bytes: source address to send from (IPv4 in the first 4); zero = the kernel chooses. */
+  localAt: 56,
+  /** f64 CLOCK_BOOTTIME microseconds: the peer proved that it is there (challenge and response). */
+  provenUsAt: 72,
+  /** f64 CLOCK_BOOTTIME microseconds: the row was given to this path; it tells two paths apart that had the row one after another. */
+  bornUsAt: 80,
+  // sealer
+  /** f64: bytes handed to the link. */
+  sealedBytesAt: 128,
+  /** i32 each: state and reason of `bonding/path-life-states.ts`. */
+  lifeAt: 136,
+  reasonAt: 140,
+  /** f64 each, what feedback and probes say; 0 = unknown. Times in microseconds, loss 0 to 1, rates in bits a second. */
+  smoothedRttUsAt: 144,
+  minRttUsAt: 152,
+  jitterUsAt: 160,
+  lossAt: 168,
+  rateBpsAt: 176,
+  inFlightBytesAt: 184,
+  queueDelayUsAt: 192,
+  /** f64 CLOCK_BOOTTIME microseconds of the last change of `lifeAt`. */
+  changedUsAt: 200,
+  lostPacketsAt: 208,
+  resentPacketsAt: 216,
+  scheduledPacketsAt: 224,
+  /** f64 CLOCK_BOOTTIME microseconds: the peer last acknowledged something sent by it. */
+  lastProgressUsAt: 232,
+  paceBpsAt: 240,
+  /** i32: bytes of the longest outer IP packet that this path is known to pass, in our direction; 0 = not yet known. */
+  mtuAt: 248,
+  /** i32: 1 = what leaves by it may be fragmented on its way (to a peer that cannot be told how long its packets may be). */
+  mayFragmentAt: 252,
+  // wan-link
+  /** f64: bytes given to the kernel, dropped late, and refused by it. */
+  sentBytesAt: 256,
+  lateBytesAt: 264,
+  refusedBytesAt: 272,
+  sentPacketsAt: 280,
+  /** f64, i32: datagrams that the kernel refused as too long (EMSGSIZE), and bytes of UDP payload of the last. */
+  tooLongPacketsAt: 288,
+  tooLongBytesAt: 296,
+  // sealer
+  /** f64 CLOCK_BOOTTIME microseconds: when `rateBpsAt` was last measured, and not merely kept. 0 = never. */
+  rateUsAt: 320,
+  /** f64 each, 0 to 1: probes that never arrived, and probes whose answer arrived by another path only. */
+  probeLossAt: 328,
+  answerLossAt: 336,
+  /** f64 CLOCK_BOOTTIME microseconds: since when the path loses much, in either sense; 0 = it does not. */
+  lossyUsAt: 344,
+  /** f64 each, as the peer says: packets that came by it with an ECN field, and those marked congestion-experienced on the way. */
+  ecnPacketsAt: 352,
+  markedPacketsAt: 360,
+  /** f64 CLOCK_BOOTTIME microseconds of the last change of `mtuAt`. */
+  mtuUsAt: 368,
+  // opener
+  receivedBytesAt: 384,
+  receivedPacketsAt: 392,
+  lastReceivedAt: 400,
+  /** Largest counter that came by it: its key slot (i32), the counter (u64), when the kernel received it (f64, CLOCK_REALTIME us). */
+  largestSlotAt: 408,
+  largestAt: 416,
+  largestTimeUsAt: 424,
+  /** f64 CLOCK_BOOTTIME microseconds: something that was not a control frame came by it. */
+  lastDataReceivedAt: 432,
+  /** f64 each: packets that came with an ECN field that is not 0, and those marked congestion-experienced on the way. */
+  receivedEcnAt: 440,
+  receivedMarkedAt: 448,
+} as const;
+
+/**
+ * `up`: may carry data. `down`: withdrawn (interface down, address gone, disabled). `unproven`: control frames only. `standby`: proven,
+ * but another path over the same link carries the data; control frames only.
+ */
+export const pathState = { free: 0, up: 1, down: 2, unproven: 3, standby: 4 } as const;
+
+export const transport = { udp: 0, faketcp: 1, relay: 2 } as const;
+
+/**
+ * Allowed-IPs trie: which peer an inner address belongs to. Two areas of `capacity` nodes; `version & 1` is the one in use, the
+ * other is written by the next reload. A reader that finds the same version after its walk as before has a whole answer.
+ * A node is three i32: child for bit 0, child for bit 1 (0 = none), peer row (-1 = none). Writer: the supervisor.
+ */
+export const allowedIps = {
+  magic: 0x48414950,
+  magicAt: 0,
+  /** i32: nodes of one area. */
+  capacityAt: 4,
+  versionAt: 64,
+  dataAt: 512,
+  nodeBytes: 12,
+  rootV4: 0,
+  rootV6: 1,
+} as const;

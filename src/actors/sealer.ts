@@ -2,9 +2,9 @@
  * Routes, queues and seals: the only owner of counters. A train whose path has credit is sealed straight from the ring; any
  * other waits in the stash, per peer and class, and is dropped only there, before a counter is taken.
  */
-import { classify } from '../bonding/classify.ts';
-import type { FairQueue } from '../bonding/fair-queue.ts';
-import { fit } from '../bonding/path-size.ts';
+import { classify } from '../bonding/queue/classify.ts';
+import type { FairQueue } from '../bonding/queue/fair-queue.ts';
+import { fit } from '../bonding/size/path-size.ts';
 import { facts } from '../contract/columns.ts';
 import { capability } from '../contract/frames.ts';
 import type { Sealer } from '../native/data-api.ts';

@@ -130,7 +130,7 @@ export type BondingMode =
   | 'failover'
   | 'redundant';
 
-/** Classes of traffic as `bonding/classify.ts` makes them; `control` is Hawser's own. */
+/** Classes of traffic as `bonding/queue/classify.ts` makes them; `control` is Hawser's own. */
 export type ClassName = 'control' | 'latency' | 'bulk';
 
 export type ProtectedClass = ClassName | 'icmp' | 'dns';

@@ -160,7 +160,7 @@ export const path = {
   // sealer
   /** f64: bytes handed to the link. */
   sealedBytesAt: 128,
-  /** i32 each: state and reason of `bonding/path-life-states.ts`. */
+  /** i32 each: state and reason of `bonding/life/path-life-states.ts`. */
   lifeAt: 136,
   reasonAt: 140,
   /** f64 each, what feedback and probes say; 0 = unknown. Times in microseconds, loss 0 to 1, rates in bits a second. */

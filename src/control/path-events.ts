@@ -10,7 +10,7 @@ export interface PathMoment {
   readonly peer: string;
   readonly link: string;
   readonly endpoint: string;
-  /** Words of `bonding/path-life-states.ts`; undefined = nobody judges it. */
+  /** Words of `bonding/life/path-life-states.ts`; undefined = nobody judges it. */
   readonly condition: string | undefined;
   readonly reason: string | undefined;
   readonly rttMs: number | undefined;

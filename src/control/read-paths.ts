@@ -9,7 +9,7 @@ import type { PathMoment } from './path-events.ts';
 import type { Rates } from './rates.ts';
 import type { InstanceInfo, SharedMemory } from './supervisor-api.ts';
 
-/** By the numbers in the path table (`bonding/path-life-states.ts`). */
+/** By the numbers in the path table (`bonding/life/path-life-states.ts`). */
 export interface PathWords {
   readonly conditions: readonly string[];
   readonly reasons: readonly string[];

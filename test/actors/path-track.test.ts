@@ -1,7 +1,7 @@
 /** PathTrack: what counts as data on a path, and what does not. */
 import t from 'tap';
 import { PathTrack } from '../../src/actors/sealer/path-track.ts';
-import { PathCredit } from '../../src/bonding/path-credit.ts';
+import { PathCredit } from '../../src/bonding/rate/path-credit.ts';
 import { link, path, pathState } from '../../src/rings/layout.ts';
 import { createRowTable, linkTable, pathTable } from '../../src/rings/table.ts';
 

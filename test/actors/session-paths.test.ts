@@ -1,6 +1,6 @@
 // Many paths between two session-managers turned by hand: proof, withdrawal, return, and what a stock peer is spared.
 import t, { type Test } from 'tap';
-import { lifeState } from '../../src/bonding/path-life-states.ts';
+import { lifeState } from '../../src/bonding/life/path-life-states.ts';
 import { capability } from '../../src/contract/frames.ts';
 import { link, path as pathLayout, pathState, peer as peerLayout, session } from '../../src/rings/layout.ts';
 import { dataHeaderBytes, messageType, wireguardType } from '../../src/wire/wireguard.ts';

@@ -3,11 +3,11 @@
  * the real PathController for each path, repairs of what a path lost, and the order restored at the other end.
  */
 
-import { AckThinner } from '../../src/bonding/ack-thinner.ts';
-import { Codel } from '../../src/bonding/codel.ts';
-import { queueTargetWith } from '../../src/bonding/queue-target.ts';
-import { chooseForRepair } from '../../src/bonding/repair-choice.ts';
-import { createScheduler, type Demand, type PathView } from '../../src/bonding/scheduler.ts';
+import { AckThinner } from '../../src/bonding/queue/ack-thinner.ts';
+import { Codel } from '../../src/bonding/queue/codel.ts';
+import { queueTargetWith } from '../../src/bonding/queue/queue-target.ts';
+import { chooseForRepair } from '../../src/bonding/repair/repair-choice.ts';
+import { createScheduler, type Demand, type PathView } from '../../src/bonding/schedule/scheduler.ts';
 import { trafficClass } from '../../src/rings/layout.ts';
 import { pathView } from '../support/path-views.ts';
 import { InnerFlow } from './inner-flow.ts';

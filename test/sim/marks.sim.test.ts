@@ -1,6 +1,6 @@
 /** What PathController makes of marks (ECN): it yields before anything is lost, and does not starve where everything is marked. */
 import t from 'tap';
-import { MarkResponse } from '../../src/bonding/mark-response.ts';
+import { MarkResponse } from '../../src/bonding/rate/mark-response.ts';
 import { runBacklog } from './backlog.ts';
 import type { LinkOptions } from './link.ts';
 import { summarize } from './path-scenarios.ts';

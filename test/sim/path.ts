@@ -2,8 +2,8 @@
  * One path under the virtual clock: the real PathController in front of a simulated link, a receiver that counts arrivals and
  * reports every few milliseconds, and the bookkeeping of what is in flight that the sealer does.
  */
-import { PathController, type PathControllerOptions } from '../../src/bonding/path-controller.ts';
-import { ProbeTrain, trainPackets } from '../../src/bonding/probe-train.ts';
+import { PathController, type PathControllerOptions } from '../../src/bonding/rate/path-controller.ts';
+import { ProbeTrain, trainPackets } from '../../src/bonding/rate/probe-train.ts';
 import type { Link } from './link.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 

@@ -1,5 +1,5 @@
 /** The opener's order of a session's counters, under the virtual clock: holds what came after a gap until the real deadline. */
-import { ReorderDeadline } from '../../src/bonding/reorder-deadline.ts';
+import { ReorderDeadline } from '../../src/bonding/receive/reorder-deadline.ts';
 import { trafficClass } from '../../src/rings/layout.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 

@@ -1,5 +1,5 @@
 /** A path as schedulers see it, for tests that need one. */
-import type { PathView } from '../../src/bonding/scheduler.ts';
+import type { PathView } from '../../src/bonding/schedule/scheduler.ts';
 
 /** A live path of 100 Mbit/s and 20 ms with credit, but for what `part` says. */
 export function pathView(row: number, part: Partial<PathView> = {}): PathView {

@@ -1,6 +1,6 @@
 /** What the control-server knows of the instance: readers over the shared tables, rates, and what changes between two looks. */
 import { messageOf } from '../../base/errors.ts';
-import { lifeReasonTexts, lifeStateNames } from '../../bonding/path-life-states.ts';
+import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-states.ts';
 import type { Snapshot } from '../../control/answer.ts';
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
 import { LastChanges } from '../../control/last-changes.ts';

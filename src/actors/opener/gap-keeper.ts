@@ -2,7 +2,7 @@
  * Says how long packets are held for one that is missing before them: until the deadline learnt for its peer, or until every path
  * that could still bring it has brought something later, and the peer had the time to send it again.
  */
-import { ReorderDeadline } from '../../bonding/reorder-deadline.ts';
+import { ReorderDeadline } from '../../bonding/receive/reorder-deadline.ts';
 import { gaps, lateness } from '../../contract/columns.ts';
 import type { Opener } from '../../native/opener-api.ts';
 import { path, pathState, peer, session, trafficClass } from '../../rings/layout.ts';

@@ -1,5 +1,5 @@
-/** Holds acknowledgements of young flows until a later one takes their place or they are due (`bonding/ack-thinner.ts`). */
-import { AckThinner, places } from '../../bonding/ack-thinner.ts';
+/** Holds acknowledgements of young flows until a later one takes their place or they are due (`bonding/queue/ack-thinner.ts`). */
+import { AckThinner, places } from '../../bonding/queue/ack-thinner.ts';
 import { facts } from '../../contract/columns.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';

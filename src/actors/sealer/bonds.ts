@@ -1,7 +1,8 @@
 /** The bonds of all peers: follows the path table and the sessions, and gives every path row its track. */
-import type { FecMode } from '../../bonding/fec-policy.ts';
-import { PathCredit } from '../../bonding/path-credit.ts';
-import type { SchedulerMode } from '../../bonding/scheduler.ts';
+
+import { PathCredit } from '../../bonding/rate/path-credit.ts';
+import type { FecMode } from '../../bonding/repair/fec-policy.ts';
+import type { SchedulerMode } from '../../bonding/schedule/scheduler.ts';
 import { feedback, outerFragments } from '../../contract/columns.ts';
 import { capability } from '../../contract/frames.ts';
 import type { Sealer } from '../../native/data-api.ts';

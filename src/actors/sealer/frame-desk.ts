@@ -1,6 +1,6 @@
 /** Control frames: seals those of the session-manager and the opener, asks paths whether they live, and reads what peers answer. */
 
-import { trainPackets } from '../../bonding/probe-train.ts';
+import { trainPackets } from '../../bonding/rate/probe-train.ts';
 import { controlKind, skip } from '../../contract/frames.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { frame, framePath, recordType, session, trafficClass } from '../../rings/layout.ts';
@@ -215,7 +215,7 @@ export class FrameDesk {
     this.#seal(bond, slot, this.#answer, probeBytes, track.row, nowUs);
   }
 
-  /** Full probes in one train: how far apart they arrive tells a slow path's rate (`bonding/probe-train.ts`). */
+  /** Full probes in one train: how far apart they arrive tells a slow path's rate (`bonding/rate/probe-train.ts`). */
   #probeRate(bond: PeerBond, track: PathTrack, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
     if (slot < 0 || !this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs)) return;
@@ -231,7 +231,7 @@ export class FrameDesk {
     this.#skip(bond, slot, counter, trainPackets, track.row, nowUs);
   }
 
-  /** Padded probes of several sizes and a small one: those that come back tell what the path takes (`bonding/path-size.ts`). */
+  /** Padded probes of several sizes and a small one: those that come back tell what the path takes (`bonding/size/path-size.ts`). */
   #probeSize(bond: PeerBond, track: PathTrack, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
     const { size } = track.fit;

@@ -1,5 +1,5 @@
 /** Seals the parity of what was sealed, by another path than its data where there is one, and ends groups that take too long. */
-import { fit } from '../../bonding/path-size.ts';
+import { fit } from '../../bonding/size/path-size.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
 import { path, trafficClass } from '../../rings/layout.ts';

@@ -1,8 +1,8 @@
 /**
- * How long a packet one path takes: the search for it (`bonding/path-size.ts`), fed by what link, kernel and feedback say. People and the
+ * How long a packet one path takes: the search for it (`bonding/size/path-size.ts`), fed by what link, kernel and feedback say. People and the
  * tables count bytes of the outer IP packet; the sealer counts sealed ones, which are shorter by the headers of IP and UDP.
  */
-import { fit, PathSize } from '../../bonding/path-size.ts';
+import { fit, PathSize } from '../../bonding/size/path-size.ts';
 import { feedback } from '../../contract/columns.ts';
 import { link, path } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';

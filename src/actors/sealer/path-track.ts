@@ -1,14 +1,15 @@
 /** One path as the sealer sees it: what feedback and probes say of it, how fast it may be used, and whether it lives. */
-import { LossDelay } from '../../bonding/loss-delay.ts';
-import { OneWayDelay } from '../../bonding/one-way-delay.ts';
-import { PathController } from '../../bonding/path-controller.ts';
-import type { PathCredit } from '../../bonding/path-credit.ts';
-import { PathLife, pathLifeDefaults } from '../../bonding/path-life.ts';
-import { lifeState } from '../../bonding/path-life-states.ts';
-import { ProbeLoss } from '../../bonding/probe-loss.ts';
-import { ProbeTrain, trainPackets } from '../../bonding/probe-train.ts';
-import type { PathRole, PathView } from '../../bonding/scheduler.ts';
-import type { LifeSample } from '../../bonding/silence.ts';
+
+import { PathLife, pathLifeDefaults } from '../../bonding/life/path-life.ts';
+import { lifeState } from '../../bonding/life/path-life-states.ts';
+import { ProbeLoss } from '../../bonding/life/probe-loss.ts';
+import type { LifeSample } from '../../bonding/life/silence.ts';
+import { OneWayDelay } from '../../bonding/rate/one-way-delay.ts';
+import { PathController } from '../../bonding/rate/path-controller.ts';
+import type { PathCredit } from '../../bonding/rate/path-credit.ts';
+import { ProbeTrain, trainPackets } from '../../bonding/rate/probe-train.ts';
+import { LossDelay } from '../../bonding/repair/loss-delay.ts';
+import type { PathRole, PathView } from '../../bonding/schedule/scheduler.ts';
 import { feedback } from '../../contract/columns.ts';
 import { link, path, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';

@@ -1,9 +1,9 @@
 /** All paths to one peer as one rope: which of them a train leaves by, what the peer acknowledged, what goes out again. */
-import type { RoundTrips } from '../../bonding/ack-thinner.ts';
-import { fit } from '../../bonding/path-size.ts';
-import { queueTargetWith } from '../../bonding/queue-target.ts';
-import { chooseForRepair } from '../../bonding/repair-choice.ts';
-import { createScheduler, type Demand, type Scheduler } from '../../bonding/scheduler.ts';
+import type { RoundTrips } from '../../bonding/queue/ack-thinner.ts';
+import { queueTargetWith } from '../../bonding/queue/queue-target.ts';
+import { chooseForRepair } from '../../bonding/repair/repair-choice.ts';
+import { createScheduler, type Demand, type Scheduler } from '../../bonding/schedule/scheduler.ts';
+import { fit } from '../../bonding/size/path-size.ts';
 import { feedback, flight } from '../../contract/columns.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { path, peer, trafficClass } from '../../rings/layout.ts';
@@ -139,7 +139,7 @@ export class PeerBond implements RepairRoutes {
     return !this.isBonded || this.#usable > 0;
   }
 
-  /** `queueTargetUs` of the queue in front of this bond (`bonding/queue-target.ts`). */
+  /** `queueTargetUs` of the queue in front of this bond (`bonding/queue/queue-target.ts`). */
   get queueTargetUs(): number {
     let targetUs = this.#schedulers[trafficClass.bulk]?.queueTargetUs ?? 0;
     if (!this.isBonded) return targetUs;

@@ -1,7 +1,8 @@
 /** How long inner packets to one peer may be now, by what its paths take: written to the peer table, where the addon reads it. */
-import { InnerMtu, type SizedPath } from '../../bonding/inner-mtu.ts';
-import type { SchedulerMode } from '../../bonding/scheduler.ts';
-import { activeTier } from '../../bonding/schedulers/candidates.ts';
+
+import { activeTier } from '../../bonding/schedule/candidates.ts';
+import type { SchedulerMode } from '../../bonding/schedule/scheduler.ts';
+import { InnerMtu, type SizedPath } from '../../bonding/size/inner-mtu.ts';
 import { parity, path, peer, trafficClass } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import type { BondSettings } from './bonds.ts';

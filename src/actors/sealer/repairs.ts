@@ -1,5 +1,5 @@
 /** What was sealed for one peer and lost goes out again, oldest first, by the paths that would bring it soonest. */
-import { repairReserveBytes } from '../../bonding/repair-choice.ts';
+import { repairReserveBytes } from '../../bonding/repair/repair-choice.ts';
 import { feedback } from '../../contract/columns.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import type { PathTrack } from './path-track.ts';

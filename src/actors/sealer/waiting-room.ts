@@ -1,5 +1,5 @@
 /** Where trains wait for credit or for a session: the stash in shared memory, and a fair queue over it for each peer. */
-import { FairQueue } from '../../bonding/fair-queue.ts';
+import { FairQueue } from '../../bonding/queue/fair-queue.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
 import { peer } from '../../rings/layout.ts';

@@ -1,4 +1,4 @@
-// Which packets wait for those before them: what is left running does, what people wait for does not (bonding/classify.ts has the
+// Which packets wait for those before them: what is left running does, what people wait for does not (bonding/queue/classify.ts has the
 // same idea of the two).
 #pragma once
 #include <cstdint>

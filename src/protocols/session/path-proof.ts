@@ -1,6 +1,6 @@
 /**
  * Proves that the peer is at an address: small challenges go there until one comes back. What size the path takes is not its affair
- * (`bonding/path-size.ts`).
+ * (`bonding/size/path-size.ts`).
  *
  * | state | sends                                                   | an answer |
  * | ----- | ------------------------------------------------------- | --------- |

@@ -1,0 +1,196 @@
+/** Adaptive: one inner flow uses what helps it, and never what only hurts; simulated with CUBIC (`inner-flow.ts`). */
+import t from 'tap';
+import {
+  createScheduler,
+  type Demand,
+  type PathView,
+  type Scheduler,
+} from '../../../src/bonding/schedule/scheduler.ts';
+import { trafficClass } from '../../../src/rings/layout.ts';
+import { pathView } from '../../support/path-views.ts';
+import { type FlowOptions, runFlow, type SimulatedLink } from './inner-flow.ts';
+
+// Simulated time is free, but the machine may be busy.
+t.setTimeout(300_000);
+
+const steady: FlowOptions = { seconds: 16, rampSeconds: 8 };
+
+function goodput(
+  links: readonly SimulatedLink[],
+  options = steady,
+): { alone: number[]; bonded: number; shares: readonly number[] } {
+  const alone = links.map((link) => runFlow([link], createScheduler('adaptive'), options).mbps);
+  const { mbps, shares } = runFlow(links, createScheduler('adaptive'), options);
+  return { alone, bonded: mbps, shares };
+}
+
+function link(mbps: number, rttMs: number, part: Partial<SimulatedLink> = {}): SimulatedLink {
+  return { mbps, rttMs, ...part };
+}
+
+t.test('one flow reaches 0.95 of the sum of its links', async (t) => {
+  const sets = [
+    [link(25, 20), link(25, 80)],
+    [link(25, 20), link(5, 50)],
+    [link(15, 30), link(15, 30, { loss: 0.01 })],
+    [link(20, 20), link(20, 20, { jitterMs: 10 })],
+    [link(10, 30), link(10, 30), link(5, 60), link(3, 80)],
+  ];
+  for (const links of sets) {
+    const { alone, bonded } = goodput(links);
+    const sum = alone.reduce((total, one) => total + one);
+    // A flow that waits for repairs grows slowly: more than 16 s, for the rest.
+    const bar = links.some((one) => one.loss !== undefined) ? 0.9 : 0.95;
+    t.ok(bonded >= bar * sum, `${links.map((one) => `${one.mbps}@${one.rttMs}`)}: ${bonded} of ${sum}`);
+  }
+});
+
+t.test('one flow is never slower than on its best link', async (t) => {
+  const sets = [
+    [link(20, 20), link(1, 300)],
+    [link(30, 50), link(0.5, 60)],
+    [link(20, 20), link(5, 250, { loss: 0.05 })],
+    [link(20, 20), link(20, 25, { loss: 0.3 })],
+    [link(20, 10), link(2, 400, { jitterMs: 30 })],
+  ];
+  for (const links of sets) {
+    const { alone, bonded } = goodput(links);
+    const best = Math.max(...alone);
+    t.ok(bonded >= 0.98 * best, `${links.map((one) => `${one.mbps}@${one.rttMs}`)}: ${bonded} against ${best}`);
+  }
+});
+
+t.test('a short transfer is not slower than on the nearest link', async (t) => {
+  const links = [link(50, 20), link(50, 120)];
+  const options = { seconds: 10, transferBytes: 300_000 };
+  const alone = runFlow([links[0] as SimulatedLink], createScheduler('adaptive'), options).doneMs;
+  const bonded = runFlow(links, createScheduler('adaptive'), options).doneMs;
+  t.ok(bonded > 0 && bonded <= alone * 1.02, `${bonded} ms against ${alone} ms`);
+});
+
+function view(row: number, rttUs: number, part: Partial<PathView> = {}): PathView {
+  return pathView(row, { rttUs, rateBytesPerUs: 10, ...part });
+}
+
+function demandOf(backlogBytes: number): Demand {
+  return { trafficClass: trafficClass.bulk, flow: 1, bytes: 1_400, backlogBytes };
+}
+
+/** Asks once a millisecond while the first path has no credit; returns the millisecond of the first train for another, or -1. */
+function recruited(
+  scheduler: Scheduler,
+  paths: PathView[],
+  backlogBytes: number,
+  fromMs: number,
+  untilMs: number,
+): number {
+  for (let ms = fromMs; ms < untilMs; ms += 1) {
+    (paths[0] as PathView).sentBytes += 10_000;
+    if (scheduler.choose(paths, paths.length, demandOf(backlogBytes), ms * 1_000) > 0) return ms;
+  }
+  return -1;
+}
+
+t.test(
+  'choose() recruits a far path once the queue would outlast its extra delay, and has done so for two round trips',
+  async (t) => {
+    const near = { allowedBytes: 0, readyInUs: 1_000 };
+    // 30 ms farther one way; the near one drains 10 kB a millisecond.
+    const idle = createScheduler('adaptive');
+    t.equal(recruited(idle, [view(0, 20_000, near), view(1, 80_000)], 290_000, 0, 1_000), -1);
+    const busy = createScheduler('adaptive');
+    const ms = recruited(busy, [view(0, 20_000, near), view(1, 80_000)], 310_000, 0, 1_000);
+    t.ok(ms >= 40 && ms <= 60, `after ${ms} ms`);
+    const flooded = createScheduler('adaptive');
+    const sooner = recruited(flooded, [view(0, 20_000, near), view(1, 80_000)], 4 * 310_000, 0, 1_000);
+    t.ok(sooner >= 10 && sooner <= 15, `after ${sooner} ms when four times as much waits`);
+    t.ok(idle.queueTargetUs > 30_000 && idle.queueTargetUs <= 60_000, 'CoDel lets that queue grow');
+  },
+);
+
+t.test('choose() passes over a path that is not worth its delay for one that is', async (t) => {
+  const paths = [
+    view(0, 20_000, { allowedBytes: 0, readyInUs: 500 }),
+    view(1, 120_000, { rateBytesPerUs: 0.1 }),
+    view(2, 140_000),
+  ];
+  const scheduler = createScheduler('adaptive');
+  t.equal(recruited(scheduler, paths, 10_000_000, 0, 8), -1);
+  const ms = recruited(scheduler, paths, 10_000_000, 8, 500);
+  t.ok(ms > 0);
+  (paths[2] as PathView).allowedBytes = 0;
+  t.equal(scheduler.choose(paths, 3, demandOf(10_000_000), ms * 1_000 + 500), 1, 'then what is nearer comes with it');
+});
+
+t.test('choose() leaves a path in use the time to find its rate before it recruits another', async (t) => {
+  const near = view(0, 20_000, { allowedBytes: 0, readyInUs: 1_000, rateBytesPerUs: 1, isStarting: true });
+  const scheduler = createScheduler('adaptive');
+  const paths = [near, view(1, 80_000)];
+  t.equal(recruited(scheduler, paths, 400_000, 0, 500), -1, 'though the rate found by now is low');
+  near.isStarting = false;
+  t.ok(recruited(scheduler, paths, 400_000, 500, 600) > 0);
+});
+
+t.test('choose() tries a path of unknown rate only after something waited for long enough', async (t) => {
+  const near = { allowedBytes: 0, readyInUs: 1_000, rateBytesPerUs: 0 };
+  const paths = [view(0, 20_000, near), view(1, 80_000, { rateBytesPerUs: 0 })];
+  const ms = recruited(createScheduler('adaptive'), paths, 30_000, 0, 1_000);
+  t.ok(ms >= 50 && ms <= 90, `after ${ms} ms`);
+});
+
+t.test('choose() tries a path again whose low rate was measured long ago', async (t) => {
+  const paths = [view(0, 20_000, { allowedBytes: 0, readyInUs: 500 }), view(1, 120_000, { rateBytesPerUs: 0.1 })];
+  const scheduler = createScheduler('adaptive');
+  t.equal(recruited(scheduler, paths, 10_000_000, 0, 4_900), -1);
+  const ms = recruited(scheduler, paths, 10_000_000, 4_900, 6_000);
+  t.ok(ms > 0);
+  (paths[1] as PathView).sentBytes += 20_000;
+  t.equal(recruited(scheduler, paths, 10_000_000, ms + 1_100, ms + 1_900), -1, 'it was still low');
+});
+
+t.test('choose() takes a path back out of use when the others could carry the load, and lets it rest', async (t) => {
+  const scheduler = createScheduler('adaptive');
+  const paths = [view(0, 20_000, { allowedBytes: 0, readyInUs: 1_000 }), view(1, 80_000)];
+  const [near, far] = paths as [PathView, PathView];
+  t.ok(recruited(scheduler, paths, 400_000, 0, 200) > 0);
+  far.allowedBytes = 0;
+  far.sentBytes += 50_000;
+  // A judgement is due after four of the slowest round trips, 320 ms.
+  for (let ms = 200; ms < 450; ms += 1) {
+    near.sentBytes += 5_000;
+    near.inFlightBytes = 200_000;
+    scheduler.choose(paths, 2, demandOf(1_400), ms * 1_000);
+  }
+  far.allowedBytes = 20_000;
+  t.equal(scheduler.choose(paths, 2, demandOf(5_000), 450_000), -1, 'out of use');
+  const again = recruited(scheduler, paths, 400_000, 450, 4_000);
+  t.ok(again > 800 && again < 1_200, `recruited again at ${again} ms`);
+});
+
+t.test('choose() begins anew with the nearest path when all has arrived', async (t) => {
+  const scheduler = createScheduler('adaptive');
+  const paths = [view(0, 20_000, { allowedBytes: 0, readyInUs: 1_000 }), view(1, 80_000)];
+  const [near] = paths as [PathView, PathView];
+  t.ok(recruited(scheduler, paths, 400_000, 0, 200) > 0);
+  near.inFlightBytes = 20_000;
+  t.equal(scheduler.choose(paths, 2, demandOf(1_400), 210_000), 1, 'something is under way: the far one goes on');
+  near.inFlightBytes = 3_000;
+  t.equal(scheduler.choose(paths, 2, demandOf(1_400), 220_000), -1);
+});
+
+t.test('choose() begins a transfer on the path that would finish a typical one first', async (t) => {
+  const tiny = view(0, 12_000, { rateBytesPerUs: 1.5 });
+  const large = view(1, 20_000, { rateBytesPerUs: 12.5 });
+  t.equal(createScheduler('adaptive').choose([tiny, large], 2, demandOf(1_400), 0), 1);
+  const far = view(1, 200_000, { rateBytesPerUs: 12.5 });
+  t.equal(createScheduler('adaptive').choose([tiny, far], 2, demandOf(1_400), 0), 0);
+});
+
+t.test('choose() gives nothing to a path that loses a fifth, unless there is no other', async (t) => {
+  const lossy = view(0, 10_000, { loss: 0.25 });
+  const clean = view(1, 90_000);
+  const scheduler = createScheduler('adaptive');
+  t.equal(scheduler.choose([lossy, clean], 2, demandOf(1_400), 0), 1);
+  clean.isUsable = false;
+  t.equal(scheduler.choose([lossy, clean], 2, demandOf(1_400), 1_000), 0);
+});

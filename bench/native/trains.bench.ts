@@ -5,7 +5,6 @@
  */
 
 import { facts, gaps, lateness, opened, runs } from '../../src/contract/columns.ts';
-import { capability } from '../../src/contract/frames.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 import type { NativePort } from '../../src/native/port.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
@@ -136,16 +135,14 @@ class Bench {
       paths: view(createRowTable(path, 4)),
       allowedIps,
       joinUdp: true,
-      pathsCapability: capability.paths,
       runs: new Uint8Array(this.#runs.buffer),
       result: new Uint8Array(this.#result.buffer),
       unreported: view(new SharedArrayBuffer(64 * 4)),
       orderFromPaths: 2,
-      repairsCapability: 0,
+      awaitsRepairs: false,
       gaps: view(new SharedArrayBuffer(8 + gaps.max * gaps.columns * 8)),
       lateness: view(new SharedArrayBuffer(8 + lateness.max * lateness.columns * 8)),
       maxFecBytes: 1412,
-      ecnCapability: 32,
       ...innerLimitParts(),
       peers: view(createRowTable(peer, 4)),
     });

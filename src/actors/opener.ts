@@ -1,6 +1,5 @@
 /** Opens what the links received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
 import { gaps, lateness, opened, runs } from '../contract/columns.ts';
-import { capability } from '../contract/frames.ts';
 import type { Opener } from '../native/opener-api.ts';
 import { openerCounters } from '../rings/counter-names.ts';
 import { cipher, session, slotState } from '../rings/layout.ts';
@@ -82,18 +81,15 @@ class OpenerActor implements Actor {
       paths: bytesOf(spec, 'paths'),
       allowedIps: bytesOf(spec, 'allowedIps'),
       joinUdp: settings.joinUdp,
-      pathsCapability: capability.paths,
-      ecnCapability: capability.ecn,
       runs: new Uint8Array(this.#runs.buffer),
       result: new Uint8Array(this.#result.buffer),
       unreported: new Uint8Array(unreported.buffer),
       orderFromPaths: settings.reorderMs === 0 ? 0 : orderFromPaths,
-      repairsCapability: settings.awaitsRepairs ? capability.repairs : 0,
+      awaitsRepairs: settings.awaitsRepairs,
       gaps: new Uint8Array(gapRows.buffer),
       lateness: new Uint8Array(latenessRows.buffer),
       maxFecBytes: Math.max(settings.mtu, usualMtu) + dataMessageBytes,
       mtu: settings.mtu,
-      fragmentCapability: capability.pathSizes,
       outerFragments: settings.outerFragments,
     });
     const paths = pathTable(memoryOf(spec, 'paths'));

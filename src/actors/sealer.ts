@@ -6,7 +6,6 @@ import { classify } from '../bonding/queue/classify.ts';
 import type { FairQueue } from '../bonding/queue/fair-queue.ts';
 import { fit } from '../bonding/size/path-size.ts';
 import { facts } from '../contract/columns.ts';
-import { capability } from '../contract/frames.ts';
 import type { Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
 import { parity, session, trafficClass } from '../rings/layout.ts';
@@ -97,10 +96,8 @@ class SealerActor implements Actor {
       feedback: new Uint8Array(shared.feedback.buffer),
       limits: new Uint8Array(shared.limits.buffer),
       maxFecBytes: settings.fecMtu + dataMessageBytes,
-      ecnCapability: capability.ecn,
       peers: bytesOf(spec, 'peers'),
       mtu: settings.mtu,
-      fragmentCapability: capability.pathSizes,
       outerFragments: settings.outerFragments,
       tooLong: this.#tooLong.bytes,
       answersFd: fdOf(spec, 'tun'),

@@ -138,8 +138,6 @@ export interface InnerLimitParts {
   readonly peers: Uint8Array;
   /** The tunnel's MTU. */
   readonly mtu: number;
-  /** Bit of `session.capabilitiesAt` that says: reads FRAG. */
-  readonly fragmentCapability: number;
   /** One of `outerFragments`. */
   readonly outerFragments: number;
 }
@@ -163,8 +161,6 @@ export interface SealerParts extends InnerLimitParts {
   readonly limits: Uint8Array;
   /** Longest sealed packet that may have parity. */
   readonly maxFecBytes: number;
-  /** Bit of `session.capabilitiesAt` that says: reads the outer ECN field. A stock peer, which says nothing, gets it too. */
-  readonly ecnCapability: number;
   /** One row of `tooLong.columns`. */
   readonly tooLong: Uint8Array;
   /** The TUN device, where senders of packets that are too long are told so; -1 = nobody is told. */

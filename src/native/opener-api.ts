@@ -31,18 +31,14 @@ export interface OpenerParts extends InnerLimitParts {
   readonly paths: Uint8Array;
   readonly allowedIps: Uint8Array;
   readonly joinUdp: boolean;
-  /** Bit of `session.capabilitiesAt` that says: reads reports. */
-  readonly pathsCapability: number;
-  /** The same: reads what reports say of ECN. */
-  readonly ecnCapability: number;
   readonly runs: Uint8Array;
   readonly result: Uint8Array;
   /** i32: how many key slots have data that no report told of yet, then which; room for every slot. Written by the addon only. */
   readonly unreported: Uint8Array;
   /** Packets of peers with at least so many paths, which also say that they use them, are put in order; 0 = of none. */
   readonly orderFromPaths: number;
-  /** Bit of `session.capabilitiesAt` that says: repairs what its only path loses, so that one path is enough; 0 = not waited for. */
-  readonly repairsCapability: number;
+  /** One path is enough where the peer says that it repairs what its only path loses. */
+  readonly awaitsRepairs: boolean;
   /** f64: number of gaps, always true; then `gaps.max` rows, filled by `gaps()`. */
   readonly gaps: Uint8Array;
   /** f64: number of rows, then `lateness.max` of them; TypeScript sets the number to 0 when it has read them. */

@@ -87,12 +87,10 @@ t.test('new Opener() refuses arrays of another size than its structs make', asyn
       },
       ...{
         joinUdp: false,
-        pathsCapability: 4,
         unreported: new Uint8Array(8),
         orderFromPaths: 2,
-        repairsCapability: 0,
+        awaitsRepairs: false,
         maxFecBytes: 1412,
-        ecnCapability: 32,
       },
       ...{ runs: none, result: none, gaps: none, lateness: none },
       ...arrays,

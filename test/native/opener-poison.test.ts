@@ -61,16 +61,14 @@ t.test('a record that kills its opener in mid-batch is skipped at last, and its 
       paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
       allowedIps: new Uint8Array(createAllowedIpsMemory([])),
       joinUdp: false,
-      pathsCapability: 4,
       runs: new Uint8Array(rows.buffer),
       result: new Uint8Array(4 * opened.columns),
       unreported: new Uint8Array(8),
       orderFromPaths: 2,
-      repairsCapability: 0,
+      awaitsRepairs: false,
       gaps: new Uint8Array(8 * (1 + gaps.max * gaps.columns)),
       lateness: new Uint8Array(8 * (1 + lateness.max * lateness.columns)),
       maxFecBytes: 1412,
-      ecnCapability: 32,
     });
   const lives = [live(bear(), rows), live(bear(), rows), live(bear(), rows), live(bear(), rows)];
   t.same(lives.slice(0, 3), [[], [0, 1, 2, 3, 4], []], 'one death in a batch, then two at the very record');

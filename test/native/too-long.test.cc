@@ -16,7 +16,7 @@ namespace hawser {
 namespace {
 using namespace test;
 
-constexpr int32_t kReadsFragments = 1 << 4;
+constexpr int32_t kReadsFragments = layout::capability_pathSizes;
 
 // A sealer whose datagrams are an OpenBench's, and the answers it writes to what it takes for a TUN.
 class LongBench {
@@ -30,7 +30,7 @@ class LongBench {
     parts.log = log_.log();
     parts.sessions = sessions_.table();
     parts.maxFecBytes = 1412;
-    parts.limits = InnerLimits(peers_.table(), sessions_.table(), 1420, kReadsFragments, outer);
+    parts.limits = InnerLimits(peers_.table(), sessions_.table(), 1420, outer);
     parts.answersFd = answers_[0];
     parts.tally = &tally;
     sealer_ = std::make_unique<Sealer>(parts);

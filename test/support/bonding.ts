@@ -1,7 +1,6 @@
 /** What a sealer needs beyond its rings when a test does not care about bonding. */
 import type { SealerSettings } from '../../src/actors/sealer.ts';
 import { feedback, outerFragments, tooLong } from '../../src/contract/columns.ts';
-import { capability } from '../../src/contract/frames.ts';
 import type { InnerLimitParts, SealerParts } from '../../src/native/data-api.ts';
 import { path, peer } from '../../src/rings/layout.ts';
 import { createRowTable } from '../../src/rings/table.ts';
@@ -17,13 +16,13 @@ export const adaptiveBonding: SealerSettings['bonding'] = {
 /** Packets of any length to any peer. */
 export function innerLimitParts(): InnerLimitParts {
   const peers = new Uint8Array(createRowTable(peer, 1));
-  return { peers, mtu: 1420, fragmentCapability: capability.pathSizes, outerFragments: outerFragments.auto };
+  return { peers, mtu: 1420, outerFragments: outerFragments.auto };
 }
 
 /** The parts of `SealerParts` that are there for feedback, and for packets that are too long. */
 export function feedbackParts(): Pick<
   SealerParts,
-  'paths' | 'feedback' | 'limits' | 'maxFecBytes' | 'ecnCapability' | 'tooLong' | 'answersFd' | keyof InnerLimitParts
+  'paths' | 'feedback' | 'limits' | 'maxFecBytes' | 'tooLong' | 'answersFd' | keyof InnerLimitParts
 > {
   return {
     ...innerLimitParts(),
@@ -32,7 +31,6 @@ export function feedbackParts(): Pick<
     paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
     feedback: new Uint8Array(path.rowsPerPeer * feedback.columns * 8),
     maxFecBytes: 1412,
-    ecnCapability: 32,
     limits: new Uint8Array(2 * path.rowsPerPeer * 8),
   };
 }

@@ -38,15 +38,12 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     parts.events = memory_.producer(from.Get("events"));
     parts.reports = memory_.producer(from.Get("reports"));
     parts.joinUdp = from.Get("joinUdp").ToBoolean();
-    parts.pathsCapability = from.Get("pathsCapability").ToNumber().Int32Value();
-    parts.ecnCapability = from.Get("ecnCapability").ToNumber().Int32Value();
     parts.unreported = arrayOf<int32_t>(memory_, from.Get("unreported"));
     parts.orderFromPaths = from.Get("orderFromPaths").ToNumber().Int32Value();
-    parts.repairsCapability = from.Get("repairsCapability").ToNumber().Int32Value();
+    parts.awaitsRepairs = from.Get("awaitsRepairs").ToBoolean();
     parts.maxFecBytes = from.Get("maxFecBytes").ToNumber().Uint32Value();
     const auto intFrom = [&from](const char* name) { return from.Get(name).ToNumber().Int32Value(); };
-    parts.limits = InnerLimits(parts.peers, parts.sessions, static_cast<uint32_t>(intFrom("mtu")), intFrom("fragmentCapability"),
-                               static_cast<OuterFragments>(intFrom("outerFragments")));
+    parts.limits = InnerLimits(parts.peers, parts.sessions, static_cast<uint32_t>(intFrom("mtu")), static_cast<OuterFragments>(intFrom("outerFragments")));
     opener_ = std::make_unique<Opener>(parts);
   }
 

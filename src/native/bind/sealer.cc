@@ -50,8 +50,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     parts.maxFecBytes = static_cast<uint32_t>(intFrom("maxFecBytes"));
     parts.answersFd = intFrom("answersFd");
     parts.limits = InnerLimits(peerTable(memory_.of(from.Get("peers"))), parts.sessions, static_cast<uint32_t>(intFrom("mtu")),
-                               intFrom("fragmentCapability"), static_cast<OuterFragments>(intFrom("outerFragments")));
-    parts.ecnCapability = intFrom("ecnCapability");
+                               static_cast<OuterFragments>(intFrom("outerFragments")));
     sealer_ = std::make_unique<Sealer>(parts);
   }
 

@@ -19,13 +19,13 @@ class InnerLimits {
   static constexpr uint32_t kLeastV6 = 1280;
 
   InnerLimits() = default;
-  // `mtu`: the tunnel's. `fragmentCapability`: bit of a slot's capabilities, its peer reads FRAG.
-  InnerLimits(RowTable peers, SessionTable sessions, uint32_t mtu, int32_t fragmentCapability, OuterFragments outer)
-      : peers_(peers), sessions_(sessions), mtu_(mtu), capability_(fragmentCapability), outer_(outer) {}
+  // `mtu`: the tunnel's.
+  InnerLimits(RowTable peers, SessionTable sessions, uint32_t mtu, OuterFragments outer)
+      : peers_(peers), sessions_(sessions), mtu_(mtu), outer_(outer) {}
 
   // Whether what is too long may be cut inside the tunnel.
   bool readsFragments(int32_t slot) const {
-    return sessions_.has(slot) && (cell<int32_t>(sessions_.slot(slot), layout::session_capabilitiesAt) & capability_) != 0;
+    return sessions_.has(slot) && (cell<int32_t>(sessions_.slot(slot), layout::session_capabilitiesAt) & layout::capability_pathSizes) != 0;
   }
 
   // Bytes of the longest inner packet that leaves uncut; kNone = any.
@@ -51,7 +51,6 @@ class InnerLimits {
   RowTable peers_;
   SessionTable sessions_;
   uint32_t mtu_ = 0;
-  int32_t capability_ = 0;
   OuterFragments outer_ = OuterFragments::Auto;
 };
 

@@ -106,8 +106,8 @@ Opener::Outcome Opener::openRun(uint8_t* record, const OpenRun& run, double nowU
   peer_ = peers_.row(peerIndex_);
   brought_ = Brought{};
   const int32_t said = cell<int32_t>(slot_, layout::session_capabilitiesAt);
-  brought_.hasManyPaths = (said & pathsCapability_) != 0;
-  const bool isLate = (said & repairsCapability_) != 0 || ledger_.count(peerIndex_) >= orderFromPaths_;
+  brought_.hasManyPaths = (said & layout::capability_paths) != 0;
+  const bool isLate = (awaitsRepairs_ && (said & layout::capability_repairs) != 0) || ledger_.count(peerIndex_) >= orderFromPaths_;
   const bool needsOrder = orderFromPaths_ > 0 && brought_.hasManyPaths && isLate;
   lane_ = reorder_.lane(run.slot, needsOrder);
   outerEcn_ = cell<int32_t>(record, layout::received_trafficClassAt) & kEcnMask;

@@ -34,21 +34,17 @@ struct OpenerParts {
   RingProducer events;
   RingProducer reports;
   bool joinUdp = false;
-  // Bit of a slot's capabilities: its peer reads reports.
-  int32_t pathsCapability = 0;
   // See Reporter.
   int32_t* unreported = nullptr;
   // Packets of peers with at least so many paths are put in order; 0 = of none.
   int32_t orderFromPaths = 0;
-  // Bit of a slot's capabilities: its peer repairs what its only path loses, so that one path is enough. 0 = they are not waited for.
-  int32_t repairsCapability = 0;
+  // One path is enough where the peer says that it repairs what its only path loses.
+  bool awaitsRepairs = false;
   // See Reorder.
   double* gaps = nullptr;
   double* lateness = nullptr;
   // Longest sealed packet that parity can bring back.
   uint32_t maxFecBytes = 0;
-  // Bit of a slot's capabilities: its peer reads what a report says of ECN.
-  int32_t ecnCapability = 0;
   // What SYNs of a peer may offer.
   InnerLimits limits;
 };
@@ -59,9 +55,9 @@ class Opener {
 
   explicit Opener(const OpenerParts& parts)
       : sessions_(parts.sessions), peers_(parts.peers), allowedIps_(parts.allowedIps), out_(parts.out), events_(parts.events),
-        joinUdp_(parts.joinUdp), pathsCapability_(parts.pathsCapability), orderFromPaths_(parts.orderFromPaths), repairsCapability_(parts.repairsCapability),
+        joinUdp_(parts.joinUdp), orderFromPaths_(parts.orderFromPaths), awaitsRepairs_(parts.awaitsRepairs),
         ciphers_(parts.sessions, CipherCache::Direction::Receive),
-        ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported, parts.ecnCapability),
+        ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported),
         reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), fec_(parts.sessions, parts.maxFecBytes),
         limits_(parts.limits), joiner_(parts.peers.rows()), roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
 
@@ -149,9 +145,8 @@ class Opener {
   RingProducer out_;
   RingProducer events_;
   bool joinUdp_;
-  int32_t pathsCapability_;
   int32_t orderFromPaths_;
-  int32_t repairsCapability_;
+  bool awaitsRepairs_;
   CipherCache ciphers_;
   PathLedger ledger_;
   Reporter reporter_;

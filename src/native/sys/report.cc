@@ -144,7 +144,7 @@ Reporter::Sections Reporter::emitSections(uint8_t* target, int32_t slot, uint32_
   const uint8_t* keys = sessions_.slot(slot);
   const uint64_t next = cell<uint64_t>(const_cast<uint8_t*>(keys), layout::session_receiveNextAt);
   const int32_t first = cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_peerAt) * static_cast<int32_t>(layout::path_rowsPerPeer);
-  const bool isHeard = (cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_capabilitiesAt) & ecnCapability_) != 0;
+  const bool isHeard = (cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_capabilitiesAt) & layout::capability_ecn) != 0;
   Sections sections;
   for (uint32_t number = 0; paths != 0 && sections.count < layout::report_maxSections; number++, paths >>= 1) {
     const int32_t row = first + static_cast<int32_t>(number);

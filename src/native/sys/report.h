@@ -11,10 +11,9 @@ namespace hawser {
 
 class Reporter {
  public:
-  // `unreported`: how many slots have something to report, then which; shared with TypeScript, which only reads it. `ecnCapability`: bit
-  // of a slot's capabilities, its peer wants to hear of ECN fields.
-  Reporter(SessionTable sessions, RowTable paths, RingProducer out, int32_t* unreported, int32_t ecnCapability)
-      : sessions_(sessions), paths_(paths), out_(out), unreported_(unreported), ecnCapability_(ecnCapability), notes_(static_cast<size_t>(sessions.slots())) {
+  // `unreported`: how many slots have something to report, then which; shared with TypeScript, which only reads it.
+  Reporter(SessionTable sessions, RowTable paths, RingProducer out, int32_t* unreported)
+      : sessions_(sessions), paths_(paths), out_(out), unreported_(unreported), notes_(static_cast<size_t>(sessions.slots())) {
     unreported_[0] = 0;
   }
 
@@ -80,7 +79,6 @@ class Reporter {
   RowTable paths_;
   RingProducer out_;
   int32_t* unreported_;
-  int32_t ecnCapability_;
   std::vector<Notes> notes_;
 };
 

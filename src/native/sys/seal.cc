@@ -22,7 +22,7 @@ int Sealer::open(const Order& order, RingProducer* link) {
   index_ = cell<uint32_t>(slot_, cipher == Cipher::Aes256Gcm ? layout::session_remoteIndexAesAt : layout::session_remoteIndexAt);
   // RFC 6040 4.3: a Hawser of old would lose the marks. A stock peer gets them, as the kernel's WireGuard gives them to anybody.
   const int32_t capabilities = cell<int32_t>(slot_, layout::session_capabilitiesAt);
-  ecnMask_ = capabilities == 0 || (capabilities & ecnCapability_) != 0 ? kEcnMask : 0;
+  ecnMask_ = capabilities == 0 || (capabilities & layout::capability_ecn) != 0 ? kEcnMask : 0;
   descriptor_ = nullptr;
   sealedBytes_ = 0;
   committed_.clear();

@@ -50,8 +50,6 @@ class Sealer {
     PathFeedback* feedback = nullptr;
     // Longest sealed packet that gets parity.
     uint32_t maxFecBytes = 0;
-    // Bit of a slot's capabilities: its peer reads the outer ECN field.
-    int32_t ecnCapability = 0;
     InnerLimits limits;
     // The TUN device that answers go to; -1 = none.
     int answersFd = -1;
@@ -60,8 +58,7 @@ class Sealer {
 
   explicit Sealer(const Parts& parts)
       : log_(parts.log), sessions_(parts.sessions), paths_(parts.paths), feedback_(parts.feedback), limits_(parts.limits), teller_(parts.answersFd),
-        tally_(parts.tally), ciphers_(parts.sessions, CipherCache::Direction::Send), fec_(parts.maxFecBytes),
-        ecnCapability_(parts.ecnCapability) {}
+        tally_(parts.tally), ciphers_(parts.sessions, CipherCache::Direction::Send), fec_(parts.maxFecBytes) {}
 
   // Makes a train that was looked at fit for its peer: what a SYN offers, and how TCP is cut. Says so in `facts`.
   void fit(uint8_t* record, TrainFacts& facts);
@@ -134,7 +131,6 @@ class Sealer {
   TooLongTally* tally_;
   CipherCache ciphers_;
   FecGroups fec_;
-  int32_t ecnCapability_;
   std::vector<std::unique_ptr<Flight>> flights_;  // by row of the peer table
   std::vector<std::array<uint8_t, layout::descriptor_bytes>> committed_;  // descriptors of the run at work
   Order order_{};

@@ -12,8 +12,8 @@
 namespace hawser::test {
 
 inline constexpr uint32_t kIndex = 0x77665544;
-inline constexpr int32_t kPaths = 4;
-inline constexpr int32_t kEcn = 32;
+inline constexpr int32_t kPaths = layout::capability_paths;
+inline constexpr int32_t kEcn = layout::capability_ecn;
 inline constexpr uint32_t kHeader = layout::received_payloadAt;
 
 class OpenBench {
@@ -165,14 +165,12 @@ class OpenBench {
     parts.events = events_.producer();
     parts.reports = reports_.producer();
     parts.joinUdp = true;
-    parts.pathsCapability = kPaths;
     parts.unreported = unreported;
     parts.orderFromPaths = 2;
     parts.gaps = gaps;
     parts.lateness = lateness;
     parts.maxFecBytes = 1412;
-    parts.ecnCapability = kEcn;
-    parts.limits = InnerLimits(parts.peers, parts.sessions, 1420, 1 << 4, OuterFragments::Auto);
+    parts.limits = InnerLimits(parts.peers, parts.sessions, 1420, OuterFragments::Auto);
     opener_ = std::make_unique<Opener>(parts);
   }
 

@@ -19,6 +19,7 @@ import { fwmarkOf, planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
 import { SourceFinder } from './io/source-finder.ts';
+import { scopeOf } from './io/zones.ts';
 import type { Addon } from './native/addon.ts';
 import { link } from './rings/layout.ts';
 import { linkTable } from './rings/table.ts';
@@ -92,6 +93,7 @@ export class Instance {
         this.#supervisor.command('session-manager', command);
       },
       warn: (message) => this.#supervisor.note('resolver', 'warning', message, 'warn'),
+      scopeOf,
     });
     this.#dns = new DnsKeeper({
       name: config.name,
@@ -113,6 +115,7 @@ export class Instance {
       onOutside: (goneAddress) => this.#onOutside(goneAddress),
       onChange: (watch) => {
         this.#links.handleChange(watch);
+        this.#names.handleInterfaces();
         this.#hurryProbes();
       },
       onOwnLinkGone: () => this.#onOwnLinkGone(),
@@ -234,8 +237,10 @@ export class Instance {
   #tellDestinations(): void {
     const { config } = this.#changes.state;
     const literal = config.peers.flatMap(({ endpoints }) => endpoints);
-    const hosts = [...literal, ...[...this.#resolved.values()].flat()].map(({ host }) => parseCidr(host)?.addressHex);
-    const addresses = [...new Set(hosts)].filter((hex) => hex !== undefined);
+    const all = [...literal, ...[...this.#resolved.values()].flat()];
+    // What is link-local is reached without a route, and from a source that goes nowhere else.
+    const hosts = all.flatMap(({ host, zone }) => (zone === undefined ? parseCidr(host)?.addressHex : undefined) ?? []);
+    const addresses = [...new Set(hosts)];
     this.#network.setDestinations(addresses);
     this.#links.setDestinations({ fwmark: fwmarkOf(config), addresses });
   }

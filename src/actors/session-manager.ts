@@ -79,7 +79,7 @@ class SessionManager implements Actor {
       if (ring.type === recordType.handshakeIn) {
         const message = this.#reader.read(ring, at);
         const { handshakes } = this.#desks;
-        const from = (): Route => routeOf(ring, at);
+        const from = (): Route => routeOf(ring, at, this.#desks.links);
         if (handshakes.isWorthReading(message, from, nowUs)) handshakes.handleMessage(from(), message, nowUs);
       }
       ring.end();
@@ -115,7 +115,12 @@ class SessionManager implements Actor {
   #takeEvent(ring: RingConsumer, at: number): void {
     const { watch, count } = this.#desks;
     if (ring.type === recordType.roamed) {
-      const isNews = watch.handleRoamed(slotOf(ring, at), routeOf(ring, at), wireBytesOf(ring, at), this.#nowUs);
+      const isNews = watch.handleRoamed(
+        slotOf(ring, at),
+        routeOf(ring, at, this.#desks.links),
+        wireBytesOf(ring, at),
+        this.#nowUs,
+      );
       if (isNews) count(counted.roamed);
     } else if (ring.type === recordType.frameIn) {
       watch.handleFrame(frameOf(ring, at), this.#nowUs);

@@ -43,8 +43,30 @@ export function parseEndpoint(text: string): EndpointText | undefined {
   return isIPv4(host) || isHostName(host) ? { host: host.toLowerCase(), port } : undefined;
 }
 
-export function formatEndpoint(endpoint: EndpointText): string {
-  return endpoint.host.includes(':') ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
+/** The same, and `[fe80::1%eth0]:51820`. A link-local address has a zone, as the name of its interface, and no other has one. */
+export function parsePeerEndpoint(text: string): EndpointText | undefined {
+  const [, before = '', zone, after = ''] = /^(\[[^\]%]*)%([^\]]*)(\]:\d+)$/.exec(text) ?? [];
+  const endpoint = parseEndpoint(zone === undefined ? text : `${before}${after}`);
+  if (endpoint === undefined || isLinkLocal(endpoint.host) !== (zone !== undefined)) return undefined;
+  if (zone === undefined) return endpoint;
+  // An index is another interface's after the next start.
+  return isInterfaceName(zone) && !/^\d+$/.test(zone) ? { ...endpoint, zone } : undefined;
+}
+
+/** What both read back. */
+export function formatEndpoint({ host, port, zone }: EndpointText): string {
+  return host.includes(':') ? `[${host}${zone === undefined ? '' : `%${zone}`}]:${port}` : `${host}:${port}`;
+}
+
+/** fe80::/10 (RFC 4291 section 2.4). */
+export function isLinkLocal(host: string): boolean {
+  return /^fe[89ab][0-9a-f]:/.test(host);
+}
+
+/** IFNAMSIZ is 16 with the final zero; the rest is dev_valid_name() of net/core/dev.c, and "%" which TUNSETIFF expands. */
+export function isInterfaceName(input: string): boolean {
+  const length = Buffer.byteLength(input);
+  return length >= 1 && length <= 15 && input !== '.' && input !== '..' && !/[\s/:%\p{Cc}]/u.test(input);
 }
 
 /** RFC 1123 section 2.1, with underscores for the names people really have; a name that ends in a number would be an address. */

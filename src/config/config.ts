@@ -13,6 +13,8 @@ export interface EndpointText {
   /** IPv4 or IPv6 literal without brackets, or a host name. */
   readonly host: string;
   readonly port: number;
+  /** Of a link-local address (RFC 4007 section 11): the interface it is reached by. */
+  readonly zone?: string | undefined;
 }
 
 export interface LinkConfig {

@@ -2,7 +2,7 @@
  * What no single value shows: duplicates, prefixes that two peers claim, limits that follow from other keys. Works on the raw
  * object and skips what is malformed there (the schema reports that), so that one run shows the problems of both kinds.
  */
-import { formatCidr, maskCidr, parseCidr } from './address.ts';
+import { formatCidr, maskCidr, parseCidr, parsePeerEndpoint } from './address.ts';
 import { parseTarget } from './probe-target.ts';
 import { type Finding, formatPath, type KeyPath } from './problems.ts';
 import { showValue } from './show.ts';
@@ -19,6 +19,7 @@ export function crossCheck(raw: unknown, name: string): Finding[] {
     ...duplicateAddresses(root),
     ...narrowForIpv6(root),
     ...unfitTargets(root),
+    ...strangeZones(root),
     ...closedWithoutRoutes(root),
     ...longSocketPath(root, name),
   ];
@@ -112,6 +113,22 @@ function unfitTargets(root: RawMap): Finding[] {
       return [finding([...path, 'targets', at], `${showValue(text)} is asked by ${only}, and the method is ${method}`)];
     });
   });
+}
+
+/** A link-local address lies on the network of one interface, and a link leaves by its own alone. */
+function strangeZones(root: RawMap): Finding[] {
+  const interfaces = asList(root.links).map((link) => asMap(link).interface);
+  if (interfaces.length === 0 || interfaces.some((name) => typeof name !== 'string')) return [];
+  return asList(root.peers).flatMap((peer, index) =>
+    asList(asMap(peer).endpoints).flatMap((text, at) => {
+      const zone = typeof text === 'string' ? parsePeerEndpoint(text)?.zone : undefined;
+      if (zone === undefined || interfaces.includes(zone)) return [];
+      const message = `lies on ${zone}, and no link leaves by that interface: give it a link, or name the one of a link`;
+      return [
+        { ...finding(['peers', index, 'endpoints', at], message), allowed: interfaces.map((name) => `%${name}`) },
+      ];
+    }),
+  );
 }
 
 /** What blocks traffic after a stop are routes; where none are made, a promise would be broken without a word. */

@@ -3,17 +3,11 @@
  * sentence "… is not ___" in problems; `examples` are shown as its allowed values.
  */
 import * as z from 'zod';
-import { parseCidr, parseEndpoint } from './address.ts';
+import { isInterfaceName, parseCidr, parsePeerEndpoint } from './address.ts';
 import { bondingSchema, healthSchema } from './bonding-schema.ts';
 import { parseKey } from './keys.ts';
 import { isDomain, isName, nameWords, text, when } from './leaves.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
-
-/** IFNAMSIZ is 16 with the final zero; the rest is dev_valid_name() of net/core/dev.c, and "%" which TUNSETIFF expands. */
-function isInterfaceName(input: string): boolean {
-  const length = Buffer.byteLength(input);
-  return length >= 1 && length <= 15 && input !== '.' && input !== '..' && !/[\s/:%\p{Cc}]/u.test(input);
-}
 
 const interfaceName = (examples: string[]) =>
   text(when(isInterfaceName), {
@@ -131,9 +125,9 @@ const peer = z.strictObject({
     .describe('What the peer may send from; also routed to it. The longest prefix wins.'),
   endpoints: z
     .array(
-      text(parseEndpoint, {
+      text(parsePeerEndpoint, {
         title: 'an endpoint (host:port)',
-        examples: ['203.0.113.1:51820', '"[2001:db8::1]:51820"', 'hub.example.net:51820'],
+        examples: ['203.0.113.1:51820', '"[2001:db8::1]:51820"', '"[fe80::1%eth0]:51820"', 'hub.example.net:51820'],
       }),
     )
     .max(16)

@@ -3,7 +3,7 @@
  * what is of no consequence here becomes a note; what is wrong, or would change where traffic goes or whether it is protected and
  * cannot be said in a configuration of ours, a problem with its line.
  */
-import { formatCidr, maskCidr, parseCidr, parseEndpoint } from './address.ts';
+import { formatCidr, maskCidr, parseCidr, parsePeerEndpoint } from './address.ts';
 import { generateConfig } from './generate.ts';
 import { parseKey } from './keys.ts';
 import { isDomain } from './leaves.ts';
@@ -283,8 +283,8 @@ class Reader {
   }
 
   #endpoint(entry: Entry): string {
-    if (parseEndpoint(entry.value) === undefined) {
-      const allowed = ['203.0.113.1:51820', '[2001:db8::1]:51820', 'hub.example.net:51820'];
+    if (parsePeerEndpoint(entry.value) === undefined) {
+      const allowed = ['203.0.113.1:51820', '[2001:db8::1]:51820', '[fe80::1%eth0]:51820', 'hub.example.net:51820'];
       this.#problem(entry.line, entry.key, `${showValue(entry.value)} is not an endpoint`, allowed);
     }
     return entry.value;

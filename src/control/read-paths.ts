@@ -1,6 +1,7 @@
 /** Paths as rows, read from the shared table; names come from the supervisor, words for conditions from whoever judges paths. */
 import { endianness } from 'node:os';
-import { formatAddress, formatEndpoint } from '../config/address.ts';
+import { formatAddress, formatEndpoint, isLinkLocal } from '../config/address.ts';
+import type { EndpointText } from '../config/config.ts';
 import { path, pathState, peer, transport } from '../rings/layout.ts';
 import { pathTable, peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';
@@ -13,6 +14,8 @@ import type { InstanceInfo, SharedMemory } from './supervisor-api.ts';
 export interface PathWords {
   readonly conditions: readonly string[];
   readonly reasons: readonly string[];
+  /** Name of the interface of an index. */
+  readonly zoneOf: (index: number) => string;
 }
 
 /** What changes seldom about a path. */
@@ -121,15 +124,25 @@ export class PathReader {
     const peerRow = words.getInt32(path.peerAt, isLittle);
     const linkRow = words.getInt32(path.linkAt, isLittle);
     const family = words.getUint16(path.sockaddrAt, isLittle);
+    const link = instance.links.find((named) => named.row === linkRow);
     return {
       id: row,
       peer: instance.peers.find((named) => named.row === peerRow)?.name ?? `row ${peerRow}`,
-      link: instance.links.find((named) => named.row === linkRow)?.name ?? `row ${linkRow}`,
+      link: link?.name ?? `row ${linkRow}`,
       transport: nameOf(transport, words.getInt32(path.transportAt, isLittle)) ?? 'unknown',
-      endpoint: formatSockaddr(bytes.subarray(path.sockaddrAt, path.sockaddrAt + 28), family),
+      endpoint: formatEndpoint(this.#endpoint(bytes.subarray(path.sockaddrAt), family, link?.interface)),
       local: formatLocal(bytes.subarray(path.localAt, path.localAt + 16), family),
       state: nameOf(pathState, words.getInt32(path.stateAt, isLittle)) ?? 'unknown',
     };
+  }
+
+  /** sockaddr_in and sockaddr_in6 of netinet/in.h: port at 2, address at 4 and at 8, the interface's index at 24. */
+  #endpoint(bytes: Uint8Array, family: number, interfaceName: string | undefined): EndpointText {
+    const port = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
+    if (family !== inet6) return { host: formatAddress(Buffer.from(bytes.subarray(4, 8))), port };
+    const host = formatAddress(Buffer.from(bytes.subarray(8, 24)));
+    const scopeId = new DataView(bytes.buffer, bytes.byteOffset + 24, 4).getUint32(0, isLittle);
+    return { host, port, zone: isLinkLocal(host) ? (interfaceName ?? this.#words.zoneOf(scopeId)) : undefined };
   }
 
   /** Those in use: they change with the table's version, and a table may have many thousand. */
@@ -228,14 +241,6 @@ function goneWhileRead(row: number): Place {
     local: undefined,
     state: 'free',
   };
-}
-
-/** sockaddr_in and sockaddr_in6 of netinet/in.h: port at 2, address at 4 and at 8. */
-function formatSockaddr(bytes: Uint8Array, family: number): string {
-  const port = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
-  if (family === inet4) return formatEndpoint({ host: formatAddress(Buffer.from(bytes.subarray(4, 8))), port });
-  if (family === inet6) return formatEndpoint({ host: formatAddress(Buffer.from(bytes.subarray(8, 24))), port });
-  return 'unknown';
 }
 
 function formatLocal(bytes: Uint8Array, family: number): string | undefined {

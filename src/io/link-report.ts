@@ -37,6 +37,10 @@ export interface Destinations {
 /** More than a host with a default route has; a router's tables are not carried about. */
 const mostRoutes = 64;
 
+/** fe80::/10 with RT_SCOPE_LINK: reached by every interface that has such an address itself. */
+const nearPrefix = 'fe80::/10';
+const linkScope = 253;
+
 /** Some host of the Internet (RFC 5737, RFC 3849), where no endpoint is known. */
 const somewhere = { 4: 'c0000201', 6: '20010db8000000000000000000000001' } as const;
 /** Routes come and go in bursts, and a table may hold a million. */
@@ -91,9 +95,11 @@ export class LinkReporter {
     const state = watch.findLink(device);
     const addresses = watch.addressesOf(device).filter(({ address }) => !address.startsWith('fe80:'));
     const index = state?.index ?? 0;
-    const reason = trouble(device, state, addresses.length) ?? 'up';
     const families = new Set(addresses.map(({ family }) => family));
     const own = watch.addressStatesOf(index);
+    const hasNear = own.some(({ family, scope }) => family === 6 && scope >= linkScope);
+    const reason = trouble(device, state) ?? shortage(device, addresses.length, hasNear);
+    const routes = prefixesOf(this.#routes, index, families);
     const source = (family: 4 | 6): string => {
       if (!families.has(family)) return '';
       const destination = to.addresses.find((hex) => hex.length === (family === 4 ? 8 : 32)) ?? somewhere[family];
@@ -102,21 +108,26 @@ export class LinkReporter {
     return {
       link: name,
       index,
-      isUp: reason === 'up',
+      // What is near can be reached without an address of its own.
+      isUp: trouble(device, state) === undefined && (hasNear || addresses.length > 0),
       reason,
       mtu: state?.mtu ?? 0,
       addresses: addresses.map(({ address }) => address).sort(),
-      routes: prefixesOf(this.#routes, index, families),
+      routes: hasNear && routes !== undefined ? [...routes, nearPrefix] : routes,
       sources: { v4: source(4), v6: source(6) },
     };
   }
 }
 
-function trouble(device: string, state: LinkState | undefined, addresses: number): string | undefined {
+function trouble(device: string, state: LinkState | undefined): string | undefined {
   if (state === undefined) return `interface ${device} does not exist`;
   if (!state.up) return `interface ${device} is down`;
-  if (!state.running) return `interface ${device} has no carrier`;
-  return addresses === 0 ? `interface ${device} has no address` : undefined;
+  return state.running ? undefined : `interface ${device} has no carrier`;
+}
+
+function shortage(device: string, addresses: number, hasNear: boolean): string {
+  if (addresses > 0) return 'up';
+  return hasNear ? `interface ${device} has a link-local address only` : `interface ${device} has no address`;
 }
 
 function prefixesOf(

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseCidr } from '../config/address.ts';
 import type { DnsRecord } from './dns-record.ts';
+import { scopeOf } from './zones.ts';
 
 export interface NameServer {
   readonly family: 4 | 6;
@@ -91,8 +92,7 @@ export function readOrEmpty(file: string): string {
 }
 
 function interfaceIndexOf(zone: string): number {
-  const index = Number(/^\d+$/.test(zone) ? zone : readOrEmpty(`/sys/class/net/${zone}/ifindex`));
-  return Number.isInteger(index) ? index : 0;
+  return /^\d+$/.test(zone) ? Number(zone) : scopeOf(zone);
 }
 
 function parseServer(text: string, scopeOf: (zone: string) => number): NameServer | undefined {

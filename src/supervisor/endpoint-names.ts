@@ -1,6 +1,7 @@
 /**
  * Keeps the session-manager told of the addresses behind host names in `endpoints`: resolves outside the tunnel, follows the
- * answers' time to live, and repeats what is known, so that a restarted session-manager learns it too.
+ * answers' time to live, and repeats what is known, so that a restarted session-manager learns it too. Of endpoints with a zone it
+ * says again when their interface may have come or changed its index, and warns while there is none.
  */
 import { HawserError } from '../base/errors.ts';
 import type { EndpointText, PeerConfig } from '../config/config.ts';
@@ -12,6 +13,8 @@ export interface EndpointNamesParts {
   /** Literal addresses only, in the order of the configuration. */
   readonly tell: (publicKey: string, endpoints: readonly EndpointText[]) => void;
   readonly warn: (message: string) => void;
+  /** Index of an interface with a link-local address of its own; 0 = there is none of that name. */
+  readonly scopeOf: (zone: string) => number;
 }
 
 const repeatMs = 10_000;
@@ -22,6 +25,7 @@ export class EndpointNames {
   #peers: readonly PeerConfig[] = [];
   #watched = new Map<string, () => void>();
   #timer: NodeJS.Timeout | undefined;
+  #scopes: ReadonlyMap<string, number> = new Map();
 
   constructor(parts: EndpointNamesParts) {
     this.#parts = parts;
@@ -29,7 +33,10 @@ export class EndpointNames {
 
   /** Follows the names of these peers, and no others. */
   follow(peers: readonly PeerConfig[]): void {
-    this.#peers = peers.filter((peer) => peer.endpoints.some((endpoint) => isName(endpoint.host)));
+    this.#peers = peers.filter(({ endpoints }) =>
+      endpoints.some(({ host, zone }) => isName(host) || zone !== undefined),
+    );
+    this.handleInterfaces();
     const wanted = new Set(this.#peers.flatMap((peer) => peer.endpoints.map(({ host }) => host)).filter(isName));
     for (const [host, end] of this.#watched) {
       if (wanted.has(host)) continue;
@@ -37,7 +44,7 @@ export class EndpointNames {
       this.#watched.delete(host);
     }
     for (const host of wanted) if (!this.#watched.has(host)) this.#watch(host);
-    if (this.#timer === undefined && wanted.size > 0)
+    if (this.#timer === undefined && this.#peers.length > 0)
       this.#timer = setInterval(() => this.#tellAll(), repeatMs).unref();
   }
 
@@ -57,6 +64,17 @@ export class EndpointNames {
         },
       );
     }
+  }
+
+  /** Interfaces have come or gone. */
+  handleInterfaces(): void {
+    const zones = new Set(this.#peers.flatMap(({ endpoints }) => endpoints.flatMap(({ zone }) => zone ?? [])));
+    if (zones.size === 0) return;
+    const scopes = new Map([...zones].map((zone) => [zone, this.#parts.scopeOf(zone)]));
+    const news = [...scopes].filter(([zone, scope]) => this.#scopes.get(zone) !== scope);
+    this.#scopes = scopes;
+    for (const [zone, scope] of news) if (scope === 0) this.#parts.warn(missingZone(zone));
+    if (news.length > 0) this.#tellAll();
   }
 
   close(): void {
@@ -87,13 +105,18 @@ export class EndpointNames {
 
   #tellAll(): void {
     for (const peer of this.#peers) {
-      const endpoints = peer.endpoints.flatMap(({ host, port }) => {
-        if (!isName(host)) return [{ host, port }];
+      const endpoints = peer.endpoints.flatMap((endpoint) => {
+        const { host, port } = endpoint;
+        if (!isName(host)) return [endpoint];
         return (this.#addresses.get(host) ?? []).map((address) => ({ host: address, port }));
       });
       if (endpoints.length > 0) this.#parts.tell(peer.publicKey, endpoints);
     }
   }
+}
+
+function missingZone(zone: string): string {
+  return `Endpoints on ${zone} cannot be reached: there is no such interface with a link-local address (ip -6 address show dev ${zone})`;
 }
 
 /** Anything with a letter beyond hexadecimal and no colon: an IPv6 literal always has a colon, an IPv4 one no letter. */

@@ -152,7 +152,7 @@ function planWanLink(link: LinkRow): ActorPlan {
 function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan {
   const { config } = input;
   const rowOf = new Map(peers.map((peer) => [peer.publicKey, peer.row]));
-  const priorityOf = (name: string): number => config.links.find((one) => one.name === name)?.priority ?? 0;
+  const configured = new Map(config.links.map((link) => [link.name, link]));
   return actor({
     id: 'session-manager',
     role: 'session-manager',
@@ -164,7 +164,11 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
       stateDirectory: config.runtime.stateDirectory,
       failbackMs: config.bonding.failbackMs,
       repairsAlone: repairsAlone(config),
-      links: links.map((link) => ({ ...link, priority: priorityOf(link.name) })),
+      links: links.map((link) => ({
+        ...link,
+        priority: configured.get(link.name)?.priority ?? 0,
+        interface: configured.get(link.name)?.interface,
+      })),
       peers: config.peers.map((peer) => ({
         row: rowOf.get(peer.publicKey) ?? -1,
         name: peer.name,

@@ -43,11 +43,24 @@ export function sockaddrAddress(bytes: Uint8Array, at: number): Uint8Array {
     : bytes.subarray(at + addressV6At, at + addressV6At + 16);
 }
 
-/** Whether both name the same endpoint: the flow label of IPv6 says nothing about where the other is. */
+/** Whether both name the same endpoint: the flow label of IPv6 says nothing about where the other is, the interface of fe80::1 does. */
 export function sockaddrEquals(left: Uint8Array, leftAt: number, right: Uint8Array, rightAt: number): boolean {
   for (let index = 0; index < portAt + 2; index += 1) if (left[leftAt + index] !== right[rightAt + index]) return false;
   const [a, b] = [sockaddrAddress(left, leftAt), sockaddrAddress(right, rightAt)];
-  return a.every((byte, index) => byte === b[index]);
+  return a.every((byte, index) => byte === b[index]) && sockaddrScope(left, leftAt) === sockaddrScope(right, rightAt);
+}
+
+/** Interface index of a link-local address; 0 = none, or the socket's own. */
+export function sockaddrScope(bytes: Uint8Array, at: number): number {
+  return sockaddrLength(bytes, at) === bytesV4 ? 0 : scopeView(bytes, at).getUint32(0, true);
+}
+
+export function sockaddrSetScope(bytes: Uint8Array, at: number, scopeId: number): void {
+  if (sockaddrLength(bytes, at) === sockaddrMaxBytes) scopeView(bytes, at).setUint32(0, scopeId, true);
+}
+
+function scopeView(bytes: Uint8Array, at: number): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset + at + scopeAt, 4);
 }
 
 /** Writes all 28 bytes, zeros behind what the family uses. `address` is 4 or 16 bytes. */
@@ -63,5 +76,5 @@ export function sockaddrEmit(
   target[at + portAt] = fields.port >> 8;
   target[at + portAt + 1] = fields.port;
   target.set(fields.address, at + (isV4 ? addressV4At : addressV6At));
-  if (!isV4) new DataView(target.buffer, target.byteOffset + at + scopeAt, 4).setUint32(0, fields.scopeId, true);
+  sockaddrSetScope(target, at, fields.scopeId);
 }

@@ -50,7 +50,7 @@ function told(host: Host, lab: Lab): string[] {
     links: [],
   } as unknown as Snapshot['instance'];
   const memory = host.shared;
-  const peers = new PeerReader(memory, new PathReader(memory, { conditions: [], reasons: [] })).peers(
+  const peers = new PeerReader(memory, new PathReader(memory, { conditions: [], reasons: [], zoneOf: String })).peers(
     instance,
     lab.nowUs,
     new Rates(),

@@ -297,6 +297,24 @@ runtime: { runDirectory: /${'r'.repeat(120)} }
   t.equal(configOf(narrow.replace('1200', '1280').replace(/runtime.*/, '')).tunnel.mtu, 1280);
 });
 
+t.test('parseConfig() takes a link-local endpoint with the interface of a link', async (t) => {
+  const text = (links: string): string => `identity: { privateKeyFile: home.key }
+tunnel: { addresses: [10.9.0.2/24] }
+${links}
+peers:
+  - { name: hub, publicKey: "${keyA}", endpoints: ["[fe80::1%eth0]:51820"] }
+`;
+  const zoned = { host: 'fe80::1', port: 51_820, zone: 'eth0' };
+  for (const links of ['links: []', 'links: [{ name: lan, interface: eth0 }]', 'links: [{ name: any }]'])
+    t.strictSame(configOf(text(links)).peers[0]?.endpoints, [zoned], links);
+  const [problem] = parseConfig(text('links: [{ name: fibre, interface: eth1 }]'), 'home.yaml').problems;
+  t.match(problem, {
+    path: 'peers[0].endpoints[0]',
+    message: /lies on eth0, and no link leaves by/,
+    allowed: ['%eth1'],
+  });
+});
+
 t.test('parseConfig() says what is no YAML, no map, or nothing at all', async (t) => {
   t.match(told(parseConfig('tunnel: [1, 2\nname: x', 'a.yaml')), [/^\d+:\d+ {2}not YAML: /]);
   t.strictSame(told(parseConfig('- a\n- b\n', 'a.yaml')), ['1:1  the file is not a map of keys']);
@@ -387,7 +405,13 @@ const cidr = fc.oneof(
 );
 const endpoint = fc.oneof(
   fc.tuple(fc.ipV4(), fc.integer({ min: 1, max: 65_535 })).map(([host, port]) => `${host}:${port}`),
-  fc.tuple(fc.ipV6(), fc.integer({ min: 1, max: 65_535 })).map(([host, port]) => `[${host}]:${port}`),
+  // A link-local one needs an interface, which has to be that of a link.
+  fc
+    .tuple(
+      fc.ipV6().filter((host) => !/^fe[89ab]/.test(host)),
+      fc.integer({ min: 1, max: 65_535 }),
+    )
+    .map(([host, port]) => `[${host}]:${port}`),
 );
 const file = fc.stringMatching(/^[ -~]{1,20}$/);
 const optional = <T>(values: Record<string, fc.Arbitrary<T>>) => fc.record(values, { requiredKeys: [] });

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { formatCidr, formatEndpoint, maskCidr, parseCidr, parseEndpoint } from '../../src/config/address.ts';
+import {
+  formatCidr,
+  formatEndpoint,
+  maskCidr,
+  parseCidr,
+  parseEndpoint,
+  parsePeerEndpoint,
+} from '../../src/config/address.ts';
 import { formatKey, newPrivateKey, parseKey, publicKeyOf, readKeyFile } from '../../src/config/keys.ts';
 import { formatTarget, parseTarget } from '../../src/config/probe-target.ts';
 import { fecMtu, longestProtected, mtuOf } from '../../src/config/tunnel-mtu.ts';
@@ -37,6 +44,24 @@ t.test('parseCidr() refuses what is no prefix', async (t) => {
   for (const text of [...wrong, '10.9.0.256/8', 'fe80::1%eth0/64', '::1::/64', ' 10.0.0.1/8', 'host/24']) {
     t.equal(parseCidr(text), undefined, text);
   }
+});
+
+t.test('parsePeerEndpoint() takes a zone where one is needed, and nowhere else', async (t) => {
+  for (const text of ['[fe80::1%eth0]:51820', '[febf::1%br-lan.7]:1', '[2001:db8::1]:51820', '203.0.113.1:51820']) {
+    const endpoint = parsePeerEndpoint(text);
+    t.equal(endpoint === undefined ? undefined : formatEndpoint(endpoint), text);
+  }
+  t.strictSame(parsePeerEndpoint('[fe80::1%eth0]:51820'), { host: 'fe80::1', port: 51_820, zone: 'eth0' });
+  const wrong = ['[fe80::1]:51820', '[2001:db8::1%eth0]:51820', '[fe80::1%2]:51820', '[fe80::1%]:51820'];
+  const others = [
+    '192.0.2.1%eth0:51820',
+    'feab.example.net%eth0:1',
+    '[fe80::1%a/b]:1',
+    '[fe80::1%a%b]:1',
+    'fe80::1%eth0',
+  ];
+  for (const text of [...wrong, ...others]) t.equal(parsePeerEndpoint(text), undefined, text);
+  t.match(parsePeerEndpoint('feab.example.net:1'), { host: 'feab.example.net' }, 'a name that looks like one');
 });
 
 t.test('maskCidr() clears the host part and nothing else', async (t) => {

@@ -89,6 +89,11 @@ t.test('importWgQuick() makes a configuration that means the same', async (t) =>
   ]);
 });
 
+t.test('importWgQuick() takes the zone of an endpoint over', async (t) => {
+  const near = wgQuick.replace('[2001:db8::1]', '[fe80::1%eth0]');
+  t.strictSame(configOf(imported(near)).peers[0]?.endpoints, [{ host: 'fe80::1', port: 51_820, zone: 'eth0' }]);
+});
+
 t.test('importWgQuick() keeps secrets out of the YAML and says what it leaves out', async (t) => {
   const result = imported(wgQuick);
   t.notOk(result.yaml.includes(secret) || result.yaml.includes(otherSecret));

@@ -236,7 +236,7 @@ export class Host {
       name: this.name,
       privateKeyFile: this.#keyFile,
       stateDirectory,
-      links: linkRows.map((row) => ({ row, name: this.linkNames[row] ?? '', priority: row })),
+      links: linkRows.map((row) => ({ row, name: this.linkNames[row] ?? '', priority: row, interface: undefined })),
       peers,
       failbackMs: 5000,
       repairsAlone: this.repairsAlone,

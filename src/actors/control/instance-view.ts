@@ -14,6 +14,7 @@ import type { ActorRow, InstanceInfo, SharedMemory, SupervisorApi } from '../../
 import { readAddressErrors, readForwarding } from '../../io/forwarding.ts';
 import { readInterfaces } from '../../io/interfaces.ts';
 import { readThreadTimes } from '../../io/thread-times.ts';
+import { zoneOf } from '../../io/zones.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { RpcClient } from '../kit/rpc.ts';
 
@@ -26,7 +27,7 @@ interface Readers {
   readonly actors: ActorReader;
 }
 
-const words: PathWords = { conditions: lifeStateNames, reasons: lifeReasonTexts };
+const words: PathWords = { conditions: lifeStateNames, reasons: lifeReasonTexts, zoneOf };
 
 /** After a reload the names of rows may be old for so long. */
 const learnEveryUs = 2_000_000;

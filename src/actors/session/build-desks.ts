@@ -24,6 +24,7 @@ export interface Desks {
   readonly watch: SessionWatch;
   readonly pool: X25519Pool;
   readonly files: StateFiles;
+  readonly links: LinkBook;
   readonly count: (counter: number) => void;
 }
 
@@ -84,5 +85,5 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });
   watch.handshakes = handshakes;
-  return { handshakes, watch, pool, files, count };
+  return { handshakes, watch, pool, files, links: linkBook, count };
 }

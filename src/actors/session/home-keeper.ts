@@ -25,7 +25,7 @@ export class HomeKeeper {
     const { paths, peers } = this.#parts;
     const before = peers.pathOf(peer);
     // What we call answers where we called from; a late packet by the link before is no reason to go back.
-    if (before !== undefined && before.link !== route.link && peer.sockaddrs.length > 0) return false;
+    if (before !== undefined && before.link !== route.link && peer.places.length > 0) return false;
     const known = paths.findAny(peer.row, route);
     const home = peers.homeOf(peer);
     const reused =
@@ -85,7 +85,7 @@ export class HomeKeeper {
       return;
     }
     if (forced !== undefined) return;
-    if (peer.sockaddrs.length === 0) this.#followNewest(peer, home, tracks, nowUs);
+    if (peer.places.length === 0) this.#followNewest(peer, home, tracks, nowUs);
     else this.#failBack(peer, route, nowUs);
   }
 

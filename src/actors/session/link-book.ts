@@ -31,8 +31,12 @@ export class LinkBook {
     this.#table = table;
   }
 
+  get(row: number): LinkSettings | undefined {
+    return this.all.find((link) => link.row === row);
+  }
+
   nameOf(row: number): string {
-    return this.all.find((link) => link.row === row)?.name ?? `row ${row}`;
+    return this.get(row)?.name ?? `row ${row}`;
   }
 
   find(name: string): LinkSettings | undefined {
@@ -70,7 +74,8 @@ export class LinkBook {
     if (!state.isUp) return state.reason;
     const address = sockaddrAddress(sockaddr, 0);
     const isReached = state.routes?.some((prefix) => covers(prefix, address)) ?? true;
-    return isReached ? undefined : 'no route by this link';
+    if (isReached) return undefined;
+    return state.addresses === '' ? state.reason : 'no route by this link';
   }
 
   /** Changes with the addresses of the link's interface. */

@@ -126,7 +126,7 @@ export class PathRegistry {
     known.isLaid = true;
     for (const track of known.tracks.values()) {
       const route = paths.get(track.row);
-      const isConfigured = route !== undefined && peers.isConfigured(peer, route.sockaddr);
+      const isConfigured = route !== undefined && peers.isConfigured(peer, route);
       if (isConfigured === track.isConfigured) continue;
       track.isConfigured = isConfigured;
       track.proof = new PathProof(isConfigured);
@@ -142,7 +142,7 @@ export class PathRegistry {
   #newTrack(peer: Peer, row: number): PathTrack {
     const { paths, peers, links } = this.#parts;
     const route = paths.get(row);
-    const isConfigured = route !== undefined && peers.isConfigured(peer, route.sockaddr);
+    const isConfigured = route !== undefined && peers.isConfigured(peer, route);
     const state = paths.state(row);
     const isProven = state === pathState.up || state === pathState.standby;
     const proof = new PathProof(isConfigured);

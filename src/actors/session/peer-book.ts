@@ -11,10 +11,10 @@ import { PeerSession } from '../../protocols/session/peer-session.ts';
 import { type StampMarks, stampAccept } from '../../protocols/session/stamp-marks.ts';
 import { peer as layout, pathState, peerRefusal } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { sockaddrEquals, sockaddrPort } from '../../wire/sockaddr.ts';
+import { sockaddrEquals } from '../../wire/sockaddr.ts';
 import type { LinkBook } from './link-book.ts';
 import type { PathBook, Route } from './path-book.ts';
-import { hostOf, isSamePlace, routeTo, sockaddrsOf } from './routes.ts';
+import { endpointOf, isSamePlace, type Place, placesOf, routesBy } from './routes.ts';
 import type { PeerSettings } from './settings.ts';
 import type { KnownEndpoint, KnownPlace, StateFiles } from './state-files.ts';
 
@@ -41,8 +41,8 @@ export interface Peer {
   unusedAnswers: number;
   /** Stamp of its last initiation that came too early. */
   refusedStamp: Uint8Array | undefined;
-  /** Configured and resolved addresses, raw. */
-  sockaddrs: readonly Uint8Array[];
+  /** Configured and resolved addresses. */
+  places: readonly Place[];
   /** It said HELLO in some session. */
   isHawser: boolean;
   /** It said in its last HELLO that it may be reached by many paths. */
@@ -111,7 +111,7 @@ export class PeerBook {
       wakeUs: 0,
       unusedAnswers: 0,
       refusedStamp: undefined,
-      sockaddrs: sockaddrsOf(settings.endpoints),
+      places: placesOf(settings.endpoints),
       isHawser: false,
       hasPaths: false,
     };
@@ -130,11 +130,11 @@ export class PeerBook {
 
   /** True when the addresses are others than before. */
   setEndpoints(peer: Peer, endpoints: readonly EndpointText[]): boolean {
-    const before = peer.sockaddrs;
-    peer.sockaddrs = sockaddrsOf(endpoints);
+    const before = peer.places;
+    peer.places = placesOf(endpoints);
     if (this.pathOf(peer) === undefined) this.#aimAtFirst(peer);
-    const isKnown = (sockaddr: Uint8Array): boolean => before.some((one) => sameBytes(one, sockaddr));
-    return !peer.sockaddrs.every(isKnown);
+    const isKnown = (place: Place): boolean => before.some((one) => isSame(one, place));
+    return !peer.places.every(isKnown);
   }
 
   /** Row of the path that handshakes leave by, -1 = none. */
@@ -150,13 +150,14 @@ export class PeerBook {
     return this.#parts.paths.get(this.homeOf(peer));
   }
 
-  /** Whether an address is among the configured and resolved ones. */
-  isConfigured(peer: Peer, sockaddr: Uint8Array): boolean {
-    return peer.sockaddrs.some((one) => sockaddrEquals(one, 0, sockaddr, 0));
+  /** Whether it leads to one of the configured and resolved addresses. */
+  isConfigured(peer: Peer, route: Route): boolean {
+    return this.configuredRoutes(peer, route.link).some((one) => isSamePlace(one, route));
   }
 
-  configuredRoutes(peer: Peer, link: number): Route[] {
-    return peer.sockaddrs.map((sockaddr) => routeTo(link, sockaddr));
+  configuredRoutes(peer: Peer, linkRow: number): Route[] {
+    const link = this.#parts.links.get(linkRow);
+    return link === undefined ? [] : peer.places.flatMap((place) => routesBy(link, place));
   }
 
   /** Everywhere a handshake may reach the peer: where it was last, other proven paths, then what the configuration says by every link. */
@@ -205,9 +206,9 @@ export class PeerBook {
   #placesOf(rows: readonly number[]): KnownPlace[] {
     return rows.flatMap((row) => {
       const route = this.#parts.paths.get(row);
-      const link = this.#parts.links.all.find((one) => one.row === route?.link);
+      const link = this.#parts.links.get(route?.link ?? -1);
       if (route === undefined || link === undefined) return [];
-      return [{ link: link.name, host: hostOf(route.sockaddr), port: sockaddrPort(route.sockaddr, 0) }];
+      return [{ link: link.name, ...endpointOf(route.sockaddr, link.interface) }];
     });
   }
 
@@ -261,7 +262,7 @@ export class PeerBook {
 
   #routeOf(place: KnownPlace): Route[] {
     const link = this.#parts.links.find(place.link);
-    return link === undefined ? [] : sockaddrsOf([place]).map((sockaddr) => routeTo(link.row, sockaddr));
+    return link === undefined ? [] : placesOf([place]).flatMap((one) => routesBy(link, one));
   }
 
   #aimAtFirst(peer: Peer): void {
@@ -288,6 +289,6 @@ export class PeerBook {
   }
 }
 
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+function isSame(one: Place, other: Place): boolean {
+  return one.zone === other.zone && sockaddrEquals(one.sockaddr, 0, other.sockaddr, 0);
 }

@@ -4,19 +4,23 @@ import { frame, received } from '../../rings/layout.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import { sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
 import { cookieReplyBytes, initiationBytes, responseBytes } from '../../wire/wireguard.ts';
+import type { LinkBook } from './link-book.ts';
 import type { Route } from './path-book.ts';
+import { withoutZone } from './routes.ts';
 
 /** Where a received datagram came from; a copy. */
-export function routeOf(ring: RingConsumer, at: number): Route {
+export function routeOf(ring: RingConsumer, at: number, links: LinkBook): Route {
   const local = ring.bytes.slice(at + received.localAt, at + received.localAt + 16);
   // Elsewhere the route to the peer decides the interface, and may change.
   const isLinkLocal = local[0] === 0xfe && ((local[1] ?? 0) & 0xc0) === 0x80;
-  return {
-    link: ring.view.getInt32(at + received.linkAt, true),
+  const link = ring.view.getInt32(at + received.linkAt, true);
+  const route: Route = {
+    link,
     sockaddr: ring.bytes.slice(at + received.sockaddrAt, at + received.sockaddrAt + sockaddrMaxBytes),
     local,
     interfaceIndex: isLinkLocal ? ring.view.getInt32(at + received.interfaceAt, true) : 0,
   };
+  return withoutZone(route, links.get(link));
 }
 
 /** Takes datagrams out of shared memory, so that what was checked is what is used; into the same few buffers, because of floods. */

@@ -1,8 +1,26 @@
 /** Routes (`path-book.ts`) and raw addresses made from text, and told as text. */
-import { formatAddress, parseCidr } from '../../config/address.ts';
+import { formatAddress, formatEndpoint, isLinkLocal, parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
-import { sockaddrAddress, sockaddrEmit, sockaddrEquals, sockaddrMaxBytes, sockaddrPort } from '../../wire/sockaddr.ts';
+import { scopeOf, zoneOf } from '../../io/zones.ts';
+import {
+  sockaddrAddress,
+  sockaddrEmit,
+  sockaddrEquals,
+  sockaddrMaxBytes,
+  sockaddrPort,
+  sockaddrScope,
+  sockaddrSetScope,
+} from '../../wire/sockaddr.ts';
 import type { Route } from './path-book.ts';
+import type { LinkSettings } from './settings.ts';
+
+/** An address of a peer that the configuration or a name server names. */
+export interface Place {
+  /** 28 bytes, raw; of a link-local address with the index that its interface has now, 0 = there is none of that name. */
+  readonly sockaddr: Uint8Array;
+  /** Interface of a link-local address. */
+  readonly zone: string | undefined;
+}
 
 /** The kernel chooses our own address. */
 export function routeTo(link: number, sockaddr: Uint8Array): Route {
@@ -10,19 +28,38 @@ export function routeTo(link: number, sockaddr: Uint8Array): Route {
 }
 
 /** The addresses among the endpoints; host names are left out. */
-export function sockaddrsOf(endpoints: readonly EndpointText[]): Uint8Array[] {
-  return endpoints.flatMap(({ host, port }) => {
+export function placesOf(endpoints: readonly EndpointText[]): Place[] {
+  return endpoints.flatMap(({ host, port, zone }) => {
     const cidr = parseCidr(host);
     if (cidr === undefined) return [];
     const sockaddr = new Uint8Array(sockaddrMaxBytes);
-    sockaddrEmit(sockaddr, 0, { address: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), port, scopeId: 0 });
-    return [sockaddr];
+    const scopeId = zone === undefined ? 0 : scopeOf(zone);
+    sockaddrEmit(sockaddr, 0, { address: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), port, scopeId });
+    return [{ sockaddr, zone }];
   });
 }
 
-/** Text of a raw address, as the configuration would write it. */
-export function hostOf(sockaddr: Uint8Array): string {
-  return formatAddress(Buffer.from(sockaddrAddress(sockaddr, 0)));
+/** None when the place lies on the network of another interface. */
+export function routesBy(link: LinkSettings, { sockaddr, zone }: Place): Route[] {
+  if (zone === undefined) return [routeTo(link.row, sockaddr)];
+  const isThere = link.interface === undefined ? sockaddrScope(sockaddr, 0) !== 0 : link.interface === zone;
+  return isThere ? [withoutZone(routeTo(link.row, Uint8Array.from(sockaddr)), link)] : [];
+}
+
+/** What leaves by a link with an interface of its own needs no index, which is another one when the interface was gone meanwhile. */
+export function withoutZone(route: Route, link: LinkSettings | undefined): Route {
+  if (link?.interface === undefined) return route;
+  sockaddrSetScope(route.sockaddr, 0, 0);
+  return { ...route, interfaceIndex: 0 };
+}
+
+/** A raw address as the configuration would write it; `interfaceName` is that of the link it is reached by. */
+export function endpointOf(sockaddr: Uint8Array, interfaceName: string | undefined): EndpointText {
+  const host = formatAddress(Buffer.from(sockaddrAddress(sockaddr, 0)));
+  const port = sockaddrPort(sockaddr, 0);
+  if (!isLinkLocal(host)) return { host, port };
+  const scopeId = sockaddrScope(sockaddr, 0);
+  return { host, port, zone: interfaceName ?? (scopeId === 0 ? undefined : zoneOf(scopeId)) };
 }
 
 /** The same address by the same link, whatever our own. */
@@ -35,10 +72,7 @@ export function keyOf({ link, sockaddr, local }: Route): string {
   return `${link}/${Buffer.from(sockaddr).toString('hex')}/${Buffer.from(local).toString('hex')}`;
 }
 
-/** `203.0.113.1:51820`, `[2001:db8::1]:51820`. */
+/** `203.0.113.1:51820`, `[2001:db8::1]:51820`; a link-local one with its interface where the link has none. */
 export function textOf(route: Route | undefined): string {
-  if (route === undefined) return 'unknown';
-  const host = hostOf(route.sockaddr);
-  const port = sockaddrPort(route.sockaddr, 0);
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return route === undefined ? 'unknown' : formatEndpoint(endpointOf(route.sockaddr, undefined));
 }

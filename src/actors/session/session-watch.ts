@@ -213,7 +213,7 @@ export class SessionWatch {
     const { peers, outbox, paths } = this.#parts;
     const gone = goneAddress === undefined ? undefined : Buffer.from(parseCidr(goneAddress)?.addressHex ?? '', 'hex');
     for (const peer of peers.all()) {
-      if (goneAddress === undefined && peer.sockaddrs.length === 0) continue;
+      if (goneAddress === undefined && peer.places.length === 0) continue;
       if (!paths.handleLocalGone(peer, gone, nowUs)) continue;
       const { current } = peer.session.keys;
       if (current === undefined) peer.session.handleWanted();

@@ -24,6 +24,8 @@ export interface LinkSettings {
   readonly name: string;
   /** The lowest is preferred. */
   readonly priority: number;
+  /** Its sockets are bound to it; undefined = the kernel chooses. */
+  readonly interface: string | undefined;
 }
 
 export interface PeerSettings {

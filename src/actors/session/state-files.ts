@@ -5,13 +5,12 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
+import type { EndpointText } from '../../config/config.ts';
 import { StampFile } from './stamp-file.ts';
 
 /** By name of link and address text. */
-export interface KnownPlace {
+export interface KnownPlace extends EndpointText {
   readonly link: string;
-  readonly host: string;
-  readonly port: number;
 }
 
 /** Where a peer was last heard. */

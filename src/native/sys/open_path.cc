@@ -48,8 +48,11 @@ bool PathLedger::matches(int32_t row, const uint8_t* record) const {
   const uint8_t* from = record + layout::received_sockaddrAt;
   const uint8_t* endpoint = path + layout::path_sockaddrAt;
   if (cell<uint16_t>(path, layout::path_sockaddrAt) == kFamilyV4) return std::memcmp(from, endpoint, 8) == 0;
-  // Family and port, then the address: the flow label between them says nothing about where the sender is.
-  return std::memcmp(from, endpoint, 4) == 0 && std::memcmp(from + 8, endpoint + 8, 16) == 0;
+  // Family and port, then the address: the flow label between them says nothing about where the sender is. The interface of a
+  // link-local address does, unless the link's sockets are bound to it: then the row has none.
+  const uint32_t scope = readLe32(endpoint + 24);
+  return std::memcmp(from, endpoint, 4) == 0 && std::memcmp(from + 8, endpoint + 8, 16) == 0 &&
+         (scope == 0 || readLe32(from + 24) == scope);
 }
 
 void PathLedger::credit(int32_t row, const Arrived& arrived) {

@@ -25,6 +25,11 @@ const { values, positionals } = parseArgs({
     mode: { type: 'string' },
     direction: { type: 'string' },
     trials: { type: 'string' },
+    sizes: { type: 'string' },
+    links: { type: 'string' },
+    ways: { type: 'string' },
+    from: { type: 'string' },
+    flows: { type: 'string' },
     write: { type: 'boolean' },
   },
 });

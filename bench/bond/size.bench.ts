@@ -76,6 +76,7 @@ for (const name of list('links', 'narrow,wide,both,alone')) {
             flow,
             sound: sound.toFixed(1),
             worst: Math.min(...after).toFixed(1),
+            each: each.map((one) => one.toFixed(0)).join('/'),
           };
           report('bond-size', words, meanOf(after), 'Mbit/s');
         }

@@ -110,7 +110,7 @@ export const peer = {
   sentBytesAt: 176,
   /** f64: packets that went out again on another path. */
   resentPacketsAt: 184,
-  /** i32: longest inner packet that is sent to the peer uncut now; 0 = the tunnel's MTU. */
+  /** i32: longest inner packet that is sent to the peer uncut now; 0 = the tunnel's MTU; negative = so long, until a search ends. */
   innerMtuAt: 192,
   // opener
   lastDataReceivedAt: 256,

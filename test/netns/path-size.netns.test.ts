@@ -89,3 +89,16 @@ t.test('a path that becomes narrow while it carries is found out, and lives on',
   const dead = await eventsOf(bond, 'client', 'path-dead');
   t.strictSame(dead, [], 'a hole for long packets is no death');
 });
+
+t.test('paths that all become narrow at once stop a flow for less than a few round trips', options, async (t) => {
+  const bond = await start(t, {});
+  for (const side of ['client', 'server'] as const) await become(t, bond, side, [1500, 1500]);
+  const running = runTcp(bond.net.client, inside.b4, port, { seconds: 9, direction: 'up' });
+  await sleep(3000);
+  for (const { name } of bond.net.links) await bond.net.link(name).set({ mtu: 1400 });
+  const streams = await running;
+  const late = goodputMbit(streams, 6, 9);
+  t.ok(late > 10, `${late.toFixed(1)} Mbit/s afterwards, of 40`);
+  // The server sent nothing long, and has noticed nothing.
+  await become(t, bond, 'client', [1400, 1400]);
+});

@@ -90,6 +90,11 @@ export class PathFit {
     return Math.max(0, this.#size.expectedBytes - this.#headerBytes);
   }
 
+  /** Longest sealed packet to send for now, if it is the only path. */
+  get usableBytes(): number {
+    return Math.max(0, this.#size.usableBytes - this.#headerBytes);
+  }
+
   /** It takes whatever the tunnel makes. */
   get isFull(): boolean {
     return this.expectedBytes >= this.#wantedBytes;

@@ -38,7 +38,8 @@ export class PeerMtu {
     this.#hasParity = settings.fec !== 'off';
     this.#isForAll = forAll.has(settings.modes[trafficClass.bulk] as SchedulerMode);
     // A predecessor knew it.
-    this.#bytes = peers.int(row, peer.innerMtuAt) || settings.mtu;
+    const known = peers.int(row, peer.innerMtuAt);
+    this.#bytes = known > 0 ? known : settings.mtu;
   }
 
   /** The longest inner packet that is sent uncut. */
@@ -54,28 +55,35 @@ export class PeerMtu {
   follow(bond: SizedBond, nowUs: number): void {
     const tier = bond.isBonded ? activeTier(bond.tracks, bond.tracks.length) : -1;
     let count = 0;
+    let mostUsable = 0;
+    let leastUsable = this.#mtu;
     for (const track of bond.tracks) {
       const isInUse = bond.isBonded ? track.isUsable && (tier < 0 || isOfTier(track, tier)) : true;
       if (!isInUse) continue;
       const one = this.#sized[count] as SizedPath;
-      one.innerBytes = this.#innerOf(track, bond.parity.isHeard);
+      one.innerBytes = this.#innerOf(track, track.fit.expectedBytes, bond.parity.isHeard);
       one.rateBytesPerUs = track.controller.isStarting ? 0 : track.controller.rateBytesPerUs;
       count += 1;
+      const usable = this.#innerOf(track, track.fit.usableBytes, bond.parity.isHeard);
+      mostUsable = Math.max(mostUsable, usable);
+      leastUsable = Math.min(leastUsable, usable);
     }
-    this.#set(this.#choice.choose(this.#sized, count, this.#mtu, this.#isForAll, nowUs) || this.#mtu);
+    const chosen = this.#choice.choose(this.#sized, count, this.#mtu, this.#isForAll, nowUs) || this.#mtu;
+    const usable = this.#isForAll ? leastUsable : mostUsable;
+    this.#set(chosen, count > 0 && usable > 0 ? Math.min(chosen, usable) : chosen);
   }
 
   /** Parity is longer than what it protects, and has to fit as well. */
-  #innerOf(track: PathTrack, isParityHeard: boolean): number {
-    const { expectedBytes } = track.fit;
+  #innerOf(track: PathTrack, sealedBytes: number, isParityHeard: boolean): number {
     const excess = this.#hasParity && isParityHeard ? parity.excessBytes : 0;
-    const inner = expectedBytes - dataMessageBytes - (track.fit.isFull ? 0 : excess);
+    const inner = sealedBytes - dataMessageBytes - (track.fit.isFull ? 0 : excess);
     return Math.min(this.#mtu, Math.max(0, inner));
   }
 
-  #set(bytes: number): void {
-    this.#bytes = bytes;
-    const told = bytes < this.#mtu ? bytes : 0;
+  /** What is usable only while a search goes on is nobody's business but the cutter's: hosts would remember it for minutes. */
+  #set(chosen: number, usable: number): void {
+    this.#bytes = usable;
+    const told = usable < chosen ? -usable : chosen < this.#mtu ? chosen : 0;
     if (this.#peers.int(this.#row, peer.innerMtuAt) !== told) this.#peers.setInt(this.#row, peer.innerMtuAt, told);
   }
 }

@@ -10,10 +10,12 @@
  * |         | then three in between                                         | `grainBytes` apart                  |        |
  * | rest    | nothing                                                       | `raiseUs` have passed               | raise  |
  * | raise   | usual sizes above                                             | one is answered / all are missed    | search / rest |
- * | verify  | what it takes, because long packets seem to vanish            | it is answered / missed             | as before / search |
+ * | verify  | what the tunnel sends and the base, because long packets seem | the long one is answered / missed   | as before / search |
+ * |         | to vanish; once that is missed, usual sizes between           |                                     |        |
  *
  * A path of which nothing is known, or that is in doubt, may pass what it may: `passes` says so, and its owner takes another where there
- * is one.
+ * is one; where there is none, `usableBytes` says how long packets may surely be meanwhile. A doubt that comes up while it searches is one
+ * more question: it does not begin the search anew.
  */
 
 /** RFC 8899 5.1.2: what nearly every path passes. */
@@ -45,6 +47,8 @@ type Purpose = 'search' | 'rest' | 'raise' | 'verify';
 interface Question {
   readonly bytes: number;
   misses: number;
+  /** Of a size that passed before: open until it is answered, though something longer was. */
+  readonly isDoubt: boolean;
 }
 
 export class PathSize {
@@ -62,8 +66,12 @@ export class PathSize {
   #missesNeeded = missesWanted;
   #nextUs = 0;
   #doubtedUs = Number.NEGATIVE_INFINITY;
-  /** In `verify`: there is reason enough to spare it long packets meanwhile. */
+  /** What is in doubt; 0 = nothing is. */
+  #doubtedBytes = 0;
+  /** There is reason enough to spare it long packets meanwhile. */
   #isGrave = false;
+  /** The longest that was answered since the doubt came up. */
+  #provenBytes = 0;
   #holes = 0;
   // the volley that is out
   #isOut = false;
@@ -90,7 +98,14 @@ export class PathSize {
   }
 
   get isDoubted(): boolean {
-    return this.#purpose === 'verify' && this.#isGrave;
+    return this.#doubtedBytes > 0 && this.#isGrave;
+  }
+
+  /** Longest packet to send for now: what is sure where the last answer is in doubt or not complete, else what is expected. */
+  get usableBytes(): number {
+    if (this.isDoubted) return this.safeBytes;
+    const isNarrower = this.#purpose === 'search' && this.#low > 0 && this.#high <= this.#expected;
+    return isNarrower ? this.#low : this.#expected;
   }
 
   /** Times that what it took before was found too long. */
@@ -100,7 +115,7 @@ export class PathSize {
 
   /** The longest packet of which `passes` says yes, and the longest of which it does not say no. */
   get safeBytes(): number {
-    return this.isDoubted ? Math.min(this.#low, baseBytes) : this.#low;
+    return this.isDoubted ? Math.min(this.#low, Math.max(this.#provenBytes, baseBytes)) : this.#low;
   }
 
   get mostBytes(): number {
@@ -142,11 +157,19 @@ export class PathSize {
 
   /** Long packets vanish, it seems: what passed before is asked for again. `isGrave`: it is taken for none that passes them meanwhile. */
   handleDoubt(nowUs: number, isGrave: boolean): void {
-    this.#isGrave ||= isGrave && this.#purpose === 'verify';
-    if (this.#purpose === 'verify' || this.#low <= baseBytes || nowUs < this.#doubtedUs + doubtSpacingUs) return;
+    this.#isGrave ||= isGrave && this.#doubtedBytes > 0;
+    if (this.#doubtedBytes > 0 || this.#low <= baseBytes || nowUs < this.#doubtedUs + doubtSpacingUs) return;
     this.#doubtedUs = nowUs;
     this.#isGrave = isGrave;
+    this.#doubtedBytes = Math.min(this.#low, Math.max(this.#wanted, baseBytes));
+    this.#provenBytes = 0;
+    const doubt = { bytes: this.#doubtedBytes, misses: 0, isDoubt: true };
+    if (this.#purpose === 'search' && this.#questions.length > 0) {
+      this.#questions.push(doubt);
+      return;
+    }
     this.#begin('verify', nowUs);
+    this.#questions.push(doubt, { bytes: baseBytes, misses: 0, isDoubt: false });
   }
 
   /** The kernel did not take a packet of this length (EMSGSIZE). */
@@ -159,9 +182,9 @@ export class PathSize {
 
   /** A packet of this length has arrived. */
   handleDelivered(bytes: number, nowUs: number): void {
+    if (this.#doubtedBytes > 0 && bytes >= this.#doubtedBytes) this.#trust(nowUs);
     if (bytes < this.#low) return;
     this.#low = bytes;
-    if (this.#purpose === 'verify') this.#begin('search', nowUs);
     if (bytes < this.#high) return;
     // It has become wider.
     this.#high = this.#most + 1;
@@ -203,6 +226,7 @@ export class PathSize {
     if (place === length) this.#companionUs = Math.min(this.#companionUs, nowUs);
     else {
       this.#answered |= 1 << place;
+      this.#provenBytes = Math.max(this.#provenBytes, this.volley[place] as number);
       this.handleDelivered(this.volley[place] as number, nowUs);
     }
     if (!this.#isOut) return;
@@ -224,7 +248,7 @@ export class PathSize {
       const place = this.volley.indexOf(question.bytes);
       if ((this.#answered & (1 << place)) !== 0) continue;
       question.misses += 1;
-      this.#isGrave = true;
+      if (question.isDoubt && question.misses === 1) this.#widen();
       if (question.misses >= this.#missesNeeded) this.#miss(question.bytes);
     }
     if (!isWhole) this.#nextUs = Math.max(nowUs, this.#sentUs + volleySpacingUs);
@@ -232,22 +256,40 @@ export class PathSize {
 
   #miss(bytes: number): void {
     this.#high = Math.min(this.#high, bytes);
-    if (bytes <= this.#low) this.#fall();
+    if (bytes <= this.#low || bytes === this.#doubtedBytes) this.#fall();
   }
 
-  /** A black hole for what it took before: nothing is known any more. */
+  /** A black hole for what it took before: no more is known than what was answered since. */
   #fall(): void {
-    this.#low = 0;
+    this.#low = this.#doubtedBytes > 0 ? this.#provenBytes : 0;
+    this.#doubtedBytes = 0;
     this.#holes += 1;
+  }
+
+  /** What is in doubt was not answered: how much of it is? */
+  #widen(): void {
+    this.#isGrave = true;
+    for (const bytes of usualBytes) {
+      const isNew =
+        bytes > baseBytes && bytes < this.#doubtedBytes && !this.#questions.some((one) => one.bytes === bytes);
+      if (isNew) this.#questions.push({ bytes, misses: 0, isDoubt: false });
+    }
+  }
+
+  /** Long packets arrive after all. */
+  #trust(nowUs: number): void {
+    this.#doubtedBytes = 0;
+    if (this.#purpose === 'verify') this.#begin('search', nowUs);
+    else this.#questions = this.#questions.filter(({ isDoubt }) => !isDoubt);
   }
 
   /** Whether nothing is left to ask of these questions. */
   #isAnswered(): boolean {
-    const isOpen = ({ bytes, misses }: Question): boolean => {
+    const floor = this.isDoubted ? this.#provenBytes : this.#low;
+    const isOpen = ({ bytes, misses, isDoubt }: Question): boolean => {
       if (misses >= this.#missesNeeded) return false;
-      return this.#purpose === 'verify'
-        ? bytes < this.#high
-        : bytes > this.#low && (this.#purpose === 'raise' || bytes < this.#high);
+      if (isDoubt) return bytes < this.#high;
+      return bytes > floor && (this.#purpose === 'raise' || bytes < this.#high);
     };
     this.#questions = this.#questions.filter(isOpen);
     return this.#questions.length === 0;
@@ -257,12 +299,12 @@ export class PathSize {
     this.#purpose = purpose;
     this.#isOut = false;
     this.#nextUs = nowUs;
-    this.#ask(purpose === 'verify' ? [this.#low] : []);
+    this.#ask([]);
   }
 
   #ask(sizes: readonly number[]): void {
     this.#missesNeeded = missesWanted;
-    this.#questions = sizes.map((bytes) => ({ bytes, misses: 0 }));
+    this.#questions = sizes.map((bytes) => ({ bytes, misses: 0, isDoubt: false }));
   }
 
   /** The next questions; none: there is nothing to ask for now. */

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 
 #include "tables.h"
 
@@ -32,15 +33,20 @@ class InnerLimits {
   uint32_t of(int32_t peer) const {
     if (!peers_.has(peer)) return kNone;
     const int32_t said = word(peers_.row(peer), layout::peer_innerMtuAt).load(std::memory_order_relaxed);
-    if (said <= 0) return kNone;
+    if (said == 0) return kNone;
     if (outer_ == OuterFragments::Always && !readsFragments(cell<int32_t>(peers_.row(peer), layout::peer_sendSlotAt))) return kNone;
-    return std::max(static_cast<uint32_t>(said), kLeast);
+    return std::max(static_cast<uint32_t>(std::abs(said)), kLeast);
+  }
+
+  // A path is being asked again: the limit holds for what leaves now, but nobody who would remember it is told.
+  bool isPassing(int32_t peer) const {
+    return peers_.has(peer) && word(peers_.row(peer), layout::peer_innerMtuAt).load(std::memory_order_relaxed) < 0;
   }
 
   // What hosts on either side may count on for packets of an IP version. A stock peer pads what it seals to 16 bytes, up to its own
   // interface's MTU, and knows nothing of our limit: only a multiple of 16 comes back as long as it went.
   uint32_t offered(int32_t peer, uint8_t version) const {
-    uint32_t most = std::min(of(peer), mtu_);
+    uint32_t most = isPassing(peer) ? mtu_ : std::min(of(peer), mtu_);
     if (most < mtu_ && !readsFragments(cell<int32_t>(peers_.row(peer), layout::peer_sendSlotAt))) most &= ~15u;
     return version == 6 ? std::max(most, kLeastV6) : most;
   }

@@ -144,6 +144,7 @@ int Sealer::tooLong(uint8_t* plain, uint32_t length) {
 }
 
 void Sealer::tell(int32_t peer, const uint8_t* packet, uint32_t length, uint32_t limit, double nowUs) {
+  if (limits_.isPassing(peer)) return;
   const uint32_t mtu = packet[0] >> 4 == 6 ? std::max(limit, InnerLimits::kLeastV6) : limit;
   if (teller_.tell(peer, packet, length, mtu, nowUs)) tally_->told += 1;
 }

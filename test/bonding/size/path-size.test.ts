@@ -17,12 +17,18 @@ interface Way {
 interface Course {
   /** Every probe that left: when, and of which size. */
   readonly sent: { readonly atUs: number; readonly bytes: number }[];
+  /** Under way. */
+  readonly answers: { atUs: number; sequence: number }[];
   nowUs: number;
 }
 
+function newCourse(): Course {
+  return { sent: [], answers: [], nowUs: 0 };
+}
+
 /** Turns the search by hand from `course.nowUs` until `untilUs`, a turn a millisecond. */
-function follow(size: PathSize, way: Way, untilUs: number, course: Course = { sent: [], nowUs: 0 }): Course {
-  const answers: { atUs: number; sequence: number }[] = [];
+function follow(size: PathSize, way: Way, untilUs: number, course: Course = newCourse()): Course {
+  const { answers } = course;
   let next = 1000 + course.sent.length;
   for (; course.nowUs < untilUs; course.nowUs += 1000) {
     const { nowUs } = course;
@@ -121,7 +127,7 @@ t.test('a doubt is dispelled by one round trip, and may be raised again later', 
   const before = course.sent.length;
   follow(size, ofMtu(1500), course.nowUs + 50_000, course);
   t.equal(size.passes(1480), fit.yes);
-  t.equal(course.sent.length, before + 2);
+  t.equal(course.sent.length, before + 3, 'what is in doubt, the base, and the small one');
   size.handleDoubt(course.nowUs, true);
   t.equal(size.isDoubted, false, 'not at once');
 });
@@ -141,6 +147,30 @@ t.test('a path that becomes narrow is found so by probes of what it took, not by
   t.ok(size.passes(1290) !== fit.no, 'a dead path is no narrow one');
   follow(size, ofMtu(1300), course.nowUs + 20 * second, course);
   t.equal(size.passes(1290), fit.yes);
+});
+
+t.test('while a doubt is judged, what was answered since is usable, one round trip after the first miss', async (t) => {
+  const size = started();
+  const course = follow(size, ofMtu(1500), second);
+  size.handleDoubt(course.nowUs, true);
+  t.equal(size.usableBytes, 1200);
+  follow(size, ofMtu(1430), course.nowUs + 130_000, course);
+  t.same([size.passes(1480), size.usableBytes], [fit.maybe, 1420], 'not condemned yet, but others are known to pass');
+  follow(size, ofMtu(1430), course.nowUs + second, course);
+  t.equal(size.usableBytes, size.bytes);
+});
+
+t.test('doubts that come up again and again do not keep a search from its end', async (t) => {
+  for (const mtu of [1300, 1400, 1430]) {
+    const size = started();
+    const course = follow(size, ofMtu(1500), second);
+    const beganUs = course.nowUs;
+    while (course.nowUs < beganUs + 1.5 * second) {
+      size.handleDoubt(course.nowUs, course.nowUs % 2 === 0);
+      follow(size, { ...ofMtu(mtu), rttUs: 60_000 }, course.nowUs + 20_000, course);
+    }
+    t.ok(size.expectedBytes <= mtu && size.expectedBytes > mtu - 8, `${size.expectedBytes} of ${mtu}`);
+  }
 });
 
 t.test('a path that becomes wide is found so after ten minutes, or by a packet that arrived', async (t) => {

@@ -49,10 +49,12 @@ const kinds = {
   asan: {
     flags: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
     suffix: '.test.cc',
+    // The fuzz targets need clang to run (tools/fuzz.mjs); that they compile is seen here.
+    alsoCompiles: filesIn(path.join(tests, 'fuzz'), () => true),
     sources: [...tested.map((name) => path.join(sys, `${name}.cc`)), path.join(tests, 'stub/aead.cc')],
   },
   // Rings are headers alone.
-  tsan: { flags: ['-fsanitize=thread'], suffix: '.threads.cc', sources: [] },
+  tsan: { flags: ['-fsanitize=thread'], suffix: '.threads.cc', alsoCompiles: [], sources: [] },
 };
 const environment = { ...process.env, ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' };
 
@@ -116,7 +118,8 @@ async function build(kind, folder) {
     const isFresh = existsSync(object) && statSync(object).mtimeMs > Math.max(headersMs, statSync(source).mtimeMs);
     return isFresh ? [] : [[...common, ...flags, ...includes, '-c', source, '-o', object]];
   });
-  if (!(await compileAll(jobs))) return undefined;
+  const looks = kinds[kind].alsoCompiles.map((source) => [...common, ...includes, '-fsyntax-only', source]);
+  if (!(await compileAll([...jobs, ...looks]))) return undefined;
   const program = path.join(folder, 'tests');
   return (await run(compiler, [...flags, ...objects, '-o', program, '-lpthread'])) === 0 ? program : undefined;
 }

@@ -32,16 +32,35 @@ struct World {
   int32_t unreported[3] = {};
   double gaps[1 + Reorder::kMaxGaps * 6] = {};
   double lateness[1 + Reorder::kMaxLateness * 3] = {};
-  Opener opener{OpenerParts{sessions.table(), peers.table(), paths.table(), AllowedIps(everybody.get()), out.producer(), events.producer(),
-                            reports.producer(), true, 4, unreported, 1, gaps, lateness, 300}};
+  Opener opener{parts()};
   OpenRun runs[Opener::kMaxRuns];
   uint64_t counter = 0;
 
   World() {
     sessions.install(0, kIndex, 7);
-    cell<int32_t>(sessions.table().slot(0), layout::session_capabilitiesAt) = 4;
+    cell<int32_t>(sessions.table().slot(0), layout::session_capabilitiesAt) = layout::capability_paths | layout::capability_ecn | layout::capability_pathSizes | layout::capability_repairs;
     const uint8_t key[aeadKeyBytes] = {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
     sealing.initialise(Cipher::ChaCha20Poly1305, key, true);
+  }
+
+  OpenerParts parts() {
+    OpenerParts parts;
+    parts.sessions = sessions.table();
+    parts.peers = peers.table();
+    parts.paths = paths.table();
+    parts.allowedIps = AllowedIps(everybody.get());
+    parts.out = out.producer();
+    parts.events = events.producer();
+    parts.reports = reports.producer();
+    parts.joinUdp = true;
+    parts.unreported = unreported;
+    parts.orderFromPaths = 1;
+    parts.awaitsRepairs = true;
+    parts.gaps = gaps;
+    parts.lateness = lateness;
+    parts.maxFecBytes = 300;
+    parts.limits = InnerLimits(parts.peers, parts.sessions, 1420, OuterFragments::Auto);
+    return parts;
   }
 
   // Makes an authentic data message of what lies at `at`.

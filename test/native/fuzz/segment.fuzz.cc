@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "../support/memory.h"
+#include "sys/ecn.h"
 #include "sys/inspect.h"
 #include "sys/segment.h"
 

@@ -9,6 +9,7 @@ import { formatProblem } from '../config/problems.ts';
 import type { ConfigInput } from '../config/schema.ts';
 import { showValue } from '../config/show.ts';
 import { usageError } from './exit.ts';
+import { findInitLinks, type InitLinks } from './init-links.ts';
 import { writeNewFiles } from './new-files.ts';
 
 interface InitOptions {
@@ -25,6 +26,8 @@ interface InitOptions {
   readonly force?: true;
 }
 
+export type Role = 'server' | 'client';
+
 const defaults = {
   server: { name: 'hub', peerName: 'home', address: '10.9.0.1/24', listen: 51_820 },
   client: { name: 'home', peerName: 'hub', address: '10.9.0.2/24', listen: 0 },
@@ -33,7 +36,9 @@ const defaults = {
 export function addInitCommand(program: Command): void {
   program
     .command('init')
-    .description('write a commented configuration and a key, and say what to put on the other side')
+    .description(
+      'write a commented configuration with the links of this host and a key, and say what belongs on the other side',
+    )
     .requiredOption('--role <role>', 'server (others reach it) or client (it reaches a server)')
     .option('--name <name>', 'name of this instance (default: hub or home)')
     .option('--address <cidr...>', 'addresses of this host in the tunnel (default: 10.9.0.1/24 or 10.9.0.2/24)')
@@ -61,9 +66,10 @@ function runInit(options: InitOptions): void {
   const role = options.role;
   if (role !== 'server' && role !== 'client') throw usageError(`--role is "${role}"`, 'server or client');
   const name = options.name ?? defaults[role].name;
-  const input = buildInput(role, name, options);
+  const links = findInitLinks(role);
+  const input = buildInput(role, name, options, links);
   const configFile = path.join(options.out, `${name}.yaml`);
-  const yaml = generateConfig(input);
+  const yaml = generateConfig(input, {}, links.spare);
   const { problems } = parseConfig(yaml, configFile);
   if (problems.length > 0) {
     throw usageError(`These options make no configuration:\n${problems.map((p) => formatProblem(name, p)).join('\n')}`);
@@ -78,16 +84,24 @@ function runInit(options: InitOptions): void {
   const publicKey = formatKey(publicKeyOf(key));
   key.fill(0);
   const other = role === 'server' ? adviceForClient(input, options, publicKey) : adviceForServer(input, publicKey);
-  const lines = [`wrote ${configFile}`, `wrote ${keyFile} (mode 0600)`, `public key: ${publicKey}`, '', ...other];
+  const lines = [
+    `wrote ${configFile}`,
+    `wrote ${keyFile} (mode 0600)`,
+    ...links.told,
+    `public key: ${publicKey}`,
+    '',
+    ...other,
+  ];
   process.stdout.write(`${[...lines, '', `Then here: hawser up ${configFile}`].join('\n')}\n`);
 }
 
-function buildInput(role: 'server' | 'client', name: string, options: InitOptions): ConfigInput {
+function buildInput(role: Role, name: string, options: InitOptions, links: InitLinks): ConfigInput {
   const addresses = [...(options.address ?? [defaults[role].address])];
   return {
     name,
     identity: { privateKeyFile: `${name}.key` },
     tunnel: { interface: options.interface, addresses, mtu: 'auto' },
+    ...(links.used.length === 0 ? {} : { links: [...links.used] }),
     listen: { udp: options.listen === undefined ? defaults[role].listen : parsePort(options.listen) },
     peers: role === 'server' ? serverPeers(options) : [clientPeer(options, addresses)],
     routing: { onExit: 'open' },

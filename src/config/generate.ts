@@ -44,8 +44,15 @@ const oneLine = new Set([
   'links.health.targets',
 ]);
 
-/** `extra` adds comments at exact paths (`peers[0]`), for what an import could not take over. */
-export function generateConfig(input: ConfigInput, extra: Readonly<Record<string, string>> = {}): string {
+/**
+ * `extra` adds comments at exact paths (`peers[0]`), for what an import could not take over; `spareLinks` are written below `links` as a
+ * comment, for a person to take the marks away.
+ */
+export function generateConfig(
+  input: ConfigInput,
+  extra: Readonly<Record<string, string>> = {},
+  spareLinks: readonly SpareLink[] = [],
+): string {
   const document = new Document(input);
   document.commentBefore = heading;
   if (isMap(document.contents)) document.contents.items.forEach(separate);
@@ -64,7 +71,33 @@ export function generateConfig(input: ConfigInput, extra: Readonly<Record<string
       if (text !== undefined) map.commentBefore = indented(text);
     },
   });
+  if (spareLinks.length > 0) commentLinks(document, spareLinks);
   return document.toString({ lineWidth: 110, flowCollectionPadding: false });
+}
+
+export interface SpareLink {
+  readonly name: string;
+  readonly interface: string;
+  /** Why it is not in use. */
+  readonly remark: string;
+}
+
+/** Behind the links there are, or where they would stand. */
+function commentLinks(document: Document, spare: readonly SpareLink[]): void {
+  const lines = spare.map(({ name, interface: device, remark }) => {
+    return `- { name: ${JSON.stringify(name)}, interface: ${JSON.stringify(device)} }  # ${remark}`;
+  });
+  const links = document.get('links');
+  if (isSeq(links)) {
+    links.comment = indented(lines.join('\n'));
+    return;
+  }
+  const all = [comments.links, 'links:', ...lines.map((line) => `  ${line}`)].join('\n');
+  const next = isMap(document.contents)
+    ? document.contents.items.find(({ key }) => isScalar(key) && key.value === 'listen')
+    : undefined;
+  if (next === undefined || !isScalar(next.key)) return;
+  next.key.commentBefore = `${indented(all)}\n\n${next.key.commentBefore ?? ''}`;
 }
 
 /** An empty line before each of the main parts. */

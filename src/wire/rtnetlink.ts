@@ -21,6 +21,7 @@ import {
   attributeU32,
   readI32,
   readU8,
+  readU16,
   readU32,
   textOf,
   writeU32,
@@ -57,11 +58,12 @@ export const rtGroup = {
 
 export const mainTable = 254;
 /** net/if.h IFF_* */
-const linkFlag = { up: 0x1, running: 0x40 } as const;
+const linkFlag = { up: 0x1, loopback: 0x8, running: 0x40 } as const;
 /** sys/socket.h AF_*; the same on every Linux. */
 const addressFamily = { inet: 2, inet6: 10 } as const;
 const iflaName = 3;
 const iflaMtu = 4;
+const iflaMaster = 10;
 const iflaLinkInfo = 18;
 const iflaInfoKind = 1;
 const iflaAfSpec = 26;
@@ -78,6 +80,7 @@ const rtaSource = 2;
 const rtaInterface = 4;
 const rtaPriority = 6;
 const rtaPreferredSource = 7;
+const rtaMultipath = 9;
 const rtaTable = 15;
 const rtaMark = 16;
 /** RTM_F_FIB_MATCH: answer with the route itself, or that there is none. */
@@ -87,6 +90,7 @@ const linkBytes = 16;
 const addressBytes = 8;
 const routeBytes = 12;
 const ruleBytes = 12;
+const nextHopBytes = 8;
 /** RT_SCOPE_*: a unicast route without a gateway leads to what is on the link. */
 const routeScope = { universe: 0, link: 253, nowhere: 255 } as const;
 const routeType = { unicast: 1, blackhole: 6, unreachable: 7 } as const;
@@ -108,6 +112,9 @@ export interface LinkState {
   readonly running: boolean;
   /** `tun`, `veth`, `wireguard` …; empty for hardware. */
   readonly kind: string;
+  readonly isLoopback: boolean;
+  /** A port of a bridge, bond or VRF: that one, and not this, is where the host sends. */
+  readonly isPort: boolean;
 }
 
 export interface AddressState {
@@ -200,6 +207,8 @@ export function linkParse(bytes: Uint8Array, at: number, end: number): LinkState
     up: (flags & linkFlag.up) !== 0,
     running: (flags & linkFlag.running) !== 0,
     kind: kind === undefined ? '' : textOf(kind),
+    isLoopback: (flags & linkFlag.loopback) !== 0,
+    isPort: attributeU32(attributes, iflaMaster, 0) !== 0,
   };
 }
 
@@ -318,6 +327,22 @@ export function routeParse(bytes: Uint8Array, at: number, end: number): RouteSta
     metric: attributeU32(attributes, rtaPriority, 0),
     protocol: readU8(bytes, at + 5),
   };
+}
+
+/** Indices of all interfaces that a route leads out by: one, or those of struct rtnexthop (length u16, 2 bytes, index i32, attributes). */
+export function routeInterfaces(bytes: Uint8Array, at: number, end: number): readonly number[] {
+  const attributes = attributesParse(bytes, at + routeBytes, end);
+  const only = attributes === undefined ? 0 : attributeU32(attributes, rtaInterface, 0);
+  if (only !== 0) return [only];
+  const hops = attributes?.get(rtaMultipath) ?? new Uint8Array();
+  const found: number[] = [];
+  for (let hopAt = 0; hopAt + nextHopBytes <= hops.length; ) {
+    const length = readU16(hops, hopAt);
+    if (length < nextHopBytes) break;
+    found.push(readI32(hops, hopAt + 4));
+    hopAt += (length + 3) & ~3;
+  }
+  return found;
 }
 
 /** RTM_NEWRULE and RTM_DELRULE. */

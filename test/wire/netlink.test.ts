@@ -27,6 +27,7 @@ import {
   linkSetEmit,
   type RouteState,
   routeEmit,
+  routeInterfaces,
   routeParse,
   ruleEmit,
   ruleParse,
@@ -133,7 +134,16 @@ t.test('linkParse() reads name, kind and state of a dump message', async (t) => 
   end = attributeEmitText(body, infoAt + 4, 1, 'tun');
   writeU16(body, infoAt, end - infoAt);
   writeU16(body, infoAt + 2, 18 | 0x8000);
-  t.same(linkParse(body, 0, end), { index: 5, name: 'hawser0', mtu: 1420, up: true, running: true, kind: 'tun' });
+  t.same(linkParse(body, 0, end), {
+    index: 5,
+    name: 'hawser0',
+    mtu: 1420,
+    up: true,
+    running: true,
+    kind: 'tun',
+    isLoopback: false,
+    isPort: false,
+  });
 });
 
 t.test('netlinkVerdict() gives the errno and the words of the kernel', async (t) => {
@@ -171,7 +181,7 @@ t.test('attributesParse() refuses an attribute that claims more than there is', 
 });
 
 t.test('no parser reads outside its message, throws, or runs for ever on random bytes', async () => {
-  const parsers = [linkParse, addressParse, routeParse, ruleParse];
+  const parsers = [linkParse, addressParse, routeInterfaces, routeParse, ruleParse];
   const messages = fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
     // Plausible headers reach deeper.
@@ -200,4 +210,15 @@ t.test('no parser reads outside its message, throws, or runs for ever on random 
     }),
     { numRuns: 3000 },
   );
+});
+
+t.test('routeInterfaces() names the interface of a route, or those of all its next hops', async (t) => {
+  const only = emitted((target, at) => routeEmit(target, at, defaultRoute, false));
+  t.strictSame(routeInterfaces(only, 0, only.length), [3]);
+  // What `ip route add default nexthop via 192.0.2.1 dev #3 nexthop via 198.51.100.1 dev #4` becomes; then one cut short.
+  const hops = '24000900' + '10000000 03000000 08000500 c0000201' + '10000000 04000000 08000500 c6336401';
+  const several = fromHex(`02000000 fe030001 00000000 ${hops}`);
+  t.strictSame(routeInterfaces(several, 0, several.length), [3, 4]);
+  const cut = fromHex('02000000 fe030001 00000000 0c000900 00000000 03000000');
+  t.strictSame(routeInterfaces(cut, 0, cut.length), []);
 });

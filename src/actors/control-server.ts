@@ -7,12 +7,10 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { HawserError, messageOf } from '../base/errors.ts';
-import { answer, snapshotMethods } from '../control/answer.ts';
-import type { Request } from '../control/protocol.ts';
+import { type OperationContext, perform } from '../control/operations.ts';
 import type { SupervisorApi } from '../control/supervisor-api.ts';
 import { InstanceView } from './control/instance-view.ts';
 import { OperatorConnections } from './control/operator-connections.ts';
-import { obey } from './control/verbs.ts';
 import type { Actor, ActorContext, ActorDefinition } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
 
@@ -23,8 +21,6 @@ export interface ControlServerSettings {
 
 /** A reload may stop and start links before it answers. */
 const deadlineMs = 10_000;
-/** The supervisor answers a question for events at the latest after this: well within the deadline. */
-const followWaitMs = 5_000;
 /** sun_path of unix(7) less its final zero. libuv would cut a longer one silently. */
 const maxSocketPathBytes = 107;
 
@@ -51,10 +47,8 @@ class ControlServer implements Actor {
     this.#supervisor = supervisor;
     this.#view = new InstanceView(context, supervisor);
     this.#socketPath = (context.spec.settings as ControlServerSettings).socketPath;
-    this.#connections = new OperatorConnections({
-      answer: (request) => this.#answer(request),
-      nextEvents: (sinceId) => supervisor.request('nextEvents', sinceId, followWaitMs),
-    });
+    const operator: OperationContext = { supervisor, snapshot: () => this.#view.snapshot() };
+    this.#connections = new OperatorConnections((method, params) => perform(operator, method, params));
     this.#server = createServer((socket) => this.#connections.accept(socket));
   }
 
@@ -97,11 +91,5 @@ class ControlServer implements Actor {
     this.#server.close();
     rmSync(this.#socketPath, { force: true });
     this.#supervisor.close();
-  }
-
-  async #answer(request: Request): Promise<unknown> {
-    const { method } = request;
-    if (snapshotMethods.includes(method)) return answer(method, await this.#view.snapshot());
-    return obey(this.#supervisor, request);
   }
 }

@@ -1,9 +1,10 @@
 /** `hawser actor kill|restart|hang ID`: for operators, and for tests of what must survive it. */
 import { Argument, type Command } from 'commander';
 import { HawserError } from '../base/errors.ts';
-import { type ActorVerb, actorVerbs } from '../control/protocol.ts';
 import { ask } from './control-client.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
+
+const actorVerbs = ['kill', 'restart', 'hang'] as const;
 
 export function addActorCommand(program: Command): void {
   addInstanceCommand(program, 'actor', 'kill, restart or hang one actor')
@@ -18,9 +19,9 @@ export function addActorCommand(program: Command): void {
     .action(runActor);
 }
 
-async function runActor(verb: ActorVerb, id: string, options: InstanceOptions): Promise<void> {
+async function runActor(verb: (typeof actorVerbs)[number], id: string, options: InstanceOptions): Promise<void> {
   try {
-    const meant = await ask<string>(options, 'actor', { verb, id });
+    const meant = await ask(options, `actor.${verb}`, { id });
     printResult(options, { verb, id: meant }, () => [`${meant}: ${verb} done`]);
   } catch (error) {
     // The answer to its own end is the end of the connection.

@@ -20,7 +20,7 @@ longest duration, WAITING what is in the rings the actor consumes. Rates are ove
 `,
     )
     .action(async (options: ActorsOptions) => {
-      const actors = await ask<ActorStatus[]>(options, 'actors');
+      const actors = await ask(options, 'actors');
       printResult(options, actors, (all) => [
         ...actorLines(all),
         ...(options.counters === true ? counterLines(all) : []),

@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { HawserError, messageOf } from '../base/errors.ts';
-import { type Method, type Response, socketPathOf } from '../control/protocol.ts';
+import type { OperationName, ParamsOf, ResultOf } from '../control/operations.ts';
+import { type Response, socketPathOf } from '../control/protocol.ts';
 import { usageError } from './exit.ts';
 
 /** Which instance is meant, as its options say. */
@@ -12,13 +13,21 @@ export interface InstanceChoice {
   readonly runDirectory: string;
 }
 
+/** The parameters of an operation; those that it can do without need not be there. */
+type AskedWith<Name extends OperationName> =
+  Record<string, never> extends ParamsOf<Name> ? [params?: ParamsOf<Name>] : [params: ParamsOf<Name>];
+
 const answerTimeoutMs = 15_000;
 
 /** One question, one answer. Throws what the daemon answered as an error, or why it did not answer. */
-export async function ask<T>(choice: InstanceChoice, method: Method, params: Record<string, unknown> = {}): Promise<T> {
+export async function ask<Name extends OperationName>(
+  choice: InstanceChoice,
+  method: Name,
+  ...params: AskedWith<Name>
+): Promise<ResultOf<Name>> {
   const connection = await ControlConnection.open(choice);
   try {
-    return await connection.request<T>(method, params);
+    return await connection.request(method, ...params);
   } finally {
     connection.close();
   }
@@ -54,7 +63,7 @@ export class ControlConnection {
     socket.on('close', () => this.#rejectAll(this.#closedError()));
   }
 
-  async request<T>(method: Method, params: Record<string, unknown> = {}): Promise<T> {
+  async request<Name extends OperationName>(method: Name, ...[params]: AskedWith<Name>): Promise<ResultOf<Name>> {
     if (this.#socket.destroyed) throw this.#closedError();
     const id = this.#nextId;
     this.#nextId += 1;
@@ -71,21 +80,21 @@ export class ControlConnection {
       this.#socket.write(`${JSON.stringify({ id, method, params })}\n`);
     });
     if ('error' in response) throw new HawserError(response.error.code, response.error.message);
-    return response.result as T;
+    return response.result as ResultOf<Name>;
   }
 
   /** Calls `take` with each answer to one request that goes on for ever; rejects when the daemon ends it. */
-  async follow<T>(method: Method, params: Record<string, unknown>, take: (result: T) => void): Promise<never> {
+  async follow(params: ParamsOf<'follow'>, take: (events: ResultOf<'follow'>) => void): Promise<never> {
     if (this.#socket.destroyed) throw this.#closedError();
     const id = this.#nextId;
     this.#nextId += 1;
     return await new Promise<never>((_, reject) => {
       const resolve = (response: Response): void => {
         if ('error' in response) reject(new HawserError(response.error.code, response.error.message));
-        else take(response.result as T);
+        else take(response.result as ResultOf<'follow'>);
       };
       this.#waiting.set(id, { resolve, reject });
-      this.#socket.write(`${JSON.stringify({ id, method, params })}\n`);
+      this.#socket.write(`${JSON.stringify({ id, method: 'follow', params })}\n`);
     });
   }
 

@@ -12,7 +12,7 @@ export function addErrorsCommand(program: Command): void {
   addInstanceCommand(program, 'errors', 'show the distinct errors that ended actors')
     .option('--stack', 'with the stack of each')
     .action(async (options: ErrorsOptions) => {
-      const records = await ask<ErrorRecord[]>(options, 'errors');
+      const records = await ask(options, 'errors');
       printResult(options, records, (all) => errorLines(all, options.stack === true));
     });
 }

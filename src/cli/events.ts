@@ -34,7 +34,7 @@ async function runEvents(options: EventsOptions): Promise<void> {
   if (!Number.isInteger(since) || since < 0) throw usageError(`--since is "${options.since}"`, 'a number from 0 on');
   const isWanted = await kindFilter(options);
   if (options.follow === true) await follow(options, since, isWanted);
-  const records = (await ask<EventRecord[]>(options, 'events', { since })).filter(isWanted);
+  const records = (await ask(options, 'events', { since })).filter(isWanted);
   const lines = options.json === true ? [JSON.stringify(records, undefined, 2)] : records.map(eventLine);
   process.stdout.write(`${lines.length === 0 ? 'Nothing has happened.' : lines.join('\n')}\n`);
 }
@@ -47,7 +47,7 @@ async function follow(
 ): Promise<never> {
   let since = from;
   return await overConnections(options, (connection) =>
-    connection.follow<EventRecord[]>('follow', { since }, (records) => {
+    connection.follow({ since }, (records) => {
       for (const record of records.filter(isWanted)) process.stdout.write(`${oneLine(record, options)}\n`);
       since = records.at(-1)?.id ?? since;
     }),
@@ -59,7 +59,7 @@ async function kindFilter(options: EventsOptions): Promise<(record: EventRecord)
   if (options.kind === undefined) return () => true;
   const wanted = options.kind.split(',');
   if (!wanted.every((kind) => eventKinds.includes(kind))) {
-    const told = (await ask<EventRecord[]>(options, 'events')).map(({ kind }) => kind);
+    const told = (await ask(options, 'events')).map(({ kind }) => kind);
     const known = [...new Set([...eventKinds, ...told])].sort();
     const unknown = wanted.find((kind) => !known.includes(kind));
     if (unknown !== undefined) throw usageError(`There is no kind "${unknown}"`, `there are: ${known.join(', ')}`);

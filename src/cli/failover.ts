@@ -13,7 +13,7 @@ export function addFailoverCommand(program: Command): void {
     .addHelpText('after', '\nExamples:\n  hawser failover lte\n  hawser failover auto\n')
     .action(async (link: string, options: InstanceOptions) => {
       const forced = link === 'auto' ? undefined : link;
-      await ask(options, 'failover', { link: forced });
+      await ask(options, 'failover', forced === undefined ? {} : { link: forced });
       const told = forced === undefined ? 'The mode decides again.' : `All data goes by ${forced} while it lives.`;
       printResult(options, { forced: forced ?? null }, () => [told]);
     });

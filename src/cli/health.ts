@@ -8,7 +8,7 @@ import { addInstanceCommand, type InstanceOptions, printResult } from './instanc
 export function addHealthCommand(program: Command): void {
   addInstanceCommand(program, 'health', 'show what probes past the tunnel say of each link, and its history').action(
     async (options: InstanceOptions) => {
-      printResult(options, await ask<HealthStatus[]>(options, 'health'), (all) => all.flatMap(healthLines));
+      printResult(options, await ask(options, 'health'), (all) => all.flatMap(healthLines));
     },
   );
 }

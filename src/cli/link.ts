@@ -1,13 +1,14 @@
 /** `hawser link add|remove|enable|disable NAME`: changes the links of a running instance; the file stays as it is. */
 import { readFileSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
-import { type LinkVerb, linkVerbs } from '../control/protocol.ts';
-import type { Status } from '../control/rows.ts';
-import type { NewLink, ReloadResult } from '../control/supervisor-api.ts';
+import type { NewLink } from '../control/supervisor-api.ts';
 import { ControlConnection } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 import { adviseOnAdded, adviseOnRemoved } from './link-advice.ts';
+
+const linkVerbs = ['add', 'remove', 'enable', 'disable'] as const;
+type LinkVerb = (typeof linkVerbs)[number];
 
 interface LinkOptions extends InstanceOptions {
   readonly interface?: string;
@@ -48,14 +49,21 @@ async function runLink(verb: LinkVerb, name: string, options: LinkOptions): Prom
   }
   const daemon = await ControlConnection.open(options);
   try {
-    const { configPath } = await daemon.request<Status>('status');
-    const result = await daemon.request<ReloadResult | null>('link', { verb, name, link });
-    const changes = result?.changes ?? [`link ${name} ${verb}d`];
+    const { configPath } = await daemon.request('status');
+    const changes = await change(daemon, verb, link);
     const advice = advise(verb, link, configPath);
     printResult(options, { verb, name, changes, advice }, () => [...changes, ...advice]);
   } finally {
     daemon.close();
   }
+}
+
+/** One sentence for each thing that was changed. */
+async function change(daemon: ControlConnection, verb: LinkVerb, link: NewLink): Promise<readonly string[]> {
+  if (verb === 'add') return (await daemon.request('link.add', link)).changes;
+  if (verb === 'remove') return (await daemon.request('link.remove', { name: link.name })).changes;
+  await daemon.request(`link.${verb}`, { name: link.name });
+  return [`link ${link.name} ${verb}d`];
 }
 
 function advise(verb: LinkVerb, link: NewLink, file: string): string[] {
@@ -72,15 +80,21 @@ function textOf(file: string): string | undefined {
   }
 }
 
-/** Numbers that are none travel as they are: the daemon names what is wrong with them. */
+/** The daemon checks what the numbers may be. */
 function newLink(name: string, options: LinkOptions): NewLink {
   const { interface: device, priority, rate, weight, role } = options;
   return {
     name,
     ...(device === undefined ? {} : { interface: device }),
-    ...(priority === undefined ? {} : { priority: Number(priority) }),
-    ...(rate === undefined ? {} : { rate: rate === 'auto' ? 'auto' : Number(rate) }),
-    ...(weight === undefined ? {} : { weight: Number(weight) }),
+    ...(priority === undefined ? {} : { priority: numberOf('--priority', priority) }),
+    ...(rate === undefined ? {} : { rate: rate === 'auto' ? 'auto' : numberOf('--rate', rate) }),
+    ...(weight === undefined ? {} : { weight: numberOf('--weight', weight) }),
     ...(role === undefined ? {} : { role }),
   };
+}
+
+function numberOf(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw usageError(`${option} is "${text}"`, 'a number');
+  return value;
 }

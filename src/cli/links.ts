@@ -8,7 +8,7 @@ import { addInstanceCommand, type InstanceOptions, printResult } from './instanc
 export function addLinksCommand(program: Command): void {
   addInstanceCommand(program, 'links', 'show the links: interface, state, addresses, role, rates, errors').action(
     async (options: InstanceOptions) => {
-      printResult(options, await ask<LinkStatus[]>(options, 'links'), linkLines);
+      printResult(options, await ask(options, 'links'), linkLines);
     },
   );
 }

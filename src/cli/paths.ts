@@ -24,7 +24,7 @@ export function addPathsCommand(program: Command): void {
     .option('--peer <name>', 'only those to this peer')
     .option('--wide', 'every column, however wide the terminal is')
     .action(async (options: PathsOptions) => {
-      const paths = await ask<PathStatus[]>(options, 'paths');
+      const paths = await ask(options, 'paths');
       const wanted = paths.filter((path) => options.peer === undefined || path.peer === options.peer);
       const widest = options.wide === true ? Number.POSITIVE_INFINITY : undefined;
       printResult(options, wanted, (rows) => pathLines(rows, widest));

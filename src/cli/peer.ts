@@ -1,13 +1,13 @@
 /** `hawser peer forget-clock|rekey NAME`: what an operator may do with one peer of a running instance. */
 import { Argument, type Command } from 'commander';
-import { type PeerVerb, peerVerbs } from '../control/protocol.ts';
 import { ask } from './control-client.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 
-const done: Readonly<Record<PeerVerb, string>> = {
+const done = {
   'forget-clock': 'its next handshake is taken, whatever its clock shows',
   rekey: 'a handshake begins',
-};
+} as const;
+const peerVerbs = Object.keys(done);
 
 export function addPeerCommand(program: Command): void {
   addInstanceCommand(program, 'peer', 'forget the clock of a peer, or shake hands with it anew')
@@ -25,7 +25,7 @@ Examples:
     .action(runPeer);
 }
 
-async function runPeer(verb: PeerVerb, name: string, options: InstanceOptions): Promise<void> {
-  await ask(options, 'peer', { verb, name });
+async function runPeer(verb: keyof typeof done, name: string, options: InstanceOptions): Promise<void> {
+  await ask(options, `peer.${verb}`, { name });
   printResult(options, { verb, name }, () => [`${name}: ${done[verb]}`]);
 }

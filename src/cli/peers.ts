@@ -8,7 +8,7 @@ import { addInstanceCommand, type InstanceOptions, printResult } from './instanc
 export function addPeersCommand(program: Command): void {
   addInstanceCommand(program, 'peers', 'show the peers of a running instance').action(
     async (options: InstanceOptions) => {
-      printResult(options, await ask<PeerStatus[]>(options, 'peers'), peerLines);
+      printResult(options, await ask(options, 'peers'), peerLines);
     },
   );
 }

@@ -7,7 +7,7 @@ import { addInstanceCommand, type InstanceOptions, printResult } from './instanc
 
 export function addRingsCommand(program: Command): void {
   addInstanceCommand(program, 'rings', 'show the rings between the actors').action(async (options: InstanceOptions) => {
-    printResult(options, await ask<RingStatus[]>(options, 'rings'), ringLines);
+    printResult(options, await ask(options, 'rings'), ringLines);
   });
 }
 

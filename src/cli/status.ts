@@ -9,7 +9,7 @@ export function addStatusCommand(program: Command): void {
   addInstanceCommand(program, 'status', 'show a running instance on one screen')
     .addHelpText('after', '\nExamples:\n  hawser status\n  hawser status --name home --json | jq .peersConnected\n')
     .action(async (options: InstanceOptions) => {
-      printResult(options, await ask<Status>(options, 'status'), statusLines);
+      printResult(options, await ask(options, 'status'), statusLines);
     });
 }
 

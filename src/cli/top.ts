@@ -37,9 +37,9 @@ async function runTop(options: TopOptions): Promise<void> {
     throw usageError(`--interval is "${options.interval}"`, 'seconds from 0.1 to 60');
   }
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify(await ask<Top>(options, 'top'))}\n`);
+    process.stdout.write(`${JSON.stringify(await ask(options, 'top'))}\n`);
   } else if (options.once === true || !process.stdout.isTTY) {
-    process.stdout.write(`${frame(await ask<Top>(options, 'top')).join('\n')}\n`);
+    process.stdout.write(`${frame(await ask(options, 'top')).join('\n')}\n`);
   } else {
     await watch(options, intervalMs);
   }
@@ -67,7 +67,7 @@ async function watch(options: TopOptions, intervalMs: number): Promise<void> {
 async function drawFrames(connection: ControlConnection, intervalMs: number, signal: AbortSignal): Promise<void> {
   process.stdout.write(enter);
   while (!signal.aborted) {
-    draw(frame(await connection.request<Top>('top')));
+    draw(frame(await connection.request('top')));
     // Its abort is how a key ends the wait; the loop's condition sees it.
     await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
   }

@@ -1,6 +1,7 @@
 /** Where packets were dropped since the start, and what that means. */
-import type { Snapshot } from './answer.ts';
+
 import type { Explanation } from './explain.ts';
+import type { Snapshot } from './snapshot.ts';
 
 interface DropWords {
   /** `N packets …` */

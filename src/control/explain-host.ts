@@ -1,6 +1,7 @@
 /** What this host itself keeps from working: its actors, its processors, its forwarding. */
-import type { Snapshot } from './answer.ts';
+
 import type { Explanation } from './explain.ts';
+import type { Snapshot } from './snapshot.ts';
 import { list } from './words.ts';
 
 /** A thread that works this much of its time has no more to give. */

@@ -1,7 +1,8 @@
 /** What is wrong with links. */
-import type { Snapshot } from './answer.ts';
+
 import type { Explanation } from './explain.ts';
 import type { HealthStatus, LinkStatus } from './network-rows.ts';
+import type { Snapshot } from './snapshot.ts';
 import { mbit } from './words.ts';
 
 export function explainLinks(snapshot: Snapshot): Explanation[] {

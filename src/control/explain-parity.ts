@@ -1,6 +1,7 @@
 /** What forward error correction cost and brought back since the start, as far as this side knows. */
-import type { Snapshot } from './answer.ts';
+
 import type { Explanation } from './explain.ts';
+import type { Snapshot } from './snapshot.ts';
 
 export function explainParity(snapshot: Snapshot): Explanation[] {
   return [...spent(snapshot), ...received(snapshot)];

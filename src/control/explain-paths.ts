@@ -1,8 +1,9 @@
 /** What is wrong with the single paths to a peer that is reached by others, and what is worth knowing of those that live. */
-import type { Snapshot } from './answer.ts';
+
 import type { Explanation } from './explain.ts';
 import type { LinkStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
+import type { Snapshot } from './snapshot.ts';
 import { duration, forDuration, lossShare } from './words.ts';
 
 /** A queue outside this host that adds more than this spoils calls and games. */

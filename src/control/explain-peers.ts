@@ -1,10 +1,11 @@
 /** What keeps traffic with one peer from flowing, or bounds it: its sessions, all its paths together, and what is waited for. */
-import type { Snapshot } from './answer.ts';
+
 import type { Explanation } from './explain.ts';
 import { explainRefusal } from './explain-handshakes.ts';
 import { explainPaths } from './explain-paths.ts';
 import type { HealthStatus, LinkStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
+import type { Snapshot } from './snapshot.ts';
 import { duration, forDuration, list, mbit } from './words.ts';
 
 /** Paths that are used this much are full: pacing leaves a margin for measuring. */

@@ -2,12 +2,13 @@
  * "Why is this slow?" answered from counters and rows: what is broken, which path limits a peer, what the scheduler waits for,
  * what was dropped where. Sentences with numbers and, where there is one, a remedy. Pure.
  */
-import type { Snapshot } from './answer.ts';
+
 import { explainDrops } from './explain-drops.ts';
 import { explainHost } from './explain-host.ts';
 import { explainLinks } from './explain-links.ts';
 import { explainParity } from './explain-parity.ts';
 import { explainPeer } from './explain-peers.ts';
+import type { Snapshot } from './snapshot.ts';
 import { duration } from './words.ts';
 
 /** `problem`: something is broken; `limit`: this is what bounds the speed now; `note`: worth knowing. */

@@ -10,7 +10,6 @@ import t, { type Test } from 'tap';
 import { maxConnections } from '../../src/actors/control/operator-connections.ts';
 import { ask } from '../../src/cli/control-client.ts';
 import { overConnections } from '../../src/cli/lasting-connection.ts';
-import type { Status } from '../../src/control/rows.ts';
 import type { EventRecord } from '../../src/control/supervisor-api.ts';
 import { startFakeInstance } from '../support/fake-instance.ts';
 
@@ -99,7 +98,7 @@ t.test('idle connections make room; a house full of followers says so', async (t
   const { supervisor, socketPath, choice } = await start(t);
   const idle: Socket[] = [];
   for (let count = 0; count < maxConnections; count += 1) idle.push(await open(t, socketPath));
-  t.match(await ask<Status>(choice, 'status'), { name: 'home' });
+  t.match(await ask(choice, 'status'), { name: 'home' });
   for (const socket of idle) socket.destroy();
   supervisor.log = eventsFrom(1, 1);
   for (let count = 0; count < maxConnections; count += 1) {
@@ -107,7 +106,7 @@ t.test('idle connections make room; a house full of followers says so', async (t
     follower.write('{"id":1,"method":"follow"}\n');
     await once(follower, 'data');
   }
-  await t.rejects(ask<Status>(choice, 'status'), { code: 'FULL', message: /64 operators are being answered already/ });
+  await t.rejects(ask(choice, 'status'), { code: 'FULL', message: /64 operators are being answered already/ });
 });
 
 t.test('who watches goes on over a restart of the control-server', async (t) => {
@@ -115,13 +114,13 @@ t.test('who watches goes on over a restart of the control-server', async (t) => 
   let opened = 0;
   const status = await overConnections(choice, async (connection) => {
     opened += 1;
-    if (opened > 1) return connection.request<Status>('status');
+    if (opened > 1) return connection.request('status');
     actor.close();
     setTimeout(async () => {
       const again = await startFakeInstance(choice.runDirectory, 'home');
       t.teardown(() => again.actor.close());
     }, 300);
-    return connection.follow('follow', {}, () => undefined);
+    return connection.follow({}, () => undefined);
   });
   t.match(status, { name: 'home' });
   t.equal(opened, 2);

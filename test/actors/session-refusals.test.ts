@@ -2,11 +2,11 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
-import type { Snapshot } from '../../src/control/answer.ts';
 import { explain } from '../../src/control/explain.ts';
 import { Rates } from '../../src/control/rates.ts';
 import { PathReader } from '../../src/control/read-paths.ts';
 import { PeerReader } from '../../src/control/read-peers.ts';
+import type { Snapshot } from '../../src/control/snapshot.ts';
 import { sessionManagerCounters as counted } from '../../src/rings/counter-names.ts';
 import { messageType, wireguardType } from '../../src/wire/wireguard.ts';
 import { Host, Lab } from '../support/session-lab.ts';

@@ -431,8 +431,15 @@ t.test('the control-server answers nonsense with an error and survives it', asyn
   t.match(await answerTo('nonsense'), { id: 0, error: { code: 'REQUEST' } });
   t.match(await answerTo('[]'), { error: { code: 'REQUEST' } });
   t.match(await answerTo('{"id":5,"method":"constructor"}'), { id: 5, error: { code: 'METHOD' } });
-  t.match(await answerTo('{"id":6,"method":"actor","params":{"verb":"stop","id":"sealer"}}'), {
-    error: { code: 'VERB' },
+  t.match(await answerTo('{"id":6,"method":"actor.stop","params":{"id":"sealer"}}'), { error: { code: 'METHOD' } });
+  for (const params of ['{}', '{"id":7}', '{"id":"sealer","and":"more"}', '[]', '"sealer"', 'null']) {
+    t.match(await answerTo(`{"id":6,"method":"actor.kill","params":${params}}`), {
+      id: 6,
+      error: { code: 'PARAMS', message: /^Operation "actor\.kill" does not take these parameters: \S/ },
+    });
+  }
+  t.match(await answerTo('{"id":6,"method":"events","params":{"since":-1}}'), {
+    error: { code: 'PARAMS', message: /since/ },
   });
   t.match(await answerTo('{"id":7,"method":"status"}'), { id: 7, result: { name: 'home' } });
   const closed = new Promise((resolve) => socket.once('close', resolve));

@@ -1,8 +1,9 @@
 import t from 'tap';
-import { answer, type Snapshot } from '../../src/control/answer.ts';
 import { explain } from '../../src/control/explain.ts';
 import type { LinkStatus, PathStatus } from '../../src/control/network-rows.ts';
 import type { ActorStatus, PeerStatus } from '../../src/control/rows.ts';
+import type { Snapshot } from '../../src/control/snapshot.ts';
+import { statusOf } from '../../src/control/status.ts';
 
 const link = {
   name: 'fibre',
@@ -372,7 +373,7 @@ t.test('status warns of what explain calls broken', async (t) => {
   const off = { ...peer, state: 'cut off', cutOffAgeMs: 40_000 } as const;
   const tunnel = { interface: 'hawser0', addresses: [], mtu: 1420 };
   const snapshot = { ...quiet, instance: { ...instance, tunnel }, peers: [off], paths: [dead] };
-  t.match(answer('status', snapshot), {
+  t.match(statusOf(snapshot), {
     peersConnected: 0,
     cutOff: [{ peer: 'hub', ageMs: 40_000 }],
     warnings: [/^Peer hub has been cut off for 40 s/],

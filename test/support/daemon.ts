@@ -6,8 +6,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ask } from '../../src/cli/control-client.ts';
-import type { Method } from '../../src/control/protocol.ts';
+import { ControlConnection } from '../../src/cli/control-client.ts';
+import type { OperationName } from '../../src/control/operations.ts';
 import type { ActorStatus, PeerStatus } from '../../src/control/rows.ts';
 import type { KeyPair } from './keys.ts';
 import type { Host, Lab } from './netns.ts';
@@ -114,8 +114,13 @@ export class Daemon {
   }
 
   /** Asks the control socket itself: what a measurement does not want to pay a process for. */
-  ask<T>(method: Method, params: Record<string, unknown> = {}): Promise<T> {
-    return ask<T>({ name: this.name, runDirectory: this.#runDirectory }, method, params);
+  async ask<T>(method: OperationName, params?: Readonly<Record<string, unknown>>): Promise<T> {
+    const connection = await ControlConnection.open({ name: this.name, runDirectory: this.#runDirectory });
+    try {
+      return (await connection.request(method, params as never)) as T;
+    } finally {
+      connection.close();
+    }
   }
 
   /** `hawser COMMAND --json`, parsed; throws with the CLI's message. */

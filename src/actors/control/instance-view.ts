@@ -1,7 +1,6 @@
 /** What the control-server knows of the instance: readers over the shared tables, rates, and what changes between two looks. */
 import { messageOf } from '../../base/errors.ts';
 import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-states.ts';
-import type { Snapshot } from '../../control/answer.ts';
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
 import { LastChanges } from '../../control/last-changes.ts';
 import { PathEvents } from '../../control/path-events.ts';
@@ -10,6 +9,7 @@ import { ActorReader } from '../../control/read-actors.ts';
 import { type FindInterface, LinkReader } from '../../control/read-links.ts';
 import { PathReader, type PathWords } from '../../control/read-paths.ts';
 import { PeerReader } from '../../control/read-peers.ts';
+import type { Snapshot } from '../../control/snapshot.ts';
 import type { ActorRow, InstanceInfo, SharedMemory, SupervisorApi } from '../../control/supervisor-api.ts';
 import { readAddressErrors, readForwarding } from '../../io/forwarding.ts';
 import { readInterfaces } from '../../io/interfaces.ts';

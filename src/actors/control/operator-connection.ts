@@ -5,27 +5,25 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { HawserError, messageOf } from '../../base/errors.ts';
-import { type Failure, maxRequestBytes, parseRequest, type Request, type Response } from '../../control/protocol.ts';
+import { type OperationName, operations } from '../../control/operations.ts';
+import { type Failure, maxRequestBytes, type Response } from '../../control/protocol.ts';
+import { parseRequest, type Request } from '../../control/request.ts';
 import type { EventRecord } from '../../control/supervisor-api.ts';
 
-/** What the connection asks for its caller; both may reject. */
-export interface Desk {
-  answer(request: Request): Promise<unknown>;
-  /** Those with an id above `sinceId`, as soon as there is one; an empty list now and then. */
-  nextEvents(sinceId: number): Promise<readonly EventRecord[]>;
-}
+/** Does what the caller asks for; `params` as `checkParams` returned them. */
+export type Perform = (method: OperationName, params: unknown) => Promise<unknown>;
 
 export class OperatorConnection {
   /** When it was last asked something or last took an answer; performance.now(). */
   quietSinceMs = performance.now();
   readonly #socket: Socket;
-  readonly #desk: Desk;
+  readonly #perform: Perform;
   #isAnswering = false;
   #isFollowing = false;
 
-  constructor(socket: Socket, desk: Desk) {
+  constructor(socket: Socket, perform: Perform) {
     this.#socket = socket;
-    this.#desk = desk;
+    this.#perform = perform;
     socket.setEncoding('utf8');
     // A caller that went away (EPIPE, ECONNRESET) is not an error of ours.
     socket.on('error', () => socket.destroy());
@@ -62,7 +60,7 @@ export class OperatorConnection {
     this.quietSinceMs = performance.now();
     const request = parseRequest(line);
     if (!('method' in request)) return this.#send(request);
-    if (request.method === 'follow' && !this.#isFollowing) {
+    if (follows(request) && !this.#isFollowing) {
       this.#isFollowing = true;
       void this.#follow(request);
       return;
@@ -77,8 +75,8 @@ export class OperatorConnection {
 
   async #respond(request: Request): Promise<Response> {
     try {
-      if (request.method === 'follow') throw new HawserError('FOLLOWING', 'This connection follows the events already');
-      return { id: request.id, result: (await this.#desk.answer(request)) ?? null };
+      if (follows(request)) throw new HawserError('FOLLOWING', 'This connection follows the events already');
+      return { id: request.id, result: (await this.#perform(request.method, request.params)) ?? null };
     } catch (error) {
       return failureOf(request, error);
     }
@@ -86,10 +84,10 @@ export class OperatorConnection {
 
   /** Tells the caller of each event from `since` on, as they happen, until it hangs up. */
   async #follow(request: Request): Promise<void> {
-    let since = typeof request.params.since === 'number' ? request.params.since : 0;
+    let { since } = request.params as { readonly since: number };
     try {
       while (this.#socket.writable) {
-        const events = await this.#desk.nextEvents(since);
+        const events = (await this.#perform(request.method, { since })) as readonly EventRecord[];
         const [first] = events;
         if (first === undefined) continue;
         const newestId = events.at(-1)?.id ?? since;
@@ -114,6 +112,10 @@ export class OperatorConnection {
     }
     this.quietSinceMs = performance.now();
   }
+}
+
+function follows({ method }: Request): boolean {
+  return operations[method].effect === 'follows';
 }
 
 /** In place of what was forgotten before the caller read it. */

@@ -1,7 +1,7 @@
 /** Who is connected to the control socket: a limited number, of which an idle one makes room for who comes. */
 import type { Socket } from 'node:net';
 import type { Response } from '../../control/protocol.ts';
-import { type Desk, OperatorConnection } from './operator-connection.ts';
+import { OperatorConnection, type Perform } from './operator-connection.ts';
 
 /** Operators and their scripts; more means that somebody leaks connections. */
 export const maxConnections = 64;
@@ -9,12 +9,12 @@ export const maxConnections = 64;
 const stalledAfterMs = 30_000;
 
 export class OperatorConnections {
-  readonly #desk: Desk;
+  readonly #perform: Perform;
   /** Oldest first. */
   readonly #connections = new Set<OperatorConnection>();
 
-  constructor(desk: Desk) {
-    this.#desk = desk;
+  constructor(perform: Perform) {
+    this.#perform = perform;
   }
 
   accept(socket: Socket): void {
@@ -22,7 +22,7 @@ export class OperatorConnections {
       refuse(socket);
       return;
     }
-    const connection = new OperatorConnection(socket, this.#desk);
+    const connection = new OperatorConnection(socket, this.#perform);
     this.#connections.add(connection);
     socket.on('close', () => this.#connections.delete(connection));
   }

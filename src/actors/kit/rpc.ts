@@ -5,6 +5,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { expose, type Remote, wrap } from 'comlink';
+import type { ArgsOf, Calls, MethodOf, ResultOf } from '../../base/calls.ts';
 import { HawserError, messageOf } from '../../base/errors.ts';
 
 /** What crosses instead of a throw: comlink's own form of an error loses `code`. */
@@ -26,15 +27,6 @@ export class RemoteError extends Error {
   }
 }
 
-/** Names of an interface's methods. */
-export type MethodOf<Api> = {
-  [K in keyof Api]: Api[K] extends (...args: never[]) => unknown ? K : never;
-}[keyof Api] &
-  string;
-
-type ArgsOf<Api, K extends keyof Api> = Api[K] extends (...args: infer A) => unknown ? A : never;
-type ResultOf<Api, K extends keyof Api> = Api[K] extends (...args: never[]) => infer R ? Awaited<R> : never;
-
 /** Answers calls that arrive on `port` with the methods of `api`, until the port closes. */
 export function serveRpc(port: MessagePort, api: object): void {
   const invoke: Invoke = async (method, args) => {
@@ -49,7 +41,7 @@ export function serveRpc(port: MessagePort, api: object): void {
 }
 
 /** The asking side. `request` rejects with `RPC_DEADLINE`, `RPC_CLOSED`, or the RemoteError of the other side. */
-export class RpcClient<Api extends object> {
+export class RpcClient<Api extends object> implements Calls<Api> {
   readonly #invoke: Remote<Invoke>;
   readonly #port: MessagePort;
   readonly #deadlineMs: number;

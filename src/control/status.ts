@@ -1,63 +1,14 @@
-/** Pure answers: (method, snapshot) → rows. What acts on the daemon goes to the supervisor instead (`control-server.ts`). */
+/** One instance on one screen: what `status` and `top` show of a snapshot. */
 import { explain } from './explain.ts';
-import type { HealthStatus, LinkStatus, PathStatus } from './network-rows.ts';
-import type { Method } from './protocol.ts';
-import type { ActorStatus, PeerStatus, RingStatus, Status, Top } from './rows.ts';
-import type { InstanceInfo } from './supervisor-api.ts';
+import type { PeerStatus, Status, Top } from './rows.ts';
+import type { Snapshot } from './snapshot.ts';
 
-/** All that is known at one moment. */
-export interface Snapshot {
-  readonly nowMs: number;
-  readonly instance: InstanceInfo;
-  readonly peers: readonly PeerStatus[];
-  readonly paths: readonly PathStatus[];
-  readonly links: readonly LinkStatus[];
-  readonly health: readonly HealthStatus[];
-  readonly actors: readonly ActorStatus[];
-  readonly rings: readonly RingStatus[];
-  readonly host: HostStatus;
-  /** Milliseconds since counters last moved, those that were seen to: `actor ID NAME`, `peer NAME COLUMN`, `link NAME errors` … */
-  readonly changedAgesMs: Readonly<Record<string, number>>;
-}
-
-/** What the kernel does for others on this host. */
-export interface HostStatus {
-  readonly forwardsV4: boolean;
-  readonly forwardsV6: boolean;
-}
-
-/** Methods that a snapshot answers alone. */
-export const snapshotMethods: readonly Method[] = [
-  'status',
-  'peers',
-  'paths',
-  'links',
-  'health',
-  'explain',
-  'actors',
-  'rings',
-  'top',
-];
-
-export function answer(method: Method, snapshot: Snapshot): unknown {
-  if (method === 'status') return statusOf(snapshot);
-  if (method === 'peers') return snapshot.peers;
-  if (method === 'paths') return snapshot.paths;
-  if (method === 'links') return snapshot.links;
-  if (method === 'health') return snapshot.health;
-  if (method === 'explain') return explain(snapshot);
-  if (method === 'actors') return snapshot.actors;
-  if (method === 'rings') return snapshot.rings;
-  if (method === 'top') return topOf(snapshot);
-  return undefined;
-}
-
-function topOf(snapshot: Snapshot): Top {
+export function topOf(snapshot: Snapshot): Top {
   const { peers, paths, actors, rings } = snapshot;
   return { status: statusOf(snapshot), peers, paths, actors, rings };
 }
 
-function statusOf(snapshot: Snapshot): Status {
+export function statusOf(snapshot: Snapshot): Status {
   const { instance, peers, actors } = snapshot;
   const total = (read: (peer: PeerStatus) => number): number => peers.reduce((sum, peer) => sum + read(peer), 0);
   return {

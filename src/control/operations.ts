@@ -1,0 +1,130 @@
+/**
+ * What an operator may ask of a running instance: one table. The control socket looks requests up here and checks their parameters; the
+ * CLI takes its types from here.
+ */
+import { z } from 'zod';
+import type { Calls } from '../base/calls.ts';
+import { HawserError } from '../base/errors.ts';
+import { explain } from './explain.ts';
+import type { Snapshot } from './snapshot.ts';
+import { statusOf, topOf } from './status.ts';
+import type { SupervisorApi } from './supervisor-api.ts';
+
+export interface OperationContext {
+  readonly supervisor: Calls<SupervisorApi>;
+  snapshot(): Promise<Snapshot>;
+}
+
+export interface Operation<Schema extends z.ZodType, Result> {
+  /** `follows`: what `run` resolves to is one part of an answer that goes on; it is asked again with the number of the last event. */
+  readonly effect: 'reads' | 'follows' | 'changes';
+  readonly params: Schema;
+  /** Rejects with a HawserError, or with what the supervisor says. */
+  run(context: OperationContext, params: z.output<Schema>): Promise<Result>;
+}
+
+/** The supervisor answers a question for events at the latest after this: well within the control-server's patience with it. */
+const followWaitMs = 5_000;
+
+const nothing = z.strictObject({});
+const since = z.strictObject({ since: z.number().int().nonnegative().default(0) });
+const named = z.strictObject({ name: z.string() });
+const actor = z.strictObject({ id: z.string() });
+/** The values are checked as those of the file are, by the supervisor. */
+const newLink = z.strictObject({
+  name: z.string(),
+  interface: z.string().exactOptional(),
+  priority: z.number().exactOptional(),
+  rate: z.union([z.number(), z.literal('auto')]).exactOptional(),
+  weight: z.number().exactOptional(),
+  role: z.string().exactOptional(),
+});
+
+export const operations = {
+  status: reads(statusOf),
+  peers: reads((snapshot) => snapshot.peers),
+  paths: reads((snapshot) => snapshot.paths),
+  links: reads((snapshot) => snapshot.links),
+  health: reads((snapshot) => snapshot.health),
+  explain: reads(explain),
+  actors: reads((snapshot) => snapshot.actors),
+  rings: reads((snapshot) => snapshot.rings),
+  top: reads(topOf),
+  events: operation('reads', since, ({ supervisor }, params) => supervisor.request('events', params.since)),
+  follow: operation('follows', since, ({ supervisor }, params) =>
+    supervisor.request('nextEvents', params.since, followWaitMs),
+  ),
+  errors: operation('reads', nothing, ({ supervisor }) => supervisor.request('errors')),
+  'actor.kill': onActor('killActor'),
+  'actor.restart': onActor('restartActor'),
+  'actor.hang': onActor('hangActor'),
+  'link.add': operation('changes', newLink, ({ supervisor }, params) => supervisor.request('addLink', params)),
+  'link.remove': operation('changes', named, ({ supervisor }, { name }) => supervisor.request('removeLink', name)),
+  'link.enable': operation('changes', named, ({ supervisor }, { name }) =>
+    supervisor.request('enableLink', name, true),
+  ),
+  'link.disable': operation('changes', named, ({ supervisor }, { name }) =>
+    supervisor.request('enableLink', name, false),
+  ),
+  /** Without a link the mode decides again. */
+  failover: operation('changes', z.strictObject({ link: z.string().exactOptional() }), ({ supervisor }, { link }) =>
+    supervisor.request('forceLink', link),
+  ),
+  'peer.forget-clock': operation('changes', named, ({ supervisor }, { name }) =>
+    supervisor.request('forgetPeerClock', name),
+  ),
+  'peer.rekey': operation('changes', named, ({ supervisor }, { name }) => supervisor.request('rekeyPeer', name)),
+  reload: operation('changes', nothing, ({ supervisor }) => supervisor.request('reload')),
+  stop: operation('changes', nothing, ({ supervisor }) => supervisor.request('stop')),
+} as const;
+
+export type OperationName = keyof typeof operations;
+export type ParamsOf<Name extends OperationName> = z.input<(typeof operations)[Name]['params']>;
+export type ResultOf<Name extends OperationName> = Awaited<ReturnType<(typeof operations)[Name]['run']>>;
+
+export function isOperationName(name: unknown): name is OperationName {
+  return typeof name === 'string' && Object.hasOwn(operations, name);
+}
+
+/** Throws PARAMS when the operation does not take them. */
+export function checkParams(name: OperationName, params: unknown): unknown {
+  const { data, error } = operations[name].params.safeParse(params);
+  if (error === undefined) return data;
+  const faults = error.issues.map((issue) => [...issue.path.map(String), issue.message].join(': '));
+  throw new HawserError('PARAMS', `Operation "${name}" does not take these parameters: ${faults.join('; ')}`);
+}
+
+/** `params`: as `checkParams` returned them. */
+export function perform(context: OperationContext, name: OperationName, params: unknown): Promise<unknown> {
+  const chosen: Operation<z.ZodType, unknown> = operations[name];
+  return chosen.run(context, params);
+}
+
+function operation<Schema extends z.ZodType, Result>(
+  effect: Operation<Schema, Result>['effect'],
+  params: Schema,
+  run: Operation<Schema, Result>['run'],
+): Operation<Schema, Result> {
+  return { effect, params, run };
+}
+
+function reads<Result>(read: (snapshot: Snapshot) => Result): Operation<typeof nothing, Result> {
+  return operation('reads', nothing, async (context) => read(await context.snapshot()));
+}
+
+/** Resolves to the id of the actor that `id` is, or is the beginning of. */
+function onActor(method: 'killActor' | 'restartActor' | 'hangActor'): Operation<typeof actor, string> {
+  return operation('changes', actor, async ({ supervisor }, { id }) => {
+    const meant = await actorMeant(supervisor, id);
+    await supervisor.request(method, meant);
+    return meant;
+  });
+}
+
+async function actorMeant(supervisor: Calls<SupervisorApi>, asked: string): Promise<string> {
+  const ids = (await supervisor.request('actors')).map((row) => row.id);
+  const begun = ids.filter((id) => id.startsWith(asked));
+  if (ids.includes(asked) || begun.length === 0) return asked;
+  if (begun.length === 1) return begun[0] ?? asked;
+  throw new HawserError('AMBIGUOUS', `"${asked}" is the beginning of several actors`, begun.join(', '));
+}

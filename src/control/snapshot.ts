@@ -1,0 +1,25 @@
+/** What the shared tables and the supervisor say at one moment, as rows: all that `status`, `explain` and the lists are made of. */
+import type { HealthStatus, LinkStatus, PathStatus } from './network-rows.ts';
+import type { ActorStatus, PeerStatus, RingStatus } from './rows.ts';
+import type { InstanceInfo } from './supervisor-api.ts';
+
+/** All that is known at one moment. */
+export interface Snapshot {
+  readonly nowMs: number;
+  readonly instance: InstanceInfo;
+  readonly peers: readonly PeerStatus[];
+  readonly paths: readonly PathStatus[];
+  readonly links: readonly LinkStatus[];
+  readonly health: readonly HealthStatus[];
+  readonly actors: readonly ActorStatus[];
+  readonly rings: readonly RingStatus[];
+  readonly host: HostStatus;
+  /** Milliseconds since counters last moved, those that were seen to: `actor ID NAME`, `peer NAME COLUMN`, `link NAME errors` … */
+  readonly changedAgesMs: Readonly<Record<string, number>>;
+}
+
+/** What the kernel does for others on this host. */
+export interface HostStatus {
+  readonly forwardsV4: boolean;
+  readonly forwardsV6: boolean;
+}

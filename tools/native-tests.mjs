@@ -40,6 +40,7 @@ const tested = [
   'seal',
   'seal_long',
   'segment',
+  'socket_errors',
   'too_big',
   'tun',
   ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],

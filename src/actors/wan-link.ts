@@ -64,6 +64,8 @@ class WanLinkActor implements Actor {
       link: settings.index,
     });
     this.#throughput = new Throughput(spec);
+    // A predecessor may have died between an error and its reading.
+    this.#sender.readErrors();
   }
 
   work(nowUs: number): number {
@@ -95,7 +97,7 @@ class WanLinkActor implements Actor {
       if (count === -errnoOf.ENOSPC) {
         this.#throughput.count(wanLinkCounters.full, 1);
         this.#context.holdFdsUntil(nowUs + queueCheckUs);
-      }
+      } else if (count < 0 && count !== -errnoOf.EAGAIN) this.#sender.readErrors();
     }
     return messages;
   }

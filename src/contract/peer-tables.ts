@@ -192,6 +192,9 @@ export const path = {
   /** f64, i32: datagrams that the kernel refused as too long (EMSGSIZE), and bytes of UDP payload of the last. */
   tooLongPacketsAt: 288,
   tooLongBytesAt: 296,
+  /** f64, i32: times that a router said how long packets may be that leave by this path (ICMP), and its last word: anybody can forge it. */
+  hintsAt: 304,
+  hintBytesAt: 312,
   // sealer
   /** f64 CLOCK_BOOTTIME microseconds: when `rateBpsAt` was last measured, and not merely kept. 0 = never. */
   rateUsAt: 320,

@@ -40,12 +40,17 @@ export interface LinkSender {
   /** Returns how many descriptors left the ring; 0 with work waiting means that the socket is full. */
   sendDescriptors(max: number): number;
   sendDatagrams(max: number): number;
+  /**
+   * Empties the sockets' error queues (ip(7), IP_RECVERR), which keep them readable: after a receive that failed. What a router said of
+   * packets that are too long goes to the row of the path that they had left by.
+   */
+  readErrors(): void;
   /** Bytes that wait in the sockets and the devices below them (SIOCOUTQ); also stored in the link's row. */
   measureQueue(): number;
 }
 
 export interface LinkReceiver {
-  /** Returns how many messages; -11 nothing waits, -28 the opener's ring is full. */
+  /** Returns how many messages; -11 nothing waits, -28 the opener's ring is full, else what an ICMP message said of earlier packets. */
   receive(fd: number, maxMessages: number): number;
 }
 

@@ -1,5 +1,11 @@
 // LinkSender and LinkReceiver against a kernel that says what the test wants.
+// The kernel's header does not bring what it needs.
+#include <time.h>
+
+#include <linux/errqueue.h>
+
 #include <cerrno>
+#include <utility>
 
 #include "support/check.h"
 #include "support/fake-kernel.h"
@@ -26,7 +32,7 @@ class SendBench {
   }
 
   void revive() {
-    sender = std::make_unique<LinkSender>(3, -1, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.row(0));
+    sender = std::make_unique<LinkSender>(3, -1, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.table(), 0);
   }
 
   // Seals a run into the log and leaves its descriptor; returns its position.
@@ -62,7 +68,7 @@ class SendBench {
   // The path leads to an IPv6 endpoint from now on.
   void useV6() {
     cell<uint16_t>(path(), layout::path_sockaddrAt) = AF_INET6;
-    sender = std::make_unique<LinkSender>(3, 4, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.row(0));
+    sender = std::make_unique<LinkSender>(3, 4, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.table(), 0);
   }
 
   // Overwrites everything the log holds.
@@ -353,6 +359,61 @@ TEST("receive() leaves the rest in the kernel when the ring is full, and hands h
   for (; bench.handshakes.peek() != nullptr; bench.handshakes.advance()) handshakes += 1;
   CHECK_EQUAL(handshakes, 3);
   CHECK(bench.consumer.peek() == nullptr);
+}
+
+TEST("a router's word about earlier packets is a hint, and fails none that leaves") {
+  SendBench bench;
+  cell<int32_t>(bench.path(), layout::path_stateAt) = layout::pathState_up;
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  // As the kernel does it: the errno of what is in the queue fails the next call, once.
+  bool isPending = false;
+  bench.kernel.verdict = [&](size_t, uint32_t) { return std::exchange(isPending, false) ? EMSGSIZE : 0; };
+  const auto say = [&](uint8_t origin, int number, uint32_t mtu, const sockaddr_in& about) {
+    bench.kernel.errors.push_back({origin, number, mtu, about});
+    isPending = true;
+  };
+  for (const uint32_t count : {1u, 3u}) {
+    say(SO_EE_ORIGIN_ICMP, EMSGSIZE, 1400, to);
+    bench.run(count, 100, 100);
+    CHECK_EQUAL(bench.sender->sendDescriptors(16), 1);
+    CHECK_EQUAL(bench.kernel.errors.size(), 0);
+  }
+  bench.datagram();
+  say(SO_EE_ORIGIN_ICMP, ECONNREFUSED, 0, to);
+  CHECK_EQUAL(bench.sender->sendDatagrams(16), 1);
+  CHECK_EQUAL(bench.kernel.sent.size(), 5);
+  CHECK_EQUAL(bench.number(layout::path_tooLongPacketsAt), 0);
+  CHECK_EQUAL(cell<double>(bench.link(), layout::link_errorsAt), 0);
+  CHECK_EQUAL(bench.number(layout::path_hintsAt), 2);
+  CHECK_EQUAL(cell<int32_t>(bench.path(), layout::path_hintBytesAt), 1400);
+  // About another destination, and what the kernel itself says of a size: neither is a hint.
+  sockaddr_in other = to;
+  other.sin_port = htons(9);
+  say(SO_EE_ORIGIN_ICMP, EMSGSIZE, 1300, other);
+  bench.sender->readErrors();
+  CHECK_EQUAL(bench.number(layout::path_hintsAt), 2);
+  bench.kernel.verdict = [&](size_t, uint32_t) {
+    bench.kernel.errors.push_back({SO_EE_ORIGIN_LOCAL, EMSGSIZE, 1300, to});
+    return EMSGSIZE;
+  };
+  bench.run(1, 100, 100);
+  bench.sender->sendDescriptors(16);
+  CHECK_EQUAL(bench.number(layout::path_hintsAt), 2);
+  CHECK_EQUAL(bench.number(layout::path_tooLongPacketsAt), 1);
+}
+
+TEST("a flood of ICMP costs single packets and no more") {
+  SendBench bench;
+  bench.kernel.verdict = [&](size_t, uint32_t) {
+    bench.kernel.errors.push_back({SO_EE_ORIGIN_ICMP, EMSGSIZE, 1400, {}});
+    return EMSGSIZE;
+  };
+  bench.run(1, 100, 100);
+  CHECK_EQUAL(bench.sender->sendDescriptors(16), 1);
+  CHECK_EQUAL(bench.used(), 0);
+  CHECK_EQUAL(bench.number(layout::path_tooLongPacketsAt), 0);
+  CHECK_EQUAL(cell<int32_t>(bench.link(), layout::link_lastErrorAt), ENOBUFS);
 }
 
 }  // namespace

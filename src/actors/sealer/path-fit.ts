@@ -28,6 +28,7 @@ export class PathFit {
   readonly #wantedBytes: number;
   #headerBytes = 0;
   #refused = 0;
+  #hints = 0;
   #vanished = 0;
   #holes = 0;
 
@@ -45,6 +46,7 @@ export class PathFit {
     this.#wantedBytes = wantedBytes;
     this.#size = new PathSize(tables.paths.int(row, path.mtuAt));
     this.#refused = tables.paths.number(row, path.tooLongPacketsAt);
+    this.#hints = tables.paths.number(row, path.hintsAt);
   }
 
   /** The search; whoever sends its probes asks it. */
@@ -65,9 +67,14 @@ export class PathFit {
       nowUs,
     );
     const refused = paths.number(this.#row, path.tooLongPacketsAt);
-    if (refused === this.#refused) return;
-    this.#refused = refused;
-    this.#size.handleRefused(paths.int(this.#row, path.tooLongBytesAt) + this.#headerBytes, nowUs);
+    if (refused !== this.#refused) {
+      this.#refused = refused;
+      this.#size.handleRefused(paths.int(this.#row, path.tooLongBytesAt) + this.#headerBytes, nowUs);
+    }
+    const hints = paths.number(this.#row, path.hintsAt);
+    if (hints === this.#hints) return;
+    this.#hints = hints;
+    this.#size.handleHint(paths.int(this.#row, path.hintBytesAt), nowUs);
   }
 
   /** Of a frame that is so many bytes of the outer IP packet, without padding. */

@@ -37,6 +37,8 @@ const mostVoidUs = 16_000_000;
 const raiseUs = 600_000_000;
 /** A doubt that was dispelled is not raised again at once. */
 const doubtSpacingUs = 200_000;
+/** Whoever forges hints shall not make much of our probes. */
+const hintSpacingUs = 500_000;
 const never = Number.POSITIVE_INFINITY;
 
 /** Answers of `passes`. */
@@ -66,6 +68,7 @@ export class PathSize {
   #missesNeeded = missesWanted;
   #nextUs = 0;
   #doubtedUs = Number.NEGATIVE_INFINITY;
+  #hintedUs = Number.NEGATIVE_INFINITY;
   /** What is in doubt; 0 = nothing is. */
   #doubtedBytes = 0;
   /** There is reason enough to spare it long packets meanwhile. */
@@ -172,6 +175,18 @@ export class PathSize {
     this.#questions.push(doubt, { bytes: baseBytes, misses: 0, isDoubt: false });
   }
 
+  /**
+   * A router said how long packets may be, or somebody who forges its words: what passed before is asked for again, and what was named
+   * with it (RFC 8899 4.6.1).
+   */
+  handleHint(bytes: number, nowUs: number): void {
+    if (bytes < baseBytes || bytes >= this.#high || nowUs < this.#hintedUs + hintSpacingUs) return;
+    this.#hintedUs = nowUs;
+    if (bytes < this.#low) this.handleDoubt(nowUs, false);
+    const isAsked = this.#questions.length === 0 || this.#questions.some((one) => one.bytes === bytes);
+    if (!isAsked) this.#questions.push({ bytes, misses: 0, isDoubt: false });
+  }
+
   /** The kernel did not take a packet of this length (EMSGSIZE). */
   handleRefused(bytes: number, nowUs: number): void {
     if (bytes >= this.#high) return;
@@ -246,6 +261,8 @@ export class PathSize {
     this.#voids = 0;
     for (const question of this.#questions) {
       const place = this.volley.indexOf(question.bytes);
+      // Asked since.
+      if (place < 0) continue;
       if ((this.#answered & (1 << place)) !== 0) continue;
       question.misses += 1;
       if (question.isDoubt && question.misses === 1) this.#widen();
@@ -285,7 +302,7 @@ export class PathSize {
 
   /** Whether nothing is left to ask of these questions. */
   #isAnswered(): boolean {
-    const floor = this.isDoubted ? this.#provenBytes : this.#low;
+    const floor = this.#doubtedBytes > 0 ? this.#provenBytes : this.#low;
     const isOpen = ({ bytes, misses, isDoubt }: Question): boolean => {
       if (misses >= this.#missesNeeded) return false;
       if (isDoubt) return bytes < this.#high;

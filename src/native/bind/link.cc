@@ -13,6 +13,7 @@ class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
     return DefineClass(env, "LinkSender",
                        {InstanceMethod<&LinkSenderObject::sendDescriptors>("sendDescriptors"),
                         InstanceMethod<&LinkSenderObject::sendDatagrams>("sendDatagrams"),
+                        InstanceMethod<&LinkSenderObject::readErrors>("readErrors"),
                         InstanceMethod<&LinkSenderObject::measureQueue>("measureQueue")});
   }
 
@@ -21,8 +22,8 @@ class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
     const RowTable links = linkTable(memory_.of(from.Get("links")));
     sender_ = std::make_unique<LinkSender>(from.Get("fd4").ToNumber().Int32Value(), from.Get("fd6").ToNumber().Int32Value(),
                                            from.Get("gso").ToBoolean(), memory_.consumer(from.Get("descriptors")), memory_.consumer(from.Get("out")),
-                                           SealedLog(memory_.of(from.Get("log"))), pathTable(memory_.of(from.Get("paths"))),
-                                           links.row(from.Get("link").ToNumber().Int32Value()));
+                                           SealedLog(memory_.of(from.Get("log"))), pathTable(memory_.of(from.Get("paths"))), links,
+                                           from.Get("link").ToNumber().Int32Value());
   }
 
   Napi::Value sendDescriptors(const Napi::CallbackInfo& info) {
@@ -30,6 +31,10 @@ class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
   }
   Napi::Value sendDatagrams(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), sender_->sendDatagrams(static_cast<uint32_t>(intOf(info, 0))));
+  }
+  Napi::Value readErrors(const Napi::CallbackInfo& info) {
+    sender_->readErrors();
+    return info.Env().Undefined();
   }
   Napi::Value measureQueue(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), sender_->measureQueue());

@@ -293,6 +293,8 @@
   X(path, sentPacketsAt, 280) \
   X(path, tooLongPacketsAt, 288) \
   X(path, tooLongBytesAt, 296) \
+  X(path, hintsAt, 304) \
+  X(path, hintBytesAt, 312) \
   X(path, rateUsAt, 320) \
   X(path, probeLossAt, 328) \
   X(path, answerLossAt, 336) \

@@ -9,14 +9,17 @@
 #include <vector>
 
 #include "ring.h"
+#include "socket_errors.h"
 #include "tables.h"
 
 namespace hawser {
 
 class LinkSender {
  public:
-  LinkSender(int fd4, int fd6, bool gso, RingConsumer descriptors, RingConsumer datagrams, SealedLog log, RowTable paths, uint8_t* link)
-      : fd4_(fd4), fd6_(fd6), descriptors_(descriptors), datagrams_(datagrams), log_(log), paths_(paths), link_(link) {
+  LinkSender(int fd4, int fd6, bool gso, RingConsumer descriptors, RingConsumer datagrams, SealedLog log, RowTable paths, RowTable links,
+             int32_t linkIndex)
+      : fd4_(fd4), fd6_(fd6), descriptors_(descriptors), datagrams_(datagrams), log_(log), paths_(paths), link_(links.row(linkIndex)),
+        errors_(paths, linkIndex) {
     cell<int32_t>(link_, layout::link_gsoAt) = gso ? 1 : 0;
   }
 
@@ -24,6 +27,8 @@ class LinkSender {
   int sendDescriptors(uint32_t max);
   // Sends waiting handshake datagrams; returns how many.
   int sendDatagrams(uint32_t max);
+  // Empties the sockets' error queues: worth calling when a receive failed, for a socket is readable as long as there is something.
+  void readErrors();
   // Refreshes the link row's count of bytes that wait below us (SIOCOUTQ).
   int measureQueue();
 
@@ -49,6 +54,7 @@ class LinkSender {
   bool goesAlike(const Message& one, const Message& other) const { return fdOf(one) == fdOf(other) && one.mayFragment == other.mayFragment; }
   void prepareSocket(const Message& message);
   int fdOf(const Message& message) const { return message.address.sin6_family == AF_INET ? fd4_ : fd6_; }
+  int sendOne(int fd, const msghdr& header);
   Outcome sendSlowly(uint32_t index);
   Outcome sendSingly(uint32_t index);
   void account(const Message& message, bool sent);
@@ -61,6 +67,7 @@ class LinkSender {
   SealedLog log_;
   RowTable paths_;
   uint8_t* link_;
+  SocketErrors errors_;
   // What each socket does with the don't-fragment bit, by family: 1 = clear, 0 = set, -1 = as it was lent.
   int8_t fragmenting4_ = -1;
   int8_t fragmenting6_ = -1;

@@ -89,6 +89,8 @@ int LinkSender::sendDescriptors(uint32_t max) {
     for (uint32_t i = 0; i < done; i++) account(messages_[i], true);
     Outcome outcome = Outcome::Sent;
     if (done < same) {
+      // The kernel keeps the errno of a message that is not the first to itself.
+      errors_.empty(fdOf(messages_[0]));
       outcome = sendSlowly(done);
       if (outcome != Outcome::Blocked) account(messages_[done++], outcome == Outcome::Sent);
     }
@@ -196,12 +198,30 @@ bool LinkSender::goesWhole(const Message& message) const {
   return single || (singly_ == 0 && cell<int32_t>(link_, layout::link_gsoAt) != 0);
 }
 
+// sendmsg(2) of one message; 0 or an errno. What was said of earlier packets does not count against this one; what is said all the time
+// is a flood, and this one is lost like one that a full queue did not take.
+int LinkSender::sendOne(int fd, const msghdr& header) {
+  constexpr int kMostTries = 4;
+  for (int i = 0; i < kMostTries; i++) {
+    if (::sendmsg(fd, &header, MSG_NOSIGNAL) >= 0) return 0;
+    const int error = errno;
+    if (error == EAGAIN || error == EINTR || !errors_.empty(fd)) return error;
+  }
+  return ENOBUFS;
+}
+
+void LinkSender::readErrors() {
+  for (const int fd : {fd4_, fd6_}) {
+    if (fd >= 0) errors_.empty(fd);
+  }
+}
+
 // The message that stopped a batch: the error decides whether it is tried again, cut by hand, or given up.
 LinkSender::Outcome LinkSender::sendSlowly(uint32_t index) {
   const uint32_t count = cell<uint32_t>(messages_[index].descriptor, layout::descriptor_countAt);
   if (!goesWhole(messages_[index])) return sendSingly(index);
-  if (::sendmsg(fdOf(messages_[index]), &headers_[index].msg_hdr, MSG_NOSIGNAL) >= 0) return Outcome::Sent;
-  const int error = errno;
+  const int error = sendOne(fdOf(messages_[index]), headers_[index].msg_hdr);
+  if (error == 0) return Outcome::Sent;
   // EIO: the device cannot checksum what it cuts (net/ipv4/udp.c, udp_send_skb). EINVAL, EMSGSIZE: longer than the path takes.
   if (error == EIO) cell<int32_t>(link_, layout::link_gsoAt) = 0;
   if (count > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE)) return sendSingly(index);
@@ -222,9 +242,10 @@ LinkSender::Outcome LinkSender::sendSingly(uint32_t index) {
   bool any = false;
   for (; singly_ < count; singly_++) {
     bytes = {static_cast<uint8_t*>(message.bytes.iov_base) + static_cast<size_t>(singly_) * step, singly_ + 1 == count ? last : step};
-    if (::sendmsg(fdOf(message), &header, MSG_NOSIGNAL) >= 0) {
+    const int error = sendOne(fdOf(message), header);
+    if (error == 0) {
       any = true;
-    } else if (failed(errno, &message, bytes.iov_len) == Outcome::Blocked) {
+    } else if (failed(error, &message, bytes.iov_len) == Outcome::Blocked) {
       return Outcome::Blocked;
     }
   }
@@ -282,8 +303,8 @@ int LinkSender::sendDatagrams(uint32_t max) {
     header.msg_controllen = writeSendControl(control, address.sin6_family, local,
                                              cell<int32_t>(record, layout::outgoing_interfaceAt), 0, kHandshakeTrafficClass);
     if (header.msg_controllen == 0) header.msg_control = nullptr;
-    if (fd < 0 || !addressed) failed(fd < 0 ? EAFNOSUPPORT : EADDRNOTAVAIL);
-    else if (::sendmsg(fd, &header, MSG_NOSIGNAL) < 0) failed(errno);
+    const int error = fd < 0 ? EAFNOSUPPORT : !addressed ? EADDRNOTAVAIL : sendOne(fd, header);
+    if (error != 0) failed(error);
     datagrams_.advance();
     datagrams_.release();
   }

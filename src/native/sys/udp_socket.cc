@@ -40,6 +40,9 @@ SystemError configure(int fd, const UdpOptions& options, UdpSocket& out) {
   // Never fragment, never trust a cached path MTU: the probes of the path decide (RFC 8899).
   if (v4) enable(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   else enable(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+  // What routers say of packets that are too long hastens them; sys/socket_errors.h reads it.
+  if (v4) enable(fd, IPPROTO_IP, IP_RECVERR, 1);
+  else enable(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
   enable(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
   out.gro = enable(fd, IPPROTO_UDP, UDP_GRO, 1) == 0;
   out.gso = enable(fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0;

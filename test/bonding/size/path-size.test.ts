@@ -173,6 +173,24 @@ t.test('doubts that come up again and again do not keep a search from its end', 
   }
 });
 
+t.test('a hint of a router is asked for at once, and never believed', async (t) => {
+  const size = started();
+  const course = follow(size, ofMtu(1500), second);
+  size.handleHint(68, course.nowUs);
+  size.handleHint(1199, course.nowUs);
+  const { length } = course.sent;
+  follow(size, ofMtu(1500), course.nowUs + second, course);
+  t.equal(course.sent.length, length, 'below the base');
+  size.handleHint(1300, course.nowUs);
+  follow(size, ofMtu(1500), course.nowUs + second, course);
+  t.same([size.bytes, size.expectedBytes, size.holes], [1500, 1480, 0], 'forged');
+  t.equal(course.sent.length, length + 4, 'one volley');
+  size.handleHint(1344, course.nowUs);
+  t.equal(size.passes(1480), fit.yes, 'nothing changes by the word alone');
+  follow(size, ofMtu(1344), course.nowUs + 300_000, course);
+  t.equal(size.bytes, 1344, 'true: exactly what was named');
+});
+
 t.test('a path that becomes wide is found so after ten minutes, or by a packet that arrived', async (t) => {
   const size = started();
   const course = follow(size, ofMtu(1430), 2 * second);

@@ -1,5 +1,9 @@
 #include "fake-kernel.h"
 
+// The kernel's header does not bring what it needs.
+#include <time.h>
+
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 
 #include <cerrno>
@@ -105,6 +109,29 @@ int sendmmsg(int, mmsghdr* messages, unsigned count, int) {
     if (sendOne(messages[i].msg_hdr) < 0) return i == 0 ? -1 : static_cast<int>(i);
   }
   return static_cast<int>(count);
+}
+
+// Of the error queue alone.
+ssize_t recvmsg(int, msghdr* header, int flags) {
+  std::deque<hawser::test::SocketError>& errors = fakeKernel()->errors;
+  if (errors.empty() || (flags & MSG_ERRQUEUE) == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  const hawser::test::SocketError error = errors.front();
+  errors.pop_front();
+  std::memcpy(header->msg_name, &error.destination, sizeof error.destination);
+  sock_extended_err said{};
+  said.ee_errno = static_cast<uint32_t>(error.number);
+  said.ee_origin = error.origin;
+  said.ee_info = error.info;
+  auto* control = static_cast<cmsghdr*>(header->msg_control);
+  control->cmsg_level = IPPROTO_IP;
+  control->cmsg_type = IP_RECVERR;
+  control->cmsg_len = CMSG_LEN(sizeof said);
+  std::memcpy(CMSG_DATA(control), &said, sizeof said);
+  header->msg_controllen = CMSG_SPACE(sizeof said);
+  return 0;
 }
 
 int recvmmsg(int, mmsghdr* messages, unsigned count, int, timespec*) {

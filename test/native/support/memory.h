@@ -76,7 +76,8 @@ struct PathMemory : RowMemory {
 
 struct LinkMemory : RowMemory {
   explicit LinkMemory(int32_t rows) : RowMemory(layout::link_rowsAt, layout::link_dataAt, layout::link_rowBytes, rows) {}
-  uint8_t* row(int32_t index) const { return linkTable(get()).row(index); }
+  RowTable table() const { return linkTable(get()); }
+  uint8_t* row(int32_t index) const { return table().row(index); }
 };
 
 struct LogMemory : Block {

@@ -1,9 +1,9 @@
 /** `hawser release`: lifts what an instance left in the kernel after a stop with `onExit: closed`, or a kill. */
 import type { Command } from 'commander';
+import { describeDns, takeBackDns } from '../instance/dns-keeper.ts';
+import { lockInstance } from '../instance/instance-lock.ts';
 import { describeLeftovers, releaseClosed } from '../io/network/network.ts';
 import { loadAddon } from '../native/addon.ts';
-import { describeDns, takeBackDns } from '../supervisor/dns-keeper.ts';
-import { lockInstance } from '../supervisor/instance-lock.ts';
 
 interface ReleaseOptions {
   readonly name: string;

@@ -8,13 +8,13 @@ import { describeDiff, diffConfigs } from '../config/diff.ts';
 import { rememberConfig } from '../config/recall.ts';
 import type { NewLink, ReloadResult } from '../control/supervisor-api.ts';
 import type { InstanceState } from '../supervisor/api.ts';
-import { reopenDiff } from '../supervisor/link-keeper.ts';
-import type { Logger } from '../supervisor/logger.ts';
-import type { ServiceManager } from '../supervisor/service-manager.ts';
 import type { SharedResources } from '../supervisor/shared-resources.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { diffTopologies } from '../topology/diff.ts';
+import { reopenDiff } from './link-keeper.ts';
+import type { Logger } from './logger.ts';
 import { checkRoom, keepFixed, planFor } from './plan.ts';
+import type { ServiceManager } from './service-manager.ts';
 
 /** Loaded when asked for: it brings the configuration's parser with it. */
 type LinkEdits = typeof import('../config/edit-links.ts');

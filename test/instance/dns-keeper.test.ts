@@ -5,9 +5,9 @@ import path from 'node:path';
 import process from 'node:process';
 import t, { type Test } from 'tap';
 import type { TunnelDns } from '../../src/config/config.ts';
+import { DnsKeeper, describeDns, takeBackDns } from '../../src/instance/dns-keeper.ts';
 import { dnsRecordFile, readDnsRecord } from '../../src/io/dns-record.ts';
 import { parseResolvConf, withoutInside } from '../../src/io/name-sources.ts';
-import { DnsKeeper, describeDns, takeBackDns } from '../../src/supervisor/dns-keeper.ts';
 
 const resolved = 'nameserver 127.0.0.53\noptions edns0\n';
 const dns: TunnelDns = { servers: ['10.9.0.1', 'fd00:9::1'], search: ['corp.example'], names: 'all' };

@@ -4,15 +4,15 @@ import { fstatSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import t from 'tap';
-import { journalLine } from '../../src/supervisor/log-format.ts';
-import { chooseFormat } from '../../src/supervisor/logger.ts';
+import { journalLine } from '../../src/instance/log-format.ts';
+import { chooseFormat } from '../../src/instance/logger.ts';
 
 const record = { level: 40, time: 1_764_288_000_123, pid: 7, source: 'sealer', peer: 'hub' };
 const message = 'path-dead: link=lte\nnobody answers';
 
 /** What a process of its own writes on stdout. */
 function written(logFormat: string): string {
-  const module = path.resolve(import.meta.dirname, '../../src/supervisor/logger.js');
+  const module = path.resolve(import.meta.dirname, '../../src/instance/logger.js');
   const program = `
     import { Logger } from ${JSON.stringify(module)};
     const logger = new Logger({ logLevel: 'info', logFormat: ${JSON.stringify(logFormat)} });

@@ -6,8 +6,8 @@ import { fstatSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Logger as PinoLogger } from 'pino';
 import type { Config } from '../config/config.ts';
+import type { LogLevel } from '../supervisor/options.ts';
 import { journalLine, type LogRecord, recordText } from './log-format.ts';
-import type { LogLevel } from './options.ts';
 
 type Line = readonly [LogLevel, Readonly<Record<string, unknown>>, string];
 export type LogFormat = 'pretty' | 'json' | 'journal';

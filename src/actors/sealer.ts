@@ -2,8 +2,12 @@
  * Routes, queues and seals: the only owner of counters. A train whose path has credit is sealed straight from the ring; any
  * other waits in the stash, per peer and class, and is dropped only there, before a counter is taken.
  */
+
+import type { Bond } from '../bonding/bond.ts';
+import type { BondSettings } from '../bonding/bond-settings.ts';
 import { classify } from '../bonding/queue/classify.ts';
 import type { FairQueue } from '../bonding/queue/fair-queue.ts';
+import type { SendingPath } from '../bonding/sending-path.ts';
 import { fit } from '../bonding/size/path-size.ts';
 import { facts } from '../contract/columns.ts';
 import type { Sealer } from '../native/data-api.ts';
@@ -13,11 +17,10 @@ import { SessionTable } from '../rings/session-table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { AckDesk } from './sealer/ack-desk.ts';
-import { type BondSettings, Bonds, type SealerLink } from './sealer/bonds.ts';
+import { Bonds, type SealerLink } from './sealer/bonds.ts';
 import { FrameDesk } from './sealer/frame-desk.ts';
+import { FlightMemory } from './sealer/native-flight.ts';
 import { ParityDesk } from './sealer/parity-desk.ts';
-import type { PathTrack } from './sealer/path-track.ts';
-import type { PeerBond } from './sealer/peer-bond.ts';
 import { SealDesk } from './sealer/seal-desk.ts';
 import { TooLong } from './sealer/too-long.ts';
 import { WaitingRoom } from './sealer/waiting-room.ts';
@@ -78,7 +81,7 @@ class SealerActor implements Actor {
   constructor(context: ActorContext) {
     const { spec, addon } = context;
     const settings = spec.settings as SealerSettings;
-    const shared = Bonds.createShared();
+    const shared = new FlightMemory();
     this.#context = context;
     this.#mtu = settings.mtu;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
@@ -149,7 +152,7 @@ class SealerActor implements Actor {
   #serveWaiting(nowUs: number): number {
     return this.#waiting.serveAll(nowUs, this.#serve, (row, queue) => {
       const bond = this.#bonds.of(row, nowUs);
-      queue.queueTargetUs = bond.queueTargetUs;
+      queue.queueTargetUs = bond.queueTargetUs(nowUs);
       if (this.#desk.slotOf(row) < 0) this.#desk.wantHandshake(row, nowUs);
       else if (bond.hasUsable) return true;
       return false;
@@ -188,30 +191,30 @@ class SealerActor implements Actor {
       return this.#wait(index, row, kind);
     }
     if (bond.isOrdering(this.#nowUs) && this.#acks.hold(bond, this.#facts, index, this.#nowUs)) return 1;
-    const track = this.#choose(bond, index, count, kind);
-    if (track === undefined || this.#waiting.has(row)) {
-      const mayStay = bond.isMerelyBehind && (track === undefined || kind === trafficClass.bulk);
+    const path = this.#choose(bond, index, count, kind);
+    if (path === undefined || this.#waiting.has(row)) {
+      const mayStay = bond.routes.isMerelyBehind && (path === undefined || kind === trafficClass.bulk);
       return mayStay && this.#mayStay(index, count) ? 0 : this.#wait(index, row, kind);
     }
     const slot = this.#desk.slotOf(row);
-    if (!this.#desk.begin(bond, slot, track.row, track.port, kind, this.#nowUs)) return this.#wait(index, row, kind);
+    if (!this.#desk.begin(bond, slot, path.row, path.link, kind, this.#nowUs)) return this.#wait(index, row, kind);
     this.#behindSinceUs = -1;
-    const allowed = allowance(bond, track, kind);
-    const run = this.#runLength(bond, track, index, count, kind, allowed);
+    const allowed = allowance(bond, path, kind);
+    const run = this.#runLength(bond, path, index, count, kind, allowed);
     const segments = this.#native.sealTrains(index, run, this.#segmentBudget(at, allowed));
-    this.#sendCopies(bond, track, kind);
-    this.#desk.finish(bond, track, Math.max(0, segments), true, this.#nowUs);
+    this.#sendCopies(bond, path, kind);
+    this.#desk.finish(bond, path, Math.max(0, segments), true, this.#nowUs);
     this.#parity.follow(bond, this.#nowUs);
     let taken = 0;
     while (taken < run && this.#isDone((index + taken) * facts.columns)) taken += 1;
     // The link's ring is full: nothing rings when it is not, so look again soon.
     if (segments >= 0) return taken > 0 ? taken : this.#takeRun(index, count);
     this.#context.wakeAt(this.#nowUs + ringFullRetryUs);
-    return taken + (bond.isMerelyBehind ? 0 : this.#wait(index + taken, row, kind));
+    return taken + (bond.routes.isMerelyBehind ? 0 : this.#wait(index + taken, row, kind));
   }
 
   /** The path for train `index`; undefined: it must wait, and a turn is asked for when it need not. */
-  #choose(bond: PeerBond, index: number, count: number, kind: number): PathTrack | undefined {
+  #choose(bond: Bond, index: number, count: number, kind: number): SendingPath | undefined {
     const at = index * facts.columns;
     const row = this.#facts[at + facts.peer] as number;
     let backlog = this.#waiting.bytes(row);
@@ -234,16 +237,16 @@ class SealerActor implements Actor {
   }
 
   #chooseFor(
-    bond: PeerBond,
+    bond: Bond,
     kind: number,
     flow: number,
     bytes: number,
     longest: number,
     backlog: number,
-  ): PathTrack | undefined {
-    const track = bond.choose(kind, flow, bytes, longest, backlog, this.#nowUs);
-    if (track !== undefined && allowance(bond, track, kind) > 0) return track;
-    this.#context.wakeAt(this.#nowUs + bond.retryUs());
+  ): SendingPath | undefined {
+    const path = bond.routes.choose(kind, flow, bytes, longest, backlog, this.#nowUs);
+    if (path !== undefined && allowance(bond, path, kind) > 0) return path;
+    this.#context.wakeAt(this.#nowUs + bond.routes.retryUs());
     return undefined;
   }
 
@@ -258,22 +261,24 @@ class SealerActor implements Actor {
     return true;
   }
 
-  #sendCopies(bond: PeerBond, track: PathTrack, kind: number): void {
-    let mask = 1 << bond.tracks.indexOf(track);
-    for (let copy = bond.copyTo(kind, mask); copy >= 0; copy = bond.copyTo(kind, mask)) {
+  #sendCopies(bond: Bond, path: SendingPath, kind: number): void {
+    let mask = 1 << bond.paths.indexOf(path);
+    for (;;) {
+      const copy = bond.routes.copyTo(kind, mask, this.#nowUs);
+      if (copy < 0) return;
       mask |= 1 << copy;
-      const other = bond.tracks[copy];
+      const other = bond.paths[copy];
       if (other !== undefined)
-        other.spend(this.#native.copy(other.port, other.row, other.fit.longest(fit.yes)), this.#nowUs);
+        other.spend(this.#native.copy(other.link, other.row, other.fit.longest(fit.yes)), this.#nowUs);
     }
   }
 
   /** Trains from `index` on that go to the same peer in the same class, as many as `allowed` bytes pay for. */
-  #runLength(bond: PeerBond, track: PathTrack, index: number, count: number, kind: number, allowed: number): number {
-    if (bond.isPerFlow(kind)) return 1;
+  #runLength(bond: Bond, path: SendingPath, index: number, count: number, kind: number, allowed: number): number {
+    if (bond.routes.isPerFlow(kind)) return 1;
     const isOrdering = bond.isOrdering(this.#nowUs);
     const first = bond.mtu.sealedBytes(this.#longest(index * facts.columns));
-    const longest = Math.max(first, track.fit.sealedBytes);
+    const longest = Math.max(first, path.fit.sealedBytes);
     let run = 1;
     let bytes = this.#facts[index * facts.columns + facts.bytes] as number;
     for (let next = (index + 1) * facts.columns; index + run < count && bytes < allowed; next += facts.columns) {
@@ -311,14 +316,14 @@ class SealerActor implements Actor {
     const kind = stash.trafficClass(entry);
     const bond = this.#bonds.of(row, this.#nowUs);
     const bytes = stash.bytes(entry);
-    const track = this.#chooseFor(bond, kind, stash.flow(entry), bytes, bond.mtu.sealedBytes(bytes), queue.bytes);
-    if (track === undefined) return false;
+    const path = this.#chooseFor(bond, kind, stash.flow(entry), bytes, bond.mtu.sealedBytes(bytes), queue.bytes);
+    if (path === undefined) return false;
     const slot = this.#desk.slotOf(row);
-    if (!this.#desk.begin(bond, slot, track.row, track.port, kind, this.#nowUs)) return false;
+    if (!this.#desk.begin(bond, slot, path.row, path.link, kind, this.#nowUs)) return false;
     const offset = stash.offset(entry);
-    const segments = this.#native.sealStashed(offset, this.#stashedBudget(allowance(bond, track, kind)));
-    this.#sendCopies(bond, track, kind);
-    queue.spend(this.#desk.finish(bond, track, Math.max(0, segments), true, this.#nowUs));
+    const segments = this.#native.sealStashed(offset, this.#stashedBudget(allowance(bond, path, kind)));
+    this.#sendCopies(bond, path, kind);
+    queue.spend(this.#desk.finish(bond, path, Math.max(0, segments), true, this.#nowUs));
     this.#parity.follow(bond, this.#nowUs);
     if (segments < 0) {
       this.#context.wakeAt(this.#nowUs + ringFullRetryUs);
@@ -334,6 +339,6 @@ class SealerActor implements Actor {
 }
 
 /** Bytes that may be sealed for the path now. Urgent classes may overdraw: they are small, and must not wait for bulk. */
-function allowance(bond: PeerBond, track: PathTrack, kind: number): number {
-  return kind === trafficClass.bulk ? bond.quantumBytes(track) : track.allowedBytes + urgentReserveBytes;
+function allowance(bond: Bond, path: SendingPath, kind: number): number {
+  return kind === trafficClass.bulk ? bond.routes.quantumBytes(path) : path.allowedBytes + urgentReserveBytes;
 }

@@ -1,4 +1,6 @@
 /** Holds acknowledgements of young flows until a later one takes their place or they are due (`bonding/queue/ack-thinner.ts`). */
+
+import type { Bond as PeerBond } from '../../bonding/bond.ts';
 import { AckThinner, places } from '../../bonding/queue/ack-thinner.ts';
 import { facts } from '../../contract/columns.ts';
 import type { Sealer } from '../../native/data-api.ts';
@@ -6,7 +8,6 @@ import { sealerCounters } from '../../rings/counter-names.ts';
 import { trafficClass } from '../../rings/layout.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { Throughput } from '../kit/ports.ts';
-import type { PeerBond } from './peer-bond.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 type Context = Pick<ActorContext, 'wakeAt'>;

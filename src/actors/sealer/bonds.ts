@@ -1,9 +1,9 @@
-/** The bonds of all peers: follows the path table and the sessions, and gives every path row its track. */
-
-import { PathCredit } from '../../bonding/rate/path-credit.ts';
-import type { FecMode } from '../../bonding/repair/fec-policy.ts';
-import type { SchedulerMode } from '../../bonding/schedule/scheduler.ts';
-import { feedback, outerFragments } from '../../contract/columns.ts';
+/** The bonds of all peers: makes them, has them follow the path table and the sessions, and writes what they find out into the tables. */
+import { Bond } from '../../bonding/bond.ts';
+import type { BondSettings, PeerWord } from '../../bonding/bond-settings.ts';
+import type { PeerReport } from '../../bonding/flight-record.ts';
+import { SendingPath } from '../../bonding/sending-path.ts';
+import { outerFragments } from '../../contract/columns.ts';
 import { capability } from '../../contract/frames.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { path, pathState, peer, session } from '../../rings/layout.ts';
@@ -12,8 +12,8 @@ import { SessionTable } from '../../rings/session-table.ts';
 import { linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf } from '../kit/ports.ts';
-import { PathTrack } from './path-track.ts';
-import { PeerBond } from './peer-bond.ts';
+import { type FlightMemory, NativeFlight } from './native-flight.ts';
+import { PathCells } from './path-cells.ts';
 
 export interface SealerLink {
   /** Of the link table. */
@@ -29,21 +29,6 @@ export interface SealerLink {
   readonly role: 'always' | 'backup' | 'metered';
 }
 
-export interface BondSettings {
-  /** By class (`trafficClass`). */
-  readonly modes: readonly SchedulerMode[];
-  /** By class: lost packets go out again even when there is only one path. */
-  readonly protects: readonly boolean[];
-  /** What the only path has lost goes out again by it. */
-  readonly repairsAlone: boolean;
-  readonly failbackMs: number;
-  readonly fec: FecMode;
-  /** Of the longest sealed packet that the tunnel makes, parity included. */
-  readonly sealedBytes: number;
-  /** The tunnel's MTU. */
-  readonly mtu: number;
-}
-
 interface BondsSettings {
   readonly links: readonly SealerLink[];
   readonly bonding: BondSettings;
@@ -51,17 +36,15 @@ interface BondsSettings {
   readonly outerFragments: number;
 }
 
-export class Bonds {
-  /** What the native sealer writes and reads; see `SealerParts`. */
-  static createShared(): { readonly feedback: Float64Array; readonly limits: Float64Array } {
-    return {
-      feedback: new Float64Array(path.rowsPerPeer * feedback.columns),
-      limits: new Float64Array(2 * path.rowsPerPeer),
-    };
-  }
+/** A path of the table and what a bond makes of it. */
+interface KnownPath {
+  readonly cells: PathCells;
+  readonly path: SendingPath;
+}
 
+export class Bonds {
   readonly #native: Sealer;
-  readonly #shared: ReturnType<typeof Bonds.createShared>;
+  readonly #memory: FlightMemory;
   readonly #settings: BondSettings;
   readonly #mayFragment: boolean;
   readonly #links: ReadonlyMap<number, { readonly port: number; readonly link: SealerLink }>;
@@ -69,20 +52,16 @@ export class Bonds {
   readonly #linkRows: RowTable;
   readonly #peers: RowTable;
   readonly #sessions: SessionTable;
-  readonly #bonds: (PeerBond | undefined)[] = [];
-  readonly #tracks: (PathTrack | undefined)[] = [];
+  readonly #bonds: (Bond | undefined)[] = [];
+  /** By row of the path table. */
+  readonly #known: (KnownPath | undefined)[] = [];
   readonly #versions: number[] = [];
   #forcedLink: string | undefined;
 
-  constructor(
-    context: ActorContext,
-    native: Sealer,
-    shared: ReturnType<typeof Bonds.createShared>,
-    settings: BondsSettings,
-  ) {
+  constructor(context: ActorContext, native: Sealer, memory: FlightMemory, settings: BondsSettings) {
     const { spec } = context;
     this.#native = native;
-    this.#shared = shared;
+    this.#memory = memory;
     const { links } = settings;
     this.#settings = settings.bonding;
     this.#mayFragment = settings.outerFragments !== outerFragments.never;
@@ -96,19 +75,23 @@ export class Bonds {
   }
 
   /** All bonds that are in use. */
-  all(): readonly (PeerBond | undefined)[] {
+  all(): readonly (Bond | undefined)[] {
     return this.#bonds;
   }
 
   /** The bond of a peer, up to date with the tables. */
-  of(peerRow: number, nowUs: number): PeerBond {
+  of(peerRow: number, nowUs: number): Bond {
     let bond = this.#bonds[peerRow];
     if (bond === undefined) {
-      bond = new PeerBond(peerRow, this.#native, this.#shared, this.#settings, this.#peers);
+      const flight = new NativeFlight(peerRow, this.#native, this.#memory, (row) => this.portOf(row));
+      bond = new Bond(peerRow, this.#settings, flight, this.#peers.int(peerRow, peer.innerMtuAt));
       this.#bonds[peerRow] = bond;
     }
     const version = this.#versionOf(peerRow);
-    if (this.#versions[peerRow] !== version) this.#follow(bond, version, nowUs);
+    if (this.#versions[peerRow] !== version) {
+      this.#versions[peerRow] = version;
+      this.#follow(bond, nowUs);
+    }
     return bond;
   }
 
@@ -121,15 +104,40 @@ export class Bonds {
   /** Sends by this link alone as long as it lives; undefined = all. */
   force(link: string | undefined): void {
     this.#forcedLink = link;
-    for (const bond of this.#bonds) for (const track of bond?.tracks ?? []) this.#exclude(track);
+    for (const bond of this.#bonds) for (const path of bond?.paths ?? []) this.#exclude(path);
+  }
+
+  /** Every turn: lets the bond judge when that is due. */
+  tick(bond: Bond, nowUs: number): void {
+    if (nowUs < bond.nextTickUs) return;
+    this.#noteHeld(bond, nowUs);
+    bond.tick(nowUs);
+    this.#publish(bond, nowUs);
+  }
+
+  /** A report of the peer, read `lagUs` after the turn's time. */
+  handleReport(bond: Bond, report: PeerReport, nowUs: number, lagUs: number): void {
+    this.#noteHeld(bond, nowUs);
+    bond.handleReport(report, nowUs, lagUs);
+    this.#publish(bond, nowUs);
+  }
+
+  #noteHeld(bond: Bond, nowUs: number): void {
+    if (bond.isBonded && this.#peers.int(bond.row, peer.heldPacketsAt) > 0) bond.handleHeld(nowUs);
+  }
+
+  #publish(bond: Bond, nowUs: number): void {
+    if (bond.isBonded) for (const path of bond.paths) this.#known[path.row]?.cells.publish(path, nowUs);
+    const { limitBytes } = bond.mtu;
+    if (this.#peers.int(bond.row, peer.innerMtuAt) !== limitBytes)
+      this.#peers.setInt(bond.row, peer.innerMtuAt, limitBytes);
   }
 
   /** Moves with every change of what a bond is made of. */
   #versionOf(peerRow: number): number {
-    const speaks = this.#hears(peerRow, capability.paths);
     const home = this.#peers.int(peerRow, peer.pathAt);
     const hears = (what: number, bit: number): number => (this.#hears(peerRow, what) ? bit : 0);
-    const said = hears(capability.repairs, 2) + hears(capability.pathSizes, 4) + (speaks ? 1 : 0);
+    const said = hears(capability.repairs, 2) + hears(capability.pathSizes, 4) + hears(capability.paths, 1);
     return this.#paths.version() * 65_536 + (home % path.rowsPerPeer) * 16 + (home >= 0 ? 8 : 0) + said;
   }
 
@@ -138,51 +146,50 @@ export class Bonds {
     return slot >= 0 && (this.#sessions.int(slot, session.capabilitiesAt) & what) !== 0;
   }
 
-  #follow(bond: PeerBond, version: number, nowUs: number): void {
-    this.#versions[bond.row] = version;
-    bond.isBonded = (version & 1) === 1;
-    bond.isRepairedAlone = this.#settings.repairsAlone && (version & 2) !== 0;
-    bond.parity.isHeard = bond.isBonded && this.#hears(bond.row, capability.fec);
-    bond.tracks.length = 0;
-    if (!bond.isBonded) {
-      const home = this.#track(this.#peers.int(bond.row, peer.pathAt), nowUs);
-      if (home !== undefined) bond.tracks.push(home);
-      return;
-    }
-    const from = bond.row * path.rowsPerPeer;
-    for (let row = from; row < from + path.rowsPerPeer; row += 1) {
-      const state = this.#paths.int(row, path.stateAt);
-      if (state === pathState.free) this.#tracks[row] = undefined;
-      const track = state === pathState.free ? undefined : this.#track(row, nowUs);
-      if (track === undefined) continue;
-      track.followState(nowUs);
-      bond.tracks.push(track);
-    }
-    bond.tick(nowUs);
+  #follow(bond: Bond, nowUs: number): void {
+    const { row } = bond;
+    const word: PeerWord = {
+      reports: this.#hears(row, capability.paths),
+      repairs: this.#hears(row, capability.repairs),
+      parity: this.#hears(row, capability.fec),
+    };
+    bond.follow(word, word.reports ? this.#pathsOf(row, nowUs) : this.#homeOf(row, nowUs), nowUs);
+    if (bond.isBonded) this.#publish(bond, nowUs);
   }
 
-  #track(row: number, nowUs: number): PathTrack | undefined {
+  /** The one path of a stock WireGuard peer. */
+  #homeOf(peerRow: number, nowUs: number): SendingPath[] {
+    const home = this.#pathAt(this.#peers.int(peerRow, peer.pathAt), nowUs);
+    return home === undefined ? [] : [home];
+  }
+
+  #pathsOf(peerRow: number, nowUs: number): SendingPath[] {
+    const found: SendingPath[] = [];
+    const from = peerRow * path.rowsPerPeer;
+    for (let row = from; row < from + path.rowsPerPeer; row += 1) {
+      const isFree = this.#paths.int(row, path.stateAt) === pathState.free;
+      if (isFree) this.#known[row] = undefined;
+      const one = isFree ? undefined : this.#pathAt(row, nowUs);
+      if (one !== undefined) found.push(one);
+    }
+    return found;
+  }
+
+  #pathAt(row: number, nowUs: number): SendingPath | undefined {
     if (row < 0) return undefined;
     this.#letFragment(row);
     const linkRow = this.#paths.int(row, path.linkAt);
-    const known = this.#tracks[row];
-    if (known !== undefined && known.linkRow === linkRow) return known;
+    const known = this.#known[row];
+    if (known !== undefined && known.cells.linkRow === linkRow && known.cells.isSame) return known.path;
     const found = this.#links.get(linkRow);
     // A path of a link that is being removed has no ring.
     if (found === undefined) return undefined;
-    const { port, link } = found;
-    const tables = { paths: this.#paths, links: this.#linkRows };
-    const settings = {
-      ...link,
-      linkRow,
-      port,
-      failbackUs: this.#settings.failbackMs * 1000,
-      sealedBytes: this.#settings.sealedBytes,
-    };
-    const track = new PathTrack(row, settings, new PathCredit(link.rateBps), tables, nowUs);
-    this.#tracks[row] = track;
-    this.#exclude(track);
-    return track;
+    const cells = new PathCells(row, linkRow, found.port, this.#paths, this.#linkRows);
+    const { failbackMs, sealedBytes } = this.#settings;
+    const made = new SendingPath(cells, { ...found.link, failbackUs: failbackMs * 1000, sealedBytes }, nowUs);
+    this.#known[row] = { cells, path: made };
+    this.#exclude(made);
+    return made;
   }
 
   /** As the kernel's WireGuard does: who cannot tell us what arrives gets what is too long in fragments, made where it must be. */
@@ -191,11 +198,12 @@ export class Bonds {
     this.#paths.setInt(row, path.mayFragmentAt, may ? 1 : 0);
   }
 
-  #exclude(track: PathTrack): void {
+  #exclude(path: SendingPath): void {
     const isForced = this.#forcedLink !== undefined;
-    const isPreferred = isForced && this.#links.get(track.linkRow)?.link.name === this.#forcedLink;
-    track.isExcluded = isForced && !isPreferred;
+    const linkRow = this.#known[path.row]?.cells.linkRow ?? -1;
+    const isPreferred = isForced && this.#links.get(linkRow)?.link.name === this.#forcedLink;
+    path.isExcluded = isForced && !isPreferred;
     // Also out of its hold-down: the operator knows better.
-    track.life.handlePreferred(isPreferred);
+    path.life.handlePreferred(isPreferred);
   }
 }

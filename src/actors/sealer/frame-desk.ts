@@ -1,6 +1,8 @@
 /** Control frames: seals those of the session-manager and the opener, asks paths whether they live, and reads what peers answer. */
 
+import type { Bond } from '../../bonding/bond.ts';
 import { trainPackets } from '../../bonding/rate/probe-train.ts';
+import type { SendingPath } from '../../bonding/sending-path.ts';
 import { controlKind, skip } from '../../contract/frames.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { frame, framePath, recordType, session, trafficClass } from '../../rings/layout.ts';
@@ -25,8 +27,7 @@ import {
 import type { ActorContext } from '../kit/contract.ts';
 import { consumer, memoryOf } from '../kit/ports.ts';
 import type { Bonds } from './bonds.ts';
-import type { PathTrack } from './path-track.ts';
-import type { PeerBond } from './peer-bond.ts';
+import { ReportFrame } from './native-flight.ts';
 import type { SealDesk } from './seal-desk.ts';
 
 const framesPerTurn = 16;
@@ -47,6 +48,7 @@ export class FrameDesk {
   readonly #frames: RingConsumer;
   readonly #reports: RingConsumer;
   readonly #bytes = new Uint8Array(frameBytes);
+  readonly #report: ReportFrame;
   readonly #answer = new Uint8Array(64);
   readonly #skipFrame = new Uint8Array(64);
   readonly #probeTrain = new Uint8Array(frameBytes);
@@ -56,6 +58,7 @@ export class FrameDesk {
   constructor(context: ActorContext, native: Sealer, bonds: Bonds, desk: SealDesk) {
     this.#context = context;
     this.#native = native;
+    this.#report = new ReportFrame(native, this.#bytes);
     this.#bonds = bonds;
     this.#desk = desk;
     this.#sessions = new SessionTable(memoryOf(context.spec, 'sessions'));
@@ -99,11 +102,11 @@ export class FrameDesk {
   }
 
   /** Seals one frame by the path named, or by the best, or by the best and one other. */
-  #seal(bond: PeerBond, slot: number, bytes: Uint8Array, length: number, pathRow: number, nowUs: number): void {
-    const named = pathRow >= 0 ? bond.trackOf(pathRow) : undefined;
-    const track = pathRow >= 0 ? named : (bond.best(nowUs) ?? bond.spare);
-    const row = track?.row ?? pathRow;
-    const port = track?.port ?? this.#bonds.portOf(row);
+  #seal(bond: Bond, slot: number, bytes: Uint8Array, length: number, pathRow: number, nowUs: number): void {
+    const named = pathRow >= 0 ? bond.pathOf(pathRow) : undefined;
+    const path = pathRow >= 0 ? named : (bond.routes.best(nowUs) ?? bond.routes.spare);
+    const row = path?.row ?? pathRow;
+    const port = path?.link ?? this.#bonds.portOf(row);
     if (row < 0 || port < 0) {
       this.#desk.wantHandshake(bond.row, nowUs);
       return;
@@ -111,23 +114,23 @@ export class FrameDesk {
     if (!this.#desk.begin(bond, slot, row, port, trafficClass.control, nowUs)) return;
     const counter = this.#sessions.wide(slot, session.sendCounterAt);
     this.#native.sealPacket(bytes, length);
-    if (pathRow === framePath.two) this.#copy(bond.other(track));
-    this.#desk.finish(bond, track, 1, false, nowUs);
+    if (pathRow === framePath.two) this.#copy(bond.routes.other(path));
+    this.#desk.finish(bond, path, 1, false, nowUs);
     if (pathRow >= 0 && bond.isBonded) this.#skip(bond, slot, counter, 1, row, nowUs);
   }
 
   /** Data shall not wait at the peer for frames that went by a path far behind its own: it says so by the best, right behind them. */
-  #skip(bond: PeerBond, slot: number, first: number, count: number, row: number, nowUs: number): void {
-    const best = bond.best(nowUs);
+  #skip(bond: Bond, slot: number, first: number, count: number, row: number, nowUs: number): void {
+    const best = bond.routes.best(nowUs);
     if (best === undefined || best.row === row || !bond.isSending(nowUs)) return;
     this.#tellSkipped(bond, best, slot, first, count, nowUs);
   }
 
   /** Nor for frames that were lost: they are never sent again. */
-  #skipLost(bond: PeerBond, slot: number, nowUs: number): void {
+  #skipLost(bond: Bond, slot: number, nowUs: number): void {
     let first = this.#native.nextHollow(bond.row, slot);
     if (first < 0 || !bond.isRepaired || !bond.isSending(nowUs) || slot !== this.#desk.slotOf(bond.row)) return;
-    const best = bond.best(nowUs);
+    const best = bond.routes.best(nowUs);
     while (first >= 0 && best !== undefined) {
       let count = 1;
       let next = this.#native.nextHollow(bond.row, slot);
@@ -137,18 +140,18 @@ export class FrameDesk {
     }
   }
 
-  #tellSkipped(bond: PeerBond, best: PathTrack, slot: number, first: number, count: number, nowUs: number): void {
+  #tellSkipped(bond: Bond, best: SendingPath, slot: number, first: number, count: number, nowUs: number): void {
     skipEmit(this.#skipFrame, 0, { first, count });
-    if (!this.#desk.begin(bond, slot, best.row, best.port, trafficClass.control, nowUs)) return;
+    if (!this.#desk.begin(bond, slot, best.row, best.link, trafficClass.control, nowUs)) return;
     this.#native.sealPacket(this.#skipFrame, skip.bytes);
     this.#desk.finish(bond, best, 1, false, nowUs);
   }
 
-  #copy(track: PathTrack | undefined): void {
-    if (track !== undefined) this.#native.copy(track.port, track.row, mostBytes);
+  #copy(path: SendingPath | undefined): void {
+    if (path !== undefined) this.#native.copy(path.link, path.row, mostBytes);
   }
 
-  #read(bond: PeerBond, pathRow: number, length: number, timeUs: number, nowUs: number): void {
+  #read(bond: Bond, pathRow: number, length: number, timeUs: number, nowUs: number): void {
     const bytes = this.#bytes;
     // A thread that lost the CPU within its turn reads what came after the turn began: round trips would seem too short for that,
     // and the shortest of ten seconds is what queues are measured from.
@@ -157,106 +160,106 @@ export class FrameDesk {
     if (kind === controlKind.report) {
       const slot = this.#slotOf(bond.row, reportReceiverIndex(bytes, 0));
       if (slot >= 0) {
-        bond.handleReport(slot, bytes, length, nowUs, lagUs);
+        this.#bonds.handleReport(bond, this.#report.of(bond.row, slot, length), nowUs, lagUs);
         this.#skipLost(bond, slot, nowUs);
       }
     } else if (kind === controlKind.probe && length >= probeBytes) {
-      bond.trackOf(pathRow)?.handleWish(probePriority(bytes, 0), pathRoles[probeRole(bytes, 0)] ?? 'always');
+      bond.pathOf(pathRow)?.handleWish(probePriority(bytes, 0), pathRoles[probeRole(bytes, 0)] ?? 'always');
       this.#answerProbe(bond, pathRow, Math.max(0, nowUs + lagUs - timeUs), nowUs);
     } else if (kind === controlKind.probeReply && length >= probeReplyBytes) {
-      const track = bond.tracks.find((each) => each.index === probeNumber(bytes, 0));
-      const cameBack = probeReplyCameBack(bytes, 0) && track?.row === pathRow;
-      track?.handleProbeReply(probeSequence(bytes, 0), probeReplyHeldUs(bytes, 0) - lagUs, cameBack, nowUs);
+      const path = bond.numbered(probeNumber(bytes, 0));
+      const cameBack = probeReplyCameBack(bytes, 0) && path?.row === pathRow;
+      path?.handleProbeReply(probeSequence(bytes, 0), probeReplyHeldUs(bytes, 0) - lagUs, cameBack, nowUs);
     }
   }
 
   /**
    * By the path it came by, once that is proven, and by the best other: a hole in our direction shall not look like one in the peer's.
    */
-  #answerProbe(bond: PeerBond, pathRow: number, heldUs: number, nowUs: number): void {
+  #answerProbe(bond: Bond, pathRow: number, heldUs: number, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
     const fields = { number: probeNumber(this.#bytes, 0), sequence: probeSequence(this.#bytes, 0), heldUs };
     const answer = this.#answer;
-    if (bond.trackOf(pathRow)?.isAddressProven) {
+    if (bond.pathOf(pathRow)?.isAddressProven) {
       probeReplyEmit(answer, 0, { ...fields, cameBack: true });
       this.#seal(bond, slot, answer, probeReplyBytes, pathRow, nowUs);
     }
-    const other = bond.other(bond.trackOf(pathRow));
+    const other = bond.routes.other(bond.pathOf(pathRow));
     if (other === undefined) return;
     probeReplyEmit(answer, 0, { ...fields, cameBack: false });
     this.#seal(bond, slot, answer, probeReplyBytes, other.row, nowUs);
   }
 
-  #tick(bond: PeerBond, nowUs: number): void {
+  #tick(bond: Bond, nowUs: number): void {
     this.#bonds.of(bond.row, nowUs);
-    if (nowUs >= bond.nextTickUs) bond.tick(nowUs);
+    this.#bonds.tick(bond, nowUs);
     if (!bond.isBonded) return;
     this.#desk.countResent(bond, bond.repair(nowUs));
     let wakeUs = bond.nextTickUs;
-    for (const track of bond.tracks) {
-      if (!track.isProbed) continue;
-      if (nowUs >= track.life.nextProbeAtUs) {
-        this.#probe(bond, track, nowUs);
-        if (track.wantsTrain) this.#probeRate(bond, track, nowUs);
+    for (const path of bond.paths) {
+      if (!path.isProbed) continue;
+      if (nowUs >= path.life.nextProbeAtUs) {
+        this.#probe(bond, path, nowUs);
+        if (path.wantsTrain) this.#probeRate(bond, path, nowUs);
       }
-      wakeUs = Math.min(wakeUs, track.life.nextProbeAtUs);
-      if (!track.isAnswering) continue;
-      this.#probeSize(bond, track, nowUs);
-      wakeUs = Math.min(wakeUs, track.fit.size.wakeUs);
+      wakeUs = Math.min(wakeUs, path.life.nextProbeAtUs);
+      if (!path.isAnswering) continue;
+      this.#probeSize(bond, path, nowUs);
+      wakeUs = Math.min(wakeUs, path.fit.size.wakeUs);
     }
     this.#context.wakeAt(Math.max(wakeUs, nowUs + 200));
   }
 
-  #probe(bond: PeerBond, track: PathTrack, nowUs: number): void {
+  #probe(bond: Bond, path: SendingPath, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
-    const sequence = track.startProbe(nowUs);
+    const sequence = path.prober.startProbe(nowUs);
     if (slot < 0) return;
-    this.#writeProbe(this.#answer, slot, track, sequence);
-    this.#seal(bond, slot, this.#answer, probeBytes, track.row, nowUs);
+    this.#writeProbe(this.#answer, slot, path, sequence);
+    this.#seal(bond, slot, this.#answer, probeBytes, path.row, nowUs);
   }
 
   /** Full probes in one train: how far apart they arrive tells a slow path's rate (`bonding/rate/probe-train.ts`). */
-  #probeRate(bond: PeerBond, track: PathTrack, nowUs: number): void {
+  #probeRate(bond: Bond, path: SendingPath, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
-    if (slot < 0 || !this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs)) return;
-    const fitting = track.fit.sealedBytes - dataMessageBytes;
+    if (slot < 0 || !this.#desk.begin(bond, slot, path.row, path.link, trafficClass.control, nowUs)) return;
+    const fitting = path.fit.sealedBytes - dataMessageBytes;
     const lengthBytes = Math.min(bond.mtu.bytes, fitting, this.#probeTrain.length - least);
-    const sequence = track.startTrain(lengthBytes + dataMessageBytes, nowUs);
+    const sequence = path.prober.startTrain(lengthBytes + dataMessageBytes, nowUs);
     const counter = this.#sessions.wide(slot, session.sendCounterAt);
     for (let place = 0; place < trainPackets; place += 1) {
-      this.#writeProbe(this.#probeTrain, slot, track, sequence + place);
+      this.#writeProbe(this.#probeTrain, slot, path, sequence + place);
       this.#native.sealPacket(this.#probeTrain, lengthBytes);
     }
-    this.#desk.finish(bond, track, trainPackets, false, nowUs);
-    this.#skip(bond, slot, counter, trainPackets, track.row, nowUs);
+    this.#desk.finish(bond, path, trainPackets, false, nowUs);
+    this.#skip(bond, slot, counter, trainPackets, path.row, nowUs);
   }
 
   /** Padded probes of several sizes and a small one: those that come back tell what the path takes (`bonding/size/path-size.ts`). */
-  #probeSize(bond: PeerBond, track: PathTrack, nowUs: number): void {
+  #probeSize(bond: Bond, path: SendingPath, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
-    const { size } = track.fit;
+    const { size } = path.fit;
     if (slot < 0 || nowUs < size.wakeUs || !size.nextVolley(nowUs)) return;
-    if (!this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs, 0)) return;
+    if (!this.#desk.begin(bond, slot, path.row, path.link, trafficClass.control, nowUs, 0)) return;
     const counter = this.#sessions.wide(slot, session.sendCounterAt);
-    const sequence = track.startVolley(nowUs);
+    const sequence = path.prober.startVolley(nowUs);
     const { volley } = size;
     for (let place = 0; place <= volley.length; place += 1) {
       const outer = volley[place];
-      const lengthBytes = outer === undefined ? probeBytes : track.fit.innerBytes(outer);
-      this.#writeProbe(this.#padded, slot, track, sequence + place);
+      const lengthBytes = outer === undefined ? probeBytes : path.fit.innerBytes(outer);
+      this.#writeProbe(this.#padded, slot, path, sequence + place);
       this.#native.sealPacket(this.#padded, lengthBytes);
     }
-    this.#desk.finish(bond, track, volley.length + 1, false, nowUs);
-    this.#skip(bond, slot, counter, volley.length + 1, track.row, nowUs);
+    this.#desk.finish(bond, path, volley.length + 1, false, nowUs);
+    this.#skip(bond, slot, counter, volley.length + 1, path.row, nowUs);
   }
 
-  #writeProbe(target: Uint8Array, slot: number, track: PathTrack, sequence: number): void {
+  #writeProbe(target: Uint8Array, slot: number, path: SendingPath, sequence: number): void {
     probeEmit(target, 0, {
-      number: track.index,
+      number: path.number,
       sequence,
       next: this.#sessions.wide(slot, session.sendCounterAt),
-      priority: track.ownPriority,
-      role: pathRoles.indexOf(track.ownRole),
+      priority: path.ownPriority,
+      role: pathRoles.indexOf(path.ownRole),
     });
   }
 

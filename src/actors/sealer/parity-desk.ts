@@ -1,11 +1,12 @@
 /** Seals the parity of what was sealed, by another path than its data where there is one, and ends groups that take too long. */
+
+import type { Bond } from '../../bonding/bond.ts';
 import { fit } from '../../bonding/size/path-size.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
 import { path, trafficClass } from '../../rings/layout.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { Throughput } from '../kit/ports.ts';
-import type { PeerBond } from './peer-bond.ts';
 import type { SealDesk } from './seal-desk.ts';
 
 /** Runs of parity after one run of data; there are no more than groups that wait. */
@@ -25,7 +26,7 @@ export class ParityDesk {
   }
 
   /** Data of the peer was sealed: what it filled goes out, what it began is ended in time. */
-  follow(bond: PeerBond, nowUs: number): void {
+  follow(bond: Bond, nowUs: number): void {
     if (!bond.parity.isOn) return;
     bond.parity.mayBeOpen = true;
     this.#send(bond, nowUs);
@@ -33,7 +34,7 @@ export class ParityDesk {
   }
 
   /** Every turn: ends the groups that are old. */
-  tick(bond: PeerBond, nowUs: number): void {
+  tick(bond: Bond, nowUs: number): void {
     const { parity } = bond;
     if (!parity.mayBeOpen) return;
     const oldestUs = this.#native.closeParity(bond.row, nowUs - parity.groupUs);
@@ -42,24 +43,24 @@ export class ParityDesk {
     if (oldestUs > 0) this.#context.wakeAt(oldestUs + parity.groupUs + 1);
   }
 
-  #send(bond: PeerBond, nowUs: number): void {
+  #send(bond: Bond, nowUs: number): void {
     for (let runs = 0; runs < mostRuns; runs += 1) {
       const waiting = this.#native.waitingParity(bond.row);
       if (waiting < 0) return;
       const dataPath = waiting % path.rowsPerPeer;
       const slot = (waiting - dataPath) / path.rowsPerPeer;
-      const from = bond.tracks.find((track) => track.index === dataPath);
+      const from = bond.numbered(dataPath);
       const sealedBytes = bond.mtu.sealedBytes(this.#native.parityBytes(bond.row));
-      const track = bond.other(from, sealedBytes) ?? from;
+      const way = bond.routes.other(from, sealedBytes) ?? from;
       // Without a way out it waits; the addon drops what waits too long.
-      if (track === undefined) return;
-      if (track.fit.passes(sealedBytes) === fit.no) {
+      if (way === undefined) return;
+      if (way.fit.passes(sealedBytes) === fit.no) {
         this.#native.dropParity(bond.row);
         continue;
       }
-      if (!this.#desk.begin(bond, slot, track.row, track.port, trafficClass.control, nowUs)) return;
+      if (!this.#desk.begin(bond, slot, way.row, way.link, trafficClass.control, nowUs)) return;
       const sealed = this.#native.sealParity(dataPath);
-      this.#desk.finish(bond, track, Math.max(0, sealed), false, nowUs);
+      this.#desk.finish(bond, way, Math.max(0, sealed), false, nowUs);
       if (sealed < 0) return;
       this.#throughput.count(sealerCounters.parity, sealed);
     }

@@ -1,4 +1,7 @@
 /** Begins and ends runs of sealing, books them, and asks for a handshake when a peer has no key that serves. */
+
+import type { Bond } from '../../bonding/bond.ts';
+import type { SendingPath } from '../../bonding/sending-path.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
 import { peer, recordType } from '../../rings/layout.ts';
@@ -6,8 +9,6 @@ import type { RingProducer } from '../../rings/spsc-ring.ts';
 import { peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf, producer, type Throughput } from '../kit/ports.ts';
-import type { PathTrack } from './path-track.ts';
-import type { PeerBond } from './peer-bond.ts';
 
 const requestSpacingUs = 1_000;
 
@@ -35,7 +36,7 @@ export class SealDesk {
    * sealed is padded, but not beyond `paddedTo`.
    */
   begin(
-    bond: PeerBond,
+    bond: Bond,
     slot: number,
     pathRow: number,
     port: number,
@@ -55,8 +56,8 @@ export class SealDesk {
     return false;
   }
 
-  /** Ends a run of `packets`; `track` is undefined for a path that carries frames only. Returns the bytes. */
-  finish(bond: PeerBond, track: PathTrack | undefined, packets: number, isData: boolean, nowUs: number): number {
+  /** Ends a run of `packets`; `path` is undefined for a path that carries frames only. Returns the bytes. */
+  finish(bond: Bond, path: SendingPath | undefined, packets: number, isData: boolean, nowUs: number): number {
     const bytes = this.#native.end();
     if (bytes === 0) return 0;
     const peers = this.#peers;
@@ -64,15 +65,15 @@ export class SealDesk {
     peers.addNumber(bond.row, peer.sentBytesAt, bytes);
     peers.setNumber(bond.row, peer.lastSentAt, nowUs);
     if (isData) {
-      track?.spend(bytes, nowUs);
+      path?.spend(bytes, nowUs);
       bond.handleSent(nowUs);
       peers.setNumber(bond.row, peer.lastDataSentAt, nowUs);
-    } else track?.spendFrame(bytes);
+    } else path?.spendFrame(bytes);
     this.#throughput.add(packets, bytes);
     return bytes;
   }
 
-  countResent(bond: PeerBond, packets: number): void {
+  countResent(bond: Bond, packets: number): void {
     if (packets > 0) this.#peers.addNumber(bond.row, peer.resentPacketsAt, packets);
   }
 

@@ -12,6 +12,10 @@ function tierOf(role: PathRole): number {
   return role === 'always' ? 0 : role === 'backup' ? 1 : 2;
 }
 
+export function isOfTier(path: PathView, tier: number): boolean {
+  return tierOf(path.role) === tier;
+}
+
 /** The best tier of roles that has a usable path; all others rest. -1 = no path is usable. */
 export function activeTier(paths: readonly PathView[], count: number): number {
   let best = 3;
@@ -23,7 +27,7 @@ export function activeTier(paths: readonly PathView[], count: number): number {
 }
 
 export function isCandidate(path: PathView, tier: number): boolean {
-  return path.isUsable && tierOf(path.role) === tier;
+  return path.isUsable && isOfTier(path, tier);
 }
 
 /** What people wait for: may overdraw a credit. */

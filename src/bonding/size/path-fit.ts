@@ -2,29 +2,20 @@
  * How long a packet one path takes: the search for it (`bonding/size/path-size.ts`), fed by what link, kernel and feedback say. People and the
  * tables count bytes of the outer IP packet; the sealer counts sealed ones, which are shorter by the headers of IP and UDP.
  */
-import { fit, PathSize } from '../../bonding/size/path-size.ts';
 import { feedback } from '../../contract/columns.ts';
-import { link, path } from '../../rings/layout.ts';
-import type { RowTable } from '../../rings/table.ts';
+import type { PathRow } from '../path-row.ts';
+import { fit, PathSize } from './path-size.ts';
 
-/** RFC 791, RFC 8200, RFC 768. */
-const ipv4Bytes = 20 + 8;
-const ipv6Bytes = 40 + 8;
 /** Header and tag. */
 const dataMessageBytes = 32;
-/** Linux' AF_INET6, in the first two bytes of a sockaddr. */
-const inet6 = 10;
 /** What an interface whose MTU is not known takes, as far as is worth asking. */
 const usualMtu = 1500;
 /** So many long packets in a row lost by chance are few. */
 const vanishedPackets = 4;
 
 export class PathFit {
+  readonly #cells: PathRow;
   readonly #size: PathSize;
-  readonly #row: number;
-  readonly #linkRow: number;
-  readonly #paths: RowTable;
-  readonly #links: RowTable;
   readonly #wantedBytes: number;
   #headerBytes = 0;
   #refused = 0;
@@ -33,20 +24,12 @@ export class PathFit {
   #holes = 0;
 
   /** `wantedBytes`: of the longest sealed packet the tunnel makes. */
-  constructor(
-    row: number,
-    linkRow: number,
-    tables: { readonly paths: RowTable; readonly links: RowTable },
-    wantedBytes: number,
-  ) {
-    this.#row = row;
-    this.#linkRow = linkRow;
-    this.#paths = tables.paths;
-    this.#links = tables.links;
+  constructor(cells: PathRow, wantedBytes: number) {
+    this.#cells = cells;
     this.#wantedBytes = wantedBytes;
-    this.#size = new PathSize(tables.paths.int(row, path.mtuAt));
-    this.#refused = tables.paths.number(row, path.tooLongPacketsAt);
-    this.#hints = tables.paths.number(row, path.hintsAt);
+    this.#size = new PathSize(cells.knownMtu);
+    this.#refused = cells.refusedPackets;
+    this.#hints = cells.hints;
   }
 
   /** The search; whoever sends its probes asks it. */
@@ -56,25 +39,21 @@ export class PathFit {
 
   /** Reads what link and kernel say. */
   follow(nowUs: number): void {
-    const paths = this.#paths;
-    const family = paths.slice(this.#row, path.sockaddrAt, 1)[0];
-    this.#headerBytes = family === inet6 ? ipv6Bytes : ipv4Bytes;
-    const wanted = this.#wantedBytes + this.#headerBytes;
-    const interfaceMtu = this.#links.int(this.#linkRow, link.interfaceMtuAt);
+    const { headerBytes, interfaceMtu, refusedPackets, hints } = this.#cells;
+    this.#headerBytes = headerBytes;
+    const wanted = this.#wantedBytes + headerBytes;
     this.#size.setGoal(
       wanted,
       interfaceMtu > 0 ? Math.min(interfaceMtu, Math.max(usualMtu, wanted)) : Math.max(usualMtu, wanted),
       nowUs,
     );
-    const refused = paths.number(this.#row, path.tooLongPacketsAt);
-    if (refused !== this.#refused) {
-      this.#refused = refused;
-      this.#size.handleRefused(paths.int(this.#row, path.tooLongBytesAt) + this.#headerBytes, nowUs);
+    if (refusedPackets !== this.#refused) {
+      this.#refused = refusedPackets;
+      this.#size.handleRefused(this.#cells.refusedBytes + headerBytes, nowUs);
     }
-    const hints = paths.number(this.#row, path.hintsAt);
     if (hints === this.#hints) return;
     this.#hints = hints;
-    this.#size.handleHint(paths.int(this.#row, path.hintBytesAt), nowUs);
+    this.#size.handleHint(this.#cells.hintBytes, nowUs);
   }
 
   /** Of a frame that is so many bytes of the outer IP packet, without padding. */
@@ -134,12 +113,5 @@ export class PathFit {
     const isNews = this.#size.holes !== this.#holes;
     this.#holes = this.#size.holes;
     return isNews;
-  }
-
-  publish(nowUs: number): void {
-    const { bytes } = this.#size;
-    if (this.#paths.int(this.#row, path.mtuAt) === bytes) return;
-    this.#paths.setInt(this.#row, path.mtuAt, bytes);
-    this.#paths.setNumber(this.#row, path.mtuUsAt, nowUs);
   }
 }

@@ -1,5 +1,5 @@
 /** How much parity a peer's data gets now: the policy, and the loss that the paths' feedback says. */
-import { type FecMode, FecPolicy } from '../../bonding/repair/fec-policy.ts';
+import { type FecMode, FecPolicy } from './fec-policy.ts';
 
 const periodUs = 250_000;
 /** What a period counts for in the next: losses are remembered for about 2.5 s. */

@@ -1,0 +1,82 @@
+/** The addon's record of what is under way to one peer, as the bond asks it. The addon writes all peers' answers into the same memory. */
+import type { FlightRecord, PeerReport } from '../../bonding/flight-record.ts';
+import { feedback } from '../../contract/columns.ts';
+import type { Sealer } from '../../native/data-api.ts';
+import { path } from '../../rings/layout.ts';
+
+/** What the native sealer writes and reads; see `SealerParts`. */
+export class FlightMemory {
+  readonly feedback = new Float64Array(path.rowsPerPeer * feedback.columns);
+  readonly limits = new Float64Array(2 * path.rowsPerPeer);
+}
+
+export class NativeFlight implements FlightRecord {
+  readonly feedback: Float64Array;
+  readonly lossDelaysUs: Float64Array;
+  readonly expireBeforeUs: Float64Array;
+  readonly #row: number;
+  readonly #native: Sealer;
+  readonly #portOf: (pathRow: number) => number;
+
+  /** `portOf`: index of the ring that leads to a path's link. */
+  constructor(row: number, native: Sealer, memory: FlightMemory, portOf: (pathRow: number) => number) {
+    this.#row = row;
+    this.#native = native;
+    this.#portOf = portOf;
+    this.feedback = memory.feedback;
+    this.lossDelaysUs = memory.limits.subarray(0, path.rowsPerPeer);
+    this.expireBeforeUs = memory.limits.subarray(path.rowsPerPeer);
+  }
+
+  expire(nowUs: number): number {
+    return this.#native.tick(this.#row, nowUs);
+  }
+
+  loseLonger(number: number, longest: number): void {
+    this.#native.loseLonger(this.#row, this.#pathRow(number), longest);
+  }
+
+  longestWaiting(): number {
+    return this.#native.lostBytes(this.#row);
+  }
+
+  giveUpLonger(longest: number): void {
+    this.#native.giveUpLonger(this.#row, longest);
+  }
+
+  resend(number: number, mostBytes: number, longest: number, nowUs: number): number {
+    const row = this.#pathRow(number);
+    return this.#native.resend(this.#row, this.#portOf(row), row, mostBytes, longest, nowUs);
+  }
+
+  #pathRow(number: number): number {
+    return this.#row * path.rowsPerPeer + number;
+  }
+}
+
+/** A REPORT frame that has come; one for all, since each is read at once. */
+export class ReportFrame implements PeerReport {
+  readonly #native: Sealer;
+  readonly #bytes: Uint8Array;
+  #row = 0;
+  #slot = 0;
+  #lengthBytes = 0;
+
+  /** `bytes`: where frames are put before they are read. */
+  constructor(native: Sealer, bytes: Uint8Array) {
+    this.#native = native;
+    this.#bytes = bytes;
+  }
+
+  /** The frame that is there now is from this peer, about this key slot. */
+  of(row: number, slot: number, lengthBytes: number): this {
+    this.#row = row;
+    this.#slot = slot;
+    this.#lengthBytes = lengthBytes;
+    return this;
+  }
+
+  acknowledge(nowUs: number): number {
+    return this.#native.report(this.#row, this.#slot, this.#bytes, this.#lengthBytes, nowUs);
+  }
+}

@@ -1,0 +1,133 @@
+/** A path's row of the shared table: what a bond reads of it, and where what the bond finds out is written for status and a successor. */
+import type { PathRow } from '../../bonding/path-row.ts';
+import type { SendingPath } from '../../bonding/sending-path.ts';
+import { link, path } from '../../rings/layout.ts';
+import type { RowTable } from '../../rings/table.ts';
+
+/** RFC 791, RFC 8200, RFC 768. */
+const ipv4Bytes = 20 + 8;
+const ipv6Bytes = 40 + 8;
+/** Linux' AF_INET6, in the first two bytes of a sockaddr. */
+const inet6 = 10;
+
+export class PathCells implements PathRow {
+  readonly row: number;
+  readonly number: number;
+  readonly link: number;
+  readonly linkRow: number;
+  readonly #paths: RowTable;
+  readonly #links: RowTable;
+  readonly #bornUs: number;
+  // What predecessors have counted.
+  readonly #lostPackets: number;
+  readonly #resentPackets: number;
+  readonly #ecnPackets: number;
+  readonly #markedPackets: number;
+
+  /** `port`: index of the link's descriptor ring. */
+  constructor(row: number, linkRow: number, port: number, paths: RowTable, links: RowTable) {
+    this.row = row;
+    this.number = row % path.rowsPerPeer;
+    this.link = port;
+    this.linkRow = linkRow;
+    this.#paths = paths;
+    this.#links = links;
+    this.#bornUs = paths.number(row, path.bornUsAt);
+    this.#lostPackets = paths.number(row, path.lostPacketsAt);
+    this.#resentPackets = paths.number(row, path.resentPacketsAt);
+    this.#ecnPackets = paths.number(row, path.ecnPacketsAt);
+    this.#markedPackets = paths.number(row, path.markedPacketsAt);
+  }
+
+  /** The row has not been given to another path since. */
+  get isSame(): boolean {
+    return this.#paths.number(this.row, path.bornUsAt) === this.#bornUs;
+  }
+
+  get state(): number {
+    return this.#paths.int(this.row, path.stateAt);
+  }
+
+  get isAddressProven(): boolean {
+    return this.#paths.number(this.row, path.provenUsAt) > 0;
+  }
+
+  get dataReceivedUs(): number {
+    return this.#paths.number(this.row, path.lastDataReceivedAt);
+  }
+
+  get sealedBytes(): number {
+    return this.#paths.number(this.row, path.sealedBytesAt);
+  }
+
+  get drainedBytes(): number {
+    const { row } = this;
+    const paths = this.#paths;
+    return (
+      paths.number(row, path.sentBytesAt) + paths.number(row, path.lateBytesAt) + paths.number(row, path.refusedBytesAt)
+    );
+  }
+
+  get outqBytes(): number {
+    return this.#links.int(this.linkRow, link.outqBytesAt);
+  }
+
+  get headerBytes(): number {
+    return (this.#paths.int(this.row, path.sockaddrAt) & 0xffff) === inet6 ? ipv6Bytes : ipv4Bytes;
+  }
+
+  get interfaceMtu(): number {
+    return this.#links.int(this.linkRow, link.interfaceMtuAt);
+  }
+
+  get knownMtu(): number {
+    return this.#paths.int(this.row, path.mtuAt);
+  }
+
+  get refusedPackets(): number {
+    return this.#paths.number(this.row, path.tooLongPacketsAt);
+  }
+
+  get refusedBytes(): number {
+    return this.#paths.int(this.row, path.tooLongBytesAt);
+  }
+
+  get hints(): number {
+    return this.#paths.number(this.row, path.hintsAt);
+  }
+
+  get hintBytes(): number {
+    return this.#paths.int(this.row, path.hintBytesAt);
+  }
+
+  publish(from: SendingPath, nowUs: number): void {
+    const { controller, life, prober, samples } = from;
+    const { row } = this;
+    const rows = this.#paths;
+    if (rows.int(row, path.lifeAt) !== life.state) rows.setNumber(row, path.changedUsAt, nowUs);
+    rows.setInt(row, path.lifeAt, life.state);
+    rows.setInt(row, path.reasonAt, life.reason);
+    rows.setNumber(row, path.smoothedRttUsAt, controller.smoothedRttUs);
+    rows.setNumber(row, path.minRttUsAt, controller.minRttUs);
+    rows.setNumber(row, path.jitterUsAt, controller.jitterUs);
+    rows.setNumber(row, path.lossAt, controller.loss);
+    // A rate that is still being found says nothing about what the path could carry.
+    rows.setNumber(row, path.rateBpsAt, controller.isStarting ? 0 : controller.rateBytesPerUs * 8e6);
+    rows.setNumber(row, path.rateUsAt, controller.rateUs);
+    rows.setNumber(row, path.probeLossAt, prober.loss.forward);
+    rows.setNumber(row, path.answerLossAt, prober.loss.backward);
+    rows.setNumber(row, path.lossyUsAt, prober.loss.lossyUs);
+    rows.setNumber(row, path.paceBpsAt, controller.paceBytesPerUs * 8e6);
+    rows.setNumber(row, path.inFlightBytesAt, from.inFlightBytes);
+    rows.setNumber(row, path.queueDelayUsAt, controller.queueDelayUs);
+    if (samples.progressUs > 0) rows.setNumber(row, path.lastProgressUsAt, samples.progressUs);
+    rows.setNumber(row, path.lostPacketsAt, this.#lostPackets + samples.lostPackets);
+    rows.setNumber(row, path.resentPacketsAt, this.#resentPackets + from.resentPackets);
+    rows.setNumber(row, path.ecnPacketsAt, this.#ecnPackets + samples.ecnPackets);
+    rows.setNumber(row, path.markedPacketsAt, this.#markedPackets + samples.markedPackets);
+    const { bytes } = from.fit.size;
+    if (rows.int(row, path.mtuAt) === bytes) return;
+    rows.setInt(row, path.mtuAt, bytes);
+    rows.setNumber(row, path.mtuUsAt, nowUs);
+  }
+}

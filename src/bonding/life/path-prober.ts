@@ -1,0 +1,95 @@
+/**
+ * The questions to one path: small probes ask whether it lives and how long the way is, a train of full ones how fast it is, a volley of
+ * padded ones how long a packet it takes. All have one row of sequence numbers.
+ */
+import type { PathController } from '../rate/path-controller.ts';
+import { ProbeTrain, trainPackets } from '../rate/probe-train.ts';
+import type { PathSize } from '../size/path-size.ts';
+import type { PathLife } from './path-life.ts';
+import { ProbeLoss } from './probe-loss.ts';
+
+/** Probes of which is kept when they left. */
+const kept = 16;
+/** Of a new round trip in the smoothed one. */
+const gain = 1 / 4;
+
+export interface ProberParts {
+  readonly life: PathLife;
+  readonly controller: PathController;
+  readonly size: PathSize;
+}
+
+export class PathProber {
+  /** Smoothed, there and back by this path, microseconds; 0 = unknown. What schedulers compare, for one way is half of it. */
+  rttUs = 0;
+  readonly loss = new ProbeLoss();
+  readonly #parts: ProberParts;
+  readonly #train = new ProbeTrain();
+  readonly #leftUs = new Float64Array(kept);
+  #newest = 0;
+
+  constructor(parts: ProberParts) {
+    this.#parts = parts;
+  }
+
+  /** Sequence number of a probe that leaves now. */
+  startProbe(nowUs: number): number {
+    this.#parts.life.handleProbeSent(nowUs);
+    const sequence = this.#start(nowUs);
+    this.loss.handleSent(sequence, nowUs);
+    return sequence;
+  }
+
+  /** A train of full probes should leave behind the next probe, for nothing is known of the path's rate. */
+  get wantsTrain(): boolean {
+    return this.#train.isWanted && this.#parts.controller.rateBytesPerUs === 0;
+  }
+
+  /** Sequence number of the first of `trainPackets` probes that leave now, sealed into `bytesEach` bytes. */
+  startTrain(bytesEach: number, nowUs: number): number {
+    const first = this.#start(nowUs);
+    for (let place = 1; place < trainPackets; place += 1) this.#start(nowUs);
+    this.#train.handleSent(first, bytesEach);
+    return first;
+  }
+
+  /** Sequence number of the first of the probes that `size.volley` names, which leave now with a small one behind them. */
+  startVolley(nowUs: number): number {
+    const { size } = this.#parts;
+    const first = this.#start(nowUs);
+    for (let place = 0; place < size.volley.length; place += 1) this.#start(nowUs);
+    size.handleSent(first, nowUs);
+    return first;
+  }
+
+  /**
+   * A probe that the peer held for `heldUs` was answered; `cameBack`: by this path. `isEmpty`: nothing of ours is in flight by it.
+   */
+  handleReply(sequence: number, heldUs: number, cameBack: boolean, isEmpty: boolean, nowUs: number): void {
+    const { life, controller, size } = this.#parts;
+    if (size.has(sequence)) {
+      size.handleReply(sequence, nowUs);
+      return;
+    }
+    if (sequence > this.#newest || sequence <= this.#newest - kept) return;
+    const rttUs = Math.max(1, nowUs - (this.#leftUs[sequence % kept] as number) - heldUs);
+    this.loss.handleReply(sequence, cameBack);
+    if (cameBack) this.#train.handleReply(sequence, rttUs);
+    if (this.#train.has(sequence)) {
+      // It waited behind the others: its round trip is not the path's.
+      controller.handleBottleneck(this.#train.bytesPerUs);
+      return;
+    }
+    life.handleProbeReply(nowUs, rttUs, cameBack);
+    if (!cameBack) return;
+    this.rttUs = this.rttUs === 0 ? rttUs : this.rttUs + (rttUs - this.rttUs) * gain;
+    // Reports come back by the nearest path: the controller must not take the difference for a queue.
+    if (isEmpty) controller.handleProbe(rttUs, nowUs);
+  }
+
+  #start(nowUs: number): number {
+    this.#newest += 1;
+    this.#leftUs[this.#newest % kept] = nowUs;
+    return this.#newest;
+  }
+}

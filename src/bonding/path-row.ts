@@ -1,0 +1,37 @@
+/**
+ * A path's port to what others say of it: session-manager, link, kernel and opener, in a row of a shared table in the daemon. Each getter
+ * reads afresh; nobody writes by it, for what the bond finds out its owner takes from the path.
+ */
+export interface PathRow {
+  /** Tells two paths apart for as long as both exist. */
+  readonly row: number;
+  /** Among the peer's, from 0 on: what the flight record and probes call it. */
+  readonly number: number;
+  /** Number of the link that it leaves by. */
+  readonly link: number;
+  /** One of `pathState`: what may be sent by it. */
+  readonly state: number;
+  /** The peer showed once that it can be reached there. */
+  readonly isAddressProven: boolean;
+  /** When the peer's data last came by it, microseconds; 0 = never. */
+  readonly dataReceivedUs: number;
+
+  // Running totals, bytes: sealed for it, and of those what is past the pipeline, whether sent or not.
+  readonly sealedBytes: number;
+  readonly drainedBytes: number;
+  /** Waits in the kernel and the device below. */
+  readonly outqBytes: number;
+
+  /** IP and UDP headers in front of each of its packets. */
+  readonly headerBytes: number;
+  /** Of the interface; 0 = not known. */
+  readonly interfaceMtu: number;
+  /** Longest outer packet that a predecessor found to pass; 0 = not known. */
+  readonly knownMtu: number;
+  /** Packets that the kernel refused as too long, ever, and bytes of UDP payload of the last. */
+  readonly refusedPackets: number;
+  readonly refusedBytes: number;
+  /** What routers said, ever: how often, and bytes of the outer packet that the last named. */
+  readonly hints: number;
+  readonly hintBytes: number;
+}

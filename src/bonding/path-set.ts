@@ -1,0 +1,130 @@
+/** A peer's paths together: how many of them carry data now, and which of them serves for what is not the scheduler's to choose. */
+
+import type { SendingPath } from './sending-path.ts';
+import { fit } from './size/path-size.ts';
+
+/** `PathLife.rank` of a path that answers and waits for its stability, and of one that carries nothing. */
+const lastAnswering = 3;
+const carriesNothing = 4;
+const mostRetryUs = 2_000;
+const firstReportIntervalUs = 10_000;
+
+export class PathSet {
+  readonly all: SendingPath[] = [];
+  /** The peer reads reports and may be reached by many paths; else it is a stock WireGuard, and there is one path. */
+  isBonded = false;
+  /** What its only path has lost goes out again, too. */
+  isRepairedAlone = false;
+  /** Smoothed. */
+  reportIntervalUs = firstReportIntervalUs;
+  /** How many carried data at the last `refresh`. */
+  usable = 0;
+  /** When fewer did than before. */
+  brokenUs = Number.NEGATIVE_INFINITY;
+
+  /** What is lost goes out again and is waited for. */
+  get isRepaired(): boolean {
+    return this.isBonded && (this.isRepairedAlone || this.usable > 1);
+  }
+
+  /** Refreshes what schedulers look at; the paths of the best rank carry data. `waitingBytes` want to leave by any of them. */
+  refresh(waitingBytes: number, nowUs: number): void {
+    let best = carriesNothing;
+    for (const path of this.all) best = Math.min(best, path.rank);
+    let usable = 0;
+    for (const path of this.all) {
+      path.refresh(nowUs, this.isBonded, best, waitingBytes);
+      if (path.isUsable) usable += 1;
+    }
+    if (usable < this.usable) this.brokenUs = nowUs;
+    this.usable = usable;
+    const { isRepaired } = this;
+    for (const path of this.all) path.repairUs = isRepaired ? path.rttUs + this.reportIntervalUs : 0;
+  }
+
+  /**
+   * Paths that a packet does not fit are no choice for it, nor those that it may fit while it surely fits others. Returns how many were
+   * left out; then `takeBack`.
+   */
+  leaveOut(sealedBytes: number): number {
+    if (!this.isBonded) return 0;
+    let best: number = fit.no;
+    let isMixed = false;
+    for (const path of this.all) {
+      if (!path.isUsable) continue;
+      const passes = path.fit.passes(sealedBytes);
+      isMixed ||= passes !== fit.yes;
+      best = Math.max(best, passes);
+    }
+    if (!isMixed) return 0;
+    let left = 0;
+    for (const path of this.all) {
+      path.isLeftOut = path.isUsable && (best === fit.no || path.fit.passes(sealedBytes) < best);
+      if (!path.isLeftOut) continue;
+      path.isUsable = false;
+      left += 1;
+    }
+    return left;
+  }
+
+  takeBack(): void {
+    for (const path of this.all) {
+      if (!path.isLeftOut) continue;
+      path.isLeftOut = false;
+      path.isUsable = true;
+    }
+  }
+
+  /** Nothing but this machine's own threads keeps all that carry data from taking more. */
+  areAllBehind(): boolean {
+    for (const path of this.all) if (path.isUsable && !path.isMerelyBehind) return false;
+    return true;
+  }
+
+  /** Microseconds after which asking again is worth while. */
+  retryUs(): number {
+    let leastUs = mostRetryUs;
+    for (const path of this.all) if (path.isUsable) leastUs = Math.min(leastUs, path.retryUs(this.isBonded));
+    return leastUs;
+  }
+
+  /** What is longer fits no path that is there. */
+  get longestBytes(): number {
+    let most = 0;
+    for (const path of this.all) if (path.rank < carriesNothing) most = Math.max(most, path.fit.longest(fit.maybe));
+    return most;
+  }
+
+  of(row: number): SendingPath | undefined {
+    return this.all.find((path) => path.row === row);
+  }
+
+  /** The peer's own number of it (`PathRow.number`). */
+  numbered(number: number): SendingPath | undefined {
+    return this.all.find((path) => path.number === number);
+  }
+
+  /**
+   * A further path for it: the best that answers and takes so many sealed bytes, though it may have to wait before it carries data
+   * again.
+   */
+  other(than: SendingPath | undefined, sealedBytes: number): SendingPath | undefined {
+    let found: SendingPath | undefined;
+    for (const path of this.all) {
+      if (path === than || path.rank > lastAnswering || path.fit.passes(sealedBytes) === fit.no) continue;
+      const isBetter = found === undefined || path.rank < found.rank;
+      if (isBetter || (path.rank === found?.rank && path.rttUs < found.rttUs)) found = path;
+    }
+    return found;
+  }
+
+  /** Index of the nearest that carries data but for one; -1 = there is none. */
+  nearestBut(than: SendingPath): number {
+    let found = -1;
+    for (const [index, path] of this.all.entries()) {
+      if (path === than || !path.isUsable) continue;
+      if (found < 0 || path.rttUs < (this.all[found] as SendingPath).rttUs) found = index;
+    }
+    return found;
+  }
+}

@@ -1,0 +1,279 @@
+/** One path as its sender sees it: what reports and probes say of it, how fast it may be used, how long a packet it takes, and whether it lives. */
+import { feedback } from '../contract/columns.ts';
+import { pathState } from '../rings/layout.ts';
+import { PathLife, pathLifeDefaults } from './life/path-life.ts';
+import { lifeState } from './life/path-life-states.ts';
+import { PathProber } from './life/path-prober.ts';
+import type { LifeSample } from './life/silence.ts';
+import type { PathRow } from './path-row.ts';
+import { PathController } from './rate/path-controller.ts';
+import { PathCredit } from './rate/path-credit.ts';
+import { PathSamples } from './rate/path-samples.ts';
+import type { PathRole, PathView } from './schedule/scheduler.ts';
+import { PathFit } from './size/path-fit.ts';
+
+const idleUs = 200_000;
+const expiryMarginUs = 8_000;
+const unknownRttUs = 1_000_000;
+
+export interface SendingPathSettings {
+  readonly priority: number;
+  readonly weight: number;
+  readonly role: PathRole;
+  /** Configured upper bound, 0 = none. */
+  readonly rateBps: number;
+  readonly failbackUs: number;
+  /** Of the longest sealed packet that the tunnel makes. */
+  readonly sealedBytes: number;
+}
+
+export class SendingPath implements PathView {
+  readonly row: number;
+  /** Among the peer's: what the flight record and probes call it. */
+  readonly number: number;
+  /** Number of the link that it leaves by. */
+  readonly link: number;
+  readonly life: PathLife;
+  readonly controller: PathController;
+  readonly credit: PathCredit;
+  readonly fit: PathFit;
+  readonly prober: PathProber;
+  readonly samples: PathSamples;
+  // PathView
+  isUsable = false;
+  priority: number;
+  weight: number;
+  role: PathRole;
+  /** As configured here. */
+  readonly ownPriority: number;
+  readonly ownRole: PathRole;
+  allowedBytes = 0;
+  rttUs = 0;
+  minRttUs = 0;
+  jitterUs = 0;
+  loss = 0;
+  rateBytesPerUs = 0;
+  inFlightBytes = 0;
+  sentBytes = 0;
+  readyInUs = 0;
+  isStarting = false;
+  lastingLoss = 0;
+  /** For the bond to say: how long flows wait at the other end for what this path has lost. */
+  repairUs = 0;
+  /** Oldest packet in flight left then; 0 = none is. */
+  oldestSentUs = 0;
+  /** Lost packets that went out again by this path, ever. */
+  resentPackets = 0;
+  /** It is usable, but not for the packet at hand. */
+  isLeftOut = false;
+  /** The operator wants another link. */
+  isExcluded = false;
+  /** Nothing but this machine's own pipeline keeps it from taking more. */
+  isMerelyBehind = false;
+  readonly #cells: PathRow;
+  #state = -1;
+  #spentUs = 0;
+  #deaths = 0;
+  /** Share of loss when a long packet was last acknowledged. */
+  #soundLoss = 0;
+
+  constructor(cells: PathRow, settings: SendingPathSettings, nowUs: number) {
+    this.#cells = cells;
+    this.row = cells.row;
+    this.number = cells.number;
+    this.link = cells.link;
+    this.priority = settings.priority;
+    this.ownPriority = settings.priority;
+    this.ownRole = settings.role;
+    this.weight = settings.weight;
+    this.role = settings.role;
+    this.credit = new PathCredit(settings.rateBps);
+    this.life = new PathLife(nowUs, { ...pathLifeDefaults, failbackUs: settings.failbackUs });
+    this.controller = new PathController({ configuredBps: settings.rateBps });
+    this.fit = new PathFit(cells, settings.sealedBytes);
+    this.prober = new PathProber({ life: this.life, controller: this.controller, size: this.fit.size });
+    this.samples = new PathSamples(this.controller);
+    this.fit.follow(nowUs);
+  }
+
+  /** Follows the session-manager's word about the path. */
+  followState(nowUs: number): void {
+    const { state } = this.#cells;
+    if (state === this.#state) return;
+    this.#state = state;
+    if (state === pathState.down) {
+      this.life.handleKernelDown(nowUs);
+      this.fit.size.begin(nowUs);
+    }
+    if (!this.isProbed) return;
+    this.life.handleKernelUp(nowUs);
+    // Challenge and response have proven it just now.
+    if (this.life.state === lifeState.unproven) this.life.handleProgress(nowUs);
+  }
+
+  /** It is known to lead to the peer: asked whether it lives, even while another one of its link carries the data. */
+  get isProbed(): boolean {
+    return this.#state === pathState.up || this.#state === pathState.standby;
+  }
+
+  /** The peer showed once that it can be reached there: an address that was only heard gets what the session-manager sends. */
+  get isAddressProven(): boolean {
+    return this.#cells.isAddressProven;
+  }
+
+  /** Probes are answered, as far as is known: what is not is for its size. */
+  get isAnswering(): boolean {
+    const { state } = this.life;
+    return state !== lifeState.unproven && state !== lifeState.dead && state !== lifeState.withdrawn;
+  }
+
+  /** The lower the better (`PathLife.rank`); 4 = carries nothing. */
+  get rank(): number {
+    if (this.#state !== pathState.up) return 4;
+    return this.isExcluded ? Math.max(3, this.life.rank) : this.life.rank;
+  }
+
+  /** The peer sends data by it. */
+  bringsData(nowUs: number): boolean {
+    return nowUs - this.#cells.dataReceivedUs < idleUs;
+  }
+
+  /** Refreshes what a scheduler looks at; paths of rank `best` carry data. */
+  refresh(nowUs: number, isBonded: boolean, best: number, waitingBytes: number): void {
+    const cells = this.#cells;
+    const local = this.credit.allowed(nowUs, cells.sealedBytes, cells.drainedBytes, cells.outqBytes);
+    this.isMerelyBehind = !this.credit.isPathLimited;
+    if (!isBonded) {
+      this.isUsable = true;
+      this.allowedBytes = local;
+      return;
+    }
+    const { controller } = this;
+    this.isUsable = best < 4 && this.rank <= Math.max(best, 1);
+    // What stood in its queue when it was last used has gone.
+    const probedUs = this.prober.rttUs;
+    this.rttUs = probedUs > 0 && this.#isIdle(nowUs) ? probedUs : Math.max(probedUs, controller.smoothedRttUs);
+    this.minRttUs = controller.minRttUs;
+    this.jitterUs = controller.jitterUs;
+    this.loss = controller.loss;
+    this.lastingLoss = controller.lastingLoss;
+    this.rateBytesPerUs = controller.rateBytesPerUs;
+    this.isStarting = controller.isStarting;
+    const remote = controller.allowedBytes(nowUs, this.inFlightBytes, waitingBytes);
+    this.allowedBytes = Math.min(local, remote);
+    this.samples.noteCredit(this.allowedBytes, nowUs);
+    if (remote <= 0) this.isMerelyBehind = false;
+    this.readyInUs =
+      this.allowedBytes > 0 ? 0 : Math.max(0, remote <= 0 ? controller.retryUs() : this.credit.retryUs());
+  }
+
+  /** Microseconds after which asking again is worth while. */
+  retryUs(isBonded: boolean): number {
+    return isBonded && !this.isMerelyBehind ? Math.max(50, this.readyInUs) : this.credit.retryUs();
+  }
+
+  /** Data leaves by it. */
+  spend(bytes: number, nowUs: number): void {
+    if (this.#isIdle(nowUs)) {
+      this.controller.handleIdle(nowUs);
+      this.samples.handleIdle();
+    }
+    this.#spentUs = nowUs;
+    this.sentBytes += bytes;
+    this.inFlightBytes += bytes;
+    this.life.handleSent(nowUs);
+    this.samples.handleSent();
+    this.spendFrame(bytes);
+  }
+
+  /** A control frame leaves by it, which no report acknowledges: a path that bears nothing else is idle. */
+  spendFrame(bytes: number): void {
+    this.credit.spend(bytes);
+    this.controller.spend(bytes);
+  }
+
+  /** Takes in row `at` of the feedback after a report. */
+  handleReport(cells: Float64Array, at: number, nowUs: number): void {
+    this.#survey(cells, at);
+    this.fit.handleFeedback(cells, at, nowUs);
+    if ((cells[at + feedback.ackedPackets] as number) > 0) this.life.handleProgress(nowUs);
+    if (!this.fit.isVanishing) this.#soundLoss = this.controller.loss;
+    this.samples.handleReport(cells, at, this.rttUs, nowUs);
+  }
+
+  /** Takes in row `at` of the feedback after a survey: what was given up counts as lost. */
+  handleSurvey(cells: Float64Array, at: number, nowUs: number): void {
+    const lost = cells[at + feedback.lostPackets] as number;
+    this.#survey(cells, at);
+    this.fit.handleFeedback(cells, at, nowUs);
+    this.life.handleGivenUp(lost);
+    this.samples.handleGivenUp(lost, this.isUsable, nowUs);
+  }
+
+  /** A packet is lost when one that left by this path so much later has arrived. */
+  get lossDelayUs(): number {
+    return this.samples.lossDelayUs(this.jitterUs);
+  }
+
+  /**
+   * What left before then and was not acknowledged by now will not arrive: a report came that was late enough to name it, or the
+   * path carries nothing any more. 0 = no limit.
+   */
+  expiryUs(nowUs: number, lastReportUs: number): number {
+    if (!this.isUsable) return nowUs - 1;
+    const { smoothedRttUs, minRttUs, rateBytesPerUs } = this.controller;
+    if (smoothedRttUs === 0) return nowUs - unknownRttUs;
+    // What is under way beyond the path's own length stands in a queue, and will be late and not lost.
+    const queuedUs = rateBytesPerUs > 0 ? this.inFlightBytes / rateBytesPerUs : 0;
+    const rttUs = Math.max(smoothedRttUs, minRttUs + queuedUs);
+    return lastReportUs - (rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs);
+  }
+
+  /** The peer's preference: who has one link only follows who has several. */
+  handleWish(priority: number, role: PathRole): void {
+    this.priority = Math.max(this.ownPriority, priority);
+    this.role = this.ownRole === 'always' ? role : this.ownRole;
+  }
+
+  /** Judges the path's life, and what that says of its size. */
+  tick(nowUs: number, sample: LifeSample): void {
+    const { life, fit } = this;
+    const before: number = life.state;
+    life.tick(nowUs, sample);
+    const isSuspect = before === lifeState.live && life.state === lifeState.suspect;
+    if (life.deaths !== this.#deaths) {
+      this.#deaths = life.deaths;
+      // What comes back may be another way.
+      fit.size.begin(nowUs);
+    } else if (sample.inFlightBytes > 0 && (life.isQuestioned || isSuspect)) {
+      fit.size.handleDoubt(nowUs, isSuspect);
+    }
+    fit.follow(nowUs);
+  }
+
+  /** True once when packets that are too long for it vanished: no fault of the path's, and no loss. */
+  takeHole(nowUs: number): boolean {
+    if (!this.fit.takeHole()) return false;
+    this.controller.handleHole(this.#soundLoss, nowUs);
+    this.samples.forgetLosses();
+    return true;
+  }
+
+  handleProbeReply(sequence: number, heldUs: number, cameBack: boolean, nowUs: number): void {
+    this.prober.handleReply(sequence, heldUs, cameBack, this.inFlightBytes === 0, nowUs);
+  }
+
+  /** A train of full probes should leave behind the next probe. */
+  get wantsTrain(): boolean {
+    return this.fit.sealedBytes > 0 && this.prober.wantsTrain;
+  }
+
+  #isIdle(nowUs: number): boolean {
+    return this.inFlightBytes === 0 && nowUs - this.#spentUs > Math.max(idleUs, 2 * this.rttUs);
+  }
+
+  #survey(cells: Float64Array, at: number): void {
+    this.inFlightBytes = cells[at + feedback.inFlightBytes] as number;
+    this.oldestSentUs = cells[at + feedback.oldestSentUs] as number;
+  }
+}

@@ -1,0 +1,56 @@
+/** SendingPath: what counts as data on a path, and what does not. */
+import t from 'tap';
+import { SendingPath } from '../../src/bonding/sending-path.ts';
+import { pathRow } from '../support/path-rows.ts';
+
+const probeUs = 200_000;
+
+function pathOf(): SendingPath {
+  const settings = { priority: 0, weight: 0, role: 'always', rateBps: 0, failbackUs: 5e6, sealedBytes: 1452 } as const;
+  const path = new SendingPath(pathRow(0), settings, 0);
+  path.followState(0);
+  return path;
+}
+
+/** Answers each probe of a path of 20 ms for so long; returns the time between the last two. */
+function probe(path: SendingPath, forUs: number): number {
+  const idle = { inFlightBytes: 0, oldestUnackedUs: 0, reportIntervalUs: 10_000, rttUs: 20_000, jitterUs: 0, loss: 0 };
+  let lastUs = 0;
+  let intervalUs = 0;
+  for (let nowUs = 1_000; nowUs < forUs; nowUs += 1_000) {
+    path.life.tick(nowUs, { ...idle, lastReportUs: 0, isPeerIdle: nowUs > 10 * probeUs });
+    if (nowUs < path.life.nextProbeAtUs) continue;
+    intervalUs = nowUs - lastUs;
+    lastUs = nowUs;
+    const sequence = path.prober.startProbe(nowUs);
+    path.spendFrame(100);
+    path.handleProbeReply(sequence, 0, true, nowUs + 20_000);
+  }
+  return intervalUs;
+}
+
+t.test('an idle path is asked less and less often, though each question is a frame that leaves by it', async (t) => {
+  const path = pathOf();
+  t.ok(probe(path, 60e6) > 10 * probeUs);
+});
+
+t.test(
+  'a path that bears frames only is idle: its round trip is that of the probes, not what data saw long ago',
+  async (t) => {
+    const path = pathOf();
+    path.spend(1_500, 1_000);
+    path.inFlightBytes = 0;
+    path.controller.handleSample({
+      nowUs: 500_000,
+      rttUs: 400_000,
+      deliveredBytes: 1_500,
+      deliveryUs: 0,
+      ackedPackets: 1,
+      lostPackets: 0,
+      isAppLimited: true,
+    });
+    probe(path, 3e6);
+    path.refresh(3e6, true, 0, 0);
+    t.equal(Math.round(path.rttUs / 1_000), 20);
+  },
+);

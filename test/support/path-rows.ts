@@ -1,0 +1,25 @@
+/** A path's row as its owner would hold it, for tests that need one: up, proven, over IPv4, with room in the pipeline. */
+import type { PathRow } from '../../src/bonding/path-row.ts';
+import { pathState } from '../../src/rings/layout.ts';
+
+export function pathRow(row: number, part: Partial<PathRow> = {}): PathRow {
+  return {
+    row,
+    number: row,
+    link: row,
+    state: pathState.up,
+    isAddressProven: true,
+    dataReceivedUs: 0,
+    sealedBytes: 0,
+    drainedBytes: 0,
+    outqBytes: 0,
+    headerBytes: 28,
+    interfaceMtu: 1500,
+    knownMtu: 0,
+    refusedPackets: 0,
+    refusedBytes: 0,
+    hints: 0,
+    hintBytes: 0,
+    ...part,
+  };
+}

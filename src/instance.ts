@@ -241,7 +241,7 @@ export class Instance {
     // What is link-local is reached without a route, and from a source that goes nowhere else.
     const hosts = all.flatMap(({ host, zone }) => (zone === undefined ? parseCidr(host)?.addressHex : undefined) ?? []);
     const addresses = [...new Set(hosts)];
-    this.#network.setDestinations(addresses);
+    this.#network.setTraffic({ links: config.links, destinations: addresses });
     this.#links.setDestinations({ fwmark: fwmarkOf(config), addresses });
   }
 
@@ -275,6 +275,7 @@ export class Instance {
       supervisor: this.#supervisor,
       resources: this.#resources,
       state: () => this.#changes.state,
+      troubles: () => this.#network.troubles,
       reload: () => this.#changes.reload(),
       addLink: (link) => this.#changes.addLink(link),
       removeLink: (name) => this.#changes.removeLink(name),

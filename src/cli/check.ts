@@ -5,7 +5,7 @@ import { exitConfig } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfigWithKeys } from '../config/load-keys.ts';
 import { ConfigError } from '../config/problems.ts';
-import { warningsOf } from '../config/warnings.ts';
+import { type Warning, warningsOf } from '../config/warnings.ts';
 import { type Column, formatTable, humanMs } from './humanize.ts';
 import type { ProbedCheck } from './probe-links.ts';
 
@@ -45,7 +45,7 @@ async function runCheck(file: string, options: CheckOptions): Promise<void> {
     privateKey.fill(0);
     const peers = `${config.peers.length} ${config.peers.length === 1 ? 'peer' : 'peers'}`;
     const summary = `${file}: no problems (instance ${config.name}, ${peers})`;
-    const warnings = warningsOf(config, interfaceMtu);
+    const warnings = [...warningsOf(config, interfaceMtu), ...(await hostWarnings(config))];
     const told = warnings.map((warning) => `${file}: warning: ${warning.path}: ${warning.message}\n`).join('');
     const probes = options.probe === true ? await probe(config) : [];
     const answers = options.probe === true ? probeLines(probes) : '';
@@ -57,6 +57,12 @@ async function runCheck(file: string, options: CheckOptions): Promise<void> {
     process.stdout.write(`${JSON.stringify({ file, problems: error.problems }, undefined, 2)}\n`);
     process.exitCode = exitConfig;
   }
+}
+
+/** Routes and rules that others have on this host. */
+async function hostWarnings(config: Config): Promise<Warning[]> {
+  const { lookAtHost } = await import('./look-at-host.ts');
+  return lookAtHost(config);
 }
 
 /** The addon and what asks are loaded for those who want it only. */

@@ -12,7 +12,18 @@ const starvedPercent = 25;
 const recentMs = 60_000;
 
 export function explainHost(snapshot: Snapshot): Explanation[] {
-  return [...endedActors(snapshot), ...busyActors(snapshot), ...starvation(snapshot), ...forwarding(snapshot)];
+  return [
+    ...troubles(snapshot),
+    ...endedActors(snapshot),
+    ...busyActors(snapshot),
+    ...starvation(snapshot),
+    ...forwarding(snapshot),
+  ];
+}
+
+/** Routes and rules of others. */
+function troubles({ instance }: Snapshot): Explanation[] {
+  return instance.troubles.map((trouble) => ({ severity: 'problem', ...trouble }));
 }
 
 function endedActors({ actors }: Snapshot): Explanation[] {

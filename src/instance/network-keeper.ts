@@ -5,7 +5,9 @@
 import { messageOf } from '../base/errors.ts';
 import { type LinkEvent, LinkWatch } from '../io/link-watch.ts';
 import type { NetlinkEventSockets } from '../io/netlink.ts';
-import { applyNetwork, describeConflicts, type NetworkReport, removeNetwork } from '../io/network/network.ts';
+import { sentenceOf, type Trouble } from '../io/network/conflicts.ts';
+import type { OwnTraffic } from '../io/network/foreign-rules.ts';
+import { applyNetwork, describeConflicts, describeMisled, removeNetwork } from '../io/network/network.ts';
 import type { NetworkPlan } from '../io/network/plan.ts';
 
 export interface NetworkKeeperParts {
@@ -26,8 +28,8 @@ export interface NetworkKeeperParts {
 const ignoredInterface = 'lo';
 /** After it the kernel is asked again for what it refused, and what others took away is put back; ever later, so that nobody is fought. */
 const againMs = { first: 1_000, last: 300_000 } as const;
-/** Routes come and go in bursts: others' are looked at this often. */
-const conflictsMs = 1_000;
+/** Routes and rules come and go in bursts: others' are looked at this often. */
+const othersMs = 1_000;
 
 export class NetworkKeeper {
   readonly #parts: NetworkKeeperParts;
@@ -36,9 +38,12 @@ export class NetworkKeeper {
   #again: NodeJS.Timeout | undefined;
   #againMs: number = againMs.first;
   #looking: NodeJS.Timeout | undefined;
-  /** What is known to be in the way, so that each is told once. */
-  #conflicts: readonly string[] = [];
-  #destinations: readonly string[] = [];
+  /** Routes are many, and looked through only after they have changed. */
+  #hasNewRoutes = false;
+  #traffic: OwnTraffic = { links: [], destinations: [] };
+  /** What is known to be in the way, so that each is told once: routes of others, their rules, and what the kernel refused. */
+  #conflicts: readonly Trouble[] = [];
+  #misled: readonly Trouble[] = [];
   #warnings: readonly string[] = [];
 
   constructor(parts: NetworkKeeperParts) {
@@ -59,17 +64,24 @@ export class NetworkKeeper {
     this.#again = undefined;
     this.#setInterests();
     this.#tell(report);
+    this.#lookLater();
+  }
+
+  /** What others have on this host that keeps the configuration from having its effect. */
+  get troubles(): readonly Trouble[] {
+    return [...this.#misled, ...this.#conflicts];
   }
 
   #setInterests(): void {
     const networks = (this.#plan?.routes ?? []).map(({ addressHex }) => addressHex);
-    this.#watch?.setInterests([...new Set([...this.#destinations, ...networks])]);
+    this.#watch?.setInterests([...new Set([...this.#traffic.destinations, ...networks])]);
   }
 
-  /** Hexadecimal: routes that lead to these are followed beside the ones that the plan is about. */
-  setDestinations(addresses: readonly string[]): void {
-    this.#destinations = addresses;
+  /** Routes and rules are followed that this takes, beside the ones that the plan is about. */
+  setTraffic(traffic: OwnTraffic): void {
+    this.#traffic = traffic;
     this.#setInterests();
+    this.#lookLater();
   }
 
   /** From now on, tells of changes and puts back what the tunnel's interface lost while it was down. */
@@ -99,10 +111,9 @@ export class NetworkKeeper {
 
   #onEvent(event: LinkEvent): void {
     if (this.#watch !== undefined) this.#parts.onChange(this.#watch);
-    if (event.kind === 'route') {
-      this.#looking ??= setTimeout(() => this.#lookAtOthers(), conflictsMs).unref();
-      return;
-    }
+    this.#hasNewRoutes ||= event.kind === 'route';
+    this.#lookLater();
+    if (event.kind === 'route' || event.kind === 'rule') return;
     if (event.kind === 'own-gone') {
       this.#later();
       return;
@@ -146,7 +157,7 @@ export class NetworkKeeper {
       if (!report.isWhole) this.#later();
       else if (report.changes === 0) this.#againMs = againMs.first;
     } catch (error) {
-      this.#tell({ conflicts: this.#conflicts, warnings: [`Cannot put the network in order: ${messageOf(error)}`] });
+      this.#tell({ warnings: [`Cannot put the network in order: ${messageOf(error)}`] });
       this.#later();
     }
   }
@@ -157,24 +168,41 @@ export class NetworkKeeper {
     this.#againMs = Math.min(2 * this.#againMs, againMs.last);
   }
 
+  #lookLater(): void {
+    if (this.#watch !== undefined) this.#looking ??= setTimeout(() => this.#lookAtOthers(), othersMs).unref();
+  }
+
   #lookAtOthers(): void {
     this.#looking = undefined;
     if (this.#plan === undefined) return;
+    const { addon } = this.#parts;
     try {
-      this.#tell({ conflicts: describeConflicts(this.#parts.addon, this.#plan), warnings: this.#warnings });
+      const misled = describeMisled(addon, this.#plan, this.#traffic);
+      this.#tell(this.#hasNewRoutes ? { misled, conflicts: describeConflicts(addon, this.#plan) } : { misled });
+      this.#hasNewRoutes = false;
     } catch (error) {
-      this.#parts.note('warning', `Cannot look at the routes: ${messageOf(error)}`, 'warn');
+      this.#parts.note('warning', `Cannot look at the routes and rules: ${messageOf(error)}`, 'warn');
     }
   }
 
-  #tell({ conflicts, warnings }: Pick<NetworkReport, 'conflicts' | 'warnings'>): void {
-    const known = [...this.#conflicts, ...this.#warnings];
-    const news = [...conflicts, ...warnings].filter((warning) => !known.includes(warning));
+  /** What is left out is as it was. */
+  #tell({ conflicts = this.#conflicts, misled = this.#misled, warnings = this.#warnings }: Told): void {
+    const before = this.troubles.map(sentenceOf);
+    const now = [...misled, ...conflicts].map(sentenceOf);
+    const known = [...before, ...this.#warnings];
+    const news = [...now, ...warnings].filter((warning) => !known.includes(warning));
     for (const warning of news) this.#parts.note('warning', warning, 'warn');
-    for (const gone of this.#conflicts.filter((one) => !conflicts.includes(one))) {
+    for (const gone of before.filter((one) => !now.includes(one))) {
       this.#parts.note('route-free', `no longer: ${gone}`, 'info');
     }
     this.#conflicts = conflicts;
+    this.#misled = misled;
     this.#warnings = warnings;
   }
+}
+
+interface Told {
+  readonly conflicts?: readonly Trouble[];
+  readonly misled?: readonly Trouble[];
+  readonly warnings?: readonly string[];
 }

@@ -3,6 +3,7 @@
  * Says only what differs from before; when the kernel dropped events, it reads the whole state and says the difference.
  */
 import { formatAddress } from '../config/address.ts';
+import { ruleParse } from '../wire/fib-rule.ts';
 import {
   type AddressState,
   addressParse,
@@ -12,7 +13,6 @@ import {
   routeParse,
   rtGroup,
   rtm,
-  ruleParse,
 } from '../wire/rtnetlink.ts';
 import {
   listAddresses,
@@ -37,8 +37,9 @@ export type LinkEvent =
   | { readonly kind: 'link-gone'; readonly link: LinkState }
   | { readonly kind: 'address-added' | 'address-removed'; readonly address: LinkAddress }
   | { readonly kind: 'default-route'; readonly family: 4 | 6 }
-  /** Another route, or a rule, that we care for came or went: look at them anew. */
+  /** Another route that we care for came or went, or a rule: look at them anew. */
   | { readonly kind: 'route' }
+  | { readonly kind: 'rule' }
   /** A route or rule of our protocol has gone; perhaps we took it away ourselves. */
   | { readonly kind: 'own-gone' };
 
@@ -139,7 +140,7 @@ export class LinkWatch {
       else this.#removeAddress(address);
     } else if (type === rtm.newRule || type === rtm.deleteRule) {
       const isOurs = ruleParse(bytes, at, end)?.protocol === hawserProtocol;
-      if (!isOurs) this.#tell({ kind: 'route' });
+      if (!isOurs) this.#tell({ kind: 'rule' });
       else if (type === rtm.deleteRule) this.#tell({ kind: 'own-gone' });
     } else if (type === rtm.newRoute || type === rtm.deleteRoute) {
       const route = routeParse(bytes, at, end);

@@ -3,11 +3,11 @@
  * is looked up, since hosts choose a table by source address as often as by interface (`ip rule from ADDR lookup T`).
  */
 
-import { HawserError } from '../base/errors.ts';
 import { errnoOf } from '../contract/errnos.ts';
 import type { NetworkApi } from '../native/network-api.ts';
-import { type AddressState, type Family, rtm, type WayQuery, wayParse, wayQueryEmit } from '../wire/rtnetlink.ts';
+import type { AddressState, Family, Way, WayQuery } from '../wire/rtnetlink.ts';
 import { findLink, listAddresses, type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
+import { askWay } from './ways.ts';
 
 /** RT_SCOPE_LINK: such an address reaches what is on the link alone. */
 const linkScope = 253;
@@ -29,10 +29,10 @@ export function findSource(
   const isNear = isLinkLocal(family, destinationHex);
   const own = addresses.filter((one) => one.family === family && isNear === (family === 6 && one.scope >= linkScope));
   const query = { family, destinationHex, sourceHex: undefined, interfaceIndex, fwmark, mustMatch: false } as const;
-  const chosen = askWay(netlink, query)?.sourceHex;
+  const chosen = wayOf(netlink, query)?.sourceHex;
   const all = own.map(({ addressHex }) => addressHex).sort((a, b) => Number(b === chosen) - Number(a === chosen));
   const leads = (sourceHex: string): boolean =>
-    askWay(netlink, { ...query, sourceHex, mustMatch: true })?.interfaceIndex === interfaceIndex;
+    wayOf(netlink, { ...query, sourceHex, mustMatch: true })?.interfaceIndex === interfaceIndex;
   return all.find(leads) ?? all[0];
 }
 
@@ -94,19 +94,8 @@ function isLinkLocal(family: Family, hex: string): boolean {
   return family === 6 && /^fe[89ab]/.test(hex);
 }
 
-/** undefined = no way. */
-function askWay(netlink: Netlink, query: WayQuery): ReturnType<typeof wayParse> | undefined {
-  let way: ReturnType<typeof wayParse> | undefined;
-  try {
-    netlink.query(
-      { type: rtm.getRoute, flags: 0, what: 'ask for a route', emit: (target, at) => wayQueryEmit(target, at, query) },
-      (type, bytes, at, end) => {
-        if (type === rtm.newRoute) way = wayParse(bytes, at, end);
-      },
-    );
-  } catch (error) {
-    if (error instanceof HawserError) return undefined;
-    throw error;
-  }
-  return way;
+/** undefined = none. */
+function wayOf(netlink: Netlink, query: WayQuery): Way | undefined {
+  const way = askWay(netlink, query);
+  return typeof way === 'string' ? undefined : way;
 }

@@ -27,6 +27,8 @@ export interface ApiParts {
   readonly supervisor: Supervisor;
   readonly resources: SharedResources;
   readonly state: () => InstanceState;
+  /** What others have on this host that is in the way. */
+  readonly troubles: () => InstanceInfo['troubles'];
   readonly reload: () => Promise<ReloadResult>;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;
   readonly removeLink: (name: string) => Promise<ReloadResult>;
@@ -38,7 +40,7 @@ export function createApi(parts: ApiParts): SupervisorApi {
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
   const peers = new PeerOperator(supervisor, () => parts.state().topology);
   return {
-    instance: () => describeInstance(parts.state()),
+    instance: () => ({ ...describeInstance(parts.state()), troubles: parts.troubles() }),
     memory: () => shareMemory(parts.resources),
     actors: () => supervisor.rows(),
     events: (sinceId) => supervisor.events.since(sinceId),
@@ -64,7 +66,7 @@ function shareMemory(resources: SharedResources): SharedMemory {
   return { peers, paths, links, checks, sessions, sealedLog, rings, counters: Object.fromEntries(resources.counters) };
 }
 
-function describeInstance(state: InstanceState): InstanceInfo {
+function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> {
   const { config, topology } = state;
   const { fec } = config.bonding;
   return {

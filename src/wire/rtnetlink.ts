@@ -1,12 +1,11 @@
 /**
- * Bodies of rtnetlink messages (linux/rtnetlink.h, if_link.h, if_addr.h, fib_rules.h): links, addresses, routes, rules.
+ * Bodies of rtnetlink messages (linux/rtnetlink.h, if_link.h, if_addr.h): links, addresses, routes.
  *
  * ```
  * ifinfomsg:     0 family u8 | 2 type u16 | 4 index i32 | 8 flags u32 | 12 change u32 | 16 attributes
  * ifaddrmsg:     0 family u8 | 1 prefix u8 | 2 flags u8 | 3 scope u8 | 4 index u32 | 8 attributes
  * rtmsg:         0 family u8 | 1 dst bits u8 | 2 src bits u8 | 3 tos u8 | 4 table u8 | 5 protocol u8 | 6 scope u8 | 7 type u8 |
  *                8 flags u32 | 12 attributes
- * fib_rule_hdr:  0 family u8 | 1 dst bits u8 | 2 src bits u8 | 3 tos u8 | 4 table u8 | 7 action u8 | 8 flags u32 | 12 attributes
  * ```
  * `…Emit(target, at, x)` writes a body at `at` and returns its end; `…Parse(bytes, at, end)` reads one, undefined = not ours
  * to understand. Addresses are lower-case hexadecimal of 4 or 16 bytes, so that messages compare as text.
@@ -83,22 +82,16 @@ const rtaPreferredSource = 7;
 const rtaMultipath = 9;
 const rtaTable = 15;
 const rtaMark = 16;
-/** RTM_F_FIB_MATCH: answer with the route itself, or that there is none. */
-const matchRoute = 0x2000;
+/** RTM_F_LOOKUP_TABLE: say the table it stands in. RTM_F_FIB_MATCH: answer with the route itself, or that there is none. */
+const routeFlag = { lookupTable: 0x1000, match: 0x2000 } as const;
 /** Sizes of the fixed parts drawn above. */
 const linkBytes = 16;
 const addressBytes = 8;
 const routeBytes = 12;
-const ruleBytes = 12;
 const nextHopBytes = 8;
 /** RT_SCOPE_*: a unicast route without a gateway leads to what is on the link. */
 const routeScope = { universe: 0, link: 253, nowhere: 255 } as const;
 const routeType = { unicast: 1, blackhole: 6, unreachable: 7 } as const;
-const fra = { priority: 6, fwmark: 10, suppressPrefix: 14, table: 15, fwmask: 16, protocol: 21 } as const;
-const ruleToTable = 1;
-const ruleInvert = 2;
-const noPrefix = 0xffffffff;
-const allBits = 0xffffffff;
 
 export type Family = 4 | 6;
 
@@ -137,21 +130,6 @@ export interface RouteState {
   /** 0 = none; the kernel says loopback's for unreachable IPv6 routes. */
   readonly interfaceIndex: number;
   readonly metric: number;
-  readonly protocol: number;
-}
-
-export interface RuleState {
-  readonly family: Family;
-  readonly priority: number;
-  readonly table: number;
-  /** undefined = any. */
-  readonly fwmark: number | undefined;
-  /** Bits of the mark that are compared. */
-  readonly fwmask: number;
-  /** The rule holds for packets without that mark. */
-  readonly invert: boolean;
-  /** Routes of at most this prefix length are passed over; undefined = none. */
-  readonly suppressPrefix: number | undefined;
   readonly protocol: number;
 }
 
@@ -291,20 +269,30 @@ export function wayQueryEmit(target: Uint8Array, at: number, query: WayQuery): n
   target[at] = familyNumber(query.family);
   target[at + 1] = 8 * lengthOf(query.family);
   if (query.sourceHex !== undefined) target[at + 2] = 8 * lengthOf(query.family);
-  writeU32(target, at + 8, query.mustMatch ? matchRoute : 0);
+  writeU32(target, at + 8, routeFlag.lookupTable | (query.mustMatch ? routeFlag.match : 0));
   let end = attributeEmit(target, at + routeBytes, rtaDestination, fromHex(query.destinationHex));
   if (query.sourceHex !== undefined) end = attributeEmit(target, end, rtaSource, fromHex(query.sourceHex));
   end = attributeEmitU32(target, end, rtaInterface, query.interfaceIndex);
   return attributeEmitU32(target, end, rtaMark, query.fwmark);
 }
 
-/** Of the answer: the source address that the kernel would take, and the interface. */
-export function wayParse(bytes: Uint8Array, at: number, end: number): { sourceHex: string; interfaceIndex: number } {
+export interface Way {
+  /** What the kernel would take, hexadecimal; empty = it says none. */
+  readonly sourceHex: string;
+  readonly interfaceIndex: number;
+  readonly table: number;
+  /** A route that leads nowhere (IPv6; in IPv4 the question itself is refused then). */
+  readonly isRefusal: boolean;
+}
+
+export function wayParse(bytes: Uint8Array, at: number, end: number): Way {
   const attributes = attributesParse(bytes, at + routeBytes, end) ?? new Map<number, Uint8Array>();
   const source = attributes.get(rtaPreferredSource);
   return {
     sourceHex: source === undefined ? '' : toHex(source),
     interfaceIndex: attributeU32(attributes, rtaInterface, 0),
+    table: attributeU32(attributes, rtaTable, readU8(bytes, at + 4)),
+    isRefusal: readU8(bytes, at + 7) >= routeType.blackhole,
   };
 }
 
@@ -345,44 +333,11 @@ export function routeInterfaces(bytes: Uint8Array, at: number, end: number): rea
   return found;
 }
 
-/** RTM_NEWRULE and RTM_DELRULE. */
-export function ruleEmit(target: Uint8Array, at: number, rule: RuleState): number {
-  target.fill(0, at, at + ruleBytes);
-  target[at] = familyNumber(rule.family);
-  target[at + 4] = rule.table < 256 ? rule.table : 0;
-  target[at + 7] = ruleToTable;
-  writeU32(target, at + 8, rule.invert ? ruleInvert : 0);
-  let end = attributeEmitU32(target, at + ruleBytes, fra.table, rule.table);
-  end = attributeEmitU32(target, end, fra.priority, rule.priority);
-  if (rule.fwmark !== undefined) end = attributeEmitU32(target, end, fra.fwmark, rule.fwmark);
-  if (rule.fwmask !== allBits) end = attributeEmitU32(target, end, fra.fwmask, rule.fwmask);
-  if (rule.suppressPrefix !== undefined) end = attributeEmitU32(target, end, fra.suppressPrefix, rule.suppressPrefix);
-  return attributeEmitU8(target, end, fra.protocol, rule.protocol);
-}
-
-export function ruleParse(bytes: Uint8Array, at: number, end: number): RuleState | undefined {
-  if (end - at < ruleBytes) return undefined;
-  const family = familyOf(readU8(bytes, at));
-  const attributes = attributesParse(bytes, at + ruleBytes, end);
-  if (family === undefined || attributes === undefined) return undefined;
-  const suppress = attributeU32(attributes, fra.suppressPrefix, noPrefix);
-  return {
-    family,
-    priority: attributeU32(attributes, fra.priority, 0),
-    table: attributeU32(attributes, fra.table, readU8(bytes, at + 4)),
-    fwmark: attributes.has(fra.fwmark) ? attributeU32(attributes, fra.fwmark, 0) : undefined,
-    fwmask: attributeU32(attributes, fra.fwmask, allBits),
-    invert: (readU32(bytes, at + 8) & ruleInvert) !== 0,
-    suppressPrefix: suppress === noPrefix ? undefined : suppress,
-    protocol: readU8(attributes.get(fra.protocol) ?? new Uint8Array(1), 0),
-  };
-}
-
-function familyNumber(family: Family): number {
+export function familyNumber(family: Family): number {
   return family === 4 ? addressFamily.inet : addressFamily.inet6;
 }
 
-function familyOf(number: number): Family | undefined {
+export function familyOf(number: number): Family | undefined {
   return number === addressFamily.inet ? 4 : number === addressFamily.inet6 ? 6 : undefined;
 }
 
@@ -390,7 +345,7 @@ function lengthOf(family: Family): number {
   return family === 4 ? 4 : 16;
 }
 
-function toHex(bytes: Uint8Array): string {
+export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 

@@ -96,6 +96,7 @@ export class FakeSupervisor implements SupervisorApi {
         { row: 2, name: 'phone', publicKey: 'phone-key', allowedIPs: [], endpoints: [], keepaliveMs: 0 },
       ],
       links: [fakeLink],
+      troubles: [],
       topologyVersion: 1,
     };
   }

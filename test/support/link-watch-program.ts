@@ -15,6 +15,7 @@ function describe(event: LinkEvent): string {
     case 'default-route':
       return `default-route ${event.family}`;
     case 'route':
+    case 'rule':
     case 'own-gone':
       return event.kind;
   }

@@ -4,10 +4,14 @@ import process from 'node:process';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../../src/base/errors.ts';
 import { parseCidr } from '../../src/config/address.ts';
+import { sentenceOf, type Trouble } from '../../src/io/network/conflicts.ts';
+import type { OwnTraffic } from '../../src/io/network/foreign-rules.ts';
 import {
   applyNetwork,
   describeConflicts,
   describeLeftovers,
+  describeMisled,
+  type NetworkReport,
   releaseClosed,
   removeNetwork,
 } from '../../src/io/network/network.ts';
@@ -21,6 +25,7 @@ export type NetworkCall =
       readonly action: 'apply' | 'change' | 'remove' | 'release' | 'describe' | 'conflicts';
       readonly plan: NetworkPlan;
     }
+  | { readonly action: 'misled'; readonly plan: NetworkPlan; readonly traffic: OwnTraffic }
   | { readonly action: 'resolve'; readonly fwmark: number; readonly host: string; readonly resolvFile: string }
   /** Sends one datagram that carries `fwmark` (0 = none) and waits for an answer. */
   | { readonly action: 'ask'; readonly fwmark: number; readonly address: string; readonly port: number };
@@ -29,6 +34,7 @@ export interface NetworkAnswer {
   readonly changes?: number;
   readonly isWhole?: boolean;
   readonly conflicts?: readonly string[];
+  readonly troubles?: readonly Trouble[];
   readonly warnings?: readonly string[];
   readonly error?: string;
   readonly leftovers?: readonly string[];
@@ -42,16 +48,18 @@ const answerTimeoutMs = 300;
 async function run(addon: Addon, call: NetworkCall): Promise<NetworkAnswer> {
   switch (call.action) {
     case 'apply':
-      return applyNetwork(addon, call.plan, 'most');
+      return worded(applyNetwork(addon, call.plan, 'most'));
     case 'change':
-      return applyNetwork(addon, call.plan, 'whole');
+      return worded(applyNetwork(addon, call.plan, 'whole'));
     case 'conflicts':
-      return { conflicts: describeConflicts(addon, call.plan) };
+      return { conflicts: describeConflicts(addon, call.plan).map(sentenceOf) };
+    case 'misled':
+      return { troubles: describeMisled(addon, call.plan, call.traffic) };
     case 'remove':
-      return removeNetwork(addon, call.plan);
+      return worded(removeNetwork(addon, call.plan));
     case 'release': {
       const { name, runDirectory, interface: interfaceName } = call.plan;
-      return releaseClosed(addon, name, { runDirectory, interfaceName });
+      return worded(releaseClosed(addon, name, { runDirectory, interfaceName }));
     }
     case 'describe':
       return { leftovers: describeLeftovers(addon, call.plan.name) };
@@ -65,6 +73,10 @@ async function run(addon: Addon, call: NetworkCall): Promise<NetworkAnswer> {
     case 'ask':
       return { outcome: ask(addon, call.fwmark, call.address, call.port) };
   }
+}
+
+function worded({ conflicts, ...report }: NetworkReport): NetworkAnswer {
+  return { ...report, conflicts: conflicts.map(sentenceOf) };
 }
 
 function ask(addon: Addon, fwmark: number, text: string, port: number): string {

@@ -1,6 +1,7 @@
 /** The netlink codecs: bytes as iproute2 and the kernel exchange them, round trips, and malformed input. */
 import fc from 'fast-check';
 import t from 'tap';
+import { ruleEmit, ruleParse, ruleSelectors } from '../../src/wire/fib-rule.ts';
 import {
   attributeEmitText,
   attributeEmitU32,
@@ -29,8 +30,6 @@ import {
   routeEmit,
   routeInterfaces,
   routeParse,
-  ruleEmit,
-  ruleParse,
 } from '../../src/wire/rtnetlink.ts';
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -97,6 +96,29 @@ t.test('ruleEmit() writes the two rules that keep marked packets outside', async
   t.same(ruleParse(suppressing, 0, suppressing.length), main);
   const masked = emitted((target, at) => ruleEmit(target, at, { ...marked, fwmask: 0xff00007f }));
   t.same(ruleParse(masked, 0, masked.length), { ...marked, fwmask: 0xff00007f });
+});
+
+t.test('ruleSelectors() reads what rules of others choose by', async (t) => {
+  // `ip rule add not from 192.0.2.0/24 to 198.51.100.9 iif lo oif wan0 fwmark 1/0xff prohibit pref 7`, as RTM_NEWRULE says it.
+  const bytes = Buffer.from(
+    '0220180000000008' +
+      '02000000' +
+      '08000f0000000000080006000700000008000a000100000008001000ff000000' +
+      '08000100c633640908000200c0000200' +
+      '070003006c6f000009001100' +
+      '77616e3000000000',
+    'hex',
+  );
+  t.match(ruleParse(bytes, 0, bytes.length), { priority: 7, fwmark: 1, fwmask: 0xff, invert: true });
+  t.same(ruleSelectors(bytes, 0, bytes.length), {
+    action: 'prohibit',
+    destination: { hex: 'c6336409', bits: 32 },
+    source: { hex: 'c0000200', bits: 24 },
+    input: 'lo',
+    output: 'wan0',
+    tos: 0,
+    isSpecial: false,
+  });
 });
 
 t.test('addressEmit() and addressParse() agree, and the local address of a point-to-point link counts', async (t) => {
@@ -181,7 +203,7 @@ t.test('attributesParse() refuses an attribute that claims more than there is', 
 });
 
 t.test('no parser reads outside its message, throws, or runs for ever on random bytes', async () => {
-  const parsers = [linkParse, addressParse, routeInterfaces, routeParse, ruleParse];
+  const parsers = [linkParse, addressParse, routeInterfaces, routeParse, ruleParse, ruleSelectors];
   const messages = fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
     // Plausible headers reach deeper.

@@ -7,10 +7,14 @@ import { listLinks, type Netlink } from '../netlink.ts';
 import { hawserProtocol } from './own-tables.ts';
 import { contains, type Place } from './plan.ts';
 
-export interface Conflict {
+/** What keeps the plan from having its effect, for people. */
+export interface Trouble {
+  readonly text: string;
+  readonly remedy: string;
+}
+
+export interface Conflict extends Trouble {
   readonly place: Place;
-  /** Whole sentence with the remedy. */
-  readonly warning: string;
 }
 
 /** struct rtmsg: rtm_dst_len, rtm_protocol, rtm_type. */
@@ -34,7 +38,7 @@ export function findConflicts(netlink: Netlink, ours: string, places: readonly P
     return mine.flatMap((place) => {
       const other = foreign.find((route) => isInTheWay(route, place) && nameOf(route.interfaceIndex) !== ours);
       if (other === undefined) return [];
-      return [{ place, warning: sentence(place.prefix, other, nameOf(other.interfaceIndex), ours) }];
+      return [{ place, ...describe(place.prefix, other, nameOf(other.interfaceIndex), ours) }];
     });
   });
 }
@@ -46,19 +50,24 @@ function isInTheWay(route: RouteState, { prefix, table, isHidden }: Place): bool
   return isHidden && route.kind !== 'unicast' && contains({ family, prefix: bits, addressHex, address: '' }, prefix);
 }
 
-function sentence(prefix: Cidr, other: RouteState, name: string, ours: string): string {
+function describe(prefix: Cidr, other: RouteState, name: string, ours: string): Trouble {
   const text = formatCidr(prefix);
   if (other.kind !== 'unicast') {
     const what = `${other.kind} ${formatAddress(Buffer.from(other.destinationHex, 'hex'))}/${other.prefix}`;
-    return (
-      `A route of this host (${what}) refuses ${text}, so it does not lead to ${ours}; the rest does ` +
-      `(ip route del ${what}, or take ${text} out of allowedIPs)`
-    );
+    return {
+      text: `A route of this host (${what}) refuses ${text}, so it does not lead to ${ours}; the rest does`,
+      remedy: `ip route del ${what}, or take ${text} out of allowedIPs`,
+    };
   }
-  return (
-    `${text} is reached by ${name} already, so it does not lead to ${ours}; the rest does ` +
-    `(give one of the two networks other addresses, or take ${text} out of allowedIPs)`
-  );
+  return {
+    text: `${text} is reached by ${name} already, so it does not lead to ${ours}; the rest does`,
+    remedy: `give one of the two networks other addresses, or take ${text} out of allowedIPs`,
+  };
+}
+
+/** For the log. */
+export function sentenceOf({ text, remedy }: Trouble): string {
+  return `${text} (${remedy})`;
 }
 
 /** Routes of other protocols with a prefix of one of these lengths; a table of a million routes is looked through, not copied. */

@@ -15,7 +15,8 @@ import {
   openNetlink,
 } from '../netlink.ts';
 import { type ApplyMode, NetworkChange } from './change.ts';
-import { type Conflict, findConflicts } from './conflicts.ts';
+import { type Conflict, findConflicts, type Trouble } from './conflicts.ts';
+import { findMisled, type OwnTraffic } from './foreign-rules.ts';
 import {
   mayHoldEndpoints,
   type NetworkPlan,
@@ -38,8 +39,8 @@ export interface NetworkReport {
   readonly changes: number;
   /** The kernel has refused nothing. */
   readonly isWhole: boolean;
-  /** What of the plan others have already, in whole sentences with the remedy. */
-  readonly conflicts: readonly string[];
+  /** What of the plan others have already. */
+  readonly conflicts: readonly Trouble[];
   /** For the log: what could not be done, in whole sentences. */
   readonly warnings: readonly string[];
 }
@@ -78,16 +79,21 @@ export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan, mode: App
     return {
       changes: change.count,
       isWhole: change.refusals.length === 0,
-      conflicts: conflicts.map(({ warning }) => warning),
+      conflicts,
       warnings: [...ipv6.warnings, ...warnings, ...change.refusals],
     };
   });
 }
 
-/** What others have that the plan wants, as warnings; the plan has been applied. */
-export function describeConflicts(addon: NetlinkSockets, plan: NetworkPlan): readonly string[] {
+/** What others have that the plan wants, and no route of ours stands in its place. */
+export function describeConflicts(addon: NetlinkSockets, plan: NetworkPlan): readonly Trouble[] {
   const places = placesOf(plan, familiesOf(checkIpv6(plan).onInterface));
-  return withNetlink(addon, (netlink) => findConflicts(netlink, plan.interface, places)).map(({ warning }) => warning);
+  return withNetlink(addon, (netlink) => findConflicts(netlink, plan.interface, places));
+}
+
+/** Rules of others that lead packets elsewhere than plan and links want. */
+export function describeMisled(addon: NetlinkSockets, plan: NetworkPlan, traffic: OwnTraffic): readonly Trouble[] {
+  return withNetlink(addon, (netlink) => findMisled(netlink, plan, traffic));
 }
 
 function takenBy(conflicts: readonly Conflict[]): Conflict['place'][] {

@@ -17,7 +17,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Cidr } from '../../config/config.ts';
-import { type Family, mainTable, type RuleState } from '../../wire/rtnetlink.ts';
+import type { RuleState } from '../../wire/fib-rule.ts';
+import { type Family, mainTable } from '../../wire/rtnetlink.ts';
 
 /** rtm_protocol and FRA_PROTOCOL of everything we add; free in iproute2's rt_protos. */
 export const hawserProtocol = 77;

@@ -13,7 +13,8 @@
 import { createHash } from 'node:crypto';
 import { maskCidr, parseCidr } from '../../config/address.ts';
 import type { Cidr, Config } from '../../config/config.ts';
-import { type AddressState, type Family, mainTable, type RouteState, type RuleState } from '../../wire/rtnetlink.ts';
+import type { RuleState } from '../../wire/fib-rule.ts';
+import { type AddressState, type Family, mainTable, type RouteState } from '../../wire/rtnetlink.ts';
 import { hawserProtocol, isWide, type Mark, ownRulesOf, ownTablesOf, tagOf } from './own-tables.ts';
 
 /** IPv6 puts routes without a metric at 1024; said openly so that wanted and present compare. */

@@ -2,6 +2,7 @@
 
 import { formatAddress } from '../../config/address.ts';
 import { errnoOf } from '../../contract/errnos.ts';
+import { type RuleState, ruleEmit, ruleParse } from '../../wire/fib-rule.ts';
 import { netlinkFlag } from '../../wire/netlink.ts';
 import {
   type AddressState,
@@ -9,12 +10,9 @@ import {
   dumpQueryEmit,
   type Family,
   type RouteState,
-  type RuleState,
   routeEmit,
   routeParse,
   rtm,
-  ruleEmit,
-  ruleParse,
 } from '../../wire/rtnetlink.ts';
 import { listAddresses, type Netlink, type NetlinkRequest } from '../netlink.ts';
 import { hawserProtocol, isOwnPriority, isOwnTable, tagOf } from './own-tables.ts';

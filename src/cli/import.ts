@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { HawserError, messageOf } from '../base/errors.ts';
-import { isName, nameWords } from '../config/leaves.ts';
+import { isName, nameWords } from '../config/names.ts';
 import { parseConfig } from '../config/parse.ts';
 import { ConfigError } from '../config/problems.ts';
 import { showValue } from '../config/show.ts';

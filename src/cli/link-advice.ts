@@ -1,10 +1,9 @@
 /** What to tell a person whose word has changed the links of a running instance: how long it lasts, and what keeps it so. */
 import { blockStyle, findLinks, linkLines } from '../config/link-lines.ts';
+import { implicitLinkName as implicit } from '../config/names.ts';
 import type { NewLink } from '../control/supervisor-api.ts';
 
 const reload = 'a reload (`hawser reload`, SIGHUP)';
-/** What a file without links means (`implicitLink` of the configuration). */
-const implicit = 'default';
 const unread = 'which cannot be read now';
 
 /** `text`: what stands in the configuration file `file`; undefined = it cannot be read here. */

@@ -1,6 +1,7 @@
 /** `hawser paths`: every way to a peer (link, transport, endpoint): whether it lives and why, what is measured, what it carries. */
 import type { Command } from 'commander';
 import type { PathStatus } from '../control/network-rows.ts';
+import { wayName } from '../control/words.ts';
 import { ask } from './control-client.ts';
 import {
   type Column,
@@ -39,7 +40,7 @@ const usualWidth = 80;
 /** The most useful first: what does not fit goes from the right, and `--wide` shows it. */
 const columns: readonly Column<PathStatus>[] = [
   { heading: 'PEER', text: (path) => path.peer },
-  { heading: 'LINK', text: (path) => path.link },
+  { heading: 'LINK', text: wayName },
   { heading: 'STATE', text: stateOf },
   { heading: 'RTT', align: 'right', text: (path) => humanMs(path.rttMs) },
   { heading: 'LOSS', optional: true, align: 'right', text: (path) => humanPercent(path.lossPercent) },
@@ -57,6 +58,7 @@ const columns: readonly Column<PathStatus>[] = [
   { heading: 'FLIGHT', optional: true, align: 'right', text: (path) => humanBytes(path.inFlightBytes) },
   { heading: 'HEARD', optional: true, text: (path) => humanAge(path.lastReceivedAgeMs) },
   { heading: 'RESENT', optional: true, align: 'right', text: (path) => humanCount(path.resentPackets) },
+  { heading: 'PEER LINK', optional: true, text: (path) => path.peerLink ?? '-' },
   { heading: 'TRANSPORT', optional: true, text: (path) => path.transport },
   { heading: 'FROM', optional: true, text: (path) => path.local ?? '-' },
   { heading: 'LATE', optional: true, align: 'right', text: (path) => humanBytes(path.lateBytes) },
@@ -75,6 +77,6 @@ export function pathLines(paths: readonly PathStatus[], widest = process.stdout.
   const table = formatTable(columns, paths, 'No path is known yet.', widest);
   const reasons = paths
     .filter((path) => path.reason !== undefined && path.condition !== 'live')
-    .map((path) => `${path.peer} by ${path.link}: ${path.condition}: ${path.reason}`);
+    .map((path) => `${path.peer} by ${wayName(path)}: ${path.condition}: ${path.reason}`);
   return reasons.length === 0 ? table : [...table, '', ...reasons];
 }

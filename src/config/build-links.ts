@@ -1,6 +1,7 @@
 /** Links and bonding: what the schema took → the configuration as the program sees it. */
 import { buildCheck } from './check-schema.ts';
 import type { BondingConfig, LinkConfig, LinkHealthConfig } from './config.ts';
+import { implicitLinkName } from './names.ts';
 import type { ConfigOutput } from './schema.ts';
 
 type LinkOutput = ConfigOutput['links'][number];
@@ -19,7 +20,7 @@ const noHealth: LinkHealthConfig = {
 
 /** Without `links` in the file the kernel's routing chooses the way. */
 export const implicitLink: LinkConfig = {
-  name: 'default',
+  name: implicitLinkName,
   interface: undefined,
   priority: 0,
   rateBps: undefined,

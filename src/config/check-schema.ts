@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import { parseEndpoint } from './address.ts';
 import type { HealthCheck, LinkHealthConfig } from './config.ts';
-import { isName, nameWords, text, when } from './leaves.ts';
+import { text, when } from './leaves.ts';
+import { isName, nameWords } from './names.ts';
 import { parseDurationMs } from './units.ts';
 
 /** More are refused: the table of checks has so many rows a link (`check.rowsPerLink` of rings/layout.ts). */

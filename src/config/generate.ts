@@ -2,7 +2,7 @@
 import { Document, isMap, isPair, isScalar, isSeq, type Pair, visit } from 'yaml';
 import { formatCidr, formatEndpoint } from './address.ts';
 import type { BondingConfig, Config, HealthCheck, LinkConfig, LinkHealthConfig, PeerConfig } from './config.ts';
-import { isName } from './leaves.ts';
+import { implicitLinkName, isName } from './names.ts';
 import { formatTarget } from './probe-target.ts';
 import { formatPath, type KeyPath } from './problems.ts';
 import type { ConfigInput } from './schema.ts';
@@ -148,7 +148,9 @@ function tunnelToInput({ dns, addresses, ...rest }: Config['tunnel']): ConfigInp
 
 function isImplicit(links: readonly LinkConfig[]): boolean {
   const [only] = links;
-  return links.length === 1 && only?.name === 'default' && only.interface === undefined && only.rateBps === undefined;
+  return (
+    links.length === 1 && only?.name === implicitLinkName && only.interface === undefined && only.rateBps === undefined
+  );
 }
 
 function linkToInput(link: LinkConfig): NonNullable<ConfigInput['links']>[number] {

@@ -25,10 +25,6 @@ export function when(accepted: (input: string) => boolean): (input: string) => s
   return (input) => (accepted(input) ? input : undefined);
 }
 
-/** Names become file names, socket names and actor ids (`wan-link.fibre`). */
-export const isName = (input: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/.test(input);
-export const nameWords = { title: 'a name of 1 to 32 letters, digits, "-" or "_"', examples: ['home'] };
-
 /** RFC 1123 section 2.1, with underscores; one label is enough. */
 export const isDomain = (input: string): boolean =>
   input.length <= 253 &&

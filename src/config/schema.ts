@@ -6,7 +6,8 @@ import * as z from 'zod';
 import { isInterfaceName, parseCidr, parsePeerEndpoint } from './address.ts';
 import { bondingSchema, healthSchema } from './bonding-schema.ts';
 import { parseKey } from './keys.ts';
-import { isDomain, isName, nameWords, text, when } from './leaves.ts';
+import { isDomain, text, when } from './leaves.ts';
+import { isName, nameWords } from './names.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
 
 const interfaceName = (examples: string[]) =>

@@ -1,6 +1,6 @@
 /** Names that an import makes where a file, a remark or a long name gives none that can be used as it is. */
 import { createHash } from 'node:crypto';
-import { isName } from './leaves.ts';
+import { isName } from './names.ts';
 import { mayHoldKey } from './show.ts';
 
 const longestName = 32;

@@ -15,6 +15,8 @@ export const controlKind = {
   skip: 8,
   /** One piece of an inner packet that is longer than its path takes (`fragment` below); data, not control. */
   fragment: 9,
+  /** What the sender calls the link that this frame left by. */
+  names: 10,
 } as const;
 
 /** Bits of HELLO's capabilities: a frame goes to a peer only after its HELLO in this session said that it reads it. */
@@ -31,6 +33,8 @@ export const capability = {
   pathSizes: 1 << 4,
   /** Reads the ECN field of outer headers (RFC 6040), and what a REPORT says of them. */
   ecn: 1 << 5,
+  /** Reads NAMES: shows people what the other end calls the links that its paths leave by. */
+  names: 1 << 6,
   /** Sends again what its only path has lost, and waits for what the other end sends again. */
   repairs: 1 << 7,
 } as const;

@@ -157,6 +157,9 @@ export const path = {
   provenUsAt: 72,
   /** f64 CLOCK_BOOTTIME microseconds: the row was given to this path; it tells two paths apart that had the row one after another. */
   bornUsAt: 80,
+  /** ASCII, zeros behind: what the peer calls its link at the other end; all zeros = it has not said. Outside the seqlock. */
+  peerLinkAt: 88,
+  peerLinkBytes: 32,
   // sealer
   /** f64: bytes handed to the link. */
   sealedBytesAt: 128,

@@ -4,7 +4,7 @@ import type { Explanation } from './explain.ts';
 import type { LinkStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
-import { duration, forDuration, lossShare } from './words.ts';
+import { duration, forDuration, lossShare, wayName } from './words.ts';
 
 /** A queue outside this host that adds more than this spoils calls and games. */
 const longQueueMs = 10;
@@ -47,7 +47,7 @@ function brokenPath(peer: PeerStatus, path: PathStatus, link: LinkStatus | undef
   if (lossy !== undefined) return [lossy];
   const severity = condition === 'recovering' || condition === 'suspect' ? 'note' : 'problem';
   const age = forDuration(path.changedAgeMs);
-  const text = `The path ${path.link} → ${endpoint} is ${condition}${age}: ${path.reason ?? 'nobody knows why'}`;
+  const text = `The path ${wayName(path)} → ${endpoint} is ${condition}${age}: ${path.reason ?? 'nobody knows why'}`;
   const remedy = remedyOf(path, snapshot);
   return [{ severity, link: path.link, text, ...(remedy === undefined ? {} : { remedy }) }];
 }
@@ -70,7 +70,7 @@ function unproven(peer: PeerStatus, path: PathStatus, link: LinkStatus | undefin
   const isOurs = link?.interface !== undefined;
   const error = link !== undefined && link.errors > 0 ? link.lastError : undefined;
   const why = error === undefined ? '' : `; the kernel refused sends on it with ${error}`;
-  const text = `Link ${path.link} carries nothing to ${peer.name}: no question by it to ${endpoint} was answered for ${duration(ageMs)}${why}`;
+  const text = `Link ${wayName(path)} carries nothing to ${peer.name}: no question by it to ${endpoint} was answered for ${duration(ageMs)}${why}`;
   const remedy =
     error === 'EPERM'
       ? 'a firewall on this host drops what leaves by it: `nft list ruleset`'
@@ -87,7 +87,7 @@ function narrow(peer: PeerStatus, path: PathStatus, link: LinkStatus | undefined
   if (mtu >= tunnelMtu + overhead) return [];
   const device = link?.interface ?? path.link;
   const text =
-    `The path ${path.link} → ${endpoint} takes packets of ${mtu} bytes at most towards ${peer.name}` +
+    `The path ${wayName(path)} → ${endpoint} takes packets of ${mtu} bytes at most towards ${peer.name}` +
     `${forDuration(path.mtuAgeMs)}, and a full one of the tunnel has ${tunnelMtu + overhead}: longer ones are cut, or go by other paths`;
   const remedy = `raise the MTU of ${device}'s way (modem, PPPoE, the provider's tunnel) if it is yours, or write \`tunnel.mtu: ${mtu - overhead}\` on both sides`;
   return [{ severity: 'note', link: path.link, text, remedy, numbers: { mtu } }];

@@ -6,7 +6,7 @@ import { explainPaths } from './explain-paths.ts';
 import type { HealthStatus, LinkStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
-import { duration, forDuration, list, mbit } from './words.ts';
+import { duration, forDuration, list, mbit, wayName } from './words.ts';
 
 /** Paths that are used this much are full: pacing leaves a margin for measuring. */
 const fullShare = 0.85;
@@ -51,7 +51,7 @@ function unreachable(peer: PeerStatus, own: readonly PathStatus[], snapshot: Sna
 
 function cutOff(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
   if (peer.state !== 'cut off') return [];
-  const links = [...new Set(own.map((path) => path.link))];
+  const links = [...new Set(own.map(wayName))];
   const by = links.length === 0 ? '' : ` by ${list(links)}`;
   const text = `Peer ${peer.name} has been cut off${forDuration(peer.cutOffAgeMs)}: nothing that is sent to it${by} is answered`;
   const remedy = `look at ${peer.name}: has its daemon ended (\`hawser status\` there)? Then at what is between: something drops UDP to ${endpointOf(peer, own)}`;
@@ -116,7 +116,7 @@ function bottleneck(peer: PeerStatus, live: readonly PathStatus[]): Found[] {
   const rate = (path: PathStatus): number => path.paceBps ?? path.deliveryBps ?? 0;
   const paceBps = live.reduce((total, path) => total + rate(path), 0);
   const isFresh = (path: PathStatus): boolean => path.rateAgeMs !== undefined && path.rateAgeMs < freshRateMs;
-  const each = live.map((path) => `${path.link} ${mbit(path.sentBps)}${ofRate(path, rate(path), isFresh(path))}`);
+  const each = live.map((path) => `${wayName(path)} ${mbit(path.sentBps)}${ofRate(path, rate(path), isFresh(path))}`);
   const numbers = { sentBps: peer.sentBps, paceBps, queuedBytes: peer.queuedBytes };
   const share = paceBps === 0 ? 0 : peer.sentBps / paceBps;
   const isFull = share >= fullShare && live.every(isFresh);

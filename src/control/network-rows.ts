@@ -4,6 +4,8 @@ export interface PathStatus {
   readonly id: number;
   readonly peer: string;
   readonly link: string;
+  /** What the peer calls its link at the other end; undefined = it has not said. */
+  readonly peerLink: string | undefined;
   readonly transport: string;
   readonly endpoint: string;
   /** Source address, undefined = the kernel chooses. */

@@ -9,6 +9,8 @@ export interface PathMoment {
   readonly key: string;
   readonly peer: string;
   readonly link: string;
+  /** The same in the peer's words. */
+  readonly peerLink?: string | undefined;
   readonly endpoint: string;
   /** Words of `bonding/life/path-life-states.ts`; undefined = nobody judges it. */
   readonly condition: string | undefined;
@@ -132,6 +134,6 @@ function linksOf(moments: readonly PathMoment[]): string {
   return [...new Set(moments.map((one) => one.link))].join(',');
 }
 
-function placeOf({ peer, link, endpoint }: PathMoment) {
-  return { peer, link, endpoint };
+function placeOf({ peer, link, peerLink, endpoint }: PathMoment) {
+  return { peer, link, ...(peerLink === undefined ? {} : { peerLink }), endpoint };
 }

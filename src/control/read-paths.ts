@@ -3,6 +3,7 @@ import { endianness } from 'node:os';
 import { formatAddress, formatEndpoint, isLinkLocal } from '../config/address.ts';
 import type { EndpointText } from '../config/config.ts';
 import { path, pathState, peer, transport } from '../rings/layout.ts';
+import { readPeerLink } from '../rings/peer-link.ts';
 import { pathTable, peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';
 import type { PathStatus } from './network-rows.ts';
@@ -94,7 +95,8 @@ export class PathReader {
       const key = `${row} ${this.#paths.number(row, path.bornUsAt)}`;
       const mtu = known(this.#paths.int(row, path.mtuAt));
       const mtuAgeMs = ageMs(this.#paths.number(row, path.mtuUsAt), nowUs);
-      return [{ key, peer: peerName, link, endpoint, condition, reason, rttMs, lossPercent, mtu, mtuAgeMs }];
+      const peerLink = this.#peerLink(row);
+      return [{ key, peer: peerName, link, peerLink, endpoint, condition, reason, rttMs, lossPercent, mtu, mtuAgeMs }];
     });
   }
 
@@ -109,6 +111,11 @@ export class PathReader {
     const known = this.#places.get(row) ?? this.place(row, instance);
     if (known !== undefined) this.#places.set(row, known);
     return known;
+  }
+
+  #peerLink(row: number): string | undefined {
+    const name = readPeerLink(this.#paths, row);
+    return name === '' ? undefined : name;
   }
 
   #isCurrent(row: number): boolean {
@@ -168,6 +175,7 @@ export class PathReader {
     const place = this.place(row, instance) ?? goneWhileRead(row);
     return {
       ...place,
+      peerLink: this.#peerLink(row),
       ...this.#judgement(row, nowUs),
       isCurrent: this.#isCurrent(row),
       inFlightBytes: number(path.inFlightBytesAt),

@@ -1,4 +1,5 @@
-/** Numbers as sentences have them. */
+/** Numbers and names as sentences have them. */
+import { implicitLinkName } from '../config/names.ts';
 
 /** `4.2 s`, `40 s`, `12 min`, `3 h`. */
 export function duration(valueMs: number): string {
@@ -24,6 +25,11 @@ export function lossShare(percent: number): string {
   if (percent >= 97) return 'nearly all';
   if (percent >= 42 && percent <= 58) return `about half (${rounded})`;
   return percent < 10 ? `${Math.round(percent * 10) / 10} %` : rounded;
+}
+
+/** What people call the way that a path takes: our link, or where that is whichever the kernel chooses, the one at the other end. */
+export function wayName({ link, peerLink }: { readonly link: string; readonly peerLink?: string | undefined }): string {
+  return link === implicitLinkName && peerLink !== undefined ? peerLink : link;
 }
 
 /** `fibre`, `fibre and lte`, `a, b and c`. */

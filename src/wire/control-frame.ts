@@ -7,6 +7,7 @@
  * HELLO    zero   kind=1  version   flags   capabilities   AES receiver index     12 bytes, integers little-endian
  * CHALL.   zero   kind=3  0         flags   token (8 bytes), zeros to any length  12 bytes at least
  * RESPONSE zero   kind=4  0         0       token (8 bytes)                       12 bytes
+ * NAMES    zero   kind=10 flags     length  name (ASCII), zeros                   12 bytes at least
  * ```
  * flags of HELLO, bit 0: the sender has heard our HELLO of this session (it needs no answer). Of CHALLENGE, see
  * `pathWish`.
@@ -57,6 +58,45 @@ export function challengeCheckLength(bytes: Uint8Array, at: number, end: number)
   if (end - at < responseFrameBytes || bytes[at] !== 0) return false;
   const kind = controlKindOf(bytes, at);
   return kind === controlKind.challenge || kind === controlKind.response;
+}
+
+/** NAMES: kind 10, flags, length of the name, the name. */
+const nameLengthAt = 3;
+const nameAt = 4;
+const namesFlagHeard = 1;
+/** Bytes of the longest name that a frame bears. */
+const mostNameBytes = 32;
+/** As short as a RESPONSE, so that no answer is longer than what it answers. */
+const leastNamesBytes = responseFrameBytes;
+
+/** Whether `bytes[at, end)` is a NAMES. */
+export function namesCheckLength(bytes: Uint8Array, at: number, end: number): boolean {
+  if (end - at < leastNamesBytes || bytes[at] !== 0 || controlKindOf(bytes, at) !== controlKind.names) return false;
+  const length = bytes[at + nameLengthAt] as number;
+  return length <= mostNameBytes && nameAt + length <= end - at;
+}
+
+/** The peer has what we said. */
+export function namesHasHeard(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at + 2] as number) & namesFlagHeard) !== 0;
+}
+
+/** As it came: whether it is a name, who reads it must see. */
+export function namesText(bytes: Uint8Array, at: number): string {
+  const length = bytes[at + nameLengthAt] as number;
+  return String.fromCharCode(...bytes.subarray(at + nameAt, at + nameAt + length));
+}
+
+/** A frame of its own: with a name (ASCII, at most 32 characters), or the answer to one. */
+export function namesEmit(fields: { readonly name: string; readonly hasHeard: boolean }): Uint8Array {
+  const { length } = fields.name;
+  assert(length <= mostNameBytes, `a link's name of ${length} characters`);
+  const bytes = new Uint8Array(Math.max(leastNamesBytes, nameAt + length));
+  bytes[kindAt] = controlKind.names;
+  bytes[2] = fields.hasHeard ? namesFlagHeard : 0;
+  bytes[nameLengthAt] = length;
+  for (let index = 0; index < length; index += 1) bytes[nameAt + index] = fields.name.charCodeAt(index);
+  return bytes;
 }
 
 /** The token, shared. */

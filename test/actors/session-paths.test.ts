@@ -1,8 +1,10 @@
 // Many paths between two session-managers turned by hand: proof, withdrawal, return, and what a stock peer is spared.
 import t, { type Test } from 'tap';
 import { lifeState } from '../../src/bonding/life/path-life-states.ts';
-import { capability } from '../../src/contract/frames.ts';
+import { capability, controlKind } from '../../src/contract/frames.ts';
 import { link, path as pathLayout, pathState, peer as peerLayout, session } from '../../src/rings/layout.ts';
+import { readPeerLink } from '../../src/rings/peer-link.ts';
+import { namesCheckLength, namesEmit, namesHasHeard } from '../../src/wire/control-frame.ts';
 import { dataHeaderBytes, messageType, wireguardType } from '../../src/wire/wireguard.ts';
 import { type Address, type Datagram, Host, type HostOptions, Lab } from '../support/session-lab.ts';
 
@@ -100,6 +102,88 @@ t.test('a second link becomes a path of both ends once a challenge has come back
   t.ok(onLte.filter(isData).every(isFrame), 'by nothing larger than a frame');
   t.match(left.events('path-up').at(-1), { peer: 'right', link: 'lte', endpoint: hub });
   t.ok(left.paths.number(rowTo(left, hub, 1), pathLayout.provenUsAt) > 0);
+});
+
+/** What the other end calls its link, of every path in use. */
+function peerLinksOf(host: Host): string[] {
+  return rowsOf(host)
+    .map((row) => `${host.endpointOf(row)} ${readPeerLink(host.paths, row)}`)
+    .sort();
+}
+
+/** How often a host has said a name, or answered to one: frames of kind NAMES that it gave its sealer. */
+function namesSaid(host: Host, hasHeard: boolean): number {
+  return host.framesSent.filter((one) => namesCheckLength(one, 0, one.length) && namesHasHeard(one, 0) === hasHeard)
+    .length;
+}
+
+t.test(
+  'each end learns what the other calls its links, under new keys again, and says no more once it was answered',
+  async (t) => {
+    const { lab, left, right } = await connect(t);
+    lab.run(10);
+    t.same(peerLinksOf(right), [`${fibre} wan`, `${lte} lte`]);
+    t.same(peerLinksOf(left), [`${hub} wan`, `${hub} wan`]);
+    t.same(
+      [left, right].map((host) => [namesSaid(host, false), namesSaid(host, true)]),
+      [
+        [2, 2],
+        [2, 2],
+      ],
+    );
+    left.command({ kind: 'rekey', peer: 'right' });
+    lab.run(1);
+    left.sendData('under new keys');
+    lab.run(10);
+    t.same(
+      [left, right].map((host) => namesSaid(host, false)),
+      [4, 4],
+    );
+  },
+);
+
+t.test('a name that got lost is said again, a few times, and only to who reads names', async (t) => {
+  const pair = await startPair(t);
+  const { lab, left, right } = pair;
+  let lost = 0;
+  // To the lab a NAMES of a short name looks like any short frame; only its sender knows.
+  right.refuse = (bytes) => namesCheckLength(bytes, 0, bytes.length) && !namesHasHeard(bytes, 0) && ++lost > 0;
+  talk(pair);
+  lab.run(30);
+  t.same(peerLinksOf(right), [`${fibre} `, `${lte} `]);
+  t.equal(namesSaid(left, false), 8, 'four times by each');
+  t.equal(lost, 8);
+});
+
+t.test('a peer whose HELLO does not say that it reads names hears none, and may yet tell its own', async (t) => {
+  const pair = await startPair(t);
+  const { lab, left, right } = pair;
+  left.refuse = (bytes) => {
+    if (bytes[1] === controlKind.hello) bytes[4] = (bytes[4] ?? 0) & ~capability.names;
+    return false;
+  };
+  talk(pair);
+  lab.run(10);
+  t.same(peerLinksOf(right), [`${fibre} `, `${lte} `]);
+  t.same([namesSaid(left, false), namesSaid(left, true)], [0, 2]);
+});
+
+t.test('what is no name is not kept, and names that change all the time are kept at a measured pace', async (t) => {
+  const { lab, left, right } = await connect(t);
+  lab.run(5);
+  const row = rowTo(right, fibre);
+  const version = right.paths.version();
+  const say = (name: string) => {
+    left.sendFrame(namesEmit({ name, hasHeard: false }));
+    lab.settle();
+    return readPeerLink(right.paths, row);
+  };
+  for (const name of ['', 'a b', '../etc', '\u001b[2J', '-x', 'x\n']) t.equal(say(name), 'wan', JSON.stringify(name));
+  t.equal(say('x'.repeat(32)), 'x'.repeat(32));
+  t.equal(say('y'), 'x'.repeat(32), 'too soon');
+  lab.run(1);
+  t.equal(say('y'), 'y');
+  t.equal(right.paths.version(), version, 'the data path hears nothing of it');
 });
 
 t.test('an unanswered path is tried with growing pauses, with small packets, for ever', async (t) => {

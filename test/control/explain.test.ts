@@ -402,3 +402,14 @@ t.test('explain() names a path that takes no full packets, its size and the MTU 
     [false, true, false],
   );
 });
+
+t.test(
+  'explain names a path of the implicit link as the peer calls its link, and others by our own name',
+  async (t) => {
+    const dead = { ...path, condition: 'dead', reason: 'nothing came back', changedAgeMs: 4000, peerLink: 'lte' };
+    const about = (one: object) =>
+      explain({ ...quiet, peers: [peer], paths: [path, { ...dead, ...one }] as PathStatus[] });
+    t.ok(about({ link: 'default' }).some(({ text }) => text.startsWith('The path lte → 203.0.113.1:51820 is dead')));
+    t.ok(about({ link: 'wan' }).some(({ text }) => text.startsWith('The path wan → ')));
+  },
+);

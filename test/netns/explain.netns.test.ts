@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Explanation } from '../../src/control/explain.ts';
+import type { PathStatus } from '../../src/control/network-rows.ts';
 import type { Status } from '../../src/control/rows.ts';
 import { startBond } from '../support/bond.ts';
 import { Daemon } from '../support/daemon.ts';
@@ -55,6 +56,13 @@ t.test('a bond whose second link is broken in the ways that links are', options,
   const { client, server } = rope;
   const status = () => client.ask<Status>('status');
   t.match(await status(), { peersConnected: 1, cutOff: [], warnings: [] });
+
+  const named = async () => (await server.ask<readonly PathStatus[]>('paths')).map((path) => path.peerLink).sort();
+  for (const endMs = performance.now() + patienceMs; performance.now() < endMs && (await named())[1] !== 'lte'; ) {
+    await sleep(200);
+  }
+  t.strictSame(await named(), ['fibre', 'lte'], 'the hub knows what the client calls its links');
+  t.match((await server.cli('paths')).stdout, /^client +fibre +live.*\n(.*\n)?client +lte +live/m);
 
   await client.cli('link', 'disable', 'lte');
   await says(t, client, /^Link lte was taken out by hand/, /^hawser link enable lte$/);

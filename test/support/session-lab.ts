@@ -150,6 +150,10 @@ export class Host {
   readonly inbox: Uint8Array[] = [];
   /** How far this host's wall clock is ahead of the true time. */
   wallSkewMs = 0;
+  /** Frames that the session-manager gave to the sealer. */
+  readonly framesSent: Uint8Array[] = [];
+  /** True for an opened packet that never reaches the session-manager. */
+  refuse: (plain: Uint8Array) => boolean = () => false;
   /** Data packets that no key opened. */
   unopened = 0;
   readonly #lab: Lab;
@@ -353,6 +357,11 @@ export class Host {
     return isSealed;
   }
 
+  /** Whatever frame, to the first peer by its home path. */
+  sendFrame(bytes: Uint8Array): void {
+    this.#seal(0, this.sendSlot(), bytes);
+  }
+
   /** What sealer, opener and link do when their rings ring. */
   pump(): number {
     const version = this.sessions.version();
@@ -364,7 +373,9 @@ export class Host {
       const view = this.#frames.view;
       const cells = [frame.peerAt, frame.slotAt, frame.lengthAt, frame.pathAt];
       const [row = 0, slot = 0, length = 0, pathRow = -1] = cells.map((cell) => view.getInt32(at + cell, true));
-      this.#seal(row, slot, this.#frames.bytes.slice(at + frame.payloadAt, at + frame.payloadAt + length), pathRow);
+      const bytes = this.#frames.bytes.slice(at + frame.payloadAt, at + frame.payloadAt + length);
+      this.framesSent.push(bytes);
+      this.#seal(row, slot, bytes, pathRow);
       this.#frames.advance();
       this.#frames.release();
       moved += 1;
@@ -467,7 +478,7 @@ export class Host {
   }
 
   #deliver(plain: Uint8Array, row: number, slot: number, pathRow: number): void {
-    if (plain.length === 0) return;
+    if (plain.length === 0 || this.refuse(plain)) return;
     if ((plain[0] ?? 0) >> 4 === 0) {
       const record = new Uint8Array(frame.payloadAt + plain.length);
       const view = new DataView(record.buffer);

@@ -1,7 +1,7 @@
 // Codecs that read what comes from the network: round trips, and no length, type or byte that makes them read beyond the end.
 import fc from 'fast-check';
 import t from 'tap';
-import { capability } from '../../src/contract/frames.ts';
+import { capability, controlKind } from '../../src/contract/frames.ts';
 import {
   controlFrameCheckLength,
   helloAesIndex,
@@ -11,6 +11,10 @@ import {
   helloHasHeard,
   helloVersion,
   helloVersionOf,
+  namesCheckLength,
+  namesEmit,
+  namesHasHeard,
+  namesText,
 } from '../../src/wire/control-frame.ts';
 import {
   sockaddrAddress,
@@ -146,4 +150,31 @@ t.test('sockaddrEmit() writes addresses as the kernel has them', async (t) => {
   t.notOk(sockaddrCheckLength(raw, 0, 27));
   raw[0] = 1;
   t.notOk(sockaddrCheckLength(raw, 0, 28), 'an unknown family');
+});
+
+t.test('namesEmit() writes what the getters read, and no bytes make them read beyond the frame', async (t) => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/), fc.boolean(), (name, hasHeard) => {
+      const bytes = namesEmit({ name, hasHeard });
+      const isRead = namesCheckLength(bytes, 0, bytes.length) && namesText(bytes, 0) === name;
+      return isRead && namesHasHeard(bytes, 0) === hasHeard && bytes.length >= 12 && bytes.length <= 36;
+    }),
+  );
+  const plausible = fc.tuple(fc.nat(255), fc.nat(60), fc.uint8Array({ maxLength: 60 })).map(([flags, length, rest]) => {
+    return Uint8Array.from([0, controlKind.names, flags, length, ...rest]);
+  });
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.oneof(plausible, fc.uint8Array({ maxLength: 60 })), fc.nat(3), (frame, at) => {
+      // What lies behind the frame is somebody else's.
+      const bytes = new Uint8Array(at + frame.length + 64).fill(0x41);
+      bytes.set(frame, at);
+      const end = at + frame.length;
+      if (!namesCheckLength(bytes, at, end)) return true;
+      taken += 1;
+      const text = namesText(bytes, at);
+      return text.length <= 32 && text === String.fromCharCode(...bytes.subarray(at + 4, end)).slice(0, text.length);
+    }),
+  );
+  t.ok(taken > 0);
 });

@@ -82,6 +82,12 @@ export class Challenges {
     if (wish !== pathWish.none) track.peerWish = wish;
     const bytes = new Uint8Array(responseFrameBytes);
     responseEmit(bytes, 0, challengeToken(challenge, 0));
+    this.reply(peer, slot, track, bytes);
+  }
+
+  /** Sends a frame of 12 bytes by a path, if one may leave for its address. */
+  reply(peer: Peer, slot: number, track: PathTrack, bytes: Uint8Array): void {
+    if (!this.#mayReach(track)) return;
     this.#spend(track);
     this.#parts.outbox.sendFrame(peer.row, slot, bytes, track.row);
   }

@@ -26,7 +26,13 @@ const mostReplies = 3;
 const firstRetryUs = 1_000_000;
 
 /** What we always say. */
-const understood = capability.controlFrames | capability.paths | capability.fec | capability.pathSizes | capability.ecn;
+const understood =
+  capability.controlFrames |
+  capability.paths |
+  capability.fec |
+  capability.pathSizes |
+  capability.ecn |
+  capability.names;
 /** What a peer is taken to say still in its next session; ciphers have indices of each session. */
 const inherited = understood | capability.repairs;
 

@@ -1,5 +1,6 @@
 /** The one writer of the path table: `rowsPerPeer` rows a peer, each somewhere that peer may be reached. What to do with them is `PathDesk`'s. */
 import { path, pathState, transport } from '../../rings/layout.ts';
+import { readPeerLink, writePeerLink } from '../../rings/peer-link.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sockaddrEquals, sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
 
@@ -94,6 +95,16 @@ export class PathBook {
 
   bornUs(row: number): number {
     return this.#paths.number(row, path.bornUsAt);
+  }
+
+  /** Empty = the peer has not said what it calls its link at the other end. */
+  peerLink(row: number): string {
+    return readPeerLink(this.#paths, row);
+  }
+
+  /** `name`: one of our own form, checked. */
+  setPeerLink(row: number, name: string): void {
+    writePeerLink(this.#paths, row, name);
   }
 
   setProven(row: number, nowUs: number): void {

@@ -13,6 +13,7 @@ import { Challenges } from './challenges.ts';
 import { HomeKeeper } from './home-keeper.ts';
 import type { LinkBook } from './link-book.ts';
 import { lostPaths } from './lost-paths.ts';
+import { NameDesk } from './name-desk.ts';
 import type { Outbox } from './outbox.ts';
 import type { PathBook, Route } from './path-book.ts';
 import { PathRegistry, type PeerPaths } from './path-registry.ts';
@@ -45,12 +46,14 @@ export class PathDesk {
   readonly #parts: PathDeskParts;
   readonly #home: HomeKeeper;
   readonly #challenges: Challenges;
+  readonly #names: NameDesk;
   readonly #registry: PathRegistry;
 
   constructor(parts: PathDeskParts) {
     this.#parts = parts;
     this.#home = new HomeKeeper(parts);
     this.#challenges = new Challenges(parts);
+    this.#names = new NameDesk(parts, this.#challenges);
     this.#registry = new PathRegistry(parts);
   }
 
@@ -131,6 +134,12 @@ export class PathDesk {
     this.poll(peer, nowUs);
   }
 
+  /** A NAMES that was opened under `slot` and came by the path in `row`. By one that we do not know yet it says nothing; it comes again. */
+  handleNames(peer: Peer, slot: number, row: number, bytes: Uint8Array, nowUs: number): void {
+    const track = this.#registry.of(peer).tracks.get(row);
+    if (track !== undefined) this.#names.handleFrame(peer, slot, track, bytes, nowUs);
+  }
+
   /** The peer's addresses, or what is known of the links, have changed. */
   handleChange(peer: Peer): void {
     this.#registry.of(peer).isLaid = false;
@@ -194,7 +203,8 @@ export class PathDesk {
   #ask(peer: Peer, track: PathTrack, nowUs: number): number {
     if (track.refusal !== undefined) return never;
     this.#challenges.ask(peer, track, this.#registry.of(peer).budget, nowUs);
-    return Math.min(track.proof.wakeUs, this.#challenges.notify(peer, track, nowUs));
+    const noticeUs = this.#challenges.notify(peer, track, nowUs);
+    return Math.min(track.proof.wakeUs, noticeUs, this.#names.tell(peer, track, this.#challenges.slotOf(peer), nowUs));
   }
 
   #handleResponse(peer: Peer, track: PathTrack, bytes: Uint8Array, nowUs: number): void {

@@ -159,6 +159,8 @@ export class PathRegistry {
       peerWish: state === pathState.standby && !isConfigured ? pathWish.reserve : pathWish.none,
       toldWish: pathWish.none,
       notice: undefined,
+      named: undefined,
+      renamedUs: Number.NEGATIVE_INFINITY,
       withdrawAtUs: 0,
       addresses: links.addressesOf(paths.link(row)),
       refusal: undefined,

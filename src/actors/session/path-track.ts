@@ -21,6 +21,10 @@ export interface PathTrack {
   peerWish: number;
   toldWish: number;
   notice: Notice | undefined;
+  /** Our name of the link, as the peer was told under the keys in `slot`; `isHeard`: it has answered. */
+  named: { readonly slot: number; readonly name: string; isHeard: boolean; tries: number; nextUs: number } | undefined;
+  /** When the peer last gave its link another name. */
+  renamedUs: number;
   /** The operator took the link out: withdrawn then, once the peer has been told. */
   withdrawAtUs: number;
   /** Of the link's interface, when we looked last. */

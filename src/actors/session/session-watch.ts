@@ -10,7 +10,7 @@ import { sessionManagerCounters as counted } from '../../rings/counter-names.ts'
 import { peer as peerLayout, session, slotState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { challengeCheckLength } from '../../wire/control-frame.ts';
+import { challengeCheckLength, namesCheckLength } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { HandshakeDesk } from './handshake-desk.ts';
 import type { HelloDesk } from './hello-desk.ts';
@@ -141,6 +141,7 @@ export class SessionWatch {
     const peer = peers.get(peerRow);
     if (peer === undefined || sessions.int(slot, session.stateAt) !== slotState.ready) return;
     if (challengeCheckLength(bytes, 0, bytes.length)) paths.handleFrame(peer, slot, pathRow, bytes, nowUs);
+    if (namesCheckLength(bytes, 0, bytes.length)) paths.handleNames(peer, slot, pathRow, bytes, nowUs);
     if (!hello.handleFrame(peer, slot, bytes)) return;
     this.#polledUs = Number.NEGATIVE_INFINITY;
     if (peer.isHawser) return;

@@ -115,6 +115,7 @@
   X(capability, fec, 8) \
   X(capability, pathSizes, 16) \
   X(capability, ecn, 32) \
+  X(capability, names, 64) \
   X(capability, repairs, 128) \
   X(controlKind, hello, 1) \
   X(controlKind, report, 2) \
@@ -125,6 +126,7 @@
   X(controlKind, parity, 7) \
   X(controlKind, skip, 8) \
   X(controlKind, fragment, 9) \
+  X(controlKind, names, 10) \
   X(fragment, kindAt, 1) \
   X(fragment, indexAt, 2) \
   X(fragment, flagsAt, 3) \
@@ -269,6 +271,8 @@
   X(path, localAt, 56) \
   X(path, provenUsAt, 72) \
   X(path, bornUsAt, 80) \
+  X(path, peerLinkAt, 88) \
+  X(path, peerLinkBytes, 32) \
   X(path, sealedBytesAt, 128) \
   X(path, lifeAt, 136) \
   X(path, reasonAt, 140) \

@@ -30,6 +30,7 @@ void Opener::takeControl(const uint8_t* plain, uint32_t length, const Arrival& a
     case layout::controlKind_hello:
     case layout::controlKind_challenge:
     case layout::controlKind_response:
+    case layout::controlKind_names:
       forwardFrame(events_, plain, length, arrival, arrival.nowUs);
       break;
     case layout::controlKind_report:

@@ -46,6 +46,7 @@ function told(host: Host, lab: Lab): string[] {
   const instance = {
     name: host.name,
     fec: 'off',
+    troubles: [],
     peers: [{ row: 0, name, publicKey: '', allowedIPs: [], endpoints: [], keepaliveMs: 0 }],
     links: [],
   } as unknown as Snapshot['instance'];

@@ -55,7 +55,7 @@ const sealer = {
   starvedPercent: 1,
   counters: {},
 } as ActorStatus;
-const instance = { fec: 'off', fwmark: 0x68000011, peers: [] } as unknown as Snapshot['instance'];
+const instance = { fec: 'off', fwmark: 0x68000011, peers: [], troubles: [] } as unknown as Snapshot['instance'];
 const quiet: Snapshot = {
   nowMs: 0,
   instance,

@@ -1,7 +1,7 @@
 /** Random sets of links, the same for the same number: 2 to 4 links, 5 to 300 Mbit/s, 5 to 150 ms, some with loss, some with jitter. */
 import { randomOf } from '../support/random.ts';
-import { type BondResult, runBond } from './bond.ts';
 import type { LinkOptions } from './link.ts';
+import { type RopeResult, runRope } from './rope.ts';
 
 /** The goals name a ramp of 5 s and 30 s after it; a third of that shows what the start has left. */
 const durationUs = 15_000_000;
@@ -15,7 +15,7 @@ export interface BondSet {
 export interface BondSetResult {
   readonly best: number;
   readonly sum: number;
-  readonly bond: BondResult;
+  readonly bond: RopeResult;
 }
 
 export function bondSetOf(number: number): BondSet {
@@ -28,8 +28,8 @@ export function bondSetOf(number: number): BondSet {
 }
 
 export function runBondSet(set: BondSet): BondSetResult {
-  const alone = set.links.map((link) => runBond({ links: [link], durationUs, settledUs }).mbps);
-  const bond = runBond({ links: set.links, durationUs, settledUs });
+  const alone = set.links.map((link) => runRope({ links: [link], durationUs, settledUs }).mbps);
+  const bond = runRope({ links: set.links, durationUs, settledUs });
   return { best: Math.max(...alone), sum: alone.reduce((total, mbps) => total + mbps, 0), bond };
 }
 

@@ -85,6 +85,11 @@ export class Link {
     return Math.max(0, this.#freeUs - this.#clock.nowUs);
   }
 
+  /** It is in no blackhole now. */
+  get isOpen(): boolean {
+    return !this.#isHole(this.#clock.nowUs);
+  }
+
   /** Packets may be marked. */
   get marks(): boolean {
     return this.#options.marksAboveUs !== undefined;
@@ -128,9 +133,13 @@ export class Link {
     }
   }
 
+  #isHole(nowUs: number): boolean {
+    return this.#options.blackholes?.some((hole) => nowUs >= hole.fromUs && nowUs < hole.untilUs) === true;
+  }
+
   #isLost(nowUs: number): boolean {
-    const { bursts, blackholes } = this.#options;
-    if (blackholes?.some((hole) => nowUs >= hole.fromUs && nowUs < hole.untilUs)) return true;
+    const { bursts } = this.#options;
+    if (this.#isHole(nowUs)) return true;
     if (bursts !== undefined) {
       if (this.#random() < 1 / (this.#isBad ? bursts.badPackets : bursts.goodPackets)) this.#isBad = !this.#isBad;
       if (this.#isBad) return true;

@@ -229,6 +229,7 @@ export class Bond {
     const { controller } = path;
     path.tick(nowUs, {
       inFlightBytes: path.inFlightBytes,
+      freshBytes: controller.freshBytes(nowUs),
       oldestUnackedUs: path.oldestSentUs,
       lastReportUs: this.#reportedUs,
       reportIntervalUs: this.#set.reportIntervalUs,

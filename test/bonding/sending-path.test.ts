@@ -14,7 +14,15 @@ function pathOf(): SendingPath {
 
 /** Answers each probe of a path of 20 ms for so long; returns the time between the last two. */
 function probe(path: SendingPath, forUs: number): number {
-  const idle = { inFlightBytes: 0, oldestUnackedUs: 0, reportIntervalUs: 10_000, rttUs: 20_000, jitterUs: 0, loss: 0 };
+  const idle = {
+    inFlightBytes: 0,
+    freshBytes: 0,
+    oldestUnackedUs: 0,
+    reportIntervalUs: 10_000,
+    rttUs: 20_000,
+    jitterUs: 0,
+    loss: 0,
+  };
   let lastUs = 0;
   let intervalUs = 0;
   for (let nowUs = 1_000; nowUs < forUs; nowUs += 1_000) {

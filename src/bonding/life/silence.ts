@@ -6,6 +6,8 @@
 /** What is measured on the path, as `judge` reads it. Times in microseconds; 0 = unknown or none. Owned by the caller. */
 export interface LifeSample {
   inFlightBytes: number;
+  /** Of those, sent so lately that no report can have named them. */
+  freshBytes: number;
   /** When the oldest packet was sent that is neither acknowledged nor given up as lost. */
   oldestUnackedUs: number;
   /** When the last report of the peer came, by whatever path. */
@@ -134,7 +136,9 @@ export class SilenceWatch {
       return 'none';
     }
     const ageUs = nowUs - Math.max(sample.oldestUnackedUs, this.#provenUs);
-    const overdueBytes = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
+    // As if all had left evenly; after a pause, what came before it is little.
+    const evenly = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
+    const overdueBytes = Math.min(evenly, sample.inFlightBytes - sample.freshBytes);
     const isCertain = this.#givenUpPackets >= certainPackets || overdueBytes >= certainBytes;
     return sample.lastReportUs >= dueUs && isCertain ? 'missing' : this.#question(nowUs);
   }

@@ -126,6 +126,11 @@ export class PathController {
     return Math.max(this.#loss.value, this.#lastingLoss.value);
   }
 
+  /** Sent within the last round trip: no report can have named it. */
+  freshBytes(nowUs: number): number {
+    return this.#gauge.sentWithin(this.smoothedRttUs, nowUs);
+  }
+
   get windowBytes(): number {
     return this.#windowBytes;
   }

@@ -1,7 +1,7 @@
 /** PathLife: silence that means something, and silence that does not; dead quickly enough, and never without reason. */
 import t from 'tap';
 import { PathLife } from '../../../src/bonding/life/path-life.ts';
-import { lifeReason, lifeReasonTexts, lifeStateNames } from '../../../src/bonding/life/path-life-states.ts';
+import { lifeReason, lifeReasonTexts, lifeState, lifeStateNames } from '../../../src/bonding/life/path-life-states.ts';
 import type { LifeSample } from '../../../src/bonding/life/silence.ts';
 
 const ms = 1_000;
@@ -142,6 +142,7 @@ class Bench {
   #sample(): LifeSample {
     return {
       inFlightBytes: this.#sent.length * this.bytesPerPacket,
+      freshBytes: 0,
       oldestUnackedUs: this.#sent[0]?.atUs ?? 0,
       lastReportUs: this.#lastReportUs,
       reportIntervalUs: this.reportIntervalUs,
@@ -478,4 +479,26 @@ t.test('nextWakeUs is never later than what is due', async (t) => {
     bench.run(ms);
     if (bench.life.state !== state) t.ok(wakeUs <= bench.nowUs, 'a change needs a wake-up before it');
   }
+});
+
+t.test('one packet lost before a pause does not make all that left after it overdue', async (t) => {
+  const sample = {
+    inFlightBytes: 800_000,
+    oldestUnackedUs: 100_000,
+    lastReportUs: 200_000,
+    reportIntervalUs: 6_000,
+    rttUs: 60_000,
+    jitterUs: 1_000,
+    loss: 0,
+    isPeerIdle: false,
+  };
+  const judged = (freshBytes: number): PathLife => {
+    const life = new PathLife(0);
+    life.handleProgress(150_000);
+    life.tick(200_000, { ...sample, freshBytes });
+    return life;
+  };
+  t.equal(judged(0).state, lifeState.suspect);
+  t.equal(judged(798_000).state, lifeState.live);
+  t.equal(judged(798_000).isQuestioned, true, 'a probe says more');
 });

@@ -238,7 +238,9 @@ export class Bond {
       loss: controller.loss,
       isPeerIdle,
     });
-    if (path.takeHole(nowUs)) this.#flight.loseLonger(path.number, path.fit.longest(fit.maybe));
+    if (!path.takeHole(nowUs)) return;
+    this.#flight.loseLonger(path.number, path.fit.longest(fit.maybe));
+    this.#set.brokenUs = nowUs;
   }
 
   #noteLoss(cells: Float64Array, at: number): void {

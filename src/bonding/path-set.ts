@@ -19,7 +19,7 @@ export class PathSet {
   reportIntervalUs = firstReportIntervalUs;
   /** How many carried data at the last `refresh`. */
   usable = 0;
-  /** When fewer did than before. */
+  /** When fewer did than before, or one proved too narrow for what it had carried. */
   brokenUs = Number.NEGATIVE_INFINITY;
 
   /** What is lost goes out again and is waited for. */

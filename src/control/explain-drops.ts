@@ -1,4 +1,4 @@
-/** Where packets were dropped since the start, and what that means. */
+/** Where packets were dropped or cut since the start, and what that means. */
 
 import type { Explanation } from './explain.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -9,7 +9,11 @@ interface DropWords {
   readonly remedy?: string;
 }
 
-/** By counter (`rings/counter-names.ts`); the others are no drops, or said elsewhere. */
+/** Of packets that are longer than a path takes; the sentence about that path names it. */
+const shorter =
+  'let senders heed ICMP (Path MTU Discovery), or write the smaller `tunnel.mtu` that the path allows on both sides';
+
+/** By counter (`rings/counter-names.ts`); the others are neither, or said elsewhere. */
 const drops: Readonly<Record<string, DropWords>> = {
   sealer_no_route_packets: {
     text: 'went nowhere: no allowed IP of any peer holds their destination',
@@ -25,6 +29,22 @@ const drops: Readonly<Record<string, DropWords>> = {
   sealer_expired_packets: {
     text: 'waited too long for a session',
     remedy: 'see `hawser peers`: handshakes are not answered',
+  },
+  sealer_cut_packets: {
+    text: 'were longer than the paths take and were sent in several frames, which costs a datagram more each: no TCP, which is cut to what fits',
+    remedy: shorter,
+  },
+  sealer_fragmented_packets: {
+    text: 'were longer than the path takes and were sent in fragments of the inner IP: their peer reads no frames, and their senders allow it',
+    remedy: shorter,
+  },
+  sealer_outer_fragmented_packets: {
+    text: 'were longer than the path takes and left in fragments of the outer IP, which some firewalls drop: their peer reads no frames',
+    remedy: shorter,
+  },
+  sealer_too_long_packets: {
+    text: 'were longer than the path takes and were dropped: their senders forbid fragments, and so does `tunnel.fragment: never`',
+    remedy: `${shorter}; \`tunnel.fragment: auto\` carries them meanwhile`,
   },
   opener_rejected_packets: {
     text: 'that came in were forged, or came from an inner address that their peer may not use',

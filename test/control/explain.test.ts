@@ -341,6 +341,16 @@ t.test('explain() lets counters that stand still sink to the bottom', async (t) 
   ]);
 });
 
+t.test('explain() says how many packets were cut or dropped for their length, and what helps', async (t) => {
+  const counters = { sealer_cut_packets: 4, sealer_outer_fragmented_packets: 5, sealer_too_long_packets: 6 };
+  const all = told({ actors: [{ ...sealer, counters }] });
+  t.match(all, [
+    /^note: 4 packets were longer than the paths take and were sent in several frames.*\(sealer_cut_packets\)/,
+    /^note: 5 packets .* left in fragments of the outer IP.*\(sealer_outer_fragmented_packets\)/,
+    /^note: 6 packets .* were dropped: .*`tunnel.fragment: never`.*\(sealer_too_long_packets\)/,
+  ]);
+});
+
 t.test('explain() blames the host: no processor, no forwarding', async (t) => {
   const starved = [{ ...sealer, starvedPercent: 61 }];
   t.match(told({ actors: starved }), [

@@ -222,14 +222,51 @@ TEST("Reorder begins with what comes next when a second path appears, and ends w
   CHECK(bond.drainPorts() == (std::vector<uint32_t>{6, 7, 8, 10}));
 }
 
+// SKIP: `count` counters from `first` on.
+Bytes skipFrame(uint64_t first, uint32_t count) {
+  Bytes frame(layout::skip_bytes);
+  frame[1] = layout::controlKind_skip;
+  std::memcpy(&frame[layout::skip_countAt], &count, sizeof count);
+  std::memcpy(&frame[layout::skip_firstAt], &first, sizeof first);
+  return frame;
+}
+
+// How far the order has come when packet 0, which was awaited all the time, arrives after `frames` frames that skip all there is.
+uint64_t skippedBy(uint32_t frames, double spacingUs) {
+  Bond bond;
+  const uint64_t beyond = 12'000;
+  uint64_t first = 1;
+  for (uint32_t i = 0; i < frames; i++) {
+    bond.receive({bond.sealed(skipFrame(first, UINT32_MAX), beyond + i)});
+    bond.turns();
+    bond.nowUs += spacingUs;
+    first += SkipBudget::kMostAFrame;
+  }
+  bond.arrive(0);
+  bond.turns();
+  return static_cast<uint64_t>(bond.gap().missing);
+}
+
+TEST("Reorder skips so many counters for a frame and so many a second, and no more, whatever a peer says") {
+  CHECK_EQUAL(skippedBy(1, 0), 1 + SkipBudget::kMostAFrame);
+  CHECK_EQUAL(skippedBy(16, 0), 1 + static_cast<uint64_t>(SkipBudget::kBurst));
+  CHECK_EQUAL(skippedBy(40, 0), 1 + static_cast<uint64_t>(SkipBudget::kBurst));
+  // In 100 ms a tenth of the second's share comes to the burst.
+  const uint64_t later = skippedBy(42, 100'000.0 / 41);
+  CHECK(later > 10'000 && later < 11'000);
+  SkipBudget budget;
+  uint64_t steps = 0;
+  for (uint32_t frame = 0; frame < 1'000'000; frame++) steps += budget.take(UINT32_MAX, 1 + frame);
+  CHECK(steps <= static_cast<uint64_t>(SkipBudget::kBurst + SkipBudget::kPerSecond) + 1);
+}
+
 TEST("Reorder does not wait for control frames that were announced, nor learns from those that were not") {
   Bond bond;
   bond.arrive(0);
   bond.arrive(2);
   bond.turns();
   CHECK_EQUAL(bond.drain(), 1);
-  // SKIP: 1 counter from 1 on.
-  bond.receive({bond.sealed({0, 8, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 3)});
+  bond.receive({bond.sealed(skipFrame(1, 1), 3)});
   bond.turns();
   CHECK_EQUAL(bond.drain(), 1);
   CHECK_EQUAL(bond.gap().slot, -1);

@@ -158,9 +158,7 @@ void Opener::tellRoamed(const Arrival& arrival) {
 
 // The peer says that these counters bear nothing that anybody waits for.
 void Opener::skip(uint64_t first, uint32_t count, double nowUs) {
-  if (lane_ == nullptr) return;
-  const uint32_t most = std::min<uint32_t>(count, Lane::kWindow);
-  for (uint32_t i = 0; i < most; i++) reorder_.skip(*lane_, first + i, nowUs);
+  if (lane_ != nullptr) reorder_.skip(*lane_, first, count, nowUs);
 }
 
 bool Opener::giveUp(int32_t slot, double nowUs) {

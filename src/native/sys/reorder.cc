@@ -70,10 +70,13 @@ void Reorder::pass(Lane& lane, uint64_t counter, double nowUs, bool isNews) {
   advance(lane, nowUs);
 }
 
-void Reorder::skip(Lane& lane, uint64_t counter, double nowUs) {
-  if (counter < lane.head || counter - lane.head >= Lane::kWindow) return;
-  const bool hasCome = counter < lane.end && lane.mark(counter) != Lane::kMissing;
-  if (!hasCome) pass(lane, counter, nowUs, false);
+void Reorder::skip(Lane& lane, uint64_t first, uint32_t count, double nowUs) {
+  const uint32_t taken = lane.skips.take(count, nowUs);
+  for (uint64_t counter = first; counter - first < taken; counter++) {
+    if (counter < lane.head || counter - lane.head >= Lane::kWindow) continue;
+    const bool hasCome = counter < lane.end && lane.mark(counter) != Lane::kMissing;
+    if (!hasCome) pass(lane, counter, nowUs, false);
+  }
 }
 
 void Reorder::hold(Lane& lane, uint64_t counter, int32_t index, uint32_t length, double nowUs) {

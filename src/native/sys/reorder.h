@@ -3,6 +3,7 @@
 //
 // What is held lies on the heap: it is lost when the thread dies, at most what came within one deadline.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -37,6 +38,28 @@ class HoldPool {
   std::vector<std::unique_ptr<uint8_t[]>> chunks_;
   std::vector<HeldPacket> packets_;
   std::vector<int32_t> free_;
+};
+
+// How many counters a peer may have skipped: an honest one skips a few for each control frame. A number in a frame costs its sender
+// nothing and us a step each, so that without a limit one short frame would cost as much as a hundred packets.
+class SkipBudget {
+ public:
+  static constexpr uint32_t kMostAFrame = 256;
+  static constexpr double kBurst = 4096;
+  static constexpr double kPerSecond = 65536;
+
+  // How many of `wanted` may be skipped now.
+  uint32_t take(uint32_t wanted, double nowUs) {
+    left_ = std::min(kBurst, left_ + (nowUs - lastUs_) * (kPerSecond / 1e6));
+    lastUs_ = nowUs;
+    const uint32_t taken = std::min({wanted, kMostAFrame, static_cast<uint32_t>(left_)});
+    left_ -= taken;
+    return taken;
+  }
+
+ private:
+  double left_ = kBurst;
+  double lastUs_ = 0;
 };
 
 // One gap that somebody waits for.
@@ -74,6 +97,7 @@ struct Lane {
   std::unique_ptr<int16_t[]> marks;
   GivenUp givenUp[kRemembered];
   uint32_t givenUpCount = 0;
+  SkipBudget skips;
 };
 
 class Reorder {
@@ -89,8 +113,9 @@ class Reorder {
   // The lane of a slot; null when its packets need no order: they are not wanted in order, and none waits.
   Lane* lane(int32_t slot, bool isWanted);
 
-  // Nothing that waits for order will come as `counter`: the peer says so.
-  void skip(Lane& lane, uint64_t counter, double nowUs);
+  // Nothing that waits for order will come as one of the `count` counters from `first` on: the peer says so. A hint: what is beyond the
+  // peer's budget is waited for all the same.
+  void skip(Lane& lane, uint64_t first, uint32_t count, double nowUs);
 
   // Room for a packet that is ahead of the head; -1 when there is none.
   int32_t take() { return pool_.take(); }

@@ -44,6 +44,8 @@ export interface RopeOptions {
   /** `bonding.repair`: what an only path loses is sent again and waited for; true if left out. */
   readonly repairsAlone?: boolean;
   readonly fec?: FecMode;
+  /** So many bytes are worth a look at when they have arrived. */
+  readonly transferBytes?: number;
   /** Stretches of time whose goodput is wanted. */
   readonly windowsUs?: readonly (readonly [number, number])[];
 }
@@ -52,6 +54,8 @@ export interface RopeResult {
   readonly mbps: number;
   /** By stretch. */
   readonly windows: readonly number[];
+  /** When `transferBytes` had arrived, from the flow's beginning on; Infinity = not yet. */
+  readonly transferUs: number;
   readonly shares: readonly number[];
   readonly drops: number;
   /** Lost by a path, as its sender believed at some time. */
@@ -84,6 +88,8 @@ class Rope {
   #wakeUs = Number.POSITIVE_INFINITY;
   #isTurning = false;
   #segments = 0;
+  readonly #transferBytes: number;
+  transferUs = Number.POSITIVE_INFINITY;
   drops = 0;
   resentPackets = 0;
 
@@ -94,6 +100,7 @@ class Rope {
     // Fine enough for a slow link, coarse enough for a fast rope to be simulated.
     const packetsPerSegment = sum > 400e6 ? 3 : sum > 150e6 ? 2 : 1;
     this.#segmentBytes = packetBytes * packetsPerSegment;
+    this.#transferBytes = options.transferBytes ?? Number.POSITIVE_INFINITY;
     this.#trainBytes = this.#segmentBytes + headerBytes;
     this.links = options.links.map((one) => new Link(clock, one));
     this.arrivedBytes = this.links.map(() => 0);
@@ -316,6 +323,8 @@ class Rope {
     if (this.#seen[sequence] !== true) {
       this.#seen[sequence] = true;
       this.#segments += 1;
+      if (this.goodBytes >= this.#transferBytes)
+        this.transferUs = Math.min(this.transferUs, this.clock.nowUs - firstDataUs);
     }
     this.#acknowledged.push(id);
     if (this.#batchAtUs > this.clock.nowUs) return;
@@ -385,6 +394,7 @@ export function runRope(options: RopeOptions): RopeResult {
   return {
     mbps,
     windows,
+    transferUs: rope.transferUs,
     shares: rope.arrivedBytes.map((bytes) => bytes / Math.max(1, sum)),
     drops: rope.drops,
     lostPackets: rope.flight.lostPackets,

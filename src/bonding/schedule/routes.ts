@@ -26,27 +26,33 @@ export interface RoutesParts {
 export class Routes implements RepairRoutes {
   /** If the last `choose` found no path, or too little credit, only this machine's own threads are behind. */
   isMerelyBehind = false;
-  readonly #parts: RoutesParts;
+  readonly #settings: BondSettings;
+  readonly #paths: PathSet;
+  readonly #repairs: Repairs;
+  readonly #activity: Activity;
   readonly #schedulers: readonly Scheduler[];
   readonly #maySpread: boolean;
   readonly #demand: Demand = { trafficClass: 0, flow: 0, bytes: 0, backlogBytes: 0 };
 
   constructor(parts: RoutesParts) {
     const { modes } = parts.settings;
-    this.#parts = parts;
+    this.#settings = parts.settings;
+    this.#paths = parts.paths;
+    this.#repairs = parts.repairs;
+    this.#activity = parts.activity;
     this.#maySpread = spreading.has(modes[trafficClass.bulk] ?? '');
     this.#schedulers = modes.map((mode) => createScheduler(mode));
   }
 
   /** A flow of bulk is spread over several paths: nobody else can say when they are full. */
   get isSpreading(): boolean {
-    const { paths } = this.#parts;
+    const paths = this.#paths;
     return paths.isBonded && paths.usable > 1 && this.#maySpread;
   }
 
   /** Each flow keeps its path: trains of different flows are chosen for one by one. */
   isPerFlow(kind: number): boolean {
-    return this.#parts.settings.modes[kind] === 'per-flow';
+    return this.#settings.modes[kind] === 'per-flow';
   }
 
   /** How long bulk may wait while its scheduler would recruit a farther path (`Scheduler.queueTargetUs`). */
@@ -55,8 +61,7 @@ export class Routes implements RepairRoutes {
   }
 
   refresh(nowUs: number): void {
-    const { paths, repairs } = this.#parts;
-    paths.refresh(repairs.waitingBytes + this.#demand.backlogBytes, nowUs);
+    this.#paths.refresh(this.#repairs.waitingBytes + this.#demand.backlogBytes, nowUs);
   }
 
   /**
@@ -71,7 +76,7 @@ export class Routes implements RepairRoutes {
     backlogBytes: number,
     nowUs: number,
   ): SendingPath | undefined {
-    const { paths } = this.#parts;
+    const paths = this.#paths;
     const { all } = paths;
     const demand = this.#demand;
     demand.trafficClass = kind;
@@ -88,22 +93,22 @@ export class Routes implements RepairRoutes {
 
   /** Index of a further path that a copy of what was just chosen for leaves by; -1 = none. `usedMask`: a bit for each so far. */
   copyTo(kind: number, usedMask: number, nowUs: number): number {
-    const { paths, activity } = this.#parts;
+    const paths = this.#paths;
     const { all } = paths;
     if (all.length < 2) return -1;
     const wanted = (this.#schedulers[kind] as Scheduler).copy(all, all.length, this.#demand, usedMask);
-    if (wanted >= 0 || !paths.isBonded || !activity.isWaking(nowUs)) return wanted;
+    if (wanted >= 0 || !paths.isBonded || !this.#activity.isWaking(nowUs)) return wanted;
     return this.#secondTo(usedMask, nowUs);
   }
 
   /** Bytes that may be sealed for the chosen path in one go. */
   quantumBytes(path: SendingPath): number {
-    if (this.#parts.paths.usable < 2 || path.rateBytesPerUs === 0) return path.allowedBytes;
+    if (this.#paths.usable < 2 || path.rateBytesPerUs === 0) return path.allowedBytes;
     return Math.min(path.allowedBytes, shareBytes(path));
   }
 
   retryUs(): number {
-    return this.#parts.paths.retryUs();
+    return this.#paths.retryUs();
   }
 
   /** The nearest live path for a frame; undefined = there is none. */
@@ -113,18 +118,18 @@ export class Routes implements RepairRoutes {
 
   /** A further path for a frame: one that answers and takes so many sealed bytes (`PathSet.other`). */
   other(than: SendingPath | undefined, sealedBytes = 0): SendingPath | undefined {
-    return this.#parts.paths.other(than, sealedBytes);
+    return this.#paths.other(than, sealedBytes);
   }
 
   /** For a frame when no path is in order. A peer that knows no challenges has one path, proven by every packet. */
   get spare(): SendingPath | undefined {
-    const { all, isBonded } = this.#parts.paths;
+    const { all, isBonded } = this.#paths;
     return isBonded ? all.find((path) => path.isAddressProven) : all[0];
   }
 
   /** Where one flow uses all paths its repairs may, too; else they keep to the path that the mode has chosen. */
   repairPath(nowUs: number, sealedBytes: number): SendingPath | undefined {
-    const { paths } = this.#parts;
+    const paths = this.#paths;
     const { all } = paths;
     if (paths.usable === 0) return undefined;
     if (!this.isSpreading) return this.choose(trafficClass.latency, 0, leastQuantumBytes, sealedBytes, 0, nowUs);
@@ -136,7 +141,7 @@ export class Routes implements RepairRoutes {
   }
 
   get longestBytes(): number {
-    return this.#parts.paths.longestBytes;
+    return this.#paths.longestBytes;
   }
 
   /** No more than a share of it at once, so that the next may find another path the earlier one. */
@@ -147,9 +152,9 @@ export class Routes implements RepairRoutes {
   /** The nearest other path, while the only one in `usedMask` has not proven itself since the idle time; -1 = none. */
   #secondTo(usedMask: number, nowUs: number): number {
     if ((usedMask & (usedMask - 1)) !== 0) return -1;
-    const { paths, activity } = this.#parts;
+    const paths = this.#paths;
     const first = paths.all[31 - Math.clz32(usedMask)];
-    if (first === undefined || first.life.isProvenSince(activity.provenFromUs(nowUs))) return -1;
+    if (first === undefined || first.life.isProvenSince(this.#activity.provenFromUs(nowUs))) return -1;
     return paths.nearestBut(first);
   }
 }

@@ -1,4 +1,4 @@
-/** Adaptive: one inner flow uses what helps it, and never what only hurts; simulated with CUBIC (`inner-flow.ts`). */
+/** Adaptive: when it recruits a path and when it lets one go. What a flow makes of it is shown in test/sim/adaptive.sim.test.ts. */
 import t from 'tap';
 import {
   createScheduler,
@@ -8,65 +8,6 @@ import {
 } from '../../../src/bonding/schedule/scheduler.ts';
 import { trafficClass } from '../../../src/rings/layout.ts';
 import { pathView } from '../../support/path-views.ts';
-import { type FlowOptions, runFlow, type SimulatedLink } from './inner-flow.ts';
-
-// Simulated time is free, but the machine may be busy.
-t.setTimeout(300_000);
-
-const steady: FlowOptions = { seconds: 16, rampSeconds: 8 };
-
-function goodput(
-  links: readonly SimulatedLink[],
-  options = steady,
-): { alone: number[]; bonded: number; shares: readonly number[] } {
-  const alone = links.map((link) => runFlow([link], createScheduler('adaptive'), options).mbps);
-  const { mbps, shares } = runFlow(links, createScheduler('adaptive'), options);
-  return { alone, bonded: mbps, shares };
-}
-
-function link(mbps: number, rttMs: number, part: Partial<SimulatedLink> = {}): SimulatedLink {
-  return { mbps, rttMs, ...part };
-}
-
-t.test('one flow reaches 0.95 of the sum of its links', async (t) => {
-  const sets = [
-    [link(25, 20), link(25, 80)],
-    [link(25, 20), link(5, 50)],
-    [link(15, 30), link(15, 30, { loss: 0.01 })],
-    [link(20, 20), link(20, 20, { jitterMs: 10 })],
-    [link(10, 30), link(10, 30), link(5, 60), link(3, 80)],
-  ];
-  for (const links of sets) {
-    const { alone, bonded } = goodput(links);
-    const sum = alone.reduce((total, one) => total + one);
-    // A flow that waits for repairs grows slowly: more than 16 s, for the rest.
-    const bar = links.some((one) => one.loss !== undefined) ? 0.9 : 0.95;
-    t.ok(bonded >= bar * sum, `${links.map((one) => `${one.mbps}@${one.rttMs}`)}: ${bonded} of ${sum}`);
-  }
-});
-
-t.test('one flow is never slower than on its best link', async (t) => {
-  const sets = [
-    [link(20, 20), link(1, 300)],
-    [link(30, 50), link(0.5, 60)],
-    [link(20, 20), link(5, 250, { loss: 0.05 })],
-    [link(20, 20), link(20, 25, { loss: 0.3 })],
-    [link(20, 10), link(2, 400, { jitterMs: 30 })],
-  ];
-  for (const links of sets) {
-    const { alone, bonded } = goodput(links);
-    const best = Math.max(...alone);
-    t.ok(bonded >= 0.98 * best, `${links.map((one) => `${one.mbps}@${one.rttMs}`)}: ${bonded} against ${best}`);
-  }
-});
-
-t.test('a short transfer is not slower than on the nearest link', async (t) => {
-  const links = [link(50, 20), link(50, 120)];
-  const options = { seconds: 10, transferBytes: 300_000 };
-  const alone = runFlow([links[0] as SimulatedLink], createScheduler('adaptive'), options).doneMs;
-  const bonded = runFlow(links, createScheduler('adaptive'), options).doneMs;
-  t.ok(bonded > 0 && bonded <= alone * 1.02, `${bonded} ms against ${alone} ms`);
-});
 
 function view(row: number, rttUs: number, part: Partial<PathView> = {}): PathView {
   return pathView(row, { rttUs, rateBytesPerUs: 10, ...part });

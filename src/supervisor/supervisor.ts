@@ -1,5 +1,5 @@
 /**
- * Keeps the worker threads alive, in OTP's words: starts children left to right, stops them right to left, replaces what dies
+ * Keeps the worker threads alive, in OTP's words: starts children left to right, stops dependents first, replaces what dies
  * (in a warm spare thread), ends what hangs. What it cannot keep right becomes `onFatal` with the reason: too many restarts, or
  * a thread that cannot be ended (systemd then restarts the process).
  */
@@ -75,7 +75,7 @@ export class Supervisor implements ChildHost {
     setTimeout(() => this.#keepSpare(), this.options.firstSpareMs).unref();
   }
 
-  /** Ends all children, right to left. Idempotent. */
+  /** Ends all children at once, each after those that depend on it. Idempotent. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stopAll();
     return this.#stopped;
@@ -217,8 +217,16 @@ export class Supervisor implements ChildHost {
   async #stopAll(): Promise<void> {
     clearTimeout(this.#ticker);
     const pool = this.pool.close();
-    for (const child of [...this.#children].reverse()) await child.close('orderly stop');
-    await pool;
+    const ends = new Map<Child, Promise<void>>();
+    for (const child of [...this.#children].reverse()) {
+      // In the order of their start they stand before those that depend on them, whose ends are all known here.
+      const dependents = [...ends].filter(([other]) => other.spec.dependsOn.includes(child.spec.id));
+      ends.set(
+        child,
+        Promise.all(dependents.map(([, end]) => end)).then(() => child.close('orderly stop')),
+      );
+    }
+    await Promise.all([...ends.values(), pool]);
     this.#gate.flush();
   }
 

@@ -28,6 +28,16 @@ t.test('Supervisor', async (t) => {
     t.same(s.fatal, []);
   });
 
+  t.test('stop() waits for all threads at once that do not depend on each other', async (t) => {
+    const s = createSupervised();
+    const slow = ['a', 'b', 'c'].map((id) => s.child(id, { hangClose: true }, { shutdownMs: 300 }));
+    await s.supervisor.start(slow);
+    await s.supervisor.stop();
+    const kinds = s.supervisor.events.since(0).map((event) => event.kind);
+    t.same(kinds.slice(3), ['cut', 'cut', 'cut', 'stopped', 'stopped', 'stopped']);
+    t.same(s.fatal, []);
+  });
+
   t.test('kill() replaces the actor in the warm spare, after the exit, and keeps the error', async (t) => {
     const s = createSupervised();
     await s.supervisor.start([s.child('a'), s.child('b')]);

@@ -4,13 +4,13 @@
  */
 
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { HawserError, messageOf } from '../base/errors.ts';
-import { type OperationContext, perform } from '../control/operations.ts';
+import type { OperationContext } from '../control/operations.ts';
 import type { SupervisorApi } from '../control/supervisor-api.ts';
 import { InstanceView } from './control/instance-view.ts';
-import { OperatorConnections } from './control/operator-connections.ts';
+import type { OperatorConnections } from './control/operator-connections.ts';
 import type { Actor, ActorContext, ActorDefinition } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
 
@@ -32,6 +32,7 @@ export const definition: ActorDefinition = {
       throw new HawserError('RPC', 'The control-server was given no supervisor port');
     const server = new ControlServer(context, new RpcClient<SupervisorApi>(context.supervisor, deadlineMs));
     await server.listen();
+    void server.load();
     return server;
   },
 };
@@ -40,16 +41,38 @@ class ControlServer implements Actor {
   readonly #supervisor: RpcClient<SupervisorApi>;
   readonly #socketPath: string;
   readonly #server: Server;
-  readonly #connections: OperatorConnections;
   readonly #view: InstanceView;
+  #loading: Promise<OperatorConnections> | undefined;
+  #connections: OperatorConnections | undefined;
 
   constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
     this.#supervisor = supervisor;
     this.#view = new InstanceView(context, supervisor);
     this.#socketPath = (context.spec.settings as ControlServerSettings).socketPath;
-    const operator: OperationContext = { supervisor, snapshot: () => this.#view.snapshot() };
+    this.#server = createServer((socket) => void this.#accept(socket));
+  }
+
+  /** What reads and checks requests; an instance is up before that is loaded, and who asks meanwhile waits for it. */
+  load(): Promise<OperatorConnections> {
+    this.#loading ??= this.#loadConnections();
+    return this.#loading;
+  }
+
+  async #loadConnections(): Promise<OperatorConnections> {
+    const [{ OperatorConnections }, { perform }] = await Promise.all([
+      import('./control/operator-connections.ts'),
+      import('../control/operations.ts'),
+    ]);
+    const operator: OperationContext = { supervisor: this.#supervisor, snapshot: () => this.#view.snapshot() };
     this.#connections = new OperatorConnections((method, params) => perform(operator, method, params));
-    this.#server = createServer((socket) => this.#connections.accept(socket));
+    return this.#connections;
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    // It may go away while nobody else listens for that.
+    socket.on('error', () => socket.destroy());
+    const connections = this.#connections ?? (await this.load());
+    if (!socket.destroyed) connections.accept(socket);
   }
 
   /**
@@ -87,7 +110,7 @@ class ControlServer implements Actor {
   }
 
   close(): void {
-    this.#connections.close();
+    this.#connections?.close();
     this.#server.close();
     rmSync(this.#socketPath, { force: true });
     this.#supervisor.close();

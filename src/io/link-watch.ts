@@ -56,6 +56,7 @@ export class LinkWatch {
   /** By index, address and prefix. */
   readonly #addresses = new Map<string, AddressState>();
   #timer: NodeJS.Timeout | undefined;
+  #pollAfterMs = pollIntervalMs;
 
   /** Reads the state first, without telling of it. */
   constructor(addon: NetlinkEventSockets, tell: (event: LinkEvent) => void) {
@@ -116,7 +117,10 @@ export class LinkWatch {
       }
       if (this.#timer !== undefined) this.#pollLater(onError, isQuiet);
     };
-    this.#timer = setTimeout(again, isQuiet() ? quietPollIntervalMs : pollIntervalMs).unref();
+    // A probe is answered within a few milliseconds: one look that finds a thread at that makes nothing busy.
+    const leastMs = Math.max(pollIntervalMs, this.#pollAfterMs / 5);
+    this.#pollAfterMs = isQuiet() ? quietPollIntervalMs : leastMs;
+    this.#timer = setTimeout(again, this.#pollAfterMs).unref();
   }
 
   /** Idempotent. */

@@ -7,8 +7,8 @@ import type { Role } from './actors/kit/contract.ts';
 import { HawserError } from './base/errors.ts';
 import { formatKey } from './config/keys.ts';
 import { recallConfig, type StartConfig } from './config/recall.ts';
+import * as contract from './contract/all.ts';
 import { assertLayout, loadAddon } from './native/addon.ts';
-import * as layout from './rings/layout.ts';
 import { WorkerPool } from './supervisor/worker-pool.ts';
 
 /** What packets need under every configuration. The control-server is started when these run. */
@@ -21,7 +21,7 @@ export async function runInstance(configPath: string): Promise<number> {
   // Node writes its warnings to stderr as they come; the instance takes them into its log.
   process.removeAllListeners('warning');
   const addon = loadAddon();
-  assertLayout(addon, layout);
+  assertLayout(addon, contract);
   const pool = new WorkerPool(addon, {});
   for (const role of commonRoles) pool.prepare([role]);
   try {

@@ -5,22 +5,13 @@
  */
 
 import { facts, gaps, lateness, opened, runs } from '../../src/contract/columns.ts';
+import { cipher, path, peer, session, slotState } from '../../src/contract/peer-tables.ts';
+import { descriptor, received, recordType, train } from '../../src/contract/records.ts';
+import { log } from '../../src/contract/rings.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 import type { NativePort } from '../../src/native/port.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import {
-  cipher,
-  descriptor,
-  log,
-  path,
-  peer,
-  received,
-  recordType,
-  session,
-  slotState,
-  train,
-} from '../../src/rings/layout.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';

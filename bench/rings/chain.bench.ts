@@ -4,8 +4,9 @@
  * travels (as sealer → wan-link does), the sink checks the stamp. `payload=train`: 45 packets a record, the record's bytes
  * copied at every hop, by TypeScript; `payload=copied`: the same with one packet a record.
  */
+
+import { descriptor } from '../../src/contract/records.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { descriptor } from '../../src/rings/layout.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { answer, measure, measuredWords, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';
 

@@ -1,8 +1,8 @@
 /** Opens what the links received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
 import { gaps, lateness, opened, runs } from '../contract/columns.ts';
+import { cipher, session, slotState } from '../contract/peer-tables.ts';
 import type { Opener } from '../native/opener-api.ts';
 import { openerCounters } from '../rings/counter-names.ts';
-import { cipher, session, slotState } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { pathTable, peerTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
@@ -156,7 +156,7 @@ class OpenerActor implements Actor {
     this.#runs[at + runs.cipher] = found & 3;
   }
 
-  /** The session table moved: forget contexts of retired slots, learn the new ones, and say so (layout.ts, openerSeenAt). */
+  /** The session table moved: forget contexts of retired slots, learn the new ones, and say so (contract/peer-tables.ts, openerSeenAt). */
   #followSessions(): void {
     const version = this.#sessions.version();
     if (version === this.#version) return;

@@ -10,9 +10,11 @@ import type { FairQueue } from '../bonding/queue/fair-queue.ts';
 import type { SendingPath } from '../bonding/sending-path.ts';
 import { fit } from '../bonding/size/path-size.ts';
 import { facts } from '../contract/columns.ts';
+import { parity } from '../contract/frames.ts';
+import { session } from '../contract/peer-tables.ts';
+import { trafficClass } from '../contract/records.ts';
 import type { Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
-import { parity, session, trafficClass } from '../rings/layout.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
@@ -139,7 +141,7 @@ class SealerActor implements Actor {
     // What waits stays in the stash for a successor.
   }
 
-  /** Retired slots: forget their contexts, then say so, so that their keys can be zeroed (layout.ts, sealerSeenAt). */
+  /** Retired slots: forget their contexts, then say so, so that their keys can be zeroed (contract/peer-tables.ts, sealerSeenAt). */
   #followSessions(): void {
     const version = this.#sessions.version();
     if (version === this.#version) return;

@@ -1,7 +1,7 @@
 /** Keeps sessions with all peers: shakes hands, owns key slots, peer rows and paths, and runs WireGuard's timers on what the data path leaves there. */
 import { readKeyFile } from '../config/keys.ts';
+import { recordType } from '../contract/records.ts';
 import { sessionManagerCounters as counted } from '../rings/counter-names.ts';
-import { recordType } from '../rings/layout.ts';
 import type { RingConsumer } from '../rings/spsc-ring.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { consumer } from './kit/ports.ts';
@@ -68,7 +68,7 @@ class SessionManager implements Actor {
     this.#desks.pool.close();
   }
 
-  /** Each record is released by itself: one that throws is not seen more than twice (`layout.ts`, suspectAt). */
+  /** Each record is released by itself: one that throws is not seen more than twice (`contract/`, suspectAt). */
   #takeHandshakes(ring: RingConsumer | undefined, nowUs: number): number {
     if (ring === undefined) return 0;
     let done = 0;

@@ -1,8 +1,8 @@
 /** The sockets of one link: sends what the sealer sealed and the session-manager wrote, and receives for the opener and it. */
 import { errnoOf } from '../contract/errnos.ts';
+import { link } from '../contract/link-tables.ts';
 import type { LinkReceiver, LinkSender } from '../native/data-api.ts';
 import { wanLinkCounters } from '../rings/counter-names.ts';
-import { link } from '../rings/layout.ts';
 import { linkTable, type RowTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';

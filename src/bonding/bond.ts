@@ -4,7 +4,7 @@
  * and calls `tick` when `nextTickUs` is due. Times are arguments.
  */
 import { feedback, flight } from '../contract/columns.ts';
-import { trafficClass } from '../rings/layout.ts';
+import { trafficClass } from '../contract/records.ts';
 import type { BondSettings, PeerWord } from './bond-settings.ts';
 import type { FlightRecord, PeerReport } from './flight-record.ts';
 import { Activity } from './life/activity.ts';

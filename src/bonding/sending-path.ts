@@ -1,6 +1,6 @@
 /** One path as its sender sees it: what reports and probes say of it, how fast it may be used, how long a packet it takes, and whether it lives. */
 import { feedback } from '../contract/columns.ts';
-import { pathState } from '../rings/layout.ts';
+import { pathState } from '../contract/peer-tables.ts';
 import { PathLife, pathLifeDefaults } from './life/path-life.ts';
 import { lifeState } from './life/path-life-states.ts';
 import { PathProber } from './life/path-prober.ts';

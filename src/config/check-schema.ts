@@ -6,7 +6,7 @@ import { text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
 import { parseDurationMs } from './units.ts';
 
-/** More are refused: the table of checks has so many rows a link (`check.rowsPerLink` of rings/layout.ts). */
+/** More are refused: the table of checks has so many rows a link (`check.rowsPerLink` of contract/link-tables.ts). */
 export const mostChecks = 8;
 /** An echo of more would be cut on most paths. */
 const mostEchoBytes = 1400;

@@ -1,6 +1,6 @@
 /** What the readers of shared tables have in common: names of constants, ages, units. */
 
-/** The key under which a constant of `layout.ts` stands. */
+/** The key under which a constant of `contract/` stands. */
 export function nameOf(
   group: Readonly<Record<string, number>>,
   value: number,

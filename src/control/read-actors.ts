@@ -1,6 +1,7 @@
 /** Actors and rings as rows: the supervisor's table joined with heartbeats, counters and ring headers in shared memory. */
+
+import { counters, ring, runState } from '../contract/rings.ts';
 import { counterNames } from '../rings/counter-names.ts';
-import { counters, ring, runState } from '../rings/layout.ts';
 import type { Rates } from './rates.ts';
 import type { ActorStatus, RingStatus } from './rows.ts';
 import type { ActorRow, SharedMemory } from './supervisor-api.ts';

@@ -1,6 +1,6 @@
 /** Links and their health as rows, read from the shared table; what the kernel says of an interface is handed in. */
 import { getSystemErrorName } from 'node:util';
-import { check, link, linkHealth, linkHealthReason, probeMethod } from '../rings/layout.ts';
+import { check, link, linkHealth, linkHealthReason, probeMethod } from '../contract/link-tables.ts';
 import { healthOf, isLinkDisabled, isLinkForced } from '../rings/link-health.ts';
 import { checkTable, linkTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf, percent } from './cells.ts';

@@ -2,7 +2,7 @@
 import { endianness } from 'node:os';
 import { formatAddress, formatEndpoint, isLinkLocal } from '../config/address.ts';
 import type { EndpointText } from '../config/config.ts';
-import { path, pathState, peer, transport } from '../rings/layout.ts';
+import { path, pathState, peer, transport } from '../contract/peer-tables.ts';
 import { readPeerLink } from '../rings/peer-link.ts';
 import { pathTable, peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';

@@ -1,5 +1,5 @@
 /** Peers as rows, read from the shared tables; names come from the supervisor. */
-import { cipher, peer, peerKind, peerRefusal, session, slotState } from '../rings/layout.ts';
+import { cipher, peer, peerKind, peerRefusal, session, slotState } from '../contract/peer-tables.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf } from './cells.ts';

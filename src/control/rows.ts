@@ -1,5 +1,5 @@
 /** The rows that commands print and the HTTP API will serve: units in the names, ages instead of the daemon's clock. */
-import type { peerRefusal } from '../rings/layout.ts';
+import type { peerRefusal } from '../contract/peer-tables.ts';
 import type { LinkStatus, PathStatus } from './network-rows.ts';
 import type { ActorState } from './supervisor-api.ts';
 
@@ -51,7 +51,7 @@ export interface PeerStatus {
 }
 
 export interface PeerRefusal {
-  /** A key of `peerRefusal` (`rings/layout.ts`). */
+  /** A key of `peerRefusal` (`contract/peer-tables.ts`). */
   readonly reason: Exclude<keyof typeof peerRefusal, 'none'>;
   readonly ageMs: number;
   readonly count: number;

@@ -1,4 +1,4 @@
-/** What this folder needs of the addon; `native/crypto-api.ts` fits. The ciphers' numbers are those of `cipher` in `rings/layout.ts`. */
+/** What this folder needs of the addon; `native/crypto-api.ts` fits. The ciphers' numbers are those of `cipher` in `contract/peer-tables.ts`. */
 export interface Primitives {
   aeadSeal(
     cipher: number,
@@ -19,7 +19,7 @@ export interface Primitives {
   blake2s128(key: Uint8Array, message: Uint8Array, target: Uint8Array): number;
 }
 
-/** `cipher.chacha20poly1305` of `rings/layout.ts`. */
+/** `cipher.chacha20poly1305` of `contract/peer-tables.ts`. */
 export const chacha20poly1305 = 0;
 export const keyBytes = 32;
 export const tagBytes = 16;

@@ -1,4 +1,4 @@
-/** The only loader of the C++ addon: finds it, and refuses to run when its layout differs from `rings/layout.ts`. */
+/** The only loader of the C++ addon: finds it, and refuses to run when its layout differs from `contract/all.ts`. */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -12,7 +12,7 @@ export interface Addon extends DataApi, CryptoApi, NetworkApi {
   readonly layout: Readonly<Record<string, number>>;
 }
 
-/** Names and values of one group of `rings/layout.ts`. */
+/** Names and values of one group of `contract/all.ts`. */
 export type LayoutGroups = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 let loaded: Addon | undefined;
@@ -59,7 +59,7 @@ export function assertLayout(addon: Addon, groups: LayoutGroups): void {
     const [group = '', key = ''] = name.split('.');
     const ours = groups[group]?.[key];
     if (ours !== value) {
-      throw new HawserError('LAYOUT', `The addon's ${name} is ${value}, layout.ts says ${ours}`, 'npm run build');
+      throw new HawserError('LAYOUT', `The addon's ${name} is ${value}, src/contract says ${ours}`, 'npm run build');
     }
   }
 }

@@ -1,10 +1,10 @@
 /**
- * The allowed-IPs trie in shared memory (map in `layout.ts`): longest-prefix match from an inner address to a peer row. One
+ * The allowed-IPs trie in shared memory (map in `contract/`): longest-prefix match from an inner address to a peer row. One
  * writer replaces the whole of it at once; threads of the data path walk it, in the addon or here, without a lock.
  */
 import { assert } from '../base/assert.ts';
 import { HawserError } from '../base/errors.ts';
-import { allowedIps as layout } from './layout.ts';
+import { allowedIps as layout } from '../contract/peer-tables.ts';
 
 /** One prefix and the row it leads to. Bits of the address beyond the prefix are ignored. `Cidr` of the config fits in here. */
 export interface AllowedPrefix {

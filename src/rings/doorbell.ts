@@ -2,7 +2,7 @@
  * Wakes a parked thread. Protocol (Dekker's, so every access is sequentially consistent): a producer publishes, then reads
  * `armed`; a consumer arms, then re-checks all its inputs, then waits. One of the two always sees the other.
  */
-import { doorbell } from './layout.ts';
+import { doorbell } from '../contract/rings.ts';
 
 /** How a doorbell is rung once it was found armed: the addon's write to an eventfd, or a fake's count. */
 export interface BellRinger {

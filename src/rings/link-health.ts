@@ -1,5 +1,5 @@
 /** What the health-checker and the operator say of a link, as sealer and session-manager ask it. */
-import { link, linkHealth } from './layout.ts';
+import { link, linkHealth } from '../contract/link-tables.ts';
 import type { RowTable } from './table.ts';
 
 /** A checker that fell silent says nothing: its slowest round is 5 s, and it needs time to be restarted. */

@@ -1,5 +1,5 @@
 /** What a peer calls its link at the other end of a path, in the path's row: written by the session-manager, read by whoever tells people. */
-import { path } from './layout.ts';
+import { path } from '../contract/peer-tables.ts';
 import type { RowTable } from './table.ts';
 
 /** Empty = the peer has not said. */

@@ -1,6 +1,6 @@
-/** Makes the memory of the sealed log: the circular arena that the sealer fills and the links send from (`layout.ts`). */
+/** Makes the memory of the sealed log: the circular arena that the sealer fills and the links send from (`contract/`). */
 import { assert } from '../base/assert.ts';
-import { log } from './layout.ts';
+import { log } from '../contract/rings.ts';
 
 /** `capacityBytes` is a power of two of at least 1 MiB. */
 export function createSealedLogMemory(capacityBytes: number): SharedArrayBuffer {

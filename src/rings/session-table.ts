@@ -1,10 +1,10 @@
 /**
  * The table of key slots in shared memory, with a replay window behind them for each. A slot lives free → ready → retired →
  * (acknowledged by every user) → zeroed → free; `generation` goes up with each life, so that a cached cipher context of an
- * earlier life is never used again. Columns and writers in `layout.ts`.
+ * earlier life is never used again. Columns and writers in `contract/`.
  */
 import { assert } from '../base/assert.ts';
-import { session } from './layout.ts';
+import { session } from '../contract/peer-tables.ts';
 import { RowTable } from './table.ts';
 
 const sessionRows = {

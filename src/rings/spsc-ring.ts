@@ -1,6 +1,6 @@
 /**
  * A single-producer single-consumer ring of variable-length records in shared memory; the layout and its map are in
- * `layout.ts`, and the addon drives either side of the same memory (`native/sys/ring.h`).
+ * `contract/`, and the addon drives either side of the same memory (`native/sys/ring.h`).
  *
  * The producer claims space, writes, commits, and publishes: the store of `tail` in `publish` makes every record before it
  * visible. The consumer peeks, reads, advances, and releases: the store of `head` in `release` makes the space reusable.
@@ -8,8 +8,8 @@
  * Positions are byte counts modulo 2^32; they index through `& mask` and compare by subtraction.
  */
 import { assert } from '../base/assert.ts';
+import { ring } from '../contract/rings.ts';
 import type { Doorbell } from './doorbell.ts';
-import { ring } from './layout.ts';
 
 const header = ring.recordHeaderBytes;
 /** Consumers that may die on one record before it is skipped: a poison packet never becomes a process exit. */

@@ -3,7 +3,8 @@
  * sealer must know to queue it again. One thread uses it (the sealer); the memory outlives it.
  */
 import { assert } from '../base/assert.ts';
-import { stash, train } from './layout.ts';
+import { train } from '../contract/records.ts';
+import { stash } from '../contract/rings.ts';
 
 export interface StashSizes {
   readonly small: number;

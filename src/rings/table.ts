@@ -1,8 +1,9 @@
 /** What the shared tables have in common: rows of equal size behind a header of 512 bytes, read and written by cell. */
 import { assert } from '../base/assert.ts';
-import { check, link, path, peer } from './layout.ts';
+import { check, link } from '../contract/link-tables.ts';
+import { path, peer } from '../contract/peer-tables.ts';
 
-/** The part of `layout.ts` that describes a table of rows. */
+/** The part of `contract/` that describes a table of rows. */
 export interface RowLayout {
   readonly magic: number;
   readonly magicAt: number;
@@ -21,7 +22,7 @@ export function createRowTable(layout: RowLayout, rows: number): SharedArrayBuff
   return memory;
 }
 
-/** Cells of a shared table. Every column has one writer (`layout.ts`); 64-bit cells are read and written whole on 64-bit CPUs. */
+/** Cells of a shared table. Every column has one writer (`contract/`); 64-bit cells are read and written whole on 64-bit CPUs. */
 export class RowTable {
   readonly bytes: Uint8Array;
   readonly rows: number;
@@ -43,7 +44,7 @@ export class RowTable {
     return this.#layout.dataAt + row * this.#layout.rowBytes;
   }
 
-  /** Goes up with the changes that `layout.ts` names; 0 in a table that does not say. */
+  /** Goes up with the changes that `contract/` names; 0 in a table that does not say. */
   version(): number {
     const { versionAt } = this.#layout;
     return versionAt === undefined ? 0 : Atomics.load(this.#words, versionAt >> 2);

@@ -3,8 +3,9 @@
  * runners write, and asks the scheduler about threads that fall silent. When the supervisor's own tick is late (VM pause,
  * SIGSTOP, suspend) everybody was paused, and all baselines start anew.
  */
+
+import { counters, runState } from '../contract/rings.ts';
 import type { ThreadTimes } from '../io/thread-times.ts';
-import { counters, runState } from '../rings/layout.ts';
 import { describeRun, isStarved, type Look } from './starvation.ts';
 
 /** What a watch is told of an actor. */

@@ -5,7 +5,7 @@
 import type { Topology } from '../actors/kit/topology.ts';
 import type { ForceLinkCommand } from '../actors/sealer.ts';
 import { HawserError } from '../base/errors.ts';
-import { link } from '../rings/layout.ts';
+import { link } from '../contract/link-tables.ts';
 import { linkTable, type RowTable } from '../rings/table.ts';
 import type { SharedResources } from './shared-resources.ts';
 import type { Supervisor } from './supervisor.ts';

@@ -4,7 +4,7 @@
  */
 import type { ActorSpec } from '../actors/kit/contract.ts';
 import type { ErrorReport } from '../actors/kit/messages.ts';
-import { recordType } from '../rings/layout.ts';
+import { recordType } from '../contract/records.ts';
 import { findPoison, type PoisonRecord } from '../rings/spsc-ring.ts';
 
 const bytesPerLine = 16;

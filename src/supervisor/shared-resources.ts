@@ -13,9 +13,11 @@ import type {
   TopologyDiff,
 } from '../actors/kit/topology.ts';
 import { assert } from '../base/assert.ts';
+import { check, link } from '../contract/link-tables.ts';
+import { path, peer } from '../contract/peer-tables.ts';
+import { counters } from '../contract/rings.ts';
 import { AllowedIps, createAllowedIpsMemory } from '../rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../rings/doorbell.ts';
-import { check, counters, link, path, peer } from '../rings/layout.ts';
 import { createSealedLogMemory } from '../rings/sealed-log.ts';
 import { createSessionMemory } from '../rings/session-table.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';

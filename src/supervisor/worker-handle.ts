@@ -10,10 +10,10 @@ import type {
   ToWorker,
   WorkerSetup,
 } from '../actors/kit/messages.ts';
+import { doorbell } from '../contract/rings.ts';
 import { readThreadTimes, type ThreadTimes } from '../io/thread-times.ts';
 import type { BellRinger } from '../rings/doorbell.ts';
 import { Doorbell } from '../rings/doorbell.ts';
-import { doorbell } from '../rings/layout.ts';
 import { isStarved, type Look } from './starvation.ts';
 
 /** How often the limit of an exit is extended for a thread that is starved: finite, since nothing may wait for ever. */

@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram';
 import t from 'tap';
 import { capability, controlKind } from '../../src/contract/frames.ts';
+import { path, peer, session } from '../../src/contract/peer-tables.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { path, peer, session } from '../../src/rings/layout.ts';
 import { foldedSum, tcpTrain, transportSum, udpPacket } from '../support/packets.ts';
 import { rope } from '../support/rope.ts';
 

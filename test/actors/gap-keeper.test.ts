@@ -2,7 +2,7 @@
 import t from 'tap';
 import { GapKeeper } from '../../src/actors/opener/gap-keeper.ts';
 import { gaps, lateness } from '../../src/contract/columns.ts';
-import { path, pathState, peer, session } from '../../src/rings/layout.ts';
+import { path, pathState, peer, session } from '../../src/contract/peer-tables.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
 

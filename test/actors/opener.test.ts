@@ -3,23 +3,12 @@ import t from 'tap';
 import { HandRunner } from '../../src/actors/kit/hand-runner.ts';
 import { definition, type OpenerSettings } from '../../src/actors/opener.ts';
 import { outerFragments } from '../../src/contract/columns.ts';
-import { capability, controlKind } from '../../src/contract/frames.ts';
+import { capability, controlKind, report } from '../../src/contract/frames.ts';
+import { path, pathState, peer, session, slotState } from '../../src/contract/peer-tables.ts';
+import { frame, framePath, received, recordType, train } from '../../src/contract/records.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import {
-  frame,
-  framePath,
-  path,
-  pathState,
-  peer,
-  received,
-  recordType,
-  report,
-  session,
-  slotState,
-  train,
-} from '../../src/rings/layout.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';

@@ -1,7 +1,7 @@
 /** The opener's sense of when a report is due, against traffic under a clock turned by hand. */
 import t from 'tap';
 import { Reporter } from '../../src/actors/opener/reporter.ts';
-import { path, pathState, session } from '../../src/rings/layout.ts';
+import { path, pathState, session } from '../../src/contract/peer-tables.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, pathTable } from '../../src/rings/table.ts';
 

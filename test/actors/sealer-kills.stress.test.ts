@@ -6,22 +6,13 @@ import t from 'tap';
 import type { ActorSpec } from '../../src/actors/kit/contract.ts';
 import type { SealerSettings } from '../../src/actors/sealer.ts';
 import { outerFragments } from '../../src/contract/columns.ts';
+import { link } from '../../src/contract/link-tables.ts';
+import { path, peer, session, slotState } from '../../src/contract/peer-tables.ts';
+import { descriptor, recordType, train } from '../../src/contract/records.ts';
+import { counters, log, ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import {
-  counters,
-  descriptor,
-  link,
-  log,
-  path,
-  peer,
-  recordType,
-  ring,
-  session,
-  slotState,
-  train,
-} from '../../src/rings/layout.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';

@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { capability } from '../../src/contract/frames.ts';
+import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/contract/peer-tables.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { CookieJar } from '../../src/protocols/session/cookies.ts';
 import { sessionManagerCounters as counted } from '../../src/rings/counter-names.ts';
-import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/rings/layout.ts';
 import { sockaddrMaxBytes } from '../../src/wire/sockaddr.ts';
 import { initiationBytes, messageType, responseBytes, wireguardType } from '../../src/wire/wireguard.ts';
 import { type Datagram, Host, Lab, rawAddress } from '../support/session-lab.ts';

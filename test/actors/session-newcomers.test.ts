@@ -1,6 +1,6 @@
 // A peer whose packets come from ever new addresses: what leaves for those, by how much more than they sent, and who suffers.
 import t, { type Test } from 'tap';
-import { path as pathLayout, pathState, peer as peerLayout } from '../../src/rings/layout.ts';
+import { path as pathLayout, pathState, peer as peerLayout } from '../../src/contract/peer-tables.ts';
 import { messageType, wireguardType } from '../../src/wire/wireguard.ts';
 import { type Address, type Datagram, Host, Lab } from '../support/session-lab.ts';
 

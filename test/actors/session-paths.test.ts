@@ -2,7 +2,8 @@
 import t, { type Test } from 'tap';
 import { lifeState } from '../../src/bonding/life/path-life-states.ts';
 import { capability, controlKind } from '../../src/contract/frames.ts';
-import { link, path as pathLayout, pathState, peer as peerLayout, session } from '../../src/rings/layout.ts';
+import { link } from '../../src/contract/link-tables.ts';
+import { path as pathLayout, pathState, peer as peerLayout, session } from '../../src/contract/peer-tables.ts';
 import { readPeerLink } from '../../src/rings/peer-link.ts';
 import { namesCheckLength, namesEmit, namesHasHeard } from '../../src/wire/control-frame.ts';
 import { dataHeaderBytes, messageType, wireguardType } from '../../src/wire/wireguard.ts';

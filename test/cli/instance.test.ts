@@ -9,21 +9,10 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
 import { ConfigError } from '../../src/config/problems.ts';
+import { link, linkHealth, linkHealthReason, probeMethod } from '../../src/contract/link-tables.ts';
+import { path as pathLayout, pathState, peer, session, slotState } from '../../src/contract/peer-tables.ts';
+import { counters, ring, runState } from '../../src/contract/rings.ts';
 import { sealerCounters } from '../../src/rings/counter-names.ts';
-import {
-  counters,
-  link,
-  linkHealth,
-  linkHealthReason,
-  path as pathLayout,
-  pathState,
-  peer,
-  probeMethod,
-  ring,
-  runState,
-  session,
-  slotState,
-} from '../../src/rings/layout.ts';
 import { SessionTable } from '../../src/rings/session-table.ts';
 import { linkTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { type FakeSupervisor, startFakeInstance } from '../support/fake-instance.ts';

@@ -15,7 +15,7 @@ import { formatKey, newPrivateKey, parseKey, publicKeyOf, readKeyFile } from '..
 import { formatTarget, parseTarget } from '../../src/config/probe-target.ts';
 import { fecMtu, longestProtected, mtuOf } from '../../src/config/tunnel-mtu.ts';
 import { formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes } from '../../src/config/units.ts';
-import { parity } from '../../src/rings/layout.ts';
+import { parity } from '../../src/contract/frames.ts';
 
 t.test('parseCidr() reads both families and writes RFC 5952 text', async (t) => {
   // text, canonical text, address in hexadecimal

@@ -1,13 +1,13 @@
 // Published vectors through the entry points of the product: addon.aeadSeal and aeadOpen, the X25519 and Noise of src/crypto.
 import { blake2s } from '@noble/hashes/blake2.js';
 import t, { type Test } from 'tap';
+import { cipher } from '../../src/contract/peer-tables.ts';
 import { derive } from '../../src/crypto/kdf.ts';
 import { macLength } from '../../src/crypto/macs.ts';
 import { NoiseInitiator, NoiseResponder, type NoiseSettings, RemoteStatic } from '../../src/crypto/noise.ts';
 import { importKeyPair, importPublicKey, sharedSecret } from '../../src/crypto/x25519.ts';
 import { hchacha20, xchacha20Open, xchacha20Seal } from '../../src/crypto/xchacha20.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { cipher } from '../../src/rings/layout.ts';
 import { hex, readVectors, unhex, type WycheproofAead } from '../support/vectors.ts';
 
 const addon = loadAddon();

@@ -58,10 +58,7 @@ t.test('LinkWatch tells of links, addresses and default routes, each once', opti
     t.match(await after(`route add ${by(each)}`), ['route'], `leads to where we go: ${each}`);
   t.same(await after('route add 198.51.100.0/24 dev wan0 proto 77'), []);
   t.same(await after('route del 198.51.100.0/24 dev wan0 proto 77'), ['own-gone']);
-  t.same(await after('rule add from 192.0.2.9 lookup 77', '-6 rule add from 2001:db8::9 lookup 77'), [
-    'route',
-    'route',
-  ]);
+  t.same(await after('rule add from 192.0.2.9 lookup 77', '-6 rule add from 2001:db8::9 lookup 77'), ['rule', 'rule']);
   t.same(await after('rule add from 192.0.2.9 lookup 78 protocol 77', 'rule del from 192.0.2.9 lookup 78'), [
     'own-gone',
   ]);

@@ -1,10 +1,10 @@
 /** Arrays that both sides read by column: the addon refuses one of another size than its structs make. */
 import t, { type Test } from 'tap';
 import { facts, feedback, gaps, lateness, opened, runs, tooLong } from '../../src/contract/columns.ts';
+import { path } from '../../src/contract/peer-tables.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
-import { path } from '../../src/rings/layout.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory } from '../../src/rings/spsc-ring.ts';

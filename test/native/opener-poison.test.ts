@@ -1,11 +1,13 @@
 /** The addon's Opener after deaths between look and open: the record that kills is found out and skipped, and no other. */
 import t from 'tap';
 import { gaps, lateness, opened, runs } from '../../src/contract/columns.ts';
+import { path } from '../../src/contract/peer-tables.ts';
+import { received, recordType } from '../../src/contract/records.ts';
+import { ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import type { Opener } from '../../src/native/opener-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { path, received, recordType, ring } from '../../src/rings/layout.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable } from '../../src/rings/table.ts';

@@ -1,11 +1,12 @@
 /** The addon's Sealer after deaths in the middle of a batch: the record that kills is found out and skipped, and no other. */
 import t from 'tap';
 import { facts } from '../../src/contract/columns.ts';
+import { recordType, train } from '../../src/contract/records.ts';
+import { ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import type { Sealer } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { recordType, ring, train } from '../../src/rings/layout.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingProducer } from '../../src/rings/spsc-ring.ts';

@@ -1,5 +1,6 @@
 // WireGuard's session machines under a virtual clock: timers, key generations, cookies, handshake messages.
 import t from 'tap';
+import { cipher } from '../../src/contract/peer-tables.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { AddressLimiter } from '../../src/protocols/session/address-limiter.ts';
 import { CookieChecker, CookieJar, replyRandomBytes } from '../../src/protocols/session/cookies.ts';
@@ -12,7 +13,6 @@ import {
 } from '../../src/protocols/session/handshake.ts';
 import { KeyGenerations, type KeySlot } from '../../src/protocols/session/key-generations.ts';
 import { type PeerActivity, PeerSession, type SessionAction } from '../../src/protocols/session/peer-session.ts';
-import { cipher } from '../../src/rings/layout.ts';
 import { wireguardCheckLength, wireguardReceiver, wireguardSender, wireguardType } from '../../src/wire/wireguard.ts';
 import { hex } from '../support/vectors.ts';
 

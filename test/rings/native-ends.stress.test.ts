@@ -3,9 +3,10 @@ import process from 'node:process';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
+import { recordType, train } from '../../src/contract/records.ts';
+import { ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { recordType, ring, train } from '../../src/rings/layout.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import type { PumpProgram } from '../support/pump-program.ts';
 

@@ -3,9 +3,9 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
+import { ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
-import { ring } from '../../src/rings/layout.ts';
 import { createRingMemory } from '../../src/rings/spsc-ring.ts';
 import { batchRecords, control, type RingProgram, random } from '../support/ring-program.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { ring } from '../../src/contract/rings.ts';
 import { createDoorbellMemory, Doorbell, ParkingSpot } from '../../src/rings/doorbell.ts';
-import { ring } from '../../src/rings/layout.ts';
 import { createRingMemory, findPoison, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 
 function pair(capacityBytes = 4096): {

@@ -4,7 +4,7 @@
  */
 import type { FlightRecord, PeerReport } from '../../src/bonding/flight-record.ts';
 import { feedback, flight } from '../../src/contract/columns.ts';
-import { path } from '../../src/rings/layout.ts';
+import { path } from '../../src/contract/peer-tables.ts';
 
 /** What never arrives goes out again so often. */
 const mostResends = 3;

@@ -5,7 +5,7 @@
 import { GapKeeper } from '../../src/actors/opener/gap-keeper.ts';
 import { Reporter } from '../../src/actors/opener/reporter.ts';
 import { gaps, lateness } from '../../src/contract/columns.ts';
-import { path, peer, session } from '../../src/rings/layout.ts';
+import { path, peer, session } from '../../src/contract/peer-tables.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, peerTable, type RowTable } from '../../src/rings/table.ts';
 import type { Packet, ReportFacts, ReportSection } from './flight.ts';

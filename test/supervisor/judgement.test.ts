@@ -1,8 +1,9 @@
 /** The supervisor's judgement without threads: heartbeats, restart intensity, backoff, the journal, the order of starts. */
 import t from 'tap';
 import type { ChildSpec } from '../../src/actors/kit/topology.ts';
+import { link } from '../../src/contract/link-tables.ts';
+import { counters, runState } from '../../src/contract/rings.ts';
 import { ownThreadId, readThreadTimes, type ThreadTimes } from '../../src/io/thread-times.ts';
-import { counters, link, runState } from '../../src/rings/layout.ts';
 import { createRowTable, linkTable } from '../../src/rings/table.ts';
 import { startOrder } from '../../src/supervisor/child.ts';
 import { HeartbeatWatch } from '../../src/supervisor/heartbeat-watch.ts';

@@ -1,7 +1,7 @@
 /** The supervisor with real worker threads: what dies, hangs, or does not stop. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { recordType } from '../../src/rings/layout.ts';
+import { recordType } from '../../src/contract/records.ts';
 import { probe } from '../support/probe-actor.ts';
 import { starve } from '../support/starve.ts';
 import { createSupervised, until } from '../support/supervised.ts';

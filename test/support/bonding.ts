@@ -1,8 +1,8 @@
 /** What a sealer needs beyond its rings when a test does not care about bonding. */
 import type { SealerSettings } from '../../src/actors/sealer.ts';
 import { feedback, outerFragments, tooLong } from '../../src/contract/columns.ts';
+import { path, peer } from '../../src/contract/peer-tables.ts';
 import type { InnerLimitParts, SealerParts } from '../../src/native/data-api.ts';
-import { path, peer } from '../../src/rings/layout.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 
 export const adaptiveBonding: SealerSettings['bonding'] = {

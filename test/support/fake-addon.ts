@@ -1,6 +1,7 @@
 /** An addon without a kernel: a clock that the test moves, and a wait that records how it was called. */
+
+import { doorbell } from '../../src/contract/rings.ts';
 import type { Addon } from '../../src/native/addon.ts';
-import { doorbell } from '../../src/rings/layout.ts';
 
 export interface FakeAddon extends Addon {
   readonly clock: { nowUs: number };

@@ -6,6 +6,9 @@ import { definition } from '../../src/actors/control-server.ts';
 import type { Actor, ActorEvent } from '../../src/actors/kit/contract.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { HawserError } from '../../src/base/errors.ts';
+import { check, link } from '../../src/contract/link-tables.ts';
+import { path as pathLayout, peer } from '../../src/contract/peer-tables.ts';
+import { counters, log, ring } from '../../src/contract/rings.ts';
 import type {
   ActorRow,
   ErrorRecord,
@@ -17,7 +20,6 @@ import type {
   SupervisorApi,
 } from '../../src/control/supervisor-api.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { check, counters, link, log, path as pathLayout, peer, ring } from '../../src/rings/layout.ts';
 import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { createFakeAddon } from './fake-addon.ts';

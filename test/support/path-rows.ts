@@ -1,6 +1,6 @@
 /** A path's row as its owner would hold it, for tests that need one: up, proven, over IPv4, with room in the pipeline. */
 import type { PathRow } from '../../src/bonding/path-row.ts';
-import { pathState } from '../../src/rings/layout.ts';
+import { pathState } from '../../src/contract/peer-tables.ts';
 
 export function pathRow(row: number, part: Partial<PathRow> = {}): PathRow {
   return {

@@ -3,9 +3,9 @@
  * test, because a worker that is terminated tells nothing.
  */
 import { isMainThread, workerData } from 'node:worker_threads';
+import { ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { Doorbell, ParkingSpot } from '../../src/rings/doorbell.ts';
-import { ring } from '../../src/rings/layout.ts';
 import { RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 
 /** Cells of `control` (i32). */

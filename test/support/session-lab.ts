@@ -11,24 +11,20 @@ import type { PeerSettings, SessionManagerCommand, SessionManagerSettings } from
 import { definition } from '../../src/actors/session-manager.ts';
 import { formatKey, publicKeyOf } from '../../src/config/keys.ts';
 import { capability } from '../../src/contract/frames.ts';
-import type { SharedMemory } from '../../src/control/supervisor-api.ts';
-import { loadAddon } from '../../src/native/addon.ts';
-import { Doorbell } from '../../src/rings/doorbell.ts';
+import { link } from '../../src/contract/link-tables.ts';
 import {
   cipher,
-  counters,
-  doorbell,
-  frame,
-  link,
-  outgoing,
   path as pathLayout,
   pathState,
   peer as peerLayout,
-  received,
-  recordType,
   session,
   slotState,
-} from '../../src/rings/layout.ts';
+} from '../../src/contract/peer-tables.ts';
+import { frame, outgoing, received, recordType } from '../../src/contract/records.ts';
+import { counters, doorbell } from '../../src/contract/rings.ts';
+import type { SharedMemory } from '../../src/control/supervisor-api.ts';
+import { loadAddon } from '../../src/native/addon.ts';
+import { Doorbell } from '../../src/rings/doorbell.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable, linkTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';

@@ -1,6 +1,7 @@
 /** Writes what is known of one check into its row of the table of checks, the last words with it. */
+
+import { check } from '../../contract/link-tables.ts';
 import type { LinkHealth } from '../../protocols/probe/link-health.ts';
-import { check } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 
 export class CheckRowWriter {

@@ -1,6 +1,7 @@
 /** Writes what the health-checker knows of a link into its row, and reads what a predecessor knew. */
+
+import { link, linkHealth, probeMethod } from '../../contract/link-tables.ts';
 import type { HealthView } from '../../protocols/probe/combined-health.ts';
-import { link, linkHealth, probeMethod } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 
 type MethodName = Exclude<keyof typeof probeMethod, 'none'>;

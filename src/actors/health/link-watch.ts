@@ -1,9 +1,9 @@
 /** Probes one link for ever: by the methods that its targets allow, or by its checks; writes the rows, tells of changes. */
 import type { HealthCheck, LinkHealthConfig } from '../../config/config.ts';
+import { linkHealth, linkHealthReason } from '../../contract/link-tables.ts';
 import type { ProbeOutcome, ProbeSockets } from '../../io/link-probe.ts';
 import type { Resolver } from '../../io/resolver.ts';
 import { CombinedHealth, type HealthView } from '../../protocols/probe/combined-health.ts';
-import { linkHealth, linkHealthReason } from '../../rings/layout.ts';
 import type { ActorEvent } from '../kit/contract.ts';
 import { candidateOf, candidatesOf, type ProbeCandidate } from './candidates.ts';
 import type { CheckRowWriter } from './check-row.ts';

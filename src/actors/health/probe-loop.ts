@@ -1,8 +1,9 @@
 /** Asks for ever, one candidate or several in turn, and judges by the outcomes. The next probe does not wait for the last answer. */
+
+import { linkHealth } from '../../contract/link-tables.ts';
 import { LinkProbe, type ProbeOutcome, type ProbeSockets, type ProbeWay } from '../../io/link-probe.ts';
 import { type HealthLimits, type KnownTimes, LinkHealth } from '../../protocols/probe/link-health.ts';
 import { type Choice, MethodChoice } from '../../protocols/probe/method-choice.ts';
-import { linkHealth } from '../../rings/layout.ts';
 import { isWeb, type ProbeCandidate } from './candidates.ts';
 import type { LastAddresses } from './last-addresses.ts';
 

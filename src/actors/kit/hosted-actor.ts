@@ -1,5 +1,5 @@
-/** One actor in a thread, with its heartbeat: the counters block of `rings/layout.ts` is written here, a few plain stores a turn. */
-import { counters, runState } from '../../rings/layout.ts';
+/** One actor in a thread, with its heartbeat: the counters block of `contract/rings.ts` is written here, a few plain stores a turn. */
+import { counters, runState } from '../../contract/rings.ts';
 import type { Actor, ActorSpec } from './contract.ts';
 
 /** Thrown on behalf of `hawser actor kill`. */

@@ -1,8 +1,8 @@
 /** Ports and memory of a spec in the forms that actors use: native views for the addon, ring ends for TypeScript. */
 import { HawserError } from '../../base/errors.ts';
+import { counters } from '../../contract/rings.ts';
 import type { NativePort } from '../../native/port.ts';
 import { Doorbell } from '../../rings/doorbell.ts';
-import { counters } from '../../rings/layout.ts';
 import { RingConsumer, RingProducer } from '../../rings/spsc-ring.ts';
 import type { ActorContext, ActorSpec, PortSpec } from './contract.ts';
 

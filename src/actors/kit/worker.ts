@@ -6,8 +6,7 @@ import process from 'node:process';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
 import { ownThreadId } from '../../io/thread-times.ts';
-import { type Addon, assertLayout, loadAddon } from '../../native/addon.ts';
-import * as layout from '../../rings/layout.ts';
+import { type Addon, loadAddon } from '../../native/addon.ts';
 import { loadRole } from '../registry.ts';
 import type { ActorContext, ActorDefinition, ActorEvent, ActorSpec } from './contract.ts';
 import { HostedActor } from './hosted-actor.ts';
@@ -34,7 +33,6 @@ async function main(port: MessagePort): Promise<void> {
     send(port, { kind: 'born', kernelThreadId: ownThreadId() });
     const asked = firstHost(port);
     const addon = loadAddon();
-    assertLayout(addon, layout);
     for (const role of setup.roles) await loadRole(role, setup.modules);
     send(port, { kind: 'ready' });
     const host = await asked;

@@ -4,8 +4,9 @@
  */
 import { ReorderDeadline } from '../../bonding/receive/reorder-deadline.ts';
 import { gaps, lateness } from '../../contract/columns.ts';
+import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
+import { trafficClass } from '../../contract/records.ts';
 import type { Opener } from '../../native/opener-api.ts';
-import { path, pathState, peer, session, trafficClass } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 

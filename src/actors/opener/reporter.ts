@@ -2,8 +2,9 @@
  * Says when the peer hears which counters arrived. Often while data comes, a last time when it stops, and never for more than a
  * small share of what the way back can carry: each report costs a packet on two paths.
  */
+
+import { path, pathState, session } from '../../contract/peer-tables.ts';
 import type { Opener } from '../../native/opener-api.ts';
-import { path, pathState, session } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 

@@ -3,9 +3,9 @@
 import type { Bond as PeerBond } from '../../bonding/bond.ts';
 import { AckThinner, places } from '../../bonding/queue/ack-thinner.ts';
 import { facts } from '../../contract/columns.ts';
+import { trafficClass } from '../../contract/records.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
-import { trafficClass } from '../../rings/layout.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { Throughput } from '../kit/ports.ts';
 import type { WaitingRoom } from './waiting-room.ts';

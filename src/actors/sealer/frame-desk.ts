@@ -4,8 +4,9 @@ import type { Bond } from '../../bonding/bond.ts';
 import { trainPackets } from '../../bonding/rate/probe-train.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
 import { controlKind, skip } from '../../contract/frames.ts';
+import { session } from '../../contract/peer-tables.ts';
+import { frame, framePath, recordType, trafficClass } from '../../contract/records.ts';
 import type { Sealer } from '../../native/data-api.ts';
-import { frame, framePath, recordType, session, trafficClass } from '../../rings/layout.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import {
@@ -72,7 +73,7 @@ export class FrameDesk {
     return done;
   }
 
-  /** Each record is released by itself: one that throws is not seen more than twice (`layout.ts`, suspectAt). */
+  /** Each record is released by itself: one that throws is not seen more than twice (`contract/`, suspectAt). */
   #take(ring: RingConsumer, nowUs: number): number {
     let done = 0;
     for (; done < framesPerTurn; done += 1) {

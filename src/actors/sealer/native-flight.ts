@@ -1,8 +1,8 @@
 /** The addon's record of what is under way to one peer, as the bond asks it. The addon writes all peers' answers into the same memory. */
 import type { FlightRecord, PeerReport } from '../../bonding/flight-record.ts';
 import { feedback } from '../../contract/columns.ts';
+import { path } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
-import { path } from '../../rings/layout.ts';
 
 /** What the native sealer writes and reads; see `SealerParts`. */
 export class FlightMemory {

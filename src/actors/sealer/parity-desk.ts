@@ -2,9 +2,10 @@
 
 import type { Bond } from '../../bonding/bond.ts';
 import { fit } from '../../bonding/size/path-size.ts';
+import { path } from '../../contract/peer-tables.ts';
+import { trafficClass } from '../../contract/records.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
-import { path, trafficClass } from '../../rings/layout.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { Throughput } from '../kit/ports.ts';
 import type { SealDesk } from './seal-desk.ts';

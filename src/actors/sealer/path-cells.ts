@@ -1,7 +1,8 @@
 /** A path's row of the shared table: what a bond reads of it, and where what the bond finds out is written for status and a successor. */
 import type { PathRow } from '../../bonding/path-row.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
-import { link, path } from '../../rings/layout.ts';
+import { link } from '../../contract/link-tables.ts';
+import { path } from '../../contract/peer-tables.ts';
 import type { RowTable } from '../../rings/table.ts';
 
 /** RFC 791, RFC 8200, RFC 768. */

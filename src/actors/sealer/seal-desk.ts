@@ -2,9 +2,10 @@
 
 import type { Bond } from '../../bonding/bond.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
+import { peer } from '../../contract/peer-tables.ts';
+import { recordType } from '../../contract/records.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
-import { peer, recordType } from '../../rings/layout.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
 import { peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';

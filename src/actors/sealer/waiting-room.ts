@@ -1,8 +1,8 @@
 /** Where trains wait for credit or for a session: the stash in shared memory, and a fair queue over it for each peer. */
 import { FairQueue } from '../../bonding/queue/fair-queue.ts';
+import { peer } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
-import { peer } from '../../rings/layout.ts';
 import { Stash } from '../../rings/stash.ts';
 import { peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';

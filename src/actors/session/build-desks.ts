@@ -1,6 +1,7 @@
 /** Puts the parts of the session-manager together from its spec. */
+
+import { cipher } from '../../contract/peer-tables.ts';
 import { LocalIdentity } from '../../protocols/session/handshake.ts';
-import { cipher } from '../../rings/layout.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import { linkTable, pathTable, peerTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';

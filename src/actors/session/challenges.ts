@@ -1,9 +1,9 @@
 /** Says and answers CHALLENGEs (docs/wire-format.md): to prove paths, and to say what we want of them. */
 import { randomBytes } from 'node:crypto';
 import { capability } from '../../contract/frames.ts';
+import { path, peer as peerLayout, session } from '../../contract/peer-tables.ts';
 import { outerHeaderBytes } from '../../protocols/session/address-credit.ts';
 import type { TokenBucket } from '../../protocols/session/token-bucket.ts';
-import { path, peer as peerLayout, session } from '../../rings/layout.ts';
 import {
   challengeEmit,
   challengeToken,

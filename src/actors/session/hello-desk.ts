@@ -6,7 +6,7 @@
  */
 import type { CipherChoice } from '../../config/config.ts';
 import { capability } from '../../contract/frames.ts';
-import { cipher, peerKind, peer as peerLayout, session } from '../../rings/layout.ts';
+import { cipher, peerKind, peer as peerLayout, session } from '../../contract/peer-tables.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import {

@@ -2,7 +2,7 @@
  * Keeps a peer's home path where the peer can be reached: handshakes leave by it, and all packets to a stock WireGuard peer, whose
  * endpoint moves with each authentic packet, so that one link emits at a time.
  */
-import { pathState } from '../../rings/layout.ts';
+import { pathState } from '../../contract/peer-tables.ts';
 import type { Route } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';
 import { isDead, type PathTrack, roundTripUs } from './path-track.ts';

@@ -1,7 +1,7 @@
 /** Tells a peer by each path what we call the link it leaves by, and keeps what the peer says (NAMES of docs/wire-format.md): for people alone. */
 import { implicitLinkName, isName } from '../../config/names.ts';
 import { capability } from '../../contract/frames.ts';
-import { session } from '../../rings/layout.ts';
+import { session } from '../../contract/peer-tables.ts';
 import { namesEmit, namesHasHeard, namesText } from '../../wire/control-frame.ts';
 import type { Challenges } from './challenges.ts';
 import type { PathDeskParts } from './path-desk.ts';

@@ -1,5 +1,5 @@
 /** What the session-manager sends: datagrams by the links, inner frames by the sealer. A full ring drops: timers try again. */
-import { frame, framePath, outgoing, recordType, trafficClass } from '../../rings/layout.ts';
+import { frame, framePath, outgoing, recordType, trafficClass } from '../../contract/records.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
 import { sockaddrLength } from '../../wire/sockaddr.ts';
 import type { Route } from './path-book.ts';

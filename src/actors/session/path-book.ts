@@ -1,5 +1,5 @@
 /** The one writer of the path table: `rowsPerPeer` rows a peer, each somewhere that peer may be reached. What to do with them is `PathDesk`'s. */
-import { path, pathState, transport } from '../../rings/layout.ts';
+import { path, pathState, transport } from '../../contract/peer-tables.ts';
 import { readPeerLink, writePeerLink } from '../../rings/peer-link.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sockaddrEquals, sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
@@ -179,7 +179,7 @@ export class PathBook {
     return Array.from({ length: path.rowsPerPeer }, (_, index) => peerRow * path.rowsPerPeer + index);
   }
 
-  /** Readers see all of what `change` does or nothing (seqlock of `layout.ts`). */
+  /** Readers see all of what `change` does or nothing (seqlock of `contract/`). */
   #write(row: number, change: () => void): void {
     this.#paths.addInt(row, path.sequenceAt, 1);
     change();

@@ -4,7 +4,7 @@
  */
 
 import { controlKind } from '../../contract/frames.ts';
-import { pathState } from '../../rings/layout.ts';
+import { pathState } from '../../contract/peer-tables.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { challengeToken, controlKindOf, pathWish } from '../../wire/control-frame.ts';

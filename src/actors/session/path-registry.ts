@@ -1,9 +1,10 @@
 /** Which rows of the path table each peer has, and what is known of the path in each (`PathTrack`). */
+
+import { path, pathState } from '../../contract/peer-tables.ts';
 import { AddressCredit } from '../../protocols/session/address-credit.ts';
 import { Newcomers } from '../../protocols/session/newcomers.ts';
 import { PathProof } from '../../protocols/session/path-proof.ts';
 import { TokenBucket } from '../../protocols/session/token-bucket.ts';
-import { path, pathState } from '../../rings/layout.ts';
 import { pathWish } from '../../wire/control-frame.ts';
 import type { Route } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';

@@ -1,8 +1,8 @@
 /** What the session-manager knows of one path beside its row, and which of a peer's paths shall carry data. */
 import { lifeState } from '../../bonding/life/path-life-states.ts';
+import { path, pathState } from '../../contract/peer-tables.ts';
 import type { AddressCredit } from '../../protocols/session/address-credit.ts';
 import type { PathProof } from '../../protocols/session/path-proof.ts';
-import { path, pathState } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { pathWish } from '../../wire/control-frame.ts';
 

@@ -3,13 +3,13 @@
 import { HawserError } from '../../base/errors.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { parseKey, readKeyFile } from '../../config/keys.ts';
+import { peer as layout, pathState, peerRefusal } from '../../contract/peer-tables.ts';
 import type { Primitives } from '../../crypto/primitives.ts';
 import { tai64nBytes } from '../../crypto/tai64n.ts';
 import { CookieJar } from '../../protocols/session/cookies.ts';
 import { type Initiation, type LocalIdentity, RemoteIdentity } from '../../protocols/session/handshake.ts';
 import { PeerSession } from '../../protocols/session/peer-session.ts';
 import { type StampMarks, stampAccept } from '../../protocols/session/stamp-marks.ts';
-import { peer as layout, pathState, peerRefusal } from '../../rings/layout.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sockaddrEquals } from '../../wire/sockaddr.ts';
 import type { LinkBook } from './link-book.ts';

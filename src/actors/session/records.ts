@@ -1,6 +1,7 @@
-/** Reads the records that links and opener hand to the session-manager (`rings/layout.ts`). */
+/** Reads the records that links and opener hand to the session-manager (`contract/records.ts`). */
+
+import { frame, received } from '../../contract/records.ts';
 import { outerHeaderBytes } from '../../protocols/session/address-credit.ts';
-import { frame, received } from '../../rings/layout.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import { sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
 import { cookieReplyBytes, initiationBytes, responseBytes } from '../../wire/wireguard.ts';

@@ -2,7 +2,7 @@
  * Why handshakes fail, for people: the last reason of each peer in its row, and an event for each peer and reason, or for each reason
  * among strangers, once a minute at most. Whoever sends rubbish to the port must not wash out the events.
  */
-import { peer as peerLayout, peerRefusal } from '../../rings/layout.ts';
+import { peer as peerLayout, peerRefusal } from '../../contract/peer-tables.ts';
 import type { RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { Route } from './path-book.ts';

@@ -5,9 +5,9 @@
 import { parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { capability } from '../../contract/frames.ts';
+import { peer as peerLayout, session, slotState } from '../../contract/peer-tables.ts';
 import { type PeerActivity, sessionTimes } from '../../protocols/session/peer-session.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
-import { peer as peerLayout, session, slotState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { challengeCheckLength, namesCheckLength } from '../../wire/control-frame.ts';

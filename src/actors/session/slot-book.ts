@@ -4,10 +4,10 @@
  * is zeroed and free once sealer and opener have said that they have seen that.
  */
 import { randomBytes } from 'node:crypto';
+import { session, slotState } from '../../contract/peer-tables.ts';
 import { clearSessionKeys, type SessionKeys } from '../../crypto/key-schedule.ts';
 import type { KeySlot } from '../../protocols/session/key-generations.ts';
 import { sessionTimes } from '../../protocols/session/peer-session.ts';
-import { session, slotState } from '../../rings/layout.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 
 /** Longer than any packet is under way; shorter than the time between two rekeys. */

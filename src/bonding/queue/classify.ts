@@ -1,6 +1,6 @@
 /** Which class a train belongs to: what people wait for goes before what they leave running. Numbers in, class out. */
 import { facts } from '../../contract/columns.ts';
-import { trafficClass } from '../../rings/layout.ts';
+import { trafficClass } from '../../contract/records.ts';
 
 const icmp = 1;
 const tcp = 6;

@@ -2,7 +2,7 @@
  * What waits for one peer: strict priority between classes, and inside the bulk class fairness between flows (deficit round
  * robin over hashed buckets) with CoDel in each. It orders entries of the stash and holds no bytes.
  */
-import { trafficClass } from '../../rings/layout.ts';
+import { trafficClass } from '../../contract/records.ts';
 import { Codel } from './codel.ts';
 
 /** What the queue asks about an entry; `rings/stash.ts` is one. */

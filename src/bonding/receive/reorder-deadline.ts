@@ -2,7 +2,7 @@
  * How long the opener holds what came after a gap. Learnt: it covers the 99th percentile of how late packets really were, and a
  * quarter more; it adds the time of a re-injection where losses are usually repaired, and falls to nothing where gaps never fill.
  */
-import { trafficClass } from '../../rings/layout.ts';
+import { trafficClass } from '../../contract/records.ts';
 
 /** Lateness in steps of a quarter octave: percentiles are at most 19 % too high. */
 const stepsPerOctave = 4;

@@ -1,5 +1,5 @@
 /** Who may be chosen at all: roles, usability and credit, the same for every mode. */
-import { trafficClass } from '../../rings/layout.ts';
+import { trafficClass } from '../../contract/records.ts';
 import type { Demand, PathRole, PathView } from './scheduler.ts';
 
 /** Most paths of one peer; state kept by index has this many places. */

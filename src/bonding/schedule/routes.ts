@@ -1,5 +1,5 @@
 /** By which of a peer's paths something leaves: a train, its copies, a frame, or what was lost before. */
-import { trafficClass } from '../../rings/layout.ts';
+import { trafficClass } from '../../contract/records.ts';
 import type { BondSettings } from '../bond-settings.ts';
 import type { Activity } from '../life/activity.ts';
 import type { PathSet } from '../path-set.ts';

@@ -56,7 +56,7 @@ export interface PathView {
 
 /** What wants to leave. */
 export interface Demand {
-  /** `trafficClass` of rings/layout.ts. */
+  /** `trafficClass` of contract/records.ts. */
   trafficClass: number;
   /** Hash of the inner 5-tuple. */
   flow: number;

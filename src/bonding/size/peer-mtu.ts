@@ -1,5 +1,6 @@
 /** How long inner packets to one peer may be now, by what its paths take. */
-import { parity, trafficClass } from '../../rings/layout.ts';
+import { parity } from '../../contract/frames.ts';
+import { trafficClass } from '../../contract/records.ts';
 import type { BondSettings } from '../bond-settings.ts';
 import { activeTier, isOfTier, maxPaths } from '../schedule/candidates.ts';
 import type { SchedulerMode } from '../schedule/scheduler.ts';

@@ -8,7 +8,7 @@
 
 namespace hawser {
 
-// Values are those of `cipher` in rings/layout.ts. Plaintext copies and appends 16 zero bytes: benches only.
+// Values are those of `cipher` in contract/peer-tables.ts. Plaintext copies and appends 16 zero bytes: benches only.
 enum class Cipher { ChaCha20Poly1305 = 0, Aes256Gcm = 1, Plaintext = 2 };
 
 constexpr size_t aeadTagBytes = 16;

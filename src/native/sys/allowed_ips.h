@@ -1,4 +1,4 @@
-// Walks the allowed-IPs trie that TypeScript compiles (rings/allowed-ips.ts; map in rings/layout.ts).
+// Walks the allowed-IPs trie that TypeScript compiles (rings/allowed-ips.ts; map in contract/peer-tables.ts).
 #pragma once
 #include <cstdint>
 #include <cstring>

@@ -38,7 +38,7 @@ class Flight {
   // Forgets the sums; a report's figures stand alone.
   void clear();
   void record(const Run& run);
-  // A REPORT (rings/layout.ts) about the counters of `slot`. False when it is malformed.
+  // A REPORT (contract/frames.ts) about the counters of `slot`. False when it is malformed.
   bool acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, double nowUs);
   // Declares lost what was sent more than `lossDelayUs[path]` before something that arrived by the same path (RFC 9002, 6.1.2).
   void detectLoss(const double* lossDelayUs);

@@ -20,7 +20,7 @@ constexpr uint8_t kUnspecified[16] = {};
 // no DSCP there either, and what is in them (probes and reports too) must see the queues that data sees.
 constexpr uint8_t kHandshakeTrafficClass = 0x88;
 
-// Copies a path row's addresses; false while its writer is at it or when it has none (seqlock of rings/layout.ts).
+// Copies a path row's addresses; false while its writer is at it or when it has none (seqlock of contract/peer-tables.ts).
 bool readPath(uint8_t* row, sockaddr_in6& address, uint8_t local[16], int32_t& interfaceIndex) {
   for (int attempt = 0; attempt < 100; attempt++) {
     const int32_t before = word(row, layout::path_sequenceAt).load(std::memory_order_acquire);

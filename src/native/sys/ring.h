@@ -1,4 +1,4 @@
-// The two ends of the shared-memory ring of rings/layout.ts, as C++ drives them; rings/spsc-ring.ts is the same machine.
+// The two ends of the shared-memory ring of contract/rings.ts, as C++ drives them; rings/spsc-ring.ts is the same machine.
 // A producer belongs to one thread, a consumer to one thread. The store of `tail` publishes records, the store of `head`
 // returns their space.
 #pragma once

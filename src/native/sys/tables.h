@@ -1,4 +1,4 @@
-// Typed access to the tables that threads share; layout and writers in rings/layout.ts.
+// Typed access to the tables that threads share; layout and writers in contract/peer-tables.ts.
 #pragma once
 #include <atomic>
 #include <cstdint>

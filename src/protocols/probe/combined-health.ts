@@ -1,5 +1,5 @@
 /** Several checks of one link as one: it works while enough of them pass. What is measured is that of the first check that passes. */
-import { linkHealth, linkHealthReason } from '../../rings/layout.ts';
+import { linkHealth, linkHealthReason } from '../../contract/link-tables.ts';
 import type { KnownTimes, LinkHealth } from './link-health.ts';
 
 /** What is written of a link's health; `LinkHealth` itself is one. */

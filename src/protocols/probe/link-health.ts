@@ -10,7 +10,7 @@
  * A probe that is late counts as a failure until its answer comes after all (`handleAnswer(…, true)`), so that a link whose queue
  * has just filled is not taken for dead.
  */
-import { linkHealth, linkHealthReason } from '../../rings/layout.ts';
+import { linkHealth, linkHealthReason } from '../../contract/link-tables.ts';
 
 export interface HealthLimits {
   readonly intervalMs: number;

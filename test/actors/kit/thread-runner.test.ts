@@ -7,8 +7,8 @@ import { HostedActor } from '../../../src/actors/kit/hosted-actor.ts';
 import type { ToWorker } from '../../../src/actors/kit/messages.ts';
 import { ThreadRunner, type TurnKind } from '../../../src/actors/kit/thread-runner.ts';
 import { TurnCycle } from '../../../src/actors/kit/turn-cycle.ts';
+import { counters, doorbell, runState } from '../../../src/contract/rings.ts';
 import { createDoorbellMemory } from '../../../src/rings/doorbell.ts';
-import { counters, doorbell, runState } from '../../../src/rings/layout.ts';
 import { createFakeAddon, type FakeAddon } from '../../support/fake-addon.ts';
 
 interface Bench {

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { classify } from '../../../src/bonding/queue/classify.ts';
 import { facts } from '../../../src/contract/columns.ts';
-import { trafficClass } from '../../../src/rings/layout.ts';
+import { trafficClass } from '../../../src/contract/records.ts';
 
 const names = new Map<number, string>(Object.entries(trafficClass).map(([name, value]) => [value, name]));
 

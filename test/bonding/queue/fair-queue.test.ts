@@ -1,7 +1,7 @@
 /** FairQueue: what waits for one peer leaves in a fair order, urgent classes first, and never grows without bound. */
 import t from 'tap';
 import { type Entries, FairQueue } from '../../../src/bonding/queue/fair-queue.ts';
-import { trafficClass } from '../../../src/rings/layout.ts';
+import { trafficClass } from '../../../src/contract/records.ts';
 import { stashSizes } from '../../../src/rings/stash.ts';
 
 interface Entry {

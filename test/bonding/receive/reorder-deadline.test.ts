@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { ReorderDeadline } from '../../../src/bonding/receive/reorder-deadline.ts';
-import { trafficClass } from '../../../src/rings/layout.ts';
+import { trafficClass } from '../../../src/contract/records.ts';
 
 const { bulk, latency, control } = trafficClass;
 const reportUs = 10_000;

@@ -6,7 +6,7 @@ import {
   type PathView,
   type Scheduler,
 } from '../../../src/bonding/schedule/scheduler.ts';
-import { trafficClass } from '../../../src/rings/layout.ts';
+import { trafficClass } from '../../../src/contract/records.ts';
 import { pathView } from '../../support/path-views.ts';
 
 function view(row: number, rttUs: number, part: Partial<PathView> = {}): PathView {

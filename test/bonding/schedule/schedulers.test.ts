@@ -10,7 +10,7 @@ import {
   type SchedulerMode,
   schedulerModes,
 } from '../../../src/bonding/schedule/scheduler.ts';
-import { trafficClass } from '../../../src/rings/layout.ts';
+import { trafficClass } from '../../../src/contract/records.ts';
 import { pathView } from '../../support/path-views.ts';
 
 const { bulk, latency } = trafficClass;

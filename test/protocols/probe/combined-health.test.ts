@@ -1,7 +1,7 @@
 import t from 'tap';
+import { linkHealth, linkHealthReason } from '../../../src/contract/link-tables.ts';
 import { CombinedHealth } from '../../../src/protocols/probe/combined-health.ts';
 import { type HealthLimits, LinkHealth } from '../../../src/protocols/probe/link-health.ts';
-import { linkHealth, linkHealthReason } from '../../../src/rings/layout.ts';
 
 const limits: HealthLimits = {
   intervalMs: 200,

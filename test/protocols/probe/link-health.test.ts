@@ -1,6 +1,6 @@
 import t from 'tap';
+import { linkHealth, linkHealthReason } from '../../../src/contract/link-tables.ts';
 import { type HealthLimits, LinkHealth } from '../../../src/protocols/probe/link-health.ts';
-import { linkHealth, linkHealthReason } from '../../../src/rings/layout.ts';
 
 const limits: HealthLimits = {
   intervalMs: 200,

@@ -3,11 +3,12 @@
  * ready; an orderly stop that leaves nothing. What each step does is in the folders it calls, what changes a running one in
  * `instance/changes.ts`.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { NetworkChangedCommand } from './actors/session/settings.ts';
 import { messageOf } from './base/errors.ts';
+import { makeFolder } from './base/lasting-files.ts';
 import { packageVersion } from './base/package-info.ts';
 import { parseCidr } from './config/address.ts';
 import type { Config, EndpointText } from './config/config.ts';
@@ -66,7 +67,7 @@ export class Instance {
     checkHost();
     this.#addon = addon;
     this.#lock = lockInstance(config.runtime.runDirectory, config.name);
-    mkdirSync(config.runtime.stateDirectory, { recursive: true, mode: 0o700 });
+    makeFolder('runtime.stateDirectory', config.runtime.stateDirectory, 0o700);
     const topology = planFor(config);
     this.#logger = new Logger(config.runtime);
     this.#service = new ServiceManager(this.#addon, process.env);

@@ -3,10 +3,11 @@
  * knows, and passes the operator's verbs on. Evented; the data path does not notice when it dies.
  */
 
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
-import { HawserError, messageOf } from '../base/errors.ts';
+import { HawserError } from '../base/errors.ts';
+import { inWords, makeFolder } from '../base/lasting-files.ts';
 import type { OperationContext } from '../control/operations.ts';
 import type { SupervisorApi } from '../control/supervisor-api.ts';
 import { InstanceView } from './control/instance-view.ts';
@@ -41,6 +42,7 @@ class ControlServer implements Actor {
   readonly #supervisor: RpcClient<SupervisorApi>;
   readonly #socketPath: string;
   readonly #server: Server;
+  #hasSocket = false;
   readonly #view: InstanceView;
   #loading: Promise<OperatorConnections> | undefined;
   #connections: OperatorConnections | undefined;
@@ -81,7 +83,7 @@ class ControlServer implements Actor {
    */
   async listen(): Promise<void> {
     const runDirectory = path.dirname(this.#socketPath);
-    mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+    makeFolder('runtime.runDirectory', runDirectory, 0o755);
     const privateFolder = mkdtempSync(path.join(runDirectory, '.s-'));
     const born = path.join(privateFolder, 's');
     try {
@@ -93,8 +95,9 @@ class ControlServer implements Actor {
       });
       chmodSync(born, 0o600);
       renameSync(born, this.#socketPath);
+      this.#hasSocket = true;
     } catch (error) {
-      throw new HawserError('CONTROL_SOCKET', `Cannot open ${this.#socketPath}: ${messageOf(error)}`);
+      throw new HawserError('CONTROL_SOCKET', `Cannot open ${this.#socketPath}: ${inWords(error)}`);
     } finally {
       rmSync(privateFolder, { recursive: true, force: true });
     }
@@ -112,7 +115,7 @@ class ControlServer implements Actor {
   close(): void {
     this.#connections?.close();
     this.#server.close();
-    rmSync(this.#socketPath, { force: true });
+    if (this.#hasSocket) rmSync(this.#socketPath, { force: true });
     this.#supervisor.close();
   }
 }

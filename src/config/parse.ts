@@ -45,6 +45,7 @@ export function loadConfig(file: string): Config {
 /** A device may never end; a file that is larger than 10,000 peers need is no configuration. */
 function refuseEndless(file: string): void {
   const facts = statSync(file);
+  if (facts.isDirectory()) throw new Error('it is a folder');
   if (facts.isCharacterDevice() || facts.isBlockDevice()) throw new Error('it is a device');
   if (facts.size > mostBytes) throw new Error(`it has ${facts.size} bytes, and a configuration ${mostBytes} at most`);
 }

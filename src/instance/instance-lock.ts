@@ -1,7 +1,8 @@
 /** One process per instance name: a lock file with the holder's pid and start time, which no other process can share. */
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
+import { inWords, isCode, makeFolder, replaceFile } from '../base/lasting-files.ts';
 
 export interface InstanceLock {
   release(): void;
@@ -9,13 +10,13 @@ export interface InstanceLock {
 
 /** Takes `<runDirectory>/<name>.lock`, over a dead holder's too. Throws while another process holds it. */
 export function lockInstance(runDirectory: string, name: string): InstanceLock {
-  mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+  makeFolder('runtime.runDirectory', runDirectory, 0o755);
   const file = path.join(runDirectory, `${name}.lock`);
   const mine = `${process.pid} ${startTimeOf(process.pid)}\n`;
   // link(2) makes the file appear with its content, and only once: nobody reads a half-written lock.
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, mine, { mode: 0o644 });
   try {
+    replaceFile(draft, mine, 0o644);
     for (let attempt = 0; attempt < 3; attempt += 1) {
       if (tryLink(draft, file)) return { release: () => releaseOwn(file, mine) };
       const holder = livingHolder(file);
@@ -25,6 +26,13 @@ export function lockInstance(runDirectory: string, name: string): InstanceLock {
       }
       rmSync(file, { force: true });
     }
+  } catch (error) {
+    if (error instanceof HawserError) throw error;
+    throw new HawserError(
+      'LOCK',
+      `Cannot take the lock ${file}: ${inWords(error)}`,
+      `see what is there: ls -ld ${file}`,
+    );
   } finally {
     rmSync(draft, { force: true });
   }
@@ -66,8 +74,4 @@ function readOrEmpty(file: string): string {
     if (isCode(error, 'ENOENT') || isCode(error, 'ESRCH')) return '';
     throw error;
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && Reflect.get(error, 'code') === code;
 }

@@ -2,8 +2,9 @@
  * What the host was given by `tunnel.dns`, written down beside the control socket: for a successor of a killed process, for `hawser
  * release`, and for whoever asks for names outside the tunnel, who must not ask servers that lie in it.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { replaceFile } from '../base/lasting-files.ts';
 import type { TunnelDns } from '../config/config.ts';
 import type { NameServer } from './name-sources.ts';
 
@@ -31,7 +32,7 @@ export function readDnsRecord(file: string): DnsRecord | undefined {
 }
 
 export function writeDnsRecord(file: string, record: DnsRecord): void {
-  writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
+  replaceFile(file, JSON.stringify(record), 0o600);
 }
 
 export function forgetDnsRecord(file: string): void {

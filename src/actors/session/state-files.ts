@@ -2,9 +2,10 @@
  * What must outlive the process, in the state directory: the last TAI64N stamp, so that our initiations never look like replays
  * after the clock went back, and where peers were last, so that a restarted daemon need not wait to be found.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
+import { inWords, isCode, replaceFile } from '../../base/lasting-files.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { StampFile } from './stamp-file.ts';
 
@@ -110,8 +111,7 @@ export class StateFiles {
     try {
       return readFileSync(file, 'utf8');
     } catch (error) {
-      const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      if (!isMissing) this.#report(`Cannot read ${file}: ${messageOf(error)}`);
+      if (!isCode(error, 'ENOENT')) this.#report(`Cannot read ${file}: ${inWords(error)}`);
       return fallback;
     }
   }
@@ -122,13 +122,11 @@ export class StateFiles {
     this.#onError(message);
   }
 
-  /** Whole or not at all: a new file takes the old one's place. */
   #write(file: string, text: string): void {
     try {
-      writeFileSync(`${file}.new`, text, { mode: 0o600 });
-      renameSync(`${file}.new`, file);
+      replaceFile(file, text, 0o600);
     } catch (error) {
-      this.#report(`Cannot write ${file}: ${messageOf(error)}`);
+      this.#report(`Cannot write ${file}: ${inWords(error)}`);
     }
   }
 }

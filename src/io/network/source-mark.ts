@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
+import { replaceFile } from '../../base/lasting-files.ts';
 import { tagOf } from './own-tables.ts';
 import type { NetworkPlan } from './plan.ts';
 
@@ -59,7 +60,7 @@ export function forgetMarkedAnswers(name: string, runDirectory: string, last: bo
 
 function saveOldValue(runDirectory: string): void {
   mkdirSync(runDirectory, { recursive: true });
-  writeFileSync(savedFile(runDirectory), '0\n', { mode: 0o644 });
+  replaceFile(savedFile(runDirectory), '0\n', 0o644);
 }
 
 /** A value belongs to one network namespace; its inode number names it. */

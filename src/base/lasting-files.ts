@@ -1,0 +1,35 @@
+/** Files that outlive the process, in folders that others may write to: whole or not at all, and never through somebody's link. */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { getSystemErrorMap } from 'node:util';
+import { HawserError, messageOf } from './errors.ts';
+
+/** Puts a new file of `mode` in the place of what is there, which a reader finds whole in either form. Throws what the kernel says. */
+export function replaceFile(file: string, text: string, mode: number): void {
+  const draft = `${file}.new`;
+  // A link that lies there is removed, and not followed; one that appears meanwhile is refused by `wx`.
+  rmSync(draft, { force: true });
+  writeFileSync(draft, text, { mode, flag: 'wx' });
+  renameSync(draft, file);
+}
+
+/** Makes the folder that `key` of the configuration names. Throws one sentence with the key. */
+export function makeFolder(key: string, folder: string, mode: number): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode });
+  } catch (error) {
+    const isFile = isCode(error, 'EEXIST') || isCode(error, 'ENOTDIR');
+    const why = isFile ? 'it, or a part of its path, is a file' : inWords(error);
+    throw new HawserError('FOLDER', `Cannot make ${key} ${folder}: ${why}`, `name another folder in ${key}`);
+  }
+}
+
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && Reflect.get(error, 'code') === code;
+}
+
+/** What the kernel says, without the call and the path that Node adds: `ENOSPC, no space left on device`. */
+export function inWords(error: unknown): string {
+  const errno: unknown = error instanceof Error ? Reflect.get(error, 'errno') : undefined;
+  const known = typeof errno === 'number' ? getSystemErrorMap().get(errno) : undefined;
+  return known === undefined ? messageOf(error) : known.join(', ');
+}

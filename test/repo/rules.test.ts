@@ -5,6 +5,7 @@ import path from 'node:path';
 import process from 'node:process';
 import t from 'tap';
 import { eventKinds } from '../../src/control/event-kinds.ts';
+import { operations } from '../../src/control/operations.ts';
 
 /** Goes to the log alone; and what stands where a source stands. */
 const notKinds: readonly string[] = ['log', 'network', 'supervisor', 'resolver', 'dns'];
@@ -116,4 +117,9 @@ t.test('every kind of event that the sources name can be filtered for', async (t
   t.ok(named.length > 15, `${named.length} found`);
   const unknown = named.filter((kind) => !eventKinds.includes(kind) && !notKinds.includes(kind));
   t.strictSame(unknown, [], 'src/control/event-kinds.ts lists them all');
+});
+
+t.test('docs/operating/cli.md tells of every kind of event and every operation', async (t) => {
+  const manual = readFileSync(path.join(root, 'docs/operating/cli.md'), 'utf8');
+  for (const word of [...eventKinds, ...Object.keys(operations)]) t.ok(manual.includes(`\`${word}\``), word);
 });

@@ -20,7 +20,13 @@ export function reportError(error: unknown): number {
   const code = error instanceof HawserError ? error.code : '';
   // Problems name their file and line at the start of each line, whether found here or told by a daemon that reloads.
   const prefix = code === configCode ? '' : 'hawser: ';
-  process.stderr.write(`${prefix}${messageOf(error)}\n`);
+  const message = messageOf(error);
+  process.stderr.write(`${prefix}${message}${remedyFor(message)}\n`);
   if (code === configCode) return exitConfig;
   return code === usageCode ? exitUsage : exitFailure;
+}
+
+/** Whoever meets the limit of open files, often a module that is being loaded, does not know the remedy. */
+function remedyFor(message: string): string {
+  return /\bE[MN]FILE\b/.test(message) ? ' (too few files may be open at once: ulimit -n 1024)' : '';
 }

@@ -221,7 +221,8 @@ t.test('an operator takes links out, puts them back, adds, removes and forces th
   await command('link', 'remove', 'lte');
   await lives('fibre');
   t.equal((await client.cli('link', 'remove', 'fibre')).status, 1, 'the last one stays');
-  t.equal((await client.cli('link', 'add', 'x', '--rate', 'much')).status, 78);
+  t.equal((await client.cli('link', 'add', 'x', '--rate', 'much')).status, 64);
+  t.equal((await client.cli('link', 'add', 'x', '--interface', 'x0', '--priority', '999')).status, 78);
   t.ok((await passes()) > 5);
   const kinds = new Set((await client.query<EventRecord[]>('events')).map((one) => one.kind));
   for (const kind of [

@@ -69,6 +69,8 @@ export class PathSize {
   #nextUs = 0;
   #doubtedUs = Number.NEGATIVE_INFINITY;
   #hintedUs = Number.NEGATIVE_INFINITY;
+  /** What was named last; the search asks for it where it may be right. */
+  #hintedBytes = 0;
   /** What is in doubt; 0 = nothing is. */
   #doubtedBytes = 0;
   /** There is reason enough to spare it long packets meanwhile. */
@@ -180,9 +182,12 @@ export class PathSize {
    * with it (RFC 8899 4.6.1).
    */
   handleHint(bytes: number, nowUs: number): void {
-    if (bytes < baseBytes || bytes >= this.#high || nowUs < this.#hintedUs + hintSpacingUs) return;
+    if (bytes < baseBytes || bytes >= this.#high) return;
+    this.#hintedBytes = bytes;
+    if (nowUs < this.#hintedUs + hintSpacingUs) return;
     this.#hintedUs = nowUs;
     if (bytes < this.#low) this.handleDoubt(nowUs, false);
+    else if (bytes > this.#low && this.#purpose === 'rest') this.#begin('search', nowUs);
     const isAsked = this.#questions.length === 0 || this.#questions.some((one) => one.bytes === bytes);
     if (!isAsked) this.#questions.push({ bytes, misses: 0, isDoubt: false });
   }
@@ -349,7 +354,7 @@ export class PathSize {
     const least = isOpen(baseBytes) ? baseBytes : 0;
     if (least !== 0 && this.#high > this.#most) return distinct([baseBytes, this.#wanted, this.#most].filter(isOpen));
     const usual = distinct(
-      [...usualBytes, this.#wanted, this.#most].filter((bytes) => isOpen(bytes) && bytes >= least),
+      [...usualBytes, this.#wanted, this.#most, this.#hintedBytes].filter((bytes) => isOpen(bytes) && bytes >= least),
     );
     if (usual.length > 0) return usual;
     const span = this.#high - this.#low;

@@ -189,6 +189,12 @@ t.test('a hint of a router is asked for at once, and never believed', async (t) 
   t.equal(size.passes(1480), fit.yes, 'nothing changes by the word alone');
   follow(size, ofMtu(1344), course.nowUs + 300_000, course);
   t.equal(size.bytes, 1344, 'true: exactly what was named');
+  const late = started();
+  const search = follow(late, ofMtu(1390), 2 * second);
+  t.ok(late.bytes < 1390, `the search came near: ${late.bytes}`);
+  late.handleHint(1390, search.nowUs);
+  follow(late, ofMtu(1390), search.nowUs + second, search);
+  t.equal(late.bytes, 1390, 'named after the search');
 });
 
 t.test('a path that becomes wide is found so after ten minutes, or by a packet that arrived', async (t) => {

@@ -4,41 +4,17 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import { testedSources } from './native-sources.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const tests = path.join(root, 'test/native');
-const sys = path.join(root, 'src/native/sys');
 const compiler = process.env.FUZZ_CXX ?? 'clang++';
 const flags = [
   ...['-std=c++20', '-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=fuzzer,address,undefined'],
   ...['-fno-sanitize-recover=undefined', '-DHAWSER_FUZZ'],
   ...['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(root, 'src/native')],
 ];
-const sources = [
-  ...[
-    'checksum',
-    'coalesce',
-    'flight',
-    'flight_report',
-    'flight_resend',
-    'fragments',
-    'link_receive',
-    'open',
-    'open_deliver',
-    'open_path',
-    'reorder',
-    'report',
-    'seal',
-    'seal_long',
-    'segment',
-    'too_big',
-  ].map((name) => path.join(sys, `${name}.cc`)),
-  ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'].map((name) =>
-    path.join(sys, `${name}.cc`),
-  ),
-  path.join(tests, 'stub/aead.cc'),
-  path.join(tests, 'support/fake-kernel.cc'),
-];
+const sources = [...testedSources, path.join(tests, 'support/fake-kernel.cc')];
 const suffix = '.fuzz.cc';
 const targets = readdirSync(path.join(tests, 'fuzz'))
   .filter((name) => name.endsWith(suffix))

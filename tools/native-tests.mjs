@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } f
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
+import { testedSources } from './native-sources.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const tests = path.join(root, 'test/native');
@@ -22,37 +23,13 @@ const common = [
   `-DHAWSER_VECTORS="${path.join(root, 'test/vectors')}"`,
 ];
 const includes = ['-I', path.join(tests, 'stub'), '-I', tests, '-I', path.join(root, 'src/native')];
-/** What is under test; `stub/aead.cc` stands in for the file that needs OpenSSL. */
-const tested = [
-  'checksum',
-  'coalesce',
-  'flight',
-  'flight_report',
-  'flight_resend',
-  'fragments',
-  'link_receive',
-  'link_send',
-  'open',
-  'open_deliver',
-  'open_path',
-  'reorder',
-  'report',
-  'seal',
-  'seal_long',
-  'segment',
-  'socket_errors',
-  'too_big',
-  'tun',
-  ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],
-];
-
 const kinds = {
   asan: {
     flags: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
     suffix: '.test.cc',
     // The fuzz targets need clang to run (tools/fuzz.mjs); that they compile is seen here.
     alsoCompiles: filesIn(path.join(tests, 'fuzz'), () => true),
-    sources: [...tested.map((name) => path.join(sys, `${name}.cc`)), path.join(tests, 'stub/aead.cc')],
+    sources: testedSources,
   },
   // Rings are headers alone.
   tsan: { flags: ['-fsanitize=thread'], suffix: '.threads.cc', alsoCompiles: [], sources: [] },

@@ -172,13 +172,12 @@ class Search {
   }
 
   #otherMark(): string {
-    const candidates = Array.from({ length: spareMarks }, (_, index) => firstSpareMark + index);
-    const spare = candidates.find(
-      (mark) => !this.#rules.some((rule) => rule.fwmark !== undefined && isMarked(rule, mark)),
-    );
-    return spare === undefined
-      ? 'choose another routing.fwmark'
-      : `routing.fwmark: ${hexOf(spare)} is a mark that no rule takes`;
+    const marks = this.#rules.filter(({ fwmark }) => fwmark !== undefined);
+    for (let mark = firstSpareMark; mark < firstSpareMark + spareMarks; mark += 1) {
+      if (!marks.some((rule) => isMarked(rule, mark)))
+        return `routing.fwmark: ${hexOf(mark)} is a mark that no rule takes`;
+    }
+    return 'choose another routing.fwmark';
   }
 }
 

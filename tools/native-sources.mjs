@@ -1,0 +1,36 @@
+// The files of src/native/sys that its own tests and the fuzz targets are built of, without Node.
+import path from 'node:path';
+
+const root = path.resolve(import.meta.dirname, '..');
+const names = [
+  ...[
+    'checksum',
+    'coalesce',
+    'flight',
+    'flight_report',
+    'flight_resend',
+    'fragments',
+    'link_receive',
+    'link_send',
+    'open',
+  ],
+  ...[
+    'open_deliver',
+    'open_path',
+    'reorder',
+    'report',
+    'seal',
+    'seal_long',
+    'segment',
+    'socket_errors',
+    'too_big',
+    'tun',
+  ],
+  ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],
+];
+
+/** `stub/aead.cc` stands in for the file that needs OpenSSL. */
+export const testedSources = [
+  ...names.map((name) => path.join(root, 'src/native/sys', `${name}.cc`)),
+  path.join(root, 'test/native/stub/aead.cc'),
+];

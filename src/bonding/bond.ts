@@ -45,9 +45,16 @@ export class Bond {
   readonly #set = new PathSet();
   readonly #repairs: Repairs;
   readonly #activity = new Activity();
-  readonly #roundTrips = { leastUs: 0, mostUs: 0, inUseUs: 0 };
+  readonly #roundTrips = {
+    leastUs: 0,
+    mostUs: 0,
+    inUseUs: 0,
+    seenSinceUs: Number.NEGATIVE_INFINITY,
+    sendingSinceUs: 0,
+  };
   #reportedUs = 0;
   #heldUs = Number.NEGATIVE_INFINITY;
+  #wasOrdering = false;
 
   /** `knownMtu`: of inner packets, as a predecessor chose it; 0 = none did. */
   constructor(row: number, settings: BondSettings, record: FlightRecord, knownMtu: number) {
@@ -92,9 +99,15 @@ export class Bond {
     return this.#activity.isSending(nowUs);
   }
 
-  /** What the peer's flows send is put in order here: they see that as longer round trips. */
+  /** What the peer's flows send is put in order here: they see that as longer round trips. To be asked before each train. */
   isOrdering(nowUs: number): boolean {
-    return this.routes.isSpreading || nowUs - this.#heldUs < orderingUs;
+    const isOrdering = this.routes.isSpreading || nowUs - this.#heldUs < orderingUs;
+    if (isOrdering && !this.#wasOrdering) {
+      this.#roundTrips.seenSinceUs = this.#activity.isSending(nowUs) ? nowUs : Number.NEGATIVE_INFINITY;
+      this.#roundTrips.sendingSinceUs = this.#activity.sinceUs;
+    }
+    this.#wasOrdering = isOrdering;
+    return isOrdering;
   }
 
   /** What is lost goes out again and is waited for. */

@@ -198,6 +198,7 @@ export class SendingPath implements PathView {
     this.fit.handleFeedback(cells, at, nowUs);
     if ((cells[at + feedback.ackedPackets] as number) > 0) this.life.handleProgress(nowUs);
     if (!this.fit.isVanishing) this.#soundLoss = this.controller.loss;
+    this.samples.areLossesDoubted = this.fit.size.isDoubted;
     this.samples.handleReport(cells, at, this.rttUs, nowUs);
   }
 
@@ -207,6 +208,7 @@ export class SendingPath implements PathView {
     this.#survey(cells, at);
     this.fit.handleFeedback(cells, at, nowUs);
     this.life.handleGivenUp(lost);
+    this.samples.areLossesDoubted = this.fit.size.isDoubted;
     this.samples.handleGivenUp(lost, this.isUsable, nowUs);
   }
 

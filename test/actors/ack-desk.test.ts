@@ -6,7 +6,16 @@ import { AckDesk } from '../../src/actors/sealer/ack-desk.ts';
 import { facts } from '../../src/contract/columns.ts';
 import { createStashMemory, Stash } from '../../src/rings/stash.ts';
 
-const peer = { row: 0, roundTrips: () => ({ leastUs: 20_000, mostUs: 80_000, inUseUs: 20_000 }) };
+const peer = {
+  row: 0,
+  roundTrips: () => ({
+    leastUs: 20_000,
+    mostUs: 80_000,
+    inUseUs: 20_000,
+    seenSinceUs: Number.NEGATIVE_INFINITY,
+    sendingSinceUs: 0,
+  }),
+};
 
 /** A desk over a real stash, one train a look; `sent` = numbers of the acknowledgements that left. */
 class Bench {

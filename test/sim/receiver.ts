@@ -53,8 +53,6 @@ export class Receiver {
   #next = 0;
   #sinceUs = 0;
   #wakeUs = Number.POSITIVE_INFINITY;
-  /** Most packets that waited at once. */
-  heldMost = 0;
   reports = 0;
 
   constructor(parts: ReceiverParts) {
@@ -82,6 +80,11 @@ export class Receiver {
       onGap: (slot, nowUs) => this.#reporter.noteGap(slot, nowUs),
       wakeAt,
     });
+  }
+
+  /** Packets that wait for one before them. */
+  get held(): number {
+    return this.#held.size;
   }
 
   /** A packet came by path `number`. */
@@ -142,7 +145,6 @@ export class Receiver {
     if (counter > this.#next) {
       if (this.#held.size === 0) this.#sinceUs = nowUs;
       this.#held.set(counter, { packet, atUs: nowUs });
-      this.heldMost = Math.max(this.heldMost, this.#held.size);
       this.#gaps[0] = 1;
       return;
     }

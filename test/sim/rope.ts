@@ -276,6 +276,7 @@ class Rope {
   #seal(one: SendingPath, id: number): void {
     const { bond, clock } = this;
     const { nowUs } = clock;
+    bond.isOrdering(nowUs);
     const packet: Packet = {
       counter: this.#counter,
       id,
@@ -337,7 +338,8 @@ class Rope {
   /** The receiver's acknowledgement of a batch; held as its sealer would hold it (`ack-desk.ts`). */
   #thin(): void {
     const { nowUs } = this.clock;
-    const isOrdering = this.links.length > 1 || this.#receiver.heldMost > 1;
+    if (this.#receiver.held > 0) this.bond.handleHeld(nowUs);
+    const isOrdering = this.bond.isOrdering(nowUs);
     const trips = this.bond.roundTrips(nowUs);
     const untilUs = isOrdering ? this.#thinner.holdUntilUs(1, this.goodBytes % 2 ** 32, trips, nowUs) : nowUs;
     this.#heldUntilUs = untilUs;

@@ -8,12 +8,14 @@ const wakingUs = 1_000_000;
 const sendingUs = 500_000;
 
 export class Activity {
+  /** When data began to leave that has not paused since. */
+  sinceUs = 0;
   #sentUs = 0;
   #wokenUs = Number.NEGATIVE_INFINITY;
 
   /** Data left lately. */
   isSending(nowUs: number): boolean {
-    return nowUs - this.#sentUs < sendingUs;
+    return this.#sentUs > 0 && nowUs - this.#sentUs < sendingUs;
   }
 
   isIdle(nowUs: number): boolean {
@@ -33,6 +35,7 @@ export class Activity {
   /** Data left. True when it was the first after an idle time. */
   handleSent(nowUs: number): boolean {
     const wasIdle = this.isIdle(nowUs);
+    if (!this.isSending(nowUs)) this.sinceUs = nowUs;
     if (wasIdle) this.#wokenUs = nowUs;
     this.#sentUs = nowUs;
     return wasIdle;

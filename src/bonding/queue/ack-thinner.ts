@@ -39,6 +39,10 @@ export interface RoundTrips {
   readonly mostUs: number;
   /** There by the farthest path that brings data now, back by the nearest: a flow's own, without queues. */
   readonly inUseUs: number;
+  /** Since when acknowledgements are seen here, if flows were under way by then; -Infinity = since before any. */
+  readonly seenSinceUs: number;
+  /** Those were no older than this. */
+  readonly sendingSinceUs: number;
 }
 
 export class AckThinner {
@@ -60,11 +64,13 @@ export class AckThinner {
    */
   holdUntilUs(flow: number, ack: number, trips: RoundTrips, nowUs: number): number {
     const place = flow % places;
-    const silentUs = nowUs - (this.#seenUs[place] as number);
+    // What was not looked at was no silence.
+    const silentUs = nowUs - Math.max(this.#seenUs[place] as number, trips.seenSinceUs);
     this.#seenUs[place] = nowUs;
     if (this.#flows[place] !== flow || silentUs > restUs) {
+      const isUnderWay = nowUs - trips.seenSinceUs < restUs;
       this.#flows[place] = flow;
-      this.#startsUs[place] = nowUs;
+      this.#startsUs[place] = isUnderWay ? trips.sendingSinceUs : nowUs;
       this.#youngUntilUs[place] = Number.POSITIVE_INFINITY;
       this.#firstAcks[place] = ack;
       this.#sentUs[place] = Number.NEGATIVE_INFINITY;

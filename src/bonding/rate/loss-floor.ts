@@ -81,6 +81,12 @@ export class LossFloor {
     return 'none';
   }
 
+  /** What was lost until `untilUs` said nothing: nor does a trial that it began. */
+  forget(untilUs: number): void {
+    this.#isTrying = false;
+    this.#restart(untilUs);
+  }
+
   #judge(nowUs: number, effectUs: number): LossVerdict {
     const loss = this.#lost / this.#packets;
     const isChance = loss > Math.min((this.#floor + this.#lossBefore) / 2, this.#lossBefore * 0.75);

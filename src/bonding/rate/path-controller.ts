@@ -207,7 +207,11 @@ export class PathController {
 
   /** What was lost since its loss was `share` was longer than the path takes: that says nothing about the path. */
   handleHole(share: number, nowUs: number): void {
-    this.#loss.forgive(share, nowUs + this.#gauge.lossLagUs());
+    const untilUs = nowUs + this.#gauge.lossLagUs();
+    this.#loss.forgive(share, untilUs);
+    this.#lastingLoss.forgive(Math.max(share, this.#gauge.floor.loss), untilUs);
+    if (this.#gauge.floor.isTrying && this.#search.isOver) this.#rate = Math.max(this.#rate, this.#rateBefore);
+    this.#gauge.forgetLosses(untilUs);
   }
 
   /** Nothing has been in flight for a while. */

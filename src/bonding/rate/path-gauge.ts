@@ -103,6 +103,12 @@ export class PathGauge {
     return this.floor.handleReport(sample.ackedPackets, lost, sample.nowUs, this.lossLagUs(), excess);
   }
 
+  /** What was lost until `untilUs` says nothing of the path. */
+  forgetLosses(untilUs: number): void {
+    this.#unreportedLost = 0;
+    this.floor.forget(untilUs);
+  }
+
   /** From a change of the pace to a report that shows what it did. */
   lagUs(): number {
     return this.trip.latestUs + this.#intervalUs / 2;

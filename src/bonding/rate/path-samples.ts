@@ -16,6 +16,8 @@ export class PathSamples {
   markedPackets = 0;
   /** When something sent by the path was last acknowledged, microseconds; 0 = never. */
   progressUs = 0;
+  /** What is lost may have been too long for the path: it counts once it is known that it was not. */
+  areLossesDoubted = false;
   readonly #controller: PathController;
   readonly #delay = new OneWayDelay();
   readonly #arrivals = new Arrivals();
@@ -96,7 +98,7 @@ export class PathSamples {
   #sample(nowUs: number, rttUs: number, deliveredBytes: number, deliveryUs: number): void {
     const ackedPackets = this.#acked;
     // Packets that came after all are set against losses to come.
-    const lostPackets = Math.max(0, this.#lost);
+    const lostPackets = this.areLossesDoubted ? 0 : Math.max(0, this.#lost);
     const isAppLimited = this.#isAppLimited;
     this.#acked = 0;
     this.#lost -= lostPackets;

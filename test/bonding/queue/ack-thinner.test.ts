@@ -2,7 +2,13 @@
 import t from 'tap';
 import { AckThinner } from '../../../src/bonding/queue/ack-thinner.ts';
 
-const trips = { leastUs: 20_000, mostUs: 80_000, inUseUs: 20_000 };
+const trips = {
+  leastUs: 20_000,
+  mostUs: 80_000,
+  inUseUs: 20_000,
+  seenSinceUs: Number.NEGATIVE_INFINITY,
+  sendingSinceUs: 0,
+};
 const segment = 1_448;
 
 /** Acknowledges every second segment of what comes at `bytesPerUs`; returns when acknowledgements left. */
@@ -88,4 +94,32 @@ t.test('holdUntilUs() counts through the wrap of sequence numbers', async (t) =>
   t.equal(thinner.holdUntilUs(1, 50_000, trips, 10_000), 10_000, '150 kB more than before');
   thinner.handleSent(1, 50_000, 10_000);
   t.ok(thinner.holdUntilUs(1, 50_000 + segment, trips, 10_100) > 10_100);
+});
+
+t.test('holdUntilUs() takes no flow for a young one that was under way before anybody looked', async (t) => {
+  const thinner = new AckThinner();
+  const lookedAt = { ...trips, seenSinceUs: 7e6 };
+  for (let step = 0; step < 100; step += 1) {
+    const nowUs = 7.01e6 + step * 10_000;
+    t.equal(thinner.holdUntilUs(1, step * 4 * segment, lookedAt, nowUs), nowUs);
+    thinner.handleSent(1, step * 4 * segment, nowUs);
+  }
+  t.equal(thinner.isYoung(1, 8.1e6), false);
+  thinner.holdUntilUs(2, 0, lookedAt, 9e6);
+  thinner.handleSent(2, 0, 9e6);
+  t.ok(thinner.holdUntilUs(2, 20 * segment, lookedAt, 9.001e6) > 9.001e6, 'one that begins later is young');
+});
+
+t.test('holdUntilUs() takes no time for a rest in which nobody looked', async (t) => {
+  const thinner = new AckThinner();
+  acknowledge(thinner, 0, 0, 40e6, 12.5);
+  const again = { ...trips, seenSinceUs: 20e6 };
+  const leftUs: number[] = [];
+  for (let step = 0; step < 50; step += 1) {
+    const nowUs = 20.001e6 + step * 10_000;
+    const untilUs = thinner.holdUntilUs(1, 90e6 + step * 4 * segment, again, nowUs);
+    if (untilUs <= nowUs) leftUs.push(nowUs);
+    thinner.handleSent(1, 90e6 + step * 4 * segment, nowUs);
+  }
+  t.equal(leftUs.length, 50);
 });

@@ -72,3 +72,30 @@ t.test('a trickle that other traffic follows does not bring the pace near zero',
   }
   t.ok(leastPace > found / 4, `the pace fell to ${leastPace}`);
 });
+
+t.test('handleHole() takes back what losses had begun that were no fault of the path', async (t) => {
+  const controller = new PathController({ configuredBps: 0 });
+  let nowUs = 0;
+  const report = (ackedPackets: number, lostPackets: number, rttUs = 20_000) => {
+    nowUs += 10_000;
+    const deliveredBytes = ackedPackets * 1_500;
+    controller.spend((ackedPackets + lostPackets) * 1_500);
+    controller.handleSample({
+      nowUs,
+      rttUs,
+      deliveredBytes,
+      deliveryUs: 10_000,
+      ackedPackets,
+      lostPackets,
+      isAppLimited: false,
+    });
+  };
+  for (let step = 0; step < 300; step += 1) report(33, 0, 20_000 + Math.min(40_000, step * 2_000));
+  const found = controller.rateBytesPerUs;
+  for (let step = 0; step < 6; step += 1) report(3, 30);
+  t.ok(controller.paceBytesPerUs < found * 0.6, 'a trial of sending less is under way');
+  controller.handleHole(0, nowUs);
+  for (let step = 0; step < 20; step += 1) report(33, 0);
+  t.ok(controller.rateBytesPerUs > found * 0.9, `${controller.rateBytesPerUs} after ${found} bytes a microsecond`);
+  t.equal(controller.loss, 0);
+});

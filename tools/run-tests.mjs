@@ -1,4 +1,5 @@
-// Runs the compiled tests with tap, tests that own the machine one at a time, and ends with `N passed, N failed`.
+// Runs the compiled tests with tap and ends with `N passed, N failed`. A file's name says what it needs: `.netns.` hosts of its own,
+// which mostly wait, so two run at once; `.timed.` and `.stress.` the whole machine, because they hold rates, gaps or races to bars.
 // Arguments narrow the choice: `node tools/run-tests.mjs rings session` runs files whose path contains one of the words.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,11 +20,12 @@ const files = readdirSync(path.join(root, 'build/test'), { recursive: true })
   .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
   .map((name) => path.join('build/test', name))
   .sort();
-const isAlone = (name) => name.includes('.netns.') || name.includes('.stress.');
+const isAlone = (name) => /\.(timed|stress)\./.test(name);
+const hasHosts = (name) => name.includes('.netns.');
 
-/** Timing tests share a small machine badly, so those run one by one after the rest. */
 const phases = [
-  { files: files.filter((name) => !isAlone(name)), jobs: 2, timeoutS: 180 },
+  { files: files.filter((name) => !isAlone(name) && !hasHosts(name)), jobs: 2, timeoutS: 180 },
+  { files: files.filter(hasHosts), jobs: 2, timeoutS: 900 },
   { files: files.filter(isAlone), jobs: 1, timeoutS: 900 },
 ];
 

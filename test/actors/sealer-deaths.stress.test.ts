@@ -21,7 +21,7 @@ import type { SealerProgram } from '../support/sealer-program.ts';
 
 const seed = Number(process.env.HAWSER_SEED ?? 20261121);
 /** A death costs a thread's start, 20 to 40 ms. */
-const deaths = process.env.HAWSER_LONG === '1' ? 1_000 : 200;
+const deaths = process.env.HAWSER_LONG === '1' ? 1_000 : 60;
 const spares = 3;
 const program = new URL('../support/sealer-program.js', import.meta.url);
 const payloadBytes = 8_000;

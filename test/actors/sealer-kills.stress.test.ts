@@ -1,6 +1,6 @@
 /**
  * The sealer's thread is cut at random moments while it seals, again and again: no counter is used for two packets, and every
- * packet that was offered comes out. 1,000 times with HAWSER_LONG=1, 60 times otherwise.
+ * packet that was offered comes out. 1,000 times with HAWSER_LONG=1, 25 times otherwise.
  */
 import t from 'tap';
 import type { ActorSpec } from '../../src/actors/kit/contract.ts';

@@ -116,7 +116,7 @@ function isDrained(memory: SharedArrayBuffer): boolean {
 }
 
 t.test('a producer that is killed in mid-batch leaves nothing torn and takes back nothing it published', async (t) => {
-  const deaths = isLong ? 300 : 25;
+  const deaths = isLong ? 300 : 10;
   const stage = createStage(t, 1 << 16);
   const next = random(seed);
   const perLife = 10_000_000;
@@ -151,7 +151,7 @@ t.test('a producer that is killed in mid-batch leaves nothing torn and takes bac
 });
 
 t.test('a consumer that is killed in mid-batch loses nothing; what it had not released comes again', async (t) => {
-  const deaths = isLong ? 300 : 25;
+  const deaths = isLong ? 300 : 10;
   const stage = createStage(t, 1 << 16);
   const next = random(seed + 1);
   const records = 4_000_000;

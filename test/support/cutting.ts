@@ -29,7 +29,7 @@ export interface Cuts {
 }
 
 /** 1,000 with HAWSER_LONG=1: a minute or two on an idle machine. */
-export const cutRounds = process.env.HAWSER_LONG === '1' ? 1000 : 60;
+export const cutRounds = process.env.HAWSER_LONG === '1' ? 1000 : 25;
 const longestLifeMs = 8;
 /** A busy machine leaves the victim no time in most rounds; so many times the rounds are tried until it had some in a quarter of them. */
 const mostTries = 8;

@@ -34,13 +34,16 @@ while True:
     data, whom = s.recvfrom(9000); s.sendto(str(len(data)).encode(), whom)
 `;
 
-/** Sends datagrams of 1380 bytes that must not be fragmented; prints how long the first arrived, and the path MTU the kernel was told. */
+/**
+ * Sends datagrams of 1380 bytes that must not be fragmented, also once it was told that they are too long (IP_PMTUDISC_PROBE), for the
+ * first may be lost; prints how long one arrived, and the path MTU the kernel was told.
+ */
 const asking = `
 import socket, sys, time
 v6 = ':' in sys.argv[1]
 s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
 level, discover, mtu = (41, 23, 24) if v6 else (0, 10, 14)
-s.setsockopt(level, discover, 2); s.settimeout(2); s.connect((sys.argv[1], 7100))
+s.setsockopt(level, discover, 3); s.settimeout(2); s.connect((sys.argv[1], 7100))
 size, arrived, end = 1420 - (48 if v6 else 28), '', time.time() + 15
 while time.time() < end:
     try: s.send(bytes(size))

@@ -3,6 +3,7 @@ export const eventKinds: readonly string[] = [
   // Peers and their paths.
   'session',
   'handshake-refused',
+  'peer-clock',
   'rekey',
   'clock-forgotten',
   'roamed',

@@ -122,4 +122,14 @@ t.test('every kind of event that the sources name can be filtered for', async (t
 t.test('docs/operating/cli.md tells of every kind of event and every operation', async (t) => {
   const manual = readFileSync(path.join(root, 'docs/operating/cli.md'), 'utf8');
   for (const word of [...eventKinds, ...Object.keys(operations)]) t.ok(manual.includes(`\`${word}\``), word);
+  const tables = [...manual.matchAll(/\n\| kind \| means \|\n(?:\|.*\n)+/g)].map(([table]) => table);
+  const told = tables.flatMap((table) =>
+    [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, kinds]) => kinds?.match(/(?<=`)[a-z0-9-]+(?=`)/g) ?? []),
+  );
+  t.ok(told.length > 30, `${told.length} in the tables`);
+  t.strictSame(
+    told.filter((kind) => !eventKinds.includes(kind)),
+    [],
+    'and of none that cannot be asked for',
+  );
 });

@@ -31,7 +31,7 @@ import { SourceFinder } from './io/source-finder.ts';
 import { scopeOf } from './io/zones.ts';
 import type { Addon } from './native/addon.ts';
 import { linkTable } from './rings/table.ts';
-import { createApi, type InstanceState } from './supervisor/api.ts';
+import { createApi } from './supervisor/api.ts';
 import { type SupervisorHooks, supervisorDefaults } from './supervisor/options.ts';
 import { AddonOpener } from './supervisor/resource-opener.ts';
 import { SharedResources } from './supervisor/shared-resources.ts';
@@ -93,18 +93,18 @@ export class Instance {
         const command = { kind: 'endpoints', peer, endpoints };
         this.#supervisor.command('session-manager', command);
       },
-      warn: (message) => this.#supervisor.note('resolver', 'warning', message, 'warn'),
+      warn: (message) => this.#supervisor.note('resolver', { kind: 'warning', message: message }),
       scopeOf,
     });
     this.#dns = new DnsKeeper({
       name: config.name,
       runDirectory: config.runtime.runDirectory,
-      note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
+      note: (event, level) => this.#supervisor.note('network', event, level),
     });
     this.#links = new LinkKeeper({
       addon,
       tell: (command) => this.#supervisor.command('session-manager', command),
-      note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
+      note: (event, level) => this.#supervisor.note('network', event, level),
       setMtu: (link, mtu) => this.#setMtu(link, mtu),
       setSources: (link, sources) => this.#resources.setSources(link, sources),
       hasSockets: (link) => this.#resources.hasSockets(link),
@@ -112,7 +112,7 @@ export class Instance {
     });
     this.#network = new NetworkKeeper({
       addon,
-      note: (kind, message, level) => this.#supervisor.note('network', kind, message, level),
+      note: (event, level) => this.#supervisor.note('network', event, level),
       onOutside: (goneAddress) => this.#onOutside(goneAddress),
       onChange: (watch) => {
         this.#links.handleChange(watch);
@@ -179,17 +179,23 @@ export class Instance {
     this.#links.follow(config.links);
     this.#network.watch();
     this.#tellDestinations();
-    for (const warning of this.#opener.warnings) this.#supervisor.note('supervisor', 'warning', warning, 'warn');
+    for (const warning of this.#opener.warnings)
+      this.#supervisor.note('supervisor', { kind: 'warning', message: warning });
     this.#names.follow(config.peers);
     if (isPlaintextTwin)
-      this.#supervisor.note('supervisor', 'plaintext', 'NOTHING IS ENCRYPTED (HAWSER_BENCH_PLAINTEXT)', 'warn');
-    const readyMs = Math.round(performance.now());
+      this.#supervisor.note('supervisor', {
+        kind: 'plaintext',
+        message: 'NOTHING IS ENCRYPTED (HAWSER_BENCH_PLAINTEXT)',
+      });
     this.#service.ready(`${config.name} is up`);
-    this.#supervisor.note(
-      'supervisor',
-      'ready',
-      `${describe(this.#changes.state)} after ${readyMs} ms${this.#isRecalled ? ', by the configuration of the run before' : ''}`,
-    );
+    this.#supervisor.note('supervisor', {
+      kind: 'ready',
+      interface: config.tunnel.interface,
+      port: this.#changes.state.listenPort,
+      placement: config.runtime.placement,
+      tookMs: Math.round(performance.now()),
+      isRecalled: this.#isRecalled,
+    });
     rememberConfig(configPath, config);
     this.#logger.open();
     void this.#dns.follow(config);
@@ -205,7 +211,7 @@ export class Instance {
     this.#service.stopping(reason);
     this.#names.close();
     this.#links.close();
-    this.#supervisor.note('supervisor', 'stopping', reason, code === 0 ? 'info' : 'error');
+    this.#supervisor.note('supervisor', { kind: 'stopping', reason }, code === 0 ? 'info' : 'error');
     await Promise.all([this.#supervisor.stop(), this.#dns.takeBack()]);
     this.#takeBack();
     this.#logger.open();
@@ -299,7 +305,9 @@ export class Instance {
   }
 
   #handleSignals(): void {
-    process.on('warning', (warning) => this.#supervisor.note('supervisor', 'warning', warning.message, 'warn'));
+    process.on('warning', (warning) =>
+      this.#supervisor.note('supervisor', { kind: 'warning', message: warning.message }),
+    );
     const onEnd = (signal: NodeJS.Signals): void => {
       if (this.#stopped === undefined) void this.stop(signal, 0);
       else this.#endNow(`second signal (${signal})`);
@@ -308,13 +316,8 @@ export class Instance {
     process.on('SIGINT', onEnd);
     process.on('SIGHUP', () => {
       this.#changes.reload().catch((error: unknown) => {
-        this.#supervisor.note('supervisor', 'reload-failed', messageOf(error), 'error');
+        this.#supervisor.note('supervisor', { kind: 'reload-failed', reason: messageOf(error) });
       });
     });
   }
-}
-
-function describe(state: InstanceState): string {
-  const { tunnel, runtime } = state.config;
-  return `${tunnel.interface}, UDP port ${state.listenPort}, ${runtime.placement}`;
 }

@@ -4,7 +4,7 @@
  * `npm run bench -- calm [--seconds 60] [--mode failover,adaptive]`
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventRecord } from '../../src/control/supervisor-api.ts';
+import type { EventRecord } from '../../src/control/events.ts';
 import { type Rope, startBond } from '../../test/support/bond.ts';
 import { sendUdp, UdpSink } from '../../test/support/flows.ts';
 import { inside } from '../../test/support/pair.ts';

@@ -1,7 +1,7 @@
 /** `hawser events`: what happened, oldest first; with --follow also what happens next. */
 import type { Command } from 'commander';
-import { eventKinds } from '../control/event-kinds.ts';
-import type { EventRecord } from '../control/supervisor-api.ts';
+import { textOfEvent } from '../control/event-text.ts';
+import { type EventRecord, eventKinds } from '../control/events.ts';
 import { ask } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { addInstanceCommand, type InstanceOptions } from './instance-command.ts';
@@ -35,7 +35,8 @@ async function runEvents(options: EventsOptions): Promise<void> {
   const isWanted = await kindFilter(options);
   if (options.follow === true) await follow(options, since, isWanted);
   const records = (await ask(options, 'events', { since })).filter(isWanted);
-  const lines = options.json === true ? [JSON.stringify(records, undefined, 2)] : records.map(eventLine);
+  const lines =
+    options.json === true ? [JSON.stringify(records.map(withDetail), undefined, 2)] : records.map(eventLine);
   process.stdout.write(`${lines.length === 0 ? 'Nothing has happened.' : lines.join('\n')}\n`);
 }
 
@@ -58,9 +59,10 @@ async function follow(
 async function kindFilter(options: EventsOptions): Promise<(record: EventRecord) => boolean> {
   if (options.kind === undefined) return () => true;
   const wanted = options.kind.split(',');
-  if (!wanted.every((kind) => eventKinds.includes(kind))) {
+  const ours: readonly string[] = eventKinds;
+  if (!wanted.every((kind) => ours.includes(kind))) {
     const told = (await ask(options, 'events')).map(({ kind }) => kind);
-    const known = [...new Set([...eventKinds, ...told])].sort();
+    const known = [...new Set([...ours, ...told])].sort();
     const unknown = wanted.find((kind) => !known.includes(kind));
     if (unknown !== undefined) throw usageError(`There is no kind "${unknown}"`, `there are: ${known.join(', ')}`);
   }
@@ -69,10 +71,15 @@ async function kindFilter(options: EventsOptions): Promise<(record: EventRecord)
 
 /** With --json, --follow prints one object a line. */
 function oneLine(record: EventRecord, options: EventsOptions): string {
-  return options.json === true ? JSON.stringify(record) : eventLine(record);
+  return options.json === true ? JSON.stringify(withDetail(record)) : eventLine(record);
+}
+
+/** The words beside the fields. */
+function withDetail(record: EventRecord): object {
+  return { ...record, detail: textOfEvent(record) };
 }
 
 function eventLine(record: EventRecord): string {
   const time = new Date(record.timeMs).toISOString();
-  return `${String(record.id).padStart(5)}  ${time}  ${record.source.padEnd(18)}  ${record.kind}  ${record.detail}`.trimEnd();
+  return `${String(record.id).padStart(5)}  ${time}  ${record.source.padEnd(18)}  ${record.kind}  ${textOfEvent(record)}`.trimEnd();
 }

@@ -2,6 +2,7 @@
  * Two looks at the paths → what happened between them, for `hawser events`. Pure; keeps only the look before. What proves, moves
  * or withdraws a path, and how a stock WireGuard peer changes links, the session-manager tells.
  */
+import type { InstanceEvent } from './events.ts';
 
 /** A path at one moment. */
 export interface PathMoment {
@@ -22,19 +23,17 @@ export interface PathMoment {
   readonly mtuAgeMs?: number | undefined;
 }
 
-export interface PathEvent {
-  readonly kind: string;
-  readonly [field: string]: string | number;
-}
+/** The events of a path that changes its condition. */
+type TurnKind = 'path-suspect' | 'path-cleared' | 'path-dead' | 'path-recovering' | 'flapping' | 'failback';
 
 /** What a path's new condition is called; `live` depends on where it comes from, and at first it is no news. */
-const kindOf: Readonly<Record<string, string>> = {
+const kindOf: Readonly<Record<string, TurnKind>> = {
   suspect: 'path-suspect',
   dead: 'path-dead',
   recovering: 'path-recovering',
   flapping: 'flapping',
 };
-const kindOfLive: Readonly<Record<string, string>> = {
+const kindOfLive: Readonly<Record<string, TurnKind>> = {
   suspect: 'path-cleared',
   recovering: 'failback',
   flapping: 'failback',
@@ -55,7 +54,7 @@ export class PathEvents {
   readonly #mtus = new Map<string, number>();
 
   /** The first look tells nothing: it is where one begins. */
-  look(moments: readonly PathMoment[]): PathEvent[] {
+  look(moments: readonly PathMoment[]): InstanceEvent[] {
     const now = new Map(moments.map((one) => [one.key, one]));
     for (const key of this.#mtus.keys()) if (!now.has(key)) this.#mtus.delete(key);
     const before = this.#before;
@@ -70,7 +69,7 @@ export class PathEvents {
     ];
   }
 
-  #size(one: PathMoment): PathEvent[] {
+  #size(one: PathMoment): InstanceEvent[] {
     const { key, mtu, mtuAgeMs = 0 } = one;
     const told = this.#mtus.get(key) ?? usualMtu;
     if (mtu === undefined || mtuAgeMs < settledMtuMs || mtu === told) return [];
@@ -78,7 +77,7 @@ export class PathEvents {
     return [{ kind: 'path-mtu', ...placeOf(one), direction: 'out', size: mtu, before: told }];
   }
 
-  #quality(one: PathMoment): PathEvent[] {
+  #quality(one: PathMoment): InstanceEvent[] {
     const was = this.#degraded.has(one.key);
     const share = was ? hysteresis : 1;
     const { rttMs = 0, lossPercent = 0 } = one;
@@ -93,16 +92,16 @@ export class PathEvents {
   }
 }
 
-function changeOf(before: PathMoment | undefined, now: PathMoment): PathEvent[] {
+function changeOf(before: PathMoment | undefined, now: PathMoment): InstanceEvent[] {
   if (before === undefined || now.condition === undefined || before.condition === now.condition) return [];
   const kind = now.condition === 'live' ? kindOfLive[before.condition ?? ''] : kindOf[now.condition];
   if (kind === undefined) return [];
-  return [{ kind, ...placeOf(now), from: before.condition ?? 'unknown', reason: now.reason ?? '' }];
+  return [{ kind, ...placeOf(now), was: before.condition ?? 'unknown', reason: now.reason ?? '' }];
 }
 
 /** Data of a peer left a link for others, or has none to go to. */
-function peerChanges(before: readonly PathMoment[], now: readonly PathMoment[]): PathEvent[] {
-  return [...new Set(now.map((one) => one.peer))].flatMap((peer): PathEvent[] => {
+function peerChanges(before: readonly PathMoment[], now: readonly PathMoment[]): InstanceEvent[] {
+  return [...new Set(now.map((one) => one.peer))].flatMap((peer): InstanceEvent[] => {
     const ofPeer = (all: readonly PathMoment[]) => all.filter((one) => one.peer === peer);
     const [was, is] = [carrying(ofPeer(before)), carrying(ofPeer(now))];
     const lost = was.filter((one) => !is.some((other) => other.link === one.link));
@@ -115,9 +114,9 @@ function peerChanges(before: readonly PathMoment[], now: readonly PathMoment[]):
 }
 
 /** All that a link carried has left it, or the first came back. */
-function linkChanges(before: readonly PathMoment[], now: readonly PathMoment[]): PathEvent[] {
+function linkChanges(before: readonly PathMoment[], now: readonly PathMoment[]): InstanceEvent[] {
   const links = new Set([...before, ...now].map((one) => one.link));
-  return [...links].flatMap((link): PathEvent[] => {
+  return [...links].flatMap((link): InstanceEvent[] => {
     const was = carrying(before).filter((one) => one.link === link);
     const is = carrying(now).filter((one) => one.link === link);
     if (was.length > 0 === is.length > 0) return [];

@@ -3,6 +3,7 @@
  * control-server calls it. Everything here is a plain object that crosses by structured clone; counters and tables do not
  * travel, the control-server reads them in the shared memory that `memory()` hands over once.
  */
+import type { EventRecord } from './events.ts';
 
 /** OTP's words, plus `hung` for an actor that missed its heartbeats and is being ended. */
 export type ActorState = 'starting' | 'running' | 'hung' | 'stopping' | 'restarting' | 'failed' | 'stopped';
@@ -98,18 +99,6 @@ export interface SharedMemory {
   readonly rings: Readonly<Record<string, SharedArrayBuffer>>;
   /** Actor id → its counters block. */
   readonly counters: Readonly<Record<string, SharedArrayBuffer>>;
-}
-
-/** One line of `hawser events`: starts, exits, restarts, handshakes, roaming, path changes, reloads. */
-export interface EventRecord {
-  /** Counts up from 1; `events(sinceId)` answers with those above it. */
-  readonly id: number;
-  readonly timeMs: number;
-  /** Actor id or `supervisor`. */
-  readonly source: string;
-  readonly kind: string;
-  /** Human sentence or `key=value` pairs. */
-  readonly detail: string;
 }
 
 /** One record per distinct stack: a crash in a loop must not push out the others. */

@@ -115,8 +115,8 @@ export class InstanceChanges {
     }
   }
 
-  #tell(kind: string, changes: readonly string[]): ReloadResult {
-    for (const change of changes) this.#parts.supervisor.note('supervisor', kind, change);
+  #tell(kind: 'links' | 'reload', changes: readonly string[]): ReloadResult {
+    for (const change of changes) this.#parts.supervisor.note('supervisor', { kind, change });
     return { changes };
   }
 

@@ -3,8 +3,11 @@
  * so that a successor of a killed process, or `hawser release`, can take it back; so are the servers there were before, which the
  * daemon itself goes on asking: the tunnel's own are not reachable while it is down.
  */
+
 import { messageOf } from '../base/errors.ts';
 import type { Config, TunnelDns } from '../config/config.ts';
+import { textOfEvent } from '../control/event-text.ts';
+import type { InstanceEvent } from '../control/events.ts';
 import { type DnsRecord, dnsRecordFile, forgetDnsRecord, readDnsRecord, writeDnsRecord } from '../io/dns-record.ts';
 import {
   clearHostDns,
@@ -19,7 +22,7 @@ import { type NameServer, readResolverSettings } from '../io/name-sources.ts';
 export interface DnsKeeperParts {
   readonly name: string;
   readonly runDirectory: string;
-  readonly note: (kind: string, message: string, level: 'info' | 'warn') => void;
+  readonly note: (event: InstanceEvent, level?: 'warn' | 'error') => void;
   readonly files?: DnsFiles;
 }
 
@@ -59,7 +62,7 @@ export class DnsKeeper {
   /** For an end that cannot wait for other ends. */
   takeBackNow(): void {
     const failure = takeBackDns(this.#parts.runDirectory, this.#parts.name, this.#files);
-    if (failure !== undefined) this.#parts.note('warning', failure, 'warn');
+    if (failure !== undefined) this.#parts.note({ kind: 'warning', message: failure });
   }
 
   async #change(interfaceName: string, dns: TunnelDns | undefined): Promise<void> {
@@ -81,7 +84,7 @@ export class DnsKeeper {
       return;
     }
     const names = dns.names === 'all' ? 'every name' : `names below ${dns.search.join(', ') || 'no domain'}`;
-    this.#tell('dns', `The host asks ${dns.servers.join(', ')} for ${names}, by ${by}`, 'info');
+    this.#tell({ kind: 'dns', servers: dns.servers, names, by });
     if (dns.names === 'search' && by === 'resolvconf') this.#warn(unsplit);
   }
 
@@ -101,14 +104,15 @@ export class DnsKeeper {
   }
 
   #warn(message: string): void {
-    this.#tell('warning', message, 'warn');
+    this.#tell({ kind: 'warning', message });
   }
 
   /** What a reload would say again is said once. */
-  #tell(kind: string, message: string, level: 'info' | 'warn'): void {
-    if (this.#told === message) return;
-    this.#told = message;
-    this.#parts.note(kind, message, level);
+  #tell(event: InstanceEvent): void {
+    const text = textOfEvent(event);
+    if (this.#told === text) return;
+    this.#told = text;
+    this.#parts.note(event);
   }
 }
 

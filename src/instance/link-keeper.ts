@@ -3,9 +3,11 @@
  * told at once and again now and then (a restarted session-manager has forgotten it), and sockets are opened when an interface
  * appears that was not there, or came back as another (a modem that was unplugged has another index afterwards).
  */
+
 import type { Topology, TopologyDiff } from '../actors/kit/topology.ts';
 import type { LinkStateCommand } from '../actors/session/settings.ts';
 import { messageOf } from '../base/errors.ts';
+import type { InstanceEvent } from '../control/events.ts';
 import { type Destinations, type LinkReport, LinkReporter, type WantedLink } from '../io/link-report.ts';
 import type { LinkWatch } from '../io/link-watch.ts';
 import type { NetlinkSockets } from '../io/netlink.ts';
@@ -13,7 +15,7 @@ import type { NetlinkSockets } from '../io/netlink.ts';
 export interface LinkKeeperParts {
   readonly addon: NetlinkSockets;
   readonly tell: (command: LinkStateCommand) => void;
-  readonly note: (kind: string, message: string, level: 'info' | 'warn') => void;
+  readonly note: (event: InstanceEvent, level?: 'warn' | 'error') => void;
   /** The MTU of its interface; 0 = it has none, or there is none. */
   readonly setMtu: (link: string, mtu: number) => void;
   /** Says, for those who send, what packets of a link carry as their source. */
@@ -85,7 +87,7 @@ export class LinkKeeper {
     try {
       this.#reports = this.#reporter.report(this.#watch, this.#links, this.#destinations);
     } catch (error) {
-      this.#parts.note('warning', `Cannot ask for the state of the links: ${messageOf(error)}`, 'warn');
+      this.#parts.note({ kind: 'warning', message: `Cannot ask for the state of the links: ${messageOf(error)}` });
       return;
     }
     this.#repeat();
@@ -114,11 +116,12 @@ export class LinkKeeper {
       return;
     }
     this.#opening.add(link);
-    this.#parts.note('link', `${link}: its interface has come`, 'info');
+    const name = this.#links.find((one) => one.name === link)?.interface ?? link;
+    this.#parts.note({ kind: 'link', interface: name, state: 'came', link });
     this.#parts
       .reopen(link)
       .then(() => this.#bound.set(link, index))
-      .catch((error: unknown) => this.#parts.note('warning', `${link}: ${messageOf(error)}`, 'warn'))
+      .catch((error: unknown) => this.#parts.note({ kind: 'warning', message: `${link}: ${messageOf(error)}` }))
       .finally(() => this.#opening.delete(link));
   }
 }

@@ -2,7 +2,9 @@
  * Keeps the host's network as the configuration wants it, for the main thread: applies, takes back, and listens to the kernel
  * meanwhile. What others need to know of changes outside the tunnel (an address that went, another default route) it tells.
  */
+
 import { messageOf } from '../base/errors.ts';
+import type { InstanceEvent } from '../control/events.ts';
 import { type LinkEvent, LinkWatch } from '../io/link-watch.ts';
 import type { NetlinkEventSockets } from '../io/netlink.ts';
 import { sentenceOf, type Trouble } from '../io/network/conflicts.ts';
@@ -13,7 +15,7 @@ import type { NetworkPlan } from '../io/network/plan.ts';
 export interface NetworkKeeperParts {
   readonly addon: NetlinkEventSockets;
   /** For the log and `hawser events`. */
-  readonly note: (kind: string, message: string, level: 'info' | 'warn' | 'error') => void;
+  readonly note: (event: InstanceEvent, level?: 'warn' | 'error') => void;
   /** An address of this host went (as text), or with undefined: a default route changed. */
   readonly onOutside: (goneAddress: string | undefined) => void;
   /** Interfaces, addresses or routes are not what they were; also once at the start. */
@@ -90,7 +92,8 @@ export class NetworkKeeper {
     this.#setInterests();
     this.#parts.onChange(this.#watch);
     this.#watch.start(
-      (error) => this.#parts.note('warning', `Cannot follow the network: ${messageOf(error)}`, 'error'),
+      (error) =>
+        this.#parts.note({ kind: 'warning', message: `Cannot follow the network: ${messageOf(error)}` }, 'error'),
       this.#parts.isQuiet,
     );
   }
@@ -119,13 +122,13 @@ export class NetworkKeeper {
       return;
     }
     if (event.kind === 'default-route') {
-      this.#parts.note('default-route', `IPv${event.family} default route changed`, 'info');
+      this.#parts.note({ kind: 'default-route', family: event.family });
       this.#parts.onOutside(undefined);
     } else if (event.kind === 'link' || event.kind === 'link-gone') {
       this.#onLink(event);
     } else if (event.address.interface !== this.#plan?.interface && event.address.interface !== ignoredInterface) {
       const { address, prefix, interface: name } = event.address;
-      this.#parts.note(event.kind, `${address}/${prefix} on ${name}`, 'info');
+      this.#parts.note({ kind: event.kind, address: `${address}/${prefix}`, interface: name });
       if (event.kind === 'address-removed') this.#parts.onOutside(address);
     }
   }
@@ -134,14 +137,14 @@ export class NetworkKeeper {
     const { name } = event.link;
     const isOurs = name === this.#plan?.interface;
     if (event.kind === 'link-gone') {
-      this.#parts.note('link-gone', name, isOurs ? 'error' : 'info');
+      this.#parts.note({ kind: 'link-gone', interface: name }, isOurs ? 'error' : undefined);
       if (isOurs) this.#parts.onOwnLinkGone();
       return;
     }
     const { link, before } = event;
     if (before?.up === link.up && before.running === link.running) return;
     const state = link.up ? (link.running ? 'up' : 'up, without a carrier') : 'down';
-    this.#parts.note('link', `${name} is ${state}`, isOurs && !link.up ? 'warn' : 'info');
+    this.#parts.note({ kind: 'link', interface: name, state }, isOurs && !link.up ? 'warn' : undefined);
     if (isOurs && link.up && before?.up === false) this.#apply();
   }
 
@@ -181,7 +184,7 @@ export class NetworkKeeper {
       this.#tell(this.#hasNewRoutes ? { misled, conflicts: describeConflicts(addon, this.#plan) } : { misled });
       this.#hasNewRoutes = false;
     } catch (error) {
-      this.#parts.note('warning', `Cannot look at the routes and rules: ${messageOf(error)}`, 'warn');
+      this.#parts.note({ kind: 'warning', message: `Cannot look at the routes and rules: ${messageOf(error)}` });
     }
   }
 
@@ -191,9 +194,9 @@ export class NetworkKeeper {
     const now = [...misled, ...conflicts].map(sentenceOf);
     const known = [...before, ...this.#warnings];
     const news = [...now, ...warnings].filter((warning) => !known.includes(warning));
-    for (const warning of news) this.#parts.note('warning', warning, 'warn');
+    for (const warning of news) this.#parts.note({ kind: 'warning', message: warning });
     for (const gone of before.filter((one) => !now.includes(one))) {
-      this.#parts.note('route-free', `no longer: ${gone}`, 'info');
+      this.#parts.note({ kind: 'route-free', trouble: gone });
     }
     this.#conflicts = conflicts;
     this.#misled = misled;

@@ -2,13 +2,15 @@
  * The life of one supervised thread: launch, started, exit, replaced, ended. A replacement is launched only by the exit of its
  * predecessor, so two never write the same memory; a thread that does not exit is fatal.
  */
+
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { FromWorker, ToWorker } from '../actors/kit/messages.ts';
 import type { ChildSpec } from '../actors/kit/topology.ts';
 import { assert } from '../base/assert.ts';
 import { HawserError } from '../base/errors.ts';
+import type { InstanceEvent } from '../control/events.ts';
 import type { ActorRow, ActorState } from '../control/supervisor-api.ts';
-import type { LogLevel, SupervisorHooks, SupervisorOptions } from './options.ts';
+import type { SupervisorHooks, SupervisorOptions } from './options.ts';
 import { backoffMs, RestartWindow } from './restart-window.ts';
 import type { WorkerExit, WorkerHandle } from './worker-handle.ts';
 import type { WorkerPool } from './worker-pool.ts';
@@ -18,7 +20,7 @@ export interface ChildHost {
   readonly options: SupervisorOptions;
   readonly hooks: SupervisorHooks;
   readonly pool: WorkerPool;
-  note(source: string, kind: string, detail: string, level?: LogLevel): void;
+  note(source: string, event: InstanceEvent): void;
   onStarted(child: Child): void;
   onGone(child: Child, exit: WorkerExit): void;
   onMessage(message: FromWorker): void;
@@ -85,7 +87,7 @@ export class Child {
     if (worker === undefined || this.#cutReason !== undefined) return;
     this.#cutReason = reason;
     this.state = state;
-    this.#host.note(this.spec.id, 'cut', reason, 'warn');
+    this.#host.note(this.spec.id, { kind: 'cut', reason });
     worker.terminate();
     void this.#awaitExit(worker, reason);
   }
@@ -94,7 +96,7 @@ export class Child {
     const { id } = this.spec;
     const startMs = performance.now();
     const hasExited = await worker.exitsWithin(this.#host.options.terminateLimitMs, () =>
-      this.#host.note(id, 'starved', 'cut, and waits for a processor to end', 'warn'),
+      this.#host.note(id, { kind: 'starved', reason: 'cut, and waits for a processor to end' }),
     );
     if (hasExited) return;
     const tookMs = Math.round(performance.now() - startMs);
@@ -170,9 +172,12 @@ export class Child {
     }));
   }
 
-  describe(): string {
-    const restarts = this.#restarts === 0 ? '' : ` restarts=${this.#restarts}`;
-    return `thread=${this.worker?.threadId ?? '-'}${restarts}`;
+  describe(): { readonly thread?: number; readonly restarts?: number } {
+    const thread = this.worker?.threadId;
+    return {
+      ...(thread === undefined ? {} : { thread }),
+      ...(this.#restarts === 0 ? {} : { restarts: this.#restarts }),
+    };
   }
 
   #openRpc(): Record<string, MessagePort> {
@@ -206,12 +211,12 @@ export class Child {
     this.#host.onGone(this, exit);
     if (this.state === 'stopping') {
       this.state = 'stopped';
-      this.#host.note(this.spec.id, 'stopped', this.#lastExit ?? '');
+      this.#host.note(this.spec.id, { kind: 'stopped', reason: this.#lastExit ?? '' });
       return;
     }
     const reason = describeExit(exit, this.#cutReason);
     this.#lastExit = reason;
-    this.#host.note(this.spec.id, 'exit', reason, 'error');
+    this.#host.note(this.spec.id, { kind: 'exit', reason });
     const clean = exit.error === undefined && exit.code === 0 && this.#cutReason === undefined;
     const { restart } = this.spec;
     if (restart === 'temporary' || (restart === 'transient' && clean)) this.state = 'stopped';
@@ -239,7 +244,7 @@ export class Child {
 
   #giveUp(reason: string): void {
     this.state = 'failed';
-    this.#host.note(this.spec.id, 'given-up', reason, 'error');
+    this.#host.note(this.spec.id, { kind: 'given-up', reason });
     for (const one of this.#waiting.splice(0)) one.reject(new Error(reason));
     this.#host.hooks.onFatal(reason, true);
   }

@@ -1,6 +1,7 @@
 /** What the supervisor remembers for `hawser events` and `hawser errors`: bounded, newest kept, of each kind some. */
 import type { ErrorReport } from '../actors/kit/messages.ts';
-import type { ErrorRecord, EventRecord } from '../control/supervisor-api.ts';
+import type { EventRecord, InstanceEvent } from '../control/events.ts';
+import type { ErrorRecord } from '../control/supervisor-api.ts';
 
 const keptEvents = 1000;
 const keptErrors = 200;
@@ -11,8 +12,9 @@ export class EventLog {
   readonly #waiting = new Set<() => void>();
   #nextId = 1;
 
-  add(source: string, kind: string, detail: string): EventRecord {
-    const record = { id: this.#nextId, timeMs: Date.now(), source, kind, detail };
+  add(source: string, event: InstanceEvent): EventRecord {
+    const { kind } = event;
+    const record = { id: this.#nextId, timeMs: Date.now(), source, ...event };
     this.#nextId += 1;
     this.#records.push(record);
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
@@ -50,24 +52,6 @@ export class EventLog {
     const fromId = sinceId < this.#nextId ? sinceId : 0;
     return this.#records.filter((record) => record.id > fromId);
   }
-}
-
-/** `key=value` pairs of an event's own fields. */
-export function detailOf(fields: Readonly<Record<string, unknown>>): string {
-  return Object.entries(fields)
-    .filter(([key]) => key !== 'kind')
-    .map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
-    .join(' ');
-}
-
-/** Whom an event is about: what is limited together. */
-export function subjectOf({ peer, link }: Readonly<Record<string, unknown>>): string {
-  return `${peer ?? ''} ${link ?? ''}`;
-}
-
-/** Sentences that differ in their numbers only are limited together. */
-export function withoutNumbers(text: string): string {
-  return text.replace(/[0-9]+/g, '#');
 }
 
 /** One record for each distinct stack, with how often it came. */

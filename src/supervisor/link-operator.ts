@@ -34,17 +34,13 @@ export class LinkOperator {
     for (const { row } of this.#topology().links) this.#rows.setInt(row, link.forcedAt, row === forcedRow ? 1 : 0);
     const command: ForceLinkCommand = { kind: 'force-link', link: name };
     this.#supervisor.command('sealer', command);
-    this.#supervisor.note(
-      'supervisor',
-      'failover-forced',
-      name === undefined ? 'auto: the mode decides' : `link=${name}`,
-    );
+    this.#supervisor.note('supervisor', { kind: 'failover-forced', ...(name === undefined ? {} : { link: name }) });
   }
 
   enable(name: string, enabled: boolean): void {
     const row = this.#rowOf(name);
     this.#rows.setInt(row, link.disabledAt, enabled ? 0 : 1);
-    this.#supervisor.note('supervisor', enabled ? 'link-enabled' : 'link-disabled', `link=${name}`);
+    this.#supervisor.note('supervisor', { kind: enabled ? 'link-enabled' : 'link-disabled', link: name });
   }
 
   #rowOf(name: string): number {

@@ -17,14 +17,14 @@ export class PeerOperator {
   forgetClock(name: string): void {
     const command: ForgetClockCommand = { kind: 'forget-clock', peer: this.#nameOf(name) };
     this.#supervisor.command('session-manager', command);
-    this.#supervisor.note('supervisor', 'clock-forgotten', `peer=${name}`);
+    this.#supervisor.note('supervisor', { kind: 'clock-forgotten', peer: name });
   }
 
   /** Begins a handshake. Throws NO_SUCH_PEER. */
   rekey(name: string): void {
     const command: RekeyCommand = { kind: 'rekey', peer: this.#nameOf(name) };
     this.#supervisor.command('session-manager', command);
-    this.#supervisor.note('supervisor', 'rekey', `peer=${name}`);
+    this.#supervisor.note('supervisor', { kind: 'rekey', peer: name });
   }
 
   #nameOf(name: string): string {

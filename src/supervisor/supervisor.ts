@@ -3,28 +3,29 @@
  * (in a warm spare thread), ends what hangs. What it cannot keep right becomes `onFatal` with the reason: too many restarts, or
  * a thread that cannot be ended (systemd then restarts the process).
  */
-import type { ActorEvent, Command, Role } from '../actors/kit/contract.ts';
+
+import type { ActorEvent, CarryRequest, Command, LogRequest, Role } from '../actors/kit/contract.ts';
 import type { FromWorker } from '../actors/kit/messages.ts';
 import type { ChildSpec } from '../actors/kit/topology.ts';
 import { HawserError } from '../base/errors.ts';
+import { subjectOf, textOfEvent, withoutNumbers } from '../control/event-text.ts';
+import { eventLevels, type InstanceEvent } from '../control/events.ts';
 import type { ActorRow } from '../control/supervisor-api.ts';
 import type { DataApi } from '../native/data-api.ts';
 import { Child, type ChildHost, startOrder } from './child.ts';
 import { FloodGate } from './flood-gate.ts';
 import { HeartbeatWatch } from './heartbeat-watch.ts';
-import { detailOf, ErrorLog, EventLog, subjectOf, withoutNumbers } from './journal.ts';
+import { ErrorLog, EventLog } from './journal.ts';
 import { type LogLevel, type SupervisorHooks, type SupervisorOptions, supervisorDefaults } from './options.ts';
 import { poisonReports } from './poison-reports.ts';
 import type { WorkerExit } from './worker-handle.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-/** What is told to people: in the log, and unless `kind` is undefined in the list of events. */
+/** What is told to people: in the log, and if it is an event in the list of events. */
 interface Note {
   readonly source: string;
-  readonly kind: string | undefined;
-  readonly text: string;
+  readonly event: InstanceEvent | LogRequest;
   readonly level: LogLevel;
-  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /** Between two looks at the heartbeats while every actor is parked for long. */
@@ -121,20 +122,26 @@ export class Supervisor implements ChildHost {
     this.#children = this.#children.filter((one) => one !== child);
   }
 
-  note(source: string, kind: string, detail: string, level: LogLevel = 'info'): void {
-    this.#offer({ source, kind, text: detail, level, fields: {} }, withoutNumbers(detail));
+  /** Keeps an event and says it in the log. */
+  note(source: string, event: InstanceEvent, level: LogLevel = eventLevels[event.kind]): void {
+    this.#offer({ source, event, level }, subjectOf(event));
   }
 
   #offer(note: Note, subject: string): void {
-    const { source, kind = 'log' } = note;
-    this.#gate.offer(kind, `${source} ${subject}`, note, this.#addon.nowUs() / 1000);
+    const { source, event } = note;
+    this.#gate.offer(event.kind, `${source} ${subject}`, note, this.#addon.nowUs() / 1000);
   }
 
-  #tell({ source, kind, text, level, fields }: Note, more: number): void {
-    const detail = more === 0 ? text : `${text} (and ${more} more)`.trimStart();
-    if (kind !== undefined) this.events.add(source, kind, detail);
-    const message = [kind, detail].filter((part) => part !== undefined && part !== '').join(': ');
-    this.hooks.log(level, { source, ...fields }, message);
+  #tell({ source, event, level }: Note, more: number): void {
+    if (event.kind === 'log') {
+      const { level: _level, message, kind: _kind, ...fields } = event;
+      this.hooks.log(level, { source, ...fields }, more === 0 ? message : `${message} (and ${more} more)`);
+      return;
+    }
+    const told = more === 0 ? event : { ...event, more: more + (event.more ?? 0) };
+    this.events.add(source, told);
+    const text = textOfEvent(told);
+    this.hooks.log(level, { source }, text === '' ? event.kind : `${event.kind}: ${text}`);
   }
 
   onStarted(child: Child): void {
@@ -145,7 +152,7 @@ export class Supervisor implements ChildHost {
       if (memory !== undefined)
         this.#watch.watch(actor.id, { memory, limitMs: child.spec.hangLimitMs, readTimes }, nowUs);
     }
-    this.note(child.spec.id, 'started', child.describe());
+    this.note(child.spec.id, { kind: 'started', ...child.describe() });
     if (child.isRestarted && this.#children.every((one) => one.state === 'running')) this.#keepSpare();
   }
 
@@ -162,23 +169,15 @@ export class Supervisor implements ChildHost {
   }
 
   #onEvent(actorId: string, event: ActorEvent): void {
-    if (event.kind === 'log') {
-      const { level, message, kind: _kind, ...fields } = event;
-      const note = { source: actorId, kind: undefined, text: String(message), fields };
-      this.#offer({ ...note, level: isLevel(level) ? level : 'info' }, withoutNumbers(note.text));
-    } else if (event.kind === 'command') {
-      this.#carry(actorId, event);
-    } else {
-      const note = { source: actorId, kind: event.kind, text: detailOf(event), level: 'info', fields: {} } as const;
-      this.#offer(note, subjectOf(event));
-    }
+    if (event.kind === 'command') this.#carry(actorId, event);
+    else if (event.kind !== 'log') this.note(actorId, event);
+    else this.#offer({ source: actorId, event, level: event.level }, withoutNumbers(event.message));
   }
 
   /** Takes a command from one actor to another. */
-  #carry(from: string, event: ActorEvent): void {
-    const { to, command } = event as ActorEvent & { readonly to: string; readonly command: Command };
+  #carry(from: string, { to, command }: CarryRequest): void {
     const child = this.#children.find((one) => one.spec.actors.some((actor) => actor.id === to));
-    if (child === undefined) this.note(from, 'undeliverable', `to=${to} command=${command.kind}`, 'warn');
+    if (child === undefined) this.note(from, { kind: 'undeliverable', to, command: command.kind });
     else child.post({ kind: 'command', actorId: to, command });
   }
 
@@ -201,7 +200,7 @@ export class Supervisor implements ChildHost {
       const child = this.#childOf(id);
       if (child.state !== 'running') continue;
       if (verdict === 'hung') child.cut(`${id} hung: ${detail}`, 'hung');
-      else this.note(id, 'starved', detail, 'warn');
+      else this.note(id, { kind: 'starved', reason: detail });
     }
   }
 
@@ -242,8 +241,4 @@ export class Supervisor implements ChildHost {
     const known = this.rows().map((row) => row.id);
     throw new HawserError('NO_SUCH_ACTOR', `There is no actor "${actorId}"`, `there are: ${known.join(', ')}`);
   }
-}
-
-function isLevel(level: unknown): level is LogLevel {
-  return level === 'debug' || level === 'info' || level === 'warn' || level === 'error';
 }

@@ -385,7 +385,7 @@ t.test(
     lab.settle();
     t.same(emitters(), new Set([fibre]));
     t.match(left.events('failover'), [{ from: 'wan', to: 'lte' }]);
-    t.match(left.events('failback'), [{ from: 'lte', to: 'wan' }]);
+    t.match(left.events('failback'), [{ from: 'lte', link: 'wan' }]);
   },
 );
 

@@ -3,8 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import type { EventRecord } from '../../src/control/events.ts';
 import type { ActorStatus, PeerStatus, RingStatus, Status } from '../../src/control/rows.ts';
-import type { EventRecord, ReloadResult } from '../../src/control/supervisor-api.ts';
+import type { ReloadResult } from '../../src/control/supervisor-api.ts';
 import { Daemon } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { Lab, skipReason } from '../support/netns.ts';
@@ -95,7 +96,7 @@ t.test('a running daemon is shown, commanded and reloaded by the commands', opti
   t.match(await daemon.cli('reload'), { status: 78, stderr: /tunnel\.mtu: 1 is out of range/ });
   t.match(await daemon.query<Status>('status'), { mtu: 1400 }, 'a file with problems changes nothing');
   const events = await daemon.query<EventRecord[]>('events');
-  t.ok(events.some((event) => event.kind === 'reload' && event.detail === 'peer phone added'));
+  t.ok(events.some((event) => event.kind === 'reload' && event.change === 'peer phone added'));
   t.ok(events.every((event, index) => index === 0 || event.id === (events[index - 1]?.id ?? 0) + 1));
 
   t.equal(await daemon.stop(), 0);

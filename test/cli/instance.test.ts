@@ -296,7 +296,7 @@ t.test('the control-server tells of paths that die and return', async (t) => {
   const place = { peer: 'hub', link: 'fibre', endpoint: '[2001:db8::1]:51820' };
   const reason = 'probes were not answered';
   t.match(emitted, [
-    { kind: 'path-dead', ...place, from: 'live', reason },
+    { kind: 'path-dead', ...place, was: 'live', reason },
     { kind: 'cut-off', peer: 'hub', from: 'fibre', reason },
     { kind: 'link-down', link: 'fibre', reason },
   ]);
@@ -350,7 +350,7 @@ t.test('actor, reload, events and errors reach the supervisor, and its refusals 
     timeMs: 0,
     source: 'sealer',
     kind: 'started',
-    detail: `thread=${id}`,
+    thread: id,
   }));
   t.match(
     (await ask('events', '--since', '2')).stdout,
@@ -382,7 +382,7 @@ t.test('actor, reload, events and errors reach the supervisor, and its refusals 
 t.test('events --follow goes on with what happens next', async (t) => {
   const folder = shortFolder(t);
   const { supervisor, actor } = await startFakeInstance(folder, 'home');
-  const record = { timeMs: 0, source: 'sealer', kind: 'started', detail: '' };
+  const record = { timeMs: 0, source: 'sealer', kind: 'started' } as const;
   supervisor.log = [{ ...record, id: 1 }];
   const child = spawn(process.execPath, [program, 'events', '-f', '--json', '--run-directory', folder]);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

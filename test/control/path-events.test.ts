@@ -29,7 +29,7 @@ t.test('PathEvents tells of a death, a failover and a failback, with reasons', a
   events.look([fibre, lte]);
   const suspect = { ...fibre, condition: 'suspect', reason: 'nothing was acknowledged' };
   t.strictSame(events.look([suspect, lte]), [
-    { kind: 'path-suspect', ...place, from: 'live', reason: suspect.reason },
+    { kind: 'path-suspect', ...place, was: 'live', reason: suspect.reason },
     { kind: 'failover', peer: 'hub', from: 'fibre', to: 'lte', reason: suspect.reason },
     { kind: 'link-down', link: 'fibre', reason: suspect.reason },
   ]);

@@ -1,10 +1,13 @@
 /** Name servers of the host, with tools in the place of resolvectl and resolvconf that write down how they were called. */
+
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import t, { type Test } from 'tap';
 import type { TunnelDns } from '../../src/config/config.ts';
+import { textOfEvent } from '../../src/control/event-text.ts';
+import type { InstanceEvent } from '../../src/control/events.ts';
 import { DnsKeeper, describeDns, takeBackDns } from '../../src/instance/dns-keeper.ts';
 import { dnsRecordFile, readDnsRecord } from '../../src/io/dns-record.ts';
 import { parseResolvConf, withoutInside } from '../../src/io/name-sources.ts';
@@ -48,7 +51,7 @@ function stage(t: Test, tools: readonly string[], resolv: string): Scene {
     rmSync(folder, { recursive: true });
   });
   const notes: string[] = [];
-  const note = (kind: string, message: string): void => void notes.push(`${kind}: ${message}`);
+  const note = (event: InstanceEvent): void => void notes.push(`${event.kind}: ${textOfEvent(event)}`);
   const keeper = new DnsKeeper({ name: 'home', runDirectory: folder, note, files });
   return {
     folder,

@@ -11,8 +11,9 @@ import process from 'node:process';
 import readline from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
+import { textOfEvent } from '../../src/control/event-text.ts';
+import type { EventRecord } from '../../src/control/events.ts';
 import type { PathStatus } from '../../src/control/network-rows.ts';
-import type { EventRecord } from '../../src/control/supervisor-api.ts';
 import { type Rope, startRope } from '../support/bond.ts';
 import { sameMomentMs } from '../support/daemon.ts';
 import { sendUdp, UdpSink } from '../support/flows.ts';
@@ -134,8 +135,10 @@ async function printEvents(rope: Rope): Promise<void> {
   const records = await rope.server.ask<readonly EventRecord[]>('events', { since: 0 });
   const told = /^(path-suspect|path-dead|path-recovering|failover|failback|link-down|link-up)$/;
   console.log(styleText('dim', '\n  hawser events, on the hub:'));
-  for (const { timeMs, kind, detail } of records.filter((record) => told.test(record.kind)))
-    console.log(styleText('dim', `  ${new Date(timeMs).toISOString().slice(14, 23)}  ${kind}  ${detail}`));
+  for (const event of records.filter((record) => told.test(record.kind))) {
+    const time = new Date(event.timeMs).toISOString().slice(14, 23);
+    console.log(styleText('dim', `  ${time}  ${event.kind}  ${textOfEvent(event)}`));
+  }
 }
 
 /** Everything that is done to the links and the hub while the file comes. */

@@ -5,9 +5,9 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import type { EventRecord, InstanceEvent } from '../../src/control/events.ts';
 import type { Explanation } from '../../src/control/explain.ts';
 import type { HealthStatus, LinkStatus, PathStatus } from '../../src/control/network-rows.ts';
-import type { EventRecord } from '../../src/control/supervisor-api.ts';
 import { startBond } from '../support/bond.ts';
 import { cliProgram, Daemon } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
@@ -100,9 +100,11 @@ t.test('every method sees its link live, die with its far end, and return', opti
   }
   await until('all down', daemon, async () => (await states()).join() === all('down'));
   const events = await daemon.query<EventRecord[]>('events');
-  const down = events.filter((one) => one.kind === 'health-down' && one.timeMs >= cutMs);
+  const down = events.filter(
+    (one): one is EventRecord & InstanceEvent<'health-down'> => one.kind === 'health-down' && one.timeMs >= cutMs,
+  );
   t.equal(down.length, methods.length, 'each told once');
-  const echo = down.find((one) => /link=icmp /.test(one.detail));
+  const echo = down.find((one) => one.link === 'icmp');
   t.comment(`a cut is seen by ICMP after ${(echo?.timeMs ?? 0) - cutMs} ms`);
   t.ok((echo?.timeMs ?? Number.POSITIVE_INFINITY) - cutMs < 5000);
   t.match(
@@ -233,7 +235,7 @@ t.test('an operator takes links out, puts them back, adds, removes and forces th
     'failover',
     'failback',
     'failover-forced',
-  ]) {
+  ] as const) {
     t.ok(kinds.has(kind), kind);
   }
 });

@@ -1,8 +1,8 @@
 /** Two real daemons over emulated links that silently swallow long packets: from the start, later, in one direction. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import type { EventRecord } from '../../src/control/events.ts';
 import type { PathStatus } from '../../src/control/network-rows.ts';
-import type { EventRecord } from '../../src/control/supervisor-api.ts';
 import { type Bond, startBond } from '../support/bond.ts';
 import { goodputMbit, runTcp, serveFlows } from '../support/flows.ts';
 import type { LinkParameters } from '../support/link-emulator.ts';
@@ -67,7 +67,7 @@ t.test(
     }
     const after = (await bond.net.link('narrow').stats()).up.tooLong;
     t.ok(after - before < 20, `${after - before} packets went into the hole`);
-    t.match(await eventsOf(bond, 'client', 'path-mtu'), [{ detail: /link=narrow .*direction=out size=142/ }]);
+    t.match(await eventsOf(bond, 'client', 'path-mtu'), [{ link: 'narrow', direction: 'out', size: /142/ }]);
     const { stdout } = await bond.rope.client.cli('explain');
     t.match(stdout, /The path narrow → .* takes packets of 14\d\d bytes at most towards server/);
     t.match((await bond.rope.client.cli('paths')).stdout, / MTU\n.* 1500\n/);

@@ -4,11 +4,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import t from 'tap';
-import { eventKinds } from '../../src/control/event-kinds.ts';
+import { eventKinds } from '../../src/control/events.ts';
 import { operations } from '../../src/control/operations.ts';
 
-/** Goes to the log alone; and what stands where a source stands. */
-const notKinds: readonly string[] = ['log', 'network', 'supervisor', 'resolver', 'dns'];
 const root = path.resolve(import.meta.dirname, '../../..');
 
 function runTool(tool: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
@@ -104,19 +102,6 @@ t.test('nothing in the repository cites a document that is not in it', async (t)
       .map(([name]) => `${file}: ${name}`),
   );
   t.same(offences, []);
-});
-
-t.test('every kind of event that the sources name can be filtered for', async (t) => {
-  const folder = path.join(root, 'src');
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-  const named = files.flatMap((name) => {
-    const text = readFileSync(path.join(folder, name), 'utf8');
-    const found = text.matchAll(/(?:emit\(\{\s*kind: |\bnote\(\s*[\w.#]*'?[\w.#]*'?,?\s*)'([a-z0-9-]+)'/g);
-    return [...found].map((match) => match[1] ?? '');
-  });
-  t.ok(named.length > 15, `${named.length} found`);
-  const unknown = named.filter((kind) => !eventKinds.includes(kind) && !notKinds.includes(kind));
-  t.strictSame(unknown, [], 'src/control/event-kinds.ts lists them all');
 });
 
 t.test('docs/operating/cli.md tells of every kind of event and every operation', async (t) => {

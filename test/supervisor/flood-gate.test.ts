@@ -51,8 +51,11 @@ t.test('a thousand subjects of one kind are limited together, and another kind d
 
 t.test('what happens often does not push out what happened once', async (t) => {
   const events = new EventLog();
-  const rare = events.add('supervisor', 'reload', 'peer new added');
-  for (let index = 0; index < 5000; index += 1) events.add('sealer', index % 2 === 0 ? 'path-dead' : 'failback', '');
+  const rare = events.add('supervisor', { kind: 'reload', change: 'peer new added' });
+  const peer = 'phone';
+  for (let index = 0; index < 5000; index += 1) {
+    events.add('sealer', index % 2 === 0 ? { kind: 'rekey', peer } : { kind: 'clock-forgotten', peer });
+  }
   const all = events.since(0);
   t.equal(all.length, 1000);
   t.same(all[0], rare);

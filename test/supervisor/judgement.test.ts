@@ -1,13 +1,16 @@
 /** The supervisor's judgement without threads: heartbeats, restart intensity, backoff, the journal, the order of starts. */
+
 import t from 'tap';
 import type { ChildSpec } from '../../src/actors/kit/topology.ts';
 import { link } from '../../src/contract/link-tables.ts';
 import { counters, runState } from '../../src/contract/rings.ts';
+import { textOfEvent } from '../../src/control/event-text.ts';
+import type { InstanceEvent } from '../../src/control/events.ts';
 import { ownThreadId, readThreadTimes, type ThreadTimes } from '../../src/io/thread-times.ts';
 import { createRowTable, linkTable } from '../../src/rings/table.ts';
 import { startOrder } from '../../src/supervisor/child.ts';
 import { HeartbeatWatch } from '../../src/supervisor/heartbeat-watch.ts';
-import { detailOf, ErrorLog, EventLog } from '../../src/supervisor/journal.ts';
+import { ErrorLog, EventLog } from '../../src/supervisor/journal.ts';
 import { LinkOperator } from '../../src/supervisor/link-operator.ts';
 import { backoffMs, RestartWindow } from '../../src/supervisor/restart-window.ts';
 
@@ -115,21 +118,31 @@ t.test('backoffMs() doubles up to 5 s', async (t) => {
   t.same([0, 1, 2, 3, 7, 30].map(backoffMs), [0, 100, 200, 400, 5000, 5000]);
 });
 
-t.test('EventLog keeps the last 1,000, detailOf() writes pairs', async (t) => {
+t.test('EventLog keeps the last 1,000', async (t) => {
   const log = new EventLog();
-  for (let count = 0; count < 1005; count += 1) log.add('a', 'k', String(count));
+  for (let count = 0; count < 1005; count += 1) log.add('a', { kind: 'left-out', count });
   t.equal(log.since(0).length, 1000);
-  t.match(log.since(1004), [{ id: 1005, detail: '1004' }]);
-  t.equal(detailOf({ kind: 'x', peer: 'hub', at: { port: 1 } }), 'peer=hub at={"port":1}');
+  t.match(log.since(1004), [{ id: 1005, count: 1004 }]);
+});
+
+t.test('textOfEvent() writes a sentence where there is one, else pairs, and what was not told', async (t) => {
+  const text = (event: InstanceEvent) => textOfEvent(Object.assign({ id: 1, timeMs: 0, source: 'a' }, event));
+  t.equal(text({ kind: 'roamed', peer: 'hub', endpoint: '192.0.2.1:5' }), 'peer=hub endpoint=192.0.2.1:5');
+  t.equal(text({ kind: 'rekey', peer: 'hub', more: 3 }), 'peer=hub (and 3 more)');
+  t.equal(text({ kind: 'link', interface: 'eth0', state: 'down' }), 'eth0 is down');
+  t.equal(text({ kind: 'failover-forced' }), 'auto: the mode decides');
+  t.equal(text({ kind: 'stopped', reason: '' }), '');
+  const newer = { kind: 'of-tomorrow', at: { port: 1 } } as unknown as InstanceEvent;
+  t.equal(text(newer), 'at={"port":1}', 'what a newer daemon tells is not lost');
 });
 
 t.test('EventLog.next() waits for what happens, and no longer than it was told', async (t) => {
   const log = new EventLog();
-  log.add('a', 'k', 'first');
-  t.match(await log.next(0, 60_000), [{ detail: 'first' }], 'what is known is told at once');
+  log.add('a', { kind: 'warning', message: 'first' });
+  t.match(await log.next(0, 60_000), [{ message: 'first' }], 'what is known is told at once');
   const waiting = [log.next(1, 60_000), log.next(1, 60_000)];
-  log.add('a', 'k', 'second');
-  for (const one of waiting) t.match(await one, [{ id: 2, detail: 'second' }]);
+  log.add('a', { kind: 'warning', message: 'second' });
+  for (const one of waiting) t.match(await one, [{ id: 2, message: 'second' }]);
   // Its timer keeps no process alive, and a test file has nothing else to live for.
   const alive = setTimeout(() => undefined, 60_000);
   t.strictSame(await log.next(2, 1), []);

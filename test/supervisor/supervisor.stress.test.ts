@@ -1,7 +1,9 @@
 /** The supervisor with real worker threads: what dies, hangs, or does not stop. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { recordType } from '../../src/contract/records.ts';
+import type { EventRecord } from '../../src/control/events.ts';
 import { probe } from '../support/probe-actor.ts';
 import { starve } from '../support/starve.ts';
 import { createSupervised, until } from '../support/supervised.ts';
@@ -210,7 +212,7 @@ t.test('Supervisor', async (t) => {
     await until(() => s.cells('b')[probe.commands] === 1);
     s.supervisor.command('a', { kind: 'tell' });
     await until(() =>
-      s.supervisor.events.since(0).some((event) => event.kind === 'told' && event.detail === 'about=7'),
+      s.supervisor.events.since(0).some((event) => event.kind === 'warning' && event.message === 'about 7'),
     );
     t.throws(() => s.supervisor.kill('c'), { code: 'NO_SUCH_ACTOR', message: /there are: a, b/ });
     await s.supervisor.stop();
@@ -242,8 +244,7 @@ t.test('Supervisor', async (t) => {
     await until(() => s.cells('h')[probe.commands] === 51);
     for (let count = 0; count < 3; count += 1) s.supervisor.command('e', { kind: 'ping' });
     s.supervisor.command('e', { kind: 'ask' });
-    const isAnswer = (event: { kind: string; detail: string }) =>
-      event.kind === 'answer' && event.detail === 'answer=42';
+    const isAnswer = (event: EventRecord) => event.kind === 'warning' && event.message === 'answer 42';
     await until(() => s.supervisor.events.since(0).some(isAnswer));
     t.equal(s.cells('e')[probe.commands], 3);
     s.supervisor.kill('h');

@@ -9,10 +9,10 @@ import { HawserError } from '../../src/base/errors.ts';
 import { check, link } from '../../src/contract/link-tables.ts';
 import { path as pathLayout, peer } from '../../src/contract/peer-tables.ts';
 import { counters, log, ring } from '../../src/contract/rings.ts';
+import type { EventRecord } from '../../src/control/events.ts';
 import type {
   ActorRow,
   ErrorRecord,
-  EventRecord,
   InstanceInfo,
   NewLink,
   ReloadResult,

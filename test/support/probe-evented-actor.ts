@@ -14,7 +14,10 @@ export const definition: ActorDefinition = {
       work: (nowUs) => inner.work(nowUs),
       onCommand(command) {
         if (command.kind !== 'ask') inner.onCommand(command);
-        else void client.request('double', 21).then((answer) => context.emit({ kind: 'answer', answer }));
+        else
+          void client
+            .request('double', 21)
+            .then((answer) => context.emit({ kind: 'warning', message: `answer ${answer}` }));
       },
       close() {
         client.close();

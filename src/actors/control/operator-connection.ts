@@ -5,10 +5,10 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { HawserError, messageOf } from '../../base/errors.ts';
+import type { EventRecord } from '../../control/events.ts';
 import { type OperationName, operations } from '../../control/operations.ts';
 import { type Failure, maxRequestBytes, type Response } from '../../control/protocol.ts';
 import { parseRequest, type Request } from '../../control/request.ts';
-import type { EventRecord } from '../../control/supervisor-api.ts';
 
 /** Does what the caller asks for; `params` as `checkParams` returned them. */
 export type Perform = (method: OperationName, params: unknown) => Promise<unknown>;
@@ -120,8 +120,7 @@ function follows({ method }: Request): boolean {
 
 /** In place of what was forgotten before the caller read it. */
 function leftOut(count: number, next: EventRecord): EventRecord {
-  const detail = `${count} events left out: they were not read in time`;
-  return { id: next.id - 1, timeMs: next.timeMs, source: 'control-server', kind: 'left-out', detail };
+  return { id: next.id - 1, timeMs: next.timeMs, source: 'control-server', kind: 'left-out', count };
 }
 
 function failureOf(request: Request, error: unknown): Response {

@@ -158,7 +158,7 @@ export class LinkWatch {
   }
 }
 
-function kindOf(state: number): string {
+function kindOf(state: number): 'health-up' | 'health-down' | 'health-degraded' {
   if (state === linkHealth.down) return 'health-down';
   return state === linkHealth.degraded ? 'health-degraded' : 'health-up';
 }

@@ -4,6 +4,7 @@
  * not rebuild from shared memory and its settings.
  */
 import type { MessagePort } from 'node:worker_threads';
+import type { InstanceEvent } from '../../control/events.ts';
 import type { Addon } from '../../native/addon.ts';
 
 /** Every role that can stand in a topology. An actor's id is its role, or `role.instance` (`wan-link.fibre`). */
@@ -67,15 +68,24 @@ export interface ActorSpec {
   readonly memory: Readonly<Record<string, SharedArrayBuffer>>;
 }
 
-/**
- * Kinds with a meaning of their own; all others are listed by `hawser events` as they are:
- * `command` {to: actor id, command: Command} is carried to the other actor's `onCommand`;
- * `log` {level: debug | info | warn | error, message, …} goes to the log and nowhere else.
- */
-export interface ActorEvent {
-  readonly kind: string;
+/** Is carried to another actor's `onCommand`. */
+export interface CarryRequest {
+  readonly kind: 'command';
+  /** Actor id. */
+  readonly to: string;
+  readonly command: Command;
+}
+
+/** Goes to the log, with its other fields, and nowhere else. */
+export interface LogRequest {
+  readonly kind: 'log';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
   readonly [field: string]: unknown;
 }
+
+/** What an actor says to the supervisor; what is an event is listed by `hawser events`. */
+export type ActorEvent = InstanceEvent | CarryRequest | LogRequest;
 
 /** What the runner gives an actor. */
 export interface ActorContext {

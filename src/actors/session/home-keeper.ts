@@ -141,14 +141,8 @@ export class HomeKeeper {
     else outbox.sendKeepalive(peer.row, current.slot);
     const reason = links.refusal(from.link, from.sockaddr) ?? reasons[kind];
     const [was, now] = [links.nameOf(from.link), links.nameOf(to.link)];
-    context.emit({
-      kind: kind === 'forced' ? 'failover' : kind,
-      peer: peer.settings.name,
-      from: was,
-      to: now,
-      endpoint: textOf(to),
-      reason,
-    });
+    const told = { peer: peer.settings.name, from: was, endpoint: textOf(to), reason };
+    context.emit(kind === 'failback' ? { kind, ...told, link: now } : { kind: 'failover', ...told, to: now });
     peers.remember(peer);
   }
 }

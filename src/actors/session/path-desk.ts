@@ -192,10 +192,10 @@ export class PathDesk {
       track.toldWish = pathWish.none;
       track.peerWish = pathWish.none;
       track.proof.end();
-      this.#emit('path-down', peer, track, { reason: refusal });
+      this.#parts.context.emit({ kind: 'path-down', ...this.#placeOf(peer, track), reason: refusal });
     } else {
       track.proof.begin(nowUs);
-      this.#emit('path-back', peer, track);
+      this.#parts.context.emit({ kind: 'path-back', ...this.#placeOf(peer, track) });
     }
   }
 
@@ -220,12 +220,13 @@ export class PathDesk {
   }
 
   #prove(peer: Peer, track: PathTrack, nowUs: number): void {
-    const { paths, peers } = this.#parts;
+    const { paths, peers, context } = this.#parts;
     const isNews = !track.isProven;
     track.isProven = true;
     paths.setProven(track.row, nowUs);
     if (!isNews) return;
-    this.#emit('path-up', peer, track, { roundTripMs: Math.round(track.proof.roundTripUs / 1000) });
+    const roundTripMs = Math.round(track.proof.roundTripUs / 1000);
+    context.emit({ kind: 'path-up', ...this.#placeOf(peer, track), roundTripMs });
     peers.remember(peer);
   }
 
@@ -280,9 +281,9 @@ export class PathDesk {
     }
   }
 
-  #emit(kind: string, peer: Peer, track: PathTrack, fields: Readonly<Record<string, unknown>> = {}): void {
-    const { context, links, paths } = this.#parts;
-    const endpoint = textOf(paths.get(track.row));
-    context.emit({ kind, peer: peer.settings.name, link: links.nameOf(track.link), endpoint, ...fields });
+  /** Where the path leads, in an event. */
+  #placeOf(peer: Peer, track: PathTrack) {
+    const { links, paths } = this.#parts;
+    return { peer: peer.settings.name, link: links.nameOf(track.link), endpoint: textOf(paths.get(track.row)) };
   }
 }

@@ -2,7 +2,9 @@
  * Why handshakes fail, for people: the last reason of each peer in its row, and an event for each peer and reason, or for each reason
  * among strangers, once a minute at most. Whoever sends rubbish to the port must not wash out the events.
  */
+
 import { peer as peerLayout, peerRefusal } from '../../contract/peer-tables.ts';
+import type { InstanceEvent } from '../../control/events.ts';
 import type { RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { Route } from './path-book.ts';
@@ -90,7 +92,7 @@ export class Refusals {
     return false;
   }
 
-  #tell(key: string, event: { readonly kind: string; readonly [field: string]: unknown }): void {
+  #tell(key: string, event: InstanceEvent): void {
     const before = this.#told.get(key)?.before ?? 0;
     this.#context.emit(before === 0 ? event : { ...event, more: before });
   }

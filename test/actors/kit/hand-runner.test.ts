@@ -20,7 +20,7 @@ function ticker(periodUs: number, seen: number[]): ActorDefinition {
         work(nowUs) {
           if (nowUs < nextUs) return 0;
           seen.push(nowUs);
-          context.emit({ kind: 'tick' });
+          context.emit({ kind: 'rekey', peer: 'tick' });
           nextUs += periodUs;
           context.wakeAt(nextUs);
           return 1;

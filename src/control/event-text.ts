@@ -1,0 +1,59 @@
+/** Words for an event, for the log and `hawser events`: a sentence where one reads better, else `field=value` pairs. Pure. */
+import type { EventKind, InstanceEvent } from './events.ts';
+
+/** What a record adds to the event itself. */
+const ofRecord = new Set(['kind', 'more', 'id', 'timeMs', 'source']);
+
+type Sentences = { readonly [Kind in EventKind]?: (event: InstanceEvent<Kind>) => string };
+
+const sentences: Sentences = {
+  'failover-forced': ({ link }) => (link === undefined ? 'auto: the mode decides' : `link=${link}`),
+  link: ({ interface: name, state, link }) =>
+    state === 'came' ? `${link ?? name}: its interface has come` : `${name} is ${state}`,
+  'link-gone': (event) => event.interface,
+  links: ({ change }) => change,
+  'default-route': ({ family }) => `IPv${family} default route changed`,
+  dns: ({ servers, names, by }) => `The host asks ${servers.join(', ')} for ${names}, by ${by}`,
+  'address-added': (event) => `${event.address} on ${event.interface}`,
+  'address-removed': (event) => `${event.address} on ${event.interface}`,
+  'route-free': ({ trouble }) => `no longer: ${trouble}`,
+  ready: ({ interface: name, port, placement, tookMs, isRecalled }) =>
+    `${name}, UDP port ${port}, ${placement} after ${tookMs} ms${isRecalled ? ', by the configuration of the run before' : ''}`,
+  stopping: ({ reason }) => reason,
+  reload: ({ change }) => change,
+  'reload-failed': ({ reason }) => reason,
+  stopped: ({ reason }) => reason,
+  exit: ({ reason }) => reason,
+  cut: ({ reason }) => reason,
+  starved: ({ reason }) => reason,
+  'given-up': ({ reason }) => reason,
+  'state-file': ({ message }) => message,
+  'x25519-failed': ({ reason }) => reason,
+  plaintext: ({ message }) => message,
+  warning: ({ message }) => message,
+  'left-out': ({ count }) => `${count} events left out: they were not read in time`,
+};
+
+/** `peer=phone link=lte …`, or a sentence, without the event's kind. An event of a newer version is told by its fields. */
+export function textOfEvent(event: InstanceEvent): string {
+  const sentence = sentences[event.kind] as ((event: InstanceEvent) => string) | undefined;
+  const text = sentence?.(event) ?? pairsOf(event);
+  return event.more === undefined ? text : `${text} (and ${event.more} more)`.trimStart();
+}
+
+function pairsOf(event: InstanceEvent): string {
+  return Object.entries(event)
+    .filter(([field]) => !ofRecord.has(field))
+    .map(([field, value]) => `${field}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join(' ');
+}
+
+/** Whom an event is about: what is limited together. Sentences that differ in their numbers only are one. */
+export function subjectOf(event: InstanceEvent): string {
+  const { peer, link } = event as { readonly peer?: string; readonly link?: string };
+  return peer === undefined && link === undefined ? withoutNumbers(textOfEvent(event)) : `${peer ?? ''} ${link ?? ''}`;
+}
+
+export function withoutNumbers(text: string): string {
+  return text.replace(/[0-9]+/g, '#');
+}

@@ -1,0 +1,237 @@
+/**
+ * What happens to an instance, as a union of kinds with named fields: actors and the main thread tell it, the supervisor keeps it,
+ * `hawser events` and the log make words of it (`event-text.ts`). A kind is added here and in docs/operating/cli.md.
+ */
+
+/** A peer's path, in the words of this end; `peerLink`: what the peer calls its own link. */
+interface PathPlace {
+  readonly peer: string;
+  readonly link: string;
+  readonly peerLink?: string;
+  readonly endpoint: string;
+}
+
+/** `was`: the condition before, a word of `bonding/life/path-life-states.ts`. */
+interface PathTurn extends PathPlace {
+  readonly was: string;
+  readonly reason: string;
+}
+
+interface PathQuality extends PathPlace {
+  readonly rttMs: number;
+  readonly lossPercent: number;
+}
+
+/** `from`: the state before; `last`: what the last probe said. */
+interface LinkQuality {
+  readonly link: string;
+  readonly from: string;
+  readonly reason: string;
+  readonly last: string;
+  readonly rttMs: number;
+  readonly jitterMs: number;
+  readonly lossPercent: number;
+}
+
+interface CheckOutcome {
+  readonly link: string;
+  readonly check: string;
+  readonly last: string;
+}
+
+interface OfPeer {
+  readonly peer: string;
+}
+
+interface OfLink {
+  readonly link: string;
+}
+
+interface Reason {
+  readonly reason: string;
+}
+
+/** A sentence for people, with what is to be done about it. */
+interface Message {
+  readonly message: string;
+}
+
+/** A sentence about one thing that a change of the configuration changed. */
+interface Change {
+  readonly change: string;
+}
+
+interface HostAddress {
+  /** With the length of its prefix. */
+  readonly address: string;
+  readonly interface: string;
+}
+
+/** The fields of each kind. */
+interface EventFields {
+  // Peers and their paths.
+  session: OfPeer & { readonly endpoint: string };
+  'handshake-refused': Reason & {
+    readonly peer?: string;
+    /** Endpoint. */
+    readonly from?: string;
+    /** The first characters of a public key that nobody here has. */
+    readonly key?: string;
+    readonly behindSeconds?: number;
+  };
+  'peer-clock': OfPeer & Reason & { readonly aheadSeconds: number };
+  rekey: OfPeer;
+  'clock-forgotten': OfPeer;
+  roamed: OfPeer & { readonly endpoint: string };
+  /** `from`, `to`: names of links, with commas between several. */
+  'cut-off': OfPeer & Reason & { readonly from: string };
+  failover: OfPeer & Reason & { readonly from: string; readonly to: string; readonly endpoint?: string };
+  /** `link` carries again; `from`: the link that a stock peer leaves for it. */
+  failback: PathPlace & Reason & { readonly was?: string; readonly from?: string };
+  /** No link: the mode decides again. */
+  'failover-forced': { readonly link?: string };
+  'path-up': PathPlace & { readonly roundTripMs: number };
+  'path-down': PathPlace & Reason;
+  'path-back': PathPlace;
+  'path-gone': PathPlace;
+  /** Bytes of the longest IP packet that passes; `before`: what passed before. */
+  'path-mtu': PathPlace & { readonly direction: 'out'; readonly size: number; readonly before: number };
+  'path-suspect': PathTurn;
+  'path-cleared': PathTurn;
+  'path-dead': PathTurn;
+  'path-recovering': PathTurn;
+  flapping: PathTurn;
+  degraded: PathQuality;
+  'degraded-end': PathQuality;
+  // Links and what probes past the tunnel say of them.
+  'link-up': OfLink & Reason;
+  'link-down': OfLink & Reason;
+  'link-enabled': OfLink;
+  'link-disabled': OfLink;
+  'health-up': LinkQuality;
+  'health-down': LinkQuality;
+  'health-degraded': LinkQuality;
+  'health-flapping': OfLink;
+  'check-failed': CheckOutcome;
+  'check-passed': CheckOutcome;
+  // The host's network.
+  /** `came`: it did not exist before; `link`: whose it is. */
+  link: {
+    readonly interface: string;
+    readonly state: 'came' | 'up' | 'up, without a carrier' | 'down';
+    readonly link?: string;
+  };
+  'link-gone': { readonly interface: string };
+  links: Change;
+  'default-route': { readonly family: 4 | 6 };
+  /** `names`: what the servers are asked for; `by`: the host's service that does. */
+  dns: { readonly servers: readonly string[]; readonly names: string; readonly by: string };
+  'address-added': HostAddress;
+  'address-removed': HostAddress;
+  /** What was in the way of a route of ours and is no longer. */
+  'route-free': { readonly trouble: string };
+  // The instance and its threads.
+  ready: {
+    readonly interface: string;
+    readonly port: number;
+    readonly placement: string;
+    readonly tookMs: number;
+    /** The configuration is that of the run before. */
+    readonly isRecalled: boolean;
+  };
+  stopping: Reason;
+  reload: Change;
+  'reload-failed': Reason;
+  started: { readonly thread?: number; readonly restarts?: number };
+  stopped: Reason;
+  exit: Reason;
+  cut: Reason;
+  starved: Reason;
+  'given-up': Reason;
+  undeliverable: { readonly to: string; readonly command: string };
+  'state-file': Message;
+  'x25519-failed': Reason;
+  plaintext: Message;
+  warning: Message;
+  /** Not read in time by who follows the events. */
+  'left-out': { readonly count: number };
+}
+
+export type EventKind = keyof EventFields;
+
+/** One of them; `more`: how many like it were not told before. */
+export type InstanceEvent<K extends EventKind = EventKind> = {
+  [Kind in K]: Readonly<EventFields[Kind]> & { readonly kind: Kind; readonly more?: number };
+}[K];
+
+/** One line of `hawser events`. */
+export type EventRecord = InstanceEvent & {
+  /** Counts up from 1; `events(sinceId)` answers with those above it. */
+  readonly id: number;
+  readonly timeMs: number;
+  /** Actor id or `supervisor`. */
+  readonly source: string;
+};
+
+/** How loud the log says it, unless who tells it knows better. */
+export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>> = {
+  session: 'info',
+  'handshake-refused': 'info',
+  'peer-clock': 'info',
+  rekey: 'info',
+  'clock-forgotten': 'info',
+  roamed: 'info',
+  'cut-off': 'info',
+  failover: 'info',
+  failback: 'info',
+  'failover-forced': 'info',
+  'path-up': 'info',
+  'path-down': 'info',
+  'path-back': 'info',
+  'path-gone': 'info',
+  'path-mtu': 'info',
+  'path-suspect': 'info',
+  'path-cleared': 'info',
+  'path-dead': 'info',
+  'path-recovering': 'info',
+  flapping: 'info',
+  degraded: 'info',
+  'degraded-end': 'info',
+  'link-up': 'info',
+  'link-down': 'info',
+  'link-enabled': 'info',
+  'link-disabled': 'info',
+  'health-up': 'info',
+  'health-down': 'info',
+  'health-degraded': 'info',
+  'health-flapping': 'info',
+  'check-failed': 'info',
+  'check-passed': 'info',
+  link: 'info',
+  'link-gone': 'info',
+  links: 'info',
+  'default-route': 'info',
+  dns: 'info',
+  'address-added': 'info',
+  'address-removed': 'info',
+  'route-free': 'info',
+  ready: 'info',
+  stopping: 'info',
+  reload: 'info',
+  'reload-failed': 'error',
+  started: 'info',
+  stopped: 'info',
+  exit: 'error',
+  cut: 'warn',
+  starved: 'warn',
+  'given-up': 'error',
+  undeliverable: 'warn',
+  'state-file': 'info',
+  'x25519-failed': 'info',
+  plaintext: 'warn',
+  warning: 'warn',
+  'left-out': 'info',
+};
+
+/** So that a filter for a kind that does not exist is told, not waited for. */
+export const eventKinds = Object.keys(eventLevels) as readonly EventKind[];

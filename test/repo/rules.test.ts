@@ -113,7 +113,7 @@ t.test('docs/operating/cli.md tells of every kind of event and every operation',
   );
   t.ok(told.length > 30, `${told.length} in the tables`);
   t.strictSame(
-    told.filter((kind) => !eventKinds.includes(kind)),
+    told.filter((kind) => !eventKinds.some((one) => one === kind)),
     [],
     'and of none that cannot be asked for',
   );

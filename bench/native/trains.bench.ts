@@ -106,10 +106,10 @@ class Bench {
     this.#delivered = createRing(addon, 1 << 21);
     const stash = view(createStashMemory({ small: 8, large: 2 }));
     const rows = view(new SharedArrayBuffer(64 * facts.columns * 4));
-    const links = [this.#descriptors.port];
+    const carriers = [this.#descriptors.port];
     this.#sealer = new addon.Sealer({
       plain: this.#plain.port,
-      links,
+      carriers,
       log: view(this.#log),
       sessions,
       allowedIps,

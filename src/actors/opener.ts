@@ -1,4 +1,4 @@
-/** Opens what the links received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
+/** Opens what the carriers received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
 import { gaps, lateness, opened, runs } from '../contract/columns.ts';
 import { cipher, session, slotState } from '../contract/peer-tables.ts';
 import type { Opener } from '../native/opener-api.ts';
@@ -18,8 +18,8 @@ export const definition: ActorDefinition = {
 
 /** `settings` of the opener's spec. */
 export interface OpenerSettings {
-  /** Names of the links: the ports `received.<name>`. What comes by them says the row of its link itself. */
-  readonly links: readonly string[];
+  /** Their names: the ports `received.<name>`. What comes by them says the row of its carrier itself. */
+  readonly carriers: readonly string[];
   /** The TUN takes UDP super-packets. */
   readonly joinUdp: boolean;
   /** How long packets of a peer with many paths are held for others before them; 0 = not at all. */
@@ -65,14 +65,14 @@ class OpenerActor implements Actor {
     const { spec, addon } = context;
     const settings = spec.settings as OpenerSettings;
     this.#context = context;
-    this.#inputs = settings.links.length;
+    this.#inputs = settings.carriers.length;
     this.#plaintext = settings.plaintext;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
     const unreported = new Int32Array(1 + this.#sessions.rows);
     const gapRows = new Float64Array(1 + gaps.max * gaps.columns);
     const latenessRows = new Float64Array(1 + lateness.max * lateness.columns);
     this.#opener = new addon.Opener({
-      received: settings.links.map((name) => nativePort(spec, `received.${name}`)),
+      received: settings.carriers.map((name) => nativePort(spec, `received.${name}`)),
       plain: nativePort(spec, 'plain'),
       events: nativePort(spec, 'events'),
       reports: nativePort(spec, 'reports'),

@@ -19,7 +19,7 @@ import { SessionTable } from '../rings/session-table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { AckDesk } from './sealer/ack-desk.ts';
-import { Bonds, type SealerLink } from './sealer/bonds.ts';
+import { Bonds, type SealerCarrier } from './sealer/bonds.ts';
 import { FrameDesk } from './sealer/frame-desk.ts';
 import { FlightMemory } from './sealer/native-flight.ts';
 import { ParityDesk } from './sealer/parity-desk.ts';
@@ -36,7 +36,7 @@ export const definition: ActorDefinition = {
 /** `settings` of the sealer's spec. */
 export interface SealerSettings {
   /** In the order of their rows, which may have gaps. */
-  readonly links: readonly SealerLink[];
+  readonly carriers: readonly SealerCarrier[];
   /** The tunnel's MTU: padding never goes beyond it. */
   readonly mtu: number;
   readonly bonding: Omit<BondSettings, 'mtu' | 'sealedBytes'>;
@@ -91,7 +91,7 @@ class SealerActor implements Actor {
     this.#tooLong = new TooLong(this.#throughput);
     this.#native = new addon.Sealer({
       plain: nativePort(spec, 'plain'),
-      links: settings.links.map((one) => nativePort(spec, `descriptors.${one.name}`)),
+      carriers: settings.carriers.map((one) => nativePort(spec, `descriptors.${one.name}`)),
       log: bytesOf(spec, 'sealedLog'),
       sessions: bytesOf(spec, 'sessions'),
       paths: bytesOf(spec, 'paths'),
@@ -110,7 +110,7 @@ class SealerActor implements Actor {
     const { mtu } = settings;
     const longest = settings.bonding.fec === 'off' ? mtu : Math.max(mtu, settings.fecMtu + parity.excessBytes);
     this.#bonds = new Bonds(context, this.#native, shared, {
-      links: settings.links,
+      carriers: settings.carriers,
       bonding: { ...settings.bonding, mtu, sealedBytes: longest + dataMessageBytes },
       outerFragments: settings.outerFragments,
     });
@@ -199,7 +199,7 @@ class SealerActor implements Actor {
       return mayStay && this.#mayStay(index, count) ? 0 : this.#wait(index, row, kind);
     }
     const slot = this.#desk.slotOf(row);
-    if (!this.#desk.begin(bond, slot, path.row, path.link, kind, this.#nowUs)) return this.#wait(index, row, kind);
+    if (!this.#desk.begin(bond, slot, path.row, path.port, kind, this.#nowUs)) return this.#wait(index, row, kind);
     this.#behindSinceUs = -1;
     const allowed = allowance(bond, path, kind);
     const run = this.#runLength(bond, path, index, count, kind, allowed);
@@ -271,7 +271,7 @@ class SealerActor implements Actor {
       mask |= 1 << copy;
       const other = bond.paths[copy];
       if (other !== undefined)
-        other.spend(this.#native.copy(other.link, other.row, other.fit.longest(fit.yes)), this.#nowUs);
+        other.spend(this.#native.copy(other.port, other.row, other.fit.longest(fit.yes)), this.#nowUs);
     }
   }
 
@@ -321,7 +321,7 @@ class SealerActor implements Actor {
     const path = this.#chooseFor(bond, kind, stash.flow(entry), bytes, bond.mtu.sealedBytes(bytes), queue.bytes);
     if (path === undefined) return false;
     const slot = this.#desk.slotOf(row);
-    if (!this.#desk.begin(bond, slot, path.row, path.link, kind, this.#nowUs)) return false;
+    if (!this.#desk.begin(bond, slot, path.row, path.port, kind, this.#nowUs)) return false;
     const offset = stash.offset(entry);
     const segments = this.#native.sealStashed(offset, this.#stashedBudget(allowance(bond, path, kind)));
     this.#sendCopies(bond, path, kind);

@@ -16,7 +16,7 @@ export const definition: ActorDefinition = {
   start: (context) => new SessionManager(context),
 };
 
-/** Messages of one link a turn: at 0.3 ms for a whole handshake a turn stays short. */
+/** Messages of one carrier a turn: at 0.3 ms for a whole handshake a turn stays short. */
 const messagesPerTurn = 32;
 const eventsPerTurn = 256;
 
@@ -31,7 +31,7 @@ class SessionManager implements Actor {
 
   constructor(context: ActorContext) {
     const settings = context.spec.settings as SessionManagerSettings;
-    this.#handshakes = settings.links.map((link) => consumer(context.spec, `handshakes.${link.name}`));
+    this.#handshakes = settings.carriers.map(({ name }) => consumer(context.spec, `handshakes.${name}`));
     this.#events = consumer(context.spec, 'events');
     this.#requests = consumer(context.spec, 'requests');
     this.#desks = buildDesks(context, settings, readKeyFile(settings.privateKeyFile));

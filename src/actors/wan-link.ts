@@ -1,9 +1,9 @@
-/** The sockets of one link: sends what the sealer sealed and the session-manager wrote, and receives for the opener and it. */
+/** The carrier of UDP: the sockets of one link, by which it sends what the sealer sealed and the session-manager wrote, and receives for the opener and it. */
 import { errnoOf } from '../contract/errnos.ts';
-import { link } from '../contract/link-tables.ts';
+import { carrier } from '../contract/link-tables.ts';
 import type { LinkReceiver, LinkSender } from '../native/data-api.ts';
 import { wanLinkCounters } from '../rings/counter-names.ts';
-import { linkTable, type RowTable } from '../rings/table.ts';
+import { carrierTable, type RowTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 
@@ -15,8 +15,8 @@ export const definition: ActorDefinition = {
 
 /** `settings` of a wan-link's spec. */
 export interface WanLinkSettings {
-  /** Row of the link table. */
-  readonly index: number;
+  /** Row of the carrier table. */
+  readonly carrier: number;
   /** The sockets take UDP_SEGMENT. */
   readonly gso: boolean;
 }
@@ -33,19 +33,19 @@ class WanLinkActor implements Actor {
   readonly #sender: LinkSender;
   readonly #receiver: LinkReceiver;
   readonly #fds: readonly number[];
-  readonly #links: RowTable;
-  readonly #index: number;
+  readonly #carriers: RowTable;
+  readonly #row: number;
   readonly #throughput: Throughput;
 
   constructor(context: ActorContext) {
     const { spec, addon } = context;
     const settings = spec.settings as WanLinkSettings;
     this.#context = context;
-    this.#index = settings.index;
-    this.#links = linkTable(memoryOf(spec, 'links'));
+    this.#row = settings.carrier;
+    this.#carriers = carrierTable(memoryOf(spec, 'carriers'));
     const [fd4, fd6] = [fdOf(spec, 'udp4'), fdOf(spec, 'udp6')];
     this.#fds = [fd4, fd6].filter((fd) => fd >= 0);
-    const links = bytesOf(spec, 'links');
+    const carriers = bytesOf(spec, 'carriers');
     this.#sender = new addon.LinkSender({
       fd4,
       fd6,
@@ -54,14 +54,15 @@ class WanLinkActor implements Actor {
       out: nativePort(spec, 'out'),
       log: bytesOf(spec, 'sealedLog'),
       paths: bytesOf(spec, 'paths'),
-      links,
-      link: settings.index,
+      links: bytesOf(spec, 'links'),
+      carriers,
+      carrier: settings.carrier,
     });
     this.#receiver = new addon.LinkReceiver({
       received: nativePort(spec, 'received'),
       handshakes: nativePort(spec, 'handshakes'),
-      links,
-      link: settings.index,
+      carriers,
+      carrier: settings.carrier,
     });
     this.#throughput = new Throughput(spec);
     // A predecessor may have died between an error and its reading.
@@ -84,7 +85,7 @@ class WanLinkActor implements Actor {
 
   #send(nowUs: number): number {
     const sent = this.#sender.sendDescriptors(descriptorsPerTurn);
-    const waited = this.#links.int(this.#index, link.outqBytesAt) !== 0;
+    const waited = this.#carriers.int(this.#row, carrier.outqBytesAt) !== 0;
     if ((sent > 0 || waited) && this.#sender.measureQueue() > 0) this.#context.wakeAt(nowUs + queueCheckUs);
     return sent;
   }
@@ -103,9 +104,9 @@ class WanLinkActor implements Actor {
   }
 
   #report(): void {
-    const row = this.#index;
-    const packets = this.#links.number(row, link.sentPacketsAt) + this.#links.number(row, link.receivedPacketsAt);
-    const bytes = this.#links.number(row, link.sentBytesAt) + this.#links.number(row, link.receivedBytesAt);
+    const of = (column: number): number => this.#carriers.number(this.#row, column);
+    const packets = of(carrier.sentPacketsAt) + of(carrier.receivedPacketsAt);
+    const bytes = of(carrier.sentBytesAt) + of(carrier.receivedBytesAt);
     this.#throughput.set(packets, bytes);
   }
 }

@@ -7,8 +7,8 @@ export interface PathRow {
   readonly row: number;
   /** Among the peer's, from 0 on: what the flight record and probes call it. */
   readonly number: number;
-  /** Number of the link that it leaves by. */
-  readonly link: number;
+  /** Number of the carrier that it leaves by: by one link and one transport. */
+  readonly port: number;
   /** One of `pathState`: what may be sent by it. */
   readonly state: number;
   /** The peer showed once that it can be reached there. */
@@ -22,7 +22,7 @@ export interface PathRow {
   /** Waits in the kernel and the device below. */
   readonly outqBytes: number;
 
-  /** IP and UDP headers in front of each of its packets. */
+  /** IP header and the transport's own in front of each of its packets. */
   readonly headerBytes: number;
   /** Of the interface; 0 = not known. */
   readonly interfaceMtu: number;

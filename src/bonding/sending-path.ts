@@ -32,7 +32,7 @@ export class SendingPath implements PathView {
   /** Among the peer's: what the flight record and probes call it. */
   readonly number: number;
   /** Number of the link that it leaves by. */
-  readonly link: number;
+  readonly port: number;
   readonly life: PathLife;
   readonly controller: PathController;
   readonly credit: PathCredit;
@@ -81,7 +81,7 @@ export class SendingPath implements PathView {
     this.#cells = cells;
     this.row = cells.row;
     this.number = cells.number;
-    this.link = cells.link;
+    this.port = cells.port;
     this.priority = settings.priority;
     this.ownPriority = settings.priority;
     this.ownRole = settings.role;

@@ -1,7 +1,11 @@
 /** IP addresses, CIDR prefixes and endpoints of the configuration: text in, plain objects out; undefined = not of that form. */
 import { isIPv4, isIPv6 } from 'node:net';
+import { type TransportName, transport as transports } from '../contract/link-tables.ts';
 import type { Cidr, EndpointText } from './config.ts';
 import { mayHoldKey } from './show.ts';
+
+/** What an endpoint may begin with. UDP is what has no name there. */
+const namedTransports = (Object.keys(transports) as TransportName[]).filter((name) => name !== 'udp');
 
 /** `10.9.0.2/24`, `fd00:9::2/64`, or an address alone (then /32 or /128). The host part is kept. */
 export function parseCidr(text: string): Cidr | undefined {
@@ -43,8 +47,19 @@ export function parseEndpoint(text: string): EndpointText | undefined {
   return isIPv4(host) || isHostName(host) ? { host: host.toLowerCase(), port } : undefined;
 }
 
-/** The same, and `[fe80::1%eth0]:51820`. A link-local address has a zone, as the name of its interface, and no other has one. */
+/**
+ * The same, and `[fe80::1%eth0]:51820`. A link-local address has a zone, as the name of its interface, and no other has one. What is not
+ * reached by UDP has its transport before it: `test://203.0.113.1:51821`.
+ */
 export function parsePeerEndpoint(text: string): EndpointText | undefined {
+  const [scheme, by, rest = ''] = /^([a-z]+):\/\/(.*)$/.exec(text) ?? [];
+  if (scheme === undefined) return parseZonedEndpoint(text);
+  const transport = namedTransports.find((name) => name === by);
+  const endpoint = transport === undefined ? undefined : parseZonedEndpoint(rest);
+  return endpoint === undefined ? undefined : { ...endpoint, transport };
+}
+
+function parseZonedEndpoint(text: string): EndpointText | undefined {
   const [, before = '', zone, after = ''] = /^(\[[^\]%]*)%([^\]]*)(\]:\d+)$/.exec(text) ?? [];
   const endpoint = parseEndpoint(zone === undefined ? text : `${before}${after}`);
   if (endpoint === undefined || isLinkLocal(endpoint.host) !== (zone !== undefined)) return undefined;
@@ -54,8 +69,9 @@ export function parsePeerEndpoint(text: string): EndpointText | undefined {
 }
 
 /** What both read back. */
-export function formatEndpoint({ host, port, zone }: EndpointText): string {
-  return host.includes(':') ? `[${host}${zone === undefined ? '' : `%${zone}`}]:${port}` : `${host}:${port}`;
+export function formatEndpoint({ transport = 'udp', host, port, zone }: EndpointText): string {
+  const scheme = transport === 'udp' ? '' : `${transport}://`;
+  return scheme + (host.includes(':') ? `[${host}${zone === undefined ? '' : `%${zone}`}]:${port}` : `${host}:${port}`);
 }
 
 /** fe80::/10 (RFC 4291 section 2.4). */

@@ -1,4 +1,5 @@
 /** The configuration as the program sees it: parsed, checked, defaults filled in, frozen. `parse.ts` is its only maker. */
+import type { TransportName } from '../contract/link-tables.ts';
 
 export interface Cidr {
   readonly family: 4 | 6;
@@ -10,6 +11,8 @@ export interface Cidr {
 }
 
 export interface EndpointText {
+  /** How a peer is reached there; undefined = by UDP. */
+  readonly transport?: TransportName | undefined;
   /** IPv4 or IPv6 literal without brackets, or a host name. */
   readonly host: string;
   readonly port: number;
@@ -190,7 +193,8 @@ export interface Config {
   /** Never empty: without `links` in the file it is the one implicit link. */
   readonly links: readonly LinkConfig[];
   /** 0 = any free port. */
-  readonly listen: { readonly udp: number };
+  /** Port by transport; those that are not named here nobody needs but to call from. */
+  readonly listen: Readonly<Partial<Record<TransportName, number | undefined>>> & { readonly udp: number };
   readonly peers: readonly PeerConfig[];
   readonly bonding: BondingConfig;
   readonly runtime: {

@@ -1,4 +1,5 @@
 /** Two configurations → what changed, as data: SIGHUP applies it, `hawser events` tells it. Order of lists does not matter. */
+import type { TransportName } from '../contract/link-tables.ts';
 import { formatCidr, formatEndpoint } from './address.ts';
 import type { Cidr, Config, EndpointText, LinkConfig, PeerConfig } from './config.ts';
 
@@ -79,14 +80,19 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.mtu === undefined ? [] : [`tunnel.mtu changed from ${diff.mtu.before} to ${diff.mtu.after}`]),
     ...(diff.dns ? ['tunnel.dns changed'] : []),
     ...(diff.fragment === undefined ? [] : [`tunnel.fragment changed to ${diff.fragment}`]),
-    ...(diff.listen === undefined
-      ? []
-      : [`listen.udp changed from ${diff.listen.before.udp} to ${diff.listen.after.udp}`]),
+    ...(diff.listen === undefined ? [] : describeListen(diff.listen)),
     ...(diff.routing?.fields ?? []).map((field) => `routing.${field} changed to ${diff.routing?.after[field]}`),
     ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),
     ...(diff.logLevel === undefined ? [] : [`runtime.logLevel changed to ${diff.logLevel}`]),
     ...diff.needsRestart.map((path) => `${path} changed in the file: restart the instance to apply it`),
   ];
+}
+
+function describeListen({ before, after }: Changed<Config['listen']>): string[] {
+  const names = (Object.keys({ ...before, ...after }) as TransportName[]).filter(
+    (name) => before[name] !== after[name],
+  );
+  return names.map((name) => `listen.${name} changed from ${before[name] ?? 'none'} to ${after[name] ?? 'none'}`);
 }
 
 function describeList<T extends { readonly name: string }>(noun: string, diff: ListDiff<T>): string[] {

@@ -188,7 +188,13 @@ export const schema = z.strictObject({
   identity,
   tunnel,
   links: z.array(linkSchema).max(mostLinks).default([]).describe('None = the routing of the kernel chooses.'),
-  listen: z.strictObject({ udp: z.int().min(0).max(65535).default(0).describe('0 = any free port.') }).prefault({}),
+  listen: z
+    .strictObject({
+      udp: z.int().min(0).max(65535).default(0).describe('0 = any free port.'),
+      // UDP on a port of its own, as a transport of its own: docs/adding-a-transport.md.
+      test: z.int().min(0).max(65535).optional().meta({ isHidden: true }),
+    })
+    .prefault({}),
   peers: z.array(peer).default([]),
   bonding: bondingSchema.prefault({}),
   runtime: runtime.prefault({}),
@@ -215,10 +221,17 @@ export interface SchemaNode {
   readonly items?: SchemaNode;
 }
 
+/** What is for our own tests is neither offered nor documented. */
+function leaveOutHidden(properties: Record<string, unknown> = {}): void {
+  for (const [key, node] of Object.entries(properties)) {
+    if ((node as { isHidden?: boolean }).isHidden === true) delete properties[key];
+  }
+}
+
 /** JSON Schema (draft 2020-12) of the file, for editors and for `hawser schema`. */
 export function configJsonSchema(): Record<string, unknown> {
   return {
-    ...z.toJSONSchema(schema, { io: 'input' }),
+    ...z.toJSONSchema(schema, { io: 'input', override: ({ jsonSchema }) => leaveOutHidden(jsonSchema.properties) }),
     $id: 'urn:hawser:configuration',
     title: 'Hawser configuration',
   };

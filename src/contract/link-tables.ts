@@ -1,14 +1,30 @@
-/** Tables about links, one writer for each column: what they carried, whether they are healthy, which checks pass. */
+/** Tables about links and their carriers, one writer for each column: what they carried, whether they are healthy, which checks pass. */
 
-/** Link table: one row a link. Writer: the wan-link of that row, but for the columns named. */
-export const link = {
-  magic: 0x484c4e4b,
+/**
+ * How datagrams travel; the lowest number is preferred while it works (docs/adding-a-transport.md). `test` is UDP on a port of its own, for
+ * the tests of what several transports need. Numbers stay below `carrier.rowsPerLink`.
+ */
+export const transport = { udp: 0, test: 7 } as const;
+
+export type TransportName = keyof typeof transport;
+
+/** Bytes that each transport puts between the IP header and a sealed packet. */
+export const transportHeaderBytes = { udp: 8, test: 8 } as const;
+
+/**
+ * Carrier table: `rowsPerLink` rows for each row of the link table. A carrier sends and receives for one link by one transport; its row is
+ * link × `rowsPerLink` + transport, and stands for both wherever they are named together. Writer: the carrier's actor.
+ */
+export const carrier = {
+  rowsPerLink: 8,
+  magic: 0x48434152,
   magicAt: 0,
   rowsAt: 4,
   dataAt: 512,
-  rowBytes: 512,
-  /** i32: bytes that wait in the socket and the device below it (SIOCOUTQ). */
+  rowBytes: 128,
+  /** i32: bytes that wait in its sockets and the device below them (SIOCOUTQ). */
   outqBytesAt: 0,
+  /** i32 each, first written by the supervisor: 1 = the sockets cut, and join, trains. */
   gsoAt: 4,
   groAt: 8,
   sentBytesAt: 16,
@@ -19,6 +35,15 @@ export const link = {
   droppedAt: 56,
   /** i32: errno of the last refused send. */
   lastErrorAt: 64,
+} as const;
+
+/** Link table: one row a link. */
+export const link = {
+  magic: 0x484c4e4b,
+  magicAt: 0,
+  rowsAt: 4,
+  dataAt: 512,
+  rowBytes: 512,
   // supervisor, of the link's interface
   /** i32: 1 = what leaves must carry an address of the link, and nothing leaves without one. */
   needsSourceAt: 72,

@@ -145,8 +145,8 @@ export const path = {
   sequenceAt: 0,
   stateAt: 4,
   peerAt: 8,
-  linkAt: 12,
-  transportAt: 16,
+  /** i32: row of the carrier table, which says link and transport. */
+  carrierAt: 12,
   sockaddrBytesAt: 20,
   /** raw sockaddr, 28 bytes. */
   sockaddrAt: 24,
@@ -231,8 +231,6 @@ export const path = {
  * but another path over the same link carries the data; control frames only.
  */
 export const pathState = { free: 0, up: 1, down: 2, unproven: 3, standby: 4 } as const;
-
-export const transport = { udp: 0, faketcp: 1, relay: 2 } as const;
 
 /**
  * Allowed-IPs trie: which peer an inner address belongs to. Two areas of `capacity` nodes; `version & 1` is the one in use, the

@@ -4,13 +4,13 @@
 export const recordType = {
   /** tun-reader → sealer and opener → tun-writer: a train (see `train`). */
   train: 1,
-  /** wan-link → opener: what one recvmmsg message held (see `received`). */
+  /** a carrier → opener: what one recvmmsg message held (see `received`). */
   received: 2,
-  /** sealer → wan-link: a run of sealed packets in the log (see `descriptor`). */
+  /** sealer → a carrier: a run of sealed packets in the log (see `descriptor`). */
   descriptor: 3,
-  /** wan-link → session-manager: one handshake-type datagram, a `received` header before it. */
+  /** a carrier → session-manager: one handshake-type datagram, a `received` header before it. */
   handshakeIn: 4,
-  /** session-manager → wan-link: one datagram, an `outgoing` header before it. */
+  /** session-manager → a carrier: one datagram, an `outgoing` header before it. */
   handshakeOut: 5,
   /** session-manager → sealer, opener → sealer: an inner packet to seal (see `frame`); empty = keepalive. */
   frameOut: 6,
@@ -41,8 +41,8 @@ export const train = {
 export const received = {
   /** raw sockaddr_in or sockaddr_in6 of the sender (28 bytes), family first. */
   sockaddrAt: 0,
-  /** i32: index of the link. */
-  linkAt: 28,
+  /** i32: row of the carrier table it came by. */
+  carrierAt: 28,
   /** 16 bytes: local address of the datagram (IPv4 in the first 4), from IP_PKTINFO. */
   localAt: 32,
   /** i32: interface index the datagram came in by. */

@@ -118,7 +118,7 @@ export class ActorReader {
 /** Microseconds a second. */
 type ThreadRate = 'ran' | 'waited';
 
-/** `… -> opener.received.fibre` ends at `opener`, `… -> wan-link.fibre.descriptors` at `wan-link.fibre`. */
+/** `… -> opener.received.fibre` ends at `opener`, `… -> wan-link.fibre.descriptors` at `wan-link.fibre`: ports of carriers have no dot. */
 function isConsumedBy(ringName: string, actorId: string): boolean {
   return ringName.split('-> ').at(-1)?.startsWith(`${actorId}.`) === true;
 }

@@ -1,8 +1,9 @@
 /** Links and their health as rows, read from the shared table; what the kernel says of an interface is handed in. */
 import { getSystemErrorName } from 'node:util';
-import { check, link, linkHealth, linkHealthReason, probeMethod } from '../contract/link-tables.ts';
+import { carrier, check, link, linkHealth, linkHealthReason, probeMethod } from '../contract/link-tables.ts';
+import { carrierOf } from '../rings/carriers.ts';
 import { healthOf, isLinkDisabled, isLinkForced } from '../rings/link-health.ts';
-import { checkTable, linkTable, type RowTable } from '../rings/table.ts';
+import { carrierTable, checkTable, linkTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf, percent } from './cells.ts';
 import type { CheckStatus, HealthChange, HealthStatus, LinkStatus } from './network-rows.ts';
 import type { Rates } from './rates.ts';
@@ -23,24 +24,26 @@ const seqlockTries = 100;
 
 export class LinkReader {
   readonly #links: RowTable;
+  readonly #carriers: RowTable;
   readonly #checks: RowTable;
 
   constructor(memory: SharedMemory) {
     this.#links = linkTable(memory.links);
+    this.#carriers = carrierTable(memory.carriers);
     this.#checks = checkTable(memory.checks);
   }
 
   /** What `Rates` samples, by the keys that `links` asks for. */
   counts(instance: InstanceInfo): [string, number][] {
     return instance.links.flatMap(({ row, name }): [string, number][] => [
-      [`link ${name} sent`, this.#links.number(row, link.sentBytesAt)],
-      [`link ${name} received`, this.#links.number(row, link.receivedBytesAt)],
+      [`link ${name} sent`, this.#sum(row, carrier.sentBytesAt)],
+      [`link ${name} received`, this.#sum(row, carrier.receivedBytesAt)],
     ]);
   }
 
   /** What `LastChanges` watches: `link NAME errors`. */
   events(instance: InstanceInfo): [string, number][] {
-    return instance.links.map(({ row, name }) => [`link ${name} errors`, this.#links.number(row, link.errorsAt)]);
+    return instance.links.map(({ row, name }) => [`link ${name} errors`, this.#sum(row, carrier.errorsAt)]);
   }
 
   links(instance: InstanceInfo, nowUs: number, rates: Rates, find: FindInterface): LinkStatus[] {
@@ -55,9 +58,10 @@ export class LinkReader {
     const { row, name, interface: device, role, priority, limitBps } = named;
     const table = this.#links;
     const kernel = device === undefined ? undefined : find(device);
-    const sentBytes = table.number(row, link.sentBytesAt);
-    const receivedBytes = table.number(row, link.receivedBytesAt);
-    const lastError = table.int(row, link.lastErrorAt);
+    const carriers = carriersOf(row);
+    const sentBytes = this.#sum(row, carrier.sentBytesAt);
+    const receivedBytes = this.#sum(row, carrier.receivedBytesAt);
+    const lastError = carriers.map((one) => this.#carriers.int(one, carrier.lastErrorAt)).find((error) => error !== 0);
     return {
       name,
       interface: device,
@@ -71,17 +75,22 @@ export class LinkReader {
       limitBps,
       sentBps: rates.perSecond(`link ${name} sent`, sentBytes, nowUs) * 8,
       receivedBps: rates.perSecond(`link ${name} received`, receivedBytes, nowUs) * 8,
-      gso: table.int(row, link.gsoAt) === 1,
-      gro: table.int(row, link.groAt) === 1,
-      outqBytes: table.int(row, link.outqBytesAt),
+      gso: carriers.some((one) => this.#carriers.int(one, carrier.gsoAt) === 1),
+      gro: carriers.some((one) => this.#carriers.int(one, carrier.groAt) === 1),
+      outqBytes: carriers.reduce((sum, one) => sum + this.#carriers.int(one, carrier.outqBytesAt), 0),
       sentBytes,
-      sentPackets: table.number(row, link.sentPacketsAt),
+      sentPackets: this.#sum(row, carrier.sentPacketsAt),
       receivedBytes,
-      receivedPackets: table.number(row, link.receivedPacketsAt),
-      errors: table.number(row, link.errorsAt),
-      droppedPackets: table.number(row, link.droppedAt),
-      lastError: lastError === 0 ? undefined : getSystemErrorName(-Math.abs(lastError)),
+      receivedPackets: this.#sum(row, carrier.receivedPacketsAt),
+      errors: this.#sum(row, carrier.errorsAt),
+      droppedPackets: this.#sum(row, carrier.droppedAt),
+      lastError: lastError === undefined ? undefined : getSystemErrorName(-Math.abs(lastError)),
     };
+  }
+
+  /** A f64 column of all carriers of a link together. */
+  #sum(linkRow: number, column: number): number {
+    return carriersOf(linkRow).reduce((sum, row) => sum + this.#carriers.number(row, column), 0);
   }
 
   /** The most telling of what keeps it from carrying. */
@@ -180,6 +189,11 @@ export class LinkReader {
       };
     });
   }
+}
+
+/** Rows of the carrier table. */
+function carriersOf(linkRow: number): number[] {
+  return Array.from({ length: carrier.rowsPerLink }, (_, by) => carrierOf(linkRow, by));
 }
 
 const reasonWords: Readonly<Record<string, string>> = {

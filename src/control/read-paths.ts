@@ -2,7 +2,8 @@
 import { endianness } from 'node:os';
 import { formatAddress, formatEndpoint, isLinkLocal } from '../config/address.ts';
 import type { EndpointText } from '../config/config.ts';
-import { path, pathState, peer, transport } from '../contract/peer-tables.ts';
+import { path, pathState, peer } from '../contract/peer-tables.ts';
+import { linkOf, transportName, transportOf } from '../rings/carriers.ts';
 import { readPeerLink } from '../rings/peer-link.ts';
 import { pathTable, peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';
@@ -129,15 +130,20 @@ export class PathReader {
     const bytes = this.#consistentRow(row);
     const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const peerRow = words.getInt32(path.peerAt, isLittle);
-    const linkRow = words.getInt32(path.linkAt, isLittle);
+    const carrierRow = words.getInt32(path.carrierAt, isLittle);
+    const linkRow = linkOf(carrierRow);
+    const by = transportName(transportOf(carrierRow));
     const family = words.getUint16(path.sockaddrAt, isLittle);
     const link = instance.links.find((named) => named.row === linkRow);
     return {
       id: row,
       peer: instance.peers.find((named) => named.row === peerRow)?.name ?? `row ${peerRow}`,
       link: link?.name ?? `row ${linkRow}`,
-      transport: nameOf(transport, words.getInt32(path.transportAt, isLittle)) ?? 'unknown',
-      endpoint: formatEndpoint(this.#endpoint(bytes.subarray(path.sockaddrAt), family, link?.interface)),
+      transport: by ?? 'unknown',
+      endpoint: formatEndpoint({
+        ...this.#endpoint(bytes.subarray(path.sockaddrAt), family, link?.interface),
+        transport: by,
+      }),
       local: formatLocal(bytes.subarray(path.localAt, path.localAt + 16), family),
       state: nameOf(pathState, words.getInt32(path.stateAt, isLittle)) ?? 'unknown',
     };

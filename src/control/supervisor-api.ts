@@ -92,6 +92,7 @@ export interface SharedMemory {
   readonly peers: SharedArrayBuffer;
   readonly paths: SharedArrayBuffer;
   readonly links: SharedArrayBuffer;
+  readonly carriers: SharedArrayBuffer;
   readonly checks: SharedArrayBuffer;
   readonly sessions: SharedArrayBuffer;
   readonly sealedLog: SharedArrayBuffer;

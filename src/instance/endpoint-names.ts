@@ -106,9 +106,9 @@ export class EndpointNames {
   #tellAll(): void {
     for (const peer of this.#peers) {
       const endpoints = peer.endpoints.flatMap((endpoint) => {
-        const { host, port } = endpoint;
+        const { host } = endpoint;
         if (!isName(host)) return [endpoint];
-        return (this.#addresses.get(host) ?? []).map((address) => ({ host: address, port }));
+        return (this.#addresses.get(host) ?? []).map((address) => ({ ...endpoint, host: address }));
       });
       if (endpoints.length > 0) this.#parts.tell(peer.publicKey, endpoints);
     }

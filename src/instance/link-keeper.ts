@@ -128,7 +128,7 @@ export class LinkKeeper {
 
 /** What a reload would do that changed nothing but the sockets of one link. */
 export function reopenDiff(topology: Topology, link: string): TopologyDiff {
-  const names = topology.resources.flatMap((one) => (one.kind === 'udp' && one.link === link ? [one.name] : []));
+  const names = topology.resources.flatMap((one) => ('link' in one && one.link === link ? [one.name] : []));
   const users = topology.actors.filter((actor) => Object.values(actor.fds).some((fd) => names.includes(fd)));
   const threads = topology.threads.filter((thread) => users.some(({ id }) => thread.actors.includes(id)));
   return {

@@ -45,7 +45,7 @@ export interface LinkSender {
    * packets that are too long goes to the row of the path that they had left by.
    */
   readErrors(): void;
-  /** Bytes that wait in the sockets and the devices below them (SIOCOUTQ); also stored in the link's row. */
+  /** Bytes that wait in the sockets and the devices below them (SIOCOUTQ); also stored in the carrier's row. */
   measureQueue(): number;
 }
 
@@ -61,7 +61,7 @@ export interface Sealer {
    */
   look(max: number): number;
   /**
-   * Starts a run of sealing. 0, -126 (ENOKEY, slot not ready) or -127 (EKEYEXPIRED). `link`: index of its ring. `record`: flags of
+   * Starts a run of sealing. 0, -126 (ENOKEY, slot not ready) or -127 (EKEYEXPIRED). `port`: index of its carrier's ring. `record`: flags of
    * `flight`, with which the run is remembered until the peer acknowledges it; -1 = not remembered.
    */
   begin(
@@ -70,7 +70,7 @@ export interface Sealer {
     trafficClass: number,
     maxPaddedBytes: number,
     nowUs: number,
-    link: number,
+    port: number,
     peer: number,
     record: number,
   ): number;
@@ -90,7 +90,7 @@ export interface Sealer {
   /** That parity is not sent. */
   dropParity(peer: number): void;
   /** Between sealing and `end`: sends what was sealed by another path too, but packets of more than `longest` sealed bytes; returns bytes. */
-  copy(link: number, path: number, longest: number): number;
+  copy(port: number, path: number, longest: number): number;
   /** Takes a REPORT of the peer about `slot` in; fills `feedback`; returns packets that wait to be sent again, -1 = malformed. */
   report(peer: number, slot: number, frame: Uint8Array, length: number, nowUs: number): number;
   /** Declares lost what `limits` says is overdue; fills `feedback`; returns packets that wait to be sent again. */
@@ -113,7 +113,7 @@ export interface Sealer {
    * Sends lost packets of the peer of at most `longest` sealed bytes by path row `path`, oldest first, at most `maxBytes` (at least one
    * packet); returns bytes.
    */
-  resend(peer: number, link: number, path: number, maxBytes: number, longest: number, nowUs: number): number;
+  resend(peer: number, port: number, path: number, maxBytes: number, longest: number, nowUs: number): number;
   /** Seals trains `from`… of the last look in order, at most `maxSegments` segments; returns segments, or -28 (link ring full). */
   sealTrains(from: number, count: number, maxSegments: number): number;
   /** The same for the train at `offset` of the stash. */
@@ -149,7 +149,7 @@ export interface InnerLimitParts {
 
 export interface SealerParts extends InnerLimitParts {
   readonly plain: NativePort;
-  readonly links: readonly NativePort[];
+  readonly carriers: readonly NativePort[];
   readonly log: Uint8Array;
   readonly sessions: Uint8Array;
   readonly allowedIps: Uint8Array;
@@ -182,15 +182,16 @@ export interface LinkSenderParts {
   readonly log: Uint8Array;
   readonly paths: Uint8Array;
   readonly links: Uint8Array;
-  /** Row of the link table. */
-  readonly link: number;
+  readonly carriers: Uint8Array;
+  /** Row of the carrier table. */
+  readonly carrier: number;
 }
 
 export interface LinkReceiverParts {
   readonly received: NativePort;
   readonly handshakes: NativePort;
-  readonly links: Uint8Array;
-  readonly link: number;
+  readonly carriers: Uint8Array;
+  readonly carrier: number;
 }
 
 export interface DataApi {

@@ -1,6 +1,6 @@
 /** What the shared tables have in common: rows of equal size behind a header of 512 bytes, read and written by cell. */
 import { assert } from '../base/assert.ts';
-import { check, link } from '../contract/link-tables.ts';
+import { carrier, check, link } from '../contract/link-tables.ts';
 import { path, peer } from '../contract/peer-tables.ts';
 
 /** The part of `contract/` that describes a table of rows. */
@@ -103,6 +103,10 @@ export function pathTable(memory: SharedArrayBuffer): RowTable {
 
 export function checkTable(memory: SharedArrayBuffer): RowTable {
   return new RowTable(memory, check);
+}
+
+export function carrierTable(memory: SharedArrayBuffer): RowTable {
+  return new RowTable(memory, carrier);
 }
 
 export function linkTable(memory: SharedArrayBuffer): RowTable {

@@ -61,9 +61,10 @@ export function createApi(parts: ApiParts): SupervisorApi {
 }
 
 function shareMemory(resources: SharedResources): SharedMemory {
-  const { peers, paths, links, checks, sessions, sealedLog } = resources.tables;
+  const { peers, paths, links, carriers, checks, sessions, sealedLog } = resources.tables;
   const rings = Object.fromEntries(resources.rings);
-  return { peers, paths, links, checks, sessions, sealedLog, rings, counters: Object.fromEntries(resources.counters) };
+  const counters = Object.fromEntries(resources.counters);
+  return { peers, paths, links, carriers, checks, sessions, sealedLog, rings, counters };
 }
 
 function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> {

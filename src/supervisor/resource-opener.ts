@@ -27,15 +27,15 @@ export class AddonOpener implements ResourceOpener {
   readonly warnings: string[] = [];
   readonly #addon: DataApi;
   #tunFd = -1;
-  /** Of the first socket; with `listen.udp: 0` all others take the same. */
-  #port = 0;
+  /** By transport, of the first socket; with `listen.udp: 0` all others take the same. */
+  readonly #ports = new Map<string, number>();
 
   constructor(addon: DataApi) {
     this.#addon = addon;
   }
 
   get listenPort(): number {
-    return this.#port;
+    return this.#ports.get('udp') ?? 0;
   }
 
   get hasTun(): boolean {
@@ -76,11 +76,12 @@ export class AddonOpener implements ResourceOpener {
   }
 
   #openUdp(plan: UdpPlan): Opened {
-    const port = plan.port === 0 ? this.#port : plan.port;
+    const first = this.#ports.get(plan.transport);
+    const port = plan.port === 0 ? (first ?? 0) : plan.port;
     try {
       const { family, mark } = plan;
       const opened = this.#addon.openUdp({ family, port, mark, interface: plan.interface ?? '' });
-      if (family === 4 || this.#port === 0) this.#port = opened.port;
+      if (family === 4 || first === undefined) this.#ports.set(plan.transport, opened.port);
       this.#noteClamp(plan.name, opened.receiveBufferBytes);
       const { fd, gso, gro, receiveBufferBytes, sendBufferBytes } = opened;
       return { fd, facts: { port: opened.port, gso, gro, receiveBufferBytes, sendBufferBytes } };

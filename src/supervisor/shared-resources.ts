@@ -13,7 +13,7 @@ import type {
   TopologyDiff,
 } from '../actors/kit/topology.ts';
 import { assert } from '../base/assert.ts';
-import { check, link } from '../contract/link-tables.ts';
+import { carrier, check, link } from '../contract/link-tables.ts';
 import { path, peer } from '../contract/peer-tables.ts';
 import { counters } from '../contract/rings.ts';
 import { AllowedIps, createAllowedIpsMemory } from '../rings/allowed-ips.ts';
@@ -22,7 +22,7 @@ import { createSealedLogMemory } from '../rings/sealed-log.ts';
 import { createSessionMemory } from '../rings/session-table.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';
 import { createStashMemory } from '../rings/stash.ts';
-import { checkTable, createRowTable, linkTable } from '../rings/table.ts';
+import { carrierTable, checkTable, createRowTable, linkTable } from '../rings/table.ts';
 
 /** What opening found out: actors learn it as settings (`ActorPlan.learns`). */
 export interface Opened {
@@ -73,6 +73,7 @@ export class SharedResources {
       peers: createRowTable(peer, memory.peerRows),
       paths: createRowTable(path, memory.pathRows),
       links: createRowTable(link, memory.linkRows),
+      carriers: createRowTable(carrier, memory.linkRows * carrier.rowsPerLink),
       checks: createRowTable(check, memory.linkRows * check.rowsPerLink),
       allowedIps: createAllowedIpsMemory(topology.allowedIps),
       stash: createStashMemory(),
@@ -88,7 +89,7 @@ export class SharedResources {
   /** False for a link whose interface is not there. */
   hasSockets(link: string): boolean {
     const isOpen = (one: ResourcePlan): boolean => (this.opened.get(one.name)?.fd ?? -1) >= 0;
-    return this.#topology.resources.some((one) => one.kind === 'udp' && one.link === link && isOpen(one));
+    return this.#topology.resources.some((one) => 'link' in one && one.link === link && isOpen(one));
   }
 
   /** What packets of a link carry as their source (hexadecimal, empty = nothing leaves); undefined = the kernel chooses. */
@@ -132,6 +133,8 @@ export class SharedResources {
     for (const { row, name } of after.links) {
       if (before.some((one) => one.row === row && one.name === name)) continue;
       linkTable(this.tables.links).clear(row);
+      for (let index = 0; index < carrier.rowsPerLink; index += 1)
+        carrierTable(this.tables.carriers).clear(row * carrier.rowsPerLink + index);
       for (let index = 0; index < check.rowsPerLink; index += 1)
         checkTable(this.tables.checks).clear(row * check.rowsPerLink + index);
     }
@@ -228,11 +231,10 @@ export class SharedResources {
     this.#close(resource.name);
     const opened = this.#opener.open(resource);
     this.opened.set(resource.name, opened);
-    if (resource.kind !== 'udp' || opened.fd < 0) return;
-    const row = this.#topology.links.find((one) => one.name === resource.link)?.row ?? 0;
-    const links = linkTable(this.tables.links);
-    links.setInt(row, link.gsoAt, opened.facts.gso === true ? 1 : 0);
-    links.setInt(row, link.groAt, opened.facts.gro === true ? 1 : 0);
+    if (!('carrier' in resource) || opened.fd < 0) return;
+    const carriers = carrierTable(this.tables.carriers);
+    carriers.setInt(resource.carrier, carrier.gsoAt, opened.facts.gso === true ? 1 : 0);
+    carriers.setInt(resource.carrier, carrier.groAt, opened.facts.gro === true ? 1 : 0);
   }
 
   #close(name: string): void {

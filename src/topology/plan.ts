@@ -4,17 +4,17 @@
  */
 
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
-import type { ActorPlan, LinkRow, MemoryPlan, PeerRow, ResourcePlan, Topology } from '../actors/kit/topology.ts';
+import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, PeerRow, Topology } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
-import type { SealerLink } from '../actors/sealer/bonds.ts';
+import type { SealerCarrier } from '../actors/sealer/bonds.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
-import type { WanLinkSettings } from '../actors/wan-link.ts';
-import type { Config, LinkConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { longestProtected } from '../config/tunnel-mtu.ts';
 import { outerFragments } from '../contract/columns.ts';
 import { path } from '../contract/peer-tables.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
+import { type Carrier, planCarriers } from './carriers.ts';
 import { groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
 import { assignLinks, assignPeers } from './rows.ts';
@@ -38,15 +38,19 @@ export interface PlanInput {
 }
 
 export function planTopology(input: PlanInput): Topology {
-  const { config, previous } = input;
+  const { config, fwmark, previous } = input;
   const peers = assignPeers(config, previous);
   const links = assignLinks(config, previous);
-  const actors = planActors(input, peers, links);
+  const carriers = planCarriers(config, fwmark, links);
+  const actors = planActors(input, peers, links, carriers);
   return {
     threads: groupThreads(config.runtime.placement, actors),
     actors,
-    rings: planRings(links.map((link) => link.name)),
-    resources: planResources(input),
+    rings: planRings(carriers.map(({ row }) => row)),
+    resources: [
+      { name: 'tun', kind: 'tun', interface: config.tunnel.interface },
+      ...carriers.flatMap(({ resources }) => resources),
+    ],
     memory: previous?.memory ?? planMemory(config, peers.length),
     peers,
     links,
@@ -54,31 +58,37 @@ export function planTopology(input: PlanInput): Topology {
   };
 }
 
-function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan[] {
+function planActors(
+  input: PlanInput,
+  peers: readonly PeerRow[],
+  links: readonly LinkRow[],
+  carriers: readonly Carrier[],
+): ActorPlan[] {
   const { config } = input;
+  const rows = carriers.map(({ row }) => row);
   return [
     actor({ id: 'tun-reader', role: 'tun-reader', fds: { tun: 'tun' }, wakeOn: ['tun'] }),
     actor({
       id: 'sealer',
       role: 'sealer',
-      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'allowedIps', 'stash'],
+      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'carriers', 'allowedIps', 'stash'],
       // Where senders of packets that are too long are told so.
       fds: { tun: 'tun' },
       settings: {
         mtu: config.tunnel.mtu,
-        links: links.map((link) => planSealerLink(config, link)),
+        carriers: rows.map((row) => planSealerCarrier(config, row)),
         bonding: planBonding(config),
         fecMtu: longestProtected(config.tunnel.mtu),
         outerFragments: outerFragments[config.tunnel.fragment],
       } satisfies SealerSettings,
     }),
-    ...links.map((link) => planWanLink(link)),
+    ...carriers.map(({ plan }) => actor(plan)),
     actor({
       id: 'opener',
       role: 'opener',
       tables: ['sessions', 'peers', 'paths', 'allowedIps'],
       settings: {
-        links: links.map((link) => link.name),
+        carriers: rows.map(({ name }) => name),
         plaintext: input.isPlaintextTwin === true,
         reorderMs: reorderOf(config),
         awaitsRepairs: repairsAlone(config),
@@ -88,22 +98,23 @@ function planActors(input: PlanInput, peers: readonly PeerRow[], links: readonly
       learns: { joinUdp: ['tun', 'udpOffload'] },
     }),
     actor({ id: 'tun-writer', role: 'tun-writer', fds: { tun: 'tun' } }),
-    planSessionManager(input, peers, links),
+    planSessionManager(input, peers, links, rows),
     ...planHealthChecker(input, links),
     actor({
       id: 'control-server',
       role: 'control-server',
-      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links'],
+      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'carriers'],
       settings: { socketPath: input.socketPath, name: config.name },
     }),
   ];
 }
 
-function planSealerLink(config: Config, { row, name }: LinkRow): SealerLink {
-  const link = config.links.find((one) => one.name === name);
+function planSealerCarrier(config: Config, { row, name, link: of }: CarrierRow): SealerCarrier {
+  const link = config.links.find((one) => one.name === of);
   return {
     row,
     name,
+    link: of,
     rateBps: link?.rateBps ?? 0,
     priority: link?.priority ?? 0,
     weight: link?.weight ?? 0,
@@ -137,19 +148,12 @@ function repairsAlone({ bonding }: Config): boolean {
   return bonding.repair === 'auto' && (bonding.classes.bulk ?? bonding.mode) !== 'per-flow';
 }
 
-function planWanLink(link: LinkRow): ActorPlan {
-  return actor({
-    id: `wan-link.${link.name}`,
-    role: 'wan-link',
-    tables: ['sealedLog', 'paths', 'links'],
-    settings: { index: link.row } satisfies Omit<WanLinkSettings, 'gso'>,
-    learns: { gso: [udpName(link.name, 4), 'gso'] },
-    fds: { udp4: udpName(link.name, 4), udp6: udpName(link.name, 6) },
-    wakeOn: ['udp4', 'udp6'],
-  });
-}
-
-function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: readonly LinkRow[]): ActorPlan {
+function planSessionManager(
+  input: PlanInput,
+  peers: readonly PeerRow[],
+  links: readonly LinkRow[],
+  carriers: readonly CarrierRow[],
+): ActorPlan {
   const { config } = input;
   const rowOf = new Map(peers.map((peer) => [peer.publicKey, peer.row]));
   const configured = new Map(config.links.map((link) => [link.name, link]));
@@ -169,6 +173,7 @@ function planSessionManager(input: PlanInput, peers: readonly PeerRow[], links: 
         priority: configured.get(link.name)?.priority ?? 0,
         interface: configured.get(link.name)?.interface,
       })),
+      carriers: carriers.map(({ row, name }) => ({ row, name })),
       peers: config.peers.map((peer) => ({
         row: rowOf.get(peer.publicKey) ?? -1,
         name: peer.name,
@@ -204,28 +209,6 @@ function planHealthChecker(input: PlanInput, links: readonly LinkRow[]): ActorPl
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {
   return { settings: {}, learns: {}, tables: [], fds: {}, wakeOn: [], ...plan };
-}
-
-function planResources(input: PlanInput): ResourcePlan[] {
-  const { config, fwmark } = input;
-  const families = [4, 6] as const;
-  const udp = (link: LinkConfig, family: 4 | 6): ResourcePlan => ({
-    name: udpName(link.name, family),
-    kind: 'udp',
-    link: link.name,
-    family,
-    port: config.listen.udp,
-    interface: link.interface,
-    mark: fwmark,
-  });
-  return [
-    { name: 'tun', kind: 'tun', interface: config.tunnel.interface },
-    ...config.links.flatMap((link) => families.map((family) => udp(link, family))),
-  ];
-}
-
-function udpName(link: string, family: 4 | 6): string {
-  return `udp${family}.${link}`;
 }
 
 function planMemory(config: Config, peers: number): MemoryPlan {

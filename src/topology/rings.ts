@@ -1,11 +1,11 @@
 /** Which rings join the actors, and how large each is. */
 
-import type { RingPlan } from '../actors/kit/topology.ts';
+import type { CarrierRow, RingPlan } from '../actors/kit/topology.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
 
-/** Capacities: trains of 64 KiB need room for a few dozen; a link's descriptors are bounded by the sealer, not by the ring. */
+/** Capacities: trains of 64 KiB need room for a few dozen; a carrier's descriptors are bounded by the sealer, not by the ring. */
 const ringBytes = {
   train: 2 * mib,
   descriptors: 64 * kib,
@@ -15,31 +15,27 @@ const ringBytes = {
   requests: 4 * kib,
 } as const;
 
-export function planRings(links: readonly string[]): RingPlan[] {
+export function planRings(carriers: readonly CarrierRow[]): RingPlan[] {
   return [
-    ring('tun-reader.outbound -> sealer.plain', ringBytes.train),
-    ...links.flatMap((link) => [
-      ring(`sealer.descriptors.${link} -> wan-link.${link}.descriptors`, ringBytes.descriptors),
-      ring(`wan-link.${link}.received -> opener.received.${link}`, ringBytes.received),
-      ring(`wan-link.${link}.handshakes -> session-manager.handshakes.${link}`, ringBytes.handshakes),
-      ring(`session-manager.out.${link} -> wan-link.${link}.out`, ringBytes.handshakes),
+    ring(['tun-reader', 'outbound'], ['sealer', 'plain'], ringBytes.train),
+    ...carriers.flatMap(({ name, actor }) => [
+      ring(['sealer', `descriptors.${name}`], [actor, 'descriptors'], ringBytes.descriptors),
+      ring([actor, 'received'], ['opener', `received.${name}`], ringBytes.received),
+      ring([actor, 'handshakes'], ['session-manager', `handshakes.${name}`], ringBytes.handshakes),
+      ring(['session-manager', `out.${name}`], [actor, 'out'], ringBytes.handshakes),
     ]),
-    ring('opener.plain -> tun-writer.inbound', ringBytes.train),
-    ring('session-manager.frames -> sealer.frames', ringBytes.frames),
-    ring('sealer.requests -> session-manager.requests', ringBytes.requests),
-    ring('opener.events -> session-manager.events', ringBytes.frames),
-    ring('opener.reports -> sealer.reports', ringBytes.frames),
+    ring(['opener', 'plain'], ['tun-writer', 'inbound'], ringBytes.train),
+    ring(['session-manager', 'frames'], ['sealer', 'frames'], ringBytes.frames),
+    ring(['sealer', 'requests'], ['session-manager', 'requests'], ringBytes.requests),
+    ring(['opener', 'events'], ['session-manager', 'events'], ringBytes.frames),
+    ring(['opener', 'reports'], ['sealer', 'reports'], ringBytes.frames),
   ];
 }
 
-function ring(name: string, bytes: number): RingPlan {
-  const [from = '', to = ''] = name.split(' -> ');
-  return { name, from: endOf(from), to: endOf(to), bytes };
-}
+type RingEnd = readonly [actor: string, port: string];
 
-/** `wan-link.fibre.received` is port `received` of actor `wan-link.fibre`; `sealer.plain` is port `plain` of `sealer`. */
-function endOf(text: string): { actor: string; port: string } {
-  const [role = '', ...rest] = text.split('.');
-  if (role !== 'wan-link') return { actor: role, port: rest.join('.') };
-  return { actor: `${role}.${rest[0]}`, port: rest.slice(1).join('.') };
+/** `sealer.descriptors.fibre -> wan-link.fibre.descriptors` */
+function ring(from: RingEnd, to: RingEnd, bytes: number): RingPlan {
+  const end = ([actor, port]: RingEnd) => ({ actor, port });
+  return { name: `${from.join('.')} -> ${to.join('.')}`, from: end(from), to: end(to), bytes };
 }

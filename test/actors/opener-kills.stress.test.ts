@@ -72,7 +72,7 @@ class OpenerRig implements Victim {
       id: 'opener',
       role: 'opener',
       settings: {
-        links: ['loop'],
+        carriers: ['loop'],
         joinUdp: false,
         plaintext: false,
         reorderMs: 'auto',

@@ -55,7 +55,7 @@ class Rig {
       id: 'opener',
       role: 'opener',
       settings: {
-        links: ['loop'],
+        carriers: ['loop'],
         joinUdp: false,
         plaintext: false,
         reorderMs: 'auto',

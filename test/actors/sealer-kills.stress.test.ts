@@ -6,7 +6,7 @@ import t from 'tap';
 import type { ActorSpec } from '../../src/actors/kit/contract.ts';
 import type { SealerSettings } from '../../src/actors/sealer.ts';
 import { outerFragments } from '../../src/contract/columns.ts';
-import { link } from '../../src/contract/link-tables.ts';
+import { carrier, link } from '../../src/contract/link-tables.ts';
 import { path, peer, session, slotState } from '../../src/contract/peer-tables.ts';
 import { descriptor, recordType, train } from '../../src/contract/records.ts';
 import { counters, log, ring } from '../../src/contract/rings.ts';
@@ -56,6 +56,7 @@ class SealerRig implements Victim {
       peers: createRowTable(peer, 4),
       paths: createRowTable(path, 4),
       links: createRowTable(link, 2),
+      carriers: createRowTable(carrier, 2),
       allowedIps: createAllowedIpsMemory([{ family: 4, addressHex: '0a090002', prefix: 32, peerRow: 0 }]),
       stash: createStashMemory({ small: 64, large: 16 }),
       counters: new SharedArrayBuffer(counters.bytes),
@@ -73,7 +74,7 @@ class SealerRig implements Victim {
       settings: {
         mtu: 1420,
         outerFragments: outerFragments.auto,
-        links: [{ row: 0, name: 'loop', rateBps: 0, priority: 0, weight: 1, role: 'always' }],
+        carriers: [{ row: 0, name: 'loop', link: 'loop', rateBps: 0, priority: 0, weight: 1, role: 'always' }],
         bonding: adaptiveBonding,
         fecMtu: 1380,
       } satisfies SealerSettings,

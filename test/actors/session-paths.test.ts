@@ -4,6 +4,7 @@ import { lifeState } from '../../src/bonding/life/path-life-states.ts';
 import { capability, controlKind } from '../../src/contract/frames.ts';
 import { link } from '../../src/contract/link-tables.ts';
 import { path as pathLayout, pathState, peer as peerLayout, session } from '../../src/contract/peer-tables.ts';
+import { linkOf } from '../../src/rings/carriers.ts';
 import { readPeerLink } from '../../src/rings/peer-link.ts';
 import { namesCheckLength, namesEmit, namesHasHeard } from '../../src/wire/control-frame.ts';
 import { dataHeaderBytes, messageType, wireguardType } from '../../src/wire/wireguard.ts';
@@ -67,7 +68,8 @@ function rowsOf(host: Host): number[] {
 }
 
 function rowTo(host: Host, endpoint: Address, linkRow = 0): number {
-  const isIt = (row: number) => host.endpointOf(row) === endpoint && host.paths.int(row, pathLayout.linkAt) === linkRow;
+  const isIt = (row: number) =>
+    host.endpointOf(row) === endpoint && linkOf(host.paths.int(row, pathLayout.carrierAt)) === linkRow;
   return rowsOf(host).find(isIt) ?? -1;
 }
 

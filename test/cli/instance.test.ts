@@ -9,12 +9,12 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
 import { ConfigError } from '../../src/config/problems.ts';
-import { link, linkHealth, linkHealthReason, probeMethod } from '../../src/contract/link-tables.ts';
+import { carrier, link, linkHealth, linkHealthReason, probeMethod } from '../../src/contract/link-tables.ts';
 import { path as pathLayout, pathState, peer, session, slotState } from '../../src/contract/peer-tables.ts';
 import { counters, ring, runState } from '../../src/contract/rings.ts';
 import { sealerCounters } from '../../src/rings/counter-names.ts';
 import { SessionTable } from '../../src/rings/session-table.ts';
-import { linkTable, pathTable, peerTable } from '../../src/rings/table.ts';
+import { carrierTable, linkTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { type FakeSupervisor, startFakeInstance } from '../support/fake-instance.ts';
 
 /** Fifty processes one after another, on a machine that does other things too. */
@@ -81,7 +81,7 @@ function fill(supervisor: FakeSupervisor): void {
     [pathLayout.changedUsAt, nowUs - 2_000_000],
   ];
   for (const [column, value] of measured) paths.setNumber(3, column, value);
-  linkTable(shared.links).setInt(0, link.gsoAt, 1);
+  carrierTable(shared.carriers).setInt(0, carrier.gsoAt, 1);
   const block = new Float64Array(shared.counters.sealer ?? new SharedArrayBuffer(0));
   new Int32Array(block.buffer)[counters.stateAt >> 2] = runState.parked;
   block[counters.beatAt >> 3] = nowUs - 20_000;
@@ -236,8 +236,9 @@ t.test('links and health show the rows of links, with what the kernel says of th
     { name: 'fibre', interface: 'lo', state: 'no address', hasCarrier: true, role: 'always' },
   ]);
   links.setInt(0, link.disabledAt, 1);
-  links.setInt(0, link.lastErrorAt, 101);
-  links.setNumber(0, link.errorsAt, 7);
+  const carriers = carrierTable(supervisor.shared.carriers);
+  carriers.setInt(0, carrier.lastErrorAt, 101);
+  carriers.setNumber(0, carrier.errorsAt, 7);
   t.match(
     (await ask('links')).stdout,
     /^fibre +lo +disabled +always +0 +0 bit\/s +0 bit\/s +learnt .*7 \(ENETUNREACH\)/m,

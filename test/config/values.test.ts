@@ -46,6 +46,16 @@ t.test('parseCidr() refuses what is no prefix', async (t) => {
   }
 });
 
+t.test('parsePeerEndpoint() takes the name of a transport, and formatEndpoint() gives it back', async (t) => {
+  t.strictSame(parsePeerEndpoint('test://203.0.113.1:51821'), { host: '203.0.113.1', port: 51_821, transport: 'test' });
+  for (const text of ['test://203.0.113.1:51821', 'test://[fe80::1%eth0]:51821', 'test://hub.example.net:51821']) {
+    const endpoint = parsePeerEndpoint(text);
+    t.equal(endpoint === undefined ? undefined : formatEndpoint(endpoint), text);
+  }
+  for (const text of ['udp://203.0.113.1:51820', 'tcp://203.0.113.1:1', 'test:203.0.113.1:1', '://203.0.113.1:1'])
+    t.equal(parsePeerEndpoint(text), undefined, text);
+});
+
 t.test('parsePeerEndpoint() takes a zone where one is needed, and nowhere else', async (t) => {
   for (const text of ['[fe80::1%eth0]:51820', '[febf::1%br-lan.7]:1', '[2001:db8::1]:51820', '203.0.113.1:51820']) {
     const endpoint = parsePeerEndpoint(text);

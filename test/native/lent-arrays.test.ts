@@ -62,7 +62,7 @@ t.test('new Sealer() refuses arrays of another size than its structs make', asyn
       ...shared,
       facts: none,
       plain: createPort(),
-      links: [],
+      carriers: [],
       log,
       stash,
       ...feedbackParts(),

@@ -32,7 +32,7 @@ class SendBench {
   }
 
   void revive() {
-    sender = std::make_unique<LinkSender>(3, -1, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.table(), 0);
+    sender = std::make_unique<LinkSender>(3, -1, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.table(), carriers_.table(), 0);
   }
 
   // Seals a run into the log and leaves its descriptor; returns its position.
@@ -68,7 +68,7 @@ class SendBench {
   // The path leads to an IPv6 endpoint from now on.
   void useV6() {
     cell<uint16_t>(path(), layout::path_sockaddrAt) = AF_INET6;
-    sender = std::make_unique<LinkSender>(3, 4, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.table(), 0);
+    sender = std::make_unique<LinkSender>(3, 4, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.table(), carriers_.table(), 0);
   }
 
   // Overwrites everything the log holds.
@@ -78,6 +78,7 @@ class SendBench {
 
   double number(int64_t column, int32_t path = 0) { return cell<double>(paths_.table().row(path), column); }
   uint8_t* link() { return links_.row(0); }
+  uint8_t* carrier() { return carriers_.row(0); }
   uint8_t* path() { return paths_.table().row(0); }
   uint32_t used() { return out_.usedBytes(); }
 
@@ -92,6 +93,7 @@ class SendBench {
   LogMemory log_{1 << 20};
   PathMemory paths_{2};
   LinkMemory links_{1};
+  CarrierMemory carriers_{1};
   RingProducer out_ = descriptors_.producer();
   RingProducer handshakes_ = datagrams_.producer();
 };
@@ -125,7 +127,7 @@ TEST("sendDescriptors() sends runs whole, and packet by packet when the kernel c
     CHECK_EQUAL(bench.kernel.sent[2].size(), 40);
     CHECK_EQUAL(bench.number(layout::path_sentBytesAt), 240 + 90 + 200);
     CHECK_EQUAL(bench.number(layout::path_sentPacketsAt), 6);
-    CHECK_EQUAL(cell<int32_t>(bench.link(), layout::link_gsoAt), error == EIO ? 0 : 1);
+    CHECK_EQUAL(cell<int32_t>(bench.carrier(), layout::carrier_gsoAt), error == EIO ? 0 : 1);
     CHECK_EQUAL(bench.used(), 0);
   }
 }
@@ -212,7 +214,7 @@ TEST("a refused run is counted and gone; the next is tried") {
   CHECK_EQUAL(bench.sender->sendDescriptors(16), 2);
   checkNumbers(bench.kernel.sent, {1});
   CHECK_EQUAL(bench.number(layout::path_refusedBytesAt), 100);
-  CHECK_EQUAL(cell<int32_t>(bench.link(), layout::link_lastErrorAt), ENETUNREACH);
+  CHECK_EQUAL(cell<int32_t>(bench.carrier(), layout::carrier_lastErrorAt), ENETUNREACH);
 }
 
 TEST("the outer header bears a run's ECN field, whole and packet by packet, and a handshake AF41, in both families") {
@@ -238,7 +240,7 @@ class ReceiveBench {
  public:
   explicit ReceiveBench(uint32_t startAt = 0) : data_(1 << 20, startAt) {
     fakeKernel() = &kernel;
-    receiver = std::make_unique<LinkReceiver>(0, data_.producer(), handshakes_.producer(), links_.row(0));
+    receiver = std::make_unique<LinkReceiver>(0, data_.producer(), handshakes_.producer(), carriers_.row(0));
     consumer = data_.consumer();
     handshakes = handshakes_.consumer();
   }
@@ -280,7 +282,7 @@ class ReceiveBench {
  private:
   RingMemory data_;
   RingMemory handshakes_{1 << 16};
-  LinkMemory links_{1};
+  CarrierMemory carriers_{1};
   uint32_t number_ = 0;
 };
 
@@ -384,7 +386,7 @@ TEST("a router's word about earlier packets is a hint, and fails none that leave
   CHECK_EQUAL(bench.sender->sendDatagrams(16), 1);
   CHECK_EQUAL(bench.kernel.sent.size(), 5);
   CHECK_EQUAL(bench.number(layout::path_tooLongPacketsAt), 0);
-  CHECK_EQUAL(cell<double>(bench.link(), layout::link_errorsAt), 0);
+  CHECK_EQUAL(cell<double>(bench.carrier(), layout::carrier_errorsAt), 0);
   CHECK_EQUAL(bench.number(layout::path_hintsAt), 2);
   CHECK_EQUAL(cell<int32_t>(bench.path(), layout::path_hintBytesAt), 1400);
   // About another destination, and what the kernel itself says of a size: neither is a hint.
@@ -413,7 +415,7 @@ TEST("a flood of ICMP costs single packets and no more") {
   CHECK_EQUAL(bench.sender->sendDescriptors(16), 1);
   CHECK_EQUAL(bench.used(), 0);
   CHECK_EQUAL(bench.number(layout::path_tooLongPacketsAt), 0);
-  CHECK_EQUAL(cell<int32_t>(bench.link(), layout::link_lastErrorAt), ENOBUFS);
+  CHECK_EQUAL(cell<int32_t>(bench.carrier(), layout::carrier_lastErrorAt), ENOBUFS);
 }
 
 }  // namespace

@@ -42,6 +42,24 @@ TEST("Opener books each run on the path it came by, and tells of unknown ones on
   CHECK_EQUAL(cell<uint64_t>(bench.path(5), layout::path_largestAt), 7);
 }
 
+TEST("Opener tells two paths apart that differ by their transport alone") {
+  OpenBench bench;
+  bench.allowPaths();
+  bench.addPath(0, 1, 1);
+  bench.addPath(1, 1, 1, layout::transport_test);
+  const Bytes inner = makePacket(Shape{});
+  bench.from(1, 1);
+  uint64_t counter = 0;
+  for (const int64_t transport : {layout::transport_test, layout::transport_udp, layout::transport_test, int64_t{3}}) {
+    bench.by(static_cast<int32_t>(transport));
+    bench.receive({bench.sealed(inner, counter++)});
+    bench.turn();
+  }
+  CHECK_EQUAL(cell<double>(bench.path(0), layout::path_receivedPacketsAt), 1);
+  CHECK_EQUAL(cell<double>(bench.path(1), layout::path_receivedPacketsAt), 2);
+  CHECK_EQUAL(records(bench.events, layout::recordType_roamed), 1);
+}
+
 TEST("Opener takes what comes to another address of ours than the path leaves from for another path") {
   OpenBench bench;
   bench.allowPaths();

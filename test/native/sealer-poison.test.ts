@@ -53,7 +53,7 @@ t.test('a train that kills its sealer in mid-batch is skipped at last, and its n
   const bear = () =>
     new addon.Sealer({
       plain: port,
-      links: [],
+      carriers: [],
       log: new Uint8Array(createSealedLogMemory(1 << 20)),
       sessions: new Uint8Array(createSessionMemory(1, 128)),
       allowedIps: new Uint8Array(createAllowedIpsMemory([])),

@@ -10,10 +10,11 @@ import { trainPackets } from '../../src/bonding/rate/probe-train.ts';
 import type { FecMode } from '../../src/bonding/repair/fec-policy.ts';
 import type { SchedulerMode } from '../../src/bonding/schedule/scheduler.ts';
 import { SendingPath } from '../../src/bonding/sending-path.ts';
-import { link } from '../../src/contract/link-tables.ts';
+import { carrier, link, transport } from '../../src/contract/link-tables.ts';
 import { path, pathState } from '../../src/contract/peer-tables.ts';
 import { trafficClass } from '../../src/contract/records.ts';
-import { createRowTable, linkTable, pathTable } from '../../src/rings/table.ts';
+import { carrierOf } from '../../src/rings/carriers.ts';
+import { carrierTable, createRowTable, linkTable, pathTable } from '../../src/rings/table.ts';
 import { type Packet, type ReportFacts, SimulatedFlight } from './flight.ts';
 import { InnerFlow } from './inner-flow.ts';
 import { Link, type LinkOptions } from './link.ts';
@@ -109,13 +110,15 @@ class Rope {
     this.#isPutInOrder = this.links.length > 1 || repairsAlone;
     const paths = pathTable(createRowTable(path, path.rowsPerPeer));
     const linkRows = linkTable(createRowTable(link, this.links.length));
+    const carriers = carrierTable(createRowTable(carrier, this.links.length * carrier.rowsPerLink));
     this.#cells = this.links.map((_, row) => {
       paths.setInt(row, path.stateAt, pathState.up);
+      paths.setInt(row, path.carrierAt, carrierOf(row, transport.udp));
       paths.setInt(row, path.sockaddrAt, inet);
       paths.setNumber(row, path.provenUsAt, 1);
       paths.setInt(row, path.mtuAt, interfaceMtu);
       linkRows.setInt(row, link.interfaceMtuAt, interfaceMtu);
-      return new PathCells(row, row, row, paths, linkRows);
+      return new PathCells(row, row, { paths, links: linkRows, carriers });
     });
     const own = { priority: 0, weight: 0, role: 'always', rateBps: 0, failbackUs: 5_000_000, sealedBytes } as const;
     this.flight = new SimulatedFlight(sealedBytes, (packet, number) => this.#resend(packet, number));
@@ -143,7 +146,7 @@ class Rope {
       receiver: this.#receiver,
       send: (way, bytes, onArrival) => {
         way.spendFrame(bytes);
-        this.links[way.link]?.send(bytes, onArrival);
+        this.links[way.port]?.send(bytes, onArrival);
       },
     });
     this.#queue = new FairQueue(
@@ -237,7 +240,7 @@ class Rope {
   /** Answered by the path it came by, and once more by the nearest other. */
   #probe(one: SendingPath, sequence: number, bytes: number): void {
     const { clock, links } = this;
-    const by = links[one.link] as Link;
+    const by = links[one.port] as Link;
     one.spendFrame(bytes);
     by.send(bytes + outerHeaderBytes, () => {
       const answer = (way: Link | undefined): void => {

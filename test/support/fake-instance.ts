@@ -6,7 +6,7 @@ import { definition } from '../../src/actors/control-server.ts';
 import type { Actor, ActorEvent } from '../../src/actors/kit/contract.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { HawserError } from '../../src/base/errors.ts';
-import { check, link } from '../../src/contract/link-tables.ts';
+import { carrier, check, link } from '../../src/contract/link-tables.ts';
 import { path as pathLayout, peer } from '../../src/contract/peer-tables.ts';
 import { counters, log, ring } from '../../src/contract/rings.ts';
 import type { EventRecord } from '../../src/control/events.ts';
@@ -40,6 +40,7 @@ export class FakeSupervisor implements SupervisorApi {
     peers: createRowTable(peer, 4),
     paths: createRowTable(pathLayout, 4),
     links: createRowTable(link, 2),
+    carriers: createRowTable(carrier, 2 * carrier.rowsPerLink),
     checks: createRowTable(check, 2 * check.rowsPerLink),
     sessions: createSessionMemory(4, 128),
     sealedLog: new SharedArrayBuffer(log.dataAt + 64),

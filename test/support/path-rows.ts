@@ -6,7 +6,7 @@ export function pathRow(row: number, part: Partial<PathRow> = {}): PathRow {
   return {
     row,
     number: row,
-    link: row,
+    port: row,
     state: pathState.up,
     isAddressProven: true,
     dataReceivedUs: 0,

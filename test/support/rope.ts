@@ -9,7 +9,7 @@ import { definition as openerDefinition } from '../../src/actors/opener.ts';
 import { definition as sealerDefinition } from '../../src/actors/sealer.ts';
 import { definition as wanLinkDefinition } from '../../src/actors/wan-link.ts';
 import { outerFragments } from '../../src/contract/columns.ts';
-import { link } from '../../src/contract/link-tables.ts';
+import { carrier, link } from '../../src/contract/link-tables.ts';
 import { path, pathState, peer, session, slotState } from '../../src/contract/peer-tables.ts';
 import { frame, recordType, train } from '../../src/contract/records.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
@@ -63,6 +63,7 @@ export class RopeEnd {
       peers: createRowTable(peer, 4),
       paths: createRowTable(path, path.rowsPerPeer),
       links: createRowTable(link, 2),
+      carriers: createRowTable(carrier, 2),
       allowedIps: createAllowedIpsMemory(allowed.map((one) => ({ ...one, peerRow: 0 }))),
       stash: createStashMemory({ small: 64, large: 16 }),
     };
@@ -85,7 +86,7 @@ export class RopeEnd {
         {
           mtu,
           outerFragments: outerFragments.auto,
-          links: [{ row: 0, name: linkName, rateBps: 0, priority: 0, weight: 1, role: 'always' }],
+          carriers: [{ row: 0, name: linkName, link: linkName, rateBps: 0, priority: 0, weight: 1, role: 'always' }],
           bonding: adaptiveBonding,
         },
         {
@@ -101,7 +102,7 @@ export class RopeEnd {
       wanLinkDefinition,
       this.#spec(
         'wan-link',
-        { index: 0, gso: true },
+        { carrier: 0, gso: true },
         {
           descriptors: 'descriptors',
           out: 'out',
@@ -115,7 +116,7 @@ export class RopeEnd {
       this.#spec(
         'opener',
         {
-          links: [linkName],
+          carriers: [linkName],
           joinUdp: true,
           plaintext: false,
           reorderMs: 'auto',

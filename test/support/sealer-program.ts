@@ -36,7 +36,7 @@ function main(program: SealerProgram): void {
   const { plain, link, log, sessions, allowedIps, stash } = program;
   const sealer = new addon.Sealer({
     plain,
-    links: [link],
+    carriers: [link],
     log,
     sessions,
     allowedIps,

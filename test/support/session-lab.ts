@@ -11,7 +11,7 @@ import type { PeerSettings, SessionManagerCommand, SessionManagerSettings } from
 import { definition } from '../../src/actors/session-manager.ts';
 import { formatKey, publicKeyOf } from '../../src/config/keys.ts';
 import { capability } from '../../src/contract/frames.ts';
-import { link } from '../../src/contract/link-tables.ts';
+import { link, transport } from '../../src/contract/link-tables.ts';
 import {
   cipher,
   path as pathLayout,
@@ -24,6 +24,7 @@ import { frame, outgoing, received, recordType } from '../../src/contract/record
 import { counters, doorbell } from '../../src/contract/rings.ts';
 import type { SharedMemory } from '../../src/control/supervisor-api.ts';
 import { loadAddon } from '../../src/native/addon.ts';
+import { carrierOf, linkOf } from '../../src/rings/carriers.ts';
 import { Doorbell } from '../../src/rings/doorbell.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
@@ -204,6 +205,7 @@ export class Host {
       peers: peers ?? none,
       paths: paths ?? none,
       links: links ?? none,
+      carriers: none,
       sessions: sessions ?? none,
       sealedLog: none,
       checks: none,
@@ -237,6 +239,7 @@ export class Host {
       privateKeyFile: this.#keyFile,
       stateDirectory,
       links: linkRows.map((row) => ({ row, name: this.linkNames[row] ?? '', priority: row, interface: undefined })),
+      carriers: linkRows.map((row) => ({ row: carrierOf(row, transport.udp), name: this.linkNames[row] ?? '' })),
       peers,
       failbackMs: 5000,
       repairsAlone: this.repairsAlone,
@@ -420,7 +423,11 @@ export class Host {
     const to = textAddress(this.paths.slice(by, pathLayout.sockaddrAt, sockaddrMaxBytes));
     this.peers.setNumber(row, peerLayout.lastSentAt, this.#lab.nowUs);
     const local = this.paths.slice(by, pathLayout.localAt, 4);
-    this.#lab.send({ from: this.#sourceOf(this.paths.int(by, pathLayout.linkAt), local), to, bytes: packet });
+    this.#lab.send({
+      from: this.#sourceOf(linkOf(this.paths.int(by, pathLayout.carrierAt)), local),
+      to,
+      bytes: packet,
+    });
     return true;
   }
 
@@ -467,7 +474,7 @@ export class Host {
     const rows = Array.from({ length: pathLayout.rowsPerPeer }, (_, index) => row * pathLayout.rowsPerPeer + index);
     const isIt = (one: number): boolean =>
       this.paths.int(one, pathLayout.stateAt) !== pathState.free &&
-      this.paths.int(one, pathLayout.linkAt) === this.linkAt(datagram.to) &&
+      this.paths.int(one, pathLayout.carrierAt) === carrierOf(this.linkAt(datagram.to), transport.udp) &&
       ['0.0.0.0', localOf(datagram)].includes(this.paths.slice(one, pathLayout.localAt, 4).join('.')) &&
       textAddress(this.paths.slice(one, pathLayout.sockaddrAt, sockaddrMaxBytes)) === datagram.from;
     return rows.find(isIt) ?? -1;
@@ -494,7 +501,7 @@ export class Host {
     const record = new Uint8Array(received.payloadAt + payload.length);
     const view = new DataView(record.buffer);
     record.set(rawAddress(datagram.from), received.sockaddrAt);
-    view.setInt32(received.linkAt, this.linkAt(datagram.to), true);
+    view.setInt32(received.carrierAt, carrierOf(this.linkAt(datagram.to), transport.udp), true);
     record.set(localOf(datagram).split('.').map(Number), received.localAt);
     view.setInt32(received.lengthAt, datagram.bytes.length, true);
     view.setInt32(received.segmentBytesAt, payload.length, true);

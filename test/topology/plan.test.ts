@@ -124,18 +124,51 @@ t.test('planTopology()', async (t) => {
     },
   );
 
+  t.test('gives every link a carrier by each transport that it listens by or reaches a peer by', async (t) => {
+    const carriersOf = (topology: Topology): unknown =>
+      topology.actors.filter(({ role }) => role === 'wan-link').map(({ id, settings }) => [id, settings.carrier]);
+    const endpoint = { host: '203.0.113.1', port: 51_821, transport: 'test' } as const;
+    const both = plan({ links: [fibre, lte], peers: [{ ...peer('a', 1), endpoints: [endpoint] }] });
+    t.same(carriersOf(both), [
+      ['wan-link.fibre', 0],
+      ['wan-link.fibre.test', 7],
+      ['wan-link.lte', 8],
+      ['wan-link.lte.test', 15],
+    ]);
+    const listening = plan({ links: [fibre], listen: { udp: 51_820, test: 51_821 } });
+    const ports = listening.resources.map((one) =>
+      one.kind === 'udp' ? [one.name, one.carrier, one.port] : [one.name],
+    );
+    t.same(ports, [
+      ['tun'],
+      ['udp4.fibre', 0, 51_820],
+      ['udp6.fibre', 0, 51_820],
+      ['udp4.fibre.test', 7, 51_821],
+      ['udp6.fibre.test', 7, 51_821],
+    ]);
+    const name = 'wan-link.fibre.test.received -> opener.received.fibre.test';
+    t.match(
+      listening.rings.find((ring) => ring.name === name),
+      {
+        from: { actor: 'wan-link.fibre.test', port: 'received' },
+        to: { actor: 'opener', port: 'received.fibre.test' },
+      },
+    );
+    t.same(diffTopologies(plan({ links: [fibre], listen: { udp: 51_820 } }), listening).start, ['wan-link.fibre.test']);
+  });
+
   t.test(
-    'tells the sealer the rows of links, which have gaps where one went, and rest until the next reload',
+    'tells the sealer the rows of carriers, which have gaps where a link went, and rest until the next reload',
     async (t) => {
       const before = plan({ links: [fibre, lte] });
-      const linksOf = (topology: Topology): unknown =>
-        topology.actors.find((one) => one.id === 'sealer')?.settings.links;
-      t.match(linksOf(before), [
-        { row: 0, name: 'fibre' },
-        { row: 1, name: 'lte', rateBps: 20_000_000, priority: 1 },
+      const carriersOf = (topology: Topology): unknown =>
+        topology.actors.find((one) => one.id === 'sealer')?.settings.carriers;
+      t.match(carriersOf(before), [
+        { row: 0, name: 'fibre', link: 'fibre' },
+        { row: 8, name: 'lte', link: 'lte', rateBps: 20_000_000, priority: 1 },
       ]);
       const after = plan({ links: [lte] }, before);
-      t.match(linksOf(after), [{ row: 1, name: 'lte' }]);
+      t.match(carriersOf(after), [{ row: 8, name: 'lte' }]);
       t.notOk(diffTopologies(before, after).renew.includes('wan-link.lte'), 'what stays is not disturbed');
       const again = plan({ links: [lte, fibre] }, after);
       t.same(again.links, [

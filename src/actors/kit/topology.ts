@@ -1,4 +1,6 @@
 /** The shape of a topology: plain data, made by `topology/plan.ts`, built and run by the supervisor, printed by the CLI. */
+
+import type { TransportName } from '../../contract/link-tables.ts';
 import type { AllowedPrefix } from '../../rings/allowed-ips.ts';
 import type { ActorSpec, Role } from './contract.ts';
 
@@ -17,7 +19,16 @@ export interface RingPlan {
 }
 
 /** Tables in shared memory that can be lent; an actor's own counters block always is. */
-export type TableName = 'sealedLog' | 'sessions' | 'peers' | 'paths' | 'links' | 'checks' | 'allowedIps' | 'stash';
+export type TableName =
+  | 'sealedLog'
+  | 'sessions'
+  | 'peers'
+  | 'paths'
+  | 'links'
+  | 'carriers'
+  | 'checks'
+  | 'allowedIps'
+  | 'stash';
 
 export interface ActorPlan {
   readonly id: string;
@@ -43,9 +54,13 @@ export type ResourcePlan =
   | {
       readonly name: string;
       readonly kind: 'udp';
+      /** Name of the link that it is for: opened anew when the link's interface is another. */
       readonly link: string;
+      /** Row of the carrier table, where what the socket can do is written. */
+      readonly carrier: number;
+      readonly transport: TransportName;
       readonly family: 4 | 6;
-      /** 0 = any free one, the same for all sockets. */
+      /** 0 = any free one, the same for all sockets of the transport. */
       readonly port: number;
       /** undefined = the kernel's routing chooses. */
       readonly interface: string | undefined;
@@ -62,6 +77,18 @@ export interface PeerRow {
 export interface LinkRow {
   readonly row: number;
   readonly name: string;
+}
+
+/** Who sends and receives for one link by one transport. */
+export interface CarrierRow {
+  /** Of the carrier table. */
+  readonly row: number;
+  /** `carrierName`: of its ports at other actors. */
+  readonly name: string;
+  readonly link: string;
+  readonly transport: TransportName;
+  /** Id of its actor. */
+  readonly actor: string;
 }
 
 export interface MemoryPlan {

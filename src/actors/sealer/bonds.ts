@@ -7,19 +7,23 @@ import { outerFragments } from '../../contract/columns.ts';
 import { capability } from '../../contract/frames.ts';
 import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
+import { linkOf } from '../../rings/carriers.ts';
 import { isLinkForced } from '../../rings/link-health.ts';
 import { SessionTable } from '../../rings/session-table.ts';
-import { linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
+import { carrierTable, linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf } from '../kit/ports.ts';
 import { type FlightMemory, NativeFlight } from './native-flight.ts';
-import { PathCells } from './path-cells.ts';
+import { PathCells, type PathTables } from './path-cells.ts';
 
-export interface SealerLink {
-  /** Of the link table. */
+/** A carrier, and what the configuration says of its link. */
+export interface SealerCarrier {
+  /** Of the carrier table. */
   readonly row: number;
   /** Its port is `descriptors.<name>`. */
   readonly name: string;
+  /** Name of the link. */
+  readonly link: string;
   /** Configured upper bound, 0 = none. */
   readonly rateBps: number;
   /** The lowest is preferred. */
@@ -30,7 +34,7 @@ export interface SealerLink {
 }
 
 interface BondsSettings {
-  readonly links: readonly SealerLink[];
+  readonly carriers: readonly SealerCarrier[];
   readonly bonding: BondSettings;
   /** One of `outerFragments`. */
   readonly outerFragments: number;
@@ -47,9 +51,10 @@ export class Bonds {
   readonly #memory: FlightMemory;
   readonly #settings: BondSettings;
   readonly #mayFragment: boolean;
-  readonly #links: ReadonlyMap<number, { readonly port: number; readonly link: SealerLink }>;
+  /** By row; `port`: index of its descriptor ring. */
+  readonly #carriers: ReadonlyMap<number, { readonly port: number; readonly carrier: SealerCarrier }>;
   readonly #paths: RowTable;
-  readonly #linkRows: RowTable;
+  readonly #tables: PathTables;
   readonly #peers: RowTable;
   readonly #sessions: SessionTable;
   readonly #bonds: (Bond | undefined)[] = [];
@@ -62,16 +67,17 @@ export class Bonds {
     const { spec } = context;
     this.#native = native;
     this.#memory = memory;
-    const { links } = settings;
+    const { carriers } = settings;
     this.#settings = settings.bonding;
     this.#mayFragment = settings.outerFragments !== outerFragments.never;
-    this.#links = new Map(links.map((link, port) => [link.row, { port, link }]));
+    this.#carriers = new Map(carriers.map((carrier, port) => [carrier.row, { port, carrier }]));
     this.#paths = pathTable(memoryOf(spec, 'paths'));
-    this.#linkRows = linkTable(memoryOf(spec, 'links'));
+    const links = linkTable(memoryOf(spec, 'links'));
+    this.#tables = { paths: this.#paths, links, carriers: carrierTable(memoryOf(spec, 'carriers')) };
     this.#peers = peerTable(memoryOf(spec, 'peers'));
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
     // The operator's word outlives a sealer.
-    this.#forcedLink = links.find(({ row }) => isLinkForced(this.#linkRows, row))?.name;
+    this.#forcedLink = carriers.find(({ row }) => isLinkForced(links, linkOf(row)))?.link;
   }
 
   /** All bonds that are in use. */
@@ -95,10 +101,10 @@ export class Bonds {
     return bond;
   }
 
-  /** Index of the descriptor ring of a path's link, -1 = none. */
+  /** Index of the descriptor ring of a path's carrier, -1 = none. */
   portOf(pathRow: number): number {
     if (pathRow < 0 || this.#paths.int(pathRow, path.stateAt) === pathState.free) return -1;
-    return this.#links.get(this.#paths.int(pathRow, path.linkAt))?.port ?? -1;
+    return this.#carriers.get(this.#paths.int(pathRow, path.carrierAt))?.port ?? -1;
   }
 
   /** Sends by this link alone as long as it lives; undefined = all. */
@@ -178,15 +184,15 @@ export class Bonds {
   #pathAt(row: number, nowUs: number): SendingPath | undefined {
     if (row < 0) return undefined;
     this.#letFragment(row);
-    const linkRow = this.#paths.int(row, path.linkAt);
+    const carrierRow = this.#paths.int(row, path.carrierAt);
     const known = this.#known[row];
-    if (known !== undefined && known.cells.linkRow === linkRow && known.cells.isSame) return known.path;
-    const found = this.#links.get(linkRow);
+    if (known !== undefined && known.cells.carrierRow === carrierRow && known.cells.isSame) return known.path;
+    const found = this.#carriers.get(carrierRow);
     // A path of a link that is being removed has no ring.
     if (found === undefined) return undefined;
-    const cells = new PathCells(row, linkRow, found.port, this.#paths, this.#linkRows);
+    const cells = new PathCells(row, found.port, this.#tables);
     const { failbackMs, sealedBytes } = this.#settings;
-    const made = new SendingPath(cells, { ...found.link, failbackUs: failbackMs * 1000, sealedBytes }, nowUs);
+    const made = new SendingPath(cells, { ...found.carrier, failbackUs: failbackMs * 1000, sealedBytes }, nowUs);
     this.#known[row] = { cells, path: made };
     this.#exclude(made);
     return made;
@@ -200,8 +206,8 @@ export class Bonds {
 
   #exclude(path: SendingPath): void {
     const isForced = this.#forcedLink !== undefined;
-    const linkRow = this.#known[path.row]?.cells.linkRow ?? -1;
-    const isPreferred = isForced && this.#links.get(linkRow)?.link.name === this.#forcedLink;
+    const carrierRow = this.#known[path.row]?.cells.carrierRow ?? -1;
+    const isPreferred = isForced && this.#carriers.get(carrierRow)?.carrier.link === this.#forcedLink;
     path.isExcluded = isForced && !isPreferred;
     // Also out of its hold-down: the operator knows better.
     path.life.handlePreferred(isPreferred);

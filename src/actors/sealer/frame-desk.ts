@@ -107,7 +107,7 @@ export class FrameDesk {
     const named = pathRow >= 0 ? bond.pathOf(pathRow) : undefined;
     const path = pathRow >= 0 ? named : (bond.routes.best(nowUs) ?? bond.routes.spare);
     const row = path?.row ?? pathRow;
-    const port = path?.link ?? this.#bonds.portOf(row);
+    const port = path?.port ?? this.#bonds.portOf(row);
     if (row < 0 || port < 0) {
       this.#desk.wantHandshake(bond.row, nowUs);
       return;
@@ -143,13 +143,13 @@ export class FrameDesk {
 
   #tellSkipped(bond: Bond, best: SendingPath, slot: number, first: number, count: number, nowUs: number): void {
     skipEmit(this.#skipFrame, 0, { first, count });
-    if (!this.#desk.begin(bond, slot, best.row, best.link, trafficClass.control, nowUs)) return;
+    if (!this.#desk.begin(bond, slot, best.row, best.port, trafficClass.control, nowUs)) return;
     this.#native.sealPacket(this.#skipFrame, skip.bytes);
     this.#desk.finish(bond, best, 1, false, nowUs);
   }
 
   #copy(path: SendingPath | undefined): void {
-    if (path !== undefined) this.#native.copy(path.link, path.row, mostBytes);
+    if (path !== undefined) this.#native.copy(path.port, path.row, mostBytes);
   }
 
   #read(bond: Bond, pathRow: number, length: number, timeUs: number, nowUs: number): void {
@@ -222,7 +222,7 @@ export class FrameDesk {
   /** Full probes in one train: how far apart they arrive tells a slow path's rate (`bonding/rate/probe-train.ts`). */
   #probeRate(bond: Bond, path: SendingPath, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
-    if (slot < 0 || !this.#desk.begin(bond, slot, path.row, path.link, trafficClass.control, nowUs)) return;
+    if (slot < 0 || !this.#desk.begin(bond, slot, path.row, path.port, trafficClass.control, nowUs)) return;
     const fitting = path.fit.sealedBytes - dataMessageBytes;
     const lengthBytes = Math.min(bond.mtu.bytes, fitting, this.#probeTrain.length - least);
     const sequence = path.prober.startTrain(lengthBytes + dataMessageBytes, nowUs);
@@ -240,7 +240,7 @@ export class FrameDesk {
     const slot = this.#desk.slotOf(bond.row);
     const { size } = path.fit;
     if (slot < 0 || nowUs < size.wakeUs || !size.nextVolley(nowUs)) return;
-    if (!this.#desk.begin(bond, slot, path.row, path.link, trafficClass.control, nowUs, 0)) return;
+    if (!this.#desk.begin(bond, slot, path.row, path.port, trafficClass.control, nowUs, 0)) return;
     const counter = this.#sessions.wide(slot, session.sendCounterAt);
     const sequence = path.prober.startVolley(nowUs);
     const { volley } = size;

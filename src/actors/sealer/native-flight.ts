@@ -18,7 +18,7 @@ export class NativeFlight implements FlightRecord {
   readonly #native: Sealer;
   readonly #portOf: (pathRow: number) => number;
 
-  /** `portOf`: index of the ring that leads to a path's link. */
+  /** `portOf`: index of the ring that leads to a path's carrier. */
   constructor(row: number, native: Sealer, memory: FlightMemory, portOf: (pathRow: number) => number) {
     this.#row = row;
     this.#native = native;

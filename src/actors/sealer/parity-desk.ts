@@ -59,7 +59,7 @@ export class ParityDesk {
         this.#native.dropParity(bond.row);
         continue;
       }
-      if (!this.#desk.begin(bond, slot, way.row, way.link, trafficClass.control, nowUs)) return;
+      if (!this.#desk.begin(bond, slot, way.row, way.port, trafficClass.control, nowUs)) return;
       const sealed = this.#native.sealParity(dataPath);
       this.#desk.finish(bond, way, Math.max(0, sealed), false, nowUs);
       if (sealed < 0) return;

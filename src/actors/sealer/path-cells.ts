@@ -1,23 +1,28 @@
 /** A path's row of the shared table: what a bond reads of it, and where what the bond finds out is written for status and a successor. */
 import type { PathRow } from '../../bonding/path-row.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
-import { link } from '../../contract/link-tables.ts';
+import { carrier, link } from '../../contract/link-tables.ts';
 import { path } from '../../contract/peer-tables.ts';
+import { linkOf, outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
 import type { RowTable } from '../../rings/table.ts';
 
-/** RFC 791, RFC 8200, RFC 768. */
-const ipv4Bytes = 20 + 8;
-const ipv6Bytes = 40 + 8;
 /** Linux' AF_INET6, in the first two bytes of a sockaddr. */
 const inet6 = 10;
+
+export interface PathTables {
+  readonly paths: RowTable;
+  readonly links: RowTable;
+  readonly carriers: RowTable;
+}
 
 export class PathCells implements PathRow {
   readonly row: number;
   readonly number: number;
-  readonly link: number;
-  readonly linkRow: number;
+  readonly port: number;
+  readonly carrierRow: number;
   readonly #paths: RowTable;
   readonly #links: RowTable;
+  readonly #carriers: RowTable;
   readonly #bornUs: number;
   // What predecessors have counted.
   readonly #lostPackets: number;
@@ -25,14 +30,15 @@ export class PathCells implements PathRow {
   readonly #ecnPackets: number;
   readonly #markedPackets: number;
 
-  /** `port`: index of the link's descriptor ring. */
-  constructor(row: number, linkRow: number, port: number, paths: RowTable, links: RowTable) {
+  /** `port`: index of the descriptor ring of its carrier. */
+  constructor(row: number, port: number, { paths, links, carriers }: PathTables) {
     this.row = row;
     this.number = row % path.rowsPerPeer;
-    this.link = port;
-    this.linkRow = linkRow;
+    this.port = port;
+    this.carrierRow = paths.int(row, path.carrierAt);
     this.#paths = paths;
     this.#links = links;
+    this.#carriers = carriers;
     this.#bornUs = paths.number(row, path.bornUsAt);
     this.#lostPackets = paths.number(row, path.lostPacketsAt);
     this.#resentPackets = paths.number(row, path.resentPacketsAt);
@@ -70,15 +76,16 @@ export class PathCells implements PathRow {
   }
 
   get outqBytes(): number {
-    return this.#links.int(this.linkRow, link.outqBytesAt);
+    return this.#carriers.int(this.carrierRow, carrier.outqBytesAt);
   }
 
   get headerBytes(): number {
-    return (this.#paths.int(this.row, path.sockaddrAt) & 0xffff) === inet6 ? ipv6Bytes : ipv4Bytes;
+    const isIp4 = (this.#paths.int(this.row, path.sockaddrAt) & 0xffff) !== inet6;
+    return outerHeaderBytes(transportOf(this.carrierRow), isIp4);
   }
 
   get interfaceMtu(): number {
-    return this.#links.int(this.linkRow, link.interfaceMtuAt);
+    return this.#links.int(linkOf(this.carrierRow), link.interfaceMtuAt);
   }
 
   get knownMtu(): number {

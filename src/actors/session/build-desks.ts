@@ -45,7 +45,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const unixUs = (): number => Date.now() * 1000;
   const files = new StateFiles(settings.stateDirectory, settings.name, unixUs(), onError);
   files.keepOnly(settings.peers.map((peer) => peer.publicKey));
-  const out = new Map(settings.links.map((link) => [link.row, producer(context, `out.${link.name}`)]));
+  const out = new Map(settings.carriers.map(({ row, name }) => [row, producer(context, `out.${name}`)]));
   const outbox = new Outbox(out, producer(context, 'frames'));
   const local = new LocalIdentity(addon, privateKey);
   const nowUs = (): number => addon.nowUs();
@@ -55,8 +55,10 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     repairsAlone: settings.repairsAlone,
   });
   const pool = new X25519Pool(context, privateKey);
-  const linkRows = settings.links.map((link) => link.row);
-  paths.repair(linkRows, addon.nowUs());
+  paths.repair(
+    settings.carriers.map(({ row }) => row),
+    addon.nowUs(),
+  );
   for (const peer of settings.peers) peers.add(peer);
   const desk = new PathDesk({
     context,

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { capability } from '../../contract/frames.ts';
 import { path, peer as peerLayout, session } from '../../contract/peer-tables.ts';
-import { outerHeaderBytes } from '../../protocols/session/address-credit.ts';
 import type { TokenBucket } from '../../protocols/session/token-bucket.ts';
+import { outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
 import {
   challengeEmit,
   challengeToken,
@@ -119,7 +119,8 @@ export class Challenges {
   }
 
   #headerBytes(track: PathTrack): number {
-    return outerHeaderBytes(this.#parts.paths.table.int(track.row, path.sockaddrBytesAt) < sockaddrMaxBytes);
+    const isIp4 = this.#parts.paths.table.int(track.row, path.sockaddrBytesAt) < sockaddrMaxBytes;
+    return outerHeaderBytes(transportOf(track.carrier), isIp4);
   }
 
   /** Returns the token. */

@@ -3,11 +3,12 @@
  * endpoint moves with each authentic packet, so that one link emits at a time.
  */
 import { pathState } from '../../contract/peer-tables.ts';
+import { carrierOf } from '../../rings/carriers.ts';
 import type { Route } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';
 import { isDead, type PathTrack, roundTripUs } from './path-track.ts';
 import type { Peer } from './peer-book.ts';
-import { isSamePlace, routeTo, textOf } from './routes.ts';
+import { isSameCarrier, isSamePlace, routeTo, textOf } from './routes.ts';
 
 const reasons = { failover: 'link is dead', failback: 'stable again', forced: 'wanted by the operator' } as const;
 
@@ -28,8 +29,9 @@ export class HomeKeeper {
     if (before !== undefined && before.link !== route.link && peer.places.length > 0) return false;
     const known = paths.findAny(peer.row, route);
     const home = peers.homeOf(peer);
-    const reused =
-      before?.link === route.link ? home : paths.rowsOf(peer.row).find((row) => paths.link(row) === route.link);
+    const carrier = carrierOf(route.link, route.transport);
+    const isMove = before !== undefined && isSameCarrier(before, route);
+    const reused = isMove ? home : paths.rowsOf(peer.row).find((row) => paths.carrier(row) === carrier);
     const row = known >= 0 ? known : (reused ?? paths.claim(peer.row, route, nowUs));
     if (row < 0) return false;
     paths.move(row, route);
@@ -133,7 +135,7 @@ export class HomeKeeper {
   #moveTo(peer: Peer, from: Route, to: Route, kind: keyof typeof reasons, nowUs: number): void {
     const { paths, peers, links, outbox, context } = this.#parts;
     const known = paths.findAny(peer.row, to);
-    const row = known >= 0 ? known : paths.claim(peer.row, routeTo(to.link, to.sockaddr), nowUs);
+    const row = known >= 0 ? known : paths.claim(peer.row, routeTo(to.link, to.transport, to.sockaddr), nowUs);
     if (row < 0) return;
     peers.setHome(peer, row);
     const { current } = peer.session.keys;

@@ -4,6 +4,7 @@ import type { PathBook } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';
 import { isDead, type PathTrack } from './path-track.ts';
 import type { Peer } from './peer-book.ts';
+import { isSameCarrier } from './routes.ts';
 
 /** NAT gave the peer another port: the old one is forgotten when it was silent for this long. */
 const reboundSilentUs = 10_000_000;
@@ -31,7 +32,7 @@ export function lostPaths(
 
 function isSameHost(paths: PathBook, one: PathTrack, other: PathTrack): boolean {
   const [a, b] = [paths.get(one.row), paths.get(other.row)];
-  if (a === undefined || b === undefined || one === other || a.link !== b.link) return false;
+  if (a === undefined || b === undefined || one === other || !isSameCarrier(a, b)) return false;
   const withPort = Uint8Array.from(b.sockaddr);
   withPort.set(a.sockaddr.subarray(2, 4), 2);
   return sockaddrEquals(a.sockaddr, 0, withPort, 0);

@@ -1,5 +1,6 @@
-/** What the session-manager sends: datagrams by the links, inner frames by the sealer. A full ring drops: timers try again. */
+/** What the session-manager sends: datagrams by the carriers, inner frames by the sealer. A full ring drops: timers try again. */
 import { frame, framePath, outgoing, recordType, trafficClass } from '../../contract/records.ts';
+import { carrierOf } from '../../rings/carriers.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
 import { sockaddrLength } from '../../wire/sockaddr.ts';
 import type { Route } from './path-book.ts';
@@ -7,17 +8,17 @@ import type { Route } from './path-book.ts';
 const nothing = new Uint8Array(0);
 
 export class Outbox {
-  /** By row of the link table. */
-  readonly #links: ReadonlyMap<number, RingProducer>;
+  /** By row of the carrier table. */
+  readonly #carriers: ReadonlyMap<number, RingProducer>;
   readonly #frames: RingProducer;
 
-  constructor(links: ReadonlyMap<number, RingProducer>, frames: RingProducer) {
-    this.#links = links;
+  constructor(carriers: ReadonlyMap<number, RingProducer>, frames: RingProducer) {
+    this.#carriers = carriers;
     this.#frames = frames;
   }
 
   sendDatagram(route: Route, message: Uint8Array): boolean {
-    const ring = this.#links.get(route.link);
+    const ring = this.#carriers.get(carrierOf(route.link, route.transport));
     if (ring === undefined) return false;
     const length = outgoing.payloadAt + message.length;
     const at = ring.claim(length);

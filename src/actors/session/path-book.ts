@@ -1,5 +1,6 @@
 /** The one writer of the path table: `rowsPerPeer` rows a peer, each somewhere that peer may be reached. What to do with them is `PathDesk`'s. */
-import { path, pathState, transport } from '../../contract/peer-tables.ts';
+import { path, pathState } from '../../contract/peer-tables.ts';
+import { carrierOf, linkOf, transportOf } from '../../rings/carriers.ts';
 import { readPeerLink, writePeerLink } from '../../rings/peer-link.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sockaddrEquals, sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
@@ -12,6 +13,8 @@ const restUs = 10_000_000;
 export interface Route {
   /** Row of the link table. */
   readonly link: number;
+  /** One of `transport`. */
+  readonly transport: number;
   /** 28 bytes, raw. */
   readonly sockaddr: Uint8Array;
   /** Our own address in the exchange, 16 bytes, IPv4 in the first four; zeros = the kernel chooses. */
@@ -36,9 +39,10 @@ export class PathBook {
     return this.#allRowsOf(peerRow).filter((row) => this.state(row) !== pathState.free);
   }
 
-  /** Row of the path to the same place by the same link, from the same address of ours or one the kernel chooses; -1 = none. */
-  find(peerRow: number, { link, sockaddr, local }: Route): number {
-    const rows = this.#rowsTo(peerRow, link, sockaddr);
+  /** Row of the path to the same place by the same carrier, from the same address of ours or one the kernel chooses; -1 = none. */
+  find(peerRow: number, route: Route): number {
+    const { local } = route;
+    const rows = this.#rowsTo(peerRow, route);
     const localOf = (row: number): Uint8Array => this.#paths.slice(row, path.localAt, localBytes);
     const isBound = (row: number): boolean => localOf(row).some((byte) => byte !== 0);
     const exact = rows.find((row) => localOf(row).every((byte, index) => byte === local[index]));
@@ -46,8 +50,8 @@ export class PathBook {
   }
 
   /** The same, whatever our own address. */
-  findAny(peerRow: number, { link, sockaddr }: Pick<Route, 'link' | 'sockaddr'>): number {
-    return this.#rowsTo(peerRow, link, sockaddr)[0] ?? -1;
+  findAny(peerRow: number, route: Route): number {
+    return this.#rowsTo(peerRow, route)[0] ?? -1;
   }
 
   /** Gives a free row to a new path, unproven; -1 when the peer has as many as it may have. */
@@ -62,7 +66,6 @@ export class PathBook {
       this.#paths.slice(row, path.stateAt, path.rowBytes - path.stateAt).fill(0);
       this.#paths.setInt(row, path.stateAt, pathState.unproven);
       this.#paths.setInt(row, path.peerAt, peerRow);
-      this.#paths.setInt(row, path.transportAt, transport.udp);
       this.#paths.setNumber(row, path.bornUsAt, nowUs);
       this.#place(row, route);
     });
@@ -84,8 +87,9 @@ export class PathBook {
     this.#paths.bumpVersion();
   }
 
-  link(row: number): number {
-    return this.#paths.int(row, path.linkAt);
+  /** Row of the carrier table. */
+  carrier(row: number): number {
+    return this.#paths.int(row, path.carrierAt);
   }
 
   /** CLOCK_BOOTTIME microseconds of the last authenticated packet by it; 0 = never. */
@@ -121,7 +125,8 @@ export class PathBook {
     const paths = this.#paths;
     if (row < 0 || this.state(row) === pathState.free) return undefined;
     return {
-      link: paths.int(row, path.linkAt),
+      link: linkOf(this.carrier(row)),
+      transport: transportOf(this.carrier(row)),
       sockaddr: Uint8Array.from(paths.slice(row, path.sockaddrAt, sockaddrMaxBytes)),
       local: Uint8Array.from(paths.slice(row, path.localAt, localBytes)),
       interfaceIndex: paths.int(row, path.interfaceAt),
@@ -158,19 +163,20 @@ export class PathBook {
     for (const row of this.rowsOf(peerRow)) this.free(row, nowUs);
   }
 
-  /** Mends what a predecessor left half written, and forgets what led over links that are no more. */
-  repair(linkRows: readonly number[], nowUs: number): void {
+  /** Mends what a predecessor left half written, and forgets what led over carriers that are no more. */
+  repair(carrierRows: readonly number[], nowUs: number): void {
     for (let row = 0; row < this.#paths.rows; row += 1) {
       const isTorn = (this.#paths.int(row, path.sequenceAt) & 1) !== 0;
       if (isTorn) this.#paths.addInt(row, path.sequenceAt, 1);
-      const isStray = this.state(row) !== pathState.free && !linkRows.includes(this.link(row));
+      const isStray = this.state(row) !== pathState.free && !carrierRows.includes(this.carrier(row));
       if (isTorn || isStray) this.free(row, nowUs);
     }
   }
 
-  #rowsTo(peerRow: number, link: number, sockaddr: Uint8Array): number[] {
+  #rowsTo(peerRow: number, { link, transport, sockaddr }: Route): number[] {
+    const carrier = carrierOf(link, transport);
     const isThere = (row: number): boolean =>
-      this.#paths.int(row, path.linkAt) === link &&
+      this.carrier(row) === carrier &&
       sockaddrEquals(this.#paths.slice(row, path.sockaddrAt, sockaddrMaxBytes), 0, sockaddr, 0);
     return this.rowsOf(peerRow).filter(isThere);
   }
@@ -189,7 +195,7 @@ export class PathBook {
 
   #place(row: number, route: Route): void {
     const paths = this.#paths;
-    paths.setInt(row, path.linkAt, route.link);
+    paths.setInt(row, path.carrierAt, carrierOf(route.link, route.transport));
     paths.setInt(row, path.sockaddrBytesAt, sockaddrLength(route.sockaddr, 0));
     paths.slice(row, path.sockaddrAt, sockaddrMaxBytes).set(route.sockaddr);
     paths.setInt(row, path.interfaceAt, route.interfaceIndex);
@@ -201,6 +207,7 @@ export class PathBook {
     return (
       known !== undefined &&
       known.link === route.link &&
+      known.transport === route.transport &&
       known.interfaceIndex === route.interfaceIndex &&
       known.local.every((byte, index) => byte === route.local[index]) &&
       sockaddrEquals(known.sockaddr, 0, route.sockaddr, 0)

@@ -230,12 +230,12 @@ export class PathDesk {
     peers.remember(peer);
   }
 
-  /** Another place by the same link: of those that were silent since it appeared it may have taken the place. They prove themselves anew. */
+  /** Another place by the same carrier: of those that were silent since it appeared it may have taken the place. They prove themselves anew. */
   #supersede(peer: Peer, fresh: PathTrack, nowUs: number): void {
     const { paths } = this.#parts;
     if (fresh.isConfigured) return;
     for (const track of this.#registry.of(peer).tracks.values()) {
-      if (track === fresh || track.isConfigured || !track.isProven || track.link !== fresh.link) continue;
+      if (track === fresh || track.isConfigured || !track.isProven || track.carrier !== fresh.carrier) continue;
       if (paths.lastReceivedUs(track.row) >= paths.bornUs(fresh.row)) continue;
       track.isProven = false;
       track.proof.begin(nowUs);

@@ -5,6 +5,7 @@ import { AddressCredit } from '../../protocols/session/address-credit.ts';
 import { Newcomers } from '../../protocols/session/newcomers.ts';
 import { PathProof } from '../../protocols/session/path-proof.ts';
 import { TokenBucket } from '../../protocols/session/token-bucket.ts';
+import { linkOf } from '../../rings/carriers.ts';
 import { pathWish } from '../../wire/control-frame.ts';
 import type { Route } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';
@@ -120,7 +121,7 @@ export class PathRegistry {
     this.of(peer).tracks.delete(row);
   }
 
-  /** Gives rows to all links × configured endpoints; what is configured no longer counts as learnt. */
+  /** Gives rows to all links × configured endpoints, each by its transport; what is configured no longer counts as learnt. */
   lay(peer: Peer, nowUs: number): void {
     const { peers, links, paths } = this.#parts;
     const known = this.of(peer);
@@ -150,7 +151,8 @@ export class PathRegistry {
     if (!isProven) proof.begin(0);
     return {
       row,
-      link: paths.link(row),
+      carrier: paths.carrier(row),
+      link: linkOf(paths.carrier(row)),
       isConfigured,
       proof,
       credit: new AddressCredit(),
@@ -163,7 +165,7 @@ export class PathRegistry {
       named: undefined,
       renamedUs: Number.NEGATIVE_INFINITY,
       withdrawAtUs: 0,
-      addresses: links.addressesOf(paths.link(row)),
+      addresses: links.addressesOf(linkOf(paths.carrier(row))),
       refusal: undefined,
     };
   }

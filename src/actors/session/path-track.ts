@@ -3,11 +3,14 @@ import { lifeState } from '../../bonding/life/path-life-states.ts';
 import { path, pathState } from '../../contract/peer-tables.ts';
 import type { AddressCredit } from '../../protocols/session/address-credit.ts';
 import type { PathProof } from '../../protocols/session/path-proof.ts';
+import { transportOf } from '../../rings/carriers.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { pathWish } from '../../wire/control-frame.ts';
 
 export interface PathTrack {
   readonly row: number;
+  /** Row of the carrier table, and of its link. */
+  readonly carrier: number;
   readonly link: number;
   /** The configuration (or its host names) leads there; others were learnt from authenticated packets. */
   isConfigured: boolean;
@@ -51,6 +54,30 @@ export function roundTripUs(table: RowTable, track: PathTrack): number {
   return smoothedUs > 0 ? smoothedUs : track.proof.roundTripUs;
 }
 
+/**
+ * One of several paths that share a link: the one that carries data already, the nearest of those of one transport, and another than the
+ * one that carries only if that is of a worse transport, or is in doubt where one of another transport lives. One that was dead and answers
+ * again does not live until it has been stable.
+ */
+function choosePath(table: RowTable, among: readonly PathTrack[]): PathTrack | undefined {
+  const isLive = (track: PathTrack): boolean => table.int(track.row, path.lifeAt) === lifeState.live;
+  const worth = (track: PathTrack): number => transportOf(track.carrier);
+  const carrying = among.find((track) => table.int(track.row, path.stateAt) === pathState.up);
+  const isDoubtful = carrying !== undefined && table.int(carrying.row, path.lifeAt) === lifeState.suspect;
+  const isBetter = (track: PathTrack): boolean => {
+    if (carrying === undefined) return true;
+    if (!isLive(track) || track.carrier === carrying.carrier) return false;
+    return isDoubtful || worth(track) < worth(carrying);
+  };
+  const [best] = among
+    .filter(isBetter)
+    .sort(
+      (a, b) =>
+        Number(isLive(b)) - Number(isLive(a)) || worth(a) - worth(b) || roundTripUs(table, a) - roundTripUs(table, b),
+    );
+  return best ?? carrying;
+}
+
 export interface Verdict {
   /** Of `pathState`. */
   readonly state: number;
@@ -60,20 +87,17 @@ export interface Verdict {
 
 /**
  * What becomes of every track, in their order. Endpoints of one link share its bottleneck, so each link has one configured path that
- * carries data: the first that was proven, until it dies. The peer may know better: its two links may both lead to one of ours. What
- * it holds in reserve carries only when nothing else is alive. Learnt paths are the peer's to judge.
+ * carries data (`choosePath`). The peer may know better: its two links may both lead to one of ours. What it holds in reserve carries only
+ * when nothing else is alive. Learnt paths are the peer's to judge.
  */
 export function electPaths(table: RowTable, tracks: readonly PathTrack[]): Verdict[] {
   const isAble = (track: PathTrack): boolean => track.isProven && track.withdrawAtUs === 0 && !isDead(table, track.row);
-  const wasUp = (track: PathTrack): boolean => table.int(track.row, path.stateAt) === pathState.up;
-  const best = (among: readonly PathTrack[]): PathTrack | undefined =>
-    among.find(wasUp) ?? [...among].sort((a, b) => roundTripUs(table, a) - roundTripUs(table, b))[0];
   const winners = new Set<PathTrack>();
   for (const link of new Set(tracks.map((track) => track.link))) {
     const rivals = tracks.filter((track) => track.isConfigured && track.isProven && track.link === link);
     // A dead one stays in its place while there is none to take it. What the peer wants does not count here: two ends that followed
     // each other's wish would change places for ever.
-    const winner = best(rivals.filter(isAble)) ?? best(rivals);
+    const winner = choosePath(table, rivals.filter(isAble)) ?? choosePath(table, rivals);
     if (winner !== undefined) winners.add(winner);
   }
   const wishOf = (track: PathTrack): number => {
@@ -87,7 +111,7 @@ export function electPaths(table: RowTable, tracks: readonly PathTrack[]): Verdi
     ),
   );
   if (![...carriers].some(isAble)) {
-    const spare = best(tracks.filter(isAble));
+    const spare = choosePath(table, tracks.filter(isAble));
     if (spare !== undefined) carriers.add(spare);
   }
   return tracks.map((track) => {

@@ -208,7 +208,7 @@ export class PeerBook {
       const route = this.#parts.paths.get(row);
       const link = this.#parts.links.get(route?.link ?? -1);
       if (route === undefined || link === undefined) return [];
-      return [{ link: link.name, ...endpointOf(route.sockaddr, link.interface) }];
+      return [{ link: link.name, ...endpointOf(route, link.interface) }];
     });
   }
 
@@ -290,5 +290,7 @@ export class PeerBook {
 }
 
 function isSame(one: Place, other: Place): boolean {
-  return one.zone === other.zone && sockaddrEquals(one.sockaddr, 0, other.sockaddr, 0);
+  return (
+    one.transport === other.transport && one.zone === other.zone && sockaddrEquals(one.sockaddr, 0, other.sockaddr, 0)
+  );
 }

@@ -1,7 +1,7 @@
 /** Reads the records that links and opener hand to the session-manager (`contract/records.ts`). */
 
 import { frame, received } from '../../contract/records.ts';
-import { outerHeaderBytes } from '../../protocols/session/address-credit.ts';
+import { linkOf, outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import { sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
 import { cookieReplyBytes, initiationBytes, responseBytes } from '../../wire/wireguard.ts';
@@ -14,9 +14,11 @@ export function routeOf(ring: RingConsumer, at: number, links: LinkBook): Route 
   const local = ring.bytes.slice(at + received.localAt, at + received.localAt + 16);
   // Elsewhere the route to the peer decides the interface, and may change.
   const isLinkLocal = local[0] === 0xfe && ((local[1] ?? 0) & 0xc0) === 0x80;
-  const link = ring.view.getInt32(at + received.linkAt, true);
+  const carrier = ring.view.getInt32(at + received.carrierAt, true);
+  const link = linkOf(carrier);
   const route: Route = {
     link,
+    transport: transportOf(carrier),
     sockaddr: ring.bytes.slice(at + received.sockaddrAt, at + received.sockaddrAt + sockaddrMaxBytes),
     local,
     interfaceIndex: isLinkLocal ? ring.view.getInt32(at + received.interfaceAt, true) : 0,
@@ -45,7 +47,8 @@ export class MessageReader {
 /** What a `roamed` record's datagrams were on the wire, or a little less: headers are counted once. */
 export function wireBytesOf(ring: RingConsumer, at: number): number {
   const isIp4 = sockaddrLength(ring.bytes, at + received.sockaddrAt) < sockaddrMaxBytes;
-  return ring.view.getInt32(at + received.lengthAt, true) + outerHeaderBytes(isIp4);
+  const by = transportOf(ring.view.getInt32(at + received.carrierAt, true));
+  return ring.view.getInt32(at + received.lengthAt, true) + outerHeaderBytes(by, isIp4);
 }
 
 /** Key slot of a `roamed` record. */

@@ -1,7 +1,9 @@
 /** Routes (`path-book.ts`) and raw addresses made from text, and told as text. */
 import { formatAddress, formatEndpoint, isLinkLocal, parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
+import { transport } from '../../contract/link-tables.ts';
 import { scopeOf, zoneOf } from '../../io/zones.ts';
+import { transportName } from '../../rings/carriers.ts';
 import {
   sockaddrAddress,
   sockaddrEmit,
@@ -18,32 +20,34 @@ import type { LinkSettings } from './settings.ts';
 export interface Place {
   /** 28 bytes, raw; of a link-local address with the index that its interface has now, 0 = there is none of that name. */
   readonly sockaddr: Uint8Array;
+  /** One of `transport`. */
+  readonly transport: number;
   /** Interface of a link-local address. */
   readonly zone: string | undefined;
 }
 
 /** The kernel chooses our own address. */
-export function routeTo(link: number, sockaddr: Uint8Array): Route {
-  return { link, sockaddr, local: new Uint8Array(16), interfaceIndex: 0 };
+export function routeTo(link: number, transport: number, sockaddr: Uint8Array): Route {
+  return { link, transport, sockaddr, local: new Uint8Array(16), interfaceIndex: 0 };
 }
 
 /** The addresses among the endpoints; host names are left out. */
 export function placesOf(endpoints: readonly EndpointText[]): Place[] {
-  return endpoints.flatMap(({ host, port, zone }) => {
+  return endpoints.flatMap(({ host, port, zone, transport: by = 'udp' }) => {
     const cidr = parseCidr(host);
     if (cidr === undefined) return [];
     const sockaddr = new Uint8Array(sockaddrMaxBytes);
     const scopeId = zone === undefined ? 0 : scopeOf(zone);
     sockaddrEmit(sockaddr, 0, { address: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), port, scopeId });
-    return [{ sockaddr, zone }];
+    return [{ sockaddr, transport: transport[by], zone }];
   });
 }
 
 /** None when the place lies on the network of another interface. */
-export function routesBy(link: LinkSettings, { sockaddr, zone }: Place): Route[] {
-  if (zone === undefined) return [routeTo(link.row, sockaddr)];
+export function routesBy(link: LinkSettings, { sockaddr, transport: by, zone }: Place): Route[] {
+  if (zone === undefined) return [routeTo(link.row, by, sockaddr)];
   const isThere = link.interface === undefined ? sockaddrScope(sockaddr, 0) !== 0 : link.interface === zone;
-  return isThere ? [withoutZone(routeTo(link.row, Uint8Array.from(sockaddr)), link)] : [];
+  return isThere ? [withoutZone(routeTo(link.row, by, Uint8Array.from(sockaddr)), link)] : [];
 }
 
 /** What leaves by a link with an interface of its own needs no index, which is another one when the interface was gone meanwhile. */
@@ -53,26 +57,31 @@ export function withoutZone(route: Route, link: LinkSettings | undefined): Route
   return { ...route, interfaceIndex: 0 };
 }
 
-/** A raw address as the configuration would write it; `interfaceName` is that of the link it is reached by. */
-export function endpointOf(sockaddr: Uint8Array, interfaceName: string | undefined): EndpointText {
+/** Where a route leads as the configuration would write it; `interfaceName` is that of its link. */
+export function endpointOf({ sockaddr, transport: number }: Route, interfaceName: string | undefined): EndpointText {
+  const by = transportName(number);
   const host = formatAddress(Buffer.from(sockaddrAddress(sockaddr, 0)));
-  const port = sockaddrPort(sockaddr, 0);
-  if (!isLinkLocal(host)) return { host, port };
+  const endpoint = { host, port: sockaddrPort(sockaddr, 0), ...(by === 'udp' ? {} : { transport: by }) };
+  if (!isLinkLocal(host)) return endpoint;
   const scopeId = sockaddrScope(sockaddr, 0);
-  return { host, port, zone: interfaceName ?? (scopeId === 0 ? undefined : zoneOf(scopeId)) };
+  return { ...endpoint, zone: interfaceName ?? (scopeId === 0 ? undefined : zoneOf(scopeId)) };
 }
 
-/** The same address by the same link, whatever our own. */
+export function isSameCarrier(one: Route, other: Route): boolean {
+  return one.link === other.link && one.transport === other.transport;
+}
+
+/** The same address by the same carrier, whatever our own. */
 export function isSamePlace(one: Route, other: Route): boolean {
-  return one.link === other.link && sockaddrEquals(one.sockaddr, 0, other.sockaddr, 0);
+  return isSameCarrier(one, other) && sockaddrEquals(one.sockaddr, 0, other.sockaddr, 0);
 }
 
 /** Tells routes apart that lead elsewhere, or leave from elsewhere. */
-export function keyOf({ link, sockaddr, local }: Route): string {
-  return `${link}/${Buffer.from(sockaddr).toString('hex')}/${Buffer.from(local).toString('hex')}`;
+export function keyOf({ link, transport: by, sockaddr, local }: Route): string {
+  return `${link}/${by}/${Buffer.from(sockaddr).toString('hex')}/${Buffer.from(local).toString('hex')}`;
 }
 
-/** `203.0.113.1:51820`, `[2001:db8::1]:51820`; a link-local one with its interface where the link has none. */
+/** `203.0.113.1:51820`, `[2001:db8::1]:51820`, `test://203.0.113.1:51821`; a link-local one with its interface where the link has none. */
 export function textOf(route: Route | undefined): string {
-  return route === undefined ? 'unknown' : formatEndpoint(endpointOf(route.sockaddr, undefined));
+  return route === undefined ? 'unknown' : formatEndpoint(endpointOf(route, undefined));
 }

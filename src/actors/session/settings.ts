@@ -7,8 +7,8 @@ export interface SessionManagerSettings {
   readonly name: string;
   readonly privateKeyFile: string;
   readonly stateDirectory: string;
-  /** The ports of a link are `handshakes.<name>` and `out.<name>`. */
   readonly links: readonly LinkSettings[];
+  readonly carriers: readonly CarrierSettings[];
   readonly peers: readonly PeerSettings[];
   /** A link that came back must be stable so long before a stock peer returns to it. */
   readonly failbackMs: number;
@@ -16,6 +16,13 @@ export interface SessionManagerSettings {
   readonly repairsAlone: boolean;
   /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */
   readonly plaintext?: boolean;
+}
+
+export interface CarrierSettings {
+  /** Row of the carrier table. */
+  readonly row: number;
+  /** Its ports are `handshakes.<name>` and `out.<name>`. */
+  readonly name: string;
 }
 
 export interface LinkSettings {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { inWords, isCode, replaceFile } from '../../base/lasting-files.ts';
 import type { EndpointText } from '../../config/config.ts';
+import { transport } from '../../contract/link-tables.ts';
 import { StampFile } from './stamp-file.ts';
 
 /** By name of link and address text. */
@@ -143,7 +144,17 @@ function isEndpoint(value: unknown): value is KnownEndpoint {
   );
 }
 
+/** A later version may have written down what this one cannot. */
+function isTransport(name: unknown): boolean {
+  return name === undefined || (typeof name === 'string' && Object.hasOwn(transport, name));
+}
+
 function isPlace(value: unknown): value is KnownPlace {
   const one = value as Partial<KnownPlace> | null;
-  return typeof one?.link === 'string' && typeof one.host === 'string' && Number.isInteger(one.port);
+  return (
+    typeof one?.link === 'string' &&
+    typeof one.host === 'string' &&
+    Number.isInteger(one.port) &&
+    isTransport(one.transport)
+  );
 }

@@ -6,7 +6,7 @@
 namespace hawser {
 namespace {
 
-// new LinkSender({ fd4, fd6, gso, descriptors, out, log, paths, links, link })
+// new LinkSender({ fd4, fd6, gso, descriptors, out, log, paths, links, carriers, carrier })
 class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -23,7 +23,7 @@ class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
     sender_ = std::make_unique<LinkSender>(from.Get("fd4").ToNumber().Int32Value(), from.Get("fd6").ToNumber().Int32Value(),
                                            from.Get("gso").ToBoolean(), memory_.consumer(from.Get("descriptors")), memory_.consumer(from.Get("out")),
                                            SealedLog(memory_.of(from.Get("log"))), pathTable(memory_.of(from.Get("paths"))), links,
-                                           from.Get("link").ToNumber().Int32Value());
+                                           carrierTable(memory_.of(from.Get("carriers"))), from.Get("carrier").ToNumber().Int32Value());
   }
 
   Napi::Value sendDescriptors(const Napi::CallbackInfo& info) {
@@ -45,7 +45,7 @@ class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
   std::unique_ptr<LinkSender> sender_;
 };
 
-// new LinkReceiver({ received, handshakes, links, link })
+// new LinkReceiver({ received, handshakes, carriers, carrier })
 class LinkReceiverObject : public Napi::ObjectWrap<LinkReceiverObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -54,9 +54,9 @@ class LinkReceiverObject : public Napi::ObjectWrap<LinkReceiverObject> {
 
   explicit LinkReceiverObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Object from = info[0].As<Napi::Object>();
-    const int32_t index = from.Get("link").ToNumber().Int32Value();
+    const int32_t index = from.Get("carrier").ToNumber().Int32Value();
     receiver_ = std::make_unique<LinkReceiver>(index, memory_.producer(from.Get("received"), LinkReceiver::kLargestClaim), memory_.producer(from.Get("handshakes")),
-                                               linkTable(memory_.of(from.Get("links"))).row(index));
+                                               carrierTable(memory_.of(from.Get("carriers"))).row(index));
   }
 
   Napi::Value receive(const Napi::CallbackInfo& info) {

@@ -35,8 +35,8 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     auto* const tally = rowsOf<TooLongTally>(memory_, from, "tooLong", 1);
     if (facts_ == nullptr || limits_ == nullptr || feedback == nullptr || tally == nullptr) return;
     plain_ = memory_.consumer(from.Get("plain"));
-    const Napi::Array links = from.Get("links").As<Napi::Array>();
-    for (uint32_t i = 0; i < links.Length(); i++) links_.push_back(memory_.producer(links.Get(i)));
+    const Napi::Array carriers = from.Get("carriers").As<Napi::Array>();
+    for (uint32_t i = 0; i < carriers.Length(); i++) carriers_.push_back(memory_.producer(carriers.Get(i)));
     allowedIps_ = CachedLookup(AllowedIps(memory_.of(from.Get("allowedIps"))));
     stash_ = memory_.of(from.Get("stash"));
     log_ = SealedLog(memory_.of(from.Get("log")));
@@ -76,13 +76,13 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), count);
   }
 
-  // begin(slot, path, trafficClass, maxPaddedBytes, nowUs, link, peer, record): 0 or a negative errno. `record`: -1 = not at all,
+  // begin(slot, path, trafficClass, maxPaddedBytes, nowUs, port, peer, record): 0 or a negative errno. `record`: -1 = not at all,
   // else the flight's flags.
   Napi::Value begin(const Napi::CallbackInfo& info) {
     const int32_t record = intOf(info, 7);
     const Sealer::Order order{intOf(info, 0),    intOf(info, 1), intOf(info, 2), static_cast<uint32_t>(intOf(info, 3)),
                               doubleOf(info, 4), intOf(info, 6), record >= 0,    static_cast<uint8_t>(std::max(record, 0))};
-    return Napi::Number::New(info.Env(), sealer_->open(order, &links_[static_cast<size_t>(intOf(info, 5))]));
+    return Napi::Number::New(info.Env(), sealer_->open(order, &carriers_[static_cast<size_t>(intOf(info, 5))]));
   }
 
   // sealTrains(from, count, maxSegments): segments sealed of trains `from`…, whole trains but for the last; or a negative errno
@@ -165,9 +165,9 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return info.Env().Undefined();
   }
 
-  // copy(link, path, longest): what was sealed since begin goes out by another path too, but for longer packets; bytes.
+  // copy(port, path, longest): what was sealed since begin goes out by another path too, but for longer packets; bytes.
   Napi::Value copy(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), sealer_->copy(links_[static_cast<size_t>(intOf(info, 0))], intOf(info, 1), static_cast<uint32_t>(intOf(info, 2))));
+    return Napi::Number::New(info.Env(), sealer_->copy(carriers_[static_cast<size_t>(intOf(info, 0))], intOf(info, 1), static_cast<uint32_t>(intOf(info, 2))));
   }
 
   // report(peer, slot, frame: Uint8Array, length, nowUs): packets that wait to be sent again, -1 for a malformed frame.
@@ -193,10 +193,10 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), settled(flight, doubleOf(info, 1)));
   }
 
-  // resend(peer, link, path, maxBytes, longest, nowUs): bytes of lost packets that left by `path`.
+  // resend(peer, port, path, maxBytes, longest, nowUs): bytes of lost packets that left by `path`.
   Napi::Value resend(const Napi::CallbackInfo& info) {
     const int32_t path = intOf(info, 2);
-    const uint32_t bytes = sealer_->resend(intOf(info, 0), links_[static_cast<size_t>(intOf(info, 1))], path, static_cast<uint32_t>(intOf(info, 3)),
+    const uint32_t bytes = sealer_->resend(intOf(info, 0), carriers_[static_cast<size_t>(intOf(info, 1))], path, static_cast<uint32_t>(intOf(info, 3)),
                                             static_cast<uint32_t>(intOf(info, 4)), doubleOf(info, 5));
     return Napi::Number::New(info.Env(), bytes);
   }
@@ -278,7 +278,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
 
   Memory memory_;
   RingConsumer plain_;
-  std::vector<RingProducer> links_;
+  std::vector<RingProducer> carriers_;
   CachedLookup allowedIps_;
   uint8_t* stash_ = nullptr;
   TrainFacts* facts_ = nullptr;

@@ -166,6 +166,22 @@
   X(skip, countAt, 4) \
   X(skip, firstAt, 8) \
   X(skip, bytes, 16) \
+  X(carrier, rowsPerLink, 8) \
+  X(carrier, magic, 1212367186) \
+  X(carrier, magicAt, 0) \
+  X(carrier, rowsAt, 4) \
+  X(carrier, dataAt, 512) \
+  X(carrier, rowBytes, 128) \
+  X(carrier, outqBytesAt, 0) \
+  X(carrier, gsoAt, 4) \
+  X(carrier, groAt, 8) \
+  X(carrier, sentBytesAt, 16) \
+  X(carrier, sentPacketsAt, 24) \
+  X(carrier, receivedBytesAt, 32) \
+  X(carrier, receivedPacketsAt, 40) \
+  X(carrier, errorsAt, 48) \
+  X(carrier, droppedAt, 56) \
+  X(carrier, lastErrorAt, 64) \
   X(check, rowsPerLink, 8) \
   X(check, magic, 1212368971) \
   X(check, magicAt, 0) \
@@ -188,16 +204,6 @@
   X(link, rowsAt, 4) \
   X(link, dataAt, 512) \
   X(link, rowBytes, 512) \
-  X(link, outqBytesAt, 0) \
-  X(link, gsoAt, 4) \
-  X(link, groAt, 8) \
-  X(link, sentBytesAt, 16) \
-  X(link, sentPacketsAt, 24) \
-  X(link, receivedBytesAt, 32) \
-  X(link, receivedPacketsAt, 40) \
-  X(link, errorsAt, 48) \
-  X(link, droppedAt, 56) \
-  X(link, lastErrorAt, 64) \
   X(link, needsSourceAt, 72) \
   X(link, source4At, 76) \
   X(link, source6At, 80) \
@@ -242,6 +248,10 @@
   X(probeMethod, https, 3) \
   X(probeMethod, dns, 4) \
   X(probeMethod, tcp, 5) \
+  X(transport, udp, 0) \
+  X(transport, test, 7) \
+  X(transportHeaderBytes, udp, 8) \
+  X(transportHeaderBytes, test, 8) \
   X(allowedIps, magic, 1212238160) \
   X(allowedIps, magicAt, 0) \
   X(allowedIps, capacityAt, 4) \
@@ -263,8 +273,7 @@
   X(path, sequenceAt, 0) \
   X(path, stateAt, 4) \
   X(path, peerAt, 8) \
-  X(path, linkAt, 12) \
-  X(path, transportAt, 16) \
+  X(path, carrierAt, 12) \
   X(path, sockaddrBytesAt, 20) \
   X(path, sockaddrAt, 24) \
   X(path, interfaceAt, 52) \
@@ -398,9 +407,6 @@
   X(slotState, free, 0) \
   X(slotState, ready, 1) \
   X(slotState, retired, 2) \
-  X(transport, udp, 0) \
-  X(transport, faketcp, 1) \
-  X(transport, relay, 2) \
   X(descriptor, positionAt, 0) \
   X(descriptor, countAt, 4) \
   X(descriptor, segmentBytesAt, 8) \
@@ -429,7 +435,7 @@
   X(outgoing, lengthAt, 52) \
   X(outgoing, payloadAt, 64) \
   X(received, sockaddrAt, 0) \
-  X(received, linkAt, 28) \
+  X(received, carrierAt, 28) \
   X(received, localAt, 32) \
   X(received, interfaceAt, 48) \
   X(received, segmentBytesAt, 52) \

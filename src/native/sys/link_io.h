@@ -1,4 +1,4 @@
-// The packet path of one link: sends descriptors from the sealed log and datagrams as they are, and receives into the rings of
+// The packet path of one carrier with UDP sockets: sends descriptors from the sealed log and datagrams as they are, and receives into the rings of
 // the opener (data) and the session-manager (handshakes). No policy: which path, which peer and when was decided before.
 #pragma once
 #include <netinet/in.h>
@@ -16,11 +16,12 @@ namespace hawser {
 
 class LinkSender {
  public:
+  // `carrier`: row of the carrier table; its link says what packets carry as their source.
   LinkSender(int fd4, int fd6, bool gso, RingConsumer descriptors, RingConsumer datagrams, SealedLog log, RowTable paths, RowTable links,
-             int32_t linkIndex)
-      : fd4_(fd4), fd6_(fd6), descriptors_(descriptors), datagrams_(datagrams), log_(log), paths_(paths), link_(links.row(linkIndex)),
-        errors_(paths, linkIndex) {
-    cell<int32_t>(link_, layout::link_gsoAt) = gso ? 1 : 0;
+             RowTable carriers, int32_t carrier)
+      : fd4_(fd4), fd6_(fd6), descriptors_(descriptors), datagrams_(datagrams), log_(log), paths_(paths), link_(links.row(carrier / static_cast<int32_t>(layout::carrier_rowsPerLink))),
+        carrier_(carriers.row(carrier)), errors_(paths, carrier) {
+    cell<int32_t>(carrier_, layout::carrier_gsoAt) = gso ? 1 : 0;
   }
 
   // Sends up to `max` descriptors; returns how many were finished (sent, refused or late). 0 with work left = the socket is full.
@@ -29,7 +30,7 @@ class LinkSender {
   int sendDatagrams(uint32_t max);
   // Empties the sockets' error queues: worth calling when a receive failed, for a socket is readable as long as there is something.
   void readErrors();
-  // Refreshes the link row's count of bytes that wait below us (SIOCOUTQ).
+  // Refreshes the carrier row's count of bytes that wait below us (SIOCOUTQ).
   int measureQueue();
 
  private:
@@ -67,6 +68,7 @@ class LinkSender {
   SealedLog log_;
   RowTable paths_;
   uint8_t* link_;
+  uint8_t* carrier_;
   SocketErrors errors_;
   // What each socket does with the don't-fragment bit, by family: 1 = clear, 0 = set, -1 = as it was lent.
   int8_t fragmenting4_ = -1;
@@ -83,7 +85,8 @@ size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t loca
 
 class LinkReceiver {
  public:
-  LinkReceiver(int32_t linkIndex, RingProducer data, RingProducer handshakes, uint8_t* link);
+  // `row`: of the carrier table, in that row.
+  LinkReceiver(int32_t carrier, RingProducer data, RingProducer handshakes, uint8_t* row);
   ~LinkReceiver();
 
   // Receives what waits on `fd`, at most `maxMessages`; returns how many messages, EAGAIN = none, ENOSPC = the ring is full
@@ -115,10 +118,10 @@ class LinkReceiver {
   void forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length);
   void writeHeader(uint8_t* record, const Message& message) const;
 
-  int32_t linkIndex_;
+  int32_t carrier_;
   RingProducer data_;
   RingProducer handshakes_;
-  uint8_t* link_;
+  uint8_t* row_;
   bool large_ = false;
   std::unique_ptr<Message[]> messages_;
   std::vector<mmsghdr> headers_;

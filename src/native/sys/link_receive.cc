@@ -77,8 +77,8 @@ void LinkReceiver::Message::readControl(msghdr& header) {
   }
 }
 
-LinkReceiver::LinkReceiver(int32_t linkIndex, RingProducer data, RingProducer handshakes, uint8_t* link)
-    : linkIndex_(linkIndex), data_(data), handshakes_(handshakes), link_(link), messages_(new Message[kSmallBatch]), headers_(kSmallBatch),
+LinkReceiver::LinkReceiver(int32_t carrier, RingProducer data, RingProducer handshakes, uint8_t* row)
+    : carrier_(carrier), data_(data), handshakes_(handshakes), row_(row), messages_(new Message[kSmallBatch]), headers_(kSmallBatch),
       overflow_(static_cast<size_t>(kSmallBatch) * kLargeBytes) {}
 
 LinkReceiver::~LinkReceiver() = default;
@@ -158,7 +158,7 @@ void LinkReceiver::spill(uint32_t from, uint32_t count) {
     if (!accept(message, bytes)) continue;
     uint8_t* record = data_.claim(kHeader + message.length);
     if (record == nullptr) {
-      add(link_, layout::link_droppedAt, 1);
+      add(row_, layout::carrier_droppedAt, 1);
       continue;
     }
     writeHeader(record, message);
@@ -169,12 +169,12 @@ void LinkReceiver::spill(uint32_t from, uint32_t count) {
 
 // Hands handshakes on to the session-manager; returns whether anything in the message is the opener's.
 bool LinkReceiver::accept(const Message& message, const uint8_t* payload) {
-  add(link_, layout::link_receivedBytesAt, message.length);
+  add(row_, layout::carrier_receivedBytesAt, message.length);
   bool data = false;
   const uint32_t step = std::max<uint32_t>(1, message.segmentBytes);
   for (uint32_t at = 0; at < message.length; at += step) {
     const uint32_t length = std::min(step, message.length - at);
-    add(link_, layout::link_receivedPacketsAt, 1);
+    add(row_, layout::carrier_receivedPacketsAt, 1);
     if (isData(payload + at, length)) {
       data = true;
     } else if (isHandshake(payload + at, length)) {
@@ -187,7 +187,7 @@ bool LinkReceiver::accept(const Message& message, const uint8_t* payload) {
 void LinkReceiver::forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length) {
   uint8_t* record = handshakes_.claim(kHeader + length);
   if (record == nullptr) {
-    add(link_, layout::link_droppedAt, 1);
+    add(row_, layout::carrier_droppedAt, 1);
     return;
   }
   writeHeader(record, message);
@@ -199,7 +199,7 @@ void LinkReceiver::forwardHandshake(const Message& message, const uint8_t* datag
 
 void LinkReceiver::writeHeader(uint8_t* record, const Message& message) const {
   std::memcpy(record + layout::received_sockaddrAt, &message.address, 28);
-  cell<int32_t>(record, layout::received_linkAt) = linkIndex_;
+  cell<int32_t>(record, layout::received_carrierAt) = carrier_;
   std::memcpy(record + layout::received_localAt, message.local, 16);
   cell<int32_t>(record, layout::received_interfaceAt) = message.interfaceIndex;
   cell<uint32_t>(record, layout::received_segmentBytesAt) = message.segmentBytes;

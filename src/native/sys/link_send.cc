@@ -195,7 +195,7 @@ void LinkSender::prepareSocket(const Message& message) {
 // Whether the kernel may cut it. A run of which some packets went out one by one goes on like that.
 bool LinkSender::goesWhole(const Message& message) const {
   const bool single = cell<uint32_t>(message.descriptor, layout::descriptor_countAt) == 1;
-  return single || (singly_ == 0 && cell<int32_t>(link_, layout::link_gsoAt) != 0);
+  return single || (singly_ == 0 && cell<int32_t>(carrier_, layout::carrier_gsoAt) != 0);
 }
 
 // sendmsg(2) of one message; 0 or an errno. What was said of earlier packets does not count against this one; what is said all the time
@@ -223,7 +223,7 @@ LinkSender::Outcome LinkSender::sendSlowly(uint32_t index) {
   const int error = sendOne(fdOf(messages_[index]), headers_[index].msg_hdr);
   if (error == 0) return Outcome::Sent;
   // EIO: the device cannot checksum what it cuts (net/ipv4/udp.c, udp_send_skb). EINVAL, EMSGSIZE: longer than the path takes.
-  if (error == EIO) cell<int32_t>(link_, layout::link_gsoAt) = 0;
+  if (error == EIO) cell<int32_t>(carrier_, layout::carrier_gsoAt) = 0;
   if (count > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE)) return sendSingly(index);
   return failed(error, &messages_[index], messages_[index].bytes.iov_len);
 }
@@ -262,8 +262,8 @@ LinkSender::Outcome LinkSender::failed(int error, const Message* message, size_t
     add(row, layout::path_tooLongPacketsAt, 1);
   }
   // ENOBUFS is a full queue below the socket; the rest (ENETUNREACH, EPERM, …) says the path is not usable now.
-  add(link_, layout::link_errorsAt, 1);
-  cell<int32_t>(link_, layout::link_lastErrorAt) = error;
+  add(carrier_, layout::carrier_errorsAt, 1);
+  cell<int32_t>(carrier_, layout::carrier_lastErrorAt) = error;
   return Outcome::Refused;
 }
 
@@ -277,8 +277,8 @@ void LinkSender::account(const Message& message, bool sent) {
   const double count = cell<uint32_t>(message.descriptor, layout::descriptor_countAt);
   add(row, layout::path_sentBytesAt, length);
   add(row, layout::path_sentPacketsAt, count);
-  add(link_, layout::link_sentBytesAt, length);
-  add(link_, layout::link_sentPacketsAt, count);
+  add(carrier_, layout::carrier_sentBytesAt, length);
+  add(carrier_, layout::carrier_sentPacketsAt, count);
 }
 
 int LinkSender::sendDatagrams(uint32_t max) {
@@ -317,7 +317,7 @@ int LinkSender::measureQueue() {
     int waiting = 0;
     if (fd >= 0 && ::ioctl(fd, SIOCOUTQ, &waiting) == 0) total += waiting;
   }
-  word(link_, layout::link_outqBytesAt).store(total, std::memory_order_relaxed);
+  word(carrier_, layout::carrier_outqBytesAt).store(total, std::memory_order_relaxed);
   return total;
 }
 

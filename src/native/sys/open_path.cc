@@ -11,8 +11,10 @@ constexpr uint8_t kAnyLocal[16] = {};
 }
 
 int32_t PathLedger::find(const uint8_t* record, int32_t peer) {
-  const uint32_t link = readLe32(record + layout::received_linkAt);
-  int32_t& last = last_[static_cast<size_t>(peer) * kRemembered + link % kRemembered];
+  const uint32_t carrier = readLe32(record + layout::received_carrierAt);
+  // Link and transport together: links × 8 alone would all fall on one place.
+  const uint32_t place = (carrier / layout::carrier_rowsPerLink + carrier) % kRemembered;
+  int32_t& last = last_[static_cast<size_t>(peer) * kRemembered + place];
   if (last >= 0 && matches(last, record)) return last;
   const int32_t first = peer * static_cast<int32_t>(layout::path_rowsPerPeer);
   for (int32_t row = first; row < first + layout::path_rowsPerPeer; row++) {
@@ -39,7 +41,7 @@ bool PathLedger::matches(int32_t row, const uint8_t* record) const {
   uint8_t* path = paths_.row(row);
   if (word(path, layout::path_stateAt).load(std::memory_order_acquire) == layout::pathState_free) return false;
   if ((word(path, layout::path_sequenceAt).load(std::memory_order_relaxed) & 1) != 0) return false;
-  if (readLe32(record + layout::received_linkAt) != cell<uint32_t>(path, layout::path_linkAt)) return false;
+  if (readLe32(record + layout::received_carrierAt) != cell<uint32_t>(path, layout::path_carrierAt)) return false;
   // Two addresses of ours that a peer writes to are two paths; a row without one takes them all.
   const uint8_t* local = path + layout::path_localAt;
   if (std::memcmp(local, kAnyLocal, sizeof kAnyLocal) != 0 &&

@@ -13,7 +13,7 @@ class PathLedger {
       : sessions_(sessions), paths_(paths), last_(static_cast<size_t>(peers.rows()) * kRemembered, -1),
         counts_(static_cast<size_t>(peers.rows())) {}
 
-  // Row of the peer's path whose link and endpoint are those of a `received` record; -1 when it has none such.
+  // Row of the peer's path whose carrier and endpoint are those of a `received` record; -1 when it has none such.
   int32_t find(const uint8_t* record, int32_t peer);
 
   // How many paths a peer may send data by: what it has proven may be unproven here, what stands by carries none.
@@ -34,7 +34,7 @@ class PathLedger {
   void credit(int32_t row, const Arrived& arrived);
 
  private:
-  // Paths of one peer found last, by link: several bring packets in turn.
+  // Paths of one peer found last, by carrier: several bring packets in turn.
   static constexpr size_t kRemembered = 4;
 
   bool matches(int32_t row, const uint8_t* record) const;

@@ -58,7 +58,7 @@ void SocketErrors::hint(const sockaddr_in6& to, uint32_t mtu) {
   if (mtu > UINT16_MAX) return;
   for (int32_t index = 0; paths_.has(index); index++) {
     uint8_t* row = paths_.row(index);
-    if (cell<int32_t>(row, layout::path_stateAt) == layout::pathState_free || cell<int32_t>(row, layout::path_linkAt) != linkIndex_) continue;
+    if (cell<int32_t>(row, layout::path_stateAt) == layout::pathState_free || cell<int32_t>(row, layout::path_carrierAt) != carrier_) continue;
     sockaddr_in6 address;
     std::memcpy(&address, row + layout::path_sockaddrAt, sizeof address);
     if (!isSame(address, to)) continue;

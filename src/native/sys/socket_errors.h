@@ -11,7 +11,7 @@ namespace hawser {
 
 class SocketErrors {
  public:
-  SocketErrors(RowTable paths, int32_t linkIndex) : paths_(paths), linkIndex_(linkIndex) {}
+  SocketErrors(RowTable paths, int32_t carrier) : paths_(paths), carrier_(carrier) {}
 
   // Empties the queue of `fd`, a bounded number of entries; true when a host or router on the way had said something (ICMP). Then the call
   // that failed did so for that, which anybody can forge, and says nothing of the packet it was made for: it is worth a second try.
@@ -24,7 +24,7 @@ class SocketErrors {
   void hint(const sockaddr_in6& to, uint32_t mtu);
 
   RowTable paths_;
-  int32_t linkIndex_;
+  int32_t carrier_;
 };
 
 }  // namespace hawser

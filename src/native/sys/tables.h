@@ -55,6 +55,10 @@ inline RowTable peerTable(uint8_t* base) {
 inline RowTable pathTable(uint8_t* base) {
   return RowTable(base, layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes, layout::path_versionAt);
 }
+inline RowTable carrierTable(uint8_t* base) {
+  return RowTable(base, layout::carrier_rowsAt, layout::carrier_dataAt, layout::carrier_rowBytes);
+}
+
 inline RowTable linkTable(uint8_t* base) {
   return RowTable(base, layout::link_rowsAt, layout::link_dataAt, layout::link_rowBytes);
 }

@@ -3,9 +3,6 @@
  * counted as they are on the wire.
  */
 const factor = 3;
-const udpHeaderBytes = 8;
-const ip4HeaderBytes = 20;
-const ip6HeaderBytes = 40;
 
 export class AddressCredit {
   #spentBytes = 0;
@@ -18,9 +15,4 @@ export class AddressCredit {
   spend(bytes: number): void {
     this.#spentBytes += bytes;
   }
-}
-
-/** IP and UDP headers of one datagram. */
-export function outerHeaderBytes(isIp4: boolean): number {
-  return udpHeaderBytes + (isIp4 ? ip4HeaderBytes : ip6HeaderBytes);
 }

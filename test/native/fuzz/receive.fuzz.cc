@@ -16,8 +16,8 @@ struct World {
   FakeKernel kernel;
   RingMemory data{1 << 22};
   RingMemory handshakes{1 << 12};
-  LinkMemory links{1};
-  LinkReceiver receiver{0, data.producer(), handshakes.producer(), links.row(0)};
+  CarrierMemory carriers{1};
+  LinkReceiver receiver{0, data.producer(), handshakes.producer(), carriers.row(0)};
   RingConsumer consumer = data.consumer();
   RingConsumer shakes = handshakes.consumer();
 

@@ -80,6 +80,12 @@ struct LinkMemory : RowMemory {
   uint8_t* row(int32_t index) const { return table().row(index); }
 };
 
+struct CarrierMemory : RowMemory {
+  explicit CarrierMemory(int32_t rows) : RowMemory(layout::carrier_rowsAt, layout::carrier_dataAt, layout::carrier_rowBytes, rows) {}
+  RowTable table() const { return carrierTable(get()); }
+  uint8_t* row(int32_t index) const { return table().row(index); }
+};
+
 struct LogMemory : Block {
   explicit LogMemory(uint32_t capacity) : Block(layout::log_dataAt + capacity) { cell<uint32_t>(get(), layout::log_capacityAt) = capacity; }
   SealedLog log() const { return SealedLog(get()); }

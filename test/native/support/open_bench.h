@@ -46,11 +46,11 @@ class OpenBench {
     std::memcpy(at, address, sizeof address);
   }
 
-  // A path of peer 0, in row `row`: 10.0.0.`host` by link `link`.
-  void addPath(int32_t row, int32_t link, uint8_t host) {
+  // A path of peer 0, in row `row`: 10.0.0.`host` by link `link` and a transport.
+  void addPath(int32_t row, int32_t link, uint8_t host, int32_t transport = 0) {
     uint8_t* path = paths_.table().row(row);
     endpoint(path + layout::path_sockaddrAt, host);
-    cell<int32_t>(path, layout::path_linkAt) = link;
+    cell<int32_t>(path, layout::path_carrierAt) = link * static_cast<int32_t>(layout::carrier_rowsPerLink) + transport;
     cell<int32_t>(path, layout::path_stateAt) = layout::pathState_up;
   }
 
@@ -60,6 +60,9 @@ class OpenBench {
     host_ = host;
     kernelUs_ = kernelUs;
   }
+
+  // By that transport.
+  void by(int32_t transport) { transport_ = transport; }
 
   // With that DSCP and ECN byte outside.
   void marked(uint8_t trafficClass) { trafficClass_ = trafficClass; }
@@ -75,7 +78,7 @@ class OpenBench {
     if (record == nullptr) return false;
     std::memset(record, 0, kHeader);
     endpoint(record + layout::received_sockaddrAt, host_);
-    cell<int32_t>(record, layout::received_linkAt) = link_;
+    cell<int32_t>(record, layout::received_carrierAt) = link_ * static_cast<int32_t>(layout::carrier_rowsPerLink) + transport_;
     record[layout::received_localAt] = local_;
     cell<double>(record, layout::received_timeAt) = kernelUs_;
     cell<int32_t>(record, layout::received_trafficClassAt) = trafficClass_;
@@ -213,6 +216,7 @@ class OpenBench {
   EverybodyMemory everybody_;
   RingConsumer input_;
   int32_t link_ = 0;
+  int32_t transport_ = 0;
   uint8_t host_ = 1;
   uint8_t local_ = 0;
   uint8_t trafficClass_ = 0;

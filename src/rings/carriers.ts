@@ -1,0 +1,38 @@
+/** Carriers by number and by name: who sends and receives for one link by one transport (`contract/link-tables.ts`). */
+import { carrier, type TransportName, transport, transportHeaderBytes } from '../contract/link-tables.ts';
+
+const names = new Map(Object.entries(transport).map(([name, number]) => [number as number, name as TransportName]));
+const headers = new Map(
+  Object.entries(transport).map(([name, number]) => [number as number, transportHeaderBytes[name as TransportName]]),
+);
+const ip4HeaderBytes = 20;
+const ip6HeaderBytes = 40;
+
+export function transportName(transportNumber: number): TransportName | undefined {
+  return names.get(transportNumber);
+}
+
+/** What is in front of each sealed packet on the wire: IP header and the transport's own. */
+export function outerHeaderBytes(transportNumber: number, isIp4: boolean): number {
+  return (headers.get(transportNumber) ?? 0) + (isIp4 ? ip4HeaderBytes : ip6HeaderBytes);
+}
+
+/** Row of the carrier table. */
+export function carrierOf(linkRow: number, transportNumber: number): number {
+  return linkRow * carrier.rowsPerLink + transportNumber;
+}
+
+/** Row of its link. */
+export function linkOf(carrierRow: number): number {
+  return Math.floor(carrierRow / carrier.rowsPerLink);
+}
+
+/** Number of its transport. */
+export function transportOf(carrierRow: number): number {
+  return carrierRow % carrier.rowsPerLink;
+}
+
+/** `fibre` by UDP, `fibre.test` by any other transport: in names of actors, rings and ports. No link has a dot in its name. */
+export function carrierName(link: string, by: TransportName): string {
+  return by === 'udp' ? link : `${link}.${by}`;
+}

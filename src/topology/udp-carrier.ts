@@ -1,0 +1,37 @@
+/** The carrier of UDP on one link: an actor over a socket of each address family. */
+import type { ResourcePlan } from '../actors/kit/topology.ts';
+import type { WanLinkSettings } from '../actors/wan-link.ts';
+import type { TransportName } from '../contract/link-tables.ts';
+import type { CarrierInput, CarrierPlan } from './carriers.ts';
+
+const families = [4, 6] as const;
+
+export function planUdpCarrier({ config, fwmark, link, row, name }: CarrierInput, by: TransportName): CarrierPlan {
+  const socket = (family: 4 | 6): ResourcePlan => ({
+    name: socketName(name, family),
+    kind: 'udp',
+    link: link.name,
+    carrier: row,
+    transport: by,
+    family,
+    port: config.listen[by] ?? 0,
+    interface: config.links.find((one) => one.name === link.name)?.interface,
+    mark: fwmark,
+  });
+  return {
+    plan: {
+      id: `wan-link.${name}`,
+      role: 'wan-link',
+      tables: ['sealedLog', 'paths', 'links', 'carriers'],
+      settings: { carrier: row } satisfies Omit<WanLinkSettings, 'gso'>,
+      learns: { gso: [socketName(name, 4), 'gso'] },
+      fds: { udp4: socketName(name, 4), udp6: socketName(name, 6) },
+      wakeOn: ['udp4', 'udp6'],
+    },
+    resources: families.map(socket),
+  };
+}
+
+function socketName(carrier: string, family: 4 | 6): string {
+  return `udp${family}.${carrier}`;
+}

@@ -112,4 +112,25 @@ export const mutants = [
     ],
     suites: ['bonding/life/path-life.test'],
   },
+  {
+    name: 'windows are cut to what the survivors carry',
+    mustShowInSimulator: true,
+    edits: [['src/bonding/bond.ts', ['    return Math.max(targetUs, absentUs);', '    return targetUs;']]],
+  },
+  {
+    name: 'the survivor is judged at a return by what it carried alone',
+    mustShowInSimulator: false,
+    edits: [
+      [
+        'src/bonding/schedule/adaptive.ts',
+        ['    if (this.#survey.isNearerBack) this.#settle(paths, count, nowUs);\n', ''],
+      ],
+    ],
+    suites: ['bonding/schedule/adaptive.test'],
+  },
+  {
+    name: 'a longer way back is not noticed',
+    mustShowInSimulator: true,
+    edits: [['src/bonding/rate/path-samples.ts', ['Math.max(0, rttUs - shortestUs)', '0']]],
+  },
 ];

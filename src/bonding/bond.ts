@@ -9,6 +9,7 @@ import type { BondSettings, PeerWord } from './bond-settings.ts';
 import type { FlightRecord, PeerReport } from './flight-record.ts';
 import { Activity } from './life/activity.ts';
 import { PathSet } from './path-set.ts';
+import { absentQueueUs } from './queue/absent-queue.ts';
 import type { RoundTrips } from './queue/ack-thinner.ts';
 import { queueTargetWith } from './queue/queue-target.ts';
 import { PeerParity } from './repair/peer-parity.ts';
@@ -55,6 +56,8 @@ export class Bond {
   #reportedUs = 0;
   #heldUs = Number.NEGATIVE_INFINITY;
   #wasOrdering = false;
+  /** How long bulk might wait while no path was missing. */
+  #wholeQueueUs = 0;
 
   /** `knownMtu`: of inner packets, as a predecessor chose it; 0 = none did. */
   constructor(row: number, settings: BondSettings, record: FlightRecord, knownMtu: number) {
@@ -144,7 +147,9 @@ export class Bond {
     // What waited while a path died has waited for us; its senders have done nothing wrong.
     if (nowUs - this.#set.brokenUs < brokenUs) return brokenQueueUs;
     for (const path of this.paths) if (path.isUsable) targetUs = queueTargetWith(targetUs, path);
-    return targetUs;
+    const absentUs = absentQueueUs(this.paths, this.#wholeQueueUs, nowUs);
+    if (absentUs === 0) this.#wholeQueueUs = targetUs;
+    return Math.max(targetUs, absentUs);
   }
 
   /** Flags of `flight` with which a run of this class is recorded; -1 = it is not. */

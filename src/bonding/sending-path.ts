@@ -41,6 +41,8 @@ export class SendingPath implements PathView {
   readonly samples: PathSamples;
   // PathView
   isUsable = false;
+  /** When it could last be used. */
+  usableUs = Number.NEGATIVE_INFINITY;
   priority: number;
   weight: number;
   role: PathRole;
@@ -127,6 +129,11 @@ export class SendingPath implements PathView {
     return state !== lifeState.unproven && state !== lifeState.dead && state !== lifeState.withdrawn;
   }
 
+  /** It answers again, and waits for its stability time. */
+  get isReturning(): boolean {
+    return this.life.state === lifeState.recovering;
+  }
+
   /** The lower the better (`PathLife.rank`); 4 = carries nothing. */
   get rank(): number {
     if (this.#state !== pathState.up) return 4;
@@ -150,6 +157,7 @@ export class SendingPath implements PathView {
     }
     const { controller } = this;
     this.isUsable = best < 4 && this.rank <= Math.max(best, 1);
+    if (this.isUsable) this.usableUs = nowUs;
     // What stood in its queue when it was last used has gone.
     const probedUs = this.prober.rttUs;
     this.rttUs = probedUs > 0 && this.#isIdle(nowUs) ? probedUs : Math.max(probedUs, controller.smoothedRttUs);
@@ -223,12 +231,12 @@ export class SendingPath implements PathView {
    */
   expiryUs(nowUs: number, lastReportUs: number): number {
     if (!this.isUsable) return nowUs - 1;
-    const { smoothedRttUs, minRttUs, rateBytesPerUs } = this.controller;
+    const { smoothedRttUs, minRttUs, rateBytesPerUs, wayBackUs } = this.controller;
     if (smoothedRttUs === 0) return nowUs - unknownRttUs;
     // What is under way beyond the path's own length stands in a queue, and will be late and not lost.
     const queuedUs = rateBytesPerUs > 0 ? this.inFlightBytes / rateBytesPerUs : 0;
     const rttUs = Math.max(smoothedRttUs, minRttUs + queuedUs);
-    return lastReportUs - (rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs);
+    return lastReportUs - (wayBackUs + rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs);
   }
 
   /** The peer's preference: who has one link only follows who has several. */

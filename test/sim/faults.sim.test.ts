@@ -1,7 +1,8 @@
 /** Ropes whose links die, stall, reorder and lose: every run is seeded, so the committed table changes with the code only. */
 import t from 'tap';
 import { type Column, compareWithTable } from './committed-table.ts';
-import { faults } from './faults.ts';
+import { faults, holeFor, linkOf } from './faults.ts';
+import type { LinkOptions } from './link.ts';
 import { runRope } from './rope.ts';
 
 /** The simulations run before the first test, and tap's 30 s count from the start: a busy machine needs more. */
@@ -23,6 +24,15 @@ const columns: readonly Column[] = [
   { name: 'again', digits: 0, absolute: 3, relative: 0.03 },
 ];
 
+const stepUs = 200_000;
+
+/** One of two links dies for 4 s; the rate of the other, of which 1,400 of 1,462 bytes are the flow's. */
+const deaths: readonly (readonly [string, readonly LinkOptions[], number])[] = [
+  ['100@16 dies beside 40@50', [linkOf(100, 16, holeFor(4e6)), linkOf(40, 50)], 40],
+  ['40@50 dies beside 100@16', [linkOf(100, 16), linkOf(40, 50, holeFor(4e6))], 100],
+  ['50@40 dies beside its like', [linkOf(50, 40, holeFor(4e6)), linkOf(50, 40)], 50],
+];
+
 const results = faults.map(({ name, options }) => {
   const { mbps, windows, lostPackets, resentPackets } = runRope(options);
   const [before, first, then, last] = windows;
@@ -42,6 +52,23 @@ t.test('after a stall, and after a return and its stability time, the rope carri
     t.ok(last >= 0.9 * before, `${name}: ${last.toFixed(1)} after ${before.toFixed(1)} Mbit/s`);
   }
 });
+
+for (const [name, links, survivor] of deaths) {
+  t.test(`${name}: the survivor is full and stays so, and the whole rope is back at once`, async (t) => {
+    const windowsUs = Array.from({ length: 130 }, (_, at) => [at * stepUs, (at + 1) * stepUs] as const);
+    const { windows } = runRope({ links, durationUs: 26e6, settledUs: 4e6, windowsUs });
+    const between = (from: number, to: number) => windows.slice((from * 1e6) / stepUs, (to * 1e6) / stepUs);
+    const mean = (rates: readonly number[]) => rates.reduce((sum, one) => sum + one, 0) / rates.length;
+    const before = mean(between(6, 8));
+    // It died at 8 s and came back at 12; 5 s of stability, and what it takes to be found back.
+    const alone = Math.min(...between(9, 17));
+    t.ok(alone >= 0.9 * survivor * 0.957, `alone: at worst ${alone.toFixed(1)} of ${survivor} Mbit/s in 200 ms`);
+    const atReturn = Math.min(...between(17, 19));
+    t.ok(atReturn >= 0.9 * survivor * 0.957, `at the return: at worst ${atReturn.toFixed(1)} Mbit/s`);
+    const after = mean(between(17.6, 19.6));
+    t.ok(after >= 0.95 * before, `in the two seconds after it: ${after.toFixed(1)} of ${before.toFixed(1)} Mbit/s`);
+  });
+}
 
 t.test('ropes with faults are as good as the committed table says', async (t) => {
   t.same(compareWithTable('faults.table.md', title, columns, results), []);

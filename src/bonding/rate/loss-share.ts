@@ -29,6 +29,11 @@ export class LossShare {
     this.#judgedUs = nowUs;
   }
 
+  /** So many that counted as lost have come after all. */
+  takeBack(packets: number): void {
+    this.#value = Math.max(0, this.#value - packets / this.#memory);
+  }
+
   /** A probe was answered: that speaks against losses of long ago. */
   handleProbe(nowUs: number): void {
     if (nowUs - this.#judgedUs > staleUs) this.#value *= 1 - probeShare;

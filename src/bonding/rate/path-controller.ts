@@ -112,6 +112,11 @@ export class PathController {
     return this.#gauge.trip.jitterUs;
   }
 
+  /** Reports come back by a way that much longer than `minRttUs` and `smoothedRttUs` have it. */
+  get wayBackUs(): number {
+    return this.#gauge.wayBackUs;
+  }
+
   get queueDelayUs(): number {
     return this.#gauge.trip.queueUs;
   }
@@ -154,6 +159,17 @@ export class PathController {
     else this.#seek(sample, kept < 1);
     this.#hold.handleReport(this.#inFlightBytes, nowUs);
     this.#setWindow();
+  }
+
+  /** Before the sample of a report that came back by a way that much longer than the shortest. */
+  handleWayBack(longerUs: number): void {
+    this.#gauge.handleWayBack(longerUs);
+  }
+
+  /** So many packets that counted as lost, because nothing was heard of them, have come after all. */
+  handleSpurious(packets: number): void {
+    this.#loss.takeBack(packets);
+    this.#lastingLoss.takeBack(packets);
   }
 
   /** Packets with an ECN field that arrived, and those of them that a queue on the way has marked; before the report's sample. */
@@ -369,7 +385,7 @@ export class PathController {
     if (this.#rate === 0) return;
     const { trip } = this.#gauge;
     // What arrived counts as in flight until the next report, and none of it may keep new data from leaving.
-    const tripUs = trip.baseUs + this.#gauge.longIntervalUs;
+    const tripUs = trip.baseUs + this.#gauge.wayBackUs + this.#gauge.longIntervalUs;
     const slackUs = windowSlackUs + trip.jitterUs / 2;
     // While the rate is sought, what stays in flight for long is queue and loss of our own making.
     this.#windowBytes = this.#search.isOver

@@ -38,6 +38,7 @@ export class PathGauge {
   #sentBytes = 0;
   #unreportedLost = 0;
   #bottleneck = 0;
+  #wayBackUs = 0;
 
   /** Between two reports, smoothed. */
   get intervalUs(): number {
@@ -47,6 +48,11 @@ export class PathGauge {
   /** The longer ones of late. */
   get longIntervalUs(): number {
     return this.#longIntervalUs;
+  }
+
+  /** By how much the way back of reports is longer than the one that round trips are measured by (`OneWayDelay`). */
+  get wayBackUs(): number {
+    return this.#wayBackUs;
   }
 
   /** Running total. */
@@ -85,6 +91,11 @@ export class PathGauge {
     this.#longIntervalUs = Math.max(elapsedUs, this.#longIntervalUs + (elapsedUs - this.#longIntervalUs) / 8);
   }
 
+  /** A report came back by a way that much longer. Longer ones are believed at once: until they are gone too much seems to be under way. */
+  handleWayBack(longerUs: number): void {
+    this.#wayBackUs = Math.max(longerUs, this.#wayBackUs + (longerUs - this.#wayBackUs) / 8);
+  }
+
   handleSent(bytes: number): void {
     this.#sentBytes += bytes;
   }
@@ -111,7 +122,7 @@ export class PathGauge {
 
   /** From a change of the pace to a report that shows what it did. */
   lagUs(): number {
-    return this.trip.latestUs + this.#intervalUs / 2;
+    return this.trip.latestUs + this.#wayBackUs + this.#intervalUs / 2;
   }
 
   /** The same for losses: a packet counts as lost an eighth of a round trip late, at least (RFC 9002 6.1.2). */

@@ -8,6 +8,8 @@ import type { PathController } from './path-controller.ts';
 
 /** Credit that stays unused for this long means that there was nothing to send: a turn comes more often under load. */
 const unusedUs = 2_000;
+/** What was given up and has not come by then is lost. */
+const lateUs = 1_000_000;
 
 export class PathSamples {
   // Ever, packets.
@@ -28,6 +30,9 @@ export class PathSamples {
   // Since the last sample; what came after all is taken from what is lost.
   #acked = 0;
   #lost = 0;
+  /** Given up, and so counted, since nothing was heard of them: they may come after all, as when a busy peer was late to report them. */
+  #givenUp = 0;
+  #givenUpUs = 0;
 
   constructor(controller: PathController) {
     this.#controller = controller;
@@ -44,6 +49,7 @@ export class PathSamples {
     const lost = cells[at + feedback.lostPackets] as number;
     const spurious = cells[at + feedback.spuriousPackets] as number;
     this.#lossDelay.handleReport(lost, spurious, rttUs);
+    if (spurious > 0) this.#takeBack(spurious, nowUs);
     this.#acked += acked + spurious;
     this.#lost += lost - spurious;
     this.lostPackets += lost;
@@ -66,6 +72,7 @@ export class PathSamples {
     // What a path swallowed as it died is no share that it loses while it lives.
     if (!doesCount) return;
     this.#lost += lost;
+    if (lost > 0) this.#giveUp(lost, nowUs);
     if (this.#lost > 0) this.#sample(nowUs, -1, 0, 0);
   }
 
@@ -90,9 +97,24 @@ export class PathSamples {
     else if (nowUs - this.#creditSinceUs > unusedUs) this.#isAppLimited = true;
   }
 
+  #giveUp(lost: number, nowUs: number): void {
+    this.#givenUp = nowUs - this.#givenUpUs < lateUs ? this.#givenUp + lost : lost;
+    this.#givenUpUs = nowUs;
+  }
+
+  #takeBack(spurious: number, nowUs: number): void {
+    if (nowUs - this.#givenUpUs > lateUs) return;
+    const came = Math.min(spurious, this.#givenUp);
+    this.#givenUp -= came;
+    if (came > 0) this.#controller.handleSpurious(came);
+  }
+
   #roundTripUs(cells: Float64Array, at: number, nowUs: number): number {
     const rttUs = cells[at + feedback.rttUs] as number;
-    return rttUs < 0 ? rttUs : this.#delay.roundTripUs(rttUs, cells[at + feedback.delayUs] as number, nowUs);
+    if (rttUs < 0) return rttUs;
+    const shortestUs = this.#delay.roundTripUs(rttUs, cells[at + feedback.delayUs] as number, nowUs);
+    this.#controller.handleWayBack(Math.max(0, rttUs - shortestUs));
+    return shortestUs;
   }
 
   #sample(nowUs: number, rttUs: number, deliveredBytes: number, deliveryUs: number): void {

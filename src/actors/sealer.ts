@@ -115,6 +115,7 @@ class SealerActor implements Actor {
       outerFragments: settings.outerFragments,
     });
     this.#desk = new SealDesk(context, this.#native, this.#throughput);
+    this.#bonds.onJudged = (row) => this.#desk.tellJudged(row);
     this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
     this.#parity = new ParityDesk(context, this.#native, this.#desk, this.#throughput);
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);

@@ -89,7 +89,7 @@ class SessionManager implements Actor {
     return done;
   }
 
-  /** The sealer's requests say no more than the peer rows do (`handshakeWantedAt`); they are there to wake this thread. */
+  /** The sealer's requests say no more than the tables do (`handshakeWantedAt`, `lifeAt`); they are there to wake this thread. */
   #takeRequests(): number {
     let done = 0;
     for (; this.#requests.peek() >= 0; done += 1) this.#requests.advance();

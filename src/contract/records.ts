@@ -20,6 +20,8 @@ export const recordType = {
   roamed: 8,
   /** sealer → session-manager: i32 peer row; data waits and no key slot serves (wakes it; `peer.handshakeWantedAt` says the same). */
   handshakeWanted: 9,
+  /** sealer → session-manager: i32 peer row; a path of the peer lives, or is in doubt, or is dead, that was not (`path.lifeAt`). */
+  pathJudged: 10,
 } as const;
 
 /** Header of a train record; the packet is 8-byte aligned and its virtio_net_hdr (10 bytes) ends where it begins. */

@@ -8,6 +8,7 @@ interface PathPlace {
   readonly peer: string;
   readonly link: string;
   readonly peerLink?: string;
+  readonly transport: string;
   readonly endpoint: string;
 }
 
@@ -83,7 +84,7 @@ interface EventFields {
   rekey: OfPeer;
   'clock-forgotten': OfPeer;
   roamed: OfPeer & { readonly endpoint: string };
-  /** `from`, `to`: names of links, with commas between several. */
+  /** `from`, `to`: names of links, with commas between several; what is not UDP as `fibre/test`. */
   'cut-off': OfPeer & Reason & { readonly from: string };
   failover: OfPeer & Reason & { readonly from: string; readonly to: string; readonly endpoint?: string };
   /** `link` carries again; `from`: the link that a stock peer leaves for it. */

@@ -3,6 +3,7 @@
  * or withdraws a path, and how a stock WireGuard peer changes links, the session-manager tells.
  */
 import type { InstanceEvent } from './events.ts';
+import { carrierText } from './words.ts';
 
 /** A path at one moment. */
 export interface PathMoment {
@@ -12,6 +13,7 @@ export interface PathMoment {
   readonly link: string;
   /** The same in the peer's words. */
   readonly peerLink?: string | undefined;
+  readonly transport: string;
   readonly endpoint: string;
   /** Words of `bonding/life/path-life-states.ts`; undefined = nobody judges it. */
   readonly condition: string | undefined;
@@ -99,12 +101,12 @@ function changeOf(before: PathMoment | undefined, now: PathMoment): InstanceEven
   return [{ kind, ...placeOf(now), was: before.condition ?? 'unknown', reason: now.reason ?? '' }];
 }
 
-/** Data of a peer left a link for others, or has none to go to. */
+/** Data of a peer left a link, or one transport by it, for others, or has none to go to. */
 function peerChanges(before: readonly PathMoment[], now: readonly PathMoment[]): InstanceEvent[] {
   return [...new Set(now.map((one) => one.peer))].flatMap((peer): InstanceEvent[] => {
     const ofPeer = (all: readonly PathMoment[]) => all.filter((one) => one.peer === peer);
     const [was, is] = [carrying(ofPeer(before)), carrying(ofPeer(now))];
-    const lost = was.filter((one) => !is.some((other) => other.link === one.link));
+    const lost = was.filter((one) => !is.some((other) => carrierText(other) === carrierText(one)));
     if (lost.length === 0) return [];
     const from = linksOf(lost);
     const why = now.find((one) => one.key === lost[0]?.key)?.reason ?? 'it is gone';
@@ -130,9 +132,9 @@ function carrying(moments: readonly PathMoment[]): PathMoment[] {
 }
 
 function linksOf(moments: readonly PathMoment[]): string {
-  return [...new Set(moments.map((one) => one.link))].join(',');
+  return [...new Set(moments.map(carrierText))].join(',');
 }
 
-function placeOf({ peer, link, peerLink, endpoint }: PathMoment) {
-  return { peer, link, ...(peerLink === undefined ? {} : { peerLink }), endpoint };
+function placeOf({ peer, link, peerLink, transport, endpoint }: PathMoment) {
+  return { peer, link, ...(peerLink === undefined ? {} : { peerLink }), transport, endpoint };
 }

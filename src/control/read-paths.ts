@@ -91,13 +91,28 @@ export class PathReader {
     return this.#rows().flatMap((row) => {
       const place = this.#knownPlace(row, instance);
       if (place === undefined) return [];
-      const { peer: peerName, link, endpoint } = place;
+      const { peer: peerName, link, transport, endpoint } = place;
       const { condition, reason, rttMs, lossPercent } = this.#judgement(row, 0);
       const key = `${row} ${this.#paths.number(row, path.bornUsAt)}`;
       const mtu = known(this.#paths.int(row, path.mtuAt));
       const mtuAgeMs = ageMs(this.#paths.number(row, path.mtuUsAt), nowUs);
       const peerLink = this.#peerLink(row);
-      return [{ key, peer: peerName, link, peerLink, endpoint, condition, reason, rttMs, lossPercent, mtu, mtuAgeMs }];
+      return [
+        {
+          key,
+          peer: peerName,
+          link,
+          peerLink,
+          transport,
+          endpoint,
+          condition,
+          reason,
+          rttMs,
+          lossPercent,
+          mtu,
+          mtuAgeMs,
+        },
+      ];
     });
   }
 

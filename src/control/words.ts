@@ -28,8 +28,18 @@ export function lossShare(percent: number): string {
 }
 
 /** What people call the way that a path takes: our link, or where that is whichever the kernel chooses, the one at the other end. */
-export function wayName({ link, peerLink }: { readonly link: string; readonly peerLink?: string | undefined }): string {
-  return link === implicitLinkName && peerLink !== undefined ? peerLink : link;
+export function wayName({ link, peerLink, transport }: Way & { readonly peerLink?: string | undefined }): string {
+  return carrierText({ link: link === implicitLinkName && peerLink !== undefined ? peerLink : link, transport });
+}
+
+interface Way {
+  readonly link: string;
+  readonly transport: string;
+}
+
+/** `fibre`, and of any transport but UDP `fibre/test`. */
+export function carrierText({ link, transport }: Way): string {
+  return transport === 'udp' ? link : `${link}/${transport}`;
 }
 
 /** `fibre`, `fibre and lte`, `a, b and c`. */

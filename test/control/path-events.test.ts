@@ -5,6 +5,7 @@ const fibre: PathMoment = {
   key: '32 1',
   peer: 'hub',
   link: 'fibre',
+  transport: 'udp',
   endpoint: '203.0.113.1:51820',
   condition: 'live',
   reason: 'a probe was answered',
@@ -12,7 +13,7 @@ const fibre: PathMoment = {
   lossPercent: 0,
 };
 const lte: PathMoment = { ...fibre, key: '33 1', link: 'lte', rttMs: 60 };
-const place = { peer: 'hub', link: 'fibre', endpoint: fibre.endpoint };
+const place = { peer: 'hub', link: 'fibre', transport: 'udp', endpoint: fibre.endpoint };
 
 function kinds(events: readonly { kind: string }[]): string[] {
   return events.map((one) => one.kind);

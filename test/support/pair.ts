@@ -16,6 +16,8 @@ export interface PairOptions {
   readonly peer?: Partial<PeerOptions>;
   /** Family of `b`'s endpoint. */
   readonly over?: 4 | 6;
+  /** Where `a` reaches `b`, instead. */
+  readonly endpoints?: readonly string[];
 }
 
 export interface Pair {
@@ -55,7 +57,7 @@ export function buildPair(options: PairOptions = {}): Pair {
     a: new Daemon(lab, a, {
       keys: keysA,
       addresses: [`${inside.a4}/24`, `${inside.a6}/64`],
-      peers: [{ ...peerB, endpoints: [endpoint], ...options.peer }],
+      peers: [{ ...peerB, endpoints: options.endpoints ?? [endpoint], ...options.peer }],
       more,
     }),
     b: new Daemon(lab, b, {

@@ -61,6 +61,8 @@ export class Bonds {
   /** By row of the path table. */
   readonly #known: (KnownPath | undefined)[] = [];
   readonly #versions: number[] = [];
+  /** A path of the peer in this row lives, or does not, as it did not before: another may have to carry its data. */
+  onJudged: ((peerRow: number) => void) | undefined;
   #forcedLink: string | undefined;
 
   constructor(context: ActorContext, native: Sealer, memory: FlightMemory, settings: BondsSettings) {
@@ -133,7 +135,10 @@ export class Bonds {
   }
 
   #publish(bond: Bond, nowUs: number): void {
-    if (bond.isBonded) for (const path of bond.paths) this.#known[path.row]?.cells.publish(path, nowUs);
+    let isNews = false;
+    if (bond.isBonded)
+      for (const path of bond.paths) isNews = this.#known[path.row]?.cells.publish(path, nowUs) === true || isNews;
+    if (isNews) this.onJudged?.(bond.row);
     const { limitBytes } = bond.mtu;
     if (this.#peers.int(bond.row, peer.innerMtuAt) !== limitBytes)
       this.#peers.setInt(bond.row, peer.innerMtuAt, limitBytes);

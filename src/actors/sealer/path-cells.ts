@@ -108,11 +108,13 @@ export class PathCells implements PathRow {
     return this.#paths.int(this.row, path.hintBytesAt);
   }
 
-  publish(from: SendingPath, nowUs: number): void {
+  /** True when its life is another than before. */
+  publish(from: SendingPath, nowUs: number): boolean {
     const { controller, life, prober, samples } = from;
     const { row } = this;
     const rows = this.#paths;
-    if (rows.int(row, path.lifeAt) !== life.state) rows.setNumber(row, path.changedUsAt, nowUs);
+    const isNews = rows.int(row, path.lifeAt) !== life.state;
+    if (isNews) rows.setNumber(row, path.changedUsAt, nowUs);
     rows.setInt(row, path.lifeAt, life.state);
     rows.setInt(row, path.reasonAt, life.reason);
     rows.setNumber(row, path.smoothedRttUsAt, controller.smoothedRttUs);
@@ -134,8 +136,10 @@ export class PathCells implements PathRow {
     rows.setNumber(row, path.ecnPacketsAt, this.#ecnPackets + samples.ecnPackets);
     rows.setNumber(row, path.markedPacketsAt, this.#markedPackets + samples.markedPackets);
     const { bytes } = from.fit.size;
-    if (rows.int(row, path.mtuAt) === bytes) return;
-    rows.setInt(row, path.mtuAt, bytes);
-    rows.setNumber(row, path.mtuUsAt, nowUs);
+    if (rows.int(row, path.mtuAt) !== bytes) {
+      rows.setInt(row, path.mtuAt, bytes);
+      rows.setNumber(row, path.mtuUsAt, nowUs);
+    }
+    return isNews;
   }
 }

@@ -83,10 +83,20 @@ export class SealDesk {
     this.#peers.addInt(row, peer.handshakeWantedAt, 1);
     if (nowUs < (this.#requestedUs[row] ?? 0) + requestSpacingUs) return;
     this.#requestedUs[row] = nowUs;
+    this.#tell(recordType.handshakeWanted, row);
+  }
+
+  /** The session-manager elects which paths carry data. */
+  tellJudged(row: number): void {
+    this.#tell(recordType.pathJudged, row);
+  }
+
+  /** Wakes the session-manager; on a full ring it is awake. */
+  #tell(type: number, row: number): void {
     const at = this.#requests.claim(4);
     if (at < 0) return;
     this.#requests.view.setInt32(at, row, true);
-    this.#requests.commit(4, recordType.handshakeWanted);
+    this.#requests.commit(4, type);
     this.#requests.publish();
   }
 }

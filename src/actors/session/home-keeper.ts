@@ -3,7 +3,7 @@
  * endpoint moves with each authentic packet, so that one link emits at a time.
  */
 import { pathState } from '../../contract/peer-tables.ts';
-import { carrierOf } from '../../rings/carriers.ts';
+import { carrierOf, transportName } from '../../rings/carriers.ts';
 import type { Route } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';
 import { isDead, type PathTrack, roundTripUs } from './path-track.ts';
@@ -144,7 +144,11 @@ export class HomeKeeper {
     const reason = links.refusal(from.link, from.sockaddr) ?? reasons[kind];
     const [was, now] = [links.nameOf(from.link), links.nameOf(to.link)];
     const told = { peer: peer.settings.name, from: was, endpoint: textOf(to), reason };
-    context.emit(kind === 'failback' ? { kind, ...told, link: now } : { kind: 'failover', ...told, to: now });
+    context.emit(
+      kind === 'failback'
+        ? { kind, ...told, link: now, transport: transportName(to.transport) ?? 'unknown' }
+        : { kind: 'failover', ...told, to: now },
+    );
     peers.remember(peer);
   }
 }

@@ -5,6 +5,7 @@
 
 import { controlKind } from '../../contract/frames.ts';
 import { pathState } from '../../contract/peer-tables.ts';
+import { transportName, transportOf } from '../../rings/carriers.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { challengeToken, controlKindOf, pathWish } from '../../wire/control-frame.ts';
@@ -244,13 +245,13 @@ export class PathDesk {
 
   /** Frees learnt paths that lead nowhere any more. */
   #prune(peer: Peer, nowUs: number): void {
-    const { paths, links, context } = this.#parts;
+    const { paths, context } = this.#parts;
     for (const track of lostPaths(this.#parts, peer, [...this.#registry.of(peer).tracks.values()], nowUs)) {
-      const endpoint = textOf(paths.get(track.row));
+      const place = this.#placeOf(peer, track);
       const wasProven = paths.provenUs(track.row) > 0;
       this.#registry.free(peer, track.row, nowUs);
       if (!wasProven) continue;
-      context.emit({ kind: 'path-gone', peer: peer.settings.name, link: links.nameOf(track.link), endpoint });
+      context.emit({ kind: 'path-gone', ...place });
     }
   }
 
@@ -284,6 +285,8 @@ export class PathDesk {
   /** Where the path leads, in an event. */
   #placeOf(peer: Peer, track: PathTrack) {
     const { links, paths } = this.#parts;
-    return { peer: peer.settings.name, link: links.nameOf(track.link), endpoint: textOf(paths.get(track.row)) };
+    const transport = transportName(transportOf(track.carrier)) ?? 'unknown';
+    const endpoint = textOf(paths.get(track.row));
+    return { peer: peer.settings.name, link: links.nameOf(track.link), transport, endpoint };
   }
 }

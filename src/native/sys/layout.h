@@ -454,6 +454,7 @@
   X(recordType, frameIn, 7) \
   X(recordType, roamed, 8) \
   X(recordType, handshakeWanted, 9) \
+  X(recordType, pathJudged, 10) \
   X(trafficClass, control, 0) \
   X(trafficClass, latency, 1) \
   X(trafficClass, bulk, 2) \

@@ -89,11 +89,16 @@ class SessionManager implements Actor {
     return done;
   }
 
-  /** The sealer's requests say no more than the tables do (`handshakeWantedAt`, `lifeAt`); they are there to wake this thread. */
+  /** The sealer's requests say for which peers the tables have news (`handshakeWantedAt`, `lifeAt`); they also wake this thread. */
   #takeRequests(): number {
+    const ring = this.#requests;
     let done = 0;
-    for (; this.#requests.peek() >= 0; done += 1) this.#requests.advance();
-    this.#requests.release();
+    for (let at = ring.peek(); at >= 0; at = ring.peek()) {
+      this.#desks.watch.handleRequest(ring.view.getInt32(at, true));
+      ring.advance();
+      done += 1;
+    }
+    ring.release();
     return done;
   }
 

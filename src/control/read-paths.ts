@@ -40,7 +40,11 @@ export class PathReader {
   readonly #places = new Map<number, Place>();
   #placesOf: InstanceInfo | undefined;
   #placesVersion = -1;
+  /** Of peers, by row. */
+  #names: ReadonlyMap<number, string> = new Map();
+  #namesOf: InstanceInfo | undefined;
   #inUse: readonly number[] = [];
+  #peersInUse: readonly number[] = [];
   #rowsVersion = -1;
 
   constructor(memory: SharedMemory, words: PathWords) {
@@ -152,7 +156,7 @@ export class PathReader {
     const link = instance.links.find((named) => named.row === linkRow);
     return {
       id: row,
-      peer: instance.peers.find((named) => named.row === peerRow)?.name ?? `row ${peerRow}`,
+      peer: this.#nameOf(peerRow, instance),
       link: link?.name ?? `row ${linkRow}`,
       transport: by ?? 'unknown',
       endpoint: formatEndpoint({
@@ -162,6 +166,14 @@ export class PathReader {
       local: formatLocal(bytes.subarray(path.localAt, path.localAt + 16), family),
       state: nameOf(pathState, words.getInt32(path.stateAt, isLittle)) ?? 'unknown',
     };
+  }
+
+  #nameOf(peerRow: number, instance: InstanceInfo): string {
+    if (this.#namesOf !== instance) {
+      this.#names = new Map(instance.peers.map(({ row, name }) => [row, name]));
+      this.#namesOf = instance;
+    }
+    return this.#names.get(peerRow) ?? `row ${peerRow}`;
   }
 
   /** sockaddr_in and sockaddr_in6 of netinet/in.h: port at 2, address at 4 and at 8, the interface's index at 24. */
@@ -177,10 +189,20 @@ export class PathReader {
   #rows(): readonly number[] {
     const version = this.#paths.version();
     if (version === this.#rowsVersion) return this.#inUse;
-    const rows = Array.from({ length: this.#paths.rows }, (_, row) => row);
-    this.#inUse = rows.filter((row) => this.#paths.int(row, path.stateAt) !== pathState.free);
+    const inUse: number[] = [];
+    for (let row = 0; row < this.#paths.rows; row += 1) {
+      if (this.#paths.int(row, path.stateAt) !== pathState.free) inUse.push(row);
+    }
+    this.#inUse = inUse;
+    this.#peersInUse = [...new Set(inUse.map((row) => this.#paths.int(row, path.peerAt)))];
     this.#rowsVersion = version;
     return this.#inUse;
+  }
+
+  /** Rows of the peers that have a path: with no other anything was ever exchanged. The same array until that changes. */
+  peersInUse(): readonly number[] {
+    this.#rows();
+    return this.#peersInUse;
   }
 
   /** A row may be given to another path: its birth tells the two apart. */

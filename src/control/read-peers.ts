@@ -12,6 +12,9 @@ export class PeerReader {
   readonly #peers: RowTable;
   readonly #paths: PathReader;
   readonly #sessions: SessionTable;
+  #named: readonly PeerName[] = [];
+  #namedOf: InstanceInfo | undefined;
+  #namedRows: readonly number[] = [];
 
   constructor(memory: SharedMemory, paths: PathReader) {
     this.#peers = peerTable(memory.peers);
@@ -22,7 +25,7 @@ export class PeerReader {
   /** What `Rates` samples, by the keys that `peers` asks for. */
   counts(instance: InstanceInfo): [string, number][] {
     return [
-      ...instance.peers.flatMap(({ row, name }): [string, number][] => [
+      ...this.#inUse(instance).flatMap(({ row, name }): [string, number][] => [
         [`peer ${name} received`, this.#peers.number(row, peer.receivedBytesAt)],
         [`peer ${name} sent`, this.#peers.number(row, peer.sentBytesAt)],
       ]),
@@ -32,7 +35,7 @@ export class PeerReader {
 
   /** What `LastChanges` watches: `peer NAME COLUMN`. */
   events(instance: InstanceInfo): [string, number][] {
-    return instance.peers.flatMap(({ row, name }): [string, number][] => [
+    return this.#inUse(instance).flatMap(({ row, name }): [string, number][] => [
       [`peer ${name} givenUpPackets`, this.#peers.number(row, peer.givenUpPacketsAt)],
       [`peer ${name} rebuiltPackets`, this.#peers.number(row, peer.rebuiltPacketsAt)],
       [`peer ${name} resentPackets`, this.#peers.number(row, peer.resentPacketsAt)],
@@ -41,11 +44,23 @@ export class PeerReader {
 
   /** When data was last sent to each, and anything received from it. */
   activity(instance: InstanceInfo): { readonly name: string; readonly sentUs: number; readonly receivedUs: number }[] {
-    return instance.peers.map(({ row, name }) => ({
+    return this.#inUse(instance).map(({ row, name }) => ({
       name,
       sentUs: this.#peers.number(row, peer.lastDataSentAt),
       receivedUs: this.#peers.number(row, peer.lastReceivedAt),
     }));
+  }
+
+  /** Of thousands of peers those that have a path, looked up when that changes. */
+  #inUse(instance: InstanceInfo): readonly PeerName[] {
+    const rows = this.#paths.peersInUse();
+    if (this.#namedOf !== instance || this.#namedRows !== rows) {
+      const isInUse = new Set(rows);
+      this.#named = instance.peers.filter(({ row }) => isInUse.has(row));
+      this.#namedOf = instance;
+      this.#namedRows = rows;
+    }
+    return this.#named;
   }
 
   peers(instance: InstanceInfo, nowUs: number, rates: Rates): PeerStatus[] {

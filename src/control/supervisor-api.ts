@@ -122,6 +122,8 @@ export interface ReloadResult {
 /** A method that fails throws an Error whose `code` and `message` cross the RPC (`NO_SUCH_ACTOR`, `CONFIG` …). */
 export interface SupervisorApi {
   instance(): InstanceInfo | Promise<InstanceInfo>;
+  /** Of `InstanceInfo`: whether what is known of it is still so, without what thousands of peers are called. */
+  topologyVersion(): number | Promise<number>;
   memory(): SharedMemory | Promise<SharedMemory>;
   actors(): readonly ActorRow[] | Promise<readonly ActorRow[]>;
   /** Those with an id above `sinceId`, oldest first; the supervisor keeps the last 1,000. */

@@ -41,6 +41,7 @@ export function createApi(parts: ApiParts): SupervisorApi {
   const peers = new PeerOperator(supervisor, () => parts.state().topology);
   return {
     instance: () => ({ ...describeInstance(parts.state()), troubles: parts.troubles() }),
+    topologyVersion: () => parts.state().topologyVersion,
     memory: () => shareMemory(parts.resources),
     actors: () => supervisor.rows(),
     events: (sinceId) => supervisor.events.since(sinceId),
@@ -69,6 +70,7 @@ function shareMemory(resources: SharedResources): SharedMemory {
 
 function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> {
   const { config, topology } = state;
+  const rows = new Map(topology.peers.map((peer) => [peer.publicKey, peer.row]));
   const { fec } = config.bonding;
   return {
     name: config.name,
@@ -87,7 +89,7 @@ function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> 
     listenPort: state.listenPort,
     fec: typeof fec === 'string' ? fec : `${fec.data}+${fec.parity}`,
     peers: config.peers.map((peer) => ({
-      row: topology.peers.find((one) => one.publicKey === peer.publicKey)?.row ?? -1,
+      row: rows.get(peer.publicKey) ?? -1,
       name: peer.name,
       publicKey: peer.publicKey,
       allowedIPs: peer.allowedIPs.map(formatCidr),

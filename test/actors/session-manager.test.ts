@@ -78,7 +78,7 @@ t.test('what asked for a handshake while it went on is served by it', async (t) 
   const { lab, left } = await startPair(t);
   lab.lose = (one) => {
     // More data waits while the response is under way.
-    if (one.bytes.length === responseBytes) left.peers.addInt(0, peerLayout.handshakeWantedAt, 1);
+    if (one.bytes.length === responseBytes) left.wantHandshake(0);
     return false;
   };
   left.sendData('waits');

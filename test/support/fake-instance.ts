@@ -74,6 +74,10 @@ export class FakeSupervisor implements SupervisorApi {
     this.#name = name;
   }
 
+  topologyVersion(): number {
+    return 1;
+  }
+
   instance(): InstanceInfo {
     return {
       name: this.#name,

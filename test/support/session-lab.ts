@@ -128,6 +128,8 @@ export interface HostOptions {
   readonly aliases?: readonly Address[];
   /** Further links, and where the host is by them; the first, at `address`, is `wan`. */
   readonly links?: Readonly<Record<string, Address>>;
+  /** Most peers that it may have. */
+  readonly peerRows?: number;
 }
 
 /** Memory of a host outlives its session-manager, as the supervisor's does. */
@@ -162,6 +164,7 @@ export class Host {
   readonly #frames: RingConsumer;
   readonly #handshakes: readonly RingProducer[];
   readonly #events: RingProducer;
+  readonly #requests: RingProducer;
   #runner: HandRunner | undefined;
 
   constructor(lab: Lab, options: HostOptions) {
@@ -175,8 +178,8 @@ export class Host {
     writeFileSync(this.#keyFile, `${formatKey(options.privateKey)}\n`, { mode: 0o600 });
     this.#memory = {
       sessions: createSessionMemory(12, 256),
-      peers: createRowTable(peerLayout, 4),
-      paths: createRowTable(pathLayout, 4 * pathLayout.rowsPerPeer),
+      peers: createRowTable(peerLayout, options.peerRows ?? 4),
+      paths: createRowTable(pathLayout, (options.peerRows ?? 4) * pathLayout.rowsPerPeer),
       links: createRowTable(link, 8),
       counters: new SharedArrayBuffer(counters.bytes),
     };
@@ -194,6 +197,7 @@ export class Host {
     this.#frames = new RingConsumer(this.#rings.frames as SharedArrayBuffer);
     this.#handshakes = this.linkNames.map((name) => new RingProducer(ring(`handshakes.${name}`), bell));
     this.#events = new RingProducer(this.#rings.events as SharedArrayBuffer, bell);
+    this.#requests = new RingProducer(this.#rings.requests as SharedArrayBuffer, bell);
     lab.hosts.push(this);
   }
 
@@ -348,12 +352,22 @@ export class Host {
   sendData(text: string, row = 0): boolean {
     const bytes = new Uint8Array([0x45, ...Buffer.from(text)]);
     if (this.sendSlot(row) < 0) {
-      this.peers.addInt(row, peerLayout.handshakeWantedAt, 1);
+      this.wantHandshake(row);
       return false;
     }
     const isSealed = this.#seal(row, this.sendSlot(row), bytes);
     if (isSealed) this.peers.setNumber(row, peerLayout.lastDataSentAt, this.#lab.nowUs);
     return isSealed;
+  }
+
+  /** As the sealer asks (`SealDesk.wantHandshake`). */
+  wantHandshake(row: number): void {
+    this.peers.addInt(row, peerLayout.handshakeWantedAt, 1);
+    const at = this.#requests.claim(4);
+    if (at < 0) return;
+    this.#requests.view.setInt32(at, row, true);
+    this.#requests.commit(4, recordType.handshakeWanted);
+    this.#requests.publish();
   }
 
   /** Whatever frame, to the first peer by its home path. */
@@ -407,7 +421,7 @@ export class Host {
     const { sessions } = this;
     if (sessions.int(slot, session.stateAt) !== slotState.ready) return false;
     if (this.#lab.nowUs >= sessions.number(slot, session.expiryAt)) {
-      this.peers.addInt(row, peerLayout.handshakeWantedAt, 1);
+      this.wantHandshake(row);
       return false;
     }
     const kind = sessions.int(slot, session.sendCipherAt);

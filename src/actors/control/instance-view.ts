@@ -89,7 +89,7 @@ export class InstanceView {
   }
 
   async snapshot(): Promise<Snapshot> {
-    const { instance, readers } = await this.#refresh();
+    const { instance, readers } = await this.#refresh(await this.#supervisor.request('instance'));
     const rows = this.#actorRows;
     const nowUs = this.#context.addon.nowUs();
     const paths = readers.paths.all(instance, nowUs, this.#rates);
@@ -112,13 +112,19 @@ export class InstanceView {
   /** Rates need a first sample before anybody asks, and events need the names of today. */
   #learn(nowUs: number): void {
     this.#learntUs = nowUs;
-    this.#refresh().catch((error: unknown) => {
+    this.#follow().catch((error: unknown) => {
       this.#context.emit({ kind: 'log', level: 'warn', message: messageOf(error) });
     });
   }
 
-  async #refresh(): Promise<{ instance: InstanceInfo; readers: Readers }> {
-    const instance = await this.#supervisor.request('instance');
+  /** What thousands of peers are called is fetched anew only when it may have changed. */
+  async #follow(): Promise<void> {
+    const version = await this.#supervisor.request('topologyVersion');
+    const known = this.#instance?.topologyVersion === version ? this.#instance : undefined;
+    await this.#refresh(known ?? (await this.#supervisor.request('instance')));
+  }
+
+  async #refresh(instance: InstanceInfo): Promise<{ instance: InstanceInfo; readers: Readers }> {
     let readers = this.#readers;
     if (readers === undefined || readers.topologyVersion !== instance.topologyVersion) {
       readers = makeReaders(instance.topologyVersion, await this.#supervisor.request('memory'));

@@ -159,7 +159,7 @@ export class FrameDesk {
     const lagUs = Math.max(0, this.#context.addon.nowUs() - nowUs);
     const kind = controlKindOf(bytes, 0);
     if (kind === controlKind.report) {
-      const slot = this.#slotOf(bond.row, reportReceiverIndex(bytes, 0));
+      const slot = this.#desk.slotUnder(bond.row, reportReceiverIndex(bytes, 0));
       if (slot >= 0) {
         this.#bonds.handleReport(bond, this.#report.of(bond.row, slot, length), nowUs, lagUs);
         this.#skipLost(bond, slot, nowUs);
@@ -262,15 +262,5 @@ export class FrameDesk {
       priority: path.ownPriority,
       role: pathRoles.indexOf(path.ownRole),
     });
-  }
-
-  /** Key slot of the peer whose packets it receives under this index; -1 = none. */
-  #slotOf(peerRow: number, receiverIndex: number): number {
-    const sessions = this.#sessions;
-    for (let slot = 0; slot < sessions.rows; slot += 1) {
-      if (sessions.int(slot, session.peerAt) !== peerRow) continue;
-      if (sessions.int(slot, session.remoteIndexAt) >>> 0 === receiverIndex) return slot;
-    }
-    return -1;
   }
 }

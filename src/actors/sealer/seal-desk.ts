@@ -2,27 +2,35 @@
 
 import type { Bond } from '../../bonding/bond.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
-import { peer } from '../../contract/peer-tables.ts';
+import { peer, session } from '../../contract/peer-tables.ts';
 import { recordType } from '../../contract/records.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
+import { SessionTable } from '../../rings/session-table.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
 import { peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf, producer, type Throughput } from '../kit/ports.ts';
 
 const requestSpacingUs = 1_000;
+/** Three generations of keys, and one that lingers. */
+const slotsPerPeer = 4;
+const none = -1;
 
 export class SealDesk {
   readonly #native: Sealer;
   readonly #peers: RowTable;
   readonly #requests: RingProducer;
+  readonly #sessions: SessionTable;
   readonly #requestedUs: number[] = [];
+  /** Peer row → key slots that were sealed under, the last one first. */
+  readonly #used: (Int32Array | undefined)[] = [];
   readonly #throughput: Throughput;
 
   constructor(context: ActorContext, native: Sealer, throughput: Throughput) {
     this.#native = native;
     this.#peers = peerTable(memoryOf(context.spec, 'peers'));
+    this.#sessions = new SessionTable(memoryOf(context.spec, 'sessions'));
     this.#requests = producer(context, 'requests');
     this.#throughput = throughput;
   }
@@ -30,6 +38,33 @@ export class SealDesk {
   /** Key slot to seal with, -1 = none. */
   slotOf(peerRow: number): number {
     return this.#peers.int(peerRow, peer.sendSlotAt);
+  }
+
+  /**
+   * The slot under which the peer was sent what it receives under this index, -1 = none that was used. Whoever names another speaks of
+   * nothing that this thread knows.
+   */
+  slotUnder(peerRow: number, receiverIndex: number): number {
+    const used = this.#used[peerRow];
+    for (let place = 0; used !== undefined && place < slotsPerPeer; place += 1) {
+      const slot = used[place] as number;
+      if (slot < 0 || this.#sessions.int(slot, session.peerAt) !== peerRow) continue;
+      if (this.#sessions.int(slot, session.remoteIndexAt) >>> 0 === receiverIndex) return slot;
+    }
+    return none;
+  }
+
+  /** Puts the slot first. */
+  #use(peerRow: number, slot: number): void {
+    let used = this.#used[peerRow];
+    if (used === undefined) {
+      used = new Int32Array(slotsPerPeer).fill(none);
+      this.#used[peerRow] = used;
+    }
+    if (used[0] === slot) return;
+    const known = used.indexOf(slot);
+    used.copyWithin(1, 0, known < 0 ? slotsPerPeer - 1 : known);
+    used[0] = slot;
   }
 
   /**
@@ -48,6 +83,7 @@ export class SealDesk {
     if (slot >= 0) {
       const record = bond.recordFlags(kind);
       if (this.#native.begin(slot, pathRow, kind, paddedTo, nowUs, port, bond.row, record) === 0) {
+        this.#use(bond.row, slot);
         if (bond.isProtected(kind)) this.#native.protect(bond.parity.data, bond.parity.parity);
         return true;
       }
@@ -82,8 +118,7 @@ export class SealDesk {
   wantHandshake(row: number, nowUs: number): void {
     this.#peers.addInt(row, peer.handshakeWantedAt, 1);
     if (nowUs < (this.#requestedUs[row] ?? 0) + requestSpacingUs) return;
-    this.#requestedUs[row] = nowUs;
-    this.#tell(recordType.handshakeWanted, row);
+    if (this.#tell(recordType.handshakeWanted, row)) this.#requestedUs[row] = nowUs;
   }
 
   /** The session-manager elects which paths carry data. */
@@ -91,12 +126,13 @@ export class SealDesk {
     this.#tell(recordType.pathJudged, row);
   }
 
-  /** Wakes the session-manager; on a full ring it is awake. */
-  #tell(type: number, row: number): void {
+  /** Wakes the session-manager for a peer; false on a full ring. */
+  #tell(type: number, row: number): boolean {
     const at = this.#requests.claim(4);
-    if (at < 0) return;
+    if (at < 0) return false;
     this.#requests.view.setInt32(at, row, true);
     this.#requests.commit(4, type);
     this.#requests.publish();
+    return true;
   }
 }

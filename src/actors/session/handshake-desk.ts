@@ -194,7 +194,7 @@ export class HandshakeDesk {
     const incoming = secret === undefined ? undefined : IncomingInitiation.read(local, message, secret);
     if (incoming === undefined) return counted.forged;
     const publicKey = Buffer.from(incoming.publicKey).toString('base64');
-    const peer = peers.find(publicKey);
+    const peer = peers.ofKey(publicKey);
     if (peer === undefined) {
       this.#parts.refusals.ofStranger('unknownKey', () => route, nowUs, publicKey.slice(0, fingerprintCharacters));
       return counted.unknownKey;

@@ -35,8 +35,6 @@ export interface Peer {
   answeredIndex: number;
   /** Keys that we answered with and the peer has not used yet, and where the answer went. */
   answered: { readonly slot: number; readonly route: Route } | undefined;
-  /** When it must be looked at, if nothing else happens. */
-  wakeUs: number;
   /** Answers to it in a row that it did not use. */
   unusedAnswers: number;
   /** Stamp of its last initiation that came too early. */
@@ -84,9 +82,14 @@ export class PeerBook {
     return this.#byRow.get(row);
   }
 
+  /** By base64 key: strangers call with theirs, and must not cost more. */
+  ofKey(publicKey: string): Peer | undefined {
+    return this.#byKey.get(publicKey);
+  }
+
   /** By base64 key or by name. */
   find(keyOrName: string): Peer | undefined {
-    return this.#byKey.get(keyOrName) ?? [...this.all()].find((one) => one.settings.name === keyOrName);
+    return this.ofKey(keyOrName) ?? [...this.all()].find((one) => one.settings.name === keyOrName);
   }
 
   /** Takes a peer in; its row may hold what a predecessor of this actor left. */
@@ -108,7 +111,6 @@ export class PeerBook {
       called: [],
       answeredIndex: 0,
       answered: undefined,
-      wakeUs: 0,
       unusedAnswers: 0,
       refusedStamp: undefined,
       places: placesOf(settings.endpoints),

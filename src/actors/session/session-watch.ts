@@ -2,6 +2,7 @@
  * Follows every peer's session: reads what the data path left in shared memory, lets the timers judge it, and does what they
  * ask for. Also takes over what a session-manager that died left in the tables.
  */
+import { DueQueue } from '../../base/due-queue.ts';
 import { parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { capability } from '../../contract/frames.ts';
@@ -33,7 +34,7 @@ const pollSpacingPerPeerUs = 20;
 const eagerUs = 1_000_000;
 /** A gap between turns that no park explains: the machine slept, or we were stopped. */
 const sleptUs = 10_000_000;
-/** What shared memory says of links and operators is news to a peer without keys after this long. */
+/** What shared memory says of links and operators is news after this long to a peer without keys that we know a way to. */
 const asleepUs = 5_000_000;
 /** REKEY-AFTER-MESSAGES, 2^60 (whitepaper 6.1), as the high word of the counter. */
 const wornHighWord = 2 ** 28;
@@ -66,8 +67,10 @@ export class SessionWatch {
   #handshakes: HandshakeDesk | undefined;
   #lastTurnUs = 0;
   #polledUs = Number.NEGATIVE_INFINITY;
-  /** When the last look wanted another. */
-  #dueUs = Number.POSITIVE_INFINITY;
+  /** By row: when each peer must be looked at, if nothing else happens. */
+  readonly #due = new DueQueue();
+  /** They are looked at whenever anything is: what their packets did is read from shared memory. */
+  readonly #keyed = new Set<Peer>();
   #spacingUs = pollSpacingUs;
 
   constructor(parts: SessionWatchParts) {
@@ -105,7 +108,7 @@ export class SessionWatch {
     this.#lastTurnUs = nowUs;
     const allowedUs = this.#polledUs + this.#spacingUs;
     if (nowUs >= allowedUs) this.#poll(nowUs);
-    else if (isNews || this.#dueUs <= allowedUs) this.#parts.context.wakeAt(allowedUs);
+    else if (isNews || this.#due.nextUs <= allowedUs) this.#parts.context.wakeAt(allowedUs);
   }
 
   /**
@@ -115,6 +118,7 @@ export class SessionWatch {
    */
   handleSession(peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number): void {
     const { hello, paths, outbox } = this.#parts;
+    this.#keyed.add(peer);
     hello.handleSession(slot, this.#parts.peerTable.int(peer.row, peerLayout.sendSlotAt));
     const wasCalled = isInitiator && peer.called.some((one) => isSamePlace(one, route));
     peer.answered = !isInitiator && peer.hasPaths ? { slot, route } : undefined;
@@ -223,31 +227,40 @@ export class SessionWatch {
     this.#polledUs = Number.NEGATIVE_INFINITY;
   }
 
+  /** A hub has thousands of peers that are elsewhere: none of those is looked at before its time. */
   #poll(nowUs: number): void {
     const { peers, slots, files, context } = this.#parts;
-    let wakeUs = Number.POSITIVE_INFINITY;
-    let count = 0;
     // Something may have changed for all of them.
     const isUrgent = this.#polledUs === Number.NEGATIVE_INFINITY;
-    for (const peer of peers.all()) {
-      if (isUrgent || this.#isAwake(peer, nowUs)) {
-        peer.wakeUs = Math.min(this.#pollPeer(peer, nowUs), nowUs + asleepUs);
-        count += 1;
-      }
-      wakeUs = Math.min(wakeUs, peer.wakeUs);
+    let count = 0;
+    for (const peer of isUrgent ? peers.all() : this.#keyed) {
+      this.#look(peer, nowUs);
+      count += 1;
+    }
+    for (let row = this.#due.take(nowUs); row >= 0; row = this.#due.take(nowUs)) {
+      const peer = peers.get(row);
+      if (peer !== undefined) this.#look(peer, nowUs);
+      count += 1;
     }
     slots.sweep(nowUs);
     files.flush(nowUs);
     this.#polledUs = nowUs;
-    this.#dueUs = wakeUs;
     this.#spacingUs = Math.max(pollSpacingUs, count * pollSpacingPerPeerUs);
+    const wakeUs = this.#due.nextUs;
     if (wakeUs < Number.POSITIVE_INFINITY) context.wakeAt(Math.max(wakeUs, nowUs + this.#spacingUs));
   }
 
-  /** A peer without keys is looked at when its time has come, or data waits for it: a hub has hundreds that are elsewhere. */
-  #isAwake(peer: Peer, nowUs: number): boolean {
-    if (nowUs >= peer.wakeUs || peer.session.hasKeys) return true;
-    return this.#parts.peerTable.int(peer.row, peerLayout.handshakeWantedAt) !== peer.session.handshakeWanted;
+  #look(peer: Peer, nowUs: number): void {
+    const wakeUs = Math.max(this.#pollPeer(peer, nowUs), nowUs + 1);
+    const isReached = peer.session.hasKeys || this.#parts.peers.homeOf(peer) >= 0;
+    if (peer.session.hasKeys) this.#keyed.add(peer);
+    else this.#keyed.delete(peer);
+    this.#due.set(peer.row, isReached ? Math.min(wakeUs, nowUs + asleepUs) : wakeUs);
+  }
+
+  /** Data for a peer waits in the sealer. */
+  handleRequest(row: number): void {
+    if (this.#parts.peers.get(row) !== undefined) this.#due.set(row, 0);
   }
 
   /** Returns when the peer must be looked at again. */

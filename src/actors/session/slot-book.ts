@@ -28,6 +28,7 @@ export class SlotBook {
   readonly #baseCipher: number;
   /** Receiver indices of ours in use: slots' and those of handshakes under way. */
   readonly #indices = new Set<number>();
+  #searchFrom = 0;
   /** Slot → when it is to be retired. */
   readonly #lingering = new Map<number, number>();
   /** Slot → version of the table that says it is retired. */
@@ -111,9 +112,14 @@ export class SlotBook {
     if (state === slotState.retired) this.#retired.set(slot, this.#table.version());
   }
 
+  /** Begins behind the slot that was given last: there free ones are found at once. */
   #findFree(): number {
-    for (let slot = 0; slot < this.#table.rows; slot += 1) {
-      if (this.#table.int(slot, session.stateAt) === slotState.free) return slot;
+    const { rows } = this.#table;
+    for (let turned = 0; turned < rows; turned += 1) {
+      const slot = (this.#searchFrom + turned) % rows;
+      if (this.#table.int(slot, session.stateAt) !== slotState.free) continue;
+      this.#searchFrom = slot + 1;
+      return slot;
     }
     // A short table gives up the grace of the oldest that lingers; it is free at the next try.
     const oldest = this.#lingering.keys().next();

@@ -1,0 +1,81 @@
+/** A hub of many peers of which most are elsewhere: what nobody asks for costs nothing, and what is asked for comes at once. */
+import { randomBytes } from 'node:crypto';
+import t, { type Test } from 'tap';
+import { formatKey } from '../../src/config/keys.ts';
+import { RowTable } from '../../src/rings/table.ts';
+import { messageType, wireguardType } from '../../src/wire/wireguard.ts';
+import { Host, Lab } from '../support/session-lab.ts';
+
+/** A hub with a peer that is there, and `absent` others without an endpoint that are not. */
+async function startHub(t: Test, absent: number): Promise<{ lab: Lab; hub: Host; client: Host }> {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const hub = new Host(lab, {
+    name: 'hub',
+    address: '10.0.0.1:51820',
+    privateKey: Buffer.alloc(32, 1),
+    peerRows: absent + 1,
+  });
+  const client = new Host(lab, { name: 'client', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) });
+  const others = Array.from({ length: absent }, (_, index) => ({
+    ...hub.peer(client),
+    row: index + 1,
+    name: `absent${index}`,
+    publicKey: formatKey(randomBytes(32)),
+  }));
+  await hub.start([hub.peer(client, { endpoints: [{ host: '10.0.0.2', port: 51820 }] }), ...others]);
+  await client.start([client.peer(hub, { endpoints: [{ host: '10.0.0.1', port: 51820 }] })]);
+  return { lab, hub, client };
+}
+
+/** Cells of shared tables that are read while `act` runs. */
+function countReads(act: () => void): number {
+  const { int, number } = RowTable.prototype;
+  let reads = 0;
+  RowTable.prototype.int = function (this: RowTable, row, column) {
+    reads += 1;
+    return int.call(this, row, column);
+  };
+  RowTable.prototype.number = function (this: RowTable, row, column) {
+    reads += 1;
+    return number.call(this, row, column);
+  };
+  try {
+    act();
+  } finally {
+    Object.assign(RowTable.prototype, { int, number });
+  }
+  return reads;
+}
+
+t.test('absent peers are looked at neither while nothing happens nor when another has data', async (t) => {
+  const costs: { idle: number; busy: number }[] = [];
+  for (const absent of [3, 300]) {
+    const { lab, client, hub } = await startHub(t, absent);
+    lab.run(1);
+    const idle = countReads(() => lab.run(30));
+    client.sendData('wakes the hub');
+    lab.settle();
+    t.equal(hub.sendSlot() >= 0, true, 'the one that calls is served');
+    const busy = countReads(() => {
+      for (let round = 0; round < 20; round += 1) {
+        client.sendData('more');
+        lab.settle();
+      }
+    });
+    costs.push({ idle, busy });
+  }
+  const [few, many] = costs as [(typeof costs)[0], (typeof costs)[0]];
+  t.ok(many.idle < few.idle * 1.5 + 100, `idle: ${few.idle} reads with 3 absent peers, ${many.idle} with 300`);
+  t.ok(many.busy < few.busy * 1.5 + 100, `busy: ${few.busy} reads with 3 absent peers, ${many.busy} with 300`);
+});
+
+t.test('data for one of many sleeping peers calls it at once', async (t) => {
+  const { lab, hub } = await startHub(t, 50);
+  lab.run(61);
+  t.same(lab.sent, []);
+  hub.sendData('waits');
+  lab.settle();
+  t.ok(hub.sendSlot() >= 0);
+  t.equal(lab.sent.filter((one) => wireguardType(one.bytes, 0) === messageType.initiation).length, 1);
+});

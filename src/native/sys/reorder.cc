@@ -1,6 +1,7 @@
 #include "reorder.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace hawser {
 
@@ -15,6 +16,26 @@ int32_t HoldPool::take() {
   const int32_t index = free_.back();
   free_.pop_back();
   return index;
+}
+
+uint64_t Lane::firstCome() const {
+  constexpr uint64_t kBlock = 4 * sizeof(uint64_t) / sizeof(int16_t);
+  constexpr uint64_t kAllMissing = ~uint64_t{0};
+  static_assert(kMissing == -1 && kWindow % kBlock == 0);
+  uint64_t at = head;
+  while (at < end) {
+    if (at % kBlock == 0 && end - at >= kBlock) {
+      uint64_t words[4];
+      std::memcpy(words, &marks[at % kWindow], sizeof words);
+      if ((words[0] & words[1] & words[2] & words[3]) == kAllMissing) {
+        at += kBlock;
+        continue;
+      }
+    }
+    if (marks[at % kWindow] != kMissing) break;
+    at += 1;
+  }
+  return at;
 }
 
 Reorder::Reorder(SessionTable sessions, RowTable peers, double* gaps, double* lateness)
@@ -110,7 +131,7 @@ void Reorder::release(Lane& lane, double nowUs) {
 
 void Reorder::giveUp(Lane& lane, double nowUs) {
   const uint64_t from = lane.head;
-  while (lane.isGapped() && lane.mark(lane.head) == Lane::kMissing) lane.head += 1;
+  lane.head = lane.firstCome();
   if (lane.head == from) return;
   add(peers_.row(lane.peer), layout::peer_givenUpPacketsAt, static_cast<double>(lane.head - from));
   lane.givenUp[lane.givenUpCount++ % Lane::kRemembered] = Lane::GivenUp{from, lane.head, lane.sinceUs};

@@ -1,5 +1,15 @@
 /** Files that outlive the process, in folders that others may write to: whole or not at all, and never through somebody's link. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { HawserError, messageOf } from './errors.ts';
 
@@ -10,6 +20,24 @@ export function replaceFile(file: string, text: string, mode: number): void {
   rmSync(draft, { force: true });
   writeFileSync(draft, text, { mode, flag: 'wx' });
   renameSync(draft, file);
+}
+
+/** The text of a file of so many bytes at most. Throws what the kernel says, or what is there instead; waits for no FIFO's writer. */
+export function readSmallFile(file: string, mostBytes: number): string {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const facts = fstatSync(fd);
+    if (!facts.isFile() && !facts.isDirectory()) throw unusable('it is no file');
+    if (facts.size > mostBytes) throw unusable(`it has ${facts.size} bytes, and needs ${mostBytes} at most`);
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** In the form of the kernel's errors. */
+function unusable(message: string): Error {
+  return Object.assign(new Error(message), { code: 'EFTYPE' });
 }
 
 /** Makes the folder that `key` of the configuration names. Throws one sentence with the key. */

@@ -1,79 +1,31 @@
 #!/usr/bin/env node
-/** The program `hawser`: one command a file; here they are joined and the exit code is decided. */
-import { Command } from 'commander';
-import { packageVersion } from '../base/package-info.ts';
-import { reportError } from './exit.ts';
+/**
+ * The program `hawser`. Loads nothing of ours before it has seen that modules can be loaded: each is an open file while it is read, and
+ * one that cannot be opened ends the process with a stack that helps nobody.
+ */
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
 
-type AddCommand = (program: Command) => void;
-/** Loaded when asked for: `hawser status` must not wait for the 80 ms that the configuration's parser takes to load. */
-type Commands = Readonly<Record<string, () => Promise<AddCommand>>>;
+/** A daemon with one link has 64; while it loads, the parser's language files alone are 120 at once. */
+const leastOpenFiles = 192;
 
-const groups: Readonly<Record<string, Commands>> = {
-  'Set up:': {
-    init: async () => (await import('./init.ts')).addInitCommand,
-    import: async () => (await import('./import.ts')).addImportCommand,
-    keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
-    check: async () => (await import('./check.ts')).addCheckCommand,
-    schema: async () => (await import('./schema.ts')).addSchemaCommand,
-    doctor: async () => (await import('./doctor.ts')).addDoctorCommand,
-    topology: async () => (await import('./topology.ts')).addTopologyCommand,
-  },
-  'Run:': {
-    up: async () => (await import('./up.ts')).addUpCommand,
-    reload: async () => (await import('./reload.ts')).addReloadCommand,
-    release: async () => (await import('./release.ts')).addReleaseCommand,
-    failover: async () => (await import('./failover.ts')).addFailoverCommand,
-    peer: async () => (await import('./peer.ts')).addPeerCommand,
-    link: async () => (await import('./link.ts')).addLinkCommand,
-    actor: async () => (await import('./actor.ts')).addActorCommand,
-  },
-  'Watch:': {
-    status: async () => (await import('./status.ts')).addStatusCommand,
-    peers: async () => (await import('./peers.ts')).addPeersCommand,
-    paths: async () => (await import('./paths.ts')).addPathsCommand,
-    links: async () => (await import('./links.ts')).addLinksCommand,
-    health: async () => (await import('./health.ts')).addHealthCommand,
-    explain: async () => (await import('./explain.ts')).addExplainCommand,
-    actors: async () => (await import('./actors.ts')).addActorsCommand,
-    rings: async () => (await import('./rings.ts')).addRingsCommand,
-    top: async () => (await import('./top.ts')).addTopCommand,
-    events: async () => (await import('./events.ts')).addEventsCommand,
-    errors: async () => (await import('./errors.ts')).addErrorsCommand,
-  },
-};
-
-const examples = `
-Start here:
-  hawser init --role server --endpoint hub.example.net:51820   # on the side that can be reached
-  hawser check /etc/hawser/hub.yaml
-
-Exit codes: 0 done, 1 failed at run time, 64 wrong use, 78 wrong configuration.
-`;
-
-/** Knows the one command that `word` names, or all of them, so that help and "unknown command" can list them. */
-async function buildProgram(word: string): Promise<Command> {
-  const program = new Command('hawser')
-    .description('Twists several unreliable Internet links into one strong, encrypted rope.')
-    .version(packageVersion(), '-v, --version')
-    .showHelpAfterError('(hawser --help lists the commands)')
-    .addHelpText('after', examples)
-    .exitOverride();
-  const isKnown = Object.values(groups).some((commands) => Object.hasOwn(commands, word));
-  for (const [heading, commands] of Object.entries(groups)) {
-    program.commandsGroup(heading);
-    for (const [name, load] of Object.entries(commands)) {
-      if (isKnown && name !== word) continue;
-      const add = await load();
-      add(program);
-    }
+/** RLIMIT_NOFILE as the kernel tells it; Node has raised the soft limit to the hard one. Infinite where it cannot be read. */
+function mostOpenFiles(): number {
+  try {
+    const [, soft = ''] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === '' ? Number.POSITIVE_INFINITY : Number(soft);
+  } catch {
+    return Number.POSITIVE_INFINITY;
   }
-  for (const command of program.commands) command.exitOverride();
-  return program;
 }
 
-try {
-  const program = await buildProgram(process.argv[2] ?? '');
-  await program.parseAsync(process.argv);
-} catch (error) {
-  process.exitCode = reportError(error);
+const most = mostOpenFiles();
+if (most < leastOpenFiles) {
+  const remedy = 'ulimit -n 1024 where it is started, or LimitNOFILE=1024 in its unit';
+  process.stderr.write(
+    `hawser: Only ${most} files may be open at once here, and it takes ${leastOpenFiles} (${remedy})\n`,
+  );
+  process.exitCode = 1;
+} else {
+  await import('./program.ts');
 }

@@ -24,6 +24,9 @@ export function newPrivateKey(): Uint8Array {
   return key;
 }
 
+/** 45, and what an editor may have added. */
+const mostBytes = 4096;
+
 /** DER of a PKCS #8 X25519 private key up to its 32 raw bytes (RFC 8410 section 7). */
 const pkcs8Prefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
@@ -54,7 +57,9 @@ function readWithMode(file: string): { text: string; mode: number } {
   try {
     const fd = openSync(file, 'r');
     try {
-      return { mode: fstatSync(fd).mode, text: readFileSync(fd, 'utf8') };
+      const facts = fstatSync(fd);
+      if (facts.isCharacterDevice() || facts.size > mostBytes) throw new Error('it is a device, or too long for a key');
+      return { mode: facts.mode, text: readFileSync(fd, 'utf8') };
     } finally {
       closeSync(fd);
     }

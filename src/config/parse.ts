@@ -26,6 +26,8 @@ export type ParseResult =
   | { readonly config: undefined; readonly problems: readonly Problem[] };
 
 const mostBytes = 8 << 20;
+/** A configuration needs 8; the parser takes seconds for 100,000, and ends by its stack. */
+const deepestBrackets = 100;
 
 /** Reads and parses `file`. Throws a ConfigError with all problems, or the one that the file cannot be read. */
 export function loadConfig(file: string): Config {
@@ -52,6 +54,8 @@ function refuseEndless(file: string): void {
 
 /** `file` gives the instance its name and is where relative key files are looked for; it is not read. */
 export function parseConfig(text: string, file: string): ParseResult {
+  const tooDeep = deepBracket(text);
+  if (tooDeep !== undefined) return { config: undefined, problems: [tooDeep] };
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const syntax = syntaxProblems(document, lines, text);
@@ -79,6 +83,20 @@ export function placeFindings(text: string, findings: readonly Finding[]): Probl
   return findings.map((finding) => place(finding, document, lines));
 }
 
+/** The bracket that is within more others than any configuration has; remarks do not count. */
+function deepBracket(text: string): Problem | undefined {
+  let depth = 0;
+  for (const [index, line] of text.split('\n').entries()) {
+    for (const { 0: one, index: column } of line.replace(/(^|\s)#.*/, '').matchAll(/[[\]{}]/g)) {
+      depth += one === '[' || one === '{' ? 1 : -1;
+      if (depth <= deepestBrackets) continue;
+      const message = `not usable: brackets within more than ${deepestBrackets} others`;
+      return problemAt(index + 1, column + 1, '', { message, allowed: [] });
+    }
+  }
+  return undefined;
+}
+
 /** An alias that refers to itself or unfolds without end is refused: YAML allows it, a configuration does not need it. */
 function toObject(document: Document.Parsed, text: string): { raw: unknown; refused?: Problem } {
   try {
@@ -86,7 +104,9 @@ function toObject(document: Document.Parsed, text: string): { raw: unknown; refu
     JSON.stringify(raw);
     return { raw };
   } catch (error) {
-    const message = `not usable: ${hideKeysOf(text, messageOf(error))}`;
+    const message = /circular/.test(messageOf(error))
+      ? 'not usable: an alias stands within what it refers to'
+      : `not usable: ${hideKeysOf(text, messageOf(error))}`;
     return { raw: {}, refused: problemAt(1, 1, '', { message, allowed: [] }) };
   }
 }
@@ -116,7 +136,7 @@ function syntaxProblems(
   text: string,
 ): { problems: Problem[]; fatal: boolean } {
   const found = [...document.errors, ...document.warnings];
-  const problems = found.map((error): Problem => {
+  const all = found.map((error): Problem => {
     const { line, col } = lines.linePos(error.pos[0]);
     const isDuplicate = error.code === 'DUPLICATE_KEY';
     const key = /^[^\s:]+/.exec(text.slice(error.pos[0]))?.[0] ?? '';
@@ -125,6 +145,7 @@ function syntaxProblems(
       : `not YAML: ${hideKeysOf(text, error.message)}`;
     return problemAt(line, col, '', { message, allowed: [] });
   });
+  const problems = [...new Map(all.map((one) => [`${one.line} ${one.column} ${one.message}`, one])).values()];
   if (problems.length === 0 && document.contents !== null && !isMap(document.contents)) {
     const message = 'the file is not a map of keys';
     problems.push(problemAt(1, 1, '', { message, allowed: Object.keys(schema.shape) }));

@@ -25,13 +25,18 @@ export interface Finding {
   readonly allowed: readonly string[];
 }
 
+/** Nobody reads more at once. */
+const mostTold = 100;
+
 /** A configuration that cannot be used. `problems` holds all of them, in the order of the file. */
 export class ConfigError extends HawserError {
   readonly file: string;
   readonly problems: readonly Problem[];
 
   constructor(file: string, problems: readonly Problem[]) {
-    super('CONFIG', problems.map((problem) => formatProblem(file, problem)).join('\n'));
+    const told = problems.slice(0, mostTold).map((problem) => formatProblem(file, problem));
+    if (problems.length > mostTold) told.push(`${file}: and ${problems.length - mostTold} more problems`);
+    super('CONFIG', told.join('\n'));
     this.file = file;
     this.problems = problems;
   }

@@ -27,7 +27,7 @@ const sentences: Sentences = {
   cut: ({ reason }) => reason,
   starved: ({ reason }) => reason,
   'given-up': ({ reason }) => reason,
-  'state-file': ({ message }) => message,
+  'state-file': ({ file, message, remedy }) => `${file} ${message}${remedy === undefined ? '' : ` (${remedy})`}`,
   'x25519-failed': ({ reason }) => reason,
   plaintext: ({ message }) => message,
   warning: ({ message }) => message,

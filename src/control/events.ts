@@ -150,7 +150,8 @@ interface EventFields {
   starved: Reason;
   'given-up': Reason;
   undeliverable: { readonly to: string; readonly command: string };
-  'state-file': Message;
+  /** `message` follows the file's name; without a remedy what was wrong is over. */
+  'state-file': Message & { readonly file: string; readonly remedy?: string };
   'x25519-failed': Reason;
   plaintext: Message;
   warning: Message;

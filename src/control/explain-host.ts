@@ -21,7 +21,7 @@ export function explainHost(snapshot: Snapshot): Explanation[] {
   ];
 }
 
-/** Routes and rules of others. */
+/** Routes and rules of others, files that cannot be written. */
 function troubles({ instance }: Snapshot): Explanation[] {
   return instance.troubles.map((trouble) => ({ severity: 'problem', ...trouble }));
 }

@@ -81,7 +81,7 @@ export interface InstanceInfo {
   readonly fec: string;
   readonly peers: readonly PeerName[];
   readonly links: readonly LinkName[];
-  /** Routes and rules of others that keep the configuration from having its effect; `text` is a whole sentence. */
+  /** What keeps the configuration from having its effect: routes and rules of others, files; `text` is a whole sentence. */
   readonly troubles: readonly { readonly text: string; readonly remedy: string }[];
   /** Goes up when the topology changed (reload): the control-server then asks for `memory()` again. */
   readonly topologyVersion: number;

@@ -1,8 +1,11 @@
 /** One process per instance name: a lock file with the holder's pid and start time, which no other process can share. */
-import { linkSync, readFileSync, rmSync } from 'node:fs';
+import { linkSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
-import { inWords, isCode, makeFolder, replaceFile } from '../base/lasting-files.ts';
+import { inWords, isCode, makeFolder, readSmallFile, replaceFile } from '../base/lasting-files.ts';
+
+/** A pid and a time; of /proc/PID/stat some 50 fields. */
+const mostBytes = 4096;
 
 export interface InstanceLock {
   release(): void;
@@ -69,7 +72,7 @@ function releaseOwn(file: string, mine: string): void {
 
 function readOrEmpty(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readSmallFile(file, mostBytes);
   } catch (error) {
     if (isCode(error, 'ENOENT') || isCode(error, 'ESRCH')) return '';
     throw error;

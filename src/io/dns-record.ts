@@ -2,11 +2,13 @@
  * What the host was given by `tunnel.dns`, written down beside the control socket: for a successor of a killed process, for `hawser
  * release`, and for whoever asks for names outside the tunnel, who must not ask servers that lie in it.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
-import { replaceFile } from '../base/lasting-files.ts';
+import { readSmallFile, replaceFile } from '../base/lasting-files.ts';
 import type { TunnelDns } from '../config/config.ts';
 import type { NameServer } from './name-sources.ts';
+
+const mostBytes = 1 << 20;
 
 export interface DnsRecord {
   /** Who keeps the host's servers. */
@@ -24,7 +26,7 @@ export function dnsRecordFile(runDirectory: string, name: string): string {
 /** undefined = nothing is set. */
 export function readDnsRecord(file: string): DnsRecord | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as DnsRecord;
+    return JSON.parse(readSmallFile(file, mostBytes)) as DnsRecord;
   } catch (error) {
     if (error instanceof SyntaxError || (error instanceof Error && 'code' in error)) return undefined;
     throw error;

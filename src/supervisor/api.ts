@@ -40,7 +40,10 @@ export function createApi(parts: ApiParts): SupervisorApi {
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
   const peers = new PeerOperator(supervisor, () => parts.state().topology);
   return {
-    instance: () => ({ ...describeInstance(parts.state()), troubles: parts.troubles() }),
+    instance: () => ({
+      ...describeInstance(parts.state()),
+      troubles: [...parts.troubles(), ...supervisor.troubles.all()],
+    }),
     topologyVersion: () => parts.state().topologyVersion,
     memory: () => shareMemory(parts.resources),
     actors: () => supervisor.rows(),

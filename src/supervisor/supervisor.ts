@@ -18,6 +18,7 @@ import { HeartbeatWatch } from './heartbeat-watch.ts';
 import { ErrorLog, EventLog } from './journal.ts';
 import { type LogLevel, type SupervisorHooks, type SupervisorOptions, supervisorDefaults } from './options.ts';
 import { poisonReports } from './poison-reports.ts';
+import { StandingTroubles } from './standing-troubles.ts';
 import type { WorkerExit } from './worker-handle.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -37,6 +38,7 @@ export class Supervisor implements ChildHost {
   readonly pool: WorkerPool;
   readonly events = new EventLog();
   readonly errors = new ErrorLog();
+  readonly troubles = new StandingTroubles();
   readonly #addon: Pick<DataApi, 'nowUs' | 'ring'>;
   readonly #watch: HeartbeatWatch;
   readonly #gate = new FloodGate<Note>((note, more) => this.#tell(note, more));
@@ -157,7 +159,10 @@ export class Supervisor implements ChildHost {
   }
 
   onGone(child: Child, exit: WorkerExit): void {
-    for (const actor of child.spec.actors) this.#watch.unwatch(actor.id);
+    for (const actor of child.spec.actors) {
+      this.#watch.unwatch(actor.id);
+      this.troubles.forget(actor.id);
+    }
     if (exit.error !== undefined) this.errors.add(exit.actorId ?? child.spec.id, exit.error);
     for (const actor of child.spec.actors) {
       for (const report of poisonReports(actor)) this.errors.add(actor.id, report);
@@ -170,8 +175,11 @@ export class Supervisor implements ChildHost {
 
   #onEvent(actorId: string, event: ActorEvent): void {
     if (event.kind === 'command') this.#carry(actorId, event);
-    else if (event.kind !== 'log') this.note(actorId, event);
-    else this.#offer({ source: actorId, event, level: event.level }, withoutNumbers(event.message));
+    else if (event.kind === 'log')
+      this.#offer({ source: actorId, event, level: event.level }, withoutNumbers(event.message));
+    else if (event.kind === 'state-file')
+      this.note(actorId, event, this.troubles.handle(actorId, event) ? 'warn' : 'info');
+    else this.note(actorId, event);
   }
 
   /** Takes a command from one actor to another. */

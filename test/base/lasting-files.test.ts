@@ -1,9 +1,20 @@
 /** Files that outlive the process, where others put links, folders and files in their way. */
-import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import t from 'tap';
-import { makeFolder, replaceFile } from '../../src/base/lasting-files.ts';
+import { type FileTrouble, StateFiles } from '../../src/actors/session/state-files.ts';
+import { makeFolder, readSmallFile, replaceFile } from '../../src/base/lasting-files.ts';
 import { lockInstance } from '../../src/instance/instance-lock.ts';
 
 t.test('replaceFile() writes through no link, neither at the file nor at its draft', async (t) => {
@@ -46,4 +57,63 @@ t.test('lockInstance() says what is in its way, and leaves no draft', async (t) 
   lock.release();
   t.notOk(existsSync(path.join(folder, 'away.lock')));
   t.notOk(existsSync(path.join(folder, `home.lock.${process.pid}`)));
+});
+
+/** A file of 100 MB that takes no room. */
+function makeHuge(file: string): void {
+  writeFileSync(file, '');
+  truncateSync(file, 100_000_000);
+}
+
+t.test('readSmallFile() reads nothing that is too long or may never end', async (t) => {
+  const folder = t.testdir({ small: 'text' });
+  t.equal(readSmallFile(path.join(folder, 'small'), 4), 'text');
+  t.throws(() => readSmallFile(path.join(folder, 'small'), 3), { message: 'it has 4 bytes, and needs 3 at most' });
+  t.throws(() => readSmallFile('/dev/zero', 3), { message: 'it is no file' });
+  spawnSync('mkfifo', [path.join(folder, 'fifo')]);
+  t.throws(() => readSmallFile(path.join(folder, 'fifo'), 3), { message: 'it is no file' });
+  makeHuge(path.join(folder, 'huge.lock'));
+  t.throws(() => lockInstance(folder, 'huge'), { message: /^Cannot take the lock \S+: it has 100000000 bytes/ });
+});
+
+const place = { link: 'wan', host: '10.0.0.1', port: 1, isHawser: true, timestamp: '' };
+
+t.test('StateFiles reads no huge file, says so, and writes it anew', async (t) => {
+  const folder = t.testdir({});
+  for (const name of ['x.timestamp', 'x.peers.json']) makeHuge(path.join(folder, name));
+  const troubles: FileTrouble[] = [];
+  const files = new StateFiles(folder, 'x', 1e15, (trouble) => troubles.push(trouble));
+  t.match(troubles, [
+    { file: /x\.timestamp$/, message: /^cannot be read: it has 100000000 bytes/, remedy: /written anew/ },
+    { file: /x\.peers\.json$/, message: /^cannot be read: it has 100000000 bytes/, remedy: /written anew/ },
+  ]);
+  files.nextStampUs(1e15);
+  files.setEndpoint('key', place);
+  files.flushNow();
+  t.match(troubles.slice(2), [{ message: 'is written again' }, { message: 'is written again' }]);
+  t.ok(statSync(path.join(folder, 'x.peers.json')).size < 1000);
+});
+
+t.test('StateFiles says once that a file cannot be written, tries again, and says when it is over', async (t) => {
+  const folder = path.join(t.testdir({}), 'later');
+  const troubles: FileTrouble[] = [];
+  const files = new StateFiles(folder, 'x', 1e15, (trouble) => troubles.push(trouble));
+  t.same(troubles, [], 'what is not there is no trouble');
+  files.setEndpoint('key', place);
+  const stamps = [files.nextStampUs(1e15), files.nextStampUs(1e15)];
+  for (let nowUs = 0; nowUs < 30e6; nowUs += 100_000) files.flush(nowUs);
+  t.match(troubles, [
+    { file: /x\.timestamp$/, message: /^cannot be written: ENOENT/, remedy: /another runtime\.stateDirectory/ },
+    { file: /x\.peers\.json$/, message: /^cannot be written: ENOENT/ },
+  ]);
+  mkdirSync(folder);
+  files.flush(35e6);
+  t.ok(existsSync(path.join(folder, 'x.peers.json')), 'nothing changed, and it is written all the same');
+  stamps.push(files.nextStampUs(1e15));
+  t.ok(Number(readFileSync(path.join(folder, 'x.timestamp'), 'utf8').split(' ')[0]) >= (stamps[2] ?? 0));
+  t.same(stamps, [...new Set(stamps)], 'no stamp twice');
+  t.match(troubles.slice(2), [
+    { file: /peers/, message: 'is written again', remedy: undefined },
+    { file: /timestamp/, message: 'is written again', remedy: undefined },
+  ]);
 });

@@ -238,3 +238,18 @@ t.test('schema prints the JSON Schema', async (t) => {
     properties: { tunnel: { properties: { mtu: { default: 'auto', description: /1420/ } } } },
   });
 });
+
+t.test('too few files that may be open: one sentence with the limit and the remedy, whatever is asked', async (t) => {
+  for (const limit of [20, 50, 100]) {
+    for (const command of ['up', 'check', '--version']) {
+      // tap loads modules of its own into every child.
+      const line = `unset NODE_OPTIONS; ulimit -n ${limit}; exec "${process.execPath}" "${program}" ${command} x.yaml`;
+      const { status, stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+      t.equal(status, 1);
+      t.equal(
+        stderr,
+        `hawser: Only ${limit} files may be open at once here, and it takes 192 (ulimit -n 1024 where it is started, or LimitNOFILE=1024 in its unit)\n`,
+      );
+    }
+  }
+});

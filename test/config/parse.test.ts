@@ -323,6 +323,21 @@ t.test('parseConfig() says what is no YAML, no map, or nothing at all', async (t
   t.ok(new ConfigError('a.yaml', []) instanceof Error);
 });
 
+t.test('parseConfig() says in one sentence what only an attacker or a broken program writes', async (t) => {
+  const deep = '[1:101  not usable: brackets within more than 100 others]';
+  for (const bracket of ['[', '{']) t.equal(`[${told(parseConfig(bracket.repeat(200_000), 'a.yaml'))}]`, deep);
+  const startMs = performance.now();
+  parseConfig(`a:\n  b: ${'['.repeat(2_000_000)}`, 'a.yaml');
+  t.ok(performance.now() - startMs < 2000, 'and does not read it to its end');
+  t.match(told(parseConfig('a: &a\n  b: *a\n', 'a.yaml')), [
+    '1:1  not usable: an alias stands within what it refers to',
+  ]);
+  const remarks = `${'# [[[[[[[[[[\n'.repeat(50)}a: 1`;
+  t.notMatch(String(told(parseConfig(remarks, 'a.yaml'))), /brackets/);
+  const all = parseConfig('name: x\n'.repeat(5000), 'a.yaml').problems;
+  t.match(new ConfigError('a.yaml', all).message.split('\n'), { length: 101, 100: /^a\.yaml: and \d+ more problems$/ });
+});
+
 t.test('parseConfig() answers any text with problems, never with a throw', async (t) => {
   const bomb = [
     'a: &a [x, x]',

@@ -17,7 +17,7 @@ import { Refusals } from './refusals.ts';
 import { SessionWatch } from './session-watch.ts';
 import type { SessionManagerSettings } from './settings.ts';
 import { SlotBook } from './slot-book.ts';
-import { StateFiles } from './state-files.ts';
+import { type FileTrouble, StateFiles } from './state-files.ts';
 import { X25519Pool } from './x25519-pool.ts';
 
 export interface Desks {
@@ -41,9 +41,10 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const linkBook = new LinkBook(settings.links, links);
   const isPlaintext = settings.plaintext === true;
   const slots = new SlotBook(sessions, isPlaintext ? cipher.plaintext : cipher.chacha20poly1305);
-  const onError = (message: string): void => context.emit({ kind: 'state-file', message });
+  const onTrouble = ({ remedy, ...trouble }: FileTrouble): void =>
+    context.emit({ kind: 'state-file', ...trouble, ...(remedy === undefined ? {} : { remedy }) });
   const unixUs = (): number => Date.now() * 1000;
-  const files = new StateFiles(settings.stateDirectory, settings.name, unixUs(), onError);
+  const files = new StateFiles(settings.stateDirectory, settings.name, unixUs(), onTrouble);
   files.keepOnly(settings.peers.map((peer) => peer.publicKey));
   const out = new Map(settings.carriers.map(({ row, name }) => [row, producer(context, `out.${name}`)]));
   const outbox = new Outbox(out, producer(context, 'frames'));

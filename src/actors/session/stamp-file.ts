@@ -13,15 +13,15 @@ const leastReservedUs = 1_000_000;
 const checkCharacters = 8;
 
 export class StampFile {
-  readonly #write: (text: string) => void;
+  readonly #write: (text: string) => boolean;
   #lastUs: number;
   #reservedUs: number;
 
   /**
    * `text`: what the file holds, `''` = there is none. A number that nobody vouches for (an older version's, or a damaged one) is
-   * believed unless it lies in the far future; `warn` hears of it.
+   * believed unless it lies in the far future; `warn` hears of it. `write`: whether it could; if not, the next stamp tries again.
    */
-  constructor(text: string, unixUs: number, write: (text: string) => void, warn: (message: string) => void) {
+  constructor(text: string, unixUs: number, write: (text: string) => boolean, warn: (message: string) => void) {
     this.#write = write;
     const [number = '', check] = text.trim().split(' ');
     const stampUs = /^\d{1,16}$/.test(number) ? Number(number) : Number.NaN;
@@ -46,8 +46,7 @@ export class StampFile {
   }
 
   #reserve(stampUs: number): void {
-    this.#reservedUs = stampUs;
-    this.#write(`${stampUs} ${checkOf(String(stampUs))}\n`);
+    if (this.#write(`${stampUs} ${checkOf(String(stampUs))}\n`)) this.#reservedUs = stampUs;
   }
 }
 

@@ -2,10 +2,9 @@
  * What must outlive the process, in the state directory: the last TAI64N stamp, so that our initiations never look like replays
  * after the clock went back, and where peers were last, so that a restarted daemon need not wait to be found.
  */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
-import { inWords, isCode, replaceFile } from '../../base/lasting-files.ts';
+import { inWords, isCode, readSmallFile, replaceFile } from '../../base/lasting-files.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { transport } from '../../contract/link-tables.ts';
 import { StampFile } from './stamp-file.ts';
@@ -26,29 +25,42 @@ export interface KnownEndpoint extends KnownPlace {
   readonly others?: readonly KnownPlace[];
 }
 
+/** Something is wrong with a file, until `remedy` is undefined: then it is over. `message` follows the file's name. */
+export interface FileTrouble {
+  readonly file: string;
+  readonly message: string;
+  readonly remedy: string | undefined;
+}
+
 /** A roaming peer writes its file at most this often. */
 const writeSpacingUs = 1_000_000;
+/** A file that could not be written is tried again so often. */
+const retrySpacingUs = 10_000_000;
+/** Some 500 bytes for each peer, and 10,000 of them. */
+const mostPeersBytes = 32 << 20;
+const mostStampBytes = 4096;
 
 export class StateFiles {
   readonly #stamps: StampFile;
   readonly #peersFile: string;
-  readonly #onError: (message: string) => void;
-  readonly #reported = new Set<string>();
+  readonly #tell: (trouble: FileTrouble) => void;
+  /** By file, what was told of it last. */
+  readonly #troubles = new Map<string, string>();
   readonly #peers: Map<string, KnownEndpoint>;
   #isDirty = false;
   #nextWriteUs = 0;
 
   /**
-   * `onError`: hears once of each file that cannot be read, used or written; the daemon goes on without them. `unixUs`: CLOCK_REALTIME
-   * microseconds.
+   * `tell`: hears of each file that cannot be read, used or written, once until that is over; the daemon goes on without them.
+   * `unixUs`: CLOCK_REALTIME microseconds.
    */
-  constructor(directory: string, name: string, unixUs: number, onError: (message: string) => void) {
+  constructor(directory: string, name: string, unixUs: number, tell: (trouble: FileTrouble) => void) {
     const stampFile = path.join(directory, `${name}.timestamp`);
     this.#peersFile = path.join(directory, `${name}.peers.json`);
-    this.#onError = onError;
-    const write = (text: string): void => this.#write(stampFile, text);
-    const warn = (message: string): void => this.#report(`Cannot use ${stampFile}: ${message}`);
-    this.#stamps = new StampFile(this.#read(stampFile, ''), unixUs, write, warn);
+    this.#tell = tell;
+    const write = (text: string): boolean => this.#write(stampFile, text);
+    const warn = (message: string): void => this.#report(stampFile, `cannot be used: ${message}`);
+    this.#stamps = new StampFile(this.#read(stampFile, '', mostStampBytes), unixUs, write, warn);
     this.#peers = this.#readPeers();
   }
 
@@ -87,49 +99,64 @@ export class StateFiles {
   /** Writes what changed, now and then. */
   flush(nowUs: number): void {
     if (!this.#isDirty || nowUs < this.#nextWriteUs) return;
-    this.#nextWriteUs = nowUs + writeSpacingUs;
     this.flushNow();
+    this.#nextWriteUs = nowUs + (this.#isDirty ? retrySpacingUs : writeSpacingUs);
   }
 
   /** At once. */
   flushNow(): void {
     if (!this.#isDirty) return;
-    this.#isDirty = false;
-    this.#write(this.#peersFile, `${JSON.stringify(Object.fromEntries(this.#peers), null, 1)}\n`);
+    this.#isDirty = !this.#write(this.#peersFile, `${JSON.stringify(Object.fromEntries(this.#peers), null, 1)}\n`);
   }
 
   #readPeers(): Map<string, KnownEndpoint> {
     try {
-      const entries = Object.entries(JSON.parse(this.#read(this.#peersFile, '{}')) as Record<string, unknown>);
+      const text = this.#read(this.#peersFile, '{}', mostPeersBytes);
+      const entries = Object.entries(JSON.parse(text) as Record<string, unknown>);
       return new Map(entries.filter((entry): entry is [string, KnownEndpoint] => isEndpoint(entry[1])));
     } catch (error) {
-      this.#report(`Cannot use ${this.#peersFile}: ${messageOf(error)}`);
+      this.#report(this.#peersFile, `cannot be used: ${messageOf(error)}`);
       return new Map();
     }
   }
 
-  #read(file: string, fallback: string): string {
+  #read(file: string, fallback: string, mostBytes: number): string {
     try {
-      return readFileSync(file, 'utf8');
+      return readSmallFile(file, mostBytes);
     } catch (error) {
-      if (!isCode(error, 'ENOENT')) this.#report(`Cannot read ${file}: ${inWords(error)}`);
+      if (!isCode(error, 'ENOENT')) this.#report(file, `cannot be read: ${inWords(error)}`);
       return fallback;
     }
   }
 
-  #report(message: string): void {
-    if (this.#reported.has(message)) return;
-    this.#reported.add(message);
-    this.#onError(message);
+  #report(
+    file: string,
+    message: string,
+    remedy = `it is written anew; if that fails, see what is there: ls -l ${file}`,
+  ): void {
+    if (this.#troubles.get(file) === message) return;
+    this.#troubles.set(file, message);
+    this.#tell({ file, message, remedy });
   }
 
-  #write(file: string, text: string): void {
+  /** Whether it was written. */
+  #write(file: string, text: string): boolean {
     try {
       replaceFile(file, text, 0o600);
     } catch (error) {
-      this.#report(`Cannot write ${file}: ${inWords(error)}`);
+      this.#report(file, `cannot be written: ${inWords(error)}`, remedyFor(error, file));
+      return false;
     }
+    if (this.#troubles.delete(file)) this.#tell({ file, message: 'is written again', remedy: undefined });
+    return true;
   }
+}
+
+function remedyFor(error: unknown, file: string): string {
+  const folder = path.dirname(file);
+  const isFull = isCode(error, 'ENOSPC') || isCode(error, 'EDQUOT');
+  const first = isFull ? `make room there (df ${folder})` : `see what is there (ls -ld ${folder})`;
+  return `${first}, or name another runtime.stateDirectory; until then a restart forgets where peers are and what was used`;
 }
 
 function isEndpoint(value: unknown): value is KnownEndpoint {

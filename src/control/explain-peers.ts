@@ -14,6 +14,8 @@ const fullShare = 0.85;
 const leastBps = 50_000;
 /** A rate says how full a path is as long as it was measured within this; what is kept from earlier may be long untrue. */
 const freshRateMs = 30_000;
+/** One flow over a path with so much loss and 60 ms carries an eighth of 40 Mbit/s when nothing repairs it (docs/adr/0009). */
+const worthRepairPercent = 0.3;
 /** A handshake is begun anew after 5 s; one that was just begun is no fault. */
 const handshakeMs = 8_000;
 
@@ -37,6 +39,7 @@ function connected(peer: PeerStatus, own: readonly PathStatus[], snapshot: Snaps
     ...(live.length > 0 ? bottleneck(peer, live) : []),
     ...explainPaths(peer, own, snapshot),
     ...reordering(peer),
+    ...repairs(peer, live, snapshot.instance.repair),
   ];
 }
 
@@ -64,7 +67,7 @@ function waiting(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
   const remedy =
     own.length === 0 && peer.endpoint === undefined
       ? 'it has no endpoint here: wait for it to call, or write `endpoints`'
-      : 'check its endpoint and port, that it runs, that no firewall drops UDP on the way, and that its publicKey is what `hawser status` shows there';
+      : silentRemedy(peer);
   return [{ severity: 'problem', text, remedy, numbers: { queuedPackets: peer.queuedPackets } }];
 }
 
@@ -73,9 +76,15 @@ function unconnected(peer: PeerStatus): Found[] {
   if (peer.state !== 'idle' || !peer.isWanted || (peer.handshakeAgeMs ?? handshakeMs) < handshakeMs) return [];
   const since = peer.handshakeAgeMs === undefined ? '' : `; the last one was ${duration(peer.handshakeAgeMs)} ago`;
   const text = `Peer ${peer.name} is not connected: no handshake is answered${since}`;
-  const remedy =
-    'check its endpoint and port, that it runs, that no firewall drops UDP on the way, and that its publicKey is what `hawser status` shows there';
-  return [{ severity: 'problem', text, remedy }];
+  return [{ severity: 'problem', text, remedy: silentRemedy(peer) }];
+}
+
+/**
+ * WireGuard answers a caller with the wrong key by silence, as a firewall does. Only the other side can tell one from the other, and it
+ * says which: its counters of what was for another key.
+ */
+function silentRemedy(peer: PeerStatus): string {
+  return `check its endpoint and port, that it runs, and that no firewall drops UDP on the way; if \`hawser explain\` there speaks of handshakes for another public key, the publicKey here (${peer.publicKey.slice(0, 8)}…) is not what \`hawser status\` shows there`;
 }
 
 function isAnyInOrder(own: readonly PathStatus[], links: readonly LinkStatus[]): boolean {
@@ -165,10 +174,33 @@ function reordering(peer: PeerStatus): Found[] {
     const numbers = { rebuiltPackets: peer.rebuiltPackets };
     found.push({ severity: 'note', text, counter: counter('rebuiltPackets'), numbers });
   }
-  if (peer.resentPackets > 0) {
-    const text = `${peer.resentPackets} packets to ${peer.name} were lost on their path, and sent again`;
-    const numbers = { resentPackets: peer.resentPackets };
-    found.push({ severity: 'note', text, counter: counter('resentPackets'), numbers });
-  }
   return found;
+}
+
+/** What was lost and went out again: by another path, or by the only one, where the other side waits for it. */
+function repairs(peer: PeerStatus, live: readonly PathStatus[], repair: 'auto' | 'off'): Found[] {
+  const [only, ...others] = live;
+  const counter = `peer ${peer.name} resentPackets`;
+  const numbers = { resentPackets: peer.resentPackets };
+  const isAlone = only !== undefined && others.length === 0;
+  if (peer.resentPackets > 0 && !isAlone) {
+    const text = `${peer.resentPackets} packets to ${peer.name} were lost on their path, and sent again`;
+    return [{ severity: 'note', text, counter, numbers }];
+  }
+  if (!isAlone) return [];
+  if (peer.resentPackets > 0) {
+    const text = `${peer.resentPackets} packets to ${peer.name} were lost on ${wayName(only)}, its only path, and sent again by it: ${peer.name} holds what follows each for about a round trip`;
+    return [
+      {
+        severity: 'note',
+        text,
+        remedy: 'a second link, or `bonding.fec: auto`, repairs without that wait',
+        counter,
+        numbers,
+      },
+    ];
+  }
+  if (repair === 'auto' || peer.isHawser !== true || (only.lossPercent ?? 0) < worthRepairPercent) return [];
+  const text = `What is lost on ${wayName(only)}, the only path to ${peer.name} (${only.lossPercent?.toFixed(1)} %), is not sent again: bonding.repair is off`;
+  return [{ severity: 'limit', text, remedy: 'bonding.repair: auto' }];
 }

@@ -79,6 +79,8 @@ export interface InstanceInfo {
   readonly listenPort: number;
   /** bonding.fec: `off`, `auto`, or `20+3` for data and parity packets of a group. */
   readonly fec: string;
+  /** bonding.repair. */
+  readonly repair: 'auto' | 'off';
   readonly peers: readonly PeerName[];
   readonly links: readonly LinkName[];
   /** What keeps the configuration from having its effect: routes and rules of others, files; `text` is a whole sentence. */

@@ -90,6 +90,7 @@ function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> 
     publicKey: state.publicKey,
     fwmark: fwmarkOf(config),
     listenPort: state.listenPort,
+    repair: config.bonding.repair,
     fec: typeof fec === 'string' ? fec : `${fec.data}+${fec.parity}`,
     peers: config.peers.map((peer) => ({
       row: rows.get(peer.publicKey) ?? -1,

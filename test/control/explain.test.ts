@@ -17,6 +17,7 @@ const link = {
 const path = {
   peer: 'hub',
   link: 'fibre',
+  transport: 'udp',
   endpoint: '203.0.113.1:51820',
   condition: 'live',
   rttMs: 20,
@@ -37,6 +38,7 @@ const path = {
 } as PathStatus;
 const peer = {
   name: 'hub',
+  publicKey: 'AbCdEfGhIjKlMnOp',
   state: 'connected',
   isHawser: true,
   sentBps: 1e6,
@@ -55,7 +57,13 @@ const sealer = {
   starvedPercent: 1,
   counters: {},
 } as ActorStatus;
-const instance = { fec: 'off', fwmark: 0x68000011, peers: [], troubles: [] } as unknown as Snapshot['instance'];
+const instance = {
+  fec: 'off',
+  repair: 'auto',
+  fwmark: 0x68000011,
+  peers: [],
+  troubles: [],
+} as unknown as Snapshot['instance'];
 const quiet: Snapshot = {
   nowMs: 0,
   instance,
@@ -423,3 +431,46 @@ t.test(
     t.ok(about({ link: 'wan' }).some(({ text }) => text.startsWith('The path wan → ')));
   },
 );
+
+t.test('explain() tells how losses on an only path are repaired, or that they are not', async (t) => {
+  const change = { actors: [sealer], changedAgesMs: { 'peer hub resentPackets': 1000 }, paths: [path] };
+  const mended = explain({ ...quiet, ...change, peers: [{ ...peer, resentPackets: 42 }] });
+  t.match(
+    mended.find((one) => one.text.includes('42')),
+    {
+      text: '42 packets to hub were lost on fibre, its only path, and sent again by it: hub holds what follows each for about a round trip',
+      remedy: /second link, or `bonding\.fec: auto`/,
+    },
+  );
+  const two = explain({
+    ...quiet,
+    ...change,
+    paths: [path, { ...path, link: 'lte' }],
+    peers: [{ ...peer, resentPackets: 42 }],
+  });
+  t.match(String(two.map((one) => one.text)), /42 packets to hub were lost on their path, and sent again/);
+  const lossy = { peers: [peer], paths: [{ ...path, lossPercent: 0.8 }] };
+  const off = { ...instance, repair: 'off' } as const;
+  t.match(
+    explain({ ...quiet, ...lossy, instance: off }).find((one) => one.severity === 'limit'),
+    {
+      text: 'What is lost on fibre, the only path to hub (0.8 %), is not sent again: bonding.repair is off',
+      remedy: 'bonding.repair: auto',
+    },
+  );
+  t.notMatch(String(told(lossy)), /bonding\.repair/);
+  t.notMatch(String(told({ ...lossy, instance: off, peers: [{ ...peer, isHawser: false }] })), /bonding\.repair/);
+});
+
+t.test('explain() says how to tell a wrong key of the hub from a hub that is away', async (t) => {
+  for (const state of ['idle', 'waiting'] as const) {
+    const [found] = explain({
+      ...quiet,
+      peers: [{ ...peer, state, isWanted: true, endpoint: '203.0.113.1:51820', handshakeAgeMs: 240_000 }],
+    });
+    t.match(
+      found?.remedy,
+      /`hawser explain` there speaks of handshakes for another public key, the publicKey here \(AbCdEfGh…\)/,
+    );
+  }
+});

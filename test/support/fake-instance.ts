@@ -90,6 +90,7 @@ export class FakeSupervisor implements SupervisorApi {
       publicKey: 'own-key',
       fwmark: 0x68000001,
       listenPort: 51_820,
+      repair: 'auto',
       fec: 'off',
       peers: [
         {

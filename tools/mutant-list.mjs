@@ -1,5 +1,5 @@
 // What tools/mutants.mjs breaks. `edits`: a file, then pairs of what stands there once and what takes its place. `suites`: unit tests that
-// are asked after the simulator.
+// are asked, after the simulator where the mutant must show in it.
 
 /** Of test/, the quickest first. */
 export const simulatorSuites = ['sim/faults.sim.test', 'sim/bonds.sim.test'];
@@ -134,3 +134,211 @@ export const mutants = [
     edits: [['src/bonding/rate/path-samples.ts', ['Math.max(0, rttUs - shortestUs)', '0']]],
   },
 ];
+
+const sealer = ['actors/data-path.test', 'actors/ack-desk.test'];
+const opener = ['actors/opener.test', 'actors/gap-keeper.test', 'actors/reporter.test', 'actors/data-path.test'];
+const session = [
+  'protocols/session.test',
+  'protocols/path-proof.test',
+  'actors/session-manager.test',
+  'actors/session-paths.test',
+  'actors/session-refusals.test',
+  'actors/session-newcomers.test',
+];
+const supervisor = ['supervisor/judgement.test', 'supervisor/flood-gate.test'];
+
+/** One edit of one file outside the bond, as a mutant. */
+const one = (name, suites, file, from, to) => ({ name, suites, edits: [[file, [from, to]]] });
+
+mutants.push(
+  one(
+    'sealer: no handshake is wanted for what waits',
+    sealer,
+    'src/actors/sealer.ts',
+    '      this.#desk.wantHandshake(row, this.#nowUs);\n      return this.#wait(index, row, kind);',
+    '      return this.#wait(index, row, kind);',
+  ),
+  one('sealer: retired keys stay in use', sealer, 'src/actors/sealer.ts', '    this.#native.sweep();\n', ''),
+  one(
+    'sealer: it never says which keys it has forgotten',
+    [...sealer, ...session],
+    'src/actors/sealer.ts',
+    '    this.#sessions.acknowledge(session.sealerSeenAt, version);\n',
+    '',
+  ),
+  one(
+    'sealer: bulk may overtake what waits',
+    sealer,
+    'src/actors/sealer.ts',
+    'if (path === undefined || this.#waiting.has(row)) {',
+    'if (path === undefined) {',
+  ),
+  one(
+    'sealer: one run takes in the trains of other peers',
+    sealer,
+    'src/actors/sealer.ts',
+    'if (this.#facts[next + facts.peer] !== bond.row || classify(this.#facts, next) !== kind) break;',
+    'if (classify(this.#facts, next) !== kind) break;',
+  ),
+  one(
+    'sealer: no copies for the redundant class',
+    [...sealer, 'actors/session-paths.test'],
+    'src/actors/sealer.ts',
+    '      if (copy < 0) return;\n',
+    '      if (copy >= 0 || copy < 0) return;\n',
+  ),
+  one(
+    'sealer: a full ring of a link loses the rest of a train',
+    sealer,
+    'src/actors/sealer.ts',
+    '    while (taken < run && this.#isDone((index + taken) * facts.columns)) taken += 1;\n',
+    '    taken = run;\n',
+  ),
+  one(
+    'opener: the keys of retired slots stay',
+    [...opener, ...session],
+    'src/actors/opener.ts',
+    '    this.#sessions.acknowledge(session.openerSeenAt, version);\n',
+    '',
+  ),
+  one(
+    'opener: the first packet under new keys is not looked for again',
+    opener,
+    'src/actors/opener.ts',
+    '      this.#followSessions();\n      found = this.#slots.get(receiverIndex);\n',
+    '',
+  ),
+  one(
+    'opener: the AES key of a slot is taken for the other',
+    opener,
+    'src/actors/opener.ts',
+    'this.#runs[at + runs.cipher] = found & 3;',
+    'this.#runs[at + runs.cipher] = 1;',
+  ),
+  one(
+    'opener: replays are not counted',
+    opener,
+    'src/actors/opener.ts',
+    '    this.#throughput.count(openerCounters.replayed, result[opened.replayed] as number);\n',
+    '',
+  ),
+  one(
+    'opener: a gap is given up before a repair can come',
+    opener,
+    'src/actors/opener/gap-keeper.ts',
+    'Math.max(repairUs, ways.skewUs)',
+    'Math.min(0, repairUs)',
+  ),
+  one(
+    'opener: a gap waits for its deadline though all paths have passed it',
+    opener,
+    'src/actors/opener/gap-keeper.ts',
+    'if (!ways.havePassed) return latestUs;',
+    'return latestUs;',
+  ),
+  one(
+    'session: every initiation is answered, however fast',
+    session,
+    'src/protocols/session/peer-session.ts',
+    'if (nowUs - this.#lastInitiationReadUs < sessionTimes.initiationSpacingUs) return false;',
+    '',
+  ),
+  one(
+    'session: no keepalive after data',
+    session,
+    'src/protocols/session/peer-session.ts',
+    'if (hasSent) this.#keepaliveAtUs = never;\n',
+    'this.#keepaliveAtUs = never;\n    if (hasSent || !hasSent) return;\n',
+  ),
+  one(
+    'session: an initiator never renews its keys',
+    session,
+    'src/protocols/session/peer-session.ts',
+    'if (isOld || activity.isWorn) this.#isWanted = true;',
+    'if (activity.isWorn) this.#isWanted = true;',
+  ),
+  one(
+    'session: a worn key is used on',
+    session,
+    'src/protocols/session/peer-session.ts',
+    'if (isOld || activity.isWorn) this.#isWanted = true;',
+    'if (isOld) this.#isWanted = true;',
+  ),
+  one(
+    'session: an absent peer is called as often as one that is there',
+    session,
+    'src/protocols/session/peer-session.ts',
+    'const mayCall = this.#absentUs === 0 || nowUs >= this.#absentUntilUs;',
+    'const mayCall = true;',
+  ),
+  one(
+    'session: keys that fell out are not told',
+    session,
+    'src/protocols/session/key-generations.ts',
+    'return known(previous, next);',
+    'return known(previous);',
+  ),
+  one(
+    'session: any answer proves a path',
+    session,
+    'src/protocols/session/path-proof.ts',
+    'const sent = this.#sent.find((one) => one.token === token);',
+    'const sent = this.#sent[0];',
+  ),
+  one(
+    'session: a learnt path is asked for ever',
+    session,
+    'src/protocols/session/path-proof.ts',
+    'if (this.#isPatient || this.#tries < mostLearnedTries) return true;',
+    'return true;',
+  ),
+  one(
+    'session: keys are wiped before both threads have let go of them',
+    session,
+    'src/actors/session/slot-book.ts',
+    'return users.every(',
+    'return users.some(',
+  ),
+  one(
+    'session: a slot lingers for ever',
+    session,
+    'src/actors/session/slot-book.ts',
+    'if (nowUs >= untilUs) this.retire(slot);',
+    'if (nowUs < 0) this.retire(slot);',
+  ),
+  one(
+    'supervisor: a starved thread is called hung',
+    supervisor,
+    'src/supervisor/heartbeat-watch.ts',
+    'if (!isStarved(one.firstLook, look, one.limitUs * allowedPart)) {',
+    'if (one.limitUs > 0) {',
+  ),
+  one(
+    'supervisor: the silence of a box that slept is held against its threads',
+    supervisor,
+    'src/supervisor/heartbeat-watch.ts',
+    'if (late) for (const one of this.#watched.values()) one.baselineUs = nowUs;',
+    '',
+  ),
+  one(
+    'supervisor: it restarts for ever',
+    supervisor,
+    'src/supervisor/restart-window.ts',
+    'return this.#restartsMs.length <= count;',
+    'return true;',
+  ),
+  one(
+    'supervisor: no pause between failed starts',
+    supervisor,
+    'src/supervisor/restart-window.ts',
+    'if (failures === 0) return 0;',
+    'if (failures >= 0) return 0;',
+  ),
+  one(
+    'supervisor: what happens often pushes out what happened once',
+    supervisor,
+    'src/supervisor/journal.ts',
+    'const index = this.#records.findIndex((record) => record.kind === most);',
+    'const index = 0;',
+  ),
+);

@@ -135,7 +135,7 @@ export const mutants = [
   },
 ];
 
-const sealer = ['actors/data-path.test', 'actors/ack-desk.test'];
+const sealer = ['actors/sealer-duties.test', 'actors/data-path.test', 'actors/ack-desk.test'];
 const opener = ['actors/opener.test', 'actors/gap-keeper.test', 'actors/reporter.test', 'actors/data-path.test'];
 const session = [
   'protocols/session.test',
@@ -151,13 +151,20 @@ const supervisor = ['supervisor/judgement.test', 'supervisor/flood-gate.test'];
 const one = (name, suites, file, from, to) => ({ name, suites, edits: [[file, [from, to]]] });
 
 mutants.push(
-  one(
-    'sealer: no handshake is wanted for what waits',
-    sealer,
-    'src/actors/sealer.ts',
-    '      this.#desk.wantHandshake(row, this.#nowUs);\n      return this.#wait(index, row, kind);',
-    '      return this.#wait(index, row, kind);',
-  ),
+  {
+    name: 'sealer: no handshake is wanted for what waits',
+    suites: sealer,
+    edits: [
+      [
+        'src/actors/sealer.ts',
+        ['      this.#desk.wantHandshake(row, this.#nowUs);\n', ''],
+        [
+          'if (this.#desk.slotOf(row) < 0) this.#desk.wantHandshake(row, nowUs);',
+          'if (this.#desk.slotOf(row) < 0) return false;',
+        ],
+      ],
+    ],
+  },
   one('sealer: retired keys stay in use', sealer, 'src/actors/sealer.ts', '    this.#native.sweep();\n', ''),
   one(
     'sealer: it never says which keys it has forgotten',
@@ -165,13 +172,6 @@ mutants.push(
     'src/actors/sealer.ts',
     '    this.#sessions.acknowledge(session.sealerSeenAt, version);\n',
     '',
-  ),
-  one(
-    'sealer: bulk may overtake what waits',
-    sealer,
-    'src/actors/sealer.ts',
-    'if (path === undefined || this.#waiting.has(row)) {',
-    'if (path === undefined) {',
   ),
   one(
     'sealer: one run takes in the trains of other peers',

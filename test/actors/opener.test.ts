@@ -6,8 +6,10 @@ import { outerFragments } from '../../src/contract/columns.ts';
 import { capability, controlKind, report } from '../../src/contract/frames.ts';
 import { path, pathState, peer, session, slotState } from '../../src/contract/peer-tables.ts';
 import { frame, framePath, received, recordType, train } from '../../src/contract/records.ts';
+import { counters } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
+import { openerCounters } from '../../src/rings/counter-names.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
@@ -26,7 +28,8 @@ const sequenceAt = 28;
 const payloadBytes = 600;
 
 class Rig {
-  readonly runner = new HandRunner();
+  readonly runner: HandRunner;
+  readonly counters = new Float64Array(new SharedArrayBuffer(counters.bytes), 0, counters.bytes >> 3);
   readonly sessions = new SessionTable(createSessionMemory(4, 65_600));
   readonly peers = peerTable(createRowTable(peer, 2));
   readonly paths = pathTable(createRowTable(path, 64));
@@ -36,6 +39,10 @@ class Rig {
   readonly #received = new RingProducer(this.#receivedRing, new Doorbell(createDoorbellMemory(), -1, addon));
   readonly #plain = new RingConsumer(this.#plainRing);
   readonly reports = new RingConsumer(this.#reportsRing);
+
+  constructor(opener = addon.Opener) {
+    this.runner = new HandRunner(undefined, { ...addon, Opener: opener });
+  }
 
   async start(settings: Partial<OpenerSettings>): Promise<void> {
     const at = this.sessions;
@@ -73,6 +80,7 @@ class Rig {
       fds: {},
       wakeOn: [],
       memory: {
+        counters: this.counters.buffer as SharedArrayBuffer,
         sessions: this.sessions.bytes.buffer as SharedArrayBuffer,
         peers: this.peers.bytes.buffer as SharedArrayBuffer,
         paths: this.paths.bytes.buffer as SharedArrayBuffer,
@@ -229,4 +237,38 @@ t.test('the sealer is handed a report of what came, and none of control frames',
   t.ok(kinds.every((kind) => kind === recordType.frameOut));
   t.equal(next, 5n);
   t.equal(bitmap, 0b11001n, 'counters 4, 1 and 0');
+});
+
+t.test('what came before is counted as a replay and not delivered again', async (t) => {
+  const rig = new Rig();
+  await rig.start({});
+  t.teardown(() => rig.runner.close());
+  rig.arrive(0, 0);
+  rig.arrive(0, 0);
+  t.same(rig.delivered(), [0]);
+  t.equal(rig.counters[(counters.cellsAt >> 3) + openerCounters.replayed], 1);
+});
+
+t.test('the first packet under new keys may be quicker than the look at the session table', async (t) => {
+  const late = { open: (): void => undefined };
+  const rig = new Rig(
+    class extends addon.Opener {
+      override look(input: number, most: number): number {
+        late.open();
+        return super.look(input, most);
+      }
+    },
+  );
+  await rig.start({});
+  t.teardown(() => rig.runner.close());
+  rig.sessions.setInt(0, session.stateAt, slotState.retired);
+  rig.sessions.bumpVersion();
+  rig.runner.turn();
+  late.open = () => {
+    rig.sessions.setInt(0, session.stateAt, slotState.ready);
+    rig.sessions.bumpVersion();
+    late.open = () => undefined;
+  };
+  rig.arrive(0, 0);
+  t.same(rig.delivered(), [0]);
 });

@@ -214,6 +214,12 @@ t.test('what is in flight under keys that fell out of the three generations stil
   t.same([text(right).at(-1), text(left).at(-1)], ['slow', 'slow too']);
   lab.run(10);
   t.ok(left.readySlots().length <= 3 && right.readySlots().length <= 3, 'for a while only');
+  for (let rekeys = 0; rekeys < 3; rekeys += 1) {
+    left.command({ kind: 'rekey', peer: 'right' });
+    lab.settle();
+    lab.run(10);
+  }
+  t.ok(left.readySlots().length <= 3 && right.readySlots().length <= 3, 'however often keys change');
 });
 
 t.test('a peer that moves is followed by its first authentic packet, and nothing else moves it', async (t) => {

@@ -82,7 +82,12 @@ export function tcpTrain(shape: {
   return { packet, vnet, headerBytes, sequence };
 }
 
-export function udpPacket(shape: { source: readonly number[]; payloadBytes: number }): Uint8Array {
+export function udpPacket(shape: {
+  source: readonly number[];
+  /** 10.9.0.2 unless said. */
+  target?: readonly number[];
+  payloadBytes: number;
+}): Uint8Array {
   const packet = new Uint8Array(28 + shape.payloadBytes);
   packet.set([
     0x45,
@@ -98,10 +103,7 @@ export function udpPacket(shape: { source: readonly number[]; payloadBytes: numb
     0,
     0,
     ...shape.source,
-    10,
-    9,
-    0,
-    2,
+    ...(shape.target ?? [10, 9, 0, 2]),
   ]);
   const view = new DataView(packet.buffer);
   view.setUint16(10, 0xffff ^ foldedSum(packet.subarray(0, 20)));

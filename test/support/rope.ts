@@ -6,7 +6,7 @@
 import type { ActorSpec, PortSpec, Role } from '../../src/actors/kit/contract.ts';
 import { HandRunner } from '../../src/actors/kit/hand-runner.ts';
 import { definition as openerDefinition } from '../../src/actors/opener.ts';
-import { definition as sealerDefinition } from '../../src/actors/sealer.ts';
+import { type SealerSettings, definition as sealerDefinition } from '../../src/actors/sealer.ts';
 import { definition as wanLinkDefinition } from '../../src/actors/wan-link.ts';
 import { outerFragments } from '../../src/contract/columns.ts';
 import { carrier, link } from '../../src/contract/link-tables.ts';
@@ -32,6 +32,14 @@ export interface Delivered {
   readonly packets: number;
 }
 
+/** A network of the peer in row `peerRow`, 0 unless said. */
+export interface Allowed {
+  readonly family: 4 | 6;
+  readonly addressHex: string;
+  readonly prefix: number;
+  readonly peerRow?: number;
+}
+
 export class RopeEnd {
   readonly runner: HandRunner;
   readonly fd: number;
@@ -48,10 +56,7 @@ export class RopeEnd {
   readonly events: RingConsumer;
   readonly #addon: Addon;
 
-  constructor(
-    runner: HandRunner,
-    allowed: { readonly family: 4 | 6; readonly addressHex: string; readonly prefix: number }[],
-  ) {
+  constructor(runner: HandRunner, allowed: readonly Allowed[]) {
     this.runner = runner;
     this.#addon = loadAddon();
     const socket = this.#addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
@@ -61,10 +66,10 @@ export class RopeEnd {
       sealedLog: createSealedLogMemory(4 << 20),
       sessions: createSessionMemory(8, 65_600),
       peers: createRowTable(peer, 4),
-      paths: createRowTable(path, path.rowsPerPeer),
+      paths: createRowTable(path, 2 * path.rowsPerPeer),
       links: createRowTable(link, 2),
       carriers: createRowTable(carrier, 2),
-      allowedIps: createAllowedIpsMemory(allowed.map((one) => ({ ...one, peerRow: 0 }))),
+      allowedIps: createAllowedIpsMemory(allowed.map((one) => ({ peerRow: 0, ...one }))),
       stash: createStashMemory({ small: 64, large: 16 }),
     };
     this.sessions = new SessionTable(this.#memory.sessions as SharedArrayBuffer);
@@ -78,7 +83,7 @@ export class RopeEnd {
     this.events = new RingConsumer(this.#ring('events', 1 << 16));
   }
 
-  async start(): Promise<void> {
+  async start(bonding: Partial<SealerSettings['bonding']> = {}): Promise<void> {
     await this.runner.add(
       sealerDefinition,
       this.#spec(
@@ -87,7 +92,7 @@ export class RopeEnd {
           mtu,
           outerFragments: outerFragments.auto,
           carriers: [{ row: 0, name: linkName, link: linkName, rateBps: 0, priority: 0, weight: 1, role: 'always' }],
-          bonding: adaptiveBonding,
+          bonding: { ...adaptiveBonding, ...bonding },
         },
         {
           plain: 'plain',
@@ -143,15 +148,16 @@ export class RopeEnd {
     this.paths.bumpVersion();
   }
 
-  /** Makes slot `slot` ready with these keys, and sends under it. */
+  /** Makes slot `slot` ready with these keys, and sends under it to the peer in row `row`. */
   install(
     slot: number,
     keys: { readonly send: Uint8Array; readonly receive: Uint8Array; readonly local: number; readonly remote: number },
     cipher = 0,
+    row = 0,
   ): void {
     const at = this.sessions;
     at.wipe(slot);
-    at.setInt(slot, session.peerAt, 0);
+    at.setInt(slot, session.peerAt, row);
     at.setInt(slot, cipher === 1 ? session.localIndexAesAt : session.localIndexAt, keys.local);
     at.setInt(slot, cipher === 1 ? session.remoteIndexAesAt : session.remoteIndexAt, keys.remote);
     at.setInt(slot, session.sendCipherAt, cipher);
@@ -160,7 +166,7 @@ export class RopeEnd {
     at.setNumber(slot, session.expiryAt, 1e18);
     at.setInt(slot, session.stateAt, slotState.ready);
     at.bumpVersion();
-    this.peers.setInt(0, peer.sendSlotAt, slot);
+    this.peers.setInt(row, peer.sendSlotAt, slot);
   }
 
   /** Offers one train as the tun-reader would; false when the ring is full. */
@@ -239,18 +245,23 @@ export class RopeEnd {
   }
 }
 
-/** Two ends joined over loopback under one clock, with a session in slot 0 of each. */
-export async function rope(cipher = 0): Promise<{ a: RopeEnd; b: RopeEnd; turn: () => void; close: () => void }> {
+/** Two ends joined over loopback under one clock, with a session in slot 0 of each; `others`: what other peers of a may hold. */
+export async function rope(
+  cipher = 0,
+  bonding: Partial<SealerSettings['bonding']> = {},
+  others: readonly Allowed[] = [],
+): Promise<{ a: RopeEnd; b: RopeEnd; turn: () => void; close: () => void }> {
   const a = new RopeEnd(new HandRunner(), [
     { family: 4, addressHex: '0a090002', prefix: 32 },
     { family: 6, addressHex: 'fd000009000000000000000000000002', prefix: 128 },
+    ...others,
   ]);
   const b = new RopeEnd(new HandRunner(), [
     { family: 4, addressHex: '0a090001', prefix: 32 },
     { family: 6, addressHex: 'fd000009000000000000000000000001', prefix: 128 },
   ]);
-  await a.start();
-  await b.start();
+  await a.start(bonding);
+  await b.start(bonding);
   a.aim(b.port);
   b.aim(a.port);
   const [one, two] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];

@@ -1,0 +1,100 @@
+/** What the sealer owes to others beside sealing: it asks for keys, lets go of old ones, keeps peers apart, and sends what is wanted twice. */
+import t from 'tap';
+import { capability } from '../../src/contract/frames.ts';
+import { path, peer, session, slotState } from '../../src/contract/peer-tables.ts';
+import { loadAddon } from '../../src/native/addon.ts';
+import { udpPacket } from '../support/packets.ts';
+import { type RopeEnd, rope } from '../support/rope.ts';
+
+const addon = loadAddon();
+const noVnet = new Uint8Array(10);
+const [three, four] = [new Uint8Array(32).fill(3), new Uint8Array(32).fill(4)];
+/** Of an IPv4 header without options, and UDP's. */
+const payloadAt = 28;
+const payloadBytes = 600;
+
+function numbered(number: number, target = 2): Uint8Array {
+  const packet = udpPacket({ source: [10, 9, 0, 1], target: [10, 9, 0, target], payloadBytes });
+  packet[payloadAt] = number;
+  return packet;
+}
+
+/** Numbers of what came out; packets of one flow are joined to trains. */
+function numbersFrom(end: RopeEnd): (number | undefined)[] {
+  const numbers: (number | undefined)[] = [];
+  for (let got = end.take(); got !== undefined; got = end.take()) {
+    for (let index = 0; index < got.packets; index += 1) numbers.push(got.packet[payloadAt + index * payloadBytes]);
+  }
+  return numbers;
+}
+
+t.test('what comes without keys is asked for, waits, and leaves in order under the keys that come', async (t) => {
+  const { a, b, turn, close } = await rope();
+  t.teardown(close);
+  a.peers.setInt(0, peer.sendSlotAt, -1);
+  for (let number = 0; number < 5; number += 1) a.offer(numbered(number), noVnet);
+  turn();
+  t.ok(a.peers.int(0, peer.handshakeWantedAt) > 0, 'a handshake is asked for');
+  t.equal(b.take(), undefined);
+  a.peers.setInt(0, peer.sendSlotAt, 0);
+  turn();
+  t.same(numbersFrom(b), [0, 1, 2, 3, 4]);
+});
+
+t.test('keys that take the place of others in a slot are used at once, by both threads, which say so', async (t) => {
+  const { a, b, turn, close } = await rope();
+  t.teardown(close);
+  a.offer(numbered(1), noVnet);
+  turn();
+  t.ok(b.take());
+  for (const end of [a, b]) {
+    end.sessions.setInt(0, session.stateAt, slotState.retired);
+    end.sessions.bumpVersion();
+    end.peers.setInt(0, peer.sendSlotAt, -1);
+  }
+  turn();
+  for (const end of [a, b]) {
+    for (const userAt of [session.sealerSeenAt, session.openerSeenAt])
+      t.equal(end.sessions.acknowledged(userAt), end.sessions.version(), 'retired keys are let go of');
+  }
+  a.install(0, { send: three, receive: four, local: 0x3333, remote: 0x4444 });
+  b.install(0, { send: four, receive: three, local: 0x4444, remote: 0x3333 });
+  a.offer(numbered(2), noVnet);
+  turn();
+  t.equal(b.take()?.packet[payloadAt], 2);
+});
+
+t.test('trains of two peers in one look are sealed each with the keys of its own', async (t) => {
+  const { a, b, turn, close } = await rope(0, {}, [{ family: 4, addressHex: '0a090003', prefix: 32, peerRow: 1 }]);
+  t.teardown(close);
+  const spy = addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
+  t.teardown(() => addon.closeFd(spy.fd));
+  a.install(1, { send: three, receive: four, local: 0x5555, remote: 0x6666 }, 0, 1);
+  a.peers.setInt(1, peer.pathAt, path.rowsPerPeer);
+  a.aim(spy.port, path.rowsPerPeer);
+  for (const target of [2, 3, 2, 3]) a.offer(numbered(target, target), noVnet);
+  turn();
+  t.same(numbersFrom(b), [2, 2]);
+  t.equal(b.peers.number(0, peer.rejectedPacketsAt), 0);
+  const buffer = new Uint8Array(65_536);
+  let bytes = 0;
+  for (let got = 1; got > 0; bytes += Math.max(0, got)) got = addon.receiveBytes(spy.fd, buffer, 100);
+  t.ok(bytes > 2 * payloadBytes, `${bytes} bytes came to the other peer`);
+  t.equal(new DataView(buffer.buffer).getUint32(4, true), 0x6666, 'and are under its keys');
+});
+
+t.test('what a redundant class sends goes by two paths', async (t) => {
+  const { a, b, turn, close } = await rope(0, { modes: ['redundant', 'redundant', 'redundant'] });
+  t.teardown(close);
+  for (const end of [a, b]) {
+    end.sessions.setInt(0, session.capabilitiesAt, capability.controlFrames | capability.paths);
+    end.aim(end === a ? b.port : a.port, 1);
+    for (const row of [0, 1]) end.paths.setNumber(row, path.provenUsAt, 1);
+  }
+  for (let number = 0; number < 5; number += 1) {
+    a.offer(numbered(number), noVnet);
+    turn();
+  }
+  t.same(numbersFrom(b), [0, 1, 2, 3, 4], 'each once to the application');
+  t.ok(b.peers.number(0, peer.replayedPacketsAt) >= 3, `${b.peers.number(0, peer.replayedPacketsAt)} came twice`);
+});

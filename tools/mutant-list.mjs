@@ -136,7 +136,13 @@ export const mutants = [
 ];
 
 const sealer = ['actors/sealer-duties.test', 'actors/data-path.test', 'actors/ack-desk.test'];
-const opener = ['actors/opener.test', 'actors/gap-keeper.test', 'actors/reporter.test', 'actors/data-path.test'];
+const opener = [
+  'actors/sealer-duties.test',
+  'actors/opener.test',
+  'actors/gap-keeper.test',
+  'actors/reporter.test',
+  'actors/data-path.test',
+];
 const session = [
   'protocols/session.test',
   'protocols/path-proof.test',
@@ -165,7 +171,6 @@ mutants.push(
       ],
     ],
   },
-  one('sealer: retired keys stay in use', sealer, 'src/actors/sealer.ts', '    this.#native.sweep();\n', ''),
   one(
     'sealer: it never says which keys it has forgotten',
     [...sealer, ...session],

@@ -118,20 +118,16 @@ export const mutants = [
     edits: [['src/bonding/bond.ts', ['    return Math.max(targetUs, absentUs);', '    return targetUs;']]],
   },
   {
-    name: 'the survivor is judged at a return by what it carried alone',
-    mustShowInSimulator: false,
-    edits: [
-      [
-        'src/bonding/schedule/adaptive.ts',
-        ['    if (this.#survey.isNearerBack) this.#settle(paths, count, nowUs);\n', ''],
-      ],
-    ],
-    suites: ['bonding/schedule/adaptive.test'],
-  },
-  {
     name: 'a longer way back is not noticed',
     mustShowInSimulator: true,
     edits: [['src/bonding/rate/path-samples.ts', ['Math.max(0, rttUs - shortestUs)', '0']]],
+  },
+  {
+    name: 'what no path takes is given up, though its peer joins pieces',
+    edits: [
+      ['src/bonding/repair/repairs.ts', ['const isCut = waiting > most && routes.mayCut;', 'const isCut = false;']],
+    ],
+    suites: ['bonding/repair/repairs.test'],
   },
 ];
 

@@ -25,4 +25,6 @@ export interface PeerWord {
   readonly repairs: boolean;
   /** It rebuilds packets from parity. */
   readonly parity: boolean;
+  /** It joins the pieces of packets that are too long for their path. */
+  readonly pieces: boolean;
 }

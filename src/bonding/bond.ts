@@ -73,6 +73,7 @@ export class Bond {
   /** What the peer said, or the paths that lead to it, have changed. */
   follow(word: PeerWord, paths: readonly SendingPath[], nowUs: number): void {
     this.#set.isBonded = word.reports;
+    this.#set.mayCut = word.pieces;
     this.#set.isRepairedAlone = this.#settings.repairsAlone && word.repairs;
     this.parity.isHeard = word.reports && word.parity;
     this.paths.splice(0, this.paths.length, ...paths);

@@ -25,6 +25,11 @@ export interface FlightRecord {
    * the path's `resentPackets` of `feedback` and returns bytes.
    */
   resend(path: number, mostBytes: number, longest: number, nowUs: number): number;
+  /**
+   * The same for those that have more sealed bytes than `longest`: what they bore leaves in pieces of at most that, under counters of their
+   * own. The peer must join them.
+   */
+  resendCut(path: number, mostBytes: number, longest: number, nowUs: number): number;
 }
 
 /** What a peer says has arrived: a REPORT frame in the daemon. */

@@ -15,6 +15,8 @@ export class PathSet {
   isBonded = false;
   /** What its only path has lost goes out again, too. */
   isRepairedAlone = false;
+  /** What is too long for its paths may go in pieces. */
+  mayCut = false;
   /** Smoothed. */
   reportIntervalUs = firstReportIntervalUs;
   /** How many carried data at the last `refresh`. */
@@ -88,9 +90,11 @@ export class PathSet {
     return leastUs;
   }
 
-  /** What is longer fits no path that is there. */
+  /** What is longer is not sent again as it was: it fits no path that is there, or, where it may be cut, none that is in use for sure. */
   get longestBytes(): number {
     let most = 0;
+    if (this.mayCut) for (const path of this.all) if (path.isUsable) most = Math.max(most, path.fit.usableBytes);
+    if (most > 0) return most;
     for (const path of this.all) if (path.rank < carriesNothing) most = Math.max(most, path.fit.longest(fit.maybe));
     return most;
   }

@@ -101,8 +101,8 @@ export interface Sealer {
    */
   loseLonger(peer: number, path: number, longest: number): void;
   /**
-   * The first counter of `slot` that bore a control frame, was found lost by `report`, and was not told of yet; -1 = there is none. They
-   * are not sent again.
+   * The first counter of `slot` that bore a control frame and was found lost by `report`, or what `resendCut` sent, and was not told of
+   * yet; -1 = there is none. They are not sent again.
    */
   nextHollow(peer: number, slot: number): number;
   /** Sealed bytes of the longest packet in the oldest run that waits to be sent again; 0 = none waits. */
@@ -114,6 +114,20 @@ export interface Sealer {
    * packet); returns bytes.
    */
   resend(peer: number, port: number, path: number, maxBytes: number, longest: number, nowUs: number): number;
+  /**
+   * The same for what those bore that have more sealed bytes than `longest`: it goes in FRAG frames of at most that, under key slot `slot`
+   * and counters of its own; theirs are `nextHollow`'s. `record`: flags of `flight`.
+   */
+  resendCut(
+    peer: number,
+    slot: number,
+    port: number,
+    path: number,
+    maxBytes: number,
+    longest: number,
+    nowUs: number,
+    record: number,
+  ): number;
   /** Seals trains `from`… of the last look in order, at most `maxSegments` segments; returns segments, or -28 (link ring full). */
   sealTrains(from: number, count: number, maxSegments: number): number;
   /** The same for the train at `offset` of the stash. */

@@ -33,6 +33,7 @@ class LongBench {
     parts.limits = InnerLimits(peers_.table(), sessions_.table(), 1420, outer);
     parts.answersFd = answers_[0];
     parts.tally = &tally;
+    parts.feedback = feedback_.data();
     sealer_ = std::make_unique<Sealer>(parts);
   }
   ~LongBench() {
@@ -68,13 +69,28 @@ class LongBench {
   // Seals what is left of the record.
   void finish(uint32_t segmentsAtOnce) {
     for (int turn = 0; turn < 5000 && Sealer::segmentsLeft(record_.data()) > 0; turn++) {
-      CHECK_EQUAL(sealer_->open({0, 0, 2, paddedTo_, nowUs}, &producer_), 0);
+      CHECK_EQUAL(sealer_->open({0, 0, 2, paddedTo_, nowUs, 0, true, kFlags}, &producer_), 0);
       sealer_->refit(record_.data());
       const int sealed = sealer_->train(record_.data(), segmentsAtOnce);
       CHECK(sealed > 0 || sealed == -ENOSPC);
       sealer_->close();
       collect();
     }
+  }
+
+  // All that was sent and was longer than `longest` is lost, and what it bore goes again in pieces. Returns the counters that nobody need
+  // wait for.
+  std::vector<uint64_t> loseAndCut(uint32_t longest) {
+    std::erase_if(datagrams, [longest](const Bytes& one) { return one.size() > longest; });
+    Flight& flight = sealer_->flight(0);
+    flight.loseLonger(0, longest);
+    for (int turn = 0; turn < 5000 && flight.queuedPackets() > 0; turn++) {
+      CHECK(sealer_->resendCut({0, 0, 0, 0, nowUs, 0, true, kFlags}, &producer_, 4000, longest) > 0);
+      collect();
+    }
+    std::vector<uint64_t> hollow;
+    for (double next = flight.nextHollow(0); next >= 0; next = flight.nextHollow(0)) hollow.push_back(static_cast<uint64_t>(next));
+    return hollow;
   }
 
   // Inner packets of what was sent, as they lie in the datagrams: FRAG frames are not joined.
@@ -110,6 +126,8 @@ class LongBench {
   TooLongTally tally{};
 
  private:
+  static constexpr uint8_t kFlags = Flight::kWatched | Flight::kResendable;
+
   void collect() {
     for (uint8_t* descriptor = consumer_.peek(); descriptor != nullptr; descriptor = consumer_.peek()) {
       const uint32_t count = cell<uint32_t>(descriptor, layout::descriptor_countAt);
@@ -131,6 +149,7 @@ class LongBench {
   SessionMemory sessions_{1, 128};
   PeerMemory peers_{1};
   EverybodyMemory everybody_;
+  std::array<PathFeedback, Flight::kPaths> feedback_{};
   int answers_[2];
   uint32_t paddedTo_ = 1420;
   RingProducer producer_;
@@ -270,6 +289,47 @@ TEST("Packets of any length go in FRAG frames and come out byte for byte, in any
     CHECK_EQUAL(found.size(), wanted.size());
     CHECK(found == wanted);
     CHECK_EQUAL(opener.total.unjoined, 0);
+    CHECK_EQUAL(opener.total.rejected, 0);
+    if (hopeless()) return;
+  }
+}
+
+TEST("What was lost because it was too long for its path goes again in pieces, and nobody waits for its own counters") {
+  Random random(83);
+  for (int round = 0; round < 200; round++) {
+    LongBench bench;
+    bench.hearsFragments();
+    std::vector<Bytes> wanted;
+    std::vector<uint64_t> lost;
+    uint64_t counter = 0;
+    const uint32_t longest = random.between(600, 1400);
+    const uint32_t count = random.between(1, 40);
+    for (uint32_t i = 0; i < count; i++) {
+      Shape shape;
+      shape.tcp = random.chance(2);
+      shape.version = random.chance(2) ? 4 : 6;
+      shape.sourcePort = static_cast<uint16_t>(1000 + i);
+      shape.payloadBytes = random.between(1, 1340);
+      shape.seed = random.next();
+      const Bytes packet = makePacket(shape);
+      bench.send(packet, VnetHeader{});
+      wanted.push_back(packet);
+      if (bench.datagrams.back().size() > longest) lost.push_back(counter);
+      counter += 1;
+    }
+    CHECK(bench.loseAndCut(longest) == lost);
+    for (const Bytes& one : bench.datagrams) CHECK(one.size() <= longest);
+    OpenBench opener(1 << 18);
+    for (const Bytes& one : bench.datagrams) opener.receive({one});
+    std::vector<Bytes> found;
+    for (int turn = 0; turn < 200; turn++) {
+      opener.turn();
+      const std::vector<Bytes> more = delivered(opener);
+      found.insert(found.end(), more.begin(), more.end());
+    }
+    std::sort(found.begin(), found.end());
+    std::sort(wanted.begin(), wanted.end());
+    CHECK(found == wanted);
     CHECK_EQUAL(opener.total.rejected, 0);
     if (hopeless()) return;
   }

@@ -107,6 +107,11 @@ export class SimulatedFlight implements FlightRecord {
     this.#waiting = 0;
   }
 
+  /** Packets have one length here, and paths take it. */
+  resendCut(): number {
+    return 0;
+  }
+
   resend(number: number, mostBytes: number, longest: number, nowUs: number): number {
     if (this.#longest > longest) return 0;
     let sent = 0;

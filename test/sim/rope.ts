@@ -126,7 +126,7 @@ class Rope {
     const protects = [false, false, false];
     const settings = { modes, protects, repairsAlone, failbackMs: 5_000, fec, sealedBytes, mtu: sealedBytes - 32 };
     this.bond = new Bond(0, settings, this.flight, 0);
-    const word = { reports: true, repairs: repairsAlone, parity: fec !== 'off' };
+    const word = { reports: true, repairs: repairsAlone, parity: fec !== 'off', pieces: false };
     this.bond.follow(
       word,
       this.#cells.map((cells) => new SendingPath(cells, own, 0)),

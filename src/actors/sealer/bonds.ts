@@ -91,7 +91,10 @@ export class Bonds {
   of(peerRow: number, nowUs: number): Bond {
     let bond = this.#bonds[peerRow];
     if (bond === undefined) {
-      const flight = new NativeFlight(peerRow, this.#native, this.#memory, (row) => this.portOf(row));
+      const flight = new NativeFlight(peerRow, this.#native, this.#memory, {
+        portOf: (row) => this.portOf(row),
+        slotOf: () => this.#peers.int(peerRow, peer.sendSlotAt),
+      });
       bond = new Bond(peerRow, this.#settings, flight, this.#peers.int(peerRow, peer.innerMtuAt));
       this.#bonds[peerRow] = bond;
     }
@@ -163,6 +166,7 @@ export class Bonds {
       reports: this.#hears(row, capability.paths),
       repairs: this.#hears(row, capability.repairs),
       parity: this.#hears(row, capability.fec),
+      pieces: this.#hears(row, capability.pathSizes),
     };
     bond.follow(word, word.reports ? this.#pathsOf(row, nowUs) : this.#homeOf(row, nowUs), nowUs);
     if (bond.isBonded) this.#publish(bond, nowUs);

@@ -127,7 +127,7 @@ export class FrameDesk {
     this.#tellSkipped(bond, best, slot, first, count, nowUs);
   }
 
-  /** Nor for frames that were lost: they are never sent again. */
+  /** Nor for frames that were lost, which are never sent again, and for what went again in pieces. */
   #skipLost(bond: Bond, slot: number, nowUs: number): void {
     let first = this.#native.nextHollow(bond.row, slot);
     if (first < 0 || !bond.isRepaired || !bond.isSending(nowUs) || slot !== this.#desk.slotOf(bond.row)) return;
@@ -195,7 +195,12 @@ export class FrameDesk {
     this.#bonds.of(bond.row, nowUs);
     this.#bonds.tick(bond, nowUs);
     if (!bond.isBonded) return;
-    this.#desk.countResent(bond, bond.repair(nowUs));
+    const resent = bond.repair(nowUs);
+    if (resent > 0) {
+      this.#desk.countResent(bond, resent);
+      // What went in pieces has other counters now.
+      this.#skipLost(bond, this.#desk.slotOf(bond.row), nowUs);
+    }
     let wakeUs = bond.nextTickUs;
     for (const path of bond.paths) {
       if (!path.isProbed) continue;

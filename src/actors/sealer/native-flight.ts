@@ -1,6 +1,6 @@
 /** The addon's record of what is under way to one peer, as the bond asks it. The addon writes all peers' answers into the same memory. */
 import type { FlightRecord, PeerReport } from '../../bonding/flight-record.ts';
-import { feedback } from '../../contract/columns.ts';
+import { feedback, flight } from '../../contract/columns.ts';
 import { path } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
 
@@ -17,12 +17,19 @@ export class NativeFlight implements FlightRecord {
   readonly #row: number;
   readonly #native: Sealer;
   readonly #portOf: (pathRow: number) => number;
+  readonly #slotOf: () => number;
 
-  /** `portOf`: index of the ring that leads to a path's carrier. */
-  constructor(row: number, native: Sealer, memory: FlightMemory, portOf: (pathRow: number) => number) {
+  /** `portOf`: index of the ring that leads to a path's carrier; `slotOf`: key slot to seal with, -1 = none. */
+  constructor(
+    row: number,
+    native: Sealer,
+    memory: FlightMemory,
+    ways: { readonly portOf: (pathRow: number) => number; readonly slotOf: () => number },
+  ) {
     this.#row = row;
     this.#native = native;
-    this.#portOf = portOf;
+    this.#portOf = ways.portOf;
+    this.#slotOf = ways.slotOf;
     this.feedback = memory.feedback;
     this.lossDelaysUs = memory.limits.subarray(0, path.rowsPerPeer);
     this.expireBeforeUs = memory.limits.subarray(path.rowsPerPeer);
@@ -47,6 +54,15 @@ export class NativeFlight implements FlightRecord {
   resend(number: number, mostBytes: number, longest: number, nowUs: number): number {
     const row = this.#pathRow(number);
     return this.#native.resend(this.#row, this.#portOf(row), row, mostBytes, longest, nowUs);
+  }
+
+  resendCut(number: number, mostBytes: number, longest: number, nowUs: number): number {
+    const row = this.#pathRow(number);
+    const slot = this.#slotOf();
+    if (slot < 0) return 0;
+    const port = this.#portOf(row);
+    const record = flight.watched | flight.resendable;
+    return this.#native.resendCut(this.#row, slot, port, row, mostBytes, longest, nowUs, record);
   }
 
   #pathRow(number: number): number {

@@ -12,8 +12,10 @@ const packetBytes = 1_400;
 export interface RepairRoutes {
   repairPath(nowUs: number, sealedBytes: number): SendingPath | undefined;
   repairBytes(path: SendingPath): number;
-  /** What is longer fits no path. */
+  /** What is longer cannot leave as it was. */
   readonly longestBytes: number;
+  /** It may leave in pieces. */
+  readonly mayCut: boolean;
 }
 
 export class Repairs {
@@ -33,16 +35,20 @@ export class Repairs {
   run(routes: RepairRoutes, nowUs: number): number {
     let total = 0;
     while (this.lostPackets > 0) {
-      const longest = this.#flight.longestWaiting();
-      if (longest > routes.longestBytes) {
-        this.#flight.giveUpLonger(routes.longestBytes);
+      const waiting = this.#flight.longestWaiting();
+      const most = routes.longestBytes;
+      const isCut = waiting > most && routes.mayCut;
+      if (waiting > most && !isCut) {
+        this.#flight.giveUpLonger(most);
         break;
       }
-      const path = routes.repairPath(nowUs, longest);
+      const bytes = Math.min(waiting, most);
+      const path = routes.repairPath(nowUs, bytes);
       if (path === undefined) break;
       const room = Math.min(path.allowedBytes + repairReserveBytes, mostBytes, routes.repairBytes(path));
       if (room <= 0) break;
-      const packets = this.#resend(path, room, path.fit.longest(path.fit.passes(longest)), nowUs);
+      const longest = isCut ? bytes : path.fit.longest(path.fit.passes(bytes));
+      const packets = this.#resend(path, room, longest, isCut, nowUs);
       // They are gone from the sealed log, or the link's ring is full: the next tick says which.
       if (packets === 0) this.lostPackets = 0;
       total += packets;
@@ -50,13 +56,16 @@ export class Repairs {
     return total;
   }
 
-  #resend(path: SendingPath, room: number, longest: number, nowUs: number): number {
+  #resend(path: SendingPath, room: number, longest: number, isCut: boolean, nowUs: number): number {
     const cells = this.#flight.feedback;
     const at = path.number * feedback.columns + feedback.resentPackets;
     const before = cells[at] as number;
-    const bytes = this.#flight.resend(path.number, room, longest, nowUs);
-    if (bytes === 0) return 0;
+    const flight = this.#flight;
+    const bytes = isCut
+      ? flight.resendCut(path.number, room, longest, nowUs)
+      : flight.resend(path.number, room, longest, nowUs);
     const packets = (cells[at] as number) - before;
+    if (bytes === 0 && packets === 0) return 0;
     this.lostPackets = Math.max(0, this.lostPackets - packets);
     path.spend(bytes, nowUs);
     path.resentPackets += packets;

@@ -85,7 +85,6 @@ export class AdaptiveScheduler implements Scheduler {
     const tier = activeTier(paths, count);
     if (isUrgent(demand)) return this.#nearest.choose(paths, count, tier);
     this.#survey.update(paths, count, tier, nowUs);
-    if (this.#survey.isNearerBack) this.#settle(paths, count, nowUs);
     this.#keepRecruit(paths, count, nowUs);
     this.#noteRest(paths, count, demand);
     this.#judge(paths, count, nowUs);
@@ -201,13 +200,6 @@ export class AdaptiveScheduler implements Scheduler {
     const elapsedUs = Math.min(nowUs - this.#notedUs, mostStepUs);
     this.#notedUs = nowUs;
     this.#enoughUs = Math.min(mostEnoughUs, Math.max(0, this.#enoughUs + (haste > 0 ? haste * elapsedUs : -elapsedUs)));
-  }
-
-  /** What carried all without the nearest goes on beside it: what was sent meanwhile says nothing of whether it is needed. */
-  #settle(paths: readonly PathView[], count: number, nowUs: number): void {
-    this.#passes = settledPasses;
-    this.#fails = 0;
-    this.#startJudging(paths, count, nowUs);
   }
 
   /** Keeps the horizon at the floor at least, and takes it back when the faster paths could have carried the load. */

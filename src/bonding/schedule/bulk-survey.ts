@@ -31,12 +31,9 @@ export class BulkSurvey {
   readonly delaysUs = new Float64Array(maxPaths);
   /** All paths up to this delay are used from the beginning. */
   floorUs = 0;
-  /** One that may be used now and might not at the last look is the nearest, and others were used without it. */
-  isNearerBack = false;
   readonly #rows = new Int32Array(maxPaths).fill(-1);
   readonly #sentBytes = new Float64Array(maxPaths);
   readonly #usedUs = new Float64Array(maxPaths);
-  readonly #mightBeUsed = new Uint8Array(maxPaths);
   #anchorRow = -1;
 
   update(paths: readonly PathView[], count: number, tier: number, nowUs: number): void {
@@ -52,9 +49,7 @@ export class BulkSurvey {
       const mayBeUsed = isCandidate(path, tier) && (isFit(path) || !isAnyFit);
       delaysUs[index] = mayBeUsed ? flowDelayUs(path) : Number.POSITIVE_INFINITY;
     }
-    const before = this.#anchorRow;
     const anchor = this.#anchor(paths, count);
-    this.isNearerBack = this.#isBack(paths, count, before);
     const anchorUs = anchor < 0 ? 0 : (delaysUs[anchor] as number);
     this.floorUs = anchorUs + Math.max(alikeUs, anchorUs * alikeShare);
   }
@@ -82,18 +77,6 @@ export class BulkSurvey {
       this.#sentBytes[index] = path.sentBytes;
       this.#usedUs[index] = nowUs;
     }
-  }
-
-  /** Of the anchor, which was row `before` at the last look. */
-  #isBack(paths: readonly PathView[], count: number, before: number): boolean {
-    let isBack = false;
-    for (let index = 0; index < count; index += 1) {
-      const mayBeUsed = this.delaysUs[index] !== Number.POSITIVE_INFINITY;
-      const isAnchor = (paths[index] as PathView).row === this.#anchorRow;
-      if (isAnchor && before >= 0 && before !== this.#anchorRow && this.#mightBeUsed[index] === 0) isBack = true;
-      this.#mightBeUsed[index] = mayBeUsed ? 1 : 0;
-    }
-    return isBack;
   }
 
   /** The path that would finish a typical transfer first; the present one unless another is clearly better. */

@@ -144,6 +144,10 @@ export class Routes implements RepairRoutes {
     return this.#paths.longestBytes;
   }
 
+  get mayCut(): boolean {
+    return this.#paths.mayCut;
+  }
+
   /** No more than a share of it at once, so that the next may find another path the earlier one. */
   repairBytes(path: SendingPath): number {
     return this.isSpreading ? shareBytes(path) : Number.POSITIVE_INFINITY;

@@ -21,7 +21,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
                         InstanceMethod<&SealerObject::segmentsLeft>("segmentsLeft"), InstanceMethod<&SealerObject::skipSegment>("skipSegment"), InstanceMethod<&SealerObject::markCongestion>("markCongestion"),
                         InstanceMethod<&SealerObject::stash>("stash"), InstanceMethod<&SealerObject::isSameConnection>("isSameConnection"), InstanceMethod<&SealerObject::release>("release"),
                         InstanceMethod<&SealerObject::copy>("copy"), InstanceMethod<&SealerObject::report>("report"),
-                        InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"), InstanceMethod<&SealerObject::protect>("protect"),
+                        InstanceMethod<&SealerObject::tick>("tick"), InstanceMethod<&SealerObject::resend>("resend"), InstanceMethod<&SealerObject::resendCut>("resendCut"), InstanceMethod<&SealerObject::protect>("protect"),
                         InstanceMethod<&SealerObject::waitingParity>("waitingParity"), InstanceMethod<&SealerObject::sealParity>("sealParity"),
                         InstanceMethod<&SealerObject::closeParity>("closeParity"), InstanceMethod<&SealerObject::parityBytes>("parityBytes"),
                         InstanceMethod<&SealerObject::dropParity>("dropParity"), InstanceMethod<&SealerObject::nextHollow>("nextHollow"), InstanceMethod<&SealerObject::lostBytes>("lostBytes"), InstanceMethod<&SealerObject::giveUpLonger>("giveUpLonger"), InstanceMethod<&SealerObject::loseLonger>("loseLonger"), InstanceMethod<&SealerObject::sweep>("sweep")});
@@ -201,6 +201,13 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), bytes);
   }
 
+  // resendCut(peer, slot, port, path, maxBytes, longest, nowUs, record): bytes of what lost packets bore that left by `path` in pieces.
+  Napi::Value resendCut(const Napi::CallbackInfo& info) {
+    const Sealer::Order order{intOf(info, 1), intOf(info, 3), 0, 0, doubleOf(info, 6), intOf(info, 0), true, static_cast<uint8_t>(intOf(info, 7))};
+    const uint32_t bytes = sealer_->resendCut(order, &carriers_[static_cast<size_t>(intOf(info, 2))], static_cast<uint32_t>(intOf(info, 4)), static_cast<uint32_t>(intOf(info, 5)));
+    return Napi::Number::New(info.Env(), bytes);
+  }
+
   // protect(data, parity): what is sealed until `end` goes into groups of so many packets.
   Napi::Value protect(const Napi::CallbackInfo& info) {
     sealer_->protect(static_cast<uint32_t>(intOf(info, 0)), static_cast<uint32_t>(intOf(info, 1)));
@@ -220,7 +227,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return Napi::Number::New(info.Env(), sealed);
   }
 
-  // nextHollow(peer, slot): the next counter that bore a lost control frame; -1 = there is none.
+  // nextHollow(peer, slot): the next counter that bore a lost control frame, or was taken; -1 = there is none.
   Napi::Value nextHollow(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sealer_->flight(intOf(info, 0)).nextHollow(intOf(info, 1))); }
 
   // lostBytes(peer): sealed bytes of the longest packet in the oldest run that waits to be sent again; 0 = none does.

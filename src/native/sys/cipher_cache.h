@@ -12,7 +12,8 @@ namespace hawser {
 
 class CipherCache {
  public:
-  enum class Direction { Send, Receive };
+  // `Reopen` opens what this end has sealed itself.
+  enum class Direction { Send, Receive, Reopen };
 
   CipherCache(SessionTable sessions, Direction direction)
       : sessions_(sessions), direction_(direction), entries_(static_cast<size_t>(sessions.slots()) * 2) {}
@@ -52,7 +53,7 @@ class CipherCache {
   };
 
   int64_t keyAt(bool aes) const {
-    if (direction_ == Direction::Send) return aes ? layout::session_sendKeyAesAt : layout::session_sendKeyAt;
+    if (direction_ != Direction::Receive) return aes ? layout::session_sendKeyAesAt : layout::session_sendKeyAt;
     return aes ? layout::session_receiveKeyAesAt : layout::session_receiveKeyAt;
   }
 

@@ -42,7 +42,7 @@ class Flight {
   bool acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, double nowUs);
   // Declares lost what was sent more than `lossDelayUs[path]` before something that arrived by the same path (RFC 9002, 6.1.2).
   void detectLoss(const double* lossDelayUs);
-  // First of the counters of `slot` that bore a control frame, were found lost, and were not told of yet; -1 = there is none.
+  // First of the counters of `slot` that bore a control frame and were found lost, or were taken, and were not told of yet; -1 = there is none.
   double nextHollow(int32_t slot);
   // Declares lost what left by `path` before `beforeUs` and was not acknowledged.
   void expire(uint32_t path, double beforeUs);
@@ -56,6 +56,18 @@ class Flight {
   uint32_t queuedLongest();
   // Gives up those that wait to be sent again and are longer than `longest`.
   void giveUpLonger(uint32_t longest);
+  // A packet that waited to be sent again as it lies in the log.
+  struct Taken {
+    uint64_t counter;
+    int32_t slot;
+    uint32_t position, offset, bytes;  // `offset`: bytes behind `position`
+    uint8_t trafficClass, ecn;
+  };
+  // Takes the oldest packet that waits in a run with longer ones than `longest`: what it bore goes out under other counters, and nobody need
+  // wait for its own. False when there is none.
+  bool takeLonger(const SealedLog& log, uint32_t longest, Taken& taken);
+  // So many of what was taken left by `path`.
+  void noteTaken(uint32_t path, uint32_t packets) { out_[path].resentPackets += packets; }
   // Sends lost packets of at most `longest` sealed bytes again by `path`, whose row is `pathRow`, oldest first, up to `maxBytes`.
   // Returns bytes.
   uint32_t resend(RingProducer& link, const SealedLog& log, uint32_t path, int32_t pathRow, uint32_t maxBytes, uint32_t longest, double nowUs);
@@ -76,8 +88,8 @@ class Flight {
     int32_t slot;
   };
   static constexpr uint32_t kMaxRuns = 1 << 14;
-  // What nobody asks for is not worth more.
-  static constexpr size_t kMaxHollow = 64;
+  // What nobody asks for is not worth more; a path that narrows loses a window.
+  static constexpr size_t kMaxHollow = 1024;
   static constexpr uint8_t kMaxResends = 3;
   static constexpr double kSettledUs = 500e3;
   static constexpr double kForgottenUs = 5e6;

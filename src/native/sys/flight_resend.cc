@@ -22,6 +22,27 @@ void Flight::giveUpLonger(uint32_t longest) {
   }
 }
 
+bool Flight::takeLonger(const SealedLog& log, uint32_t longest, Taken& taken) {
+  for (uint64_t i = head_; i < tail_ && queuedPackets_ != 0; i++) {
+    Run& run = at(i);
+    if (run.queued == 0 || longestOf(run, run.queued) <= longest) continue;
+    if (!log.holds(run.position)) {
+      queuedPackets_ -= static_cast<uint32_t>(std::popcount(run.queued));
+      run.queued = 0;
+      continue;
+    }
+    const auto place = static_cast<uint32_t>(std::countr_zero(run.queued));
+    const uint64_t bit = uint64_t{1} << place;
+    const uint32_t bytes = place + 1 == run.count ? run.lastBytes : run.segmentBytes;
+    taken = Taken{run.counter + place, run.slot, run.position, place * run.segmentBytes, bytes, run.trafficClass, run.ecn};
+    run.queued &= ~bit;
+    queuedPackets_ -= 1;
+    noteHollow(run, bit);
+    return true;
+  }
+  return false;
+}
+
 uint32_t Flight::resend(RingProducer& link, const SealedLog& log, uint32_t path, int32_t pathRow, uint32_t maxBytes, uint32_t longest, double nowUs) {
   uint32_t sent = 0;
   for (uint64_t i = head_; i < tail_ && queuedPackets_ != 0 && sent < maxBytes; i++) {

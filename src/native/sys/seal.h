@@ -58,7 +58,8 @@ class Sealer {
 
   explicit Sealer(const Parts& parts)
       : log_(parts.log), sessions_(parts.sessions), paths_(parts.paths), feedback_(parts.feedback), limits_(parts.limits), teller_(parts.answersFd),
-        tally_(parts.tally), ciphers_(parts.sessions, CipherCache::Direction::Send), fec_(parts.maxFecBytes) {}
+        tally_(parts.tally), ciphers_(parts.sessions, CipherCache::Direction::Send),
+        reopeners_(parts.sessions, CipherCache::Direction::Reopen), fec_(parts.maxFecBytes) {}
 
   // Makes a train that was looked at fit for its peer: what a SYN offers, and how TCP is cut. Says so in `facts`.
   void fit(uint8_t* record, TrainFacts& facts);
@@ -97,10 +98,16 @@ class Sealer {
   uint32_t copy(RingProducer& link, int32_t path, uint32_t longest);
   // Sends lost packets of a peer that are no longer than `longest` again by `path`, oldest first; returns bytes.
   uint32_t resend(int32_t peer, RingProducer& link, int32_t path, uint32_t maxBytes, uint32_t longest, double nowUs);
+  // Sends what lost packets bore that are longer than `longest`, oldest first, in FRAG frames of at most that many sealed bytes: up to about
+  // `maxBytes`, at least one packet. `order`: as for a run. Returns bytes.
+  uint32_t resendCut(const Order& order, RingProducer* link, uint32_t maxBytes, uint32_t longest);
   // What is under way to a peer.
   Flight& flight(int32_t peer);
 
-  void sweep() { ciphers_.sweep(); }
+  void sweep() {
+    ciphers_.sweep();
+    reopeners_.sweep();
+  }
 
  private:
   static constexpr uint32_t kMaxDescriptorBytes = 65507;
@@ -111,6 +118,7 @@ class Sealer {
   int tooLong(uint8_t* plain, uint32_t length);
   int cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn);
   int cutIpv4(uint8_t* plain, const IpView& ip, uint8_t ecn);
+  uint8_t* reopen(const Flight::Taken& taken, uint32_t& length);
   void tell(int32_t peer, const uint8_t* packet, uint32_t length, uint32_t limit, double nowUs);
   bool takeCounters(uint32_t count);
   bool makeRoom(uint32_t packets);
@@ -130,6 +138,8 @@ class Sealer {
   TooBigTeller teller_;
   TooLongTally* tally_;
   CipherCache ciphers_;
+  CipherCache reopeners_;
+  std::vector<uint8_t> reopened_;
   FecGroups fec_;
   std::vector<std::unique_ptr<Flight>> flights_;  // by row of the peer table
   std::vector<std::array<uint8_t, layout::descriptor_bytes>> committed_;  // descriptors of the run at work

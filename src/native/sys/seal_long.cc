@@ -189,6 +189,51 @@ int Sealer::cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn) {
   return 0;
 }
 
+// The inner packet of one that lies sealed in the log, with room before and behind it, and its length without padding; null when its key
+// is gone, or when it is no IP packet: a frame is not cut.
+uint8_t* Sealer::reopen(const Flight::Taken& taken, uint32_t& length) {
+  constexpr uint32_t kBefore = 64, kBehind = 64;
+  const uint8_t* sealed = log_.at(taken.position) + taken.offset;
+  if (!sessions_.has(taken.slot) || taken.bytes < kDataHeaderBytes + kTagBytes + 20) return nullptr;
+  uint32_t index;
+  std::memcpy(&index, sealed + 4, sizeof index);
+  const bool isAes = index == cell<uint32_t>(sessions_.slot(taken.slot), layout::session_remoteIndexAesAt);
+  AeadContext* context = reopeners_.get(taken.slot, isAes ? Cipher::Aes256Gcm : Cipher::ChaCha20Poly1305);
+  if (context == nullptr) return nullptr;
+  reopened_.resize(kBefore + kMaxDescriptorBytes + kBehind);
+  uint8_t* plain = reopened_.data() + kBefore;
+  const uint32_t bytes = taken.bytes - kDataHeaderBytes;
+  if (!context->open(plain, sealed + kDataHeaderBytes, bytes, taken.counter)) return nullptr;
+  const uint32_t most = bytes - kTagBytes;
+  if (plain[0] >> 4 != 4 && plain[0] >> 4 != 6) return nullptr;
+  length = viewIp(plain, most).length;
+  return length >= 20 && length <= most ? plain : nullptr;
+}
+
+uint32_t Sealer::resendCut(const Order& order, RingProducer* link, uint32_t maxBytes, uint32_t longest) {
+  constexpr uint32_t kLeastPiece = 256;
+  if (longest < kLeastPiece || open(order, link) != 0) return 0;
+  limit_ = longest - kDataHeaderBytes - kTagBytes;
+  order_.maxPaddedBytes = limit_;
+  Flight& record = flight(order.peer);
+  Flight::Taken taken{};
+  uint32_t packets = 0;
+  while (sealedBytes_ < maxBytes) {
+    const uint32_t pieces = record.queuedLongest() / (limit_ - layout::fragment_headerBytes) + 2;
+    if (!makeRoom(pieces) || !record.takeLonger(log_, longest, taken)) break;
+    packets += 1;
+    uint32_t length = 0;
+    uint8_t* plain = reopen(taken, length);
+    if (plain == nullptr) continue;
+    order_.trafficClass = taken.trafficClass;
+    if (length > limit_) cutFrames(plain, length, taken.ecn);
+    else packet(plain, length, taken.ecn);
+    finishDescriptor();
+  }
+  record.noteTaken(static_cast<uint32_t>(order.path) % Flight::kPaths, packets);
+  return close();
+}
+
 // RFC 791 section 3.2. A packet that is a fragment itself is cut the same way.
 int Sealer::cutIpv4(uint8_t* plain, const IpView& ip, uint8_t ecn) {
   const uint32_t headerBytes = ip.headerBytes;

@@ -95,7 +95,11 @@ t.test('handleHole() takes back what losses had begun that were no fault of the 
   for (let step = 0; step < 6; step += 1) report(3, 30);
   t.ok(controller.paceBytesPerUs < found * 0.6, 'a trial of sending less is under way');
   controller.handleHole(0, nowUs);
-  for (let step = 0; step < 20; step += 1) report(33, 0);
-  t.ok(controller.rateBytesPerUs > found * 0.9, `${controller.rateBytesPerUs} after ${found} bytes a microsecond`);
+  let least = Number.POSITIVE_INFINITY;
+  for (let step = 0; step < 40; step += 1) {
+    report(33, 0);
+    least = Math.min(least, controller.rateBytesPerUs);
+  }
+  t.ok(least > found * 0.9, `${least} at least after ${found} bytes a microsecond`);
   t.equal(controller.loss, 0);
 });

@@ -135,28 +135,3 @@ t.test('choose() gives nothing to a path that loses a fifth, unless there is no 
   clean.isUsable = false;
   t.equal(scheduler.choose([lossy, clean], 2, demandOf(1_400), 1_000), 0);
 });
-
-t.test('choose() goes on with what carried all when a nearer path comes back', async (t) => {
-  const scheduler = createScheduler('adaptive');
-  const [near, far] = [view(0, 16_000, { isUsable: false }), view(1, 50_000, { rateBytesPerUs: 5 })];
-  const paths = [near, far];
-  let nowUs = 0;
-  /** The share of the far one in so many milliseconds in which both are as busy as they can be. */
-  const run = (ms: number): number => {
-    let byFar = 0;
-    for (let turn = 0; turn < ms; turn += 1, nowUs += 1_000) {
-      for (const path of paths) path.inFlightBytes = 100_000;
-      near.allowedBytes = 0;
-      near.readyInUs = 1_000;
-      far.allowedBytes = 20_000;
-      const chosen = scheduler.choose(paths, 2, demandOf(50_000), nowUs);
-      if (chosen === 1) byFar += 1;
-      if (near.isUsable) near.sentBytes += 10_000;
-      if (chosen === 1) far.sentBytes += 5_000;
-    }
-    return byFar / ms;
-  };
-  t.equal(run(5_000), 1);
-  near.isUsable = true;
-  t.equal(run(3_000), 1, 'at once and from then on: the queue would be too short to recruit it');
-});

@@ -130,6 +130,12 @@ export const peer = {
 } as const;
 
 /**
+ * Where a path leads: `bytes` bytes, of which the first two say the kind and what follows. An address is a raw sockaddr_in or sockaddr_in6, so
+ * its kind is the address family of Linux; a kind that is none begins at 256 (docs/adding-a-transport.md). Zeros behind what a kind uses.
+ */
+export const endpoint = { bytes: 64, ip4: 2, ip6: 10 } as const;
+
+/**
  * Path table: one row a path = link × transport × endpoint; `rowsPerPeer` rows for each row of the peer table. `versionAt` goes up
  * whenever a path appears, goes, or changes its state or place. Writer: session-manager, but for the columns named.
  */
@@ -147,19 +153,15 @@ export const path = {
   peerAt: 8,
   /** i32: row of the carrier table, which says link and transport. */
   carrierAt: 12,
-  sockaddrBytesAt: 20,
-  /** raw sockaddr, 28 bytes. */
-  sockaddrAt: 24,
-  interfaceAt: 52,
+  interfaceAt: 20,
+  /** `endpoint.bytes`, written as its transport has it (`endpoint`). */
+  endpointAt: 24,
   /** 16 bytes: source address to send from (IPv4 in the first 4); zero = the kernel chooses. */
-  localAt: 56,
+  localAt: 88,
   /** f64 CLOCK_BOOTTIME microseconds: the peer proved that it is there (challenge and response). */
-  provenUsAt: 72,
+  provenUsAt: 104,
   /** f64 CLOCK_BOOTTIME microseconds: the row was given to this path; it tells two paths apart that had the row one after another. */
-  bornUsAt: 80,
-  /** ASCII, zeros behind: what the peer calls its link at the other end; all zeros = it has not said. Outside the seqlock. */
-  peerLinkAt: 88,
-  peerLinkBytes: 32,
+  bornUsAt: 112,
   // sealer
   /** f64: bytes handed to the link. */
   sealedBytesAt: 128,
@@ -224,6 +226,10 @@ export const path = {
   /** f64 each: packets that came with an ECN field that is not 0, and those marked congestion-experienced on the way. */
   receivedEcnAt: 440,
   receivedMarkedAt: 448,
+  // session-manager
+  /** ASCII, zeros behind: what the peer calls its link at the other end; all zeros = it has not said. Outside the seqlock. */
+  peerLinkAt: 464,
+  peerLinkBytes: 32,
 } as const;
 
 /**

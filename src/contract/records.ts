@@ -41,27 +41,27 @@ export const train = {
 
 /** Header of what a link received: one message of recvmmsg; with GRO several datagrams of `segmentBytes`, the last maybe shorter. */
 export const received = {
-  /** raw sockaddr_in or sockaddr_in6 of the sender (28 bytes), family first. */
-  sockaddrAt: 0,
+  /** `endpoint.bytes`: where it came from. */
+  endpointAt: 0,
   /** i32: row of the carrier table it came by. */
-  carrierAt: 28,
-  /** 16 bytes: local address of the datagram (IPv4 in the first 4), from IP_PKTINFO. */
-  localAt: 32,
+  carrierAt: 64,
   /** i32: interface index the datagram came in by. */
-  interfaceAt: 48,
+  interfaceAt: 68,
+  /** 16 bytes: local address of the datagram (IPv4 in the first 4), from IP_PKTINFO. */
+  localAt: 72,
   /** i32: bytes of each datagram but the last. */
-  segmentBytesAt: 52,
+  segmentBytesAt: 88,
   /** i32: bytes of all datagrams. */
-  lengthAt: 56,
+  lengthAt: 92,
   /** i32: key slot the run was opened under; only in `roamed` records. */
-  slotAt: 60,
-  /** f64: CLOCK_REALTIME microseconds the kernel received it. */
-  timeAt: 64,
+  slotAt: 96,
   /** i32: datagrams the opener has dealt with; kept here so that it can stop in the middle when its output is full. */
-  progressAt: 72,
+  progressAt: 100,
+  /** f64: CLOCK_REALTIME microseconds the kernel received it. */
+  timeAt: 104,
   /** i32: the outer header's DSCP and ECN byte, of all of them (IP_TOS, IPV6_TCLASS). */
-  trafficClassAt: 76,
-  payloadAt: 80,
+  trafficClassAt: 112,
+  payloadAt: 120,
 } as const;
 
 /** One run of equal sealed packets in the log, with one short tail, and of one ECN field. */
@@ -88,13 +88,12 @@ export const descriptor = {
 
 /** Header of a datagram to send as it is (handshakes). */
 export const outgoing = {
-  sockaddrAt: 0,
-  /** i32: length of the sockaddr, 16 or 28. */
-  sockaddrBytesAt: 28,
-  localAt: 32,
-  interfaceAt: 48,
-  lengthAt: 52,
-  payloadAt: 64,
+  /** `endpoint.bytes`. */
+  endpointAt: 0,
+  localAt: 64,
+  interfaceAt: 80,
+  lengthAt: 84,
+  payloadAt: 88,
 } as const;
 
 /** Header of an inner frame on its way to or from the sealed form. */

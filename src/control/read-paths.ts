@@ -152,7 +152,7 @@ export class PathReader {
     const carrierRow = words.getInt32(path.carrierAt, isLittle);
     const linkRow = linkOf(carrierRow);
     const by = transportName(transportOf(carrierRow));
-    const family = words.getUint16(path.sockaddrAt, isLittle);
+    const family = words.getUint16(path.endpointAt, isLittle);
     const link = instance.links.find((named) => named.row === linkRow);
     return {
       id: row,
@@ -160,7 +160,7 @@ export class PathReader {
       link: link?.name ?? `row ${linkRow}`,
       transport: by ?? 'unknown',
       endpoint: formatEndpoint({
-        ...this.#endpoint(bytes.subarray(path.sockaddrAt), family, link?.interface),
+        ...this.#endpoint(bytes.subarray(path.endpointAt), family, link?.interface),
         transport: by,
       }),
       local: formatLocal(bytes.subarray(path.localAt, path.localAt + 16), family),

@@ -50,6 +50,12 @@ export function sockaddrEquals(left: Uint8Array, leftAt: number, right: Uint8Arr
   return a.every((byte, index) => byte === b[index]) && sockaddrScope(left, leftAt) === sockaddrScope(right, rightAt);
 }
 
+/** The same of endpoints (`endpoint` of the contract), which may be no addresses: those are equal when all their bytes are. */
+export function endpointEquals(left: Uint8Array, right: Uint8Array): boolean {
+  const isAddress = sockaddrLength(left, 0) !== 0 && sockaddrLength(right, 0) !== 0;
+  return isAddress ? sockaddrEquals(left, 0, right, 0) : left.every((byte, index) => byte === right[index]);
+}
+
 /** Interface index of a link-local address; 0 = none, or the socket's own. */
 export function sockaddrScope(bytes: Uint8Array, at: number): number {
   return sockaddrLength(bytes, at) === bytesV4 ? 0 : scopeView(bytes, at).getUint32(0, true);
@@ -63,7 +69,7 @@ function scopeView(bytes: Uint8Array, at: number): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset + at + scopeAt, 4);
 }
 
-/** Writes all 28 bytes, zeros behind what the family uses. `address` is 4 or 16 bytes. */
+/** Writes 28 bytes, zeros behind what the family uses. `address` is 4 or 16 bytes. */
 export function sockaddrEmit(
   target: Uint8Array,
   at: number,

@@ -56,7 +56,7 @@ class Rig {
     at.bumpVersion();
     for (const row of [0, 1]) {
       this.paths.setInt(row, path.stateAt, pathState.up);
-      this.paths.slice(row, path.sockaddrAt, 28).set(this.#endpoint(row));
+      this.paths.slice(row, path.endpointAt, 28).set(this.#endpoint(row));
     }
     await this.runner.add(definition, {
       id: 'opener',
@@ -95,7 +95,7 @@ class Rig {
     const { view, bytes } = this.#received;
     const at = this.#received.claim(received.payloadAt + message.length);
     bytes.fill(0, at, at + received.payloadAt);
-    bytes.set(this.#endpoint(row), at + received.sockaddrAt);
+    bytes.set(this.#endpoint(row), at + received.endpointAt);
     view.setInt32(at + received.segmentBytesAt, message.length, true);
     view.setInt32(at + received.lengthAt, message.length, true);
     bytes.set(message, at + received.payloadAt);

@@ -23,7 +23,7 @@ class Bench {
     paths.forEach((one, index) => {
       const row = path.rowsPerPeer + index;
       this.paths.setInt(row, path.stateAt, pathState.up);
-      this.paths.setInt(row, path.sockaddrAt, 2);
+      this.paths.setInt(row, path.endpointAt, 2);
       this.paths.setNumber(row, path.rateBpsAt, one.rateBps);
       this.paths.setNumber(row, path.minRttUsAt, one.minRttUs);
     });

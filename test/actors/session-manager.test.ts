@@ -105,10 +105,10 @@ t.test('a path row that a dead session-manager left half written is mended by th
   right.crash();
   // The seqlock is odd, the address half of an old and half of a new one.
   right.paths.addInt(row, pathLayout.sequenceAt, 1);
-  right.paths.slice(row, pathLayout.sockaddrAt + 2, 4).fill(0xee);
+  right.paths.slice(row, pathLayout.endpointAt + 2, 4).fill(0xee);
   await right.start([right.peer(left)]);
   t.equal(right.paths.int(row, pathLayout.sequenceAt) & 1, 0, 'readers need not wait for ever');
-  const address = right.paths.slice(row, pathLayout.sockaddrAt, sockaddrMaxBytes);
+  const address = right.paths.slice(row, pathLayout.endpointAt, sockaddrMaxBytes);
   const isFree = address.every((byte) => byte === 0);
   t.ok(
     isFree || Buffer.from(address).equals(rawAddress(leftAddress)),
@@ -224,7 +224,7 @@ t.test('what is in flight under keys that fell out of the three generations stil
 
 t.test('a peer that moves is followed by its first authentic packet, and nothing else moves it', async (t) => {
   const { lab, left, right } = await connect(t);
-  const pathOf = () => right.paths.slice(right.peers.int(0, peerLayout.pathAt), pathLayout.sockaddrAt + 4, 4).join('.');
+  const pathOf = () => right.paths.slice(right.peers.int(0, peerLayout.pathAt), pathLayout.endpointAt + 4, 4).join('.');
   t.equal(pathOf(), '10.0.0.1');
   const [old] = ofType(lab, messageType.data);
   lab.send({ from: '10.6.6.6:1', to: rightAddress, bytes: new Uint8Array(60).fill(4) });

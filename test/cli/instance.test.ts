@@ -65,7 +65,7 @@ function fill(supervisor: FakeSupervisor): void {
   sockaddr.writeUInt16LE(10, 0);
   sockaddr.writeUInt16BE(51_820, 2);
   Buffer.from('20010db8000000000000000000000001', 'hex').copy(sockaddr, 8);
-  paths.slice(3, pathLayout.sockaddrAt, 28).set(sockaddr);
+  paths.slice(3, pathLayout.endpointAt, 28).set(sockaddr);
   paths.setInt(3, pathLayout.mtuAt, 1480);
   paths.setInt(3, pathLayout.lifeAt, 1);
   paths.setInt(3, pathLayout.reasonAt, 3);

@@ -27,7 +27,7 @@ class SendBench {
     uint8_t* row = paths_.table().row(0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    std::memcpy(row + layout::path_sockaddrAt, &address, sizeof address);
+    std::memcpy(row + layout::path_endpointAt, &address, sizeof address);
     revive();
   }
 
@@ -59,7 +59,7 @@ class SendBench {
   void datagram() {
     uint8_t* record = handshakes_.claim(layout::outgoing_payloadAt + 148);
     std::memset(record, 0, layout::outgoing_payloadAt + 148);
-    cell<uint16_t>(record, layout::outgoing_sockaddrAt) = AF_INET;
+    cell<uint16_t>(record, layout::outgoing_endpointAt) = AF_INET;
     cell<uint32_t>(record, layout::outgoing_lengthAt) = 148;
     handshakes_.commit(layout::outgoing_payloadAt + 148, layout::recordType_handshakeOut);
     handshakes_.publish();
@@ -67,7 +67,7 @@ class SendBench {
 
   // The path leads to an IPv6 endpoint from now on.
   void useV6() {
-    cell<uint16_t>(path(), layout::path_sockaddrAt) = AF_INET6;
+    cell<uint16_t>(path(), layout::path_endpointAt) = AF_INET6;
     sender = std::make_unique<LinkSender>(3, 4, gso_, descriptors_.consumer(), datagrams_.consumer(), log_.log(), paths_.table(), links_.table(), carriers_.table(), 0);
   }
 

@@ -60,6 +60,24 @@ TEST("Opener tells two paths apart that differ by their transport alone") {
   CHECK_EQUAL(records(bench.events, layout::recordType_roamed), 1);
 }
 
+TEST("Opener compares an endpoint that is no address by all its bytes") {
+  OpenBench bench;
+  bench.allowPaths();
+  bench.addPath(0, 0, 1);
+  constexpr uint16_t kNoFamily = 257;
+  cell<uint16_t>(bench.path(0), layout::path_endpointAt) = kNoFamily;
+  const Bytes inner = makePacket(Shape{});
+  bench.from(0, 1);
+  bench.ofKind(kNoFamily);
+  bench.receive({bench.sealed(inner, 0)});
+  bench.turn();
+  bench.path(0)[layout::path_endpointAt + layout::endpoint_bytes - 1] = 1;
+  bench.receive({bench.sealed(inner, 1)});
+  bench.turn();
+  CHECK_EQUAL(cell<double>(bench.path(0), layout::path_receivedPacketsAt), 1);
+  CHECK_EQUAL(records(bench.events, layout::recordType_roamed), 1);
+}
+
 TEST("Opener takes what comes to another address of ours than the path leaves from for another path") {
   OpenBench bench;
   bench.allowPaths();

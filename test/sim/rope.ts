@@ -114,7 +114,7 @@ class Rope {
     this.#cells = this.links.map((_, row) => {
       paths.setInt(row, path.stateAt, pathState.up);
       paths.setInt(row, path.carrierAt, carrierOf(row, transport.udp));
-      paths.setInt(row, path.sockaddrAt, inet);
+      paths.setInt(row, path.endpointAt, inet);
       paths.setNumber(row, path.provenUsAt, 1);
       paths.setInt(row, path.mtuAt, interfaceMtu);
       linkRows.setInt(row, link.interfaceMtuAt, interfaceMtu);

@@ -141,9 +141,8 @@ export class RopeEnd {
 
   /** Points path `row` at a port of this host. */
   aim(port: number, row = 0): void {
-    const address = this.paths.slice(row, path.sockaddrAt, 28);
+    const address = this.paths.slice(row, path.endpointAt, 28);
     address.set([2, 0, port >> 8, port & 255, 127, 0, 0, 1]);
-    this.paths.setInt(row, path.sockaddrBytesAt, 16);
     this.paths.setInt(row, path.stateAt, pathState.up);
     this.paths.bumpVersion();
   }

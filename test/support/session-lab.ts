@@ -335,7 +335,7 @@ export class Host {
 
   /** Where the path in a row leads. */
   endpointOf(pathRow: number): Address {
-    return textAddress(this.paths.slice(pathRow, pathLayout.sockaddrAt, sockaddrMaxBytes));
+    return textAddress(this.paths.slice(pathRow, pathLayout.endpointAt, sockaddrMaxBytes));
   }
 
   sendSlot(row = 0): number {
@@ -400,7 +400,7 @@ export class Host {
     let moved = 0;
     for (let at = out.peek(); at >= 0; at = out.peek()) {
       const length = out.view.getInt32(at + outgoing.lengthAt, true);
-      const to = out.bytes.slice(at + outgoing.sockaddrAt, at + outgoing.sockaddrAt + sockaddrMaxBytes);
+      const to = out.bytes.slice(at + outgoing.endpointAt, at + outgoing.endpointAt + sockaddrMaxBytes);
       const bytes = out.bytes.slice(at + outgoing.payloadAt, at + outgoing.payloadAt + length);
       const local = out.bytes.slice(at + outgoing.localAt, at + outgoing.localAt + 4);
       this.#lab.send({ from: this.#sourceOf(row, local), to: textAddress(to), bytes });
@@ -434,7 +434,7 @@ export class Host {
     dataHeaderEmit(packet, 0, { receiver, counter });
     addon.aeadSeal(kind, key, nonceOf(counter), nothing, bytes, packet.subarray(dataHeaderBytes));
     const by = pathRow >= 0 ? pathRow : this.peers.int(row, peerLayout.pathAt);
-    const to = textAddress(this.paths.slice(by, pathLayout.sockaddrAt, sockaddrMaxBytes));
+    const to = textAddress(this.paths.slice(by, pathLayout.endpointAt, sockaddrMaxBytes));
     this.peers.setNumber(row, peerLayout.lastSentAt, this.#lab.nowUs);
     const local = this.paths.slice(by, pathLayout.localAt, 4);
     this.#lab.send({
@@ -490,7 +490,7 @@ export class Host {
       this.paths.int(one, pathLayout.stateAt) !== pathState.free &&
       this.paths.int(one, pathLayout.carrierAt) === carrierOf(this.linkAt(datagram.to), transport.udp) &&
       ['0.0.0.0', localOf(datagram)].includes(this.paths.slice(one, pathLayout.localAt, 4).join('.')) &&
-      textAddress(this.paths.slice(one, pathLayout.sockaddrAt, sockaddrMaxBytes)) === datagram.from;
+      textAddress(this.paths.slice(one, pathLayout.endpointAt, sockaddrMaxBytes)) === datagram.from;
     return rows.find(isIt) ?? -1;
   }
 
@@ -514,7 +514,7 @@ export class Host {
   #offer(ring: RingProducer | undefined, type: number, datagram: Datagram, slot: number, payload: Uint8Array): void {
     const record = new Uint8Array(received.payloadAt + payload.length);
     const view = new DataView(record.buffer);
-    record.set(rawAddress(datagram.from), received.sockaddrAt);
+    record.set(rawAddress(datagram.from), received.endpointAt);
     view.setInt32(received.carrierAt, carrierOf(this.linkAt(datagram.to), transport.udp), true);
     record.set(localOf(datagram).split('.').map(Number), received.localAt);
     view.setInt32(received.lengthAt, datagram.bytes.length, true);

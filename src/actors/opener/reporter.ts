@@ -163,7 +163,7 @@ export class Reporter {
       packets += paths.number(row, path.receivedPacketsAt);
       rateBps += paths.number(row, path.rateBpsAt) || unknownRateBps;
       roundTripUs = Math.min(roundTripUs, paths.number(row, path.minRttUsAt) || Number.POSITIVE_INFINITY);
-      if ((paths.int(row, path.sockaddrAt) & 0xffff) !== familyV4) overhead = overheadV6Bytes;
+      if ((paths.int(row, path.endpointAt) & 0xffff) !== familyV4) overhead = overheadV6Bytes;
     }
     const costBytes = Math.min(2, Math.max(1, copies)) * (Math.ceil(lengthBytes / 16) * 16 + overhead);
     const backBytesPerUs = (rateBps || unknownRateBps) / 8e6;

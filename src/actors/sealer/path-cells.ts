@@ -80,7 +80,7 @@ export class PathCells implements PathRow {
   }
 
   get headerBytes(): number {
-    const isIp4 = (this.#paths.int(this.row, path.sockaddrAt) & 0xffff) !== inet6;
+    const isIp4 = (this.#paths.int(this.row, path.endpointAt) & 0xffff) !== inet6;
     return outerHeaderBytes(transportOf(this.carrierRow), isIp4);
   }
 

@@ -1,7 +1,7 @@
 /** Says and answers CHALLENGEs (docs/wire-format.md): to prove paths, and to say what we want of them. */
 import { randomBytes } from 'node:crypto';
 import { capability } from '../../contract/frames.ts';
-import { path, peer as peerLayout, session } from '../../contract/peer-tables.ts';
+import { endpoint, path, peer as peerLayout, session } from '../../contract/peer-tables.ts';
 import type { TokenBucket } from '../../protocols/session/token-bucket.ts';
 import { outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
 import {
@@ -13,7 +13,6 @@ import {
   responseFrameBytes,
   tokenBytes,
 } from '../../wire/control-frame.ts';
-import { sockaddrMaxBytes } from '../../wire/sockaddr.ts';
 import { dataHeaderBytes } from '../../wire/wireguard.ts';
 import type { PathDeskParts } from './path-desk.ts';
 import type { PathTrack } from './path-track.ts';
@@ -119,7 +118,7 @@ export class Challenges {
   }
 
   #headerBytes(track: PathTrack): number {
-    const isIp4 = this.#parts.paths.table.int(track.row, path.sockaddrBytesAt) < sockaddrMaxBytes;
+    const isIp4 = (this.#parts.paths.table.int(track.row, path.endpointAt) & 0xffff) === endpoint.ip4;
     return outerHeaderBytes(transportOf(track.carrier), isIp4);
   }
 

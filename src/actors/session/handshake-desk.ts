@@ -137,7 +137,7 @@ export class HandshakeDesk {
   /** Deals with a message; what came of it is one of `sessionManagerCounters`, undefined while it is not known. */
   #judge(route: Route, message: Uint8Array, nowUs: number): number | undefined {
     const type = wireguardType(message, 0);
-    if (!sockaddrCheckLength(route.sockaddr, 0, route.sockaddr.length)) return counted.malformed;
+    if (!sockaddrCheckLength(route.endpoint, 0, route.endpoint.length)) return counted.malformed;
     if (type === messageType.cookieReply) return this.#handleCookieReply(message, nowUs);
     this.#checker.handleArrival(nowUs);
     const isUnderLoad = this.#checker.isUnderLoad(nowUs);
@@ -154,7 +154,7 @@ export class HandshakeDesk {
   /** Under load only those are served who can receive at the address they write from, and are not too many there. */
   #refuseUnderLoad(route: Route, message: Uint8Array, nowUs: number): number | undefined {
     this.#parts.refusals.ofStranger('underLoad', () => route, nowUs);
-    const source = route.sockaddr.subarray(0, sockaddrLength(route.sockaddr, 0));
+    const source = route.endpoint.subarray(0, sockaddrLength(route.endpoint, 0));
     if (!this.#checker.hasMac2(message, source, nowUs)) {
       if (!this.#checker.mayReply(nowUs)) return counted.limited;
       const reply = this.#checker.nextReply(message, source, nowUs, this.#random.take(replyRandomBytes));
@@ -162,7 +162,7 @@ export class HandshakeDesk {
       return counted.cookies;
     }
     // One customer has a whole /64 of IPv6.
-    const address = Buffer.from(sockaddrAddress(route.sockaddr, 0).subarray(0, 8)).toString('hex');
+    const address = Buffer.from(sockaddrAddress(route.endpoint, 0).subarray(0, 8)).toString('hex');
     return this.#limiter.isAllowed(address, nowUs) ? undefined : counted.limited;
   }
 

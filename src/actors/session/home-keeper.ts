@@ -77,8 +77,8 @@ export class HomeKeeper {
     const forced = links.forced()?.row;
     const [wanted] =
       forced === undefined || forced === route.link ? [] : this.#parts.peers.configuredRoutes(peer, forced);
-    const isWanted = wanted !== undefined && links.isFit(wanted.link, wanted.sockaddr, nowUs);
-    if (isWanted || !links.isFit(route.link, route.sockaddr, nowUs)) {
+    const isWanted = wanted !== undefined && links.isFit(wanted.link, wanted.endpoint, nowUs);
+    if (isWanted || !links.isFit(route.link, route.endpoint, nowUs)) {
       const next = isWanted ? wanted : this.#nextRoute(peer, route, tracks, nowUs);
       if (next === undefined) return;
       const left = this.#left.get(peer.row) ?? new Set();
@@ -98,7 +98,7 @@ export class HomeKeeper {
       .sort((a, b) => paths.lastReceivedUs(b.row) - paths.lastReceivedUs(a.row))
       .flatMap((track) => paths.get(track.row) ?? []);
     return [...configured, ...learnt].find(
-      (route) => route.link !== from.link && links.isFit(route.link, route.sockaddr, nowUs),
+      (route) => route.link !== from.link && links.isFit(route.link, route.endpoint, nowUs),
     );
   }
 
@@ -109,7 +109,7 @@ export class HomeKeeper {
     for (const link of links.all) {
       if (!left.has(link.row)) continue;
       const [back] = peers.configuredRoutes(peer, link.row);
-      const forUs = back === undefined ? 0 : links.fitForUs(link.row, back.sockaddr, nowUs);
+      const forUs = back === undefined ? 0 : links.fitForUs(link.row, back.endpoint, nowUs);
       if (back === undefined || forUs < failbackUs) continue;
       left.delete(link.row);
       if (links.rank(link.row) < links.rank(route.link)) this.#moveTo(peer, route, back, 'failback', nowUs);
@@ -123,7 +123,7 @@ export class HomeKeeper {
     let newest = home;
     for (const { row } of tracks) {
       const route = paths.get(row);
-      if (route === undefined || !links.isFit(route.link, route.sockaddr, nowUs)) continue;
+      if (route === undefined || !links.isFit(route.link, route.endpoint, nowUs)) continue;
       if (paths.lastReceivedUs(row) > paths.lastReceivedUs(newest)) newest = row;
     }
     if (newest === home) return;
@@ -135,13 +135,13 @@ export class HomeKeeper {
   #moveTo(peer: Peer, from: Route, to: Route, kind: keyof typeof reasons, nowUs: number): void {
     const { paths, peers, links, outbox, context } = this.#parts;
     const known = paths.findAny(peer.row, to);
-    const row = known >= 0 ? known : paths.claim(peer.row, routeTo(to.link, to.transport, to.sockaddr), nowUs);
+    const row = known >= 0 ? known : paths.claim(peer.row, routeTo(to.link, to.transport, to.endpoint), nowUs);
     if (row < 0) return;
     peers.setHome(peer, row);
     const { current } = peer.session.keys;
     if (current === undefined) peer.session.handleWanted();
     else outbox.sendKeepalive(peer.row, current.slot);
-    const reason = links.refusal(from.link, from.sockaddr) ?? reasons[kind];
+    const reason = links.refusal(from.link, from.endpoint) ?? reasons[kind];
     const [was, now] = [links.nameOf(from.link), links.nameOf(to.link)];
     const told = { peer: peer.settings.name, from: was, endpoint: textOf(to), reason };
     context.emit(

@@ -33,7 +33,7 @@ export function lostPaths(
 function isSameHost(paths: PathBook, one: PathTrack, other: PathTrack): boolean {
   const [a, b] = [paths.get(one.row), paths.get(other.row)];
   if (a === undefined || b === undefined || one === other || !isSameCarrier(a, b)) return false;
-  const withPort = Uint8Array.from(b.sockaddr);
-  withPort.set(a.sockaddr.subarray(2, 4), 2);
-  return sockaddrEquals(a.sockaddr, 0, withPort, 0);
+  const withPort = Uint8Array.from(b.endpoint);
+  withPort.set(a.endpoint.subarray(2, 4), 2);
+  return sockaddrEquals(a.endpoint, 0, withPort, 0);
 }

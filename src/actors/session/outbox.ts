@@ -2,7 +2,6 @@
 import { frame, framePath, outgoing, recordType, trafficClass } from '../../contract/records.ts';
 import { carrierOf } from '../../rings/carriers.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
-import { sockaddrLength } from '../../wire/sockaddr.ts';
 import type { Route } from './path-book.ts';
 
 const nothing = new Uint8Array(0);
@@ -24,8 +23,7 @@ export class Outbox {
     const at = ring.claim(length);
     if (at < 0) return false;
     ring.bytes.fill(0, at, at + outgoing.payloadAt);
-    ring.bytes.set(route.sockaddr, at + outgoing.sockaddrAt);
-    ring.view.setInt32(at + outgoing.sockaddrBytesAt, sockaddrLength(route.sockaddr, 0), true);
+    ring.bytes.set(route.endpoint, at + outgoing.endpointAt);
     ring.bytes.set(route.local, at + outgoing.localAt);
     ring.view.setInt32(at + outgoing.interfaceAt, route.interfaceIndex, true);
     ring.view.setInt32(at + outgoing.lengthAt, message.length, true);

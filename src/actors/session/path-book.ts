@@ -1,9 +1,9 @@
 /** The one writer of the path table: `rowsPerPeer` rows a peer, each somewhere that peer may be reached. What to do with them is `PathDesk`'s. */
-import { path, pathState } from '../../contract/peer-tables.ts';
+import { endpoint as endpointLayout, path, pathState } from '../../contract/peer-tables.ts';
 import { carrierOf, linkOf, transportOf } from '../../rings/carriers.ts';
 import { readPeerLink, writePeerLink } from '../../rings/peer-link.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { sockaddrEquals, sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
+import { endpointEquals } from '../../wire/sockaddr.ts';
 
 const localBytes = 16;
 /** What sealer, links and opener had under way for a row that was set free has ended by then. */
@@ -15,8 +15,8 @@ export interface Route {
   readonly link: number;
   /** One of `transport`. */
   readonly transport: number;
-  /** 28 bytes, raw. */
-  readonly sockaddr: Uint8Array;
+  /** `endpoint.bytes` of the contract. */
+  readonly endpoint: Uint8Array;
   /** Our own address in the exchange, 16 bytes, IPv4 in the first four; zeros = the kernel chooses. */
   readonly local: Uint8Array;
   /** Interface of a link-local `local`, else 0. */
@@ -127,7 +127,7 @@ export class PathBook {
     return {
       link: linkOf(this.carrier(row)),
       transport: transportOf(this.carrier(row)),
-      sockaddr: Uint8Array.from(paths.slice(row, path.sockaddrAt, sockaddrMaxBytes)),
+      endpoint: Uint8Array.from(paths.slice(row, path.endpointAt, endpointLayout.bytes)),
       local: Uint8Array.from(paths.slice(row, path.localAt, localBytes)),
       interfaceIndex: paths.int(row, path.interfaceAt),
     };
@@ -153,7 +153,7 @@ export class PathBook {
   free(row: number, nowUs: number): void {
     this.#write(row, () => {
       this.#paths.setInt(row, path.stateAt, pathState.free);
-      this.#paths.slice(row, path.sockaddrAt, sockaddrMaxBytes).fill(0);
+      this.#paths.slice(row, path.endpointAt, endpointLayout.bytes).fill(0);
       this.#paths.setNumber(row, path.bornUsAt, nowUs);
     });
   }
@@ -173,11 +173,11 @@ export class PathBook {
     }
   }
 
-  #rowsTo(peerRow: number, { link, transport, sockaddr }: Route): number[] {
+  #rowsTo(peerRow: number, { link, transport, endpoint }: Route): number[] {
     const carrier = carrierOf(link, transport);
     const isThere = (row: number): boolean =>
       this.carrier(row) === carrier &&
-      sockaddrEquals(this.#paths.slice(row, path.sockaddrAt, sockaddrMaxBytes), 0, sockaddr, 0);
+      endpointEquals(this.#paths.slice(row, path.endpointAt, endpointLayout.bytes), endpoint);
     return this.rowsOf(peerRow).filter(isThere);
   }
 
@@ -196,8 +196,7 @@ export class PathBook {
   #place(row: number, route: Route): void {
     const paths = this.#paths;
     paths.setInt(row, path.carrierAt, carrierOf(route.link, route.transport));
-    paths.setInt(row, path.sockaddrBytesAt, sockaddrLength(route.sockaddr, 0));
-    paths.slice(row, path.sockaddrAt, sockaddrMaxBytes).set(route.sockaddr);
+    paths.slice(row, path.endpointAt, endpointLayout.bytes).set(route.endpoint);
     paths.setInt(row, path.interfaceAt, route.interfaceIndex);
     paths.slice(row, path.localAt, localBytes).set(route.local);
   }
@@ -210,7 +209,7 @@ export class PathBook {
       known.transport === route.transport &&
       known.interfaceIndex === route.interfaceIndex &&
       known.local.every((byte, index) => byte === route.local[index]) &&
-      sockaddrEquals(known.sockaddr, 0, route.sockaddr, 0)
+      endpointEquals(known.endpoint, route.endpoint)
     );
   }
 }

@@ -173,7 +173,7 @@ export class PathDesk {
     const { paths, links } = this.#parts;
     const route = paths.get(track.row);
     if (route === undefined) return;
-    const refusal = links.refusal(track.link, route.sockaddr);
+    const refusal = links.refusal(track.link, route.endpoint);
     const addresses = links.addressesOf(track.link);
     if (addresses !== track.addresses) {
       // The first word about a link is no change. After one, the peer must hear from the new address; data goes on meanwhile.

@@ -11,7 +11,7 @@ import { type Initiation, type LocalIdentity, RemoteIdentity } from '../../proto
 import { PeerSession } from '../../protocols/session/peer-session.ts';
 import { type StampMarks, stampAccept } from '../../protocols/session/stamp-marks.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { sockaddrEquals } from '../../wire/sockaddr.ts';
+import { endpointEquals } from '../../wire/sockaddr.ts';
 import type { LinkBook } from './link-book.ts';
 import type { PathBook, Route } from './path-book.ts';
 import { endpointOf, isSamePlace, type Place, placesOf, routesBy } from './routes.ts';
@@ -171,7 +171,7 @@ export class PeerBook {
     const routes = [this.pathOf(peer) ?? [], proven, this.#recalled.get(peer.row) ?? [], configured].flat();
     const isFirst = (route: Route, index: number): boolean =>
       routes.findIndex((one) => isSamePlace(one, route)) === index;
-    const canLeave = (route: Route): boolean => links.refusal(route.link, route.sockaddr) === undefined;
+    const canLeave = (route: Route): boolean => links.refusal(route.link, route.endpoint) === undefined;
     return routes.filter((route, index) => isFirst(route, index) && canLeave(route)).slice(0, mostCandidates);
   }
 
@@ -292,7 +292,5 @@ export class PeerBook {
 }
 
 function isSame(one: Place, other: Place): boolean {
-  return (
-    one.transport === other.transport && one.zone === other.zone && sockaddrEquals(one.sockaddr, 0, other.sockaddr, 0)
-  );
+  return one.transport === other.transport && one.zone === other.zone && endpointEquals(one.endpoint, other.endpoint);
 }

@@ -1,9 +1,9 @@
 /** Reads the records that links and opener hand to the session-manager (`contract/records.ts`). */
 
+import { endpoint } from '../../contract/peer-tables.ts';
 import { frame, received } from '../../contract/records.ts';
 import { linkOf, outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
-import { sockaddrLength, sockaddrMaxBytes } from '../../wire/sockaddr.ts';
 import { cookieReplyBytes, initiationBytes, responseBytes } from '../../wire/wireguard.ts';
 import type { LinkBook } from './link-book.ts';
 import type { Route } from './path-book.ts';
@@ -19,7 +19,7 @@ export function routeOf(ring: RingConsumer, at: number, links: LinkBook): Route 
   const route: Route = {
     link,
     transport: transportOf(carrier),
-    sockaddr: ring.bytes.slice(at + received.sockaddrAt, at + received.sockaddrAt + sockaddrMaxBytes),
+    endpoint: ring.bytes.slice(at + received.endpointAt, at + received.endpointAt + endpoint.bytes),
     local,
     interfaceIndex: isLinkLocal ? ring.view.getInt32(at + received.interfaceAt, true) : 0,
   };
@@ -46,7 +46,7 @@ export class MessageReader {
 
 /** What a `roamed` record's datagrams were on the wire, or a little less: headers are counted once. */
 export function wireBytesOf(ring: RingConsumer, at: number): number {
-  const isIp4 = sockaddrLength(ring.bytes, at + received.sockaddrAt) < sockaddrMaxBytes;
+  const isIp4 = ring.view.getUint16(at + received.endpointAt, true) === endpoint.ip4;
   const by = transportOf(ring.view.getInt32(at + received.carrierAt, true));
   return ring.view.getInt32(at + received.lengthAt, true) + outerHeaderBytes(by, isIp4);
 }

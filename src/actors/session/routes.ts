@@ -2,13 +2,13 @@
 import { formatAddress, formatEndpoint, isLinkLocal, parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { transport } from '../../contract/link-tables.ts';
+import { endpoint as endpointLayout } from '../../contract/peer-tables.ts';
 import { scopeOf, zoneOf } from '../../io/zones.ts';
 import { transportName } from '../../rings/carriers.ts';
 import {
+  endpointEquals,
   sockaddrAddress,
   sockaddrEmit,
-  sockaddrEquals,
-  sockaddrMaxBytes,
   sockaddrPort,
   sockaddrScope,
   sockaddrSetScope,
@@ -18,8 +18,8 @@ import type { LinkSettings } from './settings.ts';
 
 /** An address of a peer that the configuration or a name server names. */
 export interface Place {
-  /** 28 bytes, raw; of a link-local address with the index that its interface has now, 0 = there is none of that name. */
-  readonly sockaddr: Uint8Array;
+  /** As a route has it; of a link-local address with the index that its interface has now, 0 = there is none of that name. */
+  readonly endpoint: Uint8Array;
   /** One of `transport`. */
   readonly transport: number;
   /** Interface of a link-local address. */
@@ -27,8 +27,8 @@ export interface Place {
 }
 
 /** The kernel chooses our own address. */
-export function routeTo(link: number, transport: number, sockaddr: Uint8Array): Route {
-  return { link, transport, sockaddr, local: new Uint8Array(16), interfaceIndex: 0 };
+export function routeTo(link: number, transport: number, endpoint: Uint8Array): Route {
+  return { link, transport, endpoint, local: new Uint8Array(16), interfaceIndex: 0 };
 }
 
 /** The addresses among the endpoints; host names are left out. */
@@ -36,34 +36,37 @@ export function placesOf(endpoints: readonly EndpointText[]): Place[] {
   return endpoints.flatMap(({ host, port, zone, transport: by = 'udp' }) => {
     const cidr = parseCidr(host);
     if (cidr === undefined) return [];
-    const sockaddr = new Uint8Array(sockaddrMaxBytes);
+    const endpoint = new Uint8Array(endpointLayout.bytes);
     const scopeId = zone === undefined ? 0 : scopeOf(zone);
-    sockaddrEmit(sockaddr, 0, { address: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), port, scopeId });
-    return [{ sockaddr, transport: transport[by], zone }];
+    sockaddrEmit(endpoint, 0, { address: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), port, scopeId });
+    return [{ endpoint, transport: transport[by], zone }];
   });
 }
 
 /** None when the place lies on the network of another interface. */
-export function routesBy(link: LinkSettings, { sockaddr, transport: by, zone }: Place): Route[] {
-  if (zone === undefined) return [routeTo(link.row, by, sockaddr)];
-  const isThere = link.interface === undefined ? sockaddrScope(sockaddr, 0) !== 0 : link.interface === zone;
-  return isThere ? [withoutZone(routeTo(link.row, by, Uint8Array.from(sockaddr)), link)] : [];
+export function routesBy(link: LinkSettings, { endpoint, transport: by, zone }: Place): Route[] {
+  if (zone === undefined) return [routeTo(link.row, by, endpoint)];
+  const isThere = link.interface === undefined ? sockaddrScope(endpoint, 0) !== 0 : link.interface === zone;
+  return isThere ? [withoutZone(routeTo(link.row, by, Uint8Array.from(endpoint)), link)] : [];
 }
 
 /** What leaves by a link with an interface of its own needs no index, which is another one when the interface was gone meanwhile. */
 export function withoutZone(route: Route, link: LinkSettings | undefined): Route {
   if (link?.interface === undefined) return route;
-  sockaddrSetScope(route.sockaddr, 0, 0);
+  sockaddrSetScope(route.endpoint, 0, 0);
   return { ...route, interfaceIndex: 0 };
 }
 
 /** Where a route leads as the configuration would write it; `interfaceName` is that of its link. */
-export function endpointOf({ sockaddr, transport: number }: Route, interfaceName: string | undefined): EndpointText {
+export function endpointOf(
+  { endpoint: bytes, transport: number }: Route,
+  interfaceName: string | undefined,
+): EndpointText {
   const by = transportName(number);
-  const host = formatAddress(Buffer.from(sockaddrAddress(sockaddr, 0)));
-  const endpoint = { host, port: sockaddrPort(sockaddr, 0), ...(by === 'udp' ? {} : { transport: by }) };
+  const host = formatAddress(Buffer.from(sockaddrAddress(bytes, 0)));
+  const endpoint = { host, port: sockaddrPort(bytes, 0), ...(by === 'udp' ? {} : { transport: by }) };
   if (!isLinkLocal(host)) return endpoint;
-  const scopeId = sockaddrScope(sockaddr, 0);
+  const scopeId = sockaddrScope(bytes, 0);
   return { ...endpoint, zone: interfaceName ?? (scopeId === 0 ? undefined : zoneOf(scopeId)) };
 }
 
@@ -73,12 +76,12 @@ export function isSameCarrier(one: Route, other: Route): boolean {
 
 /** The same address by the same carrier, whatever our own. */
 export function isSamePlace(one: Route, other: Route): boolean {
-  return isSameCarrier(one, other) && sockaddrEquals(one.sockaddr, 0, other.sockaddr, 0);
+  return isSameCarrier(one, other) && endpointEquals(one.endpoint, other.endpoint);
 }
 
 /** Tells routes apart that lead elsewhere, or leave from elsewhere. */
-export function keyOf({ link, transport: by, sockaddr, local }: Route): string {
-  return `${link}/${by}/${Buffer.from(sockaddr).toString('hex')}/${Buffer.from(local).toString('hex')}`;
+export function keyOf({ link, transport: by, endpoint, local }: Route): string {
+  return `${link}/${by}/${Buffer.from(endpoint).toString('hex')}/${Buffer.from(local).toString('hex')}`;
 }
 
 /** `203.0.113.1:51820`, `[2001:db8::1]:51820`, `test://203.0.113.1:51821`; a link-local one with its interface where the link has none. */

@@ -263,6 +263,9 @@
   X(cipher, chacha20poly1305, 0) \
   X(cipher, aes256gcm, 1) \
   X(cipher, plaintext, 2) \
+  X(endpoint, bytes, 64) \
+  X(endpoint, ip4, 2) \
+  X(endpoint, ip6, 10) \
   X(path, rowsPerPeer, 32) \
   X(path, magic, 1213219156) \
   X(path, magicAt, 0) \
@@ -274,14 +277,11 @@
   X(path, stateAt, 4) \
   X(path, peerAt, 8) \
   X(path, carrierAt, 12) \
-  X(path, sockaddrBytesAt, 20) \
-  X(path, sockaddrAt, 24) \
-  X(path, interfaceAt, 52) \
-  X(path, localAt, 56) \
-  X(path, provenUsAt, 72) \
-  X(path, bornUsAt, 80) \
-  X(path, peerLinkAt, 88) \
-  X(path, peerLinkBytes, 32) \
+  X(path, interfaceAt, 20) \
+  X(path, endpointAt, 24) \
+  X(path, localAt, 88) \
+  X(path, provenUsAt, 104) \
+  X(path, bornUsAt, 112) \
   X(path, sealedBytesAt, 128) \
   X(path, lifeAt, 136) \
   X(path, reasonAt, 140) \
@@ -324,6 +324,8 @@
   X(path, lastDataReceivedAt, 432) \
   X(path, receivedEcnAt, 440) \
   X(path, receivedMarkedAt, 448) \
+  X(path, peerLinkAt, 464) \
+  X(path, peerLinkBytes, 32) \
   X(pathState, free, 0) \
   X(pathState, up, 1) \
   X(pathState, down, 2) \
@@ -428,23 +430,22 @@
   X(frame, payloadAt, 32) \
   X(framePath, any, -1) \
   X(framePath, two, -2) \
-  X(outgoing, sockaddrAt, 0) \
-  X(outgoing, sockaddrBytesAt, 28) \
-  X(outgoing, localAt, 32) \
-  X(outgoing, interfaceAt, 48) \
-  X(outgoing, lengthAt, 52) \
-  X(outgoing, payloadAt, 64) \
-  X(received, sockaddrAt, 0) \
-  X(received, carrierAt, 28) \
-  X(received, localAt, 32) \
-  X(received, interfaceAt, 48) \
-  X(received, segmentBytesAt, 52) \
-  X(received, lengthAt, 56) \
-  X(received, slotAt, 60) \
-  X(received, timeAt, 64) \
-  X(received, progressAt, 72) \
-  X(received, trafficClassAt, 76) \
-  X(received, payloadAt, 80) \
+  X(outgoing, endpointAt, 0) \
+  X(outgoing, localAt, 64) \
+  X(outgoing, interfaceAt, 80) \
+  X(outgoing, lengthAt, 84) \
+  X(outgoing, payloadAt, 88) \
+  X(received, endpointAt, 0) \
+  X(received, carrierAt, 64) \
+  X(received, interfaceAt, 68) \
+  X(received, localAt, 72) \
+  X(received, segmentBytesAt, 88) \
+  X(received, lengthAt, 92) \
+  X(received, slotAt, 96) \
+  X(received, progressAt, 100) \
+  X(received, timeAt, 104) \
+  X(received, trafficClassAt, 112) \
+  X(received, payloadAt, 120) \
   X(recordType, train, 1) \
   X(recordType, received, 2) \
   X(recordType, descriptor, 3) \

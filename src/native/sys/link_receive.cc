@@ -198,7 +198,10 @@ void LinkReceiver::forwardHandshake(const Message& message, const uint8_t* datag
 }
 
 void LinkReceiver::writeHeader(uint8_t* record, const Message& message) const {
-  std::memcpy(record + layout::received_sockaddrAt, &message.address, 28);
+  // Behind an IPv4 address the kernel has left what was there before.
+  const size_t used = message.address.sin6_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  std::memset(record + layout::received_endpointAt, 0, layout::endpoint_bytes);
+  std::memcpy(record + layout::received_endpointAt, &message.address, used);
   cell<int32_t>(record, layout::received_carrierAt) = carrier_;
   std::memcpy(record + layout::received_localAt, message.local, 16);
   cell<int32_t>(record, layout::received_interfaceAt) = message.interfaceIndex;

@@ -25,7 +25,7 @@ bool readPath(uint8_t* row, sockaddr_in6& address, uint8_t local[16], int32_t& i
   for (int attempt = 0; attempt < 100; attempt++) {
     const int32_t before = word(row, layout::path_sequenceAt).load(std::memory_order_acquire);
     if ((before & 1) != 0) continue;
-    std::memcpy(&address, row + layout::path_sockaddrAt, sizeof address);
+    std::memcpy(&address, row + layout::path_endpointAt, sizeof address);
     std::memcpy(local, row + layout::path_localAt, 16);
     interfaceIndex = cell<int32_t>(row, layout::path_interfaceAt);
     std::atomic_thread_fence(std::memory_order_acquire);
@@ -287,7 +287,7 @@ int LinkSender::sendDatagrams(uint32_t max) {
     uint8_t* record = datagrams_.peek();
     if (record == nullptr) break;
     sockaddr_in6 address;
-    std::memcpy(&address, record + layout::outgoing_sockaddrAt, sizeof address);
+    std::memcpy(&address, record + layout::outgoing_endpointAt, sizeof address);
     const int fd = address.sin6_family == AF_INET ? fd4_ : fd6_;
     uint8_t local[16];
     std::memcpy(local, record + layout::outgoing_localAt, sizeof local);

@@ -6,7 +6,6 @@
 
 namespace hawser {
 namespace {
-constexpr uint16_t kFamilyV4 = 2;
 constexpr uint8_t kAnyLocal[16] = {};
 }
 
@@ -47,9 +46,11 @@ bool PathLedger::matches(int32_t row, const uint8_t* record) const {
   if (std::memcmp(local, kAnyLocal, sizeof kAnyLocal) != 0 &&
       std::memcmp(local, record + layout::received_localAt, sizeof kAnyLocal) != 0)
     return false;
-  const uint8_t* from = record + layout::received_sockaddrAt;
-  const uint8_t* endpoint = path + layout::path_sockaddrAt;
-  if (cell<uint16_t>(path, layout::path_sockaddrAt) == kFamilyV4) return std::memcmp(from, endpoint, 8) == 0;
+  const uint8_t* from = record + layout::received_endpointAt;
+  const uint8_t* endpoint = path + layout::path_endpointAt;
+  const auto kind = cell<uint16_t>(path, layout::path_endpointAt);
+  if (kind == layout::endpoint_ip4) return std::memcmp(from, endpoint, 8) == 0;
+  if (kind != layout::endpoint_ip6) return std::memcmp(from, endpoint, layout::endpoint_bytes) == 0;
   // Family and port, then the address: the flow label between them says nothing about where the sender is. The interface of a
   // link-local address does, unless the link's sockets are bound to it: then the row has none.
   const uint32_t scope = readLe32(endpoint + 24);

@@ -60,7 +60,7 @@ void SocketErrors::hint(const sockaddr_in6& to, uint32_t mtu) {
     uint8_t* row = paths_.row(index);
     if (cell<int32_t>(row, layout::path_stateAt) == layout::pathState_free || cell<int32_t>(row, layout::path_carrierAt) != carrier_) continue;
     sockaddr_in6 address;
-    std::memcpy(&address, row + layout::path_sockaddrAt, sizeof address);
+    std::memcpy(&address, row + layout::path_endpointAt, sizeof address);
     if (!isSame(address, to)) continue;
     cell<int32_t>(row, layout::path_hintBytesAt) = static_cast<int32_t>(mtu);
     add(row, layout::path_hintsAt, 1);

@@ -49,7 +49,7 @@ class OpenBench {
   // A path of peer 0, in row `row`: 10.0.0.`host` by link `link` and a transport.
   void addPath(int32_t row, int32_t link, uint8_t host, int32_t transport = 0) {
     uint8_t* path = paths_.table().row(row);
-    endpoint(path + layout::path_sockaddrAt, host);
+    endpoint(path + layout::path_endpointAt, host);
     cell<int32_t>(path, layout::path_carrierAt) = link * static_cast<int32_t>(layout::carrier_rowsPerLink) + transport;
     cell<int32_t>(path, layout::path_stateAt) = layout::pathState_up;
   }
@@ -64,6 +64,9 @@ class OpenBench {
   // By that transport.
   void by(int32_t transport) { transport_ = transport; }
 
+  // From an endpoint of that kind.
+  void ofKind(uint16_t kind) { kind_ = kind; }
+
   // With that DSCP and ECN byte outside.
   void marked(uint8_t trafficClass) { trafficClass_ = trafficClass; }
 
@@ -77,7 +80,8 @@ class OpenBench {
     uint8_t* record = producer_.claim(static_cast<uint32_t>(kHeader + all.size()));
     if (record == nullptr) return false;
     std::memset(record, 0, kHeader);
-    endpoint(record + layout::received_sockaddrAt, host_);
+    endpoint(record + layout::received_endpointAt, host_);
+    cell<uint16_t>(record, layout::received_endpointAt) = kind_;
     cell<int32_t>(record, layout::received_carrierAt) = link_ * static_cast<int32_t>(layout::carrier_rowsPerLink) + transport_;
     record[layout::received_localAt] = local_;
     cell<double>(record, layout::received_timeAt) = kernelUs_;
@@ -217,6 +221,7 @@ class OpenBench {
   RingConsumer input_;
   int32_t link_ = 0;
   int32_t transport_ = 0;
+  uint16_t kind_ = layout::endpoint_ip4;
   uint8_t host_ = 1;
   uint8_t local_ = 0;
   uint8_t trafficClass_ = 0;

@@ -3,16 +3,16 @@
  * what is of no consequence here becomes a note; what is wrong, or would change where traffic goes or whether it is protected and
  * cannot be said in a configuration of ours, a problem with its line.
  */
-import { formatCidr, maskCidr, parseCidr, parsePeerEndpoint } from './address.ts';
+import { formatCidr, maskCidr, parseCidr } from './address.ts';
 import { generateConfig } from './generate.ts';
-import { parseKey } from './keys.ts';
 import { isDomain } from './leaves.ts';
-import { type Problem, problemAt } from './problems.ts';
+import type { Problem } from './problems.ts';
 import type { ConfigInput } from './schema.ts';
 import { hideKeys, showValue } from './show.ts';
 import { type Meaning, meaningsOf, onlyUndoes } from './wg-quick-commands.ts';
 import { type Entry, readSections, type Section } from './wg-quick-lines.ts';
 import { interfaceNameOf, peerNameOf } from './wg-quick-names.ts';
+import { listOf, type RouteTable, WgQuickValues } from './wg-quick-values.ts';
 
 type Peer = NonNullable<ConfigInput['peers']>[number] & { allowedIPs: string[]; endpoints: string[] };
 
@@ -49,7 +49,6 @@ const hooks: Readonly<Record<string, string>> = {
   predown: 'ExecStop=',
   postdown: 'ExecStopPost=',
 };
-const routeTables = { auto: 'auto', off: 'off', main: 'main', '254': 'main' } as const;
 
 export function importWgQuick(text: string, options: WgQuickOptions): WgQuickImport {
   return new Reader(options).read(text);
@@ -59,6 +58,7 @@ class Reader {
   readonly #options: WgQuickOptions;
   readonly #notes: string[] = [];
   readonly #problems: Problem[] = [];
+  readonly #values = new WgQuickValues(this.#problems, this.#notes);
   readonly #keyFiles: KeyFile[] = [];
   readonly #addresses: string[] = [];
   readonly #peers: Peer[] = [];
@@ -69,7 +69,7 @@ class Reader {
   readonly #refused: Entry[] = [];
   readonly #dns = { servers: new Set<string>(), search: new Set<string>() };
   #dnsNames: 'all' | 'search' = 'all';
-  readonly #routing: { fwmark?: number; table?: 'auto' | 'off' | 'main' | number } = {};
+  readonly #routing: { fwmark?: number; table?: RouteTable } = {};
   #hasInterface = false;
   #privateKeyFile: string;
   #mtu: number | undefined;
@@ -85,13 +85,17 @@ class Reader {
     for (const { line, word = '' } of unread) {
       if (this.#isLeftOut({ line, key: word })) continue;
       this.#seen.add(word.toLowerCase());
-      this.#problem(line, word, 'the line is not "Key = value" below [Interface] or [Peer]');
+      this.#values.problem(line, word, 'the line is not "Key = value" below [Interface] or [Peer]');
     }
     for (const section of sections) {
       const title = section.title.toLowerCase();
       if (title === 'interface') this.#takeInterface(section);
       else if (title === 'peer') this.#takePeer(section);
-      else this.#problem(section.line, '', `unknown section ${showValue(section.title)}`, ['[Interface]', '[Peer]']);
+      else
+        this.#values.problem(section.line, '', `unknown section ${showValue(section.title)}`, [
+          '[Interface]',
+          '[Peer]',
+        ]);
     }
     // wg-quick runs them when all else is set.
     for (const hook of this.#hooks) this.#takeHook(hook);
@@ -129,10 +133,6 @@ class Reader {
     };
   }
 
-  #problem(line: number, path: string, message: string, allowed: readonly string[] = []): void {
-    this.#problems.push(problemAt(line, 1, path, { message, allowed }));
-  }
-
   #isLeftOut({ line, key }: Pick<Entry, 'line' | 'key'>): boolean {
     if (!this.#options.leaveOut.has(line)) return false;
     this.#notes.push(`Line ${line}${key === '' ? '' : `, ${key},`} is left out, as asked.`);
@@ -153,15 +153,26 @@ class Reader {
     const key = entry.key.toLowerCase();
     if (key === 'privatekey') this.#takeKey(entry, this.#privateKeyFile);
     else if (key === 'privatekeyfile') this.#takePrivateKeyFile(entry);
-    else if (key === 'address') this.#addresses.push(...this.#cidrs(entry));
-    else if (key === 'listenport') this.#port = this.#number(entry, 0, 65_535) ?? 0;
-    else if (key === 'mtu') this.#mtu = this.#number(entry, 576, 65_456);
-    else if (key === 'fwmark') this.#takeMark(entry);
-    else if (key === 'table') this.#takeTable(entry);
+    else if (key === 'address') this.#addresses.push(...this.#values.cidrs(entry));
+    else if (key === 'listenport') this.#port = this.#values.number(entry, 0, 65_535) ?? 0;
+    else if (key === 'mtu') this.#mtu = this.#values.number(entry, 576, 65_456);
+    else if (key === 'fwmark') this.#takeRouting({ fwmark: this.#values.mark(entry) });
+    else if (key === 'table') this.#takeRouting({ table: this.#values.table(entry) });
     else if (key === 'dns') this.#takeDns(entry);
     else if (key === 'search') this.#takeSearch(entry);
     else if (key === 'saveconfig') this.#takeSaveConfig(entry);
-    else this.#problem(entry.line, entry.key, 'unknown key below [Interface]', interfaceKeys);
+    else this.#values.problem(entry.line, entry.key, 'unknown key below [Interface]', interfaceKeys);
+  }
+
+  #takeRouting({
+    fwmark,
+    table,
+  }: {
+    readonly fwmark?: number | undefined;
+    readonly table?: RouteTable | undefined;
+  }): void {
+    if (fwmark !== undefined) this.#routing.fwmark = fwmark;
+    if (table !== undefined) this.#routing.table = table;
   }
 
   #takePeer(section: Section): void {
@@ -170,21 +181,21 @@ class Reader {
     for (const entry of section.entries) {
       if (!this.#isLeftOut(entry)) this.#takePeerSetting(peer, entry);
     }
-    if (peer.publicKey === '') this.#problem(section.line, 'PublicKey', 'is missing below [Peer]');
+    if (peer.publicKey === '') this.#values.problem(section.line, 'PublicKey', 'is missing below [Peer]');
     this.#peers.push(peer);
   }
 
   #takePeerSetting(peer: Peer, entry: Entry): void {
     const key = entry.key.toLowerCase();
-    if (key === 'publickey') peer.publicKey = this.#key(entry);
+    if (key === 'publickey') peer.publicKey = this.#values.key(entry);
     else if (key === 'presharedkey')
       peer.presharedKeyFile = this.#takeKey(entry, `${this.#options.name}-${peer.name}.psk`);
     else if (key === 'presharedkeyfile')
-      peer.presharedKeyFile = this.#keyFile(entry, `peer ${peer.name}'s preshared key`);
-    else if (key === 'allowedips') peer.allowedIPs.push(...this.#cidrs(entry));
-    else if (key === 'endpoint') peer.endpoints.push(this.#endpoint(entry));
-    else if (key === 'persistentkeepalive') peer.keepalive = this.#keepalive(entry);
-    else this.#problem(entry.line, entry.key, 'unknown key below [Peer]', peerKeys);
+      peer.presharedKeyFile = this.#values.keyFile(entry, `peer ${peer.name}'s preshared key`);
+    else if (key === 'allowedips') peer.allowedIPs.push(...this.#values.cidrs(entry));
+    else if (key === 'endpoint') peer.endpoints.push(this.#values.endpoint(entry));
+    else if (key === 'persistentkeepalive') peer.keepalive = this.#values.keepalive(entry);
+    else this.#values.problem(entry.line, entry.key, 'unknown key below [Peer]', peerKeys);
   }
 
   #takeHook(hook: Entry): void {
@@ -206,7 +217,7 @@ class Reader {
     }
     const peer = this.#peers.find(({ publicKey }) => publicKey === meaning.publicKey);
     if (peer === undefined) {
-      this.#problem(line, hook, 'sets a peer that has no [Peer] section in this file: write one for it');
+      this.#values.problem(line, hook, 'sets a peer that has no [Peer] section in this file: write one for it');
       return;
     }
     // As wg set does, in place of what the file says (wg(8)).
@@ -223,93 +234,36 @@ class Reader {
       const message =
         'runs a command that no key of a configuration stands for, and without it traffic may go elsewhere or unprotected: ' +
         `put it into ${place}, then import with --leave-out ${lines}`;
-      this.#problem(line, key, message);
+      this.#values.problem(line, key, message);
     }
   }
 
   #checkComplete(): void {
-    if (!this.#hasInterface) this.#problem(1, '', 'has no [Interface] section');
+    if (!this.#hasInterface) this.#values.problem(1, '', 'has no [Interface] section');
     // A refused command may have set them; that is said, and enough.
     if (!this.#hasInterface || this.#refused.length > 0) return;
     if (!this.#seen.has('privatekey'))
-      this.#problem(
+      this.#values.problem(
         1,
         'PrivateKey',
         'is missing below [Interface], and no PostUp = wg set %i private-key FILE stands there',
       );
-    if (!this.#seen.has('address')) this.#problem(1, 'Address', 'is missing below [Interface]', ['10.9.0.2/24']);
+    if (!this.#seen.has('address')) this.#values.problem(1, 'Address', 'is missing below [Interface]', ['10.9.0.2/24']);
   }
 
   #takePrivateKeyFile(entry: Entry): void {
-    this.#privateKeyFile = this.#keyFile(entry, 'the private key');
+    this.#privateKeyFile = this.#values.keyFile(entry, 'the private key');
     // What PrivateKey says is replaced by the command and needs no file.
     this.#keyFiles.splice(0, Infinity, ...this.#keyFiles.filter(({ file }) => file !== `${this.#options.name}.key`));
   }
 
-  /** A file that the user has: named, never copied. */
-  #keyFile(entry: Entry, what: string): string {
-    if (!entry.value.startsWith('/') || parseKey(entry.value) !== undefined)
-      this.#problem(entry.line, entry.key, `names no file by its whole path: write where ${what} lies`, [
-        '/etc/wireguard/wg0.key',
-      ]);
-    else this.#notes.push(`${showValue(entry.value)} is read for ${what}; it must have mode 0600.`);
-    return entry.value;
-  }
-
   /** A key that goes to a file of its own; returns the file. */
   #takeKey(entry: Entry, file: string): string {
-    const key = this.#key(entry);
+    const key = this.#values.key(entry);
     const known = this.#keyFiles.findIndex((one) => one.file === file);
     if (known >= 0) this.#keyFiles.splice(known, 1);
     if (key !== '') this.#keyFiles.push({ file, key });
     return file;
-  }
-
-  /** The value never stands in the message: it may be a secret. */
-  #key(entry: Entry): string {
-    if (parseKey(entry.value) !== undefined) return entry.value;
-    this.#problem(entry.line, entry.key, 'is not a key: 32 bytes as canonical base64 (44 characters)');
-    return '';
-  }
-
-  #cidrs(entry: Entry): string[] {
-    return listOf(entry).flatMap((text) => {
-      const cidr = parseCidr(text);
-      if (cidr !== undefined) return [formatCidr(cidr)];
-      const allowed = ['10.9.0.2/24', 'fd00:9::2/64'];
-      this.#problem(entry.line, entry.key, `${showValue(text)} is not an address with a prefix length`, allowed);
-      return [];
-    });
-  }
-
-  #endpoint(entry: Entry): string {
-    if (parsePeerEndpoint(entry.value) === undefined) {
-      const allowed = ['203.0.113.1:51820', '[2001:db8::1]:51820', '[fe80::1%eth0]:51820', 'hub.example.net:51820'];
-      this.#problem(entry.line, entry.key, `${showValue(entry.value)} is not an endpoint`, allowed);
-    }
-    return entry.value;
-  }
-
-  #keepalive(entry: Entry): string {
-    if (/^(off|0)$/i.test(entry.value)) return 'off';
-    return `${this.#number(entry, 1, 65_535) ?? 25}s`;
-  }
-
-  #takeMark(entry: Entry): void {
-    if (/^(off|0|0x0+)$/i.test(entry.value)) return;
-    const mark = this.#number(entry, 1, 0xffff_ffff);
-    if (mark !== undefined) this.#routing.fwmark = mark;
-  }
-
-  #takeTable(entry: Entry): void {
-    const word = entry.value.toLowerCase();
-    const named = Object.entries(routeTables).find(([name]) => name === word)?.[1];
-    if (named !== undefined) this.#routing.table = named;
-    else if (/^(\d+|0x[0-9a-f]+)$/.test(word)) this.#routing.table = this.#number(entry, 1, 0xffff_ffff) ?? 'auto';
-    else {
-      const message = `${showValue(entry.value)} is not a table that can be told here: write its number (/etc/iproute2/rt_tables)`;
-      this.#problem(entry.line, entry.key, message, ['auto', 'off', 'main', '1..4294967295']);
-    }
   }
 
   /** wg-quick(8): addresses are servers, all else search domains. */
@@ -333,7 +287,7 @@ class Reader {
   #addSearch(entry: Entry, text: string): void {
     if (isDomain(text)) this.#dns.search.add(text.toLowerCase());
     else
-      this.#problem(entry.line, entry.key, `${showValue(text)} is neither an address nor a domain`, [
+      this.#values.problem(entry.line, entry.key, `${showValue(text)} is neither an address nor a domain`, [
         '10.9.0.1',
         'corp.example',
       ]);
@@ -343,14 +297,7 @@ class Reader {
     if (/^true$/i.test(entry.value))
       this.#notes.push(`Line ${entry.line}, ${entry.key}, is left out: Hawser never writes its configuration file.`);
     else if (!/^false$/i.test(entry.value))
-      this.#problem(entry.line, entry.key, `${showValue(entry.value)} is neither true nor false`);
-  }
-
-  #number(entry: Entry, least: number, most: number): number | undefined {
-    const value = /^(\d+|0x[0-9a-f]+)$/i.test(entry.value) ? Number(entry.value) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    this.#problem(entry.line, entry.key, `${showValue(entry.value)} is out of range`, [`${least}..${most}`]);
-    return undefined;
+      this.#values.problem(entry.line, entry.key, `${showValue(entry.value)} is neither true nor false`);
   }
 
   /** As WireGuard does when one prefix is given to two peers; our own file would call it a problem. */
@@ -367,13 +314,6 @@ class Reader {
       peer.allowedIPs = kept;
     }
   }
-}
-
-function listOf(entry: Entry): string[] {
-  return entry.value
-    .split(',')
-    .map((text) => text.trim())
-    .filter((text) => text !== '');
 }
 
 /** A peer that is only ever called from outside needs no empty `endpoints: []`. */

@@ -9,7 +9,13 @@ import { type LinkEvent, LinkWatch } from '../io/link-watch.ts';
 import type { NetlinkEventSockets } from '../io/netlink.ts';
 import { sentenceOf, type Trouble } from '../io/network/conflicts.ts';
 import type { OwnTraffic } from '../io/network/foreign-rules.ts';
-import { applyNetwork, describeConflicts, describeMisled, removeNetwork } from '../io/network/network.ts';
+import {
+  applyNetwork,
+  describeConflicts,
+  describeMisled,
+  describeSilentSettings,
+  removeNetwork,
+} from '../io/network/network.ts';
 import type { NetworkPlan } from '../io/network/plan.ts';
 
 export interface NetworkKeeperParts {
@@ -30,6 +36,8 @@ export interface NetworkKeeperParts {
 const ignoredInterface = 'lo';
 /** After it the kernel is asked again for what it refused, and what others took away is put back; ever later, so that nobody is fought. */
 const againMs = { first: 1_000, last: 300_000 } as const;
+/** Sysctls change without a word: a modem that comes later, `sysctl --system` at any time. */
+const settingsMs = 10_000;
 /** Routes and rules come and go in bursts: others' are looked at this often. */
 const othersMs = 1_000;
 
@@ -40,6 +48,9 @@ export class NetworkKeeper {
   #again: NodeJS.Timeout | undefined;
   #againMs: number = againMs.first;
   #looking: NodeJS.Timeout | undefined;
+  #settingsTimer: NodeJS.Timeout | undefined;
+  /** As they were when the plan was applied. */
+  #settings = '';
   /** Routes are many, and looked through only after they have changed. */
   #hasNewRoutes = false;
   #traffic: OwnTraffic = { links: [], destinations: [] };
@@ -62,6 +73,7 @@ export class NetworkKeeper {
   change(plan: NetworkPlan): void {
     const report = applyNetwork(this.#parts.addon, plan, 'whole');
     this.#plan = plan;
+    this.#settings = describeSilentSettings(plan);
     clearTimeout(this.#again);
     this.#again = undefined;
     this.#setInterests();
@@ -90,6 +102,7 @@ export class NetworkKeeper {
   watch(): void {
     this.#watch ??= new LinkWatch(this.#parts.addon, (event) => this.#onEvent(event));
     this.#setInterests();
+    this.#settingsTimer ??= setInterval(() => this.#lookAtSettings(), settingsMs).unref();
     this.#parts.onChange(this.#watch);
     this.#watch.start(
       (error) =>
@@ -105,6 +118,7 @@ export class NetworkKeeper {
     this.#plan = undefined;
     clearTimeout(this.#again);
     clearTimeout(this.#looking);
+    clearInterval(this.#settingsTimer);
     try {
       return removeNetwork(this.#parts.addon, plan).warnings;
     } catch (error) {
@@ -156,6 +170,7 @@ export class NetworkKeeper {
     if (this.#watch?.findLink(this.#plan.interface)?.up === false) return;
     try {
       const report = applyNetwork(this.#parts.addon, this.#plan, 'most');
+      this.#settings = describeSilentSettings(this.#plan);
       this.#tell(report);
       if (!report.isWhole) this.#later();
       else if (report.changes === 0) this.#againMs = againMs.first;
@@ -163,6 +178,12 @@ export class NetworkKeeper {
       this.#tell({ warnings: [`Cannot put the network in order: ${messageOf(error)}`] });
       this.#later();
     }
+  }
+
+  #lookAtSettings(): void {
+    if (this.#plan === undefined || describeSilentSettings(this.#plan) === this.#settings) return;
+    this.#apply();
+    this.#lookLater();
   }
 
   #later(): void {

@@ -27,7 +27,7 @@ import {
   wantedStopped,
 } from './plan.ts';
 import { differenceOf, listRules, type Ownership, readPresent } from './reconcile.ts';
-import { allowMarkedAnswers, forgetMarkedAnswers } from './source-mark.ts';
+import { allowMarkedAnswers, describeStrictLinks, forgetMarkedAnswers, readAnswerChecks } from './source-mark.ts';
 
 const ipv6Conf = '/proc/sys/net/ipv6/conf';
 /** RFC 8200 section 5: below it the kernel takes IPv6 off the interface. */
@@ -85,15 +85,21 @@ export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan, mode: App
   });
 }
 
+/** Settings of the host that nobody tells of when they change; another text than after `applyNetwork`: it has to be applied again. */
+export function describeSilentSettings(plan: NetworkPlan): string {
+  return readAnswerChecks(plan.interface);
+}
+
 /** What others have that the plan wants, and no route of ours stands in its place. */
 export function describeConflicts(addon: NetlinkSockets, plan: NetworkPlan): readonly Trouble[] {
   const places = placesOf(plan, familiesOf(checkIpv6(plan).onInterface));
   return withNetlink(addon, (netlink) => findConflicts(netlink, plan.interface, places));
 }
 
-/** Rules of others that lead packets elsewhere than plan and links want. */
+/** Rules of others that lead packets elsewhere than plan and links want, and links where answers are dropped. */
 export function describeMisled(addon: NetlinkSockets, plan: NetworkPlan, traffic: OwnTraffic): readonly Trouble[] {
-  return withNetlink(addon, (netlink) => findMisled(netlink, plan, traffic));
+  const misled = withNetlink(addon, (netlink) => findMisled(netlink, plan, traffic));
+  return [...misled, ...describeStrictLinks(traffic.links, plan.interface)];
 }
 
 function takenBy(conflicts: readonly Conflict[]): Conflict['place'][] {

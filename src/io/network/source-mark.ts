@@ -9,6 +9,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSy
 import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { replaceFile } from '../../base/lasting-files.ts';
+import type { Trouble } from './conflicts.ts';
 import { tagOf } from './own-tables.ts';
 import type { NetworkPlan } from './plan.ts';
 
@@ -39,6 +40,15 @@ export function allowMarkedAnswers(plan: NetworkPlan): readonly string[] {
     );
   }
   return warnings;
+}
+
+/** How the host treats answers now: when this is another text, `allowMarkedAnswers` has to be called again. */
+export function readAnswerChecks(tunnel: string): string {
+  try {
+    return `src_valid_mark=${readFileSync(sysctl, 'utf8').trim()} strict: ${findStrictInterfaces(tunnel).join(' ')}`;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** Takes it back; the sysctl only when `last`, that is when no other instance needs it. Returns warnings. */
@@ -75,6 +85,19 @@ export function findStrictInterfaces(tunnel: string): string[] {
   const ofAll = filterOf('all');
   const names = readdirSync(ipv4Conf).filter((name) => !['all', 'default', 'lo', tunnel].includes(name));
   return names.filter((name) => Math.max(ofAll, filterOf(name)) === strict);
+}
+
+/** With several links the best route to a peer is by one of them; what comes in by another is dropped there by a strict check. */
+export function describeStrictLinks(
+  links: readonly { readonly interface: string | undefined }[],
+  tunnel: string,
+): readonly Trouble[] {
+  const used = links.flatMap((link) => link.interface ?? []);
+  const strictLinks = used.length < 2 ? [] : findStrictInterfaces(tunnel).filter((name) => used.includes(name));
+  return strictLinks.map((name) => ({
+    text: `The kernel drops what comes in by ${name} unless its best route leads there, too (rp_filter is 1, strict)`,
+    remedy: `sysctl -w net.ipv4.conf.${name}.rp_filter=2`,
+  }));
 }
 
 function clearTable(name: string): string {

@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { NetworkChangedCommand } from './actors/session/settings.ts';
 import { messageOf } from './base/errors.ts';
+import { collectGarbage } from './base/garbage.ts';
 import { makeFolder } from './base/lasting-files.ts';
 import { packageVersion } from './base/package-info.ts';
 import { parseCidr } from './config/address.ts';
@@ -40,6 +41,9 @@ import type { WorkerPool } from './supervisor/worker-pool.ts';
 
 /** A name that could not be resolved at start (the link was not up yet) is asked for again soon. */
 const nameWatchMs = { least: 5_000, most: 3600_000 };
+
+/** The file of so many peers leaves tens of megabytes of what its parser made. */
+const manyPeers = 1000;
 
 export class Instance {
   /** Resolves to the exit code after everything was taken back. */
@@ -199,6 +203,7 @@ export class Instance {
     rememberConfig(configPath, config);
     this.#logger.open();
     void this.#dns.follow(config);
+    if (config.peers.length >= manyPeers) collectGarbage();
   }
 
   /** Orderly end, once. */

@@ -120,16 +120,30 @@ export interface NoiseSettings {
   readonly prologue: Uint8Array;
 }
 
-/** The peer's static key, and the secret of both static keys (undefined when the key is of low order). */
+/**
+ * The peer's static key. What is made of it costs a tenth of a millisecond and a kilobyte, so it is made when a handshake first needs
+ * it: most of a hub's peers are elsewhere.
+ */
 export class RemoteStatic {
   readonly publicKey: Uint8Array;
-  readonly keyObject: KeyObject;
-  readonly staticSecret: Uint8Array | undefined;
+  readonly #identity: KeyPair;
+  #keyObject: KeyObject | undefined;
+  #staticSecret: { readonly bytes: Uint8Array | undefined } | undefined;
 
   constructor(identity: KeyPair, publicKey: Uint8Array) {
     this.publicKey = Uint8Array.from(publicKey);
-    this.keyObject = importPublicKey(publicKey);
-    this.staticSecret = sharedSecret(identity.privateKey, this.keyObject);
+    this.#identity = identity;
+  }
+
+  get keyObject(): KeyObject {
+    this.#keyObject ??= importPublicKey(this.publicKey);
+    return this.#keyObject;
+  }
+
+  /** The secret of both static keys; undefined when the peer's is of low order. */
+  get staticSecret(): Uint8Array | undefined {
+    this.#staticSecret ??= { bytes: sharedSecret(this.#identity.privateKey, this.keyObject) };
+    return this.#staticSecret.bytes;
   }
 }
 

@@ -33,9 +33,6 @@ const suspiciousPart = 1 / 10;
  */
 const allowedPart = 1 / 20;
 
-/** The parks of threads that have work are shorter, and those of quiet ones mostly longer. */
-const leastQuietParkUs = 100_000;
-
 interface Watched {
   readonly words: Int32Array;
   readonly times: Float64Array;
@@ -74,14 +71,18 @@ export class HeartbeatWatch {
     this.#watched.delete(id);
   }
 
-  /** All are parked for long: nothing goes on that could hang. */
-  get isQuiet(): boolean {
-    for (const { words, times } of this.#watched.values()) {
-      if (words[counters.stateAt >> 2] !== runState.parked) return false;
-      const parkUs = (times[counters.parkedUntilAt >> 3] ?? 0) - (times[counters.beatAt >> 3] ?? 0);
-      if (parkUs < leastQuietParkUs) return false;
+  /**
+   * When the next look is worth its wake-up, between `leastUs` and `mostUs` from now: an actor that runs is looked at again soon, one
+   * that is parked when it would be late, each by itself.
+   */
+  nextLookUs(nowUs: number, leastUs: number, mostUs: number): number {
+    let lookUs = nowUs + mostUs;
+    for (const { words, times, limitUs } of this.#watched.values()) {
+      if (words[counters.stateAt >> 2] !== runState.parked) return nowUs + leastUs;
+      const lateUs = (times[counters.parkedUntilAt >> 3] ?? 0) + limitUs * suspiciousPart;
+      if (lateUs < lookUs) lookUs = lateUs;
     }
-    return true;
+    return Math.max(lookUs, nowUs + leastUs);
   }
 
   /** Those that have been silent for longer than their limit; `spacingUs`: this tick was wanted so long after the one before. */

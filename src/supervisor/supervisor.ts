@@ -41,6 +41,8 @@ export class Supervisor implements ChildHost {
   readonly troubles = new StandingTroubles();
   readonly #addon: Pick<DataApi, 'nowUs' | 'ring'>;
   readonly #watch: HeartbeatWatch;
+  /** Between the last look and the next. */
+  #spacingMs = 0;
   readonly #gate = new FloodGate<Note>((note, more) => this.#tell(note, more));
   /** In the order of their start. */
   #children: Child[] = [];
@@ -189,15 +191,19 @@ export class Supervisor implements ChildHost {
     else child.post({ kind: 'command', actorId: to, command });
   }
 
-  /** Every actor is parked for long. */
+  /** At the last look every actor was parked for long: those that have work park for less than a tick. */
   get isQuiet(): boolean {
-    return this.#watch.isQuiet;
+    return this.#spacingMs > this.options.tickMs;
   }
 
   #tickAfter(ms: number): void {
+    this.#spacingMs = ms;
     this.#ticker = setTimeout(() => {
       this.#tick(ms);
-      if (this.#stopped === undefined) this.#tickAfter(this.isQuiet ? quietTickMs : this.options.tickMs);
+      if (this.#stopped !== undefined) return;
+      const nowUs = this.#addon.nowUs();
+      const lookUs = this.#watch.nextLookUs(nowUs, this.options.tickMs * 1000, quietTickMs * 1000);
+      this.#tickAfter((lookUs - nowUs) / 1000);
     }, ms);
   }
 

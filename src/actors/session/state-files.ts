@@ -85,8 +85,9 @@ export class StateFiles {
 
   /** Forgets all peers but these. */
   keepOnly(publicKeys: readonly string[]): void {
+    const kept = new Set(publicKeys);
     for (const known of this.#peers.keys()) {
-      if (!publicKeys.includes(known) && this.#peers.delete(known)) this.#isDirty = true;
+      if (!kept.has(known) && this.#peers.delete(known)) this.#isDirty = true;
     }
   }
 

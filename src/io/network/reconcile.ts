@@ -45,8 +45,10 @@ export function readPresent(netlink: Netlink, owner: Ownership, families: readon
 export function differenceOf(present: WantedNetwork, wanted: WantedNetwork, interfaceName: string): NetlinkRequest[] {
   const before = keysOf(present);
   const after = keysOf(wanted);
-  const added = <T extends object>(items: readonly T[]): T[] => items.filter((item) => !before.has(keyOf(item)));
-  const gone = <T extends object>(items: readonly T[]): T[] => items.filter((item) => !after.has(keyOf(item)));
+  const isNew = (item: object): boolean => !before.keys.has(after.of(item));
+  const isGone = (item: object): boolean => !after.keys.has(before.of(item));
+  const added = <T extends object>(items: readonly T[]): T[] => items.filter(isNew);
+  const gone = <T extends object>(items: readonly T[]): T[] => items.filter(isGone);
   const address = pairOf<AddressState>(addAddress, deleteAddress, interfaceName);
   const route = pairOf<RouteState>(addRoute, deleteRoute, interfaceName);
   const rule = pairOf<RuleState>(addRule, deleteRule, interfaceName);
@@ -185,8 +187,11 @@ function textOf(hex: string): string {
   return formatAddress(Buffer.from(hex, 'hex'));
 }
 
-function keysOf(network: WantedNetwork): ReadonlySet<string> {
-  return new Set([...network.addresses, ...network.routes, ...network.rules].map(keyOf));
+/** The key of each item is made once: there may be ten thousand routes. */
+function keysOf(network: WantedNetwork): { readonly keys: ReadonlySet<string>; of(item: object): string } {
+  const items = [...network.addresses, ...network.routes, ...network.rules];
+  const known = new Map<object, string>(items.map((item) => [item, keyOf(item)]));
+  return { keys: new Set(known.values()), of: (item) => known.get(item) ?? keyOf(item) };
 }
 
 /** Fields in one order whatever made the object; the kinds of objects differ in their fields. */

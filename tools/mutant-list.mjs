@@ -287,6 +287,20 @@ mutants.push(
     'const sent = this.#sent[0];',
   ),
   one(
+    'transports: the preferred one never takes its place again',
+    ['actors/path-election.test'],
+    'src/actors/session/path-track.ts',
+    'return isDoubtful || worth(track) < worth(carrying);',
+    'return isDoubtful;',
+  ),
+  one(
+    'transports: one in doubt keeps the data of its link',
+    ['actors/path-election.test'],
+    'src/actors/session/path-track.ts',
+    'return isDoubtful || worth(track) < worth(carrying);',
+    'return worth(track) < worth(carrying);',
+  ),
+  one(
     'session: a learnt path is asked for ever',
     session,
     'src/protocols/session/path-proof.ts',

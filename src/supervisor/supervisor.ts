@@ -41,8 +41,8 @@ export class Supervisor implements ChildHost {
   readonly troubles = new StandingTroubles();
   readonly #addon: Pick<DataApi, 'nowUs' | 'ring'>;
   readonly #watch: HeartbeatWatch;
-  /** Between the last look and the next. */
-  #spacingMs = 0;
+  /** Looks in a row that found an actor running, or parked for less than a tick. */
+  #busyLooks = 0;
   readonly #gate = new FloodGate<Note>((note, more) => this.#tell(note, more));
   /** In the order of their start. */
   #children: Child[] = [];
@@ -191,13 +191,13 @@ export class Supervisor implements ChildHost {
     else child.post({ kind: 'command', actorId: to, command });
   }
 
-  /** At the last look every actor was parked for long: those that have work park for less than a tick. */
+  /** Nothing goes on: a look now and then finds a thread at a probe, two in a row find one that has work. */
   get isQuiet(): boolean {
-    return this.#spacingMs > this.options.tickMs;
+    return this.#busyLooks < 2;
   }
 
   #tickAfter(ms: number): void {
-    this.#spacingMs = ms;
+    this.#busyLooks = ms > this.options.tickMs ? 0 : this.#busyLooks + 1;
     this.#ticker = setTimeout(() => {
       this.#tick(ms);
       if (this.#stopped !== undefined) return;

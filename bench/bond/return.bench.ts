@@ -3,7 +3,7 @@
  * from a second after the death until the return, and of the rope from the return on, and how soon after the return the whole rope's rate
  * is reached again. What links carry is counted behind their bottlenecks, what the flow gets at its receiver: a packet that its own
  * queue drops keeps that from the application for a round trip, though the link is full.
- * `npm run bench -- bond/return [--trials 10] [--dies fibre,lte] [--direction down]`
+ * `npm run bench -- bond/return [--trials 10] [--links fibre,lte] [--direction down]`
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startBond } from '../../test/support/bond.ts';
@@ -108,7 +108,7 @@ function judge(looks: readonly Look[], buckets: readonly number[], dies: string)
   };
 }
 
-for (const dies of option('dies', 'fibre').split(',')) {
+for (const dies of option('links', 'fibre').split(',')) {
   const results: Trial[] = [];
   for (let trial = 0; trial < trials; trial += 1) {
     const result = await run(dies);

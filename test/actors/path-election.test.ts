@@ -29,7 +29,6 @@ class Link {
       heardBytes: 0,
       isProven: true,
       peerWish: pathWish.none,
-      toldWish: pathWish.none,
       notice: undefined,
       named: undefined,
       renamedUs: 0,

@@ -242,6 +242,40 @@ t.test('of two endpoints over one link one carries, the other stands by at both 
   t.equal(pathsOf(right).filter((one) => one.endsWith(' up')).length, 2, 'the server has followed');
 });
 
+t.test('a wish that comes back before the peer has answered the other one is said again', async (t) => {
+  const endpoints = { endpoints: [...toHub.endpoints, { host: '10.0.0.3', port: 51820 }] };
+  const { lab, left, right } = await connect(t, { links: { second: hubToo } }, endpoints);
+  lab.run(1);
+  const [carrier, spare] = isUp(left, hub, 1) ? [hub, hubToo] : [hubToo, hub];
+  const ups = (): boolean[] => [hub, hubToo].map((_, linkRow) => isUp(right, lte, linkRow));
+  const before = ups();
+  const live = (endpoint: Address, life: number): void => {
+    left.paths.setInt(rowTo(left, endpoint, 1), pathLayout.lifeAt, life);
+  };
+  // What the server hears it follows, and its answers are lost.
+  lab.lose = (one) => one.to === lte;
+  live(carrier, lifeState.dead);
+  lab.run(0.2);
+  t.notSame(ups(), before, 'the server has followed');
+  live(carrier, lifeState.live);
+  live(spare, lifeState.dead);
+  lab.run(0.2);
+  t.ok(isUp(left, carrier, 1));
+  t.same(ups(), before, 'and comes back, though nobody has answered');
+  live(spare, lifeState.live);
+  lab.run(60);
+  const asked = frames(lab, lte).length;
+  lab.run(60);
+  t.ok(frames(lab, lte).length - asked <= 30, 'what nobody answers is said seldom');
+  lab.lose = () => true;
+  live(spare, lifeState.live);
+  live(carrier, lifeState.dead);
+  lab.run(10);
+  lab.lose = () => false;
+  lab.run(35);
+  t.notSame(ups(), before, 'and it is said until it was heard');
+});
+
 t.test('two addresses of one link of the server are two paths, and each is answered from itself', async (t) => {
   const endpoints = { endpoints: [...toHub.endpoints, { host: '10.0.0.3', port: 51820 }] };
   const { lab, left, right } = await connect(t, { aliases: [hubToo] }, endpoints);

@@ -18,9 +18,10 @@ import type { PathDeskParts } from './path-desk.ts';
 import type { PathTrack } from './path-track.ts';
 import type { Peer } from './peer-book.ts';
 
-/** A lost notice is said again after this long, a few times. */
+/** A notice that is not answered is said again after this long, a few times; then after twice as long each time, up to `rareSpacingUs`. */
 const noticeSpacingUs = 500_000;
-const noticeTries = 5;
+const quickTries = 5;
+const rareSpacingUs = 30_000_000;
 /** An address that has not sent enough yet is looked at again. */
 const poorSpacingUs = 250_000;
 /** A frame of 12 bytes, padded, with header and tag. */
@@ -52,24 +53,27 @@ export class Challenges {
       track.proof.postpone(budget.wakeUs());
     } else {
       this.#spend(track);
-      track.proof.handleSent(this.#send(peer, track, track.toldWish), nowUs);
+      track.proof.handleSent(this.#send(peer, track, track.notice?.wish ?? pathWish.none), nowUs);
     }
   }
 
-  /** Of `pathWish`: what the peer shall know of a path. */
+  /**
+   * Of `pathWish`: what the peer shall know of a path. A notice that nobody answered may have arrived all the same (its answer was lost), so
+   * what it said is taken back by another one.
+   */
   wish(track: PathTrack, wish: number): void {
-    if ((track.notice?.wish ?? track.toldWish) === wish) return;
-    track.notice = track.toldWish === wish ? undefined : { wish, token: '', tries: 0, nextUs: 0 };
+    if (wish === (track.notice?.wish ?? pathWish.none)) return;
+    track.notice = { wish, token: '', tries: 0, nextUs: 0 };
   }
 
   /** Goes on saying it until the peer has answered; returns when it will be said again. */
   notify(peer: Peer, track: PathTrack, nowUs: number): number {
     const { notice } = track;
-    if (notice === undefined || !track.isProven || notice.tries >= noticeTries) return never;
+    if (notice === undefined || !track.isProven) return never;
     if (nowUs >= notice.nextUs) {
       notice.token = this.#send(peer, track, notice.wish);
       notice.tries += 1;
-      notice.nextUs = nowUs + noticeSpacingUs;
+      notice.nextUs = nowUs + Math.min(rareSpacingUs, noticeSpacingUs * 2 ** Math.max(0, notice.tries - quickTries));
     }
     return notice.nextUs;
   }

@@ -67,7 +67,6 @@ export class PathDesk {
     paths.move(row, route);
     for (const track of this.#registry.of(peer).tracks.values()) {
       // A peer that was restarted has forgotten it.
-      track.toldWish = pathWish.none;
       track.notice = undefined;
     }
     const track = this.#registry.track(peer, row);
@@ -190,7 +189,7 @@ export class PathDesk {
     track.withdrawAtUs = 0;
     if (refusal !== undefined) {
       track.isProven = false;
-      track.toldWish = pathWish.none;
+      track.notice = undefined;
       track.peerWish = pathWish.none;
       track.proof.end();
       this.#parts.context.emit({ kind: 'path-down', ...this.#placeOf(peer, track), reason: refusal });
@@ -210,10 +209,7 @@ export class PathDesk {
 
   #handleResponse(peer: Peer, track: PathTrack, bytes: Uint8Array, nowUs: number): void {
     const token = Buffer.from(challengeToken(bytes, 0)).toString('hex');
-    if (track.notice?.token === token) {
-      track.toldWish = track.notice.wish;
-      track.notice = undefined;
-    }
+    if (track.notice?.token === token) track.notice.nextUs = never;
     if (track.refusal !== undefined || !track.proof.handleResponse(token, nowUs)) return;
     const isNews = !track.isProven;
     this.#prove(peer, track, nowUs);

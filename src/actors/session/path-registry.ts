@@ -160,7 +160,6 @@ export class PathRegistry {
       isProven,
       // A predecessor of this actor knew it.
       peerWish: state === pathState.standby && !isConfigured ? pathWish.reserve : pathWish.none,
-      toldWish: pathWish.none,
       notice: undefined,
       named: undefined,
       renamedUs: Number.NEGATIVE_INFINITY,

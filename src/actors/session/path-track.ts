@@ -20,9 +20,9 @@ export interface PathTrack {
   heardBytes: number;
   /** The peer answered a challenge, or finished a handshake, since the link last came back. */
   isProven: boolean;
-  /** What the peer wants of this path, and what it last acknowledged that we want: of `pathWish`. */
+  /** What the peer wants of this path, of `pathWish`. */
   peerWish: number;
-  toldWish: number;
+  /** What we last told the peer that we want of it; undefined = nothing in this session. */
   notice: Notice | undefined;
   /** Our name of the link, as the peer was told under the keys in `slot`; `isHeard`: it has answered. */
   named: { readonly slot: number; readonly name: string; isHeard: boolean; tries: number; nextUs: number } | undefined;
@@ -41,6 +41,7 @@ export interface Notice {
   readonly wish: number;
   token: string;
   tries: number;
+  /** When it is said again; infinite once the peer has answered. */
   nextUs: number;
 }
 

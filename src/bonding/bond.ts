@@ -191,14 +191,26 @@ export class Bond {
     const lost = report.acknowledge(nowUs);
     if (lost < 0) return;
     this.#repairs.lostPackets = lost;
+    let wayBackUs = -1;
     for (const path of this.paths) {
       const at = path.number * feedback.columns;
       const rttUs = cells[at + feedback.rttUs] as number;
       if (rttUs >= 0) cells[at + feedback.rttUs] = rttUs + lagUs;
       path.handleReport(cells, at, nowUs);
+      wayBackUs = Math.max(wayBackUs, path.samples.wayBackUs);
       this.#noteLoss(cells, at);
     }
+    this.#shareWayBack(wayBackUs);
     this.tick(nowUs);
+  }
+
+  /**
+   * A report comes back by one way for all paths. One that just came back has told nothing of it yet, and the peer may not use it before
+   * we do: what left by it first would be given up before the report of it can be here.
+   */
+  #shareWayBack(wayBackUs: number): void {
+    if (wayBackUs < 0) return;
+    for (const path of this.paths) if (path.samples.wayBackUs < 0) path.controller.handleWayBack(wayBackUs);
   }
 
   /** Judges what is in flight, and every path's life. */

@@ -16,6 +16,8 @@ export class PathSamples {
   lostPackets = 0;
   ecnPackets = 0;
   markedPackets = 0;
+  /** By how much the latest report's way back was longer than the shortest, as this path tells, microseconds; -1 = it told nothing. */
+  wayBackUs = -1;
   /** When something sent by the path was last acknowledged, microseconds; 0 = never. */
   progressUs = 0;
   /** What is lost may have been too long for the path: it counts once it is known that it was not. */
@@ -45,6 +47,7 @@ export class PathSamples {
 
   /** Takes in row `at` of the feedback after a report. */
   handleReport(cells: Float64Array, at: number, rttUs: number, nowUs: number): void {
+    this.wayBackUs = -1;
     const acked = cells[at + feedback.ackedPackets] as number;
     const lost = cells[at + feedback.lostPackets] as number;
     const spurious = cells[at + feedback.spuriousPackets] as number;
@@ -113,7 +116,8 @@ export class PathSamples {
     const rttUs = cells[at + feedback.rttUs] as number;
     if (rttUs < 0) return rttUs;
     const shortestUs = this.#delay.roundTripUs(rttUs, cells[at + feedback.delayUs] as number, nowUs);
-    this.#controller.handleWayBack(Math.max(0, rttUs - shortestUs));
+    this.wayBackUs = Math.max(0, rttUs - shortestUs);
+    this.#controller.handleWayBack(this.wayBackUs);
     return shortestUs;
   }
 

@@ -1,0 +1,83 @@
+/** Bond: what its paths learn from each other. */
+import t from 'tap';
+import { Bond } from '../../src/bonding/bond.ts';
+import type { FlightRecord } from '../../src/bonding/flight-record.ts';
+import { SendingPath } from '../../src/bonding/sending-path.ts';
+import { feedback } from '../../src/contract/columns.ts';
+import { pathRow } from '../support/path-rows.ts';
+
+const way = { priority: 0, weight: 0, role: 'always', rateBps: 0, failbackUs: 5e6, sealedBytes: 1452 } as const;
+const none = { reports: true, repairs: false, parity: false, pieces: false };
+
+/** Two paths, and a record in which nothing is under way. */
+function twoPaths() {
+  const cells = new Float64Array(2 * feedback.columns);
+  const lossDelaysUs = new Float64Array(2);
+  const record: FlightRecord = {
+    feedback: cells,
+    lossDelaysUs,
+    expireBeforeUs: new Float64Array(2),
+    expire: () => 0,
+    loseLonger: () => undefined,
+    longestWaiting: () => 0,
+    giveUpLonger: () => undefined,
+    resend: () => 0,
+    resendCut: () => 0,
+  };
+  const settings = {
+    modes: ['failover', 'failover', 'failover', 'failover'],
+    protects: [false, false, false, false],
+    repairsAlone: true,
+    failbackMs: 5_000,
+    fec: 'off',
+    sealedBytes: 1452,
+    mtu: 1420,
+  } as const;
+  const bond = new Bond(0, settings, record, 0);
+  const paths = [0, 1].map((row) => new SendingPath(pathRow(row), way, 0));
+  bond.follow(none, paths, 0);
+  const arrived = [0, 0];
+  /** A report that tells of these paths: packets acknowledged of each, its round trip, and how long it took there. */
+  const report = (nowUs: number, told: Readonly<Record<number, { rttUs: number; thereUs: number }>>): void => {
+    bond.handleReport(
+      {
+        acknowledge: () => {
+          cells.fill(0);
+          for (const path of [0, 1]) cells[path * feedback.columns + feedback.rttUs] = -1;
+          for (const [path, { rttUs, thereUs }] of Object.entries(told)) {
+            const at = Number(path) * feedback.columns;
+            arrived[Number(path)] = (arrived[Number(path)] ?? 0) + 1;
+            cells[at + feedback.ackedPackets] = 1;
+            cells[at + feedback.ackedBytes] = 1_400;
+            cells[at + feedback.hasSection] = 1;
+            cells[at + feedback.packets] = arrived[Number(path)] as number;
+            cells[at + feedback.bytes] = 1_400 * (arrived[Number(path)] as number);
+            cells[at + feedback.arrivalUs] = nowUs;
+            cells[at + feedback.rttUs] = rttUs;
+            cells[at + feedback.delayUs] = thereUs;
+          }
+          return 0;
+        },
+      },
+      nowUs,
+      0,
+    );
+  };
+  return { bond, paths, report };
+}
+
+t.test('a way back that became longer holds for a path of which the report tells nothing', async (t) => {
+  const { paths, report } = twoPaths();
+  const [fibre, lte] = paths as [SendingPath, SendingPath];
+  // There 8 and 25 ms; back by fibre, 8 ms.
+  const sound = { 0: { rttUs: 16_000, thereUs: 8_000 }, 1: { rttUs: 33_000, thereUs: 25_000 } };
+  for (let nowUs = 0; nowUs < 1e6; nowUs += 10_000) report(nowUs, sound);
+  t.ok(fibre.controller.wayBackUs < 1_000 && lte.controller.wayBackUs < 1_000);
+  // Fibre is dead: reports come back by LTE, and tell of LTE alone.
+  for (let nowUs = 1e6; nowUs < 2e6; nowUs += 10_000) report(nowUs, { 1: { rttUs: 50_000, thereUs: 25_000 } });
+  t.ok(Math.abs(lte.controller.wayBackUs - 17_000) < 1_000, `LTE ${lte.controller.wayBackUs}`);
+  t.ok(Math.abs(fibre.controller.wayBackUs - 17_000) < 1_000, `fibre ${fibre.controller.wayBackUs}`);
+  // What leaves by fibre now is told of after 33 ms, by LTE.
+  fibre.refresh(2e6, true, 0, 0);
+  t.ok(2e6 - fibre.expiryUs(2e6, 2e6) > 33_000, 'it is not given up before');
+});

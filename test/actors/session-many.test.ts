@@ -54,10 +54,10 @@ t.test('absent peers are looked at neither while nothing happens nor when anothe
     const { lab, client, hub } = await startHub(t, absent);
     lab.run(1);
     const idle = countReads(() => lab.run(30));
-    client.sendData('wakes the hub');
-    lab.settle();
-    t.equal(hub.sendSlot() >= 0, true, 'the one that calls is served');
     const busy = countReads(() => {
+      client.sendData('wakes the hub');
+      lab.settle();
+      t.equal(hub.sendSlot() >= 0, true, 'the one that calls is served, and says HELLO');
       for (let round = 0; round < 20; round += 1) {
         client.sendData('more');
         lab.settle();
@@ -67,7 +67,7 @@ t.test('absent peers are looked at neither while nothing happens nor when anothe
   }
   const [few, many] = costs as [(typeof costs)[0], (typeof costs)[0]];
   t.ok(many.idle < few.idle * 1.5 + 100, `idle: ${few.idle} reads with 3 absent peers, ${many.idle} with 300`);
-  t.ok(many.busy < few.busy * 1.5 + 100, `busy: ${few.busy} reads with 3 absent peers, ${many.busy} with 300`);
+  t.ok(many.busy < few.busy * 1.1, `busy: ${few.busy} reads with 3 absent peers, ${many.busy} with 300`);
 });
 
 t.test('data for one of many sleeping peers calls it at once', async (t) => {

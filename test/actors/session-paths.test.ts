@@ -464,6 +464,19 @@ t.test('after SIGKILL the server calls the client by all paths it had proven', a
   t.ok(reborn.sendSlot() >= 0, 'fibre is dead, and lte brought the session');
 });
 
+t.test('of more places than one initiation goes to each has its turn, and the first is always called', async (t) => {
+  const ports = Array.from({ length: 19 }, (_, index) => 51820 + index);
+  const endpoints = { endpoints: ports.map((port) => ({ host: '10.0.0.2', port })) };
+  const { lab, left } = await startPair(t, {}, endpoints);
+  lab.lose = () => true;
+  left.sendData('x');
+  lab.run(40);
+  const calls = lab.sent.filter((one) => wireguardType(one.bytes, 0) === messageType.initiation).map((one) => one.to);
+  t.equal(new Set(calls).size, ports.length);
+  const mostCalled = Math.max(...ports.map((port) => calls.filter((one) => one === `10.0.0.2:${port}`).length));
+  t.ok(calls.length <= 8 * mostCalled, `${calls.length} datagrams, ${mostCalled} to the first`);
+});
+
 t.test('a link that was removed takes its paths along', async (t) => {
   const { lab, left, right } = await connect(t);
   left.stop();

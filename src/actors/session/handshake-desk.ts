@@ -101,6 +101,7 @@ export class HandshakeDesk {
     this.#byIndex.set(index, peer);
     peer.jar.addMacs(initiation.message, nowUs);
     peer.called = isLive ? routes.slice(0, 1) : routes;
+    if (!isLive) peer.callsEverywhere += 1;
     for (const route of peer.called) outbox.sendDatagram(route, initiation.message);
     this.#parts.count(counted.initiations);
   }

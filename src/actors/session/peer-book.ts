@@ -31,6 +31,8 @@ export interface Peer {
   /** Handshake of ours under way, and where the last one's initiation went. */
   initiation: Initiation | undefined;
   called: readonly Route[];
+  /** Initiations that went everywhere, so that of many places each has its turn. */
+  callsEverywhere: number;
   /** Index of our last response; 0 = none. */
   answeredIndex: number;
   /** Keys that we answered with and the peer has not used yet, and where the answer went. */
@@ -109,6 +111,7 @@ export class PeerBook {
       session: new PeerSession(settings.keepaliveMs * 1000),
       initiation: undefined,
       called: [],
+      callsEverywhere: 0,
       answeredIndex: 0,
       answered: undefined,
       unusedAnswers: 0,
@@ -162,7 +165,10 @@ export class PeerBook {
     return link === undefined ? [] : peer.places.flatMap((place) => routesBy(link, place));
   }
 
-  /** Everywhere a handshake may reach the peer: where it was last, other proven paths, then what the configuration says by every link. */
+  /**
+   * Everywhere a handshake may reach the peer: where it was last, other proven paths, then what the configuration says by every link. When
+   * that is more than one initiation goes to, the first place stays and the others take turns.
+   */
   candidates(peer: Peer): Route[] {
     const { paths, links } = this.#parts;
     const rows = paths.rowsOf(peer.row).filter((row) => paths.provenUs(row) > 0 || paths.state(row) === pathState.up);
@@ -172,7 +178,11 @@ export class PeerBook {
     const isFirst = (route: Route, index: number): boolean =>
       routes.findIndex((one) => isSamePlace(one, route)) === index;
     const canLeave = (route: Route): boolean => links.refusal(route.link, route.endpoint) === undefined;
-    return routes.filter((route, index) => isFirst(route, index) && canLeave(route)).slice(0, mostCandidates);
+    const [first, ...others] = routes.filter((route, index) => isFirst(route, index) && canLeave(route));
+    if (first === undefined) return [];
+    if (others.length < mostCandidates) return [first, ...others];
+    const turn = (peer.callsEverywhere * (mostCandidates - 1)) % others.length;
+    return [first, ...others.slice(turn), ...others.slice(0, turn)].slice(0, mostCandidates);
   }
 
   /** A handshake that goes unanswered: our own address in it may be gone. */

@@ -147,7 +147,7 @@ export class SessionWatch {
     if (challengeCheckLength(bytes, 0, bytes.length)) paths.handleFrame(peer, slot, pathRow, bytes, nowUs);
     if (namesCheckLength(bytes, 0, bytes.length)) paths.handleNames(peer, slot, pathRow, bytes, nowUs);
     if (!hello.handleFrame(peer, slot, bytes)) return;
-    this.#polledUs = Number.NEGATIVE_INFINITY;
+    this.#look(peer, nowUs);
     if (peer.isHawser) return;
     peer.isHawser = true;
     peers.remember(peer);

@@ -148,7 +148,8 @@ export class Bond {
     // What waited while a path died has waited for us; its senders have done nothing wrong.
     if (nowUs - this.#set.brokenUs < brokenUs) return brokenQueueUs;
     for (const path of this.paths) if (path.isUsable) targetUs = queueTargetWith(targetUs, path);
-    const absentUs = absentQueueUs(this.paths, this.#wholeQueueUs, nowUs);
+    // Where each flow has one path, none of them waits for another path's return.
+    const absentUs = this.routes.maySpread ? absentQueueUs(this.paths, this.#wholeQueueUs, nowUs) : 0;
     if (absentUs === 0) this.#wholeQueueUs = targetUs;
     return Math.max(targetUs, absentUs);
   }

@@ -31,7 +31,7 @@ export class SendingPath implements PathView {
   readonly row: number;
   /** Among the peer's: what the flight record and probes call it. */
   readonly number: number;
-  /** Number of the link that it leaves by. */
+  /** Number of the carrier that it leaves by. */
   readonly port: number;
   readonly life: PathLife;
   readonly controller: PathController;
@@ -127,6 +127,11 @@ export class SendingPath implements PathView {
   get isAnswering(): boolean {
     const { state } = this.life;
     return state !== lifeState.unproven && state !== lifeState.dead && state !== lifeState.withdrawn;
+  }
+
+  /** It shall carry data when it lives. */
+  get isWanted(): boolean {
+    return this.#state === pathState.up && !this.isExcluded;
   }
 
   /** It answers again, and waits for its stability time. */

@@ -2,15 +2,20 @@
 import t from 'tap';
 import { Bond } from '../../src/bonding/bond.ts';
 import type { FlightRecord } from '../../src/bonding/flight-record.ts';
+import type { PathRow } from '../../src/bonding/path-row.ts';
+import type { SchedulerMode } from '../../src/bonding/schedule/scheduler.ts';
 import { SendingPath } from '../../src/bonding/sending-path.ts';
 import { feedback } from '../../src/contract/columns.ts';
+import { pathState } from '../../src/contract/peer-tables.ts';
 import { pathRow } from '../support/path-rows.ts';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 const way = { priority: 0, weight: 0, role: 'always', rateBps: 0, failbackUs: 5e6, sealedBytes: 1452 } as const;
 const none = { reports: true, repairs: false, parity: false, pieces: false };
 
 /** Two paths, and a record in which nothing is under way. */
-function twoPaths() {
+function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0) {
   const cells = new Float64Array(2 * feedback.columns);
   const lossDelaysUs = new Float64Array(2);
   const record: FlightRecord = {
@@ -25,7 +30,7 @@ function twoPaths() {
     resendCut: () => 0,
   };
   const settings = {
-    modes: ['failover', 'failover', 'failover', 'failover'],
+    modes: [mode, mode, mode, mode],
     protects: [false, false, false, false],
     repairsAlone: true,
     failbackMs: 5_000,
@@ -34,7 +39,8 @@ function twoPaths() {
     mtu: 1420,
   } as const;
   const bond = new Bond(0, settings, record, 0);
-  const paths = [0, 1].map((row) => new SendingPath(pathRow(row), way, 0));
+  const rows = [0, 1].map((row): Writable<PathRow> => pathRow(row));
+  const paths = [0, 1].map((row) => new SendingPath(rows[row] as PathRow, { ...way, rateBps }, 0));
   bond.follow(none, paths, 0);
   const arrived = [0, 0];
   /** A report that tells of these paths: packets acknowledged of each, its round trip, and how long it took there. */
@@ -63,7 +69,7 @@ function twoPaths() {
       0,
     );
   };
-  return { bond, paths, report };
+  return { bond, paths, rows, report };
 }
 
 t.test('a way back that became longer holds for a path of which the report tells nothing', async (t) => {
@@ -81,3 +87,42 @@ t.test('a way back that became longer holds for a path of which the report tells
   fibre.refresh(2e6, true, 0, 0);
   t.ok(2e6 - fibre.expiryUs(2e6, 2e6) > 33_000, 'it is not given up before');
 });
+
+/** How long bulk may wait, microseconds, `afterUs` after `act` was done to a bond of two paths of 20 ms, both known and in use. */
+function queueAfter(mode: SchedulerMode, afterUs: number, act: (rope: ReturnType<typeof twoPaths>) => void): number {
+  const rope = twoPaths(mode, 40e6);
+  const { bond, rows, report } = rope;
+  const sound = { 0: { rttUs: 20_000, thereUs: 10_000 }, 1: { rttUs: 20_000, thereUs: 10_000 } };
+  for (let nowUs = 0; nowUs < 1e6; nowUs += 10_000) {
+    report(nowUs, sound);
+    bond.queueTargetUs(nowUs);
+    bond.routes.refresh(nowUs);
+  }
+  act(rope);
+  bond.follow(none, rope.paths, 1e6);
+  t.equal(rows.length, 2);
+  for (let nowUs = 1e6; nowUs <= 1e6 + afterUs; nowUs += 10_000) {
+    report(nowUs, { 1: { rttUs: 20_000, thereUs: 10_000 } });
+    bond.routes.refresh(nowUs);
+  }
+  return bond.queueTargetUs(1e6 + afterUs);
+}
+
+t.test(
+  'queueTargetUs() keeps the window of the whole rope for a path that died, and for none that was taken out',
+  async (t) => {
+    const whole = queueAfter('adaptive', 3e6, () => undefined);
+    const died = queueAfter('adaptive', 3e6, ({ paths }) => paths[0]?.life.handleKernelDown(1e6));
+    t.ok(died > whole + 20_000, `whole ${whole}, one died ${died}`);
+    const standby = queueAfter('adaptive', 3e6, ({ rows }) => {
+      (rows[0] as Writable<PathRow>).state = pathState.standby;
+    });
+    t.ok(standby <= whole, `another of its link carries: ${standby}`);
+    const excluded = queueAfter('adaptive', 3e6, ({ paths }) => {
+      (paths[0] as SendingPath).isExcluded = true;
+    });
+    t.ok(excluded <= whole, `the operator took it out: ${excluded}`);
+    const single = queueAfter('failover', 3e6, ({ paths }) => paths[0]?.life.handleKernelDown(1e6));
+    t.ok(single <= queueAfter('failover', 3e6, () => undefined), `each flow has one path: ${single}`);
+  },
+);

@@ -7,6 +7,8 @@
 /** What is asked of each path. */
 export interface HopedPath {
   readonly isUsable: boolean;
+  /** It shall carry data when it lives: another one of its link does not carry instead, and no operator took it out. */
+  readonly isWanted: boolean;
   /** It answers, and carries data when it has done so for its stability time. */
   readonly isReturning: boolean;
   /** When it could last be used, microseconds; -Infinity = never. */
@@ -31,8 +33,8 @@ export function absentQueueUs(paths: readonly HopedPath[], wholeUs: number, nowU
   let hopedRate = 0;
   let hopedRttUs = 0;
   for (const path of paths) {
-    const isHoped = path.isUsable || path.isReturning || nowUs - path.usableUs < patienceUs;
-    if (!isHoped) continue;
+    const isRecent = path.isReturning || nowUs - path.usableUs < patienceUs;
+    if (!path.isUsable && !(path.isWanted && isRecent)) continue;
     hopedRate += path.rateBytesPerUs;
     hopedRttUs = Math.max(hopedRttUs, path.minRttUs);
     if (!path.isUsable) continue;

@@ -31,7 +31,8 @@ export class Routes implements RepairRoutes {
   readonly #repairs: Repairs;
   readonly #activity: Activity;
   readonly #schedulers: readonly Scheduler[];
-  readonly #maySpread: boolean;
+  /** The mode of bulk may spread one flow. */
+  readonly maySpread: boolean;
   readonly #demand: Demand = { trafficClass: 0, flow: 0, bytes: 0, backlogBytes: 0 };
 
   constructor(parts: RoutesParts) {
@@ -40,14 +41,14 @@ export class Routes implements RepairRoutes {
     this.#paths = parts.paths;
     this.#repairs = parts.repairs;
     this.#activity = parts.activity;
-    this.#maySpread = spreading.has(modes[trafficClass.bulk] ?? '');
+    this.maySpread = spreading.has(modes[trafficClass.bulk] ?? '');
     this.#schedulers = modes.map((mode) => createScheduler(mode));
   }
 
   /** A flow of bulk is spread over several paths: nobody else can say when they are full. */
   get isSpreading(): boolean {
     const paths = this.#paths;
-    return paths.isBonded && paths.usable > 1 && this.#maySpread;
+    return paths.isBonded && paths.usable > 1 && this.maySpread;
   }
 
   /** Each flow keeps its path: trains of different flows are chosen for one by one. */

@@ -5,7 +5,7 @@ import { absentQueueUs, type HopedPath } from '../../../src/bonding/queue/absent
 const nowUs = 100e6;
 
 function path(rateBytesPerUs: number, minRttUs: number, part: Partial<HopedPath> = {}): HopedPath {
-  return { isUsable: true, isReturning: false, usableUs: nowUs, rateBytesPerUs, minRttUs, ...part };
+  return { isUsable: true, isWanted: true, isReturning: false, usableUs: nowUs, rateBytesPerUs, minRttUs, ...part };
 }
 
 t.test(
@@ -26,6 +26,8 @@ t.test('absentQueueUs() hopes for what went lately or is returning, and for noth
   const longGone = { isUsable: false, usableUs: nowUs - 21e6 };
   t.equal(absentQueueUs([survivor, path(15, 20_000, longGone)], 30_000, nowUs), 0);
   t.ok(absentQueueUs([survivor, path(15, 20_000, { ...longGone, isReturning: true })], 30_000, nowUs) > 200_000);
+  const unwanted = { isUsable: false, isWanted: false, isReturning: true };
+  t.equal(absentQueueUs([survivor, path(15, 20_000, unwanted)], 30_000, nowUs), 0, 'nobody wants it back');
   t.equal(absentQueueUs([survivor, path(15, 20_000)], 30_000, nowUs), 0, 'the rope is whole');
   t.equal(absentQueueUs([path(5, 50_000, { isUsable: false })], 30_000, nowUs), 0, 'nobody survived');
 });

@@ -124,6 +124,7 @@ class SealerActor implements Actor {
 
   work(nowUs: number): number {
     this.#nowUs = nowUs;
+    this.#desk.retell();
     this.#followSessions();
     const framed = this.#frames.work(nowUs);
     for (const bond of this.#bonds.all()) if (bond !== undefined) this.#parity.tick(bond, nowUs);

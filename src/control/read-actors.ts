@@ -118,9 +118,14 @@ export class ActorReader {
 /** Microseconds a second. */
 type ThreadRate = 'ran' | 'waited';
 
-/** `… -> opener.received.fibre` ends at `opener`, `… -> wan-link.fibre.descriptors` at `wan-link.fibre`: ports of carriers have no dot. */
+/**
+ * `… -> opener.received.fibre` ends at `opener`, `… -> wan-link.fibre.test.descriptors` at `wan-link.fibre.test`: an actor whose own name
+ * has a dot has ports without one.
+ */
 function isConsumedBy(ringName: string, actorId: string): boolean {
-  return ringName.split('-> ').at(-1)?.startsWith(`${actorId}.`) === true;
+  const end = ringName.split('-> ').at(-1) ?? '';
+  if (!end.startsWith(`${actorId}.`)) return false;
+  return !actorId.includes('.') || !end.slice(actorId.length + 1).includes('.');
 }
 
 /** The actor's own counters by their names. */

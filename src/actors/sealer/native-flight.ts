@@ -53,14 +53,16 @@ export class NativeFlight implements FlightRecord {
 
   resend(number: number, mostBytes: number, longest: number, nowUs: number): number {
     const row = this.#pathRow(number);
-    return this.#native.resend(this.#row, this.#portOf(row), row, mostBytes, longest, nowUs);
+    const port = this.#portOf(row);
+    // Its row may have been freed a moment ago.
+    return port < 0 ? 0 : this.#native.resend(this.#row, port, row, mostBytes, longest, nowUs);
   }
 
   resendCut(number: number, mostBytes: number, longest: number, nowUs: number): number {
     const row = this.#pathRow(number);
     const slot = this.#slotOf();
-    if (slot < 0) return 0;
     const port = this.#portOf(row);
+    if (slot < 0 || port < 0) return 0;
     const record = flight.watched | flight.resendable;
     return this.#native.resendCut(this.#row, slot, port, row, mostBytes, longest, nowUs, record);
   }

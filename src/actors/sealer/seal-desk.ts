@@ -23,6 +23,8 @@ export class SealDesk {
   readonly #requests: RingProducer;
   readonly #sessions: SessionTable;
   readonly #requestedUs: number[] = [];
+  /** Peer rows that the session-manager should elect for, and was not told of yet. */
+  readonly #untold = new Set<number>();
   /** Peer row → key slots that were sealed under, the last one first. */
   readonly #used: (Int32Array | undefined)[] = [];
   readonly #throughput: Throughput;
@@ -68,7 +70,7 @@ export class SealDesk {
   }
 
   /**
-   * Starts a run under `slot` by path row `pathRow`, whose link has ring `port`; false, and a handshake asked for, if it cannot. What is
+   * Starts a run under `slot` by path row `pathRow`, whose carrier has ring `port`; false, and a handshake asked for, if it cannot. What is
    * sealed is padded, but not beyond `paddedTo`.
    */
   begin(
@@ -123,7 +125,15 @@ export class SealDesk {
 
   /** The session-manager elects which paths carry data. */
   tellJudged(row: number): void {
-    this.#tell(recordType.pathJudged, row);
+    if (!this.#tell(recordType.pathJudged, row)) this.#untold.add(row);
+  }
+
+  /** Says again what the session-manager's ring had no room for. */
+  retell(): void {
+    for (const row of this.#untold) {
+      if (!this.#tell(recordType.pathJudged, row)) return;
+      this.#untold.delete(row);
+    }
   }
 
   /** Wakes the session-manager for a peer; false on a full ring. */

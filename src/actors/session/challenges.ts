@@ -53,7 +53,9 @@ export class Challenges {
       track.proof.postpone(budget.wakeUs());
     } else {
       this.#spend(track);
-      track.proof.handleSent(this.#send(peer, track, track.notice?.wish ?? pathWish.none), nowUs);
+      const token = randomBytes(tokenBytes);
+      this.#send(peer, track, track.notice?.wish ?? pathWish.none, token);
+      track.proof.handleSent(token.toString('hex'), nowUs);
     }
   }
 
@@ -63,7 +65,7 @@ export class Challenges {
    */
   wish(track: PathTrack, wish: number): void {
     if (wish === (track.notice?.wish ?? pathWish.none)) return;
-    track.notice = { wish, token: '', tries: 0, nextUs: 0 };
+    track.notice = { wish, token: randomBytes(tokenBytes), tries: 0, nextUs: 0 };
   }
 
   /** Goes on saying it until the peer has answered; returns when it will be said again. */
@@ -71,7 +73,7 @@ export class Challenges {
     const { notice } = track;
     if (notice === undefined || !track.isProven) return never;
     if (nowUs >= notice.nextUs) {
-      notice.token = this.#send(peer, track, notice.wish);
+      this.#send(peer, track, notice.wish, notice.token);
       notice.tries += 1;
       notice.nextUs = nowUs + Math.min(rareSpacingUs, noticeSpacingUs * 2 ** Math.max(0, notice.tries - quickTries));
     }
@@ -126,12 +128,9 @@ export class Challenges {
     return outerHeaderBytes(transportOf(track.carrier), isIp4);
   }
 
-  /** Returns the token. */
-  #send(peer: Peer, track: PathTrack, wish: number): string {
-    const token = randomBytes(tokenBytes);
+  #send(peer: Peer, track: PathTrack, wish: number, token: Uint8Array): void {
     const bytes = new Uint8Array(responseFrameBytes);
     challengeEmit(bytes, 0, token, wish);
     this.#parts.outbox.sendFrame(peer.row, this.slotOf(peer), bytes, track.row);
-    return token.toString('hex');
   }
 }

@@ -208,9 +208,9 @@ export class PathDesk {
   }
 
   #handleResponse(peer: Peer, track: PathTrack, bytes: Uint8Array, nowUs: number): void {
-    const token = Buffer.from(challengeToken(bytes, 0)).toString('hex');
-    if (track.notice?.token === token) track.notice.nextUs = never;
-    if (track.refusal !== undefined || !track.proof.handleResponse(token, nowUs)) return;
+    const token = Buffer.from(challengeToken(bytes, 0));
+    if (track.notice?.token.equals(token)) track.notice.nextUs = never;
+    if (track.refusal !== undefined || !track.proof.handleResponse(token.toString('hex'), nowUs)) return;
     const isNews = !track.isProven;
     this.#prove(peer, track, nowUs);
     if (isNews) this.#supersede(peer, track, nowUs);

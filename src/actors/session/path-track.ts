@@ -39,7 +39,8 @@ export interface PathTrack {
 /** A short challenge that says what we want of a path; again until it is answered. */
 export interface Notice {
   readonly wish: number;
-  token: string;
+  /** The same each time: an answer to any of them will do, however long it was under way. */
+  readonly token: Buffer;
   tries: number;
   /** When it is said again; infinite once the peer has answered. */
   nextUs: number;

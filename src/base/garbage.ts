@@ -1,4 +1,4 @@
-/** Gives memory back that was needed once: V8 keeps what a start or a reload has used until there is a reason to look, and an idle thread has none. */
+/** Gives memory back that was needed once: V8 keeps what a start has used until there is a reason to look, and an idle thread has none. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 

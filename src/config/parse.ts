@@ -88,7 +88,8 @@ function deepBracket(text: string): Problem | undefined {
   let depth = 0;
   for (const [index, line] of text.split('\n').entries()) {
     for (const { 0: one, index: column } of line.replace(/(^|\s)#.*/, '').matchAll(/[[\]{}]/g)) {
-      depth += one === '[' || one === '{' ? 1 : -1;
+      // A bracket in quotes may close what was never opened.
+      depth = Math.max(0, depth + (one === '[' || one === '{' ? 1 : -1));
       if (depth <= deepestBrackets) continue;
       const message = `not usable: brackets within more than ${deepestBrackets} others`;
       return problemAt(index + 1, column + 1, '', { message, allowed: [] });

@@ -50,8 +50,9 @@ function pairsOf(event: InstanceEvent): string {
 
 /** Whom an event is about: what is limited together. Sentences that differ in their numbers only are one. */
 export function subjectOf(event: InstanceEvent): string {
-  const { peer, link } = event as { readonly peer?: string; readonly link?: string };
-  return peer === undefined && link === undefined ? withoutNumbers(textOfEvent(event)) : `${peer ?? ''} ${link ?? ''}`;
+  const named = event as { readonly peer?: string; readonly link?: string; readonly interface?: string };
+  const names = [named.peer, named.link, named.interface];
+  return names.every((one) => one === undefined) ? withoutNumbers(textOfEvent(event)) : names.join(' ');
 }
 
 export function withoutNumbers(text: string): string {

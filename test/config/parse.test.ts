@@ -326,6 +326,8 @@ t.test('parseConfig() says what is no YAML, no map, or nothing at all', async (t
 t.test('parseConfig() says in one sentence what only an attacker or a broken program writes', async (t) => {
   const deep = '[1:101  not usable: brackets within more than 100 others]';
   for (const bracket of ['[', '{']) t.equal(`[${told(parseConfig(bracket.repeat(200_000), 'a.yaml'))}]`, deep);
+  const closed = `a: "${']'.repeat(200_000)}"\nb: ${'['.repeat(200_000)}`;
+  t.match(told(parseConfig(closed, 'a.yaml')), [/^2:104 {2}not usable: brackets within/]);
   const startMs = performance.now();
   parseConfig(`a:\n  b: ${'['.repeat(2_000_000)}`, 'a.yaml');
   t.ok(performance.now() - startMs < 2000, 'and does not read it to its end');

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { subjectOf } from '../../src/control/event-text.ts';
 import { PathEvents, type PathMoment } from '../../src/control/path-events.ts';
 
 const fibre: PathMoment = {
@@ -18,6 +19,13 @@ const place = { peer: 'hub', link: 'fibre', transport: 'udp', endpoint: fibre.en
 function kinds(events: readonly { kind: string }[]): string[] {
   return events.map((one) => one.kind);
 }
+
+t.test('subjectOf() keeps two interfaces apart, and puts sentences together that differ in numbers', async (t) => {
+  const down = (name: string) => subjectOf({ kind: 'link', interface: name, state: 'down' });
+  t.not(down('eth0'), down('eth1'));
+  const warning = (message: string) => subjectOf({ kind: 'warning', message });
+  t.equal(warning('3 of 7 are late'), warning('4 of 8 are late'));
+});
 
 t.test('PathEvents tells nothing at its first look, and nothing when nothing changed', async (t) => {
   const events = new PathEvents();

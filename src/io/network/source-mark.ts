@@ -79,11 +79,19 @@ function savedFile(runDirectory: string): string {
   return path.join(runDirectory, `src_valid_mark.${namespace}`);
 }
 
-/** Interfaces where an answer to a marked packet has to carry the mark too. */
-export function findStrictInterfaces(tunnel: string): string[] {
-  const filterOf = (name: string): number => Number(readFileSync(path.join(ipv4Conf, name, 'rp_filter'), 'utf8'));
+/** Interfaces where an answer to a marked packet has to carry the mark too; of `among`, or of all but the tunnel. */
+export function findStrictInterfaces(tunnel: string, among = readdirSync(ipv4Conf)): string[] {
+  const filterOf = (name: string): number => {
+    try {
+      return Number(readFileSync(path.join(ipv4Conf, name, 'rp_filter'), 'utf8'));
+    } catch {
+      return 0;
+    }
+  };
   const ofAll = filterOf('all');
-  const names = readdirSync(ipv4Conf).filter((name) => !['all', 'default', 'lo', tunnel].includes(name));
+  // The greater of the two holds; loose (2) for all leaves none strict.
+  if (ofAll > strict) return [];
+  const names = among.filter((name) => !['all', 'default', 'lo', tunnel].includes(name));
   return names.filter((name) => Math.max(ofAll, filterOf(name)) === strict);
 }
 
@@ -93,7 +101,7 @@ export function describeStrictLinks(
   tunnel: string,
 ): readonly Trouble[] {
   const used = links.flatMap((link) => link.interface ?? []);
-  const strictLinks = used.length < 2 ? [] : findStrictInterfaces(tunnel).filter((name) => used.includes(name));
+  const strictLinks = used.length < 2 ? [] : findStrictInterfaces(tunnel, used);
   return strictLinks.map((name) => ({
     text: `The kernel drops what comes in by ${name} unless its best route leads there, too (rp_filter is 1, strict)`,
     remedy: `sysctl -w net.ipv4.conf.${name}.rp_filter=2`,

@@ -93,6 +93,20 @@ class LongBench {
     return hollow;
   }
 
+  double resentPackets() const { return feedback_[0].resentPackets; }
+
+  // What was sealed before can no longer be opened here.
+  void loseKey() {
+    uint8_t* slot = sessions_.table().slot(0);
+    cell<uint32_t>(slot, layout::session_remoteIndexAesAt) = cell<uint32_t>(slot, layout::session_remoteIndexAt);
+  }
+
+  // All that was sent is lost; returns bytes that went again in pieces.
+  uint32_t loseAndTry(uint32_t longest) {
+    sealer_->flight(0).loseLonger(0, longest);
+    return sealer_->resendCut({0, 0, 0, 0, nowUs, 0, true, kFlags}, &producer_, 4000, longest);
+  }
+
   // Inner packets of what was sent, as they lie in the datagrams: FRAG frames are not joined.
   std::vector<Bytes> opened() {
     AeadContext key;
@@ -318,6 +332,7 @@ TEST("What was lost because it was too long for its path goes again in pieces, a
       counter += 1;
     }
     CHECK(bench.loseAndCut(longest) == lost);
+    CHECK_EQUAL(bench.resentPackets(), static_cast<double>(lost.size()));
     for (const Bytes& one : bench.datagrams) CHECK(one.size() <= longest);
     OpenBench opener(1 << 18);
     for (const Bytes& one : bench.datagrams) opener.receive({one});
@@ -333,6 +348,18 @@ TEST("What was lost because it was too long for its path goes again in pieces, a
     CHECK_EQUAL(opener.total.rejected, 0);
     if (hopeless()) return;
   }
+}
+
+TEST("Sealer counts as sent again what left, and not what it could not open any more") {
+  LongBench bench;
+  bench.limit(1420);
+  bench.hearsFragments();
+  Shape shape;
+  shape.payloadBytes = 1300;
+  bench.send(makePacket(shape), VnetHeader{});
+  bench.loseKey();
+  CHECK_EQUAL(bench.loseAndTry(1000), 0u);
+  CHECK_EQUAL(bench.resentPackets(), 0.0);
 }
 
 TEST("Sealer fragments IPv4 that allows it for a peer that reads no FRAG, and leaves or drops the rest as told") {

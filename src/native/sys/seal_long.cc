@@ -219,16 +219,17 @@ uint32_t Sealer::resendCut(const Order& order, RingProducer* link, uint32_t maxB
   Flight::Taken taken{};
   uint32_t packets = 0;
   while (sealedBytes_ < maxBytes) {
-    const uint32_t pieces = record.queuedLongest() / (limit_ - layout::fragment_headerBytes) + 2;
-    if (!makeRoom(pieces) || !record.takeLonger(log_, longest, taken)) break;
-    packets += 1;
+    // As much as any packet needs: what is taken and finds no room is lost for good.
+    if (!makeRoom(layout::fragment_maxPieces) || !record.takeLonger(log_, longest, taken)) break;
     uint32_t length = 0;
     uint8_t* plain = reopen(taken, length);
     if (plain == nullptr) continue;
     order_.trafficClass = taken.trafficClass;
+    const auto sealedBefore = sealedBytes_;
     if (length > limit_) cutFrames(plain, length, taken.ecn);
     else packet(plain, length, taken.ecn);
     finishDescriptor();
+    if (sealedBytes_ != sealedBefore) packets += 1;
   }
   record.noteTaken(static_cast<uint32_t>(order.path) % Flight::kPaths, packets);
   return close();

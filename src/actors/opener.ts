@@ -3,6 +3,7 @@ import { gaps, lateness, opened, runs } from '../contract/columns.ts';
 import { cipher, session, slotState } from '../contract/peer-tables.ts';
 import type { Opener } from '../native/opener-api.ts';
 import { openerCounters } from '../rings/counter-names.ts';
+import { RowChanges } from '../rings/row-changes.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { pathTable, peerTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
@@ -56,9 +57,13 @@ class OpenerActor implements Actor {
   readonly #gapKeeper: GapKeeper;
   readonly #inputs: number;
   readonly #plaintext: boolean;
-  /** Receiver index (as i32) → slot × 4 + cipher; rebuilt when the session table's version moves. */
-  #slots = new Map<number, number>();
-  #version = -1;
+  /** Receiver index (as i32) → slot × 4 + cipher, of the slots that are ready. */
+  readonly #slots = new Map<number, number>();
+  /** Slot × 2 + 0 or 1 → receiver index that leads there. */
+  readonly #learnt = new Map<number, number>();
+  readonly #sessionChanges: RowChanges;
+  readonly #followSlot = (slot: number): void => this.#follow(slot);
+  readonly #followAll = (): void => this.#learnAll();
   #first = 0;
 
   constructor(context: ActorContext) {
@@ -68,6 +73,7 @@ class OpenerActor implements Actor {
     this.#inputs = settings.carriers.length;
     this.#plaintext = settings.plaintext;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
+    this.#sessionChanges = new RowChanges(this.#sessions);
     const unreported = new Int32Array(1 + this.#sessions.rows);
     const gapRows = new Float64Array(1 + gaps.max * gaps.columns);
     const latenessRows = new Float64Array(1 + lateness.max * lateness.columns);
@@ -158,23 +164,38 @@ class OpenerActor implements Actor {
 
   /** The session table moved: forget contexts of retired slots, learn the new ones, and say so (contract/peer-tables.ts, openerSeenAt). */
   #followSessions(): void {
-    const version = this.#sessions.version();
-    if (version === this.#version) return;
-    this.#version = version;
-    this.#slots = new Map();
-    for (let slot = 0; slot < this.#sessions.rows; slot += 1) {
-      if (this.#sessions.int(slot, session.stateAt) !== slotState.ready) continue;
-      const plain = this.#plaintext ? cipher.plaintext : cipher.chacha20poly1305;
-      this.#learn(this.#sessions.int(slot, session.localIndexAt), slot, plain);
-      this.#learn(this.#sessions.int(slot, session.localIndexAesAt), slot, cipher.aes256gcm);
-    }
-    this.#opener.sweep();
+    if (this.#sessionChanges.areNone) return;
+    const version = this.#sessionChanges.read(this.#followSlot, this.#followAll);
     this.#sessions.acknowledge(session.openerSeenAt, version);
   }
 
+  #follow(slot: number): void {
+    this.#opener.sweep(slot);
+    this.#learn(slot);
+  }
+
+  #learnAll(): void {
+    this.#opener.sweep(-1);
+    for (let slot = 0; slot < this.#sessions.rows; slot += 1) this.#learn(slot);
+  }
+
+  #learn(slot: number): void {
+    const isReady = this.#sessions.int(slot, session.stateAt) === slotState.ready;
+    const plain = this.#plaintext ? cipher.plaintext : cipher.chacha20poly1305;
+    this.#learnIndex(isReady ? this.#sessions.int(slot, session.localIndexAt) : 0, slot, 0, plain);
+    this.#learnIndex(isReady ? this.#sessions.int(slot, session.localIndexAesAt) : 0, slot, 1, cipher.aes256gcm);
+  }
+
   /** Index 0 is never chosen: it stands for none. */
-  #learn(receiverIndex: number, slot: number, which: number): void {
-    if (receiverIndex !== 0) this.#slots.set(receiverIndex, slot * 4 + which);
+  #learnIndex(receiverIndex: number, slot: number, place: number, which: number): void {
+    const before = this.#learnt.get(slot * 2 + place);
+    if (before === receiverIndex) return;
+    // Another slot may have it by now.
+    if (before !== undefined && (this.#slots.get(before) ?? -1) >> 2 === slot) this.#slots.delete(before);
+    this.#learnt.delete(slot * 2 + place);
+    if (receiverIndex === 0) return;
+    this.#learnt.set(slot * 2 + place, receiverIndex);
+    this.#slots.set(receiverIndex, slot * 4 + which);
   }
 
   #book(): void {

@@ -15,6 +15,7 @@ import { session } from '../contract/peer-tables.ts';
 import { trafficClass } from '../contract/records.ts';
 import type { Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
+import { RowChanges } from '../rings/row-changes.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
@@ -76,7 +77,10 @@ class SealerActor implements Actor {
   readonly #tooLong: TooLong;
   readonly #throughput: Throughput;
   readonly #serve = (row: number, entry: number, queue: FairQueue): boolean => this.#serveHead(row, entry, queue);
-  #version = -1;
+  readonly #turnBond = (bond: Bond): number => this.#turnOf(bond);
+  readonly #sessionChanges: RowChanges;
+  readonly #sweepSlot = (slot: number): void => this.#native.sweep(slot);
+  readonly #sweepAll = (): void => this.#native.sweep(-1);
   #nowUs = 0;
   #behindSinceUs = -1;
 
@@ -87,6 +91,7 @@ class SealerActor implements Actor {
     this.#context = context;
     this.#mtu = settings.mtu;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
+    this.#sessionChanges = new RowChanges(this.#sessions);
     this.#throughput = new Throughput(spec);
     this.#tooLong = new TooLong(this.#throughput);
     this.#native = new addon.Sealer({
@@ -127,7 +132,7 @@ class SealerActor implements Actor {
     this.#desk.retell();
     this.#followSessions();
     const framed = this.#frames.work(nowUs);
-    for (const bond of this.#bonds.all()) if (bond !== undefined) this.#parity.tick(bond, nowUs);
+    this.#bonds.turn(nowUs, this.#turnBond);
     this.#acks.tick(nowUs);
     const served = this.#waiting.count > 0 ? this.#serveWaiting(nowUs) : 0;
     const taken = this.#takeTrains();
@@ -145,17 +150,22 @@ class SealerActor implements Actor {
 
   /** Retired slots: forget their contexts, then say so, so that their keys can be zeroed (contract/peer-tables.ts, sealerSeenAt). */
   #followSessions(): void {
-    const version = this.#sessions.version();
-    if (version === this.#version) return;
-    this.#version = version;
-    this.#native.sweep();
+    if (this.#sessionChanges.areNone) return;
+    const version = this.#sessionChanges.read(this.#sweepSlot, this.#sweepAll);
     this.#sessions.acknowledge(session.sealerSeenAt, version);
+  }
+
+  /** When the bond is due again; what waits for it is offered to it once more. */
+  #turnOf(bond: Bond): number {
+    this.#waiting.resume(bond.row);
+    const dueUs = this.#frames.turn(bond, this.#nowUs);
+    return Math.min(dueUs, this.#parity.turn(bond, this.#nowUs));
   }
 
   /** Peers that cannot be served are passed over: their queues are not judged, for it is not they who are slow. */
   #serveWaiting(nowUs: number): number {
     return this.#waiting.serveAll(nowUs, this.#serve, (row, queue) => {
-      const bond = this.#bonds.of(row, nowUs);
+      const bond = this.#bonds.look(row, nowUs);
       queue.queueTargetUs = bond.queueTargetUs(nowUs);
       if (this.#desk.slotOf(row) < 0) this.#desk.wantHandshake(row, nowUs);
       else if (bond.hasUsable) return true;

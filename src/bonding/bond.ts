@@ -252,6 +252,11 @@ export class Bond {
     else this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
   }
 
+  /** Something is lost, and has not gone out again. */
+  get hasRepairs(): boolean {
+    return this.#repairs.lostPackets > 0;
+  }
+
   /** Sends again what was lost; returns packets. */
   repair(nowUs: number): number {
     return this.#repairs.run(this.routes, nowUs);

@@ -1,6 +1,12 @@
 /** Tables about peers, one writer for each column: key slots, peers, paths, and whose an inner address is. */
 
 /**
+ * Journal of a table that says what has changed (session, peer, path): rows i32, the one of change n at `n % rows`; the table's version
+ * is how many there were, and goes up last (`rings/row-changes.ts`). Writer: session-manager.
+ */
+export const journal = { at: 256, rows: 64 } as const;
+
+/**
  * Session table: `slots` key slots of `slotBytes`, then one replay window for each.
  * Writers: session-manager all but the counter (sealer, atomic add) and the replay columns (opener).
  */
@@ -9,7 +15,7 @@ export const session = {
   magicAt: 0,
   slotsAt: 4,
   windowBitsAt: 8,
-  /** i32: goes up whenever a slot changes state; a reader that sees it move re-reads the slots. */
+  /** i32: goes up whenever a slot changes state, which the journal names. */
   versionAt: 64,
   /** i32: version that the sealer and the opener have seen; a retired slot may be zeroed once both have passed it. */
   sealerSeenAt: 128,
@@ -75,6 +81,7 @@ export const peer = {
   magic: 0x48504552,
   magicAt: 0,
   rowsAt: 4,
+  /** i32: goes up whenever the key slot to seal with, what its peer can, or the home path is another. */
   versionAt: 64,
   dataAt: 512,
   rowBytes: 512,

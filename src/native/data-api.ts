@@ -148,8 +148,8 @@ export interface Sealer {
   isSameConnection(index: number, offset: number): boolean;
   /** The first `count` trains of the last look are dealt with; the others will be looked at again. */
   release(count: number): void;
-  /** Forgets cipher contexts of slots that are not ready any more. */
-  sweep(): void;
+  /** Forgets what is kept of the keys in `slot` if it is not ready any more; -1 = in any slot. */
+  sweep(slot: number): void;
 }
 
 /** How long inner packets may be; sealer and opener are told alike. */

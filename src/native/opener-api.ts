@@ -19,7 +19,8 @@ export interface Opener {
    * Returns 0, or -28 when the output is full: call again.
    */
   giveUp(slot: number, nowUs: number): number;
-  sweep(): void;
+  /** Forgets what is kept of the keys in `slot` if it is not ready any more; -1 = in any slot. */
+  sweep(slot: number): void;
 }
 
 export interface OpenerParts extends InnerLimitParts {

@@ -1,7 +1,7 @@
 /** What the shared tables have in common: rows of equal size behind a header of 512 bytes, read and written by cell. */
 import { assert } from '../base/assert.ts';
 import { carrier, check, link } from '../contract/link-tables.ts';
-import { path, peer } from '../contract/peer-tables.ts';
+import { journal, path, peer } from '../contract/peer-tables.ts';
 
 /** The part of `contract/` that describes a table of rows. */
 export interface RowLayout {
@@ -10,7 +10,7 @@ export interface RowLayout {
   readonly rowsAt: number;
   readonly dataAt: number;
   readonly rowBytes: number;
-  /** Of tables that say when they have changed. */
+  /** Of tables that say what has changed. */
   readonly versionAt?: number;
 }
 
@@ -50,10 +50,18 @@ export class RowTable {
     return versionAt === undefined ? 0 : Atomics.load(this.#words, versionAt >> 2);
   }
 
-  bumpVersion(): void {
+  /** Says that a row has changed (`row-changes.ts`). The table's one writer may. */
+  tell(row: number): void {
     const { versionAt } = this.#layout;
     assert(versionAt !== undefined, 'a table without a version');
-    Atomics.add(this.#words, versionAt >> 2, 1);
+    const version = this.version();
+    Atomics.store(this.#words, (journal.at >> 2) + (version & (journal.rows - 1)), row);
+    Atomics.store(this.#words, versionAt >> 2, version + 1);
+  }
+
+  /** The row of change `version`, if it was among the last `journal.rows`. */
+  told(version: number): number {
+    return Atomics.load(this.#words, (journal.at >> 2) + (version & (journal.rows - 1)));
   }
 
   int(row: number, column: number): number {

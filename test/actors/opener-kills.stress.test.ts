@@ -64,7 +64,7 @@ class OpenerRig implements Victim {
     table.slice(0, session.receiveKeyAt, 32).set(key);
     table.setNumber(0, session.expiryAt, 1e18);
     table.setInt(0, session.stateAt, slotState.ready);
-    table.bumpVersion();
+    table.tell(0);
   }
 
   get spec(): ActorSpec {

@@ -53,7 +53,7 @@ class Rig {
     at.slice(0, session.receiveKeyAt, 32).set(key);
     at.setNumber(0, session.expiryAt, 1e18);
     at.setInt(0, session.stateAt, slotState.ready);
-    at.bumpVersion();
+    at.tell(0);
     for (const row of [0, 1]) {
       this.paths.setInt(row, path.stateAt, pathState.up);
       this.paths.slice(row, path.endpointAt, 28).set(this.#endpoint(row));
@@ -183,7 +183,7 @@ t.test('what an only path has lost is waited for where the peer sends it again, 
     await rig.start({ awaitsRepairs });
     t.teardown(() => rig.runner.close());
     rig.paths.setInt(1, path.stateAt, pathState.free);
-    rig.paths.bumpVersion();
+    rig.paths.tell(1);
     rig.sessions.setInt(0, session.capabilitiesAt, said);
     for (const counter of [0, 2, 3]) rig.arrive(counter, 0);
     rig.runner.run(20_000);
@@ -262,11 +262,11 @@ t.test('the first packet under new keys may be quicker than the look at the sess
   await rig.start({});
   t.teardown(() => rig.runner.close());
   rig.sessions.setInt(0, session.stateAt, slotState.retired);
-  rig.sessions.bumpVersion();
+  rig.sessions.tell(0);
   rig.runner.turn();
   late.open = () => {
     rig.sessions.setInt(0, session.stateAt, slotState.ready);
-    rig.sessions.bumpVersion();
+    rig.sessions.tell(0);
     late.open = () => undefined;
   };
   rig.arrive(0, 0);

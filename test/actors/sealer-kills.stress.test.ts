@@ -162,7 +162,7 @@ class SealerRig implements Victim {
     table.slice(0, session.sendKeyAt, 32).set(sendKey);
     table.setNumber(0, session.expiryAt, 1e18);
     table.setInt(0, session.stateAt, slotState.ready);
-    table.bumpVersion();
+    table.tell(0);
     const peers = peerTable(this.#memory.peers as SharedArrayBuffer);
     peers.setInt(0, peer.sendSlotAt, 0);
     peers.setInt(0, peer.pathAt, 0);

@@ -56,7 +56,8 @@ export class RopeEnd {
   readonly events: RingConsumer;
   readonly #addon: Addon;
 
-  constructor(runner: HandRunner, allowed: readonly Allowed[]) {
+  /** `peers`: rows of the peer table. */
+  constructor(runner: HandRunner, allowed: readonly Allowed[], peers = 4) {
     this.runner = runner;
     this.#addon = loadAddon();
     const socket = this.#addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
@@ -64,9 +65,9 @@ export class RopeEnd {
     this.port = socket.port;
     this.#memory = {
       sealedLog: createSealedLogMemory(4 << 20),
-      sessions: createSessionMemory(8, 65_600),
-      peers: createRowTable(peer, 4),
-      paths: createRowTable(path, 2 * path.rowsPerPeer),
+      sessions: createSessionMemory(2 * peers, 65_600),
+      peers: createRowTable(peer, peers),
+      paths: createRowTable(path, peers * path.rowsPerPeer),
       links: createRowTable(link, 2),
       carriers: createRowTable(carrier, 2),
       allowedIps: createAllowedIpsMemory(allowed.map((one) => ({ peerRow: 0, ...one }))),
@@ -143,8 +144,9 @@ export class RopeEnd {
   aim(port: number, row = 0): void {
     const address = this.paths.slice(row, path.endpointAt, 28);
     address.set([2, 0, port >> 8, port & 255, 127, 0, 0, 1]);
+    this.paths.setInt(row, path.peerAt, Math.floor(row / path.rowsPerPeer));
     this.paths.setInt(row, path.stateAt, pathState.up);
-    this.paths.bumpVersion();
+    this.paths.tell(row);
   }
 
   /** Makes slot `slot` ready with these keys, and sends under it to the peer in row `row`. */
@@ -164,8 +166,9 @@ export class RopeEnd {
     at.slice(slot, cipher === 1 ? session.receiveKeyAesAt : session.receiveKeyAt, 32).set(keys.receive);
     at.setNumber(slot, session.expiryAt, 1e18);
     at.setInt(slot, session.stateAt, slotState.ready);
-    at.bumpVersion();
+    at.tell(slot);
     this.peers.setInt(row, peer.sendSlotAt, slot);
+    this.peers.tell(row);
   }
 
   /** Offers one train as the tun-reader would; false when the ring is full. */
@@ -181,11 +184,12 @@ export class RopeEnd {
     return true;
   }
 
-  /** Hands the sealer a control frame to send by path `row`, as the session-manager would. */
-  sendFrame(bytes: Uint8Array, row: number): void {
+  /** Hands the sealer a control frame to send to a peer by path `row`, as the session-manager would. */
+  sendFrame(bytes: Uint8Array, row: number, peerRow = 0): void {
     const ring = this.#frames;
     const at = ring.claim(frame.payloadAt + bytes.length);
     ring.bytes.fill(0, at, at + frame.payloadAt);
+    ring.view.setInt32(at + frame.peerAt, peerRow, true);
     ring.view.setInt32(at + frame.slotAt, -1, true);
     ring.view.setInt32(at + frame.lengthAt, bytes.length, true);
     ring.view.setInt32(at + frame.pathAt, row, true);
@@ -244,17 +248,22 @@ export class RopeEnd {
   }
 }
 
-/** Two ends joined over loopback under one clock, with a session in slot 0 of each; `others`: what other peers of a may hold. */
+/** Two ends joined over loopback under one clock, with a session in slot 0 of each; `others`: what other peers of a may hold; `peers`: how many rows a has for them. */
 export async function rope(
   cipher = 0,
   bonding: Partial<SealerSettings['bonding']> = {},
   others: readonly Allowed[] = [],
+  peers?: number,
 ): Promise<{ a: RopeEnd; b: RopeEnd; turn: () => void; close: () => void }> {
-  const a = new RopeEnd(new HandRunner(), [
-    { family: 4, addressHex: '0a090002', prefix: 32 },
-    { family: 6, addressHex: 'fd000009000000000000000000000002', prefix: 128 },
-    ...others,
-  ]);
+  const a = new RopeEnd(
+    new HandRunner(),
+    [
+      { family: 4, addressHex: '0a090002', prefix: 32 },
+      { family: 6, addressHex: 'fd000009000000000000000000000002', prefix: 128 },
+      ...others,
+    ],
+    peers,
+  );
   const b = new RopeEnd(new HandRunner(), [
     { family: 4, addressHex: '0a090001', prefix: 32 },
     { family: 6, addressHex: 'fd000009000000000000000000000001', prefix: 128 },

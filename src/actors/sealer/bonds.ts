@@ -1,4 +1,8 @@
-/** The bonds of all peers: makes them, has them follow the path table and the sessions, and writes what they find out into the tables. */
+/**
+ * The bonds of all peers: makes them, has them follow the tables, and writes what they find out into these. A turn costs what has happened
+ * and what is due, however many bonds there are.
+ */
+import { DueQueue } from '../../base/due-queue.ts';
 import { Bond } from '../../bonding/bond.ts';
 import type { BondSettings, PeerWord } from '../../bonding/bond-settings.ts';
 import type { PeerReport } from '../../bonding/flight-record.ts';
@@ -9,6 +13,7 @@ import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { linkOf } from '../../rings/carriers.ts';
 import { isLinkForced } from '../../rings/link-health.ts';
+import { RowChanges } from '../../rings/row-changes.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import { carrierTable, linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
@@ -46,7 +51,22 @@ interface KnownPath {
   readonly path: SendingPath;
 }
 
+interface KeptBond {
+  readonly bond: Bond;
+  /** What it is made of has changed. */
+  isStale: boolean;
+  /** Something has happened to it since its last turn. */
+  isTouched: boolean;
+}
+
+/** A bond's turn: says when it is due again, though nothing happens. */
+export type TurnBond = (bond: Bond) => number;
+
+/** A turn that nothing but time brings comes no sooner after the one before. */
+const leastPauseUs = 200;
+
 export class Bonds {
+  readonly #context: Pick<ActorContext, 'wakeAt'>;
   readonly #native: Sealer;
   readonly #memory: FlightMemory;
   readonly #settings: BondSettings;
@@ -57,16 +77,28 @@ export class Bonds {
   readonly #tables: PathTables;
   readonly #peers: RowTable;
   readonly #sessions: SessionTable;
-  readonly #bonds: (Bond | undefined)[] = [];
+  /** By row of the peer table. */
+  readonly #bonds: (KeptBond | undefined)[] = [];
+  readonly #due = new DueQueue();
+  readonly #peerChanges: RowChanges;
+  readonly #pathChanges: RowChanges;
+  readonly #noteChange = (peerRow: number): void => this.#markStale(this.#bonds[peerRow]);
+  readonly #notePath = (row: number): void => this.#noteChange(this.#paths.int(row, path.peerAt));
+  readonly #noteAll = (): void => {
+    for (const kept of this.#bonds) this.#markStale(kept);
+  };
   /** By row of the path table. */
   readonly #known: (KnownPath | undefined)[] = [];
-  readonly #versions: number[] = [];
   /** A path of the peer in this row lives, or does not, as it did not before: another may have to carry its data. */
   onJudged: ((peerRow: number) => void) | undefined;
   #forcedLink: string | undefined;
+  /** Those that get the next turn, and an empty one to change places with. */
+  #touched: KeptBond[] = [];
+  #turning: KeptBond[] = [];
 
   constructor(context: ActorContext, native: Sealer, memory: FlightMemory, settings: BondsSettings) {
     const { spec } = context;
+    this.#context = context;
     this.#native = native;
     this.#memory = memory;
     const { carriers } = settings;
@@ -78,32 +110,48 @@ export class Bonds {
     this.#tables = { paths: this.#paths, links, carriers: carrierTable(memoryOf(spec, 'carriers')) };
     this.#peers = peerTable(memoryOf(spec, 'peers'));
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
+    this.#peerChanges = new RowChanges(this.#peers);
+    this.#pathChanges = new RowChanges(this.#paths);
     // The operator's word outlives a sealer.
     this.#forcedLink = carriers.find(({ row }) => isLinkForced(links, linkOf(row)))?.link;
   }
 
-  /** All bonds that are in use. */
-  all(): readonly (Bond | undefined)[] {
-    return this.#bonds;
+  /** The bond of a peer to which something happens now: it gets a turn soon. */
+  of(peerRow: number, nowUs: number): Bond {
+    const bond = this.look(peerRow, nowUs);
+    this.#touch(this.#bonds[peerRow] as KeptBond);
+    return bond;
   }
 
   /** The bond of a peer, up to date with the tables. */
-  of(peerRow: number, nowUs: number): Bond {
-    let bond = this.#bonds[peerRow];
-    if (bond === undefined) {
-      const flight = new NativeFlight(peerRow, this.#native, this.#memory, {
-        portOf: (row) => this.portOf(row),
-        slotOf: () => this.#peers.int(peerRow, peer.sendSlotAt),
-      });
-      bond = new Bond(peerRow, this.#settings, flight, this.#peers.int(peerRow, peer.innerMtuAt));
-      this.#bonds[peerRow] = bond;
+  look(peerRow: number, nowUs: number): Bond {
+    this.#followTables();
+    const kept = this.#bonds[peerRow] ?? this.#make(peerRow);
+    this.#refresh(kept, nowUs);
+    // A stock peer's judges when it is used, and not by itself.
+    if (!kept.bond.isBonded) this.#tick(kept.bond, nowUs);
+    return kept.bond;
+  }
+
+  /** Every turn: one for each bond that something has happened to since its last, or whose time has come. */
+  turn(nowUs: number, turnBond: TurnBond): void {
+    this.#followTables();
+    for (let row = this.#due.take(nowUs); row >= 0; row = this.#due.take(nowUs))
+      this.#touch(this.#bonds[row] as KeptBond);
+    const turning = this.#touched;
+    this.#touched = this.#turning;
+    this.#turning = turning;
+    for (const kept of turning) {
+      const { bond } = kept;
+      kept.isTouched = false;
+      this.#refresh(kept, nowUs);
+      this.#tick(bond, nowUs);
+      this.#due.set(bond.row, turnBond(bond));
+      // What could not leave now is tried again when anything has changed.
+      if (bond.hasRepairs) this.#touch(kept);
     }
-    const version = this.#versionOf(peerRow);
-    if (this.#versions[peerRow] !== version) {
-      this.#versions[peerRow] = version;
-      this.#follow(bond, nowUs);
-    }
-    return bond;
+    turning.length = 0;
+    this.#context.wakeAt(Math.max(this.#due.nextUs, nowUs + leastPauseUs));
   }
 
   /** Index of the descriptor ring of a path's carrier, -1 = none. */
@@ -115,15 +163,11 @@ export class Bonds {
   /** Sends by this link alone as long as it lives; undefined = all. */
   force(link: string | undefined): void {
     this.#forcedLink = link;
-    for (const bond of this.#bonds) for (const path of bond?.paths ?? []) this.#exclude(path);
-  }
-
-  /** Every turn: lets the bond judge when that is due. */
-  tick(bond: Bond, nowUs: number): void {
-    if (nowUs < bond.nextTickUs) return;
-    this.#noteHeld(bond, nowUs);
-    bond.tick(nowUs);
-    this.#publish(bond, nowUs);
+    for (const kept of this.#bonds) {
+      if (kept === undefined) continue;
+      for (const path of kept.bond.paths) this.#exclude(path);
+      this.#touch(kept);
+    }
   }
 
   /** A report of the peer, read `lagUs` after the turn's time. */
@@ -147,12 +191,45 @@ export class Bonds {
       this.#peers.setInt(bond.row, peer.innerMtuAt, limitBytes);
   }
 
-  /** Moves with every change of what a bond is made of. */
-  #versionOf(peerRow: number): number {
-    const home = this.#peers.int(peerRow, peer.pathAt);
-    const hears = (what: number, bit: number): number => (this.#hears(peerRow, what) ? bit : 0);
-    const said = hears(capability.repairs, 2) + hears(capability.pathSizes, 4) + hears(capability.paths, 1);
-    return this.#paths.version() * 65_536 + (home % path.rowsPerPeer) * 16 + (home >= 0 ? 8 : 0) + said;
+  #make(peerRow: number): KeptBond {
+    const flight = new NativeFlight(peerRow, this.#native, this.#memory, {
+      portOf: (row) => this.portOf(row),
+      slotOf: () => this.#peers.int(peerRow, peer.sendSlotAt),
+    });
+    const bond = new Bond(peerRow, this.#settings, flight, this.#peers.int(peerRow, peer.innerMtuAt));
+    const kept = { bond, isStale: true, isTouched: false };
+    this.#bonds[peerRow] = kept;
+    return kept;
+  }
+
+  #touch(kept: KeptBond): void {
+    if (kept.isTouched) return;
+    kept.isTouched = true;
+    this.#touched.push(kept);
+  }
+
+  #markStale(kept: KeptBond | undefined): void {
+    if (kept === undefined) return;
+    kept.isStale = true;
+    this.#touch(kept);
+  }
+
+  #followTables(): void {
+    if (!this.#peerChanges.areNone) this.#peerChanges.read(this.#noteChange, this.#noteAll);
+    if (!this.#pathChanges.areNone) this.#pathChanges.read(this.#notePath, this.#noteAll);
+  }
+
+  #refresh(kept: KeptBond, nowUs: number): void {
+    if (!kept.isStale) return;
+    kept.isStale = false;
+    this.#follow(kept.bond, nowUs);
+  }
+
+  #tick(bond: Bond, nowUs: number): void {
+    if (nowUs < bond.nextTickUs) return;
+    this.#noteHeld(bond, nowUs);
+    bond.tick(nowUs);
+    this.#publish(bond, nowUs);
   }
 
   #hears(peerRow: number, what: number): boolean {

@@ -68,9 +68,32 @@ export class FrameDesk {
   }
 
   work(nowUs: number): number {
-    const done = this.#take(this.#reports, nowUs) + this.#take(this.#frames, nowUs);
-    for (const bond of this.#bonds.all()) if (bond !== undefined) this.#tick(bond, nowUs);
-    return done;
+    return this.#take(this.#reports, nowUs) + this.#take(this.#frames, nowUs);
+  }
+
+  /** Sends again what the peer lacks, and the probes that are due; returns when the next are, or the bond is to judge again. */
+  turn(bond: Bond, nowUs: number): number {
+    // A stock peer's bond judges when something leaves for the peer.
+    if (!bond.isBonded) return Number.POSITIVE_INFINITY;
+    const resent = bond.repair(nowUs);
+    if (resent > 0) {
+      this.#desk.countResent(bond, resent);
+      // What went in pieces has other counters now.
+      this.#skipLost(bond, this.#desk.slotOf(bond.row), nowUs);
+    }
+    let dueUs = bond.nextTickUs;
+    for (const path of bond.paths) {
+      if (!path.isProbed) continue;
+      if (nowUs >= path.life.nextProbeAtUs) {
+        this.#probe(bond, path, nowUs);
+        if (path.wantsTrain) this.#probeRate(bond, path, nowUs);
+      }
+      dueUs = Math.min(dueUs, path.life.nextProbeAtUs);
+      if (!path.isAnswering) continue;
+      this.#probeSize(bond, path, nowUs);
+      dueUs = Math.min(dueUs, path.fit.size.wakeUs);
+    }
+    return dueUs;
   }
 
   /** Each record is released by itself: one that throws is not seen more than twice (`contract/`, suspectAt). */
@@ -189,31 +212,6 @@ export class FrameDesk {
     if (other === undefined) return;
     probeReplyEmit(answer, 0, { ...fields, cameBack: false });
     this.#seal(bond, slot, answer, probeReplyBytes, other.row, nowUs);
-  }
-
-  #tick(bond: Bond, nowUs: number): void {
-    this.#bonds.of(bond.row, nowUs);
-    this.#bonds.tick(bond, nowUs);
-    if (!bond.isBonded) return;
-    const resent = bond.repair(nowUs);
-    if (resent > 0) {
-      this.#desk.countResent(bond, resent);
-      // What went in pieces has other counters now.
-      this.#skipLost(bond, this.#desk.slotOf(bond.row), nowUs);
-    }
-    let wakeUs = bond.nextTickUs;
-    for (const path of bond.paths) {
-      if (!path.isProbed) continue;
-      if (nowUs >= path.life.nextProbeAtUs) {
-        this.#probe(bond, path, nowUs);
-        if (path.wantsTrain) this.#probeRate(bond, path, nowUs);
-      }
-      wakeUs = Math.min(wakeUs, path.life.nextProbeAtUs);
-      if (!path.isAnswering) continue;
-      this.#probeSize(bond, path, nowUs);
-      wakeUs = Math.min(wakeUs, path.fit.size.wakeUs);
-    }
-    this.#context.wakeAt(Math.max(wakeUs, nowUs + 200));
   }
 
   #probe(bond: Bond, path: SendingPath, nowUs: number): void {

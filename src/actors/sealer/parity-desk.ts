@@ -34,14 +34,14 @@ export class ParityDesk {
     this.#context.wakeAt(nowUs + bond.parity.groupUs);
   }
 
-  /** Every turn: ends the groups that are old. */
-  tick(bond: Bond, nowUs: number): void {
+  /** Ends the groups that are old; returns when the next will be. */
+  turn(bond: Bond, nowUs: number): number {
     const { parity } = bond;
-    if (!parity.mayBeOpen) return;
+    if (!parity.mayBeOpen) return Number.POSITIVE_INFINITY;
     const oldestUs = this.#native.closeParity(bond.row, nowUs - parity.groupUs);
     parity.mayBeOpen = oldestUs > 0;
     this.#send(bond, nowUs);
-    if (oldestUs > 0) this.#context.wakeAt(oldestUs + parity.groupUs + 1);
+    return oldestUs > 0 ? oldestUs + parity.groupUs + 1 : Number.POSITIVE_INFINITY;
   }
 
   #send(bond: Bond, nowUs: number): void {

@@ -23,7 +23,10 @@ export class WaitingRoom {
   readonly #peers: RowTable;
   readonly #throughput: Throughput;
   readonly #queues: (FairQueue | undefined)[] = [];
-  #firstPeer = 0;
+  /** Peers whose queues are not empty: in the order of their turns, and those that could not be served when they were asked last. */
+  #inTurn: number[] = [];
+  #served: number[] = [];
+  readonly #apart = new Set<number>();
   #nextExpiryUs = 0;
   /** Trains that wait, of all peers. */
   count = 0;
@@ -65,20 +68,35 @@ export class WaitingRoom {
     this.enqueue(slot);
   }
 
-  /** Offers the heads of all queues to `serve`, peer by peer, from another first peer each time; returns trains that left. */
+  /**
+   * Offers the heads of the queues to `serve`, peer by peer, from another first peer each time; returns trains that left. A peer that
+   * may not be served is not asked about again before `resume`, or the next look for what has waited too long.
+   */
   serveAll(nowUs: number, serve: Serve, mayServe: MayServe): number {
     if (nowUs >= this.#nextExpiryUs) this.#expire(nowUs);
-    const peers = this.#queues.length;
     const before = this.count;
-    this.#firstPeer = (this.#firstPeer + 1) % peers;
-    for (let turned = 0; turned < peers; turned += 1) {
-      const row = (this.#firstPeer + turned) % peers;
-      const queue = this.#queues[row];
-      if (queue === undefined || queue.count === 0 || !mayServe(row, queue)) continue;
+    const turning = this.#inTurn;
+    this.#inTurn = this.#served;
+    this.#served = turning;
+    const peers = turning.length;
+    for (let turned = 1; turned <= peers; turned += 1) {
+      const row = turning[turned % peers] as number;
+      const queue = this.#queues[row] as FairQueue;
+      if (queue.count > 0 && !mayServe(row, queue)) {
+        this.#apart.add(row);
+        continue;
+      }
       for (let entry = queue.peek(nowUs); entry >= 0 && serve(row, entry, queue); entry = queue.peek(nowUs));
       this.#report(row, queue);
+      if (queue.count > 0) this.#inTurn.push(row);
     }
+    turning.length = 0;
     return before - this.count;
+  }
+
+  /** Something has changed for a peer: if it could not be served, it may be by now. */
+  resume(row: number): void {
+    if (this.#apart.delete(row)) this.#inTurn.push(row);
   }
 
   /** The head that was served is sealed whole. */
@@ -100,20 +118,26 @@ export class WaitingRoom {
       });
       this.#queues[row] = queue;
     }
+    const wasEmpty = queue.count === 0;
     if (!queue.push(slot)) {
       this.#drop(row, sealerCounters.overflow, 1);
       this.stash.release(slot);
       return;
     }
     this.count += 1;
+    if (wasEmpty) this.#inTurn.push(row);
     this.#report(row, queue);
   }
 
   /** A peer without a session may get one soon, or never. */
   #expire(nowUs: number): void {
     this.#nextExpiryUs = nowUs + expiryCheckUs;
-    for (let row = 0; row < this.#queues.length; row += 1) {
-      if (this.#peers.int(row, peer.sendSlotAt) < 0) this.#queues[row]?.expire(nowUs - sessionPatienceUs);
+    for (const row of this.#apart) this.resume(row);
+    for (const row of this.#inTurn) {
+      const queue = this.#queues[row];
+      if (queue === undefined || this.#peers.int(row, peer.sendSlotAt) >= 0) continue;
+      queue.expire(nowUs - sessionPatienceUs);
+      this.#report(row, queue);
     }
   }
 

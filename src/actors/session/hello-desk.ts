@@ -75,7 +75,7 @@ export class HelloDesk {
   handleSession(slot: number, before: number): void {
     this.#states.set(slot, { hasHeard: false, tries: 0, replies: 0, nextUs: 0 });
     if (before < 0 || before === slot) return;
-    this.#sessions.setInt(slot, session.capabilitiesAt, this.#sessions.int(before, session.capabilitiesAt) & inherited);
+    this.#setCapabilities(slot, this.#sessions.int(before, session.capabilitiesAt) & inherited);
   }
 
   /** Looks at the peer's current key: says HELLO beside data unless it was heard, or said often enough. */
@@ -87,7 +87,7 @@ export class HelloDesk {
     if (state.tries >= mostTries) {
       this.#peers.setInt(peer.row, peerLayout.kindAt, peerKind.wireguard);
       if (isAssumed) {
-        this.#sessions.setInt(slot, session.capabilitiesAt, 0);
+        this.#setCapabilities(slot, 0);
         peer.hasPaths = false;
       }
       return;
@@ -105,7 +105,7 @@ export class HelloDesk {
     const takesAes = (said & capability.aes256gcm) !== 0 && aesIndex !== 0 && this.offersAes(peer.settings.cipher);
     // The index first: the sealer reads it once it sees the cipher.
     this.#sessions.setInt(slot, session.remoteIndexAesAt, takesAes ? aesIndex | 0 : 0);
-    this.#sessions.setInt(slot, session.capabilitiesAt, said);
+    this.#setCapabilities(slot, said);
     this.#peers.setInt(peer.row, peerLayout.kindAt, peerKind.hawser);
     peer.hasPaths = (said & capability.paths) !== 0;
     if (takesAes) this.#sessions.setInt(slot, session.sendCipherAt, cipher.aes256gcm);
@@ -113,6 +113,11 @@ export class HelloDesk {
     state.hasHeard = true;
     if (!helloHasHeard(bytes, 0) && state.replies < mostReplies && this.#say(peer, slot, true)) state.replies += 1;
     return true;
+  }
+
+  #setCapabilities(slot: number, said: number): void {
+    this.#sessions.setInt(slot, session.capabilitiesAt, said);
+    this.#peers.tell(this.#sessions.int(slot, session.peerAt));
   }
 
   #stateOf(slot: number): HelloState {

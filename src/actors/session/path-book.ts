@@ -84,7 +84,7 @@ export class PathBook {
   setState(row: number, state: number): void {
     if (this.state(row) === state) return;
     this.#paths.setInt(row, path.stateAt, state);
-    this.#paths.bumpVersion();
+    this.#paths.tell(row);
   }
 
   /** Row of the carrier table. */
@@ -190,7 +190,7 @@ export class PathBook {
     this.#paths.addInt(row, path.sequenceAt, 1);
     change();
     this.#paths.addInt(row, path.sequenceAt, 1);
-    this.#paths.bumpVersion();
+    this.#paths.tell(row);
   }
 
   #place(row: number, route: Route): void {

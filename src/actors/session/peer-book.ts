@@ -130,6 +130,7 @@ export class PeerBook {
   /** Frees a row and its paths. */
   clearRow(row: number): void {
     this.#reset(row);
+    this.#parts.peers.tell(row);
     this.#parts.paths.clear(row, this.#parts.nowUs());
   }
 
@@ -148,7 +149,9 @@ export class PeerBook {
   }
 
   setHome(peer: Peer, row: number): void {
-    if (this.homeOf(peer) !== row) this.#parts.peers.setInt(peer.row, layout.pathAt, row);
+    if (this.homeOf(peer) === row) return;
+    this.#parts.peers.setInt(peer.row, layout.pathAt, row);
+    this.#parts.peers.tell(peer.row);
   }
 
   pathOf(peer: Peer): Route | undefined {
@@ -197,6 +200,7 @@ export class PeerBook {
 
   setSendSlot(peer: Peer, slot: number): void {
     this.#parts.peers.setInt(peer.row, layout.sendSlotAt, slot);
+    this.#parts.peers.tell(peer.row);
   }
 
   /** Writes down for a later process where the peer is: the home path, and the others that it has proven. */

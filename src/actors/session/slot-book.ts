@@ -74,7 +74,7 @@ export class SlotBook {
     this.#lingering.delete(slot);
     if (this.#table.int(slot, session.stateAt) !== slotState.ready) return;
     this.#table.setInt(slot, session.stateAt, slotState.retired);
-    this.#table.bumpVersion();
+    this.#table.tell(slot);
     this.#retired.set(slot, this.#table.version());
   }
 
@@ -149,6 +149,6 @@ export class SlotBook {
     table.slice(slot, session.sendKeyAesAt, 32).set(fresh.keys.sendAes);
     table.slice(slot, session.receiveKeyAesAt, 32).set(fresh.keys.receiveAes);
     table.setInt(slot, session.stateAt, slotState.ready);
-    table.bumpVersion();
+    table.tell(slot);
   }
 }

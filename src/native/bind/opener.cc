@@ -81,7 +81,7 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
   }
 
   Napi::Value sweep(const Napi::CallbackInfo& info) {
-    opener_->sweep();
+    opener_->sweep(intOf(info, 0));
     return info.Env().Undefined();
   }
 

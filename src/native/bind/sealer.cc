@@ -270,7 +270,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
   }
 
   Napi::Value sweep(const Napi::CallbackInfo& info) {
-    sealer_->sweep();
+    sealer_->sweep(intOf(info, 0));
     return info.Env().Undefined();
   }
 

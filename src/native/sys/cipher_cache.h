@@ -22,7 +22,7 @@ class CipherCache {
   AeadContext* get(int32_t index, Cipher cipher) {
     if (!sessions_.has(index)) return nullptr;
     uint8_t* slot = sessions_.slot(index);
-    if (word(slot, layout::session_stateAt).load(std::memory_order_acquire) != layout::slotState_ready) return nullptr;
+    if (!sessions_.isReady(index)) return nullptr;
     const int32_t generation = word(slot, layout::session_generationAt).load(std::memory_order_acquire);
     const bool aes = cipher == Cipher::Aes256Gcm;
     Entry& entry = entries_[static_cast<size_t>(index) * 2 + (aes ? 1 : 0)];
@@ -34,13 +34,13 @@ class CipherCache {
     return entry.context.get();
   }
 
-  // Forgets contexts of slots that are no longer ready: their keys are to be gone from memory.
-  void sweep() {
-    for (size_t i = 0; i < entries_.size(); i++) {
+  // Forgets the contexts of a slot that is no longer ready: its keys are to be gone from memory.
+  void sweep(int32_t index) {
+    for (size_t i = static_cast<size_t>(index) * 2; i < static_cast<size_t>(index) * 2 + 2; i++) {
       Entry& entry = entries_[i];
       if (entry.context == nullptr) continue;
-      uint8_t* slot = sessions_.slot(static_cast<int32_t>(i / 2));
-      const bool ready = word(slot, layout::session_stateAt).load(std::memory_order_acquire) == layout::slotState_ready;
+      uint8_t* slot = sessions_.slot(index);
+      const bool ready = sessions_.isReady(index);
       if (!ready || word(slot, layout::session_generationAt).load(std::memory_order_acquire) != entry.generation) entry.context.reset();
     }
   }

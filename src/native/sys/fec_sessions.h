@@ -26,14 +26,12 @@ class FecSessions {
     return decoder.get();
   }
 
-  // Frees those of slots that are not ready any more.
-  void sweep() {
-    for (size_t i = 0; i < decoders_.size(); i++) {
-      if (decoders_[i] == nullptr) continue;
-      if (word(sessions_.slot(static_cast<int32_t>(i)), layout::session_stateAt).load(std::memory_order_acquire) == layout::slotState_ready) continue;
-      decoders_[i].reset();
-      count_ -= 1;
-    }
+  // Frees that of a slot that is not ready any more.
+  void sweep(int32_t slot) {
+    std::unique_ptr<FecDecoder>& decoder = decoders_[static_cast<size_t>(slot)];
+    if (decoder == nullptr || sessions_.isReady(slot)) return;
+    decoder.reset();
+    count_ -= 1;
   }
 
  private:

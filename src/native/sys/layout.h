@@ -266,6 +266,8 @@
   X(endpoint, bytes, 64) \
   X(endpoint, ip4, 2) \
   X(endpoint, ip6, 10) \
+  X(journal, at, 256) \
+  X(journal, rows, 64) \
   X(path, rowsPerPeer, 32) \
   X(path, magic, 1213219156) \
   X(path, magicAt, 0) \

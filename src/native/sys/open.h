@@ -76,10 +76,13 @@ class Opener {
   // goes on delivering. False when the output is full: call again.
   bool giveUp(int32_t slot, double nowUs);
 
-  void sweep() {
-    ciphers_.sweep();
-    reporter_.sweep();
-    fec_.sweep();
+  // Forgets what is kept of `slot` if it is not ready any more; -1 = of any slot.
+  void sweep(int32_t slot) {
+    sessions_.eachOf(slot, [this](int32_t one) {
+      ciphers_.sweep(one);
+      reporter_.sweep(one);
+      fec_.sweep(one);
+    });
   }
 
  private:

@@ -68,8 +68,7 @@ int32_t Reporter::write(int32_t slot, double nowUs) {
   if (!sessions_.has(slot)) return 0;
   Notes& notes = notes_[static_cast<size_t>(slot)];
   uint8_t* keys = sessions_.slot(slot);
-  const bool isReady = word(keys, layout::session_stateAt).load(std::memory_order_acquire) == layout::slotState_ready;
-  if (!isReady || cell<uint64_t>(keys, layout::session_receiveNextAt) == 0 || cell<int32_t>(keys, layout::session_generationAt) != notes.generation) {
+  if (!sessions_.isReady(slot) || cell<uint64_t>(keys, layout::session_receiveNextAt) == 0 || cell<int32_t>(keys, layout::session_generationAt) != notes.generation) {
     unlist(slot);
     return 0;
   }
@@ -94,11 +93,8 @@ int32_t Reporter::write(int32_t slot, double nowUs) {
   return static_cast<int32_t>(length);
 }
 
-void Reporter::sweep() {
-  for (int32_t i = unreported_[0]; i > 0; i--) {
-    const int32_t slot = unreported_[i];
-    if (word(sessions_.slot(slot), layout::session_stateAt).load(std::memory_order_acquire) != layout::slotState_ready) unlist(slot);
-  }
+void Reporter::sweep(int32_t slot) {
+  if (!sessions_.isReady(slot)) unlist(slot);
 }
 
 uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const {

@@ -31,8 +31,8 @@ class Reporter {
   // when there is nothing to say, or -ENOSPC.
   int32_t write(int32_t slot, double nowUs);
 
-  // Forgets slots that are not ready any more.
-  void sweep();
+  // Forgets a slot that is not ready any more.
+  void sweep(int32_t slot);
 
   RingProducer& out() { return out_; }
 

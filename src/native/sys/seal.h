@@ -104,9 +104,12 @@ class Sealer {
   // What is under way to a peer.
   Flight& flight(int32_t peer);
 
-  void sweep() {
-    ciphers_.sweep();
-    reopeners_.sweep();
+  // Forgets what is kept of the keys in `slot` if it is not ready any more; -1 = in any slot.
+  void sweep(int32_t slot) {
+    sessions_.eachOf(slot, [this](int32_t one) {
+      ciphers_.sweep(one);
+      reopeners_.sweep(one);
+    });
   }
 
  private:

@@ -1,5 +1,6 @@
 // Typed access to the tables that threads share; layout and writers in contract/peer-tables.ts.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -17,6 +18,15 @@ class SessionTable {
   bool has(int32_t index) const { return index >= 0 && index < slots_; }
   int32_t slots() const { return slots_; }
   uint8_t* slot(int32_t index) const { return base_ + layout::session_dataAt + index * layout::session_slotBytes; }
+  bool isReady(int32_t index) const {
+    return word(slot(index), layout::session_stateAt).load(std::memory_order_acquire) == layout::slotState_ready;
+  }
+  // Calls `visit` with `index`, or with every slot when that is -1.
+  template <typename Visit>
+  void eachOf(int32_t index, Visit visit) const {
+    const int32_t end = index < 0 ? slots_ : std::min(index + 1, slots_);
+    for (int32_t one = std::max(index, 0); one < end; one++) visit(one);
+  }
   uint32_t windowBits() const { return windowBits_; }
   uint64_t* window(int32_t index) const {
     uint8_t* windows = base_ + layout::session_dataAt + slots_ * layout::session_slotBytes;

@@ -15,7 +15,7 @@ const way = { priority: 0, weight: 0, role: 'always', rateBps: 0, failbackUs: 5e
 const none = { reports: true, repairs: false, parity: false, pieces: false };
 
 /** Two paths, and a record in which nothing is under way. */
-function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0) {
+function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0, part: Partial<PathRow> = {}) {
   const cells = new Float64Array(2 * feedback.columns);
   const lossDelaysUs = new Float64Array(2);
   const record: FlightRecord = {
@@ -39,7 +39,7 @@ function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0) {
     mtu: 1420,
   } as const;
   const bond = new Bond(0, settings, record, 0);
-  const rows = [0, 1].map((row): Writable<PathRow> => pathRow(row));
+  const rows = [0, 1].map((row): Writable<PathRow> => pathRow(row, part));
   const paths = [0, 1].map((row) => new SendingPath(rows[row] as PathRow, { ...way, rateBps }, 0));
   bond.follow(none, paths, 0);
   const arrived = [0, 0];
@@ -126,3 +126,15 @@ t.test(
     t.ok(single <= queueAfter('failover', 3e6, () => undefined), `each flow has one path: ${single}`);
   },
 );
+
+t.test('what waits while a path proves too narrow is not told off for it', async (t) => {
+  const { bond, rows } = twoPaths('adaptive', 0, { knownMtu: 1500 });
+  for (let nowUs = 2_000; nowUs < 3e6; nowUs += 10_000) bond.tick(nowUs);
+  const calmUs = bond.queueTargetUs(3e6);
+  // The kernel refuses a packet that is no longer than what passed before.
+  Object.assign(rows[0] ?? {}, { refusedPackets: 1, refusedBytes: 1400 });
+  bond.tick(3e6);
+  t.ok(bond.queueTargetUs(3e6) >= 10 * calmUs, `${bond.queueTargetUs(3e6)} us at a hole, ${calmUs} us before`);
+  bond.tick(5.9e6);
+  t.ok(bond.queueTargetUs(5.9e6) < 2 * calmUs, `${bond.queueTargetUs(5.9e6)} us when it is over`);
+});

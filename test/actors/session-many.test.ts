@@ -1,5 +1,7 @@
 /** A hub of many peers of which most are elsewhere: what nobody asks for costs nothing, and what is asked for comes at once. */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import t, { type Test } from 'tap';
 import { formatKey } from '../../src/config/keys.ts';
 import { RowTable } from '../../src/rings/table.ts';
@@ -78,4 +80,55 @@ t.test('data for one of many sleeping peers calls it at once', async (t) => {
   lab.settle();
   t.ok(hub.sendSlot() >= 0);
   t.equal(lab.sent.filter((one) => wireguardType(one.bytes, 0) === messageType.initiation).length, 1);
+});
+
+t.test('a hub that calls 300 absent peers does so ever more rarely, whatever its clock does meanwhile', async (t) => {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const absent = 300;
+  const hub = new Host(lab, {
+    name: 'hub',
+    address: '10.0.0.1:51820',
+    privateKey: Buffer.alloc(32, 1),
+    peerRows: absent,
+  });
+  const nobody = new Host(lab, { name: 'nobody', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) });
+  const others = Array.from({ length: absent }, (_, index) => ({
+    ...hub.peer(nobody, { keepaliveMs: 25_000, endpoints: [{ host: '10.0.0.9', port: 51820 }] }),
+    row: index,
+    name: `absent${index}`,
+    publicKey: formatKey(randomBytes(32)),
+  }));
+  await hub.start(others);
+  const file = path.join(lab.folder, 'hub.timestamp');
+  /** Calls of the next so many seconds, of all peers together, and how often the file of stamps was written. */
+  const watch = (seconds: number): { calls: number; writes: number } => {
+    const before = lab.sent.length;
+    let writes = 0;
+    let text = readFileSync(file, 'utf8');
+    for (let second = 0; second < seconds; second += 1) {
+      lab.run(1);
+      const now = readFileSync(file, 'utf8');
+      if (now !== text) writes += 1;
+      text = now;
+    }
+    return { calls: lab.sent.length - before, writes };
+  };
+  lab.run(1);
+  t.ok(lab.sent.length <= absent, `${lab.sent.length} calls at the start`);
+  const dayMs = 86_400_000;
+  for (const [skewMs, what] of [
+    [0, 'the first minute'],
+    [-400 * dayMs, 'after the clock was set back'],
+    [400 * dayMs, 'and forward'],
+  ] as const) {
+    hub.wallSkewMs = skewMs;
+    const { calls, writes } = watch(60);
+    t.ok(calls <= 60 * 11, `${what}: ${calls} calls`);
+    t.ok(writes <= 2, `${what}: ${writes} writes`);
+  }
+  hub.wallSkewMs = 0;
+  watch(120);
+  const { calls } = watch(60);
+  t.ok(calls <= 300, `after five minutes: ${calls} calls a minute`);
 });

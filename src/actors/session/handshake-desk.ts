@@ -2,9 +2,10 @@
  * Begins handshakes and answers them. What is not authentic is met with silence: mac1 before any X25519, under load a cookie
  * before it, and nothing is said to a static key that is no peer.
  */
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { Primitives } from '../../crypto/primitives.ts';
 import { tai64nIsAfter, tai64nUnixUs } from '../../crypto/tai64n.ts';
+import { generateKeyPair } from '../../crypto/x25519.ts';
 import { AddressLimiter } from '../../protocols/session/address-limiter.ts';
 import { CookieChecker, replyRandomBytes } from '../../protocols/session/cookies.ts';
 import {
@@ -31,7 +32,7 @@ import type { StateFiles } from './state-files.ts';
  * So far apart calls are repeated that nobody answers, of all peers together: each costs a millisecond. Data that waits does not wait
  * for it.
  */
-const retrySpacingUs = 66_000;
+const retrySpacingUs = 100_000;
 /** Enough to tell one's own keys apart. */
 const fingerprintCharacters = 8;
 /** A copy of an initiation may come late by a slow path. */
@@ -91,7 +92,7 @@ export class HandshakeDesk {
     if (routes.length === 0) return;
     const index = slots.reserveIndex();
     const stampUs = files.nextStampUs(this.#parts.unixUs());
-    const initiation = Initiation.create(local, peer.identity, index, randomBytes(32), stampUs);
+    const initiation = Initiation.create(local, peer.identity, index, generateKeyPair(), stampUs);
     if (initiation === undefined) {
       slots.releaseIndex(index);
       return;
@@ -246,7 +247,7 @@ export class HandshakeDesk {
   #respond(peer: Peer, incoming: IncomingInitiation, route: Route, nowUs: number): number {
     const { slots, outbox } = this.#parts;
     const index = slots.reserveIndex();
-    const answer = incoming.respond(peer.identity, index, randomBytes(32));
+    const answer = incoming.respond(peer.identity, index, generateKeyPair());
     if (answer === undefined) {
       slots.releaseIndex(index);
       return counted.forged;

@@ -67,12 +67,12 @@ export class Initiation {
     this.localIndex = localIndex;
   }
 
-  /** `ephemeralPrivate`: 32 random bytes. `stampUs`: see `nextStampUs`. undefined when the peer's key can serve nobody. */
+  /** `ephemeral`: for this handshake alone. `stampUs`: see `nextStampUs`. undefined when the peer's key can serve nobody. */
   static create(
     local: LocalIdentity,
     peer: RemoteIdentity,
     localIndex: number,
-    ephemeralPrivate: Uint8Array,
+    ephemeral: KeyPair,
     stampUs: number,
   ): Initiation | undefined {
     const noise = new NoiseInitiator(local.noise, peer.remote);
@@ -81,7 +81,7 @@ export class Initiation {
     tai64nEmit(timestamp, 0, stampUs);
     initiationEmit(initiation.message, 0, { sender: localIndex });
     const target = initiation.message.subarray(initiationNoiseAt, initiationNoiseEnd);
-    return noise.writeInitiation(importKeyPair(ephemeralPrivate), timestamp, target) ? initiation : undefined;
+    return noise.writeInitiation(ephemeral, timestamp, target) ? initiation : undefined;
   }
 
   /** The session, or undefined when the response is not the answer to this initiation. */
@@ -137,12 +137,11 @@ export class IncomingInitiation {
   respond(
     peer: RemoteIdentity,
     localIndex: number,
-    ephemeralPrivate: Uint8Array,
+    ephemeral: KeyPair,
   ): { message: Uint8Array; derived: Derived } | undefined {
     const message = new Uint8Array(responseBytes);
     responseEmit(message, 0, { sender: localIndex, receiver: this.remoteIndex });
     const target = message.subarray(responseNoiseAt, responseNoiseEnd);
-    const ephemeral = importKeyPair(ephemeralPrivate);
     const result = this.#noise.writeResponse(ephemeral, peer.remote, peer.presharedKey, new Uint8Array(0), target);
     if (result === undefined) return undefined;
     return { message, derived: { keys: deriveSessionKeys(result, false), remoteIndex: this.remoteIndex } };

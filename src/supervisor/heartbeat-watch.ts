@@ -27,6 +27,11 @@ export interface Silence {
 /** Silence from which on the scheduler's account is kept, as a part of the limit: no file is read for an actor that is well. */
 const suspiciousPart = 1 / 10;
 /**
+ * Silence at which somebody looks, as a part of the limit. Late, so that one look serves all whose parks end about then; early enough that
+ * what a loop burns until the limit is seen (`allowedPart`).
+ */
+const lookPart = 4 / 10;
+/**
  * CPU time within a silence that makes it a hang, as a part of the limit: 25 ms for the duty cycles, whose turns take a few
  * milliseconds at most. Small, so that a loop is found on time where it gets a tenth of a processor: at a load of 20 on two
  * cores a hang was found after 0.5 to 0.8 s, with twice the time after up to 1.7 s.
@@ -73,13 +78,13 @@ export class HeartbeatWatch {
 
   /**
    * When the next look is worth its wake-up, between `leastUs` and `mostUs` from now: an actor that runs is looked at again soon, one
-   * that is parked when it would be late, each by itself.
+   * that is parked when it would be late.
    */
   nextLookUs(nowUs: number, leastUs: number, mostUs: number): number {
     let lookUs = nowUs + mostUs;
     for (const { words, times, limitUs } of this.#watched.values()) {
       if (words[counters.stateAt >> 2] !== runState.parked) return nowUs + leastUs;
-      const lateUs = (times[counters.parkedUntilAt >> 3] ?? 0) + limitUs * suspiciousPart;
+      const lateUs = (times[counters.parkedUntilAt >> 3] ?? 0) + limitUs * lookPart;
       if (lateUs < lookUs) lookUs = lateUs;
     }
     return Math.max(lookUs, nowUs + leastUs);

@@ -81,10 +81,10 @@ t.test('HeartbeatWatch', async (t) => {
 
   t.test('nextLookUs() goes by who could be late first, not by who was awake at the moment', async (t) => {
     const next = (watch: HeartbeatWatch): number => watch.nextLookUs(10 * second, 0.1 * second, second);
-    t.equal(next(create(runState.parked, counters.parkedUntilAt, 10.9 * second)), 10.95 * second);
+    t.equal(next(create(runState.parked, counters.parkedUntilAt, 10.6 * second)), 10.8 * second);
     t.equal(next(create(runState.parked, counters.parkedUntilAt, 20 * second)), 11 * second, 'never later');
-    t.equal(next(create(runState.parked, counters.parkedUntilAt, 10.2 * second)), 10.25 * second, 'a short park');
-    t.equal(next(create(runState.parked, counters.parkedUntilAt, 10.05 * second)), 10.1 * second, 'never sooner');
+    t.equal(next(create(runState.parked, counters.parkedUntilAt, 10.2 * second)), 10.4 * second, 'a short park');
+    t.equal(next(create(runState.parked, counters.parkedUntilAt, 9.85 * second)), 10.1 * second, 'never sooner');
     t.equal(next(create(runState.running, counters.beatAt, 10 * second)), 10.1 * second);
   });
 

@@ -79,6 +79,9 @@ export class Instance {
     this.#resources = new SharedResources(topology, this.#opener);
     const hooks: SupervisorHooks = {
       log: (level, fields, message) => this.#logger.log(level, fields, message),
+      onStarted: (actorId) => {
+        if (actorId === 'session-manager') this.#links.tellAgain();
+      },
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
       servedRoles: ['control-server'],
@@ -124,7 +127,6 @@ export class Instance {
         this.#hurryProbes();
       },
       onOwnLinkGone: () => this.#onOwnLinkGone(),
-      isQuiet: () => this.#supervisor.isQuiet,
     });
     this.#isRecalled = start.isRecalled;
     this.#changes = new InstanceChanges(

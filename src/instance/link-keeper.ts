@@ -1,6 +1,6 @@
 /**
  * Keeps the links' sockets and the session-manager's knowledge of the links in step with the kernel: what it says of an interface is
- * told at once and again now and then (a restarted session-manager has forgotten it), and sockets are opened when an interface
+ * told at once, and again to a session-manager that was restarted, and sockets are opened when an interface
  * appears that was not there, or came back as another (a modem that was unplugged has another index afterwards).
  */
 
@@ -26,7 +26,8 @@ export interface LinkKeeperParts {
   readonly reopen: (link: string) => Promise<void>;
 }
 
-const repeatMs = 1000;
+/** Sockets that could not be opened are tried again. */
+const retryMs = 1000;
 
 export class LinkKeeper {
   readonly #parts: LinkKeeperParts;
@@ -37,7 +38,7 @@ export class LinkKeeper {
   #watch: LinkWatch | undefined;
   #reports: readonly LinkReport[] = [];
   #looking: NodeJS.Immediate | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
   /** Link → index of the interface that its sockets are bound to. */
   readonly #bound = new Map<string, number>();
   readonly #opening = new Set<string>();
@@ -62,7 +63,6 @@ export class LinkKeeper {
   /** Something has changed; what happens at once together is looked at once. */
   handleChange(watch: LinkWatch): void {
     this.#watch = watch;
-    this.#timer ??= setInterval(() => this.#repeat(), repeatMs).unref();
     this.#reporter.expire();
     this.#looking ??= setImmediate(() => {
       this.#looking = undefined;
@@ -70,10 +70,15 @@ export class LinkKeeper {
     });
   }
 
+  /** For a session-manager that knows nothing yet. */
+  tellAgain(): void {
+    this.#tell();
+  }
+
   close(): void {
     clearImmediate(this.#looking);
     clearTimeout(this.#later);
-    clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     this.#watch = undefined;
   }
 
@@ -90,13 +95,13 @@ export class LinkKeeper {
       this.#parts.note({ kind: 'warning', message: `Cannot ask for the state of the links: ${messageOf(error)}` });
       return;
     }
-    this.#repeat();
+    this.#tell();
     // Links and addresses were looked at now, routes are when they may be; a timer may come a little too early for that.
     const waitMs = this.#links.some((link) => link.interface !== undefined) ? this.#reporter.rereadMs : undefined;
     if (waitMs !== undefined) this.#later ??= setTimeout(() => this.#lookAgain(), waitMs).unref();
   }
 
-  #repeat(): void {
+  #tell(): void {
     for (const report of this.#reports) {
       const { link, isUp, reason, addresses, routes, sources, mtu } = report;
       this.#parts.setMtu(link, mtu);
@@ -105,6 +110,12 @@ export class LinkKeeper {
       this.#parts.tell({ kind: 'link-state', link, isUp, reason, addresses, routes });
       this.#bind(report);
     }
+  }
+
+  #tryAgainLater(): void {
+    if (this.#watch === undefined) return;
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#tell(), retryMs).unref();
   }
 
   /** Sockets are bound to the interface that had the link's name when they were opened. */
@@ -121,7 +132,10 @@ export class LinkKeeper {
     this.#parts
       .reopen(link)
       .then(() => this.#bound.set(link, index))
-      .catch((error: unknown) => this.#parts.note({ kind: 'warning', message: `${link}: ${messageOf(error)}` }))
+      .catch((error: unknown) => {
+        this.#parts.note({ kind: 'warning', message: `${link}: ${messageOf(error)}` });
+        this.#tryAgainLater();
+      })
       .finally(() => this.#opening.delete(link));
   }
 }

@@ -28,8 +28,6 @@ export interface NetworkKeeperParts {
   readonly onChange: (watch: LinkWatch) => void;
   /** The tunnel's interface is not in this network namespace any more: deleted, or moved to another. */
   readonly onOwnLinkGone: () => void;
-  /** Nothing is sent or received: what happens may be noticed later. */
-  readonly isQuiet: () => boolean;
 }
 
 /** Loopback's come and go with containers; nothing of ours leaves by it. */
@@ -104,10 +102,8 @@ export class NetworkKeeper {
     this.#setInterests();
     this.#settingsTimer ??= setInterval(() => this.#lookAtSettings(), settingsMs).unref();
     this.#parts.onChange(this.#watch);
-    this.#watch.start(
-      (error) =>
-        this.#parts.note({ kind: 'warning', message: `Cannot follow the network: ${messageOf(error)}` }, 'error'),
-      this.#parts.isQuiet,
+    this.#watch.start((error) =>
+      this.#parts.note({ kind: 'warning', message: `Cannot follow the network: ${messageOf(error)}` }, 'error'),
     );
   }
 

@@ -43,11 +43,6 @@ export type LinkEvent =
   /** A route or rule of our protocol has gone; perhaps we took it away ourselves. */
   | { readonly kind: 'own-gone' };
 
-/** How late a change may be noticed (failover waits for it); the kernel's queue holds 4 MiB of them meanwhile. */
-const pollIntervalMs = 20;
-/** The same while nothing is sent that could take a wrong way. */
-const quietPollIntervalMs = 500;
-
 export class LinkWatch {
   readonly #addon: NetlinkEventSockets;
   readonly #events: NetlinkEvents;
@@ -55,8 +50,6 @@ export class LinkWatch {
   readonly #links = new Map<number, LinkState>();
   /** By index, address and prefix. */
   readonly #addresses = new Map<string, AddressState>();
-  #timer: NodeJS.Timeout | undefined;
-  #pollAfterMs = pollIntervalMs;
 
   /** Reads the state first, without telling of it. */
   constructor(addon: NetlinkEventSockets, tell: (event: LinkEvent) => void) {
@@ -68,11 +61,6 @@ export class LinkWatch {
     this.#events.filterRoutes(hawserProtocol, []);
     for (const state of this.#listLinks()) this.#links.set(state.index, state);
     for (const state of this.#listAddresses()) this.#addresses.set(keyOf(state), state);
-  }
-
-  /** Becomes readable when there is something to poll; lent, never closed by others. */
-  get fd(): number {
-    return this.#events.fd;
   }
 
   /** Routes that lead to one of these (hexadecimal) are told of too; of the others the kernel tells us nothing. */
@@ -100,33 +88,20 @@ export class LinkWatch {
     if (!isComplete) this.#resync();
   }
 
-  /**
-   * Polls from a timer that keeps no process alive, more seldom while `isQuiet` says so; what goes wrong there is for `onError`.
-   * Started twice it goes on as before.
-   */
-  start(onError: (error: unknown) => void, isQuiet: () => boolean = () => false): void {
-    if (this.#timer === undefined) this.#pollLater(onError, isQuiet);
-  }
-
-  #pollLater(onError: (error: unknown) => void, isQuiet: () => boolean): void {
-    const again = () => {
+  /** Tells of things as they happen, and keeps no process alive; what goes wrong there is for `onError`. Started twice it goes on as before. */
+  start(onError: (error: unknown) => void): void {
+    const poll = (): void => {
       try {
         this.poll();
       } catch (error) {
         onError(error);
       }
-      if (this.#timer !== undefined) this.#pollLater(onError, isQuiet);
     };
-    // A probe is answered within a few milliseconds: one look that finds a thread at that makes nothing busy.
-    const leastMs = Math.max(pollIntervalMs, this.#pollAfterMs / 5);
-    this.#pollAfterMs = isQuiet() ? quietPollIntervalMs : leastMs;
-    this.#timer = setTimeout(again, this.#pollAfterMs).unref();
+    this.#events.watch(poll);
   }
 
   /** Idempotent. */
   close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     this.#events.close();
   }
 

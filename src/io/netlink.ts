@@ -30,7 +30,7 @@ import {
 
 /** What of the addon netlink needs. */
 export type NetlinkSockets = Pick<NetworkApi, 'openNetlink' | 'sendBytes' | 'receiveBytes'>;
-export type NetlinkEventSockets = NetlinkSockets & Pick<NetworkApi, 'filterRouteEvents'>;
+export type NetlinkEventSockets = NetlinkSockets & Pick<NetworkApi, 'filterRouteEvents' | 'watchReadable'>;
 
 export interface NetlinkRequest {
   /** RTM_* */
@@ -192,13 +192,14 @@ class NativeNetlink implements Netlink {
   }
 }
 
-/** What the kernel tells by itself about links, addresses and routes; polled, since Node cannot watch such a descriptor. */
+/** What the kernel tells by itself about links, addresses and routes. */
 export class NetlinkEvents {
   readonly #addon: NetlinkEventSockets;
   readonly #received = new Uint8Array(receiveBytes);
-  /** May stand in a native wait beside other descriptors; never closed by others. */
+  /** Never closed by others. */
   readonly fd: number;
   #open = true;
+  #endWatch: (() => void) | undefined;
   #isLossy = false;
 
   /** `groups`: mask of `rtGroup`. */
@@ -241,9 +242,15 @@ export class NetlinkEvents {
     return true;
   }
 
+  /** From now on says when there is something to poll. */
+  watch(onReadable: () => void): void {
+    this.#endWatch ??= this.#addon.watchReadable(this.fd, onReadable);
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#endWatch?.();
     closeSync(this.fd);
   }
 }

@@ -11,6 +11,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   hawser::initCrypto(env, exports);
   hawser::initData(env, exports);
   hawser::initNetwork(env, exports);
+  hawser::initReadable(env, exports);
   return exports;
 }
 

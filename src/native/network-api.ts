@@ -8,6 +8,11 @@ export interface NetworkApi {
    * as ever. 0 or a negative errno.
    */
   filterRouteEvents(fd: number, protocol: number, addresses: Uint8Array): number;
+  /**
+   * Calls `onReadable` from the event loop whenever there is something to read; keeps no process alive. Returns what ends it, to be
+   * called once, before the descriptor is closed.
+   */
+  watchReadable(fd: number, onReadable: () => void): () => void;
   /** Binds a socket to an address of this host, 4 or 16 bytes; `scopeId` as for `connectUdp`. 0 or a negative errno. */
   bindSource(fd: number, address: Uint8Array, scopeId: number): number;
   /**

@@ -39,6 +39,8 @@ export interface SupervisorHooks {
   log(level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string): void;
   /** The process must end: in order if `orderly`, otherwise at once (a thread that cannot be ended may still write). */
   onFatal(reason: string, orderly: boolean): void;
+  /** An actor runs that did not before: for the first time, or in another thread. */
+  onStarted(actorId: string): void;
   /** Serves the supervisor's RPC on this port, to an actor of one of `servedRoles`. */
   serve(port: MessagePort): void;
   readonly servedRoles: readonly Role[];

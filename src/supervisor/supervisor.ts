@@ -41,8 +41,6 @@ export class Supervisor implements ChildHost {
   readonly troubles = new StandingTroubles();
   readonly #addon: Pick<DataApi, 'nowUs' | 'ring'>;
   readonly #watch: HeartbeatWatch;
-  /** Looks in a row that found an actor running, or parked for less than a tick. */
-  #busyLooks = 0;
   readonly #gate = new FloodGate<Note>((note, more) => this.#tell(note, more));
   /** In the order of their start. */
   #children: Child[] = [];
@@ -156,6 +154,7 @@ export class Supervisor implements ChildHost {
       if (memory !== undefined)
         this.#watch.watch(actor.id, { memory, limitMs: child.spec.hangLimitMs, readTimes }, nowUs);
     }
+    for (const actor of child.spec.actors) this.hooks.onStarted(actor.id);
     this.note(child.spec.id, { kind: 'started', ...child.describe() });
     if (child.isRestarted && this.#children.every((one) => one.state === 'running')) this.#keepSpare();
   }
@@ -191,13 +190,7 @@ export class Supervisor implements ChildHost {
     else child.post({ kind: 'command', actorId: to, command });
   }
 
-  /** Nothing goes on: a look now and then finds a thread at a probe, two in a row find one that has work. */
-  get isQuiet(): boolean {
-    return this.#busyLooks < 2;
-  }
-
   #tickAfter(ms: number): void {
-    this.#busyLooks = ms > this.options.tickMs ? 0 : this.#busyLooks + 1;
     this.#ticker = setTimeout(() => {
       this.#tick(ms);
       if (this.#stopped !== undefined) return;

@@ -1,4 +1,5 @@
 /** Events of the kernel about links, addresses and default routes, as a namespace sees them. */
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import readline from 'node:readline';
@@ -68,5 +69,21 @@ t.test('LinkWatch tells of links, addresses and default routes, each once', opti
     'address-removed hw7 10.9.0.1/24',
     'gone hw7',
   ]);
+
+  // The kernel drops what a program that sleeps does not take, and marks the socket as one with an error.
+  child.kill('SIGSTOP');
+  const many = Array.from({ length: 9000 }, (_, index) => `10.8.${index >> 8}.${index & 255}/32 dev lo`);
+  const batch = [...many.map((one) => `address add ${one}`), ...many.map((one) => `address del ${one}`)];
+  const file = path.join(lab.folder, 'batch');
+  writeFileSync(file, batch.join('\n'));
+  host.ip(`-batch ${file}`);
+  host.ip('address add 192.0.2.3/24 dev wan0');
+  lines.length = 0;
+  child.kill('SIGCONT');
+  for (let waitedMs = 0; waitedMs < 5000 && !lines.includes('address-added wan0 192.0.2.3/24'); waitedMs += 10)
+    await sleep(10);
+  t.ok(lines.includes('address-added wan0 192.0.2.3/24'), 'what was dropped is asked for');
+  t.ok(lines.includes('default-route 4'), 'it was dropped');
+  t.same(await after('address del 192.0.2.3/24 dev wan0'), ['address-removed wan0 192.0.2.3/24'], 'and it listens on');
   child.stdin?.end();
 });

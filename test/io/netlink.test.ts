@@ -43,6 +43,10 @@ class FakeKernel implements NetlinkSockets {
     return fd;
   }
 
+  watchReadable(): () => void {
+    return () => undefined;
+  }
+
   filterRouteEvents(): number {
     return 0;
   }

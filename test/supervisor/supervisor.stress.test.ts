@@ -59,6 +59,7 @@ t.test('Supervisor', async (t) => {
     t.equal(s.supervisor.rows()[0]?.restarts, 10);
     t.match(s.supervisor.rows()[0]?.lastExit, /^a: ActorKilled/);
     t.equal(s.cells('b')[probe.starts], 1, 'nobody else was touched');
+    t.equal(s.started.filter((id) => id === 'a').length, 11, 'who keeps something for it hears of each');
     const [error, ...others] = s.supervisor.errors.all();
     t.same(others, [], 'one record for one stack');
     t.match(error, { source: 'a', name: 'ActorKilled', count: 10 });

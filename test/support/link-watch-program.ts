@@ -27,7 +27,7 @@ watch.setInterests(['cb007109', '20010db8000500000000000000000009']);
 watch.start((error) => {
   throw error;
 });
-// Its timer keeps no process alive; the test's pipe does, and ends it.
+// It keeps no process alive; the test's pipe does, and ends it.
 process.stdin.resume();
 process.stdin.on('end', () => {
   watch.close();

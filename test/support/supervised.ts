@@ -15,6 +15,8 @@ export interface Supervised {
   readonly supervisor: Supervisor;
   readonly fatal: { readonly reason: string; readonly orderly: boolean }[];
   readonly logged: string[];
+  /** Actors, as they began to run. */
+  readonly started: string[];
   cells(actorId: string): Int32Array;
   child(id: string, settings?: ProbeSettings, more?: Partial<ChildSpec>, role?: Role): ChildSpec;
   /** The same with a port `input`, and the other end of it. */
@@ -32,11 +34,13 @@ const modules = {
 export function createSupervised(options: Partial<SupervisorOptions> = {}): Supervised {
   const fatal: { reason: string; orderly: boolean }[] = [];
   const logged: string[] = [];
+  const started: string[] = [];
   const probes = new Map<string, SharedArrayBuffer>();
   const supervisor = new Supervisor(
     addon,
     {
       log: (level, _fields, message) => logged.push(`${level} ${message}`),
+      onStarted: (actorId) => started.push(actorId),
       onFatal: (reason, orderly) => fatal.push({ reason, orderly }),
       serve: (port) => serveRpc(port, { double: (value: number) => 2 * value }),
       servedRoles: ['control-server'],
@@ -47,6 +51,7 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
     supervisor,
     fatal,
     logged,
+    started,
     cells: (actorId) => new Int32Array(probes.get(actorId) ?? new SharedArrayBuffer(probe.bytes)),
     child(id, settings = {}, more = {}, role = 'sealer') {
       const memory = { probe: new SharedArrayBuffer(probe.bytes), counters: new SharedArrayBuffer(counters.bytes) };

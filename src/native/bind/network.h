@@ -5,5 +5,6 @@
 namespace hawser {
 
 void initNetwork(Napi::Env env, Napi::Object exports);
+void initReadable(Napi::Env env, Napi::Object exports);
 
 }  // namespace hawser

@@ -78,7 +78,9 @@ class Opener {
 
   // Forgets what is kept of `slot` if it is not ready any more; -1 = of any slot.
   void sweep(int32_t slot) {
+    lane_ = nullptr;
     sessions_.eachOf(slot, [this](int32_t one) {
+      reorder_.sweep(one);
       ciphers_.sweep(one);
       reporter_.sweep(one);
       fec_.sweep(one);

@@ -43,12 +43,17 @@ Reorder::Reorder(SessionTable sessions, RowTable peers, double* gaps, double* la
   gaps_[0] = 0;
   lateness_[0] = 0;
   // A predecessor's.
-  for (int32_t row = 0; row < peers_.rows(); row++) cell<int32_t>(peers_.row(row), layout::peer_heldPacketsAt) = 0;
+  for (int32_t row = 0; row < peers_.rows(); row++) {
+    int32_t& held = cell<int32_t>(peers_.row(row), layout::peer_heldPacketsAt);
+    // A row that nobody has written to takes no memory.
+    if (held != 0) held = 0;
+  }
 }
 
 // Order begins with what comes next: nothing older is waited for.
 Lane* Reorder::lane(int32_t slot, bool isWanted) {
-  Lane& lane = lanes_[static_cast<size_t>(slot)];
+  if (!isWanted && lanes_[static_cast<size_t>(slot)] == nullptr) return nullptr;
+  Lane& lane = at(slot);
   uint8_t* keys = sessions_.slot(slot);
   const int32_t generation = cell<int32_t>(keys, layout::session_generationAt);
   if (lane.generation != generation) {

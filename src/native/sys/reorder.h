@@ -143,7 +143,17 @@ class Reorder {
   Lane* longestWaiting();
   // Lanes with a gap, in no order.
   const std::vector<int32_t>& gapped() const { return gapped_; }
-  Lane& at(int32_t slot) { return lanes_[static_cast<size_t>(slot)]; }
+  // Made now if the slot has none.
+  Lane& at(int32_t slot) {
+    std::unique_ptr<Lane>& lane = lanes_[static_cast<size_t>(slot)];
+    if (lane == nullptr) lane = std::make_unique<Lane>();
+    return *lane;
+  }
+  // Frees that of a slot that is not ready any more, unless packets wait in it: then the slot's next life drops them.
+  void sweep(int32_t slot) {
+    std::unique_ptr<Lane>& lane = lanes_[static_cast<size_t>(slot)];
+    if (lane != nullptr && !lane->isGapped() && !sessions_.isReady(slot)) lane.reset();
+  }
   // Writes the rows of `gaps`; returns how many.
   uint32_t describe();
 
@@ -162,7 +172,8 @@ class Reorder {
   double* gaps_;
   double* lateness_;
   HoldPool pool_;
-  std::vector<Lane> lanes_;
+  // By slot, of those that have put something in order: half a KiB each, and most slots are never used.
+  std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<int32_t> gapped_;
   // With more gaps than rows they take turns.
   uint32_t firstRow_ = 0;

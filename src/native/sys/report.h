@@ -2,6 +2,7 @@
 // When one is due is TypeScript's to say.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "ring.h"
@@ -79,7 +80,8 @@ class Reporter {
   RowTable paths_;
   RingProducer out_;
   int32_t* unreported_;
-  std::vector<Notes> notes_;
+  // By slot, of those that something has come under.
+  std::vector<std::unique_ptr<Notes>> notes_;
 };
 
 // CLOCK_REALTIME in microseconds: the clock of the kernel's receive timestamps.

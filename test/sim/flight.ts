@@ -19,6 +19,8 @@ export interface Packet {
   readonly sentUs: number;
   readonly bytes: number;
   readonly flags: number;
+  /** It waits at the other end for what is missing before it: bulk. */
+  readonly waits: boolean;
   isAcked: boolean;
   isLost: boolean;
   isWaiting: boolean;

@@ -3,6 +3,7 @@
  * then loss (independent or bursty), then delay with jitter. Seeded: the same options and packets give the same arrivals.
  */
 import { randomOf } from '../support/random.ts';
+import { Jitter } from './jitter.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export interface LinkOptions {
@@ -12,6 +13,8 @@ export interface LinkOptions {
   readonly jitterUs?: number;
   /** With jitter, the delay wanders smoothly and no packet overtakes another (as on one radio link); otherwise each has its own. */
   readonly keepsOrder?: boolean;
+  /** Of a jitter that keeps the order: sigmas of time between two independent delays (4); 0 = each packet has its own, and waits for those before. */
+  readonly jitterPeriods?: number;
   /** Share of packets lost independently. */
   readonly loss?: number;
   /** Gilbert-Elliott: mean lengths in packets of the good and the bad state; every packet of the bad state is lost. */
@@ -22,6 +25,8 @@ export interface LinkOptions {
   readonly marksAboveUs?: number;
   /** In order of time; a rate of 0 stalls the link and keeps its queue. */
   readonly changes?: readonly RateChange[];
+  /** The way back varies and loses in the same way; left out = it has the delay alone. */
+  readonly isAlikeBack?: boolean;
   /** Everything sent in here vanishes. */
   readonly blackholes?: readonly { readonly fromUs: number; readonly untilUs: number }[];
   readonly seed: number;
@@ -38,6 +43,11 @@ interface RateChange {
 const leastBytesPerUs = 1e-9;
 /** Sigmas of time between two independent values of a jitter that keeps the order. */
 const jitterPeriods = 4;
+/** Jitter never brings a packet earlier than this share of the delay. */
+const leastDelayShare = 0.1;
+/** Reports and acknowledgements are small: nothing on the way back waits for its rate. */
+const backRateBps = 1e10;
+const backSeed = 524_287;
 
 export class Link {
   readonly #clock: VirtualClock;
@@ -52,9 +62,7 @@ export class Link {
   #freeUs = 0;
   #lastArrivalUs = 0;
   #isBad = false;
-  #jitterUs = 0;
-  #jitterFrom = 0;
-  #jitterTo = 0;
+  readonly #jitter: Jitter;
   droppedPackets = 0;
   lostPackets = 0;
   sentPackets = 0;
@@ -63,6 +71,8 @@ export class Link {
     this.#clock = clock;
     this.#options = options;
     this.#random = randomOf(options.seed * 7_919 + 13);
+    const periods = options.keepsOrder === true ? (options.jitterPeriods ?? jitterPeriods) : 0;
+    this.#jitter = new Jitter({ sigmaUs: options.jitterUs ?? 0, periods, random: this.#random });
     this.#queueBytes = Math.max(3_000, (options.rateBps / 8e6) * options.queueUs);
   }
 
@@ -113,9 +123,8 @@ export class Link {
       this.lostPackets += 1;
       return;
     }
-    const jitterUs = this.#options.jitterUs ?? 0;
-    let arrivalUs =
-      this.#freeUs + Math.max(0, this.delayUs + (jitterUs > 0 ? jitterUs * this.#jitter(this.#freeUs, jitterUs) : 0));
+    const delayUs = Math.max(this.delayUs + this.#jitter.addedUs(this.#freeUs), this.delayUs * leastDelayShare);
+    let arrivalUs = this.#freeUs + delayUs;
     if (this.#options.keepsOrder === true) arrivalUs = Math.max(arrivalUs, this.#lastArrivalUs);
     this.#lastArrivalUs = arrivalUs;
     this.#clock.at(arrivalUs, () => arrive(isMarked));
@@ -171,25 +180,22 @@ export class Link {
     }
     return atUs + left / this.#rateAt(atUs);
   }
+}
 
-  /**
-   * In sigmas. Order kept: independent values joined by sine and cosine, so that sigma holds at every instant (as the emulator of
-   * test/netns/ does it).
-   */
-  #jitter(us: number, sigmaUs: number): number {
-    if (this.#options.keepsOrder !== true) return this.#normal();
-    const periodUs = sigmaUs * jitterPeriods;
-    while (us >= this.#jitterUs + periodUs) {
-      this.#jitterUs = Math.max(this.#jitterUs + periodUs, us - 2 * periodUs);
-      this.#jitterFrom = this.#jitterTo;
-      this.#jitterTo = this.#normal();
-    }
-    const angle = (Math.min(1, (us - this.#jitterUs) / periodUs) * Math.PI) / 2;
-    return Math.cos(angle) * this.#jitterFrom + Math.sin(angle) * this.#jitterTo;
-  }
-
-  /** Box and Muller 1958. */
-  #normal(): number {
-    return Math.sqrt(-2 * Math.log(1 - this.#random())) * Math.cos(2 * Math.PI * this.#random());
-  }
+/** The way back of a link. */
+export function backLink(clock: VirtualClock, options: LinkOptions): Link {
+  const { delayUs, queueUs, seed, changes, jitterUs = 0, loss = 0, keepsOrder = true, jitterPeriods } = options;
+  const delays = (changes ?? []).map(({ atUs, delayUs: changedUs }) => ({
+    atUs,
+    ...(changedUs === undefined ? {} : { delayUs: changedUs }),
+  }));
+  const plain = { rateBps: backRateBps, delayUs, queueUs, seed: seed + backSeed, changes: delays };
+  if (options.isAlikeBack !== true) return new Link(clock, plain);
+  return new Link(clock, {
+    ...plain,
+    jitterUs,
+    loss,
+    keepsOrder,
+    ...(jitterPeriods === undefined ? {} : { jitterPeriods }),
+  });
 }

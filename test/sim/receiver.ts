@@ -45,15 +45,22 @@ export class Receiver {
   readonly #keeper: GapKeeper;
   readonly #arrivals: Arrivals[];
   readonly #came: boolean[] = [];
+  // Since the last report, and between it and the one before: a report that is lost is made good by the next.
   #arrived: Packet[] = [];
+  #arrivedBefore: readonly Packet[] = [];
   #rebuilt: Packet[] = [];
+  #rebuiltBefore: readonly Packet[] = [];
   /** By counter: what is held, when it came. */
   readonly #held = new Map<number, { readonly packet: Packet; readonly atUs: number }>();
+  /** What has come before its turn, and waited for nobody. */
+  readonly #passed = new Set<number>();
   #givenUp: { readonly from: number; readonly to: number; readonly sinceUs: number }[] = [];
   #next = 0;
   #sinceUs = 0;
   #wakeUs = Number.POSITIVE_INFINITY;
   reports = 0;
+  /** Gaps that were given up, and filled after all: losses to an inner flow that were none. */
+  givenUpTooSoon = 0;
 
   constructor(parts: ReceiverParts) {
     const { paths } = parts;
@@ -142,6 +149,11 @@ export class Receiver {
       this.#parts.deliver(packet);
       return;
     }
+    if (counter > this.#next && !packet.waits) {
+      this.#passed.add(counter);
+      this.#parts.deliver(packet);
+      return;
+    }
     if (counter > this.#next) {
       if (this.#held.size === 0) this.#sinceUs = nowUs;
       this.#held.set(counter, { packet, atUs: nowUs });
@@ -156,10 +168,12 @@ export class Receiver {
 
   /** What is held right behind what has left leaves as well. */
   #advance(): void {
-    for (let held = this.#held.get(this.#next); held !== undefined; held = this.#held.get(this.#next)) {
+    for (;;) {
+      const held = this.#held.get(this.#next);
+      if (held === undefined && !this.#passed.delete(this.#next)) break;
       this.#held.delete(this.#next);
       this.#next += 1;
-      this.#parts.deliver(held.packet);
+      if (held !== undefined) this.#parts.deliver(held.packet);
     }
     const [oldest] = this.#held.values();
     this.#gaps[0] = oldest === undefined ? 0 : 1;
@@ -169,7 +183,10 @@ export class Receiver {
 
   #giveUp(): number {
     const from = this.#next;
-    while (this.#held.size > 0 && !this.#held.has(this.#next)) this.#next += 1;
+    while (this.#held.size > 0 && !this.#held.has(this.#next)) {
+      this.#passed.delete(this.#next);
+      this.#next += 1;
+    }
     this.#givenUp.push({ from, to: this.#next, sinceUs: this.#sinceUs });
     if (this.#givenUp.length > 64) this.#givenUp.shift();
     this.#advance();
@@ -180,6 +197,7 @@ export class Receiver {
     const found = this.#givenUp.find((one) => counter >= one.from && counter < one.to);
     if (found === undefined) return;
     this.#givenUp = this.#givenUp.filter((one) => one !== found);
+    this.givenUpTooSoon += 1;
     this.#learn(nowUs - found.sinceUs, true);
   }
 
@@ -204,7 +222,11 @@ export class Receiver {
       const marked = this.#parts.marks[number] === true ? by.marked : undefined;
       sections.push({ path: number, newest, arrivalUs, packets, bytes, marked });
     }
-    const facts = { timeUs: this.#parts.clock.nowUs, arrived: this.#arrived, rebuilt: this.#rebuilt, sections };
+    const arrived = [...this.#arrivedBefore, ...this.#arrived];
+    const rebuilt = [...this.#rebuiltBefore, ...this.#rebuilt];
+    const facts = { timeUs: this.#parts.clock.nowUs, arrived, rebuilt, sections };
+    this.#arrivedBefore = this.#arrived;
+    this.#rebuiltBefore = this.#rebuilt;
     this.#arrived = [];
     this.#rebuilt = [];
     this.#unreported[0] = 0;

@@ -1,5 +1,5 @@
 /**
- * A whole rope under the virtual clock: one inner TCP flow into the real queue, the real Bond with its paths, lives, repairs and parity
+ * A whole rope under the virtual clock: inner TCP flows, and pings beside them, into the real queue, the real Bond with its paths, lives, repairs and parity
  * over simulated links, and at the other end the real Reporter and GapKeeper. What is a model here is what the addon and the network do.
  */
 import { PathCells } from '../../src/actors/sealer/path-cells.ts';
@@ -16,10 +16,11 @@ import { trafficClass } from '../../src/contract/records.ts';
 import { carrierOf } from '../../src/rings/carriers.ts';
 import { carrierTable, createRowTable, linkTable, pathTable } from '../../src/rings/table.ts';
 import { type Packet, type ReportFacts, SimulatedFlight } from './flight.ts';
-import { InnerFlow } from './inner-flow.ts';
-import { Link, type LinkOptions } from './link.ts';
+import { backLink, Link, type LinkOptions } from './link.ts';
+import { probedRows } from './other-end.ts';
 import { SimulatedParity } from './parity.ts';
 import { Receiver } from './receiver.ts';
+import { Stream } from './stream.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const packetBytes = 1_400;
@@ -29,12 +30,16 @@ const outerHeaderBytes = 28;
 const sealedBytes = packetBytes + headerBytes - outerHeaderBytes;
 const probeBytes = 100;
 const receiveWindowBytes = 6e6;
-/** The receiver acknowledges once a batch. */
-const batchUs = 500;
 /** By then every path is proven by challenge and response, and has answered. */
 const firstDataUs = 400_000;
-/** What the inner sender's timers are looked at by. */
+/** What the inner senders' timers are looked at by. */
 const timerUs = 5_000;
+/** Flows begin one after the other. */
+const flowSpacingUs = 20_000;
+const ackBytes = 100;
+const reportBytes = 150;
+const pingBytes = 150;
+const pingSpacingUs = 20_000;
 const inet = 2;
 const interfaceMtu = 1_500;
 
@@ -47,6 +52,12 @@ export interface RopeOptions {
   /** `bonding.repair`: what an only path loses is sent again and waited for; true if left out. */
   readonly repairsAlone?: boolean;
   readonly fec?: FecMode;
+  /** 1 if left out. */
+  readonly flows?: number;
+  /** One of the latency class each 20 ms, beside the flows. */
+  readonly pings?: boolean;
+  /** For a person's trace, each so often. */
+  readonly onSample?: { readonly everyUs: number; readonly look: (bond: Bond, links: readonly Link[]) => void };
   /** So many bytes are worth a look at when they have arrived. */
   readonly transferBytes?: number;
   /** Stretches of time whose goodput is wanted. */
@@ -64,6 +75,10 @@ export interface RopeResult {
   /** Lost by a path, as its sender believed at some time. */
   readonly lostPackets: number;
   readonly resentPackets: number;
+  /** Gaps that were no longer waited for, and filled after all. */
+  readonly givenUpTooSoon: number;
+  /** Of the latency class, beside the flows, from `settledUs` on; Infinity when none came back. */
+  readonly pingP95Ms: number;
 }
 
 class Rope {
@@ -72,25 +87,28 @@ class Rope {
   readonly links: readonly Link[];
   readonly flight: SimulatedFlight;
   readonly #cells: readonly PathCells[];
-  readonly #flow: InnerFlow;
+  readonly #backs: readonly Link[];
+  readonly #streams: readonly Stream[];
   readonly #receiver: Receiver;
   readonly #parity: SimulatedParity;
   readonly #queue: FairQueue;
   readonly #segmentBytes: number;
   readonly #trainBytes: number;
   readonly #isPutInOrder: boolean;
+  readonly #hasPings: boolean;
+  readonly #areBacksLossy: boolean;
   readonly #queuedUs: number[] = [];
-  readonly #sequences: number[] = [];
+  /** By packet: the stream that it is of, and which of its segments. */
+  readonly #streamOf: Stream[] = [];
+  readonly #segmentOf: number[] = [];
   readonly #thinner = new AckThinner();
   readonly arrivedBytes: number[];
-  readonly #seen: boolean[] = [];
-  #acknowledged: number[] = [];
-  #heldUntilUs = 0;
-  #batchAtUs = 0;
+  readonly #pingSentUs: number[] = [];
+  /** When each ping left, and what it took, microseconds. */
+  readonly pings: { readonly sentUs: number; readonly tookUs: number }[] = [];
   #counter = 0;
   #wakeUs = Number.POSITIVE_INFINITY;
   #isTurning = false;
-  #segments = 0;
   readonly #transferBytes: number;
   transferUs = Number.POSITIVE_INFINITY;
   drops = 0;
@@ -106,7 +124,10 @@ class Rope {
     this.#transferBytes = options.transferBytes ?? Number.POSITIVE_INFINITY;
     this.#trainBytes = this.#segmentBytes + headerBytes;
     this.links = options.links.map((one) => new Link(clock, one));
+    this.#backs = options.links.map((one) => backLink(clock, one));
     this.arrivedBytes = this.links.map(() => 0);
+    this.#areBacksLossy = options.links.some((one) => one.isAlikeBack === true);
+    this.#hasPings = options.pings === true;
     this.#isPutInOrder = this.links.length > 1 || repairsAlone;
     const paths = pathTable(createRowTable(path, path.rowsPerPeer));
     const linkRows = linkTable(createRowTable(link, this.links.length));
@@ -134,7 +155,7 @@ class Rope {
     );
     this.#receiver = new Receiver({
       clock,
-      paths,
+      paths: this.#areBacksLossy ? probedRows(clock, this.links, this.#backs) : paths,
       marks: this.links.map((one) => one.marks),
       keepsOrder: this.#isPutInOrder,
       deliver: (packet) => this.#deliver(packet.id),
@@ -154,32 +175,62 @@ class Rope {
         bytes: () => this.#trainBytes,
         timeUs: (id) => this.#queuedUs[id] as number,
         trafficClass: () => trafficClass.bulk,
-        flow: () => 1,
+        flow: (id) => (this.#streamOf[id] as Stream).flow,
         progress: () => 0,
       },
       { mark: () => false, trim: () => false, drop: () => this.#countDrop() },
     );
-    this.#flow = new InnerFlow({
-      packetsPerSegment,
-      receiveWindowBytes,
-      send: (id, sequence) => {
-        this.#sequences[id] = sequence;
-        this.#queuedUs[id] = clock.nowUs;
-        if (!this.#queue.push(id)) this.#countDrop();
-      },
-    });
+    this.#streams = Array.from({ length: options.flows ?? 1 }, (_, index) =>
+      this.#stream(index + 1, packetsPerSegment),
+    );
+    const { onSample } = options;
+    if (onSample === undefined) return;
+    const look = (): void => {
+      onSample.look(this.bond, this.links);
+      clock.after(onSample.everyUs, look);
+    };
+    clock.after(onSample.everyUs, look);
   }
 
   get goodBytes(): number {
-    return this.#segments * this.#segmentBytes;
+    return this.#streams.reduce((sum, stream) => sum + stream.goodBytes, 0);
+  }
+
+  get givenUpTooSoon(): number {
+    return this.#receiver.givenUpTooSoon;
+  }
+
+  #stream(flow: number, packetsPerSegment: number): Stream {
+    const { clock } = this;
+    return new Stream({
+      clock,
+      flow,
+      packetsPerSegment,
+      segmentBytes: this.#segmentBytes,
+      receiveWindowBytes,
+      thinner: this.#thinner,
+      send: (stream, segment) => {
+        const id = this.#queuedUs.length;
+        this.#queuedUs.push(clock.nowUs);
+        this.#streamOf.push(stream);
+        this.#segmentOf.push(segment);
+        if (!this.#queue.push(id)) this.#countDrop();
+      },
+      trips: () => {
+        if (this.#receiver.held > 0) this.bond.handleHeld(clock.nowUs);
+        return this.bond.isOrdering(clock.nowUs) ? this.bond.roundTrips(clock.nowUs) : undefined;
+      },
+      answer: (arrive) => this.#back(ackBytes, arrive),
+      turn: () => this.#turn(),
+    });
   }
 
   start(): void {
     this.#turn();
-    this.clock.after(firstDataUs, () => {
-      this.#flow.pump(firstDataUs);
-      this.#time();
-    });
+    for (const [index, stream] of this.#streams.entries())
+      this.clock.after(firstDataUs + index * flowSpacingUs, () => stream.begin(this.clock.nowUs));
+    this.clock.after(firstDataUs, () => this.#time());
+    if (this.#hasPings) this.clock.after(firstDataUs, () => this.#ping());
   }
 
   #countDrop(): void {
@@ -188,8 +239,7 @@ class Rope {
 
   #time(): void {
     const { nowUs } = this.clock;
-    this.#flow.detectLosses(nowUs);
-    this.#flow.pump(nowUs);
+    for (const stream of this.#streams) stream.time(nowUs);
     this.#turn();
     this.clock.after(timerUs, () => this.#time());
   }
@@ -245,11 +295,33 @@ class Rope {
     by.send(bytes + outerHeaderBytes, () => {
       const answer = (way: Link | undefined): void => {
         if (way?.isOpen !== true) return;
-        clock.after(way.delayUs, () => one.handleProbeReply(sequence, 0, way === by, clock.nowUs));
+        this.#backOf(way).send(probeBytes, () => one.handleProbeReply(sequence, 0, way === by, clock.nowUs));
       };
       answer(by);
       answer(this.#nearestOpen(by));
     });
+  }
+
+  /** A small packet of the latency class, and the echo of it. */
+  #ping(): void {
+    const { clock } = this;
+    const sentUs = clock.nowUs;
+    clock.after(pingSpacingUs, () => this.#ping());
+    const one = this.bond.routes.choose(trafficClass.latency, 0, pingBytes, pingBytes, this.#queue.bytes, sentUs);
+    if (one === undefined) return;
+    const id = -1 - this.#pingSentUs.length;
+    this.#pingSentUs.push(sentUs);
+    this.#leave(one, this.#packet(one, id, pingBytes, trafficClass.latency));
+  }
+
+  /** Something small goes back by the nearest path that is open. */
+  #back(bytes: number, arrive: () => void): void {
+    const way = this.#nearestOpen();
+    if (way !== undefined) this.#backOf(way).send(bytes, arrive);
+  }
+
+  #backOf(way: Link): Link {
+    return this.#backs[this.links.indexOf(way)] as Link;
   }
 
   #nearestOpen(but?: Link): Link | undefined {
@@ -276,27 +348,37 @@ class Rope {
     }
   }
 
-  #seal(one: SendingPath, id: number): void {
-    const { bond, clock } = this;
-    const { nowUs } = clock;
-    bond.isOrdering(nowUs);
-    const packet: Packet = {
-      counter: this.#counter,
+  #packet(one: SendingPath, id: number, bytes: number, kind: number): Packet {
+    const counter = this.#counter;
+    this.#counter += 1;
+    return {
+      counter,
       id,
       path: one.number,
-      sentUs: nowUs,
-      bytes: this.#trainBytes,
-      flags: bond.recordFlags(trafficClass.bulk),
+      sentUs: this.clock.nowUs,
+      bytes,
+      flags: this.bond.recordFlags(kind),
+      waits: kind === trafficClass.bulk,
       isAcked: false,
       isLost: false,
       isWaiting: false,
       resends: 0,
     };
-    this.#counter += 1;
+  }
+
+  #leave(one: SendingPath, packet: Packet): void {
+    const { nowUs } = this.clock;
     this.flight.record(packet);
     one.spend(packet.bytes, nowUs);
-    bond.handleSent(nowUs);
+    this.bond.handleSent(nowUs);
     this.#send(packet, one.number);
+  }
+
+  #seal(one: SendingPath, id: number): void {
+    const { bond } = this;
+    bond.isOrdering(this.clock.nowUs);
+    const packet = this.#packet(one, id, this.#trainBytes, trafficClass.bulk);
+    this.#leave(one, packet);
     if (bond.isProtected(trafficClass.bulk)) this.#parity.protect(packet, one);
   }
 
@@ -313,64 +395,28 @@ class Rope {
     });
   }
 
-  /** By the nearest path that is open. */
+  /** By the nearest path, and by one other: that copy says nothing new where the first cannot be lost. */
   #sendReport(facts: ReportFacts): void {
-    const way = this.#nearestOpen();
-    if (way === undefined) return;
-    this.clock.after(way.delayUs, () => {
-      this.bond.handleReport(this.flight.reportOf(facts), this.clock.nowUs, 0);
-      this.#publish();
-      this.#turn();
-    });
+    const first = this.#nearestOpen();
+    for (const way of [first, this.#nearestOpen(first)]) {
+      if (way === undefined || (way !== first && !this.#areBacksLossy)) continue;
+      this.#backOf(way).send(reportBytes, () => {
+        this.bond.handleReport(this.flight.reportOf(facts), this.clock.nowUs, 0);
+        this.#publish();
+        this.#turn();
+      });
+    }
   }
 
   #deliver(id: number): void {
-    const sequence = this.#sequences[id] as number;
-    if (this.#seen[sequence] !== true) {
-      this.#seen[sequence] = true;
-      this.#segments += 1;
-      if (this.goodBytes >= this.#transferBytes)
-        this.transferUs = Math.min(this.transferUs, this.clock.nowUs - firstDataUs);
-    }
-    this.#acknowledged.push(id);
-    if (this.#batchAtUs > this.clock.nowUs) return;
-    this.#batchAtUs = this.clock.nowUs + batchUs;
-    this.clock.after(batchUs, () => this.#thin());
-  }
-
-  /** The receiver's acknowledgement of a batch; held as its sealer would hold it (`ack-desk.ts`). */
-  #thin(): void {
-    const { nowUs } = this.clock;
-    if (this.#receiver.held > 0) this.bond.handleHeld(nowUs);
-    const isOrdering = this.bond.isOrdering(nowUs);
-    const trips = this.bond.roundTrips(nowUs);
-    const untilUs = isOrdering ? this.#thinner.holdUntilUs(1, this.goodBytes % 2 ** 32, trips, nowUs) : nowUs;
-    this.#heldUntilUs = untilUs;
-    if (untilUs <= nowUs) {
-      this.#letGo();
+    if (id < 0) {
+      const sentUs = this.#pingSentUs[-1 - id] as number;
+      this.#back(pingBytes, () => this.pings.push({ sentUs, tookUs: this.clock.nowUs - sentUs }));
       return;
     }
-    this.clock.at(untilUs, () => {
-      if (this.#heldUntilUs !== untilUs) return;
-      this.#heldUntilUs = 0;
-      this.#letGo();
-    });
-  }
-
-  #letGo(): void {
-    const batch = this.#acknowledged;
-    this.#acknowledged = [];
-    this.#thinner.handleSent(1, this.goodBytes % 2 ** 32, this.clock.nowUs);
-    const way = this.#nearestOpen();
-    if (way !== undefined) this.clock.after(way.delayUs, () => this.#acknowledge(batch));
-  }
-
-  #acknowledge(batch: readonly number[]): void {
-    const { nowUs } = this.clock;
-    this.#flow.acknowledge(batch, nowUs);
-    this.#flow.detectLosses(nowUs);
-    this.#flow.pump(nowUs);
-    this.#turn();
+    this.#streamOf[id]?.deliver(this.#segmentOf[id] as number);
+    if (this.goodBytes < this.#transferBytes) return;
+    this.transferUs = Math.min(this.transferUs, this.clock.nowUs - firstDataUs);
   }
 
   #wakeAt(atUs: number): void {
@@ -397,6 +443,8 @@ export function runRope(options: RopeOptions): RopeResult {
   const [mbps = 0, ...windows] = stretches.map(
     ([fromUs, untilUs]) => (((goodAt.get(untilUs) ?? 0) - (goodAt.get(fromUs) ?? 0)) * 8) / (untilUs - fromUs),
   );
+  const pings = rope.pings.filter(({ sentUs }) => sentUs >= options.settledUs).map(({ tookUs }) => tookUs);
+  pings.sort((a, b) => a - b);
   const sum = rope.arrivedBytes.reduce((total, bytes) => total + bytes, 0);
   return {
     mbps,
@@ -406,5 +454,7 @@ export function runRope(options: RopeOptions): RopeResult {
     drops: rope.drops,
     lostPackets: rope.flight.lostPackets,
     resentPackets: rope.resentPackets,
+    givenUpTooSoon: rope.givenUpTooSoon,
+    pingP95Ms: (pings[Math.floor(pings.length * 0.95)] ?? Number.POSITIVE_INFINITY) / 1_000,
   };
 }

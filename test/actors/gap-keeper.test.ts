@@ -33,7 +33,9 @@ class Bench {
     for (let index = 0; index < paths; index += 1) {
       const row = peerRow * path.rowsPerPeer + index;
       this.paths.setInt(row, path.stateAt, pathState.up);
-      this.paths.setNumber(row, path.minRttUsAt, roundTripUs);
+      this.paths.setNumber(row, path.smoothedRttUsAt, roundTripUs);
+      // The luckiest of ten seconds, where delays vary: no repair comes so soon.
+      this.paths.setNumber(row, path.minRttUsAt, roundTripUs / 2);
       this.paths.setNumber(row, path.jitterUsAt, jitterUs);
     }
     this.keeper = new GapKeeper({
@@ -119,7 +121,7 @@ t.test('turn() gives a gap up when all paths have passed it and a re-injection h
   bench.brings(0, 110);
   bench.brings(1, 101);
   const waitedUs = bench.waitUs();
-  const allowedUs = jitterUs + reportUs + roundTripUs + 10_000;
+  const allowedUs = 3 * jitterUs + reportUs + roundTripUs + 10_000;
   t.ok(waitedUs >= allowedUs && waitedUs <= allowedUs + 500, `${waitedUs} us`);
   bench.open(200);
   bench.brings(0, 250);
@@ -137,7 +139,7 @@ t.test('turn() leaves an only path the time to lose the repair, too, and says th
   bench.open(100);
   bench.brings(0, 110);
   const waitedUs = bench.waitUs();
-  const allowedUs = jitterUs + 2 * (reportUs + roundTripUs) + 10_000;
+  const allowedUs = 3 * jitterUs + 2 * (reportUs + roundTripUs) + 10_000;
   t.ok(waitedUs >= allowedUs && waitedUs <= allowedUs + 500, `${waitedUs} us`);
   t.same(bench.gapsSeen[0], [slot, bench.sinceUs]);
 });

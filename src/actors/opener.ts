@@ -3,6 +3,7 @@ import { gaps, lateness, opened, runs } from '../contract/columns.ts';
 import { cipher, session, slotState } from '../contract/peer-tables.ts';
 import type { Opener } from '../native/opener-api.ts';
 import { openerCounters } from '../rings/counter-names.ts';
+import { PathChain } from '../rings/path-chain.ts';
 import { RowChanges } from '../rings/row-changes.ts';
 import { SessionTable } from '../rings/session-table.ts';
 import { pathTable, peerTable } from '../rings/table.ts';
@@ -99,15 +100,18 @@ class OpenerActor implements Actor {
       outerFragments: settings.outerFragments,
     });
     const paths = pathTable(memoryOf(spec, 'paths'));
+    const peers = peerTable(memoryOf(spec, 'peers'));
+    const chain = new PathChain(peers, paths);
     const wakeAt = (atUs: number): void => context.wakeAt(atUs);
-    this.#reporter = new Reporter({ native: this.#opener, unreported, sessions: this.#sessions, paths, wakeAt });
+    this.#reporter = new Reporter({ native: this.#opener, unreported, sessions: this.#sessions, paths, chain, wakeAt });
     this.#gapKeeper = new GapKeeper({
       native: this.#opener,
       gaps: gapRows,
       lateness: latenessRows,
       sessions: this.#sessions,
-      peers: peerTable(memoryOf(spec, 'peers')),
+      peers,
       paths,
+      chain,
       reorderMs: settings.reorderMs,
       reportSpacingUs: (slot) => this.#reporter.spacingUs(slot),
       onGap: (slot, atUs) => this.#reporter.noteGap(slot, atUs),

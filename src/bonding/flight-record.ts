@@ -1,3 +1,5 @@
+import type { PathRow } from './path-row.ts';
+
 /**
  * The bond's port to the record of what is under way to its peer. Whoever keeps the record (the addon in the daemon) knows every packet,
  * by which path it left and what became of it; the bond only asks, and says when something counts as lost.
@@ -24,13 +26,16 @@ export interface FlightRecord {
    * Sends waiting packets of at most `longest` sealed bytes by this path, oldest first, at most `mostBytes` (at least one packet); adds to
    * the path's `resentPackets` of `feedback` and returns bytes.
    */
-  resend(path: number, mostBytes: number, longest: number, nowUs: number): number;
+  resend(path: PathName, mostBytes: number, longest: number, nowUs: number): number;
   /**
    * The same for those that have more sealed bytes than `longest`: what they bore leaves in pieces of at most that, under counters of their
    * own. The peer must join them.
    */
-  resendCut(path: number, mostBytes: number, longest: number, nowUs: number): number;
+  resendCut(path: PathName, mostBytes: number, longest: number, nowUs: number): number;
 }
+
+/** A path by its row of the path table and by its number within its peer. */
+export type PathName = Pick<PathRow, 'row' | 'number'>;
 
 /** What a peer says has arrived: a REPORT frame in the daemon. */
 export interface PeerReport {

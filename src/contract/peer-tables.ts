@@ -104,6 +104,8 @@ export const peer = {
   refusedCountAt: 80,
   /** f64: microseconds that the peer's last stamp lay behind those before, of `clockBehind`. */
   behindUsAt: 88,
+  /** i32: one more than the row of the peer's first path, 0 = it has none; the others follow by `path.nextAt`. */
+  firstPathAt: 96,
   // sealer
   /** f64: last packet sealed that was data, and any packet at all (keepalives too). */
   lastDataSentAt: 128,
@@ -143,15 +145,19 @@ export const peer = {
 export const endpoint = { bytes: 64, ip4: 2, ip6: 10 } as const;
 
 /**
- * Path table: one row a path = link × transport × endpoint; `rowsPerPeer` rows for each row of the peer table. `versionAt` goes up
- * whenever a path appears, goes, or changes its state or place. Writer: session-manager, but for the columns named.
+ * Path table: one row a path = link × transport × endpoint, from a pool for all peers. The rows of one peer are chained in the order in
+ * which they were given (`rings/path-chain.ts`); a row that was set free stays in the chain for a while (docs/adr/0011). `versionAt` goes
+ * up whenever a path appears, goes, or changes its state or place. Writer: session-manager, but for the columns named.
  */
 export const path = {
-  rowsPerPeer: 32,
+  /** A peer has at most so many. A path's number within its peer is its row modulo this: no two paths of a peer have the same. */
+  mostPerPeer: 64,
   magic: 0x48504154,
   magicAt: 0,
   rowsAt: 4,
   versionAt: 64,
+  /** i32: rows from here on were never used. */
+  usedAt: 128,
   dataAt: 512,
   rowBytes: 512,
   /** i32 seqlock: odd while the row is being written. */
@@ -160,6 +166,8 @@ export const path = {
   peerAt: 8,
   /** i32: row of the carrier table, which says link and transport. */
   carrierAt: 12,
+  /** i32: one more than the row of the peer's next path, 0 = it is the last. */
+  nextAt: 16,
   interfaceAt: 20,
   /** `endpoint.bytes`, written as its transport has it (`endpoint`). */
   endpointAt: 24,

@@ -190,7 +190,7 @@ export class PathReader {
     const version = this.#paths.version();
     if (version === this.#rowsVersion) return this.#inUse;
     const inUse: number[] = [];
-    for (let row = 0; row < this.#paths.rows; row += 1) {
+    for (let row = 0; row < this.#paths.used(); row += 1) {
       if (this.#paths.int(row, path.stateAt) !== pathState.free) inUse.push(row);
     }
     this.#inUse = inUse;

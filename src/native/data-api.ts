@@ -76,7 +76,7 @@ export interface Sealer {
   ): number;
   /** Between `begin` and sealing: what is sealed in this run goes into groups of `data` packets with `parity` parities. */
   protect(data: number, parity: number): void;
-  /** Of the peer's group whose parity has waited longest: key slot × `path.rowsPerPeer` + path of its data; -1 = none waits. */
+  /** Of the peer's group whose parity has waited longest: key slot × `path.mostPerPeer` + path of its data; -1 = none waits. */
   waitingParity(peer: number): number;
   /**
    * In a run of that slot: seals that parity, and what follows it of the same slot and path. Frames, or -28 (link ring full). Of a

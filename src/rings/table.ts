@@ -12,6 +12,8 @@ export interface RowLayout {
   readonly rowBytes: number;
   /** Of tables that say what has changed. */
   readonly versionAt?: number;
+  /** Of tables that say how many of their rows were ever used. */
+  readonly usedAt?: number;
 }
 
 export function createRowTable(layout: RowLayout, rows: number): SharedArrayBuffer {
@@ -48,6 +50,18 @@ export class RowTable {
   version(): number {
     const { versionAt } = this.#layout;
     return versionAt === undefined ? 0 : Atomics.load(this.#words, versionAt >> 2);
+  }
+
+  /** Rows from here on were never used: nobody need look at them, and they cost no memory. */
+  used(): number {
+    const { usedAt } = this.#layout;
+    return usedAt === undefined ? this.rows : Math.min(this.rows, Atomics.load(this.#words, usedAt >> 2));
+  }
+
+  setUsed(rows: number): void {
+    const { usedAt } = this.#layout;
+    assert(usedAt !== undefined, 'a table that does not say how many rows were used');
+    Atomics.store(this.#words, usedAt >> 2, rows);
   }
 
   /** Says that a row has changed (`row-changes.ts`). The table's one writer may. */

@@ -22,6 +22,9 @@ import { assignLinks, assignPeers } from './rows.ts';
 /** Tables are made once for the life of the process, so a reload may only grow into their spare rows. */
 const leastPeerRows = 64;
 const linkRows = 32;
+/** Path rows come from one pool: what is not used of it costs address space and no memory. */
+const pathsPerPeer = 8;
+const leastPathRows = leastPeerRows * path.mostPerPeer;
 /** Three generations of WireGuard, one being retired, and one spare for a handshake that crosses another. */
 const slotsPerPeer = 5;
 /** RFC 6479 section 3: the word being refilled is not part of the window. */
@@ -218,7 +221,7 @@ function planMemory(config: Config, peers: number): MemoryPlan {
     sessionSlots: peerRows * slotsPerPeer,
     windowBits: Math.ceil(config.runtime.replayWindow / 64) * 64 + windowSlackBits,
     peerRows,
-    pathRows: peerRows * path.rowsPerPeer,
+    pathRows: Math.max(leastPathRows, pathsPerPeer * peerRows),
     linkRows,
   };
 }

@@ -3,11 +3,15 @@ import t from 'tap';
 import { GapKeeper } from '../../src/actors/opener/gap-keeper.ts';
 import { gaps, lateness } from '../../src/contract/columns.ts';
 import { path, pathState, peer, session } from '../../src/contract/peer-tables.ts';
+import { PathChain } from '../../src/rings/path-chain.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
+import { givePath } from '../support/given-paths.ts';
 
 const slot = 3;
 const peerRow = 1;
+/** Those before are others'. */
+const firstRow = 32;
 const reportUs = 5_000;
 const roundTripUs = 20_000;
 const jitterUs = 1_000;
@@ -31,7 +35,8 @@ class Bench {
 
   constructor(reorderMs: number | 'auto', paths = 2) {
     for (let index = 0; index < paths; index += 1) {
-      const row = peerRow * path.rowsPerPeer + index;
+      const row = firstRow + index;
+      givePath(this.peers, this.paths, row, peerRow);
       this.paths.setInt(row, path.stateAt, pathState.up);
       this.paths.setNumber(row, path.smoothedRttUsAt, roundTripUs);
       // The luckiest of ten seconds, where delays vary: no repair comes so soon.
@@ -45,6 +50,7 @@ class Bench {
       sessions: this.sessions,
       peers: this.peers,
       paths: this.paths,
+      chain: new PathChain(this.peers, this.paths),
       reorderMs,
       reportSpacingUs: () => reportUs,
       onGap: (where, atUs) => this.gapsSeen.push([where, atUs]),
@@ -62,7 +68,7 @@ class Bench {
 
   /** Data came by a path, of which `counter` is the largest. */
   brings(index: number, counter: number, largestSlot = slot): void {
-    const row = peerRow * path.rowsPerPeer + index;
+    const row = firstRow + index;
     this.paths.setNumber(row, path.lastDataReceivedAt, this.nowUs);
     this.paths.setInt(row, path.largestSlotAt, largestSlot);
     this.paths.setInt(row, path.largestAt, counter);

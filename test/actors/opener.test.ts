@@ -15,6 +15,7 @@ import { createSessionMemory, SessionTable } from '../../src/rings/session-table
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { portTo } from '../support/cutting.ts';
+import { givePath } from '../support/given-paths.ts';
 import { udpPacket } from '../support/packets.ts';
 
 const addon = loadAddon();
@@ -55,6 +56,7 @@ class Rig {
     at.setInt(0, session.stateAt, slotState.ready);
     at.tell(0);
     for (const row of [0, 1]) {
+      givePath(this.peers, this.paths, row);
       this.paths.setInt(row, path.stateAt, pathState.up);
       this.paths.slice(row, path.endpointAt, 28).set(this.#endpoint(row));
     }

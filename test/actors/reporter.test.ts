@@ -1,16 +1,22 @@
 /** The opener's sense of when a report is due, against traffic under a clock turned by hand. */
 import t from 'tap';
 import { Reporter } from '../../src/actors/opener/reporter.ts';
-import { path, pathState, session } from '../../src/contract/peer-tables.ts';
+import { path, pathState, peer, session } from '../../src/contract/peer-tables.ts';
+import { PathChain } from '../../src/rings/path-chain.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
-import { createRowTable, pathTable } from '../../src/rings/table.ts';
+import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
+import { givePath } from '../support/given-paths.ts';
 
 const frameBytes = 88;
 /** Data message and UDP over IPv4 around a frame padded to 16. */
 const wireBytes = 96 + 32 + 28;
 
+/** Rows before are others'. */
+const firstRow = 32;
+
 class Bench {
   readonly sessions = new SessionTable(createSessionMemory(4, 128));
+  readonly peers = peerTable(createRowTable(peer, 2));
   readonly paths = pathTable(createRowTable(path, 64));
   readonly unreported = new Int32Array(5);
   readonly reportsUs: number[] = [];
@@ -21,7 +27,8 @@ class Bench {
 
   constructor(paths: readonly { readonly rateBps: number; readonly minRttUs: number }[]) {
     paths.forEach((one, index) => {
-      const row = path.rowsPerPeer + index;
+      const row = firstRow + index;
+      givePath(this.peers, this.paths, row, 1);
       this.paths.setInt(row, path.stateAt, pathState.up);
       this.paths.setInt(row, path.endpointAt, 2);
       this.paths.setNumber(row, path.rateBpsAt, one.rateBps);
@@ -33,6 +40,7 @@ class Bench {
       unreported: this.unreported,
       sessions: this.sessions,
       paths: this.paths,
+      chain: new PathChain(this.peers, this.paths),
       wakeAt: (atUs) => {
         this.wakeUs = Math.min(this.wakeUs, atUs);
       },
@@ -186,7 +194,7 @@ t.test('turn() tries again when the ring was full', async (t) => {
 t.test('turn() says the same again when a stream breaks off, and then is silent', async (t) => {
   const bench = new Bench([{ rateBps: 0, minRttUs: 20_000 }]);
   bench.run(200_000, 1_000);
-  bench.paths.addNumber(path.rowsPerPeer, path.receivedPacketsAt, 100);
+  bench.paths.addNumber(firstRow, path.receivedPacketsAt, 100);
   bench.run(20_000, 1_000);
   const before = bench.reportsUs.length;
   bench.run(1_000_000, 10_000_000);

@@ -71,8 +71,8 @@ t.test('trains of two peers in one look are sealed each with the keys of its own
   const spy = addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
   t.teardown(() => addon.closeFd(spy.fd));
   a.install(1, { send: three, receive: four, local: 0x5555, remote: 0x6666 }, 0, 1);
-  a.peers.setInt(1, peer.pathAt, path.rowsPerPeer);
-  a.aim(spy.port, path.rowsPerPeer);
+  a.peers.setInt(1, peer.pathAt, 1);
+  a.aim(spy.port, 1, 1);
   for (const target of [2, 3, 2, 3]) a.offer(numbered(target, target), noVnet);
   turn();
   t.same(numbersFrom(b), [2, 2]);
@@ -124,11 +124,10 @@ t.test('a turn costs what is due, not what exists', async (t) => {
   a.runner.turn();
   const aloneUs = turnUs(a, 300);
   for (let row = 1; row <= others; row += 1) {
-    const pathRow = row * path.rowsPerPeer;
     a.install(row, { send: three, receive: four, local: 0x10_0000 + row, remote: 0x20_0000 + row }, 0, row);
     a.sessions.setInt(row, session.capabilitiesAt, said);
-    a.aim(9, pathRow);
-    a.sendFrame(new Uint8Array(0), pathRow, row);
+    a.aim(9, row, row);
+    a.sendFrame(new Uint8Array(0), row, row);
     a.runner.turn();
   }
   for (let turned = 0; turned < 100; turned += 1) a.runner.turn();

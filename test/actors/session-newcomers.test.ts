@@ -62,7 +62,7 @@ function falseAddress(index: number): Address {
 }
 
 function isUp(host: Host, endpoint: Address): boolean {
-  return Array.from({ length: pathLayout.rowsPerPeer }, (_, row) => row).some(
+  return Array.from({ length: host.paths.used() }, (_, row) => row).some(
     (row) => host.endpointOf(row) === endpoint && host.paths.int(row, pathLayout.stateAt) === pathState.up,
   );
 }

@@ -63,7 +63,7 @@ function pathsOf(host: Host): string[] {
 }
 
 function rowsOf(host: Host): number[] {
-  const rows = Array.from({ length: pathLayout.rowsPerPeer }, (_, row) => row);
+  const rows = Array.from({ length: host.paths.used() }, (_, row) => row);
   return rows.filter((row) => host.paths.int(row, pathLayout.stateAt) !== pathState.free);
 }
 

@@ -16,6 +16,7 @@ import { sealerCounters } from '../../src/rings/counter-names.ts';
 import { SessionTable } from '../../src/rings/session-table.ts';
 import { carrierTable, linkTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { type FakeSupervisor, startFakeInstance } from '../support/fake-instance.ts';
+import { givePath } from '../support/given-paths.ts';
 
 /** Fifty processes one after another, on a machine that does other things too. */
 t.setTimeout(180_000);
@@ -60,7 +61,7 @@ function fill(supervisor: FakeSupervisor): void {
   peers.setInt(2, peer.queuedPacketsAt, 5);
   const paths = pathTable(shared.paths);
   paths.setInt(3, pathLayout.stateAt, pathState.up);
-  paths.setInt(3, pathLayout.peerAt, 1);
+  givePath(peers, paths, 3, 1);
   const sockaddr = Buffer.alloc(28);
   sockaddr.writeUInt16LE(10, 0);
   sockaddr.writeUInt16BE(51_820, 2);

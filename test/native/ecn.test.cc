@@ -158,7 +158,8 @@ TEST("Opener marks what was marked, drops what cannot be, joins nothing of anoth
   CHECK_EQUAL(cell<double>(bench.path(3), layout::path_receivedMarkedAt), 4);
 
   std::array<PathFeedback, Flight::kPaths> feedback{};
-  Flight flight(feedback.data());
+  FeedbackRows rows(feedback.data());
+  Flight flight(rows);
   Flight::Run run{};
   run.count = 11;
   run.segmentBytes = run.lastBytes = 100;

@@ -16,7 +16,7 @@ constexpr uint32_t kBytes = 100;
 
 class Model {
  public:
-  explicit Model(uint32_t logBytes = 1 << 20) : log_(logBytes), link_(1 << 18), flight_(feedback_.data()) {
+  explicit Model(uint32_t logBytes = 1 << 20) : log_(logBytes), link_(1 << 18), flight_(rows_) {
     producer_ = link_.producer();
     consumer_ = link_.consumer();
   }
@@ -107,6 +107,7 @@ class Model {
   LogMemory log_;
   RingMemory link_;
   std::array<PathFeedback, Flight::kPaths> feedback_{};
+  FeedbackRows rows_{feedback_.data()};
   Flight flight_;
   RingProducer producer_;
   RingConsumer consumer_;

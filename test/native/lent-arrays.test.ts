@@ -51,8 +51,8 @@ function refuses(t: Test, sizes: Sizes, create: (array: Readonly<Record<string, 
 t.test('new Sealer() refuses arrays of another size than its structs make', async (t) => {
   const sizes = {
     facts: [64, 4 * facts.columns],
-    feedback: [path.rowsPerPeer, 8 * feedback.columns],
-    limits: [2 * path.rowsPerPeer, 8],
+    feedback: [path.mostPerPeer, 8 * feedback.columns],
+    limits: [2 * path.mostPerPeer, 8],
     tooLong: [1, 8 * tooLong.columns],
   } as const;
   refuses(t, sizes, (arrays) => {
@@ -83,7 +83,7 @@ t.test('new Opener() refuses arrays of another size than its structs make', asyn
       ...{ ...shared, received: [], plain: createPort(), events: createPort(), reports: createPort() },
       ...{
         ...innerLimitParts(),
-        paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
+        paths: new Uint8Array(createRowTable(path, path.mostPerPeer)),
       },
       ...{
         joinUdp: false,

@@ -264,6 +264,42 @@ TEST("report() speaks only of paths that brought something since the last two") 
   CHECK(sections == (std::vector<size_t>{1, 2, 2, 1, 1}));
 }
 
+TEST("report() tells of all paths in turn when more bring data than one report has room for") {
+  OpenBench bench;
+  bench.allowPaths();
+  for (int32_t row = 0; row < layout::path_mostPerPeer; row++) bench.addPath(row, 0, static_cast<uint8_t>(row + 1));
+  const Bytes inner = makePacket(Shape{});
+  std::set<uint32_t> told;
+  uint64_t counter = 0;
+  for (int round = 0; round < 2; round++) {
+    for (int32_t row = 0; row < layout::path_mostPerPeer; row++) {
+      bench.from(0, static_cast<uint8_t>(row + 1));
+      bench.receive({bench.sealed(inner, counter++)});
+      bench.turn();
+    }
+    bench.report(0);
+    const ReadReport report = takeReport(bench);
+    CHECK_EQUAL(report.paths.size(), layout::report_maxSections);
+    told.insert(report.paths.begin(), report.paths.end());
+  }
+  CHECK_EQUAL(told.size(), layout::path_mostPerPeer);
+}
+
+TEST("Opener leaves a path that was given to another peer to that one") {
+  OpenBench bench;
+  bench.allowPaths();
+  bench.addPath(0, 0, 1);
+  const Bytes inner = makePacket(Shape{});
+  bench.from(0, 1);
+  bench.receive({bench.sealed(inner, 0)});
+  bench.turn();
+  cell<int32_t>(bench.path(0), layout::path_peerAt) = 1;
+  bench.receive({bench.sealed(inner, 1)});
+  bench.turn();
+  CHECK_EQUAL(cell<double>(bench.path(0), layout::path_receivedPacketsAt), 1);
+  CHECK_EQUAL(records(bench.events, layout::recordType_roamed), 1);
+}
+
 TEST("report() has nothing to say of control frames alone, nor of a slot that is gone") {
   OpenBench bench;
   bench.allowPaths();

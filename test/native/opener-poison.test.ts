@@ -60,7 +60,7 @@ t.test('a record that kills its opener in mid-batch is skipped at last, and its 
       reports: portOf(createRingMemory(1 << 12)),
       sessions: new Uint8Array(createSessionMemory(1, 128)),
       ...innerLimitParts(),
-      paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
+      paths: new Uint8Array(createRowTable(path, path.mostPerPeer)),
       allowedIps: new Uint8Array(createAllowedIpsMemory([])),
       joinUdp: false,
       runs: new Uint8Array(rows.buffer),

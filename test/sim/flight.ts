@@ -2,7 +2,7 @@
  * What is under way to the peer, as `native/sys/flight.cc` keeps it, one packet a record: what a report names has arrived, what was
  * overtaken on its own path or is overdue is lost, what may go out again waits for the bond to say by which path.
  */
-import type { FlightRecord, PeerReport } from '../../src/bonding/flight-record.ts';
+import type { FlightRecord, PathName, PeerReport } from '../../src/bonding/flight-record.ts';
 import { feedback, flight } from '../../src/contract/columns.ts';
 import { path } from '../../src/contract/peer-tables.ts';
 
@@ -52,17 +52,17 @@ export interface ReportFacts {
 }
 
 export class SimulatedFlight implements FlightRecord {
-  readonly feedback = new Float64Array(path.rowsPerPeer * feedback.columns);
-  readonly lossDelaysUs = new Float64Array(path.rowsPerPeer);
-  readonly expireBeforeUs = new Float64Array(path.rowsPerPeer);
+  readonly feedback = new Float64Array(path.mostPerPeer * feedback.columns);
+  readonly lossDelaysUs = new Float64Array(path.mostPerPeer);
+  readonly expireBeforeUs = new Float64Array(path.mostPerPeer);
   lostPackets = 0;
   readonly #send: (packet: Packet, path: number) => void;
   readonly #longest: number;
   #packets: Packet[] = [];
   #head = 0;
   #copies: Copy[] = [];
-  readonly #inFlight = new Float64Array(path.rowsPerPeer);
-  readonly #newestAckedUs = new Float64Array(path.rowsPerPeer);
+  readonly #inFlight = new Float64Array(path.mostPerPeer);
+  readonly #newestAckedUs = new Float64Array(path.mostPerPeer);
   #waiting = 0;
 
   /** `send`: a lost packet leaves once more. `longest`: sealed bytes of each. */
@@ -114,7 +114,7 @@ export class SimulatedFlight implements FlightRecord {
     return 0;
   }
 
-  resend(number: number, mostBytes: number, longest: number, nowUs: number): number {
+  resend({ number }: PathName, mostBytes: number, longest: number, nowUs: number): number {
     if (this.#longest > longest) return 0;
     let sent = 0;
     for (let at = this.#head; at < this.#packets.length && this.#waiting > 0 && sent < mostBytes; at += 1) {
@@ -241,7 +241,7 @@ export class SimulatedFlight implements FlightRecord {
   }
 
   #survey(nowUs: number): void {
-    for (let number = 0; number < path.rowsPerPeer; number += 1) {
+    for (let number = 0; number < path.mostPerPeer; number += 1) {
       this.feedback[number * feedback.columns + feedback.inFlightBytes] = Math.max(0, this.#inFlight[number] as number);
     }
     const note = (number: number, sentUs: number): void => {
@@ -279,7 +279,7 @@ export class SimulatedFlight implements FlightRecord {
 
   #clear(): void {
     this.feedback.fill(0);
-    for (let number = 0; number < path.rowsPerPeer; number += 1)
+    for (let number = 0; number < path.mostPerPeer; number += 1)
       this.feedback[number * feedback.columns + feedback.rttUs] = -1;
   }
 }

@@ -13,7 +13,7 @@ const probeSpacingUs = 50_000;
 
 /** `backs[n]` brings probes to the sender, `links[n]` the answers. */
 export function probedRows(clock: VirtualClock, links: readonly Link[], backs: readonly Link[]) {
-  const rows = pathTable(createRowTable(path, path.rowsPerPeer));
+  const rows = pathTable(createRowTable(path, path.mostPerPeer));
   for (const [row, back] of backs.entries()) {
     const trip = new RoundTrip();
     rows.setInt(row, path.stateAt, pathState.up);

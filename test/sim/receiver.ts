@@ -6,8 +6,10 @@ import { GapKeeper } from '../../src/actors/opener/gap-keeper.ts';
 import { Reporter } from '../../src/actors/opener/reporter.ts';
 import { gaps, lateness } from '../../src/contract/columns.ts';
 import { path, peer, session } from '../../src/contract/peer-tables.ts';
+import { PathChain } from '../../src/rings/path-chain.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, peerTable, type RowTable } from '../../src/rings/table.ts';
+import { givePath } from '../support/given-paths.ts';
 import type { Packet, ReportFacts, ReportSection } from './flight.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -67,12 +69,16 @@ export class Receiver {
     this.#parts = parts;
     this.#arrivals = parts.marks.map(() => new Arrivals());
     const sessions = this.#sessions;
+    const peers = peerTable(createRowTable(peer, 1));
+    const chain = new PathChain(peers, paths);
+    for (const row of parts.marks.keys()) givePath(peers, paths, row);
     const wakeAt = (atUs: number): void => this.#wakeAt(atUs);
     this.#reporter = new Reporter({
       native: { report: () => this.#report() },
       unreported: this.#unreported,
       sessions,
       paths,
+      chain,
       wakeAt,
     });
     this.#keeper = new GapKeeper({
@@ -80,8 +86,9 @@ export class Receiver {
       gaps: this.#gaps,
       lateness: this.#lateness,
       sessions,
-      peers: peerTable(createRowTable(peer, 1)),
+      peers,
       paths,
+      chain,
       reorderMs: 'auto',
       reportSpacingUs: (slot) => this.#reporter.spacingUs(slot),
       onGap: (slot, nowUs) => this.#reporter.noteGap(slot, nowUs),

@@ -129,7 +129,7 @@ class Rope {
     this.#areBacksLossy = options.links.some((one) => one.isAlikeBack === true);
     this.#hasPings = options.pings === true;
     this.#isPutInOrder = this.links.length > 1 || repairsAlone;
-    const paths = pathTable(createRowTable(path, path.rowsPerPeer));
+    const paths = pathTable(createRowTable(path, path.mostPerPeer));
     const linkRows = linkTable(createRowTable(link, this.links.length));
     const carriers = carrierTable(createRowTable(carrier, this.links.length * carrier.rowsPerLink));
     this.#cells = this.links.map((_, row) => {

@@ -28,9 +28,9 @@ export function feedbackParts(): Pick<
     ...innerLimitParts(),
     tooLong: new Uint8Array(tooLong.columns * 8),
     answersFd: -1,
-    paths: new Uint8Array(createRowTable(path, path.rowsPerPeer)),
-    feedback: new Uint8Array(path.rowsPerPeer * feedback.columns * 8),
+    paths: new Uint8Array(createRowTable(path, path.mostPerPeer)),
+    feedback: new Uint8Array(path.mostPerPeer * feedback.columns * 8),
     maxFecBytes: 1412,
-    limits: new Uint8Array(2 * path.rowsPerPeer * 8),
+    limits: new Uint8Array(2 * path.mostPerPeer * 8),
   };
 }

@@ -21,6 +21,7 @@ import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/sp
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';
 import { adaptiveBonding } from './bonding.ts';
+import { givePath } from './given-paths.ts';
 
 const linkName = 'loop';
 const mtu = 1420;
@@ -67,7 +68,7 @@ export class RopeEnd {
       sealedLog: createSealedLogMemory(4 << 20),
       sessions: createSessionMemory(2 * peers, 65_600),
       peers: createRowTable(peer, peers),
-      paths: createRowTable(path, peers * path.rowsPerPeer),
+      paths: createRowTable(path, Math.max(peers, path.mostPerPeer)),
       links: createRowTable(link, 2),
       carriers: createRowTable(carrier, 2),
       allowedIps: createAllowedIpsMemory(allowed.map((one) => ({ peerRow: 0, ...one }))),
@@ -141,10 +142,10 @@ export class RopeEnd {
   }
 
   /** Points path `row` at a port of this host. */
-  aim(port: number, row = 0): void {
+  aim(port: number, row = 0, peerRow = 0): void {
+    if (this.paths.int(row, path.stateAt) === pathState.free) givePath(this.peers, this.paths, row, peerRow);
     const address = this.paths.slice(row, path.endpointAt, 28);
     address.set([2, 0, port >> 8, port & 255, 127, 0, 0, 1]);
-    this.paths.setInt(row, path.peerAt, Math.floor(row / path.rowsPerPeer));
     this.paths.setInt(row, path.stateAt, pathState.up);
     this.paths.tell(row);
   }

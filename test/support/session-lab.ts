@@ -179,7 +179,7 @@ export class Host {
     this.#memory = {
       sessions: createSessionMemory(12, 256),
       peers: createRowTable(peerLayout, options.peerRows ?? 4),
-      paths: createRowTable(pathLayout, (options.peerRows ?? 4) * pathLayout.rowsPerPeer),
+      paths: createRowTable(pathLayout, (options.peerRows ?? 4) * pathLayout.mostPerPeer),
       links: createRowTable(link, 8),
       counters: new SharedArrayBuffer(counters.bytes),
     };
@@ -485,9 +485,10 @@ export class Host {
 
   /** Row of the path a datagram came by, -1 = none; as the opener finds it. */
   #pathOf(row: number, datagram: Datagram): number {
-    const rows = Array.from({ length: pathLayout.rowsPerPeer }, (_, index) => row * pathLayout.rowsPerPeer + index);
+    const rows = Array.from({ length: this.paths.used() }, (_, one) => one);
     const isIt = (one: number): boolean =>
       this.paths.int(one, pathLayout.stateAt) !== pathState.free &&
+      this.paths.int(one, pathLayout.peerAt) === row &&
       this.paths.int(one, pathLayout.carrierAt) === carrierOf(this.linkAt(datagram.to), transport.udp) &&
       ['0.0.0.0', localOf(datagram)].includes(this.paths.slice(one, pathLayout.localAt, 4).join('.')) &&
       textAddress(this.paths.slice(one, pathLayout.endpointAt, sockaddrMaxBytes)) === datagram.from;

@@ -7,6 +7,7 @@ import { gaps, lateness } from '../../contract/columns.ts';
 import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
 import { trafficClass } from '../../contract/records.ts';
 import type { Opener } from '../../native/opener-api.ts';
+import type { PathChain } from '../../rings/path-chain.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 
@@ -38,6 +39,7 @@ export interface GapKeeperParts {
   readonly sessions: SessionTable;
   readonly peers: RowTable;
   readonly paths: RowTable;
+  readonly chain: PathChain;
   /** From the configuration; 'auto' = learn it. */
   readonly reorderMs: number | 'auto';
   readonly reportSpacingUs: (slot: number) => number;
@@ -143,15 +145,14 @@ export class GapKeeper {
   }
 
   #look(slot: number, peerRow: number, missing: number, nowUs: number): Ways {
-    const { paths } = this.#parts;
+    const { paths, chain } = this.#parts;
     const ways = this.#ways;
     let bestUs = Number.POSITIVE_INFINITY;
     let worstUs = 0;
     ways.havePassed = true;
     ways.jitterUs = 0;
     ways.count = 0;
-    const first = peerRow * path.rowsPerPeer;
-    for (let row = first; row < Math.min(paths.rows, first + path.rowsPerPeer); row += 1) {
+    for (let row = chain.first(peerRow); row >= 0; row = chain.next(row, peerRow)) {
       if (paths.int(row, path.stateAt) === pathState.free) continue;
       const isIdle = paths.number(row, path.lastDataReceivedAt) < nowUs - idlePathUs;
       if (isIdle && paths.int(row, path.stateAt) !== pathState.up) continue;

@@ -5,6 +5,7 @@
 
 import { path, pathState, session } from '../../contract/peer-tables.ts';
 import type { Opener } from '../../native/opener-api.ts';
+import type { PathChain } from '../../rings/path-chain.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 
@@ -50,6 +51,7 @@ export interface ReporterParts {
   readonly unreported: Int32Array;
   readonly sessions: SessionTable;
   readonly paths: RowTable;
+  readonly chain: PathChain;
   readonly wakeAt: (atUs: number) => void;
 }
 
@@ -150,14 +152,14 @@ export class Reporter {
 
   /** Books a report, and reads from the path table what the next may cost and how far away the peer is. */
   #look(slot: number, lengthBytes: number, nowUs: number): void {
-    const { sessions, paths } = this.#parts;
-    const first = sessions.int(slot, session.peerAt) * path.rowsPerPeer;
+    const { sessions, paths, chain } = this.#parts;
+    const peerRow = sessions.int(slot, session.peerAt);
     let rateBps = 0;
     let roundTripUs = Number.POSITIVE_INFINITY;
     let copies = 0;
     let overhead = overheadBytes;
     let packets = 0;
-    for (let row = first; row < Math.min(paths.rows, first + path.rowsPerPeer); row += 1) {
+    for (let row = chain.first(peerRow); row >= 0; row = chain.next(row, peerRow)) {
       if (paths.int(row, path.stateAt) !== pathState.up) continue;
       copies += 1;
       packets += paths.number(row, path.receivedPacketsAt);

@@ -13,6 +13,7 @@ import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { linkOf } from '../../rings/carriers.ts';
 import { isLinkForced } from '../../rings/link-health.ts';
+import { PathChain } from '../../rings/path-chain.ts';
 import { RowChanges } from '../../rings/row-changes.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import { carrierTable, linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
@@ -76,6 +77,7 @@ export class Bonds {
   readonly #paths: RowTable;
   readonly #tables: PathTables;
   readonly #peers: RowTable;
+  readonly #chain: PathChain;
   readonly #sessions: SessionTable;
   /** By row of the peer table. */
   readonly #bonds: (KeptBond | undefined)[] = [];
@@ -109,6 +111,7 @@ export class Bonds {
     const links = linkTable(memoryOf(spec, 'links'));
     this.#tables = { paths: this.#paths, links, carriers: carrierTable(memoryOf(spec, 'carriers')) };
     this.#peers = peerTable(memoryOf(spec, 'peers'));
+    this.#chain = new PathChain(this.#peers, this.#paths);
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
     this.#peerChanges = new RowChanges(this.#peers);
     this.#pathChanges = new RowChanges(this.#paths);
@@ -257,8 +260,8 @@ export class Bonds {
 
   #pathsOf(peerRow: number, nowUs: number): SendingPath[] {
     const found: SendingPath[] = [];
-    const from = peerRow * path.rowsPerPeer;
-    for (let row = from; row < from + path.rowsPerPeer; row += 1) {
+    const chain = this.#chain;
+    for (let row = chain.first(peerRow); row >= 0; row = chain.next(row, peerRow)) {
       const isFree = this.#paths.int(row, path.stateAt) === pathState.free;
       if (isFree) this.#known[row] = undefined;
       const one = isFree ? undefined : this.#pathAt(row, nowUs);
@@ -286,7 +289,7 @@ export class Bonds {
 
   /** As the kernel's WireGuard does: who cannot tell us what arrives gets what is too long in fragments, made where it must be. */
   #letFragment(row: number): void {
-    const may = this.#mayFragment && !this.#hears(Math.floor(row / path.rowsPerPeer), capability.pathSizes);
+    const may = this.#mayFragment && !this.#hears(this.#paths.int(row, path.peerAt), capability.pathSizes);
     this.#paths.setInt(row, path.mayFragmentAt, may ? 1 : 0);
   }
 

@@ -1,13 +1,13 @@
 /** The addon's record of what is under way to one peer, as the bond asks it. The addon writes all peers' answers into the same memory. */
-import type { FlightRecord, PeerReport } from '../../bonding/flight-record.ts';
+import type { FlightRecord, PathName, PeerReport } from '../../bonding/flight-record.ts';
 import { feedback, flight } from '../../contract/columns.ts';
 import { path } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
 
 /** What the native sealer writes and reads; see `SealerParts`. */
 export class FlightMemory {
-  readonly feedback = new Float64Array(path.rowsPerPeer * feedback.columns);
-  readonly limits = new Float64Array(2 * path.rowsPerPeer);
+  readonly feedback = new Float64Array(path.mostPerPeer * feedback.columns);
+  readonly limits = new Float64Array(2 * path.mostPerPeer);
 }
 
 export class NativeFlight implements FlightRecord {
@@ -31,8 +31,8 @@ export class NativeFlight implements FlightRecord {
     this.#portOf = ways.portOf;
     this.#slotOf = ways.slotOf;
     this.feedback = memory.feedback;
-    this.lossDelaysUs = memory.limits.subarray(0, path.rowsPerPeer);
-    this.expireBeforeUs = memory.limits.subarray(path.rowsPerPeer);
+    this.lossDelaysUs = memory.limits.subarray(0, path.mostPerPeer);
+    this.expireBeforeUs = memory.limits.subarray(path.mostPerPeer);
   }
 
   expire(nowUs: number): number {
@@ -40,7 +40,7 @@ export class NativeFlight implements FlightRecord {
   }
 
   loseLonger(number: number, longest: number): void {
-    this.#native.loseLonger(this.#row, this.#pathRow(number), longest);
+    this.#native.loseLonger(this.#row, number, longest);
   }
 
   longestWaiting(): number {
@@ -51,24 +51,18 @@ export class NativeFlight implements FlightRecord {
     this.#native.giveUpLonger(this.#row, longest);
   }
 
-  resend(number: number, mostBytes: number, longest: number, nowUs: number): number {
-    const row = this.#pathRow(number);
+  resend({ row }: PathName, mostBytes: number, longest: number, nowUs: number): number {
     const port = this.#portOf(row);
     // Its row may have been freed a moment ago.
     return port < 0 ? 0 : this.#native.resend(this.#row, port, row, mostBytes, longest, nowUs);
   }
 
-  resendCut(number: number, mostBytes: number, longest: number, nowUs: number): number {
-    const row = this.#pathRow(number);
+  resendCut({ row }: PathName, mostBytes: number, longest: number, nowUs: number): number {
     const slot = this.#slotOf();
     const port = this.#portOf(row);
     if (slot < 0 || port < 0) return 0;
     const record = flight.watched | flight.resendable;
     return this.#native.resendCut(this.#row, slot, port, row, mostBytes, longest, nowUs, record);
-  }
-
-  #pathRow(number: number): number {
-    return this.#row * path.rowsPerPeer + number;
   }
 }
 

@@ -48,8 +48,8 @@ export class ParityDesk {
     for (let runs = 0; runs < mostRuns; runs += 1) {
       const waiting = this.#native.waitingParity(bond.row);
       if (waiting < 0) return;
-      const dataPath = waiting % path.rowsPerPeer;
-      const slot = (waiting - dataPath) / path.rowsPerPeer;
+      const dataPath = waiting % path.mostPerPeer;
+      const slot = (waiting - dataPath) / path.mostPerPeer;
       const from = bond.numbered(dataPath);
       const sealedBytes = bond.mtu.sealedBytes(this.#native.parityBytes(bond.row));
       const way = bond.routes.other(from, sealedBytes) ?? from;

@@ -33,7 +33,7 @@ export class PathCells implements PathRow {
   /** `port`: index of the descriptor ring of its carrier. */
   constructor(row: number, port: number, { paths, links, carriers }: PathTables) {
     this.row = row;
-    this.number = row % path.rowsPerPeer;
+    this.number = row % path.mostPerPeer;
     this.port = port;
     this.carrierRow = paths.int(row, path.carrierAt);
     this.#paths = paths;

@@ -37,7 +37,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const sessions = new SessionTable(memoryOf(spec, 'sessions'));
   const rows = peerTable(memoryOf(spec, 'peers'));
   const links = linkTable(memoryOf(spec, 'links'));
-  const paths = new PathBook(pathTable(memoryOf(spec, 'paths')));
+  const paths = new PathBook(pathTable(memoryOf(spec, 'paths')), rows);
   const linkBook = new LinkBook(settings.links, links);
   const isPlaintext = settings.plaintext === true;
   const slots = new SlotBook(sessions, isPlaintext ? cipher.plaintext : cipher.chacha20poly1305);

@@ -1,13 +1,12 @@
-/** The one writer of the path table: `rowsPerPeer` rows a peer, each somewhere that peer may be reached. What to do with them is `PathDesk`'s. */
+/** The one writer of the path table: each row is somewhere a peer may be reached. What to do with them is `PathDesk`'s. */
 import { endpoint as endpointLayout, path, pathState } from '../../contract/peer-tables.ts';
 import { carrierOf, linkOf, transportOf } from '../../rings/carriers.ts';
 import { readPeerLink, writePeerLink } from '../../rings/peer-link.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { endpointEquals } from '../../wire/sockaddr.ts';
+import { PathPool } from './path-pool.ts';
 
 const localBytes = 16;
-/** What sealer, links and opener had under way for a row that was set free has ended by then. */
-const restUs = 10_000_000;
 
 /** Somewhere a datagram came from, or goes to. */
 export interface Route {
@@ -25,9 +24,11 @@ export interface Route {
 
 export class PathBook {
   readonly #paths: RowTable;
+  readonly #pool: PathPool;
 
-  constructor(paths: RowTable) {
+  constructor(paths: RowTable, peers: RowTable) {
     this.#paths = paths;
+    this.#pool = new PathPool(paths, peers);
   }
 
   get table(): RowTable {
@@ -36,7 +37,7 @@ export class PathBook {
 
   /** Rows of a peer that are in use. */
   rowsOf(peerRow: number): number[] {
-    return this.#allRowsOf(peerRow).filter((row) => this.state(row) !== pathState.free);
+    return this.#pool.rowsOf(peerRow).filter((row) => this.state(row) !== pathState.free);
   }
 
   /** Row of the path to the same place by the same carrier, from the same address of ours or one the kernel chooses; -1 = none. */
@@ -54,13 +55,10 @@ export class PathBook {
     return this.#rowsTo(peerRow, route)[0] ?? -1;
   }
 
-  /** Gives a free row to a new path, unproven; -1 when the peer has as many as it may have. */
+  /** Gives a free row to a new path, unproven; -1 when the peer has as many as it may have, or there is none for anybody. */
   claim(peerRow: number, route: Route, nowUs: number): number {
-    const free = this.#allRowsOf(peerRow).filter((row) => this.state(row) === pathState.free);
-    const freedUs = (row: number): number => this.#paths.number(row, path.bornUsAt);
-    const isRested = (row: number): boolean => freedUs(row) === 0 || nowUs - freedUs(row) >= restUs;
-    const row = free.find(isRested) ?? free.sort((a, b) => freedUs(a) - freedUs(b))[0];
-    if (row === undefined) return -1;
+    const row = this.#pool.take(peerRow, nowUs);
+    if (row < 0) return -1;
     this.#write(row, () => {
       // Statistics of whoever had the row before; the sequence goes on, for readers.
       this.#paths.slice(row, path.stateAt, path.rowBytes - path.stateAt).fill(0);
@@ -68,6 +66,7 @@ export class PathBook {
       this.#paths.setInt(row, path.peerAt, peerRow);
       this.#paths.setNumber(row, path.bornUsAt, nowUs);
       this.#place(row, route);
+      this.#pool.link(row);
     });
     return row;
   }
@@ -156,6 +155,7 @@ export class PathBook {
       this.#paths.slice(row, path.endpointAt, endpointLayout.bytes).fill(0);
       this.#paths.setNumber(row, path.bornUsAt, nowUs);
     });
+    this.#pool.give(row);
   }
 
   /** Frees all paths of a peer that is gone. */
@@ -165,10 +165,12 @@ export class PathBook {
 
   /** Mends what a predecessor left half written, and forgets what led over carriers that are no more. */
   repair(carrierRows: readonly number[], nowUs: number): void {
-    for (let row = 0; row < this.#paths.rows; row += 1) {
+    const carriers = new Set(carrierRows);
+    const linked = this.#pool.linked();
+    for (let row = 0; row < this.#paths.used(); row += 1) {
       const isTorn = (this.#paths.int(row, path.sequenceAt) & 1) !== 0;
       if (isTorn) this.#paths.addInt(row, path.sequenceAt, 1);
-      const isStray = this.state(row) !== pathState.free && !carrierRows.includes(this.carrier(row));
+      const isStray = this.state(row) !== pathState.free && !(carriers.has(this.carrier(row)) && linked.has(row));
       if (isTorn || isStray) this.free(row, nowUs);
     }
   }
@@ -179,10 +181,6 @@ export class PathBook {
       this.carrier(row) === carrier &&
       endpointEquals(this.#paths.slice(row, path.endpointAt, endpointLayout.bytes), endpoint);
     return this.rowsOf(peerRow).filter(isThere);
-  }
-
-  #allRowsOf(peerRow: number): number[] {
-    return Array.from({ length: path.rowsPerPeer }, (_, index) => peerRow * path.rowsPerPeer + index);
   }
 
   /** Readers see all of what `change` does or nothing (seqlock of `contract/`). */

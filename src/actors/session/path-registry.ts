@@ -1,6 +1,6 @@
 /** Which rows of the path table each peer has, and what is known of the path in each (`PathTrack`). */
 
-import { path, pathState } from '../../contract/peer-tables.ts';
+import { pathState } from '../../contract/peer-tables.ts';
 import { AddressCredit } from '../../protocols/session/address-credit.ts';
 import { Newcomers } from '../../protocols/session/newcomers.ts';
 import { PathProof } from '../../protocols/session/path-proof.ts';
@@ -32,8 +32,8 @@ export interface NewPlace {
   readonly challenge: PeerPaths['pending'];
 }
 
-/** A peer may show as many paths at once as it can have, and thousands of false addresses draw 600 bytes a second. */
-const challengeBudget = { perSecond: 8, burst: path.rowsPerPeer } as const;
+/** A peer may show so many paths at once, and thousands of false addresses draw 600 bytes a second. */
+const challengeBudget = { perSecond: 8, burst: 32 } as const;
 /** An address may answer for so long before another one gets its row. */
 const answerUs = 1_000_000;
 

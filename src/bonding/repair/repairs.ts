@@ -61,9 +61,7 @@ export class Repairs {
     const at = path.number * feedback.columns + feedback.resentPackets;
     const before = cells[at] as number;
     const flight = this.#flight;
-    const bytes = isCut
-      ? flight.resendCut(path.number, room, longest, nowUs)
-      : flight.resend(path.number, room, longest, nowUs);
+    const bytes = isCut ? flight.resendCut(path, room, longest, nowUs) : flight.resend(path, room, longest, nowUs);
     const packets = (cells[at] as number) - before;
     if (bytes === 0 && packets === 0) return 0;
     this.lostPackets = Math.max(0, this.lostPackets - packets);

@@ -214,10 +214,10 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return info.Env().Undefined();
   }
 
-  // waitingParity(peer): of the group whose parity has waited longest, slot × 32 + path of its data; -1 = none.
+  // waitingParity(peer): of the group whose parity has waited longest, slot × mostPerPeer + path of its data; -1 = none.
   Napi::Value waitingParity(const Napi::CallbackInfo& info) {
     const FecGroups::Closed* closed = sealer_->fec().front(intOf(info, 0));
-    return Napi::Number::New(info.Env(), closed == nullptr ? -1.0 : static_cast<double>(closed->slot * layout::path_rowsPerPeer + closed->path));
+    return Napi::Number::New(info.Env(), closed == nullptr ? -1.0 : static_cast<double>(closed->slot * layout::path_mostPerPeer + closed->path));
   }
 
   // sealParity(dataPath): frames, or a negative errno.

@@ -1,6 +1,7 @@
 #include "fec_groups.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace hawser {
 
@@ -8,11 +9,11 @@ void FecGroups::add(const Order& order, const uint8_t* sealed, uint32_t length) 
   if (order.data == 0 || order.parity == 0) return;
   Peer& peer = peerAt(order.peer);
   Open& open = peer.open[order.path];
-  if (open.group == nullptr || open.group->count() == 0) begin(open, order);
+  if (open.group == nullptr || open.group->count() == 0) begin(peer, order);
   FecEncoder::Added added = open.slot == order.slot ? open.group->add(sealed, length) : FecEncoder::Added::Full;
   if (added == FecEncoder::Added::Full) {
     close(peer, order.path, shareOf(open));
-    begin(open, order);
+    begin(peer, order);
     added = open.group->add(sealed, length);
   }
   if (added == FecEncoder::Added::TooLong) tooLong_ += 1;
@@ -21,17 +22,20 @@ void FecGroups::add(const Order& order, const uint8_t* sealed, uint32_t length) 
 
 void FecGroups::closeOlder(int32_t index, double beforeUs) {
   Peer& peer = peerAt(index);
-  for (uint32_t path = 0; path < layout::path_rowsPerPeer; path++) {
+  for (uint64_t begun = peer.begun; begun != 0; begun &= begun - 1) {
+    const auto path = static_cast<uint32_t>(std::countr_zero(begun));
     Open& open = peer.open[path];
-    if (open.group != nullptr && open.group->count() > 0 && open.beganUs < beforeUs) close(peer, path, shareOf(open));
+    if (open.group->count() > 0 && open.beganUs < beforeUs) close(peer, path, shareOf(open));
   }
 }
 
 double FecGroups::oldestUs(int32_t index) const {
   if (static_cast<size_t>(index) >= peers_.size() || peers_[static_cast<size_t>(index)] == nullptr) return 0;
   double oldest = 0;
-  for (const Open& open : peers_[static_cast<size_t>(index)]->open) {
-    if (open.group != nullptr && open.group->count() > 0 && (oldest == 0 || open.beganUs < oldest)) oldest = open.beganUs;
+  const Peer& peer = *peers_[static_cast<size_t>(index)];
+  for (uint64_t begun = peer.begun; begun != 0; begun &= begun - 1) {
+    const Open& open = peer.open[std::countr_zero(begun)];
+    if (open.group->count() > 0 && (oldest == 0 || open.beganUs < oldest)) oldest = open.beganUs;
   }
   return oldest;
 }
@@ -55,7 +59,9 @@ FecGroups::Peer& FecGroups::peerAt(int32_t peer) {
   return *peers_[index];
 }
 
-void FecGroups::begin(Open& open, const Order& order) {
+void FecGroups::begin(Peer& peer, const Order& order) {
+  Open& open = peer.open[order.path];
+  peer.begun |= uint64_t{1} << order.path;
   if (open.group == nullptr && !spare_.empty()) {
     open.group = std::move(spare_.back());
     spare_.pop_back();
@@ -80,6 +86,7 @@ void FecGroups::close(Peer& peer, uint32_t path, uint32_t parities) {
     peer.closed.pop_front();
     dropped_ += 1;
   }
+  peer.begun &= ~(uint64_t{1} << path);
   peer.closed.push_back({std::move(open.group), open.slot, path, parities, 0});
 }
 

@@ -58,12 +58,14 @@ class FecGroups {
     double owed = 0;  // parities
   };
   struct Peer {
-    Open open[layout::path_rowsPerPeer];
+    Open open[layout::path_mostPerPeer];
+    // A bit for each that has packets.
+    uint64_t begun = 0;
     std::deque<Closed> closed;
   };
 
   Peer& peerAt(int32_t peer);
-  void begin(Open& open, const Order& order);
+  void begin(Peer& peer, const Order& order);
   void close(Peer& peer, uint32_t path, uint32_t parities);
   static uint32_t shareOf(Open& open);
 

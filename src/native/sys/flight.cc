@@ -6,13 +6,6 @@
 
 namespace hawser {
 
-void Flight::clear() {
-  for (uint32_t path = 0; path < kPaths; path++) {
-    out_[path] = PathFeedback{};
-    out_[path].rttUs = -1;
-  }
-}
-
 void Flight::grow() {
   std::vector<Run> larger(std::max<size_t>(256, runs_.size() * 2));
   for (uint64_t i = head_; i < tail_; i++) larger[i & (larger.size() - 1)] = at(i);
@@ -30,6 +23,7 @@ void Flight::record(const Run& run) {
   }
   at(tail_) = run;
   tail_ += 1;
+  seen_ |= uint64_t{1} << run.path;
   if (run.flags & kWatched) inFlight_[run.path] += bytesOf(run, full(run));
 }
 
@@ -41,6 +35,7 @@ void Flight::recordCopy(uint32_t back, uint32_t path, double nowUs) {
   run.resent = full(run);
   if (!(run.flags & kWatched)) return;
   copies_.push_back(Copy{sequence, full(run), nowUs, static_cast<uint8_t>(path)});
+  seen_ |= uint64_t{1} << path;
   inFlight_[path] += bytesOf(run, full(run));
 }
 
@@ -194,7 +189,8 @@ void Flight::survey() {
   for (const Copy& copy : copies_) {
     if (oldest[copy.path] == 0 || copy.sentUs < oldest[copy.path]) oldest[copy.path] = copy.sentUs;
   }
-  for (uint32_t path = 0; path < kPaths; path++) {
+  for (uint64_t seen = seen_; seen != 0; seen &= seen - 1) {
+    const auto path = static_cast<uint32_t>(std::countr_zero(seen));
     out_[path].inFlightBytes = std::max(0.0, inFlight_[path]);
     out_[path].oldestSentUs = oldest[path];
   }

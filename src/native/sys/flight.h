@@ -14,9 +14,32 @@ namespace hawser {
 // One path's row of what `acknowledge`, `expire` and `survey` found out. Sums since the last `clear`.
 using PathFeedback = layout::FeedbackRow;
 
+// The rows of a peer's paths by their number. The flights of all peers write into the same ones, one call at a time.
+class FeedbackRows {
+ public:
+  explicit FeedbackRows(PathFeedback* rows) : rows_(rows) {}
+
+  PathFeedback& operator[](uint32_t path) {
+    written_ |= uint64_t{1} << path;
+    return rows_[path];
+  }
+  void clear() {
+    for (; written_ != 0; written_ &= written_ - 1) {
+      PathFeedback& row = rows_[std::countr_zero(written_)];
+      row = PathFeedback{};
+      row.rttUs = -1;
+    }
+  }
+
+ private:
+  PathFeedback* rows_;
+  uint64_t written_ = ~uint64_t{0};
+};
+static_assert(layout::path_mostPerPeer == 64, "a bit for each path of a peer");
+
 class Flight {
  public:
-  static constexpr uint32_t kPaths = layout::path_rowsPerPeer;
+  static constexpr uint32_t kPaths = layout::path_mostPerPeer;
 
   struct Run {
     uint64_t counter;
@@ -33,10 +56,10 @@ class Flight {
   static constexpr uint8_t kWatched = layout::flight_watched;
   static constexpr uint8_t kResendable = layout::flight_resendable;
 
-  explicit Flight(PathFeedback* out) : out_(out) { clear(); }
+  explicit Flight(FeedbackRows& out) : out_(out) { clear(); }
 
   // Forgets the sums; a report's figures stand alone.
-  void clear();
+  void clear() { out_.clear(); }
   void record(const Run& run);
   // A REPORT (contract/frames.ts) about the counters of `slot`. False when it is malformed.
   bool acknowledge(int32_t slot, const uint8_t* frame, uint32_t length, double nowUs);
@@ -118,7 +141,7 @@ class Flight {
   int32_t pathOf(int32_t slot, uint64_t counter, double& sentUs);
   uint32_t resendRun(uint64_t sequence, RingProducer& link, uint32_t path, int32_t pathRow, uint32_t maxBytes, double nowUs);
 
-  PathFeedback* out_;
+  FeedbackRows& out_;
   std::array<uint64_t, layout::report_maxWords> bitmap_{};
   std::array<uint64_t, layout::report_maxWords> rebuilt_{};
   std::vector<Run> runs_;
@@ -127,6 +150,8 @@ class Flight {
   std::vector<Copy> copies_;
   std::vector<Hollow> hollow_;
   uint32_t queuedPackets_ = 0;
+  // Numbers that anything ever left by.
+  uint64_t seen_ = 0;
   std::array<double, kPaths> inFlight_{};
   std::array<double, kPaths> newestAcked_{};
   std::array<int8_t, 256> pathOfNumber_ = makeUnknown();

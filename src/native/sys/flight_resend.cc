@@ -94,6 +94,7 @@ uint32_t Flight::resendRun(uint64_t sequence, RingProducer& link, uint32_t path,
   run.resentPackets = static_cast<uint16_t>(run.resentPackets + count);
   queuedPackets_ -= count;
   copies_.push_back(Copy{sequence, bits, nowUs, static_cast<uint8_t>(path)});
+  seen_ |= uint64_t{1} << path;
   inFlight_[path] += bytes;
   out_[path].resentPackets += count;
   return bytes;

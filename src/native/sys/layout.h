@@ -268,17 +268,19 @@
   X(endpoint, ip6, 10) \
   X(journal, at, 256) \
   X(journal, rows, 64) \
-  X(path, rowsPerPeer, 32) \
+  X(path, mostPerPeer, 64) \
   X(path, magic, 1213219156) \
   X(path, magicAt, 0) \
   X(path, rowsAt, 4) \
   X(path, versionAt, 64) \
+  X(path, usedAt, 128) \
   X(path, dataAt, 512) \
   X(path, rowBytes, 512) \
   X(path, sequenceAt, 0) \
   X(path, stateAt, 4) \
   X(path, peerAt, 8) \
   X(path, carrierAt, 12) \
+  X(path, nextAt, 16) \
   X(path, interfaceAt, 20) \
   X(path, endpointAt, 24) \
   X(path, localAt, 88) \
@@ -350,6 +352,7 @@
   X(peer, refusedUsAt, 72) \
   X(peer, refusedCountAt, 80) \
   X(peer, behindUsAt, 88) \
+  X(peer, firstPathAt, 96) \
   X(peer, lastDataSentAt, 128) \
   X(peer, lastSentAt, 136) \
   X(peer, handshakeWantedAt, 144) \

@@ -57,7 +57,7 @@ class Opener {
       : sessions_(parts.sessions), peers_(parts.peers), allowedIps_(parts.allowedIps), out_(parts.out), events_(parts.events),
         joinUdp_(parts.joinUdp), orderFromPaths_(parts.orderFromPaths), awaitsRepairs_(parts.awaitsRepairs),
         ciphers_(parts.sessions, CipherCache::Direction::Receive),
-        ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.paths, parts.reports, parts.unreported),
+        ledger_(parts.sessions, parts.peers, parts.paths), reporter_(parts.sessions, parts.peers, parts.paths, parts.reports, parts.unreported),
         reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness), fec_(parts.sessions, parts.maxFecBytes),
         limits_(parts.limits), joiner_(parts.peers.rows()), roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
 

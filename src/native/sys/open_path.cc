@@ -14,10 +14,9 @@ int32_t PathLedger::find(const uint8_t* record, int32_t peer) {
   // Link and transport together: links × 8 alone would all fall on one place.
   const uint32_t place = (carrier / layout::carrier_rowsPerLink + carrier) % kRemembered;
   int32_t& last = last_[static_cast<size_t>(peer) * kRemembered + place];
-  if (last >= 0 && matches(last, record)) return last;
-  const int32_t first = peer * static_cast<int32_t>(layout::path_rowsPerPeer);
-  for (int32_t row = first; row < first + layout::path_rowsPerPeer; row++) {
-    if (paths_.has(row) && matches(row, record)) return last = row;
+  if (last >= 0 && matches(last, record, peer)) return last;
+  for (int32_t row = chain_.first(peer); row >= 0; row = chain_.next(row, peer)) {
+    if (matches(row, record, peer)) return last = row;
   }
   return -1;
 }
@@ -27,8 +26,7 @@ int32_t PathLedger::count(int32_t peer) {
   const int32_t version = paths_.version();
   if (count.version == version) return count.paths;
   count = Count{version, 0};
-  const int32_t first = peer * static_cast<int32_t>(layout::path_rowsPerPeer);
-  for (int32_t row = first; row < first + layout::path_rowsPerPeer && paths_.has(row); row++) {
+  for (int32_t row = chain_.first(peer); row >= 0; row = chain_.next(row, peer)) {
     const int32_t state = word(paths_.row(row), layout::path_stateAt).load(std::memory_order_acquire);
     if (state == layout::pathState_up || state == layout::pathState_unproven) count.paths += 1;
   }
@@ -36,10 +34,11 @@ int32_t PathLedger::count(int32_t peer) {
 }
 
 // A row that the session-manager is writing just now is passed over: its next packet will find it.
-bool PathLedger::matches(int32_t row, const uint8_t* record) const {
+bool PathLedger::matches(int32_t row, const uint8_t* record, int32_t peer) const {
   uint8_t* path = paths_.row(row);
   if (word(path, layout::path_stateAt).load(std::memory_order_acquire) == layout::pathState_free) return false;
   if ((word(path, layout::path_sequenceAt).load(std::memory_order_relaxed) & 1) != 0) return false;
+  if (cell<int32_t>(path, layout::path_peerAt) != peer) return false;
   if (readLe32(record + layout::received_carrierAt) != cell<uint32_t>(path, layout::path_carrierAt)) return false;
   // Two addresses of ours that a peer writes to are two paths; a row without one takes them all.
   const uint8_t* local = path + layout::path_localAt;

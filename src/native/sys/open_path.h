@@ -10,7 +10,7 @@ namespace hawser {
 class PathLedger {
  public:
   PathLedger(SessionTable sessions, RowTable peers, RowTable paths)
-      : sessions_(sessions), paths_(paths), last_(static_cast<size_t>(peers.rows()) * kRemembered, -1),
+      : sessions_(sessions), paths_(paths), chain_(peers, paths), last_(static_cast<size_t>(peers.rows()) * kRemembered, -1),
         counts_(static_cast<size_t>(peers.rows())) {}
 
   // Row of the peer's path whose carrier and endpoint are those of a `received` record; -1 when it has none such.
@@ -37,11 +37,12 @@ class PathLedger {
   // Paths of one peer found last, by carrier: several bring packets in turn.
   static constexpr size_t kRemembered = 4;
 
-  bool matches(int32_t row, const uint8_t* record) const;
+  bool matches(int32_t row, const uint8_t* record, int32_t peer) const;
   void raiseLargest(uint8_t* path, const Arrived& arrived) const;
 
   SessionTable sessions_;
   RowTable paths_;
+  PathChain chain_;
   std::vector<int32_t> last_;
   // By peer, of one version of the path table.
   struct Count {

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -60,7 +61,7 @@ void Reporter::forgetRebuilt(int32_t slot, uint64_t counter) {
 void Reporter::note(int32_t slot, uint64_t lowest, int32_t row, bool hasData) {
   Notes& notes = notesOf(slot);
   notes.lowest = std::min(notes.lowest, lowest);
-  if (row >= 0) notes.paths |= uint32_t{1} << row % layout::path_rowsPerPeer;
+  if (row >= 0) notes.paths |= uint64_t{1} << row % layout::path_mostPerPeer;
   if (!hasData || notes.isListed) return;
   notes.isListed = true;
   unreported_[++unreported_[0]] = slot;
@@ -101,7 +102,7 @@ void Reporter::sweep(int32_t slot) {
   notes_[static_cast<size_t>(slot)].reset();
 }
 
-uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const {
+uint32_t Reporter::emit(uint8_t* target, int32_t slot, Notes& notes) const {
   uint8_t* keys = sessions_.slot(slot);
   const uint64_t next = cell<uint64_t>(keys, layout::session_receiveNextAt);
   std::memset(target, 0, layout::report_headerBytes);
@@ -110,7 +111,7 @@ uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const
   writeLe64(target + layout::report_nextAt, next);
   writeLe32(target + layout::report_timeAt, modulo32(realtimeUs()));
   uint8_t* at = target + layout::report_headerBytes;
-  const Sections sections = emitSections(at, slot, notes.paths | notes.pathsBefore);
+  const Sections sections = emitSections(at, slot, notes);
   at += sections.count * layout::report_sectionBytes;
   const uint64_t words = bitmapWords(slot, notes, sections);
   uint64_t none = next;
@@ -139,16 +140,29 @@ uint32_t Reporter::emit(uint8_t* target, int32_t slot, const Notes& notes) const
   return static_cast<uint32_t>(at - target);
 }
 
-// One for each path in the mask whose largest counter is of this slot; returns which.
-Reporter::Sections Reporter::emitSections(uint8_t* target, int32_t slot, uint32_t paths) const {
+// One for each path that brought something lately and whose largest counter is of this slot; returns which.
+Reporter::Sections Reporter::emitSections(uint8_t* target, int32_t slot, Notes& notes) const {
   const uint8_t* keys = sessions_.slot(slot);
   const uint64_t next = cell<uint64_t>(const_cast<uint8_t*>(keys), layout::session_receiveNextAt);
-  const int32_t first = cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_peerAt) * static_cast<int32_t>(layout::path_rowsPerPeer);
+  const int32_t peer = cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_peerAt);
+  int32_t rowOf[layout::path_mostPerPeer];
+  uint64_t known = 0;
+  for (int32_t row = chain_.first(peer); row >= 0; row = chain_.next(row, peer)) {
+    rowOf[row % layout::path_mostPerPeer] = row;
+    known |= uint64_t{1} << row % layout::path_mostPerPeer;
+  }
   const bool isHeard = (cell<int32_t>(const_cast<uint8_t*>(keys), layout::session_capabilitiesAt) & layout::capability_ecn) != 0;
   Sections sections;
-  for (uint32_t number = 0; paths != 0 && sections.count < layout::report_maxSections; number++, paths >>= 1) {
-    const int32_t row = first + static_cast<int32_t>(number);
-    if ((paths & 1) == 0 || !paths_.has(row)) continue;
+  const uint32_t firstNumber = notes.firstNumber;
+  // Turned so that the first of them is the lowest.
+  uint64_t paths = std::rotr((notes.paths | notes.pathsBefore) & known, static_cast<int>(firstNumber));
+  for (; paths != 0; paths &= paths - 1) {
+    const auto number = static_cast<uint32_t>((std::countr_zero(paths) + firstNumber) % layout::path_mostPerPeer);
+    if (sections.count == layout::report_maxSections) {
+      notes.firstNumber = number;
+      break;
+    }
+    const int32_t row = rowOf[number];
     uint8_t* path = paths_.row(row);
     const uint64_t largest = cell<uint64_t>(path, layout::path_largestAt);
     if (cell<int32_t>(path, layout::path_largestSlotAt) != slot || largest >= next || next - 1 - largest > kBackLimit) continue;

@@ -13,8 +13,8 @@ namespace hawser {
 class Reporter {
  public:
   // `unreported`: how many slots have something to report, then which; shared with TypeScript, which only reads it.
-  Reporter(SessionTable sessions, RowTable paths, RingProducer out, int32_t* unreported)
-      : sessions_(sessions), paths_(paths), out_(out), unreported_(unreported), notes_(static_cast<size_t>(sessions.slots())) {
+  Reporter(SessionTable sessions, RowTable peers, RowTable paths, RingProducer out, int32_t* unreported)
+      : sessions_(sessions), paths_(paths), chain_(peers, paths), out_(out), unreported_(unreported), notes_(static_cast<size_t>(sessions.slots())) {
     unreported_[0] = 0;
   }
 
@@ -51,14 +51,17 @@ class Reporter {
     // Since the last report, and between it and the one before: a report that got lost is made good by the next.
     uint64_t lowest = UINT64_MAX;
     uint64_t lowestBefore = UINT64_MAX;
-    uint32_t paths = 0;
-    uint32_t pathsBefore = 0;
+    // A bit for each path by its number.
+    uint64_t paths = 0;
+    uint64_t pathsBefore = 0;
+    // The number whose section is first: all have their turn where there are more than one report tells of.
+    uint32_t firstNumber = 0;
     // Counters rebuilt since the last report, and between it and the one before.
     std::vector<uint64_t> rebuilt;
     std::vector<uint64_t> rebuiltBefore;
   };
 
-  uint32_t emit(uint8_t* target, int32_t slot, const Notes& notes) const;
+  uint32_t emit(uint8_t* target, int32_t slot, Notes& notes) const;
   // Rows of the paths that a report has sections of.
   struct Sections {
     uint32_t count = 0;
@@ -68,7 +71,7 @@ class Reporter {
 
     uint32_t bytes() const { return count * static_cast<uint32_t>(layout::report_sectionBytes + (tellsMarks ? layout::report_marksBytes : 0)); }
   };
-  Sections emitSections(uint8_t* target, int32_t slot, uint32_t paths) const;
+  Sections emitSections(uint8_t* target, int32_t slot, Notes& notes) const;
   uint8_t* emitMarks(uint8_t* at, const Sections& sections) const;
   static uint64_t rebuiltWord(const Notes& notes, uint64_t newest);
   static uint8_t* emitRebuilt(uint8_t* at, const Notes& notes, uint64_t next);
@@ -78,6 +81,7 @@ class Reporter {
 
   SessionTable sessions_;
   RowTable paths_;
+  PathChain chain_;
   RingProducer out_;
   int32_t* unreported_;
   // By slot, of those that something has come under.

@@ -136,7 +136,7 @@ class Sealer {
   SealedLog log_;
   SessionTable sessions_;
   RowTable paths_;
-  PathFeedback* feedback_;
+  FeedbackRows feedback_;
   InnerLimits limits_;
   TooBigTeller teller_;
   TooLongTally* tally_;

@@ -56,7 +56,8 @@ bool SocketErrors::empty(int fd) {
 // The kernel found the socket by the ports and addresses of the packet that the message quotes; where that had left for is `to`.
 void SocketErrors::hint(const sockaddr_in6& to, uint32_t mtu) {
   if (mtu > UINT16_MAX) return;
-  for (int32_t index = 0; paths_.has(index); index++) {
+  const int32_t used = std::min(paths_.used(), paths_.rows());
+  for (int32_t index = 0; index < used; index++) {
     uint8_t* row = paths_.row(index);
     if (cell<int32_t>(row, layout::path_stateAt) == layout::pathState_free || cell<int32_t>(row, layout::path_carrierAt) != carrier_) continue;
     sockaddr_in6 address;

@@ -43,11 +43,13 @@ class SessionTable {
 class RowTable {
  public:
   RowTable() = default;
-  RowTable(uint8_t* base, int64_t rowsAt, int64_t dataAt, int64_t rowBytes, int64_t versionAt = 0)
-      : base_(base + dataAt), version_(base + versionAt), rows_(cell<int32_t>(base, rowsAt)), rowBytes_(rowBytes) {}
+  RowTable(uint8_t* base, int64_t rowsAt, int64_t dataAt, int64_t rowBytes, int64_t versionAt = 0, int64_t usedAt = 0)
+      : base_(base + dataAt), version_(base + versionAt), used_(base + usedAt), rows_(cell<int32_t>(base, rowsAt)), rowBytes_(rowBytes) {}
 
   bool has(int32_t index) const { return index >= 0 && index < rows_; }
   int32_t rows() const { return rows_; }
+  // Of a table that says it: rows from here on were never used.
+  int32_t used() const { return word(used_, 0).load(std::memory_order_acquire); }
   // Of a table that has one.
   int32_t version() const { return word(version_, 0).load(std::memory_order_acquire); }
   uint8_t* row(int32_t index) const { return base_ + index * rowBytes_; }
@@ -55,6 +57,7 @@ class RowTable {
  private:
   uint8_t* base_ = nullptr;
   uint8_t* version_ = nullptr;
+  uint8_t* used_ = nullptr;
   int32_t rows_ = 0;
   int64_t rowBytes_ = 0;
 };
@@ -63,8 +66,29 @@ inline RowTable peerTable(uint8_t* base) {
   return RowTable(base, layout::peer_rowsAt, layout::peer_dataAt, layout::peer_rowBytes);
 }
 inline RowTable pathTable(uint8_t* base) {
-  return RowTable(base, layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes, layout::path_versionAt);
+  return RowTable(base, layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes, layout::path_versionAt, layout::path_usedAt);
 }
+// Rows of the paths of one peer in the order in which they were given, those that were set free lately among them. A row that belongs to
+// another peer by now ends the walk: whoever needs what is behind it looks again.
+class PathChain {
+ public:
+  PathChain() = default;
+  PathChain(RowTable peers, RowTable paths) : peers_(peers), paths_(paths) {}
+
+  // -1 = there is none.
+  int32_t first(int32_t peer) const { return peers_.has(peer) ? check(peers_.row(peer), layout::peer_firstPathAt, peer) : -1; }
+  int32_t next(int32_t row, int32_t peer) const { return check(paths_.row(row), layout::path_nextAt, peer); }
+
+ private:
+  int32_t check(uint8_t* from, int64_t column, int32_t peer) const {
+    const int32_t row = word(from, column).load(std::memory_order_acquire) - 1;
+    return paths_.has(row) && cell<int32_t>(paths_.row(row), layout::path_peerAt) == peer ? row : -1;
+  }
+
+  RowTable peers_;
+  RowTable paths_;
+};
+
 inline RowTable carrierTable(uint8_t* base) {
   return RowTable(base, layout::carrier_rowsAt, layout::carrier_dataAt, layout::carrier_rowBytes);
 }

@@ -70,7 +70,9 @@ struct PeerMemory : RowMemory {
 };
 
 struct PathMemory : RowMemory {
-  explicit PathMemory(int32_t rows) : RowMemory(layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes, rows) {}
+  explicit PathMemory(int32_t rows) : RowMemory(layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes, rows) {
+    cell<int32_t>(get(), layout::path_usedAt) = rows;
+  }
   RowTable table() const { return pathTable(get()); }
 };
 

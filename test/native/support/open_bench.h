@@ -52,6 +52,9 @@ class OpenBench {
     endpoint(path + layout::path_endpointAt, host);
     cell<int32_t>(path, layout::path_carrierAt) = link * static_cast<int32_t>(layout::carrier_rowsPerLink) + transport;
     cell<int32_t>(path, layout::path_stateAt) = layout::pathState_up;
+    uint8_t* end = peers_.table().row(0) + layout::peer_firstPathAt;
+    while (cell<int32_t>(end, 0) != 0) end = paths_.table().row(cell<int32_t>(end, 0) - 1) + layout::path_nextAt;
+    cell<int32_t>(end, 0) = row + 1;
   }
 
   // What is received from now on comes from there.
@@ -216,7 +219,7 @@ class OpenBench {
   RingMemory reports_{1 << 14};
   SessionMemory sessions_{2, 65'600};
   PeerMemory peers_{1};
-  PathMemory paths_{32};
+  PathMemory paths_{64};
   EverybodyMemory everybody_;
   RingConsumer input_;
   int32_t link_ = 0;

@@ -234,6 +234,11 @@ t.test('explain() says what parity cost and what it brought back', async (t) => 
     'note: 900 parity packets came in and brought back 42 lost packets, without a round trip',
   ]);
   t.match(told({ actors: receiver(0) }), [/^note: 900 parity packets came in and brought back nothing: no packet/]);
+  const given = (givenUpPackets: number, receivedPackets: number): string[] =>
+    told({ peers: [{ ...peer, sentBps: 0, givenUpPackets, receivedPackets }] });
+  t.match(given(40, 1000), [/40 packets from .* were not waited for any longer/]);
+  t.strictSame(given(9, 20), told({ peers: [{ ...peer, sentBps: 0 }] }), 'probes of sizes, beside some pings');
+  t.strictSame(given(400, 43_000), told({ peers: [{ ...peer, sentBps: 0 }] }), 'the same after a day');
   t.strictSame(told({ peers: [{ ...peer, sentBps: 0, rebuiltPackets: 40 }] }), [
     'note: 40 packets from hub were lost, and rebuilt from its parity; none of them lately',
   ]);

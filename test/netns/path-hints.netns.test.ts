@@ -14,8 +14,8 @@ t.setTimeout(180_000);
 const port = 7000;
 const patienceMs = 20_000;
 
-async function start(t: Test): Promise<Bond> {
-  const bond = await startBond({ emulated: [{ name: 'wire', rateMbit: 24, delayMs: 10 }] });
+async function start(t: Test, family: 4 | 6 = 4): Promise<Bond> {
+  const bond = await startBond({ family, emulated: [{ name: 'wire', rateMbit: 24, delayMs: 10 }] });
   t.teardown(() => bond.lab.close());
   await serveFlows(bond.net.server, port);
   await become(t, bond, (mtu) => mtu === 1500, '1500 at first');
@@ -38,50 +38,72 @@ async function become(t: Test, bond: Bond, isRight: (mtu: number) => boolean, wh
   t.ok(isRight(mtu), `${what}: ${mtu}`);
 }
 
-/** ICMP "fragmentation needed" (RFC 792, RFC 1191) about a datagram of the client's, `count` times. */
-function forge(from: Host, client: { address: string; port: number }, mtu: number, count: number): void {
-  const program = `
+/** ICMP "fragmentation needed" (RFC 792, RFC 1191) or "packet too big" (RFC 4443 3.2) about a datagram of the client's, `count` times. */
+function forge(from: Host, client: { family: 4 | 6; port: number }, mtu: number, count: number): void {
+  const at = linkAddresses(0);
+  const program =
+    client.family === 4
+      ? `
 import socket, struct
 def checksum(b):
     s = sum(struct.unpack('!%dH' % (len(b) // 2), b))
     s = (s >> 16) + (s & 0xffff)
     return ~(s + (s >> 16)) & 0xffff
-ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 1480, 1, 0x4000, 60, 17, 0, socket.inet_aton('${client.address}'), socket.inet_aton('${core.server4}'))
+ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 1480, 1, 0x4000, 60, 17, 0, socket.inet_aton('${at.client4}'), socket.inet_aton('${core.server4}'))
 quoted = ip + struct.pack('!HHHH', ${client.port}, 51820, 1460, 0) + bytes(16)
 head = lambda c: struct.pack('!BBHHH', 3, 4, c, 0, ${mtu})
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-for i in range(${count}): s.sendto(head(checksum(head(0) + quoted)) + quoted, ('${client.address}', 0))
+for i in range(${count}): s.sendto(head(checksum(head(0) + quoted)) + quoted, ('${at.client4}', 0))
+`
+      : `
+import socket, struct
+to = lambda a: socket.inet_pton(socket.AF_INET6, a)
+quoted = struct.pack('!IHBB', 6 << 28, 1460, 17, 60) + to('${at.client6}') + to('${core.server6}')
+quoted += struct.pack('!HHHH', ${client.port}, 51820, 1460, 1) + bytes(16)
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+for i in range(${count}): s.sendto(struct.pack('!BBHI', 2, 0, 0, ${mtu}) + quoted, ('${at.client6}', 0))
 `;
   from.run('python3', ['-c', program]);
 }
 
-t.test('what a router says of a size is asked for at once, and what is forged harms nothing', options, async (t) => {
-  const bond = await start(t);
-  const { client, isp } = bond.net;
-  const endpoint = (await pathOf(bond, 'server'))?.endpoint ?? '';
-  const own = { address: linkAddresses(0).client4, port: Number(endpoint.split(':')[1]) };
-  t.ok(own.port > 0, endpoint);
+for (const family of [4, 6] as const) {
+  t.test(
+    `what a router of IPv${family} says of a size is asked for at once, and what is forged harms nothing`,
+    options,
+    async (t) => {
+      const bond = await start(t, family);
+      const { client, isp } = bond.net;
+      const endpoint = (await pathOf(bond, 'server'))?.endpoint ?? '';
+      const own = { family, port: Number(endpoint.split(':').at(-1)) };
+      t.ok(own.port > 0, endpoint);
 
-  const flow = runTcp(client, inside.b4, port, { seconds: 6, direction: 'up' });
-  for (let i = 0; i < 10; i += 1) {
-    await sleep(400);
-    forge(isp, own, 68, 50);
-    forge(isp, own, 1300, 50);
-  }
-  const streams = await flow;
-  const goodput = goodputMbit(streams, 2, 5);
-  t.ok(goodput > 10, `${goodput.toFixed(1)} Mbit/s of 24 beside forged messages`);
-  t.equal((await pathOf(bond, 'client'))?.mtu, 1500, 'and the size stands');
-  t.notOk(
-    (await bond.rope.client.ask<{ kind: string }[]>('events', { since: 0 })).some(({ kind }) => kind === 'path-mtu'),
+      const flow = runTcp(client, inside.b4, port, { seconds: 6, direction: 'up' });
+      for (let i = 0; i < 10; i += 1) {
+        await sleep(400);
+        forge(isp, own, 68, 50);
+        forge(isp, own, 1300, 50);
+      }
+      const streams = await flow;
+      const goodput = goodputMbit(streams, 2, 5);
+      t.ok(goodput > 10, `${goodput.toFixed(1)} Mbit/s of 24 beside forged messages`);
+      t.equal((await pathOf(bond, 'client'))?.mtu, 1500, 'and the size stands');
+      t.notOk(
+        (await bond.rope.client.ask<{ kind: string }[]>('events', { since: 0 })).some(
+          ({ kind }) => kind === 'path-mtu',
+        ),
+      );
+
+      // A size that a search without hints would come near to only.
+      isp.ip('link set core mtu 1390');
+      const narrowed = await runTcp(client, inside.b4, port, { seconds: 5, direction: 'up' });
+      t.ok(
+        goodputMbit(narrowed, 2, 5) > 10,
+        `${goodputMbit(narrowed, 2, 5).toFixed(1)} Mbit/s through the narrow router`,
+      );
+      await become(t, bond, (mtu) => mtu === 1390, 'exactly what the router said');
+    },
   );
-
-  // A size that a search without hints would come near to only.
-  isp.ip('link set core mtu 1390');
-  const narrowed = await runTcp(client, inside.b4, port, { seconds: 5, direction: 'up' });
-  t.ok(goodputMbit(narrowed, 2, 5) > 10, `${goodputMbit(narrowed, 2, 5).toFixed(1)} Mbit/s through the narrow router`);
-  await become(t, bond, (mtu) => mtu === 1390, 'exactly what the router said');
-});
+}
 
 t.test("an interface's MTU that changes while connected is followed down and up", options, async (t) => {
   const bond = await start(t);

@@ -21,6 +21,8 @@ export interface RopeOptions {
   /** For both sides: `runtime`, `routing`. */
   readonly more?: DaemonOptions['more'];
   readonly cipher?: string;
+  /** The server's address on the core, IPv4 by default. */
+  readonly family?: 4 | 6;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -94,7 +96,7 @@ export async function startRope(lab: Lab, net: EmulatedNet, options: RopeOptions
         name: 'server',
         publicKey: serverKeys.publicKey,
         allowedIPs: [`${inside.b4}/32`, `${inside.b6}/128`],
-        endpoints: [`${core.server4}:${port}`],
+        endpoints: [options.family === 6 ? `[${core.server6}]:${port}` : `${core.server4}:${port}`],
       },
     ],
     more: { ...more, links: use.map((name) => ({ name, interface: name, ...options.links?.[name] })) },

@@ -2,6 +2,7 @@
  * Finds the rate of a path that nothing is known of: doubles each round trip until a queue, a train that is spread, or loss that ends
  * when less is sent, shows the bottleneck.
  */
+import type { Delivery } from './delivery-history.ts';
 import { trialPace } from './loss-floor.ts';
 import type { PathGauge, PathSample } from './path-gauge.ts';
 
@@ -14,10 +15,18 @@ export const firstBytesPerUs = 12.5;
 /** Loss above the floor that begins a trial: only what an overflowing queue makes of it. */
 const excess = 0.1;
 const leastMeasureUs = 10_000;
+const mostMeasureUs = 300_000;
+/** Less is our own queue's doing. */
+const notableJitterUs = 4_000;
+/** Over so many sigmas what comes too close together and what comes too far apart are even. */
+const measuredJitters = 10;
+const slowShare = 0.7;
 /** A queue shorter than this may be chance. */
 const queueUs = 6_000;
 /** One that is this long says enough by itself. */
 const fullQueueUs = 30_000;
+/** Who has sent less within a round trip has made no queue by it: what looks like one is a delay that varies, or somebody else's. */
+const leastQueueBytes = 8 * packetBytes;
 /** Rounds for which a queue may stand. */
 const queueLags = 3;
 /** A flow that doubles each round trip is followed when what arrived a round trip ago is exceeded by 2 / ln 2 (BBR's start-up). */
@@ -82,7 +91,9 @@ export class RateSearch {
   handleReport(sample: PathSample, pace: number, isMarked: boolean): number {
     const gauge = this.#gauge;
     const { nowUs } = sample;
-    const delivery = gauge.measure(Math.max(leastMeasureUs, 2 * gauge.intervalUs));
+    let delivery = gauge.measure(Math.max(leastMeasureUs, 2 * gauge.intervalUs));
+    if (this.#isSwaying(delivery))
+      delivery = gauge.measure(Math.min(mostMeasureUs, measuredJitters * gauge.trip.jitterUs));
     const arriving = gauge.arriving(delivery);
     const verdict = gauge.judgeLoss(sample, excess);
     if (verdict === 'begin') {
@@ -112,6 +123,16 @@ export class RateSearch {
   }
 
   /**
+   * While a delay that sways falls, packets come closer together than the bottleneck lets them through: 72 of 45 Mbit/s were seen, and a
+   * search that knows too much never ends. What comes much more slowly than it was sent varies by our own queue.
+   */
+  #isSwaying(delivery: Delivery): boolean {
+    const { jitterUs, swayUs, grainUs } = this.#gauge.trip;
+    const isNotable = jitterUs > notableJitterUs + 2 * grainUs && swayUs > jitterUs / 2;
+    return isNotable && delivery.rate > slowShare * delivery.sentRate;
+  }
+
+  /**
    * Bursts come faster than they leave, and no round brings more than the one before: the rate is found, though there was never
    * enough to send for a queue that stands.
    */
@@ -129,7 +150,8 @@ export class RateSearch {
   #isFull(nowUs: number, pace: number): boolean {
     const gauge = this.#gauge;
     const standingUs = gauge.trip.queueUs - 2 * gauge.trip.uncertaintyUs;
-    if (standingUs < queueUs) {
+    const isOurs = this.isBound || gauge.sentWithin(gauge.lagUs(), nowUs) >= leastQueueBytes;
+    if (standingUs < queueUs || !isOurs) {
       this.#queuedSinceUs = -1;
       return false;
     }

@@ -54,6 +54,11 @@ export class RoundTrip {
     return this.#wanderUs > ownUs + 2 * this.grainUs ? Math.max(this.#jitterUs, this.#wanderUs) : this.#jitterUs;
   }
 
+  /** The part of the jitter that lasts for longer than from one sample to the next. */
+  get swayUs(): number {
+    return Math.sqrt(Math.max(0, this.#wanderUs ** 2 - wanderFloor * this.#jitterUs ** 2));
+  }
+
   /** How far the queue's estimate may be off by chance (one sigma). */
   get uncertaintyUs(): number {
     return this.#levelJitterUs;

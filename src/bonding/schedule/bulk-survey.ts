@@ -25,6 +25,10 @@ const clearGain = 0.8;
 /** Delays this close are one delay. HyStart takes 4 ms, or an eighth of the round trip, for the end of a slow start: half of it. */
 const alikeUs = 2_000;
 const alikeShare = 0.125;
+/** Of the round trip: what a path whose rate is being found is taken to vary by at most. */
+const startingShare = 0.125;
+/** Nor can a flow tell them apart within what the nearer one's delay varies by; less than this is our own queue's doing. */
+const notableJitterUs = 4_000;
 
 export class BulkSurvey {
   /** One-way delay by index, microseconds; Infinity = may not be used. */
@@ -51,7 +55,9 @@ export class BulkSurvey {
     }
     const anchor = this.#anchor(paths, count);
     const anchorUs = anchor < 0 ? 0 : (delaysUs[anchor] as number);
-    this.floorUs = anchorUs + Math.max(alikeUs, anchorUs * alikeShare);
+    const jitterUs = anchor < 0 ? 0 : (paths[anchor] as PathView).jitterUs;
+    const variesUs = jitterUs > notableJitterUs ? jitterUs : 0;
+    this.floorUs = anchorUs + Math.max(alikeUs, anchorUs * alikeShare, variesUs);
   }
 
   /** The rate of path `index` if it is known and was so lately, else 0. */
@@ -120,5 +126,7 @@ function flowDelayUs(path: PathView): number {
   const repairUs = rttUs + reportUs;
   const losses = (path.loss * path.rateBytesPerUs * repairUs) / packetBytes;
   const sendUs = isKnown(path) ? Math.min(mostSendUs, packetBytes / path.rateBytesPerUs) : 0;
-  return rttUs / 2 + sendUs + path.jitterUs + repairUs * Math.min(1, losses);
+  // The queue of a search swells and goes, and a path that is not used would keep that for its jitter.
+  const jitterUs = path.isStarting ? Math.min(path.jitterUs, rttUs * startingShare) : path.jitterUs;
+  return rttUs / 2 + sendUs + jitterUs + repairUs * Math.min(1, losses);
 }

@@ -135,3 +135,17 @@ t.test('choose() gives nothing to a path that loses a fifth, unless there is no 
   clean.isUsable = false;
   t.equal(scheduler.choose([lossy, clean], 2, demandOf(1_400), 1_000), 0);
 });
+
+t.test(
+  'choose() takes paths for equally far whose delays differ by less than they vary, and a search for no jitter',
+  async (t) => {
+    const chosen = (part: Partial<PathView>, otherMs: number, other: Partial<PathView>) => {
+      const near = view(0, 40_000, { allowedBytes: 0, readyInUs: 1_000, ...part });
+      return createScheduler('adaptive').choose([near, view(1, otherMs * 1_000, other)], 2, demandOf(2_000), 0);
+    };
+    t.equal(chosen({ jitterUs: 10_000 }, 46, { jitterUs: 14_000 }), 1, '37 ms beside 30, which vary by 10');
+    t.equal(chosen({ jitterUs: 1_000 }, 60, { jitterUs: 7_000 }), -1, '37 ms beside 21, which vary by 1');
+    t.equal(chosen({}, 40, { jitterUs: 40_000, isStarting: true }), -1, '25 ms beside 20');
+    t.equal(chosen({ jitterUs: 10_000 }, 40, { jitterUs: 40_000, isStarting: true }), 1, '25 ms beside 30');
+  },
+);

@@ -1,0 +1,73 @@
+/** The search for a rate on paths whose delay varies by itself. */
+import t from 'tap';
+import { PathGauge } from '../../../src/bonding/rate/path-gauge.ts';
+import { RateSearch } from '../../../src/bonding/rate/rate-search.ts';
+import { RoundTrip } from '../../../src/bonding/rate/round-trip.ts';
+import { randomOf } from '../../support/random.ts';
+
+const reportUs = 5_000;
+
+/** Gives a search a report each 5 ms, of what was sent a round trip before. */
+class Bench {
+  readonly gauge = new PathGauge();
+  readonly search = new RateSearch(this.gauge);
+  nowUs = 1_000_000;
+
+  report(rttUs: number, bytes: number, deliveryUs = reportUs): void {
+    this.nowUs += reportUs;
+    this.gauge.handleSent(bytes);
+    const sample = {
+      nowUs: this.nowUs,
+      rttUs,
+      deliveredBytes: bytes,
+      deliveryUs,
+      ackedPackets: Math.ceil(bytes / 1_500),
+      lostPackets: 0,
+      isAppLimited: true,
+    };
+    this.gauge.handleSample(sample);
+    this.search.handleReport(sample, 12.5, false);
+  }
+}
+
+t.test('a search is not ended by a delay that rose while next to nothing was sent', async (t) => {
+  const bench = new Bench();
+  for (let count = 0; count < 100; count += 1) bench.report(20_000, 150);
+  for (let count = 0; count < 40; count += 1) bench.report(80_000, 150);
+  t.notOk(bench.search.isOver, 'pings make no queue');
+  for (let count = 0; count < 40; count += 1) bench.report(160_000, 15_000);
+  t.ok(bench.search.isOver, 'what was sent a lot more does');
+});
+
+t.test('a search takes no rate from packets that a falling delay brings closer together', async (t) => {
+  const most = (swingUs: number) => {
+    const bench = new Bench();
+    const delayAt = (us: number) => 40_000 + swingUs * Math.sin((us / 160_000) * 2 * Math.PI);
+    for (let count = 0; count < 600; count += 1) {
+      const fallUs = delayAt(bench.nowUs) - delayAt(bench.nowUs + reportUs);
+      // Pings know how it varies by then.
+      bench.report(delayAt(bench.nowUs + reportUs), count < 200 ? 150 : 25_000, reportUs - fallUs);
+    }
+    return bench.search.rateBytesPerUs;
+  };
+  t.ok(most(0) > 4.9 && most(0) < 5.1, `${most(0)} bytes a microsecond`);
+  // At its steepest it falls by 0.4 ms a millisecond: 8 bytes a microsecond for an instant.
+  t.ok(most(10_000) < 6.5, `${most(10_000)} of 5 bytes a microsecond`);
+});
+
+t.test('swayUs tells what varies slowly from packets that each have their own delay', async (t) => {
+  const random = randomOf(7);
+  const shareOf = (delayAt: (us: number) => number) => {
+    const trip = new RoundTrip();
+    let swaying = 0;
+    for (let count = 1; count <= 2_000; count += 1) {
+      trip.handleSample(delayAt(count * reportUs), count * reportUs, reportUs);
+      if (trip.swayUs > trip.jitterUs / 2) swaying += 1;
+    }
+    return swaying / 2_000;
+  };
+  const slow = shareOf((us) => 60_000 + 20_000 * Math.sin((us / 160_000) * 2 * Math.PI));
+  const each = shareOf(() => 60_000 + 40_000 * (random() - 0.5));
+  t.ok(slow > 0.9, `${slow} of the time`);
+  t.ok(each < 0.35, `${each} of the time`);
+});

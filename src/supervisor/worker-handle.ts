@@ -20,6 +20,11 @@ import { isStarved, type Look } from './starvation.ts';
 const mostExitLimits = 5;
 /** Ending a thread takes 10 to 50 ms of CPU; one that used this part of its limit and is still there will not end. */
 const exitAllowedPart = 1 / 5;
+/**
+ * Room for what a thread makes and soon forgets: V8 would let it grow to 48 MB, and most of that would stay. Who carries packets makes
+ * next to nothing, and a look through little is short.
+ */
+const youngMegabytes = 3;
 const entry = new URL('../actors/kit/worker.js', import.meta.url);
 
 export interface WorkerExit {
@@ -54,7 +59,8 @@ export class WorkerHandle {
     const setup: WorkerSetup = { roles, modules };
     this.#ringer = ringer;
     // Node would warn of each descriptor that the addon opened and `fs` closed.
-    this.#worker = new Worker(entry, { workerData: setup, trackUnmanagedFds: false });
+    const resourceLimits = { maxYoungGenerationSizeMb: youngMegabytes };
+    this.#worker = new Worker(entry, { workerData: setup, trackUnmanagedFds: false, resourceLimits });
     this.threadId = this.#worker.threadId;
     this.#worker.on('message', (message: FromWorker) => this.#receive(message));
     // Only what the worker's own handlers could not catch arrives here, such as a failed import of its entry.

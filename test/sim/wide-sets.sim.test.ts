@@ -1,0 +1,16 @@
+/** A few sets of the wide range: a bond is not worse than its best link alone. `npm run sim` draws 500. */
+import t from 'tap';
+import { runWideSet } from './wide-sets.ts';
+
+/** Simulated time is free, but the machine may be busy. */
+t.setTimeout(0);
+
+const leastShare = 0.98;
+const sets = [1, 2, 3, 5];
+
+for (const number of sets) {
+  const { name, share } = runWideSet(number);
+  t.test(`one flow over ${name} is not worse than over its best link`, async (t) => {
+    t.ok(share >= leastShare, `${share.toFixed(3)} of the best link`);
+  });
+}

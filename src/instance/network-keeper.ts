@@ -4,8 +4,9 @@
  */
 
 import { messageOf } from '../base/errors.ts';
+import { parseCidr } from '../config/address.ts';
 import type { InstanceEvent } from '../control/events.ts';
-import { type LinkEvent, LinkWatch } from '../io/link-watch.ts';
+import { type LinkAddress, type LinkEvent, LinkWatch } from '../io/link-watch.ts';
 import type { NetlinkEventSockets } from '../io/netlink.ts';
 import { sentenceOf, type Trouble } from '../io/network/conflicts.ts';
 import type { OwnTraffic } from '../io/network/foreign-rules.ts';
@@ -127,7 +128,7 @@ export class NetworkKeeper {
     this.#hasNewRoutes ||= event.kind === 'route';
     this.#lookLater();
     if (event.kind === 'route' || event.kind === 'rule') return;
-    if (event.kind === 'own-gone') {
+    if (event.kind === 'own-gone' || (event.kind === 'address-removed' && this.#isOurs(event.address))) {
       this.#later();
       return;
     }
@@ -141,6 +142,13 @@ export class NetworkKeeper {
       this.#parts.note({ kind: event.kind, address: `${address}/${prefix}`, interface: name });
       if (event.kind === 'address-removed') this.#parts.onOutside(address);
     }
+  }
+
+  /** Who manages interfaces may take the tunnel's for one of its own, and take away what it does not know. */
+  #isOurs({ interface: name, address }: LinkAddress): boolean {
+    if (this.#plan === undefined || name !== this.#plan.interface) return false;
+    const hex = parseCidr(address)?.addressHex;
+    return this.#plan.addresses.some(({ addressHex }) => addressHex === hex);
   }
 
   #onLink(event: Extract<LinkEvent, { kind: 'link' | 'link-gone' }>): void {

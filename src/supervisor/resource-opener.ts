@@ -101,7 +101,8 @@ export class AddonOpener implements ResourceOpener {
   #noteClamp(name: string, bytes: number): void {
     if (bytes >= wantedBufferBytes) return;
     const remedy = 'sysctl -w net.core.rmem_max=7340032 net.core.wmem_max=7340032';
-    this.warnings.push(`${name}: the kernel grants ${bytes} bytes of receive buffer (${remedy})`);
+    // getsockopt(2) says twice what was granted (socket(7), SO_RCVBUF).
+    this.warnings.push(`${name}: the kernel grants ${bytes / 2} bytes of receive buffer (${remedy})`);
   }
 }
 

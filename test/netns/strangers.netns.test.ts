@@ -75,6 +75,14 @@ t.test('a host whose other programs are busy', skip === false ? {} : { skip }, a
   for (let tries = 0; tries < 20 && home.ip('rule') !== before; tries += 1) await sleep(200);
   t.equal(home.ip('rule'), before, `each once: ${ownRules()}`);
 
+  home.ip('address flush dev hawser0');
+  const addresses = () => home.ip('-br address show dev hawser0');
+  for (let tries = 0; tries < 50 && !addresses().includes('10.9.0.2/24'); tries += 1) await sleep(200);
+  t.match(addresses(), /10\.9\.0\.2\/24/, 'NetworkManager took the tunnel for one of its own interfaces');
+  await recovers('with its routes');
+  home.ip('route flush table all proto 77');
+  await recovers('systemd-networkd deleted our routes (ManageForeignRoutes=yes)');
+
   for (const name of ['all', 'wan1', 'wan2', 'hawser0']) home.setSysctl(`net.ipv4.conf.${name}.rp_filter`, '1');
   await sleep(3000);
   await recovers('sysctl --system made the check of sources strict');

@@ -52,7 +52,7 @@ const numberOf = (row: number): number => row % path.mostPerPeer;
 
 t.test('a peer has up to 64 paths, each with a number of its own, beside those of others', async (t) => {
   const pool = new Pool(4096);
-  const rows = [0, 1, 2].map((peerRow) => ({ peerRow, rows: [] as number[] }));
+  const rows = [0, 1, 2, 3].map((peerRow) => ({ peerRow, rows: [] as number[] }));
   // In turns, so that each peer's numbers have gaps that others filled.
   for (let each = 0; each < path.mostPerPeer; each += 1) {
     for (const one of rows) one.rows.push(pool.claim(one.peerRow, each));
@@ -62,8 +62,8 @@ t.test('a peer has up to 64 paths, each with a number of its own, beside those o
     t.same(pool.seen(one.peerRow), one.rows, 'others find them in this order');
     t.equal(pool.claim(one.peerRow), -1, 'and no more');
   }
-  t.equal(new Set(rows.flatMap((one) => one.rows)).size, 3 * path.mostPerPeer);
-  t.ok(pool.paths.used() < 4 * path.mostPerPeer, `${pool.paths.used()} rows were touched`);
+  t.equal(new Set(rows.flatMap((one) => one.rows)).size, 4 * path.mostPerPeer);
+  t.ok(pool.paths.used() <= 5 * path.mostPerPeer, `${pool.paths.used()} rows were touched`);
 });
 
 t.test('many peers with two paths each touch two rows each', async (t) => {

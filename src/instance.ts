@@ -6,7 +6,7 @@
 import { rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
-import type { NetworkChangedCommand } from './actors/session/settings.ts';
+import type { NetworkChangedCommand, OutsideChange } from './actors/session/settings.ts';
 import { messageOf } from './base/errors.ts';
 import { collectGarbage } from './base/garbage.ts';
 import { makeFolder } from './base/lasting-files.ts';
@@ -120,7 +120,7 @@ export class Instance {
     this.#network = new NetworkKeeper({
       addon,
       note: (event, level) => this.#supervisor.note('network', event, level),
-      onOutside: (goneAddress) => this.#onOutside(goneAddress),
+      onOutside: (change) => this.#onOutside(change),
       onChange: (watch) => {
         this.#links.handleChange(watch);
         this.#names.handleInterfaces();
@@ -260,9 +260,9 @@ export class Instance {
   }
 
   /** This host is elsewhere: sessions learn it at once, and names may lead elsewhere too. */
-  #onOutside(goneAddress: string | undefined): void {
+  #onOutside(change: OutsideChange): void {
     if (this.#stopped !== undefined) return;
-    const command: NetworkChangedCommand = { kind: 'network-changed', goneAddress };
+    const command: NetworkChangedCommand = { kind: 'network-changed', change };
     this.#supervisor.command('session-manager', command);
     this.#names.refresh();
   }

@@ -3,6 +3,7 @@
  * meanwhile. What others need to know of changes outside the tunnel (an address that went, another default route) it tells.
  */
 
+import type { OutsideChange } from '../actors/session/settings.ts';
 import { messageOf } from '../base/errors.ts';
 import { parseCidr } from '../config/address.ts';
 import type { InstanceEvent } from '../control/events.ts';
@@ -23,8 +24,8 @@ export interface NetworkKeeperParts {
   readonly addon: NetlinkEventSockets;
   /** For the log and `hawser events`. */
   readonly note: (event: InstanceEvent, level?: 'warn' | 'error') => void;
-  /** An address of this host went (as text), or with undefined: a default route changed. */
-  readonly onOutside: (goneAddress: string | undefined) => void;
+  /** An address of this host went or came, or a default route changed. */
+  readonly onOutside: (change: OutsideChange) => void;
   /** Interfaces, addresses or routes are not what they were; also once at the start. */
   readonly onChange: (watch: LinkWatch) => void;
   /** The tunnel's interface is not in this network namespace any more: deleted, or moved to another. */
@@ -134,13 +135,15 @@ export class NetworkKeeper {
     }
     if (event.kind === 'default-route') {
       this.#parts.note({ kind: 'default-route', family: event.family });
-      this.#parts.onOutside(undefined);
+      this.#parts.onOutside({ kind: 'default-route' });
     } else if (event.kind === 'link' || event.kind === 'link-gone') {
       this.#onLink(event);
     } else if (event.address.interface !== this.#plan?.interface && event.address.interface !== ignoredInterface) {
       const { address, prefix, interface: name } = event.address;
       this.#parts.note({ kind: event.kind, address: `${address}/${prefix}`, interface: name });
-      if (event.kind === 'address-removed') this.#parts.onOutside(address);
+      this.#parts.onOutside(
+        event.kind === 'address-removed' ? { kind: 'address-gone', address } : { kind: 'address-came' },
+      );
     }
   }
 

@@ -1,6 +1,8 @@
 // Session-managers turned by hand under a virtual clock; the data path and the network between them are arrays.
+
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
+import type { OutsideChange } from '../../src/actors/session/settings.ts';
 import { capability } from '../../src/contract/frames.ts';
 import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/contract/peer-tables.ts';
 import { loadAddon } from '../../src/native/addon.ts';
@@ -557,10 +559,12 @@ t.test('a command brings endpoints; a successor adds peers and takes them away',
 t.test('a changed network frees the paths that are bound to an address, and the peers hear of it', async (t) => {
   const { lab, left, right } = await connect(t);
   const localOf = (host: Host) => host.paths.slice(host.peers.int(0, peerLayout.pathAt), pathLayout.localAt, 16);
-  const packetsAfter = (host: Host, goneAddress: string | undefined): number => {
-    localOf(host).set([10, 0, 0, 7]);
+  const packetsAfter = (host: Host, goneAddress: string | undefined, cameToo = false): number => {
+    if (!cameToo) localOf(host).set([10, 0, 0, 7]);
     const before = ofType(lab, messageType.data).length;
-    host.command({ kind: 'network-changed', goneAddress });
+    const change: OutsideChange =
+      goneAddress === undefined ? { kind: 'default-route' } : { kind: 'address-gone', address: goneAddress };
+    host.command({ kind: 'network-changed', change: cameToo ? { kind: 'address-came' } : change });
     lab.settle();
     return ofType(lab, messageType.data).length - before;
   };
@@ -568,7 +572,9 @@ t.test('a changed network frees the paths that are bound to an address, and the 
   t.equal(localOf(left)[3], 7);
   t.equal(packetsAfter(left, '10.0.0.7'), 1);
   t.ok(localOf(left).every((byte) => byte === 0));
+  t.equal(packetsAfter(left, undefined, true), 1, 'what was said while there was no address had no way out');
   t.equal(packetsAfter(left, undefined), 1, 'another default route');
+  t.equal(packetsAfter(right, undefined, true), 0, 'who has lost nothing says nothing');
   t.equal(packetsAfter(right, undefined), 0, 'a side that only answers stays where it was called');
   t.equal(packetsAfter(right, '10.0.0.7'), 1);
 });

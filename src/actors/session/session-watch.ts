@@ -23,7 +23,7 @@ import type { Peer, PeerBook } from './peer-book.ts';
 import type { OpenedFrame } from './records.ts';
 import type { Refusals } from './refusals.ts';
 import { isSamePlace, textOf } from './routes.ts';
-import type { LinkStateCommand } from './settings.ts';
+import type { LinkStateCommand, OutsideChange } from './settings.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -36,6 +36,8 @@ const eagerUs = 1_000_000;
 const sleptUs = 10_000_000;
 /** What shared memory says of links and operators is news after this long to a peer without keys that we know a way to. */
 const asleepUs = 5_000_000;
+/** After an address is gone another one comes within this, or a person brings it. */
+const astrayUs = 60_000_000;
 /** REKEY-AFTER-MESSAGES, 2^60 (whitepaper 6.1), as the high word of the counter. */
 const wornHighWord = 2 ** 28;
 
@@ -67,6 +69,8 @@ export class SessionWatch {
   #handshakes: HandshakeDesk | undefined;
   #lastTurnUs = 0;
   #polledUs = Number.NEGATIVE_INFINITY;
+  /** Who was reached from an address that is gone, and until when it hears of each that comes. */
+  readonly #astrayUntilUs = new Map<Peer, number>();
   /** By row: when each peer must be looked at, if nothing else happens. */
   readonly #due = new DueQueue();
   /** They are looked at whenever anything is: what their packets did is read from shared memory. */
@@ -212,19 +216,27 @@ export class SessionWatch {
 
   /**
    * Our own address in a path binds its packets to that address. One that is gone would keep them from leaving; after a change
-   * of the default route it may be another link's, for peers we know how to call. They hear at once where we are.
+   * of the default route it may be another link's, for peers we know how to call. They hear at once where we are, and again when an
+   * address or a default route comes: what was said before had perhaps no way out.
    */
-  handleNetworkChange(goneAddress: string | undefined, nowUs: number): void {
-    const { peers, outbox, paths } = this.#parts;
-    const gone = goneAddress === undefined ? undefined : Buffer.from(parseCidr(goneAddress)?.addressHex ?? '', 'hex');
+  handleNetworkChange(change: OutsideChange, nowUs: number): void {
+    const { peers, paths } = this.#parts;
+    const goneHex = change.kind === 'address-gone' ? parseCidr(change.address)?.addressHex : undefined;
+    const gone = change.kind === 'address-gone' ? Buffer.from(goneHex ?? '', 'hex') : undefined;
     for (const peer of peers.all()) {
-      if (goneAddress === undefined && peer.places.length === 0) continue;
-      if (!paths.handleLocalGone(peer, gone, nowUs)) continue;
-      const { current } = peer.session.keys;
-      if (current === undefined) peer.session.handleWanted();
-      else outbox.sendKeepalive(peer.row, current.slot);
+      const mayLeave = change.kind === 'address-gone' || (change.kind === 'default-route' && peer.places.length > 0);
+      const hasLeft = mayLeave && paths.handleLocalGone(peer, gone, nowUs);
+      const isAstray = change.kind !== 'address-gone' && nowUs < (this.#astrayUntilUs.get(peer) ?? 0);
+      if (hasLeft) this.#astrayUntilUs.set(peer, nowUs + astrayUs);
+      if (hasLeft || isAstray) this.#sayWhere(peer);
     }
     this.#polledUs = Number.NEGATIVE_INFINITY;
+  }
+
+  #sayWhere(peer: Peer): void {
+    const { current } = peer.session.keys;
+    if (current === undefined) peer.session.handleWanted();
+    else this.#parts.outbox.sendKeepalive(peer.row, current.slot);
   }
 
   /** A hub has thousands of peers that are elsewhere: none of those is looked at before its time. */

@@ -67,10 +67,15 @@ export interface ForgetClockCommand extends Command {
   readonly peer: string;
 }
 
-/** This host lost an address or, without one, has another default route: peers shall hear from where we are now. */
+/** What befell this host outside the tunnel: peers shall hear from where we are now. */
+export type OutsideChange =
+  | { readonly kind: 'address-gone'; readonly address: string }
+  | { readonly kind: 'address-came' }
+  | { readonly kind: 'default-route' };
+
 export interface NetworkChangedCommand extends Command {
   readonly kind: 'network-changed';
-  readonly goneAddress: string | undefined;
+  readonly change: OutsideChange;
 }
 
 /** What the kernel says of a link, whenever it changes and now and then. */

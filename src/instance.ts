@@ -264,7 +264,7 @@ export class Instance {
     if (this.#stopped !== undefined) return;
     const command: NetworkChangedCommand = { kind: 'network-changed', change };
     this.#supervisor.command('session-manager', command);
-    this.#names.refresh();
+    if (change.kind !== 'address-came') this.#names.refresh();
   }
 
   #hurryProbes(): void {

@@ -220,23 +220,29 @@ export class SessionWatch {
    * address or a default route comes: what was said before had perhaps no way out.
    */
   handleNetworkChange(change: OutsideChange, nowUs: number): void {
-    const { peers, paths } = this.#parts;
-    const goneHex = change.kind === 'address-gone' ? parseCidr(change.address)?.addressHex : undefined;
-    const gone = change.kind === 'address-gone' ? Buffer.from(goneHex ?? '', 'hex') : undefined;
-    for (const peer of peers.all()) {
-      const mayLeave = change.kind === 'address-gone' || (change.kind === 'default-route' && peer.places.length > 0);
-      const hasLeft = mayLeave && paths.handleLocalGone(peer, gone, nowUs);
-      const isAstray = change.kind !== 'address-gone' && nowUs < (this.#astrayUntilUs.get(peer) ?? 0);
-      if (hasLeft) this.#astrayUntilUs.set(peer, nowUs + astrayUs);
-      if (hasLeft || isAstray) this.#sayWhere(peer);
+    // Containers come and go on a host by the hundred: an address that came concerns nobody else.
+    if (change.kind !== 'address-came')
+      this.#leaveLocal(change.kind === 'address-gone' ? change.address : undefined, nowUs);
+    for (const [peer, untilUs] of this.#astrayUntilUs) {
+      const { current } = peer.session.keys;
+      if (nowUs >= untilUs) this.#astrayUntilUs.delete(peer);
+      else if (current !== undefined) this.#parts.outbox.sendKeepalive(peer.row, current.slot);
+      else {
+        peer.session.handleWanted();
+        this.#due.set(peer.row, 0);
+      }
     }
-    this.#polledUs = Number.NEGATIVE_INFINITY;
   }
 
-  #sayWhere(peer: Peer): void {
-    const { current } = peer.session.keys;
-    if (current === undefined) peer.session.handleWanted();
-    else this.#parts.outbox.sendKeepalive(peer.row, current.slot);
+  /** `address`: that is gone; undefined = the default route changed. */
+  #leaveLocal(address: string | undefined, nowUs: number): void {
+    const { peers, paths } = this.#parts;
+    const gone = address === undefined ? undefined : Buffer.from(parseCidr(address)?.addressHex ?? '', 'hex');
+    for (const peer of peers.all()) {
+      if (gone === undefined && peer.places.length === 0) continue;
+      if (paths.handleLocalGone(peer, gone, nowUs)) this.#astrayUntilUs.set(peer, nowUs + astrayUs);
+    }
+    this.#polledUs = Number.NEGATIVE_INFINITY;
   }
 
   /** A hub has thousands of peers that are elsewhere: none of those is looked at before its time. */

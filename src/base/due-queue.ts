@@ -32,11 +32,6 @@ export class DueQueue {
     this.#settle(place);
   }
 
-  /** The same, unless it is due sooner already. */
-  hasten(key: number, dueUs: number): void {
-    if (this.#placeOf(key) < 0 || dueUs < (this.#dueUs[key] as number)) this.set(key, dueUs);
-  }
-
   delete(key: number): void {
     const place = this.#placeOf(key);
     if (place < 0) return;

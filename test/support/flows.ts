@@ -160,10 +160,10 @@ export function sendUdp(
 export interface PingReport {
   readonly sent: number;
   readonly received: number;
-  readonly meanMs: number;
-  readonly sigmaMs: number;
   readonly minMs: number;
+  readonly p25Ms: number;
   readonly p50Ms: number;
+  readonly p75Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;

@@ -189,16 +189,10 @@ inline int udpPing(const Address& address, double intervalMs, uint64_t count, si
       tripsMs.push_back(static_cast<float>(nowMs() - head.sentMs));
     }
   }
-  float sum = 0;
-  for (const float trip : tripsMs) sum += trip;
-  const float mean = tripsMs.empty() ? 0 : sum / static_cast<float>(tripsMs.size());
-  double squares = 0;
-  for (const float trip : tripsMs) squares += (trip - mean) * (trip - mean);
-  const double sigma = tripsMs.empty() ? 0 : std::sqrt(squares / static_cast<double>(tripsMs.size()));
-  std::printf("{\"event\":\"done\",\"sent\":%lu,\"received\":%zu,\"meanMs\":%.3f,\"sigmaMs\":%.3f,\"minMs\":%.3f,\"p50Ms\":%.3f,"
+  std::printf("{\"event\":\"done\",\"sent\":%lu,\"received\":%zu,\"minMs\":%.3f,\"p25Ms\":%.3f,\"p50Ms\":%.3f,\"p75Ms\":%.3f,"
               "\"p95Ms\":%.3f,\"p99Ms\":%.3f,\"maxMs\":%.3f}\n",
-              sent, tripsMs.size(), mean, sigma, quantile(tripsMs, 0), quantile(tripsMs, 0.5), quantile(tripsMs, 0.95),
-              quantile(tripsMs, 0.99), quantile(tripsMs, 1));
+              sent, tripsMs.size(), quantile(tripsMs, 0), quantile(tripsMs, 0.25), quantile(tripsMs, 0.5), quantile(tripsMs, 0.75),
+              quantile(tripsMs, 0.95), quantile(tripsMs, 0.99), quantile(tripsMs, 1));
   return 0;
 }
 

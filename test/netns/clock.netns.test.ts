@@ -7,6 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { formatKey, newPrivateKey, publicKeyOf } from '../../src/config/keys.ts';
 import type { Explanation } from '../../src/control/explain.ts';
 import { Daemon } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
@@ -134,3 +135,72 @@ t.test('eleven hours ahead once: the hub says by how much, and what it prints he
   }
   t.ok(await reaches(host, 20), 'two reloads help as well');
 });
+
+t.test(
+  'a hub of 300 absent peers whose clock is set while it runs calls them no more often, and keeps the one',
+  options,
+  async (t) => {
+    const lab = new Lab();
+    t.teardown(() => lab.close());
+    const { a, b } = buildWire(lab);
+    b.ip(`route add default via ${outside.a4}`);
+    const clock = path.join(lab.folder, 'clock');
+    const setClock = (skew: string): void => writeFileSync(clock, `${skew}\n`);
+    setClock('+0');
+    const { LD_PRELOAD = '' } = fakeClock('+0');
+    const [keysA, keysB] = [generateKeys(), generateKeys()];
+    const absent = Array.from({ length: 300 }, (_, index) => ({
+      name: `p${index}`,
+      publicKey: formatKey(publicKeyOf(newPrivateKey())),
+      allowedIPs: [`10.10.${index >> 8}.${index & 255}/32`],
+      endpoints: [`192.0.2.${1 + (index % 250)}:${port}`],
+      keepalive: '25s',
+    }));
+    const hub = new Daemon(lab, b, {
+      keys: keysB,
+      addresses: [`${inside.b4}/24`],
+      port,
+      peers: [{ name: 'a', publicKey: keysA.publicKey, allowedIPs: [`${inside.a4}/32`] }, ...absent],
+      env: {
+        LD_PRELOAD,
+        FAKETIME_TIMESTAMP_FILE: clock,
+        FAKETIME_CACHE_DURATION: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      },
+    });
+    await hub.start();
+    await new Daemon(lab, a, {
+      keys: keysA,
+      addresses: [`${inside.a4}/24`],
+      peers: [
+        {
+          name: 'b',
+          publicKey: keysB.publicKey,
+          allowedIPs: [`${inside.b4}/32`],
+          endpoints: [`${outside.b4}:${port}`],
+          keepalive: '1s',
+        },
+      ],
+    }).start();
+    const calls = async (): Promise<number> => {
+      const manager = (await hub.actors()).find(({ role }) => role === 'session-manager');
+      return manager?.counters.session_manager_initiation_messages ?? Number.NaN;
+    };
+    /** Handshakes with the one that is there. */
+    const sessions = async (): Promise<number> =>
+      ((await hub.cli('events', '--kind', 'session')).stdout.match(/peer=a/g) ?? []).length;
+    t.ok(await reaches(a, 15), 'the one that is there');
+    for (const skew of ['+400d', '-400d', '+0']) {
+      setClock(skew);
+      const [startMs, callsBefore, sessionsBefore] = [performance.now(), await calls(), await sessions()];
+      await sleep(1500);
+      t.equal((await hub.cli('peer', 'rekey', 'a')).status, 0);
+      for (const endMs = performance.now() + 15_000; performance.now() < endMs; await sleep(300))
+        if ((await sessions()) > sessionsBefore) break;
+      t.ok((await sessions()) > sessionsBefore, `new keys with the clock at ${skew}`);
+      t.ok(await reaches(a, 10), 'which serve');
+      const [count, seconds] = [(await calls()) - callsBefore, (performance.now() - startMs) / 1000];
+      t.ok(count < 60 + 25 * seconds, `${count} calls in ${seconds.toFixed(1)} s`);
+    }
+  },
+);

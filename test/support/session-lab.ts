@@ -128,8 +128,9 @@ export interface HostOptions {
   readonly aliases?: readonly Address[];
   /** Further links, and where the host is by them; the first, at `address`, is `wan`. */
   readonly links?: Readonly<Record<string, Address>>;
-  /** Most peers that it may have. */
+  /** Most peers that it may have, and sets of keys. */
   readonly peerRows?: number;
+  readonly slots?: number;
 }
 
 /** Memory of a host outlives its session-manager, as the supervisor's does. */
@@ -177,7 +178,7 @@ export class Host {
     this.#keyFile = path.join(lab.folder, `${options.name}.key`);
     writeFileSync(this.#keyFile, `${formatKey(options.privateKey)}\n`, { mode: 0o600 });
     this.#memory = {
-      sessions: createSessionMemory(12, 256),
+      sessions: createSessionMemory(options.slots ?? 12, 256),
       peers: createRowTable(peerLayout, options.peerRows ?? 4),
       paths: createRowTable(pathLayout, (options.peerRows ?? 4) * pathLayout.mostPerPeer),
       links: createRowTable(link, 8),

@@ -85,6 +85,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     unixUs,
     count,
     refusals,
+    waiting: () => watch.waiting,
     onSession: (peer, slot, isInitiator, route, nowUs) => watch.handleSession(peer, slot, isInitiator, route, nowUs),
     offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });

@@ -20,6 +20,7 @@ import { stampAccept, stampIsFar, stampJudge } from '../../protocols/session/sta
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import { sockaddrAddress, sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
 import { messageType, wireguardCheckLength, wireguardReceiver, wireguardType } from '../../wire/wireguard.ts';
+import { callSpacingUs } from './call-queue.ts';
 import type { Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
@@ -28,11 +29,6 @@ import type { Refusals } from './refusals.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
-/**
- * So far apart calls are repeated that nobody answers, of all peers together: each costs a millisecond. Data that waits does not wait
- * for it.
- */
-const retrySpacingUs = 100_000;
 /** Enough to tell one's own keys apart. */
 const fingerprintCharacters = 8;
 /** A copy of an initiation may come late by a slow path. */
@@ -58,6 +54,8 @@ export interface HandshakeDeskParts {
   readonly unixUs: () => number;
   readonly count: (counter: number) => void;
   readonly refusals: Refusals;
+  /** How many peers wait for their turn to be called. */
+  readonly waiting: () => number;
   /** A handshake of the peer has given it new keys, and it is at `route`. */
   readonly onSession: (peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number) => void;
   /** Whether AES-256-GCM may come in. */
@@ -81,12 +79,13 @@ export class HandshakeDesk {
 
   /** Sends an initiation: to where the peer was heard just now, or else everywhere it could be. */
   initiate(peer: Peer, nowUs: number): void {
-    const { peers, slots, outbox, files, local } = this.#parts;
+    const { peers, slots, outbox, files, local, waiting } = this.#parts;
     const isRetry = peer.session.isRetry(nowUs);
     const isLive = !isRetry && nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
     if (isRetry) peers.forgetLocal(peer);
     const routes = peers.candidates(peer);
-    const crowdUs = Math.max(0, this.#calling * retrySpacingUs - sessionTimes.rekeyTimeoutUs);
+    // Calls that nobody answers are repeated as far apart as first ones are made. Data that waits does not wait for it.
+    const crowdUs = Math.max(0, (this.#calling + waiting()) * callSpacingUs - sessionTimes.rekeyTimeoutUs);
     peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs) + crowdUs, routes.length > 0);
     this.abandon(peer);
     if (routes.length === 0) return;

@@ -13,6 +13,7 @@ import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { challengeCheckLength, namesCheckLength } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
+import { CallQueue } from './call-queue.ts';
 import type { HandshakeDesk } from './handshake-desk.ts';
 import type { HelloDesk } from './hello-desk.ts';
 import type { LinkBook } from './link-book.ts';
@@ -75,6 +76,7 @@ export class SessionWatch {
   readonly #due = new DueQueue();
   /** They are looked at whenever anything is: what their packets did is read from shared memory. */
   readonly #keyed = new Set<Peer>();
+  readonly #calls = new CallQueue();
   #spacingUs = pollSpacingUs;
 
   constructor(parts: SessionWatchParts) {
@@ -86,7 +88,7 @@ export class SessionWatch {
     this.#handshakes = desk;
   }
 
-  /** Takes over what is in the tables, and calls those who wait to hear from us after a restart. */
+  /** Takes over what is in the tables, and calls those who wait to hear from us after a restart: who was there before it comes first. */
   start(nowUs: number): void {
     const { slots, peers, peerTable } = this.#parts;
     for (let row = 0; row < peerTable.rows; row += 1) {
@@ -100,7 +102,12 @@ export class SessionWatch {
         ready.filter((one) => one.peerRow === peer.row),
         nowUs,
       );
-      if (peer.session.keys.current === undefined && this.#isExpected(peer)) peer.session.handleWanted();
+    }
+    for (const isKnown of [true, false]) {
+      for (const peer of peers.all()) {
+        const isHere = peer.session.keys.current !== undefined;
+        if (!isHere && peer.isHawser === isKnown && this.#isExpected(peer)) this.#calls.add(peer);
+      }
     }
     this.#lastTurnUs = nowUs;
     this.#poll(nowUs);
@@ -112,7 +119,7 @@ export class SessionWatch {
     this.#lastTurnUs = nowUs;
     const allowedUs = this.#polledUs + this.#spacingUs;
     if (nowUs >= allowedUs) this.#poll(nowUs);
-    else if (isNews || this.#due.nextUs <= allowedUs) this.#parts.context.wakeAt(allowedUs);
+    else if (isNews || this.#nextUs <= allowedUs) this.#parts.context.wakeAt(allowedUs);
   }
 
   /**
@@ -128,6 +135,7 @@ export class SessionWatch {
     peer.answered = !isInitiator && peer.hasPaths ? { slot, route } : undefined;
     if (!peer.hasPaths || wasCalled) paths.handleSession(peer, route, nowUs);
     if (isInitiator) {
+      this.#calls.handleAnswered();
       this.#establish(peer, slot, nowUs);
       // Tells the responder that its response arrived.
       outbox.sendKeepalive(peer.row, slot);
@@ -175,7 +183,7 @@ export class SessionWatch {
     const { peers, outbox } = this.#parts;
     const { current } = peer.session.keys;
     if (current === undefined) {
-      if (this.#isExpected(peer)) peer.session.handleWanted();
+      if (this.#isExpected(peer)) this.#calls.add(peer);
     } else if (!peer.hasPaths && peers.pathOf(peer)?.link === linkRow) {
       peers.forgetLocal(peer);
       outbox.sendKeepalive(peer.row, current.slot);
@@ -192,8 +200,8 @@ export class SessionWatch {
     const peer = peers.find(keyOrName);
     if (peer === undefined || !peers.setEndpoints(peer, endpoints)) return;
     paths.handleChange(peer);
-    const isExpected = peer.session.isAttempting || peer.settings.keepaliveMs > 0;
-    if (peer.session.keys.current === undefined && isExpected) peer.session.handleWanted();
+    if (peer.session.isAttempting) peer.session.handleWanted();
+    else if (peer.session.keys.current === undefined && peer.settings.keepaliveMs > 0) this.#calls.add(peer);
     this.#polledUs = Number.NEGATIVE_INFINITY;
   }
 
@@ -260,12 +268,25 @@ export class SessionWatch {
       if (peer !== undefined) this.#look(peer, nowUs);
       count += 1;
     }
+    for (let peer = this.#calls.next(nowUs); peer !== undefined; peer = this.#calls.next(nowUs)) {
+      peer.session.handleWanted();
+      this.#look(peer, nowUs);
+    }
     slots.sweep(nowUs);
     files.flush(nowUs);
     this.#polledUs = nowUs;
     this.#spacingUs = Math.max(pollSpacingUs, count * pollSpacingPerPeerUs);
-    const wakeUs = this.#due.nextUs;
+    const wakeUs = this.#nextUs;
     if (wakeUs < Number.POSITIVE_INFINITY) context.wakeAt(Math.max(wakeUs, nowUs + this.#spacingUs));
+  }
+
+  /** How many peers wait for their turn to be called. */
+  get waiting(): number {
+    return this.#calls.size;
+  }
+
+  get #nextUs(): number {
+    return Math.min(this.#due.nextUs, this.#calls.nextUs);
   }
 
   #look(peer: Peer, nowUs: number): void {
@@ -365,7 +386,8 @@ export class SessionWatch {
   /** Ages include the sleep (CLOCK_BOOTTIME), but the peer and every NAT between us may have forgotten us. */
   #handleSleep(): void {
     for (const peer of this.#parts.peers.all()) {
-      if (peer.session.keys.current !== undefined || peer.settings.keepaliveMs > 0) peer.session.handleWanted();
+      if (peer.session.keys.current !== undefined) peer.session.handleWanted();
+      else if (peer.settings.keepaliveMs > 0) this.#calls.add(peer);
     }
     this.#polledUs = Number.NEGATIVE_INFINITY;
   }

@@ -16,6 +16,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** One that was taken was not needed. */
+  giveBack(): void {
+    this.#backUs -= this.#costUs;
+  }
+
   has(nowUs: number, reserve = 0): boolean {
     return nowUs >= this.wakeUs(reserve);
   }

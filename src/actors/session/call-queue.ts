@@ -1,0 +1,44 @@
+/**
+ * Who shall have a session though nothing waits for it: after a start, a sleep, a move. Of hundreds that are elsewhere a few are called at
+ * once and the others one by one; each that answers makes room for the next, so that those who are there wait for nobody.
+ */
+import { TokenBucket } from '../../protocols/session/token-bucket.ts';
+import type { Peer } from './peer-book.ts';
+
+/** A call costs about a millisecond: 16 are a turn that nobody notices, ten a second 1 % of a core. */
+const pace = { perSecond: 10, burst: 16 } as const;
+export const callSpacingUs = 1_000_000 / pace.perSecond;
+
+export class CallQueue {
+  readonly #waiting = new Set<Peer>();
+  readonly #room = new TokenBucket(pace);
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  add(peer: Peer): void {
+    this.#waiting.add(peer);
+  }
+
+  /** A call was answered. */
+  handleAnswered(): void {
+    this.#room.giveBack();
+  }
+
+  /** Whom to call at `nowUs`; undefined = nobody now. */
+  next(nowUs: number): Peer | undefined {
+    for (const peer of this.#waiting) {
+      const isServed = peer.session.keys.current !== undefined || peer.session.isAttempting;
+      if (!isServed && !this.#room.take(nowUs)) return undefined;
+      this.#waiting.delete(peer);
+      if (!isServed) return peer;
+    }
+    return undefined;
+  }
+
+  /** When `next` may know somebody, infinity when nobody waits. */
+  get nextUs(): number {
+    return this.#waiting.size === 0 ? Number.POSITIVE_INFINITY : this.#room.wakeUs();
+  }
+}

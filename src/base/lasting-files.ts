@@ -24,12 +24,17 @@ export function replaceFile(file: string, text: string, mode: number): void {
 
 /** The text of a file of so many bytes at most. Throws what the kernel says, or what is there instead; waits for no FIFO's writer. */
 export function readSmallFile(file: string, mostBytes: number): string {
+  return readWithMode(file, mostBytes).text;
+}
+
+/** The same with the permissions (and type) of that very file. */
+export function readWithMode(file: string, mostBytes: number): { readonly text: string; readonly mode: number } {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const facts = fstatSync(fd);
     if (!facts.isFile() && !facts.isDirectory()) throw unusable('it is no file');
     if (facts.size > mostBytes) throw unusable(`it has ${facts.size} bytes, and needs ${mostBytes} at most`);
-    return readFileSync(fd, 'utf8');
+    return { mode: facts.mode, text: readFileSync(fd, 'utf8') };
   } finally {
     closeSync(fd);
   }

@@ -3,6 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { type TransportName, transport as transports } from '../contract/link-tables.ts';
 import type { Cidr, EndpointText } from './config.ts';
 import { mayHoldKey } from './show.ts';
+import { offersTestTransport } from './test-transport.ts';
 
 /** What an endpoint may begin with. UDP is what has no name there. */
 const namedTransports = (Object.keys(transports) as TransportName[]).filter((name) => name !== 'udp');
@@ -54,7 +55,7 @@ export function parseEndpoint(text: string): EndpointText | undefined {
 export function parsePeerEndpoint(text: string): EndpointText | undefined {
   const [scheme, by, rest = ''] = /^([a-z]+):\/\/(.*)$/.exec(text) ?? [];
   if (scheme === undefined) return parseZonedEndpoint(text);
-  const transport = namedTransports.find((name) => name === by);
+  const transport = namedTransports.find((name) => name === by && (name !== 'test' || offersTestTransport()));
   const endpoint = transport === undefined ? undefined : parseZonedEndpoint(rest);
   return endpoint === undefined ? undefined : { ...endpoint, transport };
 }

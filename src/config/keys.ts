@@ -1,7 +1,7 @@
 /** Key files and keys in WireGuard's form: 32 bytes as base64. X25519 clamps by itself, so nothing is clamped here. */
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { HawserError, messageOf } from '../base/errors.ts';
+import { HawserError } from '../base/errors.ts';
+import { inWords, readWithMode } from '../base/lasting-files.ts';
 
 export const keyBytes = 32;
 
@@ -40,7 +40,7 @@ export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
 
 /** Reads the key in `file` (private or preshared). Throws when others could read it too, with the chmod that mends it. */
 export function readKeyFile(file: string): Uint8Array {
-  const { text, mode } = readWithMode(file);
+  const { text, mode } = readOrExplain(file);
   if ((mode & 0o077) !== 0) {
     const octal = (mode & 0o777).toString(8).padStart(4, '0');
     throw new HawserError('KEY_MODE', `Key file ${file} has mode ${octal}: others can read it`, `chmod 600 '${file}'`);
@@ -52,18 +52,10 @@ export function readKeyFile(file: string): Uint8Array {
   return key;
 }
 
-/** Mode and content through one descriptor, so that the file checked is the file read. */
-function readWithMode(file: string): { text: string; mode: number } {
+function readOrExplain(file: string): ReturnType<typeof readWithMode> {
   try {
-    const fd = openSync(file, 'r');
-    try {
-      const facts = fstatSync(fd);
-      if (facts.isCharacterDevice() || facts.size > mostBytes) throw new Error('it is a device, or too long for a key');
-      return { mode: facts.mode, text: readFileSync(fd, 'utf8') };
-    } finally {
-      closeSync(fd);
-    }
+    return readWithMode(file, mostBytes);
   } catch (error) {
-    throw new HawserError('KEY_READ', `Cannot read key file ${file}: ${messageOf(error)}`, 'hawser keygen writes one');
+    throw new HawserError('KEY_READ', `Cannot read key file ${file}: ${inWords(error)}`, 'hawser keygen writes one');
   }
 }

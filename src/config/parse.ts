@@ -44,11 +44,13 @@ export function loadConfig(file: string): Config {
   return result.config;
 }
 
-/** A device may never end; a file that is larger than 10,000 peers need is no configuration. */
+/** A device may never end, nor a pipe begin; a file that is larger than 10,000 peers need is no configuration. */
 function refuseEndless(file: string): void {
   const facts = statSync(file);
   if (facts.isDirectory()) throw new Error('it is a folder');
   if (facts.isCharacterDevice() || facts.isBlockDevice()) throw new Error('it is a device');
+  // Nobody may ever write to it, and a reload reads it again.
+  if (!facts.isFile()) throw new Error('it is a pipe or a socket, and it is read more than once: write it to a file');
   if (facts.size > mostBytes) throw new Error(`it has ${facts.size} bytes, and a configuration ${mostBytes} at most`);
 }
 

@@ -8,6 +8,7 @@ import { bondingSchema, healthSchema } from './bonding-schema.ts';
 import { parseKey } from './keys.ts';
 import { isDomain, text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
+import { offersTestTransport } from './test-transport.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
 
 const interfaceName = (examples: string[]) =>
@@ -93,6 +94,10 @@ const tunnel = z.strictObject({
     .default('auto')
     .describe('Whether packets that a stock WireGuard peer cannot get whole may leave in fragments.'),
 });
+
+/** UDP on a port of its own, as a transport of its own: docs/adding-a-transport.md. */
+const withTest = { test: z.int().min(0).max(65535).optional() };
+const testListen = offersTestTransport() ? withTest : ({} as typeof withTest);
 
 /** More are refused: each has a thread and two sockets of its own. */
 export const mostLinks = 16;
@@ -191,8 +196,7 @@ export const schema = z.strictObject({
   listen: z
     .strictObject({
       udp: z.int().min(0).max(65535).default(0).describe('0 = any free port.'),
-      // UDP on a port of its own, as a transport of its own: docs/adding-a-transport.md.
-      test: z.int().min(0).max(65535).optional().meta({ isHidden: true }),
+      ...testListen,
     })
     .prefault({}),
   peers: z.array(peer).default([]),
@@ -221,17 +225,10 @@ export interface SchemaNode {
   readonly items?: SchemaNode;
 }
 
-/** What is for our own tests is neither offered nor documented. */
-function leaveOutHidden(properties: Record<string, unknown> = {}): void {
-  for (const [key, node] of Object.entries(properties)) {
-    if ((node as { isHidden?: boolean }).isHidden === true) delete properties[key];
-  }
-}
-
 /** JSON Schema (draft 2020-12) of the file, for editors and for `hawser schema`. */
 export function configJsonSchema(): Record<string, unknown> {
   return {
-    ...z.toJSONSchema(schema, { io: 'input', override: ({ jsonSchema }) => leaveOutHidden(jsonSchema.properties) }),
+    ...z.toJSONSchema(schema, { io: 'input' }),
     $id: 'urn:hawser:configuration',
     title: 'Hawser configuration',
   };

@@ -1,8 +1,8 @@
 /** One HTTP exchange over a connection that stands already, with redirects over connections that the caller makes. */
-import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls, rootCertificates } from 'node:tls';
+import { readSmallFile } from '../base/lasting-files.ts';
 
 export interface WebQuestion {
   readonly url: string;
@@ -38,6 +38,8 @@ const redirects: readonly number[] = [301, 302, 303, 307, 308];
 const mostRedirects = 5;
 /** What is looked at of a body. */
 const mostBodyBytes = 65_536;
+/** A bundle of all authorities of the world has 200 KiB. */
+const mostAuthorityBytes = 1 << 20;
 
 /** The last answer, after the redirects that are followed. Rejects with the reason when there is none. */
 export async function askWeb(first: Socket, question: WebQuestion, connect: ConnectTo, bounds: WebBounds) {
@@ -110,7 +112,7 @@ function secure(socket: Socket, url: URL, { isVerified, caFile }: WebQuestion) {
     ALPNProtocols: ['http/1.1'],
     rejectUnauthorized: isVerified,
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(caFile === undefined ? {} : { ca: [...rootCertificates, readFileSync(caFile, 'utf8')] }),
+    ...(caFile === undefined ? {} : { ca: [...rootCertificates, readSmallFile(caFile, mostAuthorityBytes)] }),
   });
 }
 

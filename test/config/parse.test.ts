@@ -142,7 +142,7 @@ tunnel: { interface: hawser0123456789, addresses: [10.9.0.2/24, 10.9.0/33, 10.9.
 links:
   - { name: fibre, interface: eth0, prority: 0 }
   - { name: fibre, interface: eth0, priority: 300, rate: fast }
-listen: { udp: "51820" }
+listen: { udp: "51820", test: 51821 }
 peers:
   - name: hub
     publicKey: "abc"
@@ -174,6 +174,7 @@ routing:
     '6:47 links[1].priority 300 is out of range',
     '6:58 links[1].rate "fast" is not auto or a number',
     '7:16 listen.udp "51820" is not a whole number',
+    '7:25 listen.test unknown key "test"',
     '10:16 peers[0].publicKey "abc" is not a public key: 32 bytes as canonical base64',
     '12:17 peers[0].endpoints[0] "203.0.113.1" is not an endpoint (host:port)',
     '12:30 peers[0].endpoints[1] {"[ 2001:db8::1 ]":51820} is not an endpoint (host:port): put it in quotes',

@@ -1,4 +1,5 @@
 /** What a killed instance leaves for its successor, and everything that makes it worthless. */
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -45,6 +46,9 @@ t.test('rememberConfig() does not write through a link', async (t) => {
 
 t.test('loadConfig() refuses what may never end', async (t) => {
   t.throws(() => loadConfig('/dev/zero'), { message: /Cannot read the file: it is a device/ });
+  const fifo = path.join(setUp(t).folder, 'fifo');
+  spawnSync('mkfifo', [fifo]);
+  t.throws(() => loadConfig(fifo), { message: /Cannot read the file: it is a pipe .* write it to a file/ });
 });
 
 t.test('recallConfig()', async (t) => {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -47,6 +48,9 @@ t.test('parseCidr() refuses what is no prefix', async (t) => {
 });
 
 t.test('parsePeerEndpoint() takes the name of a transport, and formatEndpoint() gives it back', async (t) => {
+  t.equal(parsePeerEndpoint('test://203.0.113.1:51821'), undefined, 'the one for tests is for nobody else');
+  process.env.HAWSER_TEST_TRANSPORT = '1';
+  t.teardown(() => delete process.env.HAWSER_TEST_TRANSPORT);
   t.strictSame(parsePeerEndpoint('test://203.0.113.1:51821'), { host: '203.0.113.1', port: 51_821, transport: 'test' });
   for (const text of ['test://203.0.113.1:51821', 'test://[fe80::1%eth0]:51821', 'test://hub.example.net:51821']) {
     const endpoint = parsePeerEndpoint(text);
@@ -143,7 +147,7 @@ t.test('newPrivateKey() is clamped and never the same', async (t) => {
   t.notSame(publicKeyOf(a), publicKeyOf(b));
 });
 
-t.test('readKeyFile() refuses a file that others can read, with the remedy', async (t) => {
+t.test('readKeyFile() refuses what others can read, and what may never come, with the remedy', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'hawser-keys-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const file = path.join(folder, 'home.key');
@@ -156,6 +160,10 @@ t.test('readKeyFile() refuses a file that others can read, with the remedy', asy
   writeFileSync(file, 'no key\n');
   t.throws(() => readKeyFile(file), { code: 'KEY_FORM' });
   t.throws(() => readKeyFile(path.join(folder, 'none')), { code: 'KEY_READ', message: /ENOENT/ });
+  t.throws(() => readKeyFile(folder), { code: 'KEY_READ', message: /EISDIR/ });
+  const fifo = path.join(folder, 'fifo');
+  spawnSync('mkfifo', ['-m', '600', fifo]);
+  t.throws(() => readKeyFile(fifo), { code: 'KEY_READ', message: `Cannot read key file ${fifo}: it is no file` });
 });
 
 t.test('parseTarget() reads hosts, ports and requests, and formatTarget() writes them back', async (t) => {

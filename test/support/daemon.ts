@@ -78,7 +78,7 @@ export class Daemon {
     mkdirSync(folder, { recursive: true });
     this.configPath = path.join(folder, 'hawser.yaml');
     this.logPath = path.join(folder, 'log');
-    this.#env = { ...process.env, ...options.env };
+    this.#env = { ...process.env, HAWSER_TEST_TRANSPORT: '1', ...options.env };
     this.#program = options.program ?? cliProgram;
     writeFileSync(this.configPath, configText(this.name, this.interface, folder, this.#runDirectory, options));
   }

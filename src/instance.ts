@@ -289,7 +289,7 @@ export class Instance {
       supervisor: this.#supervisor,
       resources: this.#resources,
       state: () => this.#changes.state,
-      troubles: () => this.#network.troubles,
+      troubles: () => [...this.#network.troubles, ...this.#names.troubles],
       reload: () => this.#changes.reload(),
       addLink: (link) => this.#changes.addLink(link),
       removeLink: (name) => this.#changes.removeLink(name),

@@ -3,10 +3,13 @@ export class HawserError extends Error {
   override readonly name = 'HawserError';
   readonly code: string;
   readonly remedy: string;
+  /** The message without the remedy. */
+  readonly fault: string;
 
   constructor(code: string, message: string, remedy = '') {
     super(remedy === '' ? message : `${message} (${remedy})`);
     this.code = code;
+    this.fault = message;
     this.remedy = remedy;
   }
 }

@@ -8,6 +8,8 @@ import { list } from './words.ts';
 const busyPercent = 90;
 /** A thread that waits this much of its time for a processor comes too late for probes, acknowledgements and calls. */
 const starvedPercent = 25;
+/** The kernel forgets a few early when it is nearly full. */
+const fullShare = 0.98;
 /** Of a packet for somebody else that the kernel refused. */
 const recentMs = 60_000;
 
@@ -18,6 +20,7 @@ export function explainHost(snapshot: Snapshot): Explanation[] {
     ...busyActors(snapshot),
     ...starvation(snapshot),
     ...forwarding(snapshot),
+    ...fullConnections(snapshot),
   ];
 }
 
@@ -89,6 +92,15 @@ function forwarding({ instance, host, peers, changedAgesMs }: Snapshot): Explana
       const text = `This host does not forward ${name}: its peers (${names}${behind.length > 4 ? ', …' : ''}) reach it and not each other${isRefusing ? ', and it is refusing packets for others now' : ''}`;
       return { severity: isRefusing ? 'problem' : 'note', text, remedy: `sysctl -w ${key}=1` };
     });
+}
+
+/** The kernel drops what begins a connection then, ours as well: in with silence, out with EPERM. */
+function fullConnections({ host: { connections } }: Snapshot): Explanation[] {
+  if (connections === undefined || connections.used < connections.most * fullShare) return [];
+  const { used, most } = connections;
+  const text = `The kernel's table of connections is full (${used} of ${most}): it drops what begins a new one, packets of the tunnel too`;
+  const remedy = `sysctl -w net.netfilter.nf_conntrack_max=${2 * most}, and look who makes so many (\`conntrack -L\`)`;
+  return [{ severity: 'problem', text, remedy, numbers: { connections: used } }];
 }
 
 function has(prefixes: readonly string[], mark: string): boolean {

@@ -3,7 +3,7 @@
 import type { Explanation } from './explain.ts';
 import type { HealthStatus, LinkStatus } from './network-rows.ts';
 import type { Snapshot } from './snapshot.ts';
-import { mbit } from './words.ts';
+import { hostRules, mbit } from './words.ts';
 
 export function explainLinks(snapshot: Snapshot): Explanation[] {
   const { links, health } = snapshot;
@@ -40,7 +40,7 @@ const recentMs = 10_000;
 /** By the name of the errno of sendmsg(2). */
 const errorRemedies: Readonly<Record<string, (mark: string) => string>> = {
   EPERM: (mark) =>
-    `let what carries the mark ${mark} leave (\`nft list ruleset\`, chains of hook output), or choose a mark that the rules let pass: routing.fwmark`,
+    `let what carries the mark ${mark} leave (${hostRules}), or choose a mark that the rules let pass: routing.fwmark`,
   ENETUNREACH: (mark) =>
     `there is no route by this link: \`ip route\`, and for what carries its mark \`ip rule\` (${mark})`,
   EHOSTUNREACH: () => 'the gateway of this link does not answer: `ip neigh`',

@@ -4,7 +4,7 @@ import type { Explanation } from './explain.ts';
 import type { LinkStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
-import { duration, forDuration, lossShare, wayName } from './words.ts';
+import { duration, forDuration, hostRules, lossShare, wayName } from './words.ts';
 
 /** A queue outside this host that adds more than this spoils calls and games. */
 const longQueueMs = 10;
@@ -73,7 +73,7 @@ function unproven(peer: PeerStatus, path: PathStatus, link: LinkStatus | undefin
   const text = `Link ${wayName(path)} carries nothing to ${peer.name}: no question by it to ${endpoint} was answered for ${duration(ageMs)}${why}`;
   const remedy =
     error === 'EPERM'
-      ? 'a firewall on this host drops what leaves by it: `nft list ruleset`'
+      ? `a firewall on this host drops what leaves by it: ${hostRules}`
       : `does ${endpoint} let UDP in by this way? From here: ping -I ${link?.interface ?? path.link} ${hostOf(endpoint)}`;
   return [{ severity: isOurs ? 'problem' : 'note', link: path.link, text, ...(isOurs ? { remedy } : {}) }];
 }

@@ -45,7 +45,8 @@ function connected(peer: PeerStatus, own: readonly PathStatus[], snapshot: Snaps
 
 /** Nothing gets through to it at all. */
 function unreachable(peer: PeerStatus, own: readonly PathStatus[], snapshot: Snapshot): Found[] {
-  const found = [...cutOff(peer, own), ...waiting(peer, own), ...unconnected(peer)];
+  const remedy = unansweredRemedy(peer, own, snapshot);
+  const found = [...cutOff(peer, own), ...waiting(peer, remedy), ...unconnected(peer, remedy)];
   if (found.length === 0) return [];
   if (isAnyInOrder(own, snapshot.links)) return [...found, ...linkOrPeer(peer, own, snapshot.health)];
   // Each of the links has a line of its own.
@@ -61,22 +62,25 @@ function cutOff(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
   return [{ severity: 'problem', text, remedy }];
 }
 
-function waiting(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
+function waiting(peer: PeerStatus, remedy: string): Found[] {
   if (peer.state !== 'waiting') return [];
   const text = `Peer ${peer.name} does not answer handshakes: ${peer.queuedPackets} packets wait for one`;
-  const remedy =
-    own.length === 0 && peer.endpoint === undefined
-      ? 'it has no endpoint here: wait for it to call, or write `endpoints`'
-      : silentRemedy(peer);
   return [{ severity: 'problem', text, remedy, numbers: { queuedPackets: peer.queuedPackets } }];
 }
 
 /** Nobody has data for it, but its configuration says that it should be there. */
-function unconnected(peer: PeerStatus): Found[] {
+function unconnected(peer: PeerStatus, remedy: string): Found[] {
   if (peer.state !== 'idle' || !peer.isWanted || (peer.handshakeAgeMs ?? handshakeMs) < handshakeMs) return [];
   const since = peer.handshakeAgeMs === undefined ? '' : `; the last one was ${duration(peer.handshakeAgeMs)} ago`;
   const text = `Peer ${peer.name} is not connected: no handshake is answered${since}`;
-  return [{ severity: 'problem', text, remedy: silentRemedy(peer) }];
+  return [{ severity: 'problem', text, remedy }];
+}
+
+function unansweredRemedy(peer: PeerStatus, own: readonly PathStatus[], { instance }: Snapshot): string {
+  if (own.length > 0 || peer.endpoint !== undefined) return silentRemedy(peer);
+  const { endpoints = [] } = instance.peers.find(({ name }) => name === peer.name) ?? {};
+  if (endpoints.length === 0) return 'it has no endpoint here: wait for it to call, or write `endpoints`';
+  return `nobody was called: no address is known for ${list(endpoints)} (what is wrong with a name has a line of its own)`;
 }
 
 /**

@@ -18,8 +18,10 @@ export interface Snapshot {
   readonly changedAgesMs: Readonly<Record<string, number>>;
 }
 
-/** What the kernel does for others on this host. */
+/** What the kernel does on this host, for others and for all. */
 export interface HostStatus {
   readonly forwardsV4: boolean;
   readonly forwardsV6: boolean;
+  /** Entries of its table of connections; undefined = it has none. */
+  readonly connections: { readonly used: number; readonly most: number } | undefined;
 }

@@ -46,3 +46,6 @@ export function carrierText({ link, transport }: Way): string {
 export function list(names: readonly string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
+
+/** Where a person finds what drops packets that leave this host. nft does not list what iptables-legacy has made. */
+export const hostRules = '`nft list ruleset` (chains of hook output) and `iptables-legacy-save`';

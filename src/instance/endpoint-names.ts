@@ -6,6 +6,7 @@
 import { HawserError } from '../base/errors.ts';
 import type { EndpointText, PeerConfig } from '../config/config.ts';
 import type { DnsWay } from '../io/dns-exchange.ts';
+import type { Trouble } from '../io/network/conflicts.ts';
 import type { Resolution, Resolver } from '../io/resolver.ts';
 
 export interface EndpointNamesParts {
@@ -26,6 +27,8 @@ export class EndpointNames {
   #watched = new Map<string, () => void>();
   #timer: NodeJS.Timeout | undefined;
   #scopes: ReadonlyMap<string, number> = new Map();
+  /** By name: why it has no address now. */
+  readonly #unresolved = new Map<string, HawserError>();
 
   constructor(parts: EndpointNamesParts) {
     this.#parts = parts;
@@ -42,10 +45,16 @@ export class EndpointNames {
       if (wanted.has(host)) continue;
       end();
       this.#watched.delete(host);
+      this.#unresolved.delete(host);
     }
     for (const host of wanted) if (!this.#watched.has(host)) this.#watch(host);
     if (this.#timer === undefined && this.#peers.length > 0)
       this.#timer = setInterval(() => this.#tellAll(), repeatMs).unref();
+  }
+
+  /** Names that have no address now. */
+  get troubles(): readonly Trouble[] {
+    return [...this.#unresolved.values()].map(({ fault, remedy }) => ({ text: fault, remedy }));
   }
 
   /** A reload has changed the mark or the links: whoever was asked by the old ones is asked again by the new. */
@@ -60,7 +69,7 @@ export class EndpointNames {
         (resolution) => this.#learn(host, resolution),
         (error: unknown) => {
           if (!(error instanceof HawserError)) throw error;
-          this.#parts.warn(error.message);
+          this.#noteTrouble(host, error);
         },
       );
     }
@@ -85,17 +94,26 @@ export class EndpointNames {
   }
 
   #watch(host: string): void {
-    this.#parts.resolver.resolve(host).catch((error: unknown) => {
-      if (!(error instanceof HawserError)) throw error;
-      this.#parts.warn(error.message);
-    });
     this.#watched.set(
       host,
-      this.#parts.resolver.watch(host, (resolution) => this.#learn(host, resolution)),
+      this.#parts.resolver.watch(
+        host,
+        (resolution) => this.#learn(host, resolution),
+        (error) => this.#noteTrouble(host, error),
+      ),
     );
   }
 
+  /** Says once what is wrong with a name, as long as it is that. */
+  #noteTrouble(host: string, error: HawserError | undefined): void {
+    const before = this.#unresolved.get(host);
+    if (error === undefined) this.#unresolved.delete(host);
+    else this.#unresolved.set(host, error);
+    if (error !== undefined && error.message !== before?.message) this.#parts.warn(error.message);
+  }
+
   #learn(host: string, resolution: Resolution): void {
+    this.#unresolved.delete(host);
     this.#addresses.set(
       host,
       resolution.addresses.map(({ address }) => address),

@@ -99,6 +99,7 @@ class Exchange {
   readonly #attempts = new Set<Attempt>();
   readonly #replies = new Map<DnsQuestion['type'], DnsReply>();
   readonly #complaints = new Set<string>();
+  readonly #shortage: string | undefined;
   readonly #received = new Uint8Array(dnsMostBytes);
   #nextAttemptMs = 0;
   #deadlineMs = 0;
@@ -109,6 +110,7 @@ class Exchange {
     this.#sources = sources;
     this.#name = name;
     this.#timeoutMs = settings.timeoutMs;
+    this.#shortage = settings.shortage;
     const round = settings.servers.flatMap((server) => questionsTo(server, way));
     this.#waiting = Array.from({ length: settings.attempts }, () => round).flat();
   }
@@ -139,8 +141,11 @@ class Exchange {
     }
     const silent = [...this.#attempts].map((attempt) => `no answer from ${attempt.server.address}`);
     const complaints = [...new Set([...this.#complaints, ...silent])].join(', ');
-    const remedy = 'see the nameservers of /etc/resolv.conf, or put the address into the configuration';
-    throw new HawserError('EAI_AGAIN', `Cannot resolve "${this.#name}": ${complaints}`, remedy);
+    const why = this.#shortage === undefined ? complaints : `${this.#shortage}, and ${complaints}`;
+    const first =
+      this.#shortage === undefined ? 'see the nameservers of' : 'start what keeps it, or put nameservers into';
+    const remedy = `${first} /etc/resolv.conf, or put the address into the configuration`;
+    throw new HawserError('EAI_AGAIN', `Cannot resolve "${this.#name}": ${why}`, remedy);
   }
 
   close(): void {

@@ -1,5 +1,7 @@
 /** What the system's files say about names: /etc/hosts and /etc/resolv.conf, read anew at each question. */
-import { readFileSync } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
+import { inWords } from '../base/lasting-files.ts';
 import { parseCidr } from '../config/address.ts';
 import type { DnsRecord } from './dns-record.ts';
 import { scopeOf } from './zones.ts';
@@ -18,6 +20,8 @@ export interface ResolverSettings {
   readonly timeoutMs: number;
   /** How often each server is asked. */
   readonly attempts: number;
+  /** Why none was named, and this host itself is asked; undefined = they were. */
+  readonly shortage?: string;
 }
 
 /** resolv.conf(5): MAXNS, RES_TIMEOUT, RES_DFLRETRY and the caps of timeout and attempts. */
@@ -55,13 +59,16 @@ export function parseResolvConf(text: string, scopeOf: (zone: string) => number)
       attempts = optionOf(words, 'attempts', attempts, defaults.mostAttempts);
     }
   }
-  if (servers.length === 0) servers.push({ family: 4, address: '127.0.0.1', addressHex: '7f000001', scopeId: 0 });
-  return { servers, timeoutMs, attempts };
+  if (servers.length > 0) return { servers, timeoutMs, attempts };
+  const here: NameServer = { family: 4, address: '127.0.0.1', addressHex: '7f000001', scopeId: 0 };
+  return { servers: [here], timeoutMs, attempts, shortage: 'names no server' };
 }
 
 /** Reads the system's settings; the servers behind systemd-resolved's stub come before the stub itself. */
 export function readResolverSettings(file: string): ResolverSettings {
   const settings = parseResolvConf(readOrEmpty(file), interfaceIndexOf);
+  if (settings.shortage !== undefined)
+    return { ...settings, shortage: `${file} ${faultOf(file) ?? settings.shortage}` };
   if (settings.servers.some((server) => server.address !== stubAddress)) return settings;
   const behind = readOrEmpty(resolvedFile);
   if (behind === '') return settings;
@@ -79,6 +86,22 @@ export function withoutInside(settings: ResolverSettings, record: DnsRecord | un
   const isEnough = outside.some((server) => server.address !== stubAddress);
   const servers = isEnough ? outside : [...record.before, ...outside];
   return servers.length > 0 ? { ...settings, servers } : settings;
+}
+
+/** Why a file cannot be read: most often it is a link to what a service that does not run would write. undefined = it can. */
+function faultOf(file: string): string | undefined {
+  try {
+    readFileSync(file);
+    return undefined;
+  } catch (error) {
+    const to = leadsTo(file);
+    return to === undefined ? `cannot be read: ${inWords(error)}` : `is a link to ${to}: ${inWords(error)}`;
+  }
+}
+
+function leadsTo(file: string): string | undefined {
+  const isLink = lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isLink ? path.resolve(path.dirname(file), readlinkSync(file)) : undefined;
 }
 
 /** A file that does not exist says nothing; resolv.conf(5) and hosts(5) may both be absent. */

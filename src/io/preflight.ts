@@ -4,7 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { HawserError, messageOf } from '../base/errors.ts';
+import { isCode } from '../base/lasting-files.ts';
 import type { Addon } from '../native/addon.ts';
+import { rightsRemedy } from './host-rights.ts';
 import { openNetlink } from './netlink.ts';
 import { listRules } from './network/reconcile.ts';
 import { findStrictInterfaces } from './network/source-mark.ts';
@@ -91,7 +93,8 @@ function findTunOffloads(addon: Addon): Finding {
     const remedy = 'Linux 6.2 or newer carries UDP in fewer calls';
     return { level: 'poor', subject, detail: 'TCP super-packets only', remedy };
   } catch (error) {
-    const remedy = 'modprobe tun, and see that nothing forbids new interfaces';
+    const isRefused = isCode(error, 'EPERM') || isCode(error, 'EACCES');
+    const remedy = isRefused ? rightsRemedy() : 'modprobe tun, and see that nothing forbids new interfaces';
     return { level: 'missing', subject, detail: `a TUN device cannot be opened: ${messageOf(error)}`, remedy };
   }
 }

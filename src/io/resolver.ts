@@ -121,8 +121,15 @@ export class Resolver {
     return true;
   }
 
-  /** Asks again when an answer expires, and calls with each that differs from the one before. Returns what ends it. */
-  watch(host: string, onChange: (resolution: Resolution) => void): () => void {
+  /**
+   * Asks again when an answer expires, and calls with each that differs from the one before; `onTrouble` hears each time why there is none,
+   * or that there is one. Returns what ends it.
+   */
+  watch(
+    host: string,
+    onChange: (resolution: Resolution) => void,
+    onTrouble: (error: HawserError | undefined) => void = () => undefined,
+  ): () => void {
     let isWatching = true;
     let seen = '';
     const { least, most } = this.#watchEveryMs;
@@ -136,10 +143,12 @@ export class Resolver {
         const addresses = resolution.addresses.map(({ address }) => address);
         const now = [...addresses].sort().join();
         if (isWatching && now !== seen) onChange(resolution);
+        if (isWatching) onTrouble(undefined);
         seen = now;
       } catch (error) {
         // The name stays unknown until a later round; whoever needs it now sees the error from resolve().
         if (!(error instanceof HawserError)) throw error;
+        if (isWatching) onTrouble(error);
       }
       if (!isWatching || this.#abort.signal.aborted) return;
       timer = setTimeout(() => void again(), waitMs).unref();

@@ -27,7 +27,7 @@ export interface ApiParts {
   readonly supervisor: Supervisor;
   readonly resources: SharedResources;
   readonly state: () => InstanceState;
-  /** What others have on this host that is in the way. */
+  /** What others have on this host that is in the way, and names that have no address. */
   readonly troubles: () => InstanceInfo['troubles'];
   readonly reload: () => Promise<ReloadResult>;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;

@@ -1,6 +1,7 @@
 /** Opens what a topology names, through the addon: the TUN device, the links' sockets, the doorbells. Main thread only. */
 import type { ResourcePlan } from '../actors/kit/topology.ts';
 import { HawserError, messageOf } from '../base/errors.ts';
+import { rightsRemedy } from '../io/host-rights.ts';
 import type { DataApi } from '../native/data-api.ts';
 import type { Opened, ResourceOpener } from './shared-resources.ts';
 
@@ -10,16 +11,15 @@ type UdpPlan = Extract<ResourcePlan, { kind: 'udp' }>;
 /** 7 MiB: 58 ms of 1 Gbit/s, while a thread waits for a processor. The kernel doubles it for its bookkeeping (socket(7)). */
 const wantedBufferBytes = 2 * (7 << 20);
 
+/** For want of a right. */
+const refusals: readonly string[] = ['EPERM', 'EACCES'];
 const tunRemedies: Readonly<Record<string, string>> = {
-  EPERM: 'run as root or with CAP_NET_ADMIN',
-  EACCES: 'run as root or with CAP_NET_ADMIN',
   ENOENT: 'modprobe tun; in a container pass --device /dev/net/tun',
   EBUSY: 'another process holds the device: choose another tunnel.interface',
   EINVAL: 'an interface of this name exists and is no TUN device: choose another tunnel.interface',
 };
 const udpRemedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there: choose another listen.udp',
-  EPERM: 'run as root or with CAP_NET_ADMIN',
 };
 
 export class AddonOpener implements ResourceOpener {
@@ -116,5 +116,6 @@ function isWithoutIpv6(error: unknown): boolean {
 }
 
 function withRemedy(error: unknown, remedies: Readonly<Record<string, string>>): HawserError {
-  return new HawserError(codeOf(error), messageOf(error), remedies[codeOf(error)] ?? '');
+  const code = codeOf(error);
+  return new HawserError(code, messageOf(error), refusals.includes(code) ? rightsRemedy() : (remedies[code] ?? ''));
 }

@@ -57,7 +57,8 @@ function told(host: Host, lab: Lab): string[] {
     new Rates(),
   );
   const quiet = { nowMs: 0, paths: [], links: [], health: [], actors: [], rings: [], changedAgesMs: {} };
-  const snapshot = { ...quiet, instance, peers, host: { forwardsV4: true, forwardsV6: true } } as Snapshot;
+  const kernel = { forwardsV4: true, forwardsV6: true, connections: undefined };
+  const snapshot: Snapshot = { ...quiet, instance, peers, host: kernel };
   return explain(snapshot).map((one) => `${one.text} → ${one.remedy ?? ''}`);
 }
 

@@ -73,7 +73,7 @@ const quiet: Snapshot = {
   health: [],
   actors: [sealer],
   rings: [],
-  host: { forwardsV4: true, forwardsV6: true },
+  host: { forwardsV4: true, forwardsV6: true, connections: undefined },
   changedAgesMs: {},
 };
 
@@ -364,7 +364,16 @@ t.test('explain() says how many packets were cut or dropped for their length, an
   ]);
 });
 
-t.test('explain() blames the host: no processor, no forwarding', async (t) => {
+t.test('explain() blames the host: no processor, no forwarding, no room for connections', async (t) => {
+  const holding = (used: number) => explain({ ...quiet, host: { ...quiet.host, connections: { used, most: 65_536 } } });
+  t.match(holding(65_530), [
+    {
+      severity: 'problem',
+      text: /^The kernel's table of connections is full \(65530 of 65536\): it drops/,
+      remedy: /^sysctl -w net\.netfilter\.nf_conntrack_max=131072/,
+    },
+  ]);
+  t.strictSame(holding(60_000), []);
   const starved = [{ ...sealer, starvedPercent: 61 }];
   t.match(told({ actors: starved }), [
     'limit: This host has too little processor: sealer waited 61 % of the time for one',
@@ -377,7 +386,7 @@ t.test('explain() blames the host: no processor, no forwarding', async (t) => {
 
   const named = ['phone', 'home'].map((name) => ({ name, allowedIPs: ['10.9.0.2/32'] }));
   const hub = { ...instance, peers: named } as unknown as Snapshot['instance'];
-  const off = { instance: hub, host: { forwardsV4: false, forwardsV6: false } };
+  const off = { instance: hub, host: { ...quiet.host, forwardsV4: false, forwardsV6: false } };
   t.match(explain({ ...quiet, ...off }), [
     {
       severity: 'note',
@@ -478,4 +487,34 @@ t.test('explain() says how to tell a wrong key of the hub from a hub that is awa
       /`hawser explain` there speaks of handshakes for another public key, the publicKey here \(AbCdEfGh…\)/,
     );
   }
+});
+
+t.test('explain() tells a hub of callers whose key it does not know, and of those who mean another hub', async (t) => {
+  const counters = { session_manager_unknown_key_messages: 3, session_manager_bad_mac1_messages: 4 };
+  const manager = { ...sealer, id: 'session-manager', role: 'session-manager', counters };
+  const changedAgesMs = Object.fromEntries(Object.keys(counters).map((name) => [`actor session-manager ${name}`, 900]));
+  t.match(explain({ ...quiet, actors: [manager], changedAgesMs }), [
+    {
+      severity: 'note',
+      text: /^3 handshakes came with a public key that no peer here has/,
+      remedy: /handshake-refused.*publicKey here is another/,
+    },
+    {
+      severity: 'note',
+      text: /^4 handshakes were for another public key than the one of this instance/,
+      remedy: /the publicKey that `hawser status` shows/,
+    },
+  ]);
+});
+
+t.test('explain() does not speak of firewalls to who has called nobody', async (t) => {
+  const named = { name: 'hub', endpoints: ['hub.example.net:51820'], allowedIPs: [] };
+  const remedy = (peers: object[]) =>
+    explain({
+      ...quiet,
+      instance: { ...instance, peers } as Snapshot['instance'],
+      peers: [{ ...peer, state: 'waiting', queuedPackets: 7 }],
+    })[0]?.remedy;
+  t.match(remedy([named]), /^nobody was called: no address is known for hub\.example\.net:51820/);
+  t.match(remedy([{ ...named, endpoints: [] }]), /^it has no endpoint here/);
 });

@@ -141,4 +141,14 @@ t.test('findMisled() names each rule that is in the way, with the remedy, and no
     t.match(troubles[0], { text, remedy });
     ipRule(host, 'del', rule);
   }
+
+  for (const name of ['all', 'wan0', 'vpn0']) host.setSysctl(`net.ipv4.conf.${name}.rp_filter`, '1');
+  const links = ['wan0', 'vpn0'].map((name) => ({ name, interface: name }));
+  const strict = (...destinations: string[]) =>
+    (misled({ links, destinations }).troubles ?? []).map(({ text }) => /by (\w+) unless/.exec(text)?.[1]);
+  t.same(strict('0a4d0002'), ['wan0', 'vpn0'], 'a strict rp_filter');
+  t.same(strict(), ['wan0', 'vpn0'], 'and nobody knows where peers are');
+  t.same(strict('fd770000000000000000000000000002'), [], 'peers that IPv6 alone leads to');
+  host.ip('-4 address flush dev vpn0');
+  t.same(strict('0a4d0002'), ['wan0'], 'a link of IPv6 alone');
 });

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
 import t from 'tap';
+import { rightsRemedy } from '../../src/io/host-rights.ts';
 import type { Finding } from '../../src/io/preflight.ts';
 
 const program = path.resolve(import.meta.dirname, '../../src/cli/main.js');
@@ -45,5 +46,20 @@ t.test(
       { level: 'missing', detail: /lacks CAP_NET_ADMIN/, remedy: /run as root/ },
     );
     t.end();
+  },
+);
+
+const mapped = ['--user', '--map-root-user'];
+const canMap = spawnSync('unshare', [...mapped, 'true']).status === 0;
+
+t.test(
+  'root of a user namespace alone is not told to be root',
+  { skip: canMap ? false : 'needs user namespaces' },
+  async (t) => {
+    t.match(rightsRemedy('         0          0 4294967295\n'), /^run as root/);
+    const { status, findings } = doctor('unshare', [...mapped, process.execPath]);
+    t.equal(status, 1);
+    const refused = findings.filter(({ level }) => level === 'missing');
+    t.match(refused, [{ detail: /EPERM/, remedy: /root of a user namespace alone.*unshare --net/ }]);
   },
 );

@@ -207,6 +207,21 @@ t.test('resolve() asks a forwarder on this host directly, without mark and inter
   }
 });
 
+t.test('resolve() says why only this host was asked: the file names nobody, or is a link to nothing', async (t) => {
+  const servers = { '127.0.0.1': 'refusing' } as const;
+  const empty = stage(t, servers);
+  empty.setFile('resolv', '# no server\n');
+  await t.rejects(empty.resolver.resolve('hub.example.net'), {
+    message: /: \S+\/resolv names no server, and 127\.0\.0\.1 says ECONNREFUSED \(start what keeps it/,
+  });
+  const folder = t.testdir({ resolv: t.fixture('symlink', 'systemd/resolve/stub-resolv.conf') });
+  const dangling = stage(t, servers, { resolvFile: path.join(folder, 'resolv') });
+  await t.rejects(dangling.resolver.resolve('hub.example.net'), {
+    message:
+      /\/resolv is a link to \S+\/systemd\/resolve\/stub-resolv\.conf: ENOENT, no such file or directory, and 127/,
+  });
+});
+
 t.test(
   'resolve() asks beside the first link as the host would: the server may be in a network that is no link',
   async (t) => {
@@ -270,6 +285,27 @@ t.test('resolve() serves the last good answer when the servers fall silent', asy
   const stale = await resolver.resolve('hub.example.net');
   t.match(stale, { isStale: true });
   t.same(texts(stale), ['2001:db8::9', '192.0.2.9']);
+});
+
+t.test('watch() says why a name has no address, and when it has one', async (t) => {
+  const { sockets, resolver, clock } = stage(
+    t,
+    { '192.0.2.53': 'refusing' },
+    { watchEveryMs: { least: 20, most: 20 } },
+  );
+  const troubles: (string | undefined)[] = [];
+  const end = resolver.watch(
+    'hub.example.net',
+    () => undefined,
+    (error) => troubles.push(error?.fault),
+  );
+  await sleep(50);
+  t.match(troubles[0], /^Cannot resolve "hub\.example\.net": 192\.0\.2\.53 says ECONNREFUSED$/);
+  sockets.servers['192.0.2.53'] = hub;
+  clock.nowMs += 5_000;
+  await sleep(200);
+  t.equal(troubles.at(-1), undefined);
+  end();
 });
 
 t.test('watch() tells of a first answer and of changes alone; close() ends questions', async (t) => {

@@ -1,17 +1,19 @@
 /** The supervisor's judgement without threads: heartbeats, restart intensity, backoff, the journal, the order of starts. */
 
 import t from 'tap';
-import type { ChildSpec } from '../../src/actors/kit/topology.ts';
+import type { ChildSpec, ResourcePlan } from '../../src/actors/kit/topology.ts';
 import { link } from '../../src/contract/link-tables.ts';
 import { counters, runState } from '../../src/contract/rings.ts';
 import { textOfEvent } from '../../src/control/event-text.ts';
 import type { InstanceEvent } from '../../src/control/events.ts';
 import { ownThreadId, readThreadTimes, type ThreadTimes } from '../../src/io/thread-times.ts';
+import type { DataApi } from '../../src/native/data-api.ts';
 import { createRowTable, linkTable } from '../../src/rings/table.ts';
 import { startOrder } from '../../src/supervisor/child.ts';
 import { HeartbeatWatch } from '../../src/supervisor/heartbeat-watch.ts';
 import { ErrorLog, EventLog } from '../../src/supervisor/journal.ts';
 import { LinkOperator } from '../../src/supervisor/link-operator.ts';
+import { AddonOpener } from '../../src/supervisor/resource-opener.ts';
 import { backoffMs, RestartWindow } from '../../src/supervisor/restart-window.ts';
 
 const second = 1_000_000;
@@ -222,4 +224,16 @@ t.test('startOrder()', async (t) => {
   t.test('throws when children wait for each other', async (t) => {
     t.throws(() => startOrder([spec('a', 'b'), spec('b', 'a')]), /wait for each other: a, b/);
   });
+});
+
+t.test('AddonOpener warns of a receive buffer that the kernel cut, in the bytes that it granted', async (t) => {
+  const warningsOf = (receiveBufferBytes: number): readonly string[] => {
+    const opened = { fd: 7, port: 1, gso: true, gro: true, receiveBufferBytes, sendBufferBytes: 1 };
+    const opener = new AddonOpener({ openUdp: () => opened } as unknown as DataApi);
+    const socket = { kind: 'udp', name: 'udp4.lte', link: 'lte', transport: 'udp', family: 4, port: 0, mark: 0 };
+    opener.open({ ...socket, interface: undefined, carrier: 0 } as ResourcePlan);
+    return opener.warnings;
+  };
+  t.match(warningsOf(425_984), [/^udp4\.lte: the kernel grants 212992 bytes of receive buffer \(sysctl /]);
+  t.strictSame(warningsOf(2 * (7 << 20)), [], 'as many as were asked for, which getsockopt doubles');
 });

@@ -11,6 +11,7 @@ import { PathReader, type PathWords } from '../../control/read-paths.ts';
 import { PeerReader } from '../../control/read-peers.ts';
 import type { Snapshot } from '../../control/snapshot.ts';
 import type { ActorRow, InstanceInfo, SharedMemory, SupervisorApi } from '../../control/supervisor-api.ts';
+import { readConnections } from '../../io/connections.ts';
 import { readAddressErrors, readForwarding } from '../../io/forwarding.ts';
 import { readInterfaces } from '../../io/interfaces.ts';
 import { readThreadTimes } from '../../io/thread-times.ts';
@@ -104,7 +105,7 @@ export class InstanceView {
       health: readers.links.health(instance, nowUs),
       actors: readers.actors.actors(rows, nowUs, this.#rates),
       rings: readers.actors.rings(),
-      host: readForwarding(),
+      host: { ...readForwarding(), connections: readConnections() },
       changedAgesMs: this.#changes.agesMs(nowUs),
     };
   }

@@ -8,6 +8,7 @@ import { formatCidr } from '../../config/address.ts';
 import { type Family, type LinkState, linkDeleteEmit, linkSetEmit, rtm } from '../../wire/rtnetlink.ts';
 import {
   findLink,
+  listAddresses,
   type Netlink,
   type NetlinkRefusal,
   type NetlinkRequest,
@@ -98,8 +99,13 @@ export function describeConflicts(addon: NetlinkSockets, plan: NetworkPlan): rea
 
 /** Rules of others that lead packets elsewhere than plan and links want, and links where answers are dropped. */
 export function describeMisled(addon: NetlinkSockets, plan: NetworkPlan, traffic: OwnTraffic): readonly Trouble[] {
-  const misled = withNetlink(addon, (netlink) => findMisled(netlink, plan, traffic));
-  return [...misled, ...describeStrictLinks(traffic.links, plan.interface)];
+  return withNetlink(addon, (netlink) => {
+    const hasIpv4 = (name: string): boolean => {
+      const link = findLink(netlink, name);
+      return link !== undefined && listAddresses(netlink, link.index).some(({ family }) => family === 4);
+    };
+    return [...findMisled(netlink, plan, traffic), ...describeStrictLinks(traffic, plan.interface, hasIpv4)];
+  });
 }
 
 function takenBy(conflicts: readonly Conflict[]): Conflict['place'][] {

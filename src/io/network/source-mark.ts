@@ -10,6 +10,7 @@ import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
 import { replaceFile } from '../../base/lasting-files.ts';
 import type { Trouble } from './conflicts.ts';
+import type { OwnTraffic } from './foreign-rules.ts';
 import { tagOf } from './own-tables.ts';
 import type { NetworkPlan } from './plan.ts';
 
@@ -18,6 +19,7 @@ const sysctl = path.join(ipv4Conf, 'all/src_valid_mark');
 /** rp_filter: 0 off, 1 strict, 2 loose; the larger of `all` and the interface's counts (Documentation/networking/ip-sysctl.rst). */
 const strict = 1;
 const nftTimeoutMs = 5000;
+const ipv4HexLength = 8;
 
 /** Returns warnings. */
 export function allowMarkedAnswers(plan: NetworkPlan): readonly string[] {
@@ -95,13 +97,19 @@ export function findStrictInterfaces(tunnel: string, among = readdirSync(ipv4Con
   return names.filter((name) => Math.max(ofAll, filterOf(name)) === strict);
 }
 
-/** With several links the best route to a peer is by one of them; what comes in by another is dropped there by a strict check. */
+/**
+ * With several links the best route to a peer is by one of them; what comes in by another is dropped there by a strict check. It is for
+ * IPv4 alone: `hasIpv4` says whether an interface has an address of it.
+ */
 export function describeStrictLinks(
-  links: readonly { readonly interface: string | undefined }[],
+  { links, destinations }: OwnTraffic,
   tunnel: string,
+  hasIpv4: (name: string) => boolean,
 ): readonly Trouble[] {
   const used = links.flatMap((link) => link.interface ?? []);
-  const strictLinks = used.length < 2 ? [] : findStrictInterfaces(tunnel, used);
+  // Where no peer is known to be, one may call by IPv4.
+  const mayUseIpv4 = destinations.length === 0 || destinations.some((hex) => hex.length === ipv4HexLength);
+  const strictLinks = used.length < 2 || !mayUseIpv4 ? [] : findStrictInterfaces(tunnel, used).filter(hasIpv4);
   return strictLinks.map((name) => ({
     text: `The kernel drops what comes in by ${name} unless its best route leads there, too (rp_filter is 1, strict)`,
     remedy: `sysctl -w net.ipv4.conf.${name}.rp_filter=2`,

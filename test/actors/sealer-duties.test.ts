@@ -1,8 +1,18 @@
 /** What the sealer owes to others beside sealing: it asks for keys, lets go of old ones, keeps peers apart, and sends what is wanted twice. */
 import t from 'tap';
+import type { ActorContext } from '../../src/actors/kit/contract.ts';
+import { Throughput } from '../../src/actors/kit/ports.ts';
+import { FlightMemory, NativeFlight } from '../../src/actors/sealer/native-flight.ts';
+import { SealDesk } from '../../src/actors/sealer/seal-desk.ts';
 import { capability } from '../../src/contract/frames.ts';
 import { path, peer, session, slotState } from '../../src/contract/peer-tables.ts';
+import { recordType } from '../../src/contract/records.ts';
 import { loadAddon } from '../../src/native/addon.ts';
+import type { Sealer } from '../../src/native/data-api.ts';
+import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
+import { createSessionMemory } from '../../src/rings/session-table.ts';
+import { createRingMemory, RingConsumer } from '../../src/rings/spsc-ring.ts';
+import { createRowTable } from '../../src/rings/table.ts';
 import { udpPacket } from '../support/packets.ts';
 import { type RopeEnd, rope } from '../support/rope.ts';
 
@@ -134,4 +144,43 @@ t.test('a turn costs what is due, not what exists', async (t) => {
   const manyUs = turnUs(a, 300);
   t.comment(`${aloneUs.toFixed(1)} us a turn with one bond, ${manyUs.toFixed(1)} us with ${others + 1}`);
   t.ok(manyUs < 3 * aloneUs + 20, 'bonds that have nothing to do cost next to nothing');
+});
+
+t.test('elections that a full ring had no room for are told when there is room, each once', async (t) => {
+  const memory = createRingMemory(4096);
+  const bell = createDoorbellMemory();
+  const requests = { name: 'requests', side: 'producer', ring: memory, doorbell: bell, doorbellFd: -1 } as const;
+  const tables = { peers: createRowTable(peer, 300), sessions: createSessionMemory(2, 256) };
+  const spec = { id: 'sealer', role: 'sealer', ports: { requests }, memory: tables };
+  const context = { spec, addon } as unknown as ActorContext;
+  const desk = new SealDesk(context, {} as Sealer, new Throughput(context.spec));
+  for (let row = 0; row < 300; row += 1) desk.wantHandshake(row, 1e6);
+  for (const row of [7, 8, 7]) desk.tellJudged(row);
+  desk.retell();
+  const consumer = new RingConsumer(memory);
+  const judged = (): number[] => {
+    const rows: number[] = [];
+    for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
+      if (consumer.type === recordType.pathJudged) rows.push(consumer.view.getInt32(at, true));
+      consumer.advance();
+    }
+    consumer.release();
+    return rows;
+  };
+  t.same(judged(), [], 'it was full');
+  desk.retell();
+  desk.retell();
+  t.same(judged(), [7, 8]);
+});
+
+t.test('a path whose row was freed a moment ago leads no repair anywhere', async (t) => {
+  const asked: string[] = [];
+  const native = new Proxy({} as Sealer, { get: (_, name) => () => asked.push(String(name)) });
+  const flight = (port: number) =>
+    new NativeFlight(0, native, new FlightMemory(), { portOf: () => port, slotOf: () => 0 });
+  const gone = { row: 3, number: 0 };
+  t.same([flight(-1).resend(gone, 1000, 1500, 0), flight(-1).resendCut(gone, 1000, 1500, 0)], [0, 0]);
+  t.same(asked, [], 'a port of -1 would be a place before the first');
+  flight(1).resend(gone, 1000, 1500, 0);
+  t.same(asked, ['resend']);
 });

@@ -276,6 +276,31 @@ t.test('a wish that comes back before the peer has answered the other one is sai
   t.notSame(ups(), before, 'and it is said until it was heard');
 });
 
+t.test('a notice is answered for good by an answer that took longer than it waits for one', async (t) => {
+  const endpoints = { endpoints: [...toHub.endpoints, { host: '10.0.0.3', port: 51820 }] };
+  const { lab, left } = await connect(t, { links: { second: hubToo } }, endpoints);
+  lab.run(1);
+  const late: { readonly atUs: number; readonly datagram: Datagram }[] = [];
+  lab.lose = (datagram) => {
+    if (datagram.to === lte) late.push({ atUs: lab.nowUs + 1_200_000, datagram });
+    return datagram.to === lte;
+  };
+  left.paths.setInt(rowTo(left, isUp(left, hub, 1) ? hub : hubToo, 1), pathLayout.lifeAt, lifeState.dead);
+  const said = (): number => left.framesSent.filter((one) => one[1] === controlKind.challenge).length;
+  const before = said();
+  const run = (seconds: number): void => {
+    for (const endUs = lab.nowUs + seconds * 1e6; lab.nowUs < endUs; lab.run(0.05)) {
+      for (; (late[0]?.atUs ?? Number.POSITIVE_INFINITY) <= lab.nowUs; late.shift())
+        if (late[0] !== undefined) left.receive(late[0].datagram);
+    }
+  };
+  run(2);
+  t.ok(said() - before >= 4, `both paths were spoken of more than once: ${said() - before}`);
+  const answered = said();
+  run(20);
+  t.equal(said(), answered, 'and no more since the first answers came');
+});
+
 t.test('two addresses of one link of the server are two paths, and each is answered from itself', async (t) => {
   const endpoints = { endpoints: [...toHub.endpoints, { host: '10.0.0.3', port: 51820 }] };
   const { lab, left, right } = await connect(t, { aliases: [hubToo] }, endpoints);

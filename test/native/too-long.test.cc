@@ -21,7 +21,7 @@ constexpr int32_t kReadsFragments = layout::capability_pathSizes;
 // A sealer whose datagrams are an OpenBench's, and the answers it writes to what it takes for a TUN.
 class LongBench {
  public:
-  explicit LongBench(OuterFragments outer = OuterFragments::Auto) : link_(1 << 16) {
+  explicit LongBench(OuterFragments outer = OuterFragments::Auto, uint32_t linkBytes = 1 << 16) : link_(linkBytes) {
     sessions_.install(0, kIndex, 9);
     producer_ = link_.producer();
     consumer_ = link_.consumer();
@@ -76,6 +76,17 @@ class LongBench {
       sealer_->close();
       collect();
     }
+  }
+
+  // The same with a link that takes nothing until its ring is full: what finds no room waits.
+  void loseAndCutByFullLink(uint32_t longest) {
+    std::erase_if(datagrams, [longest](const Bytes& one) { return one.size() > longest; });
+    Flight& flight = sealer_->flight(0);
+    flight.loseLonger(0, longest);
+    for (int turn = 0; turn < 5000 && flight.queuedPackets() > 0; turn++) {
+      if (sealer_->resendCut({0, 0, 0, 0, nowUs, 0, true, kFlags}, &producer_, UINT32_MAX, longest) == 0) collect();
+    }
+    collect();
   }
 
   // All that was sent and was longer than `longest` is lost, and what it bore goes again in pieces. Returns the counters that nobody need
@@ -346,6 +357,37 @@ TEST("What was lost because it was too long for its path goes again in pieces, a
     std::sort(wanted.begin(), wanted.end());
     CHECK(found == wanted);
     CHECK_EQUAL(opener.total.rejected, 0);
+    if (hopeless()) return;
+  }
+}
+
+TEST("What is to go again in pieces waits for room for all of them: nothing is taken that a full link would lose") {
+  Random random(84);
+  for (int round = 0; round < 50; round++) {
+    LongBench bench(OuterFragments::Auto, 4096);
+    bench.hearsFragments();
+    std::vector<Bytes> wanted;
+    for (uint32_t i = 0; i < 60; i++) {
+      Shape shape;
+      shape.tcp = false;
+      shape.sourcePort = static_cast<uint16_t>(1000 + i);
+      shape.payloadBytes = random.between(400, 1340);
+      shape.seed = random.next();
+      wanted.push_back(makePacket(shape));
+      bench.send(wanted.back(), VnetHeader{});
+    }
+    bench.loseAndCutByFullLink(random.between(300, 600));
+    OpenBench opener(1 << 18);
+    for (const Bytes& one : bench.datagrams) opener.receive({one});
+    std::vector<Bytes> found;
+    for (int turn = 0; turn < 400; turn++) {
+      opener.turn();
+      const std::vector<Bytes> more = delivered(opener);
+      found.insert(found.end(), more.begin(), more.end());
+    }
+    std::sort(found.begin(), found.end());
+    std::sort(wanted.begin(), wanted.end());
+    CHECK(found == wanted);
     if (hopeless()) return;
   }
 }

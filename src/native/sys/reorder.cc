@@ -18,12 +18,13 @@ int32_t HoldPool::take() {
   return index;
 }
 
-uint64_t Lane::firstCome() const {
+uint64_t Lane::firstCome(uint32_t& looks) const {
   constexpr uint64_t kBlock = 4 * sizeof(uint64_t) / sizeof(int16_t);
   constexpr uint64_t kAllMissing = ~uint64_t{0};
   static_assert(kMissing == -1 && kWindow % kBlock == 0);
   uint64_t at = head;
   while (at < end) {
+    looks += 1;
     if (at % kBlock == 0 && end - at >= kBlock) {
       uint64_t words[4];
       std::memcpy(words, &marks[at % kWindow], sizeof words);
@@ -136,7 +137,8 @@ void Reorder::release(Lane& lane, double nowUs) {
 
 void Reorder::giveUp(Lane& lane, double nowUs) {
   const uint64_t from = lane.head;
-  lane.head = lane.firstCome();
+  uint32_t looks = 0;
+  lane.head = lane.firstCome(looks);
   if (lane.head == from) return;
   add(peers_.row(lane.peer), layout::peer_givenUpPacketsAt, static_cast<double>(lane.head - from));
   lane.givenUp[lane.givenUpCount++ % Lane::kRemembered] = Lane::GivenUp{from, lane.head, lane.sinceUs};

@@ -82,8 +82,8 @@ struct Lane {
 
   bool isGapped() const { return head != end; }
   // The first counter from `head` on that has come, or `end`. A peer may leave the whole window empty with each packet, so that its
-  // marks are looked at in blocks: 16,383 of them take 1 us, where one by one they took 7.
-  uint64_t firstCome() const;
+  // marks are looked at in blocks: 16,383 of them take 1 us, where one by one they took 7. `looks`: grows by one for each block or mark.
+  uint64_t firstCome(uint32_t& looks) const;
   int16_t& mark(uint64_t counter) { return marks[counter % kWindow]; }
 
   int32_t slot = -1;

@@ -50,7 +50,6 @@ class LinkSender {
   uint32_t collect(uint32_t max);
   Fate prepare(uint8_t* descriptor, uint32_t index);
   void giveUp(uint8_t* descriptor, Fate fate);
-  bool chooseSource(const sockaddr_in6& to, uint8_t local[16]) const;
   bool goesWhole(const Message& message) const;
   bool goesAlike(const Message& one, const Message& other) const { return fdOf(one) == fdOf(other) && one.mayFragment == other.mayFragment; }
   void prepareSocket(const Message& message);
@@ -83,17 +82,19 @@ class LinkSender {
 size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t local[16], int32_t interfaceIndex, uint16_t segmentBytes,
                         uint8_t trafficClass);
 
+// Receives into the rings of the opener and the session-manager. What a transport puts in front of datagrams is read by those who derive
+// from it; by itself it is UDP's.
 class LinkReceiver {
  public:
   // `row`: of the carrier table, in that row.
   LinkReceiver(int32_t carrier, RingProducer data, RingProducer handshakes, uint8_t* row);
-  ~LinkReceiver();
+  virtual ~LinkReceiver();
 
   // Receives what waits on `fd`, at most `maxMessages`; returns how many messages, EAGAIN = none, ENOSPC = the ring is full
   // (the kernel's buffer then holds the rest).
   int receive(int fd, uint32_t maxMessages);
 
- private:
+ protected:
   static constexpr uint32_t kSmallBytes = 2048;
   static constexpr uint32_t kLargeBytes = 65536;
   static constexpr uint32_t kSmallBatch = 32;
@@ -106,14 +107,43 @@ class LinkReceiver {
   static constexpr uint32_t kLargestClaim = kLargeBatch * (kLargeBytes + kSlotOverhead);
   static_assert(kLargeBatch * kLargeBytes > kSmallBatch * (kSmallBytes + kSlotOverhead));
 
- private:
-  struct Message;
+ protected:
+  // What recvmmsg fills in for one message, and what its control messages said.
+  struct Message {
+    sockaddr_in6 address;
+    // What stands in front of the datagrams, the slot in the ring, and room for what the slot does not hold.
+    iovec parts[3];
+    alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(timespec)) + 2 * CMSG_SPACE(sizeof(int))];
+    uint8_t local[16];
+    int32_t interfaceIndex;
+    uint32_t segmentBytes;
+    // Of all datagrams; 0 = nothing of it goes into the rings.
+    uint32_t length;
+    double timeUs;
+    // Outer DSCP and ECN; the kernel joins datagrams of one value only (net/core/gro.c compares it since 6.9; before, the first one's).
+    uint8_t trafficClass;
 
+    void readControl(msghdr& header);
+  };
+
+  // Before a receive: where the address of message `index` goes, and what stands in front of its datagrams (`parts[0]`, which `header`
+  // passes over here).
+  virtual void prepare(int fd, uint32_t index, Message& message, msghdr& header);
+  // After it: `bytes` came in all. Whatever stood in front is gone from the other parts.
+  virtual void finish(int fd, uint32_t index, Message& message, msghdr& header, uint32_t bytes);
+
+  // Hands one message from elsewhere on, as if it had been received.
+  void hand(const Message& message, const uint8_t* datagrams);
+
+  uint8_t* row() const { return row_; }
+
+ private:
   uint32_t slotBytes() const { return large_ ? kLargeBytes : kSmallBytes; }
   int receiveBatch(int fd, uint32_t batch);
   uint32_t place(const Message& message, uint8_t* record, uint32_t stride, uint32_t unused);
   void save(uint32_t from, uint32_t count);
   void spill(uint32_t from, uint32_t count);
+  void copyIn(const Message& message, const uint8_t* datagrams);
   bool accept(const Message& message, const uint8_t* payload);
   void forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length);
   void writeHeader(uint8_t* record, const Message& message) const;

@@ -27,22 +27,6 @@ bool isHandshake(const uint8_t* datagram, uint32_t length) {
 
 }  // namespace
 
-// What recvmmsg fills in for one message, and what its control messages said.
-struct LinkReceiver::Message {
-  sockaddr_in6 address;
-  iovec parts[2];
-  alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(timespec)) + 2 * CMSG_SPACE(sizeof(int))];
-  uint8_t local[16];
-  int32_t interfaceIndex;
-  uint32_t segmentBytes;
-  uint32_t length;
-  double timeUs;
-  // Outer DSCP and ECN; the kernel joins datagrams of one value only (net/core/gro.c compares it since 6.9; before, the first one's).
-  uint8_t trafficClass;
-
-  void readControl(msghdr& header);
-};
-
 void LinkReceiver::Message::readControl(msghdr& header) {
   std::memset(local, 0, sizeof local);
   interfaceIndex = 0;
@@ -95,6 +79,13 @@ int LinkReceiver::receive(int fd, uint32_t maxMessages) {
   return total;
 }
 
+void LinkReceiver::prepare(int, uint32_t, Message&, msghdr&) {}
+
+void LinkReceiver::finish(int, uint32_t, Message& message, msghdr& header, uint32_t bytes) {
+  message.length = bytes;
+  message.readControl(header);
+}
+
 // Every message has a slot in the opener's ring; a small slot has an overflow behind it, so that a GRO train that comes when
 // none was expected is not cut off.
 int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
@@ -103,9 +94,12 @@ int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
   if (first == nullptr) return -ENOSPC;
   for (uint32_t i = 0; i < batch; i++) {
     Message& message = messages_[i];
-    message.parts[0] = {first + i * stride + kHeader, slotBytes()};
-    message.parts[1] = {overflow_.data() + static_cast<size_t>(i) * kLargeBytes, kLargeBytes};
-    headers_[i].msg_hdr = {&message.address, sizeof message.address, message.parts, large_ ? 1u : 2u, message.control, sizeof message.control, 0};
+    message.parts[0] = {};
+    message.parts[1] = {first + i * stride + kHeader, slotBytes()};
+    message.parts[2] = {overflow_.data() + static_cast<size_t>(i) * kLargeBytes, kLargeBytes};
+    msghdr& header = headers_[i].msg_hdr;
+    header = {&message.address, sizeof message.address, message.parts + 1, large_ ? 1u : 2u, message.control, sizeof message.control, 0};
+    prepare(fd, i, message, header);
   }
   const int got = ::recvmmsg(fd, headers_.data(), batch, MSG_DONTWAIT, nullptr);
   if (got <= 0) return got == 0 ? -EAGAIN : -errno;
@@ -114,8 +108,7 @@ int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
   uint32_t spillFrom = count;
   for (uint32_t i = 0; i < count; i++) {
     Message& message = messages_[i];
-    message.length = headers_[i].msg_len;
-    message.readControl(headers_[i].msg_hdr);
+    finish(fd, i, message, headers_[i].msg_hdr, headers_[i].msg_len);
     longest = std::max(longest, message.length);
     if (message.length > slotBytes() && spillFrom == count) spillFrom = i;
   }
@@ -146,8 +139,8 @@ void LinkReceiver::save(uint32_t from, uint32_t count) {
     const Message& message = messages_[i];
     uint8_t* target = spilled_.data() + static_cast<size_t>(i) * kLargeBytes * 2;
     const uint32_t inSlot = std::min(message.length, kSmallBytes);
-    std::memcpy(target, message.parts[0].iov_base, inSlot);
-    std::memcpy(target + inSlot, message.parts[1].iov_base, message.length - inSlot);
+    std::memcpy(target, message.parts[1].iov_base, inSlot);
+    std::memcpy(target + inSlot, message.parts[2].iov_base, message.length - inSlot);
   }
 }
 
@@ -155,16 +148,26 @@ void LinkReceiver::spill(uint32_t from, uint32_t count) {
   for (uint32_t i = from; i < count; i++) {
     const Message& message = messages_[i];
     const uint8_t* bytes = spilled_.data() + static_cast<size_t>(i) * kLargeBytes * 2;
-    if (!accept(message, bytes)) continue;
-    uint8_t* record = data_.claim(kHeader + message.length);
-    if (record == nullptr) {
-      add(row_, layout::carrier_droppedAt, 1);
-      continue;
-    }
-    writeHeader(record, message);
-    std::memcpy(record + kHeader, bytes, message.length);
-    data_.commit(kHeader + message.length, layout::recordType_received);
+    copyIn(message, bytes);
   }
+}
+
+void LinkReceiver::copyIn(const Message& message, const uint8_t* datagrams) {
+  if (!accept(message, datagrams)) return;
+  uint8_t* record = data_.claim(kHeader + message.length);
+  if (record == nullptr) {
+    add(row_, layout::carrier_droppedAt, 1);
+    return;
+  }
+  writeHeader(record, message);
+  std::memcpy(record + kHeader, datagrams, message.length);
+  data_.commit(kHeader + message.length, layout::recordType_received);
+}
+
+void LinkReceiver::hand(const Message& message, const uint8_t* datagrams) {
+  copyIn(message, datagrams);
+  data_.publish();
+  handshakes_.publish();
 }
 
 // Hands handshakes on to the session-manager; returns whether anything in the message is the opener's.

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "link_io.h"
+#include "path_place.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -15,24 +16,9 @@
 namespace hawser {
 namespace {
 
-constexpr uint8_t kUnspecified[16] = {};
 // AF41, as the kernel's WireGuard gives to handshakes and cookies (drivers/net/wireguard/messages.h, HANDSHAKE_DSCP). Data messages get
 // no DSCP there either, and what is in them (probes and reports too) must see the queues that data sees.
 constexpr uint8_t kHandshakeTrafficClass = 0x88;
-
-// Copies a path row's addresses; false while its writer is at it or when it has none (seqlock of contract/peer-tables.ts).
-bool readPath(uint8_t* row, sockaddr_in6& address, uint8_t local[16], int32_t& interfaceIndex) {
-  for (int attempt = 0; attempt < 100; attempt++) {
-    const int32_t before = word(row, layout::path_sequenceAt).load(std::memory_order_acquire);
-    if ((before & 1) != 0) continue;
-    std::memcpy(&address, row + layout::path_endpointAt, sizeof address);
-    std::memcpy(local, row + layout::path_localAt, 16);
-    interfaceIndex = cell<int32_t>(row, layout::path_interfaceAt);
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (word(row, layout::path_sequenceAt).load(std::memory_order_relaxed) == before) return address.sin6_family != 0;
-  }
-  return false;
-}
 
 socklen_t addressBytes(sa_family_t family) { return family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6); }
 
@@ -51,7 +37,7 @@ uint8_t* appendControl(uint8_t* at, int level, int type, const T& value) {
 size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t local[16], int32_t interfaceIndex, uint16_t segmentBytes,
                         uint8_t trafficClass) {
   uint8_t* at = control;
-  if (std::memcmp(local, kUnspecified, 16) != 0) {
+  if (!isUnspecified(local)) {
     // Answer from the address the peer knows, also on a socket bound to none.
     if (family == AF_INET) {
       in_pktinfo info{};
@@ -128,18 +114,6 @@ uint32_t LinkSender::collect(uint32_t max) {
   return count;
 }
 
-// Gives a packet of a path that names no address of ours one of the link's; false = it has none of the family. Left to itself the
-// kernel takes any address of the host then, the tunnel's among them (inet_select_addr of net/ipv4/devinet.c), and looks for the
-// route before, so that rules by source do not hold.
-bool LinkSender::chooseSource(const sockaddr_in6& to, uint8_t local[16]) const {
-  if (cell<int32_t>(link_, layout::link_needsSourceAt) == 0 || std::memcmp(local, kUnspecified, 16) != 0) return true;
-  const bool v4 = to.sin6_family == AF_INET;
-  // A link-local destination has a source on its own interface.
-  if (!v4 && IN6_IS_ADDR_LINKLOCAL(&to.sin6_addr)) return true;
-  std::memcpy(local, link_ + (v4 ? layout::link_source4At : layout::link_source6At), v4 ? 4 : 16);
-  return std::memcmp(local, kUnspecified, 16) != 0;
-}
-
 void LinkSender::giveUp(uint8_t* descriptor, Fate fate) {
   singly_ = 0;
   if (fate == Fate::Unaddressed) failed(EADDRNOTAVAIL);
@@ -160,7 +134,7 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
   int32_t interfaceIndex = 0;
   if (!log_.holds(position)) return Fate::Late;
   if (!readPath(row, message.address, local, interfaceIndex) || fdOf(message) < 0) return Fate::Homeless;
-  if (!chooseSource(message.address, local)) return Fate::Unaddressed;
+  if (!chooseLinkSource(link_, message.address, local)) return Fate::Unaddressed;
   const bool several = cell<uint32_t>(descriptor, layout::descriptor_countAt) > 1;
   const auto segmentBytes = static_cast<uint16_t>(several ? cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt) : 0);
   message.descriptor = descriptor;
@@ -291,7 +265,7 @@ int LinkSender::sendDatagrams(uint32_t max) {
     const int fd = address.sin6_family == AF_INET ? fd4_ : fd6_;
     uint8_t local[16];
     std::memcpy(local, record + layout::outgoing_localAt, sizeof local);
-    const bool addressed = chooseSource(address, local);
+    const bool addressed = chooseLinkSource(link_, address, local);
     iovec bytes{record + layout::outgoing_payloadAt, cell<uint32_t>(record, layout::outgoing_lengthAt)};
     alignas(cmsghdr) uint8_t control[sizeof(Message::control)];
     msghdr header{};

@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "socket_buffer.h"
+
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
@@ -18,15 +20,6 @@ namespace hawser {
 namespace {
 
 int enable(int fd, int level, int option, int value) { return ::setsockopt(fd, level, option, &value, sizeof value); }
-
-// The forced form needs CAP_NET_ADMIN and passes net.core.[rw]mem_max; the other is clamped, which the start-up log reports.
-int growBuffer(int fd, int forced, int plain, int bytes) {
-  if (enable(fd, SOL_SOCKET, forced, bytes) < 0) enable(fd, SOL_SOCKET, plain, bytes);
-  int granted = 0;
-  socklen_t length = sizeof granted;
-  ::getsockopt(fd, SOL_SOCKET, plain, &granted, &length);
-  return granted;
-}
 
 SystemError configure(int fd, const UdpOptions& options, UdpSocket& out) {
   const bool v4 = options.family == AF_INET;

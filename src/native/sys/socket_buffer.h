@@ -1,0 +1,17 @@
+// Large buffers for sockets of links.
+#pragma once
+#include <sys/socket.h>
+
+namespace hawser {
+
+// Asks for `bytes`; returns what the kernel granted. The forced form needs CAP_NET_ADMIN and passes net.core.[rw]mem_max; the other is
+// clamped, which the start-up log reports.
+inline int growBuffer(int fd, int forced, int plain, int bytes) {
+  if (::setsockopt(fd, SOL_SOCKET, forced, &bytes, sizeof bytes) < 0) ::setsockopt(fd, SOL_SOCKET, plain, &bytes, sizeof bytes);
+  int granted = 0;
+  socklen_t length = sizeof granted;
+  ::getsockopt(fd, SOL_SOCKET, plain, &granted, &length);
+  return granted;
+}
+
+}  // namespace hawser

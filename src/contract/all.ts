@@ -4,6 +4,7 @@
  */
 export * from './columns.ts';
 export * from './errnos.ts';
+export * from './flows.ts';
 export * from './frames.ts';
 export * from './link-tables.ts';
 export * from './peer-tables.ts';

@@ -4,12 +4,12 @@
  * How datagrams travel; the lowest number is preferred while it works (docs/adding-a-transport.md). `test` is UDP on a port of its own, for
  * the tests of what several transports need. Numbers stay below `carrier.rowsPerLink`.
  */
-export const transport = { udp: 0, test: 7 } as const;
+export const transport = { udp: 0, faketcp: 1, test: 7 } as const;
 
 export type TransportName = keyof typeof transport;
 
-/** Bytes that each transport puts between the IP header and a sealed packet. */
-export const transportHeaderBytes = { udp: 8, test: 8 } as const;
+/** Most bytes that each transport puts between the IP header and a sealed packet. FakeTCP: a TCP header with timestamps. */
+export const transportHeaderBytes = { udp: 8, faketcp: 32, test: 8 } as const;
 
 /**
  * Carrier table: `rowsPerLink` rows for each row of the link table. A carrier sends and receives for one link by one transport; its row is

@@ -1,5 +1,6 @@
 /** What the shared tables have in common: rows of equal size behind a header of 512 bytes, read and written by cell. */
 import { assert } from '../base/assert.ts';
+import { flow } from '../contract/flows.ts';
 import { carrier, check, link } from '../contract/link-tables.ts';
 import { journal, path, peer } from '../contract/peer-tables.ts';
 
@@ -129,6 +130,10 @@ export function checkTable(memory: SharedArrayBuffer): RowTable {
 
 export function carrierTable(memory: SharedArrayBuffer): RowTable {
   return new RowTable(memory, carrier);
+}
+
+export function flowTable(memory: SharedArrayBuffer): RowTable {
+  return new RowTable(memory, flow);
 }
 
 export function linkTable(memory: SharedArrayBuffer): RowTable {

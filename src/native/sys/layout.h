@@ -109,6 +109,76 @@
   X(errnoOf, EAFNOSUPPORT, 97) \
   X(errnoOf, EADDRNOTAVAIL, 99) \
   X(errnoOf, ENOBUFS, 105) \
+  X(flow, most, 4096) \
+  X(flow, magic, 1212566607) \
+  X(flow, magicAt, 0) \
+  X(flow, rowsAt, 4) \
+  X(flow, usedAt, 128) \
+  X(flow, dataAt, 512) \
+  X(flow, rowBytes, 256) \
+  X(flow, stateAt, 72) \
+  X(flow, timestampsAt, 76) \
+  X(flow, sendNextAt, 80) \
+  X(flow, sendUnacknowledgedAt, 84) \
+  X(flow, sendWindowAt, 88) \
+  X(flow, sendShiftAt, 92) \
+  X(flow, receiveNextAt, 96) \
+  X(flow, acknowledgedAt, 100) \
+  X(flow, windowFieldAt, 104) \
+  X(flow, receiveWindowAt, 108) \
+  X(flow, recentStampAt, 112) \
+  X(flow, stampOffsetAt, 116) \
+  X(flow, identificationAt, 120) \
+  X(flow, flowLabelAt, 124) \
+  X(flow, owedSegmentsAt, 128) \
+  X(flow, touchedAt, 132) \
+  X(flow, receivedUsAt, 136) \
+  X(flow, sentUsAt, 144) \
+  X(flow, sentDataUsAt, 152) \
+  X(flow, owedBytesAt, 160) \
+  X(flow, recentNextAt, 168) \
+  X(flow, acceptedAt, 172) \
+  X(flow, triesAt, 176) \
+  X(flow, dueUsAt, 184) \
+  X(flow, stateUsAt, 192) \
+  X(flow, resetUsAt, 200) \
+  X(flow, acknowledgeUsAt, 208) \
+  X(flow, waitingUsAt, 216) \
+  X(flowState, free, 0) \
+  X(flowState, dialled, 1) \
+  X(flowState, open, 2) \
+  X(flowState, closed, 3) \
+  X(segment, rows, 64) \
+  X(segment, rowBytes, 2304) \
+  X(segment, flowAt, 72) \
+  X(segment, headerBytesAt, 76) \
+  X(segment, payloadBytesAt, 80) \
+  X(segment, keptBytesAt, 84) \
+  X(segment, timeAt, 88) \
+  X(segment, trafficClassAt, 96) \
+  X(segment, headerAt, 104) \
+  X(segment, payloadAt, 168) \
+  X(segment, mostPayloadBytes, 2048) \
+  X(tcpFlag, fin, 1) \
+  X(tcpFlag, syn, 2) \
+  X(tcpFlag, rst, 4) \
+  X(tcpFlag, psh, 8) \
+  X(tcpFlag, ack, 16) \
+  X(tuple, endpointAt, 0) \
+  X(tuple, localAt, 32) \
+  X(tuple, localPortAt, 48) \
+  X(tuple, linkHeaderBytesAt, 50) \
+  X(tuple, interfaceAt, 52) \
+  X(tuple, nextHopAt, 56) \
+  X(tuple, ownLinkAddressAt, 62) \
+  X(tuple, bytes, 72) \
+  X(wanted, rows, 16) \
+  X(wanted, rowBytes, 2304) \
+  X(wanted, endpointAt, 0) \
+  X(wanted, localAt, 64) \
+  X(wanted, payloadBytesAt, 80) \
+  X(wanted, payloadAt, 88) \
+  X(wanted, mostPayloadBytes, 2048) \
   X(capability, controlFrames, 1) \
   X(capability, aes256gcm, 2) \
   X(capability, paths, 4) \
@@ -249,8 +319,10 @@
   X(probeMethod, dns, 4) \
   X(probeMethod, tcp, 5) \
   X(transport, udp, 0) \
+  X(transport, faketcp, 1) \
   X(transport, test, 7) \
   X(transportHeaderBytes, udp, 8) \
+  X(transportHeaderBytes, faketcp, 32) \
   X(transportHeaderBytes, test, 8) \
   X(allowedIps, magic, 1212238160) \
   X(allowedIps, magicAt, 0) \

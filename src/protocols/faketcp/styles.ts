@@ -1,0 +1,45 @@
+/** What our segments look like. An answer to a SYN says what the SYN said and no more, so a style is that of who calls. */
+
+export interface Style {
+  /** Whether SYNs offer segment sizes, selective acknowledgement and timestamps. */
+  readonly isFull: boolean;
+  readonly windowShift: number;
+  /** Window fields: of a SYN, of the answer to one, and of all that follow. */
+  readonly synWindow: number;
+  readonly synAckWindow: number;
+  readonly openWindow: number;
+  /** An acknowledgement follows after so many segments at once, else after a while; or after so many bytes. */
+  readonly owedSegments: number;
+  readonly acknowledgeUs: number;
+  readonly owedBytes: number;
+}
+
+export type StyleName = keyof typeof styles;
+
+export const styles = {
+  /**
+   * Linux since tcp_rmem ends at 32 MiB (6.16: shift 10), with a window as it is after a fast transfer. Acknowledgements: RFC 9293 section
+   * 3.8.6.3, TCP_DELACK_MIN of include/net/tcp.h.
+   */
+  linux: {
+    isFull: true,
+    windowShift: 10,
+    synWindow: 64_240,
+    synAckWindow: 65_160,
+    openWindow: 32_767,
+    owedSegments: 2,
+    acknowledgeUs: 40_000,
+    owedBytes: 0,
+  },
+  /** phantun 0.8.1 (fake-tcp/src/lib.rs and packet.rs): a window of 1 GiB, acknowledged each 128 MiB. */
+  phantun: {
+    isFull: false,
+    windowShift: 14,
+    synWindow: 65_535,
+    synAckWindow: 65_535,
+    openWindow: 65_535,
+    owedSegments: Number.POSITIVE_INFINITY,
+    acknowledgeUs: Number.POSITIVE_INFINITY,
+    owedBytes: 128 << 20,
+  },
+} as const satisfies Readonly<Record<string, Style>>;

@@ -6,6 +6,10 @@ const names = [
   ...[
     'checksum',
     'coalesce',
+    'faketcp_flows',
+    'faketcp_headers',
+    'faketcp_receive',
+    'faketcp_send',
     'flight',
     'flight_report',
     'flight_resend',

@@ -5,9 +5,10 @@ import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
 import type { CryptoApi } from './crypto-api.ts';
 import type { DataApi } from './data-api.ts';
+import type { FakeTcpApi } from './faketcp-api.ts';
 import type { NetworkApi } from './network-api.ts';
 
-export interface Addon extends DataApi, CryptoApi, NetworkApi {
+export interface Addon extends DataApi, CryptoApi, FakeTcpApi, NetworkApi {
   /** The offsets the addon was built with, `ring.tailAt` → 128. */
   readonly layout: Readonly<Record<string, number>>;
 }

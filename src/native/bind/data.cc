@@ -114,6 +114,7 @@ void initData(Napi::Env env, Napi::Object exports) {
   initLink(env, exports);
   initSealer(env, exports);
   initOpener(env, exports);
+  initFakeTcp(env, exports);
 }
 
 }  // namespace hawser

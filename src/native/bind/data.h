@@ -9,5 +9,6 @@ void initTun(Napi::Env env, Napi::Object exports);
 void initLink(Napi::Env env, Napi::Object exports);
 void initSealer(Napi::Env env, Napi::Object exports);
 void initOpener(Napi::Env env, Napi::Object exports);
+void initFakeTcp(Napi::Env env, Napi::Object exports);
 
 }  // namespace hawser

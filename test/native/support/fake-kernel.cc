@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <linux/errqueue.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 
 #include <cerrno>
@@ -71,10 +72,18 @@ void receiveOne(const Datagrams& from, mmsghdr& message) {
     done += take;
   }
   message.msg_len = static_cast<unsigned>(done);
-  sockaddr_in sender{};
-  sender.sin_family = AF_INET;
-  sender.sin_port = htons(7777);
-  std::memcpy(message.msg_hdr.msg_name, &sender, sizeof sender);
+  if (const uint16_t type = fakeKernel()->hardwareType; type != 0) {
+    sockaddr_ll sender{};
+    sender.sll_family = AF_PACKET;
+    sender.sll_hatype = type;
+    sender.sll_ifindex = 7;
+    std::memcpy(message.msg_hdr.msg_name, &sender, sizeof sender);
+  } else {
+    sockaddr_in sender{};
+    sender.sin_family = AF_INET;
+    sender.sin_port = htons(7777);
+    std::memcpy(message.msg_hdr.msg_name, &sender, sizeof sender);
+  }
   auto* at = static_cast<uint8_t*>(message.msg_hdr.msg_control);
   const auto append = [&at](int level, int type, const void* value, size_t bytes) {
     auto* control = reinterpret_cast<cmsghdr*>(at);

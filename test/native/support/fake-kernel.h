@@ -35,6 +35,8 @@ struct FakeKernel {
   uint32_t calls = 0;
   std::deque<SocketError> errors;
   std::deque<Datagrams> waiting;
+  // Of the interface that what waits came by, when it is a packet socket's; 0 = it is a UDP socket's.
+  uint16_t hardwareType = 0;
 };
 
 inline FakeKernel*& fakeKernel() {

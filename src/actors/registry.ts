@@ -9,6 +9,7 @@ const loaders: Readonly<Partial<Record<Role, () => Promise<ActorModule>>>> = {
   sealer: () => import('./sealer.ts'),
   opener: () => import('./opener.ts'),
   'wan-link': () => import('./wan-link.ts'),
+  'faketcp-stack': () => import('./faketcp-stack.ts'),
   'session-manager': () => import('./session-manager.ts'),
   'health-checker': () => import('./health-checker.ts'),
   'control-server': () => import('./control-server.ts'),

@@ -196,6 +196,12 @@ export const schema = z.strictObject({
   listen: z
     .strictObject({
       udp: z.int().min(0).max(65535).default(0).describe('0 = any free port.'),
+      faketcp: z
+        .int()
+        .min(1)
+        .max(65535)
+        .optional()
+        .describe('A TCP port, for peers whose UDP is blocked; without it nobody can call by FakeTCP.'),
       ...testListen,
     })
     .prefault({}),

@@ -54,6 +54,7 @@ export const sessionManagerCounters = {
   unknownKey: 12,
 } as const;
 export const wanLinkCounters = { blocked: 0, full: 1 } as const;
+export const fakeTcpCounters = { full: 0, opened: 1, judged: 2, uncalled: 3 } as const;
 
 /** In cell order. */
 export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
@@ -124,5 +125,14 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
   'wan-link': [
     { name: 'wan_link_blocked_turns', help: 'Turns in which the socket was full' },
     { name: 'wan_link_ring_full_turns', help: 'Turns in which the opener had left no room' },
+  ],
+  'faketcp-stack': [
+    { name: 'faketcp_stack_ring_full_turns', help: 'Turns in which the opener had left no room' },
+    { name: 'faketcp_stack_opened_connections', help: 'Connections that we called for and that were answered' },
+    { name: 'faketcp_stack_judged_segments', help: 'Segments that were no plain data of an open connection' },
+    {
+      name: 'faketcp_stack_uncalled_packets',
+      help: 'Dropped: there was no connection to their endpoint, and none could be called for',
+    },
   ],
 };

@@ -3,10 +3,12 @@ import type { ResourcePlan } from '../actors/kit/topology.ts';
 import { HawserError, messageOf } from '../base/errors.ts';
 import { rightsRemedy } from '../io/host-rights.ts';
 import type { DataApi } from '../native/data-api.ts';
+import type { FakeTcpApi } from '../native/faketcp-api.ts';
 import type { Opened, ResourceOpener } from './shared-resources.ts';
 
 type TunPlan = Extract<ResourcePlan, { kind: 'tun' }>;
 type UdpPlan = Extract<ResourcePlan, { kind: 'udp' }>;
+type PacketsPlan = Extract<ResourcePlan, { kind: 'packets' }>;
 
 /** 7 MiB: 58 ms of 1 Gbit/s, while a thread waits for a processor. The kernel doubles it for its bookkeeping (socket(7)). */
 const wantedBufferBytes = 2 * (7 << 20);
@@ -21,16 +23,23 @@ const tunRemedies: Readonly<Record<string, string>> = {
 const udpRemedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there: choose another listen.udp',
 };
+const packetsRemedies: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program has this TCP port: choose another listen.faketcp',
+  EPERM: 'run as root or with CAP_NET_RAW and CAP_NET_ADMIN',
+  EAFNOSUPPORT: 'modprobe af_packet',
+};
 
 export class AddonOpener implements ResourceOpener {
   /** For the log: what the kernel gave less of than was asked for. */
   readonly warnings: string[] = [];
-  readonly #addon: DataApi;
+  readonly #addon: DataApi & FakeTcpApi;
   #tunFd = -1;
   /** By transport, of the first socket; with `listen.udp: 0` all others take the same. */
   readonly #ports = new Map<string, number>();
+  /** Descriptor → those that are closed with it. */
+  readonly #companions = new Map<number, readonly number[]>();
 
-  constructor(addon: DataApi) {
+  constructor(addon: DataApi & FakeTcpApi) {
     this.#addon = addon;
   }
 
@@ -48,7 +57,8 @@ export class AddonOpener implements ResourceOpener {
   }
 
   open(resource: ResourcePlan): Opened {
-    return resource.kind === 'tun' ? this.#openTun(resource) : this.#openUdp(resource);
+    if (resource.kind === 'tun') return this.#openTun(resource);
+    return resource.kind === 'udp' ? this.#openUdp(resource) : this.#openPackets(resource);
   }
 
   openDoorbell(): number {
@@ -56,6 +66,8 @@ export class AddonOpener implements ResourceOpener {
   }
 
   close(fd: number): void {
+    for (const companion of this.#companions.get(fd) ?? []) this.#addon.closeFd(companion);
+    this.#companions.delete(fd);
     this.#addon.closeFd(fd);
   }
 
@@ -93,7 +105,23 @@ export class AddonOpener implements ResourceOpener {
     }
   }
 
-  #waitFor({ link, interface: device, family }: UdpPlan): Opened {
+  #openPackets(plan: PacketsPlan): Opened {
+    try {
+      const { family, listenPort, callPorts, mark } = plan;
+      const opened = this.#addon.openPackets({ family, listenPort, callPorts, mark, interface: plan.interface ?? '' });
+      this.#companions.set(opened.fd, opened.keepers);
+      this.#noteClamp(plan.name, opened.receiveBufferBytes);
+      const { fd, firstCallPort, receiveBufferBytes, sendBufferBytes } = opened;
+      return { fd, facts: { firstCallPort, gso: true, gro: true, receiveBufferBytes, sendBufferBytes } };
+    } catch (error) {
+      if (plan.family === 6 && isWithoutIpv6(error)) return { fd: -1, facts: { firstCallPort: 0 } };
+      if (plan.interface !== undefined && codeOf(error) === 'ENODEV')
+        return { ...this.#waitFor(plan), facts: { firstCallPort: 0 } };
+      throw withRemedy(error, packetsRemedies);
+    }
+  }
+
+  #waitFor({ link, interface: device, family }: Pick<UdpPlan, 'link' | 'interface' | 'family'>): Opened {
     if (family === 4) this.warnings.push(`${link}: there is no interface "${device}" yet; the link waits for it`);
     return { fd: -1, facts: {} };
   }

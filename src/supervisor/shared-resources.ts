@@ -6,6 +6,7 @@ import type { ActorSpec, PortSpec } from '../actors/kit/contract.ts';
 import type {
   ActorPlan,
   ChildSpec,
+  OwnTableName,
   ResourcePlan,
   TableName,
   ThreadPlan,
@@ -13,6 +14,7 @@ import type {
   TopologyDiff,
 } from '../actors/kit/topology.ts';
 import { assert } from '../base/assert.ts';
+import { flow } from '../contract/flows.ts';
 import { carrier, check, link } from '../contract/link-tables.ts';
 import { path, peer } from '../contract/peer-tables.ts';
 import { counters } from '../contract/rings.ts';
@@ -47,6 +49,8 @@ const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
 const dutyHangLimitMs = 500;
 const shutdownMs = 1000;
 
+const ownTables = { flows: flow } as const;
+
 interface Bell {
   readonly memory: SharedArrayBuffer;
   readonly fd: number;
@@ -58,6 +62,8 @@ export class SharedResources {
   /** Actor id → its block; kept when the actor goes, for a return with the same id. */
   readonly counters = new Map<string, SharedArrayBuffer>();
   readonly opened = new Map<string, Opened>();
+  /** Actor id and table → its memory; kept like the counters. */
+  readonly #ownTables = new Map<string, SharedArrayBuffer>();
   readonly #opener: ResourceOpener;
   readonly #bells = new Map<string, Bell>();
   #topology: Topology;
@@ -166,6 +172,7 @@ export class SharedResources {
     const fds = this.#lend(plan);
     const memory: Record<string, SharedArrayBuffer> = { counters: this.#countersOf(id) };
     for (const table of plan.tables) memory[table] = this.tables[table];
+    for (const table of plan.ownTables) memory[table] = this.#ownTable(id, table);
     return {
       id,
       role: plan.role,
@@ -224,6 +231,13 @@ export class SharedResources {
   #countersOf(actorId: string): SharedArrayBuffer {
     const known = this.counters.get(actorId) ?? new SharedArrayBuffer(counters.bytes);
     this.counters.set(actorId, known);
+    return known;
+  }
+
+  #ownTable(actorId: string, table: OwnTableName): SharedArrayBuffer {
+    const name = `${actorId} ${table}`;
+    const known = this.#ownTables.get(name) ?? createRowTable(ownTables[table], ownTables[table].most);
+    this.#ownTables.set(name, known);
     return known;
   }
 

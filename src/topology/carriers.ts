@@ -3,6 +3,7 @@ import type { ActorPlan, CarrierRow, LinkRow, ResourcePlan } from '../actors/kit
 import type { Config } from '../config/config.ts';
 import { type TransportName, transport } from '../contract/link-tables.ts';
 import { carrierName, carrierOf } from '../rings/carriers.ts';
+import { planFakeTcpCarrier } from './faketcp-carrier.ts';
 import { planUdpCarrier } from './udp-carrier.ts';
 
 /** What an actor and the kernel have to do with one carrier. */
@@ -29,6 +30,7 @@ export interface CarrierInput {
 /** A transport is registered here; docs/adding-a-transport.md tells of the rest. */
 const planners: Readonly<Record<TransportName, (input: CarrierInput) => CarrierPlan>> = {
   udp: (input) => planUdpCarrier(input, 'udp'),
+  faketcp: planFakeTcpCarrier,
   test: (input) => planUdpCarrier(input, 'test'),
 };
 

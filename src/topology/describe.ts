@@ -1,5 +1,5 @@
 /** A topology as people read it: `hawser topology CONFIG`. */
-import type { Topology } from '../actors/kit/topology.ts';
+import type { ResourcePlan, Topology } from '../actors/kit/topology.ts';
 
 export function describeTopology(topology: Topology): string {
   return [
@@ -10,16 +10,21 @@ export function describeTopology(topology: Topology): string {
     `rings (${topology.rings.length})`,
     ...topology.rings.map((ring) => `  ${ring.name}  ${formatBytes(ring.bytes)}`),
     `file descriptors (${topology.resources.length})`,
-    ...topology.resources.map((one) =>
-      one.kind === 'tun'
-        ? `  ${one.name}: TUN device ${one.interface}`
-        : `  ${one.name}: IPv${one.family}, port ${one.port === 0 ? 'any' : one.port}, ${one.interface ?? 'any interface'}`,
-    ),
+    ...topology.resources.map((one) => `  ${one.name}: ${describeResource(one)}`),
     'shared memory',
     `  sealed log ${formatBytes(topology.memory.sealedLogBytes)}`,
     `  ${topology.memory.sessionSlots} key slots, each with a replay window of ${topology.memory.windowBits - 64} packets`,
     `  ${topology.memory.peerRows} peers, ${topology.memory.pathRows} paths, ${topology.memory.linkRows} links at most`,
   ].join('\n');
+}
+
+function describeResource(one: ResourcePlan): string {
+  if (one.kind === 'tun') return `TUN device ${one.interface}`;
+  const where = one.interface ?? 'any interface';
+  if (one.kind === 'udp') return `IPv${one.family}, port ${one.port === 0 ? 'any' : one.port}, ${where}`;
+  const listens = one.listenPort === 0 ? [] : [`port ${one.listenPort}`];
+  const calls = one.callPorts === 0 ? [] : [`any ${one.callPorts} ports to call from`];
+  return [`TCP segments over IPv${one.family}`, ...listens, ...calls, where].join(', ');
 }
 
 function formatBytes(bytes: number): string {

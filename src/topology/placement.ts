@@ -19,7 +19,7 @@ const groups: Readonly<Record<Placement, readonly Group[]>> = {
   dedicated: [],
   compact: [
     { thread: 'outbound', roles: ['tun-reader', 'sealer'] },
-    { thread: 'inbound', roles: ['wan-link', 'opener', 'tun-writer'] },
+    { thread: 'inbound', roles: ['wan-link', 'faketcp-stack', 'opener', 'tun-writer'] },
   ],
 };
 

@@ -211,7 +211,7 @@ function planHealthChecker(input: PlanInput, links: readonly LinkRow[]): ActorPl
 }
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {
-  return { settings: {}, learns: {}, tables: [], fds: {}, wakeOn: [], ...plan };
+  return { settings: {}, learns: {}, tables: [], ownTables: [], fds: {}, wakeOn: [], ...plan };
 }
 
 function planMemory(config: Config, peers: number): MemoryPlan {

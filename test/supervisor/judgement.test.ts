@@ -7,7 +7,7 @@ import { counters, runState } from '../../src/contract/rings.ts';
 import { textOfEvent } from '../../src/control/event-text.ts';
 import type { InstanceEvent } from '../../src/control/events.ts';
 import { ownThreadId, readThreadTimes, type ThreadTimes } from '../../src/io/thread-times.ts';
-import type { DataApi } from '../../src/native/data-api.ts';
+import type { Addon } from '../../src/native/addon.ts';
 import { createRowTable, linkTable } from '../../src/rings/table.ts';
 import { startOrder } from '../../src/supervisor/child.ts';
 import { HeartbeatWatch } from '../../src/supervisor/heartbeat-watch.ts';
@@ -229,7 +229,7 @@ t.test('startOrder()', async (t) => {
 t.test('AddonOpener warns of a receive buffer that the kernel cut, in the bytes that it granted', async (t) => {
   const warningsOf = (receiveBufferBytes: number): readonly string[] => {
     const opened = { fd: 7, port: 1, gso: true, gro: true, receiveBufferBytes, sendBufferBytes: 1 };
-    const opener = new AddonOpener({ openUdp: () => opened } as unknown as DataApi);
+    const opener = new AddonOpener({ openUdp: () => opened } as unknown as Addon);
     const socket = { kind: 'udp', name: 'udp4.lte', link: 'lte', transport: 'udp', family: 4, port: 0, mark: 0 };
     opener.open({ ...socket, interface: undefined, carrier: 0 } as ResourcePlan);
     return opener.warnings;

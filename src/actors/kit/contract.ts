@@ -14,6 +14,7 @@ export type Role =
   | 'sealer'
   | 'opener'
   | 'wan-link'
+  | 'faketcp-stack'
   | 'session-manager'
   | 'control-server'
   | 'health-checker';

@@ -30,6 +30,9 @@ export type TableName =
   | 'allowedIps'
   | 'stash';
 
+/** Tables that belong to one actor, and outlive it. */
+export type OwnTableName = 'flows';
+
 export interface ActorPlan {
   readonly id: string;
   readonly role: Role;
@@ -37,6 +40,7 @@ export interface ActorPlan {
   /** Settings that are known only once a resource is open: setting → [resource, fact]. */
   readonly learns: Readonly<Record<string, readonly [resource: string, fact: string]>>;
   readonly tables: readonly TableName[];
+  readonly ownTables: readonly OwnTableName[];
   /** Name the actor knows it by → name of the resource. */
   readonly fds: Readonly<Record<string, string>>;
   readonly wakeOn: readonly string[];
@@ -63,6 +67,20 @@ export type ResourcePlan =
       /** 0 = any free one, the same for all sockets of the transport. */
       readonly port: number;
       /** undefined = the kernel's routing chooses. */
+      readonly interface: string | undefined;
+      readonly mark: number;
+    }
+  | {
+      readonly name: string;
+      /** TCP segments for a few ports, beside the kernel's own TCP. */
+      readonly kind: 'packets';
+      readonly link: string;
+      readonly carrier: number;
+      readonly family: 4 | 6;
+      /** 0 = nobody calls there. */
+      readonly listenPort: number;
+      /** So many ports to call from. */
+      readonly callPorts: number;
       readonly interface: string | undefined;
       readonly mark: number;
     };

@@ -1,0 +1,53 @@
+/** The carrier of FakeTCP on one link: an actor over a packet socket of each address family. */
+import type { FakeTcpStackSettings } from '../actors/faketcp-stack.ts';
+import type { ResourcePlan } from '../actors/kit/topology.ts';
+import type { CarrierInput, CarrierPlan } from './carriers.ts';
+
+const families = [4, 6] as const;
+/** One for each peer that is called by the link, and some that rest after a connection ended. */
+const callPorts = 16;
+
+export function planFakeTcpCarrier({ config, fwmark, link, row, name }: CarrierInput): CarrierPlan {
+  const device = config.links.find((one) => one.name === link.name)?.interface;
+  const listenPort = config.listen.faketcp ?? 0;
+  const calls = config.peers.some(({ endpoints }) => endpoints.some(({ transport }) => transport === 'faketcp'));
+  const ports = calls ? callPorts : 0;
+  const socket = (family: 4 | 6): ResourcePlan => ({
+    name: socketName(name, family),
+    kind: 'packets',
+    link: link.name,
+    carrier: row,
+    family,
+    listenPort,
+    callPorts: ports,
+    interface: device,
+    mark: fwmark,
+  });
+  return {
+    plan: {
+      id: `faketcp-stack.${name}`,
+      role: 'faketcp-stack',
+      tables: ['sealedLog', 'paths', 'links', 'carriers'],
+      ownTables: ['flows'],
+      settings: {
+        carrier: row,
+        style: 'linux',
+        listenPort,
+        callPorts: ports,
+        mark: fwmark,
+        interface: device ?? '',
+      } satisfies Omit<FakeTcpStackSettings, 'firstCallPort4' | 'firstCallPort6'>,
+      learns: {
+        firstCallPort4: [socketName(name, 4), 'firstCallPort'],
+        firstCallPort6: [socketName(name, 6), 'firstCallPort'],
+      },
+      fds: { packets4: socketName(name, 4), packets6: socketName(name, 6) },
+      wakeOn: ['packets4', 'packets6'],
+    },
+    resources: families.map(socket),
+  };
+}
+
+function socketName(carrier: string, family: 4 | 6): string {
+  return `packets${family}.${carrier}`;
+}

@@ -38,6 +38,7 @@ import { AddonOpener } from './supervisor/resource-opener.ts';
 import { SharedResources } from './supervisor/shared-resources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { WorkerPool } from './supervisor/worker-pool.ts';
+import { formatPlacement } from './topology/placement.ts';
 
 /** A name that could not be resolved at start (the link was not up yet) is asked for again soon. */
 const nameWatchMs = { least: 5_000, most: 3600_000 };
@@ -198,7 +199,7 @@ export class Instance {
       kind: 'ready',
       interface: config.tunnel.interface,
       port: this.#changes.state.listenPort,
-      placement: config.runtime.placement,
+      placement: formatPlacement(this.#changes.state.topology.placement),
       tookMs: Math.round(performance.now()),
       isRecalled: this.#isRecalled,
     });

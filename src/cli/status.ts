@@ -1,6 +1,7 @@
 /** `hawser status`: one instance on one screen. */
 import type { Command } from 'commander';
 import type { Status } from '../control/rows.ts';
+import { formatPlacement } from '../topology/placement.ts';
 import { ask } from './control-client.ts';
 import { bold, humanBytes, humanDuration, humanRate } from './humanize.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
@@ -30,7 +31,7 @@ export function statusLines(status: Status): string[] {
     `  links       ${links.join(', ')}`,
     `  received    ${traffic(status.receivedBytes, status.receivedBps)}`,
     `  sent        ${traffic(status.sentBytes, status.sentBps)}`,
-    `  actors      ${status.actorsRunning} of ${status.actors} running, ${restarts} (${status.placement})`,
+    `  actors      ${status.actorsRunning} of ${status.actors} running, ${restarts} (${formatPlacement({ kind: status.placement, cores: status.placementCores })})`,
     ...status.warnings.map((warning) => `  warning     ${warning}`),
   ];
 }

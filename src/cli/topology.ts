@@ -1,4 +1,5 @@
 /** `hawser topology`: the actors, threads and rings that a configuration leads to; nothing is started. */
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/parse.ts';
 import { socketPathOf } from '../control/protocol.ts';
@@ -23,7 +24,7 @@ Examples:
     .action((file: string, options: { readonly json?: true }) => {
       const config = loadConfig(file);
       const socketPath = socketPathOf(config.runtime.runDirectory, config.name);
-      const topology = planTopology({ config, fwmark: fwmarkOf(config), socketPath });
+      const topology = planTopology({ config, fwmark: fwmarkOf(config), socketPath, cores: availableParallelism() });
       const text = options.json === true ? JSON.stringify(topology, undefined, 2) : describeTopology(topology);
       process.stdout.write(`${text}\n`);
     });

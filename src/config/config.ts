@@ -198,7 +198,7 @@ export interface Config {
   readonly peers: readonly PeerConfig[];
   readonly bonding: BondingConfig;
   readonly runtime: {
-    readonly placement: 'dedicated' | 'compact';
+    readonly placement: 'auto' | 'dedicated' | 'compact';
     readonly sealedLogBytes: number;
     /** Bits of the replay window. */
     readonly replayWindow: number;

@@ -147,9 +147,11 @@ const peer = z.strictObject({
 
 const runtime = z.strictObject({
   placement: z
-    .enum(['dedicated', 'compact'])
-    .default('dedicated')
-    .describe('dedicated = a thread per actor; compact = several actors a thread, for small machines.'),
+    .enum(['auto', 'dedicated', 'compact'])
+    .default('auto')
+    .describe(
+      'dedicated = a thread per actor; compact = several actors a thread; auto = compact with fewer than four processors.',
+    ),
   sealedLog: text(parseLogBytes, {
     title: 'a power of two from 1MiB to 1GiB',
     examples: ['16MiB', '32MiB', '64MiB'],

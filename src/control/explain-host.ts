@@ -51,7 +51,7 @@ function busyActors({ actors }: Snapshot): Explanation[] {
 }
 
 /** Too few processors for all that wants to run: paths look dead and links slow that are neither. */
-function starvation({ actors, paths }: Snapshot): Explanation[] {
+function starvation({ instance, actors, paths }: Snapshot): Explanation[] {
   const starved = actors.filter((actor) => actor.starvedPercent >= starvedPercent);
   const worst = [...starved].sort((a, b) => b.starvedPercent - a.starvedPercent)[0];
   if (worst === undefined) return [];
@@ -62,8 +62,7 @@ function starvation({ actors, paths }: Snapshot): Explanation[] {
     {
       severity: links.length === 0 ? 'limit' : 'problem',
       text: `This host has too little processor: ${worst.id} waited ${Math.round(worst.starvedPercent)} % of the time for one${effect}`,
-      remedy:
-        'end or move what else runs here (`top`), give hawser a higher priority (`nice`, CPUWeight=), or `runtime.placement: compact`',
+      remedy: `end or move what else runs here (\`top\`), or give hawser a higher priority (\`nice\`, CPUWeight=)${instance.placement === 'compact' ? '' : '; or `runtime.placement: compact`'}`,
       numbers: { starvedPercent: worst.starvedPercent },
     },
   ];

@@ -111,7 +111,9 @@ export interface Status {
   readonly pid: number;
   readonly uptimeMs: number;
   readonly configPath: string;
-  readonly placement: string;
+  readonly placement: 'dedicated' | 'compact';
+  /** Processors that the placement was chosen by; undefined = the configuration says it. */
+  readonly placementCores: number | undefined;
   readonly interface: string;
   readonly addresses: readonly string[];
   readonly mtu: number;

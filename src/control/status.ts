@@ -18,6 +18,7 @@ export function statusOf(snapshot: Snapshot): Status {
     uptimeMs: Math.max(0, snapshot.nowMs - instance.startedAtMs),
     configPath: instance.configPath,
     placement: instance.placement,
+    placementCores: instance.placementCores,
     interface: instance.tunnel.interface,
     addresses: instance.tunnel.addresses,
     mtu: instance.tunnel.mtu,

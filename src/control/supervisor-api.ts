@@ -71,6 +71,8 @@ export interface InstanceInfo {
   readonly startedAtMs: number;
   readonly configPath: string;
   readonly placement: 'dedicated' | 'compact';
+  /** Processors that the placement was chosen by; undefined = the configuration says it. */
+  readonly placementCores: number | undefined;
   readonly tunnel: { readonly interface: string; readonly addresses: readonly string[]; readonly mtu: number };
   readonly publicKey: string;
   /** Mark of the daemon's own packets. */

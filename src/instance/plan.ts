@@ -2,6 +2,7 @@
  * What a configuration means for an instance on this host: its topology, its socket, its way to name servers, and what of it a running
  * one can take.
  */
+import { availableParallelism } from 'node:os';
 import type { Topology } from '../actors/kit/topology.ts';
 import { HawserError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
@@ -24,7 +25,14 @@ export function dnsWayOf(config: Config): DnsWay {
 
 export function planFor(config: Config, previous?: Topology): Topology {
   const socketPath = socketPathFor(config);
-  return planTopology({ config, fwmark: fwmarkOf(config), socketPath, previous, isPlaintextTwin });
+  return planTopology({
+    config,
+    fwmark: fwmarkOf(config),
+    socketPath,
+    cores: availableParallelism(),
+    previous,
+    isPlaintextTwin,
+  });
 }
 
 /** Tables are made once, with spare rows. */

@@ -81,7 +81,8 @@ function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> 
     pid: process.pid,
     startedAtMs: state.startedAtMs,
     configPath: path.resolve(state.configPath),
-    placement: config.runtime.placement,
+    placement: topology.placement.kind,
+    placementCores: topology.placement.cores,
     tunnel: {
       interface: config.tunnel.interface,
       addresses: config.tunnel.addresses.map(formatCidr),

@@ -1,8 +1,10 @@
 /** A topology as people read it: `hawser topology CONFIG`. */
 import type { ResourcePlan, Topology } from '../actors/kit/topology.ts';
+import { formatPlacement } from './placement.ts';
 
 export function describeTopology(topology: Topology): string {
   return [
+    `placement ${formatPlacement(topology.placement)}`,
     `threads (${topology.threads.length})`,
     ...topology.threads.map(
       (thread) => `  ${thread.id}${thread.actors.join() === thread.id ? '' : `: ${thread.actors.join(', ')}`}`,

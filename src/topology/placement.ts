@@ -1,9 +1,10 @@
 /** Which actors share a thread. The tables are meant to be changed after a measurement; nothing else knows of them. */
 import type { Role } from '../actors/kit/contract.ts';
-import type { ActorPlan, ThreadPlan } from '../actors/kit/topology.ts';
+import type { ActorPlan, Placement, ThreadPlan } from '../actors/kit/topology.ts';
 import type { Config } from '../config/config.ts';
 
-export type Placement = Config['runtime']['placement'];
+/** With fewer processors the five threads of the packet path are in each other's way (docs/adr/0019). */
+const dedicatedCores = 4;
 
 interface Group {
   readonly thread: string;
@@ -15,7 +16,7 @@ interface Group {
  * Roles that share a thread; a role in no group has a thread for each of its actors. Roles of one group should have the same
  * turn kind: one `evented` actor takes the native wait from all others of its thread.
  */
-const groups: Readonly<Record<Placement, readonly Group[]>> = {
+const groups: Readonly<Record<Placement['kind'], readonly Group[]>> = {
   dedicated: [],
   compact: [
     { thread: 'outbound', roles: ['tun-reader', 'sealer'] },
@@ -23,10 +24,22 @@ const groups: Readonly<Record<Placement, readonly Group[]>> = {
   ],
 };
 
-export function groupThreads(placement: Placement, actors: readonly ActorPlan[]): ThreadPlan[] {
+/** `cores`: processors that this process may use (`os.availableParallelism`). */
+export function choosePlacement(wish: Config['runtime']['placement'], cores: number): Placement {
+  if (wish !== 'auto') return { kind: wish };
+  return { kind: cores < dedicatedCores ? 'compact' : 'dedicated', cores };
+}
+
+/** `compact`, or `compact, chosen for 2 processors`. */
+export function formatPlacement({ kind, cores }: Placement): string {
+  if (cores === undefined) return kind;
+  return `${kind}, chosen for ${cores} ${cores === 1 ? 'processor' : 'processors'}`;
+}
+
+export function groupThreads(kind: Placement['kind'], actors: readonly ActorPlan[]): ThreadPlan[] {
   const threads: { id: string; actors: string[] }[] = [];
   for (const actor of actors) {
-    const group = groups[placement].find((one) => one.roles.includes(actor.role));
+    const group = groups[kind].find((one) => one.roles.includes(actor.role));
     const id = group?.thread ?? actor.id;
     const thread = threads.find((one) => one.id === id);
     if (thread === undefined) threads.push({ id, actors: [actor.id] });

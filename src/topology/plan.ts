@@ -15,7 +15,7 @@ import { outerFragments } from '../contract/columns.ts';
 import { path } from '../contract/peer-tables.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
 import { type Carrier, planCarriers } from './carriers.ts';
-import { groupThreads } from './placement.ts';
+import { choosePlacement, groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
 import { assignLinks, assignPeers } from './rows.ts';
 
@@ -35,6 +35,8 @@ export interface PlanInput {
   /** Number of the mark on the daemon's own packets (`fwmarkOf`). */
   readonly fwmark: number;
   readonly socketPath: string;
+  /** Processors that this process may use. */
+  readonly cores: number;
   readonly previous?: Topology | undefined;
   /** Benches only: nothing is encrypted between two such ends. */
   readonly isPlaintextTwin?: boolean;
@@ -46,8 +48,11 @@ export function planTopology(input: PlanInput): Topology {
   const links = assignLinks(config, previous);
   const carriers = planCarriers(config, fwmark, links);
   const actors = planActors(input, peers, links, carriers);
+  // A running instance keeps its threads, whatever happened to its processors since.
+  const placement = previous?.placement ?? choosePlacement(config.runtime.placement, input.cores);
   return {
-    threads: groupThreads(config.runtime.placement, actors),
+    placement,
+    threads: groupThreads(placement.kind, actors),
     actors,
     rings: planRings(carriers.map(({ row }) => row)),
     resources: [

@@ -32,6 +32,7 @@ function bench(t: Test): Bench {
       addresses: ['10.9.0.2/24', 'fd00:9::2/64'],
       port: 51820,
       peers: [peer],
+      more: { runtime: { placement: 'dedicated' } },
       ...more,
     });
   return { lab, host, daemon: create(), create };
@@ -214,7 +215,7 @@ print("bound", flush=True); s.recv(1)`;
 
 t.test('too many restarts end the process with the reason, and nothing is left', options, async (t) => {
   const { host, create } = bench(t);
-  const daemon = create({ more: { runtime: { restartLimit: 1 } } });
+  const daemon = create({ more: { runtime: { restartLimit: 1, placement: 'dedicated' } } });
   const before = host.snapshot();
   await daemon.start();
   const ended = daemon.ended();

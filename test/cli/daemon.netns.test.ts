@@ -32,6 +32,7 @@ t.test('a running daemon is shown, commanded and reloaded by the commands', opti
     addresses: ['10.9.0.2/24'],
     port: 51_820,
     peers: [{ name: 'hub', publicKey: hub.publicKey, allowedIPs: ['10.9.0.0/24'] }],
+    more: { runtime: { placement: 'dedicated' } },
   });
   await daemon.start();
   const actors = () => daemon.query<ActorStatus[]>('actors');

@@ -70,7 +70,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       protect: ['icmp', 'dns', 'latency', 'control'],
     },
     runtime: {
-      placement: 'dedicated',
+      placement: 'auto',
       replayWindow: 65_536,
       restartLimit: 20,
       logLevel: 'info',

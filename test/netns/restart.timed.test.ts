@@ -40,7 +40,7 @@ for (const verb of ['kill', 'hang'] as const) {
     `every data actor ${verb === 'kill' ? 'killed' : 'hung'} under load is replaced without a new handshake`,
     options,
     async (t) => {
-      const pair = await startPair({ rateMbit: loadMbit });
+      const pair = await startPair({ rateMbit: loadMbit, more: { runtime: { placement: 'dedicated' } } });
       t.teardown(() => pair.lab.close());
       await serveTcp(pair.hosts.b, 7000);
       await echoUdp(pair.hosts.b, 7001);

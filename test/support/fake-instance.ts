@@ -86,6 +86,7 @@ export class FakeSupervisor implements SupervisorApi {
       startedAtMs: Date.now() - 3_720_000,
       configPath: this.configPath,
       placement: 'dedicated',
+      placementCores: undefined,
       tunnel: { interface: 'hawser0', addresses: ['10.9.0.2/24'], mtu: 1420 },
       publicKey: 'own-key',
       fwmark: 0x68000001,

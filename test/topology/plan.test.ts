@@ -22,7 +22,9 @@ function peer(name: string, octet: number): PeerConfig {
   };
 }
 
-function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact' = 'dedicated'): Config {
+type PlacementWish = Config['runtime']['placement'];
+
+function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedicated'): Config {
   return {
     name: 'home',
     identity: { privateKeyFile: '/etc/hawser/home.key' },
@@ -46,8 +48,14 @@ function config(change: Partial<Config> = {}, placement: 'dedicated' | 'compact'
   };
 }
 
-function plan(change: Partial<Config> = {}, previous?: Topology, placement?: 'dedicated' | 'compact'): Topology {
-  return planTopology({ config: config(change, placement), fwmark: 7, socketPath: '/run/hawser/home.sock', previous });
+function plan(change: Partial<Config> = {}, previous?: Topology, placement?: PlacementWish, cores = 8): Topology {
+  return planTopology({
+    config: config(change, placement),
+    fwmark: 7,
+    socketPath: '/run/hawser/home.sock',
+    cores,
+    previous,
+  });
 }
 
 const fibre = { ...implicitLink, name: 'fibre', interface: 'eth0' };
@@ -83,6 +91,16 @@ t.test('planTopology()', async (t) => {
       { id: 'outbound', actors: ['tun-reader', 'sealer'] },
       { id: 'inbound', actors: ['wan-link.fibre', 'wan-link.lte', 'opener', 'tun-writer'] },
     ]);
+  });
+
+  t.test('chooses the placement by the processors, once for the life of the process', async (t) => {
+    const few = plan({}, undefined, 'auto', 3);
+    t.same(few.placement, { kind: 'compact', cores: 3 });
+    t.equal(few.threads[0]?.id, 'outbound');
+    t.same(plan({}, undefined, 'auto', 4).placement, { kind: 'dedicated', cores: 4 });
+    t.same(plan({}, few, 'auto', 4).placement, few.placement);
+    t.same(plan({}, undefined, 'dedicated', 1).placement, { kind: 'dedicated' });
+    t.match(describeTopology(few), /^placement compact, chosen for 3 processors$/m);
   });
 
   t.test('joins every port once, with both ends at actors that exist', async (t) => {

@@ -52,6 +52,13 @@ export interface ThreadPlan {
   readonly actors: readonly string[];
 }
 
+/** Which actors share a thread. */
+export interface Placement {
+  readonly kind: 'dedicated' | 'compact';
+  /** Processors that it was chosen by; undefined = the configuration says it. */
+  readonly cores?: number | undefined;
+}
+
 /** A file descriptor that the supervisor opens, lends and closes. */
 export type ResourcePlan =
   | { readonly name: string; readonly kind: 'tun'; readonly interface: string }
@@ -119,6 +126,7 @@ export interface MemoryPlan {
 }
 
 export interface Topology {
+  readonly placement: Placement;
   readonly threads: readonly ThreadPlan[];
   readonly actors: readonly ActorPlan[];
   readonly rings: readonly RingPlan[];

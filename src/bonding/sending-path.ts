@@ -15,6 +15,9 @@ import { PathFit } from './size/path-fit.ts';
 const idleUs = 200_000;
 const expiryMarginUs = 8_000;
 const unknownRttUs = 1_000_000;
+/** Without any report what is in flight is given up after so many times what a report takes, and this at least. */
+const silentShare = 4;
+const leastSilentUs = 400_000;
 
 export interface SendingPathSettings {
   readonly priority: number;
@@ -59,6 +62,7 @@ export class SendingPath implements PathView {
   sentBytes = 0;
   readyInUs = 0;
   isStarting = false;
+  isShallow = false;
   lastingLoss = 0;
   /** For the bond to say: how long flows wait at the other end for what this path has lost. */
   repairUs = 0;
@@ -172,6 +176,7 @@ export class SendingPath implements PathView {
     this.lastingLoss = controller.lastingLoss;
     this.rateBytesPerUs = controller.rateBytesPerUs;
     this.isStarting = controller.isStarting;
+    this.isShallow = controller.isShallow;
     const remote = controller.allowedBytes(nowUs, this.inFlightBytes, waitingBytes);
     this.allowedBytes = Math.min(local, remote);
     this.samples.noteCredit(this.allowedBytes, nowUs);
@@ -231,8 +236,8 @@ export class SendingPath implements PathView {
   }
 
   /**
-   * What left before then and was not acknowledged by now will not arrive: a report came that was late enough to name it, or the
-   * path carries nothing any more. 0 = no limit.
+   * What left before then and was not acknowledged by now will not arrive: a report came that was late enough to name it, none has come for
+   * long, as when all that would have caused one is lost and fills the window, or the path carries nothing any more. 0 = no limit.
    */
   expiryUs(nowUs: number, lastReportUs: number): number {
     if (!this.isUsable) return nowUs - 1;
@@ -241,7 +246,8 @@ export class SendingPath implements PathView {
     // What is under way beyond the path's own length stands in a queue, and will be late and not lost.
     const queuedUs = rateBytesPerUs > 0 ? this.inFlightBytes / rateBytesPerUs : 0;
     const rttUs = Math.max(smoothedRttUs, minRttUs + queuedUs);
-    return lastReportUs - (wayBackUs + rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs);
+    const namedUs = wayBackUs + rttUs * 1.125 + 4 * this.jitterUs + expiryMarginUs;
+    return Math.max(lastReportUs - namedUs, nowUs - Math.max(leastSilentUs, silentShare * namedUs));
   }
 
   /** The peer's preference: who has one link only follows who has several. */

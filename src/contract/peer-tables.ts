@@ -241,6 +241,8 @@ export const path = {
   /** f64 each: packets that came with an ECN field that is not 0, and those marked congestion-experienced on the way. */
   receivedEcnAt: 440,
   receivedMarkedAt: 448,
+  /** f64: what `receivedBytesAt` was when the largest counter came. */
+  largestBytesAt: 456,
   // session-manager
   /** ASCII, zeros behind: what the peer calls its link at the other end; all zeros = it has not said. Outside the seqlock. */
   peerLinkAt: 464,

@@ -121,31 +121,34 @@ t.test('turn() holds a gap for the configured time when a path may still bring i
   t.equal(bench.peers.number(peerRow, peer.reorderDeadlineUsAt), 60_000);
 });
 
-t.test('turn() gives a gap up when all paths have passed it and a re-injection had its time', async (t) => {
-  const bench = new Bench(500);
-  bench.open(100);
-  bench.brings(0, 110);
-  bench.brings(1, 101);
-  const waitedUs = bench.waitUs();
-  const allowedUs = 3 * jitterUs + reportUs + roundTripUs + 10_000;
-  t.ok(waitedUs >= allowedUs && waitedUs <= allowedUs + 500, `${waitedUs} us`);
-  bench.open(200);
-  bench.brings(0, 250);
-  bench.brings(1, 150);
-  bench.nowUs += 40_000;
-  t.equal(bench.keeper.turn(bench.nowUs), 0, 'the second path has not passed the next gap');
-  bench.brings(1, 201);
-  const passedUs = bench.nowUs;
-  bench.waitUs();
-  t.ok(bench.nowUs - passedUs >= allowedUs && bench.nowUs - passedUs <= allowedUs + 500, 'then it counts from there');
-});
+t.test(
+  'turn() gives a gap up when all paths have passed it and a re-injection had the time to be lost, too',
+  async (t) => {
+    const bench = new Bench(500);
+    bench.open(100);
+    bench.brings(0, 110);
+    bench.brings(1, 101);
+    const waitedUs = bench.waitUs();
+    const allowedUs = 3 * jitterUs + 2 * (2 * reportUs + roundTripUs) + 10_000;
+    t.ok(waitedUs >= allowedUs && waitedUs <= allowedUs + 500, `${waitedUs} us`);
+    bench.open(200);
+    bench.brings(0, 250);
+    bench.brings(1, 150);
+    bench.nowUs += 40_000;
+    t.equal(bench.keeper.turn(bench.nowUs), 0, 'the second path has not passed the next gap');
+    bench.brings(1, 201);
+    const passedUs = bench.nowUs;
+    bench.waitUs();
+    t.ok(bench.nowUs - passedUs >= allowedUs && bench.nowUs - passedUs <= allowedUs + 500, 'then it counts from there');
+  },
+);
 
-t.test('turn() leaves an only path the time to lose the repair, too, and says that something is missed', async (t) => {
+t.test('turn() leaves an only path as much time, and says that something is missed', async (t) => {
   const bench = new Bench(500, 1);
   bench.open(100);
   bench.brings(0, 110);
   const waitedUs = bench.waitUs();
-  const allowedUs = 3 * jitterUs + 2 * (reportUs + roundTripUs) + 10_000;
+  const allowedUs = 3 * jitterUs + 2 * (2 * reportUs + roundTripUs) + 10_000;
   t.ok(waitedUs >= allowedUs && waitedUs <= allowedUs + 500, `${waitedUs} us`);
   t.same(bench.gapsSeen[0], [slot, bench.sinceUs]);
 });
@@ -156,14 +159,14 @@ t.test('turn() does not wait for a path that brings no data, and takes younger k
   idle.nowUs += 600_000;
   idle.open(100);
   idle.brings(0, 110);
-  t.ok(idle.waitUs() < 40_000, 'idle for 600 ms');
+  t.ok(idle.waitUs() < 80_000, 'idle for 600 ms');
   const rekeyed = new Bench(400);
   rekeyed.sessions.setNumber(slot, session.birthAt, 1);
   rekeyed.sessions.setNumber(0, session.birthAt, 2);
   rekeyed.open(100);
   rekeyed.brings(0, 110);
   rekeyed.brings(1, 3, 0);
-  t.ok(rekeyed.waitUs() < 40_000, 'younger keys');
+  t.ok(rekeyed.waitUs() < 80_000, 'younger keys');
   const older = new Bench(400);
   older.sessions.setNumber(slot, session.birthAt, 2);
   older.sessions.setNumber(0, session.birthAt, 1);

@@ -201,3 +201,24 @@ t.test('turn() says the same again when a stream breaks off, and then is silent'
   const after = bench.reportsUs.length - before;
   t.ok(after >= 3 && after <= 5, `${after} reports after the end`);
 });
+
+t.test('turn() goes on reporting while something is missed, though nothing more comes', async (t) => {
+  const bench = new Bench([
+    { rateBps: 50e6, minRttUs: 20_000 },
+    { rateBps: 50e6, minRttUs: 20_000 },
+  ]);
+  bench.run(100_000, 1_000);
+  const before = bench.reportsUs.length;
+  const fromUs = bench.nowUs;
+  for (; bench.nowUs < fromUs + 150_000; bench.nowUs += 1_000) {
+    bench.miss();
+    bench.turn();
+  }
+  const during = bench.reportsUs.length - before;
+  t.ok(during >= 8 && during <= 14, `${during} reports in 150 ms`);
+  bench.nowUs += 100_000;
+  bench.turn();
+  const settled = bench.reportsUs.length;
+  for (const untilUs = bench.nowUs + 200_000; bench.nowUs < untilUs; bench.nowUs += 1_000) bench.turn();
+  t.equal(bench.reportsUs.length, settled, 'and stops');
+});

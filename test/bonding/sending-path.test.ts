@@ -62,3 +62,22 @@ t.test(
     t.equal(Math.round(path.rttUs / 1_000), 20);
   },
 );
+
+t.test('what fills the window is given up when no report names it, for nothing else would make room', async (t) => {
+  const path = pathOf();
+  path.controller.handleSample({
+    nowUs: 1e6,
+    rttUs: 20_000,
+    deliveredBytes: 1_500,
+    deliveryUs: 0,
+    ackedPackets: 1,
+    lostPackets: 0,
+    isAppLimited: true,
+  });
+  path.refresh(1e6, true, path.rank, 0);
+  const sentUs = 1e6 + 5_000;
+  t.ok(path.expiryUs(1.1e6, 1e6) < sentUs, 'a report may be late');
+  t.ok(path.expiryUs(1.3e6, 1e6) < sentUs, 'and the way back may stall');
+  t.ok(path.expiryUs(1.5e6, 1e6) > sentUs, 'but not for ever');
+  t.ok(path.expiryUs(1.1e6, 1.1e6) > sentUs, 'a report that should have named it has come');
+});

@@ -244,6 +244,34 @@ TEST("report() says of every counter whether it arrived, and reaches back over o
   }
 }
 
+TEST("report() counts the bytes of a path until its largest counter came, whatever came later") {
+  OpenBench bench;
+  bench.allowPaths();
+  bench.addPath(0, 0, 1);
+  const Bytes inner = makePacket(Shape{});
+  const auto datagramBytes = static_cast<double>(inner.size() + 32);
+  const auto tell = [&](std::vector<uint64_t> counters, double kernelUs) {
+    bench.from(0, 1, kernelUs);
+    for (const uint64_t counter : counters) bench.receive({bench.sealed(inner, counter)});
+    bench.turn();
+  };
+  const auto section = [&](size_t at) {
+    CHECK(bench.report(0) > 0);
+    const uint8_t* frame = bench.reports.peek() + layout::frame_payloadAt;
+    const uint32_t value = readLe32(frame + layout::report_headerBytes + at);
+    bench.reports.advance();
+    bench.reports.release();
+    return value;
+  };
+  tell({8, 9, 10}, 1e6);
+  tell({3, 4}, 2e6);
+  CHECK_EQUAL(section(layout::report_bytesAt), 3 * datagramBytes);
+  tell({5}, 3e6);
+  CHECK_EQUAL(section(layout::report_arrivalAt), 1e6);
+  tell({11}, 4e6);
+  CHECK_EQUAL(section(layout::report_bytesAt), 7 * datagramBytes);
+}
+
 TEST("report() speaks only of paths that brought something since the last two") {
   OpenBench bench;
   bench.allowPaths();

@@ -39,6 +39,7 @@ export interface ReportSection {
   readonly newest: Packet;
   readonly arrivalUs: number;
   readonly packets: number;
+  /** When `newest` came. */
   readonly bytes: number;
   /** With an ECN field, and marked; undefined = the path marks nothing. */
   readonly marked: number | undefined;

@@ -1,38 +1,43 @@
 /**
- * A bulk TCP sender inside the tunnel, CUBIC (RFC 9438), the HyStart of Linux (net/ipv4/tcp_cubic.c), SACK with RACK's time-based
- * loss detection (RFC 8985) and its undo of spurious ones. It counts in packets; one segment here may stand for several of them.
+ * A bulk TCP sender inside the tunnel: SACK with RACK's time-based loss detection (RFC 8985) and its undo of spurious losses, a congestion
+ * control that is given (`cubic.ts`, `bbr.ts`), and the samples of the delivery rate that one of them lives on
+ * (draft-cheng-iccrg-delivery-rate-estimation). It counts in packets; one segment here may stand for several of them.
  */
+import type { CongestionControl } from './congestion-control.ts';
 
 const packetBytes = 1_400;
-const firstWindow = 10;
 /** Of `tcp_wmem`'s 4 MiB half is bookkeeping. */
 const sendBufferBytes = 2 << 20;
-/** RFC 9438 5. */
-const cubicC = 0.4;
-const cubicBeta = 0.7;
-const hystartSamples = 8;
-const hystartLeastWindow = 16;
-/** Acknowledgements this close belong to one train. */
-const trainGapUs = 2_000;
 const leastRtoUs = 200_000;
+/** What is paced leaves in trains of about this (net/ipv4/tcp_output.c, `tcp_tso_autosize`). */
+const trainUs = 1_000;
 
 interface Flight {
   readonly sequence: number;
   readonly sentUs: number;
+  // When it left: packets that had arrived by then, when the last of them did, and when the first of the packets on the way left.
+  readonly delivered: number;
+  readonly deliveredUs: number;
+  readonly firstSentUs: number;
+  readonly isAppLimited: boolean;
   isDone: boolean;
   isLost: boolean;
 }
 
 export interface InnerFlowOptions {
+  readonly control: CongestionControl;
   /** Packets that one segment stands for. */
   readonly packetsPerSegment: number;
   readonly receiveWindowBytes: number;
   /** Segment `id` (each sending has its own) leaves for the tunnel. */
   readonly send: (id: number, sequence: number) => void;
+  /** `pump` has more to send from then on, whatever is acknowledged. */
+  readonly wakeAt: (us: number) => void;
 }
 
 export class InnerFlow {
   readonly #options: InnerFlowOptions;
+  readonly #control: CongestionControl;
   readonly #flights: Flight[] = [];
   /** Id of `#flights[0]`. */
   #firstId = 0;
@@ -43,62 +48,110 @@ export class InnerFlow {
   /** First that the receiver lacks, and what it has beyond. */
   #oldest = 0;
   readonly #arrived = new Set<number>();
-  #window = firstWindow;
-  #threshold = Number.POSITIVE_INFINITY;
   #inFlight = 0;
   #newestSentUs = 0;
   #leastRttUs = Number.POSITIVE_INFINITY;
   #smoothedUs = 0;
   #hasReordering = false;
   #ackedUs = 0;
-  // CUBIC
-  #epochUs = -1;
-  #origin = 0;
-  #waitS = 0;
-  #lastMost = 0;
   // Recovery
   #recoverId = -1;
   #episodeLost = 0;
-  #undoWindow = 0;
-  #undoThreshold = 0;
-  // HyStart
-  #roundEndId = 0;
-  #roundStartUs = 0;
-  #trainUs = 0;
-  #roundLeastUs = Number.POSITIVE_INFINITY;
-  #roundSamples = 0;
+  #mayUndo = false;
+  // Delivery rate
+  #delivered = 0;
+  #deliveredUs = 0;
+  #firstSentUs = 0;
+  /** What leaves until so many have arrived was limited by what there was to send. */
+  #appLimitedUntil = 0;
+  #nextSendUs = 0;
+  #wakeUs = 0;
+  /** Nothing but the window kept more from leaving. */
+  #isLimited = false;
 
   constructor(options: InnerFlowOptions) {
     this.#options = options;
+    this.#control = options.control;
   }
 
   get window(): number {
-    return this.#window;
+    return this.#control.window;
   }
 
-  /** Sends what the window allows. */
+  /** Sends what the window and the pace allow. */
   pump(nowUs: number): void {
     const { packetsPerSegment, receiveWindowBytes, send } = this.#options;
-    const limit = Math.min(this.#window, receiveWindowBytes / packetBytes);
+    const control = this.#control;
+    const limit = Math.min(control.window, receiveWindowBytes / packetBytes);
+    this.#isLimited = false;
     while (this.#inFlight + packetsPerSegment <= Math.max(limit, packetsPerSegment)) {
+      if (this.#nextSendUs > nowUs) {
+        this.#wake(Math.max(this.#nextSendUs, nowUs + trainUs), nowUs);
+        return;
+      }
       const isFull = (this.#sequence - this.#oldest) * packetsPerSegment * packetBytes >= sendBufferBytes;
-      if (isFull && this.#again.length === 0) return;
+      if (isFull && this.#again.length === 0) {
+        this.#appLimitedUntil = this.#delivered + this.#inFlight;
+        return;
+      }
       const sequence = this.#again.shift() ?? this.#sequence;
       if (sequence === this.#sequence) this.#sequence += 1;
       const id = this.#firstId + this.#flights.length;
-      this.#flights.push({ sequence, sentUs: nowUs, isDone: false, isLost: false });
+      this.#flights.push(this.#flight(sequence, nowUs));
       this.#inFlight += packetsPerSegment;
+      this.#nextSendUs = Math.max(this.#nextSendUs, nowUs - trainUs) + packetsPerSegment / control.pacePerUs;
       send(id, sequence);
     }
+    this.#isLimited = true;
+  }
+
+  #wake(us: number, nowUs: number): void {
+    if (this.#wakeUs > nowUs) return;
+    this.#wakeUs = us;
+    this.#options.wakeAt(us);
+  }
+
+  #flight(sequence: number, nowUs: number): Flight {
+    if (this.#inFlight === 0) {
+      this.#firstSentUs = nowUs;
+      this.#deliveredUs = nowUs;
+      // The timer begins anew (RFC 6298 5.1).
+      this.#ackedUs = nowUs;
+    }
+    return {
+      sequence,
+      sentUs: nowUs,
+      delivered: this.#delivered,
+      deliveredUs: this.#deliveredUs,
+      firstSentUs: this.#firstSentUs,
+      isAppLimited: this.#delivered < this.#appLimitedUntil,
+      isDone: false,
+      isLost: false,
+    };
   }
 
   /** One acknowledgement of these segments. */
   acknowledge(ids: readonly number[], nowUs: number): void {
+    const before = this.#delivered;
     for (const id of ids) this.#acknowledge(id, nowUs);
-    // A sample each (`bictcp_acked`), of the newest segment.
-    const newest = this.#flights[(ids[ids.length - 1] ?? -1) - this.#firstId];
-    const isSlowStart = this.#window >= hystartLeastWindow && this.#window < this.#threshold;
-    if (newest !== undefined && isSlowStart) this.#hystart(nowUs - newest.sentUs, nowUs);
+    const newestId = ids[ids.length - 1] ?? -1;
+    const newest = this.#flights[newestId - this.#firstId];
+    if (newest === undefined) return;
+    // The longer of the times in which they left and in which they arrived: acknowledgements come in bursts.
+    const intervalUs = Math.max(newest.sentUs - newest.firstSentUs, nowUs - newest.deliveredUs);
+    this.#firstSentUs = newest.sentUs;
+    this.#control.handleAcknowledgement({
+      nowUs,
+      rttUs: nowUs - newest.sentUs,
+      leastRttUs: this.#leastRttUs,
+      packets: this.#delivered - before,
+      delivered: this.#delivered,
+      deliveredThen: newest.delivered,
+      intervalUs,
+      isAppLimited: newest.isAppLimited,
+      isRecovering: newestId <= this.#recoverId,
+      inFlight: this.#inFlight,
+    });
   }
 
   #noteArrived(sequence: number): void {
@@ -112,6 +165,8 @@ export class InnerFlow {
     flight.isDone = true;
     this.#noteArrived(flight.sequence);
     this.#ackedUs = nowUs;
+    this.#delivered += this.#options.packetsPerSegment;
+    this.#deliveredUs = nowUs;
     if (flight.isLost) {
       this.#undo();
       return;
@@ -121,7 +176,16 @@ export class InnerFlow {
     const rttUs = nowUs - flight.sentUs;
     this.#leastRttUs = Math.min(this.#leastRttUs, rttUs);
     this.#smoothedUs = this.#smoothedUs === 0 ? rttUs : this.#smoothedUs + (rttUs - this.#smoothedUs) / 8;
-    if (id > this.#recoverId) this.#grow(id, nowUs);
+    if (id <= this.#recoverId) return;
+    this.#control.handleArrival({
+      id,
+      nextId: this.#firstId + this.#flights.length,
+      packets: this.#options.packetsPerSegment,
+      isLimited: this.#isLimited,
+      inFlight: this.#inFlight,
+      smoothedRttUs: this.#smoothedUs,
+      nowUs,
+    });
   }
 
   /** After a batch of acknowledgements, and now and then. */
@@ -137,7 +201,7 @@ export class InnerFlow {
     }
     this.#settled = from;
     if (isExpired) {
-      this.#window = 2;
+      this.#control.handleTimeout();
       this.#ackedUs = nowUs;
     }
     // Lost ones stay a while: their late arrival shows that they were not.
@@ -155,62 +219,16 @@ export class InnerFlow {
     if (id <= this.#recoverId) return;
     this.#recoverId = this.#firstId + this.#flights.length - 1;
     this.#episodeLost = 1;
-    this.#undoWindow = this.#window;
-    this.#undoThreshold = this.#threshold;
-    this.#epochUs = -1;
-    this.#lastMost = this.#window < this.#lastMost ? (this.#window * (1 + cubicBeta)) / 2 : this.#window;
-    this.#window = Math.max(2, this.#window * cubicBeta);
-    this.#threshold = this.#window;
+    this.#mayUndo = true;
+    this.#control.handleLoss(this.#inFlight);
   }
 
   #undo(): void {
     this.#hasReordering = true;
     this.#episodeLost -= 1;
-    if (this.#episodeLost > 0 || this.#undoWindow === 0) return;
-    this.#window = Math.max(this.#window, this.#undoWindow);
-    this.#threshold = Math.max(this.#threshold, this.#undoThreshold);
-    this.#undoWindow = 0;
+    if (this.#episodeLost > 0 || !this.#mayUndo) return;
+    this.#control.undo();
+    this.#mayUndo = false;
     this.#recoverId = -1;
-  }
-
-  #grow(id: number, nowUs: number): void {
-    const packets = this.#options.packetsPerSegment;
-    if (this.#window >= this.#threshold) {
-      for (let packet = 0; packet < packets; packet += 1) this.#cubic(nowUs);
-      return;
-    }
-    this.#window += packets;
-    if (id >= this.#roundEndId) {
-      this.#roundEndId = this.#firstId + this.#flights.length;
-      this.#roundStartUs = nowUs;
-      this.#trainUs = nowUs;
-      this.#roundLeastUs = Number.POSITIVE_INFINITY;
-      this.#roundSamples = 0;
-    }
-  }
-
-  #hystart(rttUs: number, nowUs: number): void {
-    if (nowUs - this.#trainUs <= trainGapUs) {
-      this.#trainUs = nowUs;
-      if (nowUs - this.#roundStartUs > this.#leastRttUs / 2) this.#threshold = this.#window;
-    }
-    this.#roundLeastUs = Math.min(this.#roundLeastUs, rttUs);
-    this.#roundSamples += 1;
-    if (this.#roundSamples <= hystartSamples) return;
-    const slackUs = Math.max(4_000, Math.min(16_000, this.#leastRttUs / 8));
-    if (this.#roundLeastUs > this.#leastRttUs + slackUs) this.#threshold = this.#window;
-  }
-
-  #cubic(nowUs: number): void {
-    if (this.#epochUs < 0) {
-      this.#epochUs = nowUs;
-      this.#origin = Math.max(this.#window, this.#lastMost);
-      this.#waitS = Math.cbrt((this.#origin - this.#window) / cubicC);
-    }
-    const seconds = (nowUs - this.#epochUs + this.#smoothedUs) / 1e6;
-    const target = this.#origin + cubicC * (seconds - this.#waitS) ** 3;
-    // As in Reno when that is faster (RFC 9438 4.3).
-    const reno = (3 * (1 - cubicBeta)) / (1 + cubicBeta) / this.#window;
-    this.#window += Math.max(reno, Math.min(0.5, Math.max(0, target - this.#window) / this.#window));
   }
 }

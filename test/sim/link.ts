@@ -21,6 +21,8 @@ export interface LinkOptions {
   readonly bursts?: { readonly goodPackets: number; readonly badPackets: number };
   /** What the queue holds, as time at the first rate. */
   readonly queueUs: number;
+  /** And so many bytes at least; two full packets if left out. */
+  readonly leastQueueBytes?: number;
   /** Packets that wait longer are marked (ECN), as a queue does that tells of itself before it drops; left out = none is. */
   readonly marksAboveUs?: number;
   /** In order of time; a rate of 0 stalls the link and keeps its queue. */
@@ -73,7 +75,7 @@ export class Link {
     this.#random = randomOf(options.seed * 7_919 + 13);
     const periods = options.keepsOrder === true ? (options.jitterPeriods ?? jitterPeriods) : 0;
     this.#jitter = new Jitter({ sigmaUs: options.jitterUs ?? 0, periods, random: this.#random });
-    this.#queueBytes = Math.max(3_000, (options.rateBps / 8e6) * options.queueUs);
+    this.#queueBytes = Math.max(options.leastQueueBytes ?? 3_000, (options.rateBps / 8e6) * options.queueUs);
   }
 
   /** Bytes a microsecond now. */

@@ -32,6 +32,8 @@ export interface ReceiverParts {
 class Arrivals {
   newest: Packet | undefined;
   arrivalUs = 0;
+  /** When it came, itself included. */
+  newestBytes = 0;
   packets = 0;
   bytes = 0;
   marked = 0;
@@ -114,6 +116,7 @@ export class Receiver {
     if (by.newest === undefined || packet.counter > by.newest.counter) {
       by.newest = packet;
       by.arrivalUs = nowUs;
+      by.newestBytes = by.bytes;
       paths.setInt(number, path.largestAt, packet.counter);
     }
     this.#sessions.setNumber(0, session.lastReceivedAt, nowUs);
@@ -224,10 +227,10 @@ export class Receiver {
   #report(): number {
     const sections: ReportSection[] = [];
     for (const [number, by] of this.#arrivals.entries()) {
-      const { newest, arrivalUs, packets, bytes } = by;
+      const { newest, arrivalUs, packets, newestBytes } = by;
       if (newest === undefined) continue;
       const marked = this.#parts.marks[number] === true ? by.marked : undefined;
-      sections.push({ path: number, newest, arrivalUs, packets, bytes, marked });
+      sections.push({ path: number, newest, arrivalUs, packets, bytes: newestBytes, marked });
     }
     const arrived = [...this.#arrivedBefore, ...this.#arrived];
     const rebuilt = [...this.#rebuiltBefore, ...this.#rebuilt];

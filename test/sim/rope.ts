@@ -15,6 +15,8 @@ import { path, pathState } from '../../src/contract/peer-tables.ts';
 import { trafficClass } from '../../src/contract/records.ts';
 import { carrierOf } from '../../src/rings/carriers.ts';
 import { carrierTable, createRowTable, linkTable, pathTable } from '../../src/rings/table.ts';
+import { Bbr } from './bbr.ts';
+import { Cubic } from './cubic.ts';
 import { type Packet, type ReportFacts, SimulatedFlight } from './flight.ts';
 import { backLink, Link, type LinkOptions } from './link.ts';
 import { probedRows } from './other-end.ts';
@@ -54,6 +56,8 @@ export interface RopeOptions {
   readonly fec?: FecMode;
   /** 1 if left out. */
   readonly flows?: number;
+  /** Congestion control of the flows; 'cubic' if left out. */
+  readonly tcp?: 'cubic' | 'bbr';
   /** One of the latency class each 20 ms, beside the flows. */
   readonly pings?: boolean;
   /** For a person's trace, each so often. */
@@ -123,7 +127,9 @@ class Rope {
     this.#segmentBytes = packetBytes * packetsPerSegment;
     this.#transferBytes = options.transferBytes ?? Number.POSITIVE_INFINITY;
     this.#trainBytes = this.#segmentBytes + headerBytes;
-    this.links = options.links.map((one) => new Link(clock, one));
+    // A train stands for several packets, of which a short buffer would hold the first.
+    const leastQueueBytes = Math.max(3_000, 2 * this.#trainBytes);
+    this.links = options.links.map((one) => new Link(clock, { ...one, leastQueueBytes }));
     this.#backs = options.links.map((one) => backLink(clock, one));
     this.arrivedBytes = this.links.map(() => 0);
     this.#areBacksLossy = options.links.some((one) => one.isAlikeBack === true);
@@ -181,7 +187,7 @@ class Rope {
       { mark: () => false, trim: () => false, drop: () => this.#countDrop() },
     );
     this.#streams = Array.from({ length: options.flows ?? 1 }, (_, index) =>
-      this.#stream(index + 1, packetsPerSegment),
+      this.#stream(index + 1, packetsPerSegment, options.tcp === 'bbr'),
     );
     const { onSample } = options;
     if (onSample === undefined) return;
@@ -200,11 +206,12 @@ class Rope {
     return this.#receiver.givenUpTooSoon;
   }
 
-  #stream(flow: number, packetsPerSegment: number): Stream {
+  #stream(flow: number, packetsPerSegment: number, isBbr: boolean): Stream {
     const { clock } = this;
     return new Stream({
       clock,
       flow,
+      control: isBbr ? new Bbr() : new Cubic(),
       packetsPerSegment,
       segmentBytes: this.#segmentBytes,
       receiveWindowBytes,

@@ -1,5 +1,6 @@
 /** One inner TCP flow of a rope: its sender, and the receiver that acknowledges in batches, as its sealer holds and thins them. */
 import type { AckThinner, RoundTrips } from '../../src/bonding/queue/ack-thinner.ts';
+import type { CongestionControl } from './congestion-control.ts';
 import { InnerFlow } from './inner-flow.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -10,6 +11,7 @@ export interface StreamParts {
   readonly clock: VirtualClock;
   /** Hash of the flow, as queue and thinner know it. */
   readonly flow: number;
+  readonly control: CongestionControl;
   readonly packetsPerSegment: number;
   readonly segmentBytes: number;
   readonly receiveWindowBytes: number;
@@ -38,16 +40,18 @@ export class Stream {
   #segments = 0;
 
   constructor(parts: StreamParts) {
-    const { packetsPerSegment, receiveWindowBytes } = parts;
+    const { control, packetsPerSegment, receiveWindowBytes } = parts;
     this.#parts = parts;
     this.flow = parts.flow;
     this.#sender = new InnerFlow({
+      control,
       packetsPerSegment,
       receiveWindowBytes,
       send: (id, sequence) => {
         this.#sequences[id] = sequence;
         parts.send(this, id);
       },
+      wakeAt: (us) => this.#wakeAt(us),
     });
   }
 
@@ -69,6 +73,14 @@ export class Stream {
   time(nowUs: number): void {
     this.#sender.detectLosses(nowUs);
     this.#sender.pump(nowUs);
+  }
+
+  #wakeAt(us: number): void {
+    const { clock, turn } = this.#parts;
+    clock.at(us, () => {
+      this.#sender.pump(clock.nowUs);
+      turn();
+    });
   }
 
   /** Segment `id` has left the tunnel at the receiver's end. */

@@ -17,8 +17,8 @@ interface WideSet {
 
 export interface WideResult {
   readonly name: string;
-  /** Mbit/s over each link alone, and over all. */
-  readonly alone: readonly number[];
+  /** Mbit/s over each link alone; undefined = it is not fast enough to be the best. */
+  readonly alone: readonly (number | undefined)[];
   readonly bond: RopeResult;
   /** Of the best link. */
   readonly share: number;
@@ -33,11 +33,18 @@ export function wideSetOf(number: number): WideSet {
   return { name: `${number}: ${links.map(nameOf).join(' + ')}`, links };
 }
 
-export function runWideSet(number: number): WideResult {
+export function runWideSet(number: number, tcp: 'cubic' | 'bbr' = 'cubic'): WideResult {
   const { name, links } = wideSetOf(number);
-  const alone = links.map((link) => runRope({ links: [link], durationUs, settledUs }).mbps);
-  const bond = runRope({ links, durationUs, settledUs });
-  return { name, alone, bond, share: bond.mbps / Math.max(...alone) };
+  const alone = links.map((): number | undefined => undefined);
+  let best = 0;
+  for (const link of links.toSorted((a, b) => b.rateBps - a.rateBps)) {
+    if (link.rateBps / 1e6 <= best) break;
+    const { mbps } = runRope({ links: [link], durationUs, settledUs, tcp });
+    alone[links.indexOf(link)] = mbps;
+    best = Math.max(best, mbps);
+  }
+  const bond = runRope({ links, durationUs, settledUs, tcp });
+  return { name, alone, bond, share: bond.mbps / best };
 }
 
 /** Rates, delays and buffers evenly over their orders of magnitude. */

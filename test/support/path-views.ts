@@ -19,6 +19,7 @@ export function pathView(row: number, part: Partial<PathView> = {}): PathView {
     sentBytes: 0,
     readyInUs: 0,
     isStarting: false,
+    isShallow: false,
     ...part,
     rttUs,
   };

@@ -91,9 +91,13 @@ export class Reporter {
     return Math.min(mostSpacingUs, Math.max(wishUs, paidUs || 0));
   }
 
-  /** Packets of a slot wait for one that is missing: the sooner its sender hears of it, the better. */
+  /**
+   * Packets of a slot wait for one that is missing: the sooner its sender hears of it, the better. A flow that waits sends nothing that would
+   * cause a report, and without one its sender does not learn that a repair is lost as well.
+   */
   noteGap(slot: number, nowUs: number): void {
     this.#gapUs[slot] = nowUs;
+    if (!this.#repeating.has(slot)) this.#repeating.set(slot, 1);
   }
 
   /** Writes the reports that are due; returns how many. */

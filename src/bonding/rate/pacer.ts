@@ -1,10 +1,17 @@
-/** A token bucket that lets bytes go in quanta of about 2 ms of the rate, never less than two full packets. */
+/**
+ * A token bucket that lets bytes go in quanta of about 2 ms of the rate, never less than two full packets; or evenly, one by one where that
+ * is what a quarter of a millisecond brings.
+ */
 
 /** Two full packets: less would cut the trains of a slow path into single packets. */
 const leastBytes = 3_000;
+/** Half a packet: whatever was saved up, no two leave together. */
+const leastEvenBytes = 750;
 const quantumUs = 2_000;
+const evenQuantumUs = 250;
 /** A sender that was woken late may make up for this much, or a busy machine would never reach the rate. */
 const burstUs = 4_000;
+const evenBurstUs = 500;
 const leastRetryUs = 100;
 const mostRetryUs = 5_000;
 
@@ -12,6 +19,8 @@ export class Pacer {
   #bytesPerUs = 0;
   #tokens = leastBytes;
   #filledUs = -1;
+  /** What waits at the bottleneck may be no more than a packet or two. */
+  isEven = false;
 
   get bytesPerUs(): number {
     return this.#bytesPerUs;
@@ -24,7 +33,7 @@ export class Pacer {
 
   /** Tokens at `nowUs`. */
   refill(nowUs: number): number {
-    const burst = Math.max(leastBytes, this.#bytesPerUs * burstUs);
+    const burst = this.#quantity(this.isEven ? evenBurstUs : burstUs);
     const elapsedUs = this.#filledUs < 0 ? 0 : Math.max(0, nowUs - this.#filledUs);
     this.#tokens = Math.min(burst, this.#tokens + elapsedUs * this.#bytesPerUs);
     this.#filledUs = nowUs;
@@ -37,7 +46,11 @@ export class Pacer {
 
   /** Until a whole quantum may go. */
   retryUs(): number {
-    const missing = Math.max(leastBytes, this.#bytesPerUs * quantumUs) - this.#tokens;
+    const missing = this.#quantity(this.isEven ? evenQuantumUs : quantumUs) - this.#tokens;
     return Math.max(leastRetryUs, Math.min(mostRetryUs, missing / Math.max(this.#bytesPerUs, 1e-6)));
+  }
+
+  #quantity(us: number): number {
+    return Math.max(this.isEven ? leastEvenBytes : leastBytes, this.#bytesPerUs * us);
   }
 }

@@ -10,6 +10,7 @@ import { MarkResponse } from './mark-response.ts';
 import { Pacer } from './pacer.ts';
 import { PathGauge, type PathSample } from './path-gauge.ts';
 import { firstBytesPerUs, firstWindowBytes, RateSearch } from './rate-search.ts';
+import { ShallowBuffer } from './shallow-buffer.ts';
 
 export type { PathSample } from './path-gauge.ts';
 
@@ -27,6 +28,7 @@ const leastBytesPerUs = 0.1;
 const floorBytes = 4 * packetBytes;
 /** A standing queue this long is wanted: while it is there, what arrives is what the bottleneck can do. */
 const targetUs = 3_000;
+const shallowTargetUs = 500;
 const mostGrainUs = 12_000;
 const windowSlackUs = 6_000;
 const leastStep = 0.01;
@@ -39,7 +41,7 @@ const mostCut = 0.6;
 const drainGain = 0.6;
 /** Of the rate: what a dry run takes for the bottleneck's, at least. */
 const leastDryShare = 0.5;
-/** Of a rate that was marked: from here on it is near, and from there on passed. */
+/** Of a rate that was too much: from here on it is near, and from there on passed. */
 const ceilingNear = 0.9;
 const ceilingPassed = 1.05;
 const burstUs = 25_000;
@@ -55,6 +57,7 @@ export class PathController {
   readonly #lastingLoss = new LossShare(lastingLossMemory);
   readonly #dryRun = new DryRun();
   readonly #marks = new MarkResponse();
+  readonly #shallow = new ShallowBuffer();
   readonly #mostBytesPerUs: number;
   #rate = 0;
   #rateUs = 0;
@@ -76,7 +79,7 @@ export class PathController {
   /** The rate after marks, and until when no more is believed: what arrives until then was sent before. */
   #markedRate = 0;
   #markedUntilUs = 0;
-  /** The rate that was marked; 0 = none of late. */
+  /** The rate that was marked, or that a short buffer did not hold; 0 = none of late. */
   #ceilingRate = 0;
   #inFlightBytes = 0;
 
@@ -88,6 +91,11 @@ export class PathController {
   /** Still looking for the rate, and has seen no bottleneck yet: what waits meanwhile says nothing about who sends too much. */
   get isStarting(): boolean {
     return !this.#search.isOver && !this.#search.isBound;
+  }
+
+  /** The bottleneck's buffer holds less than the queue that is wanted elsewhere. */
+  get isShallow(): boolean {
+    return this.#shallow.isKnown(this.#gauge.sampleUs);
   }
 
   /** Believed rate of the bottleneck; 0 = unknown. */
@@ -157,6 +165,7 @@ export class PathController {
     const kept = this.#marks.answer(sample.isAppLimited, nowUs, this.#gauge.lossLagUs());
     if (this.#search.isOver) this.#cruise(sample, kept);
     else this.#seek(sample, kept < 1);
+    this.#pacer.isEven = this.#gauge.floor.isTrying || this.#shallow.isKnown(nowUs);
     this.#hold.handleReport(this.#inFlightBytes, nowUs);
     this.#setWindow();
   }
@@ -272,7 +281,7 @@ export class PathController {
     else if (this.#overUs < 0) this.#overUs = nowUs;
     if (this.#dryRun.isUnderWay || gauge.floor.isTrying) this.#overUs = -1;
     this.#predict(nowUs);
-    const target = this.#targetUs() + 2 * trip.uncertaintyUs;
+    const target = this.#targetUs(nowUs) + 2 * trip.uncertaintyUs;
     if (trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);
     else this.#noQueueIs(arriving, delivery.sentRate, noise, nowUs);
     const { queueUs, uncertaintyUs } = trip;
@@ -311,6 +320,9 @@ export class PathController {
       this.#step = leastStep;
     }
     if (verdict === 'overflow') this.#rate = Math.min(this.#rate, Math.max(this.#rate * 0.7, this.#trialRate));
+    const { queueUs, uncertaintyUs, grainUs } = this.#gauge.trip;
+    const isShallow = this.#shallow.handleReport(verdict, queueUs + uncertaintyUs, targetUs + grainUs, sample.nowUs);
+    if (isShallow) this.#ceilingRate = this.#rate;
     if (verdict === 'chance') this.#rate = Math.max(this.#rate, this.#rateBefore);
     if (floor.isTrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#trialPace));
   }
@@ -329,11 +341,11 @@ export class PathController {
     // Neither: on average a queue lets through what the bottleneck can do.
     else if (sentRate > 0.97 * this.#rate)
       this.#rate += (arriving - this.#rate) * Math.min(0.1, this.#gauge.intervalUs / (4 * this.#gauge.spanUs()));
-    this.#pace(1 - Math.max(-0.05, Math.min(0.5, this.#gain() * (this.#comingUs - this.#targetUs() / 2))));
+    this.#pace(1 - Math.max(-0.05, Math.min(0.5, this.#gain() * (this.#comingUs - this.#targetUs(nowUs) / 2))));
   }
 
   #noQueueIs(arriving: number, sentRate: number, noise: number, nowUs: number): void {
-    const isShort = this.#gauge.trip.queueUs < this.#targetUs() / 2 + this.#gauge.trip.uncertaintyUs;
+    const isShort = this.#gauge.trip.queueUs < this.#targetUs(nowUs) / 2 + this.#gauge.trip.uncertaintyUs;
     this.#episodeRate = 0;
     // Without a queue no more arrives than was sent: what seems more is chance.
     const shown = Math.min(arriving, sentRate);
@@ -347,10 +359,10 @@ export class PathController {
       this.#limitedReports = 0;
       this.#isOverRound = false;
     }
-    this.#pace(1 + (isShort ? this.#step : this.#gain() * (this.#targetUs() - this.#comingUs)));
+    this.#pace(1 + (isShort ? this.#step : this.#gain() * (this.#targetUs(nowUs) - this.#comingUs)));
   }
 
-  /** Near a rate that was marked probing is gentle; well above it, it was another time's. */
+  /** Near a rate that was too much probing is gentle; well above it, it was another time's. */
   #mostStep(): number {
     if (this.#rate > this.#ceilingRate * ceilingPassed) this.#ceilingRate = 0;
     return this.#rate > this.#ceilingRate * ceilingNear && this.#ceilingRate > 0 ? leastStep : mostStep;
@@ -364,8 +376,10 @@ export class PathController {
   }
 
   /** A probe is small: a full packet alone takes so much longer, and two of them would look like a queue. */
-  #targetUs(): number {
-    return targetUs + Math.min(mostGrainUs, this.#gauge.trip.grainUs);
+  #targetUs(nowUs: number): number {
+    return (
+      (this.#shallow.isKnown(nowUs) ? shallowTargetUs : targetUs) + Math.min(mostGrainUs, this.#gauge.trip.grainUs)
+    );
   }
 
   /** Share of the rate for each microsecond of queue; a doubtful queue is corrected slowly, and bounded by the window meanwhile. */

@@ -55,6 +55,11 @@ export class PathGauge {
     return this.#wayBackUs;
   }
 
+  /** Of the last report, microseconds; -1 = none since the beginning, or since an idle time. */
+  get sampleUs(): number {
+    return this.#sampleUs;
+  }
+
   /** Running total. */
   get sentBytes(): number {
     return this.#sentBytes;

@@ -92,8 +92,8 @@ export class ReorderDeadline {
     if (this.#updatedUs < 0 || nowUs - this.#updatedUs > restUs) this.#youngUntilUs = nowUs + youngUs;
     if (this.#updatedUs >= 0) this.#forget(nowUs - this.#updatedUs);
     this.#updatedUs = nowUs;
-    // The last packet of a burst is missed only when its acknowledgement is overdue, a round trip after it left.
-    this.#repairUs = reportIntervalUs + 2 * bestRttUs + tailUs;
+    // Two tries: what overtakes a lost packet may just have missed a report, and the repair may be lost as well.
+    this.#repairUs = 2 * (2 * reportIntervalUs + bestRttUs) + tailUs;
     this.#leastRepairUs = Math.max(bestRttUs * repairShare, skewUs * headroom);
     const isTooFar = isAlone && reportIntervalUs + bestRttUs + tailUs > mostAloneUs;
     this.#deadlineUs = isTooFar ? 0 : Math.min(isAlone ? mostAloneUs : mostUs, this.#learn(skewUs));

@@ -7,10 +7,19 @@ import { activeTier, isCandidate } from '../schedule/candidates.ts';
 import { delayUs } from '../schedule/nearest-path.ts';
 import type { PathView } from '../schedule/scheduler.ts';
 
-/** Repairs may overdraw a path's credit by this: they go before all that is new. */
-export const repairReserveBytes = 16 * 1024;
+/** Repairs go before all that is new, and may overdraw a path's credit by so much: what its buffer does not hold is lost once more. */
+const reserveUs = 4_000;
+const leastReserveBytes = 1_500;
+const mostReserveBytes = 16 * 1024;
 /** Of a path whose rate is not known yet: 10 Mbit/s. */
 const unknownBytesPerUs = 1.25;
+
+/** Bytes of repairs that may leave by it now. */
+export function repairRoomBytes(path: PathView): number {
+  if (path.isShallow) return path.allowedBytes;
+  const reserve = (path.rateBytesPerUs || unknownBytesPerUs) * reserveUs;
+  return path.allowedBytes + Math.min(mostReserveBytes, Math.max(leastReserveBytes, reserve));
+}
 
 /** Index of the path of the earliest arrival of `bytes` among those that have room; -1 = none has. */
 export function chooseForRepair(paths: readonly PathView[], count: number, bytes: number): number {
@@ -19,7 +28,7 @@ export function chooseForRepair(paths: readonly PathView[], count: number, bytes
   let bestUs = Number.POSITIVE_INFINITY;
   for (let index = 0; index < count; index += 1) {
     const path = paths[index] as PathView;
-    if (!isCandidate(path, tier) || path.allowedBytes + repairReserveBytes <= 0) continue;
+    if (!isCandidate(path, tier) || repairRoomBytes(path) <= 0) continue;
     const owedBytes = Math.max(0, bytes - path.allowedBytes);
     const arrivalUs = delayUs(path) + owedBytes / (path.rateBytesPerUs || unknownBytesPerUs);
     if (arrivalUs >= bestUs) continue;

@@ -2,7 +2,7 @@
 import { feedback } from '../../contract/columns.ts';
 import type { FlightRecord } from '../flight-record.ts';
 import type { SendingPath } from '../sending-path.ts';
-import { repairReserveBytes } from './repair-choice.ts';
+import { repairRoomBytes } from './repair-choice.ts';
 
 /** Sent again in one go. */
 const mostBytes = 64 * 1024;
@@ -45,7 +45,7 @@ export class Repairs {
       const bytes = Math.min(waiting, most);
       const path = routes.repairPath(nowUs, bytes);
       if (path === undefined) break;
-      const room = Math.min(path.allowedBytes + repairReserveBytes, mostBytes, routes.repairBytes(path));
+      const room = Math.min(repairRoomBytes(path), mostBytes, routes.repairBytes(path));
       if (room <= 0) break;
       const longest = isCut ? bytes : path.fit.longest(path.fit.passes(bytes));
       const packets = this.#resend(path, room, longest, isCut, nowUs);

@@ -3,7 +3,7 @@
 import { isCandidate, maxPaths, rttOf } from './candidates.ts';
 import type { PathView } from './scheduler.ts';
 
-/** A loss is repaired a round trip and a report later; only then does the flow go on. */
+/** A loss is repaired a round trip of the nearest path and a report later; only then does the flow go on. */
 const reportUs = 10_000;
 const packetBytes = 1_400;
 /** A rate that was found so low is not believed. */
@@ -44,14 +44,17 @@ export class BulkSurvey {
     const { delaysUs } = this;
     this.#noteUse(paths, count, nowUs);
     let isAnyFit = false;
+    let nearestUs = Number.POSITIVE_INFINITY;
     for (let index = 0; index < count; index += 1) {
       const path = paths[index] as PathView;
-      if (isCandidate(path, tier) && isFit(path)) isAnyFit = true;
+      if (!isCandidate(path, tier)) continue;
+      if (isFit(path)) isAnyFit = true;
+      nearestUs = Math.min(nearestUs, rttOf(path));
     }
     for (let index = 0; index < count; index += 1) {
       const path = paths[index] as PathView;
       const mayBeUsed = isCandidate(path, tier) && (isFit(path) || !isAnyFit);
-      delaysUs[index] = mayBeUsed ? flowDelayUs(path) : Number.POSITIVE_INFINITY;
+      delaysUs[index] = mayBeUsed ? flowDelayUs(path, nearestUs) : Number.POSITIVE_INFINITY;
     }
     const anchor = this.#anchor(paths, count);
     const anchorUs = anchor < 0 ? 0 : (delaysUs[anchor] as number);
@@ -120,10 +123,13 @@ function isKnown(path: PathView): boolean {
   return path.rateBytesPerUs > 0 && !path.isStarting;
 }
 
-/** One way, a packet on a slow link, what varies, and the repair of losses, weighted by how likely one is within a repair's time. */
-function flowDelayUs(path: PathView): number {
+/**
+ * One way, a packet on a slow link, what varies, and the repair of losses, weighted by how likely one is within a repair's time: the peer
+ * misses the packet when the next has come by the same path, says so by the nearest, and there it goes out again.
+ */
+function flowDelayUs(path: PathView, nearestUs: number): number {
   const rttUs = rttOf(path);
-  const repairUs = rttUs + reportUs;
+  const repairUs = nearestUs + reportUs;
   const losses = (path.loss * path.rateBytesPerUs * repairUs) / packetBytes;
   const sendUs = isKnown(path) ? Math.min(mostSendUs, packetBytes / path.rateBytesPerUs) : 0;
   // The queue of a search swells and goes, and a path that is not used would keep that for its jitter.

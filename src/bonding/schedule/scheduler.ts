@@ -50,6 +50,8 @@ export interface PathView {
   sentBytes: number;
   /** Its controller is still looking for the rate: what it has found by now is too low. */
   isStarting: boolean;
+  /** Its bottleneck holds a packet or two: what leaves beyond the credit is lost. */
+  isShallow: boolean;
   /** Estimated microseconds until it has credit again; 0 = it has. */
   readyInUs: number;
 }

@@ -400,6 +400,7 @@
   X(path, lastDataReceivedAt, 432) \
   X(path, receivedEcnAt, 440) \
   X(path, receivedMarkedAt, 448) \
+  X(path, largestBytesAt, 456) \
   X(path, peerLinkAt, 464) \
   X(path, peerLinkBytes, 32) \
   X(pathState, free, 0) \

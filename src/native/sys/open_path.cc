@@ -85,6 +85,8 @@ void PathLedger::raiseLargest(uint8_t* path, const Arrived& arrived) const {
   cell<int32_t>(path, layout::path_largestSlotAt) = arrived.slot;
   cell<uint64_t>(path, layout::path_largestAt) = arrived.largest;
   cell<double>(path, layout::path_largestTimeUsAt) = arrived.kernelUs;
+  // What comes later with lower counters, as repairs do, took longer than until then.
+  cell<double>(path, layout::path_largestBytesAt) = cell<double>(path, layout::path_receivedBytesAt);
 }
 
 }  // namespace hawser

@@ -169,7 +169,7 @@ Reporter::Sections Reporter::emitSections(uint8_t* target, int32_t slot, Notes& 
     writeLe32(target + layout::report_backAt, static_cast<uint32_t>(next - 1 - largest) | number << 24);
     writeLe32(target + layout::report_arrivalAt, modulo32(cell<double>(path, layout::path_largestTimeUsAt)));
     writeLe32(target + layout::report_packetsAt, modulo32(cell<double>(path, layout::path_receivedPacketsAt)));
-    writeLe32(target + layout::report_bytesAt, modulo32(cell<double>(path, layout::path_receivedBytesAt)));
+    writeLe32(target + layout::report_bytesAt, modulo32(cell<double>(path, layout::path_largestBytesAt)));
     target += layout::report_sectionBytes;
     sections.rows[sections.count++] = row;
     if (isHeard && cell<double>(path, layout::path_receivedEcnAt) != 0) sections.tellsMarks = true;

@@ -35,9 +35,9 @@ t.test(
     const deadline = new ReorderDeadline(-1);
     t.equal(deadline.deadlineUs(bulk), 0);
     deadline.update(0, 30_000, reportUs, 20_000);
-    t.ok(deadline.deadlineUs(bulk) >= 60_000 && deadline.deadlineUs(bulk) <= 120_000);
+    t.ok(deadline.deadlineUs(bulk) >= 60_000 && deadline.deadlineUs(bulk) <= 160_000);
     deadline.update(100_000, 200, reportUs, 20_000);
-    t.equal(deadline.deadlineUs(bulk), 78_000);
+    t.equal(deadline.deadlineUs(bulk), 115_500);
   },
 );
 
@@ -122,7 +122,7 @@ t.test('deadlineUs() of an only path covers two repairs, and is nothing where on
     return deadline.deadlineUs(bulk);
   };
   t.ok(at(60_000) >= 2 * (60_000 + reportUs), `${at(60_000)} us at 60 ms`);
-  t.ok(at(5_000) <= 60_000, `${at(5_000)} us at 5 ms`);
+  t.ok(at(5_000) <= 80_000, `${at(5_000)} us at 5 ms`);
   t.equal(at(150_000), 200_000, 'no longer than a sender waits before it tries again by itself');
   t.equal(at(190_000), 0);
 });

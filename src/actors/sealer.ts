@@ -62,6 +62,11 @@ export interface ForceLinkCommand extends Command {
   readonly link: string | undefined;
 }
 
+/** What the operator says of transports stands in the carrier table. */
+export interface FollowTransportsCommand extends Command {
+  readonly kind: 'follow-transports';
+}
+
 class SealerActor implements Actor {
   readonly #context: ActorContext;
   readonly #native: Sealer;
@@ -142,6 +147,7 @@ class SealerActor implements Actor {
 
   onCommand(command: Command): void {
     if (command.kind === 'force-link') this.#bonds.force((command as ForceLinkCommand).link);
+    if (command.kind === 'follow-transports') this.#bonds.followAll();
   }
 
   close(): void {

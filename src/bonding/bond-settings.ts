@@ -1,4 +1,5 @@
 /** What the configuration says of a bond. */
+import type { ParallelMode } from './life/election.ts';
 import type { FecMode } from './repair/fec-policy.ts';
 import type { SchedulerMode } from './schedule/scheduler.ts';
 
@@ -10,6 +11,8 @@ export interface BondSettings {
   /** What the only path has lost goes out again by it. */
   readonly repairsAlone: boolean;
   readonly failbackMs: number;
+  /** What becomes of several transports by one link. */
+  readonly parallel: ParallelMode;
   readonly fec: FecMode;
   /** Of the longest sealed packet that the tunnel makes, parity included. */
   readonly sealedBytes: number;

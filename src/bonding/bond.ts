@@ -8,6 +8,9 @@ import { trafficClass } from '../contract/records.ts';
 import type { BondSettings, PeerWord } from './bond-settings.ts';
 import type { FlightRecord, PeerReport } from './flight-record.ts';
 import { Activity } from './life/activity.ts';
+import { Election } from './life/election.ts';
+import { lifeState } from './life/path-life-states.ts';
+import { TransportTrials } from './life/transport-trials.ts';
 import { PathSet } from './path-set.ts';
 import { absentQueueUs } from './queue/absent-queue.ts';
 import type { RoundTrips } from './queue/ack-thinner.ts';
@@ -46,6 +49,8 @@ export class Bond {
   readonly #set = new PathSet();
   readonly #repairs: Repairs;
   readonly #activity = new Activity();
+  readonly #election: Election;
+  readonly #trials = new TransportTrials();
   readonly #roundTrips = {
     leastUs: 0,
     mostUs: 0,
@@ -65,6 +70,7 @@ export class Bond {
     this.#flight = record;
     this.#settings = settings;
     this.#repairs = new Repairs(record);
+    this.#election = new Election(settings.parallel);
     this.parity = new PeerParity(settings.fec);
     this.mtu = new PeerMtu(settings, knownMtu);
     this.routes = new Routes({ settings, paths: this.#set, repairs: this.#repairs, activity: this.#activity });
@@ -168,6 +174,12 @@ export class Bond {
     return this.isBonded && kind !== trafficClass.control && this.parity.isOn && !isCopied;
   }
 
+  /** A probe was answered: what waited for that need not wait for the next tick. */
+  handleProbeReply(path: SendingPath, sequence: number, heldUs: number, cameBack: boolean, nowUs: number): void {
+    if (!path.life.isTrusted) this.nextTickUs = nowUs;
+    path.handleProbeReply(sequence, heldUs, cameBack, nowUs);
+  }
+
   /** Data of the peer left. */
   handleSent(nowUs: number): void {
     if (!this.#activity.handleSent(nowUs)) return;
@@ -239,10 +251,11 @@ export class Bond {
       this.#noteLoss(cells, at);
       this.#judge(path, isPeerIdle, nowUs);
       sentBytes += path.sentBytes;
-      if (path.inFlightBytes > 0) isBusy = true;
+      if (path.inFlightBytes > 0 || (path.carries && path.life.isDoubtful)) isBusy = true;
       // Who is not probed would be due for ever.
       wakeUs = Math.min(wakeUs, path.isProbed ? path.life.nextWakeUs : path.life.verdictAtUs);
     }
+    this.#elect(nowUs);
     this.mtu.follow(paths, true, this.parity.isHeard, nowUs);
     this.parity.tick(nowUs, sentBytes);
     const { usable } = this.#set;
@@ -262,6 +275,18 @@ export class Bond {
     return this.#repairs.run(this.routes, nowUs);
   }
 
+  #elect(nowUs: number): void {
+    if (this.#settings.parallel === 'off' && this.paths.length > 1) this.#trials.run(this.paths, nowUs);
+    if (!this.#election.run(this.paths, nowUs)) return;
+    for (const path of this.paths) {
+      path.life.handleStandby(path.isProbed && !path.carries);
+      if (path.carries || !path.isUsable || path.life.state === lifeState.live) continue;
+      // What waited for a path that did not work has waited for us.
+      this.#set.brokenUs = nowUs;
+      this.#set.bequeath(path);
+    }
+  }
+
   #judge(path: SendingPath, isPeerIdle: boolean, nowUs: number): void {
     const { controller } = path;
     path.tick(nowUs, {
@@ -274,6 +299,7 @@ export class Bond {
       jitterUs: controller.jitterUs,
       loss: controller.loss,
       isPeerIdle,
+      hasStandby: path.carries && this.#set.hasSpareFor(path),
     });
     if (!path.takeHole(nowUs)) return;
     this.#flight.loseLonger(path.number, path.fit.longest(fit.maybe));

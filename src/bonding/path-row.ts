@@ -11,6 +11,18 @@ export interface PathRow {
   readonly port: number;
   /** One of `pathState`: what may be sent by it. */
   readonly state: number;
+  /** Number of the link that it leaves by. */
+  readonly link: number;
+  /** Place of its transport in the order that the operator prefers, from 1 on; 0 = as configured. */
+  readonly place: number;
+  /** The operator wants its transport as long as it lives. */
+  readonly isForced: boolean;
+  /** Of `pathOrigin`; of `pathWish`, what the peer wants of it, and when it said so. */
+  readonly origin: number;
+  readonly wish: number;
+  readonly wishUs: number;
+  /** Of `pathVote`, as a predecessor of the bond left it. */
+  readonly vote: number;
   /** The peer showed once that it can be reached there. */
   readonly isAddressProven: boolean;
   /** When the peer's data last came by it, microseconds; 0 = never. */

@@ -110,25 +110,43 @@ export class PathSet {
 
   /**
    * A further path for it: the best that answers and takes so many sealed bytes, though it may have to wait before it carries data
-   * again.
+   * again. Without such a one a spare by which the peer sends: it may have left the path that carries here because that is blocked.
    */
-  other(than: SendingPath | undefined, sealedBytes: number): SendingPath | undefined {
+  other(than: SendingPath | undefined, sealedBytes: number, nowUs: number): SendingPath | undefined {
     let found: SendingPath | undefined;
     for (const path of this.all) {
-      if (path === than || path.rank > lastAnswering || path.fit.passes(sealedBytes) === fit.no) continue;
+      if (path === than || path.fit.passes(sealedBytes) === fit.no) continue;
+      if (path.rank > lastAnswering && !(path.isSpare && path.bringsData(nowUs))) continue;
       const isBetter = found === undefined || path.rank < found.rank;
       if (isBetter || (path.rank === found?.rank && path.rttUs < found.rttUs)) found = path;
     }
     return found;
   }
 
-  /** Index of the nearest that carries data but for one; -1 = there is none. */
+  /** Index of the nearest that carries data but for one, or where there is none of the nearest that stands by; -1 = neither. */
   nearestBut(than: SendingPath): number {
     let found = -1;
     for (const [index, path] of this.all.entries()) {
-      if (path === than || !path.isUsable) continue;
-      if (found < 0 || path.rttUs < (this.all[found] as SendingPath).rttUs) found = index;
+      if (path === than || !(path.isUsable || path.isSpare)) continue;
+      const best = this.all[found];
+      const isBetter = best === undefined || (path.isUsable && !best.isUsable);
+      if (isBetter || (path.isUsable === best.isUsable && path.rttUs < best.rttUs)) found = index;
     }
     return found;
+  }
+
+  /** Whoever carries by the way of a path that went begins with what was known of their bottleneck. */
+  bequeath(from: SendingPath): void {
+    const { rateBytesPerUs } = from.controller;
+    for (const path of this.all)
+      if (path.carries && path.way === from.way && path.way >= 0) path.controller.handleBottleneck(rateBytesPerUs);
+  }
+
+  /** Another one by its way stands by. */
+  hasSpareFor(path: SendingPath): boolean {
+    if (this.all.length < 2 || path.way < 0) return false;
+    for (const other of this.all)
+      if (other !== path && other.way === path.way && other.isProbed && !other.carries) return true;
+    return false;
   }
 }

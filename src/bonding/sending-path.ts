@@ -1,6 +1,7 @@
 /** One path as its sender sees it: what reports and probes say of it, how fast it may be used, how long a packet it takes, and whether it lives. */
 import { feedback } from '../contract/columns.ts';
-import { pathState } from '../contract/peer-tables.ts';
+import { pathOrigin, pathState, pathVote } from '../contract/peer-tables.ts';
+import type { Candidate } from './life/election.ts';
 import { PathLife, pathLifeDefaults } from './life/path-life.ts';
 import { lifeState } from './life/path-life-states.ts';
 import { PathProber } from './life/path-prober.ts';
@@ -26,11 +27,18 @@ export interface SendingPathSettings {
   /** Configured upper bound, 0 = none. */
   readonly rateBps: number;
   readonly failbackUs: number;
+  /** Of its transport, in the order of preference: from 1 on. */
+  readonly place: number;
   /** Of the longest sealed packet that the tunnel makes. */
   readonly sealedBytes: number;
 }
 
-export class SendingPath implements PathView {
+/** Ways of the peer's are counted behind those of our own. */
+const peerWays = 1 << 16;
+/** What is put before all others, or behind them, for a while. */
+const ahead = 1_000;
+
+export class SendingPath implements PathView, Candidate {
   readonly row: number;
   /** Among the peer's: what the flight record and probes call it. */
   readonly number: number;
@@ -74,9 +82,20 @@ export class SendingPath implements PathView {
   isLeftOut = false;
   /** The operator wants another link. */
   isExcluded = false;
+  // Candidate
+  isChosen: boolean;
+  carries: boolean;
+  /** The peer's number of its link at the other end, 0 = it has not said. */
+  peerWay = 0;
+  /** Another transport by the same way is tried in its place, or has been found to carry more: 1 and -1 put it behind and before the others. */
+  handicap = 0;
+  /** Of what was sent by it, acknowledged ever. */
+  ackedBytes = 0;
+  ackedPackets = 0;
   /** Nothing but this machine's own pipeline keeps it from taking more. */
   isMerelyBehind = false;
   readonly #cells: PathRow;
+  readonly #ownPlace: number;
   #state = -1;
   #spentUs = 0;
   #deaths = 0;
@@ -91,6 +110,7 @@ export class SendingPath implements PathView {
     this.priority = settings.priority;
     this.ownPriority = settings.priority;
     this.ownRole = settings.role;
+    this.#ownPlace = settings.place;
     this.weight = settings.weight;
     this.role = settings.role;
     this.credit = new PathCredit(settings.rateBps);
@@ -99,10 +119,12 @@ export class SendingPath implements PathView {
     this.fit = new PathFit(cells, settings.sealedBytes);
     this.prober = new PathProber({ life: this.life, controller: this.controller, size: this.fit.size });
     this.samples = new PathSamples(this.controller);
+    this.isChosen = (cells.vote & pathVote.chosen) !== 0;
+    this.carries = (cells.vote & pathVote.carries) !== 0;
     this.fit.follow(nowUs);
   }
 
-  /** Follows the session-manager's word about the path. */
+  /** What the operator and others say of it has changed. */
   followState(nowUs: number): void {
     const { state } = this.#cells;
     if (state === this.#state) return;
@@ -133,9 +155,44 @@ export class SendingPath implements PathView {
     return state !== lifeState.unproven && state !== lifeState.dead && state !== lifeState.withdrawn;
   }
 
+  get way(): number {
+    if (this.origin !== pathOrigin.learnt) return this.#cells.link;
+    return this.peerWay > 0 ? peerWays + this.peerWay : -1;
+  }
+
+  get worth(): number {
+    return (this.#cells.place || this.#ownPlace) + this.handicap * ahead - (this.isForced ? 2 * ahead : 0);
+  }
+
+  /** The operator wants its transport while it lives. */
+  get isForced(): boolean {
+    return this.#cells.isForced;
+  }
+
+  get origin(): number {
+    return this.#cells.origin;
+  }
+
+  get wish(): number {
+    return this.#cells.wish;
+  }
+
+  get wishUs(): number {
+    return this.#cells.wishUs;
+  }
+
+  get distanceUs(): number {
+    return this.prober.rttUs || unknownRttUs;
+  }
+
   /** It shall carry data when it lives. */
   get isWanted(): boolean {
-    return this.#state === pathState.up && !this.isExcluded;
+    return this.carries && !this.isExcluded;
+  }
+
+  /** It lives, and another one by its way carries the data. */
+  get isSpare(): boolean {
+    return this.isProbed && !this.carries && !this.isExcluded && this.life.isTrusted;
   }
 
   /** It answers again, and waits for its stability time. */
@@ -145,7 +202,7 @@ export class SendingPath implements PathView {
 
   /** The lower the better (`PathLife.rank`); 4 = carries nothing. */
   get rank(): number {
-    if (this.#state !== pathState.up) return 4;
+    if (!this.carries || !this.isProbed) return 4;
     return this.isExcluded ? Math.max(3, this.life.rank) : this.life.rank;
   }
 
@@ -214,6 +271,8 @@ export class SendingPath implements PathView {
   handleReport(cells: Float64Array, at: number, nowUs: number): void {
     this.#survey(cells, at);
     this.fit.handleFeedback(cells, at, nowUs);
+    this.ackedBytes += cells[at + feedback.ackedBytes] as number;
+    this.ackedPackets += cells[at + feedback.ackedPackets] as number;
     if ((cells[at + feedback.ackedPackets] as number) > 0) this.life.handleProgress(nowUs);
     if (!this.fit.isVanishing) this.#soundLoss = this.controller.loss;
     this.samples.areLossesDoubted = this.fit.size.isDoubted;
@@ -240,7 +299,8 @@ export class SendingPath implements PathView {
    * long, as when all that would have caused one is lost and fills the window, or the path carries nothing any more. 0 = no limit.
    */
   expiryUs(nowUs: number, lastReportUs: number): number {
-    if (!this.isUsable) return nowUs - 1;
+    // What is under way by one that lives arrives, though another one carries now.
+    if (!this.isUsable && !this.isSpare) return nowUs - 1;
     const { smoothedRttUs, minRttUs, rateBytesPerUs, wayBackUs } = this.controller;
     if (smoothedRttUs === 0) return nowUs - unknownRttUs;
     // What is under way beyond the path's own length stands in a queue, and will be late and not lost.
@@ -250,8 +310,14 @@ export class SendingPath implements PathView {
     return Math.max(lastReportUs - namedUs, nowUs - Math.max(leastSilentUs, silentShare * namedUs));
   }
 
-  /** The peer's preference: who has one link only follows who has several. */
-  handleWish(priority: number, role: PathRole): void {
+  /** What the peer calls the link that it leaves by, 1 to 255: a number that all paths by the link share. */
+  get ownWay(): number {
+    return (this.#cells.link % 255) + 1;
+  }
+
+  /** The peer's preference, which who has one link only follows; and its number of its link, 0 = it does not say. */
+  handleWish(priority: number, role: PathRole, way: number): void {
+    this.peerWay = way;
     this.priority = Math.max(this.ownPriority, priority);
     this.role = this.ownRole === 'always' ? role : this.ownRole;
   }

@@ -22,6 +22,7 @@ const groups: Readonly<Record<string, Commands>> = {
     reload: async () => (await import('./reload.ts')).addReloadCommand,
     release: async () => (await import('./release.ts')).addReleaseCommand,
     failover: async () => (await import('./failover.ts')).addFailoverCommand,
+    transport: async () => (await import('./transport.ts')).addTransportCommand,
     peer: async () => (await import('./peer.ts')).addPeerCommand,
     link: async () => (await import('./link.ts')).addLinkCommand,
     actor: async () => (await import('./actor.ts')).addActorCommand,

@@ -1,8 +1,10 @@
-/** The part of the configuration that says how links become one: `bonding`, and `health` of each link. */
+/** The part of the configuration that says how links become one: `bonding`, `transports`, and `health` of each link. */
 import * as z from 'zod';
+import { type TransportName, transport } from '../contract/link-tables.ts';
 import { checksSchema, needSchema } from './check-schema.ts';
 import { text } from './leaves.ts';
 import { parseTarget } from './probe-target.ts';
+import { offersTestTransport } from './test-transport.ts';
 import { parseDurationMs } from './units.ts';
 
 /** A duration within limits. */
@@ -104,4 +106,17 @@ export const healthSchema = z.strictObject({
     .strictObject({ latency: latency('500ms'), jitter: latency('100ms'), loss: percent(20) })
     .prefault({})
     .describe('Reached = down. Loss in percent.'),
+});
+
+const offered = Object.keys(transport).filter((name) => name !== 'test' || offersTestTransport()) as TransportName[];
+
+export const transportsSchema = z.strictObject({
+  order: z
+    .array(z.enum(offered))
+    .default([])
+    .describe('Of several transports by one link the first that works carries; those that are not named come behind.'),
+  parallel: z
+    .enum(['off', 'redundant', 'spread'])
+    .default('off')
+    .describe('off = one carries, the others stand by; redundant = a copy leaves by another one; spread = all carry.'),
 });

@@ -155,6 +155,13 @@ export interface BondingConfig {
   readonly protect: readonly ProtectedClass[];
 }
 
+export interface TransportsConfig {
+  /** The most preferred first; those that are not named come behind, in the order of their numbers. */
+  readonly order: readonly TransportName[];
+  /** Of several by one link: one carries; one carries and another one bears copies; all carry. */
+  readonly parallel: 'off' | 'redundant' | 'spread';
+}
+
 export type CipherChoice = 'auto' | 'chacha20-poly1305' | 'aes-256-gcm';
 
 export interface PeerConfig {
@@ -197,6 +204,7 @@ export interface Config {
   readonly listen: Readonly<Partial<Record<TransportName, number | undefined>>> & { readonly udp: number };
   readonly peers: readonly PeerConfig[];
   readonly bonding: BondingConfig;
+  readonly transports: TransportsConfig;
   readonly runtime: {
     readonly placement: 'auto' | 'dedicated' | 'compact';
     readonly sealedLogBytes: number;

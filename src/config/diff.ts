@@ -29,6 +29,7 @@ export interface ConfigDiff {
   readonly listen: Changed<Config['listen']> | undefined;
   readonly routing: Changed<Config['routing']> | undefined;
   readonly bonding: Changed<Config['bonding']> | undefined;
+  readonly transports: Changed<Config['transports']> | undefined;
   readonly logLevel: Config['runtime']['logLevel'] | undefined;
   /** Paths that a running instance cannot change (`identity.privateKeyFile`, `tunnel.interface` …): they need a restart. */
   readonly needsRestart: readonly string[];
@@ -51,6 +52,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     listen: changedOrNot(before.listen, after.listen),
     routing: changedOrNot(before.routing, after.routing),
     bonding: changedOrNot(before.bonding, after.bonding),
+    transports: changedOrNot(before.transports, after.transports, JSON.stringify),
     logLevel: before.runtime.logLevel === after.runtime.logLevel ? undefined : after.runtime.logLevel,
     needsRestart: fixedPaths.filter(([, read]) => read(before) !== read(after)).map(([path]) => path),
   };
@@ -83,6 +85,9 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.listen === undefined ? [] : describeListen(diff.listen)),
     ...(diff.routing?.fields ?? []).map((field) => `routing.${field} changed to ${diff.routing?.after[field]}`),
     ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),
+    ...(diff.transports?.fields ?? []).map(
+      (field) => `transports.${field} changed to ${diff.transports?.after[field]}`,
+    ),
     ...(diff.logLevel === undefined ? [] : [`runtime.logLevel changed to ${diff.logLevel}`]),
     ...diff.needsRestart.map((path) => `${path} changed in the file: restart the instance to apply it`),
   ];
@@ -123,9 +128,13 @@ function missingFrom<T>(known: ReadonlyMap<string, T>, these: ReadonlyMap<string
   return [...these].filter(([key]) => !known.has(key)).map(([, entry]) => entry);
 }
 
-function changedOrNot<T extends object>(before: T, after: T): Changed<T> | undefined {
+function changedOrNot<T extends object>(
+  before: T,
+  after: T,
+  formOf: (value: unknown) => string = canonical,
+): Changed<T> | undefined {
   const names = Object.keys(after) as (keyof T & string)[];
-  const fields = names.filter((name) => canonical(before[name]) !== canonical(after[name]));
+  const fields = names.filter((name) => formOf(before[name]) !== formOf(after[name]));
   return fields.length === 0 ? undefined : { before, after, fields };
 }
 

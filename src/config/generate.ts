@@ -29,6 +29,7 @@ const comments: Readonly<Record<string, string>> = {
   'peers.keepalive': 'Keeps the way back open through NAT and firewalls.',
   'bonding.classes': 'Modes of single classes of traffic: control, latency, bulk.',
   'bonding.fec': 'off, auto, or {data: 10, parity: 3}: 3 of 13 packets may be lost.',
+  'transports.order': 'By one link the first that works carries.',
   'routing.table': 'auto, main, the number of a table, or off: nothing is routed.',
   'routing.onExit': 'open = ordinary routes take over when hawser stops; closed = traffic is blocked.',
 };
@@ -41,6 +42,7 @@ const oneLine = new Set([
   'peers.allowedIPs',
   'peers.endpoints',
   'bonding.protect',
+  'transports.order',
   'links.health.targets',
 ]);
 
@@ -136,6 +138,7 @@ export function configToInput(config: Config): ConfigInput {
     listen: config.listen,
     peers: config.peers.map(peerToInput),
     bonding: bondingToInput(config.bonding),
+    transports: { ...config.transports, order: [...config.transports.order] },
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
     routing: config.routing,
   };

@@ -216,6 +216,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     listen: input.listen,
     peers: input.peers.map((peer) => buildPeer(peer, folder)),
     bonding: buildBonding(input.bonding),
+    transports: { ...input.transports, order: [...new Set(input.transports.order)] },
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,
   });

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { isInterfaceName, parseCidr, parsePeerEndpoint } from './address.ts';
-import { bondingSchema, healthSchema } from './bonding-schema.ts';
+import { bondingSchema, healthSchema, transportsSchema } from './bonding-schema.ts';
 import { parseKey } from './keys.ts';
 import { isDomain, text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
@@ -209,6 +209,7 @@ export const schema = z.strictObject({
     .prefault({}),
   peers: z.array(peer).default([]),
   bonding: bondingSchema.prefault({}),
+  transports: transportsSchema.prefault({}),
   runtime: runtime.prefault({}),
   routing: routing.prefault({}),
 });

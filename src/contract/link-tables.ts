@@ -35,6 +35,10 @@ export const carrier = {
   droppedAt: 56,
   /** i32: errno of the last refused send. */
   lastErrorAt: 64,
+  // supervisor, for operators
+  /** i32: place of its transport in the order that they prefer, from 1 on, 0 = as configured; 1 = it comes before all others while it lives. */
+  placeAt: 72,
+  forcedAt: 76,
 } as const;
 
 /** Link table: one row a link. */

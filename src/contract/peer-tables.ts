@@ -228,6 +228,8 @@ export const path = {
   markedPacketsAt: 360,
   /** f64 CLOCK_BOOTTIME microseconds of the last change of `mtuAt`. */
   mtuUsAt: 368,
+  /** i32: of `pathVote`, the outcome of the last election (`bonding/life/election.ts`). */
+  voteAt: 376,
   // opener
   receivedBytesAt: 384,
   receivedPacketsAt: 392,
@@ -247,11 +249,22 @@ export const path = {
   /** ASCII, zeros behind: what the peer calls its link at the other end; all zeros = it has not said. Outside the seqlock. */
   peerLinkAt: 464,
   peerLinkBytes: 32,
+  /** i32: of `pathOrigin`; of `pathWish` (`wire/control-frame.ts`), what the peer wants of the path, and f64 when it last said so. */
+  originAt: 496,
+  wishAt: 500,
+  wishUsAt: 504,
 } as const;
 
+/** Who made a path: it was learnt from the peer's packets, the configuration leads there, or it does and the link is about to be taken out. */
+export const pathOrigin = { learnt: 0, configured: 1, leaving: 2 } as const;
+
+/** Bits of an election: data leaves by the path; it would without what the peer wishes, so the peer is told that it does. */
+export const pathVote = { carries: 1, chosen: 2 } as const;
+
 /**
- * `up`: may carry data. `down`: withdrawn (interface down, address gone, disabled). `unproven`: control frames only. `standby`: proven,
- * but another path over the same link carries the data; control frames only.
+ * `up`: proven, and carries data as far as the sealer's last election is known (`path.voteAt`). `down`: withdrawn (interface down, address
+ * gone, disabled). `unproven`: control frames only. `standby`: proven, but another path by the same way carries the data; control frames
+ * only. The sealer itself asks for no more than proven or not: it elects.
  */
 export const pathState = { free: 0, up: 1, down: 2, unproven: 3, standby: 4 } as const;
 

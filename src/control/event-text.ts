@@ -8,6 +8,8 @@ type Sentences = { readonly [Kind in EventKind]?: (event: InstanceEvent<Kind>) =
 
 const sentences: Sentences = {
   'failover-forced': ({ link }) => (link === undefined ? 'auto: the mode decides' : `link=${link}`),
+  transports: ({ order, forced }) =>
+    forced !== undefined ? `${forced} while it lives` : order !== undefined ? `order ${order}` : 'auto: as configured',
   link: ({ interface: name, state, link }) =>
     state === 'came' ? `${link ?? name}: its interface has come` : `${name} is ${state}`,
   'link-gone': (event) => event.interface,

@@ -18,6 +18,14 @@ interface PathTurn extends PathPlace {
   readonly reason: string;
 }
 
+interface TransportTurn {
+  readonly peer: string;
+  readonly link: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+}
+
 interface PathQuality extends PathPlace {
   readonly rttMs: number;
   readonly lossPercent: number;
@@ -87,6 +95,11 @@ interface EventFields {
   /** `from`, `to`: names of links, with commas between several; what is not UDP as `fibre/test`. */
   'cut-off': OfPeer & Reason & { readonly from: string };
   failover: OfPeer & Reason & { readonly from: string; readonly to: string; readonly endpoint?: string };
+  /** By one link: from one transport to another, and back to one that is preferred. */
+  'transport-failover': TransportTurn;
+  'transport-failback': TransportTurn;
+  /** What the operator said: the most preferred first, or one before all; neither: as configured. */
+  transports: { readonly order?: string; readonly forced?: string };
   /** `link` carries again; `from`: the link that a stock peer leaves for it. */
   failback: PathPlace & Reason & { readonly was?: string; readonly from?: string };
   /** No link: the mode decides again. */
@@ -185,6 +198,9 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   roamed: 'info',
   'cut-off': 'info',
   failover: 'info',
+  'transport-failover': 'info',
+  'transport-failback': 'info',
+  transports: 'info',
   failback: 'info',
   'failover-forced': 'info',
   'path-up': 'info',

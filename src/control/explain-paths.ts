@@ -4,7 +4,7 @@ import type { Explanation } from './explain.ts';
 import type { LinkStatus, PathStatus } from './network-rows.ts';
 import type { PeerStatus } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
-import { duration, forDuration, hostRules, lossShare, wayName } from './words.ts';
+import { clockText, duration, forDuration, hostRules, lossShare, transportText, wayName } from './words.ts';
 
 /** A queue outside this host that adds more than this spoils calls and games. */
 const longQueueMs = 10;
@@ -17,6 +17,8 @@ const leastMarked = 1;
 const leastMeanBytes = 300;
 /** An answer takes less: a path that is silent for longer is not being proven. */
 const provingMs = 5_000;
+/** A path that stands by is asked, by both ends, this often at least. */
+const heardMs = 6_000;
 /** Of probes: less is chance, more is a path that is dead. */
 const probesLost = { least: 10, most: 97 } as const;
 
@@ -32,6 +34,10 @@ export function explainPaths(peer: PeerStatus, own: readonly PathStatus[], snaps
     const link = snapshot.links.find((one) => one.name === path.link);
     // What is wrong with the link itself, its own sentence says.
     if (link !== undefined && link.state !== 'up' && link.state !== 'degraded' && path.condition !== 'live') return [];
+    const others = live.filter((one) => one.link === path.link && one.transport !== path.transport);
+    const other = others.find((one) => one.state === 'up') ?? others[0];
+    const blocked = other === undefined ? undefined : blockedTransport(peer, path, other, snapshot);
+    if (blocked !== undefined) return [blocked];
     if (path.condition === 'live')
       return [...narrow(peer, path, link, snapshot), ...livePath(path, live, snapshot.instance.fec)];
     return brokenPath(peer, path, link, snapshot);
@@ -50,6 +56,34 @@ function brokenPath(peer: PeerStatus, path: PathStatus, link: LinkStatus | undef
   const text = `The path ${wayName(path)} → ${endpoint} is ${condition}${age}: ${path.reason ?? 'nobody knows why'}`;
   const remedy = remedyOf(path, snapshot);
   return [{ severity, link: path.link, text, ...(remedy === undefined ? {} : { remedy }) }];
+}
+
+/** One transport of a link fails where another one, `other`, works: it is not the link that is broken. */
+function blockedTransport(
+  peer: PeerStatus,
+  path: PathStatus,
+  other: PathStatus,
+  { nowMs }: Snapshot,
+): Found | undefined {
+  const { condition, changedAgeMs, link } = path;
+  const way = wayName({ ...path, transport: 'udp' });
+  const [name, carrier] = [transportText(path.transport), transportText(other.transport)];
+  if (condition === 'recovering' || condition === 'flapping') {
+    const text = `${name} answers again on ${way}; ${carrier} carries until it has been stable`;
+    return { severity: 'note', link, text, remedy: 'nothing to do: it is used again after bonding.failback' };
+  }
+  const isBack = condition === 'live' && path.answerLossPercent >= probesLost.most;
+  const isDead = condition === 'dead' || (condition === 'unproven' && (path.ageMs ?? 0) >= provingMs);
+  if (!isBack && !isDead) return undefined;
+  // What the peer asks by it arrives here, so the other direction is open.
+  const isHeard = (path.lastReceivedAgeMs ?? Number.POSITIVE_INFINITY) < heardMs;
+  const where = isBack ? `from ${peer.name}` : isHeard ? `towards ${peer.name}` : 'in both directions';
+  const ageMs = isBack ? path.lossyAgeMs : condition === 'dead' ? changedAgeMs : path.ageMs;
+  const since = ageMs === undefined ? '' : `, since ${clockText(nowMs - ageMs, nowMs)}`;
+  const does = isBack ? `${carrier} brings what ${peer.name} sends` : `${carrier} carries`;
+  const text = `${name} is blocked on ${way} (${where}${since}), ${does}`;
+  const remedy = `nothing to do: ${name} is asked again and used when it works; somebody on the way of ${link} drops it`;
+  return { severity: 'note', link, text, remedy };
 }
 
 /** The interface is up and has an address, and yet nothing can leave. */

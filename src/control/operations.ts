@@ -70,6 +70,18 @@ export const operations = {
   failover: operation('changes', z.strictObject({ link: z.string().exactOptional() }), ({ supervisor }, { link }) =>
     supervisor.request('forceLink', link),
   ),
+  /** Of several by one link the first that works carries. */
+  'transport.order': operation(
+    'changes',
+    z.strictObject({ order: z.array(z.string()).min(1).max(8) }),
+    ({ supervisor }, { order }) => supervisor.request('orderTransports', order),
+  ),
+  /** Without a transport it is as configured again, the order too. */
+  'transport.force': operation(
+    'changes',
+    z.strictObject({ transport: z.string().exactOptional() }),
+    ({ supervisor }, { transport }) => supervisor.request('forceTransport', transport),
+  ),
   'peer.forget-clock': operation('changes', named, ({ supervisor }, { name }) =>
     supervisor.request('forgetPeerClock', name),
   ),

@@ -23,6 +23,10 @@ export interface PathMoment {
   /** Bytes of the longest IP packet that passes, in our direction, and since when that is known; undefined = it is not. */
   readonly mtu?: number | undefined;
   readonly mtuAgeMs?: number | undefined;
+  /** Another path by the same way carries the data. */
+  readonly isStandby?: boolean;
+  /** Place of its transport in the order of preference. */
+  readonly place?: number;
 }
 
 /** The events of a path that changes its condition. */
@@ -51,6 +55,8 @@ const usualMtu = 1500;
 
 export class PathEvents {
   #before: ReadonlyMap<string, PathMoment> | undefined;
+  /** By peer: what carried its data when something last did. */
+  readonly #carried = new Map<string, readonly PathMoment[]>();
   readonly #degraded = new Set<string>();
   /** By key of the path: the size that was told, or is no news. */
   readonly #mtus = new Map<string, number>();
@@ -61,14 +67,30 @@ export class PathEvents {
     for (const key of this.#mtus.keys()) if (!now.has(key)) this.#mtus.delete(key);
     const before = this.#before;
     this.#before = now;
+    const moved = this.#peers(moments);
     if (before === undefined) return [];
     return [
       ...moments.flatMap((one) => changeOf(before.get(one.key), one)),
-      ...peerChanges([...before.values()], moments),
+      ...moved,
       ...linkChanges([...before.values()], moments),
       ...moments.flatMap((one) => this.#quality(one)),
       ...moments.flatMap((one) => this.#size(one)),
     ];
+  }
+
+  /** Data of a peer left a link, or one transport by it, for others, or has none to go to. */
+  #peers(moments: readonly PathMoment[]): InstanceEvent[] {
+    const peers = new Set(moments.map((one) => one.peer));
+    for (const peer of this.#carried.keys()) if (!peers.has(peer)) this.#carried.delete(peer);
+    return [...peers].flatMap((peer): InstanceEvent[] => {
+      const live = living(moments).filter((one) => one.peer === peer);
+      const is = live.filter((one) => one.isStandby !== true);
+      const was = this.#carried.get(peer) ?? [];
+      // One that stands by is about to take over.
+      if (is.length === 0 && live.length > 0) return [];
+      this.#carried.set(peer, is);
+      return peerChanges(peer, was, is, moments);
+    });
   }
 
   #size(one: PathMoment): InstanceEvent[] {
@@ -101,33 +123,50 @@ function changeOf(before: PathMoment | undefined, now: PathMoment): InstanceEven
   return [{ kind, ...placeOf(now), was: before.condition ?? 'unknown', reason: now.reason ?? '' }];
 }
 
-/** Data of a peer left a link, or one transport by it, for others, or has none to go to. */
-function peerChanges(before: readonly PathMoment[], now: readonly PathMoment[]): InstanceEvent[] {
-  return [...new Set(now.map((one) => one.peer))].flatMap((peer): InstanceEvent[] => {
-    const ofPeer = (all: readonly PathMoment[]) => all.filter((one) => one.peer === peer);
-    const [was, is] = [carrying(ofPeer(before)), carrying(ofPeer(now))];
-    const lost = was.filter((one) => !is.some((other) => carrierText(other) === carrierText(one)));
-    if (lost.length === 0) return [];
-    const from = linksOf(lost);
-    const why = now.find((one) => one.key === lost[0]?.key)?.reason ?? 'it is gone';
-    if (is.length === 0) return [{ kind: 'cut-off', peer, from, reason: why }];
-    return [{ kind: 'failover', peer, from, to: linksOf(is), reason: why }];
+function peerChanges(
+  peer: string,
+  was: readonly PathMoment[],
+  is: readonly PathMoment[],
+  now: readonly PathMoment[],
+): InstanceEvent[] {
+  const isIn = (one: PathMoment, all: readonly PathMoment[]) =>
+    all.some((other) => carrierText(other) === carrierText(one));
+  const whyOf = (one: PathMoment) => now.find(({ key }) => key === one.key)?.reason ?? 'it is gone';
+  const lost = was.filter((one) => !isIn(one, is));
+  const [first] = lost;
+  if (first === undefined) return [];
+  if (is.length === 0) return [{ kind: 'cut-off', peer, from: linksOf(lost), reason: whyOf(first) }];
+  const gained = is.filter((one) => !isIn(one, was));
+  const switches = lost.flatMap((one): InstanceEvent[] => {
+    const next = gained.find((other) => other.link === one.link);
+    if (next === undefined) return [];
+    const isBack = (next.place ?? 0) < (one.place ?? 0);
+    const told = { peer, link: one.link, from: one.transport, to: next.transport };
+    return [
+      isBack
+        ? { kind: 'transport-failback', ...told, reason: whyOf(next) }
+        : { kind: 'transport-failover', ...told, reason: whyOf(one) },
+    ];
   });
+  const left = lost.filter((one) => !gained.some((other) => other.link === one.link));
+  const [gone] = left;
+  if (gone === undefined) return switches;
+  return [...switches, { kind: 'failover', peer, from: linksOf(left), to: linksOf(is), reason: whyOf(gone) }];
 }
 
 /** All that a link carried has left it, or the first came back. */
 function linkChanges(before: readonly PathMoment[], now: readonly PathMoment[]): InstanceEvent[] {
   const links = new Set([...before, ...now].map((one) => one.link));
   return [...links].flatMap((link): InstanceEvent[] => {
-    const was = carrying(before).filter((one) => one.link === link);
-    const is = carrying(now).filter((one) => one.link === link);
+    const was = living(before).filter((one) => one.link === link);
+    const is = living(now).filter((one) => one.link === link);
     if (was.length > 0 === is.length > 0) return [];
     const all = is.length > 0 ? is : now.filter((one) => one.link === link);
     return [{ kind: is.length > 0 ? 'link-up' : 'link-down', link, reason: all[0]?.reason ?? 'it has no path' }];
   });
 }
 
-function carrying(moments: readonly PathMoment[]): PathMoment[] {
+function living(moments: readonly PathMoment[]): PathMoment[] {
   return moments.filter((one) => one.condition === 'live');
 }
 

@@ -2,10 +2,11 @@
 import { endianness } from 'node:os';
 import { formatAddress, formatEndpoint, isLinkLocal } from '../config/address.ts';
 import type { EndpointText } from '../config/config.ts';
+import { carrier } from '../contract/link-tables.ts';
 import { path, pathState, peer } from '../contract/peer-tables.ts';
-import { linkOf, transportName, transportOf } from '../rings/carriers.ts';
+import { linkOf, placeOf, transportName, transportOf } from '../rings/carriers.ts';
 import { readPeerLink } from '../rings/peer-link.ts';
-import { pathTable, peerTable, type RowTable } from '../rings/table.ts';
+import { carrierTable, pathTable, peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';
 import type { PathStatus } from './network-rows.ts';
 import type { PathMoment } from './path-events.ts';
@@ -35,6 +36,7 @@ const isLittle = endianness() === 'LE';
 
 export class PathReader {
   readonly #paths: RowTable;
+  readonly #carriers: RowTable;
   readonly #peers: RowTable;
   readonly #words: PathWords;
   readonly #places = new Map<number, Place>();
@@ -49,6 +51,7 @@ export class PathReader {
 
   constructor(memory: SharedMemory, words: PathWords) {
     this.#paths = pathTable(memory.paths);
+    this.#carriers = carrierTable(memory.carriers);
     this.#peers = peerTable(memory.peers);
     this.#words = words;
   }
@@ -115,9 +118,19 @@ export class PathReader {
           lossPercent,
           mtu,
           mtuAgeMs,
+          isStandby: place.state === 'standby',
+          place: this.#preference(row, instance),
         },
       ];
     });
+  }
+
+  /** Place of its transport in the order of preference, the operator's or else the configured one. */
+  #preference(row: number, { transports }: InstanceInfo): number {
+    const carrierRow = this.#paths.int(row, path.carrierAt);
+    const by = transportName(transportOf(carrierRow));
+    if (this.#carriers.int(carrierRow, carrier.forcedAt) === 1) return 0;
+    return this.#carriers.int(carrierRow, carrier.placeAt) || (by === undefined ? 0 : placeOf(transports.order, by));
   }
 
   /** Places change with the table's version only. */

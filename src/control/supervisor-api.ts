@@ -3,6 +3,7 @@
  * control-server calls it. Everything here is a plain object that crosses by structured clone; counters and tables do not
  * travel, the control-server reads them in the shared memory that `memory()` hands over once.
  */
+import type { TransportName } from '../contract/link-tables.ts';
 import type { EventRecord } from './events.ts';
 
 /** OTP's words, plus `hung` for an actor that missed its heartbeats and is being ended. */
@@ -81,6 +82,8 @@ export interface InstanceInfo {
   readonly listenPort: number;
   /** bonding.fec: `off`, `auto`, or `20+3` for data and parity packets of a group. */
   readonly fec: string;
+  /** The most preferred first, of those that are named; what the operator said since is not in it. */
+  readonly transports: { readonly order: readonly TransportName[]; readonly parallel: string };
   /** bonding.repair. */
   readonly repair: 'auto' | 'off';
   readonly peers: readonly PeerName[];
@@ -143,6 +146,10 @@ export interface SupervisorApi {
   nextEvents(sinceId: number, waitMs: number): readonly EventRecord[] | Promise<readonly EventRecord[]>;
   /** Sends all data by one link as long as it lives; undefined = the mode decides again. */
   forceLink(name: string | undefined): void | Promise<void>;
+  /** The most preferred first. Throws NO_SUCH_TRANSPORT, as does `forceTransport`. */
+  orderTransports(order: readonly string[]): void | Promise<void>;
+  /** undefined = as configured, the order too. */
+  forceTransport(name: string | undefined): void | Promise<void>;
   /** A disabled link carries nothing until it is enabled again or the instance starts anew. */
   enableLink(name: string, enabled: boolean): void | Promise<void>;
   /** Until the next reload, which goes by the file. */

@@ -49,3 +49,19 @@ export function list(names: readonly string[]): string {
 
 /** Where a person finds what drops packets that leave this host. nft does not list what iptables-legacy has made. */
 export const hostRules = '`nft list ruleset` (chains of hook output) and `iptables-legacy-save`';
+
+const transportTexts: Readonly<Record<string, string>> = { udp: 'UDP', faketcp: 'FakeTCP', tls: 'TLS' };
+
+/** As people write it. */
+export function transportText(transport: string): string {
+  return transportTexts[transport] ?? transport;
+}
+
+/** `14:02` of today, or with the day before it; by the clock and the zone of this host. */
+export function clockText(timeMs: number, nowMs: number): string {
+  const [time, now] = [new Date(timeMs), new Date(nowMs)];
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const clock = `${two(time.getHours())}:${two(time.getMinutes())}`;
+  if (time.toDateString() === now.toDateString()) return clock;
+  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock}`;
+}

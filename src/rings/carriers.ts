@@ -36,3 +36,9 @@ export function transportOf(carrierRow: number): number {
 export function carrierName(link: string, by: TransportName): string {
   return by === 'udp' ? link : `${link}.${by}`;
 }
+
+/** Of a transport, in the order of preference: from 1 on. What the order does not name comes behind, by its number. */
+export function placeOf(order: readonly TransportName[], by: TransportName): number {
+  const named = order.indexOf(by);
+  return named >= 0 ? named + 1 : order.length + transport[by] + 1;
+}

@@ -10,6 +10,7 @@ import { LinkOperator } from './link-operator.ts';
 import { PeerOperator } from './peer-operator.ts';
 import type { SharedResources } from './shared-resources.ts';
 import type { Supervisor } from './supervisor.ts';
+import { TransportOperator } from './transport-operator.ts';
 
 /** What an instance is now; a reload replaces it. */
 export interface InstanceState {
@@ -38,6 +39,7 @@ export interface ApiParts {
 export function createApi(parts: ApiParts): SupervisorApi {
   const { supervisor } = parts;
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
+  const transports = new TransportOperator(supervisor, parts.resources, () => parts.state().config);
   const peers = new PeerOperator(supervisor, () => parts.state().topology);
   return {
     instance: () => ({
@@ -54,6 +56,8 @@ export function createApi(parts: ApiParts): SupervisorApi {
     hangActor: (id) => supervisor.hang(id),
     nextEvents: (sinceId, waitMs) => supervisor.events.next(sinceId, waitMs),
     forceLink: (name) => operator.force(name),
+    orderTransports: (order) => transports.order(order),
+    forceTransport: (name) => (name === undefined ? transports.release() : transports.force(name)),
     enableLink: (name, enabled) => operator.enable(name, enabled),
     forgetPeerClock: (name) => peers.forgetClock(name),
     rekeyPeer: (name) => peers.rekey(name),
@@ -92,6 +96,7 @@ function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> 
     fwmark: fwmarkOf(config),
     listenPort: state.listenPort,
     repair: config.bonding.repair,
+    transports: config.transports,
     fec: typeof fec === 'string' ? fec : `${fec.data}+${fec.parity}`,
     peers: config.peers.map((peer) => ({
       row: rows.get(peer.publicKey) ?? -1,

@@ -139,8 +139,11 @@ export class SharedResources {
     for (const { row, name } of after.links) {
       if (before.some((one) => one.row === row && one.name === name)) continue;
       linkTable(this.tables.links).clear(row);
+      // What an operator said of transports holds for links that come later.
       for (let index = 0; index < carrier.rowsPerLink; index += 1)
-        carrierTable(this.tables.carriers).clear(row * carrier.rowsPerLink + index);
+        carrierTable(this.tables.carriers)
+          .slice(row * carrier.rowsPerLink + index, 0, carrier.placeAt)
+          .fill(0);
       for (let index = 0; index < check.rowsPerLink; index += 1)
         checkTable(this.tables.checks).clear(row * check.rowsPerLink + index);
     }

@@ -1,6 +1,7 @@
 /** Which carriers a configuration needs: for each link one by each transport that it listens by or reaches a peer by. */
 import type { ActorPlan, CarrierRow, LinkRow, ResourcePlan } from '../actors/kit/topology.ts';
 import type { Config } from '../config/config.ts';
+import { transportsOf } from '../config/transports.ts';
 import { type TransportName, transport } from '../contract/link-tables.ts';
 import { carrierName, carrierOf } from '../rings/carriers.ts';
 import { planFakeTcpCarrier } from './faketcp-carrier.ts';
@@ -42,12 +43,4 @@ export function planCarriers(config: Config, fwmark: number, links: readonly Lin
       return { ...carrier, row: { row, name, link: link.name, transport: by, actor: carrier.plan.id } };
     }),
   );
-}
-
-/** The preferred first. UDP is always there: handshakes that come in need no configuration. */
-function transportsOf({ listen, peers }: Config): TransportName[] {
-  const isNeeded = (by: TransportName): boolean =>
-    listen[by] !== undefined || peers.some(({ endpoints }) => endpoints.some((one) => one.transport === by));
-  const names = Object.keys(planners) as TransportName[];
-  return names.filter(isNeeded).sort((a, b) => transport[a] - transport[b]);
 }

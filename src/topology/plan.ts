@@ -14,6 +14,7 @@ import { longestProtected } from '../config/tunnel-mtu.ts';
 import { outerFragments } from '../contract/columns.ts';
 import { path } from '../contract/peer-tables.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
+import { placeOf } from '../rings/carriers.ts';
 import { type Carrier, planCarriers } from './carriers.ts';
 import { choosePlacement, groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
@@ -117,7 +118,7 @@ function planActors(
   ];
 }
 
-function planSealerCarrier(config: Config, { row, name, link: of }: CarrierRow): SealerCarrier {
+function planSealerCarrier(config: Config, { row, name, link: of, transport: by }: CarrierRow): SealerCarrier {
   const link = config.links.find((one) => one.name === of);
   return {
     row,
@@ -125,6 +126,7 @@ function planSealerCarrier(config: Config, { row, name, link: of }: CarrierRow):
     link: of,
     rateBps: link?.rateBps ?? 0,
     priority: link?.priority ?? 0,
+    place: placeOf(config.transports.order, by),
     weight: link?.weight ?? 0,
     role: link?.role ?? 'always',
   };
@@ -141,6 +143,7 @@ function planBonding(config: Config): SealerSettings['bonding'] {
     protects: [protect.includes('control'), urgent.some((name) => protect.includes(name)), protect.includes('bulk')],
     repairsAlone: repairsAlone(config),
     failbackMs,
+    parallel: config.transports.parallel,
     fec: bonding.fec,
   };
 }

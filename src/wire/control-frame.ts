@@ -154,7 +154,9 @@ export function reportReceiverIndex(bytes: Uint8Array, at: number): number {
 export const pathRoles = ['always', 'backup', 'metered'] as const;
 
 /** PROBE and REPLY: the asker's number of the path, and its sequence number. */
-export const probeBytes = 17;
+export const probeBytes = 18;
+/** Of older peers, which say nothing of the way. */
+const probeLeastBytes = 17;
 export const probeReplyBytes = 12;
 const reportReceiverAt = 4;
 const probeNumberAt = 2;
@@ -162,6 +164,7 @@ const probeSequenceAt = 4;
 const probePriorityAt = 3;
 const probeNextAt = 8;
 const probeRoleAt = 16;
+const probeWayAt = 17;
 const replyHeldAt = 8;
 const flagCameBack = 1;
 
@@ -183,14 +186,24 @@ export function probeRole(bytes: Uint8Array, at: number): number {
   return bytes[at + probeRoleAt] as number;
 }
 
-/** `next`: the sender's next counter; nothing older will follow by this path. `role`: index into `pathRoles`. */
+export function probeCheckLength(length: number): boolean {
+  return length >= probeLeastBytes;
+}
+
+/** The asker's number of the link that this path leaves by, the same for all paths by it; 0 = it does not say. */
+export function probeWay(bytes: Uint8Array, at: number, length: number): number {
+  return length > probeWayAt ? (bytes[at + probeWayAt] as number) : 0;
+}
+
+/** `next`: the sender's next counter; nothing older will follow by this path. `role`: index into `pathRoles`. `way`: 1 to 255. */
 export function probeEmit(
   target: Uint8Array,
   at: number,
-  fields: { number: number; sequence: number; next: number; priority: number; role: number },
+  fields: { number: number; sequence: number; next: number; priority: number; role: number; way: number },
 ): void {
   target.set([0, controlKind.probe, fields.number, fields.priority], at);
   target[at + probeRoleAt] = fields.role;
+  target[at + probeWayAt] = fields.way;
   writeU32(target, at + probeSequenceAt, fields.sequence);
   writeU32(target, at + probeNextAt, fields.next >>> 0);
   writeU32(target, at + probeNextAt + 4, Math.floor(fields.next / 2 ** 32));

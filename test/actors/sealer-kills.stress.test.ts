@@ -74,7 +74,9 @@ class SealerRig implements Victim {
       settings: {
         mtu: 1420,
         outerFragments: outerFragments.auto,
-        carriers: [{ row: 0, name: 'loop', link: 'loop', rateBps: 0, priority: 0, weight: 1, role: 'always' }],
+        carriers: [
+          { row: 0, name: 'loop', link: 'loop', rateBps: 0, priority: 0, place: 1, weight: 1, role: 'always' },
+        ],
         bonding: adaptiveBonding,
         fecMtu: 1380,
       } satisfies SealerSettings,

@@ -11,7 +11,15 @@ import { pathRow } from '../support/path-rows.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-const way = { priority: 0, weight: 0, role: 'always', rateBps: 0, failbackUs: 5e6, sealedBytes: 1452 } as const;
+const way = {
+  priority: 0,
+  weight: 0,
+  role: 'always',
+  rateBps: 0,
+  failbackUs: 5e6,
+  place: 1,
+  sealedBytes: 1452,
+} as const;
 const none = { reports: true, repairs: false, parity: false, pieces: false };
 
 /** Two paths, and a record in which nothing is under way. */
@@ -34,6 +42,7 @@ function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0, part: Partial<P
     protects: [false, false, false, false],
     repairsAlone: true,
     failbackMs: 5_000,
+    parallel: 'off',
     fec: 'off',
     sealedBytes: 1452,
     mtu: 1420,

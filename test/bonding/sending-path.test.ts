@@ -6,7 +6,15 @@ import { pathRow } from '../support/path-rows.ts';
 const probeUs = 200_000;
 
 function pathOf(): SendingPath {
-  const settings = { priority: 0, weight: 0, role: 'always', rateBps: 0, failbackUs: 5e6, sealedBytes: 1452 } as const;
+  const settings = {
+    priority: 0,
+    weight: 0,
+    role: 'always',
+    rateBps: 0,
+    failbackUs: 5e6,
+    place: 1,
+    sealedBytes: 1452,
+  } as const;
   const path = new SendingPath(pathRow(0), settings, 0);
   path.followState(0);
   return path;
@@ -26,7 +34,7 @@ function probe(path: SendingPath, forUs: number): number {
   let lastUs = 0;
   let intervalUs = 0;
   for (let nowUs = 1_000; nowUs < forUs; nowUs += 1_000) {
-    path.life.tick(nowUs, { ...idle, lastReportUs: 0, isPeerIdle: nowUs > 10 * probeUs });
+    path.life.tick(nowUs, { ...idle, lastReportUs: 0, isPeerIdle: nowUs > 10 * probeUs, hasStandby: false });
     if (nowUs < path.life.nextProbeAtUs) continue;
     intervalUs = nowUs - lastUs;
     lastUs = nowUs;

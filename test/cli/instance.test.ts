@@ -255,6 +255,13 @@ t.test('failover and link carry the operator’s word to the supervisor', async 
   writeFileSync(supervisor.configPath, 'links:\n  - name: fibre\n    interface: eth0\n');
   t.match(await ask('failover', 'lte'), { status: 0, stdout: 'All data goes by lte while it lives.\n' });
   t.match(await ask('failover', 'auto', '--json'), { status: 0, stdout: /"forced": null/ });
+  t.match(await ask('transport', 'order', 'test', 'udp'), { status: 0, stdout: /the first of these.*: test, udp\./ });
+  t.match(await ask('transport', 'force', 'test'), {
+    status: 0,
+    stdout: 'By each link test carries while it lives.\n',
+  });
+  t.match(await ask('transport', 'auto'), { status: 0, stdout: 'Transports are preferred as configured.\n' });
+  t.match(await ask('transport', 'force'), { status: 64, stderr: /takes one transport, not 0/ });
   t.match(await ask('link', 'disable', 'fibre'), { status: 0, stdout: 'link fibre disabled\n' });
   t.match(await ask('link', 'enable', 'fibre'), { status: 0 });
   t.match(await ask('link', 'add', 'lte', '--interface', 'wwan0', '--rate', '20', '--role', 'backup'), {
@@ -273,6 +280,9 @@ t.test('failover and link carry the operator’s word to the supervisor', async 
     [
       'force lte',
       'force undefined',
+      'order test,udp',
+      'transport test',
+      'transport auto',
       'disable fibre',
       'enable fibre',
       'add {"name":"lte","interface":"wwan0","rate":20,"role":"backup"}',

@@ -46,6 +46,7 @@ t.test('diffConfigs() tells peers by key, links by name, and what needs a restar
 listen: { udp: 7 }
 routing: { onExit: closed }
 bonding: { classes: { bulk: per-flow }, protect: [control, latency, dns, icmp] }
+transports: { order: [udp] }
 runtime: { logLevel: debug, sealedLog: 64MiB }
 `);
   const diff = diffConfigs(configOf(base), configOf(changed));
@@ -67,9 +68,15 @@ runtime: { logLevel: debug, sealedLog: 64MiB }
     'listen.udp changed from 0 to 7',
     'routing.onExit changed to closed',
     'bonding.classes changed',
+    'transports.order changed to udp',
     'runtime.logLevel changed to debug',
     'runtime.sealedLog changed in the file: restart the instance to apply it',
   ]);
+  const ordered = (...order: readonly ('udp' | 'test')[]) => ({
+    ...configOf(base),
+    transports: { order, parallel: 'off' } as const,
+  });
+  t.match(diffConfigs(ordered('udp', 'test'), ordered('test', 'udp')).transports, { fields: ['order'] });
   const back = diffConfigs(configOf(changed), configOf(base));
   t.match(back.peers, { added: [], removed: [{ name: 'new' }] });
 });

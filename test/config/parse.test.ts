@@ -69,6 +69,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       failbackMs: 5000,
       protect: ['icmp', 'dns', 'latency', 'control'],
     },
+    transports: { order: [], parallel: 'off' },
     runtime: {
       placement: 'auto',
       replayWindow: 65_536,
@@ -224,6 +225,14 @@ links:
   t.match(links[1]?.health, { method: 'dns', intervalMs: 1000, down: { latencyMs: 500, lossPercent: 50 } });
   t.strictSame(links[1]?.health.targets, [{ method: 'dns', host: '192.0.2.53', port: undefined, path: 'example.net' }]);
   t.equal(links[2]?.health.method, 'off', 'targets alone do not overrule it');
+});
+
+t.test('parseConfig() takes the order of transports, and offers none that is for tests', async (t) => {
+  const { transports } = configOf(`${minimal}\ntransports: { order: [udp, udp], parallel: spread }`);
+  t.strictSame(transports, { order: ['udp'], parallel: 'spread' });
+  t.strictSame(configOf(minimal).transports, { order: [], parallel: 'off' });
+  const [problem] = parseConfig(`${minimal}\ntransports: { order: [test] }`, 'home.yaml').problems;
+  t.match(problem, { path: 'transports.order[0]', message: /not one of the allowed values/ });
 });
 
 t.test('parseConfig() names what is wrong inside bonding and health', async (t) => {

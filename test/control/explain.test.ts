@@ -164,6 +164,32 @@ t.test('explain() tells of dead paths, silent peers, losses and waiting packets'
   );
 });
 
+t.test(
+  'explain() says which transport is blocked, in which direction and since when, and which one carries',
+  async (t) => {
+    const nowMs = new Date(2026, 10, 29, 14, 5).getTime();
+    const udp = { ...path, state: 'standby', condition: 'dead', changedAgeMs: 180_000, lastReceivedAgeMs: 900 };
+    const other = { ...path, state: 'up', transport: 'faketcp' };
+    const said = (...paths: PathStatus[]) =>
+      told({ nowMs, peers: [peer], paths }).find((text) => /UDP/.test(text)) ?? '';
+    t.match(said(udp, other), /^note: UDP is blocked on fibre \(towards hub, since 14:02\), FakeTCP carries/);
+    t.match(
+      said({ ...udp, lastReceivedAgeMs: 180_000 }, other),
+      /UDP is blocked on fibre \(in both directions, since 14:02\)/,
+    );
+    const back = { ...path, state: 'up', answerLossPercent: 100, lossyAgeMs: 240_000 };
+    t.match(
+      said(back, { ...other, state: 'standby' }),
+      /UDP is blocked on fibre \(from hub, since 14:01\), FakeTCP brings what hub sends/,
+    );
+    t.match(
+      said({ ...udp, condition: 'recovering' }, other),
+      /UDP answers again on fibre; FakeTCP carries until it has been stable/,
+    );
+    t.match(said({ ...udp, changedAgeMs: 86_400_000 }, other), /since 2026-11-28 14:05/);
+  },
+);
+
 t.test('explain() tells a dead link from a dead peer', async (t) => {
   const dead = { ...path, condition: 'dead', reason: 'probes were not answered', changedAgeMs: 3200 };
   const answers = (...states: string[]) =>

@@ -55,6 +55,32 @@ t.test('PathEvents tells of a death, a failover and a failback, with reasons', a
   t.strictSame(kinds(events.look([fibre, { ...lte, condition: 'dead' }])), ['path-cleared', 'link-up']);
 });
 
+t.test('PathEvents tells which transport of a link carries, and of no cut while another one is about to', async (t) => {
+  const events = new PathEvents();
+  const udp = { ...fibre, place: 1 };
+  const other = { ...fibre, key: '34 1', transport: 'faketcp', place: 2 };
+  const standby = { ...other, isStandby: true };
+  const suspect = { ...udp, condition: 'suspect', reason: 'nothing was acknowledged' };
+  events.look([udp, standby]);
+  t.strictSame(kinds(events.look([suspect, standby])), ['path-suspect'], 'not cut off, and no failover yet');
+  const told = { peer: 'hub', link: 'fibre' };
+  t.strictSame(events.look([{ ...suspect, isStandby: true }, other]), [
+    { kind: 'transport-failover', ...told, from: 'udp', to: 'faketcp', reason: suspect.reason },
+  ]);
+  const stable = { ...udp, reason: 'it answered for the whole stability time' };
+  events.look([{ ...udp, condition: 'recovering', isStandby: true }, other]);
+  t.match(events.look([stable, standby]), [
+    { kind: 'transport-failback', ...told, from: 'faketcp', to: 'udp', reason: stable.reason },
+    { kind: 'failback', transport: 'udp' },
+  ]);
+  t.strictSame(kinds(events.look([suspect, { ...standby, condition: 'dead' }])), [
+    'cut-off',
+    'path-suspect',
+    'path-dead',
+    'link-down',
+  ]);
+});
+
 t.test('PathEvents tells two paths of one row apart, and a link from its paths', async (t) => {
   const events = new PathEvents();
   const other = { ...fibre, key: '34 1', endpoint: '[2001:db8::1]:51820' };

@@ -61,7 +61,7 @@ export class SimulatedParity {
     // The same share, at least one.
     const count = Math.min(parity, Math.max(1, Math.ceil((group.packets.length * parity) / Math.max(1, data))));
     for (let place = 0; place < count; place += 1)
-      send(bond.routes.other(group.path) ?? group.path, bytes, () => {
+      send(bond.routes.other(group.path, 0, this.#parts.clock.nowUs) ?? group.path, bytes, () => {
         group.arrived += 1;
         this.#rebuild(group);
       });

@@ -147,11 +147,28 @@ class Rope {
       linkRows.setInt(row, link.interfaceMtuAt, interfaceMtu);
       return new PathCells(row, row, { paths, links: linkRows, carriers });
     });
-    const own = { priority: 0, weight: 0, role: 'always', rateBps: 0, failbackUs: 5_000_000, sealedBytes } as const;
+    const own = {
+      priority: 0,
+      weight: 0,
+      role: 'always',
+      rateBps: 0,
+      failbackUs: 5_000_000,
+      place: 1,
+      sealedBytes,
+    } as const;
     this.flight = new SimulatedFlight(sealedBytes, (packet, number) => this.#resend(packet, number));
     const modes = [mode, mode, mode];
     const protects = [false, false, false];
-    const settings = { modes, protects, repairsAlone, failbackMs: 5_000, fec, sealedBytes, mtu: sealedBytes - 32 };
+    const settings = {
+      modes,
+      protects,
+      repairsAlone,
+      failbackMs: 5_000,
+      parallel: 'off' as const,
+      fec,
+      sealedBytes,
+      mtu: sealedBytes - 32,
+    };
     this.bond = new Bond(0, settings, this.flight, 0);
     const word = { reports: true, repairs: repairsAlone, parity: fec !== 'off', pieces: false };
     this.bond.follow(

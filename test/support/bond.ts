@@ -16,6 +16,8 @@ export interface RopeOptions {
   readonly use?: readonly string[];
   /** More keys of a link in the client's config: `priority`, `weight`, `role`, `rate`, `health`. */
   readonly links?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** A second transport, by which both ends listen on the port behind the usual one, and the server is reached on each link. */
+  readonly transport?: string;
   /** The `bonding` section of both sides. */
   readonly bonding?: Readonly<Record<string, unknown>>;
   /** For both sides: `runtime`, `routing`. */
@@ -34,6 +36,19 @@ export class Rope {
   constructor(client: Daemon, server: Daemon) {
     this.client = client;
     this.server = server;
+  }
+
+  /** Waits until each link of the client has all its transports, on both sides: so many paths that live. */
+  async awaitLive(count: number): Promise<void> {
+    const endMs = performance.now() + pathsTimeoutMs;
+    for (;;) {
+      const both = await Promise.all(
+        [this.client, this.server].map((daemon) => daemon.ask<readonly PathStatus[]>('paths')),
+      );
+      if (both.every((paths) => paths.filter(({ condition }) => condition === 'live').length >= count)) return;
+      if (performance.now() > endMs) throw new Error(`not ${count} paths live on both sides: ${JSON.stringify(both)}`);
+      await sleep(100);
+    }
   }
 
   /** Paths that carry data when they are needed, as the daemon on this side sees them. */
@@ -71,7 +86,14 @@ export async function startRope(lab: Lab, net: EmulatedNet, options: RopeOptions
   ropeCount += 1;
   const { use = net.links.map((link) => link.name), bonding, cipher, env } = options;
   const [clientKeys, serverKeys] = [generateKeys(), generateKeys()];
-  const more = { ...options.more, ...(bonding === undefined ? {} : { bonding }) };
+  const { transport } = options;
+  const more = {
+    ...options.more,
+    ...(bonding === undefined ? {} : { bonding }),
+    ...(transport === undefined ? {} : { listen: { udp: port, [transport]: port + 1 } }),
+  };
+  const host = options.family === 6 ? `[${core.server6}]` : core.server4;
+  const spare = transport === undefined ? [] : [`${transport}://${host}:${port + 1}`];
   const shared = env === undefined ? {} : { env };
   const peer = cipher === undefined ? {} : { cipher };
   const server = new Daemon(lab, net.server, {
@@ -96,7 +118,7 @@ export async function startRope(lab: Lab, net: EmulatedNet, options: RopeOptions
         name: 'server',
         publicKey: serverKeys.publicKey,
         allowedIPs: [`${inside.b4}/32`, `${inside.b6}/128`],
-        endpoints: [options.family === 6 ? `[${core.server6}]:${port}` : `${core.server4}:${port}`],
+        endpoints: [`${host}:${port}`, ...spare],
       },
     ],
     more: { ...more, links: use.map((name) => ({ name, interface: name, ...options.links?.[name] })) },

@@ -10,6 +10,7 @@ export const adaptiveBonding: SealerSettings['bonding'] = {
   protects: [false, true, false],
   repairsAlone: true,
   failbackMs: 5_000,
+  parallel: 'off',
   fec: 'off',
 };
 

@@ -92,6 +92,7 @@ export class FakeSupervisor implements SupervisorApi {
       fwmark: 0x68000001,
       listenPort: 51_820,
       repair: 'auto',
+      transports: { order: [], parallel: 'off' },
       fec: 'off',
       peers: [
         {
@@ -131,6 +132,14 @@ export class FakeSupervisor implements SupervisorApi {
 
   forceLink(name: string | undefined): void {
     this.calls.push(`force ${name}`);
+  }
+
+  orderTransports(order: readonly string[]): void {
+    this.calls.push(`order ${order.join(',')}`);
+  }
+
+  forceTransport(name: string | undefined): void {
+    this.calls.push(`transport ${name ?? 'auto'}`);
   }
 
   enableLink(name: string, enabled: boolean): void {

@@ -1,6 +1,6 @@
 /** A path's row as its owner would hold it, for tests that need one: up, proven, over IPv4, with room in the pipeline. */
 import type { PathRow } from '../../src/bonding/path-row.ts';
-import { pathState } from '../../src/contract/peer-tables.ts';
+import { pathOrigin, pathState } from '../../src/contract/peer-tables.ts';
 
 export function pathRow(row: number, part: Partial<PathRow> = {}): PathRow {
   return {
@@ -8,6 +8,13 @@ export function pathRow(row: number, part: Partial<PathRow> = {}): PathRow {
     number: row,
     port: row,
     state: pathState.up,
+    link: row,
+    place: 0,
+    isForced: false,
+    origin: pathOrigin.configured,
+    wish: 0,
+    wishUs: 0,
+    vote: 0,
     isAddressProven: true,
     dataReceivedUs: 0,
     sealedBytes: 0,

@@ -93,7 +93,9 @@ export class RopeEnd {
         {
           mtu,
           outerFragments: outerFragments.auto,
-          carriers: [{ row: 0, name: linkName, link: linkName, rateBps: 0, priority: 0, weight: 1, role: 'always' }],
+          carriers: [
+            { row: 0, name: linkName, link: linkName, rateBps: 0, priority: 0, place: 1, weight: 1, role: 'always' },
+          ],
           bonding: { ...adaptiveBonding, ...bonding },
         },
         {

@@ -38,6 +38,7 @@ import {
   wireguardReceiver,
   wireguardType,
 } from '../../src/wire/wireguard.ts';
+import { vote } from './voter.ts';
 
 const addon = loadAddon();
 const nothing = new Uint8Array(0);
@@ -281,7 +282,9 @@ export class Host {
   }
 
   turn(): number {
-    return this.#onWallClock(() => this.#runner?.turn() ?? 0);
+    // Else the sealer's affair.
+    const votes = Number(vote(this.paths));
+    return votes + this.#onWallClock(() => this.#runner?.turn() ?? 0);
   }
 
   /** `Date.now()` is this host's while `act` runs to its first wait. */

@@ -33,6 +33,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     listen: { udp: 51820 },
     peers: [peer('hub', 1)],
     bonding: buildBonding(bondingSchema.parse({})),
+    transports: { order: [], parallel: 'off' },
     runtime: {
       placement,
       sealedLogBytes: 1 << 25,

@@ -34,6 +34,8 @@ export interface SealerCarrier {
   readonly rateBps: number;
   /** The lowest is preferred. */
   readonly priority: number;
+  /** Of its transport, in the order of preference: from 1 on. */
+  readonly place: number;
   /** Share of the traffic in mode `weighted`; 0 = by rate. */
   readonly weight: number;
   readonly role: 'always' | 'backup' | 'metered';
@@ -91,7 +93,7 @@ export class Bonds {
   };
   /** By row of the path table. */
   readonly #known: (KnownPath | undefined)[] = [];
-  /** A path of the peer in this row lives, or does not, as it did not before: another may have to carry its data. */
+  /** A path of the peer in this row lives or carries, or does not, as it did not before: the peer may have to be told. */
   onJudged: ((peerRow: number) => void) | undefined;
   #forcedLink: string | undefined;
   /** Those that get the next turn, and an empty one to change places with. */
@@ -171,6 +173,12 @@ export class Bonds {
       for (const path of kept.bond.paths) this.#exclude(path);
       this.#touch(kept);
     }
+  }
+
+  /** What is said of carriers has changed: all are looked at again. */
+  followAll(): void {
+    for (const known of this.#known) if (known !== undefined) this.#exclude(known.path);
+    this.#noteAll();
   }
 
   /** A report of the peer, read `lagUs` after the turn's time. */
@@ -299,6 +307,6 @@ export class Bonds {
     const isPreferred = isForced && this.#carriers.get(carrierRow)?.carrier.link === this.#forcedLink;
     path.isExcluded = isForced && !isPreferred;
     // Also out of its hold-down: the operator knows better.
-    path.life.handlePreferred(isPreferred);
+    path.life.handlePreferred(isPreferred || path.isForced);
   }
 }

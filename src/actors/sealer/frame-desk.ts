@@ -13,6 +13,7 @@ import {
   controlKindOf,
   pathRoles,
   probeBytes,
+  probeCheckLength,
   probeEmit,
   probeNumber,
   probePriority,
@@ -22,6 +23,7 @@ import {
   probeReplyHeldUs,
   probeRole,
   probeSequence,
+  probeWay,
   reportReceiverIndex,
   skipEmit,
 } from '../../wire/control-frame.ts';
@@ -138,7 +140,7 @@ export class FrameDesk {
     if (!this.#desk.begin(bond, slot, row, port, trafficClass.control, nowUs)) return;
     const counter = this.#sessions.wide(slot, session.sendCounterAt);
     this.#native.sealPacket(bytes, length);
-    if (pathRow === framePath.two) this.#copy(bond.routes.other(path));
+    if (pathRow === framePath.two) this.#copy(bond.routes.other(path, 0, nowUs));
     this.#desk.finish(bond, path, 1, false, nowUs);
     if (pathRow >= 0 && bond.isBonded) this.#skip(bond, slot, counter, 1, row, nowUs);
   }
@@ -187,13 +189,15 @@ export class FrameDesk {
         this.#bonds.handleReport(bond, this.#report.of(bond.row, slot, length), nowUs, lagUs);
         this.#skipLost(bond, slot, nowUs);
       }
-    } else if (kind === controlKind.probe && length >= probeBytes) {
-      bond.pathOf(pathRow)?.handleWish(probePriority(bytes, 0), pathRoles[probeRole(bytes, 0)] ?? 'always');
+    } else if (kind === controlKind.probe && probeCheckLength(length)) {
+      const role = pathRoles[probeRole(bytes, 0)] ?? 'always';
+      bond.pathOf(pathRow)?.handleWish(probePriority(bytes, 0), role, probeWay(bytes, 0, length));
       this.#answerProbe(bond, pathRow, Math.max(0, nowUs + lagUs - timeUs), nowUs);
     } else if (kind === controlKind.probeReply && length >= probeReplyBytes) {
       const path = bond.numbered(probeNumber(bytes, 0));
       const cameBack = probeReplyCameBack(bytes, 0) && path?.row === pathRow;
-      path?.handleProbeReply(probeSequence(bytes, 0), probeReplyHeldUs(bytes, 0) - lagUs, cameBack, nowUs);
+      if (path !== undefined)
+        bond.handleProbeReply(path, probeSequence(bytes, 0), probeReplyHeldUs(bytes, 0) - lagUs, cameBack, nowUs);
     }
   }
 
@@ -208,7 +212,7 @@ export class FrameDesk {
       probeReplyEmit(answer, 0, { ...fields, cameBack: true });
       this.#seal(bond, slot, answer, probeReplyBytes, pathRow, nowUs);
     }
-    const other = bond.routes.other(bond.pathOf(pathRow));
+    const other = bond.routes.other(bond.pathOf(pathRow), 0, nowUs);
     if (other === undefined) return;
     probeReplyEmit(answer, 0, { ...fields, cameBack: false });
     this.#seal(bond, slot, answer, probeReplyBytes, other.row, nowUs);
@@ -264,6 +268,7 @@ export class FrameDesk {
       next: this.#sessions.wide(slot, session.sendCounterAt),
       priority: path.ownPriority,
       role: pathRoles.indexOf(path.ownRole),
+      way: path.ownWay,
     });
   }
 }

@@ -52,7 +52,7 @@ export class ParityDesk {
       const slot = (waiting - dataPath) / path.mostPerPeer;
       const from = bond.numbered(dataPath);
       const sealedBytes = bond.mtu.sealedBytes(this.#native.parityBytes(bond.row));
-      const way = bond.routes.other(from, sealedBytes) ?? from;
+      const way = bond.routes.other(from, sealedBytes, nowUs) ?? from;
       // Without a way out it waits; the addon drops what waits too long.
       if (way === undefined) return;
       if (way.fit.passes(sealedBytes) === fit.no) {

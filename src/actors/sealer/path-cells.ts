@@ -2,7 +2,7 @@
 import type { PathRow } from '../../bonding/path-row.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
 import { carrier, link } from '../../contract/link-tables.ts';
-import { path } from '../../contract/peer-tables.ts';
+import { path, pathVote } from '../../contract/peer-tables.ts';
 import { linkOf, outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
 import type { RowTable } from '../../rings/table.ts';
 
@@ -53,6 +53,34 @@ export class PathCells implements PathRow {
 
   get state(): number {
     return this.#paths.int(this.row, path.stateAt);
+  }
+
+  get link(): number {
+    return linkOf(this.carrierRow);
+  }
+
+  get place(): number {
+    return this.#carriers.int(this.carrierRow, carrier.placeAt);
+  }
+
+  get isForced(): boolean {
+    return this.#carriers.int(this.carrierRow, carrier.forcedAt) === 1;
+  }
+
+  get origin(): number {
+    return this.#paths.int(this.row, path.originAt);
+  }
+
+  get wish(): number {
+    return this.#paths.int(this.row, path.wishAt);
+  }
+
+  get wishUs(): number {
+    return this.#paths.number(this.row, path.wishUsAt);
+  }
+
+  get vote(): number {
+    return this.#paths.int(this.row, path.voteAt);
   }
 
   get isAddressProven(): boolean {
@@ -108,13 +136,16 @@ export class PathCells implements PathRow {
     return this.#paths.int(this.row, path.hintBytesAt);
   }
 
-  /** True when its life is another than before. */
+  /** True when its life, or what an election made of it, is another than before. */
   publish(from: SendingPath, nowUs: number): boolean {
     const { controller, life, prober, samples } = from;
     const { row } = this;
     const rows = this.#paths;
-    const isNews = rows.int(row, path.lifeAt) !== life.state;
-    if (isNews) rows.setNumber(row, path.changedUsAt, nowUs);
+    const vote = (from.carries ? pathVote.carries : 0) | (from.isChosen ? pathVote.chosen : 0);
+    const isChanged = rows.int(row, path.lifeAt) !== life.state;
+    const isNews = isChanged || rows.int(row, path.voteAt) !== vote;
+    if (isChanged) rows.setNumber(row, path.changedUsAt, nowUs);
+    rows.setInt(row, path.voteAt, vote);
     rows.setInt(row, path.lifeAt, life.state);
     rows.setInt(row, path.reasonAt, life.reason);
     rows.setNumber(row, path.smoothedRttUsAt, controller.smoothedRttUs);

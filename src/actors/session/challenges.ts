@@ -81,10 +81,10 @@ export class Challenges {
   }
 
   /** Answers a challenge by the path it came by, under the keys it came under. */
-  answer(peer: Peer, slot: number, track: PathTrack, challenge: Uint8Array): void {
+  answer(peer: Peer, slot: number, track: PathTrack, challenge: Uint8Array, nowUs: number): void {
     if (!this.#mayReach(track)) return;
     const wish = challengeWish(challenge, 0);
-    if (wish !== pathWish.none) track.peerWish = wish;
+    if (wish !== pathWish.none) this.#parts.paths.setWish(track.row, wish, nowUs);
     const bytes = new Uint8Array(responseFrameBytes);
     responseEmit(bytes, 0, challengeToken(challenge, 0));
     this.reply(peer, slot, track, bytes);

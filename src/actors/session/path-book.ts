@@ -86,6 +86,20 @@ export class PathBook {
     this.#paths.tell(row);
   }
 
+  /** Of `pathOrigin`. */
+  setOrigin(row: number, origin: number): void {
+    if (this.#paths.int(row, path.originAt) === origin) return;
+    this.#paths.setInt(row, path.originAt, origin);
+    this.#paths.tell(row);
+  }
+
+  /** The peer says what it wants of the path. */
+  setWish(row: number, wish: number, nowUs: number): void {
+    this.#paths.setInt(row, path.wishAt, wish);
+    this.#paths.setNumber(row, path.wishUsAt, nowUs);
+    this.#paths.tell(row);
+  }
+
   /** Row of the carrier table. */
   carrier(row: number): number {
     return this.#paths.int(row, path.carrierAt);

@@ -18,7 +18,7 @@ import { NameDesk } from './name-desk.ts';
 import type { Outbox } from './outbox.ts';
 import type { PathBook, Route } from './path-book.ts';
 import { PathRegistry, type PeerPaths } from './path-registry.ts';
-import { electPaths, type PathTrack, type Verdict } from './path-track.ts';
+import { originOf, type PathTrack, standingOf } from './path-track.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import { isSamePlace, keyOf, textOf } from './routes.ts';
 
@@ -72,7 +72,7 @@ export class PathDesk {
     const track = this.#registry.track(peer, row);
     track.proof.end();
     if (!track.isProven) this.#prove(peer, track, nowUs);
-    this.#elect(peer);
+    this.#follow(peer);
     peers.setHome(peer, row);
     if (before === undefined || !isSamePlace(before, route)) peers.remember(peer);
   }
@@ -115,7 +115,7 @@ export class PathDesk {
   #pair(peer: Peer, row: number, pending: PeerPaths['pending'], nowUs: number): void {
     this.#registry.of(peer).learnt = { row, atUs: nowUs };
     if (pending === undefined || nowUs - pending.atUs >= pairingUs) return;
-    this.#challenges.answer(peer, pending.slot, this.#registry.track(peer, row), pending.bytes);
+    this.#challenges.answer(peer, pending.slot, this.#registry.track(peer, row), pending.bytes, nowUs);
   }
 
   /** A CHALLENGE or RESPONSE that was opened under `slot` and came by the path in `row`, -1 = none we know. */
@@ -126,7 +126,7 @@ export class PathDesk {
     const fresh = learnt !== undefined && nowUs - learnt.atUs < pairingUs ? learnt.row : -1;
     const by = isOurs ? row : fresh;
     if (controlKindOf(bytes, 0) === controlKind.challenge) {
-      if (by >= 0) this.#challenges.answer(peer, slot, this.#registry.track(peer, by), bytes);
+      if (by >= 0) this.#challenges.answer(peer, slot, this.#registry.track(peer, by), bytes, nowUs);
       else state.pending = { slot, bytes, atUs: nowUs };
     } else if (by >= 0) {
       this.#handleResponse(peer, this.#registry.track(peer, by), bytes, nowUs);
@@ -159,7 +159,7 @@ export class PathDesk {
     if (slot >= 0 && !state.isLaid) this.#registry.lay(peer, nowUs);
     for (const track of state.tracks.values()) this.#followLink(peer, track, nowUs);
     if (peer.hasPaths) this.#prune(peer, nowUs);
-    this.#elect(peer);
+    this.#follow(peer);
     this.#home.keep(peer, [...state.tracks.values()], nowUs);
     if (slot < 0) return never;
     let wakeUs = this.#admit(peer, nowUs);
@@ -190,7 +190,7 @@ export class PathDesk {
     if (refusal !== undefined) {
       track.isProven = false;
       track.notice = undefined;
-      track.peerWish = pathWish.none;
+      paths.setWish(track.row, pathWish.none, nowUs);
       track.proof.end();
       this.#parts.context.emit({ kind: 'path-down', ...this.#placeOf(peer, track), reason: refusal });
     } else {
@@ -251,17 +251,19 @@ export class PathDesk {
     }
   }
 
-  #elect(peer: Peer): void {
+  /** Lets the sealer elect among the paths that are proven, and the peer know what came of it. */
+  #follow(peer: Peer): void {
+    const { paths } = this.#parts;
     const tracks = [...this.#registry.of(peer).tracks.values()];
     if (!peer.hasPaths) {
       this.#electHome(peer, tracks);
       return;
     }
-    const verdicts = electPaths(this.#parts.paths.table, tracks);
-    for (const [index, track] of tracks.entries()) {
-      const verdict = verdicts[index] as Verdict;
-      this.#parts.paths.setState(track.row, verdict.state);
-      this.#challenges.wish(track, verdict.wish);
+    for (const track of tracks) {
+      const { state, wish } = standingOf(paths.table, track);
+      paths.setOrigin(track.row, originOf(track));
+      paths.setState(track.row, state);
+      this.#challenges.wish(track, wish);
     }
   }
 

@@ -6,7 +6,6 @@ import { Newcomers } from '../../protocols/session/newcomers.ts';
 import { PathProof } from '../../protocols/session/path-proof.ts';
 import { TokenBucket } from '../../protocols/session/token-bucket.ts';
 import { linkOf } from '../../rings/carriers.ts';
-import { pathWish } from '../../wire/control-frame.ts';
 import type { Route } from './path-book.ts';
 import type { PathDeskParts } from './path-desk.ts';
 import type { PathTrack } from './path-track.ts';
@@ -158,8 +157,6 @@ export class PathRegistry {
       credit: new AddressCredit(),
       heardBytes: 0,
       isProven,
-      // A predecessor of this actor knew it.
-      peerWish: state === pathState.standby && !isConfigured ? pathWish.reserve : pathWish.none,
       notice: undefined,
       named: undefined,
       renamedUs: Number.NEGATIVE_INFINITY,

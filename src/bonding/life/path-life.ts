@@ -46,6 +46,8 @@ const mostProbeUs = 2_000_000;
 const busyProbeUs = 1_000_000;
 const suspectProbeUs = 50_000;
 const questionProbeUs = 20_000;
+/** What stands by is asked when it may be needed; until then only so that whoever is on the way does not forget it. */
+const standbyProbeUs = 2_000_000;
 /** A dead path is probed as often as an idle one for this long, then less and less. */
 const freshlyDeadUs = 60_000_000;
 const longDeadProbeUs = 1_000_000;
@@ -73,6 +75,9 @@ export class PathLife {
   #isPeerIdle = false;
   #jitterUs = 0;
   #isForced = false;
+  #isStandby = false;
+  /** It must answer something that left then or later. */
+  #askedUs = Number.NEGATIVE_INFINITY;
   #wakeUs = 0;
 
   constructor(nowUs: number, settings: PathLifeSettings = pathLifeDefaults) {
@@ -128,11 +133,45 @@ export class PathLife {
     return this.#silence.isQuestioned;
   }
 
+  /** It may be blocked: nobody knows yet whether what leaves by it arrives. */
+  get isDoubtful(): boolean {
+    return this.#state === lifeState.suspect || this.#silence.isQuestioned || this.#silence.isUneasy;
+  }
+
+  /** When it was first asked since it last answered anything; Infinity = it was not. */
+  get askedUs(): number {
+    return this.#silence.askedUs;
+  }
+
+  /** When anything sent by it was last known to have arrived; -Infinity = never. */
+  get answeredUs(): number {
+    return this.#silence.lastAnswerUs;
+  }
+
+  /** It lives, and has answered what it was asked since there was reason to ask (`doubt`). */
+  get isTrusted(): boolean {
+    return this.#state === lifeState.live && this.isProvenFrom(this.#askedUs);
+  }
+
+  /** Something that left then or later has arrived. */
+  isProvenFrom(us: number): boolean {
+    return this.#silence.provenUs >= us;
+  }
+
+  /** From now on nothing counts but what it answers of what leaves from `sinceUs` on; it is asked at once. */
+  doubt(sinceUs: number): void {
+    if (sinceUs > this.#askedUs && !this.isProvenFrom(sinceUs)) this.#askedUs = sinceUs;
+  }
+
   /** When the next probe is due; Infinity = none. */
   get nextProbeAtUs(): number {
     if (this.#state === lifeState.withdrawn) return Number.POSITIVE_INFINITY;
     if (this.#silence.lastProbeUs < this.#changedUs && this.#state !== lifeState.live) return this.#changedUs;
-    if (this.#silence.isQuestioned)
+    if (this.#state === lifeState.live && !this.isTrusted) {
+      const { lastProbeUs } = this.#silence;
+      return lastProbeUs < this.#askedUs ? this.#askedUs : lastProbeUs + suspectProbeUs;
+    }
+    if (this.#silence.isQuestioned || this.#silence.isUneasy)
       return this.#silence.lastProbeUs + Math.min(questionProbeUs, this.#settings.probeIntervalUs);
     const dueUs = Math.max(this.#silence.lastProbeUs, this.#silence.lastAnswerUs) + this.#intervalUs();
     // Acknowledgements prove it as well, but only a probe measures the way back by this path.
@@ -158,6 +197,8 @@ export class PathLife {
 
   /** Something sent on this path, and on no other, was acknowledged. */
   handleProgress(nowUs: number): void {
+    if (this.#state === lifeState.withdrawn) return;
+    this.#silence.handleProof(nowUs);
     this.#handleLife(nowUs, lifeReason.progressed);
   }
 
@@ -171,14 +212,15 @@ export class PathLife {
   }
 
   /**
-   * A probe sent on this path was answered after `rttUs`. `cameBySamePath` false: by another one, which proves this path's
+   * A probe sent on this path at `sentUs` was answered after `rttUs`. `cameBySamePath` false: by another one, which proves this path's
    * forward direction as well; only the round trip is of both and should not be used.
    */
-  handleProbeReply(nowUs: number, rttUs: number, cameBySamePath: boolean): void {
+  handleProbeReply(nowUs: number, rttUs: number, cameBySamePath: boolean, sentUs = nowUs - rttUs): void {
+    if (this.#state === lifeState.withdrawn) return;
     const isLate = this.#silence.isLate(rttUs);
+    this.#silence.handleProof(nowUs, sentUs);
     if (isLate && this.#state === lifeState.suspect && nowUs - this.#changedUs < confirmUs) {
       // After a stall, which ends; or after a change of the way, which stays. What is sent on it now would be late, too.
-      this.#silence.handleProof(nowUs);
       return;
     }
     if (cameBySamePath) this.#silence.handleRoundTrip(rttUs);
@@ -191,6 +233,11 @@ export class PathLife {
     if (this.#idleIntervalUs <= this.#settings.probeIntervalUs) return;
     this.#idleIntervalUs = this.#settings.probeIntervalUs;
     this.#wakeUs = nowUs;
+  }
+
+  /** Another path by the same way carries what it could. */
+  handleStandby(isStandby: boolean): void {
+    this.#isStandby = isStandby;
   }
 
   /** Link, address or route is gone (netlink): at once. */
@@ -263,6 +310,7 @@ export class PathLife {
           : Math.max(longDeadProbeUs, probeIntervalUs);
       case lifeState.live:
         if (this.#silence.unanswered > 0 || this.#quality.value > 0) return Math.max(leastProbeUs, probeIntervalUs / 2);
+        if (this.#isStandby) return standbyProbeUs;
         return this.#isPeerIdle ? this.#idleIntervalUs : probeIntervalUs;
       default:
         return probeIntervalUs;
@@ -270,8 +318,6 @@ export class PathLife {
   }
 
   #handleLife(nowUs: number, reason: number): void {
-    if (this.#state === lifeState.withdrawn) return;
-    this.#silence.handleProof(nowUs);
     if (reason === lifeReason.answered && this.#isPeerIdle)
       this.#idleIntervalUs = Math.min(mostProbeUs, this.#idleIntervalUs * 1.5);
     if (this.#state === lifeState.unproven) this.#enter(lifeState.live, lifeReason.proven, nowUs);

@@ -72,7 +72,8 @@ export class PathProber {
       return;
     }
     if (sequence > this.#newest || sequence <= this.#newest - kept) return;
-    const rttUs = Math.max(1, nowUs - (this.#leftUs[sequence % kept] as number) - heldUs);
+    const leftUs = this.#leftUs[sequence % kept] as number;
+    const rttUs = Math.max(1, nowUs - leftUs - heldUs);
     this.loss.handleReply(sequence, cameBack);
     if (cameBack) this.#train.handleReply(sequence, rttUs);
     if (this.#train.has(sequence)) {
@@ -80,7 +81,7 @@ export class PathProber {
       controller.handleBottleneck(this.#train.bytesPerUs);
       return;
     }
-    life.handleProbeReply(nowUs, rttUs, cameBack);
+    life.handleProbeReply(nowUs, rttUs, cameBack, leftUs);
     if (!cameBack) return;
     this.rttUs = this.rttUs === 0 ? rttUs : this.rttUs + (rttUs - this.rttUs) * gain;
     // Reports come back by the nearest path: the controller must not take the difference for a queue.

@@ -18,6 +18,8 @@ export interface LifeSample {
   loss: number;
   /** No traffic with this peer at all: idle paths may be probed less and less. */
   isPeerIdle: boolean;
+  /** Another path by the same way stands by: it must be asked before the verdict, so that its answer is there by then. */
+  hasStandby: boolean;
 }
 
 /** `missing`: what was sent was not acknowledged; `unanswered`: nor were the questions. */
@@ -29,6 +31,8 @@ const firstRttUs = 200_000;
 const jitterFactor = 4;
 const leastMarginUs = 10_000;
 const reportsWaited = 2;
+/** So long after news was due a standby is asked: a probe more for a report that is merely late. */
+const uneasyReports = 1.25;
 /** So many packets in a row cannot be chance. Less asks a probe first. */
 const certainPackets = 8;
 const certainBytes = certainPackets * 1_400;
@@ -42,6 +46,12 @@ const lateUs = 200_000;
 export class SilenceWatch {
   /** Something is overdue, and quick probes are out. */
   isQuestioned = false;
+  /** Nothing is overdue for certain, but whoever could take over should be asked now. */
+  isUneasy = false;
+  /** When the first question left that was asked since the path was last proven; Infinity = none was. */
+  askedUs = Number.POSITIVE_INFINITY;
+  /** The newest thing that is known to have arrived left then, or later. */
+  provenUs = Number.NEGATIVE_INFINITY;
   /** When silence becomes a verdict; Infinity = nothing is waited for. */
   wakeUs = Number.POSITIVE_INFINITY;
   lastProbeUs = Number.NEGATIVE_INFINITY;
@@ -49,8 +59,6 @@ export class SilenceWatch {
   /** Probes sent since the last proof. */
   unanswered = 0;
   #firstUnansweredUs = 0;
-  /** The forward direction worked for something sent at this time, at the earliest that is certain. */
-  #provenUs = Number.NEGATIVE_INFINITY;
   /** When the first packet left of which nothing was heard since the path was last proven; 0 = none is under way. */
   #unheardUs = 0;
   /** Since then, because reports came that should have named them. */
@@ -73,6 +81,7 @@ export class SilenceWatch {
 
   handleProbeSent(nowUs: number): void {
     this.lastProbeUs = nowUs;
+    this.askedUs = Math.min(this.askedUs, nowUs);
     if (this.unanswered === 0) this.#firstUnansweredUs = nowUs;
     this.unanswered += 1;
   }
@@ -94,9 +103,10 @@ export class SilenceWatch {
     this.#givenUpPackets += packets;
   }
 
-  /** Something sent on this path was acknowledged or answered. */
-  handleProof(nowUs: number): void {
-    this.#provenUs = Math.max(this.#provenUs, nowUs - this.#rtt());
+  /** Something was acknowledged or answered that was sent on this path at `sentUs`; without that, a round trip ago. */
+  handleProof(nowUs: number, sentUs = nowUs - this.#rtt()): void {
+    this.provenUs = Math.max(this.provenUs, sentUs);
+    this.askedUs = Number.POSITIVE_INFINITY;
     this.lastAnswerUs = nowUs;
     this.unanswered = 0;
     this.restart();
@@ -105,6 +115,7 @@ export class SilenceWatch {
   /** What was waited for until now is not waited for any more. */
   restart(): void {
     this.isQuestioned = false;
+    this.isUneasy = false;
     this.#unheardUs = 0;
     this.#givenUpPackets = 0;
   }
@@ -118,6 +129,7 @@ export class SilenceWatch {
   /** Data in flight: what was sent since the path was last proven should have been acknowledged by now. */
   judge(nowUs: number, sample: LifeSample): SilenceVerdict {
     this.isQuestioned = false;
+    this.isUneasy = false;
     if (sample.inFlightBytes <= 0 || sample.oldestUnackedUs <= 0) {
       this.restart();
       return 'none';
@@ -125,9 +137,10 @@ export class SilenceWatch {
     this.#unheardUs ||= sample.oldestUnackedUs;
     // What is given up moves the oldest packet under way on with it, and the silence is as old as it was.
     const unheardUs = this.#givenUpPackets > 0 ? this.#unheardUs : sample.oldestUnackedUs;
-    const fromUs = Math.max(unheardUs, this.#provenUs);
+    const fromUs = Math.max(unheardUs, this.provenUs);
     const dueUs = fromUs + this.#rtt() + this.#marginUs;
     const verdictUs = dueUs + reportsWaited * sample.reportIntervalUs;
+    if (sample.hasStandby) this.#beUneasy(unheardUs, sample.reportIntervalUs, nowUs);
     if (nowUs < verdictUs) {
       // Reports came until now, and do not any more: asked at once, it has answered or not when the verdict is due.
       const silentUs = sample.lastReportUs + reportsWaited * sample.reportIntervalUs + this.#marginUs;
@@ -135,12 +148,18 @@ export class SilenceWatch {
       this.wakeUs = sample.lastReportUs >= fromUs ? Math.min(verdictUs, silentUs) : verdictUs;
       return 'none';
     }
-    const ageUs = nowUs - Math.max(sample.oldestUnackedUs, this.#provenUs);
+    const ageUs = nowUs - Math.max(sample.oldestUnackedUs, this.provenUs);
     // As if all had left evenly; after a pause, what came before it is little.
     const evenly = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
     const overdueBytes = Math.min(evenly, sample.inFlightBytes - sample.freshBytes);
     const isCertain = this.#givenUpPackets >= certainPackets || overdueBytes >= certainBytes;
     return sample.lastReportUs >= dueUs && isCertain ? 'missing' : this.#question(nowUs);
+  }
+
+  /** A stream is acknowledged with every report: one that brings no news is the first sign of a block. */
+  #beUneasy(unheardUs: number, reportIntervalUs: number, nowUs: number): void {
+    const newsUs = this.lastAnswerUs + uneasyReports * reportIntervalUs + this.#marginUs / 2;
+    this.isUneasy = nowUs >= Math.max(newsUs, unheardUs + this.#rtt());
   }
 
   /** So many probes in a row were not answered. */

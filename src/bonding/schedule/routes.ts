@@ -6,6 +6,7 @@ import type { PathSet } from '../path-set.ts';
 import { chooseForRepair } from '../repair/repair-choice.ts';
 import type { RepairRoutes, Repairs } from '../repair/repairs.ts';
 import type { SendingPath } from '../sending-path.ts';
+import { hasCredit } from './candidates.ts';
 import { createScheduler, type Demand, type Scheduler } from './scheduler.ts';
 
 /** A path's share is cut into what it drains in this time, so that no path is behind by more. */
@@ -98,8 +99,9 @@ export class Routes implements RepairRoutes {
     const { all } = paths;
     if (all.length < 2) return -1;
     const wanted = (this.#schedulers[kind] as Scheduler).copy(all, all.length, this.#demand, usedMask);
-    if (wanted >= 0 || !paths.isBonded || !this.#activity.isWaking(nowUs)) return wanted;
-    return this.#secondTo(usedMask, nowUs);
+    if (wanted >= 0 || !paths.isBonded) return wanted;
+    if (this.#settings.parallel === 'redundant') return this.#spareBeside(usedMask);
+    return this.#activity.isWaking(nowUs) ? this.#secondTo(usedMask, nowUs) : wanted;
   }
 
   /** Bytes that may be sealed for the chosen path in one go. */
@@ -118,8 +120,8 @@ export class Routes implements RepairRoutes {
   }
 
   /** A further path for a frame: one that answers and takes so many sealed bytes (`PathSet.other`). */
-  other(than: SendingPath | undefined, sealedBytes = 0): SendingPath | undefined {
-    return this.#paths.other(than, sealedBytes);
+  other(than: SendingPath | undefined, sealedBytes: number, nowUs: number): SendingPath | undefined {
+    return this.#paths.other(than, sealedBytes, nowUs);
   }
 
   /** For a frame when no path is in order. A peer that knows no challenges has one path, proven by every packet. */
@@ -152,6 +154,18 @@ export class Routes implements RepairRoutes {
   /** No more than a share of it at once, so that the next may find another path the earlier one. */
   repairBytes(path: SendingPath): number {
     return this.isSpreading ? shareBytes(path) : Number.POSITIVE_INFINITY;
+  }
+
+  /** One that stands by beside the first of the mask, by the same way, and has room; -1 = none. */
+  #spareBeside(usedMask: number): number {
+    const { all } = this.#paths;
+    const first = all[31 - Math.clz32(usedMask & -usedMask)];
+    if (first === undefined) return -1;
+    for (const [index, path] of all.entries()) {
+      const isUsed = (usedMask & (1 << index)) !== 0;
+      if (!isUsed && path.way === first.way && path.isSpare && hasCredit(path, this.#demand)) return index;
+    }
+    return -1;
   }
 
   /** The nearest other path, while the only one in `usedMask` has not proven itself since the idle time; -1 = none. */

@@ -252,6 +252,8 @@
   X(carrier, errorsAt, 48) \
   X(carrier, droppedAt, 56) \
   X(carrier, lastErrorAt, 64) \
+  X(carrier, placeAt, 72) \
+  X(carrier, forcedAt, 76) \
   X(check, rowsPerLink, 8) \
   X(check, magic, 1212368971) \
   X(check, magicAt, 0) \
@@ -391,6 +393,7 @@
   X(path, ecnPacketsAt, 352) \
   X(path, markedPacketsAt, 360) \
   X(path, mtuUsAt, 368) \
+  X(path, voteAt, 376) \
   X(path, receivedBytesAt, 384) \
   X(path, receivedPacketsAt, 392) \
   X(path, lastReceivedAt, 400) \
@@ -403,11 +406,19 @@
   X(path, largestBytesAt, 456) \
   X(path, peerLinkAt, 464) \
   X(path, peerLinkBytes, 32) \
+  X(path, originAt, 496) \
+  X(path, wishAt, 500) \
+  X(path, wishUsAt, 504) \
+  X(pathOrigin, learnt, 0) \
+  X(pathOrigin, configured, 1) \
+  X(pathOrigin, leaving, 2) \
   X(pathState, free, 0) \
   X(pathState, up, 1) \
   X(pathState, down, 2) \
   X(pathState, unproven, 3) \
   X(pathState, standby, 4) \
+  X(pathVote, carries, 1) \
+  X(pathVote, chosen, 2) \
   X(peer, magic, 1213220178) \
   X(peer, magicAt, 0) \
   X(peer, rowsAt, 4) \

@@ -28,6 +28,7 @@ class Bench {
   stallUntilUs = 0;
   /** How often the peer says that nothing more has come. */
   mostRepeats = Number.POSITIVE_INFINITY;
+  hasStandby = false;
   readonly seen: string[] = [];
   #repeats = 0;
   #seed = 1;
@@ -150,6 +151,7 @@ class Bench {
       jitterUs: this.jitterUs * 0.8,
       loss: this.loss,
       isPeerIdle: this.spacingUs === 0,
+      hasStandby: this.hasStandby,
     };
   }
 }
@@ -481,6 +483,43 @@ t.test('nextWakeUs is never later than what is due', async (t) => {
   }
 });
 
+t.test('where another path stands by, a path is in doubt before the verdict, and never without reason', async (t) => {
+  const bench = started((one) => {
+    one.hasStandby = true;
+  });
+  bench.run(2 * second);
+  const before = bench.probes;
+  bench.run(10 * second);
+  t.ok(bench.probes - before < 25, `a stream is asked once a second: ${bench.probes - before}`);
+  bench.isForwardBlack = true;
+  const doubtUs = bench.until(() => bench.life.isDoubtful);
+  t.equal(bench.state, 'live');
+  t.ok(bench.until(() => bench.life.askedUs < bench.nowUs) <= 2 * ms, 'and asked');
+  const verdictUs = doubtUs + bench.until(() => bench.state === 'suspect');
+  t.ok(doubtUs > bench.rttUs && verdictUs - doubtUs >= 5 * ms, `doubt after ${doubtUs}, verdict after ${verdictUs}`);
+});
+
+t.test('doubt() asks at once, and trusts nothing but the answer to what left since', async (t) => {
+  const bench = started((one) => {
+    one.spacingUs = 0;
+  });
+  bench.life.handleStandby(true);
+  bench.run(20 * second);
+  const { life } = bench;
+  t.ok(life.isTrusted && life.nextProbeAtUs - bench.nowUs > 100 * ms);
+  life.doubt(bench.nowUs);
+  t.notOk(life.isTrusted);
+  t.equal(life.nextProbeAtUs, bench.nowUs);
+  t.equal(
+    bench.until(() => life.isTrusted),
+    41 * ms,
+  );
+  bench.isForwardBlack = true;
+  life.doubt(bench.nowUs);
+  bench.until(() => bench.state === 'suspect', second);
+  t.equal(bench.state, 'suspect', 'who does not answer is suspect within a second');
+});
+
 t.test('one packet lost before a pause does not make all that left after it overdue', async (t) => {
   const sample = {
     inFlightBytes: 800_000,
@@ -491,6 +530,7 @@ t.test('one packet lost before a pause does not make all that left after it over
     jitterUs: 1_000,
     loss: 0,
     isPeerIdle: false,
+    hasStandby: false,
   };
   const judged = (freshBytes: number): PathLife => {
     const life = new PathLife(0);

@@ -1,0 +1,208 @@
+/**
+ * Which of the paths that share a way carry its data. A way is one of our links or, for paths that were learnt, one of the peer's: what leaves
+ * by two of its paths meets in one bottleneck, so one of them carries and the others stand by, whatever transport each travels by.
+ *
+ * | the path that carries | leaves its place to                                                                                |
+ * |-----------------------|----------------------------------------------------------------------------------------------------|
+ * | works                 | a trusted one that is preferred, once it has answered lately                                       |
+ * | is doubtful           | nobody; the others of the way are asked (`PathLife.doubt`), as it is itself                        |
+ * | is suspect            | a trusted one by another carrier that has answered since this one was asked and did not            |
+ * | is dead, or gone      | the best that is not                                                                               |
+ *
+ * A stall of a radio silences all paths of its way: nobody answers, and nothing moves. Trusted = live, and it has answered what it was asked
+ * since there was reason to; one that was dead is not live before its stability time is over (`path-life.ts`).
+ *
+ * `isChosen` is our own judgement, and what the peer is told (flags of CHALLENGE). `carries` is what comes of it and of what the peer
+ * wishes. Wishes do not go into the choice: two ends that followed each other would change places for ever.
+ */
+import { pathOrigin } from '../../contract/peer-tables.ts';
+import { pathWish } from '../../wire/control-frame.ts';
+import type { PathLife } from './path-life.ts';
+import { lifeState } from './path-life-states.ts';
+
+/** `off`: one path of a way carries; `redundant`: so it does, and another one bears copies; `spread`: all that live carry. */
+export type ParallelMode = 'off' | 'redundant' | 'spread';
+
+/** A path, as the election sees it. */
+export interface Candidate {
+  /** Number of its carrier: what ails one path of a carrier ails the others. */
+  readonly port: number;
+  /** The same for all that share a way; negative = nobody knows, so it is alone. */
+  readonly way: number;
+  /** The lower the better: the place of its transport in the order of preference. */
+  readonly worth: number;
+  /** Of `pathOrigin`. */
+  readonly origin: number;
+  /** Of `pathWish`, and when the peer last said so. */
+  readonly wish: number;
+  readonly wishUs: number;
+  /** Proven, and not withdrawn. */
+  readonly isProbed: boolean;
+  readonly life: Pick<
+    PathLife,
+    'state' | 'isDoubtful' | 'isTrusted' | 'askedUs' | 'answeredUs' | 'isProvenFrom' | 'doubt'
+  >;
+  /** Microseconds; 0 = unknown. */
+  readonly distanceUs: number;
+  isChosen: boolean;
+  carries: boolean;
+}
+
+/** Who was asked at the same time may answer beside the first: so long nobody is found silent. */
+const graceUs = 4_000;
+/** Who has not answered for so long is asked before it takes over from one that works. */
+const freshUs = 500_000;
+/** Behind all that the peer does not hold in reserve. */
+const reserved = 1e6;
+
+export class Election {
+  readonly #parallel: ParallelMode;
+  /** By index: who shall carry. */
+  readonly #carries: boolean[] = [];
+
+  constructor(parallel: ParallelMode) {
+    this.#parallel = parallel;
+  }
+
+  /** Says of each whether it is chosen and whether it carries, for others to follow. Returns true when any of that is news. */
+  run(all: readonly Candidate[], nowUs: number): boolean {
+    let isNews = false;
+    askOthers(all, nowUs);
+    for (let index = 0; index < all.length; index += 1)
+      if (isFirstOfWay(all, index)) isNews = this.#electWay(all, all[index] as Candidate, nowUs) || isNews;
+    if (!this.#carriesAny(all)) this.#appoint(all);
+    return this.#commit(all, nowUs) || isNews;
+  }
+
+  #electWay(all: readonly Candidate[], of: Candidate, nowUs: number): boolean {
+    const isSpread = this.#parallel === 'spread';
+    const chosen = pick(all, of, ownKey, nowUs);
+    let isNews = false;
+    for (const one of all) {
+      if (!isSameWay(of, one)) continue;
+      const isChosen = one === chosen || (isSpread && one.origin !== pathOrigin.learnt && isAble(one));
+      isNews ||= one.isChosen !== isChosen;
+      one.isChosen = isChosen;
+    }
+    const leader = isHeldBack(all, of) ? undefined : pick(all, of, wishedKey, nowUs);
+    for (let index = 0; index < all.length; index += 1) {
+      const one = all[index] as Candidate;
+      if (!isSameWay(of, one)) continue;
+      const isOurs = one.origin !== pathOrigin.learnt;
+      const isWanted = isSpread || (isOurs && one.wish === pathWish.carry);
+      this.#carries[index] = one === leader || (isWanted && one.wish !== pathWish.reserve && isAble(one));
+    }
+    return isNews;
+  }
+
+  #carriesAny(all: readonly Candidate[]): boolean {
+    for (let index = 0; index < all.length; index += 1)
+      if (this.#carries[index] === true && isAble(all[index] as Candidate)) return true;
+    return false;
+  }
+
+  /** What is held in reserve carries when nothing else is left. */
+  #appoint(all: readonly Candidate[]): void {
+    let best: Candidate | undefined;
+    for (const one of all) if (isAble(one)) best = better(best, one, wishedKey);
+    if (best !== undefined) this.#carries[all.indexOf(best)] = true;
+  }
+
+  #commit(all: readonly Candidate[], nowUs: number): boolean {
+    let isNews = false;
+    for (let index = 0; index < all.length; index += 1) {
+      const one = all[index] as Candidate;
+      const carries = this.#carries[index] === true;
+      if (one.carries === carries) continue;
+      // It was left for a reason: it says that it lives before it counts as a spare.
+      if (one.carries) one.life.doubt(nowUs);
+      one.carries = carries;
+      isNews = true;
+    }
+    return isNews;
+  }
+}
+
+/** Whoever could take over for one in doubt must answer something that leaves after the doubt began. */
+function askOthers(all: readonly Candidate[], nowUs: number): void {
+  for (const one of all) {
+    if (!one.carries || !one.life.isDoubtful) continue;
+    for (const other of all) {
+      if (other !== one && isSameWay(one, other) && isAble(other)) other.life.doubt(Math.min(one.life.askedUs, nowUs));
+    }
+  }
+}
+
+/** The lower, the more a path is preferred; Infinity = it is not to be chosen. */
+type Key = (one: Candidate) => number;
+
+/** By our own judgement; learnt paths are the peer's to choose. */
+const ownKey: Key = (one) => (one.origin === pathOrigin.learnt ? Number.POSITIVE_INFINITY : one.worth);
+
+/** By what the peer wishes, too. Of the paths that it made it wants what it said last: that it has left another may have got lost. */
+const wishedKey: Key = (one) => {
+  if (one.wish === pathWish.reserve) return reserved + one.worth;
+  if (one.origin === pathOrigin.learnt) return one.wish === pathWish.carry ? -one.wishUs : one.worth;
+  return one.isChosen || one.wish === pathWish.carry ? one.worth : reserved / 2 + one.worth;
+};
+
+/** Of the way of `of`: who has the place, or who takes it over. One that is dead keeps it while there is none to take it. */
+function pick(all: readonly Candidate[], of: Candidate, key: Key, nowUs: number): Candidate | undefined {
+  let present: Candidate | undefined;
+  for (const one of all) {
+    const hasPlace = key === ownKey ? one.isChosen : one.carries;
+    if (hasPlace && one.isProbed && isCounted(of, one, key)) present = better(present, one, key);
+  }
+  let best: Candidate | undefined;
+  for (const one of all) {
+    if (one === present || !isAble(one) || !isCounted(of, one, key)) continue;
+    if (present === undefined || takesOver(one, present, key, nowUs)) best = better(best, one, key);
+  }
+  return best ?? present;
+}
+
+function isCounted(of: Candidate, one: Candidate, key: Key): boolean {
+  return isSameWay(of, one) && key(one) !== Number.POSITIVE_INFINITY;
+}
+
+function takesOver(one: Candidate, present: Candidate, key: Key, nowUs: number): boolean {
+  if (!isAble(present)) return true;
+  if (!one.life.isTrusted || one.port === present.port) return false;
+  const { state } = present.life;
+  if (state === lifeState.suspect)
+    return one.life.isProvenFrom(present.life.askedUs) && nowUs - one.life.answeredUs >= graceUs;
+  if (state !== lifeState.live) return true;
+  if (key(one) >= key(present)) return false;
+  // Where nothing was heard of the present one either, nothing speaks for it.
+  if (nowUs - one.life.answeredUs < freshUs || nowUs - present.life.answeredUs >= freshUs) return true;
+  one.life.doubt(nowUs);
+  return false;
+}
+
+function isAble(one: Candidate): boolean {
+  return one.isProbed && one.origin !== pathOrigin.leaving && one.life.state !== lifeState.dead;
+}
+
+function better(one: Candidate | undefined, other: Candidate, key: Key): Candidate {
+  if (one === undefined) return other;
+  const byLife = Number(other.life.state === lifeState.live) - Number(one.life.state === lifeState.live);
+  const byKey = key(one) - key(other);
+  return (byLife || byKey || one.distanceUs - other.distanceUs) > 0 ? other : one;
+}
+
+/** The peer holds all of them in reserve: it is about to take their link out. */
+function isHeldBack(all: readonly Candidate[], of: Candidate): boolean {
+  for (const one of all) if (isSameWay(of, one) && one.isProbed && one.wish !== pathWish.reserve) return false;
+  return true;
+}
+
+function isFirstOfWay(all: readonly Candidate[], index: number): boolean {
+  const { way } = all[index] as Candidate;
+  if (way < 0) return true;
+  for (let before = 0; before < index; before += 1) if (all[before]?.way === way) return false;
+  return true;
+}
+
+function isSameWay(one: Candidate, other: Candidate): boolean {
+  return one === other || (one.way >= 0 && one.way === other.way);
+}

@@ -1,0 +1,200 @@
+/** Election: which of the paths by one way carries, when a doubt moves it, and what the peer's wishes make of that. */
+import t from 'tap';
+import { type Candidate, Election, type ParallelMode } from '../../../src/bonding/life/election.ts';
+import { lifeState } from '../../../src/bonding/life/path-life-states.ts';
+import { pathOrigin } from '../../../src/contract/peer-tables.ts';
+import { pathWish } from '../../../src/wire/control-frame.ts';
+
+const [udp, other] = [0, 1];
+const ms = 1_000;
+
+/** A path whose life the test writes. */
+class Path implements Candidate {
+  port: number;
+  way = 2;
+  worth: number;
+  origin: number = pathOrigin.configured;
+  wish: number = pathWish.none;
+  wishUs = 0;
+  isProbed = true;
+  distanceUs = 20 * ms;
+  isChosen = false;
+  carries = false;
+  state: number = lifeState.live;
+  isUneasy = false;
+  /** When the first question left since the last proof, and when that which was answered last had left. */
+  askedUs = Number.POSITIVE_INFINITY;
+  answeredUs = 0;
+  provenUs = 0;
+  doubtedUs = Number.NEGATIVE_INFINITY;
+  readonly life: Candidate['life'];
+
+  constructor(port: number, part: Partial<Path> = {}) {
+    this.port = port;
+    this.worth = port;
+    Object.assign(this, part);
+    const path = this;
+    this.life = {
+      get state() {
+        return path.state;
+      },
+      get isDoubtful() {
+        return path.state === lifeState.suspect || path.isUneasy;
+      },
+      get isTrusted() {
+        return path.state === lifeState.live && path.provenUs >= path.doubtedUs;
+      },
+      get askedUs() {
+        return path.askedUs;
+      },
+      get answeredUs() {
+        return path.answeredUs;
+      },
+      isProvenFrom: (us) => path.provenUs >= us,
+      doubt: (us) => {
+        if (path.provenUs < us) path.doubtedUs = Math.max(path.doubtedUs, us);
+      },
+    };
+  }
+
+  /** Something that left at `sentUs` was answered. */
+  answer(sentUs: number, nowUs: number): void {
+    this.provenUs = sentUs;
+    this.answeredUs = nowUs;
+    this.askedUs = Number.POSITIVE_INFINITY;
+  }
+}
+
+class Way {
+  readonly paths: Path[];
+  readonly #election: Election;
+
+  constructor(paths: Path[] = [new Path(udp), new Path(other)], parallel: ParallelMode = 'off') {
+    this.paths = paths;
+    this.#election = new Election(parallel);
+  }
+
+  at(index: number): Path {
+    return this.paths[index] as Path;
+  }
+
+  /** Indices of those that carry. */
+  run(nowUs = 0): number[] {
+    this.#election.run(this.paths, nowUs);
+    return this.paths.flatMap((path, index) => (path.carries ? [index] : []));
+  }
+}
+
+t.test('run() gives the data of a way to the preferred transport, however far away it is', async (t) => {
+  const way = new Way();
+  way.at(udp).distanceUs = 90 * ms;
+  t.same(way.run(), [udp]);
+  way.at(udp).isProbed = false;
+  t.same(way.run(), [other]);
+  way.at(udp).isProbed = true;
+  way.at(udp).state = lifeState.unproven;
+  t.same(way.run(), [other], 'what nobody has judged takes nothing over');
+  way.at(udp).state = lifeState.live;
+  t.same(way.run(), [udp]);
+});
+
+t.test(
+  'run() asks the spare when the carrier is in doubt, and moves when the spare has answered what left since',
+  async (t) => {
+    const way = new Way();
+    way.run();
+    const [carrier, spare] = [way.at(udp), way.at(other)];
+    spare.answer(90 * ms, 110 * ms);
+    carrier.isUneasy = true;
+    t.same(way.run(100 * ms), [udp]);
+    t.equal(spare.doubtedUs, 100 * ms, 'the spare is asked');
+    carrier.askedUs = 100 * ms;
+    carrier.state = lifeState.suspect;
+    t.same(way.run(115 * ms), [udp], 'what it said before proves nothing');
+    spare.answer(100 * ms, 140 * ms);
+    t.same(way.run(141 * ms), [udp], 'the other answer may be beside it');
+    t.same(way.run(145 * ms), [other]);
+    t.ok(carrier.doubtedUs >= 145 * ms, 'what was left must answer before it counts');
+  },
+);
+
+t.test('run() moves nothing while a stall silences all paths of a radio', async (t) => {
+  const way = new Way();
+  way.run();
+  for (const path of way.paths) {
+    path.state = lifeState.suspect;
+    path.askedUs = 100 * ms;
+  }
+  t.same(way.run(300 * ms), [udp]);
+  way.at(other).state = lifeState.live;
+  t.same(way.run(400 * ms), [udp], 'that it is called live is no answer');
+});
+
+t.test('run() lets what died wait until it lives, and takes it back when it has answered lately', async (t) => {
+  const way = new Way();
+  way.run();
+  const carrier = way.at(udp);
+  for (const state of [lifeState.dead, lifeState.recovering, lifeState.flapping]) {
+    carrier.state = state;
+    t.same(way.run(), [other]);
+  }
+  carrier.state = lifeState.live;
+  way.at(other).answer(4_980 * ms, 5_000 * ms);
+  t.same(way.run(5_000 * ms), [other], 'it was not heard for 5 s');
+  t.equal(carrier.doubtedUs, 5_000 * ms);
+  carrier.answer(5_000 * ms, 5_040 * ms);
+  t.same(way.run(5_041 * ms), [udp]);
+  const idle = new Way();
+  idle.run();
+  Object.assign(idle.at(udp), { state: lifeState.dead });
+  idle.run();
+  Object.assign(idle.at(udp), { state: lifeState.live });
+  t.same(idle.run(5_000 * ms), [udp], 'nor was the other: nothing speaks for it');
+});
+
+t.test('run() does not move between two endpoints by one transport unless one is dead', async (t) => {
+  const way = new Way([new Path(udp), new Path(udp)]);
+  way.run();
+  way.at(0).state = lifeState.suspect;
+  way.at(0).askedUs = 0;
+  t.same(way.run(50 * ms), [0], 'what ails one ails the other');
+  way.at(0).state = lifeState.dead;
+  t.same(way.run(60 * ms), [1]);
+});
+
+t.test('run() follows what the peer said last of the paths that it made, and judges its own direction', async (t) => {
+  const learnt = { origin: pathOrigin.learnt, way: 70_000, wish: pathWish.carry } as const;
+  const way = new Way([
+    new Path(udp, { ...learnt, wishUs: 1 }),
+    new Path(other, { ...learnt, wish: pathWish.reserve, wishUs: 1 }),
+  ]);
+  t.same(way.run(), [udp]);
+  const [first, second] = [way.at(udp), way.at(other)];
+  Object.assign(second, { wish: pathWish.carry, wishUs: 2 });
+  t.same(way.run(), [other], 'that the other is in reserve may have got lost');
+  t.same([first.isChosen, second.isChosen], [false, false], 'of what the peer has made we wish nothing');
+  Object.assign(first, { wishUs: 3 });
+  first.answer(1, 1);
+  t.same(way.run(2), [udp]);
+  Object.assign(second, { wish: pathWish.reserve });
+  first.state = lifeState.suspect;
+  first.askedUs = 10 * ms;
+  second.answer(10 * ms, 50 * ms);
+  t.same(way.run(60 * ms), [other], 'our direction of the first is blocked');
+});
+
+t.test('run() keeps what the peer holds in reserve for when nothing else is left', async (t) => {
+  const way = new Way([new Path(udp, { way: 1, wish: pathWish.reserve }), new Path(udp, { way: 2 })]);
+  t.same(way.run(), [1]);
+  way.at(1).state = lifeState.dead;
+  t.same(way.run(), [0, 1]);
+  t.ok(way.at(1).isChosen, 'and would carry');
+});
+
+t.test('run() never uses a link that is about to go, and lets all carry where the configuration says so', async (t) => {
+  const way = new Way();
+  way.at(udp).origin = pathOrigin.leaving;
+  t.same(way.run(), [other]);
+  t.same(new Way([new Path(udp), new Path(other)], 'spread').run(), [udp, other]);
+  t.same(new Way([new Path(udp), new Path(other)], 'redundant').run(), [udp]);
+});

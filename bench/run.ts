@@ -30,6 +30,9 @@ const { values, positionals } = parseArgs({
     ways: { type: 'string' },
     from: { type: 'string' },
     flows: { type: 'string' },
+    flow: { type: 'string' },
+    by: { type: 'string' },
+    events: { type: 'boolean' },
     write: { type: 'boolean' },
   },
 });

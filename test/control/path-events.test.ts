@@ -70,13 +70,13 @@ t.test('PathEvents tells which transport of a link carries, and of no cut while 
   const stable = { ...udp, reason: 'it answered for the whole stability time' };
   events.look([{ ...udp, condition: 'recovering', isStandby: true }, other]);
   t.match(events.look([stable, standby]), [
-    { kind: 'transport-failback', ...told, from: 'faketcp', to: 'udp', reason: stable.reason },
     { kind: 'failback', transport: 'udp' },
+    { kind: 'transport-failback', ...told, from: 'faketcp', to: 'udp', reason: stable.reason },
   ]);
   t.strictSame(kinds(events.look([suspect, { ...standby, condition: 'dead' }])), [
-    'cut-off',
     'path-suspect',
     'path-dead',
+    'cut-off',
     'link-down',
   ]);
 });

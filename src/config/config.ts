@@ -205,6 +205,7 @@ export interface Config {
   readonly peers: readonly PeerConfig[];
   readonly bonding: BondingConfig;
   readonly transports: TransportsConfig;
+  readonly faketcp: { readonly style: 'linux' | 'phantun' };
   readonly runtime: {
     readonly placement: 'auto' | 'dedicated' | 'compact';
     readonly sealedLogBytes: number;

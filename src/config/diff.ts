@@ -30,6 +30,7 @@ export interface ConfigDiff {
   readonly routing: Changed<Config['routing']> | undefined;
   readonly bonding: Changed<Config['bonding']> | undefined;
   readonly transports: Changed<Config['transports']> | undefined;
+  readonly faketcp: Changed<Config['faketcp']> | undefined;
   readonly logLevel: Config['runtime']['logLevel'] | undefined;
   /** Paths that a running instance cannot change (`identity.privateKeyFile`, `tunnel.interface` …): they need a restart. */
   readonly needsRestart: readonly string[];
@@ -53,6 +54,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     routing: changedOrNot(before.routing, after.routing),
     bonding: changedOrNot(before.bonding, after.bonding),
     transports: changedOrNot(before.transports, after.transports, JSON.stringify),
+    faketcp: changedOrNot(before.faketcp, after.faketcp),
     logLevel: before.runtime.logLevel === after.runtime.logLevel ? undefined : after.runtime.logLevel,
     needsRestart: fixedPaths.filter(([, read]) => read(before) !== read(after)).map(([path]) => path),
   };
@@ -84,6 +86,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.fragment === undefined ? [] : [`tunnel.fragment changed to ${diff.fragment}`]),
     ...(diff.listen === undefined ? [] : describeListen(diff.listen)),
     ...(diff.routing?.fields ?? []).map((field) => `routing.${field} changed to ${diff.routing?.after[field]}`),
+    ...(diff.faketcp?.fields ?? []).map((field) => `faketcp.${field} changed to ${diff.faketcp?.after[field]}`),
     ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),
     ...(diff.transports?.fields ?? []).map(
       (field) => `transports.${field} changed to ${diff.transports?.after[field]}`,

@@ -139,6 +139,7 @@ export function configToInput(config: Config): ConfigInput {
     peers: config.peers.map(peerToInput),
     bonding: bondingToInput(config.bonding),
     transports: { ...config.transports, order: [...config.transports.order] },
+    faketcp: config.faketcp,
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
     routing: config.routing,
   };

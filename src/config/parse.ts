@@ -217,6 +217,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     peers: input.peers.map((peer) => buildPeer(peer, folder)),
     bonding: buildBonding(input.bonding),
     transports: { ...input.transports, order: [...new Set(input.transports.order)] },
+    faketcp: input.faketcp,
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,
   });

@@ -210,6 +210,14 @@ export const schema = z.strictObject({
   peers: z.array(peer).default([]),
   bonding: bondingSchema.prefault({}),
   transports: transportsSchema.prefault({}),
+  faketcp: z
+    .strictObject({
+      style: z
+        .enum(['linux', 'phantun'])
+        .default('linux')
+        .describe("What our segments look like: Linux's, or those of phantun, which are 12 bytes shorter."),
+    })
+    .prefault({}),
   runtime: runtime.prefault({}),
   routing: routing.prefault({}),
 });

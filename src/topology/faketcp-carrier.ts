@@ -31,7 +31,7 @@ export function planFakeTcpCarrier({ config, fwmark, link, row, name }: CarrierI
       ownTables: ['flows'],
       settings: {
         carrier: row,
-        style: 'linux',
+        style: config.faketcp.style,
         listenPort,
         callPorts: ports,
         mark: fwmark,

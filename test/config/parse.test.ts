@@ -70,6 +70,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       protect: ['icmp', 'dns', 'latency', 'control'],
     },
     transports: { order: [], parallel: 'off' },
+    faketcp: { style: 'linux' },
     runtime: {
       placement: 'auto',
       replayWindow: 65_536,

@@ -1,9 +1,11 @@
 /** Two real daemons behind a router that drops UDP, or all of it from some moment on: FakeTCP carries, and the router sees nothing but sound TCP. */
 import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { PathStatus } from '../../src/control/network-rows.ts';
-import { Daemon } from '../support/daemon.ts';
+import { cliProgram, Daemon } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
 import { inside, port } from '../support/pair.ts';
@@ -23,6 +25,27 @@ interface Routed {
   readonly b: Daemon;
   readonly hosts: { readonly a: Host; readonly b: Host };
   readonly router: Host;
+  /** Of `a`, before anything ran there. */
+  readonly before: Readonly<Record<string, string>>;
+}
+
+/** What FakeTCP is done with elsewhere: firewall rules, forwarding, sockets that stay. */
+function traces(host: Host): Record<string, string> {
+  const settings = [
+    'ipv4/ip_forward',
+    'ipv6/conf/all/forwarding',
+    'ipv4/conf/wan/accept_local',
+    'ipv4/conf/wan/rp_filter',
+  ];
+  return {
+    rules: host.run('nft', ['list', 'ruleset']),
+    settings: host.run(
+      'cat',
+      settings.map((name) => `/proc/sys/net/${name}`),
+    ),
+    sockets: host.run('sh', ['-c', "cat /proc/net/packet; grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 || true"]),
+    links: host.ip('-br link'),
+  };
 }
 
 /** `a` and `b` on either side of a router that follows connections, strictly, and counts what it thinks wrong. */
@@ -66,6 +89,7 @@ function build(endpoints: readonly string[]): Routed {
   return {
     lab,
     router,
+    before: traces(a),
     hosts: { a, b },
     a: new Daemon(lab, a, {
       keys: keysA,
@@ -141,6 +165,7 @@ t.test(
   options,
   async (t) => {
     const routed = await started(t, [`${far.b4}:${port}`, `faketcp://${far.b4}:${port}`], true);
+    const { before } = routed;
     await carries(routed, 'faketcp');
     t.ok(await pour(routed, 40 << 20));
     t.equal((await ping(routed.hosts.a, inside.b4, { count: 20, intervalMs: 20 })).received, 20);
@@ -163,6 +188,17 @@ t.test(
       await end.start();
     }
     await carries(routed, 'faketcp');
+    await routed.a.stop('SIGKILL');
+    const released = [
+      '--name',
+      'a',
+      '--interface',
+      routed.a.interface,
+      '--run-directory',
+      path.join(routed.lab.folder, 'run'),
+    ];
+    routed.hosts.a.run(process.execPath, [cliProgram, 'release', ...released]);
+    t.same(traces(routed.hosts.a), before, 'and nothing is left of them on the host');
   },
 );
 

@@ -34,6 +34,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     peers: [peer('hub', 1)],
     bonding: buildBonding(bondingSchema.parse({})),
     transports: { order: [], parallel: 'off' },
+    faketcp: { style: 'linux' },
     runtime: {
       placement,
       sealedLogBytes: 1 << 25,
@@ -175,6 +176,37 @@ t.test('planTopology()', async (t) => {
     );
     t.same(diffTopologies(plan({ links: [fibre], listen: { udp: 51_820 } }), listening).start, ['wan-link.fibre.test']);
   });
+
+  t.test(
+    'gives FakeTCP ports to call from only where somebody is called, and one to be called at where it listens',
+    async (t) => {
+      const endpoint = { host: '203.0.113.1', port: 443, transport: 'faketcp' } as const;
+      const calls = plan({ links: [fibre], peers: [{ ...peer('a', 1), endpoints: [endpoint] }] });
+      const listens = plan({ links: [fibre], listen: { udp: 51_820, faketcp: 443 }, faketcp: { style: 'phantun' } });
+      const portsOf = (topology: Topology): unknown =>
+        topology.resources.flatMap((one) =>
+          one.kind === 'packets' ? [[one.name, one.listenPort, one.callPorts, one.interface]] : [],
+        );
+      t.same(portsOf(calls), [
+        ['packets4.fibre.faketcp', 0, 16, 'eth0'],
+        ['packets6.fibre.faketcp', 0, 16, 'eth0'],
+      ]);
+      t.same(portsOf(listens), [
+        ['packets4.fibre.faketcp', 443, 0, 'eth0'],
+        ['packets6.fibre.faketcp', 443, 0, 'eth0'],
+      ]);
+      t.match(
+        listens.actors.find(({ role }) => role === 'faketcp-stack'),
+        {
+          id: 'faketcp-stack.fibre.faketcp',
+          ownTables: ['flows'],
+          settings: { carrier: 1, style: 'phantun', listenPort: 443 },
+        },
+      );
+      t.same(portsOf(plan()), [], 'nobody pays for what is not used');
+      t.match(describeTopology(listens), /packets4\.fibre\.faketcp: TCP segments over IPv4, port 443, eth0/);
+    },
+  );
 
   t.test(
     'tells the sealer the rows of carriers, which have gaps where a link went, and rest until the next reload',

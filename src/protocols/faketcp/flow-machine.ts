@@ -149,7 +149,7 @@ export class FlowMachine {
       this.#rows.release(row);
       return -1;
     }
-    const first = this.#port.random() >>> 0;
+    const first = this.#settings.style.startsAtZero ? 0 : this.#port.random() >>> 0;
     this.#begin(row, flowState.dialled, first, nowUs);
     this.#rows.setU32(row, flow.stampOffsetAt, this.#port.random());
     this.#sayHello(row, nowUs);
@@ -376,8 +376,7 @@ export class FlowMachine {
       else this.#challenge(row, nowUs);
       return false;
     }
-    const beyond = sequenceDistance(heard.acknowledgement, this.#rows.u32(row, flow.sendNextAt));
-    if (isNear && beyond <= 0 && (flags & tcpFlag.fin) !== 0) {
+    if (ahead === 0 && (flags & tcpFlag.fin) !== 0 && this.#hasSent(row, heard.acknowledgement)) {
       this.#rows.setU32(row, flow.receiveNextAt, sequenceAfter(heard.sequence, heard.payloadBytes + 1));
       this.#hangUp(row, 'closed', nowUs);
       return heard.payloadBytes > 0;
@@ -386,6 +385,12 @@ export class FlowMachine {
     this.#challenge(row, nowUs);
     // The payload proves itself, or does not, to whom it is for.
     return isNear && heard.payloadBytes > 0;
+  }
+
+  /** RFC 5961 section 5.2. */
+  #hasSent(row: number, acknowledgement: number): boolean {
+    const ago = sequenceDistance(this.#rows.u32(row, flow.sendNextAt), acknowledgement);
+    return ago >= 0 && ago <= this.#rows.u32(row, flow.receiveWindowAt);
   }
 
   /** Whether an old connection gives way to a new one by the same ports. */

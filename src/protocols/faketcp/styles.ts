@@ -3,6 +3,8 @@
 export interface Style {
   /** Whether SYNs offer segment sizes, selective acknowledgement and timestamps. */
   readonly isFull: boolean;
+  /** The first number of who calls is 0, and can be guessed. */
+  readonly startsAtZero: boolean;
   readonly windowShift: number;
   /** Window fields: of a SYN, of the answer to one, and of all that follow. */
   readonly synWindow: number;
@@ -23,6 +25,7 @@ export const styles = {
    */
   linux: {
     isFull: true,
+    startsAtZero: false,
     windowShift: 10,
     synWindow: 64_240,
     synAckWindow: 65_160,
@@ -31,9 +34,10 @@ export const styles = {
     acknowledgeUs: 40_000,
     owedBytes: 0,
   },
-  /** phantun 0.8.1 (fake-tcp/src/lib.rs and packet.rs): a window of 1 GiB, acknowledged each 128 MiB. */
+  /** phantun 0.8.1 (fake-tcp/src/lib.rs and packet.rs): a window of 1 GiB, acknowledged each 128 MiB. It resets calls that begin with another number. */
   phantun: {
     isFull: false,
+    startsAtZero: true,
     windowShift: 14,
     synWindow: 65_535,
     synAckWindow: 65_535,

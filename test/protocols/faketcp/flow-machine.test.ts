@@ -327,6 +327,7 @@ t.test('what came is acknowledged as Linux does it, or as phantun does', (t) => 
     b: new FlowEndpoint([10, 0, 0, 2], { style: styles.phantun }),
   };
   const rows = connect(quiet, 0);
+  t.equal(quiet.a.u32(rows.atA, flow.sendNextAt), 1, "phantun's server takes no other number");
   quiet.a.receiveData(rows.atA, 127 << 20, secondUs, 90_000);
   quiet.a.machine.handleTimers(1.9 * secondUs);
   t.same(quiet.a.take(), []);
@@ -422,5 +423,45 @@ t.test('handshakes over a wire that loses, repeats and reorders end open at both
     if (atB < 0 || a.u32(opened, flow.receiveNextAt) !== b.u32(atB, flow.sendNextAt)) t.fail(`seed ${seed}`);
   }
   t.pass('all of them');
+  t.end();
+});
+
+t.test('segments of any kind, in any order, are survived, and an honest connection with them', (t) => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const random = randomOf(seed);
+    const pair = ends();
+    const { a, b } = pair;
+    const { atA, atB } = connect(pair, secondUs);
+    const number = (): number => Math.floor(random() * 2 ** 32);
+    for (let index = 0; index < 1000; index += 1) {
+      const nowUs = secondUs + index * 5_000;
+      const [to, row] = random() < 0.5 ? ([a, atA] as const) : ([b, atB] as const);
+      const honest = aRst(to, row);
+      const from = to === a ? b : a;
+      const connection = Uint8Array.from(endpointSide(from, to, row));
+      // Half of them by the honest connection, of which nobody knows the numbers.
+      if (random() < 0.5) new DataView(connection.buffer).setUint16(tuple.localPortAt, number() & 0xffff, true);
+      const port = new DataView(connection.buffer).getUint16(tuple.localPortAt, true);
+      const fields = {
+        ...honest,
+        sourcePort: port,
+        flags: number() & 63,
+        sequence: number(),
+        acknowledgement: number(),
+        window: number() & 0xffff,
+        mss: random() < 0.3 ? 1460 : 0,
+        isSackPermitted: random() < 0.3,
+        windowShift: random() < 0.3 ? 14 : -1,
+        stamp: random() < 0.5 ? number() : undefined,
+      };
+      to.hear({ connection, fields }, nowUs, random() < 0.5 ? 500 : 0);
+      a.receiveData(atA, 10, nowUs);
+      b.receiveData(atB, 10, nowUs);
+      b.sendData(atB, 10, nowUs);
+      for (const end of [a, b]) end.machine.handleTimers(nowUs);
+    }
+    t.ok(a.machine.isOpen(atA) && b.machine.isOpen(atB), `seed ${seed}`);
+    t.ok(a.table.used() < 50 && b.table.used() < 50, 'and nothing is kept of them');
+  }
   t.end();
 });

@@ -21,12 +21,16 @@ export function parseCidr(text: string): Cidr | undefined {
 
 /** The same prefix with the host part cleared: 10.9.0.2/24 → 10.9.0.0/24. */
 export function maskCidr(cidr: Cidr): Cidr {
-  const bytes = Buffer.from(cidr.addressHex, 'hex');
-  for (let bit = cidr.prefix; bit < bytes.length * 8; bit++) {
-    const index = bit >> 3;
-    bytes[index] = (bytes[index] ?? 0) & ~(0x80 >> (bit & 7));
-  }
-  return toCidr(bytes, cidr.prefix);
+  const hex = maskHex(cidr.addressHex, cidr.prefix);
+  return hex === cidr.addressHex ? cidr : toCidr(Buffer.from(hex, 'hex'), cidr.prefix);
+}
+
+/** An address in hexadecimal, of which the first `bits` bits stay and the others are 0. */
+export function maskHex(addressHex: string, bits: number): string {
+  const whole = bits >> 2;
+  if (whole >= addressHex.length) return addressHex;
+  const digit = Number.parseInt(addressHex[whole] as string, 16) & (0xf0 >> (bits & 3)) & 0xf;
+  return (addressHex.slice(0, whole) + digit.toString(16)).padEnd(addressHex.length, '0');
 }
 
 export function formatCidr(cidr: Cidr): string {

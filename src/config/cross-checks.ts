@@ -156,9 +156,7 @@ function finding(path: KeyPath, message: string): Finding {
 }
 
 function asMap(value: unknown): RawMap {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value))
-    : {};
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as RawMap) : {};
 }
 
 function asList(value: unknown): readonly unknown[] {

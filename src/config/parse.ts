@@ -1,33 +1,24 @@
 /** YAML text → frozen `Config`, or every problem in it at once. Reads no key files: `keys.ts` does, when they are needed. */
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { messageOf } from '../base/errors.ts';
 import { maskCidr } from './address.ts';
 import { buildBonding, buildLink, implicitLink } from './build-links.ts';
 import type { Config, PeerConfig } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
-import {
-  ConfigError,
-  type Finding,
-  findingsOf,
-  formatPath,
-  type KeyPath,
-  type Problem,
-  problemAt,
-} from './problems.ts';
+import { type SplitText, splitPeers } from './plain-yaml.ts';
+import { ConfigError, type Finding, findingsOf, type Problem, problemAt } from './problems.ts';
 import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './schema.ts';
-import { hideKeysOf, showValue } from './show.ts';
+import { showValue } from './show.ts';
 import { mtuOf } from './tunnel-mtu.ts';
+import { deepBracket, YamlText } from './yaml-text.ts';
 
 export type ParseResult =
   | { readonly config: Config; readonly problems: readonly [] }
   | { readonly config: undefined; readonly problems: readonly Problem[] };
 
 const mostBytes = 8 << 20;
-/** A configuration needs 8; the parser takes seconds for 100,000, and ends by its stack. */
-const deepestBrackets = 100;
 
 /** Reads and parses `file`. Throws a ConfigError with all problems, or the one that the file cannot be read. */
 export function loadConfig(file: string): Config {
@@ -56,14 +47,22 @@ function refuseEndless(file: string): void {
 
 /** `file` gives the instance its name and is where relative key files are looked for; it is not read. */
 export function parseConfig(text: string, file: string): ParseResult {
-  const tooDeep = deepBracket(text);
-  if (tooDeep !== undefined) return { config: undefined, problems: [tooDeep] };
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
-  const syntax = syntaxProblems(document, lines, text);
-  if (syntax.fatal) return { config: undefined, problems: syntax.problems };
-  const { raw, refused } = toObject(document, text);
-  if (refused !== undefined) return { config: undefined, problems: [refused] };
+  const split = splitPeers(text);
+  const config = split === undefined ? undefined : checkSplit(split, file);
+  return config === undefined ? parseWithPlaces(text, file) : { config, problems: [] };
+}
+
+/** undefined when anything is wrong or strange: the parser says what, and where. */
+function checkSplit({ rest, peers }: SplitText, file: string): Config | undefined {
+  const yaml = new YamlText(rest);
+  if (deepBracket(rest) !== undefined || yaml.syntax().problems.length > 0 || !yaml.isMap) return undefined;
+  const { raw, refused } = yaml.toObject();
+  const isWhole = refused === undefined && typeof raw === 'object' && raw !== null && 'peers' in raw;
+  return isWhole ? check({ ...raw, peers }, file).config : undefined;
+}
+
+/** The configuration, or what is wrong with what the file holds. */
+function check(raw: unknown, file: string): { readonly config?: Config; readonly findings: readonly Finding[] } {
   const name = nameOf(raw, file);
   const parsed = schema.safeParse(raw, { reportInput: true });
   const findings = [
@@ -71,47 +70,39 @@ export function parseConfig(text: string, file: string): ParseResult {
     ...nameFindings(raw, name),
     ...crossCheck(raw, name),
   ];
-  const problems = [...syntax.problems, ...findings.map((finding) => place(finding, document, lines))];
-  if (problems.length > 0 || !parsed.success) {
+  if (findings.length > 0 || !parsed.success) return { findings };
+  return { config: build(parsed.data, name, path.dirname(path.resolve(file))), findings };
+}
+
+/** The same by the parser, which knows where in the text everything stands. */
+function parseWithPlaces(text: string, file: string): ParseResult {
+  const tooDeep = deepBracket(text);
+  if (tooDeep !== undefined) return { config: undefined, problems: [tooDeep] };
+  const yaml = new YamlText(text);
+  const syntax = syntaxProblems(yaml);
+  if (syntax.fatal) return { config: undefined, problems: syntax.problems };
+  const { raw, refused } = yaml.toObject();
+  if (refused !== undefined) return { config: undefined, problems: [refused] };
+  const { config, findings } = check(raw, file);
+  const problems = [...syntax.problems, ...findings.map((finding) => yaml.place(finding))];
+  if (problems.length > 0 || config === undefined) {
     return { config: undefined, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
   }
-  return { config: build(parsed.data, name, path.dirname(path.resolve(file))), problems: [] };
+  return { config, problems: [] };
 }
 
 /** The places of findings that somebody else made about the same text. */
 export function placeFindings(text: string, findings: readonly Finding[]): Problem[] {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
-  return findings.map((finding) => place(finding, document, lines));
+  const yaml = new YamlText(text);
+  return findings.map((finding) => yaml.place(finding));
 }
 
-/** The bracket that is within more others than any configuration has; remarks do not count. */
-function deepBracket(text: string): Problem | undefined {
-  let depth = 0;
-  for (const [index, line] of text.split('\n').entries()) {
-    for (const { 0: one, index: column } of line.replace(/(^|\s)#.*/, '').matchAll(/[[\]{}]/g)) {
-      // A bracket in quotes may close what was never opened.
-      depth = Math.max(0, depth + (one === '[' || one === '{' ? 1 : -1));
-      if (depth <= deepestBrackets) continue;
-      const message = `not usable: brackets within more than ${deepestBrackets} others`;
-      return problemAt(index + 1, column + 1, '', { message, allowed: [] });
-    }
-  }
-  return undefined;
-}
-
-/** An alias that refers to itself or unfolds without end is refused: YAML allows it, a configuration does not need it. */
-function toObject(document: Document.Parsed, text: string): { raw: unknown; refused?: Problem } {
-  try {
-    const raw: unknown = document.toJS() ?? {};
-    JSON.stringify(raw);
-    return { raw };
-  } catch (error) {
-    const message = /circular/.test(messageOf(error))
-      ? 'not usable: an alias stands within what it refers to'
-      : `not usable: ${hideKeysOf(text, messageOf(error))}`;
-    return { raw: {}, refused: problemAt(1, 1, '', { message, allowed: [] }) };
-  }
+/** Duplicate keys let the rest be checked too; anything else that YAML refuses does not. */
+function syntaxProblems(yaml: YamlText): { problems: readonly Problem[]; fatal: boolean } {
+  const { problems, isReadable } = yaml.syntax();
+  if (problems.length > 0 || yaml.isMap) return { problems, fatal: !isReadable };
+  const message = 'the file is not a map of keys';
+  return { problems: [problemAt(1, 1, '', { message, allowed: Object.keys(schema.shape) })], fatal: true };
 }
 
 function nameOf(raw: unknown, file: string): string {
@@ -130,73 +121,6 @@ function nameFindings(raw: unknown, name: string): Finding[] {
   if (schema.shape.name.safeParse(name).success) return [];
   const message = `is missing, and the file's base name ${showValue(name)} is not a name of 1 to 32 letters, digits, "-" or "_"`;
   return [{ path: ['name'], at: 'value', message, allowed: ['home'] }];
-}
-
-/** Duplicate keys let the rest be checked too; anything else that YAML refuses does not. */
-function syntaxProblems(
-  document: Document.Parsed,
-  lines: LineCounter,
-  text: string,
-): { problems: Problem[]; fatal: boolean } {
-  const found = [...document.errors, ...document.warnings];
-  const all = found.map((error): Problem => {
-    const { line, col } = lines.linePos(error.pos[0]);
-    const isDuplicate = error.code === 'DUPLICATE_KEY';
-    const key = /^[^\s:]+/.exec(text.slice(error.pos[0]))?.[0] ?? '';
-    const message = isDuplicate
-      ? `key ${showValue(key)} stands here a second time`
-      : `not YAML: ${hideKeysOf(text, error.message)}`;
-    return problemAt(line, col, '', { message, allowed: [] });
-  });
-  const problems = [...new Map(all.map((one) => [`${one.line} ${one.column} ${one.message}`, one])).values()];
-  if (problems.length === 0 && document.contents !== null && !isMap(document.contents)) {
-    const message = 'the file is not a map of keys';
-    problems.push(problemAt(1, 1, '', { message, allowed: Object.keys(schema.shape) }));
-    return { problems, fatal: true };
-  }
-  return { problems, fatal: found.some((error) => error.code !== 'DUPLICATE_KEY') };
-}
-
-function place(finding: Finding, document: Document.Parsed, lines: LineCounter): Problem {
-  const { line, col } = lines.linePos(offsetOf(finding, document));
-  return problemAt(line, col, formatPath(finding.path), finding);
-}
-
-/** Where the value (or the key) begins; of what is missing, its nearest parent. */
-function offsetOf(finding: Finding, document: Document.Parsed): number {
-  if (finding.at === 'key') {
-    const parent = nodeAt(document, finding.path.slice(0, -1));
-    const pair = isMap(parent) ? parent.items.findLast((item) => keyText(item.key) === finding.path.at(-1)) : undefined;
-    const offset = pair === undefined ? undefined : offsetOfNode(pair.key);
-    if (offset !== undefined) return offset;
-  }
-  for (let length = finding.path.length; length >= 0; length--) {
-    const offset = offsetOfNode(nodeAt(document, finding.path.slice(0, length)));
-    if (offset !== undefined) return offset;
-  }
-  return 0;
-}
-
-/** As `document.getIn`, but of a key that stands twice the last one, which is the one that `toJS` takes. */
-function nodeAt(document: Document.Parsed, keys: KeyPath): unknown {
-  let node: unknown = document.contents;
-  for (const key of keys) {
-    if (isAlias(node)) node = node.resolve(document);
-    if (isMap(node)) node = node.items.findLast((item) => keyText(item.key) === key)?.value;
-    else if (isSeq(node) && typeof key === 'number') node = node.items[key];
-    else return undefined;
-  }
-  return node;
-}
-
-function keyText(key: unknown): string {
-  return String(isScalar(key) ? key.value : key);
-}
-
-function offsetOfNode(node: unknown): number | undefined {
-  if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return undefined;
-  const [start]: unknown[] = node.range;
-  return typeof start === 'number' ? start : undefined;
 }
 
 function build(input: ConfigOutput, name: string, folder: string): Config {

@@ -41,8 +41,8 @@ export interface NetlinkRequest {
   readonly what: string;
   /** An errno that means the wish is fulfilled already (EEXIST on an add, ESRCH on a delete). */
   readonly tolerates?: readonly number[];
-  /** What takes it back. */
-  readonly undo?: NetlinkRequest;
+  /** Makes what takes it back. */
+  readonly undo?: (() => NetlinkRequest) | undefined;
   /** Of a query: answers for which it says no are not copied, so that a large table costs little. */
   readonly wants?: (bytes: Uint8Array, at: number, end: number) => boolean;
   emit(target: Uint8Array, at: number): number;
@@ -103,13 +103,15 @@ class NativeNetlink implements Netlink {
       const pending = new Map<number, NetlinkRequest>();
       let end = 0;
       while (index < requests.length && end + requestBytes <= batchBytes) {
-        const request = requests[index++];
-        if (request === undefined) break;
+        const request = requests[index++] as NetlinkRequest;
         const sequence = this.#nextSequence();
         pending.set(sequence, request);
-        end = emitRequest(this.#batch, end, request, netlinkFlag.ack, sequence);
+        // A refusal is said in any case, and before the last is answered (netlink_rcv_skb): each answer costs a read.
+        const isLast = index === requests.length || end + 2 * requestBytes > batchBytes;
+        end = emitRequest(this.#batch, end, request, isLast ? netlinkFlag.ack : 0, sequence);
+        if (isLast) break;
       }
-      this.#send(end, `${requests[index - 1]?.what ?? 'change the network'}`);
+      this.#send(end, requests[index - 1] as NetlinkRequest);
       this.#collectVerdicts(pending, refusals);
     }
     return refusals;
@@ -136,21 +138,25 @@ class NativeNetlink implements Netlink {
     return this.#sequence;
   }
 
-  #send(end: number, what: string): void {
+  #send(end: number, request: NetlinkRequest): void {
     const sent = this.#addon.sendBytes(this.#fd, this.#batch.subarray(0, end));
-    if (sent < 0) throw kernelError(what, -sent, '');
+    if (sent < 0) throw kernelError(request.what, -sent, '');
   }
 
-  #collectVerdicts(pending: Map<number, NetlinkRequest>, refusals: NetlinkRefusal[]): void {
+  /** Until the last that was sent is answered. */
+  #collectVerdicts(pending: ReadonlyMap<number, NetlinkRequest>, refusals: NetlinkRefusal[]): void {
+    const last = this.#sequence;
+    let isAnswered = false;
     const visit = (at: number): void => {
-      const request = pending.get(netlinkSequence(this.#received, at));
+      const sequence = netlinkSequence(this.#received, at);
+      const request = pending.get(sequence);
       if (request === undefined || netlinkTypeOf(this.#received, at) !== netlinkType.error) return;
-      pending.delete(netlinkSequence(this.#received, at));
+      isAnswered ||= sequence === last;
       const verdict = netlinkVerdict(this.#received, at);
       if (verdict === undefined || verdict.errno === 0 || request.tolerates?.includes(verdict.errno)) return;
       refusals.push({ request, error: kernelError(request.what, verdict.errno, verdict.text) });
     };
-    while (pending.size > 0) this.#receive(first(pending)?.what ?? '', visit);
+    while (!isAnswered) this.#receive(pending.get(last) as NetlinkRequest, visit);
   }
 
   /** Copies of the answers; undefined when a change disturbed the dump, which then mixes two states. */
@@ -159,11 +165,11 @@ class NativeNetlink implements Netlink {
     const sequence = this.#nextSequence();
     // A dump ends by itself with DONE; one answer is ended by the acknowledgement.
     const ack = (request.flags & netlinkFlag.dump) === netlinkFlag.dump ? 0 : netlinkFlag.ack;
-    this.#send(emitRequest(this.#batch, 0, request, ack, sequence), request.what);
+    this.#send(emitRequest(this.#batch, 0, request, ack, sequence), request);
     let done = false;
     let whole = true;
     while (!done) {
-      this.#receive(request.what, (at) => {
+      this.#receive(request, (at) => {
         const bytes = this.#received;
         if (netlinkSequence(bytes, at) !== sequence || done) return;
         const type = netlinkTypeOf(bytes, at);
@@ -181,13 +187,14 @@ class NativeNetlink implements Netlink {
     return whole ? answers : undefined;
   }
 
-  #receive(what: string, visit: (at: number) => void): void {
+  #receive(request: NetlinkRequest, visit: (at: number) => void): void {
     const end = this.#addon.receiveBytes(this.#fd, this.#received, answerTimeoutMs);
     if (end === -errnoOf.EINTR) return;
     if (end === -errnoOf.EAGAIN) {
-      throw new HawserError('ETIMEDOUT', `Cannot ${what}: no answer from the kernel within ${answerTimeoutMs} ms`);
+      const message = `Cannot ${request.what}: no answer from the kernel within ${answerTimeoutMs} ms`;
+      throw new HawserError('ETIMEDOUT', message);
     }
-    if (end < 0) throw kernelError(what, -end, '');
+    if (end < 0) throw kernelError(request.what, -end, '');
     for (let at = 0; netlinkCheckLength(this.#received, at, end); at = netlinkNext(this.#received, at)) visit(at);
   }
 }
@@ -313,10 +320,6 @@ export function listAddresses(netlink: Netlink, index: number): readonly Address
 function emitRequest(target: Uint8Array, at: number, request: NetlinkRequest, flags: number, sequence: number): number {
   const bodyAt = netlinkEmitHeader(target, at, request.type, netlinkFlag.request | request.flags | flags, sequence);
   return netlinkFinish(target, at, request.emit(target, bodyAt));
-}
-
-function first(pending: ReadonlyMap<number, NetlinkRequest>): NetlinkRequest | undefined {
-  return pending.values().next().value;
 }
 
 /** An error in the kernel's words, with what a person can do about it. */

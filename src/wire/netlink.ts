@@ -46,23 +46,28 @@ export function readU8(bytes: Uint8Array, at: number): number {
 }
 
 export function readU16(bytes: Uint8Array, at: number): number {
-  return viewOf(bytes).getUint16(at, littleEndian);
+  return littleEndian
+    ? readU8(bytes, at) | (readU8(bytes, at + 1) << 8)
+    : (readU8(bytes, at) << 8) | readU8(bytes, at + 1);
 }
 
 export function readU32(bytes: Uint8Array, at: number): number {
-  return viewOf(bytes).getUint32(at, littleEndian);
+  return readI32(bytes, at) >>> 0;
 }
 
 export function readI32(bytes: Uint8Array, at: number): number {
-  return viewOf(bytes).getInt32(at, littleEndian);
+  const [low, high] = littleEndian ? [at, at + 2] : [at + 2, at];
+  return readU16(bytes, low) | (readU16(bytes, high) << 16);
 }
 
 export function writeU16(bytes: Uint8Array, at: number, value: number): void {
-  viewOf(bytes).setUint16(at, value, littleEndian);
+  bytes[at] = littleEndian ? value : value >> 8;
+  bytes[at + 1] = littleEndian ? value >> 8 : value;
 }
 
 export function writeU32(bytes: Uint8Array, at: number, value: number): void {
-  viewOf(bytes).setUint32(at, value, littleEndian);
+  writeU16(bytes, littleEndian ? at : at + 2, value);
+  writeU16(bytes, littleEndian ? at + 2 : at, value >>> 16);
 }
 
 /** Whether a whole message stands at `at`. */
@@ -209,8 +214,4 @@ export function attributeEmitNested(
 function align(length: number): number {
   // Not (length + 3) & ~3: a length of 2^31 and more would turn negative.
   return length + (-length & 3);
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

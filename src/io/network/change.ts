@@ -21,10 +21,10 @@ export class NetworkChange {
 
   /** False when there was nothing to do that was not refused before. */
   apply(requests: readonly NetlinkRequest[]): boolean {
-    const fresh = requests.filter(({ what }) => !this.#refused.has(what));
+    const fresh = this.#refused.size === 0 ? requests : requests.filter(({ what }) => !this.#refused.has(what));
     const refusals = this.#netlink.apply(fresh);
     const refused = new Set(refusals.map(({ request }) => request));
-    this.#done.push(...fresh.filter((request) => !refused.has(request)));
+    for (const request of fresh) if (!refused.has(request)) this.#done.push(request);
     this.count += fresh.length - refusals.length;
     for (const { what } of refused) this.#refused.add(what);
     if (refusals.length > 0 && this.#mode === 'whole') this.#takeBack(refusals.map(({ error }) => error));
@@ -33,7 +33,7 @@ export class NetworkChange {
   }
 
   #takeBack(errors: readonly HawserError[]): never {
-    this.#netlink.apply(this.#done.reverse().flatMap(({ undo }) => undo ?? []));
+    this.#netlink.apply(this.#done.reverse().flatMap(({ undo }) => undo?.() ?? []));
     throw joined(errors);
   }
 }

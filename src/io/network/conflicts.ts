@@ -35,19 +35,40 @@ export function findConflicts(netlink: Netlink, ours: string, places: readonly P
     const mine = places.filter(({ prefix }) => prefix.family === family && prefix.prefix > 0);
     if (mine.length === 0) return [];
     const foreign = listForeign(netlink, family, new Set(mine.map(({ prefix }) => prefix.prefix)));
+    const inTheWay = new InTheWay(foreign.filter((route) => nameOf(route.interfaceIndex) !== ours));
     return mine.flatMap((place) => {
-      const other = foreign.find((route) => isInTheWay(route, place) && nameOf(route.interfaceIndex) !== ours);
+      const other = inTheWay.of(place);
       if (other === undefined) return [];
       return [{ place, ...describe(place.prefix, other, nameOf(other.interfaceIndex), ours) }];
     });
   });
 }
 
-function isInTheWay(route: RouteState, { prefix, table, isHidden }: Place): boolean {
-  if (route.table !== (isHidden ? mainTable : table)) return false;
-  const { family, prefix: bits, destinationHex: addressHex } = route;
-  if (bits === prefix.prefix) return addressHex === prefix.addressHex;
-  return isHidden && route.kind !== 'unicast' && contains({ family, prefix: bits, addressHex, address: '' }, prefix);
+/** Routes of others, found by what they stand in the way of: both they and our places may be ten thousands. */
+class InTheWay {
+  /** The first of each table and destination. */
+  readonly #equal = new Map<string, RouteState>();
+  readonly #refusing: readonly RouteState[];
+
+  constructor(routes: readonly RouteState[]) {
+    for (const route of routes) {
+      const key = keyOf(route.table, route.destinationHex, route.prefix);
+      if (!this.#equal.has(key)) this.#equal.set(key, route);
+    }
+    this.#refusing = routes.filter(({ kind, table }) => kind !== 'unicast' && table === mainTable);
+  }
+
+  of({ prefix, table, isHidden }: Place): RouteState | undefined {
+    const equal = this.#equal.get(keyOf(isHidden ? mainTable : table, prefix.addressHex, prefix.prefix));
+    if (equal !== undefined || !isHidden) return equal;
+    return this.#refusing.find(({ family, prefix: bits, destinationHex: addressHex }) =>
+      contains({ family, prefix: bits, addressHex }, prefix),
+    );
+  }
+}
+
+function keyOf(table: number, addressHex: string, bits: number): string {
+  return `${table} ${addressHex}/${bits}`;
 }
 
 function describe(prefix: Cidr, other: RouteState, name: string, ours: string): Trouble {

@@ -112,7 +112,10 @@ function takenBy(conflicts: readonly Conflict[]): Conflict['place'][] {
   return conflicts.map(({ place }) => place);
 }
 
-/** Looks again after it changed something: with its last IPv4 address the kernel takes every route through an interface. */
+/**
+ * Looks again after it took something away, or was refused something: with its last IPv4 address the kernel takes every route through an
+ * interface.
+ */
 function reconcile(
   netlink: Netlink,
   plan: NetworkPlan,
@@ -123,8 +126,15 @@ function reconcile(
 ): void {
   keepSecondAddresses(plan.interface);
   for (let round = 0; round < reconcileRounds; round++) {
-    if (!change.apply(differenceOf(readPresent(netlink, owner, families), wanted, plan.interface))) break;
+    const before = change.refusals.length;
+    const requests = differenceOf(readPresent(netlink, owner, families), wanted, plan.interface);
+    const isDone = !change.apply(requests);
+    if (isDone || (change.refusals.length === before && requests.every(isAddition))) break;
   }
+}
+
+function isAddition({ type }: NetlinkRequest): boolean {
+  return type === rtm.newAddress || type === rtm.newRoute || type === rtm.newRule;
 }
 
 /**
@@ -229,7 +239,7 @@ function linkRequests(plan: NetworkPlan, link: LinkState, ipv6: boolean): Netlin
   const { index } = link;
   const requests: NetlinkRequest[] = [];
   if (link.mtu !== plan.mtu) {
-    const undo = setLink(plan.interface, { index, mtu: link.mtu }, `set MTU ${link.mtu} of`);
+    const undo = () => setLink(plan.interface, { index, mtu: link.mtu }, `set MTU ${link.mtu} of`);
     requests.push({ ...setLink(plan.interface, { index, mtu: plan.mtu }, `set MTU ${plan.mtu} of`), undo });
   }
   if (link.up) return requests;

@@ -11,7 +11,7 @@
  * also when the process or the interface dies. All that is ours carries the route protocol 77.
  */
 import { createHash } from 'node:crypto';
-import { maskCidr, parseCidr } from '../../config/address.ts';
+import { maskCidr, maskHex, parseCidr } from '../../config/address.ts';
 import type { Cidr, Config } from '../../config/config.ts';
 import type { RuleState } from '../../wire/fib-rule.ts';
 import { type AddressState, type Family, mainTable, type RouteState } from '../../wire/rtnetlink.ts';
@@ -26,7 +26,9 @@ const ipv6Metric = 1024;
 const autoMark = { base: 0x68000000, own: 0x7f, mask: 0xff00007f } as const;
 const allBits = 0xffffffff;
 /** RFC 1918, RFC 6598, RFC 4193: no peer of unknown address is likely to be there. */
-const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'];
+const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'].flatMap(
+  (text) => parseCidr(text) ?? [],
+);
 
 export type RouteTable = 'auto' | 'main' | 'off' | number;
 
@@ -92,18 +94,19 @@ export function wantedRunning(
   families: readonly Family[],
   taken: readonly Place[] = [],
 ): WantedNetwork {
-  const own = plan.addresses.map((address) => keyOf(maskCidr(address)));
-  const allowed = plan.routes.map((route) => keyOf(maskCidr(route)));
+  const own = new Set(plan.addresses.map((address) => keyOf(maskCidr(address))));
+  const allowed = new Set(plan.routes.map((route) => keyOf(maskCidr(route))));
   const hasPrefixRoute = plan.table !== 'auto';
-  const isTaken = (place: Place): boolean => taken.some((one) => keyOf(one.prefix) === keyOf(place.prefix));
+  const others = new Set(taken.map(({ prefix }) => keyOf(prefix)));
+  const isTaken = (place: Place): boolean => others.has(keyOf(place.prefix));
   // In a table of ours the route waits behind the other one, and serves when that has gone.
   const places = placesOf(plan, families).filter((place) => place.isHidden || !isTaken(place));
   const routes = places.flatMap(({ prefix, table }): RouteState[] => {
     const metric = prefix.family === 6 ? ipv6Metric : 0;
     const route: RouteState = { ...routeTo(prefix, table), kind: 'unicast', interfaceIndex, metric };
-    const isBlocked = plan.onExit === 'closed' && allowed.includes(keyOf(prefix));
+    const isBlocked = plan.onExit === 'closed' && allowed.has(keyOf(prefix));
     const block = isBlocked ? [blockOf(plan.name, prefix, table)] : [];
-    return table === mainTable && own.includes(keyOf(prefix)) ? block : [route, ...block];
+    return table === mainTable && own.has(keyOf(prefix)) ? block : [route, ...block];
   });
   const usable = plan.addresses.filter((address) => families.includes(address.family));
   const addresses = usable.map(({ family, addressHex, prefix }): AddressState => {
@@ -122,7 +125,7 @@ export function wantedStopped(plan: NetworkPlan, families: readonly Family[]): W
 
 /** Whether answers to the daemon's own packets may come from where the tunnel leads: then a strict rp_filter drops them. */
 export function mayHoldEndpoints(plan: NetworkPlan, family: Family): boolean {
-  const isPrivate = (prefix: Cidr): boolean => privateNetworks.some((text) => contains(parseCidr(text), prefix));
+  const isPrivate = (prefix: Cidr): boolean => privateNetworks.some((network) => contains(network, prefix));
   const holds = (prefix: Cidr): boolean =>
     isUnsafe(plan, prefix) || (plan.table === 'auto' && plan.hasUnknownEndpoints && !isPrivate(prefix));
   const leads = plan.table === 'auto' || plan.table === 'main';
@@ -184,10 +187,12 @@ function isUnsafe(plan: NetworkPlan, prefix: Cidr): boolean {
   return isWide(prefix) || plan.endpoints.some((endpoint) => contains(prefix, endpoint));
 }
 
+type Network = Pick<Cidr, 'family' | 'addressHex' | 'prefix'>;
+
 /** Whether `inner` lies in `outer`, or is it. */
-export function contains(outer: Cidr | undefined, inner: Cidr): boolean {
-  if (outer === undefined || outer.family !== inner.family || outer.prefix > inner.prefix) return false;
-  return keyOf(maskCidr({ ...inner, prefix: outer.prefix })) === keyOf(maskCidr(outer));
+export function contains(outer: Network, inner: Network): boolean {
+  if (outer.family !== inner.family || outer.prefix > inner.prefix) return false;
+  return maskHex(inner.addressHex, outer.prefix) === maskHex(outer.addressHex, outer.prefix);
 }
 
 function keyOf(cidr: Cidr): string {

@@ -45,8 +45,8 @@ export function readPresent(netlink: Netlink, owner: Ownership, families: readon
 export function differenceOf(present: WantedNetwork, wanted: WantedNetwork, interfaceName: string): NetlinkRequest[] {
   const before = keysOf(present);
   const after = keysOf(wanted);
-  const isNew = (item: object): boolean => !before.keys.has(after.of(item));
-  const isGone = (item: object): boolean => !after.keys.has(before.of(item));
+  const isNew = (item: object): boolean => !before.keys.has(after.of(item) ?? '');
+  const isGone = (item: object): boolean => !after.keys.has(before.of(item) ?? '');
   const added = <T extends object>(items: readonly T[]): T[] => items.filter(isNew);
   const gone = <T extends object>(items: readonly T[]): T[] => items.filter(isGone);
   const address = pairOf<AddressState>(addAddress, deleteAddress, interfaceName);
@@ -62,15 +62,15 @@ export function differenceOf(present: WantedNetwork, wanted: WantedNetwork, inte
   ];
 }
 
-type Requester<T> = (item: T, interfaceName: string) => NetlinkRequest;
+/** `undo`: makes what takes it back; of ten thousand requests few are. */
+type Requester<T> = (item: T, interfaceName: string, undo?: () => NetlinkRequest) => NetlinkRequest;
 
 /** Each of the two takes back what the other did. */
 function pairOf<T>(add: Requester<T>, remove: Requester<T>, interfaceName: string) {
   const both =
     (one: Requester<T>, other: Requester<T>) =>
-    (item: T): NetlinkRequest => {
-      return { ...one(item, interfaceName), undo: other(item, interfaceName) };
-    };
+    (item: T): NetlinkRequest =>
+      one(item, interfaceName, () => other(item, interfaceName));
   return { add: both(add, remove), remove: both(remove, add) };
 }
 
@@ -78,7 +78,7 @@ export function listRules(netlink: Netlink, family: Family): RuleState[] {
   const rules = new Map<string, RuleState>();
   dump(netlink, rtm.getRule, { family }, 'list rules', (type, bytes, at, end) => {
     const rule = type === rtm.newRule ? ruleParse(bytes, at, end) : undefined;
-    if (rule?.protocol === hawserProtocol) rules.set(keyOf(rule), rule);
+    if (rule?.protocol === hawserProtocol) rules.set(keyOfRule(rule), rule);
   });
   return [...rules.values()];
 }
@@ -90,7 +90,7 @@ function listRoutes(netlink: Netlink, family: Family): RouteState[] {
     // Kernels before 4.20 do not filter.
     if (route?.protocol !== hawserProtocol) return;
     const ours = route.kind === 'unicast' ? route : { ...route, interfaceIndex: 0 };
-    routes.set(keyOf(ours), ours);
+    routes.set(keyOfRoute(ours), ours);
   });
   return [...routes.values()];
 }
@@ -117,64 +117,80 @@ function ownsRoute(owner: Ownership, route: RouteState): boolean {
 
 const makeFlags = netlinkFlag.create | netlinkFlag.exclusive;
 
-function addAddress(address: AddressState, interfaceName: string): NetlinkRequest {
-  const text = `${textOf(address.addressHex)}/${address.prefix}`;
+function addAddress(address: AddressState, interfaceName: string, undo?: () => NetlinkRequest): NetlinkRequest {
   return {
     type: rtm.newAddress,
     flags: makeFlags,
-    what: `add address ${text} to ${interfaceName}`,
+    get what() {
+      return `add address ${textOf(address.addressHex)}/${address.prefix} to ${interfaceName}`;
+    },
     tolerates: [errnoOf.EEXIST],
     emit: (target, at) => addressEmit(target, at, address),
+    undo,
   };
 }
 
-function deleteAddress(address: AddressState, interfaceName: string): NetlinkRequest {
-  const text = `${textOf(address.addressHex)}/${address.prefix}`;
+function deleteAddress(address: AddressState, interfaceName: string, undo?: () => NetlinkRequest): NetlinkRequest {
   return {
     type: rtm.deleteAddress,
     flags: 0,
-    what: `remove address ${text} from ${interfaceName}`,
+    get what() {
+      return `remove address ${textOf(address.addressHex)}/${address.prefix} from ${interfaceName}`;
+    },
     tolerates: [errnoOf.EADDRNOTAVAIL, errnoOf.ENODEV],
     emit: (target, at) => addressEmit(target, at, address),
+    undo,
   };
 }
 
-function addRoute(route: RouteState, interfaceName: string): NetlinkRequest {
+function addRoute(route: RouteState, interfaceName: string, undo?: () => NetlinkRequest): NetlinkRequest {
   return {
     type: rtm.newRoute,
     flags: makeFlags,
-    what: `add route ${describeRoute(route, interfaceName)}`,
+    get what() {
+      return `add route ${describeRoute(route, interfaceName)}`;
+    },
     emit: (target, at) => routeEmit(target, at, route, false),
+    undo,
   };
 }
 
-function deleteRoute(route: RouteState, interfaceName: string): NetlinkRequest {
+function deleteRoute(route: RouteState, interfaceName: string, undo?: () => NetlinkRequest): NetlinkRequest {
   return {
     type: rtm.deleteRoute,
     flags: 0,
-    what: `remove route ${describeRoute(route, interfaceName)}`,
+    get what() {
+      return `remove route ${describeRoute(route, interfaceName)}`;
+    },
     tolerates: [errnoOf.ESRCH, errnoOf.ENOENT, errnoOf.ENODEV],
     emit: (target, at) => routeEmit(target, at, route, true),
+    undo,
   };
 }
 
-function addRule(rule: RuleState): NetlinkRequest {
+function addRule(rule: RuleState, _interfaceName: string, undo?: () => NetlinkRequest): NetlinkRequest {
   return {
     type: rtm.newRule,
     flags: makeFlags,
-    what: `add rule ${rule.priority} to table ${rule.table}`,
+    get what() {
+      return `add rule ${rule.priority} to table ${rule.table}`;
+    },
     tolerates: [errnoOf.EEXIST],
     emit: (target, at) => ruleEmit(target, at, rule),
+    undo,
   };
 }
 
-function deleteRule(rule: RuleState): NetlinkRequest {
+function deleteRule(rule: RuleState, _interfaceName: string, undo?: () => NetlinkRequest): NetlinkRequest {
   return {
     type: rtm.deleteRule,
     flags: 0,
-    what: `remove rule ${rule.priority} to table ${rule.table}`,
+    get what() {
+      return `remove rule ${rule.priority} to table ${rule.table}`;
+    },
     tolerates: [errnoOf.ENOENT],
     emit: (target, at) => ruleEmit(target, at, rule),
+    undo,
   };
 }
 
@@ -187,14 +203,28 @@ function textOf(hex: string): string {
   return formatAddress(Buffer.from(hex, 'hex'));
 }
 
-/** The key of each item is made once: there may be ten thousand routes. */
-function keysOf(network: WantedNetwork): { readonly keys: ReadonlySet<string>; of(item: object): string } {
-  const items = [...network.addresses, ...network.routes, ...network.rules];
-  const known = new Map<object, string>(items.map((item) => [item, keyOf(item)]));
-  return { keys: new Set(known.values()), of: (item) => known.get(item) ?? keyOf(item) };
+interface Keys {
+  readonly keys: ReadonlySet<string>;
+  of(item: object): string | undefined;
 }
 
-/** Fields in one order whatever made the object; the kinds of objects differ in their fields. */
-function keyOf(item: object): string {
-  return JSON.stringify(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)));
+/** The key of each item is made once: there may be ten thousand routes. */
+function keysOf({ addresses, routes, rules }: WantedNetwork): Keys {
+  const known = new Map<object, string>();
+  for (const address of addresses) known.set(address, keyOfAddress(address));
+  for (const route of routes) known.set(route, keyOfRoute(route));
+  for (const rule of rules) known.set(rule, keyOfRule(rule));
+  return { keys: new Set(known.values()), of: (item) => known.get(item) };
+}
+
+function keyOfAddress({ index, addressHex, prefix, scope, hasPrefixRoute }: AddressState): string {
+  return `${index} ${addressHex}/${prefix} ${scope} ${hasPrefixRoute}`;
+}
+
+function keyOfRoute({ destinationHex, prefix, table, kind, interfaceIndex, metric, protocol }: RouteState): string {
+  return `${destinationHex}/${prefix} ${table} ${kind} ${interfaceIndex} ${metric} ${protocol}`;
+}
+
+function keyOfRule({ family, priority, table, fwmark, fwmask, suppressPrefix, invert, protocol }: RuleState): string {
+  return `${family} ${priority} ${table} ${fwmark}/${fwmask} ${suppressPrefix} ${invert} ${protocol}`;
 }

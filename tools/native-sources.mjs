@@ -19,7 +19,9 @@ const names = [
     'open',
   ],
   ...[
+    'open_authenticate',
     'open_deliver',
+    'open_dispatch',
     'open_path',
     'reorder',
     'report',
@@ -28,6 +30,7 @@ const names = [
     'segment',
     'socket_errors',
     'too_big',
+    'train_intake',
     'tun',
   ],
   ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],

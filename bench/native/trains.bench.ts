@@ -122,6 +122,7 @@ class Bench {
       plain: this.#delivered.port,
       events: createRing(addon, 1 << 16).port,
       reports: createRing(addon, 1 << 16).port,
+      heard: createRing(addon, 1 << 16).port,
       sessions,
       paths: view(createRowTable(path, 4)),
       allowedIps,

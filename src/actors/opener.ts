@@ -83,6 +83,7 @@ class OpenerActor implements Actor {
       plain: nativePort(spec, 'plain'),
       events: nativePort(spec, 'events'),
       reports: nativePort(spec, 'reports'),
+      heard: nativePort(spec, 'heard'),
       sessions: bytesOf(spec, 'sessions'),
       peers: bytesOf(spec, 'peers'),
       paths: bytesOf(spec, 'paths'),

@@ -22,6 +22,7 @@ import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts'
 import { AckDesk } from './sealer/ack-desk.ts';
 import { Bonds, type SealerCarrier } from './sealer/bonds.ts';
 import { FrameDesk } from './sealer/frame-desk.ts';
+import { HeardFrames } from './sealer/heard-frames.ts';
 import { FlightMemory } from './sealer/native-flight.ts';
 import { ParityDesk } from './sealer/parity-desk.ts';
 import { SealDesk } from './sealer/seal-desk.ts';
@@ -75,6 +76,7 @@ class SealerActor implements Actor {
   readonly #bonds: Bonds;
   readonly #desk: SealDesk;
   readonly #frames: FrameDesk;
+  readonly #heard: HeardFrames;
   readonly #parity: ParityDesk;
   readonly #waiting: WaitingRoom;
   readonly #acks: AckDesk;
@@ -127,6 +129,7 @@ class SealerActor implements Actor {
     this.#desk = new SealDesk(context, this.#native, this.#throughput);
     this.#bonds.onJudged = (row) => this.#desk.tellJudged(row);
     this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
+    this.#heard = new HeardFrames(context, this.#native, this.#bonds, this.#desk, this.#frames);
     this.#parity = new ParityDesk(context, this.#native, this.#desk, this.#throughput);
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
     this.#acks = new AckDesk(context, this.#native, this.#waiting, this.#throughput);
@@ -136,7 +139,7 @@ class SealerActor implements Actor {
     this.#nowUs = nowUs;
     this.#desk.retell();
     this.#followSessions();
-    const framed = this.#frames.work(nowUs);
+    const framed = this.#heard.work(nowUs) + this.#frames.work(nowUs);
     this.#bonds.turn(nowUs, this.#turnBond);
     this.#acks.tick(nowUs);
     const served = this.#waiting.count > 0 ? this.#serveWaiting(nowUs) : 0;

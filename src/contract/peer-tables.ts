@@ -6,6 +6,9 @@
  */
 export const journal = { at: 256, rows: 64 } as const;
 
+/** The same of paths that live, or do not, as they did not before. Writer: sealer. */
+export const judgedJournal = { versionAt: 192, at: 512 } as const;
+
 /**
  * Session table: `slots` key slots of `slotBytes`, then one replay window for each.
  * Writers: session-manager all but the counter (sealer, atomic add) and the replay columns (opener).
@@ -158,7 +161,8 @@ export const path = {
   versionAt: 64,
   /** i32: rows from here on were never used. */
   usedAt: 128,
-  dataAt: 512,
+  /** Behind `judgedJournal`. */
+  dataAt: 1024,
   rowBytes: 512,
   /** i32 seqlock: odd while the row is being written. */
   sequenceAt: 0,
@@ -269,8 +273,9 @@ export const pathVote = { carries: 1, chosen: 2 } as const;
 export const pathState = { free: 0, up: 1, down: 2, unproven: 3, standby: 4 } as const;
 
 /**
- * Allowed-IPs trie: which peer an inner address belongs to. Two areas of `capacity` nodes; `version & 1` is the one in use, the
- * other is written by the next reload. A reader that finds the same version after its walk as before has a whole answer.
+ * Allowed-IPs trie: which peer an inner address belongs to. Two areas of `capacity` nodes; `version & 1` is the one in use. A few
+ * prefixes more or less are written into it, each node before what leads to it, and the version goes up by two; many go into the other
+ * area, and it goes up by one. A reader that finds the same version after its walk as before has a whole answer.
  * A node is three i32: child for bit 0, child for bit 1 (0 = none), peer row (-1 = none). Writer: the supervisor.
  */
 export const allowedIps = {
@@ -279,6 +284,8 @@ export const allowedIps = {
   /** i32: nodes of one area. */
   capacityAt: 4,
   versionAt: 64,
+  /** i32: nodes of the area in use that are written; its writer's. */
+  usedAt: 128,
   dataAt: 512,
   nodeBytes: 12,
   rootV4: 0,

@@ -148,6 +148,8 @@ export interface Sealer {
   isSameConnection(index: number, offset: number): boolean;
   /** The first `count` trains of the last look are dealt with; the others will be looked at again. */
   release(count: number): void;
+  /** Forgets what is under way to a peer, and its parity: its row will be another's. */
+  forgetPeer(peer: number): void;
   /** Forgets what is kept of the keys in `slot` if it is not ready any more; -1 = in any slot. */
   sweep(slot: number): void;
 }

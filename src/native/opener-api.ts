@@ -28,6 +28,8 @@ export interface OpenerParts extends InnerLimitParts {
   readonly plain: NativePort;
   readonly events: NativePort;
   readonly reports: NativePort;
+  /** Control frames about paths, for the sealer to read. */
+  readonly heard: NativePort;
   readonly sessions: Uint8Array;
   readonly paths: Uint8Array;
   readonly allowedIps: Uint8Array;

@@ -1,13 +1,13 @@
-/** Follows what a table says has changed (`RowTable.tell`), so that a reader looks at those rows and not at all of them. */
+/** Follows what a table, or a journal of its own, says has changed (`RowTable.tell`), so that a reader looks at those rows and not at all of them. */
 import { journal } from '../contract/peer-tables.ts';
-import type { RowTable } from './table.ts';
+import type { Journal } from './journal.ts';
 
 export class RowChanges {
-  readonly #table: Pick<RowTable, 'version' | 'told'>;
+  readonly #table: Pick<Journal, 'version' | 'told'>;
   #seen = 0;
   #isFirst = true;
 
-  constructor(table: Pick<RowTable, 'version' | 'told'>) {
+  constructor(table: Pick<Journal, 'version' | 'told'>) {
     this.#table = table;
   }
 

@@ -2,7 +2,8 @@
 import { assert } from '../base/assert.ts';
 import { flow } from '../contract/flows.ts';
 import { carrier, check, link } from '../contract/link-tables.ts';
-import { journal, path, peer } from '../contract/peer-tables.ts';
+import { path, peer } from '../contract/peer-tables.ts';
+import { Journal } from './journal.ts';
 
 /** The part of `contract/` that describes a table of rows. */
 export interface RowLayout {
@@ -30,6 +31,7 @@ export class RowTable {
   readonly bytes: Uint8Array;
   readonly rows: number;
   readonly #layout: RowLayout;
+  readonly #journal: Journal | undefined;
   readonly #words: Int32Array;
   readonly #numbers: Float64Array;
 
@@ -40,6 +42,7 @@ export class RowTable {
     this.#layout = layout;
     assert(this.#words[layout.magicAt >> 2] === layout.magic, 'not the memory of this table');
     this.rows = this.#words[layout.rowsAt >> 2] as number;
+    this.#journal = layout.versionAt === undefined ? undefined : new Journal(memory, layout.versionAt);
   }
 
   /** Byte offset of a row in `bytes`. */
@@ -49,8 +52,7 @@ export class RowTable {
 
   /** Goes up with the changes that `contract/` names; 0 in a table that does not say. */
   version(): number {
-    const { versionAt } = this.#layout;
-    return versionAt === undefined ? 0 : Atomics.load(this.#words, versionAt >> 2);
+    return this.#journal?.version() ?? 0;
   }
 
   /** Rows from here on were never used: nobody need look at them, and they cost no memory. */
@@ -67,16 +69,13 @@ export class RowTable {
 
   /** Says that a row has changed (`row-changes.ts`). The table's one writer may. */
   tell(row: number): void {
-    const { versionAt } = this.#layout;
-    assert(versionAt !== undefined, 'a table without a version');
-    const version = this.version();
-    Atomics.store(this.#words, (journal.at >> 2) + (version & (journal.rows - 1)), row);
-    Atomics.store(this.#words, versionAt >> 2, version + 1);
+    assert(this.#journal !== undefined, 'a table without a version');
+    this.#journal.tell(row);
   }
 
-  /** The row of change `version`, if it was among the last `journal.rows`. */
+  /** The row of change `version`, if it was among the last that the journal holds. */
   told(version: number): number {
-    return Atomics.load(this.#words, (journal.at >> 2) + (version & (journal.rows - 1)));
+    return this.#journal?.told(version) ?? 0;
   }
 
   int(row: number, column: number): number {

@@ -28,7 +28,9 @@ export function planRings(carriers: readonly CarrierRow[]): RingPlan[] {
     ring(['session-manager', 'frames'], ['sealer', 'frames'], ringBytes.frames),
     ring(['sealer', 'requests'], ['session-manager', 'requests'], ringBytes.requests),
     ring(['opener', 'events'], ['session-manager', 'events'], ringBytes.frames),
+    // What the opener writes, to be sealed, and what peers wrote, to be read.
     ring(['opener', 'reports'], ['sealer', 'reports'], ringBytes.frames),
+    ring(['opener', 'heard'], ['sealer', 'heard'], ringBytes.frames),
   ];
 }
 

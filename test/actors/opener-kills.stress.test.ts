@@ -85,6 +85,7 @@ class OpenerRig implements Victim {
         plain: portTo(this.#plainRing),
         events: portTo(createRingMemory(1 << 16)),
         reports: portTo(createRingMemory(1 << 16)),
+        heard: portTo(createRingMemory(1 << 16)),
       },
       fds: {},
       wakeOn: [],

@@ -85,6 +85,7 @@ class SealerRig implements Victim {
         frames: portTo(createRingMemory(4096), this.doorbell),
         requests: portTo(createRingMemory(4096)),
         reports: portTo(createRingMemory(4096), this.doorbell),
+        heard: portTo(createRingMemory(4096), this.doorbell),
         'descriptors.loop': portTo(this.#descriptorRing),
       },
       fds: {},

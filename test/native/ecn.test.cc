@@ -56,7 +56,7 @@ class SealBench {
 
   // Seals packets with these ECN fields, and a control frame, in one run; returns (ECN field, packets) of each descriptor.
   std::vector<std::array<int32_t, 2>> seal(const std::vector<uint8_t>& fields, int version) {
-    Sealer sealer({log_.log(), sessions_.table(), RowTable(), feedback_.data(), 1412, {}, -1, nullptr});
+    Sealer sealer({log_.log(), sessions_.table(), RowTable(), feedback_.data(), nullptr, 1412, {}, -1, nullptr});
     CHECK_EQUAL(sealer.open({0, 0, 2, 1420, 1.0, 0, true, Flight::kWatched | Flight::kResendable}, &producer_), 0);
     for (const uint8_t field : fields) {
       Shape shape;

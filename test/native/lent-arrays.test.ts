@@ -80,7 +80,14 @@ t.test('new Opener() refuses arrays of another size than its structs make', asyn
   } as const;
   refuses(t, sizes, (arrays) => {
     return new addon.Opener({
-      ...{ ...shared, received: [], plain: createPort(), events: createPort(), reports: createPort() },
+      ...{
+        ...shared,
+        received: [],
+        plain: createPort(),
+        events: createPort(),
+        reports: createPort(),
+        heard: createPort(),
+      },
       ...{
         ...innerLimitParts(),
         paths: new Uint8Array(createRowTable(path, path.mostPerPeer)),

@@ -221,7 +221,7 @@ class SealedRope {
   PathFeedback feedback_[Flight::kPaths] = {};
 
  public:
-  Sealer sealer{{log_.log(), sessions_.table(), paths_.table(), feedback_, 1412, {}, -1, nullptr}};
+  Sealer sealer{{log_.log(), sessions_.table(), paths_.table(), feedback_, nullptr, 1412, {}, -1, nullptr}};
 };
 
 TEST("Sealer groups by path, and its parity brings back what was lost") {

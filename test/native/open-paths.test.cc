@@ -127,9 +127,9 @@ TEST("Opener hands each kind of control frame to the one whose business it is") 
     toManager.insert(at[layout::frame_payloadAt + 1]);
     CHECK_EQUAL(cell<int32_t>(at, layout::frame_pathAt), 3);
   }
-  for (uint8_t* at = bench.reports.peek(); at != nullptr; bench.reports.advance(), at = bench.reports.peek()) {
+  for (uint8_t* at = bench.heard.peek(); at != nullptr; bench.heard.advance(), at = bench.heard.peek()) {
     toSealer.insert(at[layout::frame_payloadAt + 1]);
-    CHECK_EQUAL(bench.reports.type(), layout::recordType_frameIn);
+    CHECK_EQUAL(bench.heard.type(), layout::recordType_frameIn);
     CHECK_EQUAL(cell<int32_t>(at, layout::frame_pathAt), 3);
     CHECK_EQUAL(cell<int32_t>(at, layout::frame_slotAt), 0);
   }

@@ -58,6 +58,7 @@ t.test('a record that kills its opener in mid-batch is skipped at last, and its 
       plain: portOf(createRingMemory(1 << 18)),
       events: portOf(createRingMemory(1 << 12)),
       reports: portOf(createRingMemory(1 << 12)),
+      heard: portOf(createRingMemory(1 << 12)),
       sessions: new Uint8Array(createSessionMemory(1, 128)),
       ...innerLimitParts(),
       paths: new Uint8Array(createRowTable(path, path.mostPerPeer)),

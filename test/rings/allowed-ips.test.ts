@@ -99,3 +99,60 @@ t.test('replace() refuses what does not fit, and leaves the old set', async (t) 
   t.throws(() => trie.replace(many), { code: 'ALLOWED_IPS' });
   t.equal(find4(trie, '10.0.0.1'), 3);
 });
+
+t.test('change() puts prefixes in and takes others out as replace() would', async () => {
+  const entry = fc.record({
+    family: fc.constant<4>(4),
+    addressHex: fc
+      .array(fc.constantFrom(0x00, 0x80, 0xff, 0x0a), { minLength: 4, maxLength: 4 })
+      .map((bytes) => Buffer.from(bytes).toString('hex')),
+    prefix: fc.nat(32),
+    peerRow: fc.nat(7),
+  });
+  fc.assert(
+    fc.property(fc.array(fc.array(entry, { maxLength: 4 }), { minLength: 1, maxLength: 12 }), (steps) => {
+      const memory = createAllowedIpsMemory([]);
+      const [trie, reader] = [new AllowedIps(memory), new AllowedIps(memory)];
+      let all: AllowedPrefix[] = [];
+      for (const fresh of steps) {
+        const gone = all.filter((one) => one.peerRow === fresh.length);
+        all = [...all.filter((one) => !gone.includes(one)), ...fresh];
+        // One that is put in anew is not among those that go; equal prefixes of two peers the configuration refuses.
+        const kept = new Set(fresh.map((one) => maskedText(one)));
+        trie.change(
+          gone.filter((one) => !kept.has(maskedText(one))),
+          fresh,
+          () => all,
+        );
+        all = [...new Map(all.map((one) => [maskedText(one), one])).values()];
+        for (const { addressHex } of [...gone, ...all])
+          if (reader.find(bytesOf(addressHex), 0, 4) !== findPlainly(all, 4, BigInt(`0x${addressHex}`))) return false;
+      }
+      return true;
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** The same text for the same prefix, whatever bits stand behind it. */
+function maskedText({ addressHex, prefix }: AllowedPrefix): string {
+  const shift = 32n - BigInt(prefix);
+  return `${BigInt(`0x${addressHex}`) >> shift}/${prefix}`;
+}
+
+t.test('change() makes room of nodes that nothing leads to any more, and refuses what does not fit', async (t) => {
+  const trie = new AllowedIps(createAllowedIpsMemory([prefix4('10.0.0.0', 8, 3)]));
+  const at = (index: number): AllowedPrefix => {
+    const addressHex = (BigInt(index) << 96n).toString(16).padStart(32, '0');
+    return { family: 6, addressHex, prefix: 128, peerRow: 1 };
+  };
+  for (let round = 1; round < 300; round += 1) {
+    trie.change([at(round - 1)], [at(round)], () => [prefix4('10.0.0.0', 8, 3), at(round)]);
+    t.equal(trie.find(bytesOf(at(round).addressHex), 0, 16), 1);
+    t.equal(trie.find(bytesOf(at(round - 1).addressHex), 0, 16), -1);
+  }
+  const many = Array.from({ length: 300 }, (_, index) => at(1000 + index));
+  t.throws(() => trie.change([], many, () => [prefix4('10.0.0.0', 8, 3), ...many]), { code: 'ALLOWED_IPS' });
+  t.equal(find4(trie, '10.0.0.1'), 3);
+  t.equal(trie.find(bytesOf(at(299).addressHex), 0, 16), 1, 'nothing has changed');
+});

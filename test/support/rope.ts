@@ -77,6 +77,7 @@ export class RopeEnd {
     this.sessions = new SessionTable(this.#memory.sessions as SharedArrayBuffer);
     this.peers = peerTable(this.#memory.peers as SharedArrayBuffer);
     this.paths = pathTable(this.#memory.paths as SharedArrayBuffer);
+    for (let row = 0; row < peers; row += 1) this.peers.setInt(row, peer.inUseAt, 1);
     this.peers.setInt(0, peer.sendSlotAt, -1);
     this.peers.setInt(0, peer.pathAt, 0);
     this.#plain = new RingProducer(this.#ring('plain', 1 << 20), new Doorbell(this.#doorbell, -1, this.#addon));
@@ -103,6 +104,7 @@ export class RopeEnd {
           frames: 'frames',
           requests: 'requests',
           reports: 'reports',
+          heard: 'heard',
           [`descriptors.${linkName}`]: 'descriptors',
         },
       ),
@@ -138,6 +140,7 @@ export class RopeEnd {
           plain: 'delivered',
           events: 'events',
           reports: 'reports',
+          heard: 'heard',
         },
       ),
     );

@@ -12,6 +12,7 @@ import { capability } from '../../contract/frames.ts';
 import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { linkOf } from '../../rings/carriers.ts';
+import { type Journal, judgedPaths } from '../../rings/journal.ts';
 import { isLinkForced } from '../../rings/link-health.ts';
 import { PathChain } from '../../rings/path-chain.ts';
 import { RowChanges } from '../../rings/row-changes.ts';
@@ -84,12 +85,16 @@ export class Bonds {
   /** By row of the peer table. */
   readonly #bonds: (KeptBond | undefined)[] = [];
   readonly #due = new DueQueue();
+  readonly #judged: Journal;
   readonly #peerChanges: RowChanges;
   readonly #pathChanges: RowChanges;
-  readonly #noteChange = (peerRow: number): void => this.#markStale(this.#bonds[peerRow]);
+  readonly #noteChange = (peerRow: number): void => {
+    if (this.#peers.int(peerRow, peer.inUseAt) === 0) this.#forget(peerRow);
+    else this.#markStale(this.#bonds[peerRow]);
+  };
   readonly #notePath = (row: number): void => this.#noteChange(this.#paths.int(row, path.peerAt));
   readonly #noteAll = (): void => {
-    for (const kept of this.#bonds) this.#markStale(kept);
+    for (let row = 0; row < this.#bonds.length; row += 1) this.#noteChange(row);
   };
   /** By row of the path table. */
   readonly #known: (KnownPath | undefined)[] = [];
@@ -115,6 +120,7 @@ export class Bonds {
     this.#peers = peerTable(memoryOf(spec, 'peers'));
     this.#chain = new PathChain(this.#peers, this.#paths);
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
+    this.#judged = judgedPaths(memoryOf(spec, 'paths'));
     this.#peerChanges = new RowChanges(this.#peers);
     this.#pathChanges = new RowChanges(this.#paths);
     // The operator's word outlives a sealer.
@@ -141,8 +147,10 @@ export class Bonds {
   /** Every turn: one for each bond that something has happened to since its last, or whose time has come. */
   turn(nowUs: number, turnBond: TurnBond): void {
     this.#followTables();
-    for (let row = this.#due.take(nowUs); row >= 0; row = this.#due.take(nowUs))
-      this.#touch(this.#bonds[row] as KeptBond);
+    for (let row = this.#due.take(nowUs); row >= 0; row = this.#due.take(nowUs)) {
+      const kept = this.#bonds[row];
+      if (kept !== undefined) this.#touch(kept);
+    }
     const turning = this.#touched;
     this.#touched = this.#turning;
     this.#turning = turning;
@@ -194,8 +202,13 @@ export class Bonds {
 
   #publish(bond: Bond, nowUs: number): void {
     let isNews = false;
-    if (bond.isBonded)
-      for (const path of bond.paths) isNews = this.#known[path.row]?.cells.publish(path, nowUs) === true || isNews;
+    if (bond.isBonded) {
+      for (const path of bond.paths) {
+        if (this.#known[path.row]?.cells.publish(path, nowUs) !== true) continue;
+        this.#judged.tell(path.row);
+        isNews = true;
+      }
+    }
     if (isNews) this.onJudged?.(bond.row);
     const { limitBytes } = bond.mtu;
     if (this.#peers.int(bond.row, peer.innerMtuAt) !== limitBytes)
@@ -211,6 +224,14 @@ export class Bonds {
     const kept = { bond, isStale: true, isTouched: false };
     this.#bonds[peerRow] = kept;
     return kept;
+  }
+
+  /** The next peer in the row is somebody else, whom nothing of this one concerns. */
+  #forget(peerRow: number): void {
+    if (this.#bonds[peerRow] === undefined) return;
+    this.#bonds[peerRow] = undefined;
+    this.#due.delete(peerRow);
+    this.#native.forgetPeer(peerRow);
   }
 
   #touch(kept: KeptBond): void {

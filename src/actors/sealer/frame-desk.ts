@@ -1,41 +1,24 @@
-/** Control frames: seals those of the session-manager and the opener, asks paths whether they live, and reads what peers answer. */
+/** Control frames that leave: seals those of the session-manager and the opener, and asks paths whether they live, how fast and how wide they are. */
 
 import type { Bond } from '../../bonding/bond.ts';
 import { trainPackets } from '../../bonding/rate/probe-train.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
-import { controlKind, skip } from '../../contract/frames.ts';
+import { skip } from '../../contract/frames.ts';
 import { session } from '../../contract/peer-tables.ts';
-import { frame, framePath, recordType, trafficClass } from '../../contract/records.ts';
+import { frame, framePath, trafficClass } from '../../contract/records.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
-import {
-  controlKindOf,
-  pathRoles,
-  probeBytes,
-  probeCheckLength,
-  probeEmit,
-  probeNumber,
-  probePriority,
-  probeReplyBytes,
-  probeReplyCameBack,
-  probeReplyEmit,
-  probeReplyHeldUs,
-  probeRole,
-  probeSequence,
-  probeWay,
-  reportReceiverIndex,
-  skipEmit,
-} from '../../wire/control-frame.ts';
+import { pathRoles, probeBytes, probeEmit, skipEmit } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { consumer, memoryOf } from '../kit/ports.ts';
 import type { Bonds } from './bonds.ts';
-import { ReportFrame } from './native-flight.ts';
 import type { SealDesk } from './seal-desk.ts';
 
-const framesPerTurn = 16;
+/** Records of one ring a turn. */
+export const framesPerTurn = 16;
 /** Largest control frame; the addon needs 16 bytes behind it. */
-const frameBytes = 2048;
+export const frameBytes = 2048;
 const least = 16;
 /** Largest IP packet. */
 const mostBytes = 65_536;
@@ -43,7 +26,6 @@ const mostBytes = 65_536;
 const dataMessageBytes = 32;
 
 export class FrameDesk {
-  readonly #context: ActorContext;
   readonly #native: Sealer;
   readonly #bonds: Bonds;
   readonly #desk: SealDesk;
@@ -51,7 +33,6 @@ export class FrameDesk {
   readonly #frames: RingConsumer;
   readonly #reports: RingConsumer;
   readonly #bytes = new Uint8Array(frameBytes);
-  readonly #report: ReportFrame;
   readonly #answer = new Uint8Array(64);
   readonly #skipFrame = new Uint8Array(64);
   readonly #probeTrain = new Uint8Array(frameBytes);
@@ -59,9 +40,7 @@ export class FrameDesk {
   readonly #padded = new Uint8Array(mostBytes + least);
 
   constructor(context: ActorContext, native: Sealer, bonds: Bonds, desk: SealDesk) {
-    this.#context = context;
     this.#native = native;
-    this.#report = new ReportFrame(native, this.#bytes);
     this.#bonds = bonds;
     this.#desk = desk;
     this.#sessions = new SessionTable(memoryOf(context.spec, 'sessions'));
@@ -81,7 +60,7 @@ export class FrameDesk {
     if (resent > 0) {
       this.#desk.countResent(bond, resent);
       // What went in pieces has other counters now.
-      this.#skipLost(bond, this.#desk.slotOf(bond.row), nowUs);
+      this.skipLost(bond, this.#desk.slotOf(bond.row), nowUs);
     }
     let dueUs = bond.nextTickUs;
     for (const path of bond.paths) {
@@ -122,13 +101,11 @@ export class FrameDesk {
     const pathRow = view.getInt32(at + frame.pathAt, true);
     const bond = this.#bonds.of(row, nowUs);
     this.#bytes.set(ring.bytes.subarray(at + frame.payloadAt, at + frame.payloadAt + length));
-    if (ring.type === recordType.frameIn)
-      this.#read(bond, pathRow, length, view.getFloat64(at + frame.timeAt, true), nowUs);
-    else this.#seal(bond, slot >= 0 ? slot : this.#desk.slotOf(row), this.#bytes, length, pathRow, nowUs);
+    this.seal(bond, slot >= 0 ? slot : this.#desk.slotOf(row), this.#bytes, length, pathRow, nowUs);
   }
 
   /** Seals one frame by the path named, or by the best, or by the best and one other. */
-  #seal(bond: Bond, slot: number, bytes: Uint8Array, length: number, pathRow: number, nowUs: number): void {
+  seal(bond: Bond, slot: number, bytes: Uint8Array, length: number, pathRow: number, nowUs: number): void {
     const named = pathRow >= 0 ? bond.pathOf(pathRow) : undefined;
     const path = pathRow >= 0 ? named : (bond.routes.best(nowUs) ?? bond.routes.spare);
     const row = path?.row ?? pathRow;
@@ -153,7 +130,7 @@ export class FrameDesk {
   }
 
   /** Nor for frames that were lost, which are never sent again, and for what went again in pieces. */
-  #skipLost(bond: Bond, slot: number, nowUs: number): void {
+  skipLost(bond: Bond, slot: number, nowUs: number): void {
     let first = this.#native.nextHollow(bond.row, slot);
     if (first < 0 || !bond.isRepaired || !bond.isSending(nowUs) || slot !== this.#desk.slotOf(bond.row)) return;
     const best = bond.routes.best(nowUs);
@@ -177,53 +154,12 @@ export class FrameDesk {
     if (path !== undefined) this.#native.copy(path.port, path.row, mostBytes);
   }
 
-  #read(bond: Bond, pathRow: number, length: number, timeUs: number, nowUs: number): void {
-    const bytes = this.#bytes;
-    // A thread that lost the CPU within its turn reads what came after the turn began: round trips would seem too short for that,
-    // and the shortest of ten seconds is what queues are measured from.
-    const lagUs = Math.max(0, this.#context.addon.nowUs() - nowUs);
-    const kind = controlKindOf(bytes, 0);
-    if (kind === controlKind.report) {
-      const slot = this.#desk.slotUnder(bond.row, reportReceiverIndex(bytes, 0));
-      if (slot >= 0) {
-        this.#bonds.handleReport(bond, this.#report.of(bond.row, slot, length), nowUs, lagUs);
-        this.#skipLost(bond, slot, nowUs);
-      }
-    } else if (kind === controlKind.probe && probeCheckLength(length)) {
-      const role = pathRoles[probeRole(bytes, 0)] ?? 'always';
-      bond.pathOf(pathRow)?.handleWish(probePriority(bytes, 0), role, probeWay(bytes, 0, length));
-      this.#answerProbe(bond, pathRow, Math.max(0, nowUs + lagUs - timeUs), nowUs);
-    } else if (kind === controlKind.probeReply && length >= probeReplyBytes) {
-      const path = bond.numbered(probeNumber(bytes, 0));
-      const cameBack = probeReplyCameBack(bytes, 0) && path?.row === pathRow;
-      if (path !== undefined)
-        bond.handleProbeReply(path, probeSequence(bytes, 0), probeReplyHeldUs(bytes, 0) - lagUs, cameBack, nowUs);
-    }
-  }
-
-  /**
-   * By the path it came by, once that is proven, and by the best other: a hole in our direction shall not look like one in the peer's.
-   */
-  #answerProbe(bond: Bond, pathRow: number, heldUs: number, nowUs: number): void {
-    const slot = this.#desk.slotOf(bond.row);
-    const fields = { number: probeNumber(this.#bytes, 0), sequence: probeSequence(this.#bytes, 0), heldUs };
-    const answer = this.#answer;
-    if (bond.pathOf(pathRow)?.isAddressProven) {
-      probeReplyEmit(answer, 0, { ...fields, cameBack: true });
-      this.#seal(bond, slot, answer, probeReplyBytes, pathRow, nowUs);
-    }
-    const other = bond.routes.other(bond.pathOf(pathRow), 0, nowUs);
-    if (other === undefined) return;
-    probeReplyEmit(answer, 0, { ...fields, cameBack: false });
-    this.#seal(bond, slot, answer, probeReplyBytes, other.row, nowUs);
-  }
-
   #probe(bond: Bond, path: SendingPath, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
     const sequence = path.prober.startProbe(nowUs);
     if (slot < 0) return;
     this.#writeProbe(this.#answer, slot, path, sequence);
-    this.#seal(bond, slot, this.#answer, probeBytes, path.row, nowUs);
+    this.seal(bond, slot, this.#answer, probeBytes, path.row, nowUs);
   }
 
   /** Full probes in one train: how far apart they arrive tells a slow path's rate (`bonding/rate/probe-train.ts`). */

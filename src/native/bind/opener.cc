@@ -5,6 +5,7 @@
 
 #include "bind/data.h"
 #include "bind/values.h"
+#include "sys/careful_look.h"
 
 namespace hawser {
 namespace {
@@ -29,7 +30,7 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     if (runs_ == nullptr || result_ == nullptr || parts.gaps == nullptr || parts.lateness == nullptr) return;
     const Napi::Array inputs = from.Get("received").As<Napi::Array>();
     for (uint32_t i = 0; i < inputs.Length(); i++) inputs_.push_back(memory_.consumer(inputs.Get(i)));
-    carefulLooks_.resize(inputs_.size());
+    careful_.resize(inputs_.size());
     parts.sessions = SessionTable(memory_.of(from.Get("sessions")));
     parts.peers = peerTable(memory_.of(from.Get("peers")));
     parts.paths = pathTable(memory_.of(from.Get("paths")));
@@ -37,6 +38,7 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
     parts.out = memory_.producer(from.Get("plain"));
     parts.events = memory_.producer(from.Get("events"));
     parts.reports = memory_.producer(from.Get("reports"));
+    parts.heard = memory_.producer(from.Get("heard"));
     parts.joinUdp = from.Get("joinUdp").ToBoolean();
     parts.unreported = arrayOf<int32_t>(memory_, from.Get("unreported"));
     parts.orderFromPaths = from.Get("orderFromPaths").ToNumber().Int32Value();
@@ -52,11 +54,8 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
   Napi::Value look(const Napi::CallbackInfo& info) {
     const auto index = static_cast<size_t>(intOf(info, 0));
     const auto max = static_cast<uint32_t>(intOf(info, 1));
-    RingConsumer& input = inputs_[index];
-    // After a death in mid-batch one by one, for as many as a batch may have held: the blame falls on the record that earns it.
-    const bool careful = input.isSuspicious() && carefulLooks_[index] < max;
-    const uint32_t runs = opener_->look(input, runs_, careful ? 1 : max);
-    if (careful && runs != 0) carefulLooks_[index] += 1;
+    const uint32_t runs = opener_->look(inputs_[index], runs_, careful_[index].most(inputs_[index], max, max));
+    careful_[index].took(runs == 0 ? 0 : 1);
     return Napi::Number::New(info.Env(), runs);
   }
 
@@ -87,8 +86,8 @@ class OpenerObject : public Napi::ObjectWrap<OpenerObject> {
 
   Memory memory_;
   std::vector<RingConsumer> inputs_;
-  // Batches of one since a predecessor died, by input.
-  std::vector<uint32_t> carefulLooks_;
+  // By input.
+  std::vector<CarefulLook> careful_;
   OpenRun* runs_ = nullptr;
   OpenResult* result_ = nullptr;
   std::unique_ptr<Opener> opener_;

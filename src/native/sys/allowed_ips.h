@@ -1,4 +1,4 @@
-// Walks the allowed-IPs trie that TypeScript compiles (rings/allowed-ips.ts; map in contract/peer-tables.ts).
+// Walks the allowed-IPs trie that TypeScript writes (rings/allowed-ips.ts; map in contract/peer-tables.ts).
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -38,12 +38,14 @@ class AllowedIps {
 
   int32_t walk(const Node* nodes, const uint8_t* address, uint32_t bytes) const {
     const Node* node = &nodes[bytes == 4 ? layout::allowedIps_rootV4 : layout::allowedIps_rootV6];
-    int32_t found = node->row;
+    int32_t found = __atomic_load_n(&node->row, __ATOMIC_RELAXED);
     for (uint32_t bit = 0; bit < bytes * 8; bit++) {
-      const uint32_t child = node->child[address[bit >> 3] >> (7 - (bit & 7)) & 1];
+      // Written while we walk; what it leads to was written before.
+      const uint32_t child = __atomic_load_n(&node->child[address[bit >> 3] >> (7 - (bit & 7)) & 1], __ATOMIC_ACQUIRE);
       if (child == 0 || child >= capacity_) break;
       node = &nodes[child];
-      if (node->row >= 0) found = node->row;
+      const int32_t row = __atomic_load_n(&node->row, __ATOMIC_RELAXED);
+      if (row >= 0) found = row;
     }
     return found;
   }

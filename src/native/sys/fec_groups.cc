@@ -72,6 +72,10 @@ void FecGroups::begin(Peer& peer, const Order& order) {
   open.beganUs = order.nowUs;
 }
 
+void FecGroups::forget(int32_t index) {
+  if (index >= 0 && static_cast<size_t>(index) < peers_.size()) peers_[static_cast<size_t>(index)].reset();
+}
+
 uint32_t FecGroups::shareOf(Open& open) {
   open.owed += open.group->share();
   const auto parities = static_cast<uint32_t>(std::clamp(open.owed + 1e-9, 1.0, static_cast<double>(open.group->parity())));

@@ -44,6 +44,9 @@ class FecGroups {
   Closed* front(int32_t peer);
   void pop(int32_t peer);
 
+  // What is open or waits for a peer is dropped.
+  void forget(int32_t peer);
+
   uint64_t tooLong() const { return tooLong_; }
   uint64_t dropped() const { return dropped_; }
 

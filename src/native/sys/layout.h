@@ -330,6 +330,7 @@
   X(allowedIps, magicAt, 0) \
   X(allowedIps, capacityAt, 4) \
   X(allowedIps, versionAt, 64) \
+  X(allowedIps, usedAt, 128) \
   X(allowedIps, dataAt, 512) \
   X(allowedIps, nodeBytes, 12) \
   X(allowedIps, rootV4, 0) \
@@ -342,13 +343,15 @@
   X(endpoint, ip6, 10) \
   X(journal, at, 256) \
   X(journal, rows, 64) \
+  X(judgedJournal, versionAt, 192) \
+  X(judgedJournal, at, 512) \
   X(path, mostPerPeer, 64) \
   X(path, magic, 1213219156) \
   X(path, magicAt, 0) \
   X(path, rowsAt, 4) \
   X(path, versionAt, 64) \
   X(path, usedAt, 128) \
-  X(path, dataAt, 512) \
+  X(path, dataAt, 1024) \
   X(path, rowBytes, 512) \
   X(path, sequenceAt, 0) \
   X(path, stateAt, 4) \

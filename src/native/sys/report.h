@@ -35,8 +35,6 @@ class Reporter {
   // Forgets a slot that is not ready any more.
   void sweep(int32_t slot);
 
-  RingProducer& out() { return out_; }
-
  private:
   // Larger ones would not fit the smallest tunnel MTU (1280, IPv6) in its sealed form.
   static constexpr uint32_t kMaxBytes = 1136;

@@ -220,6 +220,44 @@ Flight& Sealer::flight(int32_t peer) {
   return *flights_[index];
 }
 
+int32_t Sealer::acknowledge(int32_t peer, int32_t slot, const uint8_t* frame, uint32_t length, double nowUs) {
+  Flight& of = flight(peer);
+  of.clear();
+  const bool isGood = of.acknowledge(slot, frame, length, nowUs);
+  of.detectLoss(lossLimits_);
+  return isGood ? settled(of, nowUs) : -1;
+}
+
+int32_t Sealer::expire(int32_t peer, double nowUs) {
+  Flight& of = flight(peer);
+  of.clear();
+  const double* beforeUs = lossLimits_ + Flight::kPaths;
+  for (uint32_t path = 0; path < Flight::kPaths; path++) {
+    if (beforeUs[path] > 0) of.expire(path, beforeUs[path]);
+  }
+  return settled(of, nowUs);
+}
+
+int32_t Sealer::settled(Flight& flight, double nowUs) {
+  flight.trim(nowUs);
+  flight.survey();
+  return static_cast<int32_t>(flight.queuedPackets());
+}
+
+int64_t Sealer::waitingParity(int32_t peer) {
+  const FecGroups::Closed* closed = fec_.front(peer);
+  return closed == nullptr ? -1 : int64_t{closed->slot} * layout::path_mostPerPeer + closed->path;
+}
+
+uint32_t Sealer::parityBytes(int32_t peer) {
+  const FecGroups::Closed* closed = fec_.front(peer);
+  return closed == nullptr ? 0 : closed->group->frameBytes();
+}
+
+void Sealer::dropParity(int32_t peer) {
+  if (fec_.front(peer) != nullptr) fec_.pop(peer);
+}
+
 void Sealer::sealOne(uint8_t* plain, uint32_t length) {
   const uint32_t paddedLength = padded(length);
   uint8_t* target = log_.at(position_) + used_;

@@ -48,6 +48,9 @@ class Sealer {
     RowTable paths;
     // `Flight::kPaths` rows that the flights of all peers write to, one call at a time.
     PathFeedback* feedback = nullptr;
+    // For each of `Flight::kPaths`, how much later something must have left by it that arrived, for a packet to be lost; then, before when
+    // what left by it is lost, 0 = whenever it left it may arrive.
+    const double* lossLimits = nullptr;
     // Longest sealed packet that gets parity.
     uint32_t maxFecBytes = 0;
     InnerLimits limits;
@@ -57,7 +60,7 @@ class Sealer {
   };
 
   explicit Sealer(const Parts& parts)
-      : log_(parts.log), sessions_(parts.sessions), paths_(parts.paths), feedback_(parts.feedback), limits_(parts.limits), teller_(parts.answersFd),
+      : log_(parts.log), sessions_(parts.sessions), paths_(parts.paths), feedback_(parts.feedback), lossLimits_(parts.lossLimits), limits_(parts.limits), teller_(parts.answersFd),
         tally_(parts.tally), ciphers_(parts.sessions, CipherCache::Direction::Send),
         reopeners_(parts.sessions, CipherCache::Direction::Reopen), fec_(parts.maxFecBytes) {}
 
@@ -88,6 +91,11 @@ class Sealer {
   // Returns frames, or ENOSPC when the link's ring is full before the first.
   int parity(uint32_t dataPath);
   FecGroups& fec() { return fec_; }
+  // Whose parity has waited longest of a peer: slot × mostPerPeer + path of its data, -1 = none waits; and bytes of each of its frames.
+  int64_t waitingParity(int32_t peer);
+  uint32_t parityBytes(int32_t peer);
+  // It is not sent.
+  void dropParity(int32_t peer);
   // Commits the descriptor at work and wakes the link. Before the call that sealed returns to JavaScript: a thread that is
   // terminated there would leave trains that count as sealed and were never sent.
   void flush();
@@ -103,6 +111,18 @@ class Sealer {
   uint32_t resendCut(const Order& order, RingProducer* link, uint32_t maxBytes, uint32_t longest);
   // What is under way to a peer.
   Flight& flight(int32_t peer);
+  // Takes a REPORT frame of the peer in, about what was sealed under `slot`: fills `feedback`. Returns packets that wait to be sent again,
+  // or -1 when it is malformed.
+  int32_t acknowledge(int32_t peer, int32_t slot, const uint8_t* frame, uint32_t length, double nowUs);
+  // Declares lost what is overdue; returns the same.
+  int32_t expire(int32_t peer, double nowUs);
+
+  // Forgets what is under way to a peer, and its parity.
+  void forgetPeer(int32_t peer) {
+    const auto index = static_cast<size_t>(std::max(peer, 0));
+    if (index < flights_.size()) flights_[index].reset();
+    fec_.forget(peer);
+  }
 
   // Forgets what is kept of the keys in `slot` if it is not ready any more; -1 = in any slot.
   void sweep(int32_t slot) {
@@ -131,12 +151,14 @@ class Sealer {
   void finishDescriptor();
   void sealOne(uint8_t* plain, uint32_t length);
 
+  static int32_t settled(Flight& flight, double nowUs);
   void book();
 
   SealedLog log_;
   SessionTable sessions_;
   RowTable paths_;
   FeedbackRows feedback_;
+  const double* lossLimits_;
   InnerLimits limits_;
   TooBigTeller teller_;
   TooLongTally* tally_;

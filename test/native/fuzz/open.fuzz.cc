@@ -19,6 +19,7 @@ struct World {
   RingMemory out{1 << 19};
   RingMemory events{1 << 12};
   RingMemory reports{1 << 12};
+  RingMemory heard{1 << 12};
   SessionMemory sessions{2, 128};
   PeerMemory peers{1};
   PathMemory paths{1};
@@ -29,6 +30,7 @@ struct World {
   RingConsumer told = events.consumer();
   AeadContext sealing;
   RingConsumer reported = reports.consumer();
+  RingConsumer read = heard.consumer();
   int32_t unreported[3] = {};
   double gaps[1 + Reorder::kMaxGaps * 6] = {};
   double lateness[1 + Reorder::kMaxLateness * 3] = {};
@@ -52,6 +54,7 @@ struct World {
     parts.out = out.producer();
     parts.events = events.producer();
     parts.reports = reports.producer();
+    parts.heard = heard.producer();
     parts.joinUdp = true;
     parts.unreported = unreported;
     parts.orderFromPaths = 1;
@@ -99,6 +102,7 @@ struct World {
       drain(told);
       for (int32_t at = unreported[0]; at > 0; at--) opener.report(unreported[at], 1.0);
       drain(reported);
+      drain(read);
     }
     // Whatever came, the input has been dealt with.
     __builtin_trap();

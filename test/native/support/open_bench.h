@@ -28,6 +28,7 @@ class OpenBench {
     plain_ = out_.consumer();
     events = events_.consumer();
     reports = reports_.consumer();
+    heard = heard_.consumer();
     start();
   }
 
@@ -174,6 +175,7 @@ class OpenBench {
     parts.out = out_.producer();
     parts.events = events_.producer();
     parts.reports = reports_.producer();
+    parts.heard = heard_.producer();
     parts.joinUdp = true;
     parts.unreported = unreported;
     parts.orderFromPaths = 2;
@@ -211,12 +213,14 @@ class OpenBench {
   double lateness[1 + Reorder::kMaxLateness * 3] = {};
   RingConsumer events;
   RingConsumer reports;
+  RingConsumer heard;
 
  private:
   RingMemory received_{1 << 20};
   RingMemory out_;
   RingMemory events_{1 << 14};
   RingMemory reports_{1 << 14};
+  RingMemory heard_{1 << 14};
   SessionMemory sessions_{2, 65'600};
   PeerMemory peers_{1};
   PathMemory paths_{64};

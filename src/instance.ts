@@ -6,7 +6,7 @@
 import { rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
-import type { NetworkChangedCommand, OutsideChange } from './actors/session/settings.ts';
+import type { NetworkChangedCommand, OutsideChange, PeersCommand } from './actors/session/settings.ts';
 import { messageOf } from './base/errors.ts';
 import { collectGarbage } from './base/garbage.ts';
 import { makeFolder } from './base/lasting-files.ts';
@@ -31,9 +31,11 @@ import { Resolver } from './io/resolver.ts';
 import { SourceFinder } from './io/source-finder.ts';
 import { scopeOf } from './io/zones.ts';
 import type { Addon } from './native/addon.ts';
-import { linkTable } from './rings/table.ts';
+import { AllowedIps } from './rings/allowed-ips.ts';
+import { linkTable, peerTable } from './rings/table.ts';
 import { createApi } from './supervisor/api.ts';
 import { type SupervisorHooks, supervisorDefaults } from './supervisor/options.ts';
+import { filePeers, PeerDirectory } from './supervisor/peer-directory.ts';
 import { AddonOpener } from './supervisor/resource-opener.ts';
 import { SharedResources } from './supervisor/shared-resources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
@@ -61,9 +63,11 @@ export class Instance {
   readonly #network: NetworkKeeper;
   readonly #dns: DnsKeeper;
   readonly #links: LinkKeeper;
+  readonly #peers: PeerDirectory;
   readonly #changes: InstanceChanges;
   /** Public key → endpoints behind names, as addresses. */
   readonly #resolved = new Map<string, readonly EndpointText[]>();
+  #isStarted = false;
   #stopped: Promise<void> | undefined;
   #finish: (code: number) => void = () => undefined;
 
@@ -77,11 +81,20 @@ export class Instance {
     this.#logger = new Logger(config.runtime);
     this.#service = new ServiceManager(this.#addon, process.env);
     this.#opener = new AddonOpener(this.#addon);
-    this.#resources = new SharedResources(topology, this.#opener);
+    this.#resources = new SharedResources(topology, this.#opener, () => this.#peers.settings());
+    this.#peers = new PeerDirectory({
+      table: peerTable(this.#resources.tables.peers),
+      allowedIps: new AllowedIps(this.#resources.tables.allowedIps),
+      tell: (command) => this.#tellOfPeers(command),
+      nowMs: () => performance.now(),
+    });
+    this.#peers.change(filePeers, { put: config.peers, remove: [] });
     const hooks: SupervisorHooks = {
       log: (level, fields, message) => this.#logger.log(level, fields, message),
       onStarted: (actorId) => {
-        if (actorId === 'session-manager') this.#links.tellAgain();
+        if (actorId !== 'session-manager') return;
+        this.#peers.tellAgain();
+        this.#links.tellAgain();
       },
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
@@ -136,6 +149,7 @@ export class Instance {
         resources: this.#resources,
         service: this.#service,
         logger: this.#logger,
+        peers: this.#peers,
         listenPort: () => this.#opener.listenPort,
         changeNetwork: (wanted) => this.#network.change(planNetwork(wanted)),
         follow: (wanted) => this.#follow(wanted),
@@ -154,6 +168,11 @@ export class Instance {
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
+  }
+
+  /** Before the start, and while its thread is renewed, the session-manager will be started with what is there then. */
+  #tellOfPeers(command: PeersCommand): void {
+    if (this.#isStarted) this.#supervisor.command('session-manager', command);
   }
 
   #setMtu(name: string, mtu: number): void {
@@ -181,6 +200,7 @@ export class Instance {
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
     const threads = this.#supervisor.start(this.#resources.children());
     this.#network.start(planNetwork(config));
+    this.#isStarted = true;
     await threads;
     if (this.#stopped !== undefined) return;
     this.#links.follow(config.links);
@@ -289,6 +309,7 @@ export class Instance {
     return createApi({
       supervisor: this.#supervisor,
       resources: this.#resources,
+      peers: this.#peers,
       state: () => this.#changes.state,
       troubles: () => [...this.#network.troubles, ...this.#names.troubles],
       reload: () => this.#changes.reload(),

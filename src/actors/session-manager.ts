@@ -55,7 +55,8 @@ class SessionManager implements Actor {
   onCommand(command: Command): void {
     const known = command as SessionManagerCommand;
     const { watch } = this.#desks;
-    if (known.kind === 'endpoints') watch.setEndpoints(known.peer, known.endpoints);
+    if (known.kind === 'peers') watch.changePeers(known, this.#nowUs);
+    else if (known.kind === 'endpoints') watch.setEndpoints(known.peer, known.endpoints);
     else if (known.kind === 'rekey') watch.rekey(known.peer);
     else if (known.kind === 'forget-clock') watch.forgetClock(known.peer);
     else if (known.kind === 'network-changed') watch.handleNetworkChange(known.change, this.#nowUs);

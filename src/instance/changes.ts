@@ -8,6 +8,7 @@ import { describeDiff, diffConfigs } from '../config/diff.ts';
 import { rememberConfig } from '../config/recall.ts';
 import type { NewLink, ReloadResult } from '../control/supervisor-api.ts';
 import type { InstanceState } from '../supervisor/api.ts';
+import { filePeers, type PeerChange, type PeerDirectory } from '../supervisor/peer-directory.ts';
 import type { SharedResources } from '../supervisor/shared-resources.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { diffTopologies } from '../topology/diff.ts';
@@ -24,6 +25,7 @@ export interface ChangeParts {
   readonly resources: SharedResources;
   readonly service: ServiceManager;
   readonly logger: Logger;
+  readonly peers: Pick<PeerDirectory, 'check' | 'change'>;
   /** UDP port of the sockets that are open now. */
   readonly listenPort: () => number;
   /** Brings addresses and routes in step with a configuration; throws what the kernel refuses, and has then changed nothing. */
@@ -121,10 +123,12 @@ export class InstanceChanges {
   }
 
   async #apply(config: Config): Promise<void> {
-    const { supervisor, resources, logger, changeNetwork, follow } = this.#parts;
+    const { supervisor, resources, logger, peers, changeNetwork, follow } = this.#parts;
     const before = this.#state;
     const topology = planFor(config, before.topology);
+    const peerChange = peerChangeOf(before.config, config);
     checkRoom(topology);
+    peers.check(filePeers, peerChange);
     // What can be refused comes first, while nothing else has changed.
     changeNetwork(config);
     const diff = diffTopologies(before.topology, topology);
@@ -132,6 +136,7 @@ export class InstanceChanges {
     await Promise.all(diff.renew.map((id) => supervisor.hold(id)));
     try {
       resources.change(topology, diff);
+      peers.change(filePeers, peerChange);
     } catch (error) {
       const back = diffTopologies(topology, before.topology);
       resources.change(before.topology, back);
@@ -151,4 +156,10 @@ export class InstanceChanges {
     await Promise.all(children.filter(({ id }) => renew.includes(id)).map((child) => supervisor.release(child)));
     await supervisor.start(children.filter(({ id }) => start.includes(id)));
   }
+}
+
+/** What the configuration file says as a source of peers. */
+function peerChangeOf(before: Config, after: Config): PeerChange {
+  const { added, changed, removed } = diffConfigs(before, after).peers;
+  return { put: [...changed.map((one) => one.after), ...added], remove: removed.map((peer) => peer.publicKey) };
 }

@@ -48,6 +48,7 @@ export class EndpointNames {
       this.#unresolved.delete(host);
     }
     for (const host of wanted) if (!this.#watched.has(host)) this.#watch(host);
+    this.#tellAll();
     if (this.#timer === undefined && this.#peers.length > 0)
       this.#timer = setInterval(() => this.#tellAll(), repeatMs).unref();
   }

@@ -153,6 +153,5 @@ export function reopenDiff(topology: Topology, link: string): TopologyDiff {
     openResources: names,
     removeRings: [],
     addRings: [],
-    allowedIps: false,
   };
 }

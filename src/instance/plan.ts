@@ -36,10 +36,9 @@ export function planFor(config: Config, previous?: Topology): Topology {
 }
 
 /** Tables are made once, with spare rows. */
-export function checkRoom({ memory, peers, links }: Topology): void {
-  const isFull = peers.some(({ row }) => row >= memory.peerRows) || links.some(({ row }) => row >= memory.linkRows);
-  if (!isFull) return;
-  const message = `The running instance has room for ${memory.peerRows} peers and ${memory.linkRows} links`;
+export function checkRoom({ memory, links }: Topology): void {
+  if (links.every(({ row }) => row < memory.linkRows)) return;
+  const message = `The running instance has room for ${memory.linkRows} links`;
   throw new HawserError('CONFIG', message, 'restart the instance to make room');
 }
 

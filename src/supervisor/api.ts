@@ -7,6 +7,7 @@ import { formatTarget } from '../config/probe-target.ts';
 import type { InstanceInfo, NewLink, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
 import { fwmarkOf } from '../io/network/plan.ts';
 import { LinkOperator } from './link-operator.ts';
+import type { PeerDirectory } from './peer-directory.ts';
 import { PeerOperator } from './peer-operator.ts';
 import type { SharedResources } from './shared-resources.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -27,6 +28,7 @@ export interface InstanceState {
 export interface ApiParts {
   readonly supervisor: Supervisor;
   readonly resources: SharedResources;
+  readonly peers: Pick<PeerDirectory, 'find' | 'all'>;
   readonly state: () => InstanceState;
   /** What others have on this host that is in the way, and names that have no address. */
   readonly troubles: () => InstanceInfo['troubles'];
@@ -40,10 +42,10 @@ export function createApi(parts: ApiParts): SupervisorApi {
   const { supervisor } = parts;
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
   const transports = new TransportOperator(supervisor, parts.resources, () => parts.state().config);
-  const peers = new PeerOperator(supervisor, () => parts.state().topology);
+  const peers = new PeerOperator(supervisor, parts.peers);
   return {
     instance: () => ({
-      ...describeInstance(parts.state()),
+      ...describeInstance(parts.state(), parts.peers),
       troubles: [...parts.troubles(), ...supervisor.troubles.all()],
     }),
     topologyVersion: () => parts.state().topologyVersion,
@@ -75,9 +77,8 @@ function shareMemory(resources: SharedResources): SharedMemory {
   return { peers, paths, links, carriers, checks, sessions, sealedLog, rings, counters };
 }
 
-function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> {
+function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<InstanceInfo, 'troubles'> {
   const { config, topology } = state;
-  const rows = new Map(topology.peers.map((peer) => [peer.publicKey, peer.row]));
   const { fec } = config.bonding;
   return {
     name: config.name,
@@ -98,8 +99,8 @@ function describeInstance(state: InstanceState): Omit<InstanceInfo, 'troubles'> 
     repair: config.bonding.repair,
     transports: config.transports,
     fec: typeof fec === 'string' ? fec : `${fec.data}+${fec.parity}`,
-    peers: config.peers.map((peer) => ({
-      row: rows.get(peer.publicKey) ?? -1,
+    peers: [...peers.all()].map(({ row, peer }) => ({
+      row,
       name: peer.name,
       publicKey: peer.publicKey,
       allowedIPs: peer.allowedIPs.map(formatCidr),

@@ -1,16 +1,19 @@
 /** What an operator may do with a peer while it runs. */
-import type { Topology } from '../actors/kit/topology.ts';
 import type { ForgetClockCommand, RekeyCommand } from '../actors/session/settings.ts';
 import { HawserError } from '../base/errors.ts';
+import type { PeerDirectory } from './peer-directory.ts';
 import type { Supervisor } from './supervisor.ts';
+
+/** Nobody reads the names of thousands. */
+const mostNamed = 50;
 
 export class PeerOperator {
   readonly #supervisor: Pick<Supervisor, 'command' | 'note'>;
-  readonly #topology: () => Topology;
+  readonly #peers: Pick<PeerDirectory, 'find' | 'all'>;
 
-  constructor(supervisor: Pick<Supervisor, 'command' | 'note'>, topology: () => Topology) {
+  constructor(supervisor: Pick<Supervisor, 'command' | 'note'>, peers: Pick<PeerDirectory, 'find' | 'all'>) {
     this.#supervisor = supervisor;
-    this.#topology = topology;
+    this.#peers = peers;
   }
 
   /** Its next handshake is taken whatever its clock shows. Throws NO_SUCH_PEER. */
@@ -28,9 +31,10 @@ export class PeerOperator {
   }
 
   #nameOf(name: string): string {
-    const { peers } = this.#topology();
-    if (peers.some((one) => one.name === name)) return name;
-    const known = peers.map((one) => one.name).join(', ');
-    throw new HawserError('NO_SUCH_PEER', `There is no peer "${name}"`, `there are: ${known}`);
+    if (this.#peers.find(name) !== undefined) return name;
+    const known = [...this.#peers.all()].map(({ peer }) => peer.name);
+    const more = known.length > mostNamed ? `, and ${known.length - mostNamed} more` : '';
+    const remedy = `there are: ${known.slice(0, mostNamed).join(', ')}${more}`;
+    throw new HawserError('NO_SUCH_PEER', `There is no peer "${name}"`, remedy);
   }
 }

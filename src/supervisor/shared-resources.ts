@@ -13,12 +13,13 @@ import type {
   Topology,
   TopologyDiff,
 } from '../actors/kit/topology.ts';
+import type { PeerSettings } from '../actors/session/settings.ts';
 import { assert } from '../base/assert.ts';
 import { flow } from '../contract/flows.ts';
 import { carrier, check, link } from '../contract/link-tables.ts';
 import { path, peer } from '../contract/peer-tables.ts';
 import { counters } from '../contract/rings.ts';
-import { AllowedIps, createAllowedIpsMemory } from '../rings/allowed-ips.ts';
+import { createAllowedIpsMemory } from '../rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../rings/doorbell.ts';
 import { createSealedLogMemory } from '../rings/sealed-log.ts';
 import { createSessionMemory } from '../rings/session-table.ts';
@@ -66,13 +67,15 @@ export class SharedResources {
   readonly #ownTables = new Map<string, SharedArrayBuffer>();
   readonly #opener: ResourceOpener;
   readonly #bells = new Map<string, Bell>();
+  readonly #peers: () => readonly PeerSettings[];
   #topology: Topology;
 
-  /** Makes the memory; nothing is opened yet. */
-  constructor(topology: Topology, opener: ResourceOpener) {
+  /** Makes the memory; nothing is opened yet. `peers`: those of now. */
+  constructor(topology: Topology, opener: ResourceOpener, peers: () => readonly PeerSettings[]) {
     const { memory } = topology;
     this.#topology = topology;
     this.#opener = opener;
+    this.#peers = peers;
     this.tables = {
       sealedLog: createSealedLogMemory(memory.sealedLogBytes),
       sessions: createSessionMemory(memory.sessionSlots, memory.windowBits),
@@ -81,7 +84,7 @@ export class SharedResources {
       links: createRowTable(link, memory.linkRows),
       carriers: createRowTable(carrier, memory.linkRows * carrier.rowsPerLink),
       checks: createRowTable(check, memory.linkRows * check.rowsPerLink),
-      allowedIps: createAllowedIpsMemory(topology.allowedIps),
+      allowedIps: createAllowedIpsMemory([], memory.allowedIpsNodes),
       stash: createStashMemory(),
     };
     for (const ring of topology.rings) this.rings.set(ring.name, createRingMemory(ring.bytes));
@@ -130,7 +133,6 @@ export class SharedResources {
     this.#forgetLinks(after);
     this.#topology = after;
     for (const resource of after.resources) if (diff.openResources.includes(resource.name)) this.#open(resource);
-    if (diff.allowedIps) new AllowedIps(this.tables.allowedIps).replace(after.allowedIps);
   }
 
   /** A row that another link had says nothing of the one that has it now. */
@@ -179,12 +181,19 @@ export class SharedResources {
     return {
       id,
       role: plan.role,
-      settings: { ...plan.settings, ...this.#learnt(plan) },
+      settings: this.#settingsOf(plan),
       ports: this.#portsOf(id),
       fds,
       wakeOn: plan.wakeOn.filter((name) => name in fds),
       memory,
     };
+  }
+
+  /** A getter: a thread that takes another's place months later is started with the peers of then. */
+  #settingsOf(plan: ActorPlan): Readonly<Record<string, unknown>> {
+    const settings = { ...plan.settings, ...this.#learnt(plan) };
+    if (!plan.hearsOfPeers) return settings;
+    return Object.defineProperty(settings, 'peers', { get: this.#peers, enumerable: true });
   }
 
   #lend(plan: ActorPlan): Record<string, number> {

@@ -29,7 +29,6 @@ export function diffTopologies(before: Topology, after: Topology): TopologyDiff 
     openResources: resources.added,
     removeRings: rings.removed,
     addRings: rings.added,
-    allowedIps: !isDeepStrictEqual(before.allowedIps, after.allowedIps),
   };
 }
 

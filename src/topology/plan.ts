@@ -4,7 +4,7 @@
  */
 
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
-import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, PeerRow, Topology } from '../actors/kit/topology.ts';
+import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, Topology } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
 import type { SealerCarrier } from '../actors/sealer/bonds.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
@@ -14,11 +14,12 @@ import { longestProtected } from '../config/tunnel-mtu.ts';
 import { outerFragments } from '../contract/columns.ts';
 import { path } from '../contract/peer-tables.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
+import { allowedIpsCapacity } from '../rings/allowed-ips.ts';
 import { placeOf } from '../rings/carriers.ts';
 import { type Carrier, planCarriers } from './carriers.ts';
 import { choosePlacement, groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
-import { assignLinks, assignPeers } from './rows.ts';
+import { assignLinks } from './rows.ts';
 
 /** Tables are made once for the life of the process, so a reload may only grow into their spare rows. */
 const leastPeerRows = 64;
@@ -45,10 +46,9 @@ export interface PlanInput {
 
 export function planTopology(input: PlanInput): Topology {
   const { config, fwmark, previous } = input;
-  const peers = assignPeers(config, previous);
   const links = assignLinks(config, previous);
   const carriers = planCarriers(config, fwmark, links);
-  const actors = planActors(input, peers, links, carriers);
+  const actors = planActors(input, links, carriers);
   // A running instance keeps its threads, whatever happened to its processors since.
   const placement = previous?.placement ?? choosePlacement(config.runtime.placement, input.cores);
   return {
@@ -60,19 +60,12 @@ export function planTopology(input: PlanInput): Topology {
       { name: 'tun', kind: 'tun', interface: config.tunnel.interface },
       ...carriers.flatMap(({ resources }) => resources),
     ],
-    memory: previous?.memory ?? planMemory(config, peers.length),
-    peers,
+    memory: previous?.memory ?? planMemory(config),
     links,
-    allowedIps: planAllowedIps(config, peers),
   };
 }
 
-function planActors(
-  input: PlanInput,
-  peers: readonly PeerRow[],
-  links: readonly LinkRow[],
-  carriers: readonly Carrier[],
-): ActorPlan[] {
+function planActors(input: PlanInput, links: readonly LinkRow[], carriers: readonly Carrier[]): ActorPlan[] {
   const { config } = input;
   const rows = carriers.map(({ row }) => row);
   return [
@@ -107,7 +100,7 @@ function planActors(
       learns: { joinUdp: ['tun', 'udpOffload'] },
     }),
     actor({ id: 'tun-writer', role: 'tun-writer', fds: { tun: 'tun' } }),
-    planSessionManager(input, peers, links, rows),
+    planSessionManager(input, links, rows),
     ...planHealthChecker(input, links),
     actor({
       id: 'control-server',
@@ -159,14 +152,8 @@ function repairsAlone({ bonding }: Config): boolean {
   return bonding.repair === 'auto' && (bonding.classes.bulk ?? bonding.mode) !== 'per-flow';
 }
 
-function planSessionManager(
-  input: PlanInput,
-  peers: readonly PeerRow[],
-  links: readonly LinkRow[],
-  carriers: readonly CarrierRow[],
-): ActorPlan {
+function planSessionManager(input: PlanInput, links: readonly LinkRow[], carriers: readonly CarrierRow[]): ActorPlan {
   const { config } = input;
-  const rowOf = new Map(peers.map((peer) => [peer.publicKey, peer.row]));
   const configured = new Map(config.links.map((link) => [link.name, link]));
   return actor({
     id: 'session-manager',
@@ -185,16 +172,8 @@ function planSessionManager(
         interface: configured.get(link.name)?.interface,
       })),
       carriers: carriers.map(({ row, name }) => ({ row, name })),
-      peers: config.peers.map((peer) => ({
-        row: rowOf.get(peer.publicKey) ?? -1,
-        name: peer.name,
-        publicKey: peer.publicKey,
-        presharedKeyFile: peer.presharedKeyFile,
-        endpoints: peer.endpoints,
-        keepaliveMs: peer.keepaliveMs,
-        cipher: peer.cipher,
-      })),
-    } satisfies SessionManagerSettings & { readonly plaintext: boolean },
+    } satisfies Omit<SessionManagerSettings, 'peers'>,
+    hearsOfPeers: true,
   });
 }
 
@@ -219,11 +198,11 @@ function planHealthChecker(input: PlanInput, links: readonly LinkRow[]): ActorPl
 }
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {
-  return { settings: {}, learns: {}, tables: [], ownTables: [], fds: {}, wakeOn: [], ...plan };
+  return { settings: {}, learns: {}, tables: [], ownTables: [], hearsOfPeers: false, fds: {}, wakeOn: [], ...plan };
 }
 
-function planMemory(config: Config, peers: number): MemoryPlan {
-  const peerRows = Math.max(leastPeerRows, 2 * peers);
+function planMemory(config: Config): MemoryPlan {
+  const peerRows = Math.max(leastPeerRows, 2 * config.peers.length);
   return {
     sealedLogBytes: config.runtime.sealedLogBytes,
     sessionSlots: peerRows * slotsPerPeer,
@@ -231,17 +210,6 @@ function planMemory(config: Config, peers: number): MemoryPlan {
     peerRows,
     pathRows: Math.max(leastPathRows, pathsPerPeer * peerRows),
     linkRows,
+    allowedIpsNodes: allowedIpsCapacity(config.peers.flatMap((peer) => peer.allowedIPs)),
   };
-}
-
-function planAllowedIps(config: Config, peers: readonly PeerRow[]): Topology['allowedIps'] {
-  const rowOf = new Map(peers.map((peer) => [peer.publicKey, peer.row]));
-  return config.peers.flatMap((peer) =>
-    peer.allowedIPs.map((cidr) => ({
-      family: cidr.family,
-      addressHex: cidr.addressHex,
-      prefix: cidr.prefix,
-      peerRow: rowOf.get(peer.publicKey) ?? -1,
-    })),
-  );
 }

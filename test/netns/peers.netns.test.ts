@@ -1,10 +1,11 @@
 /** Peers as the field has them: false addresses, moves in the middle of a download, hundreds that are elsewhere. */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import readline from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import type { Status } from '../../src/control/rows.ts';
 import { Daemon } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { Lab, skipReason } from '../support/netns.ts';
@@ -69,6 +70,61 @@ t.test('false addresses draw three times their bytes at most, at the wire, and t
   const after = await ping(a, inside.b4, { count: 20, intervalMs: 100 });
   t.ok(after.received >= 10, `${after.received} of 20 pings afterwards`);
 });
+
+t.test(
+  'peers come, change and go by a reload without a new thread, and without a lost packet of another',
+  options,
+  async (t) => {
+    const pair = await startPair();
+    const { lab, hosts, b } = pair;
+    t.teardown(() => lab.close());
+    const c = lab.host('c');
+    lab.join(c, hosts.b, { addresses: [['10.78.0.1/24'], ['10.78.0.2/24']] });
+    const [keysC, phone] = [generateKeys(), generateKeys()];
+    const { publicKey } = await b.query<Status>('status');
+    const toB = { name: 'b', publicKey, allowedIPs: [`${inside.b4}/32`] };
+    const daemonC = new Daemon(lab, c, {
+      keys: keysC,
+      addresses: ['10.9.0.3/24'],
+      peers: [{ ...toB, endpoints: [`10.78.0.2:${port}`] }],
+    });
+    await daemonC.start();
+    t.equal((await ping(c, inside.b4, { count: 2 })).received, 0, 'b does not know c yet');
+    const threads = async () => (await b.actors()).map(({ id, threadId, restarts }) => `${id} ${threadId} ${restarts}`);
+    const keysOf = async () => (await b.peers()).find(({ name }) => name === 'a')?.generation;
+    const [threadsBefore, keysBefore] = [await threads(), await keysOf()];
+    const reload = async (peers: (before: object[]) => object[]): Promise<void> => {
+      const config = JSON.parse(readFileSync(b.configPath, 'utf8')) as { peers: object[] };
+      writeFileSync(b.configPath, JSON.stringify({ ...config, peers: peers(config.peers) }));
+      const { status, stderr } = await b.cli('reload');
+      t.equal(status, 0, stderr);
+    };
+    const others = ping(hosts.a, inside.b4, { count: 1000, intervalMs: 10 });
+    const peerC = { name: 'c', publicKey: keysC.publicKey, allowedIPs: ['10.9.0.3/32'] };
+    await reload((before) => [
+      ...before,
+      peerC,
+      { name: 'phone', publicKey: phone.publicKey, allowedIPs: ['10.9.0.4/32'] },
+    ]);
+    let served = 0;
+    for (let tries = 0; served === 0 && tries < 20; tries += 1)
+      served = (await ping(c, inside.b4, { count: 2 })).received;
+    t.ok(served > 0, 'c is served');
+    await reload((before) =>
+      before.map((peer) => ('name' in peer && peer.name === 'c' ? { ...peer, keepalive: '1s' } : peer)),
+    );
+    t.ok(
+      (await ping(c, inside.b4, { count: 5, intervalMs: 100 })).received >= 4,
+      'a change of c is none of its session',
+    );
+    await reload((before) => before.slice(0, 1));
+    t.equal((await ping(c, inside.b4, { count: 2 })).received, 0, 'b does not know c any more');
+    const { sent, received } = await others;
+    t.ok(received >= sent - 1, `${received} of ${sent} pings of a arrived meanwhile`);
+    t.same(await threads(), threadsBefore);
+    t.equal(await keysOf(), keysBefore);
+  },
+);
 
 /** Replaces the outer address of `a` and waits for the first packet that `b` has sent to the new place and `a` could read. */
 async function secondsToMove(pair: { a: Daemon; host: ReturnType<Lab['host']>; wire: string }): Promise<number> {

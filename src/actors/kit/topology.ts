@@ -1,7 +1,6 @@
 /** The shape of a topology: plain data, made by `topology/plan.ts`, built and run by the supervisor, printed by the CLI. */
 
 import type { TransportName } from '../../contract/link-tables.ts';
-import type { AllowedPrefix } from '../../rings/allowed-ips.ts';
 import type { ActorSpec, Role } from './contract.ts';
 
 export interface RingEndPlan {
@@ -41,6 +40,8 @@ export interface ActorPlan {
   readonly learns: Readonly<Record<string, readonly [resource: string, fact: string]>>;
   readonly tables: readonly TableName[];
   readonly ownTables: readonly OwnTableName[];
+  /** It is started with `settings.peers`, and told of every change of them. */
+  readonly hearsOfPeers: boolean;
   /** Name the actor knows it by → name of the resource. */
   readonly fds: Readonly<Record<string, string>>;
   readonly wakeOn: readonly string[];
@@ -92,13 +93,6 @@ export type ResourcePlan =
       readonly mark: number;
     };
 
-/** Which row of the peer table a peer has; it keeps it over reloads. */
-export interface PeerRow {
-  readonly row: number;
-  readonly name: string;
-  readonly publicKey: string;
-}
-
 export interface LinkRow {
   readonly row: number;
   readonly name: string;
@@ -123,6 +117,8 @@ export interface MemoryPlan {
   readonly peerRows: number;
   readonly pathRows: number;
   readonly linkRows: number;
+  /** Nodes of the trie, in each of its areas. */
+  readonly allowedIpsNodes: number;
 }
 
 export interface Topology {
@@ -132,9 +128,7 @@ export interface Topology {
   readonly rings: readonly RingPlan[];
   readonly resources: readonly ResourcePlan[];
   readonly memory: MemoryPlan;
-  readonly peers: readonly PeerRow[];
   readonly links: readonly LinkRow[];
-  readonly allowedIps: readonly AllowedPrefix[];
 }
 
 /** What a reload does, in this order: end `stop` and `renew`, close, remove, open, add, start `renew` and `start`. */
@@ -146,7 +140,6 @@ export interface TopologyDiff {
   readonly openResources: readonly string[];
   readonly removeRings: readonly string[];
   readonly addRings: readonly string[];
-  readonly allowedIps: boolean;
 }
 
 /** One thread as the supervisor runs it; in OTP's words a child specification. */

@@ -21,6 +21,11 @@ export class CallQueue {
     this.#waiting.add(peer);
   }
 
+  /** The peer has gone. */
+  delete(peer: Peer): void {
+    this.#waiting.delete(peer);
+  }
+
   /** A call was answered. */
   handleAnswered(): void {
     this.#room.giveBack();

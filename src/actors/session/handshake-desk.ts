@@ -116,6 +116,12 @@ export class HandshakeDesk {
     this.#calling -= 1;
   }
 
+  /** The peer has gone: nothing that comes for a handshake with it finds it. */
+  forget(peer: Peer): void {
+    this.abandon(peer);
+    this.#byIndex.delete(peer.answeredIndex);
+  }
+
   /** Whether a datagram, from wherever `from` says, is a handshake message of somebody who knows our public key: most of a flood ends here. */
   isWorthReading(message: Uint8Array, from: () => Route, nowUs: number): boolean {
     const { count, refusals } = this.#parts;

@@ -41,6 +41,10 @@ export class HomeKeeper {
     return isNews;
   }
 
+  forget(peer: Peer): void {
+    this.#left.delete(peer.row);
+  }
+
   /** Looks whether the home path still is the right one. */
   keep(peer: Peer, tracks: readonly PathTrack[], nowUs: number): void {
     const home = this.#parts.peers.homeOf(peer);

@@ -145,6 +145,12 @@ export class PathDesk {
     this.#registry.of(peer).isLaid = false;
   }
 
+  /** The peer has gone, or is another by the same key. */
+  forget(peer: Peer): void {
+    this.#registry.forget(peer);
+    this.#home.forget(peer);
+  }
+
   /** The address that a path left by has changed, or gone: the peer learns the new one from a challenge. */
   handleLocalGone(peer: Peer, address: Uint8Array | undefined, nowUs: number): boolean {
     const rows = this.#parts.paths.leaveLocal(peer.row, address);

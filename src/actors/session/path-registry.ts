@@ -67,6 +67,11 @@ export class PathRegistry {
     return fresh;
   }
 
+  /** What is known of its paths beside the tables. */
+  forget(peer: Peer): void {
+    this.#peers.delete(peer.row);
+  }
+
   track(peer: Peer, row: number): PathTrack {
     const { tracks } = this.of(peer);
     const track = tracks.get(row) ?? this.#newTrack(peer, row);

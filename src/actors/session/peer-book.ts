@@ -3,13 +3,14 @@
 import { HawserError } from '../../base/errors.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { parseKey, readKeyFile } from '../../config/keys.ts';
-import { peer as layout, pathState, peerRefusal } from '../../contract/peer-tables.ts';
+import { peer as layout, pathState } from '../../contract/peer-tables.ts';
 import type { Primitives } from '../../crypto/primitives.ts';
 import { tai64nBytes } from '../../crypto/tai64n.ts';
 import { CookieJar } from '../../protocols/session/cookies.ts';
 import { type Initiation, type LocalIdentity, RemoteIdentity } from '../../protocols/session/handshake.ts';
 import { PeerSession } from '../../protocols/session/peer-session.ts';
 import { type StampMarks, stampAccept } from '../../protocols/session/stamp-marks.ts';
+import { clearPeerRow } from '../../rings/peer-row.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { endpointEquals } from '../../wire/sockaddr.ts';
 import type { LinkBook } from './link-book.ts';
@@ -20,7 +21,6 @@ import type { KnownEndpoint, KnownPlace, StateFiles } from './state-files.ts';
 
 /** Copies of one initiation that go out at once, to different endpoints and by different links. */
 const mostCandidates = 8;
-const none = -1;
 
 export interface Peer {
   readonly row: number;
@@ -70,10 +70,6 @@ export class PeerBook {
 
   constructor(parts: PeerBookParts) {
     this.#parts = parts;
-    // Zeros would be key slot 0 and path 0 to the sealer.
-    for (let row = 0; row < parts.peers.rows; row += 1) {
-      if (parts.peers.int(row, layout.inUseAt) === 0) this.#reset(row);
-    }
   }
 
   all(): Iterable<Peer> {
@@ -94,7 +90,10 @@ export class PeerBook {
     return this.ofKey(keyOrName) ?? [...this.all()].find((one) => one.settings.name === keyOrName);
   }
 
-  /** Takes a peer in; its row may hold what a predecessor of this actor left. */
+  /**
+   * Takes a peer in, in the place of the one that had its row, if any: what is known of it beside `settings` is in the tables, where a
+   * predecessor of this actor may have left it.
+   */
   add(settings: PeerSettings): Peer {
     const { primitives, local, peers } = this.#parts;
     const publicKey = parseKey(settings.publicKey);
@@ -122,16 +121,26 @@ export class PeerBook {
     };
     this.#byKey.set(settings.publicKey, peer);
     this.#byRow.set(peer.row, peer);
+    if (peers.int(peer.row, layout.inUseAt) === 0) clearPeerRow(peers, peer.row);
     peers.setInt(peer.row, layout.inUseAt, 1);
     this.#recall(peer);
     return peer;
   }
 
+  /** The peer has gone, and is not expected back. */
+  remove(peer: Peer): void {
+    this.#byKey.delete(peer.settings.publicKey);
+    this.#byRow.delete(peer.row);
+    this.#recalled.delete(peer.row);
+    this.#parts.files.forget(peer.settings.publicKey);
+    this.clearRow(peer.row);
+  }
+
   /** Frees a row and its paths. */
   clearRow(row: number): void {
-    this.#reset(row);
-    this.#parts.peers.tell(row);
     this.#parts.paths.clear(row, this.#parts.nowUs());
+    clearPeerRow(this.#parts.peers, row);
+    this.#parts.peers.tell(row);
   }
 
   /** True when the addresses are others than before. */
@@ -290,18 +299,6 @@ export class PeerBook {
     const { paths, nowUs } = this.#parts;
     const known = paths.findAny(peer.row, route);
     this.setHome(peer, known >= 0 ? known : paths.claim(peer.row, route, nowUs()));
-  }
-
-  #reset(row: number): void {
-    const { peers } = this.#parts;
-    peers.setInt(row, layout.sendSlotAt, none);
-    peers.setInt(row, layout.pathAt, none);
-    peers.setInt(row, layout.inUseAt, 0);
-    peers.setNumber(row, layout.lastHandshakeAt, 0);
-    peers.slice(row, layout.timestampAt, tai64nBytes).fill(0);
-    peers.slice(row, layout.farTimestampAt, tai64nBytes).fill(0);
-    peers.setInt(row, layout.refusalAt, peerRefusal.none);
-    peers.setNumber(row, layout.refusedCountAt, 0);
   }
 }
 

@@ -74,6 +74,11 @@ export class Refusals {
     this.#tell(key, { kind: 'peer-clock', peer: peer.settings.name, aheadSeconds: Math.round(aheadUs / 1e6), reason });
   }
 
+  /** The next peer in its row has reasons of its own. */
+  forget(peer: Peer): void {
+    for (const refusal of [...Object.keys(peerRefusal), 'ahead']) this.#told.delete(`${peer.row} ${refusal}`);
+  }
+
   /** A handshake with the peer came to its end. */
   clear(peer: Peer): void {
     const { row } = peer;

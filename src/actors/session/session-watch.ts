@@ -7,6 +7,7 @@ import { parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
 import { capability } from '../../contract/frames.ts';
 import { peer as peerLayout, session, slotState } from '../../contract/peer-tables.ts';
+import type { KeySlot } from '../../protocols/session/key-generations.ts';
 import { type PeerActivity, sessionTimes } from '../../protocols/session/peer-session.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
@@ -24,7 +25,7 @@ import type { Peer, PeerBook } from './peer-book.ts';
 import type { OpenedFrame } from './records.ts';
 import type { Refusals } from './refusals.ts';
 import { isSamePlace, textOf } from './routes.ts';
-import type { LinkStateCommand, OutsideChange } from './settings.ts';
+import type { LinkStateCommand, OutsideChange, PeersCommand } from './settings.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -95,22 +96,55 @@ export class SessionWatch {
       if (peerTable.int(row, peerLayout.inUseAt) === 1 && peers.get(row) === undefined) peers.clearRow(row);
     }
     const ready = slots.readySlots();
-    for (const one of ready) if (peers.get(one.peerRow) === undefined) slots.retire(one.slot);
-    for (const peer of peers.all()) {
-      this.#takeOver(
-        peer,
-        ready.filter((one) => one.peerRow === peer.row),
-        nowUs,
-      );
-    }
-    for (const isKnown of [true, false]) {
-      for (const peer of peers.all()) {
-        const isHere = peer.session.keys.current !== undefined;
-        if (!isHere && peer.isHawser === isKnown && this.#isExpected(peer)) this.#calls.add(peer);
-      }
-    }
+    for (const [row, left] of ready) if (peers.get(row) === undefined) for (const { slot } of left) slots.retire(slot);
+    for (const peer of peers.all()) this.#takeOver(peer, ready.get(peer.row) ?? [], nowUs);
+    for (const isKnown of [true, false])
+      for (const peer of peers.all()) if (peer.isHawser === isKnown) this.#callIfExpected(peer);
     this.#lastTurnUs = nowUs;
     this.#poll(nowUs);
+  }
+
+  /**
+   * Peers came, are others than before, or went. One that is another begins anew from what the tables know of it, as all do when a
+   * successor of this actor starts: its keys and paths stay.
+   */
+  changePeers({ put, remove, isAll }: PeersCommand, nowUs: number): void {
+    const { peers, slots } = this.#parts;
+    const kept = new Set(put.map(({ row }) => row));
+    const others = isAll ? [...peers.all()].filter(({ row }) => !kept.has(row)) : [];
+    const gone = [...remove.flatMap((row) => peers.get(row) ?? []), ...others];
+    const ready = slots.readySlots();
+    for (const peer of gone) {
+      for (const { slot } of ready.get(peer.row) ?? []) slots.retire(slot);
+      this.#forget(peer);
+      this.#parts.refusals.forget(peer);
+      peers.remove(peer);
+    }
+    for (const settings of put) {
+      const before = peers.get(settings.row);
+      if (before !== undefined) {
+        peers.remember(before);
+        this.#forget(before);
+      }
+      const peer = peers.add(settings);
+      this.#takeOver(peer, ready.get(peer.row) ?? [], nowUs);
+      this.#callIfExpected(peer);
+      this.#due.set(peer.row, 0);
+    }
+  }
+
+  #forget(peer: Peer): void {
+    this.#handshakes?.forget(peer);
+    this.#parts.paths.forget(peer);
+    this.#astrayUntilUs.delete(peer);
+    this.#keyed.delete(peer);
+    this.#calls.delete(peer);
+    this.#due.delete(peer.row);
+  }
+
+  /** When it has its turn. */
+  #callIfExpected(peer: Peer): void {
+    if (peer.session.keys.current === undefined && this.#isExpected(peer)) this.#calls.add(peer);
   }
 
   /** `isNews`: something came in this turn. Without it, and without a timer, another look is for the next wake-up. */
@@ -182,9 +216,8 @@ export class SessionWatch {
   #tellMoved(peer: Peer, linkRow: number | undefined): void {
     const { peers, outbox } = this.#parts;
     const { current } = peer.session.keys;
-    if (current === undefined) {
-      if (this.#isExpected(peer)) this.#calls.add(peer);
-    } else if (!peer.hasPaths && peers.pathOf(peer)?.link === linkRow) {
+    if (current === undefined) this.#callIfExpected(peer);
+    else if (!peer.hasPaths && peers.pathOf(peer)?.link === linkRow) {
       peers.forgetLocal(peer);
       outbox.sendKeepalive(peer.row, current.slot);
     }
@@ -392,7 +425,7 @@ export class SessionWatch {
     this.#polledUs = Number.NEGATIVE_INFINITY;
   }
 
-  #takeOver(peer: Peer, left: ReturnType<SlotBook['readySlots']>, nowUs: number): void {
+  #takeOver(peer: Peer, left: readonly KeySlot[], nowUs: number): void {
     const { peerTable, peers, slots, sessions } = this.#parts;
     const sendSlot = peerTable.int(peer.row, peerLayout.sendSlotAt);
     const current = left.find((one) => one.slot === sendSlot);

@@ -91,7 +91,18 @@ export interface LinkStateCommand extends Command {
   readonly routes: readonly string[] | undefined;
 }
 
+/** Peers came, are others than before, or went. */
+export interface PeersCommand extends Command {
+  readonly kind: 'peers';
+  readonly put: readonly PeerSettings[];
+  /** Rows. */
+  readonly remove: readonly number[];
+  /** Whoever is not in `put` has gone as well. */
+  readonly isAll: boolean;
+}
+
 export type SessionManagerCommand =
+  | PeersCommand
   | LinkStateCommand
   | EndpointsCommand
   | RekeyCommand

@@ -90,18 +90,20 @@ export class SlotBook {
     }
   }
 
-  /** Every ready slot, with the row of its peer: what a predecessor left. */
-  readySlots(): (KeySlot & { readonly peerRow: number; readonly isConfirmed: boolean })[] {
+  /** Every ready slot, by the row of its peer: what a predecessor left, and what has not been retired. */
+  readySlots(): Map<number, KeySlot[]> {
     const table = this.#table;
-    return Array.from({ length: table.rows }, (_, slot) => slot)
-      .filter((slot) => table.int(slot, session.stateAt) === slotState.ready)
-      .map((slot) => ({
-        slot,
-        peerRow: table.int(slot, session.peerAt),
-        isInitiator: table.int(slot, session.initiatorAt) === 1,
-        birthUs: table.number(slot, session.birthAt),
-        isConfirmed: table.number(slot, session.firstReceivedAt) > 0,
-      }));
+    const byPeer = new Map<number, KeySlot[]>();
+    for (let slot = 0; slot < table.rows; slot += 1) {
+      if (table.int(slot, session.stateAt) !== slotState.ready) continue;
+      const isInitiator = table.int(slot, session.initiatorAt) === 1;
+      const ready = { slot, isInitiator, birthUs: table.number(slot, session.birthAt) };
+      const peerRow = table.int(slot, session.peerAt);
+      const known = byPeer.get(peerRow);
+      if (known === undefined) byPeer.set(peerRow, [ready]);
+      else known.push(ready);
+    }
+    return byPeer;
   }
 
   #adopt(slot: number): void {

@@ -91,6 +91,11 @@ export class StateFiles {
     }
   }
 
+  /** A peer that has gone. */
+  forget(publicKey: string): void {
+    if (this.#peers.delete(publicKey)) this.#isDirty = true;
+  }
+
   /** The end: what is left to write down, and the stamp that was used last. */
   close(): void {
     this.#stamps.close();

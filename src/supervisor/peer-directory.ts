@@ -1,0 +1,168 @@
+/**
+ * Who the peers are, from whatever source: the configuration file is one. A source says who came, who is another than before and who
+ * went; each is one row of the shared tables. Nobody else is touched and no thread is renewed: the session-manager is told, and the
+ * allowed-IPs trie changes by the prefixes in question.
+ */
+import type { PeerSettings, PeersCommand } from '../actors/session/settings.ts';
+import { HawserError } from '../base/errors.ts';
+import type { PeerConfig } from '../config/config.ts';
+import type { AllowedIps, AllowedPrefix } from '../rings/allowed-ips.ts';
+import { clearPeerRow } from '../rings/peer-row.ts';
+import type { RowTable } from '../rings/table.ts';
+
+/** What a source says has changed. */
+export interface PeerChange {
+  /** New ones, and those that are others than before. */
+  readonly put: readonly PeerConfig[];
+  /** Public keys. */
+  readonly remove: readonly string[];
+}
+
+export interface DirectoryEntry {
+  readonly row: number;
+  readonly peer: PeerConfig;
+  /** Which source it is from. */
+  readonly source: string;
+}
+
+/** The source that a reload reads. */
+export const filePeers = 'file';
+
+export interface PeerDirectoryParts {
+  readonly table: RowTable;
+  readonly allowedIps: AllowedIps;
+  readonly tell: (command: PeersCommand) => void;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+}
+
+/**
+ * A row that was set free is given to another peer after this: keys and paths filed under it are retired by then, and what waited in the
+ * sealer for the one before has been dropped (docs/adr/0011, `waiting-room.ts`).
+ */
+const restMs = 15_000;
+
+export class PeerDirectory {
+  readonly #parts: PeerDirectoryParts;
+  /** By public key, and by name. */
+  readonly #entries = new Map<string, DirectoryEntry>();
+  readonly #byName = new Map<string, DirectoryEntry>();
+  /** Rows from here on were never used. */
+  #unused = 0;
+  /** Rows that were set free, oldest first. */
+  readonly #resting: { readonly row: number; readonly sinceMs: number }[] = [];
+  #version = 0;
+  /** Version of what a session-manager was last started with. */
+  #startedWith = 0;
+
+  constructor(parts: PeerDirectoryParts) {
+    this.#parts = parts;
+  }
+
+  all(): Iterable<DirectoryEntry> {
+    return this.#entries.values();
+  }
+
+  find(name: string): DirectoryEntry | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** What a session-manager is started with. */
+  settings(): readonly PeerSettings[] {
+    this.#startedWith = this.#version;
+    return [...this.#entries.values()].map(settingsOf);
+  }
+
+  /** A session-manager has started: what changed between its `settings` and now may have been said to nobody. */
+  tellAgain(): void {
+    if (this.#startedWith === this.#version) return;
+    this.#parts.tell({ kind: 'peers', put: this.settings(), remove: [], isAll: true });
+  }
+
+  /** Throws what would keep `change` from being done, but for the room in the trie. */
+  check(source: string, { put, remove }: PeerChange): void {
+    const gone = new Set(remove);
+    for (const { name, publicKey } of put) {
+      const other = this.#entries.get(publicKey) ?? this.#byName.get(name);
+      if (other === undefined || other.source === source || gone.has(other.peer.publicKey)) continue;
+      const message = `Peer "${other.peer.name}" is there already, from another source (${other.source})`;
+      throw new HawserError('PEER_EXISTS', message, 'give it another name or key, or remove the other one');
+    }
+    const fresh = put.filter(({ publicKey }) => !this.#entries.has(publicKey)).length;
+    if (this.#freeRows(fresh).length === fresh) return;
+    const { rows } = this.#parts.table;
+    const message = `The running instance has room for ${rows} peers`;
+    throw new HawserError(
+      'CONFIG',
+      message,
+      `restart the instance to make room (a removed peer's lasts ${restMs / 1000} s)`,
+    );
+  }
+
+  /** Does what `source` says. Throws when it cannot, and has then changed nothing. */
+  change(source: string, change: PeerChange): void {
+    this.check(source, change);
+    const { table, allowedIps, tell } = this.#parts;
+    const entries = this.#entries;
+    const gone = change.remove.flatMap((publicKey) => entries.get(publicKey) ?? []);
+    const before = change.put.flatMap(({ publicKey }) => entries.get(publicKey) ?? []);
+    if (gone.length + change.put.length === 0) return;
+    const fresh = this.#freeRows(change.put.length - before.length);
+    for (const row of fresh) clearPeerRow(table, row);
+    let taken = 0;
+    const after = change.put.map((peer): DirectoryEntry => {
+      return { peer, source, row: entries.get(peer.publicKey)?.row ?? (fresh[taken++] as number) };
+    });
+    this.#lead(allowedIps, [...gone, ...before], after);
+    this.#takeRows(taken);
+    for (const { row } of gone) this.#resting.push({ row, sinceMs: this.#parts.nowMs() });
+    for (const { peer } of [...gone, ...before]) this.#byName.delete(peer.name);
+    for (const { peer } of gone) entries.delete(peer.publicKey);
+    for (const entry of after) {
+      entries.set(entry.peer.publicKey, entry);
+      this.#byName.set(entry.peer.name, entry);
+    }
+    this.#version += 1;
+    tell({ kind: 'peers', put: after.map(settingsOf), remove: gone.map(({ row }) => row), isAll: false });
+  }
+
+  /** Packets for the prefixes of `after` go there from now on, and those that only `before` had nowhere. */
+  #lead(allowedIps: AllowedIps, before: readonly DirectoryEntry[], after: readonly DirectoryEntry[]): void {
+    const fresh = prefixesOf(after);
+    const kept = new Set(fresh.map(keyOf));
+    const gone = prefixesOf(before).filter((one) => !kept.has(keyOf(one)));
+    const changed = new Set(before.map(({ peer }) => peer.publicKey));
+    const others = (): DirectoryEntry[] => [...this.all()].filter(({ peer }) => !changed.has(peer.publicKey));
+    allowedIps.change(gone, fresh, () => [...prefixesOf(others()), ...fresh]);
+  }
+
+  /** As many of `count` as there are: never used ones, then those that have rested. */
+  #freeRows(count: number): number[] {
+    const unused = Math.min(count, this.#parts.table.rows - this.#unused);
+    const latestMs = this.#parts.nowMs() - restMs;
+    const rested = this.#resting.slice(0, count - unused).filter(({ sinceMs }) => sinceMs <= latestMs);
+    return [...Array.from({ length: unused }, (_, index) => this.#unused + index), ...rested.map(({ row }) => row)];
+  }
+
+  /** The first of `freeRows` are in use. */
+  #takeRows(count: number): void {
+    const unused = Math.min(count, this.#parts.table.rows - this.#unused);
+    this.#unused += unused;
+    this.#resting.splice(0, count - unused);
+  }
+}
+
+function settingsOf({ row, peer }: DirectoryEntry): PeerSettings {
+  const { name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher } = peer;
+  return { row, name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher };
+}
+
+function prefixesOf(entries: readonly DirectoryEntry[]): AllowedPrefix[] {
+  return entries.flatMap(({ row, peer }) =>
+    peer.allowedIPs.map(({ family, addressHex, prefix }) => ({ family, addressHex, prefix, peerRow: row })),
+  );
+}
+
+function keyOf({ addressHex, prefix, peerRow }: AllowedPrefix): string {
+  return `${addressHex}/${prefix} ${peerRow}`;
+}

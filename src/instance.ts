@@ -25,6 +25,7 @@ import { NetworkKeeper } from './instance/network-keeper.ts';
 import { dnsWayOf, isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
 import { ServiceManager } from './instance/service-manager.ts';
 import { dnsRecordFile } from './io/dns-record.ts';
+import { refuseForeignTun } from './io/network/network.ts';
 import { fwmarkOf, planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
 import { Resolver } from './io/resolver.ts';
@@ -195,8 +196,9 @@ export class Instance {
 
   async #start(): Promise<void> {
     this.#handleSignals();
-    this.#resources.open();
     const { config, configPath } = this.#changes.state;
+    refuseForeignTun(this.#addon, planNetwork(config));
+    this.#resources.open();
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
     const threads = this.#supervisor.start(this.#resources.children());
     this.#network.start(planNetwork(config));

@@ -18,7 +18,7 @@ const refusals: readonly string[] = ['EPERM', 'EACCES'];
 const tunRemedies: Readonly<Record<string, string>> = {
   ENOENT: 'modprobe tun; in a container pass --device /dev/net/tun',
   EBUSY: 'another process holds the device: choose another tunnel.interface',
-  EINVAL: 'an interface of this name exists and is no TUN device: choose another tunnel.interface',
+  EINVAL: 'an interface of this name exists and is no TUN device of one queue: choose another tunnel.interface',
 };
 const udpRemedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there: choose another listen.udp',

@@ -125,3 +125,36 @@ t.test('a host whose other programs are busy', skip === false ? {} : { skip }, a
   process.kill(daemon.pid, 'SIGCONT');
   await recovers('a pause of the whole process');
 });
+
+t.test(
+  'interfaces that have the name of the tunnel already are left to whoever has them',
+  skip === false ? {} : { skip },
+  async (t) => {
+    const lab = new Lab();
+    t.teardown(() => lab.close());
+    const home = lab.host('home');
+    const create = (instance: string, name: string): Daemon =>
+      new Daemon(lab, home, { instance, interface: name, keys: generateKeys(), addresses: ['10.8.0.2/24'], peers: [] });
+    await create('first', 'hawser0').start();
+    home.ip('tuntap add vpn0 mode tun');
+    home.ip('address add 192.168.99.1/24 dev vpn0');
+    home.ip('link add veth0 type veth peer name veth1');
+    for (const [name, sentence] of [
+      ['hawser0', /"hawser0": .* EBUSY .*\(another process holds the device: choose another tunnel\.interface\)/],
+      ['veth0', /"veth0": .* EINVAL .*\(an interface of this name exists and is no TUN device of one queue/],
+      [
+        'vpn0',
+        /a TUN device "vpn0" already, and somebody else has given it the address 192\.168\.99\.1 .*`ip link del vpn0`/,
+      ],
+    ] as const) {
+      await t.rejects(create(`for-${name}`, name).start(), { message: sentence });
+    }
+    t.match(home.ip('-br address show dev vpn0'), /192\.168\.99\.1\/24/, 'it has what it had');
+    // What a killed instance leaves is its own.
+    const killed = create('killed', 'hawser9');
+    await killed.start();
+    await killed.stop('SIGKILL');
+    t.match(home.ip('-br address show dev hawser9'), /10\.8\.0\.2/);
+    await killed.start();
+  },
+);

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { HawserError } from '../../base/errors.ts';
-import { formatCidr } from '../../config/address.ts';
+import { formatAddress, formatCidr } from '../../config/address.ts';
 import { type Family, type LinkState, linkDeleteEmit, linkSetEmit, rtm } from '../../wire/rtnetlink.ts';
 import {
   findLink,
@@ -83,6 +83,27 @@ export function applyNetwork(addon: NetlinkSockets, plan: NetworkPlan, mode: App
       conflicts,
       warnings: [...ipv6.warnings, ...warnings, ...change.refusals],
     };
+  });
+}
+
+/**
+ * Throws when a TUN device of the tunnel's name has been set up by others: it would lose their addresses now, and be gone with our end.
+ * What a killed instance left bears an address that is wanted, or a route or rule of ours.
+ */
+export function refuseForeignTun(addon: NetlinkSockets, plan: NetworkPlan): void {
+  withNetlink(addon, (netlink) => {
+    const link = findLink(netlink, plan.interface);
+    if (link?.kind !== 'tun') return;
+    const owner = { name: plan.name, interfaceIndex: link.index };
+    const { addresses, routes, rules } = readPresent(netlink, owner, familiesOf(existsSync(ipv6Conf)));
+    const wanted = plan.addresses.map(({ addressHex }) => addressHex);
+    const isOurs = routes.length + rules.length > 0 || addresses.some(({ addressHex }) => wanted.includes(addressHex));
+    const [first] = addresses;
+    if (isOurs || first === undefined) return;
+    const text = formatAddress(Buffer.from(first.addressHex, 'hex'));
+    const message = `There is a TUN device "${plan.interface}" already, and somebody else has given it the address ${text}`;
+    const remedy = `choose another tunnel.interface, or \`ip link del ${plan.interface}\` if nobody needs it`;
+    throw new HawserError('EEXIST', message, remedy);
   });
 }
 

@@ -93,7 +93,9 @@ export const outgoing = {
   localAt: 64,
   interfaceAt: 80,
   lengthAt: 84,
-  payloadAt: 88,
+  /** i32: the outer header's DSCP and ECN byte (IP_TOS, IPV6_TCLASS). */
+  trafficClassAt: 88,
+  payloadAt: 96,
 } as const;
 
 /** Header of an inner frame on its way to or from the sealed form. */

@@ -227,3 +227,20 @@ t.test('stamps are written down some minutes ahead, and a file that cannot be ri
     left.crash();
   }
 });
+
+t.test('a router that drops what bears a DSCP keeps nobody apart: every other call does without', async (t) => {
+  const { lab, left, right } = createPair(t);
+  await right.start([right.peer(left)]);
+  lab.lose = ({ trafficClass = 0 }) => trafficClass !== 0;
+  await left.start([left.peer(right, { ...toRight, keepaliveMs: 25_000 })]);
+  lab.run(1);
+  t.equal(left.sendSlot(), -1);
+  t.equal(lab.sent[0]?.trafficClass, 0x88, "as the kernel's WireGuard at first");
+  lab.run(6);
+  const slot = left.sendSlot();
+  t.ok(slot >= 0, 'the second call is answered, without a DSCP too');
+  lab.run(6);
+  left.command({ kind: 'rekey', peer: 'right' });
+  lab.run(1);
+  t.ok(left.sendSlot() >= 0 && left.sendSlot() !== slot, 'later ones at once');
+});

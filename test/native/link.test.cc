@@ -61,6 +61,7 @@ class SendBench {
     std::memset(record, 0, layout::outgoing_payloadAt + 148);
     cell<uint16_t>(record, layout::outgoing_endpointAt) = AF_INET;
     cell<uint32_t>(record, layout::outgoing_lengthAt) = 148;
+    cell<int32_t>(record, layout::outgoing_trafficClassAt) = 0x88;
     handshakes_.commit(layout::outgoing_payloadAt + 148, layout::recordType_handshakeOut);
     handshakes_.publish();
   }
@@ -217,7 +218,7 @@ TEST("a refused run is counted and gone; the next is tried") {
   CHECK_EQUAL(cell<int32_t>(bench.carrier(), layout::carrier_lastErrorAt), ENETUNREACH);
 }
 
-TEST("the outer header bears a run's ECN field, whole and packet by packet, and a handshake AF41, in both families") {
+TEST("the outer header bears a run's ECN field, whole and packet by packet, and a handshake what it was given, in both families") {
   for (const bool gso : {true, false}) {
     SendBench bench(gso);
     bench.run(3, 100, 40, 0, kCongestionExperienced);

@@ -53,6 +53,8 @@ export interface Datagram {
   readonly from: Address;
   readonly to: Address;
   readonly bytes: Uint8Array;
+  /** DSCP and ECN of the outer header; nothing = 0. */
+  readonly trafficClass?: number;
 }
 
 export function rawAddress(address: Address): Uint8Array {
@@ -407,7 +409,8 @@ export class Host {
       const to = out.bytes.slice(at + outgoing.endpointAt, at + outgoing.endpointAt + sockaddrMaxBytes);
       const bytes = out.bytes.slice(at + outgoing.payloadAt, at + outgoing.payloadAt + length);
       const local = out.bytes.slice(at + outgoing.localAt, at + outgoing.localAt + 4);
-      this.#lab.send({ from: this.#sourceOf(row, local), to: textAddress(to), bytes });
+      const trafficClass = out.view.getInt32(at + outgoing.trafficClassAt, true);
+      this.#lab.send({ from: this.#sourceOf(row, local), to: textAddress(to), bytes, trafficClass });
       out.advance();
       out.release();
       moved += 1;
@@ -525,6 +528,7 @@ export class Host {
     view.setInt32(received.lengthAt, datagram.bytes.length, true);
     view.setInt32(received.segmentBytesAt, payload.length, true);
     view.setInt32(received.slotAt, slot, true);
+    view.setInt32(received.trafficClassAt, datagram.trafficClass ?? 0, true);
     record.set(payload, received.payloadAt);
     ring?.offer(record, type);
   }

@@ -21,7 +21,7 @@ import { sessionManagerCounters as counted } from '../../rings/counter-names.ts'
 import { sockaddrAddress, sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
 import { messageType, wireguardCheckLength, wireguardReceiver, wireguardType } from '../../wire/wireguard.ts';
 import { callSpacingUs } from './call-queue.ts';
-import type { Outbox } from './outbox.ts';
+import { handshakeTrafficClass, type Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import { RandomPool } from './random-pool.ts';
@@ -102,7 +102,10 @@ export class HandshakeDesk {
     peer.jar.addMacs(initiation.message, nowUs);
     peer.called = isLive ? routes.slice(0, 1) : routes;
     if (!isLive) peer.callsEverywhere += 1;
-    for (const route of peer.called) outbox.sendDatagram(route, initiation.message);
+    // Some routers drop what bears any DSCP: every other try does without, and what was answered stays.
+    if (isRetry) peer.callsPlain = !peer.callsPlain;
+    const trafficClass = peer.callsPlain ? 0 : handshakeTrafficClass;
+    for (const route of peer.called) outbox.sendDatagram(route, initiation.message, trafficClass);
     this.#parts.count(counted.initiations);
   }
 
@@ -165,7 +168,7 @@ export class HandshakeDesk {
     if (!this.#checker.hasMac2(message, source, nowUs)) {
       if (!this.#checker.mayReply(nowUs)) return counted.limited;
       const reply = this.#checker.nextReply(message, source, nowUs, this.#random.take(replyRandomBytes));
-      if (reply !== undefined) this.#parts.outbox.sendDatagram(route, reply);
+      if (reply !== undefined) this.#answer(route, reply);
       return counted.cookies;
     }
     // One customer has a whole /64 of IPv6.
@@ -250,7 +253,7 @@ export class HandshakeDesk {
   }
 
   #respond(peer: Peer, incoming: IncomingInitiation, route: Route, nowUs: number): number {
-    const { slots, outbox } = this.#parts;
+    const { slots } = this.#parts;
     const index = slots.reserveIndex();
     const answer = incoming.respond(peer.identity, index, generateKeyPair());
     if (answer === undefined) {
@@ -264,8 +267,13 @@ export class HandshakeDesk {
     this.#byIndex.delete(peer.answeredIndex);
     this.#byIndex.set(index, peer);
     peer.answeredIndex = index;
-    outbox.sendDatagram(route, answer.message);
+    this.#answer(route, answer.message);
     return counted.responses;
+  }
+
+  /** With the DSCP that the question had on its way here: another might not pass. */
+  #answer(route: Route, message: Uint8Array): void {
+    this.#parts.outbox.sendDatagram(route, message, route.dscp ?? handshakeTrafficClass);
   }
 
   /** Puts the keys of a finished handshake to use; false when no slot is free. */

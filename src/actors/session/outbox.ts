@@ -1,10 +1,15 @@
 /** What the session-manager sends: datagrams by the carriers, inner frames by the sealer. A full ring drops: timers try again. */
-import { frame, framePath, outgoing, recordType, trafficClass } from '../../contract/records.ts';
+import { frame, framePath, outgoing, recordType, trafficClass as schedulingClass } from '../../contract/records.ts';
 import { carrierOf } from '../../rings/carriers.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
 import type { Route } from './path-book.ts';
 
 const nothing = new Uint8Array(0);
+/**
+ * AF41, as the kernel's WireGuard gives to handshakes and cookies (drivers/net/wireguard/messages.h, HANDSHAKE_DSCP). Data messages get no
+ * DSCP there either, and what is in them (probes and reports too) must see the queues that data sees.
+ */
+export const handshakeTrafficClass = 0x88;
 
 export class Outbox {
   /** By row of the carrier table. */
@@ -16,7 +21,8 @@ export class Outbox {
     this.#frames = frames;
   }
 
-  sendDatagram(route: Route, message: Uint8Array): boolean {
+  /** `trafficClass`: the outer header's DSCP and ECN byte. */
+  sendDatagram(route: Route, message: Uint8Array, trafficClass: number): boolean {
     const ring = this.#carriers.get(carrierOf(route.link, route.transport));
     if (ring === undefined) return false;
     const length = outgoing.payloadAt + message.length;
@@ -27,6 +33,7 @@ export class Outbox {
     ring.bytes.set(route.local, at + outgoing.localAt);
     ring.view.setInt32(at + outgoing.interfaceAt, route.interfaceIndex, true);
     ring.view.setInt32(at + outgoing.lengthAt, message.length, true);
+    ring.view.setInt32(at + outgoing.trafficClassAt, trafficClass, true);
     ring.bytes.set(message, at + outgoing.payloadAt);
     ring.commit(length, recordType.handshakeOut);
     ring.publish();
@@ -43,7 +50,7 @@ export class Outbox {
     ring.view.setInt32(at + frame.peerAt, peerRow, true);
     ring.view.setInt32(at + frame.slotAt, slot, true);
     ring.view.setInt32(at + frame.lengthAt, bytes.length, true);
-    ring.view.setInt32(at + frame.classAt, trafficClass.control, true);
+    ring.view.setInt32(at + frame.classAt, schedulingClass.control, true);
     ring.view.setInt32(at + frame.pathAt, pathRow, true);
     ring.bytes.set(bytes, at + frame.payloadAt);
     ring.commit(length, recordType.frameOut);

@@ -20,6 +20,8 @@ export interface Route {
   readonly local: Uint8Array;
   /** Interface of a link-local `local`, else 0. */
   readonly interfaceIndex: number;
+  /** Of a handshake that came: the DSCP it arrived with, in its place in the header. */
+  readonly dscp?: number;
 }
 
 export class PathBook {

@@ -33,6 +33,8 @@ export interface Peer {
   called: readonly Route[];
   /** Initiations that went everywhere, so that of many places each has its turn. */
   callsEverywhere: number;
+  /** Calls go out without a DSCP. */
+  callsPlain: boolean;
   /** Index of our last response; 0 = none. */
   answeredIndex: number;
   /** Keys that we answered with and the peer has not used yet, and where the answer went. */
@@ -111,6 +113,7 @@ export class PeerBook {
       initiation: undefined,
       called: [],
       callsEverywhere: 0,
+      callsPlain: false,
       answeredIndex: 0,
       answered: undefined,
       unusedAnswers: 0,

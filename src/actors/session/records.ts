@@ -9,6 +9,9 @@ import type { LinkBook } from './link-book.ts';
 import type { Route } from './path-book.ts';
 import { withoutZone } from './routes.ts';
 
+/** Of a traffic class; the rest is ECN's. */
+const dscpBits = 0xfc;
+
 /** Where a received datagram came from; a copy. */
 export function routeOf(ring: RingConsumer, at: number, links: LinkBook): Route {
   const local = ring.bytes.slice(at + received.localAt, at + received.localAt + 16);
@@ -22,6 +25,7 @@ export function routeOf(ring: RingConsumer, at: number, links: LinkBook): Route 
     endpoint: ring.bytes.slice(at + received.endpointAt, at + received.endpointAt + endpoint.bytes),
     local,
     interfaceIndex: isLinkLocal ? ring.view.getInt32(at + received.interfaceAt, true) : 0,
+    dscp: ring.view.getInt32(at + received.trafficClassAt, true) & dscpBits,
   };
   return withoutZone(route, links.get(link));
 }

@@ -526,7 +526,8 @@
   X(outgoing, localAt, 64) \
   X(outgoing, interfaceAt, 80) \
   X(outgoing, lengthAt, 84) \
-  X(outgoing, payloadAt, 88) \
+  X(outgoing, trafficClassAt, 88) \
+  X(outgoing, payloadAt, 96) \
   X(received, endpointAt, 0) \
   X(received, carrierAt, 64) \
   X(received, interfaceAt, 68) \

@@ -16,10 +16,6 @@
 namespace hawser {
 namespace {
 
-// AF41, as the kernel's WireGuard gives to handshakes and cookies (drivers/net/wireguard/messages.h, HANDSHAKE_DSCP). Data messages get
-// no DSCP there either, and what is in them (probes and reports too) must see the queues that data sees.
-constexpr uint8_t kHandshakeTrafficClass = 0x88;
-
 socklen_t addressBytes(sa_family_t family) { return family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6); }
 
 template <typename T>
@@ -275,7 +271,8 @@ int LinkSender::sendDatagrams(uint32_t max) {
     header.msg_iovlen = 1;
     header.msg_control = control;
     header.msg_controllen = writeSendControl(control, address.sin6_family, local,
-                                             cell<int32_t>(record, layout::outgoing_interfaceAt), 0, kHandshakeTrafficClass);
+                                             cell<int32_t>(record, layout::outgoing_interfaceAt), 0,
+                                             static_cast<uint8_t>(cell<int32_t>(record, layout::outgoing_trafficClassAt)));
     if (header.msg_controllen == 0) header.msg_control = nullptr;
     const int error = fd < 0 ? EAFNOSUPPORT : !addressed ? EADDRNOTAVAIL : sendOne(fd, header);
     if (error != 0) failed(error);

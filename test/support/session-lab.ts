@@ -11,7 +11,7 @@ import type { PeerSettings, SessionManagerCommand, SessionManagerSettings } from
 import { definition } from '../../src/actors/session-manager.ts';
 import { formatKey, publicKeyOf } from '../../src/config/keys.ts';
 import { capability } from '../../src/contract/frames.ts';
-import { link, transport } from '../../src/contract/link-tables.ts';
+import { carrier, link, transport } from '../../src/contract/link-tables.ts';
 import {
   cipher,
   path as pathLayout,
@@ -185,6 +185,7 @@ export class Host {
       peers: createRowTable(peerLayout, options.peerRows ?? 4),
       paths: createRowTable(pathLayout, (options.peerRows ?? 4) * pathLayout.mostPerPeer),
       links: createRowTable(link, 8),
+      carriers: createRowTable(carrier, 8 * carrier.rowsPerLink),
       counters: new SharedArrayBuffer(counters.bytes),
     };
     const perLink = this.linkNames.flatMap((name) => [`handshakes.${name}`, `out.${name}`]);
@@ -207,13 +208,13 @@ export class Host {
 
   /** As the control-server has it. */
   get shared(): SharedMemory {
-    const { peers, paths, links, sessions } = this.#memory as Record<string, SharedArrayBuffer>;
+    const { peers, paths, links, carriers, sessions } = this.#memory as Record<string, SharedArrayBuffer>;
     const none = new SharedArrayBuffer(0);
     return {
       peers: peers ?? none,
       paths: paths ?? none,
       links: links ?? none,
-      carriers: none,
+      carriers: carriers ?? none,
       sessions: sessions ?? none,
       sealedLog: none,
       checks: none,

@@ -129,6 +129,58 @@ export const mutants = [
     ],
     suites: ['bonding/repair/repairs.test'],
   },
+  {
+    name: 'bond: a window full of losses is never given up',
+    edits: [
+      [
+        'src/bonding/sending-path.ts',
+        [
+          'Math.max(lastReportUs - namedUs, nowUs - Math.max(leastSilentUs, silentShare * namedUs))',
+          '(lastReportUs - namedUs)',
+        ],
+      ],
+    ],
+    suites: ['bonding/sending-path.test'],
+  },
+  {
+    name: 'bond: repairs overdraw a slow path by 16 KiB',
+    edits: [
+      ['src/bonding/repair/repair-choice.ts', ['Math.max(leastReserveBytes, reserve)', '(reserve, mostReserveBytes)']],
+    ],
+    suites: ['bonding/repair/repair-choice.test'],
+  },
+  {
+    name: 'bond: repairs overdraw a shallow path',
+    edits: [['src/bonding/repair/repair-choice.ts', ['  if (path.isShallow) return path.allowedBytes;\n', '']]],
+    suites: ['bonding/repair/repair-choice.test'],
+  },
+  {
+    name: 'bond: any overflow is taken for a shallow buffer',
+    edits: [
+      [
+        'src/bonding/rate/shallow-buffer.ts',
+        ["verdict === 'overflow' && this.#longestUs < targetUs", "verdict === 'overflow'"],
+      ],
+    ],
+    suites: ['bonding/rate/shallow-buffer.test'],
+  },
+  {
+    name: 'bond: nothing goes evenly',
+    edits: [['src/bonding/rate/pacer.ts', ['this.isEven ? evenBurstUs : burstUs', 'burstUs']]],
+    suites: ['bonding/rate/shallow-buffer.test'],
+  },
+  {
+    name: 'bond: no report comes while a flow waits',
+    edits: [
+      ['src/actors/opener/reporter.ts', ['    if (!this.#repeating.has(slot)) this.#repeating.set(slot, 1);\n', '']],
+    ],
+    suites: ['actors/reporter.test'],
+  },
+  {
+    name: 'bond: a repair has one try',
+    edits: [['src/actors/opener/gap-keeper.ts', ['const repairTries = 2;', 'const repairTries = 1;']]],
+    suites: ['actors/gap-keeper.test'],
+  },
 ];
 
 const sealer = ['actors/sealer-duties.test', 'actors/data-path.test', 'actors/ack-desk.test'];

@@ -1,5 +1,6 @@
 /**
- * Two looks at the paths → what happened between them, for `hawser events`. Pure; keeps only the look before. What proves, moves
+ * What changed of the paths → what happened, for `hawser events`. Pure; keeps what was known before, and a look costs what has changed
+ * and no more. What proves, moves
  * or withdraws a path, and how a stock WireGuard peer changes links, the session-manager tells.
  */
 import type { InstanceEvent } from './events.ts';
@@ -53,43 +54,96 @@ const hysteresis = 0.8;
 const settledMtuMs = 1_000;
 const usualMtu = 1500;
 
+/** What is known of paths since the look before. */
+export interface PathNews {
+  /** Those that are new, or may be others than before. */
+  readonly changed: readonly PathMoment[];
+  /** Keys. */
+  readonly gone: readonly string[];
+}
+
 export class PathEvents {
-  #before: ReadonlyMap<string, PathMoment> | undefined;
+  /** By key, and by peer and key. */
+  readonly #known = new Map<string, PathMoment>();
+  readonly #ofPeer = new Map<string, Map<string, PathMoment>>();
+  /** Live paths by link. */
+  readonly #live = new Map<string, number>();
   /** By peer: what carried its data when something last did. */
   readonly #carried = new Map<string, readonly PathMoment[]>();
   readonly #degraded = new Set<string>();
   /** By key of the path: the size that was told, or is no news. */
   readonly #mtus = new Map<string, number>();
+  #isFirst = true;
 
   /** The first look tells nothing: it is where one begins. */
-  look(moments: readonly PathMoment[]): InstanceEvent[] {
-    const now = new Map(moments.map((one) => [one.key, one]));
-    for (const key of this.#mtus.keys()) if (!now.has(key)) this.#mtus.delete(key);
-    const before = this.#before;
-    this.#before = now;
-    const moved = this.#peers(moments);
-    if (before === undefined) return [];
+  look({ changed, gone }: PathNews): InstanceEvent[] {
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    const liveBefore = new Map(this.#live);
+    const touched = [...changed, ...gone.flatMap((key) => this.#known.get(key) ?? [])];
+    const turns = changed.flatMap((one) => changeOf(this.#known.get(one.key), one));
+    for (const key of gone) this.#forget(key);
+    for (const one of changed) this.#keep(one);
+    const moved = [...new Set(touched.map(({ peer }) => peer))].flatMap((peer) => this.#peerChange(peer));
+    if (isFirst) return [];
     return [
-      ...moments.flatMap((one) => changeOf(before.get(one.key), one)),
+      ...turns,
       ...moved,
-      ...linkChanges([...before.values()], moments),
-      ...moments.flatMap((one) => this.#quality(one)),
-      ...moments.flatMap((one) => this.#size(one)),
+      ...this.#linkChanges(liveBefore, changed),
+      ...changed.flatMap((one) => this.#quality(one)),
+      ...changed.flatMap((one) => this.#size(one)),
     ];
   }
 
+  #keep(one: PathMoment): void {
+    this.#count(one.key, one);
+    this.#known.set(one.key, one);
+    const others = this.#ofPeer.get(one.peer) ?? new Map<string, PathMoment>();
+    this.#ofPeer.set(one.peer, others.set(one.key, one));
+  }
+
+  #forget(key: string): void {
+    this.#count(key, undefined);
+    this.#known.delete(key);
+    this.#degraded.delete(key);
+    this.#mtus.delete(key);
+  }
+
+  /** Takes a path out of what is known of its peer and its link as it was, and counts it as it is. */
+  #count(key: string, now: PathMoment | undefined): void {
+    const before = this.#known.get(key);
+    if (before !== undefined) this.#ofPeer.get(before.peer)?.delete(key);
+    for (const [one, step] of [[before, -1] as const, [now, 1] as const]) {
+      if (one?.condition === 'live') this.#live.set(one.link, (this.#live.get(one.link) ?? 0) + step);
+    }
+  }
+
   /** Data of a peer left a link, or one transport by it, for others, or has none to go to. */
-  #peers(moments: readonly PathMoment[]): InstanceEvent[] {
-    const peers = new Set(moments.map((one) => one.peer));
-    for (const peer of this.#carried.keys()) if (!peers.has(peer)) this.#carried.delete(peer);
-    return [...peers].flatMap((peer): InstanceEvent[] => {
-      const live = living(moments).filter((one) => one.peer === peer);
-      const is = live.filter((one) => one.isStandby !== true);
-      const was = this.#carried.get(peer) ?? [];
-      // One that stands by is about to take over.
-      if (is.length === 0 && live.length > 0) return [];
-      this.#carried.set(peer, is);
-      return peerChanges(peer, was, is, moments);
+  #peerChange(peer: string): InstanceEvent[] {
+    const now = [...(this.#ofPeer.get(peer)?.values() ?? [])];
+    if (now.length === 0) {
+      // Nothing is left that could have a reason.
+      this.#ofPeer.delete(peer);
+      this.#carried.delete(peer);
+      return [];
+    }
+    const live = living(now);
+    const is = live.filter((one) => one.isStandby !== true);
+    const was = this.#carried.get(peer) ?? [];
+    // One that stands by is about to take over.
+    if (is.length === 0 && live.length > 0) return [];
+    this.#carried.set(peer, is);
+    return peerChanges(peer, was, is, now);
+  }
+
+  /** All that a link carried has left it, or the first came back. */
+  #linkChanges(before: ReadonlyMap<string, number>, changed: readonly PathMoment[]): InstanceEvent[] {
+    return [...this.#live].flatMap(([link, live]): InstanceEvent[] => {
+      const isUp = live > 0;
+      if ((before.get(link) ?? 0) > 0 === isUp) return [];
+      const isOf = (one: PathMoment): boolean => one.link === link && (!isUp || one.condition === 'live');
+      const why = changed.find(isOf) ?? [...this.#known.values()].find(isOf);
+      return [{ kind: isUp ? 'link-up' : 'link-down', link, reason: why?.reason ?? 'it has no path' }];
     });
   }
 
@@ -152,18 +206,6 @@ function peerChanges(
   const [gone] = left;
   if (gone === undefined) return switches;
   return [...switches, { kind: 'failover', peer, from: linksOf(left), to: linksOf(is), reason: whyOf(gone) }];
-}
-
-/** All that a link carried has left it, or the first came back. */
-function linkChanges(before: readonly PathMoment[], now: readonly PathMoment[]): InstanceEvent[] {
-  const links = new Set([...before, ...now].map((one) => one.link));
-  return [...links].flatMap((link): InstanceEvent[] => {
-    const was = living(before).filter((one) => one.link === link);
-    const is = living(now).filter((one) => one.link === link);
-    if (was.length > 0 === is.length > 0) return [];
-    const all = is.length > 0 ? is : now.filter((one) => one.link === link);
-    return [{ kind: is.length > 0 ? 'link-up' : 'link-down', link, reason: all[0]?.reason ?? 'it has no path' }];
-  });
 }
 
 function living(moments: readonly PathMoment[]): PathMoment[] {

@@ -15,6 +15,9 @@ export interface ThreadTime {
 /** By the kernel's number of the thread; undefined when it is gone. */
 export type ReadThread = (kernelThreadId: number) => ThreadTime | undefined;
 
+/** Through which all bytes of the tunnel pass. */
+const ciphers = ['sealer', 'opener'] as const;
+
 export class ActorReader {
   readonly #memory: SharedMemory;
   readonly #readThread: ReadThread;
@@ -22,6 +25,14 @@ export class ActorReader {
   constructor(memory: SharedMemory, readThread: ReadThread) {
     this.#memory = memory;
     this.#readThread = readThread;
+  }
+
+  /** Sealed and opened, ever. */
+  bytes(): number {
+    return ciphers.reduce((sum, id) => {
+      const memory = this.#memory.counters[id];
+      return memory === undefined ? sum : sum + readBlock(memory).bytes;
+    }, 0);
   }
 
   /** What `Rates` samples, by the keys that `actors` asks for. */

@@ -39,9 +39,6 @@ export class PathReader {
   readonly #carriers: RowTable;
   readonly #peers: RowTable;
   readonly #words: PathWords;
-  readonly #places = new Map<number, Place>();
-  #placesOf: InstanceInfo | undefined;
-  #placesVersion = -1;
   /** Of peers, by row. */
   #names: ReadonlyMap<number, string> = new Map();
   #namesOf: InstanceInfo | undefined;
@@ -58,7 +55,7 @@ export class PathReader {
 
   /** What `Rates` samples, by the keys that `all` asks for. */
   counts(): [string, number][] {
-    return this.#rows().flatMap((row): [string, number][] => [
+    return this.rows().flatMap((row): [string, number][] => [
       [this.#key(row, 'sent'), this.#paths.number(row, path.sentBytesAt)],
       [this.#key(row, 'received'), this.#paths.number(row, path.receivedBytesAt)],
       [this.#key(row, 'packets'), this.#paths.number(row, path.sentPacketsAt)],
@@ -69,59 +66,19 @@ export class PathReader {
 
   /** What `LastChanges` watches: `path ID COLUMN`. */
   events(): [string, number][] {
-    return this.#rows().flatMap((row): [string, number][] => [
+    return this.rows().flatMap((row): [string, number][] => [
       [`path ${row} lateBytes`, this.#paths.number(row, path.lateBytesAt)],
       [`path ${row} refusedBytes`, this.#paths.number(row, path.refusedBytesAt)],
     ]);
   }
 
-  /** Sent and received by all paths. */
-  bytes(): number {
-    let total = 0;
-    for (const row of this.#rows())
-      total += this.#paths.number(row, path.sentBytesAt) + this.#paths.number(row, path.receivedBytesAt);
-    return total;
-  }
-
   all(instance: InstanceInfo, nowUs: number, rates: Rates): PathStatus[] {
-    const paths = this.#rows().map((row) => this.#path(row, instance, nowUs, rates));
+    const paths = this.rows().map((row) => this.#path(row, instance, nowUs, rates));
     const sent = new Map<string, number>();
     for (const one of paths) sent.set(one.peer, (sent.get(one.peer) ?? 0) + one.sentBps);
     return paths.map((one) => {
       const totalBps = sent.get(one.peer) ?? 0;
       return totalBps === 0 ? one : { ...one, sharePercent: percent(one.sentBps / totalBps) };
-    });
-  }
-
-  /** What `PathEvents` compares; cheap enough to be asked many times a second. */
-  moments(instance: InstanceInfo, nowUs: number): PathMoment[] {
-    return this.#rows().flatMap((row) => {
-      const place = this.#knownPlace(row, instance);
-      if (place === undefined) return [];
-      const { peer: peerName, link, transport, endpoint } = place;
-      const { condition, reason, rttMs, lossPercent } = this.#judgement(row, 0);
-      const key = `${row} ${this.#paths.number(row, path.bornUsAt)}`;
-      const mtu = known(this.#paths.int(row, path.mtuAt));
-      const mtuAgeMs = ageMs(this.#paths.number(row, path.mtuUsAt), nowUs);
-      const peerLink = this.#peerLink(row);
-      return [
-        {
-          key,
-          peer: peerName,
-          link,
-          peerLink,
-          transport,
-          endpoint,
-          condition,
-          reason,
-          rttMs,
-          lossPercent,
-          mtu,
-          mtuAgeMs,
-          isStandby: place.state === 'standby',
-          place: this.#preference(row, instance),
-        },
-      ];
     });
   }
 
@@ -133,17 +90,28 @@ export class PathReader {
     return this.#carriers.int(carrierRow, carrier.placeAt) || (by === undefined ? 0 : placeOf(transports.order, by));
   }
 
-  /** Places change with the table's version only. */
-  #knownPlace(row: number, instance: InstanceInfo): Place | undefined {
-    const version = this.#paths.version();
-    if (this.#placesOf !== instance || this.#placesVersion !== version) {
-      this.#places.clear();
-      this.#placesOf = instance;
-      this.#placesVersion = version;
-    }
-    const known = this.#places.get(row) ?? this.place(row, instance);
-    if (known !== undefined) this.#places.set(row, known);
-    return known;
+  /** What `PathEvents` compares; undefined when the row is free. */
+  moment(row: number, instance: InstanceInfo, nowUs: number): PathMoment | undefined {
+    const place = this.place(row, instance);
+    if (place === undefined) return undefined;
+    const { peer: peerName, link, transport, endpoint } = place;
+    const { condition, reason, rttMs, lossPercent } = this.#judgement(row, 0);
+    return {
+      key: `${row} ${this.#paths.number(row, path.bornUsAt)}`,
+      peer: peerName,
+      link,
+      peerLink: this.#peerLink(row),
+      transport,
+      endpoint,
+      condition,
+      reason,
+      rttMs,
+      lossPercent,
+      mtu: known(this.#paths.int(row, path.mtuAt)),
+      mtuAgeMs: ageMs(this.#paths.number(row, path.mtuUsAt), nowUs),
+      isStandby: place.state === 'standby',
+      place: this.#preference(row, instance),
+    };
   }
 
   #peerLink(row: number): string | undefined {
@@ -199,7 +167,7 @@ export class PathReader {
   }
 
   /** Those in use: they change with the table's version, and a table may have many thousand. */
-  #rows(): readonly number[] {
+  rows(): readonly number[] {
     const version = this.#paths.version();
     if (version === this.#rowsVersion) return this.#inUse;
     const inUse: number[] = [];
@@ -214,7 +182,7 @@ export class PathReader {
 
   /** Rows of the peers that have a path: with no other anything was ever exchanged. The same array until that changes. */
   peersInUse(): readonly number[] {
-    this.#rows();
+    this.rows();
     return this.#peersInUse;
   }
 

@@ -13,6 +13,7 @@ import { carrier, link, linkHealth, linkHealthReason, probeMethod } from '../../
 import { path as pathLayout, pathState, peer, session, slotState } from '../../src/contract/peer-tables.ts';
 import { counters, ring, runState } from '../../src/contract/rings.ts';
 import { sealerCounters } from '../../src/rings/counter-names.ts';
+import { judgedPaths } from '../../src/rings/journal.ts';
 import { SessionTable } from '../../src/rings/session-table.ts';
 import { carrierTable, linkTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { type FakeSupervisor, startFakeInstance } from '../support/fake-instance.ts';
@@ -304,6 +305,7 @@ t.test('the control-server tells of paths that die and return', async (t) => {
   await hawser('status', '--run-directory', folder);
   actor.work(clock.nowUs);
   paths.setInt(3, pathLayout.lifeAt, 3);
+  judgedPaths(supervisor.shared.paths).tell(3);
   actor.work(clock.nowUs);
   const place = { peer: 'hub', link: 'fibre', endpoint: '[2001:db8::1]:51820' };
   const reason = 'probes were not answered';

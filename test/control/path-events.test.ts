@@ -16,6 +16,19 @@ const fibre: PathMoment = {
 const lte: PathMoment = { ...fibre, key: '33 1', link: 'lte', rttMs: 60 };
 const place = { peer: 'hub', link: 'fibre', transport: 'udp', endpoint: fibre.endpoint };
 
+/** Looks at all paths each time. */
+class Looks {
+  readonly #events = new PathEvents();
+  #keys: readonly string[] = [];
+
+  look(changed: readonly PathMoment[]) {
+    const keys = changed.map(({ key }) => key);
+    const gone = this.#keys.filter((key) => !keys.includes(key));
+    this.#keys = keys;
+    return this.#events.look({ changed, gone });
+  }
+}
+
 function kinds(events: readonly { kind: string }[]): string[] {
   return events.map((one) => one.kind);
 }
@@ -28,13 +41,13 @@ t.test('subjectOf() keeps two interfaces apart, and puts sentences together that
 });
 
 t.test('PathEvents tells nothing at its first look, and nothing when nothing changed', async (t) => {
-  const events = new PathEvents();
+  const events = new Looks();
   t.strictSame(events.look([fibre, lte]), []);
   t.strictSame(events.look([fibre, { ...lte, rttMs: 61 }]), []);
 });
 
 t.test('PathEvents tells of a death, a failover and a failback, with reasons', async (t) => {
-  const events = new PathEvents();
+  const events = new Looks();
   events.look([fibre, lte]);
   const suspect = { ...fibre, condition: 'suspect', reason: 'nothing was acknowledged' };
   t.strictSame(events.look([suspect, lte]), [
@@ -56,7 +69,7 @@ t.test('PathEvents tells of a death, a failover and a failback, with reasons', a
 });
 
 t.test('PathEvents tells which transport of a link carries, and of no cut while another one is about to', async (t) => {
-  const events = new PathEvents();
+  const events = new Looks();
   const udp = { ...fibre, place: 1 };
   const other = { ...fibre, key: '34 1', transport: 'faketcp', place: 2 };
   const standby = { ...other, isStandby: true };
@@ -82,7 +95,7 @@ t.test('PathEvents tells which transport of a link carries, and of no cut while 
 });
 
 t.test('PathEvents tells two paths of one row apart, and a link from its paths', async (t) => {
-  const events = new PathEvents();
+  const events = new Looks();
   const other = { ...fibre, key: '34 1', endpoint: '[2001:db8::1]:51820' };
   events.look([fibre, other]);
   const successor = { ...other, key: '34 2', condition: 'dead' };
@@ -99,7 +112,7 @@ t.test('PathEvents tells two paths of one row apart, and a link from its paths',
 });
 
 t.test('PathEvents calls a live path degraded from 200 ms or 5 % on, and takes that back a fifth below', async (t) => {
-  const events = new PathEvents();
+  const events = new Looks();
   const look = (rttMs: number, lossPercent: number, condition = 'live') =>
     events.look([{ ...fibre, rttMs, lossPercent, condition }, lte]);
   look(20, 0);
@@ -113,7 +126,7 @@ t.test('PathEvents calls a live path degraded from 200 ms or 5 % on, and takes t
 t.test(
   'PathEvents tells what a path takes when the search has ended, and not what an ordinary one takes',
   async (t) => {
-    const events = new PathEvents();
+    const events = new Looks();
     const look = (mtu: number, mtuAgeMs: number) => events.look([{ ...fibre, mtu, mtuAgeMs }]);
     look(1200, 10);
     t.strictSame(look(1500, 1500), []);
@@ -124,3 +137,14 @@ t.test(
     t.strictSame(look(1500, 2000), [{ ...told, size: 1500, before: 1428 }]);
   },
 );
+
+t.test('PathEvents needs to be told of what changed alone', async (t) => {
+  const events = new PathEvents();
+  const others = Array.from({ length: 50 }, (_, index) => ({ ...lte, key: `${100 + index} 1`, peer: `other${index}` }));
+  events.look({ changed: [fibre, lte, ...others], gone: [] });
+  const dead = { ...fibre, condition: 'dead', reason: 'silent' };
+  t.strictSame(kinds(events.look({ changed: [dead], gone: [] })), ['path-dead', 'failover', 'link-down']);
+  t.strictSame(kinds(events.look({ changed: [], gone: [lte.key] })), ['cut-off']);
+  t.strictSame(events.look({ changed: [], gone: others.slice(1).map(({ key }) => key) }), []);
+  t.strictSame(kinds(events.look({ changed: [], gone: [others[0]?.key ?? ''] })), ['link-down']);
+});

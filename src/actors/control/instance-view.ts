@@ -4,6 +4,7 @@ import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-st
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
 import { LastChanges } from '../../control/last-changes.ts';
 import { PathEvents } from '../../control/path-events.ts';
+import { PathWatch } from '../../control/path-watch.ts';
 import { type Counts, Rates } from '../../control/rates.ts';
 import { ActorReader } from '../../control/read-actors.ts';
 import { type FindInterface, LinkReader } from '../../control/read-links.ts';
@@ -26,6 +27,7 @@ interface Readers {
   readonly paths: PathReader;
   readonly links: LinkReader;
   readonly actors: ActorReader;
+  readonly watch: PathWatch;
 }
 
 const words: PathWords = { conditions: lifeStateNames, reasons: lifeReasonTexts, zoneOf };
@@ -61,9 +63,9 @@ export class InstanceView {
     if (nowUs - this.#learntUs > learnEveryUs) this.#learn(nowUs);
     if (readers === undefined || instance === undefined) return true;
     this.#rates.sample(nowUs, () => this.#count(readers, instance, nowUs));
-    const events = this.#pathEvents.look(readers.paths.moments(instance, nowUs));
+    const events = this.#pathEvents.look(readers.watch.look(instance, nowUs));
     for (const event of events) this.#context.emit(event);
-    return events.length > 0 || this.#isCarrying(readers.paths.bytes(), nowUs);
+    return events.length > 0 || this.#isCarrying(readers.actors.bytes(), nowUs);
   }
 
   #isCarrying(bytes: number, nowUs: number): boolean {
@@ -151,5 +153,6 @@ function makeReaders(topologyVersion: number, memory: SharedMemory): Readers {
     peers: new PeerReader(memory, paths),
     links: new LinkReader(memory),
     actors: new ActorReader(memory, readThreadTimes),
+    watch: new PathWatch(paths, memory),
   };
 }

@@ -31,6 +31,8 @@ export class FlowEndpoint implements MachinePort {
   readonly ends: [row: number, why: FlowEnd][] = [];
   readonly openedRows: number[] = [];
   readonly address: Uint8Array;
+  /** How often it was asked whose an address is. */
+  asked = 0;
   readonly #rows = new Map<string, number>();
   readonly #settings: MachineSettings;
   readonly #random: () => number;
@@ -70,6 +72,7 @@ export class FlowEndpoint implements MachinePort {
   }
 
   isOwnAddress(connection: Uint8Array): boolean {
+    this.asked += 1;
     return this.address.every((byte, index) => connection[tuple.localAt + index] === byte);
   }
 

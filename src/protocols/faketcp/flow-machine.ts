@@ -96,6 +96,9 @@ const resets = { perSecond: 100, burst: 50 } as const;
 /** Ethernet's 1500 less IP's header and TCP's. */
 const mss = { ip4: 1460, ip6: 1440 } as const;
 
+const askAgainUs = 1e6;
+const addressBytes = 16;
+
 const nothing = 0;
 
 export class FlowMachine {
@@ -112,6 +115,10 @@ export class FlowMachine {
   /** Called for in place of another: new row → old row. */
   readonly #successors = new Map<number, number>();
   #nextCall: number;
+  /** The address of ours that was asked about last, when, and the answer. */
+  readonly #askedFor = new Uint8Array(addressBytes);
+  #askedUs = Number.NEGATIVE_INFINITY;
+  #isOwn = false;
 
   /** Goes on with the connections that are in the table. */
   constructor(table: RowTable, settings: MachineSettings, port: MachinePort) {
@@ -260,13 +267,26 @@ export class FlowMachine {
   #handleStranger(heard: Heard, nowUs: number): boolean {
     const { flags, connection } = heard;
     // What is only routed through this host is none of our business.
-    if ((flags & tcpFlag.rst) !== 0 || !this.#port.isOwnAddress(connection)) return false;
+    if ((flags & tcpFlag.rst) !== 0 || !this.#isOurs(connection, nowUs)) return false;
     if (heard.localPort === this.#settings.listenPort) {
       if ((flags & (tcpFlag.syn | tcpFlag.ack)) === tcpFlag.syn) this.#answer(heard, nowUs);
       else if (this.#accept(heard, nowUs)) return true;
     }
     if ((flags & tcpFlag.syn) === 0) this.#reset(heard, nowUs);
     return false;
+  }
+
+  /** Asked once a second and address: a flood of segments shall not ask the kernel for each. */
+  #isOurs(connection: Uint8Array, nowUs: number): boolean {
+    const address = connection.subarray(tuple.localAt, tuple.localAt + addressBytes);
+    const isKnown =
+      nowUs < this.#askedUs + askAgainUs && this.#askedFor.every((byte, index) => byte === address[index]);
+    if (!isKnown) {
+      this.#askedFor.set(address);
+      this.#askedUs = nowUs;
+      this.#isOwn = this.#port.isOwnAddress(connection);
+    }
+    return this.#isOwn;
   }
 
   #answer(heard: Heard, nowUs: number): void {

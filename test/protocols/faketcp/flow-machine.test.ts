@@ -172,6 +172,10 @@ t.test('what is only routed through this host is left alone', (t) => {
   b.hear(called, 0);
   b.hear(forged(called, { flags: ack }), 0, 10);
   t.same(b.take(), []);
+  t.equal(b.asked, 1, 'the kernel is asked once for a burst');
+  a.machine.dial(endpointOf(b), anyAddress, 0);
+  b.hear(one(a), 1000);
+  t.equal(one(b).fields.flags, syn | ack, 'another address is another question');
   t.end();
 });
 

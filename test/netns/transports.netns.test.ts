@@ -130,6 +130,26 @@ t.test('what is blocked silently leaves its data to the other transport, and tak
   t.match(log, /transport-failback: peer=b link=default from=test to=udp/);
 });
 
+t.test('a stall that silences all transports of a link moves nothing', options, async (t) => {
+  const pair = await start();
+  t.teardown(() => pair.lab.close());
+  const { a, b } = pair.hosts;
+  await echoUdp(b, echoPort);
+  await carries(pair, 'udp');
+  const answers = probe(a, inside.b4, echoPort, { intervalMs: 10, seconds: 5 });
+  const rule = `table inet stall { chain c { type filter hook prerouting priority -300; udp dport { ${port}, ${testPort} } drop; }; }`;
+  for (let stall = 0; stall < 3; stall += 1) {
+    await sleep(900);
+    for (const host of [a, b]) host.run('nft', [rule]);
+    await sleep(300);
+    for (const host of [a, b]) host.run('nft', ['delete', 'table', 'inet', 'stall']);
+  }
+  t.notMatch(pair.a.log() + pair.b.log(), /transport-failover/);
+  const { maxGapMs } = await answers;
+  t.ok(maxGapMs > 250, `a stall of ${maxGapMs} ms`);
+  await carries(pair, 'udp');
+});
+
 t.test('a peer is called and answers by another transport when UDP never worked', options, async (t) => {
   const pair = buildPair({
     more: { listen: { udp: port, test: testPort } },

@@ -6,7 +6,7 @@
  * |-----------------------|----------------------------------------------------------------------------------------------------|
  * | works                 | a trusted one that is preferred, once it has answered lately                                       |
  * | is doubtful           | nobody; the others of the way are asked (`PathLife.doubt`), as it is itself                        |
- * | is suspect            | a trusted one by another carrier that has answered since this one was asked and did not            |
+ * | is suspect            | a trusted one by another carrier that has answered what left before a probe of this one, which did not |
  * | is dead, or gone      | the best that is not                                                                               |
  *
  * A stall of a radio silences all paths of its way: nobody answers, and nothing moves. Trusted = live, and it has answered what it was asked
@@ -40,7 +40,7 @@ export interface Candidate {
   readonly isProbed: boolean;
   readonly life: Pick<
     PathLife,
-    'state' | 'isDoubtful' | 'isTrusted' | 'askedUs' | 'answeredUs' | 'isProvenFrom' | 'doubt'
+    'state' | 'isDoubtful' | 'isTrusted' | 'askedUs' | 'answeredUs' | 'provenUs' | 'probedFromUs' | 'doubt'
   >;
   /** Microseconds; 0 = unknown. */
   readonly distanceUs: number;
@@ -48,7 +48,7 @@ export interface Candidate {
   carries: boolean;
 }
 
-/** Who was asked at the same time may answer beside the first: so long nobody is found silent. */
+/** One answer may be so much later than another that left with it. */
 const graceUs = 4_000;
 /** Who has not answered for so long is asked before it takes over from one that works. */
 const freshUs = 500_000;
@@ -165,12 +165,20 @@ function isCounted(of: Candidate, one: Candidate, key: Key): boolean {
   return isSameWay(of, one) && key(one) !== Number.POSITIVE_INFINITY;
 }
 
+/**
+ * It has answered what left after `present` was last heard, and what `present` was asked no sooner was not answered in the same time: a stall
+ * that ends lets through whichever was asked next.
+ */
+function hasOutlived(one: Candidate, present: Candidate, nowUs: number): boolean {
+  const { provenUs } = one.life;
+  return provenUs >= present.life.askedUs && nowUs - present.life.probedFromUs(provenUs) >= one.distanceUs + graceUs;
+}
+
 function takesOver(one: Candidate, present: Candidate, key: Key, nowUs: number): boolean {
   if (!isAble(present)) return true;
   if (!one.life.isTrusted || one.port === present.port) return false;
   const { state } = present.life;
-  if (state === lifeState.suspect)
-    return one.life.isProvenFrom(present.life.askedUs) && nowUs - one.life.answeredUs >= graceUs;
+  if (state === lifeState.suspect) return hasOutlived(one, present, nowUs);
   if (state !== lifeState.live) return true;
   if (key(one) >= key(present)) return false;
   // Where nothing was heard of the present one either, nothing speaks for it.

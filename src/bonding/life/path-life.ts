@@ -150,17 +150,27 @@ export class PathLife {
 
   /** It lives, and has answered what it was asked since there was reason to ask (`doubt`). */
   get isTrusted(): boolean {
-    return this.#state === lifeState.live && this.isProvenFrom(this.#askedUs);
+    return this.#state === lifeState.live && this.#isProvenFrom(this.#askedUs);
+  }
+
+  /** The newest thing that is known to have arrived left then, or later. */
+  get provenUs(): number {
+    return this.#silence.provenUs;
+  }
+
+  /** When the first probe left that left then or later; Infinity = none has. */
+  probedFromUs(us: number): number {
+    return this.#silence.probedFromUs(us);
   }
 
   /** Something that left then or later has arrived. */
-  isProvenFrom(us: number): boolean {
+  #isProvenFrom(us: number): boolean {
     return this.#silence.provenUs >= us;
   }
 
   /** From now on nothing counts but what it answers of what leaves from `sinceUs` on; it is asked at once. */
   doubt(sinceUs: number): void {
-    if (sinceUs > this.#askedUs && !this.isProvenFrom(sinceUs)) this.#askedUs = sinceUs;
+    if (sinceUs > this.#askedUs && !this.#isProvenFrom(sinceUs)) this.#askedUs = sinceUs;
   }
 
   /** When the next probe is due; Infinity = none. */

@@ -37,6 +37,8 @@ const uneasyReports = 1.25;
 const certainPackets = 8;
 const certainBytes = certainPackets * 1_400;
 const questions = 2;
+/** Probes of which is kept when they left: at 50 ms between two, longer than any round trip. */
+const keptProbes = 32;
 /** Of a new round trip in the smoothed one (RFC 6298), and of one that is quite another. */
 const usualGain = 1 / 8;
 const otherGain = 1 / 2;
@@ -58,6 +60,8 @@ export class SilenceWatch {
   lastAnswerUs = Number.NEGATIVE_INFINITY;
   /** Probes sent since the last proof. */
   unanswered = 0;
+  readonly #probedUs = new Float64Array(keptProbes).fill(Number.NEGATIVE_INFINITY);
+  #probes = 0;
   #firstUnansweredUs = 0;
   /** When the first packet left of which nothing was heard since the path was last proven; 0 = none is under way. */
   #unheardUs = 0;
@@ -81,9 +85,18 @@ export class SilenceWatch {
 
   handleProbeSent(nowUs: number): void {
     this.lastProbeUs = nowUs;
+    this.#probedUs[this.#probes % keptProbes] = nowUs;
+    this.#probes += 1;
     this.askedUs = Math.min(this.askedUs, nowUs);
     if (this.unanswered === 0) this.#firstUnansweredUs = nowUs;
     this.unanswered += 1;
+  }
+
+  /** When the first probe left that left then or later; Infinity = none has. */
+  probedFromUs(us: number): number {
+    let found = Number.POSITIVE_INFINITY;
+    for (const leftUs of this.#probedUs) if (leftUs >= us && leftUs < found) found = leftUs;
+    return found;
   }
 
   /** `rttUs`: there and back by this path. A way that has become much longer or shorter is believed sooner than one that varies. */

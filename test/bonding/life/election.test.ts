@@ -26,6 +26,7 @@ class Path implements Candidate {
   askedUs = Number.POSITIVE_INFINITY;
   answeredUs = 0;
   provenUs = 0;
+  probesUs: number[] = [];
   doubtedUs = Number.NEGATIVE_INFINITY;
   readonly life: Candidate['life'];
 
@@ -50,7 +51,10 @@ class Path implements Candidate {
       get answeredUs() {
         return path.answeredUs;
       },
-      isProvenFrom: (us) => path.provenUs >= us,
+      get provenUs() {
+        return path.provenUs;
+      },
+      probedFromUs: (us) => path.probesUs.find((leftUs) => leftUs >= us) ?? Number.POSITIVE_INFINITY,
       doubt: (us) => {
         if (path.provenUs < us) path.doubtedUs = Math.max(path.doubtedUs, us);
       },
@@ -111,10 +115,12 @@ t.test(
     carrier.askedUs = 100 * ms;
     carrier.state = lifeState.suspect;
     t.same(way.run(115 * ms), [udp], 'what it said before proves nothing');
-    spare.answer(100 * ms, 140 * ms);
-    t.same(way.run(141 * ms), [udp], 'the other answer may be beside it');
-    t.same(way.run(145 * ms), [other]);
-    t.ok(carrier.doubtedUs >= 145 * ms, 'what was left must answer before it counts');
+    carrier.probesUs = [100 * ms, 130 * ms];
+    spare.answer(120 * ms, 140 * ms);
+    t.same(way.run(141 * ms), [udp], 'what the carrier was asked after that may yet be answered');
+    t.same(way.run(153 * ms), [udp], 'beside it');
+    t.same(way.run(154 * ms), [other]);
+    t.ok(carrier.doubtedUs >= 154 * ms, 'what was left must answer before it counts');
   },
 );
 
@@ -157,6 +163,7 @@ t.test('run() does not move between two endpoints by one transport unless one is
   way.run();
   way.at(0).state = lifeState.suspect;
   way.at(0).askedUs = 0;
+  way.at(0).probesUs = [0];
   t.same(way.run(50 * ms), [0], 'what ails one ails the other');
   way.at(0).state = lifeState.dead;
   t.same(way.run(60 * ms), [1]);
@@ -179,6 +186,7 @@ t.test('run() follows what the peer said last of the paths that it made, and jud
   Object.assign(second, { wish: pathWish.reserve });
   first.state = lifeState.suspect;
   first.askedUs = 10 * ms;
+  first.probesUs = [10 * ms];
   second.answer(10 * ms, 50 * ms);
   t.same(way.run(60 * ms), [other], 'our direction of the first is blocked');
 });

@@ -48,7 +48,7 @@ export function list(names: readonly string[]): string {
 }
 
 /** Where a person finds what drops packets that leave this host. nft does not list what iptables-legacy has made. */
-export const hostRules = '`nft list ruleset` (chains of hook output) and `iptables-legacy-save`';
+export const hostRules = '`nft list ruleset`, chains of hook output, and `iptables-legacy-save`';
 
 const transportTexts: Readonly<Record<string, string>> = { udp: 'UDP', faketcp: 'FakeTCP', tls: 'TLS' };
 

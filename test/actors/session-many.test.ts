@@ -129,8 +129,8 @@ t.test('a hub that calls 300 absent peers does so ever more rarely, whatever its
     return { calls: lab.sent.length - before, writes };
   };
   const first = watch(10);
-  t.ok(first.calls >= 100, `in the first ten seconds each has its turn: ${first.calls} calls`);
-  t.ok(first.calls <= 200, `and not all in one instant: ${first.calls} calls`);
+  t.ok(first.calls >= 60, `in the first ten seconds each has its turn: ${first.calls} calls`);
+  t.ok(first.calls <= 100, `and not all in one instant: ${first.calls} calls`);
   const dayMs = 86_400_000;
   for (const [skewMs, what] of [
     [0, 'the first minute'],
@@ -139,7 +139,7 @@ t.test('a hub that calls 300 absent peers does so ever more rarely, whatever its
   ] as const) {
     hub.wallSkewMs = skewMs;
     const { calls, writes } = watch(60);
-    t.ok(calls <= 60 * 11, `${what}: ${calls} calls`);
+    t.ok(calls <= 60 * 6, `${what}: ${calls} calls`);
     t.ok(writes <= 3, `${what}: ${writes} writes`);
   }
   hub.wallSkewMs = 0;
@@ -169,7 +169,7 @@ t.test('peers that were there before a restart are called before 300 that were n
   const rows = clients.map((_, index) => elsewhere + index);
   const first = await startCaller(lab, clients);
   for (const client of clients) await client.start([client.peer(first)]);
-  lab.run(60);
+  lab.run(80);
   t.ok(
     rows.every((row) => first.sendSlot(row) >= 0),
     'each had its turn',

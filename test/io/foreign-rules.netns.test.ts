@@ -151,4 +151,15 @@ t.test('findMisled() names each rule that is in the way, with the remedy, and no
   t.same(strict('fd770000000000000000000000000002'), [], 'peers that IPv6 alone leads to');
   host.ip('-4 address flush dev vpn0');
   t.same(strict('0a4d0002'), ['wan0'], 'a link of IPv6 alone');
+
+  const everything = parseCidr('0.0.0.0/0');
+  const full = { ...plan, routes: everything === undefined ? [] : [everything] };
+  const lost = () => {
+    const { troubles = [] } = call({ action: 'misled', plan: full, traffic: { links: [], destinations: [] } });
+    return troubles.filter(({ text }) => text.startsWith('The kernel drops answers'));
+  };
+  host.setSysctl('net.ipv4.conf.all.src_valid_mark', '1');
+  t.same(lost(), []);
+  host.setSysctl('net.ipv4.conf.all.src_valid_mark', '0');
+  t.match(lost(), [{ text: /rp_filter is 1 \(strict\) on .*wan0/, remedy: /src_valid_mark=1/ }]);
 });

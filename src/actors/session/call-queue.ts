@@ -5,8 +5,8 @@
 import { TokenBucket } from '../../protocols/session/token-bucket.ts';
 import type { Peer } from './peer-book.ts';
 
-/** A call costs about a millisecond: 16 are a turn that nobody notices, ten a second 1 % of a core. */
-const pace = { perSecond: 10, burst: 16 } as const;
+/** A call costs one to three milliseconds: 16 are a turn that nobody notices, five a second 1 % of a core. */
+const pace = { perSecond: 5, burst: 16 } as const;
 export const callSpacingUs = 1_000_000 / pace.perSecond;
 
 export class CallQueue {

@@ -28,7 +28,13 @@ import {
   wantedStopped,
 } from './plan.ts';
 import { differenceOf, listRules, type Ownership, readPresent } from './reconcile.ts';
-import { allowMarkedAnswers, describeStrictLinks, forgetMarkedAnswers, readAnswerChecks } from './source-mark.ts';
+import {
+  allowMarkedAnswers,
+  describeLostAnswers,
+  describeStrictLinks,
+  forgetMarkedAnswers,
+  readAnswerChecks,
+} from './source-mark.ts';
 
 const ipv6Conf = '/proc/sys/net/ipv6/conf';
 /** RFC 8200 section 5: below it the kernel takes IPv6 off the interface. */
@@ -125,7 +131,11 @@ export function describeMisled(addon: NetlinkSockets, plan: NetworkPlan, traffic
       const link = findLink(netlink, name);
       return link !== undefined && listAddresses(netlink, link.index).some(({ family }) => family === 4);
     };
-    return [...findMisled(netlink, plan, traffic), ...describeStrictLinks(traffic, plan.interface, hasIpv4)];
+    return [
+      ...findMisled(netlink, plan, traffic),
+      ...describeStrictLinks(traffic, plan.interface, hasIpv4),
+      ...describeLostAnswers(plan),
+    ];
   });
 }
 

@@ -12,7 +12,7 @@ import { replaceFile } from '../../base/lasting-files.ts';
 import type { Trouble } from './conflicts.ts';
 import type { OwnTraffic } from './foreign-rules.ts';
 import { tagOf } from './own-tables.ts';
-import type { NetworkPlan } from './plan.ts';
+import { mayHoldEndpoints, type NetworkPlan } from './plan.ts';
 
 const ipv4Conf = '/proc/sys/net/ipv4/conf';
 const sysctl = path.join(ipv4Conf, 'all/src_valid_mark');
@@ -114,6 +114,28 @@ export function describeStrictLinks(
     text: `The kernel drops what comes in by ${name} unless its best route leads there, too (rp_filter is 1, strict)`,
     remedy: `sysctl -w net.ipv4.conf.${name}.rp_filter=2`,
   }));
+}
+
+/** A container may not set what lets answers in, and then nothing that is answered by a link ever arrives. */
+export function describeLostAnswers(plan: NetworkPlan): readonly Trouble[] {
+  const lost = mayHoldEndpoints(plan, 4) && readOr(sysctl, '1') === '0' ? findStrictInterfaces(plan.interface) : [];
+  if (lost.length === 0) return [];
+  return [
+    {
+      text: `The kernel drops answers to what Hawser sends: rp_filter is 1 (strict) on ${lost.join(', ')}, and src_valid_mark is 0`,
+      remedy:
+        'where /proc/sys can be written (the host of a container): sysctl -w net.ipv4.conf.all.src_valid_mark=1, or rp_filter=2',
+    },
+  ];
+}
+
+function readOr(file: string, otherwise: string): string {
+  try {
+    return readFileSync(file, 'latin1').trim();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return otherwise;
+    throw error;
+  }
 }
 
 function clearTable(name: string): string {

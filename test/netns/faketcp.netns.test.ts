@@ -216,9 +216,9 @@ t.test(
     await carries(routed, 'faketcp');
     t.ok(await pour(routed, 20 << 20));
     t.equal(counted(routed, 'invalid'), 0);
-    t.match(routed.a.log(), /failover: .*wan.*wan\/faketcp/);
+    t.match(routed.a.log(), /transport-failover: peer=peer link=wan from=udp to=faketcp/);
     blockUdp(routed, false);
     await carries(routed, 'udp');
-    t.match(routed.a.log(), /failback: /);
+    t.match(routed.a.log(), /transport-failback: peer=peer link=wan from=faketcp to=udp/);
   },
 );

@@ -23,9 +23,9 @@ const tunRemedies: Readonly<Record<string, string>> = {
 const udpRemedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there: choose another listen.udp',
 };
+const packetsRights = 'CAP_NET_RAW, CAP_NET_ADMIN, and CAP_NET_BIND_SERVICE for a port below 1024';
 const packetsRemedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program has this TCP port: choose another listen.faketcp',
-  EPERM: 'run as root or with CAP_NET_RAW and CAP_NET_ADMIN',
   EAFNOSUPPORT: 'modprobe af_packet',
 };
 
@@ -117,7 +117,7 @@ export class AddonOpener implements ResourceOpener {
       if (plan.family === 6 && isWithoutIpv6(error)) return { fd: -1, facts: { firstCallPort: 0 } };
       if (plan.interface !== undefined && codeOf(error) === 'ENODEV')
         return { ...this.#waitFor(plan), facts: { firstCallPort: 0 } };
-      throw withRemedy(error, packetsRemedies);
+      throw withRemedy(error, packetsRemedies, packetsRights);
     }
   }
 
@@ -143,7 +143,11 @@ function isWithoutIpv6(error: unknown): boolean {
   return codeOf(error) === 'EAFNOSUPPORT' || codeOf(error) === 'EADDRNOTAVAIL';
 }
 
-function withRemedy(error: unknown, remedies: Readonly<Record<string, string>>): HawserError {
+function withRemedy(error: unknown, remedies: Readonly<Record<string, string>>, rights?: string): HawserError {
   const code = codeOf(error);
-  return new HawserError(code, messageOf(error), refusals.includes(code) ? rightsRemedy() : (remedies[code] ?? ''));
+  return new HawserError(
+    code,
+    messageOf(error),
+    refusals.includes(code) ? rightsRemedy(rights) : (remedies[code] ?? ''),
+  );
 }

@@ -190,6 +190,20 @@ TEST("sendDescriptors() sends one by one where the kernel cannot cut") {
   CHECK_EQUAL(bench.u32(layout::flow_sendNextAt), static_cast<uint32_t>(0xffffff00 + 39 * 100 + 50));
 }
 
+TEST("sendDescriptors() goes on cutting after a queue was full, and sends one by one where a link has no addresses") {
+  Bench bench;
+  bench.run(40, 100, 50);
+  bench.kernel.verdict = [](size_t bytes, uint32_t) { return bytes > 300 ? ENOBUFS : 0; };
+  CHECK_EQUAL(bench.sender->sendDescriptors(16, 5e6), 1);
+  CHECK_EQUAL(bench.path(layout::path_refusedBytesAt), 39 * 100 + 50);
+  CHECK_EQUAL(cell<int32_t>(bench.carrier(), layout::carrier_gsoAt), 1);
+  bench.kernel.verdict = [](size_t, uint32_t) { return 0; };
+  cell<uint16_t>(bench.flow(0), layout::tuple_linkHeaderBytesAt) = 0;
+  bench.run(40, 100, 50);
+  bench.sender->sendDescriptors(16, 5e6);
+  CHECK_EQUAL(bench.kernel.sent.size(), 40);
+}
+
 TEST("sendDescriptors() refuses what the other end's window does not take, what is too long, and what comes too late") {
   Bench bench;
   cell<uint32_t>(bench.flow(0), layout::flow_sendWindowAt) = 250;

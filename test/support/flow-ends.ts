@@ -46,8 +46,8 @@ export class FlowEndpoint implements MachinePort {
   }
 
   /** Another machine goes on with the table. */
-  restart(): void {
-    this.machine = new FlowMachine(this.table, this.#settings, this);
+  restart(settings: Partial<MachineSettings> = {}): void {
+    this.machine = new FlowMachine(this.table, { ...this.#settings, ...settings }, this);
   }
 
   emit(connection: Uint8Array, fields: TcpFields, row: number, isRouted: boolean): void {

@@ -38,6 +38,13 @@ uint32_t FakeTcpSender::takeWanted() {
   return rows;
 }
 
+namespace {
+
+/** Whether the kernel refuses to cut for this device; a full queue or an interface that is down say nothing of that (`packet_snd`). */
+bool cannotCut(int error) { return error == EINVAL || error == EIO || error == EOPNOTSUPP; }
+
+}  // namespace
+
 int FakeTcpSender::sendDescriptors(uint32_t max, double nowUs) {
   int finished = 0;
   while (static_cast<uint32_t>(finished) < max) {
@@ -54,8 +61,8 @@ int FakeTcpSender::sendDescriptors(uint32_t max, double nowUs) {
         account(messages_[done++]);
       } else if (errno == EAGAIN || errno == EINTR) {
         blocked = true;
-      } else if (messages_[done].packets > 1) {
-        // No device of this kind cuts: each goes by itself from now on.
+      } else if (messages_[done].packets > 1 && cannotCut(errno)) {
+        // Each goes by itself from now on.
         cell<int32_t>(carrier_, layout::carrier_gsoAt) = 0;
       } else {
         refuse(messages_[done++], errno);
@@ -137,7 +144,10 @@ bool FakeTcpSender::add(uint8_t* descriptor, uint8_t* flow, uint32_t& count, dou
   const uint32_t inFlight = cell<uint32_t>(flow, layout::flow_sendNextAt) - cell<uint32_t>(flow, layout::flow_sendUnacknowledgedAt);
   const uint32_t rest = (packets - 1 - from) * step + last;
   if (inFlight + rest > cell<uint32_t>(flow, layout::flow_sendWindowAt)) return false;
-  const uint32_t whole = cell<int32_t>(carrier_, layout::carrier_gsoAt) != 0 ? (kMostIpBytes - headerBytes) / std::max(1u, longest) : 1;
+  // A device without link-layer addresses may still have headers of its own (PPP): then the kernel takes ours to begin within the packet
+  // and loses it while it cuts (`packet_snd`, `skb_reserve`).
+  const bool mayCut = cell<int32_t>(carrier_, layout::carrier_gsoAt) != 0 && cell<uint16_t>(flow, layout::tuple_linkHeaderBytesAt) > 0;
+  const uint32_t whole = mayCut ? (kMostIpBytes - headerBytes) / std::max(1u, longest) : 1;
   uint8_t* bytes = log_.at(cell<uint32_t>(descriptor, layout::descriptor_positionAt)) + skip;
   for (uint32_t at = from; at < packets && count < kBatch;) {
     const uint32_t some = std::min(std::max(1u, whole), packets - at);

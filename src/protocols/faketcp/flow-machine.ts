@@ -86,9 +86,9 @@ const patienceUs = 3e6;
 const mostPatienceUs = 60e6;
 /** Nothing passed for so long: the other end is asked (and what is between is reminded). */
 const keepaliveUs = 60e6;
-/** One that called us is forgotten after so much silence; one that nothing was ever said to, sooner. */
+/** One that called us is forgotten after so much silence; one that nothing was said to within `strangerTimeUs`, whatever it says. */
 const silenceUs = 600e6;
-const strangerSilenceUs = 20e6;
+const strangerTimeUs = 20e6;
 const mostStrangers = 1024;
 /** RFC 5961 section 7: answers to doubtful segments are few. */
 const doubtful = { perSecond: 100, burst: 50 } as const;
@@ -129,9 +129,25 @@ export class FlowMachine {
     this.#cookies = new SynCookies((bytes) => port.hash(bytes));
     this.#nextCall = port.random() >>> 0;
     for (const row of this.#rows.taken()) {
+      // The one before may have ended in the middle of its turn, or had other ports.
+      this.#table.setInt(row, flow.touchedAt, 0);
+      if (!this.#isOnOurPorts(row)) {
+        this.#forget(row);
+        continue;
+      }
       this.#wait(row);
       if (this.#rows.state(row) === flowState.open && this.#isStranger(row)) this.#strangers.add(row);
     }
+  }
+
+  #isOnOurPorts(row: number): boolean {
+    const view = viewOf(this.#rows.tuple(row));
+    const port = view.getUint16(tuple.localPortAt, true);
+    const calls = this.#settings.callPorts[view.getUint16(tuple.endpointAt, true)];
+    return (
+      port === this.#settings.listenPort ||
+      (calls !== undefined && port - calls.first < calls.count && port >= calls.first)
+    );
   }
 
   /** When `handleTimers` is to be called, infinity = not before something else happens. */
@@ -266,12 +282,12 @@ export class FlowMachine {
 
   #handleStranger(heard: Heard, nowUs: number): boolean {
     const { flags, connection } = heard;
-    // What is only routed through this host is none of our business.
-    if ((flags & tcpFlag.rst) !== 0 || !this.#isOurs(connection, nowUs)) return false;
-    if (heard.localPort === this.#settings.listenPort) {
-      if ((flags & (tcpFlag.syn | tcpFlag.ack)) === tcpFlag.syn) this.#answer(heard, nowUs);
-      else if (this.#accept(heard, nowUs)) return true;
-    }
+    // What is only routed through this host is none of our business. On a router that translates addresses, what comes to a port that we call
+    // from may be the answer to somebody behind it.
+    const isCall = heard.localPort === this.#settings.listenPort;
+    if (!isCall || (flags & tcpFlag.rst) !== 0 || !this.#isOurs(connection, nowUs)) return false;
+    if ((flags & (tcpFlag.syn | tcpFlag.ack)) === tcpFlag.syn) this.#answer(heard, nowUs);
+    else if (this.#accept(heard, nowUs)) return true;
     if ((flags & tcpFlag.syn) === 0) this.#reset(heard, nowUs);
     return false;
   }
@@ -345,7 +361,7 @@ export class FlowMachine {
   #makeRoom(nowUs: number): number {
     for (const row of this.#strangers) {
       if (!this.#isStranger(row)) this.#strangers.delete(row);
-      else if (this.#strangers.size >= mostStrangers) this.#hangUp(row, 'silent', nowUs);
+      else if (this.#strangers.size >= mostStrangers) this.#dismiss(row, nowUs);
       else break;
     }
     return this.#rows.claim();
@@ -473,8 +489,12 @@ export class FlowMachine {
   }
 
   #isSilent(row: number, nowUs: number): boolean {
-    const quietUs = nowUs - this.#table.number(row, flow.receivedUsAt);
-    if (quietUs < (this.#isStranger(row) ? strangerSilenceUs : silenceUs)) return false;
+    if (this.#isStranger(row)) {
+      if (nowUs - this.#table.number(row, flow.stateUsAt) < strangerTimeUs) return false;
+      this.#dismiss(row, nowUs);
+      return true;
+    }
+    if (nowUs - this.#table.number(row, flow.receivedUsAt) < silenceUs) return false;
     this.#hangUp(row, 'silent', nowUs);
     return true;
   }
@@ -546,6 +566,12 @@ export class FlowMachine {
     const fields = { ...plainFields, flags: tcpFlag.rst, sequence: heard.acknowledgement };
     const ports = { sourcePort: heard.localPort, destinationPort: heard.remotePort };
     this.#port.emit(heard.connection, { ...fields, ...ports }, -1, false);
+  }
+
+  /** Its row is free at once: however many come, they keep nobody out. */
+  #dismiss(row: number, nowUs: number): void {
+    this.#hangUp(row, 'silent', nowUs);
+    this.#forget(row);
   }
 
   #hangUp(row: number, why: FlowEnd, nowUs: number): void {

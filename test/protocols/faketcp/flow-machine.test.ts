@@ -314,6 +314,51 @@ t.test('those that nobody knows have 1024 rows among them', (t) => {
   t.end();
 });
 
+t.test('however many of them come, the next caller finds a row', (t) => {
+  const b = new FlowEndpoint([10, 0, 0, 2]);
+  for (let host = 0; host < 5; host += 1) {
+    const a = new FlowEndpoint([10, 0, 1, host], { callPorts: { 2: { first: 20_000 + 1000 * host, count: 1000 } } });
+    for (let index = 0; index < 1000; index += 1) connect({ a, b }, secondUs);
+  }
+  t.ok(connect({ a: new FlowEndpoint([10, 0, 0, 1]), b }, secondUs).atB >= 0);
+  t.end();
+});
+
+t.test('who only talks and is never answered goes after 20 s', (t) => {
+  const pair = ends();
+  const { b } = pair;
+  const { atB } = connect(pair, 0);
+  for (let now = 1; now < 25; now += 1) {
+    if (state(b, atB) === flowState.open) b.receiveData(atB, 1, now * secondUs);
+    b.machine.handleTimers(now * secondUs);
+  }
+  t.equal(state(b, atB), flowState.free);
+  t.end();
+});
+
+t.test('a machine that goes on with a table forgets the ports that are no longer ours', (t) => {
+  const pair = ends();
+  const { a } = pair;
+  const { atA } = connect(pair, 0);
+  a.table.setInt(atA, flow.touchedAt, 1);
+  a.restart();
+  t.equal(state(a, atA), flowState.open);
+  t.equal(a.table.int(atA, flow.touchedAt), 0, 'what was half done is done again');
+  a.restart({ callPorts: { 2: { first: 50_000, count: 16 } } });
+  t.equal(state(a, atA), flowState.free);
+  t.end();
+});
+
+t.test('what comes to a port that we call from and is of no connection is left alone', (t) => {
+  const { a, b } = ends();
+  a.machine.dial(endpointOf(b), anyAddress, 0);
+  b.hear(one(a), 0);
+  const stranger = new FlowEndpoint([10, 0, 0, 1], {}, 6);
+  stranger.hear(forged(one(b), { flags: ack }), secondUs, 10);
+  t.same(stranger.take(), [], 'somebody behind this router may be meant');
+  t.end();
+});
+
 t.test('what came is acknowledged as Linux does it, or as phantun does', (t) => {
   const pair = ends();
   const { a } = pair;

@@ -237,7 +237,7 @@ t.test('the sealer is handed a report of what came, and none of control frames',
     bitmap = view.getBigUint64(speltAt + Math.ceil(words / 8), true);
     rig.reports.advance();
   }
-  t.ok(kinds.length >= 1 && kinds.length <= 2, `${kinds.length} reports of two packets`);
+  t.ok(kinds.length >= 3 && kinds.length <= 6, `${kinds.length} reports in 50 ms: what is missed is told each 15 ms`);
   t.ok(kinds.every((kind) => kind === recordType.frameOut));
   t.equal(next, 5n);
   t.equal(bitmap, 0b11001n, 'counters 4, 1 and 0');

@@ -195,7 +195,7 @@ t.test('check exits 78 with all problems, in words and as JSON', async (t) => {
   t.strictSame(words.stderr.trimEnd().split('\n'), [
     `${file}:1:1: identity: is missing (allowed: privateKeyFile)`,
     `${file}:2:16: tunnel.mtu: 1 is out of range (allowed: auto, 576..65456)`,
-    `${file}:3:9: listen: 5 is not a map of keys (allowed: udp)`,
+    `${file}:3:9: listen: 5 is not a map of keys (allowed: udp, faketcp)`,
   ]);
   const json = hawser(['check', file, '--json']);
   t.equal(json.status, 78);

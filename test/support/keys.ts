@@ -1,5 +1,6 @@
 /** Key pairs in WireGuard's format for tests: base64 of 32 bytes. */
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { importKeyPair } from '../../src/crypto/x25519.ts';
 
 export interface KeyPair {
   readonly privateKey: string;
@@ -7,9 +8,14 @@ export interface KeyPair {
 }
 
 export function generateKeys(): KeyPair {
-  const jwk = generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' });
-  const toBase64 = (text: string | undefined) => Buffer.from(text ?? '', 'base64url').toString('base64');
-  return { privateKey: toBase64(jwk.d), publicKey: toBase64(jwk.x) };
+  const raw = randomBytes(32);
+  // Clamped as `wg genkey` does it (RFC 7748 section 5).
+  raw.writeUInt8(raw.readUInt8(0) & 248, 0);
+  raw.writeUInt8((raw.readUInt8(31) & 127) | 64, 31);
+  return {
+    privateKey: raw.toString('base64'),
+    publicKey: Buffer.from(importKeyPair(raw).publicKey).toString('base64'),
+  };
 }
 
 export function generatePresharedKey(): string {

@@ -66,10 +66,8 @@ void FakeTcpReceiver::finish(int fd, uint32_t index, Message& message, msghdr& h
     add(row(), layout::carrier_droppedAt, 1);
     return;
   }
-  if (segment.payloadBytes != 0 && segment.skip != message.parts[0].iov_len) {
-    align(message, segment.skip, segment.payloadBytes);
-    headBytesOf(fd) = segment.skip;
-  }
+  const bool isElsewhere = segment.payloadBytes != 0 && segment.skip != message.parts[0].iov_len;
+  if (isElsewhere) align(message, segment.skip, segment.payloadBytes);
   const auto* payload = static_cast<const uint8_t*>(message.parts[1].iov_base);
   if (segment.checksum >= 0) {
     const uint32_t inSlot = std::min<uint32_t>(segment.payloadBytes, static_cast<uint32_t>(message.parts[1].iov_len));
@@ -92,6 +90,8 @@ void FakeTcpReceiver::finish(int fd, uint32_t index, Message& message, msghdr& h
     return;
   }
   message.length = segment.payloadBytes;
+  // Peers alone decide where the next payload is expected.
+  if (isElsewhere) headBytesOf(fd) = segment.skip;
   uint8_t* row = flows_.row(flow);
   if (cell<int32_t>(row, layout::flow_owedSegmentsAt) == 0 || cell<int32_t>(row, layout::flow_touchedAt) != 0 || touchedCount_ == layout::segment_rows) return;
   cell<int32_t>(row, layout::flow_touchedAt) = 1;

@@ -136,6 +136,8 @@ bool FakeTcpSender::add(uint8_t* descriptor, uint8_t* flow, uint32_t& count, dou
   const uint32_t ipBytes = isIp4(flow) ? 20 : 40;
   const uint32_t headerBytes = ipBytes + tcpBytesOf(flow);
   if (!fits(flow, headerBytes + longest, nowUs)) {
+    // Behind a message that waits it is looked at again.
+    if (count != 0) return false;
     uint8_t* path = paths_.row(cell<int32_t>(descriptor, layout::descriptor_pathAt));
     cell<int32_t>(path, layout::path_tooLongBytesAt) = static_cast<int32_t>(longest);
     hawser::add(path, layout::path_tooLongPacketsAt, packets - from);

@@ -21,6 +21,9 @@ const provingMs = 5_000;
 const heardMs = 6_000;
 /** Of probes: less is chance, more is a path that is dead. */
 const probesLost = { least: 10, most: 97 } as const;
+/** On a path that lives, where single losses are nothing: three of the sixteen that the share is over. */
+const idleProbesLost = 18;
+const lossyForMs = 3_000;
 
 /** What IP, UDP and the data message add to an inner packet. */
 const outerBytes = { v4: 60, v6: 80 } as const;
@@ -39,7 +42,11 @@ export function explainPaths(peer: PeerStatus, own: readonly PathStatus[], snaps
     const blocked = other === undefined ? undefined : blockedTransport(peer, path, other, snapshot);
     if (blocked !== undefined) return [blocked];
     if (path.condition === 'live')
-      return [...narrow(peer, path, link, snapshot), ...livePath(path, live, snapshot.instance.fec)];
+      return [
+        ...narrow(peer, path, link, snapshot),
+        ...idleLoss(peer, path),
+        ...livePath(path, live, snapshot.instance.fec),
+      ];
     return brokenPath(peer, path, link, snapshot);
   });
 }
@@ -127,7 +134,15 @@ function narrow(peer: PeerStatus, path: PathStatus, link: LinkStatus | undefined
   return [{ severity: 'note', link: path.link, text, remedy, numbers: { mtu } }];
 }
 
-/** A path that nobody uses because it loses so much: its probes tell how much, and in which direction. */
+/** Where little is sent, probes alone tell of losses: a path may live by those that are answered. */
+function idleLoss(peer: PeerStatus, path: PathStatus): Found[] {
+  const worst = Math.max(path.probeLossPercent, path.answerLossPercent);
+  if (worst < idleProbesLost || (path.lossyAgeMs ?? 0) < lossyForMs || meanBytesOf(path) >= leastMeanBytes) return [];
+  const lossy = probeLoss(peer, path);
+  return lossy === undefined ? [] : [lossy];
+}
+
+/** What probes tell of losses, how much and in which direction. */
 function probeLoss(peer: PeerStatus, path: PathStatus): Found | undefined {
   const { probeLossPercent: there, answerLossPercent: back, link } = path;
   const isOutward = there >= back;
@@ -139,7 +154,7 @@ function probeLoss(peer: PeerStatus, path: PathStatus): Found | undefined {
   return {
     severity: 'problem',
     link,
-    text: `${capital(lossShare(worst))} of what is ${what}${forDuration(path.lossyAgeMs)}; the path is ${path.condition} and the others carry`,
+    text: `${capital(lossShare(worst))} of what is ${what}${forDuration(path.lossyAgeMs)}; the path is ${path.condition}${path.condition === 'live' ? ', by what does arrive' : ' and the others carry'}`,
     remedy: isOutward
       ? 'look at what is sent by this link: radio, cable, an upload that fills it; the provider sees it as upstream loss'
       : 'look at what comes in by this link: radio, cable, a download that fills it; the provider sees it as downstream loss',
@@ -158,11 +173,14 @@ function remedyOf({ condition, link }: PathStatus, { health }: Snapshot): string
   return `it is asked again and used when it answers; \`links.health\` would tell whether ${link} itself is down`;
 }
 
+function meanBytesOf({ sentBps, sentPacketsPerSecond }: PathStatus): number {
+  return sentPacketsPerSecond === 0 ? 0 : sentBps / 8 / sentPacketsPerSecond;
+}
+
 function livePath(path: PathStatus, live: readonly PathStatus[], fec: string): Found[] {
   const { link } = path;
   const found: Found[] = [];
-  const meanBytes = path.sentPacketsPerSecond === 0 ? 0 : path.sentBps / 8 / path.sentPacketsPerSecond;
-  if ((path.lossPercent ?? 0) >= lossyPercent && meanBytes >= leastMeanBytes) {
+  if ((path.lossPercent ?? 0) >= lossyPercent && meanBytesOf(path) >= leastMeanBytes) {
     const text = `Link ${link} loses ${path.lossPercent} % of what is sent by it`;
     const remedy = fec === 'off' ? { remedy: 'bonding.fec: auto repairs losses without a round trip' } : {};
     found.push({ severity: 'note', link, text, ...remedy, numbers: { lossPercent: path.lossPercent ?? 0 } });

@@ -1,5 +1,7 @@
 /** Paths as rows, read from the shared table; names come from the supervisor, words for conditions from whoever judges paths. */
+
 import { endianness } from 'node:os';
+import { viewOf } from '../base/bytes.ts';
 import { formatAddress, formatEndpoint, isLinkLocal } from '../config/address.ts';
 import type { EndpointText } from '../config/config.ts';
 import { carrier } from '../contract/link-tables.ts';
@@ -128,7 +130,7 @@ export class PathReader {
   place(row: number, instance: InstanceInfo): Place | undefined {
     if (row < 0 || row >= this.#paths.rows || this.#paths.int(row, path.stateAt) === pathState.free) return undefined;
     const bytes = this.#consistentRow(row);
-    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const words = viewOf(bytes);
     const peerRow = words.getInt32(path.peerAt, isLittle);
     const carrierRow = words.getInt32(path.carrierAt, isLittle);
     const linkRow = linkOf(carrierRow);

@@ -7,19 +7,10 @@ import type { SchedulerMode } from '../../src/bonding/schedule/scheduler.ts';
 import { SendingPath } from '../../src/bonding/sending-path.ts';
 import { feedback } from '../../src/contract/columns.ts';
 import { pathState } from '../../src/contract/peer-tables.ts';
-import { pathRow } from '../support/path-rows.ts';
+import { pathRow, plainWay } from '../support/path-rows.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-const way = {
-  priority: 0,
-  weight: 0,
-  role: 'always',
-  rateBps: 0,
-  failbackUs: 5e6,
-  place: 1,
-  sealedBytes: 1452,
-} as const;
 const none = { reports: true, repairs: false, parity: false, pieces: false };
 
 /** Two paths, and a record in which nothing is under way. */
@@ -49,7 +40,7 @@ function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0, part: Partial<P
   } as const;
   const bond = new Bond(0, settings, record, 0);
   const rows = [0, 1].map((row): Writable<PathRow> => pathRow(row, part));
-  const paths = [0, 1].map((row) => new SendingPath(rows[row] as PathRow, { ...way, rateBps }, 0));
+  const paths = [0, 1].map((row) => new SendingPath(rows[row] as PathRow, { ...plainWay, rateBps }, 0));
   bond.follow(none, paths, 0);
   const arrived = [0, 0];
   /** A report that tells of these paths: packets acknowledged of each, its round trip, and how long it took there. */

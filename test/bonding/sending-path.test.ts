@@ -1,21 +1,12 @@
 /** SendingPath: what counts as data on a path, and what does not. */
 import t from 'tap';
 import { SendingPath } from '../../src/bonding/sending-path.ts';
-import { pathRow } from '../support/path-rows.ts';
+import { pathRow, plainWay } from '../support/path-rows.ts';
 
 const probeUs = 200_000;
 
 function pathOf(): SendingPath {
-  const settings = {
-    priority: 0,
-    weight: 0,
-    role: 'always',
-    rateBps: 0,
-    failbackUs: 5e6,
-    place: 1,
-    sealedBytes: 1452,
-  } as const;
-  const path = new SendingPath(pathRow(0), settings, 0);
+  const path = new SendingPath(pathRow(0), plainWay, 0);
   path.followState(0);
   return path;
 }

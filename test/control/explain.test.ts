@@ -355,6 +355,12 @@ t.test('explain() tells how much a path that nobody uses loses, and in which dir
     /^problem: 30 % of what is sent back by lte does not arrive here; the path is recovering/,
   ]);
   t.match(of({ probeLossPercent: 100 }), [/is dead: it stopped answering/], 'nothing arrives: that is no loss');
+  const idle = { condition: 'live', reason: 'a probe was answered', sentBps: 2000, sentPacketsPerSecond: 3 } as const;
+  t.match(of({ ...idle, probeLossPercent: 44, lossyAgeMs: 5_000 }), [
+    /^problem: About half \(44 %\) of what is sent by lte does not arrive at hub for 5\.0 s; the path is live/,
+  ]);
+  t.strictSame(of({ ...idle, probeLossPercent: 12, lossyAgeMs: 5_000 }), [], 'that may be chance');
+  t.strictSame(of({ ...idle, probeLossPercent: 44, lossyAgeMs: 100 }), [], 'that may pass');
 });
 
 t.test('explain() does not send people to the sender when packets wait, nor believes old rates', async (t) => {

@@ -201,6 +201,19 @@ std::vector<Bytes> delivered(OpenBench& bench) {
   return packets;
 }
 
+// All that comes out of datagrams within so many turns, sorted.
+std::vector<Bytes> deliverAll(OpenBench& opener, const std::vector<Bytes>& datagrams, int turns) {
+  for (const Bytes& one : datagrams) opener.receive({one});
+  std::vector<Bytes> found;
+  for (int turn = 0; turn < turns; turn++) {
+    opener.turn();
+    const std::vector<Bytes> more = delivered(opener);
+    found.insert(found.end(), more.begin(), more.end());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 TEST("Sealer cuts TCP to what its peer takes as its sender would have: trains, and packets that are no trains") {
   Random random(81);
   for (int round = 0; round < 600; round++) {
@@ -346,14 +359,7 @@ TEST("What was lost because it was too long for its path goes again in pieces, a
     CHECK_EQUAL(bench.resentPackets(), static_cast<double>(lost.size()));
     for (const Bytes& one : bench.datagrams) CHECK(one.size() <= longest);
     OpenBench opener(1 << 18);
-    for (const Bytes& one : bench.datagrams) opener.receive({one});
-    std::vector<Bytes> found;
-    for (int turn = 0; turn < 200; turn++) {
-      opener.turn();
-      const std::vector<Bytes> more = delivered(opener);
-      found.insert(found.end(), more.begin(), more.end());
-    }
-    std::sort(found.begin(), found.end());
+    const std::vector<Bytes> found = deliverAll(opener, bench.datagrams, 200);
     std::sort(wanted.begin(), wanted.end());
     CHECK(found == wanted);
     CHECK_EQUAL(opener.total.rejected, 0);
@@ -378,14 +384,7 @@ TEST("What is to go again in pieces waits for room for all of them: nothing is t
     }
     bench.loseAndCutByFullLink(random.between(300, 600));
     OpenBench opener(1 << 18);
-    for (const Bytes& one : bench.datagrams) opener.receive({one});
-    std::vector<Bytes> found;
-    for (int turn = 0; turn < 400; turn++) {
-      opener.turn();
-      const std::vector<Bytes> more = delivered(opener);
-      found.insert(found.end(), more.begin(), more.end());
-    }
-    std::sort(found.begin(), found.end());
+    const std::vector<Bytes> found = deliverAll(opener, bench.datagrams, 400);
     std::sort(wanted.begin(), wanted.end());
     CHECK(found == wanted);
     if (hopeless()) return;

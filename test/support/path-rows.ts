@@ -1,5 +1,6 @@
 /** A path's row as its owner would hold it, for tests that need one: up, proven, over IPv4, with room in the pipeline. */
 import type { PathRow } from '../../src/bonding/path-row.ts';
+import type { SendingPathSettings } from '../../src/bonding/sending-path.ts';
 import { pathOrigin, pathState } from '../../src/contract/peer-tables.ts';
 
 export function pathRow(row: number, part: Partial<PathRow> = {}): PathRow {
@@ -30,3 +31,14 @@ export function pathRow(row: number, part: Partial<PathRow> = {}): PathRow {
     ...part,
   };
 }
+
+/** What a configuration says of a path that says nothing special. */
+export const plainWay: SendingPathSettings = {
+  priority: 0,
+  weight: 0,
+  role: 'always',
+  rateBps: 0,
+  failbackUs: 5e6,
+  place: 1,
+  sealedBytes: 1452,
+};

@@ -1,4 +1,3 @@
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 
@@ -9,6 +8,7 @@
 #include "faketcp.h"
 #include "packet.h"
 #include "path_place.h"
+#include "socket_buffer.h"
 
 namespace hawser {
 namespace {
@@ -319,11 +319,7 @@ void FakeTcpSender::fail(int error) {
 }
 
 int FakeTcpSender::measureQueue() {
-  int total = 0;
-  for (const int fd : {fd4_, fd6_}) {
-    int waiting = 0;
-    if (fd >= 0 && ::ioctl(fd, SIOCOUTQ, &waiting) == 0) total += waiting;
-  }
+  const int total = queuedBytes({fd4_, fd6_});
   word(carrier_, layout::carrier_outqBytesAt).store(total, std::memory_order_relaxed);
   return total;
 }

@@ -1,6 +1,4 @@
 #include <arpa/inet.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -8,6 +6,7 @@
 
 #include "link_io.h"
 #include "path_place.h"
+#include "socket_buffer.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -283,11 +282,7 @@ int LinkSender::sendDatagrams(uint32_t max) {
 }
 
 int LinkSender::measureQueue() {
-  int total = 0;
-  for (const int fd : {fd4_, fd6_}) {
-    int waiting = 0;
-    if (fd >= 0 && ::ioctl(fd, SIOCOUTQ, &waiting) == 0) total += waiting;
-  }
+  const int total = queuedBytes({fd4_, fd6_});
   word(carrier_, layout::carrier_outqBytesAt).store(total, std::memory_order_relaxed);
   return total;
 }

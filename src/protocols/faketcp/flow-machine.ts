@@ -11,28 +11,16 @@
  *   └──────────────────────────────────── closed ◄─────────────────────┘
  * ```
  */
+import { viewOf } from '../../base/bytes.ts';
 import { DueQueue } from '../../base/due-queue.ts';
-import { flow, flowState, segment, tcpFlag, tuple } from '../../contract/flows.ts';
+import { flow, flowState, tcpFlag, tuple } from '../../contract/flows.ts';
 import { endpoint as endpointKinds } from '../../contract/peer-tables.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sockaddrPort } from '../../wire/sockaddr.ts';
-import {
-  sequenceAfter,
-  sequenceDistance,
-  type TcpFields,
-  tcpAcknowledgement,
-  tcpCheckLength,
-  tcpFlags,
-  tcpHasStamps,
-  tcpMss,
-  tcpSaysSackPermitted,
-  tcpSequence,
-  tcpStamp,
-  tcpWindow,
-  tcpWindowShift,
-} from '../../wire/tcp.ts';
+import { sequenceAfter, sequenceDistance, type TcpFields } from '../../wire/tcp.ts';
 import { TokenBucket } from '../session/token-bucket.ts';
 import { FlowRows } from './flow-rows.ts';
+import { Heard } from './heard-segment.ts';
 import type { Style } from './styles.ts';
 import { SynCookies } from './syn-cookies.ts';
 
@@ -181,9 +169,8 @@ export class FlowMachine {
 
   /** A segment that the addon did not take as plain data: a row of `segment`. Returns whether its payload is data all the same. */
   handleSegment(bytes: Uint8Array, at: number, nowUs: number): boolean {
-    const header = at + segment.headerAt;
-    if (!tcpCheckLength(bytes, header, header + viewOf(bytes).getInt32(at + segment.headerBytesAt, true))) return false;
     const heard = new Heard(bytes, at);
+    if (!heard.isWhole) return false;
     const row = this.#port.find(heard.connection);
     if (row < 0) return this.#handleStranger(heard, nowUs);
     const state = this.#rows.state(row);
@@ -645,66 +632,6 @@ const plainFields: TcpFields = {
   echo: 0,
 };
 
-/** One row of `segment`. */
-class Heard {
-  readonly connection: Uint8Array;
-  readonly payloadBytes: number;
-  readonly #bytes: Uint8Array;
-  readonly #header: number;
-
-  constructor(bytes: Uint8Array, at: number) {
-    this.#bytes = bytes;
-    this.#header = at + segment.headerAt;
-    this.connection = bytes.subarray(at, at + tuple.bytes);
-    this.payloadBytes = viewOf(bytes).getInt32(at + segment.payloadBytesAt, true);
-  }
-
-  get localPort(): number {
-    return viewOf(this.connection).getUint16(tuple.localPortAt, true);
-  }
-
-  get remotePort(): number {
-    return sockaddrPort(this.connection, tuple.endpointAt);
-  }
-
-  get flags(): number {
-    return tcpFlags(this.#bytes, this.#header);
-  }
-
-  get sequence(): number {
-    return tcpSequence(this.#bytes, this.#header);
-  }
-
-  get acknowledgement(): number {
-    return tcpAcknowledgement(this.#bytes, this.#header);
-  }
-
-  get window(): number {
-    return tcpWindow(this.#bytes, this.#header);
-  }
-
-  /** Of a SYN: -1 = none was said. */
-  get shift(): number {
-    return tcpWindowShift(this.#bytes, this.#header);
-  }
-
-  get saysMss(): boolean {
-    return tcpMss(this.#bytes, this.#header) !== 0;
-  }
-
-  get saysSackPermitted(): boolean {
-    return tcpSaysSackPermitted(this.#bytes, this.#header);
-  }
-
-  get hasStamps(): boolean {
-    return tcpHasStamps(this.#bytes, this.#header);
-  }
-
-  get stamp(): number {
-    return tcpStamp(this.#bytes, this.#header);
-  }
-}
-
 function mssOf(connection: Uint8Array): number {
   return connection[0] === endpointKinds.ip4 ? mss.ip4 : mss.ip6;
 }
@@ -712,8 +639,4 @@ function mssOf(connection: Uint8Array): number {
 /** Milliseconds, as Linux's (RFC 7323 section 5.4). */
 function stampAt(nowUs: number, offset: number): number {
   return (Math.floor(nowUs / 1000) + offset) >>> 0;
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -4,20 +4,11 @@ import type { FlightRecord } from '../../../src/bonding/flight-record.ts';
 import { type RepairRoutes, Repairs } from '../../../src/bonding/repair/repairs.ts';
 import { SendingPath } from '../../../src/bonding/sending-path.ts';
 import { feedback } from '../../../src/contract/columns.ts';
-import { pathRow } from '../../support/path-rows.ts';
+import { pathRow, plainWay } from '../../support/path-rows.ts';
 
 /** Ten packets of `waiting` sealed bytes have been lost; `told`: what was asked of the record. */
 function repair(waiting: number, longestBytes: number, mayCut: boolean): readonly string[] {
-  const settings = {
-    priority: 0,
-    weight: 0,
-    role: 'always',
-    rateBps: 0,
-    failbackUs: 5e6,
-    place: 1,
-    sealedBytes: 1452,
-  } as const;
-  const path = new SendingPath(pathRow(0), settings, 0);
+  const path = new SendingPath(pathRow(0), plainWay, 0);
   const told: string[] = [];
   const cells = new Float64Array(feedback.columns);
   const send = (words: string): number => {

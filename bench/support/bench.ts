@@ -92,11 +92,22 @@ export function comparePairs(
     a.push(ours.take());
     b.push(theirs.take());
   }
-  const ratios = a.map((value, i) => value / (b[i] ?? Number.NaN));
-  report(name, { ...parameters, side: ours.label, spread: spread(a) }, median(a), unit);
-  report(name, { ...parameters, side: theirs.label, spread: spread(b) }, median(b), unit);
-  const ratio = { ...parameters, side: `${ours.label}/${theirs.label}`, pairs: pairCount, spread: spread(ratios) };
-  report(name, ratio, median(ratios), 'x');
+  reportPairs(name, parameters, unit, { label: ours.label, values: a }, { label: theirs.label, values: b });
+}
+
+interface Side {
+  readonly label: string;
+  readonly values: readonly number[];
+}
+
+/** Each side's median, then the median of the ratios of values that were taken together. */
+function reportPairs(name: string, parameters: Parameters, unit: string, ours: Side, theirs: Side): void {
+  const ratios = ours.values.map((value, i) => value / (theirs.values[i] ?? Number.NaN));
+  for (const { label, values } of [ours, theirs]) {
+    report(name, { ...parameters, side: label, spread: spread(values) }, median(values), unit);
+  }
+  const side = `${ours.label}/${theirs.label}`;
+  report(name, { ...parameters, side, pairs: ratios.length, spread: spread(ratios) }, median(ratios), 'x');
 }
 
 /** Values of ours, and beside them, taken in turn with them, the peer's if there is one. */
@@ -106,9 +117,7 @@ export function reportColumns(name: string, parameters: Parameters, unit: string
     report(name, { ...parameters, side: 'hawser', spread: spread(ours) }, median(ours), unit);
     return;
   }
-  const next = (values: number[]) => () => values.shift() ?? Number.NaN;
-  const side = { label: 'hawser', take: next(ours) };
-  comparePairs(name, parameters, unit, side, { label: 'wireguard-go', take: next(theirs) });
+  reportPairs(name, parameters, unit, { label: 'hawser', values: ours }, { label: 'wireguard-go', values: theirs });
 }
 
 /** Waits until a process has ended; it may have before. */

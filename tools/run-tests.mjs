@@ -1,85 +1,115 @@
-// Runs the compiled tests with tap and ends with `N passed, N failed`. A file's name says what it needs: `.netns.` hosts of its own,
-// which mostly wait, so two run at once; `.timed.` and `.stress.` the whole machine, because they hold rates, gaps or races to bars.
+// Runs the compiled tests and ends with `N passed, N failed`. A file's name says what it needs: `.netns.` hosts of its own, which mostly
+// wait, so several run at once; `.stress.` threads that race, which two can do at once; `.timed.` the whole machine, because it holds
+// rates or gaps to bars; `.sim.` a virtual clock, so that it may be given whatever the processors have left.
 // Arguments narrow the choice: `node tools/run-tests.mjs rings session` runs files whose path contains one of the words.
+// Each file is a process of its own that prints TAP; tap's own runner loads modules into it and into every daemon that it starts.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import readline from 'node:readline';
 
 const root = path.resolve(import.meta.dirname, '..');
-const tap = path.join(path.dirname(createRequire(import.meta.url).resolve('tap/package.json')), 'dist/esm/run.mjs');
 const words = process.argv.slice(2);
 
-/** Compiled tests whose source still exists: tsc leaves the output of a deleted file behind. */
+/** Compiled tests whose source still exists: tsc leaves the output of a deleted file behind. The long ones, roughly, first. */
 const files = readdirSync(path.join(root, 'build/test'), { recursive: true })
   .filter((name) => name.endsWith('.test.js'))
   .filter((name) => existsSync(path.join(root, 'test', name.replace(/\.js$/, '.ts'))))
   .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
   .map((name) => path.join('build/test', name))
-  .sort();
-const isAlone = (name) => /\.(timed|stress)\./.test(name);
-const hasHosts = (name) => name.includes('.netns.');
+  .sort((a, b) => statSync(path.join(root, b)).size - statSync(path.join(root, a)).size);
 
+const kindOf = (name) => /\.(netns|stress|timed|sim)\.test\.js$/.exec(name)?.[1] ?? 'fast';
+const ofKind = (kind) => files.filter((name) => kindOf(name) === kind);
+
+/** One after another; the lanes of a phase at once. */
 const phases = [
-  { files: files.filter((name) => !isAlone(name) && !hasHosts(name)), jobs: 2, timeoutS: 180 },
-  { files: files.filter(hasHosts), jobs: 2, timeoutS: 900 },
-  { files: files.filter(isAlone), jobs: 1, timeoutS: 900 },
+  [{ files: ofKind('fast'), jobs: 2, timeoutS: 180 }],
+  [
+    { files: ofKind('netns'), jobs: 2, timeoutS: 900 },
+    { files: ofKind('sim'), jobs: 1, timeoutS: 900, isPatient: true },
+  ],
+  [{ files: ofKind('stress'), jobs: 2, timeoutS: 900 }],
+  [{ files: ofKind('timed'), jobs: 1, timeoutS: 900 }],
 ];
 
+/** After SIGTERM tap still says which test hangs, and labs remove their namespaces. */
+const lastWordsMs = 10_000;
 const total = { passed: 0, failed: 0, skipped: 0 };
-let exitCode = 0;
 
-/** Prints what a person wants of TAP: the tests below a file, and all that belongs to a failure; and counts the tests. */
-function createReader() {
-  let failedInFile = 0;
-  let isDiagnostic = false;
-  return (line) => {
+/** Counts the tests of one file by its TAP, and keeps what a person wants of it: the tests, and all that belongs to a failure. */
+class Reader {
+  passed = 0;
+  failed = 0;
+  skipped = 0;
+  lines = [];
+  #isDiagnostic = false;
+
+  take(line) {
     const match = /^( *)(not )?ok \d+(?: - )?(.*)$/.exec(line);
     if (match === null) {
-      if (isDiagnostic) console.log(line);
-      if (/^ *\.\.\.$/.test(line)) isDiagnostic = false;
+      if (this.#isDiagnostic) this.lines.push(line);
+      if (/^ *\.\.\.$/.test(line)) this.#isDiagnostic = false;
       return;
     }
-    const [, indent, isFailure, title] = match;
-    isDiagnostic = isFailure !== undefined;
+    const [, indent, failure, title] = match;
+    const isFailure = failure !== undefined;
     const isSkipped = /# SKIP/i.test(title);
-    if (indent.length === 4) {
-      if (isFailure !== undefined) failedInFile += 1;
-      else if (isSkipped) total.skipped += 1;
-      else total.passed += 1;
-    } else if (indent.length === 0) {
-      // A file that failed without a test that did (it died, or hung) counts as one failure.
-      total.failed += isFailure === undefined ? 0 : Math.max(1, failedInFile);
-      failedInFile = 0;
+    this.#isDiagnostic = isFailure;
+    if (indent === '') {
+      if (isFailure) this.failed += 1;
+      else if (isSkipped) this.skipped += 1;
+      else this.passed += 1;
     }
-    if (isDiagnostic || isSkipped || indent.length <= 4) console.log(line.replace(/# time=/, '  '));
-  };
+    if (isFailure || isSkipped || indent === '') this.lines.push(line.replace(/# time=/, '  '));
+  }
 }
 
-async function runPhase(phase) {
-  const failedBefore = total.failed;
-  const options = [`-j${phase.jobs}`, `--timeout=${phase.timeoutS}`, '--reporter=tap'];
-  const child = spawn(process.execPath, [tap, 'run', ...options, ...phase.files], {
+async function runFile(name, { timeoutS, isPatient }) {
+  const command = [process.execPath, name];
+  const [program, ...args] = isPatient ? ['nice', '-n', '19', ...command] : command;
+  const startMs = performance.now();
+  const child = spawn(program, args, {
     cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TAP_TIMEOUT: String(timeoutS) },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const reader = new Reader();
+  const complaints = [];
+  child.stderr.on('data', (chunk) => complaints.push(String(chunk)));
+  const timers = [
+    setTimeout(() => child.kill('SIGTERM'), timeoutS * 1000),
+    setTimeout(() => child.kill('SIGKILL'), timeoutS * 1000 + lastWordsMs),
+  ];
   const exited = once(child, 'close');
-  const read = createReader();
-  for await (const line of readline.createInterface({ input: child.stdout })) read(line);
-  const [status] = await exited;
-  if (status === 0) return;
-  exitCode = 1;
-  // tap's totals can miss a file that died by a signal; its exit code does not.
-  if (total.failed === failedBefore) total.failed += 1;
+  for await (const line of readline.createInterface({ input: child.stdout })) reader.take(line);
+  const [status, signal] = await exited;
+  for (const timer of timers) clearTimeout(timer);
+  // A file that failed without a test that did (it died, or hung) counts as one failure.
+  if (status !== 0) reader.failed = Math.max(1, reader.failed);
+  const verdict = reader.failed === 0 ? 'ok' : 'not ok';
+  const end = signal === null ? '' : ` (ended by ${signal})`;
+  const text = [...reader.lines.map((line) => `    ${line}`), ...(reader.failed === 0 ? [] : complaints)].join('\n');
+  console.log(`${text}\n${verdict} - ${name}${end}   ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
+  for (const key of Object.keys(total)) total[key] += reader[key];
 }
 
-for (const phase of phases) {
-  if (phase.files.length > 0) await runPhase(phase);
+async function runLane(lane) {
+  const waiting = [...lane.files];
+  const work = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await runFile(name, lane);
+  };
+  await Promise.all(Array.from({ length: lane.jobs }, work));
 }
-if (total.passed + total.failed === 0) exitCode = 1;
+
+for (const lanes of phases) {
+  const startMs = performance.now();
+  await Promise.all(lanes.map(runLane));
+  const kinds = [...new Set(lanes.flatMap((lane) => lane.files.map(kindOf)))];
+  if (kinds.length > 0) console.log(`${kinds.join(' and ')}: ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
+}
 if (total.skipped > 0) console.log(`${total.skipped} skipped`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
-process.exitCode = exitCode;
+process.exitCode = total.passed + total.failed > 0 && total.failed === 0 ? 0 : 1;

@@ -35,7 +35,13 @@ t.test('a running daemon is shown, commanded and reloaded by the commands', opti
     more: { runtime: { placement: 'dedicated' } },
   });
   await daemon.start();
-  const actors = () => daemon.query<ActorStatus[]>('actors');
+  const hawser = async (...args: string[]): Promise<string> => {
+    const { status, stdout, stderr } = await daemon.cli(...args);
+    if (status !== 0) throw new Error(stderr);
+    return stdout;
+  };
+  const shown = async <T>(command: string): Promise<T> => JSON.parse(await hawser(command, '--json')) as T;
+  const actors = () => shown<ActorStatus[]>('actors');
   const actor = async (id: string) => (await actors()).find((one) => one.id === id);
   const change = (edit: (config: { tunnel: { mtu: number }; peers: object[] }) => void) => {
     const config = JSON.parse(readFileSync(daemon.configPath, 'utf8'));
@@ -43,7 +49,7 @@ t.test('a running daemon is shown, commanded and reloaded by the commands', opti
     writeFileSync(daemon.configPath, JSON.stringify(config));
   };
 
-  t.match(await daemon.query<Status>('status'), {
+  t.match(await shown<Status>('status'), {
     name: 'home',
     pid: daemon.pid,
     interface: 'hawser0',
@@ -60,11 +66,11 @@ t.test('a running daemon is shown, commanded and reloaded by the commands', opti
     rows.every((one) => one.heartbeatAgeMs < 1000),
     'every heart beats',
   );
-  t.ok((await daemon.query<RingStatus[]>('rings')).every((ring) => ring.capacityBytes > 0 && ring.usedBytes === 0));
+  t.ok((await shown<RingStatus[]>('rings')).every((ring) => ring.capacityBytes > 0 && ring.usedBytes === 0));
 
   for (const verb of ['kill', 'restart', 'hang'] as const) {
     const before = await actor('sealer');
-    await daemon.actor(verb, 'sealer');
+    await hawser('actor', verb, 'sealer');
     const after = await until(
       () => actor('sealer'),
       (one) => one?.state === 'running' && one.restarts > (before?.restarts ?? 0),
@@ -72,22 +78,22 @@ t.test('a running daemon is shown, commanded and reloaded by the commands', opti
     t.match(after, { state: 'running', restarts: (before?.restarts ?? 0) + 1 }, verb);
     t.not(after?.threadId, before?.threadId);
   }
-  await daemon.actor('kill', 'control-server');
+  await hawser('actor', 'kill', 'control-server');
   const reborn = await until(
     () => actor('control-server').catch(() => undefined),
     (one) => one?.restarts === 1,
   );
   t.match(reborn, { state: 'running', lastExit: /killed on request/ }, 'it answers for its own end');
-  t.match(await daemon.query('errors'), [{ source: 'sealer', name: 'ActorKilled' }, { source: 'control-server' }]);
-  await t.rejects(daemon.actor('kill', 'nobody'), /There is no actor "nobody" .*tun-reader/);
+  t.match(await shown('errors'), [{ source: 'sealer', name: 'ActorKilled' }, { source: 'control-server' }]);
+  await t.rejects(hawser('actor', 'kill', 'nobody'), /There is no actor "nobody" .*tun-reader/);
 
   change((config) => {
     config.tunnel.mtu = 1400;
     config.peers.push({ name: 'phone', publicKey: generateKeys().publicKey, allowedIPs: ['10.9.0.7/32'] });
   });
-  const { changes } = await daemon.query<ReloadResult>('reload');
+  const { changes } = await shown<ReloadResult>('reload');
   t.strictSame(changes, ['peer phone added', 'tunnel.mtu changed from 1420 to 1400']);
-  t.match(await daemon.query<PeerStatus[]>('peers'), [{ name: 'hub' }, { name: 'phone', allowedIPs: ['10.9.0.7/32'] }]);
+  t.match(await shown<PeerStatus[]>('peers'), [{ name: 'hub' }, { name: 'phone', allowedIPs: ['10.9.0.7/32'] }]);
   t.match(daemon.host.ip('link show hawser0'), /mtu 1400/);
   t.match(daemon.host.ip('route show table all'), /10\.9\.0\.7 dev hawser0/);
 
@@ -95,8 +101,8 @@ t.test('a running daemon is shown, commanded and reloaded by the commands', opti
     config.tunnel.mtu = 1;
   });
   t.match(await daemon.cli('reload'), { status: 78, stderr: /tunnel\.mtu: 1 is out of range/ });
-  t.match(await daemon.query<Status>('status'), { mtu: 1400 }, 'a file with problems changes nothing');
-  const events = await daemon.query<EventRecord[]>('events');
+  t.match(await shown<Status>('status'), { mtu: 1400 }, 'a file with problems changes nothing');
+  const events = await shown<EventRecord[]>('events');
   t.ok(events.some((event) => event.kind === 'reload' && event.change === 'peer phone added'));
   t.ok(events.every((event, index) => index === 0 || event.id === (events[index - 1]?.id ?? 0) + 1));
 

@@ -99,8 +99,8 @@ t.test('a stream that is marked now and then arrives whole, and both ends know o
   let [sender, receiver]: [PathStatus | undefined, PathStatus | undefined] = [undefined, undefined];
   for (let tries = 0; tries < 40 && (sender?.markedPackets ?? 0) === 0; tries += 1) {
     await sleep(250);
-    [sender] = await pair.a.query<PathStatus[]>('paths');
-    [receiver] = await pair.b.query<PathStatus[]>('paths');
+    [sender] = await pair.a.ask<PathStatus[]>('paths');
+    [receiver] = await pair.b.ask<PathStatus[]>('paths');
   }
   t.ok((receiver?.receivedMarkedPackets ?? 0) > 0, `${receiver?.receivedMarkedPackets} marked packets received`);
   t.ok((sender?.markedPackets ?? 0) > 0, `the sender knows of ${sender?.markedPackets}`);

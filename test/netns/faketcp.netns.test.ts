@@ -119,7 +119,7 @@ function counted({ router }: Routed, name: string): number {
 
 /** `udp up`, `faketcp standby`: of those that live. */
 async function carriers(end: Daemon): Promise<string> {
-  const live = (await end.query<readonly PathStatus[]>('paths')).filter(({ condition }) => condition === 'live');
+  const live = (await end.ask<readonly PathStatus[]>('paths')).filter(({ condition }) => condition === 'live');
   const texts = live.map(({ transport, state }) => `${transport} ${state}`);
   return texts.sort().join(', ');
 }

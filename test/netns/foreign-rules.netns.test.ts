@@ -17,7 +17,7 @@ const text = /^IPv4 rule 100 .* leads what Hawser sends out by vpn0, and not by 
 async function explained(daemon: Daemon, isWanted: boolean): Promise<Explanation | undefined> {
   let found: Explanation | undefined;
   for (let tries = 0; tries < 100; tries += 1) {
-    found = (await daemon.query<Explanation[]>('explain')).find((one) => text.test(one.text));
+    found = (await daemon.ask<Explanation[]>('explain')).find((one) => text.test(one.text));
     if ((found !== undefined) === isWanted) break;
     await sleep(200);
   }
@@ -37,7 +37,7 @@ t.test('a rule in the way is named by check, the log, explain and status while i
     'routing.fwmark: 0x48 is a mark that no rule takes; or ip -4 rule del priority 100, if nobody needs it';
   t.match(await explained(a, true), { severity: 'problem', remedy });
   t.match(check(), /warning: routing: IPv4 rule 100 .* out by vpn0/);
-  t.match((await a.query<{ warnings: string[] }>('status')).warnings.join('\n'), /IPv4 rule 100/);
+  t.match((await a.ask<{ warnings: string[] }>('status')).warnings.join('\n'), /IPv4 rule 100/);
   host.ip('rule add pref 99 fwmark 0x4000/0x4000 lookup 200');
   host.ip('rule del pref 100');
   t.equal(await explained(a, false), undefined);

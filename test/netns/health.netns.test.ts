@@ -87,10 +87,10 @@ t.test('every method sees its link live, die with its far end, and return', opti
     },
   });
   await daemon.start();
-  const states = async () => (await daemon.query<HealthStatus[]>('health')).map((one) => `${one.link} ${one.state}`);
+  const states = async () => (await daemon.ask<HealthStatus[]>('health')).map((one) => `${one.link} ${one.state}`);
   const all = (state: string) => methods.map((method) => `${method} ${state}`).join();
   await until('all up', daemon, async () => (await states()).join() === all('up'));
-  for (const one of await daemon.query<HealthStatus[]>('health')) {
+  for (const one of await daemon.ask<HealthStatus[]>('health')) {
     const { rttMs = 0 } = one;
     t.ok(rttMs > 0 && rttMs < 100, `${one.link}: ${rttMs} ms over a veth`);
   }
@@ -99,7 +99,7 @@ t.test('every method sees its link live, die with its far end, and return', opti
     for (const address of place(index).far) target.ip(`address del ${address} dev ${method}-far`);
   }
   await until('all down', daemon, async () => (await states()).join() === all('down'));
-  const events = await daemon.query<EventRecord[]>('events');
+  const events = await daemon.ask<EventRecord[]>('events');
   const down = events.filter(
     (one): one is EventRecord & InstanceEvent<'health-down'> => one.kind === 'health-down' && one.timeMs >= cutMs,
   );
@@ -108,20 +108,20 @@ t.test('every method sees its link live, die with its far end, and return', opti
   t.comment(`a cut is seen by ICMP after ${(echo?.timeMs ?? 0) - cutMs} ms`);
   t.ok((echo?.timeMs ?? Number.POSITIVE_INFINITY) - cutMs < 5000);
   t.match(
-    await daemon.query<LinkStatus[]>('links'),
+    await daemon.ask<LinkStatus[]>('links'),
     methods.map(() => ({ state: 'dead', hasCarrier: true })),
   );
-  t.match((await daemon.query<Explanation[]>('explain'))[0], { severity: 'problem', text: /is dead: probes were not/ });
+  t.match((await daemon.ask<Explanation[]>('explain'))[0], { severity: 'problem', text: /is dead: probes were not/ });
   for (const [index, method] of methods.entries()) {
     for (const address of place(index).far) {
       target.ip(`address add ${address} dev ${method}-far${address.includes(':') ? ' nodad' : ''}`);
     }
   }
   await until('all up again', daemon, async () => (await states()).join() === all('up'));
-  const before = await daemon.query<HealthStatus[]>('health');
+  const before = await daemon.ask<HealthStatus[]>('health');
   await daemon.actor('kill', 'health-checker');
   await until('judged by its successor', daemon, async () => (await states()).join() === all('up'));
-  const [first] = await daemon.query<HealthStatus[]>('health');
+  const [first] = await daemon.ask<HealthStatus[]>('health');
   t.ok((first?.history.length ?? 0) >= (before[0]?.history.length ?? 0), 'history outlives the checker');
 });
 
@@ -138,14 +138,14 @@ t.test('auto finds the methods that a host answers, and one of them is enough', 
     more: { links: [{ name: 'wan', interface: 'wan', health: { targets: ['10.66.0.2'] } }] },
   });
   await daemon.start();
-  const health = async () => (await daemon.query<HealthStatus[]>('health'))[0];
+  const health = async () => (await daemon.ask<HealthStatus[]>('health'))[0];
   await until('up', daemon, async () => (await health())?.state === 'up');
   await sleep(3000);
   const { state, methodInUse, scores = {}, lossPercent = 100 } = (await health()) ?? {};
   t.match({ state, methodInUse }, { state: 'up', methodInUse: 'tcp' }, 'a refused connection is an answer');
   t.ok((scores.icmp ?? 1) <= 0.5 && (scores.tcp ?? 0) > 0.5, JSON.stringify(scores));
   t.ok(lossPercent < 10, `failures of the methods that are only tried are not the link's: ${lossPercent} %`);
-  t.notOk((await daemon.query<EventRecord[]>('events')).some((one) => one.kind === 'health-down'));
+  t.notOk((await daemon.ask<EventRecord[]>('events')).some((one) => one.kind === 'health-down'));
 });
 
 t.test('checks of a link: a captive portal is told from the Internet, and so many must pass', options, async (t) => {
@@ -168,7 +168,7 @@ t.test('checks of a link: a captive portal is told from the Internet, and so man
   const probing = home.run(process.execPath, [cliProgram, 'check', '--probe', daemon.configPath]);
   t.match(probing, /wan +portal +passes +.*status 204/);
   await daemon.start();
-  const health = async () => (await daemon.query<HealthStatus[]>('health'))[0];
+  const health = async () => (await daemon.ask<HealthStatus[]>('health'))[0];
   await until('up', daemon, async () => (await health())?.state === 'up');
   child.kill('SIGUSR2');
   await until('down', daemon, async () => (await health())?.state === 'down');
@@ -178,7 +178,7 @@ t.test('checks of a link: a captive portal is told from the Internet, and so man
     (await daemon.cli('health')).stdout,
     /portal +fails for .*: status 302 to http.*, expected 204: a captive portal\?/,
   );
-  const [first] = await daemon.query<Explanation[]>('explain');
+  const [first] = await daemon.ask<Explanation[]>('explain');
   t.match(first?.text, /^Link wan is dead: check portal: status 302 .*a captive portal\?$/);
   child.kill('SIGUSR2');
   await until('up again', daemon, async () => (await health())?.state === 'up');
@@ -197,7 +197,7 @@ t.test('an operator takes links out, puts them back, adds, removes and forces th
     const { status, stderr } = await client.cli(...args);
     t.equal(status, 0, `hawser ${args.join(' ')} ${stderr}`);
   };
-  const paths = async () => (await client.query<PathStatus[]>('paths')).filter((one) => one.condition === 'live');
+  const paths = async () => (await client.ask<PathStatus[]>('paths')).filter((one) => one.condition === 'live');
   const live = async () => (await paths()).map((one) => one.link).sort();
   const lives = (what: string) => until(what, client, async () => (await live()).join() === what);
   const passes = async () => (await ping(net.client, inside.b4, { count: 10, intervalMs: 50 })).received;
@@ -206,7 +206,7 @@ t.test('an operator takes links out, puts them back, adds, removes and forces th
   await lives('fibre,lte');
   await command('link', 'disable', 'fibre');
   await lives('lte');
-  t.match(await client.query('links'), [{ name: 'fibre', state: 'disabled', isEnabled: false }, { state: 'up' }]);
+  t.match(await client.ask('links'), [{ name: 'fibre', state: 'disabled', isEnabled: false }, { state: 'up' }]);
   t.ok((await passes()) > 5, 'the other link carries');
   await command('link', 'enable', 'fibre');
   await lives('fibre,lte');
@@ -216,7 +216,7 @@ t.test('an operator takes links out, puts them back, adds, removes and forces th
   const { received } = await ping(net.client, inside.b4, { count: 40, intervalMs: 25 });
   const [byFibre, byLte] = [(await sentBy('fibre')) - fibre, (await sentBy('lte')) - lte];
   t.ok(received > 30 && byLte > 40 * 100 && byFibre < byLte / 2, `${byLte} bytes by lte, ${byFibre} by fibre`);
-  t.match(await client.query<Explanation[]>('explain'), [
+  t.match(await client.ask<Explanation[]>('explain'), [
     { severity: 'limit', link: 'lte', remedy: 'hawser failover auto' },
   ]);
   await command('failover', 'auto');
@@ -226,7 +226,7 @@ t.test('an operator takes links out, puts them back, adds, removes and forces th
   t.equal((await client.cli('link', 'add', 'x', '--rate', 'much')).status, 64);
   t.equal((await client.cli('link', 'add', 'x', '--interface', 'x0', '--priority', '999')).status, 78);
   t.ok((await passes()) > 5);
-  const kinds = new Set((await client.query<EventRecord[]>('events')).map((one) => one.kind));
+  const kinds = new Set((await client.ask<EventRecord[]>('events')).map((one) => one.kind));
   for (const kind of [
     'link-disabled',
     'link-enabled',

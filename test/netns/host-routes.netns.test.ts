@@ -244,7 +244,7 @@ t.test(
     t.ok(more <= 5, `${more.toFixed(1)} % of a core more than the ${(calm * 100).toFixed(1)} % without routes`);
     t.comment(`${more.toFixed(1)} % of a core more than ${(calm * 100).toFixed(1)} %`);
     const lives = async () => {
-      const paths = await daemon.query<{ link: string; state: string; condition: string }[]>('paths');
+      const paths = await daemon.ask<{ link: string; state: string; condition: string }[]>('paths');
       return paths.some(({ link, state }) => link === 'wan2' && (state === 'up' || state === 'standby'));
     };
     t.ok(await until(lives), 'the modem carries again');

@@ -20,7 +20,7 @@ const fibreAndLte = [
 ];
 
 async function statesOf({ rope }: Bond): Promise<Record<string, string>> {
-  const paths = await rope.client.query<readonly PathStatus[]>('paths');
+  const paths = await rope.client.ask<readonly PathStatus[]>('paths');
   return Object.fromEntries(paths.map((path) => [path.link, path.state]));
 }
 

@@ -81,7 +81,7 @@ t.test(
     const c = lab.host('c');
     lab.join(c, hosts.b, { addresses: [['10.78.0.1/24'], ['10.78.0.2/24']] });
     const [keysC, phone] = [generateKeys(), generateKeys()];
-    const { publicKey } = await b.query<Status>('status');
+    const { publicKey } = await b.ask<Status>('status');
     const toB = { name: 'b', publicKey, allowedIPs: [`${inside.b4}/32`] };
     const daemonC = new Daemon(lab, c, {
       keys: keysC,

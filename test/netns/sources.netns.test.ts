@@ -44,7 +44,7 @@ function counted(host: Host, comment: string): number {
 async function livePaths(daemon: Daemon, count: number): Promise<string[]> {
   let live: string[] = [];
   for (let tries = 0; tries < 40; tries += 1) {
-    const paths = await daemon.query<{ condition?: string; endpoint: string; link: string }[]>('paths');
+    const paths = await daemon.ask<{ condition?: string; endpoint: string; link: string }[]>('paths');
     live = paths.flatMap(({ condition, endpoint, link }) => (condition === 'live' ? `${link} ${endpoint}` : []));
     if (live.length >= count) break;
     await sleep(200);
@@ -116,15 +116,11 @@ for (const family of [4, 6] as const)
       const both = [`wan1 ${endpoint}`, `wan2 ${endpoint}`];
       t.same(await livePaths(daemonA, 2), both);
       for (let tries = 0; tries < 50; tries += 1) {
-        const health = await daemonA.query<{ state: string }[]>('health');
+        const health = await daemonA.ask<{ state: string }[]>('health');
         if (health.every(({ state }) => state === 'up')) break;
         await sleep(200);
       }
-      t.match(
-        await daemonA.query('health'),
-        [{ state: 'up' }, { state: 'up' }],
-        'the probes of both links are answered',
-      );
+      t.match(await daemonA.ask('health'), [{ state: 'up' }, { state: 'up' }], 'the probes of both links are answered');
 
       const traffic = ping(a, inside.b4, { count: 600, intervalMs: 10 });
       await sleep(1000);

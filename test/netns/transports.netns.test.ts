@@ -37,7 +37,7 @@ async function start(): Promise<Pair> {
 }
 
 async function paths(pair: Pair, end: 'a' | 'b' = 'a'): Promise<readonly PathStatus[]> {
-  return pair[end].query<readonly PathStatus[]>('paths');
+  return pair[end].ask<readonly PathStatus[]>('paths');
 }
 
 /** `udp up`, `test standby`: of those that live. */

@@ -63,7 +63,7 @@ async function stage(t: Test, endpoints: readonly string[], aLinks: readonly str
 async function livePaths(daemon: Daemon, isWanted: (live: readonly string[]) => boolean): Promise<string[]> {
   let live: string[] = [];
   for (let tries = 0; tries < 150; tries += 1) {
-    const paths = await daemon.query<{ condition?: string; state: string; endpoint: string }[]>('paths');
+    const paths = await daemon.ask<{ condition?: string; state: string; endpoint: string }[]>('paths');
     const used = paths.filter(({ condition, state }) => condition === 'live' && state === 'up');
     live = used.map(({ endpoint }) => endpoint).sort((a, b) => zoneIn(a).localeCompare(zoneIn(b)));
     if (isWanted(live)) break;
@@ -98,7 +98,7 @@ t.test('two wires with the same link-local addresses are two paths, also plugged
   for (const name of ['lan1', 'lan2']) {
     replug(name);
     t.same(await livePaths(a, areTwo), endpoints, `${name} serves again, whatever its index`);
-    t.equal((await a.query<unknown[]>('paths')).length, 2, 'by the path that it had');
+    t.equal((await a.ask<unknown[]>('paths')).length, 2, 'by the path that it had');
   }
   t.ok(await answered(hosts.a, inner.b));
   t.match(await livePaths(b, areTwo), [/^\[fe80::.*%lan1\]:/, /^\[fe80::.*%lan2\]:/]);

@@ -65,8 +65,8 @@ export class Rope {
       if (client.length >= count && server.length >= count) return;
       if (performance.now() > endMs) {
         const state = JSON.stringify({
-          client: await this.client.query('paths'),
-          server: await this.server.query('paths'),
+          client: await this.client.ask('paths'),
+          server: await this.server.ask('paths'),
         });
         throw new Error(`not ${count} paths up on both sides: ${state}\n${this.client.log()}\n${this.server.log()}`);
       }

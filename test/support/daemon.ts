@@ -1,4 +1,4 @@
-/** A real `hawser up` on a host of a lab: writes its config, waits until it answers, asks it through the CLI, collects its log. */
+/** A real `hawser up` on a host of a lab: writes its config, waits until it answers, asks it, collects its log. */
 import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,6 +6,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { HawserError } from '../../src/base/errors.ts';
 import { ControlConnection } from '../../src/cli/control-client.ts';
 import type { OperationName } from '../../src/control/operations.ts';
 import type { ActorStatus, PeerStatus } from '../../src/control/rows.ts';
@@ -101,19 +102,29 @@ export class Daemon {
     closeSync(log);
     const socketPath = path.join(this.#runDirectory, `${this.name}.sock`);
     while (performance.now() - startMs < startTimeoutMs && this.isRunning) {
-      // A question costs a process, so none is asked before somebody can answer.
-      if (existsSync(socketPath) && (await this.cli('status', '--json')).status === 0)
-        return performance.now() - startMs;
+      if (existsSync(socketPath) && (await this.#answers())) return performance.now() - startMs;
       await sleep(10);
     }
     throw new Error(`hawser up on ${this.host.name} did not get ready:\n${this.log()}`);
   }
 
+  /** Whether somebody listens behind the control socket's file: one who is ending, or not there yet, does not. */
+  async #answers(): Promise<boolean> {
+    try {
+      await this.ask('status');
+      return true;
+    } catch (error) {
+      if (error instanceof HawserError) return false;
+      throw error;
+    }
+  }
+
+  /** Runs `hawser …` against it, as a person would: half a second of a process. `ask` is for all that is not about the CLI. */
   cli(...args: string[]): ReturnType<typeof runCli> {
     return runCli([...args, '--name', this.name, '--run-directory', this.#runDirectory]);
   }
 
-  /** Asks the control socket itself: what a measurement does not want to pay a process for. */
+  /** Asks the control socket itself, and throws what it answers as an error. */
   async ask<T>(method: OperationName, params?: Readonly<Record<string, unknown>>): Promise<T> {
     const connection = await ControlConnection.open({ name: this.name, runDirectory: this.#runDirectory });
     try {
@@ -123,19 +134,12 @@ export class Daemon {
     }
   }
 
-  /** `hawser COMMAND --json`, parsed; throws with the CLI's message. */
-  async query<T>(command: string): Promise<T> {
-    const { status, stdout, stderr } = await this.cli(command, '--json');
-    if (status !== 0) throw new Error(`hawser ${command} on ${this.host.name}: exit ${status}: ${stderr}`);
-    return JSON.parse(stdout) as T;
-  }
-
   actors(): Promise<readonly ActorStatus[]> {
-    return this.query<readonly ActorStatus[]>('actors');
+    return this.ask<readonly ActorStatus[]>('actors');
   }
 
   peers(): Promise<readonly PeerStatus[]> {
-    return this.query<readonly PeerStatus[]>('peers');
+    return this.ask<readonly PeerStatus[]>('peers');
   }
 
   /** When the first peer's last handshake was, Date.now(); ages are read some milliseconds late. NaN = never. */
@@ -146,8 +150,7 @@ export class Daemon {
 
   /** `hawser actor kill|restart|hang ROLE`. */
   async actor(verb: 'kill' | 'restart' | 'hang', id: string): Promise<void> {
-    const { status, stderr } = await this.cli('actor', verb, id);
-    if (status !== 0) throw new Error(`hawser actor ${verb} ${id} on ${this.host.name}: exit ${status}: ${stderr}`);
+    await this.ask(`actor.${verb}`, { id });
   }
 
   /** Waits for an end that comes by itself; returns the exit code, or the signal's name. */

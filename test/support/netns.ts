@@ -1,7 +1,7 @@
 /**
  * Hosts as network namespaces, joined by veths, for tests, benches and the demo. A `Lab` owns its namespaces and the processes
  * in them, and takes both away when it is closed, when the process exits, and on Ctrl-C; what a killed owner left is removed by
- * the next lab. Namespaces are called `hw-<pid>-<start time>-<host>`, so that every leftover names its owner.
+ * the next lab. Namespaces are called `hw-<pid>-<start time>-<lab>-<host>`, so that every leftover names its owner.
  */
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -114,6 +114,9 @@ export class Host {
   }
 }
 
+/** Labs of this process so far: several may be open at once. */
+let labCount = 0;
+
 export class Lab {
   /** A private folder for configs, keys and logs; removed with the lab. */
   readonly folder: string;
@@ -121,9 +124,12 @@ export class Lab {
   readonly #children = new Set<ChildProcess>();
   readonly #onExit = () => this.#removeAll();
   readonly #onSignal = (signal: NodeJS.Signals) => process.exit(128 + os.constants.signals[signal]);
+  readonly #number: number;
   #isOpen = true;
 
   constructor() {
+    labCount += 1;
+    this.#number = labCount;
     removeLeftovers();
     this.folder = mkdtempSync(path.join(os.tmpdir(), `hw-${ownerTag(process.pid)}-`));
     process.on('exit', this.#onExit);
@@ -132,7 +138,7 @@ export class Lab {
 
   /** Adds a host: a namespace with its loopback up. */
   host(name: string): Host {
-    const namespace = `hw-${ownerTag(process.pid)}-${name}`;
+    const namespace = `hw-${ownerTag(process.pid)}-${this.#number}-${name}`;
     runCommand('ip', ['netns', 'add', namespace]);
     const host = new Host(this, name, namespace);
     this.#hosts.set(name, host);

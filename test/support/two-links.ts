@@ -59,7 +59,7 @@ export async function startTwoLinks(options: { readonly program?: string } = {})
     await a.start();
     for (let tries = 0; tries < 60; tries += 1) {
       await ping(hostA, inner.b, { count: 5, intervalMs: 100 });
-      const paths = await a.query<{ readonly condition?: string }[]>('paths');
+      const paths = await a.ask<{ readonly condition?: string }[]>('paths');
       if (paths.filter((path) => path.condition === 'live').length >= 2)
         return { lab, hosts: { a: hostA, b: hostB }, ports, a, b };
     }

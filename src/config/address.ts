@@ -1,5 +1,7 @@
 /** IP addresses, CIDR prefixes and endpoints of the configuration: text in, plain objects out; undefined = not of that form. */
+
 import { isIPv4, isIPv6 } from 'node:net';
+import { familyOf } from '../base/family.ts';
 import { type TransportName, transport as transports } from '../contract/link-tables.ts';
 import type { Cidr, EndpointText } from './config.ts';
 import { mayHoldKey } from './show.ts';
@@ -76,7 +78,12 @@ function parseZonedEndpoint(text: string): EndpointText | undefined {
 /** What both read back. */
 export function formatEndpoint({ transport = 'udp', host, port, zone }: EndpointText): string {
   const scheme = transport === 'udp' ? '' : `${transport}://`;
-  return scheme + (host.includes(':') ? `[${host}${zone === undefined ? '' : `%${zone}`}]:${port}` : `${host}:${port}`);
+  return `${scheme}${bracketed(zone === undefined ? host : `${host}%${zone}`)}:${port}`;
+}
+
+/** A host as it stands before a port, or in a URL (RFC 3986 section 3.2.2). */
+export function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** fe80::/10 (RFC 4291 section 2.4). */
@@ -99,8 +106,7 @@ function isHostName(text: string): boolean {
 }
 
 function toCidr(bytes: Buffer, prefix: number): Cidr {
-  const family = bytes.length === 4 ? 4 : 6;
-  return { family, addressHex: bytes.toString('hex'), address: formatAddress(bytes), prefix };
+  return { family: familyOf(bytes), addressHex: bytes.toString('hex'), address: formatAddress(bytes), prefix };
 }
 
 function parseAddress(text: string): Buffer | undefined {

@@ -1,6 +1,7 @@
 /** `links.health.checks`: what a link is asked for in detail, each with what counts as a right answer. */
+
 import * as z from 'zod';
-import { parseEndpoint } from './address.ts';
+import { bracketed, parseEndpoint } from './address.ts';
 import type { HealthCheck, LinkHealthConfig } from './config.ts';
 import { text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
@@ -69,7 +70,7 @@ const status = z
 
 const host = (port: string) =>
   text(parseEndpoint, { title: 'a host with its port', examples: [`example.net:${port}`, `"[2001:db8::1]:${port}"`] });
-const bareHost = text((input) => parseEndpoint(`${input.includes(':') ? `[${input}]` : input}:1`)?.host, {
+const bareHost = text((input) => parseEndpoint(`${bracketed(input)}:1`)?.host, {
   title: 'a host',
   examples: ['192.0.2.1', 'example.net'],
 });

@@ -1,8 +1,9 @@
 /** The configuration as the program sees it: parsed, checked, defaults filled in, frozen. `parse.ts` is its only maker. */
+import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
 
 export interface Cidr {
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** 4 or 16 bytes as lower-case hexadecimal. */
   readonly addressHex: string;
   /** As written by people: `10.9.0.2`, `fd00:9::2`. */

@@ -1,5 +1,5 @@
 /** Targets of health probes: `192.0.2.1`, `example.net:443`, `https://example.net/alive`, `dns://192.0.2.53/example.net`. */
-import { formatEndpoint, parseEndpoint } from './address.ts';
+import { bracketed, formatEndpoint, parseEndpoint } from './address.ts';
 import type { ProbeMethod, ProbeTarget } from './config.ts';
 
 const methods: readonly ProbeMethod[] = ['icmp', 'http', 'https', 'dns', 'tcp'];
@@ -27,7 +27,7 @@ export function parseTarget(text: string): ProbeTarget | undefined {
 
 /** What `parseTarget` reads back. */
 export function formatTarget(target: ProbeTarget): string {
-  const host = target.host.includes(':') ? `[${target.host}]` : target.host;
+  const host = bracketed(target.host);
   const place = target.port === undefined ? host : formatEndpoint({ host: target.host, port: target.port });
   const path = target.path === undefined ? '' : target.path.replace(/^\/?/, '/');
   return `${target.method === undefined ? '' : `${target.method}://`}${place}${path}`;

@@ -8,7 +8,7 @@ import { messageOf } from '../base/errors.ts';
 import { parseCidr } from '../config/address.ts';
 import type { InstanceEvent } from '../control/events.ts';
 import { type LinkAddress, type LinkEvent, LinkWatch } from '../io/link-watch.ts';
-import type { NetlinkEventSockets } from '../io/netlink.ts';
+import type { NetlinkEventSockets } from '../io/netlink-events.ts';
 import { sentenceOf, type Trouble } from '../io/network/conflicts.ts';
 import type { OwnTraffic } from '../io/network/foreign-rules.ts';
 import {

@@ -1,6 +1,7 @@
 /** What the kernel says of network interfaces now: existence, flags, carrier, addresses. Asked anew at each question. */
 import { formatAddress } from '../config/address.ts';
-import { findLink, listAddresses, type NetlinkSockets, openNetlink } from './netlink.ts';
+import { type NetlinkSockets, openNetlink } from './netlink.ts';
+import { findLink, listAddresses } from './netlink-tables.ts';
 
 export interface InterfaceFacts {
   readonly exists: boolean;

@@ -1,7 +1,11 @@
 /** Ways out of this host as the kernel knows them: what a person who sets Hawser up would write below `links`. Needs no rights. */
 import { netlinkFlag } from '../wire/netlink.ts';
-import { type AddressState, dumpQueryEmit, type LinkState, routeInterfaces, rtm } from '../wire/rtnetlink.ts';
-import { listAddresses, listLinks, type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
+import { dumpQueryEmit, rtm } from '../wire/rtnetlink.ts';
+import type { AddressState } from '../wire/rtnetlink-address.ts';
+import type { LinkState } from '../wire/rtnetlink-link.ts';
+import { routeInterfaces } from '../wire/rtnetlink-route.ts';
+import { type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
+import { listAddresses, listLinks } from './netlink-tables.ts';
 
 export interface LinkCandidate {
   readonly interface: string;

@@ -10,16 +10,17 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../base/errors.ts';
+import { familyOf } from '../base/family.ts';
 import { hideKeys } from '../config/show.ts';
 import { errnoOf } from '../contract/errnos.ts';
 import type { DataApi } from '../native/data-api.ts';
 import type { NetworkApi } from '../native/network-api.ts';
 import { type DnsQuestion, type DnsValues, dnsMostBytes, dnsQueryEmit, dnsValuesParse } from '../wire/dns.ts';
 import { type Echo, icmpEchoEmit, icmpIsReplyTo } from '../wire/icmp.ts';
-import { matchesWithin } from './bounded-pattern.ts';
 import type { NetlinkSockets } from './netlink.ts';
 import { SourceFinder } from './source-finder.ts';
-import { askWeb, type WebAnswer, type WebBounds, type WebQuestion } from './web-probe.ts';
+import { converse, type ProbeAnswer } from './tcp-probe.ts';
+import { askWeb, type WebAnswer, type WebQuestion } from './web-probe.ts';
 
 export type ProbeSockets = Pick<
   NetworkApi,
@@ -35,13 +36,6 @@ export interface ProbeWay {
   readonly interfaceName: string;
 }
 
-/** What came of one question. */
-export interface ProbeVerdict {
-  readonly answered: boolean;
-  /** What was answered, or why that is no answer. */
-  readonly detail: string;
-}
-
 /** What is asked; `judge` says of what comes back whether it is a right answer. */
 export type ProbeQuestion =
   | { readonly method: 'icmp'; readonly sizeBytes: number; readonly count: number }
@@ -50,7 +44,7 @@ export type ProbeQuestion =
       readonly method: 'dns';
       readonly name: string;
       readonly type: number;
-      readonly judge: (reply: DnsValues) => ProbeVerdict;
+      readonly judge: (reply: DnsValues) => ProbeAnswer;
     }
   /** `takesRefusal`: a port that is closed shows that the host is there. */
   | {
@@ -62,7 +56,7 @@ export type ProbeQuestion =
   | {
       readonly method: 'http' | 'https';
       readonly web: WebQuestion;
-      readonly judge: (answer: WebAnswer) => ProbeVerdict;
+      readonly judge: (answer: WebAnswer) => ProbeAnswer;
     };
 
 export interface ProbeRequest {
@@ -76,7 +70,7 @@ export interface ProbeRequest {
 /** Address of a host that a redirect leads to, 4 or 16 bytes; undefined = not in time, or there is none. */
 export type FindAddress = (host: string, timeoutMs: number) => Promise<Uint8Array | undefined>;
 
-export interface ProbeOutcome extends ProbeVerdict {
+export interface ProbeOutcome extends ProbeAnswer {
   /** One round trip: of the echo, of the question, of the TCP handshake. 0 when nothing answered. */
   readonly rttUs: number;
 }
@@ -87,8 +81,6 @@ const einprogress = -115;
 const econnrefused = -111;
 /** Of an echo's data; the rest is zeros. */
 const nonceBytes = 16;
-/** What is read of what a TCP server says. */
-const mostTextBytes = 65_536;
 const lateDetail = 'no answer';
 
 export class LinkProbe {
@@ -290,41 +282,7 @@ export class LinkProbe {
   }
 }
 
-type MatchDatagram = (bytes: Uint8Array, lengthBytes: number) => ProbeVerdict | undefined;
-
-/** Says what is to be said and reads until it matches, the server ends, or time is up. Ends the socket. */
-async function converse(
-  socket: Socket,
-  { send, expect }: { readonly send: string | undefined; readonly expect: string | undefined },
-  { untilMs, signal }: WebBounds,
-): Promise<ProbeVerdict> {
-  const end = (): void => void socket.destroy();
-  const timer = setTimeout(end, Math.max(1, untilMs - performance.now()));
-  signal.addEventListener('abort', end);
-  let text = '';
-  try {
-    if (send !== undefined) socket.write(send);
-    if (expect === undefined) return { answered: true, detail: 'connected' };
-    for await (const chunk of socket) {
-      text = (text + String(chunk)).slice(0, mostTextBytes);
-      const isMatch = matchesWithin(expect, text);
-      if (isMatch === undefined) return { answered: false, detail: `the expression ${expect} takes too long` };
-      if (isMatch) return { answered: true, detail: firstLine(text) };
-    }
-  } catch (error) {
-    if (text === '') return { answered: false, detail: messageOf(error) };
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', end);
-    socket.destroy();
-  }
-  const said = text === '' ? 'nothing was said' : `"${firstLine(text)}" was said`;
-  return { answered: false, detail: `${said}, expected ${expect}` };
-}
-
-function firstLine(text: string): string {
-  return (text.split(/[\r\n]/, 1)[0] ?? '').replace(/[^ -~]/g, '?').slice(0, 80);
-}
+type MatchDatagram = (bytes: Uint8Array, lengthBytes: number) => ProbeAnswer | undefined;
 
 function socketOf(fd: number): Socket {
   return new Socket({ fd, readable: true, writable: true });
@@ -332,10 +290,6 @@ function socketOf(fd: number): Socket {
 
 function errorText(result: number): string {
   return result === 0 ? lateDetail : getSystemErrorName(result);
-}
-
-function familyOf(address: Uint8Array): 4 | 6 {
-  return address.length === 4 ? 4 : 6;
 }
 
 function failed(detail: string): ProbeOutcome {

@@ -1,7 +1,10 @@
 /** What the kernel says of each link right now: whether packets can leave by its interface, from which addresses, and for where. */
+import { type Family, familyOfHex } from '../base/family.ts';
 import { formatAddress } from '../config/address.ts';
 import { netlinkFlag } from '../wire/netlink.ts';
-import { dumpQueryEmit, type LinkState, type RouteState, routeParse, rtm } from '../wire/rtnetlink.ts';
+import { dumpQueryEmit, rtm } from '../wire/rtnetlink.ts';
+import type { LinkState } from '../wire/rtnetlink-link.ts';
+import { type RouteState, routeParse } from '../wire/rtnetlink-route.ts';
 import type { LinkWatch } from './link-watch.ts';
 import { type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
 import { findSource } from './source-finder.ts';
@@ -100,9 +103,9 @@ export class LinkReporter {
     const hasNear = own.some(({ family, scope }) => family === 6 && scope >= linkScope);
     const reason = trouble(device, state) ?? shortage(device, addresses.length, hasNear);
     const routes = prefixesOf(this.#routes, index, families);
-    const source = (family: 4 | 6): string => {
+    const source = (family: Family): string => {
       if (!families.has(family)) return '';
-      const destination = to.addresses.find((hex) => hex.length === (family === 4 ? 8 : 32)) ?? somewhere[family];
+      const destination = to.addresses.find((hex) => familyOfHex(hex) === family) ?? somewhere[family];
       return findSource(netlink, index, own, to.fwmark, destination) ?? '';
     };
     return {

@@ -2,32 +2,21 @@
  * Tells when an interface goes up or down, appears or vanishes, gains or loses an address, and when a default route changes.
  * Says only what differs from before; when the kernel dropped events, it reads the whole state and says the difference.
  */
+import type { Family } from '../base/family.ts';
 import { formatAddress } from '../config/address.ts';
 import { ruleParse } from '../wire/fib-rule.ts';
-import {
-  type AddressState,
-  addressParse,
-  type LinkState,
-  linkParse,
-  mainTable,
-  routeParse,
-  rtGroup,
-  rtm,
-} from '../wire/rtnetlink.ts';
-import {
-  listAddresses,
-  listLinks,
-  type Netlink,
-  type NetlinkEventSockets,
-  NetlinkEvents,
-  type NetlinkVisitor,
-  openNetlink,
-} from './netlink.ts';
+import { mainTable, rtGroup, rtm } from '../wire/rtnetlink.ts';
+import { type AddressState, addressParse } from '../wire/rtnetlink-address.ts';
+import { type LinkState, linkParse } from '../wire/rtnetlink-link.ts';
+import { routeParse } from '../wire/rtnetlink-route.ts';
+import { type Netlink, type NetlinkVisitor, openNetlink } from './netlink.ts';
+import { type NetlinkEventSockets, NetlinkEvents } from './netlink-events.ts';
+import { listAddresses, listLinks } from './netlink-tables.ts';
 import { hawserProtocol } from './network/own-tables.ts';
 
 export interface LinkAddress {
   readonly interface: string;
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly address: string;
   readonly prefix: number;
 }
@@ -36,7 +25,7 @@ export type LinkEvent =
   | { readonly kind: 'link'; readonly link: LinkState; readonly before: LinkState | undefined }
   | { readonly kind: 'link-gone'; readonly link: LinkState }
   | { readonly kind: 'address-added' | 'address-removed'; readonly address: LinkAddress }
-  | { readonly kind: 'default-route'; readonly family: 4 | 6 }
+  | { readonly kind: 'default-route'; readonly family: Family }
   /** Another route that we care for came or went, or a rule: look at them anew. */
   | { readonly kind: 'route' }
   | { readonly kind: 'rule' }

@@ -1,13 +1,15 @@
 /** What the system's files say about names: /etc/hosts and /etc/resolv.conf, read anew at each question. */
+
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
+import type { Family } from '../base/family.ts';
 import { inWords } from '../base/lasting-files.ts';
 import { parseCidr } from '../config/address.ts';
 import type { DnsRecord } from './dns-record.ts';
 import { scopeOf } from './zones.ts';
 
 export interface NameServer {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly address: string;
   readonly addressHex: string;
   /** Interface index of a link-local address, else 0. */

@@ -1,4 +1,4 @@
-/** Talks rtnetlink with the kernel: batches with one verdict a request, queries, and a stream of events. Blocks for ≤ 2 s. */
+/** Talks rtnetlink with the kernel: batches with one verdict a request, and queries. Blocks for ≤ 2 s. */
 import { closeSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { HawserError } from '../base/errors.ts';
@@ -18,19 +18,9 @@ import {
   netlinkTypeOf,
   netlinkVerdict,
 } from '../wire/netlink.ts';
-import {
-  type AddressState,
-  addressParse,
-  dumpQueryEmit,
-  type LinkState,
-  linkParse,
-  linkQueryEmit,
-  rtm,
-} from '../wire/rtnetlink.ts';
 
 /** What of the addon netlink needs. */
 export type NetlinkSockets = Pick<NetworkApi, 'openNetlink' | 'sendBytes' | 'receiveBytes'>;
-export type NetlinkEventSockets = NetlinkSockets & Pick<NetworkApi, 'filterRouteEvents' | 'watchReadable'>;
 
 export interface NetlinkRequest {
   /** RTM_* */
@@ -66,7 +56,7 @@ export interface Netlink {
 }
 
 /** The kernel cuts a dump into messages of at most 32 KiB when the reader offers that much (net/netlink/af_netlink.c). */
-const receiveBytes = 64 * 1024;
+export const receiveBytes = 64 * 1024;
 const batchBytes = 32 * 1024;
 /** No request of ours is longer. */
 const requestBytes = 512;
@@ -74,10 +64,6 @@ const requestBytes = 512;
 const answerTimeoutMs = 2000;
 /** A dump disturbed by changes is asked for again this often. */
 const dumpAttempts = 5;
-/** Of the addon's filter. */
-const mostFilterAddresses = 700;
-/** So that a storm of events does not hold the thread; the rest comes with the next poll. */
-const mostReceivesAPoll = 64;
 
 export function openNetlink(addon: NetlinkSockets): Netlink {
   return new NativeNetlink(addon);
@@ -197,124 +183,6 @@ class NativeNetlink implements Netlink {
     if (end < 0) throw kernelError(request.what, -end, '');
     for (let at = 0; netlinkCheckLength(this.#received, at, end); at = netlinkNext(this.#received, at)) visit(at);
   }
-}
-
-/** What the kernel tells by itself about links, addresses and routes. */
-export class NetlinkEvents {
-  readonly #addon: NetlinkEventSockets;
-  readonly #received = new Uint8Array(receiveBytes);
-  /** Never closed by others. */
-  readonly fd: number;
-  #open = true;
-  #endWatch: (() => void) | undefined;
-  #isLossy = false;
-
-  /** `groups`: mask of `rtGroup`. */
-  constructor(addon: NetlinkEventSockets, groups: number) {
-    this.#addon = addon;
-    this.fd = addon.openNetlink(groups);
-  }
-
-  /** From now on hears of other routes than the default ones only what has that protocol, or leads to one of these addresses (hexadecimal). */
-  filterRoutes(protocol: number, addresses: readonly string[]): void {
-    const entries = addresses
-      .slice(0, mostFilterAddresses)
-      .map((hex) => [hex.length === 8 ? 4 : 6, ...Buffer.from(hex.slice(0, 8), 'hex')]);
-    const result = this.#addon.filterRouteEvents(this.fd, protocol, Uint8Array.from(entries.flat()));
-    if (result < 0) throw kernelError('filter the events of routes', -result, '');
-  }
-
-  /**
-   * Visits what has come, without waiting. False when the kernel dropped events: ask for the whole state again. That is said when the
-   * queue has run empty and not before: until then the kernel goes on dropping, and reports no second time (netlink_overrun and
-   * netlink_rcv_wake of net/netlink/af_netlink.c), so that a state read earlier would be the last word on what came after it.
-   */
-  poll(visit: NetlinkVisitor): boolean {
-    for (let round = 0; this.#open && round < mostReceivesAPoll; round++) {
-      const end = this.#addon.receiveBytes(this.fd, this.#received, 0);
-      if (end === -errnoOf.ENOBUFS || end === -errnoOf.EMSGSIZE) {
-        this.#isLossy = true;
-        continue;
-      }
-      if (end < 0) {
-        const isComplete = !this.#isLossy;
-        this.#isLossy = false;
-        return isComplete;
-      }
-      const bytes = this.#received;
-      for (let at = 0; netlinkCheckLength(bytes, at, end); at = netlinkNext(bytes, at)) {
-        visit(netlinkTypeOf(bytes, at), bytes, at + netlinkHeaderBytes, at + netlinkLength(bytes, at));
-      }
-    }
-    return true;
-  }
-
-  /** From now on says when there is something to poll. */
-  watch(onReadable: () => void): void {
-    this.#endWatch ??= this.#addon.watchReadable(this.fd, onReadable);
-  }
-
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#endWatch?.();
-    closeSync(this.fd);
-  }
-}
-
-/** The link of that name in this network namespace, or undefined. */
-export function findLink(netlink: Netlink, name: string): LinkState | undefined {
-  let found: LinkState | undefined;
-  try {
-    netlink.query(
-      {
-        type: rtm.getLink,
-        flags: 0,
-        what: `look up interface ${name}`,
-        emit: (target, at) => linkQueryEmit(target, at, name),
-      },
-      (type, bytes, at, end) => {
-        if (type === rtm.newLink) found = linkParse(bytes, at, end);
-      },
-    );
-  } catch (error) {
-    if (error instanceof HawserError && error.code === 'ENODEV') return undefined;
-    throw error;
-  }
-  return found;
-}
-
-/** Every link of this network namespace. */
-export function listLinks(netlink: Netlink): readonly LinkState[] {
-  const links = new Map<number, LinkState>();
-  netlink.query(
-    { type: rtm.getLink, flags: netlinkFlag.dump, what: 'list interfaces', emit: (t, at) => linkQueryEmit(t, at, '') },
-    (type, bytes, at, end) => {
-      const link = type === rtm.newLink ? linkParse(bytes, at, end) : undefined;
-      if (link !== undefined) links.set(link.index, link);
-    },
-  );
-  return [...links.values()];
-}
-
-/** Every address of the interface of that index, or of all with 0. */
-export function listAddresses(netlink: Netlink, index: number): readonly AddressState[] {
-  const addresses = new Map<string, AddressState>();
-  netlink.query(
-    {
-      type: rtm.getAddress,
-      flags: netlinkFlag.dump,
-      what: 'list addresses',
-      emit: (target, at) => dumpQueryEmit(target, at, rtm.getAddress, { family: 0, index }),
-    },
-    (type, bytes, at, end) => {
-      const address = type === rtm.newAddress ? addressParse(bytes, at, end) : undefined;
-      // Kernels before 4.20 do not filter.
-      if (address === undefined || (index !== 0 && address.index !== index)) return;
-      addresses.set(`${address.index} ${address.addressHex}/${address.prefix}`, address);
-    },
-  );
-  return [...addresses.values()];
 }
 
 function emitRequest(target: Uint8Array, at: number, request: NetlinkRequest, flags: number, sequence: number): number {

@@ -3,10 +3,12 @@
  * that carry the daemon's mark and thus stay outside the tunnel. nsswitch is not consulted. Answers are kept for their time
  * to live, and the last good answer is better than none when the servers are silent.
  */
+
 import { closeSync } from 'node:fs';
 import { domainToASCII } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { HawserError, messageOf } from '../base/errors.ts';
+import { type Family, familyOfHex } from '../base/family.ts';
 import { formatAddress, parseCidr } from '../config/address.ts';
 import { dnsNameIsValid } from '../wire/dns.ts';
 import { askServers, type DnsSockets, type DnsWay, type SourceBinder } from './dns-exchange.ts';
@@ -21,7 +23,7 @@ import {
 } from './name-sources.ts';
 
 export interface ResolvedAddress {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly address: string;
   readonly addressHex: string;
 }
@@ -253,6 +255,5 @@ function nameOf(host: string): string {
 }
 
 function toAddress(hex: string): ResolvedAddress {
-  const family = hex.length === 8 ? 4 : 6;
-  return { family, addressHex: hex, address: formatAddress(Buffer.from(hex, 'hex')) };
+  return { family: familyOfHex(hex), addressHex: hex, address: formatAddress(Buffer.from(hex, 'hex')) };
 }

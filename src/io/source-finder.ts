@@ -3,10 +3,13 @@
  * is looked up, since hosts choose a table by source address as often as by interface (`ip rule from ADDR lookup T`).
  */
 
+import { type Family, familyOfHex } from '../base/family.ts';
 import { errnoOf } from '../contract/errnos.ts';
 import type { NetworkApi } from '../native/network-api.ts';
-import type { AddressState, Family, Way, WayQuery } from '../wire/rtnetlink.ts';
-import { findLink, listAddresses, type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
+import type { AddressState } from '../wire/rtnetlink-address.ts';
+import type { Way, WayQuery } from '../wire/rtnetlink-route.ts';
+import { type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
+import { findLink, listAddresses } from './netlink-tables.ts';
 import { askWay } from './ways.ts';
 
 /** RT_SCOPE_LINK: such an address reaches what is on the link alone. */
@@ -25,7 +28,7 @@ export function findSource(
   fwmark: number,
   destinationHex: string,
 ): string | undefined {
-  const family = destinationHex.length === 8 ? 4 : 6;
+  const family = familyOfHex(destinationHex);
   const isNear = isLinkLocal(family, destinationHex);
   const own = addresses.filter((one) => one.family === family && isNear === (family === 6 && one.scope >= linkScope));
   const query = { family, destinationHex, sourceHex: undefined, interfaceIndex, fwmark, mustMatch: false } as const;

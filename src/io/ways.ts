@@ -1,16 +1,17 @@
 /** Asks the kernel which way a packet would take, and what a table has for it. */
+
 import { HawserError } from '../base/errors.ts';
+import { familyOfHex } from '../base/family.ts';
 import { netlinkFlag } from '../wire/netlink.ts';
+import { dumpQueryEmit, rtm } from '../wire/rtnetlink.ts';
 import {
-  dumpQueryEmit,
   type RouteState,
   routeParse,
-  rtm,
   type Way,
   type WayQuery,
   wayParse,
   wayQueryEmit,
-} from '../wire/rtnetlink.ts';
+} from '../wire/rtnetlink-route.ts';
 import type { Netlink } from './netlink.ts';
 
 /** Or the name of the errno that such a packet is refused with. */
@@ -35,7 +36,7 @@ const manyTables = 252;
 
 /** Routes of a table that lead an address anywhere or refuse it, the longest prefix first. */
 export function routesTo(netlink: Netlink, table: number, addressHex: string): readonly RouteState[] {
-  const family = addressHex.length === 8 ? 4 : 6;
+  const family = familyOfHex(addressHex);
   const address = BigInt(`0x${addressHex}`);
   const bits = BigInt(addressHex.length * 4);
   const covers = ({ destinationHex, prefix }: RouteState): boolean =>

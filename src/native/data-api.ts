@@ -2,6 +2,7 @@
  * The packet path of the addon. Hot calls return a count or a negative errno; only `open…` and constructors throw (code,
  * syscall, errno). Objects belong to the thread that made them and hold the memory they were given.
  */
+import type { Family } from '../base/family.ts';
 import type { Opener, OpenerParts } from './opener-api.ts';
 import type { NativePort } from './port.ts';
 
@@ -230,7 +231,7 @@ export interface DataApi {
   setTunPersistent(fd: number, persistent: boolean): number;
   /** `mark` 0 = none; `interface` '' = not bound to one. */
   openUdp(options: {
-    readonly family: 4 | 6;
+    readonly family: Family;
     readonly port: number;
     readonly mark: number;
     readonly interface: string;

@@ -1,4 +1,5 @@
 /** The packet path of FakeTCP (`sys/faketcp.h`), and the socket that it needs. */
+import type { Family } from '../base/family.ts';
 import type { NativePort } from './port.ts';
 
 export interface FakeTcpParts {
@@ -75,7 +76,7 @@ export interface FakeTcpApi {
   readonly FakeTcp: new (parts: FakeTcpParts) => FakeTcp;
   /** `listenPort` and `callPorts` 0 = none; `interface` '' = all. Throws with code and syscall. */
   openPackets(options: {
-    readonly family: 4 | 6;
+    readonly family: Family;
     readonly listenPort: number;
     readonly callPorts: number;
     readonly mark: number;

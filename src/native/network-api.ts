@@ -1,3 +1,4 @@
+import type { Family } from '../base/family.ts';
 /** Sockets and kernel interfaces that are off the packet path: netlink, marked sockets for the resolver, systemd's socket. */
 export interface NetworkApi {
   /** Opens an AF_NETLINK NETLINK_ROUTE socket subscribed to `groups` (bit mask of RTMGRP_*). Throws with code and syscall. */
@@ -19,14 +20,14 @@ export interface NetworkApi {
    * Opens a non-blocking UDP socket of `family` whose packets carry `fwmark` (0 = none) and leave by `interfaceName` (empty =
    * the kernel's routing chooses). Throws with code and syscall; the caller closes it with `closeFd`.
    */
-  openMarkedUdp(family: 4 | 6, fwmark: number, interfaceName: string): number;
+  openMarkedUdp(family: Family, fwmark: number, interfaceName: string): number;
   /**
    * The same for echo requests: a ping socket where the kernel allows one, else a raw one that takes echo replies only. The caller
    * writes IPv4's checksum; what a raw IPv4 socket receives begins with the IP header.
    */
-  openMarkedIcmp(family: 4 | 6, fwmark: number, interfaceName: string): number;
+  openMarkedIcmp(family: Family, fwmark: number, interfaceName: string): number;
   /** The same for a TCP connection, begun with `connectUdp` (-115, EINPROGRESS). Closing it resets the connection. */
-  openMarkedTcp(family: 4 | 6, fwmark: number, interfaceName: string): number;
+  openMarkedTcp(family: Family, fwmark: number, interfaceName: string): number;
   /** 1 = connected, and `roundTripUs[0]` is what the kernel measured (0 = it did not); 0 = not yet; else a negative errno. */
   tcpConnected(fd: number, roundTripUs: Float64Array): number;
   /** recv(2) without waiting; `arrivedUs[0]` is CLOCK_BOOTTIME microseconds when the kernel received it. Errors as `receiveBytes`. */

@@ -2,13 +2,15 @@
  * The allowed-IPs trie in shared memory (map in `contract/`): longest-prefix match from an inner address to a peer row. One
  * writer changes it a few prefixes at a time, or as a whole; threads of the data path walk it, in the addon or here, without a lock.
  */
+
 import { assert } from '../base/assert.ts';
 import { HawserError } from '../base/errors.ts';
+import { addressBytesOf, type Family } from '../base/family.ts';
 import { allowedIps as layout } from '../contract/peer-tables.ts';
 
 /** Bits of the address beyond the prefix are ignored. `Cidr` of the config fits in here. */
 export interface Prefix {
-  readonly family: 4 | 6;
+  readonly family: Family;
   /** 4 or 16 bytes as hexadecimal. */
   readonly addressHex: string;
   readonly prefix: number;
@@ -125,7 +127,7 @@ export class AllowedIps {
   /** `used`: nodes of the area until now; returns how many then. */
   #insert(area: number, one: AllowedPrefix, used: number): number {
     const address = bytesOfHex(one.addressHex);
-    assert(address.length === (one.family === 4 ? 4 : 16), `address ${one.addressHex} of family ${one.family}`);
+    assert(address.length === addressBytesOf(one.family), `address ${one.addressHex} of family ${one.family}`);
     assert(one.prefix >= 0 && one.prefix <= address.length * 8, `prefix length ${one.prefix}`);
     assert(one.peerRow >= 0, `peer row ${one.peerRow}`);
     const words = this.#words;
@@ -165,7 +167,7 @@ export class AllowedIps {
   }
 }
 
-function rootOf(family: 4 | 6): number {
+function rootOf(family: Family): number {
   return (family === 4 ? layout.rootV4 : layout.rootV6) * nodeWords;
 }
 

@@ -1,6 +1,8 @@
 /** The carrier of FakeTCP on one link: an actor over a packet socket of each address family. */
+
 import type { FakeTcpStackSettings } from '../actors/faketcp-stack.ts';
 import type { ResourcePlan } from '../actors/kit/topology.ts';
+import type { Family } from '../base/family.ts';
 import type { CarrierInput, CarrierPlan } from './carriers.ts';
 
 const families = [4, 6] as const;
@@ -12,7 +14,7 @@ export function planFakeTcpCarrier({ config, fwmark, link, row, name }: CarrierI
   const listenPort = config.listen.faketcp ?? 0;
   const calls = config.peers.some(({ endpoints }) => endpoints.some(({ transport }) => transport === 'faketcp'));
   const ports = calls ? callPorts : 0;
-  const socket = (family: 4 | 6): ResourcePlan => ({
+  const socket = (family: Family): ResourcePlan => ({
     name: socketName(name, family),
     kind: 'packets',
     link: link.name,
@@ -48,6 +50,6 @@ export function planFakeTcpCarrier({ config, fwmark, link, row, name }: CarrierI
   };
 }
 
-function socketName(carrier: string, family: 4 | 6): string {
+function socketName(carrier: string, family: Family): string {
   return `packets${family}.${carrier}`;
 }

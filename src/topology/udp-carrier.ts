@@ -1,13 +1,15 @@
 /** The carrier of UDP on one link: an actor over a socket of each address family. */
+
 import type { ResourcePlan } from '../actors/kit/topology.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
+import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
 import type { CarrierInput, CarrierPlan } from './carriers.ts';
 
 const families = [4, 6] as const;
 
 export function planUdpCarrier({ config, fwmark, link, row, name }: CarrierInput, by: TransportName): CarrierPlan {
-  const socket = (family: 4 | 6): ResourcePlan => ({
+  const socket = (family: Family): ResourcePlan => ({
     name: socketName(name, family),
     kind: 'udp',
     link: link.name,
@@ -32,6 +34,6 @@ export function planUdpCarrier({ config, fwmark, link, row, name }: CarrierInput
   };
 }
 
-function socketName(carrier: string, family: 4 | 6): string {
+function socketName(carrier: string, family: Family): string {
   return `udp${family}.${carrier}`;
 }

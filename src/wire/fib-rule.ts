@@ -5,6 +5,8 @@
  * fib_rule_hdr:  0 family u8 | 1 dst bits u8 | 2 src bits u8 | 3 tos u8 | 4 table u8 | 7 action u8 | 8 flags u32 | 12 attributes
  * ```
  */
+
+import type { Family } from '../base/family.ts';
 import {
   attributeEmitU8,
   attributeEmitU32,
@@ -15,7 +17,7 @@ import {
   textOf,
   writeU32,
 } from './netlink.ts';
-import { type Family, familyNumber, familyOf, toHex } from './rtnetlink.ts';
+import { familyNumber, familyOfNumber, toHex } from './rtnetlink.ts';
 
 const ruleBytes = 12;
 const fra = {
@@ -100,7 +102,7 @@ export function ruleEmit(target: Uint8Array, at: number, rule: RuleState): numbe
 
 export function ruleParse(bytes: Uint8Array, at: number, end: number): RuleState | undefined {
   if (end - at < ruleBytes) return undefined;
-  const family = familyOf(readU8(bytes, at));
+  const family = familyOfNumber(readU8(bytes, at));
   const attributes = attributesParse(bytes, at + ruleBytes, end);
   if (family === undefined || attributes === undefined) return undefined;
   const suppress = attributeU32(attributes, fra.suppressPrefix, noPrefix);

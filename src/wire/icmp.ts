@@ -1,3 +1,5 @@
+import type { Family } from '../base/family.ts';
+
 /**
  * Echo requests and replies of ICMP (RFC 792) and ICMPv6 (RFC 4443 section 4). Behind the header the data of ours is a nonce: the
  * kernel rewrites the identifier of a ping socket, so the data is what tells whose reply it is.
@@ -20,7 +22,7 @@ const dataAt = 8;
 const ipv4LeastBytes = 20;
 
 export interface Echo {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly identifier: number;
   readonly sequence: number;
   readonly nonce: Uint8Array;

@@ -11,7 +11,8 @@ import { assert } from '../base/assert.ts';
 
 export const sockaddrMaxBytes = 28;
 const bytesV4 = 16;
-const familyV4 = 2;
+/** AF_INET; the same on every Linux. */
+export const familyV4 = 2;
 const familyV6 = 10;
 const portAt = 2;
 const addressV4At = 4;
@@ -75,8 +76,9 @@ export function sockaddrEmit(
   at: number,
   fields: { address: Uint8Array; port: number; scopeId: number },
 ): void {
-  const isV4 = fields.address.length === 4;
-  assert(isV4 || fields.address.length === 16, `an address of ${fields.address.length} bytes`);
+  const { length } = fields.address;
+  const isV4 = length === 4;
+  assert(isV4 || length === 16, `an address of ${length} bytes`);
   target.fill(0, at, at + sockaddrMaxBytes);
   target[at] = isV4 ? familyV4 : familyV6;
   target[at + portAt] = fields.port >> 8;

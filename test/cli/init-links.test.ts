@@ -4,7 +4,8 @@ import { chooseInitLinks } from '../../src/cli/init-links.ts';
 import { generateConfig } from '../../src/config/generate.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { chooseCandidates } from '../../src/io/link-candidates.ts';
-import type { AddressState, LinkState } from '../../src/wire/rtnetlink.ts';
+import type { AddressState } from '../../src/wire/rtnetlink-address.ts';
+import type { LinkState } from '../../src/wire/rtnetlink-link.ts';
 
 function link(index: number, name: string, more: Partial<LinkState> = {}): LinkState {
   return { index, name, mtu: 1500, up: true, running: true, kind: '', isLoopback: false, isPort: false, ...more };

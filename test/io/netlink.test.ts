@@ -2,7 +2,8 @@
 import { openSync } from 'node:fs';
 import t from 'tap';
 import { type LinkEvent, LinkWatch } from '../../src/io/link-watch.ts';
-import { listLinks, type NetlinkRequest, type NetlinkSockets, openNetlink } from '../../src/io/netlink.ts';
+import { type NetlinkRequest, type NetlinkSockets, openNetlink } from '../../src/io/netlink.ts';
+import { listLinks } from '../../src/io/netlink-tables.ts';
 import {
   attributeEmitText,
   netlinkCheckLength,

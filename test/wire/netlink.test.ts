@@ -21,16 +21,9 @@ import {
   writeU16,
   writeU32,
 } from '../../src/wire/netlink.ts';
-import {
-  addressEmit,
-  addressParse,
-  linkParse,
-  linkSetEmit,
-  type RouteState,
-  routeEmit,
-  routeInterfaces,
-  routeParse,
-} from '../../src/wire/rtnetlink.ts';
+import { addressEmit, addressParse } from '../../src/wire/rtnetlink-address.ts';
+import { linkParse, linkSetEmit } from '../../src/wire/rtnetlink-link.ts';
+import { type RouteState, routeEmit, routeInterfaces, routeParse } from '../../src/wire/rtnetlink-route.ts';
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const fromHex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));

@@ -2,6 +2,7 @@
  * What can be asked of a link: every pair of a target and a method that fits both it and the configuration, or the one question of a
  * check.
  */
+import { bracketed } from '../../config/address.ts';
 import type { HealthCheck, LinkHealthConfig, ProbeMethod, ProbeTarget } from '../../config/config.ts';
 import { matchesWithin } from '../../io/bounded-pattern.ts';
 import type { ProbeQuestion } from '../../io/link-probe.ts';
@@ -65,7 +66,7 @@ function questionOf(target: ProbeTarget, method: ProbeMethod): ProbeQuestion {
         judge: ({ code }) => ({ answered: true, detail: `code ${code}` }),
       };
     default: {
-      const host = target.host.includes(':') ? `[${target.host}]` : target.host;
+      const host = bracketed(target.host);
       const port = target.port ?? ownPort[method];
       return {
         method,

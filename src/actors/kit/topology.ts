@@ -1,5 +1,6 @@
 /** The shape of a topology: plain data, made by `topology/plan.ts`, built and run by the supervisor, printed by the CLI. */
 
+import type { Family } from '../../base/family.ts';
 import type { TransportName } from '../../contract/link-tables.ts';
 import type { ActorSpec, Role } from './contract.ts';
 
@@ -71,7 +72,7 @@ export type ResourcePlan =
       /** Row of the carrier table, where what the socket can do is written. */
       readonly carrier: number;
       readonly transport: TransportName;
-      readonly family: 4 | 6;
+      readonly family: Family;
       /** 0 = any free one, the same for all sockets of the transport. */
       readonly port: number;
       /** undefined = the kernel's routing chooses. */
@@ -84,7 +85,7 @@ export type ResourcePlan =
       readonly kind: 'packets';
       readonly link: string;
       readonly carrier: number;
-      readonly family: 4 | 6;
+      readonly family: Family;
       /** 0 = nobody calls there. */
       readonly listenPort: number;
       /** So many ports to call from. */

@@ -8,6 +8,7 @@ import type { Opener } from '../../native/opener-api.ts';
 import type { PathChain } from '../../rings/path-chain.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
+import { familyV4 } from '../../wire/sockaddr.ts';
 
 /** Between reports on a near path, and on a far one: the sender learns of a loss an eighth of a round trip later at most. */
 const leastSpacingUs = 3_000;
@@ -34,7 +35,6 @@ const burstReports = 4;
 /** Per copy: data message header and tag, UDP and IPv4 or IPv6. */
 const overheadBytes = 32 + 28;
 const overheadV6Bytes = 32 + 48;
-const familyV4 = 2;
 /** A report of one path, before any was written. */
 const firstFrameBytes = 88;
 /**

@@ -1,9 +1,13 @@
 /** Finds routes of others that stand where ours would: the very prefix by another interface, or one that refuses. */
+
+import type { Family } from '../../base/family.ts';
 import { formatAddress, formatCidr } from '../../config/address.ts';
 import type { Cidr } from '../../config/config.ts';
 import { netlinkFlag } from '../../wire/netlink.ts';
-import { dumpQueryEmit, type Family, mainTable, type RouteState, routeParse, rtm } from '../../wire/rtnetlink.ts';
-import { listLinks, type Netlink } from '../netlink.ts';
+import { dumpQueryEmit, mainTable, rtm } from '../../wire/rtnetlink.ts';
+import { type RouteState, routeParse } from '../../wire/rtnetlink-route.ts';
+import type { Netlink } from '../netlink.ts';
+import { listLinks } from '../netlink-tables.ts';
 import { hawserProtocol } from './own-tables.ts';
 import { contains, type Place } from './plan.ts';
 

@@ -2,12 +2,16 @@
  * Finds rules of others (`ip rule`) that lead packets elsewhere than the configuration wants: the daemon's own by their mark or their
  * source, and those that shall enter the tunnel. The kernel is asked for the way; rules are read only to name the one at fault.
  */
+
+import { type Family, familyOfHex } from '../../base/family.ts';
 import { formatAddress, formatCidr, maskCidr } from '../../config/address.ts';
 import type { Cidr, LinkConfig } from '../../config/config.ts';
 import { type RulePrefix, type RuleSelectors, type RuleState, ruleParse, ruleSelectors } from '../../wire/fib-rule.ts';
 import { netlinkFlag } from '../../wire/netlink.ts';
-import { dumpQueryEmit, type Family, type LinkState, mainTable, rtm } from '../../wire/rtnetlink.ts';
-import { listAddresses, listLinks, type Netlink } from '../netlink.ts';
+import { dumpQueryEmit, mainTable, rtm } from '../../wire/rtnetlink.ts';
+import type { LinkState } from '../../wire/rtnetlink-link.ts';
+import type { Netlink } from '../netlink.ts';
+import { listAddresses, listLinks } from '../netlink-tables.ts';
 import { findSource } from '../source-finder.ts';
 import { askWay, routesTo } from '../ways.ts';
 import type { Trouble } from './conflicts.ts';
@@ -80,8 +84,7 @@ class Search {
   #lookByLink({ name, interface: device }: OwnTraffic['links'][number], family: Family): readonly Trouble[] {
     const output = this.#links.find((link) => link.name === device);
     if (device !== undefined && output === undefined) return [];
-    const length = family === 4 ? 8 : 32;
-    const destinationHex = this.#traffic.destinations.find((hex) => hex.length === length) ?? somewhere[family];
+    const destinationHex = this.#traffic.destinations.find((hex) => familyOfHex(hex) === family) ?? somewhere[family];
     const mark = this.#plan.mark.value;
     const sourceHex = output === undefined ? undefined : this.#sourceOf(output, destinationHex);
     // Without an address of the family nothing leaves by it.
@@ -137,7 +140,7 @@ class Search {
   /** The name of an errno: it is refused. */
   #ask({ mark, destinationHex, sourceHex, output }: Packet): ReturnType<typeof askWay> {
     const way = askWay(this.#netlink, {
-      family: destinationHex.length === 8 ? 4 : 6,
+      family: familyOfHex(destinationHex),
       destinationHex,
       sourceHex,
       interfaceIndex: output?.index ?? 0,

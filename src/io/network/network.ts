@@ -2,22 +2,24 @@
  * Gives the tunnel its addresses, MTU and routes, and takes them back. Each call looks at what is there and changes only the
  * difference, so all are idempotent and a restart keeps the routes that traffic is flowing over. Called by the main thread.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { HawserError } from '../../base/errors.ts';
-import { formatAddress, formatCidr } from '../../config/address.ts';
-import { type Family, type LinkState, linkDeleteEmit, linkSetEmit, rtm } from '../../wire/rtnetlink.ts';
+import type { Family } from '../../base/family.ts';
+import { formatAddress } from '../../config/address.ts';
+import { rtm } from '../../wire/rtnetlink.ts';
 import {
-  findLink,
-  listAddresses,
   type Netlink,
   type NetlinkRefusal,
   type NetlinkRequest,
   type NetlinkSockets,
   openNetlink,
 } from '../netlink.ts';
+import { findLink, listAddresses } from '../netlink-tables.ts';
 import { type ApplyMode, NetworkChange } from './change.ts';
 import { type Conflict, findConflicts, type Trouble } from './conflicts.ts';
 import { findMisled, type OwnTraffic } from './foreign-rules.ts';
+import { checkIpv6, hasIpv6 } from './ipv6.ts';
+import { deleteLink, linkRequests, setLink } from './link-requests.ts';
 import {
   mayHoldEndpoints,
   type NetworkPlan,
@@ -36,9 +38,6 @@ import {
   readAnswerChecks,
 } from './source-mark.ts';
 
-const ipv6Conf = '/proc/sys/net/ipv6/conf';
-/** RFC 8200 section 5: below it the kernel takes IPv6 off the interface. */
-const ipv6LeastMtu = 1280;
 const reconcileRounds = 3;
 
 export interface NetworkReport {
@@ -101,7 +100,7 @@ export function refuseForeignTun(addon: NetlinkSockets, plan: NetworkPlan): void
     const link = findLink(netlink, plan.interface);
     if (link?.kind !== 'tun') return;
     const owner = { name: plan.name, interfaceIndex: link.index };
-    const { addresses, routes, rules } = readPresent(netlink, owner, familiesOf(existsSync(ipv6Conf)));
+    const { addresses, routes, rules } = readPresent(netlink, owner, familiesOf(hasIpv6()));
     const wanted = plan.addresses.map(({ addressHex }) => addressHex);
     const isOurs = routes.length + rules.length > 0 || addresses.some(({ addressHex }) => wanted.includes(addressHex));
     const [first] = addresses;
@@ -177,7 +176,7 @@ export function removeNetwork(addon: NetlinkSockets, plan: NetworkPlan): Network
   return withNetlink(addon, (netlink) => {
     const link = findLink(netlink, plan.interface);
     const owner = { name, interfaceIndex: link?.index ?? 0 };
-    const families = familiesOf(existsSync(ipv6Conf));
+    const families = familiesOf(hasIpv6());
     const wanted = wantedStopped(plan, families);
     const requests = differenceOf(readPresent(netlink, owner, families), wanted, plan.interface);
     if (link?.up === true) requests.push(setLink(plan.interface, { index: link.index, up: false }, 'take down'));
@@ -197,7 +196,7 @@ export function releaseClosed(
   options: { readonly runDirectory: string; readonly interfaceName?: string },
 ): NetworkReport {
   return withNetlink(addon, (netlink) => {
-    const families = familiesOf(existsSync(ipv6Conf));
+    const families = familiesOf(hasIpv6());
     const link = options.interfaceName === undefined ? undefined : findLink(netlink, options.interfaceName);
     const owner = { name, interfaceIndex: link?.index ?? 0 };
     const present = readPresent(netlink, owner, families);
@@ -212,7 +211,7 @@ export function releaseClosed(
 export function describeLeftovers(addon: NetlinkSockets, name: string): readonly string[] {
   return withNetlink(addon, (netlink) => {
     const owner = { name, interfaceIndex: 0 };
-    const present = readPresent(netlink, owner, familiesOf(existsSync(ipv6Conf)));
+    const present = readPresent(netlink, owner, familiesOf(hasIpv6()));
     return differenceOf(present, nothingWanted, name).map((request) => request.what.replace('remove ', ''));
   });
 }
@@ -234,67 +233,6 @@ function keepSecondAddresses(interfaceName: string): void {
     // Read-only in a container: then `reconcile` puts back in its next round what went.
     if (!(error instanceof Error && 'code' in error)) throw error;
   }
-}
-
-interface Ipv6Verdict {
-  readonly inKernel: boolean;
-  readonly onInterface: boolean;
-  readonly warnings: readonly string[];
-}
-
-/** Whether IPv6 can be had on the tunnel's interface, and why not if the plan wants it. */
-function checkIpv6(plan: NetworkPlan): Ipv6Verdict {
-  const wanted = [...plan.addresses, ...plan.routes].filter((cidr) => cidr.family === 6);
-  const list = wanted.map(formatCidr).join(', ');
-  const verdict = (inKernel: boolean, why: string): Ipv6Verdict => ({
-    inKernel,
-    onInterface: why === '',
-    warnings: why === '' || wanted.length === 0 ? [] : [`Left out ${list} on ${plan.interface}: ${why}`],
-  });
-  if (!existsSync(ipv6Conf)) {
-    return verdict(false, 'this kernel runs without IPv6 (boot without ipv6.disable=1, or remove the IPv6 entries)');
-  }
-  if (plan.mtu < ipv6LeastMtu) {
-    return verdict(true, `IPv6 needs an MTU of ${ipv6LeastMtu} and tunnel.mtu is ${plan.mtu} (raise tunnel.mtu)`);
-  }
-  const setting = `${ipv6Conf}/${plan.interface}/disable_ipv6`;
-  // A kernel takes the directory away while the interface's MTU is too small; the MTU is set before the addresses.
-  const disabled = existsSync(setting) && readFileSync(setting, 'utf8').trim() !== '0';
-  return verdict(
-    true,
-    disabled ? `IPv6 is disabled there (sysctl -w net.ipv6.conf.${plan.interface}.disable_ipv6=0)` : '',
-  );
-}
-
-function linkRequests(plan: NetworkPlan, link: LinkState, ipv6: boolean): NetlinkRequest[] {
-  const { index } = link;
-  const requests: NetlinkRequest[] = [];
-  if (link.mtu !== plan.mtu) {
-    const undo = () => setLink(plan.interface, { index, mtu: link.mtu }, `set MTU ${link.mtu} of`);
-    requests.push({ ...setLink(plan.interface, { index, mtu: plan.mtu }, `set MTU ${plan.mtu} of`), undo });
-  }
-  if (link.up) return requests;
-  if (ipv6) requests.push(setLink(plan.interface, { index, quiet: true }, 'switch off link-local addresses of'));
-  requests.push(setLink(plan.interface, { index, up: true }, 'take up'));
-  return requests;
-}
-
-function setLink(name: string, change: Parameters<typeof linkSetEmit>[2], verb: string): NetlinkRequest {
-  return {
-    type: rtm.setLink,
-    flags: 0,
-    what: `${verb} interface ${name}`,
-    emit: (target, at) => linkSetEmit(target, at, change),
-  };
-}
-
-function deleteLink(link: LinkState): NetlinkRequest {
-  return {
-    type: rtm.deleteLink,
-    flags: 0,
-    what: `remove interface ${link.name}`,
-    emit: (target, at) => linkDeleteEmit(target, at, link.index),
-  };
 }
 
 function merge(a: WantedNetwork, b: WantedNetwork): WantedNetwork {

@@ -16,9 +16,10 @@
  * routes that block), the tables T(L) = 0x68HHHHLL (0 for the wide ones) and the first priority.
  */
 import { createHash } from 'node:crypto';
+import type { Family } from '../../base/family.ts';
 import type { Cidr } from '../../config/config.ts';
 import type { RuleState } from '../../wire/fib-rule.ts';
-import { type Family, mainTable } from '../../wire/rtnetlink.ts';
+import { mainTable } from '../../wire/rtnetlink.ts';
 
 /** rtm_protocol and FRA_PROTOCOL of everything we add; free in iproute2's rt_protos. */
 export const hawserProtocol = 77;

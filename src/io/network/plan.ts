@@ -11,10 +11,13 @@
  * also when the process or the interface dies. All that is ours carries the route protocol 77.
  */
 import { createHash } from 'node:crypto';
+import type { Family } from '../../base/family.ts';
 import { maskCidr, maskHex, parseCidr } from '../../config/address.ts';
 import type { Cidr, Config } from '../../config/config.ts';
 import type { RuleState } from '../../wire/fib-rule.ts';
-import { type AddressState, type Family, mainTable, type RouteState } from '../../wire/rtnetlink.ts';
+import { mainTable } from '../../wire/rtnetlink.ts';
+import type { AddressState } from '../../wire/rtnetlink-address.ts';
+import type { RouteState } from '../../wire/rtnetlink-route.ts';
 import { hawserProtocol, isWide, type Mark, ownRulesOf, ownTablesOf, tagOf } from './own-tables.ts';
 
 /** IPv6 puts routes without a metric at 1024; said openly so that wanted and present compare. */

@@ -1,20 +1,15 @@
 /** Compares what the kernel has of ours with what is wanted, and makes the requests for the difference alone. */
 
+import type { Family } from '../../base/family.ts';
 import { formatAddress } from '../../config/address.ts';
 import { errnoOf } from '../../contract/errnos.ts';
 import { type RuleState, ruleEmit, ruleParse } from '../../wire/fib-rule.ts';
 import { netlinkFlag } from '../../wire/netlink.ts';
-import {
-  type AddressState,
-  addressEmit,
-  dumpQueryEmit,
-  type Family,
-  type RouteState,
-  routeEmit,
-  routeParse,
-  rtm,
-} from '../../wire/rtnetlink.ts';
-import { listAddresses, type Netlink, type NetlinkRequest } from '../netlink.ts';
+import { dumpQueryEmit, rtm } from '../../wire/rtnetlink.ts';
+import { type AddressState, addressEmit } from '../../wire/rtnetlink-address.ts';
+import { type RouteState, routeEmit, routeParse } from '../../wire/rtnetlink-route.ts';
+import type { Netlink, NetlinkRequest } from '../netlink.ts';
+import { listAddresses } from '../netlink-tables.ts';
 import { hawserProtocol, isOwnPriority, isOwnTable, tagOf } from './own-tables.ts';
 import type { WantedNetwork } from './plan.ts';
 

@@ -230,8 +230,8 @@ mutants.push(
     'sealer: one run takes in the trains of other peers',
     sealer,
     'src/actors/sealer.ts',
-    'if (this.#facts[next + facts.peer] !== bond.row || classify(this.#facts, next) !== kind) break;',
-    'if (classify(this.#facts, next) !== kind) break;',
+    'if (facts.peer(next) !== bond.row || facts.trafficClass(next) !== kind) break;',
+    'if (facts.trafficClass(next) !== kind) break;',
   ),
   one(
     'sealer: no copies for the redundant class',
@@ -244,7 +244,7 @@ mutants.push(
     'sealer: a full ring of a link loses the rest of a train',
     sealer,
     'src/actors/sealer.ts',
-    '    while (taken < run && this.#isDone((index + taken) * facts.columns)) taken += 1;\n',
+    '    while (taken < run && this.#facts.isDone(index + taken)) taken += 1;\n',
     '    taken = run;\n',
   ),
   one(

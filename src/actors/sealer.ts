@@ -5,11 +5,9 @@
 
 import type { Bond } from '../bonding/bond.ts';
 import type { BondSettings } from '../bonding/bond-settings.ts';
-import { classify } from '../bonding/queue/classify.ts';
 import type { FairQueue } from '../bonding/queue/fair-queue.ts';
 import type { SendingPath } from '../bonding/sending-path.ts';
 import { fit } from '../bonding/size/path-size.ts';
-import { facts } from '../contract/columns.ts';
 import { parity } from '../contract/frames.ts';
 import { session } from '../contract/peer-tables.ts';
 import { trafficClass } from '../contract/records.ts';
@@ -20,13 +18,15 @@ import { SessionTable } from '../rings/session-table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { AckDesk } from './sealer/ack-desk.ts';
-import { Bonds, type SealerCarrier } from './sealer/bonds.ts';
+import { Bonds } from './sealer/bonds.ts';
 import { FrameDesk } from './sealer/frame-desk.ts';
 import { HeardFrames } from './sealer/heard-frames.ts';
 import { FlightMemory } from './sealer/native-flight.ts';
 import { ParityDesk } from './sealer/parity-desk.ts';
 import { SealDesk } from './sealer/seal-desk.ts';
+import type { SealerCarrier } from './sealer/sending-paths.ts';
 import { TooLong } from './sealer/too-long.ts';
+import { TrainFacts } from './sealer/train-facts.ts';
 import { WaitingRoom } from './sealer/waiting-room.ts';
 
 export const definition: ActorDefinition = {
@@ -80,7 +80,7 @@ class SealerActor implements Actor {
   readonly #parity: ParityDesk;
   readonly #waiting: WaitingRoom;
   readonly #acks: AckDesk;
-  readonly #facts = new Int32Array(64 * facts.columns);
+  readonly #facts = new TrainFacts();
   readonly #tooLong: TooLong;
   readonly #throughput: Throughput;
   readonly #serve = (row: number, entry: number, queue: FairQueue): boolean => this.#serveHead(row, entry, queue);
@@ -109,7 +109,7 @@ class SealerActor implements Actor {
       paths: bytesOf(spec, 'paths'),
       allowedIps: bytesOf(spec, 'allowedIps'),
       stash: bytesOf(spec, 'stash'),
-      facts: new Uint8Array(this.#facts.buffer),
+      facts: this.#facts.memory,
       feedback: new Uint8Array(shared.feedback.buffer),
       limits: new Uint8Array(shared.limits.buffer),
       maxFecBytes: settings.fecMtu + dataMessageBytes,
@@ -200,20 +200,19 @@ class SealerActor implements Actor {
    * this machine's own threads are behind; a copy to the stash would make them slower still.
    */
   #takeRun(index: number, count: number): number {
-    const at = index * facts.columns;
-    const row = this.#facts[at + facts.peer] as number;
+    const row = this.#facts.peer(index);
     if (row < 0) {
       this.#throughput.count(row === -1 ? sealerCounters.noRoute : sealerCounters.malformed, 1);
       return 1;
     }
-    if (this.#isDone(at)) return 1;
-    const kind = classify(this.#facts, at);
+    if (this.#facts.isDone(index)) return 1;
+    const kind = this.#facts.trafficClass(index);
     const bond = this.#bonds.of(row, this.#nowUs);
     if (this.#desk.slotOf(row) < 0) {
       this.#desk.wantHandshake(row, this.#nowUs);
       return this.#wait(index, row, kind);
     }
-    if (bond.isOrdering(this.#nowUs) && this.#acks.hold(bond, this.#facts, index, this.#nowUs)) return 1;
+    if (bond.isOrdering(this.#nowUs) && this.#acks.hold(bond, this.#facts.columns, index, this.#nowUs)) return 1;
     const path = this.#choose(bond, index, count, kind);
     if (path === undefined || this.#waiting.has(row)) {
       const mayStay = bond.routes.isMerelyBehind && (path === undefined || kind === trafficClass.bulk);
@@ -224,12 +223,12 @@ class SealerActor implements Actor {
     this.#behindSinceUs = -1;
     const allowed = allowance(bond, path, kind);
     const run = this.#runLength(bond, path, index, count, kind, allowed);
-    const segments = this.#native.sealTrains(index, run, this.#segmentBudget(at, allowed));
+    const segments = this.#native.sealTrains(index, run, this.#facts.segmentBudget(index, allowed));
     this.#sendCopies(bond, path, kind);
     this.#desk.finish(bond, path, Math.max(0, segments), true, this.#nowUs);
     this.#parity.follow(bond, this.#nowUs);
     let taken = 0;
-    while (taken < run && this.#isDone((index + taken) * facts.columns)) taken += 1;
+    while (taken < run && this.#facts.isDone(index + taken)) taken += 1;
     // The link's ring is full: nothing rings when it is not, so look again soon.
     if (segments >= 0) return taken > 0 ? taken : this.#takeRun(index, count);
     this.#context.wakeAt(this.#nowUs + ringFullRetryUs);
@@ -238,25 +237,11 @@ class SealerActor implements Actor {
 
   /** The path for train `index`; undefined: it must wait, and a turn is asked for when it need not. */
   #choose(bond: Bond, index: number, count: number, kind: number): SendingPath | undefined {
-    const at = index * facts.columns;
-    const row = this.#facts[at + facts.peer] as number;
-    let backlog = this.#waiting.bytes(row);
-    for (let next = at; next < count * facts.columns; next += facts.columns) {
-      if (this.#facts[next + facts.peer] === row) backlog += this.#facts[next + facts.bytes] as number;
-    }
-    const bytes = this.#facts[at + facts.bytes] as number;
-    const longest = bond.mtu.sealedBytes(this.#longest(at));
-    return this.#chooseFor(bond, kind, this.#facts[at + facts.flow] as number, bytes, longest, backlog);
-  }
-
-  /** Bytes of the longest packet of a train, at most. */
-  #longest(at: number): number {
-    const bytes = this.#facts[at + facts.bytes] as number;
-    const segments = this.#facts[at + facts.segments] as number;
-    if (segments < 2) return bytes;
-    const payload = this.#facts[at + facts.payloadBytes] as number;
-    // All but the last are alike.
-    return bytes - payload + Math.ceil(payload / (segments - 1));
+    const facts = this.#facts;
+    let backlog = this.#waiting.bytes(bond.row);
+    for (let next = index; next < count; next += 1) if (facts.peer(next) === bond.row) backlog += facts.bytes(next);
+    const longest = bond.mtu.sealedBytes(facts.longest(index));
+    return this.#chooseFor(bond, kind, facts.flow(index), facts.bytes(index), longest, backlog);
   }
 
   #chooseFor(
@@ -277,10 +262,8 @@ class SealerActor implements Actor {
   #mayStay(index: number, count: number): boolean {
     if (this.#behindSinceUs < 0) this.#behindSinceUs = this.#nowUs;
     if (this.#nowUs - this.#behindSinceUs < behindPatienceUs) return true;
-    const row = this.#facts[index * facts.columns + facts.peer];
-    for (let next = index + 1; next < count; next += 1) {
-      if (this.#facts[next * facts.columns + facts.peer] !== row) return false;
-    }
+    const row = this.#facts.peer(index);
+    for (let next = index + 1; next < count; next += 1) if (this.#facts.peer(next) !== row) return false;
     return true;
   }
 
@@ -299,37 +282,24 @@ class SealerActor implements Actor {
   /** Trains from `index` on that go to the same peer in the same class, as many as `allowed` bytes pay for. */
   #runLength(bond: Bond, path: SendingPath, index: number, count: number, kind: number, allowed: number): number {
     if (bond.routes.isPerFlow(kind)) return 1;
+    const facts = this.#facts;
     const isOrdering = bond.isOrdering(this.#nowUs);
-    const first = bond.mtu.sealedBytes(this.#longest(index * facts.columns));
-    const longest = Math.max(first, path.fit.sealedBytes);
+    const longest = Math.max(bond.mtu.sealedBytes(facts.longest(index)), path.fit.sealedBytes);
     let run = 1;
-    let bytes = this.#facts[index * facts.columns + facts.bytes] as number;
-    for (let next = (index + 1) * facts.columns; index + run < count && bytes < allowed; next += facts.columns) {
-      if (this.#facts[next + facts.peer] !== bond.row || classify(this.#facts, next) !== kind) break;
-      if (isOrdering && this.#acks.isConcerned(this.#facts, next, this.#nowUs)) break;
-      if (bond.isBonded && bond.mtu.sealedBytes(this.#longest(next)) > longest) break;
-      bytes += this.#facts[next + facts.bytes] as number;
+    let bytes = facts.bytes(index);
+    for (let next = index + 1; next < count && bytes < allowed; next += 1) {
+      if (facts.peer(next) !== bond.row || facts.trafficClass(next) !== kind) break;
+      if (isOrdering && this.#acks.isConcerned(facts.columns, facts.at(next), this.#nowUs)) break;
+      if (bond.isBonded && bond.mtu.sealedBytes(facts.longest(next)) > longest) break;
+      bytes += facts.bytes(next);
       run += 1;
     }
     return run;
   }
 
-  #isDone(at: number): boolean {
-    return (this.#facts[at + facts.progress] as number) >= (this.#facts[at + facts.segments] as number);
-  }
-
-  /** Segments that `allowed` bytes pay for: at least one, or a small credit would never be used. */
-  #segmentBudget(at: number, allowed: number): number {
-    const segments = this.#facts[at + facts.segments] as number;
-    const bytesEach = Math.max(64, (this.#facts[at + facts.bytes] as number) / segments);
-    return Math.max(1, Math.min(4096, Math.floor(allowed / bytesEach)));
-  }
-
   #wait(index: number, row: number, kind: number): number {
-    const at = index * facts.columns;
-    const flow = this.#facts[at + facts.flow] as number;
-    const bytes = this.#facts[at + facts.bytes] as number;
-    this.#waiting.admit(index, row, kind, flow, bytes, this.#facts[at + facts.segments] as number, this.#nowUs);
+    const facts = this.#facts;
+    this.#waiting.admit(index, row, kind, facts.flow(index), facts.bytes(index), facts.segments(index), this.#nowUs);
     return 1;
   }
 

@@ -6,7 +6,7 @@
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
 import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, Topology } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
-import type { SealerCarrier } from '../actors/sealer/bonds.ts';
+import type { SealerCarrier } from '../actors/sealer/sending-paths.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { Config } from '../config/config.ts';

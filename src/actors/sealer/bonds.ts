@@ -6,54 +6,16 @@ import { DueQueue } from '../../base/due-queue.ts';
 import { Bond } from '../../bonding/bond.ts';
 import type { BondSettings, PeerWord } from '../../bonding/bond-settings.ts';
 import type { PeerReport } from '../../bonding/flight-record.ts';
-import { SendingPath } from '../../bonding/sending-path.ts';
-import { outerFragments } from '../../contract/columns.ts';
 import { capability } from '../../contract/frames.ts';
-import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
+import { peer } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
-import { linkOf } from '../../rings/carriers.ts';
 import { type Journal, judgedPaths } from '../../rings/journal.ts';
-import { isLinkForced } from '../../rings/link-health.ts';
-import { PathChain } from '../../rings/path-chain.ts';
 import { RowChanges } from '../../rings/row-changes.ts';
-import { SessionTable } from '../../rings/session-table.ts';
-import { carrierTable, linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
+import { pathTable, peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf } from '../kit/ports.ts';
 import { type FlightMemory, NativeFlight } from './native-flight.ts';
-import { PathCells, type PathTables } from './path-cells.ts';
-
-/** A carrier, and what the configuration says of its link. */
-export interface SealerCarrier {
-  /** Of the carrier table. */
-  readonly row: number;
-  /** Its port is `descriptors.<name>`. */
-  readonly name: string;
-  /** Name of the link. */
-  readonly link: string;
-  /** Configured upper bound, 0 = none. */
-  readonly rateBps: number;
-  /** The lowest is preferred. */
-  readonly priority: number;
-  /** Of its transport, in the order of preference: from 1 on. */
-  readonly place: number;
-  /** Share of the traffic in mode `weighted`; 0 = by rate. */
-  readonly weight: number;
-  readonly role: 'always' | 'backup' | 'metered';
-}
-
-interface BondsSettings {
-  readonly carriers: readonly SealerCarrier[];
-  readonly bonding: BondSettings;
-  /** One of `outerFragments`. */
-  readonly outerFragments: number;
-}
-
-/** A path of the table and what a bond makes of it. */
-interface KnownPath {
-  readonly cells: PathCells;
-  readonly path: SendingPath;
-}
+import { SendingPaths, type SendingPathsSettings } from './sending-paths.ts';
 
 interface KeptBond {
   readonly bond: Bond;
@@ -74,14 +36,8 @@ export class Bonds {
   readonly #native: Sealer;
   readonly #memory: FlightMemory;
   readonly #settings: BondSettings;
-  readonly #mayFragment: boolean;
-  /** By row; `port`: index of its descriptor ring. */
-  readonly #carriers: ReadonlyMap<number, { readonly port: number; readonly carrier: SealerCarrier }>;
-  readonly #paths: RowTable;
-  readonly #tables: PathTables;
+  readonly #paths: SendingPaths;
   readonly #peers: RowTable;
-  readonly #chain: PathChain;
-  readonly #sessions: SessionTable;
   /** By row of the peer table. */
   readonly #bonds: (KeptBond | undefined)[] = [];
   readonly #due = new DueQueue();
@@ -92,39 +48,27 @@ export class Bonds {
     if (this.#peers.int(peerRow, peer.inUseAt) === 0) this.#forget(peerRow);
     else this.#markStale(this.#bonds[peerRow]);
   };
-  readonly #notePath = (row: number): void => this.#noteChange(this.#paths.int(row, path.peerAt));
+  readonly #notePath = (row: number): void => this.#noteChange(this.#paths.peerOf(row));
   readonly #noteAll = (): void => {
     for (let row = 0; row < this.#bonds.length; row += 1) this.#noteChange(row);
   };
-  /** By row of the path table. */
-  readonly #known: (KnownPath | undefined)[] = [];
   /** A path of the peer in this row lives or carries, or does not, as it did not before: the peer may have to be told. */
   onJudged: ((peerRow: number) => void) | undefined;
-  #forcedLink: string | undefined;
   /** Those that get the next turn, and an empty one to change places with. */
   #touched: KeptBond[] = [];
   #turning: KeptBond[] = [];
 
-  constructor(context: ActorContext, native: Sealer, memory: FlightMemory, settings: BondsSettings) {
+  constructor(context: ActorContext, native: Sealer, memory: FlightMemory, settings: SendingPathsSettings) {
     const { spec } = context;
     this.#context = context;
     this.#native = native;
     this.#memory = memory;
-    const { carriers } = settings;
     this.#settings = settings.bonding;
-    this.#mayFragment = settings.outerFragments !== outerFragments.never;
-    this.#carriers = new Map(carriers.map((carrier, port) => [carrier.row, { port, carrier }]));
-    this.#paths = pathTable(memoryOf(spec, 'paths'));
-    const links = linkTable(memoryOf(spec, 'links'));
-    this.#tables = { paths: this.#paths, links, carriers: carrierTable(memoryOf(spec, 'carriers')) };
+    this.#paths = new SendingPaths(context, settings);
     this.#peers = peerTable(memoryOf(spec, 'peers'));
-    this.#chain = new PathChain(this.#peers, this.#paths);
-    this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
     this.#judged = judgedPaths(memoryOf(spec, 'paths'));
     this.#peerChanges = new RowChanges(this.#peers);
-    this.#pathChanges = new RowChanges(this.#paths);
-    // The operator's word outlives a sealer.
-    this.#forcedLink = carriers.find(({ row }) => isLinkForced(links, linkOf(row)))?.link;
+    this.#pathChanges = new RowChanges(pathTable(memoryOf(spec, 'paths')));
   }
 
   /** The bond of a peer to which something happens now: it gets a turn soon. */
@@ -169,23 +113,18 @@ export class Bonds {
 
   /** Index of the descriptor ring of a path's carrier, -1 = none. */
   portOf(pathRow: number): number {
-    if (pathRow < 0 || this.#paths.int(pathRow, path.stateAt) === pathState.free) return -1;
-    return this.#carriers.get(this.#paths.int(pathRow, path.carrierAt))?.port ?? -1;
+    return this.#paths.portOf(pathRow);
   }
 
   /** Sends by this link alone as long as it lives; undefined = all. */
   force(link: string | undefined): void {
-    this.#forcedLink = link;
-    for (const kept of this.#bonds) {
-      if (kept === undefined) continue;
-      for (const path of kept.bond.paths) this.#exclude(path);
-      this.#touch(kept);
-    }
+    this.#paths.force(link);
+    for (const kept of this.#bonds) if (kept !== undefined) this.#touch(kept);
   }
 
   /** What is said of carriers has changed: all are looked at again. */
   followAll(): void {
-    for (const known of this.#known) if (known !== undefined) this.#exclude(known.path);
+    this.#paths.followForced();
     this.#noteAll();
   }
 
@@ -204,7 +143,7 @@ export class Bonds {
     let isNews = false;
     if (bond.isBonded) {
       for (const path of bond.paths) {
-        if (this.#known[path.row]?.cells.publish(path, nowUs) !== true) continue;
+        if (!this.#paths.publish(path, nowUs)) continue;
         this.#judged.tell(path.row);
         isNews = true;
       }
@@ -264,70 +203,15 @@ export class Bonds {
     this.#publish(bond, nowUs);
   }
 
-  #hears(peerRow: number, what: number): boolean {
-    const slot = this.#peers.int(peerRow, peer.sendSlotAt);
-    return slot >= 0 && (this.#sessions.int(slot, session.capabilitiesAt) & what) !== 0;
-  }
-
   #follow(bond: Bond, nowUs: number): void {
     const { row } = bond;
     const word: PeerWord = {
-      reports: this.#hears(row, capability.paths),
-      repairs: this.#hears(row, capability.repairs),
-      parity: this.#hears(row, capability.fec),
-      pieces: this.#hears(row, capability.pathSizes),
+      reports: this.#paths.hears(row, capability.paths),
+      repairs: this.#paths.hears(row, capability.repairs),
+      parity: this.#paths.hears(row, capability.fec),
+      pieces: this.#paths.hears(row, capability.pathSizes),
     };
-    bond.follow(word, word.reports ? this.#pathsOf(row, nowUs) : this.#homeOf(row, nowUs), nowUs);
+    bond.follow(word, word.reports ? this.#paths.of(row, nowUs) : this.#paths.homeOf(row, nowUs), nowUs);
     if (bond.isBonded) this.#publish(bond, nowUs);
-  }
-
-  /** The one path of a stock WireGuard peer. */
-  #homeOf(peerRow: number, nowUs: number): SendingPath[] {
-    const home = this.#pathAt(this.#peers.int(peerRow, peer.pathAt), nowUs);
-    return home === undefined ? [] : [home];
-  }
-
-  #pathsOf(peerRow: number, nowUs: number): SendingPath[] {
-    const found: SendingPath[] = [];
-    const chain = this.#chain;
-    for (let row = chain.first(peerRow); row >= 0; row = chain.next(row, peerRow)) {
-      const isFree = this.#paths.int(row, path.stateAt) === pathState.free;
-      if (isFree) this.#known[row] = undefined;
-      const one = isFree ? undefined : this.#pathAt(row, nowUs);
-      if (one !== undefined) found.push(one);
-    }
-    return found;
-  }
-
-  #pathAt(row: number, nowUs: number): SendingPath | undefined {
-    if (row < 0) return undefined;
-    this.#letFragment(row);
-    const carrierRow = this.#paths.int(row, path.carrierAt);
-    const known = this.#known[row];
-    if (known !== undefined && known.cells.carrierRow === carrierRow && known.cells.isSame) return known.path;
-    const found = this.#carriers.get(carrierRow);
-    // A path of a link that is being removed has no ring.
-    if (found === undefined) return undefined;
-    const cells = new PathCells(row, found.port, this.#tables);
-    const { failbackMs, sealedBytes } = this.#settings;
-    const made = new SendingPath(cells, { ...found.carrier, failbackUs: failbackMs * 1000, sealedBytes }, nowUs);
-    this.#known[row] = { cells, path: made };
-    this.#exclude(made);
-    return made;
-  }
-
-  /** As the kernel's WireGuard does: who cannot tell us what arrives gets what is too long in fragments, made where it must be. */
-  #letFragment(row: number): void {
-    const may = this.#mayFragment && !this.#hears(this.#paths.int(row, path.peerAt), capability.pathSizes);
-    this.#paths.setInt(row, path.mayFragmentAt, may ? 1 : 0);
-  }
-
-  #exclude(path: SendingPath): void {
-    const isForced = this.#forcedLink !== undefined;
-    const carrierRow = this.#known[path.row]?.cells.carrierRow ?? -1;
-    const isPreferred = isForced && this.#carriers.get(carrierRow)?.carrier.link === this.#forcedLink;
-    path.isExcluded = isForced && !isPreferred;
-    // Also out of its hold-down: the operator knows better.
-    path.life.handlePreferred(isPreferred || path.isForced);
   }
 }

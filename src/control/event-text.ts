@@ -10,9 +10,9 @@ const sentences: Sentences = {
   'failover-forced': ({ link }) => (link === undefined ? 'auto: the mode decides' : `link=${link}`),
   transports: ({ order, forced }) =>
     forced !== undefined ? `${forced} while it lives` : order !== undefined ? `order ${order}` : 'auto: as configured',
-  link: ({ interface: name, state, link }) =>
+  interface: ({ interface: name, state, link }) =>
     state === 'came' ? `${link ?? name}: its interface has come` : `${name} is ${state}`,
-  'link-gone': (event) => event.interface,
+  'interface-gone': (event) => event.interface,
   links: ({ change }) => change,
   'default-route': ({ family }) => `IPv${family} default route changed`,
   dns: ({ servers, names, by }) => `The host asks ${servers.join(', ')} for ${names}, by ${by}`,

@@ -31,10 +31,10 @@ interface PathQuality extends PathPlace {
   readonly lossPercent: number;
 }
 
-/** `from`: the state before; `last`: what the last probe said. */
+/** `was`: the state before; `last`: what the last probe said. */
 interface LinkQuality {
   readonly link: string;
-  readonly from: string;
+  readonly was: string;
   readonly reason: string;
   readonly last: string;
   readonly rttMs: number;
@@ -82,8 +82,8 @@ interface EventFields {
   session: OfPeer & { readonly endpoint: string };
   'handshake-refused': Reason & {
     readonly peer?: string;
-    /** Endpoint. */
-    readonly from?: string;
+    /** Where it came from. */
+    readonly endpoint?: string;
     /** The first characters of a public key that nobody here has. */
     readonly key?: string;
     readonly behindSeconds?: number;
@@ -130,12 +130,12 @@ interface EventFields {
   'check-passed': CheckOutcome;
   // The host's network.
   /** `came`: it did not exist before; `link`: whose it is. */
-  link: {
+  interface: {
     readonly interface: string;
     readonly state: 'came' | 'up' | 'up, without a carrier' | 'down';
     readonly link?: string;
   };
-  'link-gone': { readonly interface: string };
+  'interface-gone': { readonly interface: string };
   links: Change;
   'default-route': { readonly family: 4 | 6 };
   /** `names`: what the servers are asked for; `by`: the host's service that does. */
@@ -225,8 +225,8 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'health-flapping': 'info',
   'check-failed': 'info',
   'check-passed': 'info',
-  link: 'info',
-  'link-gone': 'info',
+  interface: 'info',
+  'interface-gone': 'info',
   links: 'info',
   'default-route': 'info',
   dns: 'info',

@@ -128,7 +128,7 @@ export class LinkKeeper {
     }
     this.#opening.add(link);
     const name = this.#links.find((one) => one.name === link)?.interface ?? link;
-    this.#parts.note({ kind: 'link', interface: name, state: 'came', link });
+    this.#parts.note({ kind: 'interface', interface: name, state: 'came', link });
     this.#parts
       .reopen(link)
       .then(() => this.#bound.set(link, index))

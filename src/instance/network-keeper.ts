@@ -158,14 +158,14 @@ export class NetworkKeeper {
     const { name } = event.link;
     const isOurs = name === this.#plan?.interface;
     if (event.kind === 'link-gone') {
-      this.#parts.note({ kind: 'link-gone', interface: name }, isOurs ? 'error' : undefined);
+      this.#parts.note({ kind: 'interface-gone', interface: name }, isOurs ? 'error' : undefined);
       if (isOurs) this.#parts.onOwnLinkGone();
       return;
     }
     const { link, before } = event;
     if (before?.up === link.up && before.running === link.running) return;
     const state = link.up ? (link.running ? 'up' : 'up, without a carrier') : 'down';
-    this.#parts.note({ kind: 'link', interface: name, state }, isOurs && !link.up ? 'warn' : undefined);
+    this.#parts.note({ kind: 'interface', interface: name, state }, isOurs && !link.up ? 'warn' : undefined);
     if (isOurs && link.up && before?.up === false) this.#apply();
   }
 

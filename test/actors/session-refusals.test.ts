@@ -73,7 +73,7 @@ t.test('a clock that was ahead and is right now: the hub says by how much, and c
   const reborn = await forgetful(left, right, lab, 0);
   lab.run(28);
   t.equal(reborn.sendSlot(), -1, 'refused as a replay would be');
-  t.match(right.events('handshake-refused'), [{ peer: 'left', from: leftAddress, reason: /clock is behind/ }]);
+  t.match(right.events('handshake-refused'), [{ peer: 'left', endpoint: leftAddress, reason: /clock is behind/ }]);
   const [event] = right.events('handshake-refused') as { behindSeconds: number }[];
   t.ok(Math.abs((event?.behindSeconds ?? 0) - 11 * 3600) < 120, `${event?.behindSeconds} s`);
   t.match(told(right, lab), [/left are refused: its clock is 11 h behind .* forget-clock left --name right/]);
@@ -173,12 +173,14 @@ t.test('a key that is no peer of ours, and a call that is for another hub', asyn
   await left.start([left.peer(right, { ...toRight, keepaliveMs: 25_000 })]);
   lab.run(6);
   const key = `${left.publicKey.slice(0, 8)}…`;
-  t.match(right.events('handshake-refused'), [{ from: leftAddress, key, reason: /no peer here has its public key/ }]);
+  t.match(right.events('handshake-refused'), [
+    { endpoint: leftAddress, key, reason: /no peer here has its public key/ },
+  ]);
   t.ok(right.count(counted.unknownKey) > 0);
   left.stop();
   await left.start([left.peer(other, { ...toRight, keepaliveMs: 25_000 })]);
   lab.run(6);
-  t.match(right.events('handshake-refused')[1], { from: leftAddress, reason: /another public key than ours/ });
+  t.match(right.events('handshake-refused')[1], { endpoint: leftAddress, reason: /another public key than ours/ });
 });
 
 t.test('whoever is asked for a cookie says so', async (t) => {

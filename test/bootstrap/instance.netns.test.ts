@@ -245,7 +245,7 @@ t.test('a TUN device that is moved to another network namespace goes on', option
   const other = lab.host('inside');
   await daemon.start();
   host.ip(`link set hawser0 netns ${other.namespace}`);
-  await until(() => daemon.log().includes('link-gone'));
+  await until(() => daemon.log().includes('interface-gone'));
   await sleep(300);
   const actors = await daemon.actors();
   t.ok(actors.every((actor) => actor.state === 'running' && actor.restarts === 0));

@@ -34,7 +34,7 @@ function kinds(events: readonly { kind: string }[]): string[] {
 }
 
 t.test('subjectOf() keeps two interfaces apart, and puts sentences together that differ in numbers', async (t) => {
-  const down = (name: string) => subjectOf({ kind: 'link', interface: name, state: 'down' });
+  const down = (name: string) => subjectOf({ kind: 'interface', interface: name, state: 'down' });
   t.not(down('eth0'), down('eth1'));
   const warning = (message: string) => subjectOf({ kind: 'warning', message });
   t.equal(warning('3 of 7 are late'), warning('4 of 8 are late'));

@@ -140,7 +140,7 @@ t.test('textOfEvent() writes a sentence where there is one, else pairs, and what
   const text = (event: InstanceEvent) => textOfEvent(Object.assign({ id: 1, timeMs: 0, source: 'a' }, event));
   t.equal(text({ kind: 'roamed', peer: 'hub', endpoint: '192.0.2.1:5' }), 'peer=hub endpoint=192.0.2.1:5');
   t.equal(text({ kind: 'rekey', peer: 'hub', more: 3 }), 'peer=hub (and 3 more)');
-  t.equal(text({ kind: 'link', interface: 'eth0', state: 'down' }), 'eth0 is down');
+  t.equal(text({ kind: 'interface', interface: 'eth0', state: 'down' }), 'eth0 is down');
   t.equal(text({ kind: 'failover-forced' }), 'auto: the mode decides');
   t.equal(text({ kind: 'stopped', reason: '' }), '');
   const newer = { kind: 'of-tomorrow', at: { port: 1 } } as unknown as InstanceEvent;

@@ -146,8 +146,8 @@ export class LinkWatch {
       lossPercent: Math.round(health.loss * 1000) / 10,
     };
     const reason = nameOf(linkHealthReason, health.reason);
-    const from = nameOf(linkHealth, before);
-    emit({ kind: kindOf(health.state), link, from, reason, last: outcome.detail, ...numbers });
+    const was = nameOf(linkHealth, before);
+    emit({ kind: kindOf(health.state), link, was, reason, last: outcome.detail, ...numbers });
     if (health.isFlapping && !this.#wasFlapping) emit({ kind: 'health-flapping', link });
     this.#wasFlapping = health.isFlapping;
   }

@@ -56,14 +56,14 @@ export class Refusals {
     const key = `${row} ${refusal}`;
     if (!this.#isDue(key, nowUs)) return;
     const behind = behindUs === 0 ? {} : { behindSeconds: Math.round(behindUs / 1e6) };
-    this.#tell(key, { kind: refused, peer: peer.settings.name, ...from(route), ...behind, ...why(refusal) });
+    this.#tell(key, { kind: refused, peer: peer.settings.name, ...placeOf(route), ...behind, ...why(refusal) });
   }
 
   /** `fingerprint`: the first characters of a public key. */
   ofStranger(refusal: StrangerRefusal, route: () => Route, nowUs: number, fingerprint?: string): void {
     if (!this.#isDue(refusal, nowUs)) return;
     const key = fingerprint === undefined ? {} : { key: `${fingerprint}…` };
-    this.#tell(refusal, { kind: refused, ...from(route()), ...key, ...why(refusal) });
+    this.#tell(refusal, { kind: refused, ...placeOf(route()), ...key, ...why(refusal) });
   }
 
   /** Its stamp lies in the far future, and was taken all the same. */
@@ -103,8 +103,8 @@ export class Refusals {
   }
 }
 
-function from(route: Route | undefined): { from?: string } {
-  return route === undefined ? {} : { from: textOf(route) };
+function placeOf(route: Route | undefined): { endpoint?: string } {
+  return route === undefined ? {} : { endpoint: textOf(route) };
 }
 
 function why(refusal: Refusal | StrangerRefusal): { reason: string } {

@@ -1,4 +1,5 @@
-// Finds dead members: what a class of src/ offers (methods, accessors, fields) and nothing in src/ reads. What only tests read is dead, too.
+// Finds dead members: what a class of src/ offers (methods, accessors, fields) and nothing in src/ reads. What only tests read is dead, too,
+// but for what says so (`/** For tests: …`).
 // Exits 1 with one line for each; `--root FOLDER` checks another tree (tests).
 import path from 'node:path';
 import process from 'node:process';
@@ -61,32 +62,42 @@ function visit(node) {
       const type = checker.getTypeAtLocation(node.parent);
       note(checker.getPropertyOfType(type, name.text), name.text);
     }
-  } else if (ts.isIndexedAccessTypeNode(node) || ts.isTypeOperatorNode(node)) {
-    // `Class['method']` and `keyof Class` name members without reading one: the values behind them are seen where they are used.
   }
   ts.forEachChild(node, visit);
 }
 
 for (const file of files) visit(file);
 
-const dead = [];
-for (const file of files) {
-  const look = (node) => {
-    if (ts.isClassLike(node)) {
-      for (const member of node.members) {
-        if (!isOffered(member) || !('name' in member)) continue;
-        const name = member.name.getText();
-        if (read.has(member) || namesBehindTypes.has(name)) continue;
-        const { line } = file.getLineAndCharacterOfPosition(member.name.getStart());
-        dead.push(
-          `${path.relative(root, file.fileName)}:${line + 1}: ${node.name?.text ?? 'class'}.${name} is read by nothing in src`,
-        );
-      }
-    }
-    ts.forEachChild(node, look);
-  };
-  look(file);
+/** What the class stands in for is read under another's name: `class A implements Pick<B, …>`. */
+function isReadAsAnother(node, name) {
+  const clauses = node.heritageClauses ?? [];
+  const types = clauses.flatMap((clause) => clause.types.map((one) => checker.getTypeAtLocation(one)));
+  return types.some((type) => {
+    const symbol = checker.getPropertyOfType(type, name);
+    const roots = symbol === undefined ? [] : checker.getRootSymbols(symbol);
+    return roots.some((one) => one.declarations?.some((declaration) => read.has(declaration)));
+  });
 }
+
+function isDead(node, member) {
+  if (!isOffered(member) || read.has(member)) return false;
+  const name = member.name.getText();
+  if (namesBehindTypes.has(name) || isReadAsAnother(node, name)) return false;
+  return !member.getFullText().trimStart().startsWith('/** For tests: ');
+}
+
+const dead = [];
+function look(file, node) {
+  if (ts.isClassLike(node)) {
+    for (const member of node.members.filter((one) => isDead(node, one))) {
+      const { line } = file.getLineAndCharacterOfPosition(member.name.getStart());
+      const name = `${node.name?.text ?? 'class'}.${member.name.getText()}`;
+      dead.push(`${path.relative(root, file.fileName)}:${line + 1}: ${name} is read by nothing in src`);
+    }
+  }
+  ts.forEachChild(node, (child) => look(file, child));
+}
+for (const file of files) look(file, file);
 
 for (const line of dead) console.error(line);
 if (dead.length > 0) {

@@ -408,4 +408,11 @@ mutants.push(
     'const index = this.#records.findIndex((record) => record.kind === most);',
     'const index = 0;',
   ),
+  one(
+    'rings: a changed trie bears the version that it had',
+    ['rings/allowed-ips.test'],
+    'src/rings/allowed-ips.ts',
+    'this.#version + 2',
+    'this.#version',
+  ),
 );

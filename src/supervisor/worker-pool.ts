@@ -34,6 +34,7 @@ export class WorkerPool {
     return found.worker;
   }
 
+  /** For tests: whether the next death is met by a thread that has loaded its modules. */
   get hasWarmSpare(): boolean {
     return this.#idle.some((one) => one.worker.isReady && !one.worker.hasExited);
   }

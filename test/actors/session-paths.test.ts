@@ -67,6 +67,12 @@ function rowsOf(host: Host): number[] {
   return rows.filter((row) => host.paths.int(row, pathLayout.stateAt) !== pathState.free);
 }
 
+/** Says what a sealer would: how it takes the life of a path. */
+function setLife({ paths }: Host, row: number, life: number): void {
+  paths.setInt(row, pathLayout.lifeAt, life);
+  paths.tell(row);
+}
+
 function rowTo(host: Host, endpoint: Address, linkRow = 0): number {
   const isIt = (row: number) =>
     host.endpointOf(row) === endpoint && linkOf(host.paths.int(row, pathLayout.carrierAt)) === linkRow;
@@ -236,7 +242,7 @@ t.test('of two endpoints over one link one carries, the other stands by at both 
   t.equal(pathsOf(right).filter((one) => one.endsWith(' standby')).length, 2);
   const carrier = isUp(left, hub, 1) ? hub : hubToo;
   const spare = carrier === hub ? hubToo : hub;
-  left.paths.setInt(rowTo(left, carrier, 1), pathLayout.lifeAt, lifeState.dead);
+  setLife(left, rowTo(left, carrier, 1), lifeState.dead);
   lab.run(1);
   t.same([isUp(left, carrier, 1), isUp(left, spare, 1)], [false, true]);
   t.equal(pathsOf(right).filter((one) => one.endsWith(' up')).length, 2, 'the server has followed');
@@ -250,7 +256,7 @@ t.test('a wish that comes back before the peer has answered the other one is sai
   const ups = (): boolean[] => [hub, hubToo].map((_, linkRow) => isUp(right, lte, linkRow));
   const before = ups();
   const live = (endpoint: Address, life: number): void => {
-    left.paths.setInt(rowTo(left, endpoint, 1), pathLayout.lifeAt, life);
+    setLife(left, rowTo(left, endpoint, 1), life);
   };
   // What the server hears it follows, and its answers are lost.
   lab.lose = (one) => one.to === lte;
@@ -285,7 +291,7 @@ t.test('a notice is answered for good by an answer that took longer than it wait
     if (datagram.to === lte) late.push({ atUs: lab.nowUs + 1_200_000, datagram });
     return datagram.to === lte;
   };
-  left.paths.setInt(rowTo(left, isUp(left, hub, 1) ? hub : hubToo, 1), pathLayout.lifeAt, lifeState.dead);
+  setLife(left, rowTo(left, isUp(left, hub, 1) ? hub : hubToo, 1), lifeState.dead);
   const said = (): number => left.framesSent.filter((one) => one[1] === controlKind.challenge).length;
   const before = said();
   const run = (seconds: number): void => {
@@ -308,7 +314,7 @@ t.test('two addresses of one link of the server are two paths, and each is answe
   t.same(pathsOf(left).sort(), [`${hub} up`, `${hub} up`, `${hubToo} standby`, `${hubToo} standby`].sort());
   t.same(pathsOf(right).sort(), [`${fibre} standby`, `${fibre} up`, `${lte} standby`, `${lte} up`]);
   lab.lose = (one) => one.from === hub || one.to === hub;
-  for (const linkRow of [0, 1]) left.paths.setInt(rowTo(left, hub, linkRow), pathLayout.lifeAt, lifeState.dead);
+  for (const linkRow of [0, 1]) setLife(left, rowTo(left, hub, linkRow), lifeState.dead);
   lab.run(1);
   left.sendData('by the other address');
   lab.settle();

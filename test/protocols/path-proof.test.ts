@@ -33,7 +33,7 @@ t.test('PathProof tries a learnt address six times, until it is begun again', as
   const proof = new PathProof(false);
   proof.begin(0);
   t.equal(follow(proof, 600 * second).length, 6);
-  t.equal(proof.isIdle, true);
+  t.equal(proof.wakeUs, Number.POSITIVE_INFINITY);
   proof.begin(700 * second);
   t.equal(proof.isDue(700 * second), true);
 });

@@ -68,6 +68,38 @@ t.test('check-layers keeps clocks, chance and node: modules out of the pure fold
   t.match(result.text, '6 offences');
 });
 
+t.test('check-members finds what a class offers and nothing in src reads', async (t) => {
+  const options = { target: 'es2022', lib: ['es2022'], types: [], strict: true };
+  const folder = t.testdir({
+    'tsconfig.json': JSON.stringify({ compilerOptions: options, include: ['src', 'test'] }),
+    src: {
+      'a.ts': `export interface Shape { area(): number }
+export class Square implements Shape {
+  written = 0;
+  readonly side = 2;
+  area(): number { this.written += 1; return this.side ** 2; }
+  onlyTested(): number { return 1; }
+  /** For tests: said to be. */
+  seam(): number { return 2; }
+  private own(): number { return this.#used() + this.own(); }
+  #used(): number { return 3; }
+}
+export class Twin implements Pick<Square, 'side'> {
+  readonly side = 3;
+  get unused(): number { return 4; }
+}
+export const areaOf = (shape: Shape): number => shape.area();`,
+    },
+    test: { 'a.test.ts': "import { Square } from '../src/a.ts'; new Square().onlyTested();" },
+  });
+  const { status, text } = runTool('check-members.mjs', ['--root', folder]);
+  t.equal(status, 1);
+  t.same(
+    [...text.matchAll(/(\w+\.\w+) is read by nothing in src/g)].map(([, name]) => name),
+    ['Square.written', 'Square.onlyTested', 'Twin.unused'],
+  );
+});
+
 t.test('preflight names what is missing and its package in one line', async (t) => {
   const folder = t.testdir();
   const none = runTool('preflight.mjs', ['bench'], { PATH: folder });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { allowedIps } from '../../src/contract/peer-tables.ts';
 import { AllowedIps, type AllowedPrefix, createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 
 function bytesOf(hex: string): Uint8Array {
@@ -139,6 +140,16 @@ function maskedText({ addressHex, prefix }: AllowedPrefix): string {
   const shift = 32n - BigInt(prefix);
   return `${BigInt(`0x${addressHex}`) >> shift}/${prefix}`;
 }
+
+t.test('change() gives another version, so that nobody goes on with an answer he remembers', async (t) => {
+  const memory = createAllowedIpsMemory([prefix4('10.9.0.0', 16, 1)]);
+  const trie = new AllowedIps(memory);
+  const version = () => new Int32Array(memory)[allowedIps.versionAt >> 2] ?? 0;
+  const before = version();
+  trie.change([prefix4('10.9.0.0', 16, 1)], [prefix4('10.9.0.0', 24, 2)], () => [prefix4('10.9.0.0', 24, 2)]);
+  t.not(version(), before);
+  t.equal(version() & 1, before & 1, 'of the same area, which is the one that was changed');
+});
 
 t.test('change() makes room of nodes that nothing leads to any more, and refuses what does not fit', async (t) => {
   const trie = new AllowedIps(createAllowedIpsMemory([prefix4('10.0.0.0', 8, 3)]));

@@ -38,7 +38,7 @@ import {
   wireguardReceiver,
   wireguardType,
 } from '../../src/wire/wireguard.ts';
-import { vote } from './voter.ts';
+import { Voter } from './voter.ts';
 
 const addon = loadAddon();
 const nothing = new Uint8Array(0);
@@ -169,6 +169,7 @@ export class Host {
   readonly #handshakes: readonly RingProducer[];
   readonly #events: RingProducer;
   readonly #requests: RingProducer;
+  readonly #voter: Voter;
   #runner: HandRunner | undefined;
 
   constructor(lab: Lab, options: HostOptions) {
@@ -196,6 +197,7 @@ export class Host {
     this.peers = peerTable(this.#memory.peers as SharedArrayBuffer);
     this.paths = pathTable(this.#memory.paths as SharedArrayBuffer);
     this.links = linkTable(this.#memory.links as SharedArrayBuffer);
+    this.#voter = new Voter(this.paths);
     const bell = new Doorbell(this.#bell, -1, addon);
     const ring = (name: string) => this.#rings[name] as SharedArrayBuffer;
     this.#outs = this.linkNames.map((name) => new RingConsumer(ring(`out.${name}`)));
@@ -286,7 +288,7 @@ export class Host {
 
   turn(): number {
     // Else the sealer's affair.
-    const votes = Number(vote(this.paths));
+    const votes = Number(this.#voter.vote());
     return votes + this.#onWallClock(() => this.#runner?.turn() ?? 0);
   }
 

@@ -3,6 +3,7 @@ import { type Candidate, Election } from '../../src/bonding/life/election.ts';
 import { lifeState } from '../../src/bonding/life/path-life-states.ts';
 import { path, pathOrigin, pathState, pathVote } from '../../src/contract/peer-tables.ts';
 import { linkOf } from '../../src/rings/carriers.ts';
+import { RowChanges } from '../../src/rings/row-changes.ts';
 import type { RowTable } from '../../src/rings/table.ts';
 
 /** Every path answers what it is asked, as long as its row says that it lives. */
@@ -36,8 +37,29 @@ function candidateOf(table: RowTable, row: number): Candidate {
   };
 }
 
-/** Elects among the paths of each peer; those that are proven and were never judged live. Returns whether any row is another. */
-export function vote(table: RowTable): boolean {
+/** Elects again when the table says that a row has changed: who writes one tells. */
+export class Voter {
+  readonly #table: RowTable;
+  readonly #changes: RowChanges;
+
+  constructor(table: RowTable) {
+    this.#table = table;
+    this.#changes = new RowChanges(table);
+  }
+
+  /** Returns whether any row is another. */
+  vote(): boolean {
+    if (this.#changes.areNone) return false;
+    this.#changes.read(
+      () => undefined,
+      () => undefined,
+    );
+    return voteIn(this.#table);
+  }
+}
+
+/** Elects among the paths of each peer; those that are proven and were never judged live. */
+function voteIn(table: RowTable): boolean {
   const rows = Array.from({ length: table.used() }, (_, row) => row).filter(
     (row) => table.int(row, path.stateAt) !== pathState.free,
   );

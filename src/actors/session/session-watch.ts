@@ -122,10 +122,7 @@ export class SessionWatch {
     }
     for (const settings of put) {
       const before = peers.get(settings.row);
-      if (before !== undefined) {
-        peers.remember(before);
-        this.#forget(before);
-      }
+      if (before !== undefined) this.#forget(before);
       const peer = peers.add(settings);
       this.#takeOver(peer, ready.get(peer.row) ?? [], nowUs);
       this.#callIfExpected(peer);

@@ -97,17 +97,8 @@ export class PathLife {
     return this.#reason;
   }
 
-  get changedUs(): number {
-    return this.#changedUs;
-  }
-
   get deaths(): number {
     return this.#deaths;
-  }
-
-  /** `quality` of path-quality.ts. */
-  get quality(): number {
-    return this.#quality.value;
   }
 
   /**

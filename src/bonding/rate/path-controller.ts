@@ -144,10 +144,6 @@ export class PathController {
     return this.#gauge.sentWithin(this.smoothedRttUs, nowUs);
   }
 
-  get windowBytes(): number {
-    return this.#windowBytes;
-  }
-
   get paceBytesPerUs(): number {
     return this.#pacer.bytesPerUs;
   }

@@ -37,11 +37,6 @@ export class PathCredit {
    */
   isPathLimited = false;
 
-  /** Limit on what waits below the sealer, bytes. */
-  get limitBytes(): number {
-    return this.#limitBytes;
-  }
-
   /**
    * Bytes that may be sealed at `nowUs`; zero or less = none. `sealed` and `drained` are running totals of the sealer and the
    * link, `outq` what waits in the kernel.

@@ -69,10 +69,6 @@ export class RoundTrip {
     return this.#levelLagUs;
   }
 
-  get levelUs(): number {
-    return this.#levelUs;
-  }
-
   /** The median round trip without a queue. */
   get baseUs(): number {
     return this.#baseUs;

@@ -5,20 +5,10 @@ const bucketCount = 8;
 export class WindowedMinimum {
   readonly #values = new Float64Array(bucketCount).fill(Number.POSITIVE_INFINITY);
   readonly #numbers = new Float64Array(bucketCount).fill(-1);
-  #bucketUs: number;
+  readonly #bucketUs: number;
 
   constructor(windowUs: number) {
     this.#bucketUs = windowUs / bucketCount;
-  }
-
-  /** Changes the window's length; what is held keeps its bucket, so a change takes one window to be exact. */
-  resize(windowUs: number, nowUs: number): void {
-    const bucketUs = windowUs / bucketCount;
-    if (Math.abs(bucketUs - this.#bucketUs) < this.#bucketUs / 4) return;
-    const least = this.least(nowUs);
-    this.#bucketUs = bucketUs;
-    this.reset();
-    if (Number.isFinite(least)) this.add(least, nowUs);
   }
 
   add(value: number, nowUs: number): void {

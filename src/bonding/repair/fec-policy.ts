@@ -56,12 +56,6 @@ export class FecPolicy {
     return this.#timeoutUs;
   }
 
-  /** Parity for a group closed early with `count` data packets: the same share, at least one. */
-  parityFor(count: number): number {
-    if (this.#parity === 0 || count <= 0) return 0;
-    return Math.min(this.#parity, Math.max(1, Math.ceil((count * this.#parity) / this.#data)));
-  }
-
   /**
    * Measured where the data goes: share of packets lost, mean length of a run of lost packets (1 = independent), and the rate of
    * data, bytes a microsecond. Every 100 ms to 1 s.

@@ -40,10 +40,6 @@ export class PathProof {
     return this.#nextUs;
   }
 
-  get isIdle(): boolean {
-    return this.#nextUs === never;
-  }
-
   /** Microseconds of the last challenge that was not answered; -Infinity = there is none. */
   get lastSentUs(): number {
     return this.#sent.at(-1)?.atUs ?? -never;

@@ -179,13 +179,6 @@ export class PeerSession {
     return this.keys.handleConfirmed();
   }
 
-  /** A new interval, from a reload. */
-  setPersistent(persistentUs: number, nowUs: number): void {
-    this.#persistentUs = persistentUs;
-    this.#persistentAtUs = never;
-    this.#traverse(nowUs);
-  }
-
   /** What to do now; call until undefined. After 'initiate' call `handleInitiationSent`, sent or not. */
   nextAction(nowUs: number): SessionAction | undefined {
     if (this.#forgetAtUs <= nowUs) {

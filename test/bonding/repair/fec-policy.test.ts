@@ -85,7 +85,7 @@ t.test('update() strengthens at once and relaxes only after 10 s without need', 
   t.equal(policy.parity, 0);
 });
 
-t.test('groups are small on a slow link, close in time, and a short one keeps its share of parity', async (t) => {
+t.test('groups are small on a slow link, and close in time', async (t) => {
   const slow = chosen(0.02, 1, 0.625);
   t.ok(slow.data <= 5, `${slow.data}`);
   t.ok(slow.groupTimeoutUs <= 10_000);
@@ -93,9 +93,4 @@ t.test('groups are small on a slow link, close in time, and a short one keeps it
   const policy = new FecPolicy({ data: 10, parity: 3 });
   policy.update(0, 0, 1, fast);
   t.same([policy.data, policy.parity], [10, 3], 'as configured, whatever the loss');
-  t.same(
-    [0, 1, 4, 10].map((count) => policy.parityFor(count)),
-    [0, 1, 2, 3],
-  );
-  t.equal(new FecPolicy('off').parityFor(10), 0);
 });

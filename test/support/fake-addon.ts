@@ -7,6 +7,8 @@ export interface FakeAddon extends Addon {
   readonly clock: { nowUs: number };
   readonly waits: { readonly armed: boolean; readonly deadlineUs: number; readonly fds: readonly number[] }[];
   readonly rung: number[];
+  /** What `watchReadable` was given, by descriptor, until it was ended. */
+  readonly watched: Map<number, () => void>;
   /** Called instead of waiting; the clock jumps to the deadline when it returns nothing. */
   onWait: (deadlineUs: number) => number | undefined;
 }
@@ -18,10 +20,16 @@ export function createFakeAddon(startUs = 1_000_000): FakeAddon {
   const clock = { nowUs: startUs };
   const waits: { armed: boolean; deadlineUs: number; fds: number[] }[] = [];
   const rung: number[] = [];
+  const watched = new Map<number, () => void>();
   const fake: FakeAddon = Object.assign({} as Addon, {
     clock,
     waits,
     rung,
+    watched,
+    watchReadable(fd: number, onReadable: () => void) {
+      watched.set(fd, onReadable);
+      return () => void watched.delete(fd);
+    },
     onWait: (_deadlineUs: number): number | undefined => undefined,
     nowUs: () => clock.nowUs,
     ring: (fd: number) => rung.push(fd),

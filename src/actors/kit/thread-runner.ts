@@ -1,6 +1,6 @@
 /**
  * Runs the actors of one worker thread until `stop`. The loop fits the most demanding turn kind among them: `duty` parks in the
- * native wait, `hybrid` too but lets the event loop turn once between two turns, `evented` is ordinary Node with a heartbeat.
+ * native wait, `hybrid` too but lets the event loop turn once between two turns, `evented` is ordinary Node that hears its doorbell.
  */
 
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { HawserError } from '../../base/errors.ts';
 import { errnoOf } from '../../contract/errnos.ts';
 import { doorbell } from '../../contract/rings.ts';
 import type { DataApi } from '../../native/data-api.ts';
+import type { NetworkApi } from '../../native/network-api.ts';
 import { ParkingSpot } from '../../rings/doorbell.ts';
 import type { ActorDefinition } from './contract.ts';
 import type { HostedActor } from './hosted-actor.ts';
@@ -17,14 +18,12 @@ import { TurnCycle } from './turn-cycle.ts';
 
 export type TurnKind = ActorDefinition['turn'];
 
-/** Evented actors' heartbeat, the same when they are quiet, and how often the other actors of such a thread are turned. */
-const heartbeatMs = 50;
-const quietHeartbeatMs = 1000;
+/** How often the other actors of a thread with an evented one are turned. */
 const mixedTurnMs = 2;
 const noFds = new Int32Array(0);
 
 export interface ThreadParts {
-  readonly addon: Pick<DataApi, 'nowUs' | 'wait'>;
+  readonly addon: Pick<DataApi, 'nowUs' | 'wait'> & Pick<NetworkApi, 'watchReadable'>;
   readonly port: MessagePort;
   readonly doorbell: DoorbellSpec;
   readonly hosted: readonly HostedActor[];
@@ -85,10 +84,20 @@ export class ThreadRunner {
     const onlyEvented = this.#parts.kinds.size === 1;
     this.#readMail();
     this.#parts.port.on('message', (message: ToWorker) => this.#handle(message));
+    const { addon, doorbell: bell } = this.#parts;
+    const endWatch = addon.watchReadable(bell.fd, () => {
+      // Empties the doorbell; its time is over already.
+      addon.wait(bell.fd, this.#armed, noFds, 0);
+      this.#awake?.();
+    });
     while (!this.#stopping) {
-      this.cycle.turnAll();
-      await this.#parkInEventLoop(onlyEvented ? this.#heartbeatMs() : mixedTurnMs);
+      this.#spot.arm();
+      const done = this.cycle.turnAll();
+      if (done > 0) await eventLoopTurn();
+      else await this.#parkInEventLoop(onlyEvented ? this.#untilDueMs() : mixedTurnMs);
+      this.#spot.disarm();
     }
+    endWatch();
     this.#parts.port.removeAllListeners('message');
   }
 
@@ -126,9 +135,11 @@ export class ThreadRunner {
     this.cycle.unpark(this.#parts.addon.nowUs());
   }
 
-  #heartbeatMs(): number {
+  /** Until the heartbeat, or the turn that an actor has asked for. */
+  #untilDueMs(): number {
     if (this.#stopping) return 0;
-    return this.cycle.isQuiet(this.#parts.addon.nowUs()) ? quietHeartbeatMs : heartbeatMs;
+    const nowUs = this.#parts.addon.nowUs();
+    return Math.max(1, Math.ceil((this.cycle.deadlineUs(nowUs) - nowUs) / 1000));
   }
 
   /** Handles what the supervisor posted since the last look; a single load when there is nothing. */

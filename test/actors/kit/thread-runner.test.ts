@@ -242,6 +242,32 @@ t.test('ThreadRunner', async (t) => {
     b.close();
     t.same(got, ['ping']);
     t.equal(b.addon.waits.length, 0);
+    t.equal(b.addon.watched.size, 0, 'nobody watches the doorbell any more');
+  });
+
+  t.test('run() of an evented actor turns it when its doorbell rings, which it arms before it sleeps', async (t) => {
+    const waitedMs: number[] = [];
+    let rungAtMs = 0;
+    const b = bench('evented', [
+      {
+        work() {
+          if (rungAtMs > 0) waitedMs.push(performance.now() - rungAtMs);
+          rungAtMs = 0;
+          if (waitedMs.length === 10) b.post({ kind: 'stop' });
+          return 0;
+        },
+      },
+    ]);
+    const timer = setInterval(() => {
+      if (rungAtMs > 0) return;
+      rungAtMs = performance.now();
+      for (const ring of b.addon.watched.values()) ring();
+    }, 5);
+    await b.runner.run();
+    clearInterval(timer);
+    b.close();
+    t.ok(Math.min(...waitedMs) < 20, 'long before the next heartbeat');
+    t.match(b.addon.waits[0], { armed: true, deadlineUs: 0 }, 'it is emptied without waiting');
   });
 });
 

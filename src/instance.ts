@@ -82,20 +82,19 @@ export class Instance {
     this.#logger = new Logger(config.runtime);
     this.#service = new ServiceManager(this.#addon, process.env);
     this.#opener = new AddonOpener(this.#addon);
-    this.#resources = new SharedResources(topology, this.#opener, () => this.#peers.settings());
+    this.#resources = new SharedResources(topology, this.#opener, (actorId) => this.#peers.settings(actorId));
     this.#peers = new PeerDirectory({
       table: peerTable(this.#resources.tables.peers),
       allowedIps: new AllowedIps(this.#resources.tables.allowedIps),
-      tell: (command) => this.#tellOfPeers(command),
+      tell: (command, actorId) => this.#tellOfPeers(command, actorId),
       nowMs: () => performance.now(),
     });
     this.#peers.change(filePeers, { put: config.peers, remove: [] });
     const hooks: SupervisorHooks = {
       log: (level, fields, message) => this.#logger.log(level, fields, message),
       onStarted: (actorId) => {
-        if (actorId !== 'session-manager') return;
-        this.#peers.tellAgain();
-        this.#links.tellAgain();
+        this.#peers.tellAgain(actorId);
+        if (actorId === 'session-manager') this.#links.tellAgain();
       },
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
@@ -171,9 +170,11 @@ export class Instance {
     });
   }
 
-  /** Before the start, and while its thread is renewed, the session-manager will be started with what is there then. */
-  #tellOfPeers(command: PeersCommand): void {
-    if (this.#isStarted) this.#supervisor.command('session-manager', command);
+  /** Before the start, and while its thread is renewed, an actor will be started with what is there then. */
+  #tellOfPeers(command: PeersCommand, actorId: string | undefined): void {
+    if (!this.#isStarted) return;
+    for (const { id, hearsOfPeers } of this.#changes.state.topology.actors)
+      if (hearsOfPeers && (actorId ?? id) === id) this.#supervisor.command(id, command);
   }
 
   #setMtu(name: string, mtu: number): void {

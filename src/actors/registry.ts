@@ -10,6 +10,7 @@ const loaders: Readonly<Partial<Record<Role, () => Promise<ActorModule>>>> = {
   opener: () => import('./opener.ts'),
   'wan-link': () => import('./wan-link.ts'),
   'faketcp-stack': () => import('./faketcp-stack.ts'),
+  'tls-link': () => import('./tls-link.ts'),
   'session-manager': () => import('./session-manager.ts'),
   'health-checker': () => import('./health-checker.ts'),
   'control-server': () => import('./control-server.ts'),

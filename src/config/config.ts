@@ -163,6 +163,30 @@ export interface TransportsConfig {
   readonly parallel: 'off' | 'redundant' | 'spread';
 }
 
+/** What visitors see who are no peers: files of a folder, or what a web server answers. */
+export type WebSite = { readonly folder: string } | { readonly host: string; readonly port: number };
+
+/** An HTTP proxy for CONNECT. */
+export interface HttpProxy {
+  /** IPv4 or IPv6 literal without brackets, or a host name. */
+  readonly host: string;
+  readonly port: number;
+  /** '' = it asks for none. */
+  readonly user: string;
+}
+
+export interface TlsConfig {
+  /** PEM files; undefined = a certificate that nobody has signed is made. */
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+  /** undefined = nothing is found. */
+  readonly site: WebSite | undefined;
+  readonly proxy: HttpProxy | undefined;
+  readonly proxyPasswordFile: string | undefined;
+  /** undefined = the host of the endpoint, if it is a name. */
+  readonly serverName: string | undefined;
+}
+
 export type CipherChoice = 'auto' | 'chacha20-poly1305' | 'aes-256-gcm';
 
 export interface PeerConfig {
@@ -207,6 +231,7 @@ export interface Config {
   readonly bonding: BondingConfig;
   readonly transports: TransportsConfig;
   readonly faketcp: { readonly style: 'linux' | 'phantun' };
+  readonly tls: TlsConfig;
   readonly runtime: {
     readonly placement: 'auto' | 'dedicated' | 'compact';
     readonly sealedLogBytes: number;

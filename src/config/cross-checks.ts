@@ -2,7 +2,8 @@
  * What no single value shows: duplicates, prefixes that two peers claim, limits that follow from other keys. Works on the raw
  * object and skips what is malformed there (the schema reports that), so that one run shows the problems of both kinds.
  */
-import { formatCidr, maskCidr, parseCidr, parsePeerEndpoint } from './address.ts';
+import { endpoint as endpointLayout } from '../contract/peer-tables.ts';
+import { formatCidr, formatEndpoint, maskCidr, parseCidr, parsePeerEndpoint } from './address.ts';
 import { parseTarget } from './probe-target.ts';
 import { type Finding, formatPath, type KeyPath } from './problems.ts';
 import { showValue } from './show.ts';
@@ -21,6 +22,10 @@ export function crossCheck(raw: unknown, name: string): Finding[] {
     ...unfitTargets(root),
     ...strangeZones(root),
     ...closedWithoutRoutes(root),
+    ...halfIdentity(root),
+    ...proxyWithPassword(root),
+    ...onePortTwice(root),
+    ...unfitTlsEndpoints(root),
     ...longSocketPath(root, name),
   ];
 }
@@ -138,6 +143,70 @@ function closedWithoutRoutes(root: RawMap): Finding[] {
   return [
     finding(['routing', 'onExit'], '"closed" blocks nothing with routing.table off: whoever makes the routes must'),
   ];
+}
+
+/** A certificate is of no use without its key, nor a key without its certificate. */
+function halfIdentity(root: RawMap): Finding[] {
+  const { certificate, key } = asMap(root.tls);
+  if ((certificate === undefined) === (key === undefined)) return [];
+  return [
+    certificate === undefined
+      ? finding(['tls', 'key'], 'needs its certificate beside it: tls.certificate')
+      : finding(['tls', 'certificate'], 'needs its key beside it: tls.key'),
+  ];
+}
+
+/** Whoever pastes the configuration somewhere would paste the password. */
+function proxyWithPassword(root: RawMap): Finding[] {
+  const { proxy, proxyPasswordFile } = asMap(root.tls);
+  if (typeof proxy !== 'string' || !URL.canParse(proxy)) return [];
+  const { username, password } = new URL(proxy);
+  if (password !== '') {
+    const message = 'holds a password: write it to a file of mode 0600, and name that in tls.proxyPasswordFile';
+    return [finding(['tls', 'proxy'], message)];
+  }
+  if (username === '' && proxyPasswordFile !== undefined)
+    return [finding(['tls', 'proxyPasswordFile'], 'is whose? tls.proxy names no user (http://user@host:port)')];
+  if (username !== '' && proxyPasswordFile === undefined)
+    return [
+      finding(['tls', 'proxy'], 'names a user: write the password to a file, and name that in tls.proxyPasswordFile'),
+    ];
+  return [];
+}
+
+/** Both want all of what comes to a TCP port. */
+function onePortTwice(root: RawMap): Finding[] {
+  const { tls, faketcp } = asMap(root.listen);
+  if (tls === undefined || tls !== faketcp) return [];
+  return [finding(['listen', 'tls'], 'is the port of listen.faketcp: each needs a TCP port of its own')];
+}
+
+/** Whoever calls there has to know beforehand whom it calls: the request is sealed for one peer. And a name has its place in a table. */
+function unfitTlsEndpoints(root: RawMap): Finding[] {
+  const owners = new Map<string, number>();
+  return asList(root.peers).flatMap((peer, index) =>
+    asList(asMap(peer).endpoints).flatMap((text, at) => {
+      const endpoint = typeof text === 'string' ? parsePeerEndpoint(text) : undefined;
+      if (endpoint?.transport !== 'tls') return [];
+      const { length } = endpoint.host;
+      if (length > endpointLayout.mostNameBytes) {
+        const message = `has a name of ${length} characters: TLS takes ${endpointLayout.mostNameBytes} at most`;
+        return [finding(['peers', index, 'endpoints', at], message)];
+      }
+      if (endpoint.zone !== undefined)
+        return [finding(['peers', index, 'endpoints', at], 'is link-local: TLS is for what lies behind routers')];
+      const place = formatEndpoint(endpoint);
+      const owner = owners.get(place) ?? index;
+      owners.set(place, owner);
+      if (owner === index) return [];
+      return [
+        finding(
+          ['peers', index, 'endpoints', at],
+          `${place} is where peers[${owner}] is reached: one peer answers there`,
+        ),
+      ];
+    }),
+  );
 }
 
 /** sun_path of unix(7) holds 108 bytes with the final zero. */

@@ -31,6 +31,7 @@ export interface ConfigDiff {
   readonly bonding: Changed<Config['bonding']> | undefined;
   readonly transports: Changed<Config['transports']> | undefined;
   readonly faketcp: Changed<Config['faketcp']> | undefined;
+  readonly tls: Changed<Config['tls']> | undefined;
   readonly logLevel: Config['runtime']['logLevel'] | undefined;
   /** Paths that a running instance cannot change (`identity.privateKeyFile`, `tunnel.interface` …): they need a restart. */
   readonly needsRestart: readonly string[];
@@ -55,6 +56,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     bonding: changedOrNot(before.bonding, after.bonding),
     transports: changedOrNot(before.transports, after.transports, JSON.stringify),
     faketcp: changedOrNot(before.faketcp, after.faketcp),
+    tls: changedOrNot(before.tls, after.tls),
     logLevel: before.runtime.logLevel === after.runtime.logLevel ? undefined : after.runtime.logLevel,
     needsRestart: fixedPaths.filter(([, read]) => read(before) !== read(after)).map(([path]) => path),
   };
@@ -87,6 +89,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.listen === undefined ? [] : describeListen(diff.listen)),
     ...(diff.routing?.fields ?? []).map((field) => `routing.${field} changed to ${diff.routing?.after[field]}`),
     ...(diff.faketcp?.fields ?? []).map((field) => `faketcp.${field} changed to ${diff.faketcp?.after[field]}`),
+    ...(diff.tls?.fields ?? []).map((field) => `tls.${field} changed`),
     ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),
     ...(diff.transports?.fields ?? []).map(
       (field) => `transports.${field} changed to ${diff.transports?.after[field]}`,

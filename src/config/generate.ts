@@ -1,7 +1,15 @@
 /** Object → commented YAML that `parse.ts` reads back to the same configuration. */
 import { Document, isMap, isPair, isScalar, isSeq, type Pair, visit } from 'yaml';
 import { formatCidr, formatEndpoint } from './address.ts';
-import type { BondingConfig, Config, HealthCheck, LinkConfig, LinkHealthConfig, PeerConfig } from './config.ts';
+import type {
+  BondingConfig,
+  Config,
+  HealthCheck,
+  LinkConfig,
+  LinkHealthConfig,
+  PeerConfig,
+  TlsConfig,
+} from './config.ts';
 import { implicitLinkName, isName } from './names.ts';
 import { formatTarget } from './probe-target.ts';
 import { formatPath, type KeyPath } from './problems.ts';
@@ -140,6 +148,7 @@ export function configToInput(config: Config): ConfigInput {
     bonding: bondingToInput(config.bonding),
     transports: { ...config.transports, order: [...config.transports.order] },
     faketcp: config.faketcp,
+    tls: tlsToInput(config.tls),
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
     routing: config.routing,
   };
@@ -233,6 +242,17 @@ function bondingToInput(bonding: BondingConfig): NonNullable<ConfigInput['bondin
     fec: bonding.fec,
     failback: bonding.failbackMs === 0 ? '0s' : formatDurationMs(bonding.failbackMs),
     protect: [...bonding.protect],
+  };
+}
+
+function tlsToInput({ site, proxy, ...files }: TlsConfig): NonNullable<ConfigInput['tls']> {
+  const said = Object.fromEntries(Object.entries(files).filter(([, value]) => value !== undefined));
+  const url = (host: string, port: number, user = ''): string =>
+    `http://${user === '' ? '' : `${encodeURIComponent(user)}@`}${formatEndpoint({ host, port })}`;
+  return {
+    ...said,
+    ...(site === undefined ? {} : { site: 'folder' in site ? site.folder : url(site.host, site.port) }),
+    ...(proxy === undefined ? {} : { proxy: url(proxy.host, proxy.port, proxy.user) }),
   };
 }
 

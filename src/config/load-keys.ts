@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { formatKey, publicKeyOf, readKeyFile } from './keys.ts';
 import { loadConfig, placeFindings } from './parse.ts';
 import { ConfigError, type Finding, type KeyPath } from './problems.ts';
+import { tlsFileFaults } from './tls-files.ts';
 
 export interface ConfigWithKeys {
   readonly config: Config;
@@ -33,6 +34,8 @@ export function loadConfigWithKeys(file: string): ConfigWithKeys {
     if (peer.presharedKeyFile === undefined) continue;
     presharedKeys.set(peer.publicKey, read(peer.presharedKeyFile, ['peers', index, 'presharedKeyFile']));
   }
+  for (const [key, message] of Object.entries(tlsFileFaults(config)))
+    findings.push({ path: ['tls', key], at: 'value', message, allowed: [] });
   const publicKey = publicKeyOf(privateKey);
   const own = config.peers.findIndex((peer) => peer.publicKey === formatKey(publicKey));
   if (own >= 0) {

@@ -5,7 +5,7 @@ import type * as z from 'zod';
 import { messageOf } from '../base/errors.ts';
 import { maskCidr } from './address.ts';
 import { buildBonding, buildLink, implicitLink } from './build-links.ts';
-import type { Config, PeerConfig } from './config.ts';
+import type { Config, PeerConfig, TlsConfig } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
 import { type SplitText, splitPeers } from './plain-yaml.ts';
 import { ConfigError, type Finding, findingsOf, type Problem, problemAt } from './problems.ts';
@@ -142,9 +142,24 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     bonding: buildBonding(input.bonding),
     transports: { ...input.transports, order: [...new Set(input.transports.order)] },
     faketcp: input.faketcp,
+    tls: buildTls(input.tls, folder),
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,
   });
+}
+
+function buildTls(input: ConfigOutput['tls'], folder: string): TlsConfig {
+  const inFolder = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : path.resolve(folder, file);
+  const { site } = input;
+  return {
+    certificate: inFolder(input.certificate),
+    key: inFolder(input.key),
+    site: site !== undefined && 'folder' in site ? { folder: path.resolve(folder, site.folder) } : site,
+    proxy: input.proxy,
+    proxyPasswordFile: inFolder(input.proxyPasswordFile),
+    serverName: input.serverName,
+  };
 }
 
 function buildPeer(input: ConfigOutput['peers'][number], folder: string): PeerConfig {

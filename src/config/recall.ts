@@ -10,6 +10,7 @@ import { deserialize, serialize } from 'node:v8';
 import { packageVersion } from '../base/package-info.ts';
 import type { Config } from './config.ts';
 import { formatKey, publicKeyOf, readKeyFile } from './keys.ts';
+import { tlsFileFaults } from './tls-files.ts';
 
 /** What a start needs of a configuration. */
 export interface StartConfig {
@@ -36,6 +37,7 @@ export function recallConfig(file: string, folder = defaultFolder): StartConfig 
     const { config } = kept;
     for (const peer of config.peers)
       if (peer.presharedKeyFile !== undefined) readKeyFile(peer.presharedKeyFile).fill(0);
+    if (Object.keys(tlsFileFaults(config)).length > 0) return undefined;
     const privateKey = readKeyFile(config.identity.privateKeyFile);
     const publicKey = formatKey(publicKeyOf(privateKey));
     privateKey.fill(0);

@@ -9,6 +9,7 @@ import { parseKey } from './keys.ts';
 import { isDomain, text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
 import { offersTestTransport } from './test-transport.ts';
+import { tlsSchema } from './tls-schema.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
 
 const interfaceName = (examples: string[]) =>
@@ -133,7 +134,13 @@ const peer = z.strictObject({
     .array(
       text(parsePeerEndpoint, {
         title: 'an endpoint (host:port)',
-        examples: ['203.0.113.1:51820', '"[2001:db8::1]:51820"', '"[fe80::1%eth0]:51820"', 'hub.example.net:51820'],
+        examples: [
+          '203.0.113.1:51820',
+          '"[2001:db8::1]:51820"',
+          '"[fe80::1%eth0]:51820"',
+          'hub.example.net:51820',
+          'tls://hub.example.net:443',
+        ],
       }),
     )
     .max(16)
@@ -204,6 +211,12 @@ export const schema = z.strictObject({
         .max(65535)
         .optional()
         .describe('A TCP port, for peers whose UDP is blocked; without it nobody can call by FakeTCP.'),
+      tls: z
+        .int()
+        .min(1)
+        .max(65535)
+        .optional()
+        .describe('A TCP port (443), for peers that nothing but the web lets out; everybody else sees tls.site there.'),
       ...testListen,
     })
     .prefault({}),
@@ -218,6 +231,7 @@ export const schema = z.strictObject({
         .describe("What our segments look like: Linux's, or those of phantun, which are 12 bytes shorter."),
     })
     .prefault({}),
+  tls: tlsSchema.prefault({}),
   runtime: runtime.prefault({}),
   routing: routing.prefault({}),
 });

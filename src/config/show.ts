@@ -24,9 +24,11 @@ export function showValue(value: unknown): string {
   return json.length > longestShown ? `${json.slice(0, longestShown - 3)}...` : json;
 }
 
-/** `text` without what may be a key. */
+/** `text` without what may be a key, and without the password of a URL (RFC 3986 section 3.2.1). */
 export function hideKeys(text: string): string {
-  return text.replace(longRun, (run) => (looksLikeKey(run) ? hidden : run));
+  return text
+    .replace(longRun, (run) => (looksLikeKey(run) ? hidden : run))
+    .replace(/(:\/\/[^\s/@:]*:)[^\s/@]+@/g, '$1(hidden)@');
 }
 
 /** As `hideKeys`, for words that somebody else made of `source`: they may quote a part of a key. */

@@ -4,12 +4,15 @@
  * How datagrams travel; the lowest number is preferred while it works (docs/adding-a-transport.md). `test` is UDP on a port of its own, for
  * the tests of what several transports need. Numbers stay below `carrier.rowsPerLink`.
  */
-export const transport = { udp: 0, faketcp: 1, test: 7 } as const;
+export const transport = { udp: 0, faketcp: 1, tls: 2, test: 7 } as const;
 
 export type TransportName = keyof typeof transport;
 
-/** Most bytes that each transport puts between the IP header and a sealed packet. FakeTCP: a TCP header with timestamps. */
-export const transportHeaderBytes = { udp: 8, faketcp: 32, test: 8 } as const;
+/**
+ * Most bytes that each transport puts between the IP header and a sealed packet. FakeTCP: a TCP header with timestamps. A stream (TLS) is cut
+ * into segments without regard to packets, so that no header is any packet's own.
+ */
+export const transportHeaderBytes = { udp: 8, faketcp: 32, tls: 0, test: 8 } as const;
 
 /**
  * Carrier table: `rowsPerLink` rows for each row of the link table. A carrier sends and receives for one link by one transport; its row is

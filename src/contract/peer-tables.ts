@@ -144,8 +144,9 @@ export const peer = {
 /**
  * Where a path leads: `bytes` bytes, of which the first two say the kind and what follows. An address is a raw sockaddr_in or sockaddr_in6, so
  * its kind is the address family of Linux; a kind that is none begins at 256 (docs/adding-a-transport.md). Zeros behind what a kind uses.
+ * `named`: port (big-endian), and from `nameAt` on a host in ASCII, as a name or a literal address, to which the carrier finds the way.
  */
-export const endpoint = { bytes: 64, ip4: 2, ip6: 10 } as const;
+export const endpoint = { bytes: 64, ip4: 2, ip6: 10, named: 256, nameAt: 4, mostNameBytes: 60 } as const;
 
 /**
  * Path table: one row a path = link × transport × endpoint, from a pool for all peers. The rows of one peer are chained in the order in

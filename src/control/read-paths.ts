@@ -9,6 +9,7 @@ import { path, pathState, peer } from '../contract/peer-tables.ts';
 import { linkOf, placeOf, transportName, transportOf } from '../rings/carriers.ts';
 import { readPeerLink } from '../rings/peer-link.ts';
 import { carrierTable, pathTable, peerTable, type RowTable } from '../rings/table.ts';
+import { namedEndpointHost, namedEndpointIs } from '../wire/named-endpoint.ts';
 import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';
 import type { PathStatus } from './network-rows.ts';
 import type { PathMoment } from './path-events.ts';
@@ -162,6 +163,7 @@ export class PathReader {
   /** sockaddr_in and sockaddr_in6 of netinet/in.h: port at 2, address at 4 and at 8, the interface's index at 24. */
   #endpoint(bytes: Uint8Array, family: number, interfaceName: string | undefined): EndpointText {
     const port = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
+    if (namedEndpointIs(bytes)) return { host: namedEndpointHost(bytes), port };
     if (family !== inet6) return { host: formatAddress(Buffer.from(bytes.subarray(4, 8))), port };
     const host = formatAddress(Buffer.from(bytes.subarray(8, 24)));
     const scopeId = new DataView(bytes.buffer, bytes.byteOffset + 24, 4).getUint32(0, isLittle);

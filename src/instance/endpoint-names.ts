@@ -8,6 +8,7 @@ import type { EndpointText, PeerConfig } from '../config/config.ts';
 import type { DnsWay } from '../io/dns-exchange.ts';
 import type { Trouble } from '../io/network/conflicts.ts';
 import type { Resolution, Resolver } from '../io/resolver.ts';
+import { takesNames } from '../rings/carriers.ts';
 
 export interface EndpointNamesParts {
   readonly resolver: Resolver;
@@ -37,10 +38,11 @@ export class EndpointNames {
   /** Follows the names of these peers, and no others. */
   follow(peers: readonly PeerConfig[]): void {
     this.#peers = peers.filter(({ endpoints }) =>
-      endpoints.some(({ host, zone }) => isName(host) || zone !== undefined),
+      endpoints.some((endpoint) => isToResolve(endpoint) || endpoint.zone !== undefined),
     );
     this.handleInterfaces();
-    const wanted = new Set(this.#peers.flatMap((peer) => peer.endpoints.map(({ host }) => host)).filter(isName));
+    const named = this.#peers.flatMap(({ endpoints }) => endpoints.filter(isToResolve));
+    const wanted = new Set(named.map(({ host }) => host));
     for (const [host, end] of this.#watched) {
       if (wanted.has(host)) continue;
       end();
@@ -126,7 +128,7 @@ export class EndpointNames {
     for (const peer of this.#peers) {
       const endpoints = peer.endpoints.flatMap((endpoint) => {
         const { host } = endpoint;
-        if (!isName(host)) return [endpoint];
+        if (!isToResolve(endpoint)) return [endpoint];
         return (this.#addresses.get(host) ?? []).map((address) => ({ ...endpoint, host: address }));
       });
       if (endpoints.length > 0) this.#parts.tell(peer.publicKey, endpoints);
@@ -136,6 +138,11 @@ export class EndpointNames {
 
 function missingZone(zone: string): string {
   return `Endpoints on ${zone} cannot be reached: there is no such interface with a link-local address (ip -6 address show dev ${zone})`;
+}
+
+/** A name whose addresses its carrier does not find itself. */
+function isToResolve({ host, transport = 'udp' }: EndpointText): boolean {
+  return isName(host) && !takesNames(transport);
 }
 
 /** Anything with a letter beyond hexadecimal and no colon: an IPv6 literal always has a colon, an IPv4 one no letter. */

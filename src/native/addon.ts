@@ -7,8 +7,9 @@ import type { CryptoApi } from './crypto-api.ts';
 import type { DataApi } from './data-api.ts';
 import type { FakeTcpApi } from './faketcp-api.ts';
 import type { NetworkApi } from './network-api.ts';
+import type { TcpApi } from './tcp-api.ts';
 
-export interface Addon extends DataApi, CryptoApi, FakeTcpApi, NetworkApi {
+export interface Addon extends DataApi, CryptoApi, FakeTcpApi, NetworkApi, TcpApi {
   /** The offsets the addon was built with, `ring.tailAt` → 128. */
   readonly layout: Readonly<Record<string, number>>;
 }

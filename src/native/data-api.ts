@@ -214,6 +214,8 @@ export interface LinkReceiverParts {
 export interface DataApi {
   /** CLOCK_BOOTTIME in microseconds. */
   nowUs(): number;
+  /** CLOCK_REALTIME in microseconds. */
+  unixUs(): number;
   /** Makes an eventfd (non-blocking, close-on-exec) to wake one thread. */
   openDoorbell(): number;
   /** Rings unconditionally: adds 1 to the eventfd. */

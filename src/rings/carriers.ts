@@ -17,6 +17,16 @@ export function outerHeaderBytes(transportNumber: number, isIp4: boolean): numbe
   return (headers.get(transportNumber) ?? 0) + (isIp4 ? ip4HeaderBytes : ip6HeaderBytes);
 }
 
+/** Its packets lie in a stream of bytes: whatever the MTU of the link, packets of any length pass. */
+export function isStream(transportNumber: number): boolean {
+  return transportNumber === transport.tls;
+}
+
+/** Its carrier finds the way by itself, perhaps through a proxy: endpoints of the configuration are names to it (`endpoint.named`). */
+export function takesNames(by: TransportName): boolean {
+  return by === 'tls';
+}
+
 /** Row of the carrier table. */
 export function carrierOf(linkRow: number, transportNumber: number): number {
   return linkRow * carrier.rowsPerLink + transportNumber;

@@ -55,6 +55,7 @@ export const sessionManagerCounters = {
 } as const;
 export const wanLinkCounters = { blocked: 0, full: 1 } as const;
 export const fakeTcpCounters = { full: 0, opened: 1, judged: 2, uncalled: 3 } as const;
+export const tlsLinkCounters = { opened: 0, accepted: 1, uncalled: 2, malformed: 3, crowded: 4 } as const;
 
 /** In cell order. */
 export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
@@ -134,5 +135,15 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
       name: 'faketcp_stack_uncalled_packets',
       help: 'Dropped: there was no connection to their endpoint, and none could be called for',
     },
+  ],
+  'tls-link': [
+    { name: 'tls_link_opened_connections', help: 'Connections that we called for and that the peer answered' },
+    { name: 'tls_link_accepted_connections', help: 'Connections whose caller has proven that he is a peer' },
+    {
+      name: 'tls_link_uncalled_packets',
+      help: 'Dropped: there was no connection to their endpoint, and none could be called for, or not yet again',
+    },
+    { name: 'tls_link_malformed_messages', help: 'Dropped: messages of a peer that hold no packets' },
+    { name: 'tls_link_crowded_connections', help: 'Strangers that were sent away because there were too many' },
   ],
 };

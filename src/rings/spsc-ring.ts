@@ -197,9 +197,19 @@ export class RingConsumer extends RingEnd {
 
   /** Gives the space of all records passed back to the producer. */
   release(): void {
-    if (this.#head === this.#released) return;
-    this.#released = this.#head;
-    Atomics.store(this.words, ring.headAt >> 2, this.#head);
+    this.releaseTo(this.#head);
+  }
+
+  /** How far `advance` has come: for `releaseTo`, by whoever passes records before those in front of them are done. */
+  get passed(): number {
+    return this.#head;
+  }
+
+  /** The same of those that lie before `passed`, as it was once. */
+  releaseTo(passed: number): void {
+    if (passed === this.#released) return;
+    this.#released = passed;
+    Atomics.store(this.words, ring.headAt >> 2, passed);
   }
 
   /** Says that the record `peek` found is being worked on, so that a successor knows where this consumer died. */

@@ -31,7 +31,8 @@ export const filePeers = 'file';
 export interface PeerDirectoryParts {
   readonly table: RowTable;
   readonly allowedIps: AllowedIps;
-  readonly tell: (command: PeersCommand) => void;
+  /** To all actors that hear of peers, or to one of them. */
+  readonly tell: (command: PeersCommand, actorId?: string) => void;
   /** Monotonic. */
   readonly nowMs: () => number;
 }
@@ -52,8 +53,8 @@ export class PeerDirectory {
   /** Rows that were set free, oldest first. */
   readonly #resting: { readonly row: number; readonly sinceMs: number }[] = [];
   #version = 0;
-  /** Version of what a session-manager was last started with. */
-  #startedWith = 0;
+  /** Actor → version of what it was last started with. */
+  readonly #startedWith = new Map<string, number>();
 
   constructor(parts: PeerDirectoryParts) {
     this.#parts = parts;
@@ -67,16 +68,17 @@ export class PeerDirectory {
     return this.#byName.get(name);
   }
 
-  /** What a session-manager is started with. */
-  settings(): readonly PeerSettings[] {
-    this.#startedWith = this.#version;
+  /** What an actor that hears of peers is started with. */
+  settings(actorId: string): readonly PeerSettings[] {
+    this.#startedWith.set(actorId, this.#version);
     return [...this.#entries.values()].map(settingsOf);
   }
 
-  /** A session-manager has started: what changed between its `settings` and now may have been said to nobody. */
-  tellAgain(): void {
-    if (this.#startedWith === this.#version) return;
-    this.#parts.tell({ kind: 'peers', put: this.settings(), remove: [], isAll: true });
+  /** Such an actor has started: what changed between its `settings` and now may have been said to nobody. */
+  tellAgain(actorId: string): void {
+    const version = this.#startedWith.get(actorId);
+    if (version === undefined || version === this.#version) return;
+    this.#parts.tell({ kind: 'peers', put: this.settings(actorId), remove: [], isAll: true }, actorId);
   }
 
   /** Throws what would keep `change` from being done, but for the room in the trie. */

@@ -4,10 +4,12 @@ import { HawserError, messageOf } from '../base/errors.ts';
 import { rightsRemedy } from '../io/host-rights.ts';
 import type { DataApi } from '../native/data-api.ts';
 import type { FakeTcpApi } from '../native/faketcp-api.ts';
+import type { TcpApi } from '../native/tcp-api.ts';
 import type { Opened, ResourceOpener } from './shared-resources.ts';
 
 type TunPlan = Extract<ResourcePlan, { kind: 'tun' }>;
 type UdpPlan = Extract<ResourcePlan, { kind: 'udp' }>;
+type TcpPlan = Extract<ResourcePlan, { kind: 'tcp' }>;
 type PacketsPlan = Extract<ResourcePlan, { kind: 'packets' }>;
 
 /** 7 MiB: 58 ms of 1 Gbit/s, while a thread waits for a processor. The kernel doubles it for its bookkeeping (socket(7)). */
@@ -28,18 +30,23 @@ const packetsRemedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program has this TCP port: choose another listen.faketcp',
   EAFNOSUPPORT: 'modprobe af_packet',
 };
+const tcpRights = 'CAP_NET_ADMIN, and CAP_NET_BIND_SERVICE for a port below 1024';
+const tcpRemedies: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    'another program has this TCP port, a web server perhaps: let that listen elsewhere and name it in tls.site, or choose another listen.tls',
+};
 
 export class AddonOpener implements ResourceOpener {
   /** For the log: what the kernel gave less of than was asked for. */
   readonly warnings: string[] = [];
-  readonly #addon: DataApi & FakeTcpApi;
+  readonly #addon: DataApi & FakeTcpApi & TcpApi;
   #tunFd = -1;
   /** By transport, of the first socket; with `listen.udp: 0` all others take the same. */
   readonly #ports = new Map<string, number>();
   /** Descriptor → those that are closed with it. */
   readonly #companions = new Map<number, readonly number[]>();
 
-  constructor(addon: DataApi & FakeTcpApi) {
+  constructor(addon: DataApi & FakeTcpApi & TcpApi) {
     this.#addon = addon;
   }
 
@@ -58,6 +65,7 @@ export class AddonOpener implements ResourceOpener {
 
   open(resource: ResourcePlan): Opened {
     if (resource.kind === 'tun') return this.#openTun(resource);
+    if (resource.kind === 'tcp') return this.#openTcp(resource);
     return resource.kind === 'udp' ? this.#openUdp(resource) : this.#openPackets(resource);
   }
 
@@ -118,6 +126,17 @@ export class AddonOpener implements ResourceOpener {
       if (plan.interface !== undefined && codeOf(error) === 'ENODEV')
         return { ...this.#waitFor(plan), facts: { firstCallPort: 0 } };
       throw withRemedy(error, packetsRemedies, packetsRights);
+    }
+  }
+
+  #openTcp(plan: TcpPlan): Opened {
+    try {
+      const { family, port, mark } = plan;
+      return { fd: this.#addon.listenTcp({ family, port, mark, interface: plan.interface ?? '' }), facts: {} };
+    } catch (error) {
+      if (plan.family === 6 && isWithoutIpv6(error)) return { fd: -1, facts: {} };
+      if (plan.interface !== undefined && codeOf(error) === 'ENODEV') return this.#waitFor(plan);
+      throw withRemedy(error, tcpRemedies, tcpRights);
     }
   }
 

@@ -45,6 +45,8 @@ export interface ResourceOpener {
 const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
   'session-manager': 1000,
   'health-checker': 2000,
+  // TLS handshakes with a large RSA key, some at a time.
+  'tls-link': 2000,
   'control-server': 5000,
 };
 const dutyHangLimitMs = 500;
@@ -67,11 +69,11 @@ export class SharedResources {
   readonly #ownTables = new Map<string, SharedArrayBuffer>();
   readonly #opener: ResourceOpener;
   readonly #bells = new Map<string, Bell>();
-  readonly #peers: () => readonly PeerSettings[];
+  readonly #peers: (actorId: string) => readonly PeerSettings[];
   #topology: Topology;
 
-  /** Makes the memory; nothing is opened yet. `peers`: those of now. */
-  constructor(topology: Topology, opener: ResourceOpener, peers: () => readonly PeerSettings[]) {
+  /** Makes the memory; nothing is opened yet. `peers`: those of now, for an actor that begins. */
+  constructor(topology: Topology, opener: ResourceOpener, peers: (actorId: string) => readonly PeerSettings[]) {
     const { memory } = topology;
     this.#topology = topology;
     this.#opener = opener;
@@ -193,7 +195,7 @@ export class SharedResources {
   #settingsOf(plan: ActorPlan): Readonly<Record<string, unknown>> {
     const settings = { ...plan.settings, ...this.#learnt(plan) };
     if (!plan.hearsOfPeers) return settings;
-    return Object.defineProperty(settings, 'peers', { get: this.#peers, enumerable: true });
+    return Object.defineProperty(settings, 'peers', { get: () => this.#peers(plan.id), enumerable: true });
   }
 
   #lend(plan: ActorPlan): Record<string, number> {

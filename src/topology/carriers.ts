@@ -5,6 +5,7 @@ import { transportsOf } from '../config/transports.ts';
 import { type TransportName, transport } from '../contract/link-tables.ts';
 import { carrierName, carrierOf } from '../rings/carriers.ts';
 import { planFakeTcpCarrier } from './faketcp-carrier.ts';
+import { planTlsCarrier } from './tls-carrier.ts';
 import { planUdpCarrier } from './udp-carrier.ts';
 
 /** What an actor and the kernel have to do with one carrier. */
@@ -32,6 +33,7 @@ export interface CarrierInput {
 const planners: Readonly<Record<TransportName, (input: CarrierInput) => CarrierPlan>> = {
   udp: (input) => planUdpCarrier(input, 'udp'),
   faketcp: planFakeTcpCarrier,
+  tls: planTlsCarrier,
   test: (input) => planUdpCarrier(input, 'test'),
 };
 

@@ -24,6 +24,7 @@ function describeResource(one: ResourcePlan): string {
   if (one.kind === 'tun') return `TUN device ${one.interface}`;
   const where = one.interface ?? 'any interface';
   if (one.kind === 'udp') return `IPv${one.family}, port ${one.port === 0 ? 'any' : one.port}, ${where}`;
+  if (one.kind === 'tcp') return `TCP over IPv${one.family}, port ${one.port}, ${where}`;
   const listens = one.listenPort === 0 ? [] : [`port ${one.listenPort}`];
   const calls = one.callPorts === 0 ? [] : [`any ${one.callPorts} ports to call from`];
   return [`TCP segments over IPv${one.family}`, ...listens, ...calls, where].join(', ');

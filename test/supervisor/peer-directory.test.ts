@@ -96,13 +96,13 @@ t.test('a peer of one source is not taken by another, unless it goes', async (t)
 t.test('a session-manager that started meanwhile hears of everybody, once', async (t) => {
   const { directory, told } = start(4);
   directory.change(filePeers, { put: [peer('a', 1)], remove: [] });
-  t.match(directory.settings(), [{ row: 0, name: 'a' }]);
-  directory.tellAgain();
+  t.match(directory.settings('session-manager'), [{ row: 0, name: 'a' }]);
+  directory.tellAgain('session-manager');
   t.equal(told.length, 1, 'it was started with what is');
   directory.change(filePeers, { put: [peer('b', 2)], remove: [] });
-  directory.tellAgain();
+  directory.tellAgain('session-manager');
   t.match(told.at(-1), { put: [{ name: 'a' }, { name: 'b' }], isAll: true });
   const count = told.length;
-  directory.tellAgain();
+  directory.tellAgain('session-manager');
   t.equal(told.length, count);
 });

@@ -22,6 +22,15 @@ function peer(name: string, octet: number): PeerConfig {
   };
 }
 
+const noTls: Config['tls'] = {
+  certificate: undefined,
+  key: undefined,
+  site: undefined,
+  proxy: undefined,
+  proxyPasswordFile: undefined,
+  serverName: undefined,
+};
+
 type PlacementWish = Config['runtime']['placement'];
 
 function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedicated'): Config {
@@ -35,6 +44,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     bonding: buildBonding(bondingSchema.parse({})),
     transports: { order: [], parallel: 'off' },
     faketcp: { style: 'linux' },
+    tls: noTls,
     runtime: {
       placement,
       sealedLogBytes: 1 << 25,

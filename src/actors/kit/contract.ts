@@ -15,6 +15,7 @@ export type Role =
   | 'opener'
   | 'wan-link'
   | 'faketcp-stack'
+  | 'tls-link'
   | 'session-manager'
   | 'control-server'
   | 'health-checker';
@@ -37,7 +38,7 @@ export interface ActorDefinition {
   /**
    * `duty`: a loop that parks in the native wait (commands read once a turn; no promise ever settles there).
    * `hybrid`: the same, but the event loop turns once between two turns, so promises settle (session-manager).
-   * `evented`: ordinary Node code; `work` is called by a timer for the heartbeat alone (control-server).
+   * `evented`: ordinary Node code; `work` is called when the doorbell rings (tls-link), and by a timer for the heartbeat (control-server).
    */
   readonly turn: 'duty' | 'hybrid' | 'evented';
   /** A throw here is a failed start. */

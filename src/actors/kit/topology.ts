@@ -92,6 +92,17 @@ export type ResourcePlan =
       readonly callPorts: number;
       readonly interface: string | undefined;
       readonly mark: number;
+    }
+  | {
+      readonly name: string;
+      /** Connections of the kernel's own TCP are taken there. */
+      readonly kind: 'tcp';
+      readonly link: string;
+      readonly carrier: number;
+      readonly family: 4 | 6;
+      readonly port: number;
+      readonly interface: string | undefined;
+      readonly mark: number;
     };
 
 export interface LinkRow {

@@ -3,7 +3,7 @@ import type { PathRow } from '../../bonding/path-row.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
 import { carrier, link } from '../../contract/link-tables.ts';
 import { path, pathVote } from '../../contract/peer-tables.ts';
-import { linkOf, outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
+import { isStream, linkOf, outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
 import type { RowTable } from '../../rings/table.ts';
 
 /** Linux' AF_INET6, in the first two bytes of a sockaddr. */
@@ -112,7 +112,9 @@ export class PathCells implements PathRow {
     return outerHeaderBytes(transportOf(this.carrierRow), isIp4);
   }
 
+  /** 0 = it says nothing about the path. */
   get interfaceMtu(): number {
+    if (isStream(transportOf(this.carrierRow))) return 0;
     return this.#links.int(linkOf(this.carrierRow), link.interfaceMtuAt);
   }
 

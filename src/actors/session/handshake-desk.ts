@@ -18,6 +18,7 @@ import {
 import { sessionTimes } from '../../protocols/session/peer-session.ts';
 import { stampAccept, stampIsFar, stampJudge } from '../../protocols/session/stamp-marks.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
+import { namedEndpointIs } from '../../wire/named-endpoint.ts';
 import { sockaddrAddress, sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
 import { messageType, wireguardCheckLength, wireguardReceiver, wireguardType } from '../../wire/wireguard.ts';
 import { callSpacingUs } from './call-queue.ts';
@@ -147,7 +148,9 @@ export class HandshakeDesk {
   /** Deals with a message; what came of it is one of `sessionManagerCounters`, undefined while it is not known. */
   #judge(route: Route, message: Uint8Array, nowUs: number): number | undefined {
     const type = wireguardType(message, 0);
-    if (!sockaddrCheckLength(route.endpoint, 0, route.endpoint.length)) return counted.malformed;
+    const isKnownKind =
+      namedEndpointIs(route.endpoint) || sockaddrCheckLength(route.endpoint, 0, route.endpoint.length);
+    if (!isKnownKind) return counted.malformed;
     if (type === messageType.cookieReply) return this.#handleCookieReply(message, nowUs);
     this.#checker.handleArrival(nowUs);
     const isUnderLoad = this.#checker.isUnderLoad(nowUs);
@@ -164,15 +167,14 @@ export class HandshakeDesk {
   /** Under load only those are served who can receive at the address they write from, and are not too many there. */
   #refuseUnderLoad(route: Route, message: Uint8Array, nowUs: number): number | undefined {
     this.#parts.refusals.ofStranger('underLoad', () => route, nowUs);
-    const source = route.endpoint.subarray(0, sockaddrLength(route.endpoint, 0));
+    const source = sourceOf(route.endpoint);
     if (!this.#checker.hasMac2(message, source, nowUs)) {
       if (!this.#checker.mayReply(nowUs)) return counted.limited;
       const reply = this.#checker.nextReply(message, source, nowUs, this.#random.take(replyRandomBytes));
       if (reply !== undefined) this.#answer(route, reply);
       return counted.cookies;
     }
-    // One customer has a whole /64 of IPv6.
-    const address = Buffer.from(sockaddrAddress(route.endpoint, 0).subarray(0, 8)).toString('hex');
+    const address = customerOf(route.endpoint);
     return this.#limiter.isAllowed(address, nowUs) ? undefined : counted.limited;
   }
 
@@ -289,4 +291,15 @@ export class HandshakeDesk {
     onSession(peer, slot, isInitiator, route, nowUs);
     return true;
   }
+}
+
+/** What a cookie is made for. A name is one that we call: nobody else comes from there. */
+function sourceOf(endpoint: Uint8Array): Uint8Array {
+  return namedEndpointIs(endpoint) ? endpoint : endpoint.subarray(0, sockaddrLength(endpoint, 0));
+}
+
+/** Whom the limit by source counts as one: a customer has a whole /64 of IPv6. */
+function customerOf(endpoint: Uint8Array): string {
+  const source = namedEndpointIs(endpoint) ? endpoint : sockaddrAddress(endpoint, 0).subarray(0, 8);
+  return Buffer.from(source).toString('hex');
 }

@@ -2,6 +2,7 @@
 import { parseCidr } from '../../config/address.ts';
 import { isLinkDead, isLinkDisabled, isLinkForced } from '../../rings/link-health.ts';
 import type { RowTable } from '../../rings/table.ts';
+import { namedEndpointIs } from '../../wire/named-endpoint.ts';
 import { sockaddrAddress } from '../../wire/sockaddr.ts';
 import type { LinkSettings, LinkStateCommand } from './settings.ts';
 
@@ -72,6 +73,8 @@ export class LinkBook {
     const state = this.#kernel.get(row);
     if (state === undefined) return undefined;
     if (!state.isUp) return state.reason;
+    // What address is behind it, or which proxy before it, its carrier alone knows.
+    if (namedEndpointIs(sockaddr)) return state.addresses === '' ? state.reason : undefined;
     const address = sockaddrAddress(sockaddr, 0);
     const isReached = state.routes?.some((prefix) => covers(prefix, address)) ?? true;
     if (isReached) return undefined;

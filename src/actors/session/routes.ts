@@ -4,7 +4,8 @@ import type { EndpointText } from '../../config/config.ts';
 import { transport } from '../../contract/link-tables.ts';
 import { endpoint as endpointLayout } from '../../contract/peer-tables.ts';
 import { scopeOf, zoneOf } from '../../io/zones.ts';
-import { transportName } from '../../rings/carriers.ts';
+import { takesNames, transportName } from '../../rings/carriers.ts';
+import { namedEndpointEmit, namedEndpointHost, namedEndpointIs, namedEndpointPort } from '../../wire/named-endpoint.ts';
 import {
   endpointEquals,
   sockaddrAddress,
@@ -31,12 +32,17 @@ export function routeTo(link: number, transport: number, endpoint: Uint8Array): 
   return { link, transport, endpoint, local: new Uint8Array(16), interfaceIndex: 0 };
 }
 
-/** The addresses among the endpoints; host names are left out. */
+/** Where the endpoints lead; host names are left out unless their carrier takes them. */
 export function placesOf(endpoints: readonly EndpointText[]): Place[] {
   return endpoints.flatMap(({ host, port, zone, transport: by = 'udp' }) => {
+    const endpoint = new Uint8Array(endpointLayout.bytes);
+    if (takesNames(by)) {
+      if (host.length > endpointLayout.mostNameBytes) return [];
+      namedEndpointEmit(endpoint, host, port);
+      return [{ endpoint, transport: transport[by], zone: undefined }];
+    }
     const cidr = parseCidr(host);
     if (cidr === undefined) return [];
-    const endpoint = new Uint8Array(endpointLayout.bytes);
     const scopeId = zone === undefined ? 0 : scopeOf(zone);
     sockaddrEmit(endpoint, 0, { address: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), port, scopeId });
     return [{ endpoint, transport: transport[by], zone }];
@@ -63,6 +69,7 @@ export function endpointOf(
   interfaceName: string | undefined,
 ): EndpointText {
   const by = transportName(number);
+  if (namedEndpointIs(bytes)) return { host: namedEndpointHost(bytes), port: namedEndpointPort(bytes), transport: by };
   const host = formatAddress(Buffer.from(sockaddrAddress(bytes, 0)));
   const endpoint = { host, port: sockaddrPort(bytes, 0), ...(by === 'udp' ? {} : { transport: by }) };
   if (!isLinkLocal(host)) return endpoint;

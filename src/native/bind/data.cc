@@ -24,6 +24,8 @@ namespace {
 
 Napi::Value now(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), nowUs()); }
 
+Napi::Value unixNow(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), unixUs()); }
+
 Napi::Value openDoorbell(const Napi::CallbackInfo& info) {
   const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (fd < 0) throwSystemError(info.Env(), "a doorbell", SystemError::now("eventfd"));
@@ -103,6 +105,7 @@ Napi::Object layoutObject(Napi::Env env) {
 void initData(Napi::Env env, Napi::Object exports) {
   exports.Set("layout", layoutObject(env));
   exports.Set("nowUs", Napi::Function::New(env, now));
+  exports.Set("unixUs", Napi::Function::New(env, unixNow));
   exports.Set("openDoorbell", Napi::Function::New(env, openDoorbell));
   exports.Set("ring", Napi::Function::New(env, ring));
   exports.Set("closeFd", Napi::Function::New(env, closeFd));
@@ -115,6 +118,7 @@ void initData(Napi::Env env, Napi::Object exports) {
   initSealer(env, exports);
   initOpener(env, exports);
   initFakeTcp(env, exports);
+  initTcp(env, exports);
 }
 
 }  // namespace hawser

@@ -10,5 +10,6 @@ void initLink(Napi::Env env, Napi::Object exports);
 void initSealer(Napi::Env env, Napi::Object exports);
 void initOpener(Napi::Env env, Napi::Object exports);
 void initFakeTcp(Napi::Env env, Napi::Object exports);
+void initTcp(Napi::Env env, Napi::Object exports);
 
 }  // namespace hawser

@@ -322,9 +322,11 @@
   X(probeMethod, tcp, 5) \
   X(transport, udp, 0) \
   X(transport, faketcp, 1) \
+  X(transport, tls, 2) \
   X(transport, test, 7) \
   X(transportHeaderBytes, udp, 8) \
   X(transportHeaderBytes, faketcp, 32) \
+  X(transportHeaderBytes, tls, 0) \
   X(transportHeaderBytes, test, 8) \
   X(allowedIps, magic, 1212238160) \
   X(allowedIps, magicAt, 0) \
@@ -341,6 +343,9 @@
   X(endpoint, bytes, 64) \
   X(endpoint, ip4, 2) \
   X(endpoint, ip6, 10) \
+  X(endpoint, named, 256) \
+  X(endpoint, nameAt, 4) \
+  X(endpoint, mostNameBytes, 60) \
   X(journal, at, 256) \
   X(journal, rows, 64) \
   X(judgedJournal, versionAt, 192) \

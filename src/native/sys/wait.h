@@ -7,6 +7,9 @@ namespace hawser {
 // CLOCK_BOOTTIME in microseconds: goes on during suspend, as key ages must.
 double nowUs();
 
+// CLOCK_REALTIME in microseconds: what the kernel stamps packets with.
+double unixUs();
+
 // Waits until the doorbell rings, one of `fds` is readable, or `deadlineUs` is reached, for an hour at most; drains the doorbell.
 // 1 = ready, 0 = deadline, negative errno. At most 15 fds.
 int waitForWork(int doorbellFd, const int32_t* fds, uint32_t count, double deadlineUs);

@@ -1,0 +1,176 @@
+/**
+ * Connections of TCP that leave by one link, like its packets: with the daemon's mark, bound to the link's interface and to an address of it,
+ * straight to somebody or through an HTTP proxy (CONNECT, RFC 9110 section 9.3.6). Node's own sockets know neither mark nor interface.
+ */
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getSystemErrorName } from 'node:util';
+import { HawserError } from '../../base/errors.ts';
+import { formatEndpoint, parseCidr } from '../../config/address.ts';
+import type { HttpProxy } from '../../config/config.ts';
+import type { NetworkApi } from '../../native/network-api.ts';
+import type { TcpApi } from '../../native/tcp-api.ts';
+import type { NetlinkSockets } from '../netlink.ts';
+import type { Resolver } from '../resolver.ts';
+import { SourceFinder } from '../source-finder.ts';
+
+export type DialSockets = Pick<NetworkApi, 'openMarkedTcp' | 'bindSource' | 'connectUdp' | 'tcpConnected'> &
+  Pick<TcpApi, 'tuneTcp'> &
+  NetlinkSockets;
+
+export interface DialWay {
+  readonly fwmark: number;
+  /** '' = the kernel's routing chooses. */
+  readonly interfaceName: string;
+  /** Undefined = straight. */
+  readonly proxy: HttpProxy | undefined;
+  /** Of the proxy's user. */
+  readonly password: string;
+}
+
+export interface Dialled {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Of one connection in the kernel: bytes that wait unsent, and how long it may hear nothing of what it sent. */
+export interface TcpTuning {
+  readonly notSentBytes: number;
+  readonly deadMs: number;
+}
+
+const pollMs = 5;
+const einprogress = -115;
+/** Of a proxy's answer. */
+const mostAnswerBytes = 16_384;
+
+export class Dialler {
+  readonly #addon: DialSockets;
+  readonly #resolver: Resolver;
+  readonly #sources: SourceFinder;
+  readonly #way: DialWay;
+  readonly #tuning: TcpTuning;
+
+  /** `resolver`: asks by the same link. */
+  constructor(addon: DialSockets, resolver: Resolver, way: DialWay, tuning: TcpTuning) {
+    this.#addon = addon;
+    this.#resolver = resolver;
+    this.#sources = new SourceFinder(addon);
+    this.#way = way;
+    this.#tuning = tuning;
+  }
+
+  /** Rejects with one sentence. Through a proxy names are the proxy's to look up. */
+  async dial(to: Dialled, signal: AbortSignal): Promise<Socket> {
+    const { proxy } = this.#way;
+    if (proxy === undefined) return this.#connect(to, signal);
+    const socket = await this.#connect(proxy, signal);
+    try {
+      await this.#ask(socket, proxy, formatEndpoint({ host: to.host, port: to.port }), signal);
+      return socket;
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  async #connect({ host, port }: Dialled, signal: AbortSignal): Promise<Socket> {
+    let last: HawserError | undefined;
+    for (const address of await this.#addressesOf(host)) {
+      try {
+        return await this.#open(address, port, signal);
+      } catch (error) {
+        if (!(error instanceof HawserError) || signal.aborted) throw error;
+        last = error;
+      }
+    }
+    throw last ?? new HawserError('DIAL', `${host} has no address`);
+  }
+
+  /** Each 4 or 16 bytes. */
+  async #addressesOf(host: string): Promise<Uint8Array[]> {
+    const literal = parseCidr(host);
+    const known = literal === undefined ? (await this.#resolver.resolve(host)).addresses : [literal];
+    return known.map(({ addressHex }) => Uint8Array.from(Buffer.from(addressHex, 'hex')));
+  }
+
+  async #open(address: Uint8Array, port: number, signal: AbortSignal): Promise<Socket> {
+    const { fwmark, interfaceName } = this.#way;
+    const addon = this.#addon;
+    const fd = this.#addon.openMarkedTcp(address.length === 4 ? 4 : 6, fwmark, interfaceName);
+    let isOpen = false;
+    try {
+      const bound = this.#sources.bind(addon, fd, interfaceName, fwmark, address);
+      if (bound < 0) throw failed(bound, 'no address of this link');
+      const begun = addon.connectUdp(fd, address, port, 0);
+      if (begun < 0 && begun !== einprogress) throw failed(begun, 'cannot connect');
+      for (;;) {
+        const state = addon.tcpConnected(fd, new Float64Array(1));
+        if (state > 0) break;
+        if (state < 0) throw failed(state, 'cannot connect');
+        await sleep(pollMs);
+        if (signal.aborted) throw new HawserError('DIAL', 'no answer to the connection');
+      }
+      addon.tuneTcp(fd, this.#tuning.notSentBytes, this.#tuning.deadMs);
+      isOpen = true;
+      return new Socket({ fd, readable: true, writable: true });
+    } finally {
+      if (!isOpen) closeSync(fd);
+    }
+  }
+
+  async #ask(socket: Socket, { user }: HttpProxy, target: string, signal: AbortSignal): Promise<void> {
+    const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`];
+    if (user !== '') {
+      const pair = Buffer.from(`${user}:${this.#way.password}`).toString('base64');
+      lines.push(`Proxy-Authorization: Basic ${pair}`);
+    }
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    const head = await headOf(socket, signal);
+    const status = /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? '';
+    if (status.startsWith('2')) return;
+    const remedy = status === '407' ? 'look at the user in tls.proxy, and at tls.proxyPasswordFile' : '';
+    throw new HawserError(
+      'PROXY',
+      `the proxy answers ${status === '' ? 'no HTTP' : status} to CONNECT ${target}`,
+      remedy,
+    );
+  }
+}
+
+/** What is said up to an empty line; what follows it stays in the socket. */
+function headOf(socket: Socket, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let heard = Buffer.alloc(0);
+    const settle = (done: () => void): void => {
+      socket.off('readable', onReadable).off('error', onEnd).off('close', onEnd);
+      signal.removeEventListener('abort', onEnd);
+      done();
+    };
+    const onEnd = (): void => settle(() => reject(new HawserError('PROXY', 'the proxy does not answer')));
+    const onReadable = (): void => {
+      const chunk: Buffer | null = socket.read();
+      if (chunk === null) return;
+      heard = Buffer.concat([heard, chunk]);
+      const end = heard.indexOf('\r\n\r\n');
+      if (end < 0 && heard.length <= mostAnswerBytes) return;
+      if (end < 0) {
+        onEnd();
+        return;
+      }
+      const rest = heard.subarray(end + 4);
+      settle(() => {
+        if (rest.length > 0) socket.unshift(rest);
+        resolve(heard.subarray(0, end).toString('latin1'));
+      });
+    };
+    socket.on('readable', onReadable).on('error', onEnd).on('close', onEnd);
+    signal.addEventListener('abort', onEnd, { once: true });
+  });
+}
+
+function failed(result: number, what: string): HawserError {
+  const code = getSystemErrorName(result);
+  return new HawserError(code, `${what}: ${code}`);
+}

@@ -1,0 +1,111 @@
+/** Connections of whoever is no peer, or not yet: how many there may be, and who goes when one more comes. */
+import type { Socket } from 'node:net';
+
+/** Those that have asked for nothing yet: a handshake and a request take some round trips. */
+const mostWaiting = 512;
+const mostWaitingOfOne = 64;
+/** Those that the site answers. */
+const mostServed = 512;
+const mostServedOfOne = 64;
+
+interface Visitor {
+  readonly socket: Socket;
+  readonly address: string;
+}
+
+/** Of a connection, raw or decrypted. */
+type Named = Pick<Socket, 'remoteAddress' | 'remotePort'>;
+
+export class Visitors {
+  readonly #waiting = new Crowd(mostWaiting, mostWaitingOfOne);
+  readonly #served = new Crowd(mostServed, mostServedOfOne);
+  readonly #onCrowd: () => void;
+
+  constructor(onCrowd: () => void) {
+    this.#onCrowd = onCrowd;
+  }
+
+  /** A connection that was accepted. */
+  add(socket: Socket): void {
+    const key = keyOf(socket);
+    if (key === undefined) return void socket.destroy();
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => {
+      this.#waiting.delete(key);
+      this.#served.delete(key);
+    });
+    this.#admit(this.#waiting, key, { socket, address: addressOf(socket) });
+  }
+
+  /** He is a visitor of the site. */
+  setServed(stream: Named): void {
+    const key = keyOf(stream);
+    const visitor = key === undefined ? undefined : this.#waiting.delete(key);
+    if (key !== undefined && visitor !== undefined) this.#admit(this.#served, key, visitor);
+  }
+
+  /** He is a peer, and not counted here. */
+  forget(stream: Named): void {
+    const key = keyOf(stream);
+    if (key !== undefined) this.#waiting.delete(key);
+  }
+
+  close(): void {
+    this.#waiting.end();
+    this.#served.end();
+  }
+
+  #admit(crowd: Crowd, key: string, visitor: Visitor): void {
+    const gone = crowd.add(key, visitor);
+    if (gone === undefined) return;
+    gone.socket.destroy();
+    this.#onCrowd();
+  }
+}
+
+/** Oldest first, by connection, and the same for each address. */
+class Crowd {
+  readonly #most: number;
+  readonly #mostOfOne: number;
+  readonly #all = new Map<string, Visitor>();
+  readonly #byAddress = new Map<string, Set<string>>();
+
+  constructor(most: number, mostOfOne: number) {
+    this.#most = most;
+    this.#mostOfOne = mostOfOne;
+  }
+
+  /** Returns who has to go for it. */
+  add(key: string, visitor: Visitor): Visitor | undefined {
+    const ofOne = this.#byAddress.get(visitor.address) ?? new Set();
+    const crowd = ofOne.size >= this.#mostOfOne ? ofOne : this.#all.size >= this.#most ? this.#all.keys() : [];
+    const [oldest] = crowd;
+    const gone = oldest === undefined ? undefined : this.delete(oldest);
+    this.#all.set(key, visitor);
+    this.#byAddress.set(visitor.address, ofOne.add(key));
+    return gone;
+  }
+
+  delete(key: string): Visitor | undefined {
+    const visitor = this.#all.get(key);
+    if (visitor === undefined) return undefined;
+    this.#all.delete(key);
+    const ofOne = this.#byAddress.get(visitor.address);
+    ofOne?.delete(key);
+    if (ofOne?.size === 0) this.#byAddress.delete(visitor.address);
+    return visitor;
+  }
+
+  end(): void {
+    for (const { socket } of this.#all.values()) socket.destroy();
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Named): string | undefined {
+  return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort}`;
+}
+
+/** One customer has a whole /64 of IPv6. */
+function addressOf({ remoteAddress = '' }: Named): string {
+  return remoteAddress.includes(':') ? remoteAddress.split(':').slice(0, 4).join(':') : remoteAddress;
+}

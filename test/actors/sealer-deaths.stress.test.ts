@@ -2,6 +2,7 @@
  * The thread that seals is killed again and again (HAWSER_LONG=1: 1,000 times) at moments of no one's choosing. What it left in the log and in the link's ring
  * is read by this thread: no counter is ever used twice, and no segment is lost.
  */
+
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -15,13 +16,14 @@ import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
+import { isLong } from '../support/long-run.ts';
 import { tcpTrain } from '../support/packets.ts';
 import { random } from '../support/ring-program.ts';
 import type { SealerProgram } from '../support/sealer-program.ts';
 
 const seed = Number(process.env.HAWSER_SEED ?? 20261121);
 /** A death costs a thread's start, 20 to 40 ms. */
-const deaths = process.env.HAWSER_LONG === '1' ? 1_000 : 60;
+const deaths = isLong ? 1_000 : 60;
 const spares = 3;
 const program = new URL('../support/sealer-program.js', import.meta.url);
 const payloadBytes = 8_000;

@@ -1,12 +1,13 @@
 /**
  * Hawser beside wireguard-go, as client and as server, with and without a preshared key, over IPv4 and IPv6. The peer is found on
- * PATH or named by WIREGUARD_GO. HAWSER_LONG=1 adds the rekey after 120 s under load.
+ * PATH or named by WIREGUARD_GO. The long run adds the rekey after 120 s under load.
  */
-import process from 'node:process';
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { Daemon, type DaemonOptions, sameMomentMs } from '../support/daemon.ts';
 import { generateKeys, generatePresharedKey } from '../support/keys.ts';
+import { isLong } from '../support/long-run.ts';
 import { cutFrames, Lab, skipReason } from '../support/netns.ts';
 import { buildWire, inside, outside, port } from '../support/pair.ts';
 import { echoUdp, ping, probe, pull, push, serveTcp } from '../support/traffic.ts';
@@ -148,7 +149,7 @@ t.test('hawser follows a stock client that moves to another port', options, asyn
   t.ok(Math.abs((await hawser.handshakeAtMs()) - handshakeAtMs) < sameMomentMs, 'no new handshake');
 });
 
-const long = process.env.HAWSER_LONG === '1' ? options : { skip: 'takes 5 minutes: HAWSER_LONG=1' };
+const long = isLong ? options : { skip: 'takes 5 minutes: npm run test:long' };
 for (const hawserRole of ['client', 'server'] as const) {
   t.test(`hawser as ${hawserRole} of wireguard-go rekeys under load without a lost packet`, long, async (t) => {
     const lab = new Lab();

@@ -1,5 +1,5 @@
 /** The same ring with TypeScript at one end and C++ at the other, both ways, at speed and between threads. */
-import process from 'node:process';
+
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
@@ -8,10 +8,11 @@ import { ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
+import { isLong } from '../support/long-run.ts';
 import type { PumpProgram } from '../support/pump-program.ts';
 
 const addon = loadAddon();
-const records = process.env.HAWSER_LONG === '1' ? 20_000_000 : 200_000;
+const records = isLong ? 20_000_000 : 200_000;
 const loopback = Uint8Array.of(127, 0, 0, 1);
 
 t.setTimeout(600_000);

@@ -1,4 +1,5 @@
 /** Rings between real threads: order and bytes at speed, wake-ups that nothing but the doorbell brings, and deaths of either side. */
+
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -7,11 +8,11 @@ import { ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
 import { createRingMemory } from '../../src/rings/spsc-ring.ts';
+import { isLong } from '../support/long-run.ts';
 import { batchRecords, control, type RingProgram, random } from '../support/ring-program.ts';
 
 const addon = loadAddon();
 const program = new URL('../support/ring-program.js', import.meta.url);
-const isLong = process.env.HAWSER_LONG === '1';
 const seed = Number(process.env.HAWSER_SEED ?? 20261121);
 /** A thread that is parked this long while there is work for it has lost a wake-up: real ones take microseconds. */
 const lostMs = 5_000;

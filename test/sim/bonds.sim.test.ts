@@ -2,12 +2,13 @@
  * Whole bonds of random links: one inner flow gets no less than over the best link alone. 24 sets in the suite; HAWSER_LONG=1 draws
  * 500. `HAWSER_TABLES=write` writes the sets that were run into the table.
  */
-import process from 'node:process';
+
 import t from 'tap';
+import { isLong } from '../support/long-run.ts';
 import { bondSetOf, runBondSet } from './bond-sets.ts';
 import { type Column, compareWithTable } from './committed-table.ts';
 
-const sets = process.env.HAWSER_LONG === '1' ? 500 : 24;
+const sets = isLong ? 500 : 24;
 /** Of the best single link. */
 const leastShare = 0.98;
 /** Share of the sets that may fall below: random losses hit a flow over a bond at other moments than over a link. */

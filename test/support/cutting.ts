@@ -1,4 +1,5 @@
 /** Cuts an actor's real thread at random moments, again and again, while work is fed to it; then lets a last one finish. */
+
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ActorSpec, PortSpec } from '../../src/actors/kit/contract.ts';
 import type { DoorbellSpec } from '../../src/actors/kit/messages.ts';
@@ -6,6 +7,7 @@ import { loadAddon } from '../../src/native/addon.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
 import type { WorkerHandle } from '../../src/supervisor/worker-handle.ts';
 import { WorkerPool } from '../../src/supervisor/worker-pool.ts';
+import { isLong } from './long-run.ts';
 import { randomOf } from './random.ts';
 
 export interface Victim {
@@ -29,7 +31,7 @@ export interface Cuts {
 }
 
 /** 1,000 with HAWSER_LONG=1: a minute or two on an idle machine. */
-export const cutRounds = process.env.HAWSER_LONG === '1' ? 1000 : 25;
+export const cutRounds = isLong ? 1000 : 25;
 const longestLifeMs = 8;
 /** A busy machine leaves the victim no time in most rounds; so many times the rounds are tried until it had some in a quarter of them. */
 const mostTries = 8;

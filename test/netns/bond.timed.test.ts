@@ -10,6 +10,7 @@ import { inside } from '../support/pair.ts';
 import { pull, serveTcp } from '../support/traffic.ts';
 
 const skip = skipReason();
+/** A copy for each: tap writes the test itself into it. */
 const options = skip === false ? { buffered: true } : { skip };
 t.setTimeout(300_000);
 /** 40 Mbit/s at most: a machine that does nothing else carries two. */
@@ -20,7 +21,7 @@ const fibre = { name: 'fibre', rateMbit: 24, delayMs: 10 } as const;
 const lte = { name: 'lte', rateMbit: 16, delayMs: 25 } as const;
 const everything = ['icmp', 'dns', 'latency', 'bulk', 'control'];
 
-t.test('a rope of one link carries what the link carries', options, async (t) => {
+t.test('a rope of one link carries what the link carries', { ...options }, async (t) => {
   const { lab, net } = await startBond({ emulated: [fibre] });
   t.teardown(() => lab.close());
   await serveFlows(net.server, ports.tcp);
@@ -43,7 +44,7 @@ async function lookAtRates(): Promise<{ upMbit: number; downMbit: number }> {
   }
 }
 
-t.test('the rate of a slow way is known before anything is sent by it', options, async (t) => {
+t.test('the rate of a slow way is known before anything is sent by it', { ...options }, async (t) => {
   // A thread that waits for the CPU sees a train arrive at once: then nothing is known, which is no fault.
   let seen = await lookAtRates();
   for (let again = 0; again < 3 && seen.upMbit === 0; again += 1) seen = await lookAtRates();
@@ -51,7 +52,7 @@ t.test('the rate of a slow way is known before anything is sent by it', options,
   t.equal(seen.downMbit, 0, 'that of a fast way is not guessed');
 });
 
-t.test('one TCP flow takes both links and arrives whole', options, async (t) => {
+t.test('one TCP flow takes both links and arrives whole', { ...options }, async (t) => {
   const { lab, net, rope } = await startBond({ emulated: [fibre, lte] });
   t.teardown(() => lab.close());
   await serveFlows(net.server, ports.tcp);
@@ -75,40 +76,44 @@ t.test('one TCP flow takes both links and arrives whole', options, async (t) => 
 });
 
 for (const mode of ['adaptive', 'failover'] as const) {
-  t.test(`a link that is cut silently costs no datagram of a protected class in mode ${mode}`, options, async (t) => {
-    const { lab, net, rope } = await startBond({
-      emulated: [fibre, { ...lte, delayMs: 10 }],
-      links: { fibre: { priority: 0 }, lte: { priority: 1 } },
-      bonding: { mode, protect: everything, failback: '1s' },
-    });
-    t.teardown(() => lab.close());
-    const sink = await UdpSink.start(net.client, ports.udp);
-    const sending = sendUdp(net.server, inside.a4, ports.udp, { rateMbit: 8, seconds: 60 });
-    await sleep(3000);
-    await sink.cut();
-    const dropped = async () => (await rope.server.ask<readonly PeerStatus[]>('peers'))[0]?.droppedPackets ?? 0;
-    const droppedBefore = await dropped();
-    await net.link('fibre').blackhole('both', true);
-    await sleep(2000);
-    await net.link('fibre').blackhole('both', false);
-    await sleep(4000);
-    await sink.cut();
-    await sleep(500);
-    const seen = await sink.report();
-    // Detection takes three feedback intervals or a round trip and its margin: some 100 ms; ten times of it is too long.
-    t.ok(seen.maxGapMs < 600, `longest silence ${seen.maxGapMs} ms`);
-    // A machine without time for the daemon lets its queue stand until CoDel drops: that is no loss of a link.
-    const lost = seen.missing - ((await dropped()) - droppedBefore);
-    t.ok(lost <= 0, `${seen.missing} of ${seen.expected} missing, ${lost} of them by the cut`);
-    const { down } = await net.link('fibre').stats();
-    t.ok(down.swallowed > 0, `${down.swallowed} frames were swallowed`);
-    await rope.awaitPaths(2);
-    const before = (await net.link('fibre').stats()).down.deliveredFrames;
-    await sleep(1000);
-    const again = (await net.link('fibre').stats()).down.deliveredFrames - before;
-    // Which of two links that are alike the adaptive mode takes is its own affair.
-    if (mode === 'failover') t.ok(again > 100, `fibre is in use again: ${again} frames in a second`);
-    sending.stop();
-    await sending.done;
-  });
+  t.test(
+    `a link that is cut silently costs no datagram of a protected class in mode ${mode}`,
+    { ...options },
+    async (t) => {
+      const { lab, net, rope } = await startBond({
+        emulated: [fibre, { ...lte, delayMs: 10 }],
+        links: { fibre: { priority: 0 }, lte: { priority: 1 } },
+        bonding: { mode, protect: everything, failback: '1s' },
+      });
+      t.teardown(() => lab.close());
+      const sink = await UdpSink.start(net.client, ports.udp);
+      const sending = sendUdp(net.server, inside.a4, ports.udp, { rateMbit: 8, seconds: 60 });
+      await sleep(3000);
+      await sink.cut();
+      const dropped = async () => (await rope.server.ask<readonly PeerStatus[]>('peers'))[0]?.droppedPackets ?? 0;
+      const droppedBefore = await dropped();
+      await net.link('fibre').blackhole('both', true);
+      await sleep(2000);
+      await net.link('fibre').blackhole('both', false);
+      await sleep(4000);
+      await sink.cut();
+      await sleep(500);
+      const seen = await sink.report();
+      // Detection takes three feedback intervals or a round trip and its margin: some 100 ms; ten times of it is too long.
+      t.ok(seen.maxGapMs < 600, `longest silence ${seen.maxGapMs} ms`);
+      // A machine without time for the daemon lets its queue stand until CoDel drops: that is no loss of a link.
+      const lost = seen.missing - ((await dropped()) - droppedBefore);
+      t.ok(lost <= 0, `${seen.missing} of ${seen.expected} missing, ${lost} of them by the cut`);
+      const { down } = await net.link('fibre').stats();
+      t.ok(down.swallowed > 0, `${down.swallowed} frames were swallowed`);
+      await rope.awaitPaths(2);
+      const before = (await net.link('fibre').stats()).down.deliveredFrames;
+      await sleep(1000);
+      const again = (await net.link('fibre').stats()).down.deliveredFrames - before;
+      // Which of two links that are alike the adaptive mode takes is its own affair.
+      if (mode === 'failover') t.ok(again > 100, `fibre is in use again: ${again} frames in a second`);
+      sending.stop();
+      await sending.done;
+    },
+  );
 }

@@ -7,6 +7,7 @@ import { Lab, skipReason } from '../support/netns.ts';
 import { ping } from '../support/traffic.ts';
 
 const skip = skipReason();
+/** A copy for each: tap writes the test itself into it. */
 const options = skip === false ? { buffered: true } : { skip };
 /** The last needs the machine for itself. */
 const alone = skip === false ? {} : { skip };
@@ -34,7 +35,7 @@ async function blast(net: EmulatedNet, rateMbit: number, seconds: number) {
   return { sent, ...report };
 }
 
-t.test('emulate() carries both families with the delay asked for', options, async (t) => {
+t.test('emulate() carries both families with the delay asked for', { ...options }, async (t) => {
   const lab = new Lab();
   t.teardown(() => lab.close());
   const net = await build(lab, [{ name: 'wan', rateMbit: 100, delayMs: { up: 15, down: 5 } }]);
@@ -49,25 +50,29 @@ t.test('emulate() carries both families with the delay asked for', options, asyn
   t.match((await net.stats()).links[0], { up: { oversized: 0 }, down: { oversized: 0 } });
 });
 
-t.test('a link has its rate each way, drops what its queue cannot hold, and follows changes', options, async (t) => {
-  const lab = new Lab();
-  t.teardown(() => lab.close());
-  const net = await build(lab, [{ name: 'wan', rateMbit: { up: 20, down: 80 }, delayMs: 5, queueMs: 50 }]);
-  const over = await blast(net, 40, 3);
-  const mbit = (over.received * payloadBytes * 8) / 1e3 / (3000 + 50);
-  t.ok(Math.abs(mbit / (20 * share) - 1) < 0.05, `${mbit.toFixed(2)} Mbit/s of payload through 20 up`);
-  t.ok(over.delayMaxMs > 50 && over.delayMaxMs < 70, `longest delay ${over.delayMaxMs} ms: 5 + 50 of queue`);
-  const { up } = await net.link('wan').stats();
-  t.equal(up.dropped, over.sent - over.received);
-  await serveFlows(net.server, ports.tcp);
-  const down = goodputMbit(await runTcp(net.client, core.server4, ports.tcp, { seconds: 5 }), 2, 5);
-  t.ok(down > 0.88 * 80 && down < 80, `TCP ${down.toFixed(1)} Mbit/s through 80 down`);
-  await net.link('wan').set({ rateMbit: { up: 20, down: 30 } });
-  const slower = goodputMbit(await runTcp(net.client, core.server4, ports.tcp, { seconds: 5 }), 2, 5);
-  t.ok(slower > 0.85 * 30 && slower < 30, `TCP ${slower.toFixed(1)} Mbit/s through 30 down`);
-});
+t.test(
+  'a link has its rate each way, drops what its queue cannot hold, and follows changes',
+  { ...options },
+  async (t) => {
+    const lab = new Lab();
+    t.teardown(() => lab.close());
+    const net = await build(lab, [{ name: 'wan', rateMbit: { up: 20, down: 80 }, delayMs: 5, queueMs: 50 }]);
+    const over = await blast(net, 40, 3);
+    const mbit = (over.received * payloadBytes * 8) / 1e3 / (3000 + 50);
+    t.ok(Math.abs(mbit / (20 * share) - 1) < 0.05, `${mbit.toFixed(2)} Mbit/s of payload through 20 up`);
+    t.ok(over.delayMaxMs > 50 && over.delayMaxMs < 70, `longest delay ${over.delayMaxMs} ms: 5 + 50 of queue`);
+    const { up } = await net.link('wan').stats();
+    t.equal(up.dropped, over.sent - over.received);
+    await serveFlows(net.server, ports.tcp);
+    const down = goodputMbit(await runTcp(net.client, core.server4, ports.tcp, { seconds: 5 }), 2, 5);
+    t.ok(down > 0.88 * 80 && down < 80, `TCP ${down.toFixed(1)} Mbit/s through 80 down`);
+    await net.link('wan').set({ rateMbit: { up: 20, down: 30 } });
+    const slower = goodputMbit(await runTcp(net.client, core.server4, ports.tcp, { seconds: 5 }), 2, 5);
+    t.ok(slower > 0.85 * 30 && slower < 30, `TCP ${slower.toFixed(1)} Mbit/s through 30 down`);
+  },
+);
 
-t.test('losses, bursts, copies and held-back frames come at their rates', options, async (t) => {
+t.test('losses, bursts, copies and held-back frames come at their rates', { ...options }, async (t) => {
   const lab = new Lab();
   t.teardown(() => lab.close());
   const net = await build(lab, [{ name: 'wan', delayMs: 2, loss: { up: 0.1, down: 0 } }]);
@@ -87,7 +92,7 @@ t.test('losses, bursts, copies and held-back frames come at their rates', option
   t.match((await net.link('wan').stats()).up, { dropped: 0, oversized: 0, refused: 0 });
 });
 
-t.test('jitter is normal with its sigma, and keeps the order unless told otherwise', options, async (t) => {
+t.test('jitter is normal with its sigma, and keeps the order unless told otherwise', { ...options }, async (t) => {
   const lab = new Lab();
   t.teardown(() => lab.close());
   const net = await build(lab, [{ name: 'wan', delayMs: { up: 60, down: 5 }, jitterMs: { up: 10, down: 0 } }]);
@@ -102,7 +107,7 @@ t.test('jitter is normal with its sigma, and keeps the order unless told otherwi
   t.ok((await blast(net, 20, 2)).reordered > 500);
 });
 
-t.test('a blackhole swallows one direction silently, a carrier is taken and given back', options, async (t) => {
+t.test('a blackhole swallows one direction silently, a carrier is taken and given back', { ...options }, async (t) => {
   const lab = new Lab();
   t.teardown(() => lab.close());
   const net = await build(lab, [

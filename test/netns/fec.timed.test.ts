@@ -10,6 +10,7 @@ import { skipReason } from '../support/netns.ts';
 import { inside } from '../support/pair.ts';
 
 const skip = skipReason();
+/** A copy for each: tap writes the test itself into it. */
 const options = skip === false ? { buffered: true } : { skip };
 t.setTimeout(300_000);
 /** 8 Mbit/s each: a machine that does nothing else carries them all at once. */
@@ -75,7 +76,7 @@ async function run(t: Test, bond: BondOptions): Promise<Measured> {
   return found;
 }
 
-t.test('parity of 20+3 brings back what 2 % of loss takes', options, async (t) => {
+t.test('parity of 20+3 brings back what 2 % of loss takes', { ...options }, async (t) => {
   const found = await run(t, {
     emulated: [
       { ...fibre, loss: 0.02 },
@@ -88,7 +89,7 @@ t.test('parity of 20+3 brings back what 2 % of loss takes', options, async (t) =
   t.ok(found.missing <= 0.002 * found.sent, 'and next to nothing stays lost');
 });
 
-t.test('fec: auto chooses parity under 2 % of loss', options, async (t) => {
+t.test('fec: auto chooses parity under 2 % of loss', { ...options }, async (t) => {
   const found = await run(t, { emulated: [{ ...fibre, loss: 0.02 }], bonding: { fec: 'auto' } });
   t.ok(found.parity > 0, 'it is on');
   t.ok(found.parity <= 0.22 * found.sent, 'groups that the timer ends get at least their share');
@@ -96,7 +97,7 @@ t.test('fec: auto chooses parity under 2 % of loss', options, async (t) => {
   t.ok(found.missing < 0.6 * found.lostOnWire, 'they arrive');
 });
 
-t.test('fec: auto costs nothing without loss', options, async (t) => {
+t.test('fec: auto costs nothing without loss', { ...options }, async (t) => {
   const found = await run(t, { emulated: [fibre, lte], bonding: { fec: 'auto' } });
   t.ok(found.parity <= 0.01 * found.sent, 'no more than 1 % parity');
   // Unprotected bulk may lose a packet to our own queue where its rate is still being found.

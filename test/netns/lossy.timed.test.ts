@@ -8,6 +8,7 @@ import { skipReason } from '../support/netns.ts';
 import { inside } from '../support/pair.ts';
 
 const skip = skipReason();
+/** A copy for each: tap writes the test itself into it. */
 const options = skip === false ? { buffered: true } : { skip };
 t.setTimeout(300_000);
 /** 24 Mbit/s each: a machine that does nothing else carries both. */
@@ -17,7 +18,7 @@ const lossy = { name: 'radio', rateMbit: 24, delayMs: 30, loss: 0.01 } as const;
 const port = 7000;
 const seconds = 6;
 
-t.test('one flow carries most of a link that loses 1 %, each way', options, async (t) => {
+t.test('one flow carries most of a link that loses 1 %, each way', { ...options }, async (t) => {
   const { lab, net, rope } = await startBond({ emulated: [lossy] });
   t.teardown(() => lab.close());
   await serveFlows(net.server, port);
@@ -36,7 +37,7 @@ t.test('one flow carries most of a link that loses 1 %, each way', options, asyn
   }
 });
 
-t.test('with bonding.repair off the losses of an only link are left to the flow', options, async (t) => {
+t.test('with bonding.repair off the losses of an only link are left to the flow', { ...options }, async (t) => {
   const { lab, net, rope } = await startBond({ emulated: [lossy], bonding: { repair: 'off' } });
   t.teardown(() => lab.close());
   await serveFlows(net.server, port);

@@ -10,6 +10,7 @@ import { skipReason } from '../support/netns.ts';
 import { inside } from '../support/pair.ts';
 
 const skip = skipReason();
+/** A copy for each: tap writes the test itself into it. */
 const options = skip === false ? { buffered: true } : { skip };
 t.setTimeout(300_000);
 /** 40 Mbit/s each: a machine that does nothing else carries them all at once. */
@@ -57,7 +58,7 @@ async function eventsOf({ rope }: Bond, side: 'client' | 'server', kind: string)
 
 t.test(
   'the size of each path is found at both ends, and a narrow one never makes the rope stand',
-  options,
+  { ...options },
   async (t) => {
     const bond = await start(t, { mtu: 1430 });
     for (const side of ['client', 'server'] as const) await become(t, bond, side, [1500, 1430]);
@@ -76,7 +77,7 @@ t.test(
   },
 );
 
-t.test('a path that becomes narrow while it carries is found out, and lives on', options, async (t) => {
+t.test('a path that becomes narrow while it carries is found out, and lives on', { ...options }, async (t) => {
   const bond = await start(t, {});
   for (const side of ['client', 'server'] as const) await become(t, bond, side, [1500, 1500]);
   const running = runTcp(bond.net.client, inside.b4, port, { seconds: 10, direction: 'up' });
@@ -92,15 +93,19 @@ t.test('a path that becomes narrow while it carries is found out, and lives on',
   t.strictSame(dead, [], 'a hole for long packets is no death');
 });
 
-t.test('paths that all become narrow at once stop a flow for less than a few round trips', options, async (t) => {
-  const bond = await start(t, {});
-  for (const side of ['client', 'server'] as const) await become(t, bond, side, [1500, 1500]);
-  const running = runTcp(bond.net.client, inside.b4, port, { seconds: 9, direction: 'up' });
-  await sleep(3000);
-  for (const { name } of bond.net.links) await bond.net.link(name).set({ mtu: 1400 });
-  const streams = await running;
-  const late = goodputMbit(streams, 6, 9);
-  t.ok(late > 10, `${late.toFixed(1)} Mbit/s afterwards, of 40`);
-  // The server sent nothing long, and has noticed nothing.
-  await become(t, bond, 'client', [1400, 1400]);
-});
+t.test(
+  'paths that all become narrow at once stop a flow for less than a few round trips',
+  { ...options },
+  async (t) => {
+    const bond = await start(t, {});
+    for (const side of ['client', 'server'] as const) await become(t, bond, side, [1500, 1500]);
+    const running = runTcp(bond.net.client, inside.b4, port, { seconds: 9, direction: 'up' });
+    await sleep(3000);
+    for (const { name } of bond.net.links) await bond.net.link(name).set({ mtu: 1400 });
+    const streams = await running;
+    const late = goodputMbit(streams, 6, 9);
+    t.ok(late > 10, `${late.toFixed(1)} Mbit/s afterwards, of 40`);
+    // The server sent nothing long, and has noticed nothing.
+    await become(t, bond, 'client', [1400, 1400]);
+  },
+);

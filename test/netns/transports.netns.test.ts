@@ -91,13 +91,17 @@ t.test('one link has a path by each transport, and the preferred one carries', o
     ['default', 'test', `test://${outside.b4}:${testPort}`],
     ['default', 'udp', `${outside.b4}:${port}`],
   ]);
-  const [test, udp] = [...(await paths(pair))].sort((a, b) => (a.transport < b.transport ? -1 : 1));
-  const before = udp?.sentBytes ?? 0;
-  t.equal((await ping(pair.hosts.a, inside.b4, { count: 50, intervalMs: 20 })).received, 50);
-  const after = await paths(pair);
-  const sentBy = (transport: string) => after.find((one) => one.transport === transport)?.sentBytes ?? 0;
-  t.ok(sentBy('udp') - before > 50 * 84, `${sentBy('udp') - before} bytes by UDP`);
-  t.ok(sentBy('test') - (test?.sentBytes ?? 0) < 25 * 84, 'the other carries probes alone');
+  const sent = async (transport: string) =>
+    (await paths(pair)).find((one) => one.transport === transport)?.sentBytes ?? 0;
+  let [byUdp, byTest] = [0, Number.POSITIVE_INFINITY];
+  // At first rate and size of a path are found out, by trains of long probes.
+  for (let tries = 0; tries < 5 && byTest >= 25 * 84; tries += 1) {
+    const [udp, test] = [await sent('udp'), await sent('test')];
+    t.equal((await ping(pair.hosts.a, inside.b4, { count: 50, intervalMs: 20 })).received, 50);
+    [byUdp, byTest] = [(await sent('udp')) - udp, (await sent('test')) - test];
+  }
+  t.ok(byUdp > 50 * 84, `${byUdp} bytes by UDP`);
+  t.ok(byTest < 25 * 84, `the other carries probes alone: ${byTest} bytes`);
   const shown = await pair.a.cli('paths', '--wide');
   t.match(shown.stdout, /default\/test +standby|default\/test +live/);
   t.match(shown.stdout, /test:\/\/10\.77\.0\.2:51821/);

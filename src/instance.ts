@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { NetworkChangedCommand, OutsideChange, PeersCommand } from './actors/session/settings.ts';
+import type { RenewFilesCommand } from './actors/tls-link.ts';
 import { messageOf } from './base/errors.ts';
 import { collectGarbage } from './base/garbage.ts';
 import { makeFolder } from './base/lasting-files.ts';
@@ -269,6 +270,9 @@ export class Instance {
     this.#names.follow(config.peers);
     this.#links.follow(config.links);
     this.#tellDestinations();
+    // The same names may lead to a certificate that was renewed.
+    for (const { id, role } of this.#changes.state.topology.actors)
+      if (role === 'tls-link') this.#supervisor.command(id, { kind: 'renew-files' } satisfies RenewFilesCommand);
   }
 
   /** Sources and routes are chosen and followed for the endpoints that are known. */

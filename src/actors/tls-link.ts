@@ -120,7 +120,7 @@ class TlsLinkActor implements Actor {
     });
     const sources = new SourceFinder(addon);
     this.#resolver = new Resolver(addon, sources, { fwmark, dnsRecord, interfaces: [interfaceName] });
-    const way = { fwmark, interfaceName, proxy: tls.proxy, password: readProxyPassword(tls) };
+    const way = { fwmark, interfaceName, proxy: tls.proxy, password: () => readProxyPassword(tls) };
     this.#calls = new Calls({
       dialler: new Dialler(addon, this.#resolver, way, tuning),
       primitives: addon,

@@ -25,8 +25,8 @@ export interface DialWay {
   readonly interfaceName: string;
   /** Undefined = straight. */
   readonly proxy: HttpProxy | undefined;
-  /** Of the proxy's user. */
-  readonly password: string;
+  /** Of the proxy's user, looked up for each call. */
+  readonly password: () => string;
 }
 
 export interface Dialled {
@@ -123,7 +123,7 @@ export class Dialler {
   async #ask(socket: Socket, { user }: HttpProxy, target: string, signal: AbortSignal): Promise<void> {
     const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`];
     if (user !== '') {
-      const pair = Buffer.from(`${user}:${this.#way.password}`).toString('base64');
+      const pair = Buffer.from(`${user}:${this.#way.password()}`).toString('base64');
       lines.push(`Proxy-Authorization: Basic ${pair}`);
     }
     socket.write(`${lines.join('\r\n')}\r\n\r\n`);

@@ -1,0 +1,181 @@
+/** The TLS port of a hub on the loopback: peers get a WebSocket, everybody else the web site, byte for byte. */
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import t, { type Test } from 'tap';
+import type { WebSite } from '../../src/config/config.ts';
+import { proveCaller, readProof } from '../../src/crypto/tls-proof.ts';
+import { generateKeyPair } from '../../src/crypto/x25519.ts';
+import { callHub, type PacketSocket } from '../../src/io/tls/call-hub.ts';
+import { FrontDoor } from '../../src/io/tls/front-door.ts';
+import { ownCertificate } from '../../src/io/tls/own-certificate.ts';
+import { loadAddon } from '../../src/native/addon.ts';
+
+const addon = loadAddon();
+const folder = mkdtempSync(path.join(os.tmpdir(), 'hawser-tls-'));
+t.teardown(() => rmSync(folder, { recursive: true }));
+const identity = ownCertificate(folder, 'first', 'hub.example.net');
+const [caller, hub] = [generateKeyPair(), generateKeyPair()];
+
+async function portOf(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port that nobody has. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await portOf(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function openDoor(t: Test, site: WebSite | undefined) {
+  const peers: PacketSocket[] = [];
+  const counted = { crowd: 0 };
+  const door = new FrontDoor({
+    identity,
+    site,
+    judge: (proof, exporter) => {
+      const heard = readProof(addon, hub, proof, exporter);
+      return heard !== undefined && Buffer.from(caller.publicKey).equals(heard.publicKey) ? heard : undefined;
+    },
+    onPeer: (socket) => peers.push(socket),
+    onCrowd: () => {
+      counted.crowd += 1;
+    },
+  });
+  const port = await freePort();
+  door.listen(addon.listenTcp({ family: 4, port, mark: 0, interface: '' }));
+  t.teardown(() => {
+    for (const { web } of peers) web.terminate();
+    door.close();
+  });
+  return { door, port, peers, counted };
+}
+
+function call(connection: Socket, port: number, own = caller): Promise<PacketSocket> {
+  const prove = (exporter: Uint8Array) => proveCaller(addon, own, hub.publicKey, exporter);
+  return callHub(connection, { serverName: 'hub.example.net', port, prove }, AbortSignal.timeout(10_000));
+}
+
+async function fetched(
+  port: number,
+  at: string,
+  headers = {},
+): Promise<{ status: number; type: string; body: string }> {
+  const asking = get({ host: '127.0.0.1', port, path: at, headers, rejectUnauthorized: false, agent: false });
+  const [response] = await once(asking, 'response');
+  return { status: response.statusCode, type: String(response.headers['content-type']), body: await text(response) };
+}
+
+async function visitor(port: number): Promise<TLSSocket> {
+  const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  socket.on('error', () => undefined);
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+t.test('a peer and the hub know each other, and messages pass both ways', async (t) => {
+  const { port, peers } = await openDoor(t, undefined);
+  const { web } = await call(connect(port, '127.0.0.1'), port);
+  t.teardown(() => web.terminate());
+  t.equal(peers.length, 1);
+  const [there, back] = [once(peers[0]?.web as typeof web, 'message'), once(web, 'message')];
+  const bytes = Buffer.alloc(40_000, 'packets');
+  web.send(Buffer.from(bytes), { binary: true, compress: false }, () => undefined);
+  peers[0]?.web.send(Buffer.from('answer'), { binary: true, compress: false }, () => undefined);
+  t.same((await there)[0], bytes);
+  t.same((await back)[0], Buffer.from('answer'));
+});
+
+t.test('who is no peer, and whoever listens in between, sees a web site', async (t) => {
+  const site = path.join(folder, 'site');
+  mkdirSync(path.join(site, 'sub'), { recursive: true });
+  writeFileSync(path.join(site, 'index.html'), '<h1>hello</h1>');
+  writeFileSync(path.join(site, 'sub', 'a b.txt'), 'text');
+  writeFileSync(path.join(folder, 'secret'), 'no');
+  const { port, peers } = await openDoor(t, { folder: site });
+  t.match(await fetched(port, '/'), { status: 200, type: 'text/html', body: '<h1>hello</h1>' });
+  t.match(await fetched(port, '/sub/a%20b.txt?x'), { status: 200, type: 'text/plain', body: 'text' });
+  t.match(await fetched(port, '/sub'), { status: 301 });
+  for (const at of ['/sub/', '/none', '/../secret', '/%2e%2e/secret', '/sub/..%2f..%2fsecret', '/index.html/'])
+    t.match(await fetched(port, at), { status: 404 }, at);
+  t.match(await fetched(port, '/%zz'), { status: 400 });
+  const stranger = generateKeyPair();
+  await t.rejects(call(connect(port, '127.0.0.1'), port, stranger), { code: 'TLS_STRANGER' });
+  // In the middle: what the caller says is said to the hub word for word, by another connection of TLS.
+  const middle = createTlsServer(
+    { cert: identity.certificate, key: identity.key, ALPNProtocols: ['http/1.1'] },
+    (near) => {
+      const far = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
+      for (const one of [near, far]) one.on('error', () => undefined);
+      near.pipe(far).pipe(near);
+    },
+  );
+  const at = await portOf(middle);
+  t.teardown(() => middle.close());
+  await t.rejects(call(connect(at, '127.0.0.1'), at), { code: 'TLS_STRANGER' });
+  t.equal(peers.length, 0);
+});
+
+t.test('a web server behind it hears what a visitor says, and he what it says, to the byte', async (t) => {
+  const heard: Buffer[] = [];
+  const answer = Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nX-Odd:  1\r\n\r\n'), Buffer.alloc(300_000, 'body')]);
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('data', (chunk) => heard.push(chunk)).on('end', () => socket.end(answer));
+  });
+  const behind = await portOf(server);
+  t.teardown(() => server.close());
+  const { port } = await openDoor(t, { host: '127.0.0.1', port: behind });
+  for (const said of ['GET / HTTP/1.0\r\nuPgrade: websocket\r\nCookie: session=abc\r\n\r\n', 'no HTTP at all \0\xff']) {
+    heard.length = 0;
+    const socket = await visitor(port);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.end(Buffer.from(said, 'latin1'));
+    await once(socket, 'close');
+    t.same(Buffer.concat(heard), Buffer.from(said, 'latin1'));
+    t.ok(Buffer.concat(chunks).equals(answer));
+  }
+});
+
+t.test('a crowd that says nothing keeps nobody out, and what is no TLS ends', async (t) => {
+  const { port, counted } = await openDoor(t, undefined);
+  const crowd = Array.from({ length: 200 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+  t.teardown(() => {
+    for (const one of crowd) one.destroy();
+  });
+  await Promise.all(crowd.map((one) => once(one, 'connect')));
+  const { web } = await call(connect(port, '127.0.0.1'), port);
+  t.teardown(() => web.terminate());
+  t.match(await fetched(port, '/'), { status: 404 });
+  t.ok(counted.crowd >= 136, '64 of one address may wait');
+  const garbage = connect(port, '127.0.0.1').on('error', () => undefined);
+  garbage.write('GET / HTTP/1.1\r\n\r\n');
+  garbage.resume();
+  t.ok(await Promise.race([once(garbage, 'close'), sleep(5000, undefined, { ref: false })]), 'it is closed at once');
+});
+
+t.test('a certificate that is another one from now on, and one that is kept', async (t) => {
+  const { door, port } = await openDoor(t, undefined);
+  const seen = async (): Promise<unknown> => {
+    const socket = await visitor(port);
+    const { subject } = socket.getPeerCertificate();
+    socket.destroy();
+    return subject.CN;
+  };
+  t.equal(await seen(), 'hub.example.net');
+  door.setIdentity(ownCertificate(folder, 'second', 'other.example.net'));
+  t.equal(await seen(), 'other.example.net');
+  t.same(ownCertificate(folder, 'first', 'third.example.net'), identity, 'made once');
+  t.equal(readFileSync(path.join(folder, 'first.tls.pem'), 'utf8'), identity.certificate);
+});

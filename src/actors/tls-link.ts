@@ -129,8 +129,7 @@ class TlsLinkActor implements Actor {
       onOpen: (place, socket, waiting) => this.#onOpen(place, socket, waiting),
       onTrouble: ({ peer, host, port }, why) =>
         context.emit({
-          kind: 'log',
-          level: 'warn',
+          kind: 'warning',
           message: `${settings.link}: TLS to peer ${peer} at ${host}:${port} fails: ${why}`,
         }),
     });
@@ -190,7 +189,7 @@ class TlsLinkActor implements Actor {
       this.#door?.setIdentity(this.#identity());
     } catch (error) {
       const message = `${this.#settings.link}: The certificate stays as it was: ${messageOf(error)}`;
-      this.#context.emit({ kind: 'log', level: 'warn', message });
+      this.#context.emit({ kind: 'warning', message });
     }
   }
 

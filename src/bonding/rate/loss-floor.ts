@@ -8,6 +8,8 @@ const leastLossyReports = 3;
 const leastPackets = 40;
 /** Enough to tell 2 % from nothing. */
 const mostPackets = 200;
+/** What only an overflow loses above the floor. */
+const floodExcess = 0.1;
 const mostFloor = 0.9;
 const untriedFloor = 0.015;
 /** What a trial found may have been off by this much. */
@@ -61,10 +63,8 @@ export class LossFloor {
     this.#lost += lost;
     if (lost > 0) this.#lossyReports += 1;
     if (this.#packets < leastPackets) return 'none';
-    const isExcess =
-      this.#lossyReports >= leastLossyReports &&
-      this.#lost > this.#packets * (this.#floor + excess) + 2 + 3 * Math.sqrt(this.#packets * this.#floor);
     if (this.#isTrying) return this.#judge(nowUs, effectUs);
+    const isExcess = this.#lossyReports >= leastLossyReports && this.#isMuch(excess);
     const isDoubted = this.#floor > doubtedFloor && nowUs - this.#triedUs > doubtUs;
     if (isExcess || isDoubted) {
       this.#isTrying = true;
@@ -72,7 +72,8 @@ export class LossFloor {
       this.#restart(nowUs + effectUs);
       return 'begin';
     }
-    if (this.#packets >= mostPackets && nowUs >= this.#fromUs + effectUs) {
+    // Reports far apart tell of an overflow in lumps, so that too few of them are lossy among so many packets: that is counted on.
+    if (this.#packets >= mostPackets && nowUs >= this.#fromUs + effectUs && !this.#isMuch(floodExcess)) {
       // A little loss needs no trial; what probing itself may cost is bounded by the same limit.
       const loss = this.#lost / this.#packets;
       this.#floor += (Math.min(loss, Math.max(untriedFloor, this.#triedFloor * triedSlack)) - this.#floor) / 4;
@@ -85,6 +86,11 @@ export class LossFloor {
   forget(untilUs: number): void {
     this.#isTrying = false;
     this.#restart(untilUs);
+  }
+
+  /** More was lost than the floor, so much above it and chance explain. */
+  #isMuch(excess: number): boolean {
+    return this.#lost > this.#packets * (this.#floor + excess) + 2 + 3 * Math.sqrt(this.#packets * this.#floor);
   }
 
   #judge(nowUs: number, effectUs: number): LossVerdict {

@@ -42,6 +42,8 @@ export class LossFloor {
   #lost = 0;
   #lossyReports = 0;
   #fromUs = 0;
+  /** When the pace was changed, until a report names something sent since; -1 = none is waited for. */
+  #changedUs = -1;
   #triedUs = 0;
   #isTrying = false;
 
@@ -55,10 +57,25 @@ export class LossFloor {
     return this.#isTrying;
   }
 
-  /** `effectUs`: time after which a report shows the effect of a pace; `excess`: loss above the floor that is worth a trial. */
-  handleReport(acked: number, lost: number, nowUs: number, effectUs: number, excess: number): LossVerdict {
+  /**
+   * `newestSentUs`: when the newest packet that the report names left, -1 = it names none. `effectUs`: time after which a report shows the effect of a pace; `excess`: loss above
+   * the floor that is worth a trial.
+   */
+  handleReport(
+    acked: number,
+    lost: number,
+    newestSentUs: number,
+    nowUs: number,
+    effectUs: number,
+    excess: number,
+  ): LossVerdict {
     // What was sent before the trial, or before its end, tells nothing.
     if (nowUs < this.#fromUs) return 'none';
+    if (this.#changedUs >= 0) {
+      // Nor does the first report of what was sent since: what is lost shows by what comes behind it.
+      if (newestSentUs >= this.#changedUs) this.#changedUs = -1;
+      return 'none';
+    }
     this.#packets += acked + lost;
     this.#lost += lost;
     if (lost > 0) this.#lossyReports += 1;
@@ -69,6 +86,7 @@ export class LossFloor {
     if (isExcess || isDoubted) {
       this.#isTrying = true;
       this.#lossBefore = this.#lost / this.#packets;
+      this.#changedUs = nowUs;
       this.#restart(nowUs + effectUs);
       return 'begin';
     }
@@ -85,6 +103,7 @@ export class LossFloor {
   /** What was lost until `untilUs` said nothing: nor does a trial that it began. */
   forget(untilUs: number): void {
     this.#isTrying = false;
+    this.#changedUs = -1;
     this.#restart(untilUs);
   }
 
@@ -100,6 +119,7 @@ export class LossFloor {
     this.#triedUs = nowUs;
     this.#triedFloor = Math.min(mostFloor, isChance ? loss : Math.min(this.#floor, loss));
     this.#floor = this.#triedFloor;
+    this.#changedUs = nowUs;
     this.#restart(nowUs + effectUs);
     return isChance ? 'chance' : 'overflow';
   }

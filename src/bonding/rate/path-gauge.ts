@@ -116,7 +116,9 @@ export class PathGauge {
   judgeLoss(sample: PathSample, excess: number): LossVerdict {
     const lost = sample.lostPackets + this.#unreportedLost;
     this.#unreportedLost = 0;
-    return this.floor.handleReport(sample.ackedPackets, lost, sample.nowUs, this.lossLagUs(), excess);
+    const { nowUs, rttUs, ackedPackets } = sample;
+    const newestSentUs = rttUs < 0 ? -1 : nowUs - rttUs;
+    return this.floor.handleReport(ackedPackets, lost, newestSentUs, nowUs, this.lossLagUs(), excess);
   }
 
   /** What was lost until `untilUs` says nothing of the path. */

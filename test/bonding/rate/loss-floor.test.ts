@@ -11,7 +11,7 @@ function verdictsOf(reportUs: number, packets: number, excess: number, lostOf: (
   const floor = new LossFloor();
   return Array.from({ length: 100 }, (_, report) => {
     const lost = lostOf(report);
-    return floor.handleReport(packets - lost, lost, report * reportUs, effectUs, excess);
+    return floor.handleReport(packets - lost, lost, report * reportUs, report * reportUs, effectUs, excess);
   });
 }
 
@@ -25,4 +25,14 @@ t.test('a burst now and then, and losses that frequent reports show to be few, b
   t.notOk(bursts.includes('begin'));
   const few = verdictsOf(10_000, 20, searchExcess, () => 1);
   t.notOk(few.includes('begin'), '5 % is no overflow of a search');
+});
+
+t.test('a trial is judged by what was sent since it began', async (t) => {
+  const floor = new LossFloor();
+  for (let nowUs = 0; nowUs < 50_000; nowUs += 10_000) floor.handleReport(20, 20, nowUs, nowUs, effectUs, searchExcess);
+  t.ok(floor.isTrying);
+  // Nothing comes for long, then all that was lost before it shows at once.
+  t.equal(floor.handleReport(7, 41, -1, 200_000, effectUs, searchExcess), 'none');
+  t.equal(floor.handleReport(7, 41, 190_000, 200_000, effectUs, searchExcess), 'none');
+  t.equal(floor.handleReport(50, 0, 200_000, 210_000, effectUs, searchExcess), 'overflow');
 });

@@ -22,6 +22,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string' },
     sets: { type: 'string' },
     parts: { type: 'string' },
+    peers: { type: 'string' },
     mode: { type: 'string' },
     direction: { type: 'string' },
     trials: { type: 'string' },

@@ -48,7 +48,7 @@ class SessionManager implements Actor {
     }
     this.#first = (this.#first + 1) % Math.max(1, inputs);
     done += this.#desks.pool.turn(nowUs);
-    this.#desks.watch.turn(nowUs, done > 0);
+    this.#desks.watch.turn(nowUs);
     return done;
   }
 

@@ -23,6 +23,8 @@ export const session = {
   /** i32: version that the sealer and the opener have seen; a retired slot may be zeroed once both have passed it. */
   sealerSeenAt: 128,
   openerSeenAt: 192,
+  /** i32: slots from here on were never used. */
+  usedAt: 72,
   dataAt: 512,
   slotBytes: 512,
   // within a slot
@@ -86,6 +88,8 @@ export const peer = {
   rowsAt: 4,
   /** i32: goes up whenever the key slot to seal with, what its peer can, or the home path is another. */
   versionAt: 64,
+  /** i32: rows from here on were never used. Writer: the supervisor. */
+  usedAt: 128,
   dataAt: 512,
   rowBytes: 512,
   // session-manager

@@ -22,6 +22,8 @@ export const recordType = {
   handshakeWanted: 9,
   /** sealer → session-manager: i32 peer row; a path of the peer lives, or is in doubt, or is dead, that was not (`path.lifeAt`). */
   pathJudged: 10,
+  /** sealer → session-manager: i32 peer row; the first data was sealed under the key slot that the peer has now. */
+  dataBegan: 11,
 } as const;
 
 /** Header of a train record; the packet is 8-byte aligned and its virtio_net_hdr (10 bytes) ends where it begins. */

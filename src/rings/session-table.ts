@@ -14,6 +14,7 @@ const sessionRows = {
   dataAt: session.dataAt,
   rowBytes: session.slotBytes,
   versionAt: session.versionAt,
+  usedAt: session.usedAt,
 } as const;
 
 /** `windowBits`: size of the replay bitmap, a multiple of 64; the window is 64 shorter (RFC 6479). */
@@ -51,12 +52,13 @@ export class SessionTable extends RowTable {
     return Atomics.load(this.#header, userAt >> 2);
   }
 
-  /** Zeroes everything of a slot but its generation, which goes up; and its replay window. */
+  /** Zeroes everything of a slot but its generation, which goes up; and what was written of its replay window: the rest takes no memory. */
   wipe(slot: number): void {
     const generation = this.int(slot, session.generationAt);
+    const windowBytes = Math.min(this.windowBytes, Math.ceil(this.wide(slot, session.receiveNextAt) / 64) * 8);
     this.clear(slot);
     this.setInt(slot, session.generationAt, (generation + 1) | 0);
     const windowAt = session.dataAt + this.rows * session.slotBytes + slot * this.windowBytes;
-    this.bytes.fill(0, windowAt, windowAt + this.windowBytes);
+    this.bytes.fill(0, windowAt, windowAt + windowBytes);
   }
 }

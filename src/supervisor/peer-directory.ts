@@ -148,8 +148,10 @@ export class PeerDirectory {
 
   /** The first of `freeRows` are in use. */
   #takeRows(count: number): void {
-    const unused = Math.min(count, this.#parts.table.rows - this.#unused);
+    const { table } = this.#parts;
+    const unused = Math.min(count, table.rows - this.#unused);
     this.#unused += unused;
+    table.setUsed(this.#unused);
     this.#resting.splice(0, count - unused);
   }
 }

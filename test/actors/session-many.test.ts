@@ -1,9 +1,11 @@
 /** A hub of many peers of which most are elsewhere: what nobody asks for costs nothing, and what is asked for comes at once. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
+import nodePath from 'node:path';
 import t, { type Test } from 'tap';
 import { formatKey } from '../../src/config/keys.ts';
+import { link } from '../../src/contract/link-tables.ts';
+import { path, pathState, peer } from '../../src/contract/peer-tables.ts';
 import { RowTable } from '../../src/rings/table.ts';
 import { messageType, wireguardType } from '../../src/wire/wireguard.ts';
 import { Host, Lab } from '../support/session-lab.ts';
@@ -33,16 +35,17 @@ async function startHub(t: Test, absent: number): Promise<{ lab: Lab; hub: Host;
   return { lab, hub, client };
 }
 
-/** Cells of shared tables that are read while `act` runs. */
-function countReads(act: () => void): number {
+/** Cells of shared tables, or of one of them, that are read while `act` runs. */
+function countReads(act: () => void, of?: RowTable): number {
+  const isCounted = (table: RowTable): boolean => of === undefined || table.bytes.buffer === of.bytes.buffer;
   const { int, number } = RowTable.prototype;
   let reads = 0;
   RowTable.prototype.int = function (this: RowTable, row, column) {
-    reads += 1;
+    if (isCounted(this)) reads += 1;
     return int.call(this, row, column);
   };
   RowTable.prototype.number = function (this: RowTable, row, column) {
-    reads += 1;
+    if (isCounted(this)) reads += 1;
     return number.call(this, row, column);
   };
   try {
@@ -73,6 +76,77 @@ t.test('absent peers are looked at neither while nothing happens nor when anothe
   const [few, many] = costs as [(typeof costs)[0], (typeof costs)[0]];
   t.ok(many.idle < few.idle * 1.5 + 100, `idle: ${few.idle} reads with 3 absent peers, ${many.idle} with 300`);
   t.ok(many.busy < few.busy * 1.1, `busy: ${few.busy} reads with 3 absent peers, ${many.busy} with 300`);
+});
+
+t.test('connected peers that say nothing are not looked at when another has data', async (t) => {
+  const costs: number[] = [];
+  for (const quiet of [2, 20]) {
+    const lab = new Lab();
+    t.teardown(() => lab.close());
+    const rows = quiet + 1;
+    const hub = new Host(lab, {
+      name: 'hub',
+      address: '10.0.0.1:51820',
+      privateKey: Buffer.alloc(32, 1),
+      peerRows: rows,
+      slots: 4 * rows,
+    });
+    const clients = Array.from(
+      { length: rows },
+      (_, index) =>
+        new Host(lab, {
+          name: `client${index}`,
+          address: `10.0.1.${index}:51820`,
+          privateKey: Buffer.alloc(32, 10 + index),
+        }),
+    );
+    await hub.start(clients.map((client, row) => ({ ...hub.peer(client), row })));
+    for (const client of clients) {
+      await client.start([client.peer(hub, { endpoints: [{ host: '10.0.0.1', port: 51820 }] })]);
+      client.sendData('calls');
+      lab.settle();
+    }
+    lab.run(25);
+    t.ok(
+      clients.every((_, row) => hub.sendSlot(row) >= 0),
+      'all are connected',
+    );
+    costs.push(
+      countReads(() => {
+        for (let round = 0; round < 50; round += 1) {
+          clients[0]?.sendData('more');
+          lab.settle();
+        }
+      }, hub.peers),
+    );
+  }
+  const [few, many] = costs as [number, number];
+  // 50 rounds of 4 ms: a look each 5 s is one for some of them.
+  t.ok(many < few + 20 * 20, `${few} reads with 2 quiet peers, ${many} with 20`);
+});
+
+t.test('the first data of a session that was silent for long brings a HELLO at once', async (t) => {
+  const { lab, hub, client } = await startHub(t, 1);
+  client.wantHandshake(0);
+  lab.settle();
+  t.ok(client.sendSlot() >= 0);
+  lab.run(40);
+  const before = client.framesSent.length;
+  client.sendData('first');
+  lab.settle();
+  t.ok(client.framesSent.length > before, 'says HELLO');
+  t.ok(hub.framesSent.length > 0, 'and is answered');
+});
+
+t.test('a link that an operator takes out is noticed by all its peers at once', async (t) => {
+  const { lab, hub, client } = await startHub(t, 1);
+  client.sendData('calls');
+  lab.run(60);
+  const row = client.peers.int(0, peer.pathAt);
+  client.links.setInt(0, link.disabledAt, 1);
+  lab.run(0.5);
+  t.equal(client.paths.int(row, path.stateAt), pathState.down);
+  t.ok(hub.sendSlot() >= 0);
 });
 
 t.test('data for one of many sleeping peers calls it at once', async (t) => {
@@ -114,7 +188,7 @@ t.test('a hub that calls 300 absent peers does so ever more rarely, whatever its
   const lab = new Lab();
   t.teardown(() => lab.close());
   const hub = await startCaller(lab);
-  const file = path.join(lab.folder, 'hub.timestamp');
+  const file = nodePath.join(lab.folder, 'hub.timestamp');
   /** Calls of the next so many seconds, of all peers together, and how often the file of stamps was written. */
   const watch = (seconds: number): { calls: number; writes: number } => {
     const before = lab.sent.length;

@@ -195,6 +195,7 @@ export class Host {
     );
     this.sessions = new SessionTable(this.#memory.sessions as SharedArrayBuffer);
     this.peers = peerTable(this.#memory.peers as SharedArrayBuffer);
+    this.peers.setUsed(this.peers.rows);
     this.paths = pathTable(this.#memory.paths as SharedArrayBuffer);
     this.links = linkTable(this.#memory.links as SharedArrayBuffer);
     this.#voter = new Voter(this.paths);
@@ -288,8 +289,9 @@ export class Host {
 
   turn(): number {
     // Else the sealer's affair.
-    const votes = Number(this.#voter.vote());
-    return votes + this.#onWallClock(() => this.#runner?.turn() ?? 0);
+    const changed = this.#voter.vote();
+    for (const row of changed) this.#tell(recordType.pathJudged, row);
+    return changed.size + this.#onWallClock(() => this.#runner?.turn() ?? 0);
   }
 
   /** `Date.now()` is this host's while `act` runs to its first wait. */
@@ -365,17 +367,24 @@ export class Host {
       return false;
     }
     const isSealed = this.#seal(row, this.sendSlot(row), bytes);
-    if (isSealed) this.peers.setNumber(row, peerLayout.lastDataSentAt, this.#lab.nowUs);
-    return isSealed;
+    if (!isSealed) return false;
+    this.peers.setNumber(row, peerLayout.lastDataSentAt, this.#lab.nowUs);
+    this.#tell(recordType.dataBegan, row);
+    return true;
   }
 
   /** As the sealer asks (`SealDesk.wantHandshake`). */
   wantHandshake(row: number): void {
     this.peers.addInt(row, peerLayout.handshakeWantedAt, 1);
+    this.#tell(recordType.handshakeWanted, row);
+  }
+
+  /** Says to the session-manager that there is news of a peer, as the sealer does. */
+  #tell(type: number, row: number): void {
     const at = this.#requests.claim(4);
     if (at < 0) return;
     this.#requests.view.setInt32(at, row, true);
-    this.#requests.commit(4, recordType.handshakeWanted);
+    this.#requests.commit(4, type);
     this.#requests.publish();
   }
 

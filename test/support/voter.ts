@@ -47,9 +47,9 @@ export class Voter {
     this.#changes = new RowChanges(table);
   }
 
-  /** Returns whether any row is another. */
-  vote(): boolean {
-    if (this.#changes.areNone) return false;
+  /** Returns the peers of which a row is another. */
+  vote(): ReadonlySet<number> {
+    if (this.#changes.areNone) return new Set();
     this.#changes.read(
       () => undefined,
       () => undefined,
@@ -59,7 +59,7 @@ export class Voter {
 }
 
 /** Elects among the paths of each peer; those that are proven and were never judged live. */
-function voteIn(table: RowTable): boolean {
+function voteIn(table: RowTable): ReadonlySet<number> {
   const rows = Array.from({ length: table.used() }, (_, row) => row).filter(
     (row) => table.int(row, path.stateAt) !== pathState.free,
   );
@@ -68,7 +68,7 @@ function voteIn(table: RowTable): boolean {
     if (table.int(row, path.lifeAt) === lifeState.unproven) table.setInt(row, path.lifeAt, lifeState.live);
     table.setNumber(row, path.changedUsAt, 1);
   }
-  let isNews = false;
+  const changed = new Set<number>();
   for (const peerRow of new Set(rows.map((row) => table.int(row, path.peerAt)))) {
     const own = rows.filter((row) => table.int(row, path.peerAt) === peerRow);
     const candidates = own.map((row) => candidateOf(table, row));
@@ -76,9 +76,9 @@ function voteIn(table: RowTable): boolean {
     for (const [index, row] of own.entries()) {
       const { carries, isChosen } = candidates[index] as Candidate;
       const outcome = (carries ? pathVote.carries : 0) | (isChosen ? pathVote.chosen : 0);
-      isNews ||= table.int(row, path.voteAt) !== outcome;
+      if (table.int(row, path.voteAt) !== outcome) changed.add(peerRow);
       table.setInt(row, path.voteAt, outcome);
     }
   }
-  return isNews;
+  return changed;
 }

@@ -23,8 +23,12 @@ export class SealDesk {
   readonly #requests: RingProducer;
   readonly #sessions: SessionTable;
   readonly #requestedUs: number[] = [];
-  /** Peer rows that the session-manager should elect for, and was not told of yet. */
-  readonly #untold = new Set<number>();
+  /** Peer rows that the session-manager should look at, and was not told of yet → why. */
+  readonly #untold = new Map<number, number>();
+  /** By peer row: the key slot and its generation, as one number, that data was last sealed under. */
+  readonly #dataUnder: number[] = [];
+  /** Of the run at work. */
+  #slot = none;
   /** Peer row → key slots that were sealed under, the last one first. */
   readonly #used: (Int32Array | undefined)[] = [];
   readonly #throughput: Throughput;
@@ -86,6 +90,7 @@ export class SealDesk {
       const record = bond.recordFlags(kind);
       if (this.#native.begin(slot, pathRow, kind, paddedTo, nowUs, port, bond.row, record) === 0) {
         this.#use(bond.row, slot);
+        this.#slot = slot;
         if (bond.isProtected(kind)) this.#native.protect(bond.parity.data, bond.parity.parity);
         return true;
       }
@@ -107,9 +112,19 @@ export class SealDesk {
       path?.spend(bytes, nowUs);
       bond.handleSent(nowUs);
       peers.setNumber(bond.row, peer.lastDataSentAt, nowUs);
+      this.#noteData(bond.row);
     } else path?.spendFrame(bytes);
     this.#throughput.add(packets, bytes);
     return bytes;
+  }
+
+  /** A session in which nothing was said for minutes may only now be worth a HELLO. */
+  #noteData(peerRow: number): void {
+    const generation = this.#sessions.int(this.#slot, session.generationAt);
+    const under = this.#slot * 2 ** 20 + (generation & (2 ** 20 - 1));
+    if (this.#dataUnder[peerRow] === under) return;
+    this.#dataUnder[peerRow] = under;
+    this.#tellSurely(recordType.dataBegan, peerRow);
   }
 
   countResent(bond: Bond, packets: number): void {
@@ -125,13 +140,17 @@ export class SealDesk {
 
   /** The session-manager elects which paths carry data. */
   tellJudged(row: number): void {
-    if (!this.#tell(recordType.pathJudged, row)) this.#untold.add(row);
+    this.#tellSurely(recordType.pathJudged, row);
+  }
+
+  #tellSurely(type: number, row: number): void {
+    if (!this.#tell(type, row)) this.#untold.set(row, type);
   }
 
   /** Says again what the session-manager's ring had no room for. */
   retell(): void {
-    for (const row of this.#untold) {
-      if (!this.#tell(recordType.pathJudged, row)) return;
+    for (const [row, type] of this.#untold) {
+      if (!this.#tell(type, row)) return;
       this.#untold.delete(row);
     }
   }

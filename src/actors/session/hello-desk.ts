@@ -24,6 +24,9 @@ const mostTries = 3;
 const mostReplies = 3;
 /** A lost HELLO is said again after this long, then twice as long. */
 const firstRetryUs = 1_000_000;
+/** The ring to the sealer was full. */
+const fullPauseUs = 10_000;
+const never = Number.POSITIVE_INFINITY;
 
 /** What we always say. */
 const understood =
@@ -39,6 +42,8 @@ const inherited = understood | capability.repairs;
 interface HelloState {
   /** The peer said HELLO in this session. */
   hasHeard: boolean;
+  /** All HELLOs were said, and none was answered in time. */
+  isOver: boolean;
   tries: number;
   replies: number;
   nextUs: number;
@@ -73,28 +78,30 @@ export class HelloDesk {
 
   /** A slot has new keys; `before` is the one that the peer was spoken to under until now, -1 = none. */
   handleSession(slot: number, before: number): void {
-    this.#states.set(slot, { hasHeard: false, tries: 0, replies: 0, nextUs: 0 });
+    this.#states.set(slot, { hasHeard: false, isOver: false, tries: 0, replies: 0, nextUs: 0 });
     if (before < 0 || before === slot) return;
     this.#setCapabilities(slot, this.#sessions.int(before, session.capabilitiesAt) & inherited);
   }
 
-  /** Looks at the peer's current key: says HELLO beside data unless it was heard, or said often enough. */
-  poll(peer: Peer, slot: number, hasData: boolean, nowUs: number): void {
+  /** Looks at the peer's current key: says HELLO beside data unless it was heard, or said often enough. Returns when there is more to do. */
+  poll(peer: Peer, slot: number, hasData: boolean, nowUs: number): number {
     const state = this.#stateOf(slot);
-    if (state.hasHeard || nowUs < state.nextUs) return;
     const isAssumed = this.#sessions.int(slot, session.capabilitiesAt) !== 0;
-    if (!hasData && !isAssumed) return;
+    if (state.hasHeard || state.isOver || !(hasData || isAssumed)) return never;
+    if (nowUs < state.nextUs) return state.nextUs;
     if (state.tries >= mostTries) {
       this.#peers.setInt(peer.row, peerLayout.kindAt, peerKind.wireguard);
       if (isAssumed) {
         this.#setCapabilities(slot, 0);
         peer.hasPaths = false;
       }
-      return;
+      state.isOver = true;
+      return never;
     }
-    if (!this.#say(peer, slot, false)) return;
+    if (!this.#say(peer, slot, false)) return nowUs + fullPauseUs;
     state.nextUs = nowUs + firstRetryUs * 2 ** state.tries;
     state.tries += 1;
+    return state.nextUs;
   }
 
   /** A control frame that was opened under `slot`. True when it was a HELLO. */
@@ -125,7 +132,7 @@ export class HelloDesk {
     if (known !== undefined) return known;
     // A predecessor of this actor left the slot; what it had heard stands there.
     const hasHeard = this.#sessions.int(slot, session.capabilitiesAt) !== 0;
-    const state = { hasHeard, tries: 0, replies: 0, nextUs: 0 };
+    const state = { hasHeard, isOver: false, tries: 0, replies: 0, nextUs: 0 };
     this.#states.set(slot, state);
     return state;
   }

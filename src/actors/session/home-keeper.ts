@@ -12,6 +12,10 @@ import { isSameCarrier, isSamePlace, routeTo, textOf } from './routes.ts';
 
 const reasons = { failover: 'link is dead', failback: 'stable again', forced: 'wanted by the operator' } as const;
 
+/** Who was moved away from a link is looked at so often until it may return. */
+const returnLookUs = 500_000;
+const never = Number.POSITIVE_INFINITY;
+
 export class HomeKeeper {
   readonly #parts: PathDeskParts;
   /** Row of a stock peer → links that it was moved away from because they failed, and may return to. */
@@ -45,11 +49,12 @@ export class HomeKeeper {
     this.#left.delete(peer.row);
   }
 
-  /** Looks whether the home path still is the right one. */
-  keep(peer: Peer, tracks: readonly PathTrack[], nowUs: number): void {
+  /** Looks whether the home path still is the right one; returns when it must look again because a link may have been fit for long enough. */
+  keep(peer: Peer, tracks: readonly PathTrack[], nowUs: number): number {
     const home = this.#parts.peers.homeOf(peer);
     if (peer.hasPaths && tracks.some((track) => track.isProven)) this.#keepProven(peer, home, tracks);
     else this.#keepFit(peer, home, tracks, nowUs);
+    return (this.#left.get(peer.row)?.size ?? 0) > 0 ? nowUs + returnLookUs : never;
   }
 
   /** Of a peer with many paths: one that carries data, or at least is proven. */

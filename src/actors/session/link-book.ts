@@ -1,6 +1,7 @@
 /** What is known of the links: what the configuration says, and what kernel, operator and health-checker say from moment to moment. */
 import { parseCidr } from '../../config/address.ts';
-import { isLinkDead, isLinkDisabled, isLinkForced } from '../../rings/link-health.ts';
+import { link } from '../../contract/link-tables.ts';
+import { healthOf, isLinkDead, isLinkDisabled, isLinkForced } from '../../rings/link-health.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { namedEndpointIs } from '../../wire/named-endpoint.ts';
 import { sockaddrAddress } from '../../wire/sockaddr.ts';
@@ -33,7 +34,7 @@ export class LinkBook {
   }
 
   get(row: number): LinkSettings | undefined {
-    return this.all.find((link) => link.row === row);
+    return this.all.find((one) => one.row === row);
   }
 
   nameOf(row: number): string {
@@ -41,12 +42,12 @@ export class LinkBook {
   }
 
   find(name: string): LinkSettings | undefined {
-    return this.all.find((link) => link.name === name);
+    return this.all.find((one) => one.name === name);
   }
 
   /** 0 is the most preferred. */
   rank(row: number): number {
-    const rank = this.all.findIndex((link) => link.row === row);
+    const rank = this.all.findIndex((one) => one.row === row);
     return rank < 0 ? this.all.length : rank;
   }
 
@@ -55,12 +56,12 @@ export class LinkBook {
    * The first word about a link moves nobody.
    */
   handleState(command: LinkStateCommand): 'same' | 'news' | 'moved' {
-    const link = this.find(command.link);
-    if (link === undefined) return 'same';
-    const before = this.#kernel.get(link.row);
+    const known = this.find(command.link);
+    if (known === undefined) return 'same';
+    const before = this.#kernel.get(known.row);
     const { isUp, reason } = command;
     const now = { isUp, reason, addresses: command.addresses.join(), routes: command.routes?.flatMap(prefixOf) };
-    this.#kernel.set(link.row, now);
+    this.#kernel.set(known.row, now);
     if (JSON.stringify(before) === JSON.stringify(now)) return 'same';
     const isElsewhere = before !== undefined && (!before.isUp || before.addresses !== now.addresses);
     return isUp && isElsewhere ? 'moved' : 'news';
@@ -68,7 +69,7 @@ export class LinkBook {
 
   /** Why nothing can leave for `sockaddr` by a link; undefined = it can, as far as this host is concerned. */
   refusal(row: number, sockaddr: Uint8Array): string | undefined {
-    if (!this.all.some((link) => link.row === row)) return 'link removed';
+    if (!this.all.some((one) => one.row === row)) return 'link removed';
     if (isLinkDisabled(this.#table, row)) return 'link disabled';
     const state = this.#kernel.get(row);
     if (state === undefined) return undefined;
@@ -97,7 +98,15 @@ export class LinkBook {
 
   /** The link that an operator wants all data on. */
   forced(): LinkSettings | undefined {
-    return this.all.find((link) => isLinkForced(this.#table, link.row));
+    return this.all.find(({ row }) => isLinkForced(this.#table, row));
+  }
+
+  /** Changes with what operators and health-checker say of the links. */
+  verdicts(nowUs: number): string {
+    const table = this.#table;
+    const verdictOf = ({ row }: LinkSettings): string =>
+      `${table.int(row, link.disabledAt)}${table.int(row, link.forcedAt)}${healthOf(table, row, nowUs)}`;
+    return this.all.map(verdictOf).join();
   }
 
   /** Called at every look: how long a link has been fit, 0 while it is not. */

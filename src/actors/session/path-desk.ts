@@ -166,9 +166,10 @@ export class PathDesk {
     for (const track of state.tracks.values()) this.#followLink(peer, track, nowUs);
     if (peer.hasPaths) this.#prune(peer, nowUs);
     this.#follow(peer);
-    this.#home.keep(peer, [...state.tracks.values()], nowUs);
-    if (slot < 0) return never;
-    let wakeUs = this.#admit(peer, nowUs);
+    let wakeUs = this.#home.keep(peer, [...state.tracks.values()], nowUs);
+    for (const { withdrawAtUs } of state.tracks.values()) wakeUs = Math.min(wakeUs, withdrawAtUs || never);
+    if (slot < 0) return wakeUs;
+    wakeUs = Math.min(wakeUs, this.#admit(peer, nowUs));
     for (const track of state.tracks.values()) wakeUs = Math.min(wakeUs, this.#ask(peer, track, nowUs));
     return wakeUs;
   }

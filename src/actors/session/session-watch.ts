@@ -1,6 +1,6 @@
 /**
- * Follows every peer's session: reads what the data path left in shared memory, lets the timers judge it, and does what they
- * ask for. Also takes over what a session-manager that died left in the tables.
+ * Follows every peer's session: says who is looked at when (`PeerLook` says what becomes of it), and what in the world is a reason to look.
+ * Also takes over what a session-manager that died left in the tables.
  */
 import { DueQueue } from '../../base/due-queue.ts';
 import { parseCidr } from '../../config/address.ts';
@@ -8,8 +8,6 @@ import type { EndpointText } from '../../config/config.ts';
 import { capability } from '../../contract/frames.ts';
 import { peer as peerLayout, session, slotState } from '../../contract/peer-tables.ts';
 import type { KeySlot } from '../../protocols/session/key-generations.ts';
-import { type PeerActivity, sessionTimes } from '../../protocols/session/peer-session.ts';
-import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { challengeCheckLength, namesCheckLength } from '../../wire/control-frame.ts';
@@ -22,6 +20,7 @@ import type { Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { PathDesk } from './path-desk.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
+import { PeerLook } from './peer-look.ts';
 import type { OpenedFrame } from './records.ts';
 import type { Refusals } from './refusals.ts';
 import { isSamePlace, textOf } from './routes.ts';
@@ -29,19 +28,14 @@ import type { LinkStateCommand, OutsideChange, PeersCommand } from './settings.t
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
-/** Peers are not looked at more often than this, however many messages come; with many peers less often: 5 % of a core. */
+/** Looks come in batches, so that no turn is long, and no more often than this: 5 % of a core at 20 µs each. */
+const mostLooks = 64;
 const pollSpacingUs = 1000;
-const pollSpacingPerPeerUs = 20;
-/** How long the first packet under keys we answered with is awaited at that pace: our side may not send before. */
-const eagerUs = 1_000_000;
+const spacingPerLookUs = 20;
 /** A gap between turns that no park explains: the machine slept, or we were stopped. */
 const sleptUs = 10_000_000;
-/** What shared memory says of links and operators is news after this long to a peer without keys that we know a way to. */
-const asleepUs = 5_000_000;
 /** After an address is gone another one comes within this, or a person brings it. */
 const astrayUs = 60_000_000;
-/** REKEY-AFTER-MESSAGES, 2^60 (whitepaper 6.1), as the high word of the counter. */
-const wornHighWord = 2 ** 28;
 
 export interface SessionWatchParts {
   readonly context: Pick<ActorContext, 'emit' | 'wakeAt'>;
@@ -60,14 +54,7 @@ export interface SessionWatchParts {
 
 export class SessionWatch {
   readonly #parts: SessionWatchParts;
-  readonly #activity: PeerActivity = {
-    lastDataSentUs: 0,
-    lastSentUs: 0,
-    lastDataReceivedUs: 0,
-    lastReceivedUs: 0,
-    handshakeWanted: 0,
-    isWorn: false,
-  };
+  readonly #looks: PeerLook;
   #handshakes: HandshakeDesk | undefined;
   #lastTurnUs = 0;
   #polledUs = Number.NEGATIVE_INFINITY;
@@ -75,24 +62,26 @@ export class SessionWatch {
   readonly #astrayUntilUs = new Map<Peer, number>();
   /** By row: when each peer must be looked at, if nothing else happens. */
   readonly #due = new DueQueue();
-  /** They are looked at whenever anything is: what their packets did is read from shared memory. */
-  readonly #keyed = new Set<Peer>();
   readonly #calls = new CallQueue();
   #spacingUs = pollSpacingUs;
+  /** What operators and health-checker last said of the links. */
+  #verdicts = '';
 
   constructor(parts: SessionWatchParts) {
     this.#parts = parts;
+    this.#looks = new PeerLook(parts);
   }
 
   /** The desk that initiates; set once, since the two know each other. */
   set handshakes(desk: HandshakeDesk) {
     this.#handshakes = desk;
+    this.#looks.handshakes = desk;
   }
 
   /** Takes over what is in the tables, and calls those who wait to hear from us after a restart: who was there before it comes first. */
   start(nowUs: number): void {
     const { slots, peers, peerTable } = this.#parts;
-    for (let row = 0; row < peerTable.rows; row += 1) {
+    for (let row = 0; row < peerTable.used(); row += 1) {
       if (peerTable.int(row, peerLayout.inUseAt) === 1 && peers.get(row) === undefined) peers.clearRow(row);
     }
     const ready = slots.readySlots();
@@ -101,6 +90,7 @@ export class SessionWatch {
     for (const isKnown of [true, false])
       for (const peer of peers.all()) if (peer.isHawser === isKnown) this.#callIfExpected(peer);
     this.#lastTurnUs = nowUs;
+    this.#touchAll();
     this.#poll(nowUs);
   }
 
@@ -126,7 +116,7 @@ export class SessionWatch {
       const peer = peers.add(settings);
       this.#takeOver(peer, ready.get(peer.row) ?? [], nowUs);
       this.#callIfExpected(peer);
-      this.#due.set(peer.row, 0);
+      this.#touch(peer);
     }
   }
 
@@ -134,7 +124,6 @@ export class SessionWatch {
     this.#handshakes?.forget(peer);
     this.#parts.paths.forget(peer);
     this.#astrayUntilUs.delete(peer);
-    this.#keyed.delete(peer);
     this.#calls.delete(peer);
     this.#due.delete(peer.row);
   }
@@ -144,13 +133,24 @@ export class SessionWatch {
     if (peer.session.keys.current === undefined && this.#isExpected(peer)) this.#calls.add(peer);
   }
 
-  /** `isNews`: something came in this turn. Without it, and without a timer, another look is for the next wake-up. */
-  turn(nowUs: number, isNews: boolean): void {
+  turn(nowUs: number): void {
     if (nowUs - this.#lastTurnUs > sleptUs) this.#handleSleep();
     this.#lastTurnUs = nowUs;
+    const verdicts = this.#parts.links.verdicts(nowUs);
+    if (verdicts !== this.#verdicts) this.#touchAll();
+    this.#verdicts = verdicts;
     const allowedUs = this.#polledUs + this.#spacingUs;
     if (nowUs >= allowedUs) this.#poll(nowUs);
-    else if (isNews || this.#nextUs <= allowedUs) this.#parts.context.wakeAt(allowedUs);
+    else if (this.#nextUs <= allowedUs) this.#parts.context.wakeAt(allowedUs);
+  }
+
+  /** It is looked at as soon as may be. */
+  #touch(peer: Peer): void {
+    this.#due.set(peer.row, 0);
+  }
+
+  #touchAll(): void {
+    for (const peer of this.#parts.peers.all()) this.#touch(peer);
   }
 
   /**
@@ -160,14 +160,14 @@ export class SessionWatch {
    */
   handleSession(peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number): void {
     const { hello, paths, outbox } = this.#parts;
-    this.#keyed.add(peer);
+    this.#touch(peer);
     hello.handleSession(slot, this.#parts.peerTable.int(peer.row, peerLayout.sendSlotAt));
     const wasCalled = isInitiator && peer.called.some((one) => isSamePlace(one, route));
     peer.answered = !isInitiator && peer.hasPaths ? { slot, route } : undefined;
     if (!peer.hasPaths || wasCalled) paths.handleSession(peer, route, nowUs);
     if (isInitiator) {
       this.#calls.handleAnswered();
-      this.#establish(peer, slot, nowUs);
+      this.#looks.establish(peer, slot, nowUs);
       // Tells the responder that its response arrived.
       outbox.sendKeepalive(peer.row, slot);
     }
@@ -178,7 +178,9 @@ export class SessionWatch {
     const { sessions, peers, paths, context } = this.#parts;
     if (slot < 0 || slot >= sessions.rows || sessions.int(slot, session.stateAt) !== slotState.ready) return false;
     const peer = peers.get(sessions.int(slot, session.peerAt));
-    if (peer === undefined || !paths.handleRoamed(peer, route, wireBytes, nowUs)) return false;
+    if (peer === undefined) return false;
+    this.#touch(peer);
+    if (!paths.handleRoamed(peer, route, wireBytes, nowUs)) return false;
     context.emit({ kind: 'roamed', peer: peer.settings.name, endpoint: textOf(route) });
     return true;
   }
@@ -189,6 +191,7 @@ export class SessionWatch {
     if (peer === undefined || sessions.int(slot, session.stateAt) !== slotState.ready) return;
     if (challengeCheckLength(bytes, 0, bytes.length)) paths.handleFrame(peer, slot, pathRow, bytes, nowUs);
     if (namesCheckLength(bytes, 0, bytes.length)) paths.handleNames(peer, slot, pathRow, bytes, nowUs);
+    this.#touch(peer);
     if (!hello.handleFrame(peer, slot, bytes)) return;
     this.#look(peer, nowUs);
     if (peer.isHawser) return;
@@ -201,7 +204,7 @@ export class SessionWatch {
     const { links, peers } = this.#parts;
     const change = links.handleState(command);
     if (change === 'same') return;
-    this.#polledUs = Number.NEGATIVE_INFINITY;
+    this.#touchAll();
     const row = links.find(command.link)?.row;
     if (change === 'moved') for (const peer of peers.all()) this.#tellMoved(peer, row);
   }
@@ -232,12 +235,14 @@ export class SessionWatch {
     paths.handleChange(peer);
     if (peer.session.isAttempting) peer.session.handleWanted();
     else if (peer.session.keys.current === undefined && peer.settings.keepaliveMs > 0) this.#calls.add(peer);
-    this.#polledUs = Number.NEGATIVE_INFINITY;
+    this.#touch(peer);
   }
 
   rekey(keyOrName: string): void {
-    this.#parts.peers.find(keyOrName)?.session.handleWanted();
-    this.#polledUs = Number.NEGATIVE_INFINITY;
+    const peer = this.#parts.peers.find(keyOrName);
+    if (peer === undefined) return;
+    peer.session.handleWanted();
+    this.#touch(peer);
   }
 
   forgetClock(keyOrName: string): void {
@@ -267,7 +272,7 @@ export class SessionWatch {
       else if (current !== undefined) this.#parts.outbox.sendKeepalive(peer.row, current.slot);
       else {
         peer.session.handleWanted();
-        this.#due.set(peer.row, 0);
+        this.#touch(peer);
       }
     }
   }
@@ -280,23 +285,18 @@ export class SessionWatch {
       if (gone === undefined && peer.places.length === 0) continue;
       if (paths.handleLocalGone(peer, gone, nowUs)) this.#astrayUntilUs.set(peer, nowUs + astrayUs);
     }
-    this.#polledUs = Number.NEGATIVE_INFINITY;
+    this.#touchAll();
   }
 
-  /** A hub has thousands of peers that are elsewhere: none of those is looked at before its time. */
+  /** Whoever is due, the first of them first: a hub has thousands of peers, and nobody is looked at before its time. */
   #poll(nowUs: number): void {
     const { peers, slots, files, context } = this.#parts;
-    // Something may have changed for all of them.
-    const isUrgent = this.#polledUs === Number.NEGATIVE_INFINITY;
     let count = 0;
-    for (const peer of isUrgent ? peers.all() : this.#keyed) {
-      this.#look(peer, nowUs);
-      count += 1;
-    }
-    for (let row = this.#due.take(nowUs); row >= 0; row = this.#due.take(nowUs)) {
+    for (; count < mostLooks; count += 1) {
+      const row = this.#due.take(nowUs);
+      if (row < 0) break;
       const peer = peers.get(row);
       if (peer !== undefined) this.#look(peer, nowUs);
-      count += 1;
     }
     for (let peer = this.#calls.next(nowUs); peer !== undefined; peer = this.#calls.next(nowUs)) {
       peer.session.handleWanted();
@@ -305,7 +305,7 @@ export class SessionWatch {
     slots.sweep(nowUs);
     files.flush(nowUs);
     this.#polledUs = nowUs;
-    this.#spacingUs = Math.max(pollSpacingUs, count * pollSpacingPerPeerUs);
+    this.#spacingUs = Math.max(pollSpacingUs, count * spacingPerLookUs);
     const wakeUs = this.#nextUs;
     if (wakeUs < Number.POSITIVE_INFINITY) context.wakeAt(Math.max(wakeUs, nowUs + this.#spacingUs));
   }
@@ -320,97 +320,13 @@ export class SessionWatch {
   }
 
   #look(peer: Peer, nowUs: number): void {
-    const wakeUs = Math.max(this.#pollPeer(peer, nowUs), nowUs + 1);
-    const isReached = peer.session.hasKeys || this.#parts.peers.homeOf(peer) >= 0;
-    if (peer.session.hasKeys) this.#keyed.add(peer);
-    else this.#keyed.delete(peer);
-    this.#due.set(peer.row, isReached ? Math.min(wakeUs, nowUs + asleepUs) : wakeUs);
+    this.#due.set(peer.row, Math.max(this.#looks.look(peer, nowUs), nowUs + 1));
   }
 
-  /** Data for a peer waits in the sealer. */
+  /** The sealer says that something about the peer is new: data waits for keys, or is the first under them, or a path was judged. */
   handleRequest(row: number): void {
-    if (this.#parts.peers.get(row) !== undefined) this.#due.set(row, 0);
-  }
-
-  /** Returns when the peer must be looked at again. */
-  #pollPeer(peer: Peer, nowUs: number): number {
-    const { keys } = peer.session;
-    for (const key of keys.all()) {
-      if (nowUs - key.birthUs >= sessionTimes.rejectAfterUs) this.#dropKey(peer, key.slot);
-    }
-    this.#confirm(peer, nowUs);
-    this.#readActivity(peer);
-    const activity = this.#activity;
-    peer.session.handleActivity(activity, nowUs, Math.random() * sessionTimes.rekeyJitterUs);
-    const current = keys.current;
-    if (current !== undefined) {
-      const hasData = Math.max(activity.lastDataSentUs, activity.lastDataReceivedUs) >= current.birthUs;
-      this.#parts.hello.poll(peer, current.slot, hasData, nowUs);
-    }
-    const provingUs = this.#parts.paths.poll(peer, nowUs);
-    this.#act(peer, nowUs);
-    const { next } = keys;
-    const isEager = next !== undefined && nowUs - next.birthUs < eagerUs;
-    return isEager ? nowUs + pollSpacingUs : Math.min(peer.session.nextWakeUs(), provingUs);
-  }
-
-  #act(peer: Peer, nowUs: number): void {
-    for (;;) {
-      const action = peer.session.nextAction(nowUs);
-      if (action === undefined) return;
-      const { current } = peer.session.keys;
-      if (action === 'initiate') this.#handshakes?.initiate(peer, nowUs);
-      else if (action === 'forget-keys') this.#forgetKeys(peer);
-      else if (current !== undefined) this.#parts.outbox.sendKeepalive(peer.row, current.slot);
-    }
-  }
-
-  /** The peer has sealed under the keys we answered with: now we may too. */
-  #confirm(peer: Peer, nowUs: number): void {
-    const { sessions, slots } = this.#parts;
-    const { next } = peer.session.keys;
-    if (next === undefined || sessions.number(next.slot, session.firstReceivedAt) === 0) return;
-    for (const gone of peer.session.handleConfirmed()) slots.linger(gone.slot, nowUs);
-    const { answered } = peer;
-    peer.answered = undefined;
-    if (answered?.slot === next.slot) this.#parts.paths.handleSession(peer, answered.route, nowUs);
-    this.#establish(peer, next.slot, nowUs);
-  }
-
-  #establish(peer: Peer, slot: number, nowUs: number): void {
-    const { peers, peerTable, context, count, refusals } = this.#parts;
-    peers.setSendSlot(peer, slot);
-    peer.unusedAnswers = 0;
-    refusals.clear(peer);
-    // What waited before would else ask for another handshake 5 s later.
-    peer.session.handleServed(peerTable.int(peer.row, peerLayout.handshakeWantedAt));
-    peerTable.setNumber(peer.row, peerLayout.lastHandshakeAt, nowUs);
-    count(counted.established);
-    context.emit({ kind: 'session', peer: peer.settings.name, endpoint: textOf(peers.pathOf(peer)) });
-  }
-
-  #readActivity(peer: Peer): void {
-    const { peerTable, sessions } = this.#parts;
-    const activity = this.#activity;
-    activity.lastDataSentUs = peerTable.number(peer.row, peerLayout.lastDataSentAt);
-    activity.lastSentUs = peerTable.number(peer.row, peerLayout.lastSentAt);
-    activity.lastDataReceivedUs = peerTable.number(peer.row, peerLayout.lastDataReceivedAt);
-    activity.lastReceivedUs = peerTable.number(peer.row, peerLayout.lastReceivedAt);
-    activity.handshakeWanted = peerTable.int(peer.row, peerLayout.handshakeWantedAt);
-    const { current } = peer.session.keys;
-    activity.isWorn =
-      current !== undefined && sessions.int(current.slot, session.sendCounterAt + 4) >>> 0 >= wornHighWord;
-  }
-
-  #dropKey(peer: Peer, slot: number): void {
-    if (peer.session.keys.current?.slot === slot) this.#parts.peers.setSendSlot(peer, -1);
-    peer.session.keys.handleGone(slot);
-    this.#parts.slots.retire(slot);
-  }
-
-  #forgetKeys(peer: Peer): void {
-    for (const key of peer.session.keys.all()) this.#dropKey(peer, key.slot);
-    this.#handshakes?.abandon(peer);
+    const peer = this.#parts.peers.get(row);
+    if (peer !== undefined) this.#touch(peer);
   }
 
   /** Ages include the sleep (CLOCK_BOOTTIME), but the peer and every NAT between us may have forgotten us. */
@@ -419,7 +335,7 @@ export class SessionWatch {
       if (peer.session.keys.current !== undefined) peer.session.handleWanted();
       else if (peer.settings.keepaliveMs > 0) this.#calls.add(peer);
     }
-    this.#polledUs = Number.NEGATIVE_INFINITY;
+    this.#touchAll();
   }
 
   #takeOver(peer: Peer, left: readonly KeySlot[], nowUs: number): void {

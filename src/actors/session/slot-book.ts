@@ -28,17 +28,18 @@ export class SlotBook {
   readonly #baseCipher: number;
   /** Receiver indices of ours in use: slots' and those of handshakes under way. */
   readonly #indices = new Set<number>();
-  #searchFrom = 0;
-  /** Slot → when it is to be retired. */
+  /** Were used and are free; the last one is given next, since its memory is there. */
+  readonly #free: number[] = [];
+  /** Slot → when it is to be retired, in this order. */
   readonly #lingering = new Map<number, number>();
-  /** Slot → version of the table that says it is retired. */
+  /** Slot → version of the table that says it is retired, in this order. */
   readonly #retired = new Map<number, number>();
 
   /** `baseCipher`: what every session begins to send with, one of `cipher`. */
   constructor(table: SessionTable, baseCipher: number) {
     this.#table = table;
     this.#baseCipher = baseCipher;
-    for (let slot = 0; slot < table.rows; slot += 1) this.#adopt(slot);
+    for (let slot = table.used() - 1; slot >= 0; slot -= 1) this.#adopt(slot);
   }
 
   /** A receiver index nobody has: random, so that it tells an observer nothing, and never 0. */
@@ -66,6 +67,7 @@ export class SlotBook {
 
   /** The slot is out of its peer's generations: what is in flight under it may still come in. */
   linger(slot: number, nowUs: number): void {
+    this.#lingering.delete(slot);
     this.#lingering.set(slot, nowUs + lingerUs);
   }
 
@@ -80,13 +82,17 @@ export class SlotBook {
 
   /** Goes on with what waits for time or for others. */
   sweep(nowUs: number): void {
-    for (const [slot, untilUs] of this.#lingering) if (nowUs >= untilUs) this.retire(slot);
+    for (const [slot, untilUs] of this.#lingering) {
+      if (nowUs < untilUs) break;
+      this.retire(slot);
+    }
     for (const [slot, version] of this.#retired) {
-      if (!this.#isAcknowledged(version)) continue;
+      if (!this.#isAcknowledged(version)) break;
       this.#indices.delete(this.#table.int(slot, session.localIndexAt) >>> 0);
       this.#indices.delete(this.#table.int(slot, session.localIndexAesAt) >>> 0);
       this.#table.wipe(slot);
       this.#retired.delete(slot);
+      this.#free.push(slot);
     }
   }
 
@@ -94,7 +100,7 @@ export class SlotBook {
   readySlots(): Map<number, KeySlot[]> {
     const table = this.#table;
     const byPeer = new Map<number, KeySlot[]>();
-    for (let slot = 0; slot < table.rows; slot += 1) {
+    for (let slot = 0; slot < table.used(); slot += 1) {
       if (table.int(slot, session.stateAt) !== slotState.ready) continue;
       const isInitiator = table.int(slot, session.initiatorAt) === 1;
       const ready = { slot, isInitiator, birthUs: table.number(slot, session.birthAt) };
@@ -108,20 +114,23 @@ export class SlotBook {
 
   #adopt(slot: number): void {
     const state = this.#table.int(slot, session.stateAt);
-    if (state === slotState.free) return;
+    if (state === slotState.free) {
+      this.#free.push(slot);
+      return;
+    }
     this.#indices.add(this.#table.int(slot, session.localIndexAt) >>> 0);
     this.#indices.add(this.#table.int(slot, session.localIndexAesAt) >>> 0);
     if (state === slotState.retired) this.#retired.set(slot, this.#table.version());
   }
 
-  /** Begins behind the slot that was given last: there free ones are found at once. */
+  /** One that was used before, or else the next: memory grows with how many are in use at once. */
   #findFree(): number {
-    const { rows } = this.#table;
-    for (let turned = 0; turned < rows; turned += 1) {
-      const slot = (this.#searchFrom + turned) % rows;
-      if (this.#table.int(slot, session.stateAt) !== slotState.free) continue;
-      this.#searchFrom = slot + 1;
-      return slot;
+    const known = this.#free.pop();
+    if (known !== undefined) return known;
+    const used = this.#table.used();
+    if (used < this.#table.rows) {
+      this.#table.setUsed(used + 1);
+      return used;
     }
     // A short table gives up the grace of the oldest that lingers; it is free at the next try.
     const oldest = this.#lingering.keys().next();

@@ -431,6 +431,7 @@
   X(peer, magicAt, 0) \
   X(peer, rowsAt, 4) \
   X(peer, versionAt, 64) \
+  X(peer, usedAt, 128) \
   X(peer, dataAt, 512) \
   X(peer, rowBytes, 512) \
   X(peer, inUseAt, 0) \
@@ -481,6 +482,7 @@
   X(session, versionAt, 64) \
   X(session, sealerSeenAt, 128) \
   X(session, openerSeenAt, 192) \
+  X(session, usedAt, 72) \
   X(session, dataAt, 512) \
   X(session, slotBytes, 512) \
   X(session, stateAt, 0) \
@@ -554,6 +556,7 @@
   X(recordType, roamed, 8) \
   X(recordType, handshakeWanted, 9) \
   X(recordType, pathJudged, 10) \
+  X(recordType, dataBegan, 11) \
   X(trafficClass, control, 0) \
   X(trafficClass, latency, 1) \
   X(trafficClass, bulk, 2) \

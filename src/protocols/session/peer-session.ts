@@ -117,8 +117,8 @@ export class PeerSession {
     this.#seen.handshakeWanted = handshakeWanted;
   }
 
-  /** Looks at what moved since the last call. `jitterUs`: random, below `sessionTimes.rekeyJitterUs`. */
-  handleActivity(activity: PeerActivity, nowUs: number, jitterUs: number): void {
+  /** Looks at what moved since the last call; whether any packet did. `jitterUs`: random, below `sessionTimes.rekeyJitterUs`. */
+  handleActivity(activity: PeerActivity, nowUs: number, jitterUs: number): boolean {
     const seen = this.#seen;
     const hasSent = activity.lastSentUs > seen.lastSentUs;
     const hasReceived = activity.lastReceivedUs > seen.lastReceivedUs;
@@ -133,6 +133,7 @@ export class PeerSession {
     if (hasReceived) this.#rekeyOnReceive(nowUs);
     if (activity.handshakeWanted !== seen.handshakeWanted) this.handleWanted();
     Object.assign(seen, activity);
+    return hasSent || hasReceived;
   }
 
   /** Somebody wants a session now: data that waits, a restart, an address that changed. */

@@ -13,12 +13,13 @@ import type { NativePort } from '../../src/native/port.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { feedbackParts, innerLimitParts } from '../../test/support/bonding.ts';
 import { tcpTrain } from '../../test/support/packets.ts';
+import { usedSessionMemory } from '../../test/support/session-memory.ts';
 import { answer, measure, measuredWords, median, pairCount, report, runSeconds, spread } from '../support/bench.ts';
 import { opensslGbps } from '../support/openssl.ts';
 
@@ -52,7 +53,7 @@ function createRing(addon: Addon, capacityBytes: number): Ends {
 
 /** One session whose two directions share a key: what was sealed here can be opened here. */
 function createSessions(which: number): SharedArrayBuffer {
-  const memory = createSessionMemory(4, 65_536);
+  const memory = usedSessionMemory(4, 65_536);
   const table = new SessionTable(memory);
   const isAes = which === cipher.aes256gcm;
   table.wipe(0);

@@ -181,7 +181,7 @@ class OpenerActor implements Actor {
 
   #learnAll(): void {
     this.#opener.sweep(-1);
-    for (let slot = 0; slot < this.#sessions.rows; slot += 1) this.#learn(slot);
+    for (let slot = 0; slot < this.#sessions.used(); slot += 1) this.#learn(slot);
   }
 
   #learn(slot: number): void {

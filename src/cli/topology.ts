@@ -24,7 +24,13 @@ Examples:
     .action((file: string, options: { readonly json?: true }) => {
       const config = loadConfig(file);
       const socketPath = socketPathOf(config.runtime.runDirectory, config.name);
-      const topology = planTopology({ config, fwmark: fwmarkOf(config), socketPath, cores: availableParallelism() });
+      const topology = planTopology({
+        config,
+        fwmark: fwmarkOf(config),
+        socketPath,
+        cores: availableParallelism(),
+        mayReserve: true,
+      });
       const text = options.json === true ? JSON.stringify(topology, undefined, 2) : describeTopology(topology);
       process.stdout.write(`${text}\n`);
     });

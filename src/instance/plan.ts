@@ -2,6 +2,7 @@
  * What a configuration means for an instance on this host: its topology, its socket, its way to name servers, and what of it a running
  * one can take.
  */
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Topology } from '../actors/kit/topology.ts';
 import { HawserError } from '../base/errors.ts';
@@ -23,6 +24,17 @@ export function dnsWayOf(config: Config): DnsWay {
   return { fwmark: fwmarkOf(config), interfaces: config.links.map((link) => link.interface ?? '') };
 }
 
+/** vm.overcommit_memory = 2 of proc_sys_vm(5): every byte that is reserved is missing elsewhere. */
+function isCommitLimited(): boolean {
+  try {
+    return readFileSync('/proc/sys/vm/overcommit_memory', 'utf8').trim() === '2';
+  } catch (error) {
+    // No /proc: nobody knows, and a reservation that is refused is made smaller.
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
+
 export function planFor(config: Config, previous?: Topology): Topology {
   const socketPath = socketPathFor(config);
   return planTopology({
@@ -30,12 +42,13 @@ export function planFor(config: Config, previous?: Topology): Topology {
     fwmark: fwmarkOf(config),
     socketPath,
     cores: availableParallelism(),
+    mayReserve: !isCommitLimited(),
     previous,
     isPlaintextTwin,
   });
 }
 
-/** Tables are made once, with spare rows. */
+/** The link table is made once, with spare rows. */
 export function checkRoom({ memory, links }: Topology): void {
   if (links.every(({ row }) => row < memory.linkRows)) return;
   const message = `The running instance has room for ${memory.linkRows} links`;

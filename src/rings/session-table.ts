@@ -17,10 +17,15 @@ const sessionRows = {
   usedAt: session.usedAt,
 } as const;
 
-/** `windowBits`: size of the replay bitmap, a multiple of 64; the window is 64 shorter (RFC 6479). */
+/** What a typed array reaches in Node 20. */
+const mostViewBytes = 2 ** 32;
+
+/** `windowBits`: size of the replay bitmap, a multiple of 64; the window is 64 shorter (RFC 6479). Throws RangeError when that is too much. */
 export function createSessionMemory(slots: number, windowBits: number): SharedArrayBuffer {
   assert(windowBits >= 128 && windowBits % 64 === 0, `replay window of ${windowBits} bits`);
-  const memory = new SharedArrayBuffer(session.dataAt + slots * (session.slotBytes + windowBits / 8));
+  const bytes = session.dataAt + slots * (session.slotBytes + windowBits / 8);
+  if (bytes >= mostViewBytes) throw new RangeError(`a session table of ${bytes} bytes`);
+  const memory = new SharedArrayBuffer(bytes);
   const words = new Int32Array(memory);
   words[session.magicAt >> 2] = session.magic;
   words[session.slotsAt >> 2] = slots;

@@ -18,8 +18,12 @@ export interface RowLayout {
   readonly usedAt?: number;
 }
 
+/** Throws RangeError when there is no room for it. */
 export function createRowTable(layout: RowLayout, rows: number): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(layout.dataAt + rows * layout.rowBytes);
+  const bytes = layout.dataAt + rows * layout.rowBytes;
+  // Places of cells are reckoned in 32 bits.
+  if (bytes >= 2 ** 31) throw new RangeError(`a table of ${bytes} bytes`);
+  const memory = new SharedArrayBuffer(bytes);
   const words = new Int32Array(memory);
   words[layout.magicAt >> 2] = layout.magic;
   words[layout.rowsAt >> 2] = rows;

@@ -17,15 +17,11 @@ import type { PeerSettings } from '../actors/session/settings.ts';
 import { assert } from '../base/assert.ts';
 import { flow } from '../contract/flows.ts';
 import { carrier, check, link } from '../contract/link-tables.ts';
-import { path, peer } from '../contract/peer-tables.ts';
 import { counters } from '../contract/rings.ts';
-import { createAllowedIpsMemory } from '../rings/allowed-ips.ts';
 import { createDoorbellMemory } from '../rings/doorbell.ts';
-import { createSealedLogMemory } from '../rings/sealed-log.ts';
-import { createSessionMemory } from '../rings/session-table.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';
-import { createStashMemory } from '../rings/stash.ts';
 import { carrierTable, checkTable, createRowTable, linkTable } from '../rings/table.ts';
+import { createTables } from './shared-tables.ts';
 
 /** What opening found out: actors learn it as settings (`ActorPlan.learns`). */
 export interface Opened {
@@ -74,21 +70,10 @@ export class SharedResources {
 
   /** Makes the memory; nothing is opened yet. `peers`: those of now, for an actor that begins. */
   constructor(topology: Topology, opener: ResourceOpener, peers: (actorId: string) => readonly PeerSettings[]) {
-    const { memory } = topology;
     this.#topology = topology;
     this.#opener = opener;
     this.#peers = peers;
-    this.tables = {
-      sealedLog: createSealedLogMemory(memory.sealedLogBytes),
-      sessions: createSessionMemory(memory.sessionSlots, memory.windowBits),
-      peers: createRowTable(peer, memory.peerRows),
-      paths: createRowTable(path, memory.pathRows),
-      links: createRowTable(link, memory.linkRows),
-      carriers: createRowTable(carrier, memory.linkRows * carrier.rowsPerLink),
-      checks: createRowTable(check, memory.linkRows * check.rowsPerLink),
-      allowedIps: createAllowedIpsMemory([], memory.allowedIpsNodes),
-      stash: createStashMemory(),
-    };
+    this.tables = createTables(topology.memory);
     for (const ring of topology.rings) this.rings.set(ring.name, createRingMemory(ring.bytes));
   }
 

@@ -15,8 +15,8 @@ export function describeTopology(topology: Topology): string {
     ...topology.resources.map((one) => `  ${one.name}: ${describeResource(one)}`),
     'shared memory',
     `  sealed log ${formatBytes(topology.memory.sealedLogBytes)}`,
-    `  ${topology.memory.sessionSlots} key slots, each with a replay window of ${topology.memory.windowBits - 64} packets`,
-    `  ${topology.memory.peerRows} peers, ${topology.memory.pathRows} paths, ${topology.memory.linkRows} links at most`,
+    `  replay windows of ${topology.memory.windowBits - 64} packets`,
+    `  ${topology.memory.peerRows} peers, ${topology.memory.linkRows} links at most`,
   ].join('\n');
 }
 

@@ -12,7 +12,6 @@ import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { Config } from '../config/config.ts';
 import { longestProtected } from '../config/tunnel-mtu.ts';
 import { outerFragments } from '../contract/columns.ts';
-import { path } from '../contract/peer-tables.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
 import { allowedIpsCapacity } from '../rings/allowed-ips.ts';
 import { placeOf } from '../rings/carriers.ts';
@@ -21,14 +20,10 @@ import { choosePlacement, groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
 import { assignLinks } from './rows.ts';
 
-/** Tables are made once for the life of the process, so a reload may only grow into their spare rows. */
+/** Tables are made once for the life of the process; what is not used of them costs address space and no memory (docs/adr/0024). */
+const reservedPeerRows = 65_536;
 const leastPeerRows = 64;
 const linkRows = 32;
-/** Path rows come from one pool: what is not used of it costs address space and no memory. */
-const pathsPerPeer = 8;
-const leastPathRows = leastPeerRows * path.mostPerPeer;
-/** Three generations of WireGuard, one being retired, and one spare for a handshake that crosses another. */
-const slotsPerPeer = 5;
 /** RFC 6479 section 3: the word being refilled is not part of the window. */
 const windowSlackBits = 64;
 
@@ -40,6 +35,8 @@ export interface PlanInput {
   /** Processors that this process may use. */
   readonly cores: number;
   readonly previous?: Topology | undefined;
+  /** Address space costs nothing on this host. */
+  readonly mayReserve: boolean;
   /** Benches only: nothing is encrypted between two such ends. */
   readonly isPlaintextTwin?: boolean;
 }
@@ -60,7 +57,7 @@ export function planTopology(input: PlanInput): Topology {
       { name: 'tun', kind: 'tun', interface: config.tunnel.interface },
       ...carriers.flatMap(({ resources }) => resources),
     ],
-    memory: previous?.memory ?? planMemory(config),
+    memory: previous?.memory ?? planMemory(config, input.mayReserve),
     links,
   };
 }
@@ -201,14 +198,13 @@ function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): Actor
   return { settings: {}, learns: {}, tables: [], ownTables: [], hearsOfPeers: false, fds: {}, wakeOn: [], ...plan };
 }
 
-function planMemory(config: Config): MemoryPlan {
-  const peerRows = Math.max(leastPeerRows, 2 * config.peers.length);
+function planMemory(config: Config, mayReserve: boolean): MemoryPlan {
+  const least = Math.max(leastPeerRows, 2 * config.peers.length);
   return {
     sealedLogBytes: config.runtime.sealedLogBytes,
-    sessionSlots: peerRows * slotsPerPeer,
     windowBits: Math.ceil(config.runtime.replayWindow / 64) * 64 + windowSlackBits,
-    peerRows,
-    pathRows: Math.max(leastPathRows, pathsPerPeer * peerRows),
+    peerRows: mayReserve ? Math.max(reservedPeerRows, least) : least,
+    leastPeerRows: least,
     linkRows,
     allowedIpsNodes: allowedIpsCapacity(config.peers.flatMap((peer) => peer.allowedIPs)),
   };

@@ -4,9 +4,10 @@ import { GapKeeper } from '../../src/actors/opener/gap-keeper.ts';
 import { gaps, lateness } from '../../src/contract/columns.ts';
 import { path, pathState, peer, session } from '../../src/contract/peer-tables.ts';
 import { PathChain } from '../../src/rings/path-chain.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { givePath } from '../support/given-paths.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 const slot = 3;
 const peerRow = 1;
@@ -17,7 +18,7 @@ const roundTripUs = 20_000;
 const jitterUs = 1_000;
 
 class Bench {
-  readonly sessions = new SessionTable(createSessionMemory(4, 128));
+  readonly sessions = new SessionTable(usedSessionMemory(4, 128));
   readonly peers = peerTable(createRowTable(peer, 2));
   readonly paths = pathTable(createRowTable(path, 64));
   readonly gaps = new Float64Array(1 + gaps.max * gaps.columns);

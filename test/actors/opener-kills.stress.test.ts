@@ -12,11 +12,12 @@ import { counters, ring } from '../../src/contract/rings.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { cutAtRandom, cutRounds, portTo, type Victim } from '../support/cutting.ts';
 import { udpPacket } from '../support/packets.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 t.setTimeout(900_000);
 
@@ -35,7 +36,7 @@ class OpenerRig implements Victim {
   readonly doorbell = { memory: createDoorbellMemory(), fd: addon.openDoorbell() };
   readonly #receivedRing = createRingMemory(1 << 20);
   readonly #plainRing = createRingMemory(1 << 20);
-  readonly #sessions = createSessionMemory(4, 65_600);
+  readonly #sessions = usedSessionMemory(4, 65_600);
   readonly #memory: Record<string, SharedArrayBuffer>;
   readonly #received: RingProducer;
   readonly #plain: RingConsumer;

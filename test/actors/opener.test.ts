@@ -11,12 +11,13 @@ import { loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { openerCounters } from '../../src/rings/counter-names.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { portTo } from '../support/cutting.ts';
 import { givePath } from '../support/given-paths.ts';
 import { udpPacket } from '../support/packets.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 const addon = loadAddon();
 const key = new Uint8Array(32).fill(9);
@@ -31,7 +32,7 @@ const payloadBytes = 600;
 class Rig {
   readonly runner: HandRunner;
   readonly counters = new Float64Array(new SharedArrayBuffer(counters.bytes), 0, counters.bytes >> 3);
-  readonly sessions = new SessionTable(createSessionMemory(4, 65_600));
+  readonly sessions = new SessionTable(usedSessionMemory(4, 65_600));
   readonly peers = peerTable(createRowTable(peer, 2));
   readonly paths = pathTable(createRowTable(path, 64));
   readonly #receivedRing = createRingMemory(1 << 20);

@@ -3,9 +3,10 @@ import t from 'tap';
 import { Reporter } from '../../src/actors/opener/reporter.ts';
 import { path, pathState, peer, session } from '../../src/contract/peer-tables.ts';
 import { PathChain } from '../../src/rings/path-chain.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { givePath } from '../support/given-paths.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 const frameBytes = 88;
 /** Data message and UDP over IPv4 around a frame padded to 16. */
@@ -15,7 +16,7 @@ const wireBytes = 96 + 32 + 28;
 const firstRow = 32;
 
 class Bench {
-  readonly sessions = new SessionTable(createSessionMemory(4, 128));
+  readonly sessions = new SessionTable(usedSessionMemory(4, 128));
   readonly peers = peerTable(createRowTable(peer, 2));
   readonly paths = pathTable(createRowTable(path, 64));
   readonly unreported = new Int32Array(5);

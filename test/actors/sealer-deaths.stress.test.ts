@@ -13,13 +13,14 @@ import { log } from '../../src/contract/rings.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { isLong } from '../support/long-run.ts';
 import { tcpTrain } from '../support/packets.ts';
 import { random } from '../support/ring-program.ts';
 import type { SealerProgram } from '../support/sealer-program.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 const seed = Number(process.env.HAWSER_SEED ?? 20261121);
 /** A death costs a thread's start, 20 to 40 ms. */
@@ -41,7 +42,7 @@ class Surroundings {
   readonly plainMemory = createRingMemory(1 << 18);
   readonly linkMemory = createRingMemory(1 << 16);
   readonly logMemory = createSealedLogMemory(1 << 24);
-  readonly sessionMemory = createSessionMemory(1, 128);
+  readonly sessionMemory = usedSessionMemory(1, 128);
   readonly doorbell = createDoorbellMemory();
   readonly #template = tcpTrain({ version: 4, payloadBytes, segmentBytes, push: false });
   readonly #plain = new RingProducer(this.plainMemory, new Doorbell(this.doorbell, -1, nobody));

@@ -10,11 +10,11 @@ import { recordType } from '../../src/contract/records.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import type { Sealer } from '../../src/native/data-api.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
-import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { udpPacket } from '../support/packets.ts';
 import { type RopeEnd, rope } from '../support/rope.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 const addon = loadAddon();
 const noVnet = new Uint8Array(10);
@@ -150,7 +150,7 @@ t.test('elections that a full ring had no room for are told when there is room, 
   const memory = createRingMemory(4096);
   const bell = createDoorbellMemory();
   const requests = { name: 'requests', side: 'producer', ring: memory, doorbell: bell, doorbellFd: -1 } as const;
-  const tables = { peers: createRowTable(peer, 300), sessions: createSessionMemory(2, 256) };
+  const tables = { peers: createRowTable(peer, 300), sessions: usedSessionMemory(2, 256) };
   const spec = { id: 'sealer', role: 'sealer', ports: { requests }, memory: tables };
   const context = { spec, addon } as unknown as ActorContext;
   const desk = new SealDesk(context, {} as Sealer, new Throughput(context.spec));

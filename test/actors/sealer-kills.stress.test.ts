@@ -14,13 +14,14 @@ import { loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable, pathTable, peerTable } from '../../src/rings/table.ts';
 import { adaptiveBonding } from '../support/bonding.ts';
 import { cutAtRandom, cutRounds, portTo, type Victim } from '../support/cutting.ts';
 import { udpPacket } from '../support/packets.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 t.setTimeout(900_000);
 
@@ -36,7 +37,7 @@ class SealerRig implements Victim {
   readonly #plainRing = createRingMemory(1 << 20);
   readonly #descriptorRing = createRingMemory(1 << 16);
   readonly #log = createSealedLogMemory(1 << 22);
-  readonly #sessions = createSessionMemory(4, 65_600);
+  readonly #sessions = usedSessionMemory(4, 65_600);
   readonly #memory: Record<string, SharedArrayBuffer>;
   readonly #plain: RingProducer;
   readonly #descriptors: RingConsumer;

@@ -1,4 +1,5 @@
 /** Peers that come, change and go while a session-manager runs: nobody else notices, and keys outlive a change. */
+import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { peer as layout, session } from '../../src/contract/peer-tables.ts';
 import { sessionManagerCounters } from '../../src/rings/counter-names.ts';
@@ -46,6 +47,41 @@ t.test('a peer that comes is served at once, and nobody else gets new keys', asy
   lab.settle();
   t.ok(hub.inbox.some((plain) => Buffer.from(plain).includes('goes on')));
 });
+
+t.test(
+  'hundreds that come at once are taken in a part of them a turn, and those that go again meanwhile are not',
+  async (t) => {
+    const lab = new Lab();
+    t.teardown(() => lab.close());
+    const hub = new Host(lab, {
+      name: 'hub',
+      address: '10.0.0.1:51820',
+      privateKey: Buffer.alloc(32, 1),
+      peerRows: 400,
+    });
+    await hub.start([]);
+    const rows = (): number[] =>
+      Array.from({ length: 400 }, (_, row) => row).filter((row) => hub.peers.int(row, layout.inUseAt) === 1);
+    const put = Array.from({ length: 350 }, (_, row) => ({
+      ...hub.peer(hub),
+      row,
+      name: `p${row}`,
+      publicKey: randomBytes(32).toString('base64'),
+    }));
+    hub.command({ kind: 'peers', put, remove: [], isAll: false });
+    hub.turn();
+    t.ok(rows().length > 0 && rows().length <= 200, `${rows().length} after the first turn`);
+    hub.command({ kind: 'peers', put: [], remove: [0, 349], isAll: false });
+    lab.run(0.2);
+    t.same(
+      rows(),
+      put.map(({ row }) => row).filter((row) => row !== 0 && row !== 349),
+    );
+    hub.command({ kind: 'peers', put: put.slice(5, 10), remove: [], isAll: true });
+    lab.run(0.2);
+    t.same(rows(), [5, 6, 7, 8, 9]);
+  },
+);
 
 t.test('a peer that is another by the same key keeps its keys, its paths and its clock', async (t) => {
   const { lab, hub, one } = await connect(t);

@@ -8,10 +8,10 @@ import { loadAddon } from '../../src/native/addon.ts';
 import type { Opener } from '../../src/native/opener-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
-import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { innerLimitParts } from '../support/bonding.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 const addon = loadAddon();
 const records = 12;
@@ -59,7 +59,7 @@ t.test('a record that kills its opener in mid-batch is skipped at last, and its 
       events: portOf(createRingMemory(1 << 12)),
       reports: portOf(createRingMemory(1 << 12)),
       heard: portOf(createRingMemory(1 << 12)),
-      sessions: new Uint8Array(createSessionMemory(1, 128)),
+      sessions: new Uint8Array(usedSessionMemory(1, 128)),
       ...innerLimitParts(),
       paths: new Uint8Array(createRowTable(path, path.mostPerPeer)),
       allowedIps: new Uint8Array(createAllowedIpsMemory([])),

@@ -8,11 +8,11 @@ import type { Sealer } from '../../src/native/data-api.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
-import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { feedbackParts } from '../support/bonding.ts';
 import { udpPacket } from '../support/packets.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 
 const addon = loadAddon();
 const records = 12;
@@ -55,7 +55,7 @@ t.test('a train that kills its sealer in mid-batch is skipped at last, and its n
       plain: port,
       carriers: [],
       log: new Uint8Array(createSealedLogMemory(1 << 20)),
-      sessions: new Uint8Array(createSessionMemory(1, 128)),
+      sessions: new Uint8Array(usedSessionMemory(1, 128)),
       allowedIps: new Uint8Array(createAllowedIpsMemory([])),
       stash: new Uint8Array(createStashMemory({ small: 1, large: 1 })),
       facts: new Uint8Array(rows.buffer),

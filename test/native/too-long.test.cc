@@ -625,7 +625,7 @@ Bytes piece(uint8_t index, uint16_t total, uint16_t pieceBytes, uint32_t length,
 }
 
 TEST("FragmentJoiner drops a packet whose pieces contradict one another, and pieces that make no sense") {
-  FragmentJoiner joiner(1);
+  FragmentJoiner joiner;
   const auto add = [&joiner](const Bytes& frame, uint64_t counter) {
     const Bytes exact = frame;  // of exact size, for ASan
     return joiner.add({0, 0, 1, counter, 1.0}, exact.data(), static_cast<uint32_t>(exact.size()));
@@ -654,7 +654,7 @@ TEST("FragmentJoiner drops a packet whose pieces contradict one another, and pie
 }
 
 TEST("FragmentJoiner holds no more than it may, drops the oldest, and nothing for longer than a second") {
-  FragmentJoiner joiner(40);
+  FragmentJoiner joiner;
   const auto add = [&joiner](int32_t peer, uint16_t total, uint64_t counter, double nowUs, uint8_t index = 0) {
     const uint16_t each = static_cast<uint16_t>(total / 2 + 1);
     const Bytes frame = piece(index, total, each, each, 3);

@@ -1,4 +1,5 @@
 /** Peers as the field has them: false addresses, moves in the middle of a download, hundreds that are elsewhere. */
+import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
@@ -123,6 +124,48 @@ t.test(
     t.ok(received >= sent - 1, `${received} of ${sent} pings of a arrived meanwhile`);
     t.same(await threads(), threadsBefore);
     t.equal(await keysOf(), keysBefore);
+  },
+);
+
+t.test(
+  'thousands of peers more than at the start come by a reload, and the last of them is served',
+  options,
+  async (t) => {
+    const pair = await startPair();
+    const { lab, hosts, b } = pair;
+    t.teardown(() => lab.close());
+    const c = lab.host('c');
+    lab.join(c, hosts.b, { addresses: [['10.78.0.1/24'], ['10.78.0.2/24']] });
+    const keysC = generateKeys();
+    const { publicKey } = await b.ask<Status>('status');
+    const threads = async () => (await b.actors()).map(({ id, threadId, restarts }) => `${id} ${threadId} ${restarts}`);
+    const threadsBefore = await threads();
+    const others = ping(hosts.a, inside.b4, { count: 400, intervalMs: 20 });
+    const config = JSON.parse(readFileSync(b.configPath, 'utf8')) as { peers: object[] };
+    const many = Array.from({ length: 5000 }, (_, index) => ({
+      name: `p${index}`,
+      publicKey: Buffer.from(randomBytes(32)).toString('base64'),
+      allowedIPs: [`10.${50 + (index >> 8)}.${index & 255}.1/32`],
+    }));
+    const peerC = { name: 'c', publicKey: keysC.publicKey, allowedIPs: ['10.9.0.3/32'] };
+    writeFileSync(b.configPath, JSON.stringify({ ...config, peers: [...config.peers, ...many, peerC] }));
+    const startMs = performance.now();
+    const { status, stderr } = await b.cli('reload');
+    t.comment(`the reload took ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
+    t.equal(status, 0, stderr);
+    const daemonC = new Daemon(lab, c, {
+      keys: keysC,
+      addresses: ['10.9.0.3/24'],
+      peers: [{ name: 'b', publicKey, allowedIPs: [`${inside.b4}/32`], endpoints: [`10.78.0.2:${port}`] }],
+    });
+    await daemonC.start();
+    let served = 0;
+    for (let tries = 0; served === 0 && tries < 20; tries += 1)
+      served = (await ping(c, inside.b4, { count: 2 })).received;
+    t.ok(served > 0, 'the last is served');
+    const { sent, received } = await others;
+    t.ok(received >= sent - 2, `${received} of ${sent} pings of a arrived meanwhile`);
+    t.same(await threads(), threadsBefore);
   },
 );
 

@@ -7,9 +7,10 @@ import { Reporter } from '../../src/actors/opener/reporter.ts';
 import { gaps, lateness } from '../../src/contract/columns.ts';
 import { path, peer, session } from '../../src/contract/peer-tables.ts';
 import { PathChain } from '../../src/rings/path-chain.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRowTable, peerTable, type RowTable } from '../../src/rings/table.ts';
 import { givePath } from '../support/given-paths.ts';
+import { usedSessionMemory } from '../support/session-memory.ts';
 import type { Packet, ReportFacts, ReportSection } from './flight.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -41,7 +42,7 @@ class Arrivals {
 
 export class Receiver {
   readonly #parts: ReceiverParts;
-  readonly #sessions = new SessionTable(createSessionMemory(1, 128));
+  readonly #sessions = new SessionTable(usedSessionMemory(1, 128));
   readonly #unreported = new Int32Array(2);
   readonly #gaps = new Float64Array(1 + gaps.max * gaps.columns);
   readonly #lateness = new Float64Array(1 + lateness.max * lateness.columns);

@@ -20,9 +20,9 @@ import type {
   SupervisorApi,
 } from '../../src/control/supervisor-api.ts';
 import { loadAddon } from '../../src/native/addon.ts';
-import { createSessionMemory } from '../../src/rings/session-table.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { createFakeAddon } from './fake-addon.ts';
+import { usedSessionMemory } from './session-memory.ts';
 
 const fakeLink = {
   row: 0,
@@ -42,7 +42,7 @@ export class FakeSupervisor implements SupervisorApi {
     links: createRowTable(link, 2),
     carriers: createRowTable(carrier, 2 * carrier.rowsPerLink),
     checks: createRowTable(check, 2 * check.rowsPerLink),
-    sessions: createSessionMemory(4, 128),
+    sessions: usedSessionMemory(4, 128),
     sealedLog: new SharedArrayBuffer(log.dataAt + 64),
     rings: {
       'tun-reader.outbound -> sealer.plain': createRing(1024),

@@ -16,12 +16,13 @@ import { type Addon, loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
-import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
+import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
 import { createRowTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';
 import { adaptiveBonding } from './bonding.ts';
 import { givePath } from './given-paths.ts';
+import { usedSessionMemory } from './session-memory.ts';
 
 const linkName = 'loop';
 const mtu = 1420;
@@ -66,7 +67,7 @@ export class RopeEnd {
     this.port = socket.port;
     this.#memory = {
       sealedLog: createSealedLogMemory(4 << 20),
-      sessions: createSessionMemory(2 * peers, 65_600),
+      sessions: usedSessionMemory(2 * peers, 65_600),
       peers: createRowTable(peer, peers),
       paths: createRowTable(path, Math.max(peers, path.mostPerPeer)),
       links: createRowTable(link, 2),

@@ -62,6 +62,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
 
 function plan(change: Partial<Config> = {}, previous?: Topology, placement?: PlacementWish, cores = 8): Topology {
   return planTopology({
+    mayReserve: true,
     config: config(change, placement),
     fwmark: 7,
     socketPath: '/run/hawser/home.sock',
@@ -304,5 +305,5 @@ t.test('describeTopology() names threads, rings, descriptors and memory', async 
   t.match(text, /inbound: wan-link\.default, opener, tun-writer/);
   t.match(text, /tun-reader\.outbound -> sealer\.plain {2}2 MiB/);
   t.match(text, /udp6\.default: IPv6, port 51820, any interface/);
-  t.match(text, /replay window of 65536 packets/);
+  t.match(text, /replay windows of 65536 packets/);
 });

@@ -124,12 +124,12 @@ export interface CarrierRow {
 
 export interface MemoryPlan {
   readonly sealedLogBytes: number;
-  readonly sessionSlots: number;
   readonly windowBits: number;
+  /** Peers that there shall be room for, if the kernel gives so much address space; and for how many there must be. */
   readonly peerRows: number;
-  readonly pathRows: number;
+  readonly leastPeerRows: number;
   readonly linkRows: number;
-  /** Nodes of the trie, in each of its areas. */
+  /** Nodes of the trie that there must be room for, in each of its areas. */
   readonly allowedIpsNodes: number;
 }
 

@@ -2,6 +2,8 @@
  * Says how long packets are held for one that is missing before them: until the deadline learnt for its peer, or until every path
  * that could still bring it has brought something later, and the peer had the time to send it again.
  */
+
+import { RowNumbers } from '../../base/row-numbers.ts';
 import { ReorderDeadline } from '../../bonding/receive/reorder-deadline.ts';
 import { gaps, lateness } from '../../contract/columns.ts';
 import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
@@ -72,14 +74,12 @@ export class GapKeeper {
   readonly #deadlines = new Map<number, ReorderDeadline>();
   readonly #ways: Ways = { havePassed: false, bestRttUs: 0, skewUs: 0, jitterUs: 0, count: 0 };
   // By key slot: the gap that all paths have passed, and when that was seen.
-  readonly #passed: Float64Array;
-  readonly #passedUs: Float64Array;
+  readonly #passed = new RowNumbers(-1);
+  readonly #passedUs = new RowNumbers();
   #lookUs = 0;
 
   constructor(parts: GapKeeperParts) {
     this.#parts = parts;
-    this.#passed = new Float64Array(parts.sessions.rows).fill(-1);
-    this.#passedUs = new Float64Array(parts.sessions.rows);
   }
 
   /** Gives up the gaps that nobody should wait for any longer; returns how many. */
@@ -141,13 +141,13 @@ export class GapKeeper {
     peers.setNumber(peerRow, peer.reorderDeadlineUsAt, deadlineUs);
     const latestUs = (rows[at + gaps.sinceUs] as number) + deadlineUs;
     if (!ways.havePassed) return latestUs;
-    if (this.#passed[slot] !== missing) {
-      this.#passed[slot] = missing;
-      this.#passedUs[slot] = nowUs;
+    if (this.#passed.get(slot) !== missing) {
+      this.#passed.set(slot, missing);
+      this.#passedUs.set(slot, nowUs);
     }
     const repairUs =
       repairSigmas * ways.jitterUs + repairTries * (repairReports * reportUs + ways.bestRttUs) + repairMarginUs;
-    return Math.min(latestUs, (this.#passedUs[slot] as number) + Math.max(repairUs, ways.skewUs));
+    return Math.min(latestUs, this.#passedUs.get(slot) + Math.max(repairUs, ways.skewUs));
   }
 
   #look(slot: number, peerRow: number, missing: number, nowUs: number): Ways {

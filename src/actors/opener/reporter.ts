@@ -3,6 +3,7 @@
  * small share of what the way back can carry: each report costs a packet on two paths.
  */
 
+import { RowNumbers } from '../../base/row-numbers.ts';
 import { path, pathState, session } from '../../contract/peer-tables.ts';
 import type { Opener } from '../../native/opener-api.ts';
 import type { PathChain } from '../../rings/path-chain.ts';
@@ -58,36 +59,27 @@ export interface ReporterParts {
 export class Reporter {
   readonly #parts: ReporterParts;
   // By key slot.
-  readonly #lastUs: Float64Array;
-  readonly #spacingUs: Float64Array;
-  readonly #leastUs: Float64Array;
-  readonly #costBytes: Float64Array;
+  readonly #lastUs = new RowNumbers();
+  readonly #spacingUs = new RowNumbers();
+  readonly #leastUs = new RowNumbers();
+  readonly #costBytes = new RowNumbers();
   /** What may be spent, and since when it is counted. */
-  readonly #savedBytes: Float64Array;
-  readonly #bytesPerUs: Float64Array;
-  readonly #packets: Float64Array;
+  readonly #savedBytes = new RowNumbers();
+  readonly #bytesPerUs = new RowNumbers();
+  readonly #packets = new RowNumbers();
   /** When something was last missed. */
-  readonly #gapUs: Float64Array;
+  readonly #gapUs = new RowNumbers(Number.NEGATIVE_INFINITY);
   /** Slots whose last report will be said again → how often. */
   readonly #repeating = new Map<number, number>();
 
   constructor(parts: ReporterParts) {
-    const { rows } = parts.sessions;
     this.#parts = parts;
-    this.#lastUs = new Float64Array(rows);
-    this.#spacingUs = new Float64Array(rows);
-    this.#leastUs = new Float64Array(rows);
-    this.#costBytes = new Float64Array(rows);
-    this.#savedBytes = new Float64Array(rows);
-    this.#bytesPerUs = new Float64Array(rows);
-    this.#packets = new Float64Array(rows);
-    this.#gapUs = new Float64Array(rows).fill(Number.NEGATIVE_INFINITY);
   }
 
   /** Time between two reports on a slot while data comes: as wished for, or as the budget allows. */
   spacingUs(slot: number): number {
-    const wishUs = (this.#spacingUs[slot] as number) || usualSpacingUs;
-    const paidUs = (this.#costBytes[slot] as number) / (this.#bytesPerUs[slot] as number);
+    const wishUs = this.#spacingUs.get(slot) || usualSpacingUs;
+    const paidUs = this.#costBytes.get(slot) / this.#bytesPerUs.get(slot);
     return Math.min(mostSpacingUs, Math.max(wishUs, paidUs || 0));
   }
 
@@ -96,7 +88,7 @@ export class Reporter {
    * cause a report, and without one its sender does not learn that a repair is lost as well.
    */
   noteGap(slot: number, nowUs: number): void {
-    this.#gapUs[slot] = nowUs;
+    this.#gapUs.set(slot, nowUs);
     if (!this.#repeating.has(slot)) this.#repeating.set(slot, 1);
   }
 
@@ -116,7 +108,7 @@ export class Reporter {
   #repeat(nowUs: number): number {
     let written = 0;
     for (const [slot, left] of this.#repeating) {
-      const dueUs = (this.#lastUs[slot] as number) + repeatSpacingUs;
+      const dueUs = this.#lastUs.get(slot) + repeatSpacingUs;
       if (nowUs < dueUs) {
         this.#parts.wakeAt(dueUs);
         continue;
@@ -131,15 +123,15 @@ export class Reporter {
   }
 
   #dueUs(slot: number): number {
-    const lastUs = this.#lastUs[slot] as number;
+    const lastUs = this.#lastUs.get(slot);
     if (lastUs === 0) return 0;
     const quietFromUs = this.#parts.sessions.number(slot, session.lastReceivedAt) + quietUs;
     const soonUs = Math.min(
-      lastUs + (this.#spacingUs[slot] as number),
-      Math.max(quietFromUs, lastUs + (this.#leastUs[slot] as number)),
+      lastUs + this.#spacingUs.get(slot),
+      Math.max(quietFromUs, lastUs + this.#leastUs.get(slot)),
     );
-    const missingBytes = (this.#costBytes[slot] as number) - (this.#savedBytes[slot] as number);
-    const paidUs = lastUs + Math.max(0, missingBytes) / (this.#bytesPerUs[slot] as number);
+    const missingBytes = this.#costBytes.get(slot) - this.#savedBytes.get(slot);
+    const paidUs = lastUs + Math.max(0, missingBytes) / this.#bytesPerUs.get(slot);
     return Math.min(Math.max(soonUs, paidUs), lastUs + mostSpacingUs);
   }
 
@@ -175,25 +167,22 @@ export class Reporter {
     const backBytesPerUs = (rateBps || unknownRateBps) / 8e6;
     const usualBytesPerUs = Math.min(costBytes / usualSpacingUs, backBytesPerUs * mostBudgetShare);
     const bytesPerUs = Math.max(backBytesPerUs * budgetShare, usualBytesPerUs);
-    const lastUs = this.#lastUs[slot] as number;
+    const lastUs = this.#lastUs.get(slot);
     const mostBytes = burstReports * costBytes;
     const savedBytes =
       lastUs === 0
         ? mostBytes
-        : Math.min(
-            mostBytes,
-            (this.#savedBytes[slot] as number) + (nowUs - lastUs) * (this.#bytesPerUs[slot] as number),
-          );
-    const isHeeded = copies > 1 || nowUs - (this.#gapUs[slot] as number) < gapMemoryUs;
+        : Math.min(mostBytes, this.#savedBytes.get(slot) + (nowUs - lastUs) * this.#bytesPerUs.get(slot));
+    const isHeeded = copies > 1 || nowUs - this.#gapUs.get(slot) < gapMemoryUs;
     const leastUs = isHeeded ? leastSpacingUs : leastAloneUs;
     const wishUs = Number.isFinite(roundTripUs) ? roundTripUs * (isHeeded ? roundTripShare : aloneShare) : 0;
-    this.#savedBytes[slot] = Math.max(0, savedBytes - costBytes);
-    this.#costBytes[slot] = costBytes;
-    this.#bytesPerUs[slot] = bytesPerUs;
-    this.#leastUs[slot] = leastUs;
-    this.#spacingUs[slot] = Math.min(usualSpacingUs, Math.max(leastUs, wishUs));
-    this.#lastUs[slot] = nowUs;
-    if (packets - (this.#packets[slot] as number) >= streamPackets) this.#repeating.set(slot, repeats);
-    this.#packets[slot] = packets;
+    this.#savedBytes.set(slot, Math.max(0, savedBytes - costBytes));
+    this.#costBytes.set(slot, costBytes);
+    this.#bytesPerUs.set(slot, bytesPerUs);
+    this.#leastUs.set(slot, leastUs);
+    this.#spacingUs.set(slot, Math.min(usualSpacingUs, Math.max(leastUs, wishUs)));
+    this.#lastUs.set(slot, nowUs);
+    if (packets - this.#packets.get(slot) >= streamPackets) this.#repeating.set(slot, repeats);
+    this.#packets.set(slot, packets);
   }
 }

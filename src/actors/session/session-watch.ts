@@ -24,7 +24,7 @@ import { PeerLook } from './peer-look.ts';
 import type { OpenedFrame } from './records.ts';
 import type { Refusals } from './refusals.ts';
 import { isSamePlace, textOf } from './routes.ts';
-import type { LinkStateCommand, OutsideChange, PeersCommand } from './settings.ts';
+import type { LinkStateCommand, OutsideChange, PeerSettings, PeersCommand } from './settings.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -32,6 +32,8 @@ import type { StateFiles } from './state-files.ts';
 const mostLooks = 64;
 const pollSpacingUs = 1000;
 const spacingPerLookUs = 20;
+/** Peers that are taken in in one turn, at 50 µs each. */
+const mostComing = 100;
 /** A gap between turns that no park explains: the machine slept, or we were stopped. */
 const sleptUs = 10_000_000;
 /** After an address is gone another one comes within this, or a person brings it. */
@@ -63,6 +65,8 @@ export class SessionWatch {
   /** By row: when each peer must be looked at, if nothing else happens. */
   readonly #due = new DueQueue();
   readonly #calls = new CallQueue();
+  /** By row: peers that were announced, and not taken in yet. */
+  readonly #coming = new Map<number, PeerSettings>();
   #spacingUs = pollSpacingUs;
   /** What operators and health-checker last said of the links. */
   #verdicts = '';
@@ -103,14 +107,27 @@ export class SessionWatch {
     const kept = new Set(put.map(({ row }) => row));
     const others = isAll ? [...peers.all()].filter(({ row }) => !kept.has(row)) : [];
     const gone = [...remove.flatMap((row) => peers.get(row) ?? []), ...others];
-    const ready = slots.readySlots();
+    for (const row of isAll ? [...this.#coming.keys()] : remove) this.#coming.delete(row);
+    for (const settings of put) this.#coming.set(settings.row, settings);
+    const ready = gone.length > 0 ? slots.readySlots() : new Map<number, KeySlot[]>();
     for (const peer of gone) {
       for (const { slot } of ready.get(peer.row) ?? []) slots.retire(slot);
       this.#forget(peer);
       this.#parts.refusals.forget(peer);
       peers.remove(peer);
     }
-    for (const settings of put) {
+    this.#takeComing(nowUs);
+  }
+
+  /** Thousands that come at once have their turns one after the other: nobody else shall wait for that. */
+  #takeComing(nowUs: number): void {
+    const { peers, slots } = this.#parts;
+    const ready = slots.readySlots();
+    let taken = 0;
+    for (const [row, settings] of this.#coming) {
+      if (taken === mostComing) break;
+      taken += 1;
+      this.#coming.delete(row);
       const before = peers.get(settings.row);
       if (before !== undefined) this.#forget(before);
       const peer = peers.add(settings);
@@ -118,6 +135,7 @@ export class SessionWatch {
       this.#callIfExpected(peer);
       this.#touch(peer);
     }
+    if (this.#coming.size > 0) this.#parts.context.wakeAt(nowUs + pollSpacingUs);
   }
 
   #forget(peer: Peer): void {
@@ -136,6 +154,7 @@ export class SessionWatch {
   turn(nowUs: number): void {
     if (nowUs - this.#lastTurnUs > sleptUs) this.#handleSleep();
     this.#lastTurnUs = nowUs;
+    if (this.#coming.size > 0) this.#takeComing(nowUs);
     const verdicts = this.#parts.links.verdicts(nowUs);
     if (verdicts !== this.#verdicts) this.#touchAll();
     this.#verdicts = verdicts;

@@ -3,9 +3,9 @@
 #pragma once
 #include <cstring>
 #include <memory>
-#include <vector>
 
 #include "aead.h"
+#include "by_row.h"
 #include "tables.h"
 
 namespace hawser {
@@ -16,7 +16,7 @@ class CipherCache {
   enum class Direction { Send, Receive, Reopen };
 
   CipherCache(SessionTable sessions, Direction direction)
-      : sessions_(sessions), direction_(direction), entries_(static_cast<size_t>(sessions.slots()) * 2) {}
+      : sessions_(sessions), direction_(direction) {}
 
   // Null when the slot is not ready or its key cannot be used.
   AeadContext* get(int32_t index, Cipher cipher) {
@@ -25,7 +25,7 @@ class CipherCache {
     if (!sessions_.isReady(index)) return nullptr;
     const int32_t generation = word(slot, layout::session_generationAt).load(std::memory_order_acquire);
     const bool aes = cipher == Cipher::Aes256Gcm;
-    Entry& entry = entries_[static_cast<size_t>(index) * 2 + (aes ? 1 : 0)];
+    Entry& entry = entries_[index].of[aes ? 1 : 0];
     if (entry.context != nullptr && entry.generation == generation && entry.cipher == cipher) return entry.context.get();
     entry.context = std::make_unique<AeadContext>();
     entry.generation = generation;
@@ -36,8 +36,9 @@ class CipherCache {
 
   // Forgets the contexts of a slot that is no longer ready: its keys are to be gone from memory.
   void sweep(int32_t index) {
-    for (size_t i = static_cast<size_t>(index) * 2; i < static_cast<size_t>(index) * 2 + 2; i++) {
-      Entry& entry = entries_[i];
+    Entries* kept = entries_.find(index);
+    if (kept == nullptr) return;
+    for (Entry& entry : kept->of) {
       if (entry.context == nullptr) continue;
       uint8_t* slot = sessions_.slot(index);
       const bool ready = sessions_.isReady(index);
@@ -51,6 +52,10 @@ class CipherCache {
     int32_t generation = 0;
     Cipher cipher = Cipher::ChaCha20Poly1305;
   };
+  // Of one slot.
+  struct Entries {
+    Entry of[2];
+  };
 
   int64_t keyAt(bool aes) const {
     if (direction_ != Direction::Receive) return aes ? layout::session_sendKeyAesAt : layout::session_sendKeyAt;
@@ -59,7 +64,7 @@ class CipherCache {
 
   SessionTable sessions_;
   Direction direction_;
-  std::vector<Entry> entries_;
+  ByRow<Entries> entries_;
 };
 
 }  // namespace hawser

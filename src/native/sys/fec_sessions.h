@@ -1,8 +1,8 @@
 // The decoders of an opener, one for each key slot whose peer sends parity.
 #pragma once
 #include <memory>
-#include <vector>
 
+#include "by_row.h"
 #include "fec_decode.h"
 #include "tables.h"
 
@@ -10,15 +10,17 @@ namespace hawser {
 
 class FecSessions {
  public:
-  FecSessions(SessionTable sessions, uint32_t maxSealedBytes)
-      : sessions_(sessions), maxSealedBytes_(maxSealedBytes), decoders_(static_cast<size_t>(sessions.slots())) {}
+  FecSessions(SessionTable sessions, uint32_t maxSealedBytes) : sessions_(sessions), maxSealedBytes_(maxSealedBytes) {}
 
   // Null while no parity came under this slot.
-  FecDecoder* of(int32_t slot) const { return decoders_[static_cast<size_t>(slot)].get(); }
+  FecDecoder* of(int32_t slot) const {
+    const std::unique_ptr<FecDecoder>* decoder = decoders_.find(slot);
+    return decoder == nullptr ? nullptr : decoder->get();
+  }
 
   // The same, made now; null when there are too many.
   FecDecoder* make(int32_t slot) {
-    std::unique_ptr<FecDecoder>& decoder = decoders_[static_cast<size_t>(slot)];
+    std::unique_ptr<FecDecoder>& decoder = decoders_[slot];
     if (decoder == nullptr && count_ < kMaxDecoders) {
       decoder = std::make_unique<FecDecoder>(codes_, maxSealedBytes_);
       count_ += 1;
@@ -28,9 +30,8 @@ class FecSessions {
 
   // Frees that of a slot that is not ready any more.
   void sweep(int32_t slot) {
-    std::unique_ptr<FecDecoder>& decoder = decoders_[static_cast<size_t>(slot)];
-    if (decoder == nullptr || sessions_.isReady(slot)) return;
-    decoder.reset();
+    if (of(slot) == nullptr || sessions_.isReady(slot)) return;
+    decoders_[slot].reset();
     count_ -= 1;
   }
 
@@ -41,7 +42,7 @@ class FecSessions {
   SessionTable sessions_;
   uint32_t maxSealedBytes_;
   FecCodes codes_;
-  std::vector<std::unique_ptr<FecDecoder>> decoders_;
+  ByRow<std::unique_ptr<FecDecoder>> decoders_;
   uint32_t count_ = 0;
 };
 

@@ -49,7 +49,7 @@ bool FragmentJoiner::add(const Piece& piece, const uint8_t* frame, uint32_t leng
     dropped_ += 1;
     return false;
   }
-  Peer& peer = peers_[static_cast<size_t>(piece.peer)];
+  Peer& peer = peers_[piece.peer];
   expire(peer, piece.nowUs);
   Waiting* waiting = find(peer, piece, piece.counter - header.index);
   if (waiting == nullptr) waiting = begin(peer, piece, header);

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "by_row.h"
+
 namespace hawser {
 
 using PacketBytes = std::vector<uint8_t>;
@@ -32,8 +34,6 @@ class FragmentJoiner {
   static bool isOrdered(const uint8_t* plain);
   // Notes in an opened frame that congestion was experienced on the way, or that it was not: a frame may be held before it is added.
   static void setMarked(uint8_t* plain, bool isMarked);
-
-  explicit FragmentJoiner(int32_t peers) : peers_(static_cast<size_t>(peers)) {}
 
   // Takes a FRAG frame, padding and all. True when it completes a packet, which is `whole()` until the next call.
   bool add(const Piece& piece, const uint8_t* frame, uint32_t length);
@@ -67,7 +67,7 @@ class FragmentJoiner {
   void finish(Peer& peer, size_t index);
   void expire(Peer& peer, double nowUs);
 
-  std::vector<Peer> peers_;
+  ByRow<Peer> peers_;
   PacketBytes whole_;
   bool isMarked_ = false;
   uint32_t bytes_ = 0;

@@ -26,8 +26,7 @@ class Delivery {
 
   // `dispatcher` decides of packets that are whole again.
   Delivery(const Parts& parts, Dispatcher& dispatcher)
-      : out_(parts.out), joinUdp_(parts.joinUdp), dispatcher_(dispatcher), reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness),
-        joiner_(parts.peers.rows()) {}
+      : out_(parts.out), joinUdp_(parts.joinUdp), dispatcher_(dispatcher), reorder_(parts.sessions, parts.peers, parts.gaps, parts.lateness) {}
 
   // A call begins. False when the output is still full.
   bool beginCall(double nowUs);

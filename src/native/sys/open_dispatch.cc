@@ -193,7 +193,7 @@ void Dispatcher::noteData(const Arrival& arrival) {
 
 // Tells the session-manager that packets came from elsewhere than any path says: what to do about it is its choice.
 void Dispatcher::tellRoamed(const Arrival& arrival) {
-  double& lastUs = roamedUs_[static_cast<size_t>(arrival.from->peer)];
+  double& lastUs = roamedUs_[arrival.from->peer];
   if (lastUs != 0 && arrival.nowUs - lastUs < kRoamedSpacingUs) return;
   uint8_t* event = events_.claim(layout::received_payloadAt);
   if (event == nullptr) return;

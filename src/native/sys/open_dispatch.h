@@ -3,9 +3,9 @@
 #pragma once
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "allowed_ips.h"
+#include "by_row.h"
 #include "inner_limit.h"
 #include "open_path.h"
 #include "open_run.h"
@@ -33,7 +33,7 @@ class Dispatcher {
 
   Dispatcher(const Parts& parts, PathLedger& ledger, Reporter& reporter)
       : peers_(parts.peers), allowedIps_(parts.allowedIps), limits_(parts.limits), events_(parts.events), heard_(parts.heard), ledger_(ledger),
-        reporter_(reporter), roamedUs_(static_cast<size_t>(parts.peers.rows())) {}
+        reporter_(reporter) {}
 
   // What a run has brought so far; all of it is authentic.
   struct Brought {
@@ -99,7 +99,7 @@ class Dispatcher {
   PathLedger& ledger_;
   Reporter& reporter_;
   // When a peer was last said to have roamed, by peer row.
-  std::vector<double> roamedUs_;
+  ByRow<double> roamedUs_;
   Brought brought_;
   // ECN field of the outer headers of the run.
   uint8_t outerEcn_ = 0;

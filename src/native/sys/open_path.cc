@@ -13,7 +13,7 @@ int32_t PathLedger::find(const uint8_t* record, int32_t peer) {
   const uint32_t carrier = readLe32(record + layout::received_carrierAt);
   // Link and transport together: links × 8 alone would all fall on one place.
   const uint32_t place = (carrier / layout::carrier_rowsPerLink + carrier) % kRemembered;
-  int32_t& last = last_[static_cast<size_t>(peer) * kRemembered + place];
+  int32_t& last = last_[peer].rows[place];
   if (last >= 0 && matches(last, record, peer)) return last;
   for (int32_t row = chain_.first(peer); row >= 0; row = chain_.next(row, peer)) {
     if (matches(row, record, peer)) return last = row;
@@ -22,7 +22,7 @@ int32_t PathLedger::find(const uint8_t* record, int32_t peer) {
 }
 
 int32_t PathLedger::count(int32_t peer) {
-  Count& count = counts_[static_cast<size_t>(peer)];
+  Count& count = counts_[peer];
   const int32_t version = paths_.version();
   if (count.version == version) return count.paths;
   count = Count{version, 0};

@@ -1,8 +1,8 @@
 // Which path of a peer a datagram came by, and what came by it (the opener's columns of the path table).
 #pragma once
 #include <cstdint>
-#include <vector>
 
+#include "by_row.h"
 #include "tables.h"
 
 namespace hawser {
@@ -10,8 +10,7 @@ namespace hawser {
 class PathLedger {
  public:
   PathLedger(SessionTable sessions, RowTable peers, RowTable paths)
-      : sessions_(sessions), paths_(paths), chain_(peers, paths), last_(static_cast<size_t>(peers.rows()) * kRemembered, -1),
-        counts_(static_cast<size_t>(peers.rows())) {}
+      : sessions_(sessions), paths_(paths), chain_(peers, paths) {}
 
   // Row of the peer's path whose carrier and endpoint are those of a `received` record; -1 when it has none such.
   int32_t find(const uint8_t* record, int32_t peer);
@@ -36,6 +35,9 @@ class PathLedger {
  private:
   // Paths of one peer found last, by carrier: several bring packets in turn.
   static constexpr size_t kRemembered = 4;
+  struct Last {
+    int32_t rows[kRemembered] = {-1, -1, -1, -1};
+  };
 
   bool matches(int32_t row, const uint8_t* record, int32_t peer) const;
   void raiseLargest(uint8_t* path, const Arrived& arrived) const;
@@ -43,13 +45,14 @@ class PathLedger {
   SessionTable sessions_;
   RowTable paths_;
   PathChain chain_;
-  std::vector<int32_t> last_;
-  // By peer, of one version of the path table.
+  // Both by peer.
+  ByRow<Last> last_;
+  // Of one version of the path table.
   struct Count {
     int32_t version = -1;
     int32_t paths = 0;
   };
-  std::vector<Count> counts_;
+  ByRow<Count> counts_;
 };
 
 }  // namespace hawser

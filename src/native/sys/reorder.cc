@@ -40,20 +40,19 @@ uint64_t Lane::firstCome(uint32_t& looks) const {
 }
 
 Reorder::Reorder(SessionTable sessions, RowTable peers, double* gaps, double* lateness)
-    : sessions_(sessions), peers_(peers), gaps_(gaps), lateness_(lateness), lanes_(static_cast<size_t>(sessions.slots())) {
+    : sessions_(sessions), peers_(peers), gaps_(gaps), lateness_(lateness) {
   gaps_[0] = 0;
   lateness_[0] = 0;
   // A predecessor's.
-  for (int32_t row = 0; row < peers_.rows(); row++) {
+  for (int32_t row = 0; row < std::min(peers_.used(), peers_.rows()); row++) {
     int32_t& held = cell<int32_t>(peers_.row(row), layout::peer_heldPacketsAt);
-    // A row that nobody has written to takes no memory.
     if (held != 0) held = 0;
   }
 }
 
 // Order begins with what comes next: nothing older is waited for.
 Lane* Reorder::lane(int32_t slot, bool isWanted) {
-  if (!isWanted && lanes_[static_cast<size_t>(slot)] == nullptr) return nullptr;
+  if (!isWanted && (lanes_.find(slot) == nullptr || *lanes_.find(slot) == nullptr)) return nullptr;
   Lane& lane = at(slot);
   uint8_t* keys = sessions_.slot(slot);
   const int32_t generation = cell<int32_t>(keys, layout::session_generationAt);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "by_row.h"
 #include "tables.h"
 
 namespace hawser {
@@ -145,14 +146,14 @@ class Reorder {
   const std::vector<int32_t>& gapped() const { return gapped_; }
   // Made now if the slot has none.
   Lane& at(int32_t slot) {
-    std::unique_ptr<Lane>& lane = lanes_[static_cast<size_t>(slot)];
+    std::unique_ptr<Lane>& lane = lanes_[slot];
     if (lane == nullptr) lane = std::make_unique<Lane>();
     return *lane;
   }
   // Frees that of a slot that is not ready any more, unless packets wait in it: then the slot's next life drops them.
   void sweep(int32_t slot) {
-    std::unique_ptr<Lane>& lane = lanes_[static_cast<size_t>(slot)];
-    if (lane != nullptr && !lane->isGapped() && !sessions_.isReady(slot)) lane.reset();
+    std::unique_ptr<Lane>* lane = lanes_.find(slot);
+    if (lane != nullptr && *lane != nullptr && !(*lane)->isGapped() && !sessions_.isReady(slot)) lane->reset();
   }
   // Writes the rows of `gaps`; returns how many.
   uint32_t describe();
@@ -173,7 +174,7 @@ class Reorder {
   double* lateness_;
   HoldPool pool_;
   // By slot, of those that have put something in order: half a KiB each, and most slots are never used.
-  std::vector<std::unique_ptr<Lane>> lanes_;
+  ByRow<std::unique_ptr<Lane>> lanes_;
   std::vector<int32_t> gapped_;
   // With more gaps than rows they take turns.
   uint32_t firstRow_ = 0;

@@ -28,7 +28,7 @@ double realtimeUs() {
 }
 
 Reporter::Notes& Reporter::notesOf(int32_t slot) {
-  std::unique_ptr<Notes>& kept = notes_[static_cast<size_t>(slot)];
+  std::unique_ptr<Notes>& kept = notes_[slot];
   if (kept == nullptr) kept = std::make_unique<Notes>();
   Notes& notes = *kept;
   const int32_t generation = cell<int32_t>(sessions_.slot(slot), layout::session_generationAt);
@@ -47,7 +47,7 @@ void Reporter::noteRebuilt(int32_t slot, uint64_t counter) {
 }
 
 bool Reporter::wasRebuilt(int32_t slot, uint64_t counter) const {
-  const Notes* notes = notes_[static_cast<size_t>(slot)].get();
+  const Notes* notes = known(slot);
   const auto in = [counter](const std::vector<uint64_t>& list) { return std::find(list.begin(), list.end(), counter) != list.end(); };
   return notes != nullptr && (in(notes->rebuilt) || in(notes->rebuiltBefore));
 }
@@ -68,8 +68,8 @@ void Reporter::note(int32_t slot, uint64_t lowest, int32_t row, bool hasData) {
 }
 
 int32_t Reporter::write(int32_t slot, double nowUs) {
-  if (!sessions_.has(slot) || notes_[static_cast<size_t>(slot)] == nullptr) return 0;
-  Notes& notes = *notes_[static_cast<size_t>(slot)];
+  if (!sessions_.has(slot) || known(slot) == nullptr) return 0;
+  Notes& notes = *known(slot);
   uint8_t* keys = sessions_.slot(slot);
   if (!sessions_.isReady(slot) || cell<uint64_t>(keys, layout::session_receiveNextAt) == 0 || cell<int32_t>(keys, layout::session_generationAt) != notes.generation) {
     unlist(slot);
@@ -97,9 +97,9 @@ int32_t Reporter::write(int32_t slot, double nowUs) {
 }
 
 void Reporter::sweep(int32_t slot) {
-  if (notes_[static_cast<size_t>(slot)] == nullptr || sessions_.isReady(slot)) return;
+  if (known(slot) == nullptr || sessions_.isReady(slot)) return;
   unlist(slot);
-  notes_[static_cast<size_t>(slot)].reset();
+  notes_[slot].reset();
 }
 
 uint32_t Reporter::emit(uint8_t* target, int32_t slot, Notes& notes) const {
@@ -225,7 +225,7 @@ uint64_t Reporter::bitmapWords(int32_t slot, const Notes& notes, const Sections&
 }
 
 void Reporter::unlist(int32_t slot) {
-  Notes& notes = *notes_[static_cast<size_t>(slot)];
+  Notes& notes = *known(slot);
   if (!notes.isListed) return;
   notes.isListed = false;
   int32_t* begin = unreported_ + 1;

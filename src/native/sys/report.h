@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "by_row.h"
 #include "ring.h"
 #include "tables.h"
 
@@ -14,7 +15,7 @@ class Reporter {
  public:
   // `unreported`: how many slots have something to report, then which; shared with TypeScript, which only reads it.
   Reporter(SessionTable sessions, RowTable peers, RowTable paths, RingProducer out, int32_t* unreported)
-      : sessions_(sessions), paths_(paths), chain_(peers, paths), out_(out), unreported_(unreported), notes_(static_cast<size_t>(sessions.slots())) {
+      : sessions_(sessions), paths_(paths), chain_(peers, paths), out_(out), unreported_(unreported) {
     unreported_[0] = 0;
   }
 
@@ -74,6 +75,11 @@ class Reporter {
   static uint64_t rebuiltWord(const Notes& notes, uint64_t newest);
   static uint8_t* emitRebuilt(uint8_t* at, const Notes& notes, uint64_t next);
   Notes& notesOf(int32_t slot);
+  // Null when nothing has come under the slot.
+  Notes* known(int32_t slot) const {
+    const std::unique_ptr<Notes>* kept = notes_.find(slot);
+    return kept == nullptr ? nullptr : kept->get();
+  }
   uint64_t bitmapWords(int32_t slot, const Notes& notes, const Sections& sections) const;
   void unlist(int32_t slot);
 
@@ -83,7 +89,7 @@ class Reporter {
   RingProducer out_;
   int32_t* unreported_;
   // By slot, of those that something has come under.
-  std::vector<std::unique_ptr<Notes>> notes_;
+  ByRow<std::unique_ptr<Notes>> notes_;
 };
 
 // CLOCK_REALTIME in microseconds: the clock of the kernel's receive timestamps.

@@ -21,10 +21,11 @@ class SessionTable {
   bool isReady(int32_t index) const {
     return word(slot(index), layout::session_stateAt).load(std::memory_order_acquire) == layout::slotState_ready;
   }
-  // Calls `visit` with `index`, or with every slot when that is -1.
+  // Calls `visit` with `index`, or with every slot that was ever used when that is -1.
   template <typename Visit>
   void eachOf(int32_t index, Visit visit) const {
-    const int32_t end = index < 0 ? slots_ : std::min(index + 1, slots_);
+    const int32_t used = word(base_, layout::session_usedAt).load(std::memory_order_acquire);
+    const int32_t end = std::min(index < 0 ? used : index + 1, slots_);
     for (int32_t one = std::max(index, 0); one < end; one++) visit(one);
   }
   uint32_t windowBits() const { return windowBits_; }
@@ -63,7 +64,7 @@ class RowTable {
 };
 
 inline RowTable peerTable(uint8_t* base) {
-  return RowTable(base, layout::peer_rowsAt, layout::peer_dataAt, layout::peer_rowBytes);
+  return RowTable(base, layout::peer_rowsAt, layout::peer_dataAt, layout::peer_rowBytes, layout::peer_versionAt, layout::peer_usedAt);
 }
 inline RowTable pathTable(uint8_t* base) {
   return RowTable(base, layout::path_rowsAt, layout::path_dataAt, layout::path_rowBytes, layout::path_versionAt, layout::path_usedAt);

@@ -86,11 +86,6 @@ export class PeerSession {
     this.#persistentUs = persistentUs;
   }
 
-  get hasKeys(): boolean {
-    const { previous, current, next } = this.keys;
-    return current !== undefined || next !== undefined || previous !== undefined;
-  }
-
   /** `PeerActivity.handshakeWanted` as it was seen last. */
   get handshakeWanted(): number {
     return this.#seen.handshakeWanted;

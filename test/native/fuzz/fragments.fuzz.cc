@@ -12,7 +12,7 @@ using namespace hawser::test;
 // `isPiece` asks for is made right, for nobody else is handed over.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr uint32_t kHeader = layout::fragment_headerBytes;
-  FragmentJoiner joiner(2);
+  FragmentJoiner joiner;
   volatile uint8_t seen = 0;
   double nowUs = 1;
   while (size >= 5 + kHeader) {

@@ -43,6 +43,7 @@ struct RingMemory : Block {
 struct SessionMemory : Block {
   SessionMemory(int32_t slots, uint32_t windowBits) : Block(layout::session_dataAt + static_cast<size_t>(slots) * (layout::session_slotBytes + windowBits / 8)) {
     cell<int32_t>(get(), layout::session_slotsAt) = slots;
+    cell<int32_t>(get(), layout::session_usedAt) = slots;
     cell<uint32_t>(get(), layout::session_windowBitsAt) = windowBits;
   }
   SessionTable table() const { return SessionTable(get()); }
@@ -65,7 +66,9 @@ struct RowMemory : Block {
 };
 
 struct PeerMemory : RowMemory {
-  explicit PeerMemory(int32_t rows) : RowMemory(layout::peer_rowsAt, layout::peer_dataAt, layout::peer_rowBytes, rows) {}
+  explicit PeerMemory(int32_t rows) : RowMemory(layout::peer_rowsAt, layout::peer_dataAt, layout::peer_rowBytes, rows) {
+    cell<int32_t>(get(), layout::peer_usedAt) = rows;
+  }
   RowTable table() const { return peerTable(get()); }
 };
 

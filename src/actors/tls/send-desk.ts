@@ -10,7 +10,27 @@ import type { SealedLogReader } from '../../rings/sealed-log.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { tlsMessageEmitHeader, tlsMessageHeaderBytes } from '../../wire/tls-message.ts';
-import type { Tunnel, Waiting } from './tunnel.ts';
+
+/** A descriptor that waits in the ring. */
+export interface Waiting {
+  /** Where it lies in the ring. */
+  readonly at: number;
+  /** `RingConsumer.passed` behind it. */
+  readonly end: number;
+  /** Row of the path table. */
+  readonly path: number;
+  readonly sinceUs: number;
+  isDone: boolean;
+}
+
+/** Of a tunnel, what a sender sees. */
+export interface Outlet {
+  /** By `trafficClass`, first in first out. */
+  readonly lanes: readonly Waiting[][];
+  /** Bytes that we hold because the kernel took no more. */
+  readonly backlogBytes: number;
+  send(bytes: Uint8Array): void;
+}
 
 export interface SendParts {
   readonly descriptors: RingConsumer;
@@ -20,7 +40,7 @@ export interface SendParts {
   /** Row of the carrier table. */
   readonly carrier: number;
   /** Who leads to an endpoint. */
-  readonly find: (endpoint: Uint8Array) => Tunnel | undefined;
+  readonly find: (endpoint: Uint8Array) => Outlet | undefined;
   /** Nobody does: calls, if it can; false when it cannot. */
   readonly want: (endpoint: Uint8Array, message: Uint8Array) => boolean;
 }
@@ -67,7 +87,7 @@ export class SendDesk {
   }
 
   /** Sends what the tunnel has room for, and drops what is late; returns how many descriptors it is rid of. */
-  pump(tunnel: Tunnel, nowUs: number): number {
+  pump(tunnel: Outlet, nowUs: number): number {
     let done = 0;
     for (const [index, lane] of tunnel.lanes.entries()) {
       let gone = 0;
@@ -85,7 +105,7 @@ export class SendDesk {
   }
 
   /** The tunnel has ended: what waited for it is lost. */
-  drop(tunnel: Tunnel): void {
+  drop(tunnel: Outlet): void {
     for (const lane of tunnel.lanes) {
       for (const one of lane) this.#finish(one, path.refusedBytesAt);
       lane.length = 0;
@@ -125,7 +145,7 @@ export class SendDesk {
   }
 
   /** As many packets as one message holds. */
-  #send(tunnel: Tunnel, one: Waiting): void {
+  #send(tunnel: Outlet, one: Waiting): void {
     const { view } = this.#parts.descriptors;
     const segment = view.getInt32(one.at + descriptor.segmentBytesAt, true);
     const count = this.#countOf(one);

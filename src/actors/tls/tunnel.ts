@@ -1,17 +1,6 @@
 /** One connection for packets: what waits to leave by it, in three lanes, and how much the kernel has not taken yet. */
 import type { PacketSocket } from '../../io/tls/call-hub.ts';
-
-/** A descriptor that waits in the ring. */
-export interface Waiting {
-  /** Where it lies in the ring. */
-  readonly at: number;
-  /** `RingConsumer.passed` behind it. */
-  readonly end: number;
-  /** Row of the path table. */
-  readonly path: number;
-  readonly sinceUs: number;
-  isDone: boolean;
-}
+import type { Outlet, Waiting } from './send-desk.ts';
 
 export interface TunnelParts {
   /** `endpoint.bytes`: of the other end. */
@@ -25,9 +14,8 @@ export interface TunnelParts {
 
 const message = { binary: true, compress: false } as const;
 
-export class Tunnel {
+export class Tunnel implements Outlet {
   readonly endpoint: Uint8Array;
-  /** By `trafficClass`, first in first out. */
   readonly lanes: readonly Waiting[][] = [[], [], []];
   readonly #socket: PacketSocket;
   readonly #onRoom: () => void;
@@ -55,7 +43,6 @@ export class Tunnel {
     return this.#isOpen;
   }
 
-  /** Bytes that we hold because the kernel took no more. */
   get backlogBytes(): number {
     return this.#socket.stream.writableLength;
   }

@@ -14,8 +14,10 @@ const names = [
     'flight_report',
     'flight_resend',
     'fragments',
+    'link_dress',
     'link_receive',
     'link_send',
+    'obfuscation',
     'open',
   ],
   ...[

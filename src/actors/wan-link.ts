@@ -19,6 +19,11 @@ export interface WanLinkSettings {
   readonly carrier: number;
   /** The sockets take UDP_SEGMENT. */
   readonly gso: boolean;
+  /** As the addon reads them (`wire/obfuscation.ts`): what is worn, and what those wear who come; undefined = none. */
+  readonly worn?: Uint8Array;
+  readonly expected?: Uint8Array;
+  /** WireGuard as it is comes, too. */
+  readonly takesPlain: boolean;
 }
 
 const descriptorsPerTurn = 16;
@@ -57,12 +62,15 @@ class WanLinkActor implements Actor {
       links: bytesOf(spec, 'links'),
       carriers,
       carrier: settings.carrier,
+      obfuscations: settings.worn,
     });
     this.#receiver = new addon.LinkReceiver({
       received: nativePort(spec, 'received'),
       handshakes: nativePort(spec, 'handshakes'),
       carriers,
       carrier: settings.carrier,
+      obfuscations: settings.expected,
+      takesPlain: settings.takesPlain,
     });
     this.#throughput = new Throughput(spec);
     // A predecessor may have died between an error and its reading.

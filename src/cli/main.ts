@@ -27,6 +27,5 @@ if (most < leastOpenFiles) {
   );
   process.exitCode = 1;
 } else {
-  const { runProgram } = await import('./program.ts');
-  await runProgram(process.argv);
+  await import('./program.ts');
 }

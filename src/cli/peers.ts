@@ -45,6 +45,7 @@ const refusals: Readonly<Record<PeerRefusal['reason'], string>> = {
   unreadable: 'preshared key',
   unused: 'unused',
   busy: 'busy',
+  obfuscation: 'obfuscation',
 };
 
 function stateOf({ state, cutOffAgeMs }: PeerStatus): string {

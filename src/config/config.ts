@@ -1,6 +1,7 @@
 /** The configuration as the program sees it: parsed, checked, defaults filled in, frozen. `parse.ts` is its only maker. */
 import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
+import type { ObfuscationConfig } from './obfuscation.ts';
 
 export interface Cidr {
   readonly family: Family;
@@ -199,6 +200,8 @@ export interface PeerConfig {
   /** 0 = off. */
   readonly keepaliveMs: number;
   readonly cipher: CipherChoice;
+  /** Its own, or the top-level one; undefined = WireGuard as it is. */
+  readonly obfuscation: ObfuscationConfig | undefined;
 }
 
 /** Name servers that the host shall use while the tunnel is up. */
@@ -230,6 +233,8 @@ export interface Config {
   readonly peers: readonly PeerConfig[];
   readonly bonding: BondingConfig;
   readonly transports: TransportsConfig;
+  /** Of peers that say nothing else. */
+  readonly obfuscation: ObfuscationConfig | undefined;
   readonly faketcp: { readonly style: 'linux' | 'phantun' };
   readonly tls: TlsConfig;
   readonly runtime: {

@@ -4,6 +4,7 @@
  */
 import { endpoint as endpointLayout } from '../contract/peer-tables.ts';
 import { formatCidr, formatEndpoint, maskCidr, parseCidr, parsePeerEndpoint } from './address.ts';
+import { obfuscationFindings } from './obfuscation-checks.ts';
 import { parseTarget } from './probe-target.ts';
 import { type Finding, formatPath, type KeyPath } from './problems.ts';
 import { showValue } from './show.ts';
@@ -26,6 +27,7 @@ export function crossCheck(raw: unknown, name: string): Finding[] {
     ...proxyWithPassword(root),
     ...onePortTwice(root),
     ...unfitTlsEndpoints(root),
+    ...obfuscationFindings(root),
     ...longSocketPath(root, name),
   ];
 }

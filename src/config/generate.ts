@@ -11,6 +11,7 @@ import type {
   TlsConfig,
 } from './config.ts';
 import { implicitLinkName, isName } from './names.ts';
+import { obfuscationToInput } from './obfuscation.ts';
 import { formatTarget } from './probe-target.ts';
 import { formatPath, type KeyPath } from './problems.ts';
 import type { ConfigInput } from './schema.ts';
@@ -37,6 +38,7 @@ const comments: Readonly<Record<string, string>> = {
   'peers.keepalive': 'Keeps the way back open through NAT and firewalls.',
   'bonding.classes': 'Modes of single classes of traffic: control, latency, bulk.',
   'bonding.fec': 'off, auto, or {data: 10, parity: 3}: 3 of 13 packets may be lost.',
+  obfuscation: "AmneziaWG's: s1 to s4 and h1 to h4 are the same on both sides, the rest is each side's own.",
   'transports.order': 'By one link the first that works carries.',
   'routing.table': 'auto, main, the number of a table, or off: nothing is routed.',
   'routing.onExit': 'open = ordinary routes take over when hawser stops; closed = traffic is blocked.',
@@ -144,9 +146,10 @@ export function configToInput(config: Config): ConfigInput {
     tunnel: tunnelToInput(config.tunnel),
     ...(isImplicit(config.links) ? {} : { links: config.links.map(linkToInput) }),
     listen: config.listen,
-    peers: config.peers.map(peerToInput),
+    peers: config.peers.map((peer) => peerToInput(peer, config.obfuscation)),
     bonding: bondingToInput(config.bonding),
     transports: { ...config.transports, order: [...config.transports.order] },
+    ...(config.obfuscation === undefined ? {} : { obfuscation: obfuscationToInput(config.obfuscation) }),
     faketcp: config.faketcp,
     tls: tlsToInput(config.tls),
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
@@ -256,7 +259,8 @@ function tlsToInput({ site, proxy, ...files }: TlsConfig): NonNullable<ConfigInp
   };
 }
 
-function peerToInput(peer: PeerConfig): NonNullable<ConfigInput['peers']>[number] {
+function peerToInput(peer: PeerConfig, common: Config['obfuscation']): NonNullable<ConfigInput['peers']>[number] {
+  const hasOwn = JSON.stringify(peer.obfuscation) !== JSON.stringify(common);
   return {
     name: peer.name,
     publicKey: peer.publicKey,
@@ -265,5 +269,6 @@ function peerToInput(peer: PeerConfig): NonNullable<ConfigInput['peers']>[number
     endpoints: peer.endpoints.map(formatEndpoint),
     keepalive: peer.keepaliveMs === 0 ? 'off' : formatDurationMs(peer.keepaliveMs),
     cipher: peer.cipher,
+    ...(hasOwn ? { obfuscation: obfuscationToInput(peer.obfuscation) } : {}),
   };
 }

@@ -7,6 +7,7 @@ import { maskCidr } from './address.ts';
 import { buildBonding, buildLink, implicitLink } from './build-links.ts';
 import type { Config, PeerConfig, TlsConfig } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
+import { buildObfuscation, type ObfuscationConfig } from './obfuscation.ts';
 import { type SplitText, splitPeers } from './plain-yaml.ts';
 import { ConfigError, type Finding, findingsOf, type Problem, problemAt } from './problems.ts';
 import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './schema.ts';
@@ -126,6 +127,7 @@ function nameFindings(raw: unknown, name: string): Finding[] {
 function build(input: ConfigOutput, name: string, folder: string): Config {
   const links = input.links.map(buildLink);
   const { sealedLog: sealedLogBytes, ...runtime } = input.runtime;
+  const obfuscation = buildObfuscation(input.obfuscation);
   return deepFreeze({
     name,
     identity: { privateKeyFile: path.resolve(folder, input.identity.privateKeyFile) },
@@ -138,9 +140,10 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     },
     links: links.length === 0 ? [implicitLink] : links,
     listen: input.listen,
-    peers: input.peers.map((peer) => buildPeer(peer, folder)),
+    peers: input.peers.map((peer) => buildPeer(peer, folder, obfuscation)),
     bonding: buildBonding(input.bonding),
     transports: { ...input.transports, order: [...new Set(input.transports.order)] },
+    obfuscation,
     faketcp: input.faketcp,
     tls: buildTls(input.tls, folder),
     runtime: { ...runtime, sealedLogBytes },
@@ -162,7 +165,11 @@ function buildTls(input: ConfigOutput['tls'], folder: string): TlsConfig {
   };
 }
 
-function buildPeer(input: ConfigOutput['peers'][number], folder: string): PeerConfig {
+function buildPeer(
+  input: ConfigOutput['peers'][number],
+  folder: string,
+  common: ObfuscationConfig | undefined,
+): PeerConfig {
   const allowed = new Map(input.allowedIPs.map(maskCidr).map((cidr) => [`${cidr.addressHex}/${cidr.prefix}`, cidr]));
   return {
     name: input.name,
@@ -172,6 +179,7 @@ function buildPeer(input: ConfigOutput['peers'][number], folder: string): PeerCo
     endpoints: input.endpoints,
     keepaliveMs: input.keepalive,
     cipher: input.cipher,
+    obfuscation: input.obfuscation === undefined ? common : buildObfuscation(input.obfuscation),
   };
 }
 

@@ -8,6 +8,7 @@ import { bondingSchema, healthSchema, transportsSchema } from './bonding-schema.
 import { parseKey } from './keys.ts';
 import { isDomain, text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
+import { obfuscationSchema } from './obfuscation.ts';
 import { offersTestTransport } from './test-transport.ts';
 import { tlsSchema } from './tls-schema.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
@@ -150,6 +151,7 @@ const peer = z.strictObject({
     examples: ['25s', '500ms', 'off'],
   }).prefault('off'),
   cipher: z.enum(['auto', 'chacha20-poly1305', 'aes-256-gcm']).default('auto'),
+  obfuscation: obfuscationSchema,
 });
 
 const runtime = z.strictObject({
@@ -223,6 +225,7 @@ export const schema = z.strictObject({
   peers: z.array(peer).default([]),
   bonding: bondingSchema.prefault({}),
   transports: transportsSchema.prefault({}),
+  obfuscation: obfuscationSchema,
   faketcp: z
     .strictObject({
       style: z

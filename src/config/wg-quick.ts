@@ -1,5 +1,5 @@
 /**
- * A wg-quick file (`wg0.conf`) → our YAML with comments. Keys come back as data for files of mode 0600, which the caller writes;
+ * A wg-quick file (`wg0.conf`), AmneziaWG's among them → our YAML with comments. Keys come back as data for files of mode 0600, which the caller writes;
  * what is of no consequence here becomes a note; what is wrong, or would change where traffic goes or whether it is protected and
  * cannot be said in a configuration of ours, a problem with its line.
  */
@@ -12,6 +12,7 @@ import { hideKeys, showValue } from './show.ts';
 import { type Meaning, meaningsOf, onlyUndoes } from './wg-quick-commands.ts';
 import { type Entry, readSections, type Section } from './wg-quick-lines.ts';
 import { interfaceNameOf, peerNameOf } from './wg-quick-names.ts';
+import { WgQuickObfuscation } from './wg-quick-obfuscation.ts';
 import { listOf, type RouteTable, WgQuickValues } from './wg-quick-values.ts';
 
 type Peer = NonNullable<ConfigInput['peers']>[number] & { allowedIPs: string[]; endpoints: string[] };
@@ -59,6 +60,7 @@ class Reader {
   readonly #notes: string[] = [];
   readonly #problems: Problem[] = [];
   readonly #values = new WgQuickValues(this.#problems, this.#notes);
+  readonly #obfuscation = new WgQuickObfuscation(this.#values, this.#notes);
   readonly #keyFiles: KeyFile[] = [];
   readonly #addresses: string[] = [];
   readonly #peers: Peer[] = [];
@@ -111,6 +113,7 @@ class Reader {
     if (interfaceName !== name)
       this.#notes.push(`The tunnel's interface is called ${interfaceName}: the kernel takes 15 letters.`);
     const dns = { servers: [...this.#dns.servers], search: [...this.#dns.search], names: this.#dnsNames };
+    const obfuscation = this.#obfuscation.finish();
     const input: ConfigInput = {
       name,
       identity: { privateKeyFile: this.#privateKeyFile },
@@ -121,6 +124,7 @@ class Reader {
         ...(dns.servers.length === 0 ? {} : { dns }),
       },
       listen: { udp: this.#port },
+      ...(obfuscation === undefined ? {} : { obfuscation }),
       peers: this.#peers.map(withoutEmptyLists),
       ...(Object.keys(this.#routing).length === 0 ? {} : { routing: this.#routing }),
     };
@@ -161,7 +165,8 @@ class Reader {
     else if (key === 'dns') this.#takeDns(entry);
     else if (key === 'search') this.#takeSearch(entry);
     else if (key === 'saveconfig') this.#takeSaveConfig(entry);
-    else this.#values.problem(entry.line, entry.key, 'unknown key below [Interface]', interfaceKeys);
+    else if (!this.#obfuscation.take(entry))
+      this.#values.problem(entry.line, entry.key, 'unknown key below [Interface]', interfaceKeys);
   }
 
   #takeRouting({

@@ -7,6 +7,7 @@ export * from './errnos.ts';
 export * from './flows.ts';
 export * from './frames.ts';
 export * from './link-tables.ts';
+export * from './obfuscation.ts';
 export * from './peer-tables.ts';
 export * from './records.ts';
 export * from './rings.ts';

@@ -79,6 +79,8 @@ export const peerRefusal = {
   unused: 4,
   /** It wants to see a cookie first. */
   busy: 5,
+  /** Its handshakes wear another obfuscation than is configured for it. */
+  obfuscation: 6,
 } as const;
 
 /** Peer table: one row a peer, columns grouped by their one writer. f64 times are CLOCK_BOOTTIME microseconds. */
@@ -186,6 +188,9 @@ export const path = {
   provenUsAt: 104,
   /** f64 CLOCK_BOOTTIME microseconds: the row was given to this path; it tells two paths apart that had the row one after another. */
   bornUsAt: 112,
+  /** i32: id of the obfuscation that data messages wear (`obfuscation`), 0 = none; and the bytes that stand before each then. */
+  obfuscationAt: 120,
+  paddingBytesAt: 124,
   // sealer
   /** f64: bytes handed to the link. */
   sealedBytesAt: 128,

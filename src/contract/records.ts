@@ -63,6 +63,8 @@ export const received = {
   timeAt: 104,
   /** i32: the outer header's DSCP and ECN byte, of all of them (IP_TOS, IPV6_TCLASS). */
   trafficClassAt: 112,
+  /** i32: what it wore (`obfuscation`, `wear`); only of handshakes. */
+  obfuscationAt: 116,
   payloadAt: 120,
 } as const;
 
@@ -97,6 +99,8 @@ export const outgoing = {
   lengthAt: 84,
   /** i32: the outer header's DSCP and ECN byte (IP_TOS, IPV6_TCLASS). */
   trafficClassAt: 88,
+  /** i32: id or `wear` of the obfuscation it shall have, 0 = none; the type field is written already. */
+  obfuscationAt: 92,
   payloadAt: 96,
 } as const;
 

@@ -42,6 +42,11 @@ function wordsOf(name: string, { reason, behindMs }: PeerRefusal, instance: stri
         text: `Peer ${name} calls and does not use the responses: the preshared keys differ, or they do not arrive there`,
         remedy: `compare presharedKeyFile of both sides; \`hawser explain\` of ${name} says which it is`,
       };
+    case 'obfuscation':
+      return {
+        text: `Peer ${name} calls with another obfuscation than is configured for it here, or with none: it gets no answer`,
+        remedy: `give both sides the same s1 to s4 and h1 to h4 (obfuscation, here for ${name} and there for this host), or none on both`,
+      };
     case 'busy':
       return {
         text: `Peer ${name} is under load: it wants a cookie before it answers handshakes`,

@@ -202,6 +202,8 @@ export interface LinkSenderParts {
   readonly carriers: Uint8Array;
   /** Row of the carrier table. */
   readonly carrier: number;
+  /** What may be worn, as `contract/obfuscation.ts` has it; undefined = nothing. */
+  readonly obfuscations: Uint8Array | undefined;
 }
 
 export interface LinkReceiverParts {
@@ -209,6 +211,10 @@ export interface LinkReceiverParts {
   readonly handshakes: NativePort;
   readonly carriers: Uint8Array;
   readonly carrier: number;
+  /** What datagrams may wear; undefined = WireGuard is taken as it is, at no cost. */
+  readonly obfuscations: Uint8Array | undefined;
+  /** WireGuard as it is passes beside them. */
+  readonly takesPlain: boolean;
 }
 
 export interface DataApi {

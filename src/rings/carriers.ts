@@ -27,6 +27,11 @@ export function takesNames(by: TransportName): boolean {
   return by === 'tls';
 }
 
+/** Whether what travels by it may wear an obfuscation: what is UDP to those who look on. */
+export function canWear(transportNumber: number): boolean {
+  return transportNumber === transport.udp || transportNumber === transport.test;
+}
+
 /** Row of the carrier table. */
 export function carrierOf(linkRow: number, transportNumber: number): number {
   return linkRow * carrier.rowsPerLink + transportNumber;

@@ -52,6 +52,7 @@ export const sessionManagerCounters = {
   established: 10,
   roamed: 11,
   unknownKey: 12,
+  otherObfuscation: 13,
 } as const;
 export const wanLinkCounters = { blocked: 0, full: 1 } as const;
 export const fakeTcpCounters = { full: 0, opened: 1, judged: 2, uncalled: 3 } as const;
@@ -122,6 +123,10 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
     { name: 'session_manager_established_sessions', help: 'Sessions that came into use' },
     { name: 'session_manager_roamed_endpoints', help: 'Peers that were heard from another endpoint' },
     { name: 'session_manager_unknown_key_messages', help: 'Dropped: initiations with a key that no peer here has' },
+    {
+      name: 'session_manager_other_obfuscation_messages',
+      help: 'Dropped: handshakes that wear another obfuscation than their peer does here',
+    },
   ],
   'wan-link': [
     { name: 'wan_link_blocked_turns', help: 'Turns in which the socket was full' },

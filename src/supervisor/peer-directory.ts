@@ -6,6 +6,7 @@
 import type { PeerSettings, PeersCommand } from '../actors/session/settings.ts';
 import { HawserError } from '../base/errors.ts';
 import type { PeerConfig } from '../config/config.ts';
+import { obfuscationIds } from '../config/obfuscation.ts';
 import type { AllowedIps, AllowedPrefix } from '../rings/allowed-ips.ts';
 import { clearPeerRow } from '../rings/peer-row.ts';
 import type { RowTable } from '../rings/table.ts';
@@ -158,7 +159,16 @@ export class PeerDirectory {
 
 function settingsOf({ row, peer }: DirectoryEntry): PeerSettings {
   const { name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher } = peer;
-  return { row, name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher };
+  return { row, name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher, ...wornBy(peer) };
+}
+
+/** What the session-manager has to know of its obfuscation. */
+function wornBy({ obfuscation }: PeerConfig): Pick<PeerSettings, 'obfuscation'> {
+  const { id, wear } = obfuscationIds(obfuscation);
+  if (obfuscation === undefined || id === 0) return {};
+  const { headers, paddings } = obfuscation;
+  const isOnData = paddings[3] !== 0 || headers[3]?.first !== 4 || headers[3].last !== 4;
+  return { obfuscation: { id, wear, headers, dataId: isOnData ? wear : 0, dataPaddingBytes: paddings[3] ?? 0 } };
 }
 
 function prefixesOf(entries: readonly DirectoryEntry[]): AllowedPrefix[] {

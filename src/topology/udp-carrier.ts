@@ -5,6 +5,7 @@ import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
 import type { CarrierInput, CarrierPlan } from './carriers.ts';
+import { planObfuscations } from './obfuscations.ts';
 
 const families = [4, 6] as const;
 
@@ -25,7 +26,7 @@ export function planUdpCarrier({ config, fwmark, link, row, name }: CarrierInput
       id: `wan-link.${name}`,
       role: 'wan-link',
       tables: ['sealedLog', 'paths', 'links', 'carriers'],
-      settings: { carrier: row } satisfies Omit<WanLinkSettings, 'gso'>,
+      settings: { carrier: row, ...planObfuscations(config) } satisfies Omit<WanLinkSettings, 'gso'>,
       learns: { gso: [socketName(name, 4), 'gso'] },
       fds: { udp4: socketName(name, 4), udp6: socketName(name, 6) },
       wakeOn: ['udp4', 'udp6'],

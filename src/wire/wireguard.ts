@@ -16,6 +16,7 @@
 import { assert } from '../base/assert.ts';
 
 export const messageType = { initiation: 1, response: 2, cookieReply: 3, data: 4 } as const;
+type MessageType = (typeof messageType)[keyof typeof messageType];
 
 export const initiationBytes = 148;
 export const responseBytes = 92;
@@ -57,8 +58,20 @@ export function wireguardCheckLength(bytes: Uint8Array, at: number, end: number)
   }
 }
 
+/** Which handshake message has this length, whatever its type field says (an obfuscation writes other values); undefined = none. */
+export function handshakeType(length: number): Exclude<MessageType, typeof messageType.data> | undefined {
+  if (length === initiationBytes) return messageType.initiation;
+  if (length === responseBytes) return messageType.response;
+  return length === cookieReplyBytes ? messageType.cookieReply : undefined;
+}
+
 export function wireguardType(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at + typeAt);
+}
+
+/** Another value in the place of the type: before the macs, which cover it. */
+export function wireguardSetType(target: Uint8Array, at: number, value: number): void {
+  writeU32(target, at + typeAt, value);
 }
 
 /** Index the sender of an initiation or response wants to be addressed by. */
@@ -66,10 +79,14 @@ export function wireguardSender(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at + senderAt);
 }
 
-/** Index of ours that a response, cookie reply or data message is addressed to. */
+/** Index of ours that a response is addressed to. */
+export function responseReceiver(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + responseReceiverAt);
+}
+
+/** Index of ours that a cookie reply or data message is addressed to. */
 export function wireguardReceiver(bytes: Uint8Array, at: number): number {
-  const isResponse = wireguardType(bytes, at) === messageType.response;
-  return readU32(bytes, at + (isResponse ? responseReceiverAt : receiverAt));
+  return readU32(bytes, at + receiverAt);
 }
 
 /** The counter of a data message, exact below 2^53. */

@@ -70,6 +70,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       protect: ['icmp', 'dns', 'latency', 'control'],
     },
     transports: { order: [], parallel: 'off' },
+    obfuscation: undefined,
     faketcp: { style: 'linux' },
     runtime: {
       placement: 'auto',

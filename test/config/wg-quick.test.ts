@@ -89,6 +89,31 @@ t.test('importWgQuick() makes a configuration that means the same', async (t) =>
   ]);
 });
 
+t.test("importWgQuick() takes AmneziaWG's keys over, and refuses what would be another protocol", async (t) => {
+  const long = 'ab'.repeat(200);
+  const worn = `Jc = 4\nJmin = 40\nJmax = 70\nS1 = 15\nS2 = 33\nH1 = 100-200\nH2 = 5\nI1 = <b 0x${long}><r 16>\nI2 =\n`;
+  const withKeys = (lines: string) => wgQuick.replace('SaveConfig', `${lines}SaveConfig`);
+  const config = configOf(imported(withKeys(worn)));
+  t.match(config.obfuscation, { jc: 4, jmin: 40, jmax: 70, paddings: [15, 33, 0, 0] });
+  t.strictSame(config.obfuscation?.headers[0], { first: 100, last: 200 });
+  t.equal(config.obfuscation?.signatures[0]?.text, `<b 0x${long}><r 16>`);
+  t.strictSame(config.peers[0]?.obfuscation, config.obfuscation);
+  t.equal(configOf(imported(withKeys('Jc = 0\nJmin = 0\nJmax = 0\nS1 = 0\n'))).obfuscation, undefined);
+  const told = (lines: string) =>
+    imported(withKeys(lines))
+      .problems.map(({ path, message }) => `${path} ${message}`)
+      .join();
+  t.match(told('H1 = 5\nH2 = 5\n'), /^H2 5 overlaps h1, 5/);
+  t.match(told('S1 = 0\nS2 = 56\n'), /^S2 makes responses as long as initiations/);
+  t.match(told('S4 = 600\n'), /^S4 600 is out of range/);
+  t.match(told('I1 = <c>\n'), /^I1 is not a chain/);
+  t.match(told('HeaderProtectionKey = x\n'), /^HeaderProtectionKey is of AmneziaWG 3 and changes every packet/);
+  t.match(
+    imported(withKeys('RekeyTimeout = 5-7\n')).notes.join(),
+    /RekeyTimeout, is left out: it is each side's own affair/,
+  );
+});
+
 t.test('importWgQuick() takes the zone of an endpoint over', async (t) => {
   const near = wgQuick.replace('[2001:db8::1]', '[fe80::1%eth0]');
   t.strictSame(configOf(imported(near)).peers[0]?.endpoints, [{ host: 'fe80::1', port: 51_820, zone: 'eth0' }]);

@@ -19,6 +19,7 @@ function peer(name: string, octet: number, ...more: string[]): PeerConfig {
     endpoints: [],
     keepaliveMs: 0,
     cipher: 'auto',
+    obfuscation: undefined,
   };
 }
 

@@ -1,4 +1,7 @@
-/** wireguard-go as a peer in tests and benches: found on PATH, by WIREGUARD_GO, or by an option; configured over its own socket. */
+/**
+ * wireguard-go, or amneziawg-go, as a peer in tests and benches: found on PATH, by WIREGUARD_GO or AMNEZIAWG_GO, or by an option; configured
+ * over its own socket.
+ */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
@@ -23,18 +26,28 @@ export interface StockOptions {
   readonly addresses: readonly string[];
   readonly port?: number;
   readonly mtu?: number;
+  /** amneziawg-go, with these lines for the device (`jc=4`). */
+  readonly amnezia?: readonly string[];
   readonly peers: readonly StockPeer[];
 }
 
 /** Path of the program, or undefined. */
 export function findWireguardGo(): string | undefined {
-  const named = process.env.WIREGUARD_GO;
+  return findProgram('wireguard-go', 'WIREGUARD_GO');
+}
+
+export function findAmneziaGo(): string | undefined {
+  return findProgram('amneziawg-go', 'AMNEZIAWG_GO');
+}
+
+function findProgram(name: string, variable: string): string | undefined {
+  const named = process.env[variable];
   if (named !== undefined && named !== '') {
-    if (!existsSync(named)) throw new Error(`WIREGUARD_GO names ${named}, which does not exist`);
+    if (!existsSync(named)) throw new Error(`${variable} names ${named}, which does not exist`);
     return named;
   }
   const folders = (process.env.PATH ?? '').split(':');
-  return folders.map((folder) => path.join(folder, 'wireguard-go')).find((file) => existsSync(file));
+  return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file));
 }
 
 let lastNumber = 0;
@@ -45,19 +58,20 @@ export class WireguardGo {
   readonly #socketPath: string;
   readonly #logPath: string;
 
-  private constructor(lab: Lab, host: Host) {
+  private constructor(lab: Lab, host: Host, folder: string) {
     lastNumber += 1;
     this.interface = `hwg${process.pid % 10_000_000}-${lastNumber}`;
     this.host = host;
-    this.#socketPath = `/var/run/wireguard/${this.interface}.sock`;
+    this.#socketPath = `/var/run/${folder}/${this.interface}.sock`;
     this.#logPath = path.join(lab.folder, `${this.interface}.log`);
   }
 
   /** Starts it on a host, configures it, brings the interface up with routes for the peers' addresses. */
   static async start(lab: Lab, host: Host, options: StockOptions): Promise<WireguardGo> {
-    const program = findWireguardGo();
-    if (program === undefined) throw new Error('wireguard-go not found');
-    const peer = new WireguardGo(lab, host);
+    const isAmnezia = options.amnezia !== undefined;
+    const program = isAmnezia ? findAmneziaGo() : findWireguardGo();
+    if (program === undefined) throw new Error('the program was not found');
+    const peer = new WireguardGo(lab, host, isAmnezia ? 'amneziawg' : 'wireguard');
     const log = openSync(peer.#logPath, 'a');
     const env = { ...process.env, LOG_LEVEL: 'verbose' };
     const child = host.spawn(program, ['-f', peer.interface], { stdio: ['ignore', log, log], env });
@@ -115,6 +129,7 @@ export class WireguardGo {
 
 function configLines(options: StockOptions): string[] {
   const lines = [`private_key=${keyToHex(options.privateKey)}`, `listen_port=${options.port ?? 0}`];
+  lines.push(...(options.amnezia ?? []));
   for (const peer of options.peers) {
     lines.push(`public_key=${keyToHex(peer.publicKey)}`);
     if (peer.presharedKey !== undefined) lines.push(`preshared_key=${keyToHex(peer.presharedKey)}`);
@@ -128,5 +143,14 @@ function configLines(options: StockOptions): string[] {
 /** Why a test against it cannot run, or false. */
 export function stockSkipReason(): string | false {
   if (findWireguardGo() === undefined) return 'wireguard-go is not on PATH and WIREGUARD_GO does not name it';
+  return tunSkipReason();
+}
+
+export function amneziaSkipReason(): string | false {
+  if (findAmneziaGo() === undefined) return 'amneziawg-go is not on PATH and AMNEZIAWG_GO does not name it';
+  return tunSkipReason();
+}
+
+function tunSkipReason(): string | false {
   return spawnSync('test', ['-c', '/dev/net/tun']).status === 0 ? false : 'needs /dev/net/tun';
 }

@@ -19,6 +19,7 @@ function peer(name: string, octet: number): PeerConfig {
     endpoints: [],
     keepaliveMs: 0,
     cipher: 'auto',
+    obfuscation: undefined,
   };
 }
 
@@ -43,6 +44,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     peers: [peer('hub', 1)],
     bonding: buildBonding(bondingSchema.parse({})),
     transports: { order: [], parallel: 'off' },
+    obfuscation: undefined,
     faketcp: { style: 'linux' },
     tls: noTls,
     runtime: {

@@ -29,11 +29,13 @@ import {
   cookieReplyEmit,
   dataHeaderBytes,
   dataHeaderEmit,
+  handshakeType,
   initiationBytes,
   initiationEmit,
   messageType,
   responseBytes,
   responseEmit,
+  responseReceiver,
   wireguardCheckLength,
   wireguardCookie,
   wireguardCookieNonce,
@@ -67,6 +69,15 @@ t.test('wireguardCheckLength() takes each type in its own length only', async (t
   t.notOk(wireguardCheckLength(reserved, 0, initiationBytes), 'reserved bytes are zero');
 });
 
+t.test('handshakeType() knows each message by its length alone', async (t) => {
+  const known = new Map<number, number>([
+    [initiationBytes, messageType.initiation],
+    [responseBytes, messageType.response],
+    [cookieReplyBytes, messageType.cookieReply],
+  ]);
+  for (let length = 0; length < 200; length += 1) t.equal(handshakeType(length), known.get(length));
+});
+
 t.test(
   'initiationEmit(), responseEmit() and cookieReplyEmit() write what the getters read, at any offset',
   async () => {
@@ -77,7 +88,7 @@ t.test(
         const isInitiation =
           wireguardType(bytes, at) === messageType.initiation && wireguardSender(bytes, at) === sender;
         responseEmit(bytes, at, { sender, receiver });
-        const isResponse = wireguardSender(bytes, at) === sender && wireguardReceiver(bytes, at) === receiver;
+        const isResponse = wireguardSender(bytes, at) === sender && responseReceiver(bytes, at) === receiver;
         const [nonce, cookie] = [new Uint8Array(24).fill(1), new Uint8Array(32).fill(2)];
         cookieReplyEmit(bytes, at, { receiver, nonce, cookie });
         const isReply =

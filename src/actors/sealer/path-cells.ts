@@ -109,7 +109,7 @@ export class PathCells implements PathRow {
 
   get headerBytes(): number {
     const isIp4 = (this.#paths.int(this.row, path.endpointAt) & 0xffff) !== inet6;
-    return outerHeaderBytes(transportOf(this.carrierRow), isIp4);
+    return outerHeaderBytes(transportOf(this.carrierRow), isIp4) + this.#paths.int(this.row, path.paddingBytesAt);
   }
 
   /** 0 = it says nothing about the path. */

@@ -124,8 +124,9 @@ export class Challenges {
   }
 
   #headerBytes(track: PathTrack): number {
-    const isIp4 = (this.#parts.paths.table.int(track.row, path.endpointAt) & 0xffff) === endpoint.ip4;
-    return outerHeaderBytes(transportOf(track.carrier), isIp4);
+    const { table } = this.#parts.paths;
+    const isIp4 = (table.int(track.row, path.endpointAt) & 0xffff) === endpoint.ip4;
+    return outerHeaderBytes(transportOf(track.carrier), isIp4) + table.int(track.row, path.paddingBytesAt);
   }
 
   #send(peer: Peer, track: PathTrack, wish: number, token: Uint8Array): void {

@@ -17,16 +17,24 @@ import {
 } from '../../protocols/session/handshake.ts';
 import { sessionTimes } from '../../protocols/session/peer-session.ts';
 import { stampAccept, stampIsFar, stampJudge } from '../../protocols/session/stamp-marks.ts';
+import { canWear } from '../../rings/carriers.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import { namedEndpointIs } from '../../wire/named-endpoint.ts';
 import { sockaddrAddress, sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
-import { messageType, wireguardCheckLength, wireguardReceiver, wireguardType } from '../../wire/wireguard.ts';
+import {
+  handshakeType,
+  messageType,
+  responseReceiver,
+  wireguardReceiver,
+  wireguardSetType,
+} from '../../wire/wireguard.ts';
 import { callSpacingUs } from './call-queue.ts';
 import { handshakeTrafficClass, type Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import { RandomPool } from './random-pool.ts';
 import type { Refusals } from './refusals.ts';
+import type { PeerObfuscation } from './settings.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -80,7 +88,7 @@ export class HandshakeDesk {
 
   /** Sends an initiation: to where the peer was heard just now, or else everywhere it could be. */
   initiate(peer: Peer, nowUs: number): void {
-    const { peers, slots, outbox, files, local, waiting } = this.#parts;
+    const { peers, slots, files, local, waiting } = this.#parts;
     const isRetry = peer.session.isRetry(nowUs);
     const isLive = !isRetry && nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
     if (isRetry) peers.forgetLocal(peer);
@@ -100,14 +108,28 @@ export class HandshakeDesk {
     peer.initiation = initiation;
     this.#calling += 1;
     this.#byIndex.set(index, peer);
-    peer.jar.addMacs(initiation.message, nowUs);
     peer.called = isLive ? routes.slice(0, 1) : routes;
     if (!isLive) peer.callsEverywhere += 1;
     // Some routers drop what bears any DSCP: every other try does without, and what was answered stays.
     if (isRetry) peer.callsPlain = !peer.callsPlain;
     const trafficClass = peer.callsPlain ? 0 : handshakeTrafficClass;
-    for (const route of peer.called) outbox.sendDatagram(route, initiation.message, trafficClass);
+    this.#call(peer, initiation.message, trafficClass, nowUs);
     this.#parts.count(counted.initiations);
+  }
+
+  /** Sends an initiation to all of `peer.called`, by each transport in what the peer expects there. */
+  #call(peer: Peer, message: Uint8Array, trafficClass: number, nowUs: number): void {
+    const { outbox } = this.#parts;
+    const bare = peer.called.filter((route) => wornBy(peer, route) === undefined);
+    const dressed = peer.called.filter((route) => wornBy(peer, route) !== undefined);
+    if (bare.length > 0) peer.jar.addMacs(message, nowUs);
+    for (const route of bare) outbox.sendDatagram(route, message, trafficClass, 0);
+    const { obfuscation } = peer.settings;
+    if (dressed.length === 0 || obfuscation === undefined) return;
+    const copy = Uint8Array.from(message);
+    chooseType(copy, obfuscation, messageType.initiation);
+    peer.jar.addMacs(copy, nowUs);
+    for (const route of dressed) outbox.sendDatagram(route, copy, trafficClass, obfuscation.id);
   }
 
   /** Forgets the initiation under way. */
@@ -129,10 +151,9 @@ export class HandshakeDesk {
   /** Whether a datagram, from wherever `from` says, is a handshake message of somebody who knows our public key: most of a flood ends here. */
   isWorthReading(message: Uint8Array, from: () => Route, nowUs: number): boolean {
     const { count, refusals } = this.#parts;
-    const type = wireguardType(message, 0);
-    const isMessage = wireguardCheckLength(message, 0, message.length) && type !== messageType.data;
-    if (!isMessage) count(counted.malformed);
-    if (!isMessage || type === messageType.cookieReply) return isMessage;
+    const type = handshakeType(message.length);
+    if (type === undefined) count(counted.malformed);
+    if (type === undefined || type === messageType.cookieReply) return type !== undefined;
     if (this.#checker.hasMac1(message)) return true;
     count(counted.badMac1);
     refusals.ofStranger('otherHub', from, nowUs);
@@ -147,7 +168,7 @@ export class HandshakeDesk {
 
   /** Deals with a message; what came of it is one of `sessionManagerCounters`, undefined while it is not known. */
   #judge(route: Route, message: Uint8Array, nowUs: number): number | undefined {
-    const type = wireguardType(message, 0);
+    const type = handshakeType(message.length);
     const isKnownKind =
       namedEndpointIs(route.endpoint) || sockaddrCheckLength(route.endpoint, 0, route.endpoint.length);
     if (!isKnownKind) return counted.malformed;
@@ -166,12 +187,18 @@ export class HandshakeDesk {
 
   /** Under load only those are served who can receive at the address they write from, and are not too many there. */
   #refuseUnderLoad(route: Route, message: Uint8Array, nowUs: number): number | undefined {
+    const { peers } = this.#parts;
+    const wear = route.wear ?? 0;
+    // Nobody who is anybody here comes like that; an answer would tell that somebody listens.
+    if (canWear(route.transport) && !peers.wears.has(wear)) return counted.otherObfuscation;
     this.#parts.refusals.ofStranger('underLoad', () => route, nowUs);
     const source = sourceOf(route.endpoint);
     if (!this.#checker.hasMac2(message, source, nowUs)) {
       if (!this.#checker.mayReply(nowUs)) return counted.limited;
       const reply = this.#checker.nextReply(message, source, nowUs, this.#random.take(replyRandomBytes));
-      if (reply !== undefined) this.#answer(route, reply);
+      const worn = canWear(route.transport) ? peers.wears.get(wear) : undefined;
+      if (reply !== undefined && worn !== undefined) chooseType(reply, worn, messageType.cookieReply);
+      if (reply !== undefined) this.#answer(route, reply, worn);
       return counted.cookies;
     }
     const address = customerOf(route.endpoint);
@@ -186,9 +213,9 @@ export class HandshakeDesk {
   }
 
   #handleResponse(route: Route, message: Uint8Array, nowUs: number): number | undefined {
-    const peer = this.#byIndex.get(wireguardReceiver(message, 0));
+    const peer = this.#byIndex.get(responseReceiver(message, 0));
     // An index we answered with also leads here (cookie replies); only the initiation's own fits a response.
-    const initiation = peer?.initiation?.localIndex === wireguardReceiver(message, 0) ? peer.initiation : undefined;
+    const initiation = peer?.initiation?.localIndex === responseReceiver(message, 0) ? peer.initiation : undefined;
     const derived = initiation?.handleResponse(message);
     if (peer === undefined || initiation === undefined) return counted.forged;
     if (derived === undefined) {
@@ -215,6 +242,11 @@ export class HandshakeDesk {
     if (stamp === undefined) {
       this.#parts.refusals.ofPeer(peer, 'notItsKey', route, nowUs);
       return counted.forged;
+    }
+    if (!isWornAsAgreed(peer, route)) {
+      incoming.clear();
+      this.#parts.refusals.ofPeer(peer, 'obfuscation', route, nowUs);
+      return counted.otherObfuscation;
     }
     if (!this.#isFresh(peer, stamp, route, nowUs) || !peer.session.handleInitiation(nowUs)) {
       incoming.clear();
@@ -264,18 +296,20 @@ export class HandshakeDesk {
     }
     // The keys must be in place before the other side can use them.
     if (!this.#begin(peer, answer.derived, index, false, route, nowUs)) return counted.noSlot;
+    const worn = wornBy(peer, route);
+    if (worn !== undefined) chooseType(answer.message, worn, messageType.response);
     peer.jar.addMacs(answer.message, nowUs);
     peer.session.handleResponseSent(nowUs);
     this.#byIndex.delete(peer.answeredIndex);
     this.#byIndex.set(index, peer);
     peer.answeredIndex = index;
-    this.#answer(route, answer.message);
+    this.#answer(route, answer.message, worn);
     return counted.responses;
   }
 
   /** With the DSCP that the question had on its way here: another might not pass. */
-  #answer(route: Route, message: Uint8Array): void {
-    this.#parts.outbox.sendDatagram(route, message, route.dscp ?? handshakeTrafficClass);
+  #answer(route: Route, message: Uint8Array, worn: PeerObfuscation | undefined): void {
+    this.#parts.outbox.sendDatagram(route, message, route.dscp ?? handshakeTrafficClass, worn?.id ?? 0);
   }
 
   /** Puts the keys of a finished handshake to use; false when no slot is free. */
@@ -302,4 +336,19 @@ function sourceOf(endpoint: Uint8Array): Uint8Array {
 function customerOf(endpoint: Uint8Array): string {
   const source = namedEndpointIs(endpoint) ? endpoint : sockaddrAddress(endpoint, 0).subarray(0, 8);
   return Buffer.from(source).toString('hex');
+}
+
+/** What handshakes with the peer wear by this transport. */
+function wornBy(peer: Peer, { transport }: Route): PeerObfuscation | undefined {
+  return canWear(transport) ? peer.settings.obfuscation : undefined;
+}
+
+function isWornAsAgreed(peer: Peer, route: Route): boolean {
+  return !canWear(route.transport) || (route.wear ?? 0) === (wornBy(peer, route)?.wear ?? 0);
+}
+
+/** One of the values that a message of this type may show in its first field. */
+function chooseType(message: Uint8Array, { headers }: PeerObfuscation, type: number): void {
+  const range = headers[type - 1];
+  if (range !== undefined) wireguardSetType(message, 0, range.first + randomInt(range.last - range.first + 1));
 }

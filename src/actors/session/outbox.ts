@@ -21,8 +21,8 @@ export class Outbox {
     this.#frames = frames;
   }
 
-  /** `trafficClass`: the outer header's DSCP and ECN byte. */
-  sendDatagram(route: Route, message: Uint8Array, trafficClass: number): boolean {
+  /** `trafficClass`: the outer header's DSCP and ECN byte. `obfuscation`: id of what it shall wear, or its `wear`; 0 = nothing. */
+  sendDatagram(route: Route, message: Uint8Array, trafficClass: number, obfuscation: number): boolean {
     const ring = this.#carriers.get(carrierOf(route.link, route.transport));
     if (ring === undefined) return false;
     const length = outgoing.payloadAt + message.length;
@@ -34,6 +34,7 @@ export class Outbox {
     ring.view.setInt32(at + outgoing.interfaceAt, route.interfaceIndex, true);
     ring.view.setInt32(at + outgoing.lengthAt, message.length, true);
     ring.view.setInt32(at + outgoing.trafficClassAt, trafficClass, true);
+    ring.view.setInt32(at + outgoing.obfuscationAt, obfuscation, true);
     ring.bytes.set(message, at + outgoing.payloadAt);
     ring.commit(length, recordType.handshakeOut);
     ring.publish();

@@ -1,12 +1,14 @@
 /** The one writer of the path table: each row is somewhere a peer may be reached. What to do with them is `PathDesk`'s. */
 import { endpoint as endpointLayout, path, pathState } from '../../contract/peer-tables.ts';
-import { carrierOf, linkOf, transportOf } from '../../rings/carriers.ts';
+import { canWear, carrierOf, linkOf, transportOf } from '../../rings/carriers.ts';
 import { readPeerLink, writePeerLink } from '../../rings/peer-link.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { endpointEquals } from '../../wire/sockaddr.ts';
 import { PathPool } from './path-pool.ts';
+import type { PeerObfuscation } from './settings.ts';
 
 const localBytes = 16;
+const bare = { dataId: 0, dataPaddingBytes: 0 } as const;
 
 /** Somewhere a datagram came from, or goes to. */
 export interface Route {
@@ -22,11 +24,15 @@ export interface Route {
   readonly interfaceIndex: number;
   /** Of a handshake that came: the DSCP it arrived with, in its place in the header. */
   readonly dscp?: number;
+  /** Of a handshake that came: `wear` of its obfuscation; absent = none. */
+  readonly wear?: number;
 }
 
 export class PathBook {
   readonly #paths: RowTable;
   readonly #pool: PathPool;
+  /** Of those peers whose data wears something. */
+  readonly #worn = new Map<number, PeerObfuscation>();
 
   constructor(paths: RowTable, peers: RowTable) {
     this.#paths = paths;
@@ -35,6 +41,16 @@ export class PathBook {
 
   get table(): RowTable {
     return this.#paths;
+  }
+
+  /** What a peer's data wears from now on, by all of its paths; undefined = nothing. */
+  wear(peerRow: number, worn: PeerObfuscation | undefined): void {
+    if (worn === undefined || worn.dataId === 0) this.#worn.delete(peerRow);
+    else this.#worn.set(peerRow, worn);
+    for (const row of this.rowsOf(peerRow)) {
+      if (this.#isDressed(row)) continue;
+      this.#write(row, () => this.#dress(row));
+    }
   }
 
   /** Rows of a peer that are in use. */
@@ -213,6 +229,24 @@ export class PathBook {
     paths.slice(row, path.endpointAt, endpointLayout.bytes).set(route.endpoint);
     paths.setInt(row, path.interfaceAt, route.interfaceIndex);
     paths.slice(row, path.localAt, localBytes).set(route.local);
+    this.#dress(row);
+  }
+
+  #wornOn(row: number): { readonly dataId: number; readonly dataPaddingBytes: number } {
+    const isWearable = canWear(transportOf(this.carrier(row)));
+    return (isWearable ? this.#worn.get(this.#paths.int(row, path.peerAt)) : undefined) ?? bare;
+  }
+
+  #dress(row: number): void {
+    const { dataId, dataPaddingBytes } = this.#wornOn(row);
+    this.#paths.setInt(row, path.obfuscationAt, dataId);
+    this.#paths.setInt(row, path.paddingBytesAt, dataPaddingBytes);
+  }
+
+  #isDressed(row: number): boolean {
+    const { dataId, dataPaddingBytes } = this.#wornOn(row);
+    const paths = this.#paths;
+    return paths.int(row, path.obfuscationAt) === dataId && paths.int(row, path.paddingBytesAt) === dataPaddingBytes;
   }
 
   #isSame(row: number, route: Route): boolean {

@@ -16,7 +16,7 @@ import { endpointEquals } from '../../wire/sockaddr.ts';
 import type { LinkBook } from './link-book.ts';
 import type { PathBook, Route } from './path-book.ts';
 import { endpointOf, isSamePlace, type Place, placesOf, routesBy } from './routes.ts';
-import type { PeerSettings } from './settings.ts';
+import type { PeerObfuscation, PeerSettings } from './settings.ts';
 import type { KnownEndpoint, KnownPlace, StateFiles } from './state-files.ts';
 
 /** Copies of one initiation that go out at once, to different endpoints and by different links. */
@@ -69,6 +69,8 @@ export class PeerBook {
   readonly #byRow = new Map<number, Peer>();
   /** Places that an earlier process wrote down; good for the first handshakes. */
   readonly #recalled = new Map<number, readonly Route[]>();
+  /** What the peers wear, made when it is asked for. */
+  #wears: ReadonlyMap<number, PeerObfuscation | undefined> | undefined;
 
   constructor(parts: PeerBookParts) {
     this.#parts = parts;
@@ -85,6 +87,14 @@ export class PeerBook {
   /** By base64 key: strangers call with theirs, and must not cost more. */
   ofKey(publicKey: string): Peer | undefined {
     return this.#byKey.get(publicKey);
+  }
+
+  /** What is worn by anybody, by `wear`: 0 = somebody speaks WireGuard as it is. */
+  get wears(): ReadonlyMap<number, PeerObfuscation | undefined> {
+    this.#wears ??= new Map(
+      [...this.all()].map(({ settings: { obfuscation } }) => [obfuscation?.wear ?? 0, obfuscation]),
+    );
+    return this.#wears;
   }
 
   /** By base64 key or by name. */
@@ -124,7 +134,9 @@ export class PeerBook {
     };
     this.#byKey.set(settings.publicKey, peer);
     this.#byRow.set(peer.row, peer);
+    this.#wears = undefined;
     if (peers.int(peer.row, layout.inUseAt) === 0) clearPeerRow(peers, peer.row);
+    this.#parts.paths.wear(peer.row, settings.obfuscation);
     peers.setInt(peer.row, layout.inUseAt, 1);
     this.#recall(peer);
     return peer;
@@ -135,6 +147,8 @@ export class PeerBook {
     this.#byKey.delete(peer.settings.publicKey);
     this.#byRow.delete(peer.row);
     this.#recalled.delete(peer.row);
+    this.#wears = undefined;
+    this.#parts.paths.wear(peer.row, undefined);
     this.#parts.files.forget(peer.settings.publicKey);
     this.clearRow(peer.row);
   }

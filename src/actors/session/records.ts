@@ -26,6 +26,7 @@ export function routeOf(ring: RingConsumer, at: number, links: LinkBook): Route 
     local,
     interfaceIndex: isLinkLocal ? ring.view.getInt32(at + received.interfaceAt, true) : 0,
     dscp: ring.view.getInt32(at + received.trafficClassAt, true) & dscpBits,
+    wear: ring.view.getInt32(at + received.obfuscationAt, true),
   };
   return withoutZone(route, links.get(link));
 }

@@ -1,5 +1,6 @@
 /** What the session-manager is started with, and what it can be told. */
 import type { CipherChoice, EndpointText } from '../../config/config.ts';
+import type { HeaderRange } from '../../config/obfuscation.ts';
 import type { Command } from '../kit/contract.ts';
 
 export interface SessionManagerSettings {
@@ -46,6 +47,19 @@ export interface PeerSettings {
   readonly endpoints: readonly EndpointText[];
   readonly keepaliveMs: number;
   readonly cipher: CipherChoice;
+  readonly obfuscation?: PeerObfuscation;
+}
+
+/** What a peer's datagrams by UDP wear, as far as it is not the carriers' affair. */
+export interface PeerObfuscation {
+  /** `obfuscationIds` of `config/obfuscation.ts`. */
+  readonly id: number;
+  readonly wear: number;
+  /** Values of the type field: of initiation, response, cookie reply and data. */
+  readonly headers: readonly HeaderRange[];
+  /** Of data messages, 0 = they wear nothing; and the bytes in front of each. */
+  readonly dataId: number;
+  readonly dataPaddingBytes: number;
 }
 
 /** Addresses of a peer, resolved: they take the place of the configured ones. */

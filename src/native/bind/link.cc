@@ -6,7 +6,16 @@
 namespace hawser {
 namespace {
 
-// new LinkSender({ fd4, fd6, gso, descriptors, out, log, paths, links, carriers, carrier })
+// `obfuscations` of LinkSender and LinkReceiver: undefined = none.
+Obfuscations obfuscationsOf(const Napi::Object& from) {
+  Obfuscations result;
+  Bytes encoded;
+  if (!bytesOf(from.Get("obfuscations"), encoded)) return result;
+  result.read(encoded.data, encoded.length, from.Get("takesPlain").ToBoolean());
+  return result;
+}
+
+// new LinkSender({ fd4, fd6, gso, descriptors, out, log, paths, links, carriers, carrier, obfuscations })
 class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -24,6 +33,7 @@ class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
                                            from.Get("gso").ToBoolean(), memory_.consumer(from.Get("descriptors")), memory_.consumer(from.Get("out")),
                                            SealedLog(memory_.of(from.Get("log"))), pathTable(memory_.of(from.Get("paths"))), links,
                                            carrierTable(memory_.of(from.Get("carriers"))), from.Get("carrier").ToNumber().Int32Value());
+    sender_->wear(obfuscationsOf(from));
   }
 
   Napi::Value sendDescriptors(const Napi::CallbackInfo& info) {
@@ -45,7 +55,7 @@ class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
   std::unique_ptr<LinkSender> sender_;
 };
 
-// new LinkReceiver({ received, handshakes, carriers, carrier })
+// new LinkReceiver({ received, handshakes, carriers, carrier, obfuscations, takesPlain })
 class LinkReceiverObject : public Napi::ObjectWrap<LinkReceiverObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -57,6 +67,7 @@ class LinkReceiverObject : public Napi::ObjectWrap<LinkReceiverObject> {
     const int32_t index = from.Get("carrier").ToNumber().Int32Value();
     receiver_ = std::make_unique<LinkReceiver>(index, memory_.producer(from.Get("received"), LinkReceiver::kLargestClaim), memory_.producer(from.Get("handshakes")),
                                                carrierTable(memory_.of(from.Get("carriers"))).row(index));
+    receiver_->wear(obfuscationsOf(from));
   }
 
   Napi::Value receive(const Napi::CallbackInfo& info) {

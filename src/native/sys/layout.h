@@ -328,6 +328,23 @@
   X(transportHeaderBytes, faketcp, 32) \
   X(transportHeaderBytes, tls, 0) \
   X(transportHeaderBytes, test, 8) \
+  X(chainPart, literal, 0) \
+  X(chainPart, random, 1) \
+  X(chainPart, digits, 2) \
+  X(chainPart, letters, 3) \
+  X(chainPart, time, 4) \
+  X(obfuscation, idAt, 0) \
+  X(obfuscation, wearAt, 4) \
+  X(obfuscation, junkCountAt, 8) \
+  X(obfuscation, junkLeastAt, 12) \
+  X(obfuscation, junkMostAt, 16) \
+  X(obfuscation, paddingsAt, 20) \
+  X(obfuscation, headersAt, 36) \
+  X(obfuscation, chainsAt, 68) \
+  X(obfuscation, headerBytes, 72) \
+  X(obfuscation, most, 16) \
+  X(obfuscation, mostPaddingBytes, 512) \
+  X(obfuscation, mostDatagramBytes, 1452) \
   X(allowedIps, magic, 1212238160) \
   X(allowedIps, magicAt, 0) \
   X(allowedIps, capacityAt, 4) \
@@ -368,6 +385,8 @@
   X(path, localAt, 88) \
   X(path, provenUsAt, 104) \
   X(path, bornUsAt, 112) \
+  X(path, obfuscationAt, 120) \
+  X(path, paddingBytesAt, 124) \
   X(path, sealedBytesAt, 128) \
   X(path, lifeAt, 136) \
   X(path, reasonAt, 140) \
@@ -475,6 +494,7 @@
   X(peerRefusal, unreadable, 3) \
   X(peerRefusal, unused, 4) \
   X(peerRefusal, busy, 5) \
+  X(peerRefusal, obfuscation, 6) \
   X(session, magic, 1213416787) \
   X(session, magicAt, 0) \
   X(session, slotsAt, 4) \
@@ -534,6 +554,7 @@
   X(outgoing, interfaceAt, 80) \
   X(outgoing, lengthAt, 84) \
   X(outgoing, trafficClassAt, 88) \
+  X(outgoing, obfuscationAt, 92) \
   X(outgoing, payloadAt, 96) \
   X(received, endpointAt, 0) \
   X(received, carrierAt, 64) \
@@ -545,6 +566,7 @@
   X(received, progressAt, 100) \
   X(received, timeAt, 104) \
   X(received, trafficClassAt, 112) \
+  X(received, obfuscationAt, 116) \
   X(received, payloadAt, 120) \
   X(recordType, train, 1) \
   X(recordType, received, 2) \

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "obfuscation.h"
 #include "ring.h"
 #include "socket_errors.h"
 #include "tables.h"
@@ -23,6 +24,9 @@ class LinkSender {
         carrier_(carriers.row(carrier)), errors_(paths, carrier) {
     cell<int32_t>(carrier_, layout::carrier_gsoAt) = gso ? 1 : 0;
   }
+
+  // What paths and datagrams may wear.
+  void wear(Obfuscations obfuscations);
 
   // Sends up to `max` descriptors; returns how many were finished (sent, refused or late). 0 with work left = the socket is full.
   int sendDescriptors(uint32_t max);
@@ -43,6 +47,8 @@ class LinkSender {
     sockaddr_in6 address;
     iovec bytes;
     uint8_t* descriptor;
+    // nullptr = it leaves as it is.
+    const Obfuscation* wears;
     bool mayFragment;
     alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int))];
   };
@@ -57,6 +63,9 @@ class LinkSender {
   int sendOne(int fd, const msghdr& header);
   Outcome sendSlowly(uint32_t index);
   Outcome sendSingly(uint32_t index);
+  Outcome sendDressed(uint32_t index);
+  size_t dress(const Message& message, uint32_t first, uint32_t count);
+  int sendHandshake(int fd, msghdr& header, const Obfuscation& wears);
   void account(const Message& message, bool sent);
   Outcome failed(int error, const Message* message = nullptr, size_t bytes = 0);
 
@@ -72,6 +81,11 @@ class LinkSender {
   // What each socket does with the don't-fragment bit, by family: 1 = clear, 0 = set, -1 = as it was lent.
   int8_t fragmenting4_ = -1;
   int8_t fragmenting6_ = -1;
+  Obfuscations obfuscations_;
+  RandomBytes random_;
+  // Of a call that sends dressed packets: what stands in front of each, up to its type field, and the parts of all.
+  std::vector<uint8_t> fronts_;
+  std::vector<iovec> parts_;
   uint32_t singly_ = 0;  // datagrams of the first descriptor that went out one by one, before the socket was full
   Message messages_[kBatch];
   mmsghdr headers_[kBatch];
@@ -89,6 +103,9 @@ class LinkReceiver {
   // `row`: of the carrier table, in that row.
   LinkReceiver(int32_t carrier, RingProducer data, RingProducer handshakes, uint8_t* row);
   virtual ~LinkReceiver();
+
+  // What datagrams may wear.
+  void wear(Obfuscations obfuscations) { obfuscations_ = std::move(obfuscations); }
 
   // Receives what waits on `fd`, at most `maxMessages`; returns how many messages, EAGAIN = none, ENOSPC = the ring is full
   // (the kernel's buffer then holds the rest).
@@ -133,25 +150,27 @@ class LinkReceiver {
   virtual void finish(int fd, uint32_t index, Message& message, msghdr& header, uint32_t bytes);
 
   // Hands one message from elsewhere on, as if it had been received.
-  void hand(const Message& message, const uint8_t* datagrams);
+  void hand(Message& message, uint8_t* datagrams);
 
   uint8_t* row() const { return row_; }
 
  private:
   uint32_t slotBytes() const { return large_ ? kLargeBytes : kSmallBytes; }
   int receiveBatch(int fd, uint32_t batch);
-  uint32_t place(const Message& message, uint8_t* record, uint32_t stride, uint32_t unused);
+  uint32_t place(Message& message, uint8_t* record, uint32_t stride, uint32_t unused);
   void save(uint32_t from, uint32_t count);
   void spill(uint32_t from, uint32_t count);
-  void copyIn(const Message& message, const uint8_t* datagrams);
+  void copyIn(Message& message, uint8_t* datagrams);
   bool accept(const Message& message, const uint8_t* payload);
-  void forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length);
+  bool undress(Message& message, uint8_t* payload);
+  void forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length, int32_t wear);
   void writeHeader(uint8_t* record, const Message& message) const;
 
   int32_t carrier_;
   RingProducer data_;
   RingProducer handshakes_;
   uint8_t* row_;
+  Obfuscations obfuscations_;
   bool large_ = false;
   std::unique_ptr<Message[]> messages_;
   std::vector<mmsghdr> headers_;

@@ -124,8 +124,8 @@ int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
 
 // Commits a message where it lies, behind `unused` bytes of slots before it; returns the unused bytes after it. They become
 // padding only when a record follows: padding alone would never be released, and a flood of nobody's datagrams fill the ring.
-uint32_t LinkReceiver::place(const Message& message, uint8_t* record, uint32_t stride, uint32_t unused) {
-  if (!accept(message, record + kHeader)) return unused + stride;
+uint32_t LinkReceiver::place(Message& message, uint8_t* record, uint32_t stride, uint32_t unused) {
+  if (!(obfuscations_.empty() ? accept(message, record + kHeader) : undress(message, record + kHeader))) return unused + stride;
   if (unused != 0) data_.pad(unused);
   writeHeader(record, message);
   data_.commit(kHeader + message.length, layout::recordType_received);
@@ -146,14 +146,14 @@ void LinkReceiver::save(uint32_t from, uint32_t count) {
 
 void LinkReceiver::spill(uint32_t from, uint32_t count) {
   for (uint32_t i = from; i < count; i++) {
-    const Message& message = messages_[i];
-    const uint8_t* bytes = spilled_.data() + static_cast<size_t>(i) * kLargeBytes * 2;
+    Message& message = messages_[i];
+    uint8_t* bytes = spilled_.data() + static_cast<size_t>(i) * kLargeBytes * 2;
     copyIn(message, bytes);
   }
 }
 
-void LinkReceiver::copyIn(const Message& message, const uint8_t* datagrams) {
-  if (!accept(message, datagrams)) return;
+void LinkReceiver::copyIn(Message& message, uint8_t* datagrams) {
+  if (!(obfuscations_.empty() ? accept(message, datagrams) : undress(message, datagrams))) return;
   uint8_t* record = data_.claim(kHeader + message.length);
   if (record == nullptr) {
     add(row_, layout::carrier_droppedAt, 1);
@@ -164,7 +164,7 @@ void LinkReceiver::copyIn(const Message& message, const uint8_t* datagrams) {
   data_.commit(kHeader + message.length, layout::recordType_received);
 }
 
-void LinkReceiver::hand(const Message& message, const uint8_t* datagrams) {
+void LinkReceiver::hand(Message& message, uint8_t* datagrams) {
   copyIn(message, datagrams);
   data_.publish();
   handshakes_.publish();
@@ -181,13 +181,41 @@ bool LinkReceiver::accept(const Message& message, const uint8_t* payload) {
     if (isData(payload + at, length)) {
       data = true;
     } else if (isHandshake(payload + at, length)) {
-      forwardHandshake(message, payload + at, length);
+      forwardHandshake(message, payload + at, length, 0);
     }
   }
   return data;
 }
 
-void LinkReceiver::forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length) {
+// The same of datagrams that wear something: what is data moves together, without what stood in front, and says so in its type field;
+// `message` is the length of that afterwards. A handshake keeps its type field, which its mac covers.
+bool LinkReceiver::undress(Message& message, uint8_t* payload) {
+  add(row_, layout::carrier_receivedBytesAt, message.length);
+  const uint32_t step = std::max<uint32_t>(1, message.segmentBytes);
+  uint32_t kept = 0;
+  uint32_t keptStep = 0;
+  uint32_t padding = 0;
+  for (uint32_t at = 0; at < message.length; at += step) {
+    const uint32_t length = std::min(step, message.length - at);
+    add(row_, layout::carrier_receivedPacketsAt, 1);
+    const Obfuscations::Look look = obfuscations_.look(payload + at, length);
+    if (look.handshake != Kind::None) forwardHandshake(message, payload + at + look.handshakePadding, length - look.handshakePadding, look.wear);
+    // Datagrams that were joined are of one length, and stay so: what wears something else than the first is another sender's.
+    if (!look.isData || (kept != 0 && look.dataPadding != padding)) continue;
+    padding = look.dataPadding;
+    const uint32_t bytes = length - padding;
+    if (kept == 0) keptStep = bytes;
+    std::memmove(payload + kept, payload + at + padding, bytes);
+    const uint32_t type = kTypeData;
+    std::memcpy(payload + kept, &type, sizeof type);
+    kept += bytes;
+  }
+  message.segmentBytes = keptStep;
+  message.length = kept;
+  return kept != 0;
+}
+
+void LinkReceiver::forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length, int32_t wear) {
   uint8_t* record = handshakes_.claim(kHeader + length);
   if (record == nullptr) {
     add(row_, layout::carrier_droppedAt, 1);
@@ -196,6 +224,7 @@ void LinkReceiver::forwardHandshake(const Message& message, const uint8_t* datag
   writeHeader(record, message);
   cell<uint32_t>(record, layout::received_segmentBytesAt) = length;
   cell<uint32_t>(record, layout::received_lengthAt) = length;
+  cell<int32_t>(record, layout::received_obfuscationAt) = wear;
   std::memcpy(record + kHeader, datagram, length);
   handshakes_.commit(kHeader + length, layout::recordType_handshakeIn);
 }

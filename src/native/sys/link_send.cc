@@ -133,6 +133,9 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
   const bool several = cell<uint32_t>(descriptor, layout::descriptor_countAt) > 1;
   const auto segmentBytes = static_cast<uint16_t>(several ? cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt) : 0);
   message.descriptor = descriptor;
+  const int32_t wears = cell<int32_t>(row, layout::path_obfuscationAt);
+  message.wears = wears == 0 ? nullptr : obfuscations_.find(wears);
+  if (wears != 0 && message.wears == nullptr) return Fate::Homeless;
   message.mayFragment = cell<int32_t>(row, layout::path_mayFragmentAt) != 0;
   const uint32_t skip = cell<uint32_t>(descriptor, layout::descriptor_skipAt) * cell<uint32_t>(descriptor, layout::descriptor_segmentBytesAt);
   message.bytes = {log_.at(position) + skip, length};
@@ -161,8 +164,9 @@ void LinkSender::prepareSocket(const Message& message) {
   ::setsockopt(fdOf(message), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof value);
 }
 
-// Whether the kernel may cut it. A run of which some packets went out one by one goes on like that.
+// Whether the kernel may take it as it lies in the log, and cut it. A run of which some packets went out one by one goes on like that.
 bool LinkSender::goesWhole(const Message& message) const {
+  if (message.wears != nullptr) return false;
   const bool single = cell<uint32_t>(message.descriptor, layout::descriptor_countAt) == 1;
   return single || (singly_ == 0 && cell<int32_t>(carrier_, layout::carrier_gsoAt) != 0);
 }
@@ -188,6 +192,7 @@ void LinkSender::readErrors() {
 // The message that stopped a batch: the error decides whether it is tried again, cut by hand, or given up.
 LinkSender::Outcome LinkSender::sendSlowly(uint32_t index) {
   const uint32_t count = cell<uint32_t>(messages_[index].descriptor, layout::descriptor_countAt);
+  if (messages_[index].wears != nullptr) return sendDressed(index);
   if (!goesWhole(messages_[index])) return sendSingly(index);
   const int error = sendOne(fdOf(messages_[index]), headers_[index].msg_hdr);
   if (error == 0) return Outcome::Sent;
@@ -273,7 +278,12 @@ int LinkSender::sendDatagrams(uint32_t max) {
                                              cell<int32_t>(record, layout::outgoing_interfaceAt), 0,
                                              static_cast<uint8_t>(cell<int32_t>(record, layout::outgoing_trafficClassAt)));
     if (header.msg_controllen == 0) header.msg_control = nullptr;
-    const int error = fd < 0 ? EAFNOSUPPORT : !addressed ? EADDRNOTAVAIL : sendOne(fd, header);
+    const int32_t name = cell<int32_t>(record, layout::outgoing_obfuscationAt);
+    const Obfuscation* wears = name == 0 ? nullptr : obfuscations_.find(name);
+    int error = fd < 0 ? EAFNOSUPPORT : !addressed ? EADDRNOTAVAIL : 0;
+    // What nobody knows how to dress must not leave undressed.
+    if (error == 0 && name != 0) error = wears == nullptr ? EINVAL : sendHandshake(fd, header, *wears);
+    else if (error == 0) error = sendOne(fd, header);
     if (error != 0) failed(error);
     datagrams_.advance();
     datagrams_.release();

@@ -19,6 +19,8 @@ const ageShare = 1 / 4;
 /** One that had packets since the last look, and one that had none or has no keys. Shorter than the shortest of WireGuard's timers. */
 const activeUs = 1_000_000;
 const asleepUs = 5_000_000;
+/** Looks that are far off are put together: a wake-up costs more than a look. */
+const gridUs = 100_000;
 /** REKEY-AFTER-MESSAGES, 2^60 (whitepaper 6.1), as the high word of the counter. */
 const wornHighWord = 2 ** 28;
 const never = Number.POSITIVE_INFINITY;
@@ -81,7 +83,8 @@ export class PeerLook {
     // What shared memory says of links is news to a peer without keys that we know a way to.
     if (newest === undefined) return this.#parts.peers.homeOf(peer) >= 0 ? nowUs + asleepUs : never;
     const ageUs = (nowUs - newest.birthUs) * ageShare;
-    return nowUs + Math.min(Math.max(leastUs, ageUs), hasMoved ? activeUs : asleepUs);
+    const atUs = nowUs + Math.min(Math.max(leastUs, ageUs), hasMoved ? activeUs : asleepUs);
+    return ageUs < activeUs ? atUs : Math.ceil(atUs / gridUs) * gridUs;
   }
 
   #act(peer: Peer, nowUs: number): void {

@@ -4,8 +4,13 @@ import type { ActorContext } from '../kit/contract.ts';
 import type { SecretPool } from './handshake-desk.ts';
 
 const threads = 2;
-/** What waits beyond this is dropped; at 50 µs each it is 13 ms of work for one thread. */
-const mostWaiting = 256;
+/**
+ * What waits beyond this is dropped, and calls again 5 s later. All of these have shown a cookie: a hub that was restarted has its thousand
+ * peers back in one round, and at 50 µs each they are 26 ms of work for two threads.
+ */
+const mostWaiting = 1024;
+/** The rest of a handshake is 0.3 ms here. */
+const mostPerTurn = 32;
 const batch = 16;
 const idleTimeoutMs = 30_000;
 /** An initiation: the ephemeral key is where the Noise message begins. */
@@ -41,7 +46,7 @@ export class X25519Pool implements SecretPool {
 
   /** Once a turn: hands finished work to those who wait, sends new work off; returns how much was handed over. */
   turn(nowUs: number): number {
-    const finished = this.#finished.splice(0);
+    const finished = this.#finished.splice(0, mostPerTurn);
     for (const { secret, done } of finished) done(secret, nowUs);
     while (this.#waiting.length > 0) {
       const jobs = this.#waiting.splice(0, batch);

@@ -10,6 +10,7 @@ import type { FlightRecord, PeerReport } from './flight-record.ts';
 import { Activity } from './life/activity.ts';
 import { Election } from './life/election.ts';
 import { lifeState } from './life/path-life-states.ts';
+import { newsWaitUs } from './life/silence.ts';
 import { TransportTrials } from './life/transport-trials.ts';
 import { PathSet } from './path-set.ts';
 import { absentQueueUs } from './queue/absent-queue.ts';
@@ -289,9 +290,10 @@ export class Bond {
 
   #judge(path: SendingPath, isPeerIdle: boolean, nowUs: number): void {
     const { controller } = path;
+    const waitUs = newsWaitUs(controller.jitterUs, this.#set.reportIntervalUs);
     path.tick(nowUs, {
       inFlightBytes: path.inFlightBytes,
-      freshBytes: controller.freshBytes(nowUs),
+      freshBytes: controller.freshBytes(waitUs, nowUs),
       oldestUnackedUs: path.oldestSentUs,
       lastReportUs: this.#reportedUs,
       reportIntervalUs: this.#set.reportIntervalUs,

@@ -6,7 +6,7 @@
 /** What is measured on the path, as `judge` reads it. Times in microseconds; 0 = unknown or none. Owned by the caller. */
 export interface LifeSample {
   inFlightBytes: number;
-  /** Of those, sent so lately that no report can have named them. */
+  /** Of those, sent so lately (`newsWaitUs`, and a round trip) that no report need have named them. */
   freshBytes: number;
   /** When the oldest packet was sent that is neither acknowledged nor given up as lost. */
   oldestUnackedUs: number;
@@ -44,6 +44,15 @@ const usualGain = 1 / 8;
 const otherGain = 1 / 2;
 const lateFactor = 2;
 const lateUs = 200_000;
+
+function marginUs(jitterUs: number): number {
+  return Math.max(leastMarginUs, jitterFactor * jitterUs);
+}
+
+/** News of a packet is so much later than its round trip when all is well. */
+export function newsWaitUs(jitterUs: number, reportIntervalUs: number): number {
+  return marginUs(jitterUs) + reportsWaited * reportIntervalUs;
+}
 
 export class SilenceWatch {
   /** Something is overdue, and quick probes are out. */
@@ -135,7 +144,7 @@ export class SilenceWatch {
 
   measure(sample: LifeSample): void {
     this.#rttUs = sample.rttUs;
-    this.#marginUs = Math.max(leastMarginUs, jitterFactor * sample.jitterUs);
+    this.#marginUs = marginUs(sample.jitterUs);
     this.wakeUs = Number.POSITIVE_INFINITY;
   }
 

@@ -139,9 +139,9 @@ export class PathController {
     return Math.max(this.#loss.value, this.#lastingLoss.value);
   }
 
-  /** Sent within the last round trip: no report can have named it. */
-  freshBytes(nowUs: number): number {
-    return this.#gauge.sentWithin(this.smoothedRttUs, nowUs);
+  /** Sent within the last round trip and so much before: no report need have named it. */
+  freshBytes(waitUs: number, nowUs: number): number {
+    return this.#gauge.sentWithin(this.smoothedRttUs + waitUs, nowUs);
   }
 
   get paceBytesPerUs(): number {

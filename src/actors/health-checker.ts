@@ -5,8 +5,8 @@ import { Resolver } from '../io/resolver.ts';
 import { SourceFinder } from '../io/source-finder.ts';
 import { checkTable, linkTable } from '../rings/table.ts';
 import { CheckRowWriter } from './health/check-row.ts';
+import { LinkProber } from './health/link-prober.ts';
 import { LinkRowWriter } from './health/link-row.ts';
-import { LinkWatch } from './health/link-watch.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { memoryOf } from './kit/ports.ts';
 
@@ -31,7 +31,7 @@ export const definition: ActorDefinition = {
 };
 
 class HealthChecker implements Actor {
-  readonly #watches: readonly LinkWatch[];
+  readonly #probers: readonly LinkProber[];
   readonly #resolvers: readonly Resolver[];
 
   constructor(context: ActorContext) {
@@ -43,7 +43,7 @@ class HealthChecker implements Actor {
       const { fwmark, dnsRecord } = settings;
       const sources = new SourceFinder(context.addon);
       const resolver = new Resolver(context.addon, sources, { fwmark, dnsRecord, interfaces: [interfaceName] });
-      const watch = new LinkWatch({
+      const prober = new LinkProber({
         addon: context.addon,
         name: link.name,
         interfaceName,
@@ -55,11 +55,11 @@ class HealthChecker implements Actor {
         emit: (event) => context.emit(event),
         random: () => randomInt(0x10000) / 0x10000,
       });
-      return { watch, resolver };
+      return { prober, resolver };
     });
-    this.#watches = parts.map(({ watch }) => watch);
+    this.#probers = parts.map(({ prober }) => prober);
     this.#resolvers = parts.map(({ resolver }) => resolver);
-    for (const watch of this.#watches) watch.start();
+    for (const prober of this.#probers) prober.start();
   }
 
   /** Called by the heartbeat: the work is done by timers. */
@@ -68,11 +68,11 @@ class HealthChecker implements Actor {
   }
 
   onCommand(command: Command): void {
-    if (command.kind === 'network-changed') for (const watch of this.#watches) watch.hurry();
+    if (command.kind === 'network-changed') for (const prober of this.#probers) prober.hurry();
   }
 
   close(): void {
-    for (const watch of this.#watches) watch.close();
+    for (const prober of this.#probers) prober.close();
     for (const resolver of this.#resolvers) resolver.close();
   }
 }

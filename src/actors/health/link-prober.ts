@@ -11,7 +11,7 @@ import { LastAddresses } from './last-addresses.ts';
 import type { LinkRowWriter } from './link-row.ts';
 import { ProbeLoop } from './probe-loop.ts';
 
-export interface LinkWatchParts {
+export interface LinkProberParts {
   readonly addon: ProbeSockets;
   readonly name: string;
   readonly interfaceName: string;
@@ -29,8 +29,8 @@ export interface LinkWatchParts {
 const lookEveryMs = 500;
 const sayAgainUs = 2_000_000;
 
-export class LinkWatch {
-  readonly #parts: LinkWatchParts;
+export class LinkProber {
+  readonly #parts: LinkProberParts;
   readonly #loops: readonly ProbeLoop[];
   readonly #view: HealthView;
   readonly #combined: CombinedHealth | undefined;
@@ -40,7 +40,7 @@ export class LinkWatch {
   #wasFlapping = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(parts: LinkWatchParts) {
+  constructor(parts: LinkProberParts) {
     const { health, row } = parts;
     this.#parts = parts;
     const names = new LastAddresses(parts.resolver);

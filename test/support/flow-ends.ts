@@ -1,12 +1,8 @@
 /** Two ends of FakeTCP without an addon: their state machines, and a wire between them that the test holds in its hands. */
 import { createHash } from 'node:crypto';
 import { flow, segment, tuple } from '../../src/contract/flows.ts';
-import {
-  type FlowEnd,
-  FlowMachine,
-  type MachinePort,
-  type MachineSettings,
-} from '../../src/protocols/faketcp/flow-machine.ts';
+import { FlowMachine } from '../../src/protocols/faketcp/flow-machine.ts';
+import type { FlowEnd, MachinePort, MachineSettings } from '../../src/protocols/faketcp/machine-port.ts';
 import { styles } from '../../src/protocols/faketcp/styles.ts';
 import { createRowTable, flowTable, type RowTable } from '../../src/rings/table.ts';
 import { sockaddrEmit, sockaddrPort } from '../../src/wire/sockaddr.ts';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { CryptoApi } from '../../native/crypto-api.ts';
 import type { FakeTcp } from '../../native/faketcp-api.ts';
-import type { FlowEnd, MachinePort } from '../../protocols/faketcp/flow-machine.ts';
+import type { FlowEnd, MachinePort } from '../../protocols/faketcp/machine-port.ts';
 import { type TcpFields, tcpEmit, tcpMostHeaderBytes } from '../../wire/tcp.ts';
 
 export interface FlowNews {

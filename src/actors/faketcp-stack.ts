@@ -1,5 +1,6 @@
 /** The carrier of FakeTCP: connections of one link that look like TCP, by which it sends what the sealer sealed and the session-manager wrote, and receives for the opener and it. */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { errnoOf } from '../contract/errnos.ts';
 import { segment, wanted } from '../contract/flows.ts';
 import { carrier } from '../contract/link-tables.ts';
@@ -27,15 +28,22 @@ export interface FakeTcpStackSettings {
   /** Row of the carrier table. */
   readonly carrier: number;
   readonly style: StyleName;
+  /** A connection that we called for is replaced by another after so long; 0 = never. */
+  readonly rotateMs: number;
+  /** File with what is sent first by each of those; '' = nothing. */
+  readonly handshakePacket: string;
   /** 0 = nobody calls here. */
   readonly listenPort: number;
-  /** Ports to call from; the first is 0 where the family is not there. */
-  readonly callPorts: number;
+  /** Ports to call from; 0 where the family is not there. */
   readonly firstCallPort4: number;
+  readonly callPorts4: number;
   readonly firstCallPort6: number;
+  readonly callPorts6: number;
   readonly mark: number;
   /** '' = the kernel's routing chooses. */
   readonly interface: string;
+  /** Our own device: nothing that comes out of it is for FakeTCP. */
+  readonly tunnel: string;
 }
 
 const descriptorsPerTurn = 16;
@@ -45,6 +53,8 @@ const messagesPerTurn = segment.rows;
 /** While bytes wait below the socket the sealer steers by their number: refresh it this often. */
 const queueCheckUs = 500;
 const keyBytes = 32;
+/** Of one segment by any link. */
+const mostGreetingBytes = 1400;
 
 class FakeTcpStackActor implements Actor {
   readonly #context: ActorContext;
@@ -55,6 +65,7 @@ class FakeTcpStackActor implements Actor {
   readonly #fds: readonly number[];
   readonly #carriers: RowTable;
   readonly #row: number;
+  readonly #greeting: Uint8Array;
   readonly #throughput: Throughput;
   readonly #segments = new Uint8Array(segment.rows * segment.rowBytes);
   readonly #wanted = new Uint8Array(wanted.rows * wanted.rowBytes);
@@ -63,14 +74,23 @@ class FakeTcpStackActor implements Actor {
   constructor(context: ActorContext) {
     const { spec, addon } = context;
     const settings = spec.settings as FakeTcpStackSettings;
+    const { style, rotateMs, handshakePacket, listenPort, firstCallPort4, callPorts4, firstCallPort6, callPorts6 } =
+      settings;
     this.#context = context;
     this.#row = settings.carrier;
     this.#carriers = carrierTable(memoryOf(spec, 'carriers'));
+    this.#greeting = readGreeting(handshakePacket);
     const [fd4, fd6] = [fdOf(spec, 'packets4'), fdOf(spec, 'packets6')];
     this.#fds = [fd4, fd6].filter((fd) => fd >= 0);
     this.#native = new addon.FakeTcp({
       fd4,
       fd6,
+      listenPort,
+      firstCallPort4,
+      callPorts4,
+      firstCallPort6,
+      callPorts6,
+      tunnel: settings.tunnel,
       mark: settings.mark,
       interface: settings.interface,
       descriptors: nativePort(spec, 'descriptors'),
@@ -93,12 +113,14 @@ class FakeTcpStackActor implements Actor {
       opened: (row) => this.#onOpened(row),
       ended: (row) => this.#waiting.drop(row),
     });
-    const { style, listenPort, callPorts: count, firstCallPort4, firstCallPort6 } = settings;
-    const portsFrom = (first: number) => (first === 0 ? undefined : { first, count });
-    const callPorts = { [endpoint.ip4]: portsFrom(firstCallPort4), [endpoint.ip6]: portsFrom(firstCallPort6) };
+    const portsFrom = (first: number, count: number) => (count === 0 ? undefined : { first, count });
+    const callPorts = {
+      [endpoint.ip4]: portsFrom(firstCallPort4, callPorts4),
+      [endpoint.ip6]: portsFrom(firstCallPort6, callPorts6),
+    };
     this.#machine = new FlowMachine(
       flowTable(memoryOf(spec, 'flows')),
-      { style: styles[style], listenPort, callPorts },
+      { style: styles[style], rotateUs: rotateMs * 1000, listenPort, callPorts },
       world,
     );
   }
@@ -167,7 +189,9 @@ class FakeTcpStackActor implements Actor {
 
   #onOpened(row: number): void {
     this.#throughput.count(fakeTcpCounters.opened, 1);
-    this.#waiting.send(row, this.#context.addon.nowUs());
+    const nowUs = this.#context.addon.nowUs();
+    if (this.#greeting.length > 0) this.#native.sendDatagram(row, this.#greeting, 0, nowUs);
+    this.#waiting.send(row, nowUs);
   }
 
   #receive(nowUs: number): number {
@@ -203,4 +227,15 @@ class FakeTcpStackActor implements Actor {
     const bytes = of(carrier.sentBytesAt) + of(carrier.receivedBytesAt);
     this.#throughput.set(packets, bytes);
   }
+}
+
+/** Throws with what is wrong with the file. */
+function readGreeting(file: string): Uint8Array {
+  if (file === '') return new Uint8Array(0);
+  const bytes = readFileSync(file);
+  if (bytes.length === 0 || bytes.length > mostGreetingBytes)
+    throw new Error(
+      `Cannot send faketcp.handshakePacket "${file}": it has ${bytes.length} bytes (1 to ${mostGreetingBytes} are allowed)`,
+    );
+  return bytes;
 }

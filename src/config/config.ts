@@ -235,7 +235,13 @@ export interface Config {
   readonly transports: TransportsConfig;
   /** Of peers that say nothing else. */
   readonly obfuscation: ObfuscationConfig | undefined;
-  readonly faketcp: { readonly style: 'linux' | 'phantun' };
+  readonly faketcp: {
+    readonly style: 'linux' | 'phantun';
+    /** A connection is replaced by another one after so long; 0 = never. */
+    readonly rotateMs: number;
+    /** File with what is sent first. */
+    readonly handshakePacket: string | undefined;
+  };
   readonly tls: TlsConfig;
   readonly runtime: {
     readonly placement: 'auto' | 'dedicated' | 'compact';

@@ -150,11 +150,16 @@ export function configToInput(config: Config): ConfigInput {
     bonding: bondingToInput(config.bonding),
     transports: { ...config.transports, order: [...config.transports.order] },
     ...(config.obfuscation === undefined ? {} : { obfuscation: obfuscationToInput(config.obfuscation) }),
-    faketcp: config.faketcp,
+    faketcp: fakeTcpToInput(config.faketcp),
     tls: tlsToInput(config.tls),
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
     routing: config.routing,
   };
+}
+
+function fakeTcpToInput({ style, rotateMs, handshakePacket }: Config['faketcp']): ConfigInput['faketcp'] {
+  const named = handshakePacket === undefined ? {} : { handshakePacket };
+  return { style, rotate: rotateMs === 0 ? 'off' : formatDurationMs(rotateMs), ...named };
 }
 
 function tunnelToInput({ dns, addresses, ...rest }: Config['tunnel']): ConfigInput['tunnel'] {

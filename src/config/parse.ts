@@ -144,7 +144,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     bonding: buildBonding(input.bonding),
     transports: { ...input.transports, order: [...new Set(input.transports.order)] },
     obfuscation,
-    faketcp: input.faketcp,
+    faketcp: buildFakeTcp(input.faketcp, folder),
     tls: buildTls(input.tls, folder),
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,
@@ -163,6 +163,11 @@ function buildTls(input: ConfigOutput['tls'], folder: string): TlsConfig {
     proxyPasswordFile: inFolder(input.proxyPasswordFile),
     serverName: input.serverName,
   };
+}
+
+function buildFakeTcp({ style, rotate, handshakePacket }: ConfigOutput['faketcp'], folder: string): Config['faketcp'] {
+  const file = handshakePacket === undefined ? undefined : path.resolve(folder, handshakePacket);
+  return { style, rotateMs: rotate, handshakePacket: file };
 }
 
 function buildPeer(

@@ -43,6 +43,15 @@ function parseKeepaliveMs(input: string): number | undefined {
   return valueMs;
 }
 
+/** A call takes seconds to be given up, and the connection before it lingers. */
+const rotateLimitsMs = { least: 10_000, most: 24 * 3_600_000 } as const;
+
+function parseRotateMs(input: string): number | undefined {
+  if (input === 'off') return 0;
+  const valueMs = parseDurationMs(input);
+  return valueMs === undefined || valueMs < rotateLimitsMs.least || valueMs > rotateLimitsMs.most ? undefined : valueMs;
+}
+
 /** The log is a circular arena addressed by masking, so its size is a power of two. */
 function parseLogBytes(input: string): number | undefined {
   const value = parseSizeBytes(input);
@@ -232,6 +241,13 @@ export const schema = z.strictObject({
         .enum(['linux', 'phantun'])
         .default('linux')
         .describe("What our segments look like: Linux's, or those of phantun, which are 12 bytes shorter."),
+      rotate: text(parseRotateMs, { title: 'a duration of 10s to 24h, or off', examples: ['10m', 'off'] }).prefault(
+        'off',
+      ),
+      handshakePacket: filePath(
+        '/etc/hawser/hello.bin',
+        'What is sent first by each connection that we call for, as it is, at most 1400 bytes.',
+      ).optional(),
     })
     .prefault({}),
   tls: tlsSchema.prefault({}),

@@ -41,9 +41,10 @@ export const flow = {
   sendWindowAt: 88,
   /** i32: shift of the other end's window field (RFC 7323 section 2). */
   sendShiftAt: 92,
-  /** Highest number received, plus one: what we acknowledge, whatever is missing below it. And what was acknowledged last. */
+  /** Highest number received, plus one: what we acknowledge, whatever is missing below it. */
   receiveNextAt: 96,
-  acknowledgedAt: 100,
+  /** Sent, too: behind the highest that ever was. `sendNext` goes back where nobody acknowledges. */
+  sendMostAt: 100,
   /** What our window field says, and what it means in bytes. */
   windowFieldAt: 104,
   receiveWindowAt: 108,
@@ -78,6 +79,17 @@ export const flow = {
   acknowledgeUsAt: 208,
   /** f64: since when what we send has had no answer; 0 = it has. */
   waitingUsAt: 216,
+  /** f64: when a doubtful segment was answered last. */
+  challengedUsAt: 224,
+  /** The newest of our timestamps that the other end has echoed; the addon reads and writes it, too. */
+  recentEchoAt: 232,
+  /** Our first number, and the first of the other end's that it had after its SYN: who repeats them repeats an old call. */
+  firstSentAt: 236,
+  firstReceivedAt: 240,
+  /** `sendUnacknowledged` when it was last looked at. */
+  seenUnacknowledgedAt: 244,
+  /** f64: when another one took its place; it goes on receiving for a while. 0 = none has. */
+  replacedUsAt: 248,
 } as const;
 
 export const flowState = {
@@ -106,6 +118,8 @@ export const segment = {
   timeAt: 88,
   /** i32: DSCP and ECN byte. */
   trafficClassAt: 96,
+  /** i32: of each of the segments that were joined in it. */
+  segmentBytesAt: 100,
   headerAt: 104,
   payloadAt: 168,
   mostPayloadBytes: 2048,

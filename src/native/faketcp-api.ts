@@ -6,6 +6,14 @@ export interface FakeTcpParts {
   /** Of `openPackets`; -1 = the family is not there. */
   readonly fd4: number;
   readonly fd6: number;
+  /** As `openPackets` was told and answered, by family. */
+  readonly listenPort: number;
+  readonly firstCallPort4: number;
+  readonly callPorts4: number;
+  readonly firstCallPort6: number;
+  readonly callPorts6: number;
+  /** Our own device: nothing that comes out of it is for FakeTCP. */
+  readonly tunnel: string;
   /** Of what the kernel routes. */
   readonly mark: number;
   /** '' = the kernel chooses. */
@@ -48,9 +56,9 @@ export interface FakeTcp {
   sendSegment(tuple: Uint8Array, tcp: Uint8Array, flow: number): number;
   /** The same to somebody who was not heard yet: the kernel finds the way. */
   sendRouted(tuple: Uint8Array, tcp: Uint8Array): number;
-  /** Writes into the tuple, where it names none, the address to call from. */
+  /** Writes into the tuple, where it names none, the address to call from; what comes for that one passes from now on. */
   askSource(tuple: Uint8Array): number;
-  /** Whether the address of ours in it is one of this host's. */
+  /** Whether the address of ours in it is one of this host's, and it does not come out of the tunnel. */
   isOwnAddress(tuple: Uint8Array): boolean;
   /** A row was filled, or is about to be emptied. */
   insert(flow: number): void;
@@ -66,8 +74,9 @@ export interface OpenedPackets {
   readonly fd: number;
   /** To be closed with it. */
   readonly keepers: readonly number[];
-  /** The first of `callPorts` consecutive ones; 0 = there is none. */
+  /** The first of `callPorts` consecutive ones, as many as were asked for or fewer; 0 = there is none. */
   readonly firstCallPort: number;
+  readonly callPorts: number;
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
 }

@@ -25,9 +25,11 @@ const tunRemedies: Readonly<Record<string, string>> = {
 const udpRemedies: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there: choose another listen.udp',
 };
+const noCalls = { firstCallPort: 0, callPorts: 0 } as const;
 const packetsRights = 'CAP_NET_RAW, CAP_NET_ADMIN, and CAP_NET_BIND_SERVICE for a port below 1024';
 const packetsRemedies: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program has this TCP port: choose another listen.faketcp',
+  EADDRINUSE:
+    'other programs have this TCP port, or all that calls could leave by: choose another listen.faketcp, or close some connections',
   EAFNOSUPPORT: 'modprobe af_packet',
 };
 const tcpRights = 'CAP_NET_ADMIN, and CAP_NET_BIND_SERVICE for a port below 1024';
@@ -119,12 +121,14 @@ export class AddonOpener implements ResourceOpener {
       const opened = this.#addon.openPackets({ family, listenPort, callPorts, mark, interface: plan.interface ?? '' });
       this.#companions.set(opened.fd, opened.keepers);
       this.#noteClamp(plan.name, opened.receiveBufferBytes);
-      const { fd, firstCallPort, receiveBufferBytes, sendBufferBytes } = opened;
-      return { fd, facts: { firstCallPort, gso: true, gro: true, receiveBufferBytes, sendBufferBytes } };
+      const { fd, firstCallPort, callPorts: granted, receiveBufferBytes, sendBufferBytes } = opened;
+      return {
+        fd,
+        facts: { firstCallPort, callPorts: granted, gso: true, gro: true, receiveBufferBytes, sendBufferBytes },
+      };
     } catch (error) {
-      if (plan.family === 6 && isWithoutIpv6(error)) return { fd: -1, facts: { firstCallPort: 0 } };
-      if (plan.interface !== undefined && codeOf(error) === 'ENODEV')
-        return { ...this.#waitFor(plan), facts: { firstCallPort: 0 } };
+      if (plan.family === 6 && isWithoutIpv6(error)) return { fd: -1, facts: noCalls };
+      if (plan.interface !== undefined && codeOf(error) === 'ENODEV') return { ...this.#waitFor(plan), facts: noCalls };
       throw withRemedy(error, packetsRemedies, packetsRights);
     }
   }

@@ -47,14 +47,6 @@ export function tcpLength(bytes: Uint8Array, at: number): number {
   return ((bytes[at + wordsAt] as number) >> 4) * 4;
 }
 
-export function tcpSourcePort(bytes: Uint8Array, at: number): number {
-  return u16(bytes, at);
-}
-
-export function tcpDestinationPort(bytes: Uint8Array, at: number): number {
-  return u16(bytes, at + destinationAt);
-}
-
 export function tcpSequence(bytes: Uint8Array, at: number): number {
   return u32(bytes, at + sequenceAt);
 }
@@ -96,6 +88,12 @@ export function tcpHasStamps(bytes: Uint8Array, at: number): boolean {
 export function tcpStamp(bytes: Uint8Array, at: number): number {
   const option = optionOf(bytes, at, optionKind.timestamps, optionBytes.timestamps);
   return option < 0 ? 0 : u32(bytes, option + 2);
+}
+
+/** The timestamp that is echoed; 0 without one. */
+export function tcpEcho(bytes: Uint8Array, at: number): number {
+  const option = optionOf(bytes, at, optionKind.timestamps, optionBytes.timestamps);
+  return option < 0 ? 0 : u32(bytes, option + 6);
 }
 
 /** How far `to` is beyond `from`, modulo 2^32; negative = it is before. */

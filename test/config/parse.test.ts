@@ -71,7 +71,15 @@ t.test('parseConfig() fills in every default', async (t) => {
     },
     transports: { order: [], parallel: 'off' },
     obfuscation: undefined,
-    faketcp: { style: 'linux' },
+    faketcp: { style: 'linux', rotateMs: 0, handshakePacket: undefined },
+    tls: {
+      certificate: undefined,
+      key: undefined,
+      site: undefined,
+      proxy: undefined,
+      proxyPasswordFile: undefined,
+      serverName: undefined,
+    },
     runtime: {
       placement: 'auto',
       replayWindow: 65_536,

@@ -31,6 +31,7 @@ class Bench {
     open(0, 4000);
     uint8_t* row = paths_.table().row(0);
     std::memcpy(row + layout::path_endpointAt, flow(0) + layout::tuple_endpointAt, 28);
+    cell<int32_t>(row, layout::path_originAt) = layout::pathOrigin_configured;
     revive();
   }
 
@@ -52,6 +53,7 @@ class Bench {
     cell<int32_t>(at, layout::flow_timestampsAt) = 1;
     cell<uint32_t>(at, layout::flow_sendNextAt) = 0xffffff00;
     cell<uint32_t>(at, layout::flow_sendUnacknowledgedAt) = 0xffffff00;
+    cell<uint32_t>(at, layout::flow_sendMostAt) = 0xffffff00;
     cell<uint32_t>(at, layout::flow_sendWindowAt) = 1 << 20;
     cell<int32_t>(at, layout::flow_sendShiftAt) = 10;
     cell<uint32_t>(at, layout::flow_receiveNextAt) = 0xffffff00;
@@ -89,6 +91,7 @@ class Bench {
   }
 
   uint8_t* flow(int32_t row) { return flows_.table().row(row); }
+  uint8_t* pathRow() { return paths_.table().row(0); }
   double path(int64_t column) { return cell<double>(paths_.table().row(0), column); }
   uint8_t* carrier() { return carriers_.row(0); }
   uint32_t u32(int64_t column, int32_t row = 0) { return cell<uint32_t>(flow(row), column); }
@@ -139,7 +142,7 @@ TEST("sendDescriptors() sends a run as one super-segment, its headers in front o
   CHECK(std::memcmp(sent.data() + kHeadBytes, bench.log().at(position), 44 * 1400 + 700) == 0);
   CHECK_EQUAL(readBe32(tcpOf(sent) + 4), 0xffffff00);
   CHECK_EQUAL(bench.u32(layout::flow_sendNextAt), static_cast<uint32_t>(0xffffff00 + 44 * 1400 + 700));
-  CHECK_EQUAL(sent[sizeof(VnetHeader) + 14 + 1], 2);
+  CHECK_EQUAL(sent[sizeof(VnetHeader) + 14 + 1], 0);  // no connection negotiates ECN
   CHECK_EQUAL(bench.path(layout::path_sentBytesAt), 44 * 1400 + 700);
   CHECK_EQUAL(bench.path(layout::path_sentPacketsAt), 45);
 }
@@ -236,6 +239,10 @@ TEST("sendDescriptors() keeps a copy of the first packet for whoever makes the c
   CHECK_EQUAL(bench.path(layout::path_refusedBytesAt), 396);
   for (int i = 0; i < 40; i++) bench.run(1, 148, 148), bench.sender->sendDescriptors(16, 5e6);
   CHECK_EQUAL(bench.sender->takeWanted(), layout::wanted_rows);
+  // Who called us from that port takes no calls there.
+  cell<int32_t>(bench.pathRow(), layout::path_originAt) = layout::pathOrigin_learnt;
+  bench.run(1, 148, 148), bench.sender->sendDescriptors(16, 5e6);
+  CHECK_EQUAL(bench.sender->takeWanted(), 0);
 }
 
 // The connection's other end is itself: what was sent is heard, as one message or cut.
@@ -330,6 +337,67 @@ TEST("receive() tells of what is no plain data in the window, and of what nobody
   uint8_t* record = bench.got.peek();
   CHECK(record != nullptr && std::memcmp(record + kHeader, sent.data() + kHeadBytes, 148) == 0);
   CHECK(record != nullptr && cell<uint32_t>(record, layout::received_lengthAt) == 148);
+}
+
+TEST("receive() takes no data, however well its numbers fit, that echoes no timestamp of ours") {
+  Bench bench;
+  bench.run(1, 148, 148);
+  const Bytes sent = sentBy(bench);
+  cell<uint32_t>(bench.flow(0), layout::flow_recentEchoAt) = 8000;
+  const auto hear = [&](uint32_t echo) {
+    Bytes other = sent;
+    writeBe32(const_cast<uint8_t*>(tcpOf(other)) + 28, echo);
+    bench.hear(std::move(other));
+    bench.receive();
+    return bench.receiver->segmentCount() == 0;
+  };
+  for (const uint32_t echo : {0u, 3000u, 12000u, 0x80000000u, 0xfffffff0u}) CHECK(!hear(echo));
+  CHECK_EQUAL(bench.u32(layout::flow_receiveNextAt), 0xffffff00);
+  for (const uint32_t echo : {8000u, 8900u, 7000u}) CHECK(hear(echo));
+  CHECK_EQUAL(bench.u32(layout::flow_recentEchoAt), 8900);
+  CHECK_EQUAL(bench.u32(layout::flow_receiveNextAt), 0xffffff00 + 148);
+  Bytes bare = sent;
+  std::memset(const_cast<uint8_t*>(tcpOf(bare)) + 20, 1, 8);
+  writeBe32(const_cast<uint8_t*>(tcpOf(bare)) + 28, 8900);
+  bench.hear(std::move(bare));
+  bench.receive();
+  CHECK_EQUAL(bench.receiver->segmentCount(), 1);
+}
+
+TEST("receive() goes on behind what the other end has, where numbers were taken back") {
+  Bench bench;
+  bench.run(4, 1000, 1000);
+  const Bytes sent = sentBy(bench);
+  cell<uint32_t>(bench.flow(0), layout::flow_sendNextAt) = 0xffffff00;
+  Bytes other = sent;
+  writeBe32(const_cast<uint8_t*>(tcpOf(other)) + 8, 0xffffff00 + 3000);
+  bench.hear(std::move(other));
+  bench.receive();
+  CHECK_EQUAL(bench.receiver->segmentCount(), 0);
+  CHECK_EQUAL(bench.u32(layout::flow_sendNextAt), static_cast<uint32_t>(0xffffff00 + 3000));
+}
+
+TEST("deliver() tells apart what was joined") {
+  Bench bench;
+  bench.run(2, 148, 100);
+  Bytes sent = sentBy(bench);
+  writeBe16(const_cast<uint8_t*>(tcpOf(sent)) + 2, 4001);
+  bench.hear(std::move(sent));
+  bench.receive();
+  bench.receiver->deliver(0);
+  uint8_t* record = bench.got.peek();
+  CHECK(record != nullptr && cell<uint32_t>(record, layout::received_segmentBytesAt) == 148);
+  CHECK(record != nullptr && cell<uint32_t>(record, layout::received_lengthAt) == 248);
+}
+
+TEST("sendDatagram() makes nobody known by a cookie reply") {
+  Bench bench;
+  uint8_t message[64] = {3};
+  CHECK_EQUAL(bench.sender->sendDatagram(0, message, sizeof message, 0, 5e6), 0);
+  CHECK_EQUAL(cell<double>(bench.flow(0), layout::flow_sentDataUsAt), 0);
+  message[0] = 2;
+  CHECK_EQUAL(bench.sender->sendDatagram(0, message, sizeof message, 0, 5e6), 0);
+  CHECK_EQUAL(cell<double>(bench.flow(0), layout::flow_sentDataUsAt), 5e6);
 }
 
 TEST("receive() survives headers that lie") {

@@ -29,6 +29,8 @@ export class FlowEndpoint implements MachinePort {
   readonly address: Uint8Array;
   /** How often it was asked whose an address is. */
   asked = 0;
+  /** Nothing leaves. */
+  isShut = false;
   readonly #rows = new Map<string, number>();
   readonly #settings: MachineSettings;
   readonly #random: () => number;
@@ -37,7 +39,7 @@ export class FlowEndpoint implements MachinePort {
     this.address = Uint8Array.from(address);
     this.table = flowTable(createRowTable(flow, flow.most));
     this.#random = randomOf(seed);
-    this.#settings = { style: styles.linux, listenPort, callPorts: { [ip4]: callPorts }, ...settings };
+    this.#settings = { style: styles.linux, rotateUs: 0, listenPort, callPorts: { [ip4]: callPorts }, ...settings };
     this.machine = new FlowMachine(this.table, this.#settings, this);
   }
 
@@ -46,8 +48,10 @@ export class FlowEndpoint implements MachinePort {
     this.machine = new FlowMachine(this.table, { ...this.#settings, ...settings }, this);
   }
 
-  emit(connection: Uint8Array, fields: TcpFields, row: number, isRouted: boolean): void {
+  emit(connection: Uint8Array, fields: TcpFields, row: number, isRouted: boolean): boolean {
+    if (this.isShut) return false;
     this.sent.push({ connection: Uint8Array.from(connection), fields: { ...fields }, row, isRouted });
+    return true;
   }
 
   insert(row: number): void {
@@ -109,7 +113,9 @@ export class FlowEndpoint implements MachinePort {
   }
 
   sendData(row: number, bytes: number, nowUs: number): void {
-    this.table.setInt(row, flow.sendNextAt, (this.u32(row, flow.sendNextAt) + bytes) | 0);
+    const next = (this.u32(row, flow.sendNextAt) + bytes) | 0;
+    this.table.setInt(row, flow.sendNextAt, next);
+    if (((next - this.u32(row, flow.sendMostAt)) | 0) > 0) this.table.setInt(row, flow.sendMostAt, next);
     this.table.setNumber(row, flow.sentUsAt, nowUs);
     this.table.setNumber(row, flow.sentDataUsAt, nowUs);
   }

@@ -45,7 +45,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     bonding: buildBonding(bondingSchema.parse({})),
     transports: { order: [], parallel: 'off' },
     obfuscation: undefined,
-    faketcp: { style: 'linux' },
+    faketcp: { style: 'linux', rotateMs: 0, handshakePacket: undefined },
     tls: noTls,
     runtime: {
       placement,
@@ -178,7 +178,11 @@ t.test('planTopology()', async (t) => {
     async (t) => {
       const endpoint = { host: '203.0.113.1', port: 443, transport: 'faketcp' } as const;
       const calls = plan({ links: [fibre], peers: [{ ...peer('a', 1), endpoints: [endpoint] }] });
-      const listens = plan({ links: [fibre], listen: { udp: 51_820, faketcp: 443 }, faketcp: { style: 'phantun' } });
+      const listens = plan({
+        links: [fibre],
+        listen: { udp: 51_820, faketcp: 443 },
+        faketcp: { style: 'phantun', rotateMs: 600_000, handshakePacket: '/etc/hawser/hello.bin' },
+      });
       const portsOf = (topology: Topology): unknown =>
         topology.resources.flatMap((one) =>
           one.kind === 'packets' ? [[one.name, one.listenPort, one.callPorts, one.interface]] : [],

@@ -27,11 +27,11 @@ export class FlowWorld implements MachinePort {
     this.#news = news;
   }
 
-  emit(connection: Uint8Array, fields: TcpFields, row: number, isRouted: boolean): void {
+  emit(connection: Uint8Array, fields: TcpFields, row: number, isRouted: boolean): boolean {
     const header = this.#header.subarray(0, tcpEmit(this.#header, 0, fields));
-    // What does not leave is lost like what is lost on the way.
-    if (isRouted) this.#native.sendRouted(connection, header);
-    else this.#native.sendSegment(connection, header, row);
+    return (
+      (isRouted ? this.#native.sendRouted(connection, header) : this.#native.sendSegment(connection, header, row)) === 0
+    );
   }
 
   insert(row: number): void {

@@ -3,6 +3,7 @@
 
 #include "bind/data.h"
 #include "bind/values.h"
+#include "sys/packet_filter.h"
 #include "sys/packet_socket.h"
 
 namespace hawser {
@@ -12,7 +13,7 @@ RowTable flowTable(uint8_t* base) {
   return RowTable(base, layout::flow_rowsAt, layout::flow_dataAt, layout::flow_rowBytes, 0, layout::flow_usedAt);
 }
 
-// new FakeTcp({ fd4, fd6, mark, interface, descriptors, received, handshakes, log, paths, links, carriers, carrier, flows, segments, wanted, touched })
+// new FakeTcp({ fd4, fd6, listenPort, firstCallPort4, callPorts4, firstCallPort6, callPorts6, tunnel, mark, interface, descriptors, received, handshakes, log, paths, links, carriers, carrier, flows, segments, wanted, touched })
 class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -35,6 +36,10 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
     const int32_t carrier = from.Get("carrier").ToNumber().Int32Value();
     mark_ = from.Get("mark").ToNumber().Uint32Value();
     interface_ = from.Get("interface").ToString().Utf8Value();
+    const auto port = [&from](const char* name) { return static_cast<uint16_t>(from.Get(name).ToNumber().Uint32Value()); };
+    filters_ = std::make_unique<PacketFilters>(fd4, fd6, PacketPorts{true, port("listenPort"), port("firstCallPort4"), port("callPorts4")},
+                                               PacketPorts{false, port("listenPort"), port("firstCallPort6"), port("callPorts6")},
+                                               from.Get("tunnel").ToString().Utf8Value());
     uint8_t* segments = rowsOf<uint8_t>(memory_, from, "segments", layout::segment_rows * layout::segment_rowBytes);
     uint8_t* wanted = rowsOf<uint8_t>(memory_, from, "wanted", layout::wanted_rows * layout::wanted_rowBytes);
     int32_t* touched = rowsOf<int32_t>(memory_, from, "touched", layout::segment_rows);
@@ -85,14 +90,19 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
   Napi::Value source(const Napi::CallbackInfo& info) {
     Bytes tuple;
     if (!tupleOf(info[0], tuple)) return Napi::Number::New(info.Env(), -EINVAL);
-    return Napi::Number::New(info.Env(), sender_->findSource(tuple.data, mark_, interface_));
+    const int failed = sender_->findSource(tuple.data, mark_, interface_);
+    if (failed == 0) filters_->admit(tuple.data);
+    return Napi::Number::New(info.Env(), failed);
   }
   Napi::Value isOwn(const Napi::CallbackInfo& info) {
     Bytes tuple;
-    return Napi::Boolean::New(info.Env(), tupleOf(info[0], tuple) && isOwnAddress(tuple.data));
+    return Napi::Boolean::New(info.Env(), tupleOf(info[0], tuple) && filters_->ask(tuple.data));
   }
   Napi::Value insert(const Napi::CallbackInfo& info) {
-    if (index_->has(intOf(info, 0))) index_->insert(intOf(info, 0));
+    const int32_t row = intOf(info, 0);
+    if (!index_->has(row)) return info.Env().Undefined();
+    index_->insert(row);
+    filters_->admit(index_->row(row));
     return info.Env().Undefined();
   }
   Napi::Value remove(const Napi::CallbackInfo& info) {
@@ -119,6 +129,7 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
   Memory memory_;
   uint32_t mark_ = 0;
   std::string interface_;
+  std::unique_ptr<PacketFilters> filters_;
   std::unique_ptr<FlowIndex> index_;
   std::unique_ptr<FakeTcpSender> sender_;
   std::unique_ptr<FakeTcpReceiver> receiver_;
@@ -137,7 +148,7 @@ Napi::Value openPacketSocket(const Napi::CallbackInfo& info) {
   const SystemError failed = openPackets(options, socket);
   if (failed.call != nullptr) {
     const std::string where = options.interface.empty() ? std::string() : " on \"" + options.interface + "\"";
-    throwSystemError(info.Env(), "TCP port " + std::to_string(options.listenPort) + where, failed);
+    throwSystemError(info.Env(), (options.listenPort == 0 ? std::string("FakeTCP") : "TCP port " + std::to_string(options.listenPort)) + where, failed);
     return info.Env().Undefined();
   }
   Napi::Object result = Napi::Object::New(info.Env());
@@ -146,6 +157,7 @@ Napi::Value openPacketSocket(const Napi::CallbackInfo& info) {
   result.Set("fd", socket.fd);
   result.Set("keepers", keepers);
   result.Set("firstCallPort", socket.firstCallPort);
+  result.Set("callPorts", socket.callPorts);
   result.Set("receiveBufferBytes", socket.receiveBufferBytes);
   result.Set("sendBufferBytes", socket.sendBufferBytes);
   return result;

@@ -59,8 +59,6 @@ struct FakeTcpHeaders {
 int sendRouted(const uint8_t* tuple, const uint8_t* tcp, uint32_t tcpBytes, uint32_t mark, const std::string& interface);
 // Writes into the tuple the address that the kernel would send from. 0 or a negative errno.
 int askSource(uint8_t* tuple, uint32_t mark, const std::string& interface);
-// Whether the address of ours in the tuple is one of this host's.
-bool isOwnAddress(const uint8_t* tuple);
 
 class FakeTcpSender {
  public:

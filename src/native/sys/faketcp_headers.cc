@@ -141,16 +141,4 @@ int askSource(uint8_t* tuple, uint32_t mark, const std::string& interface) {
   return 0;
 }
 
-bool isOwnAddress(const uint8_t* tuple) {
-  const bool v4 = isIp4(tuple);
-  const Fd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
-  if (!fd.ok()) return false;
-  sockaddr_in6 address{};
-  address.sin6_family = v4 ? AF_INET : AF_INET6;
-  std::memcpy(reinterpret_cast<uint8_t*>(&address) + (v4 ? 4 : 8), tuple + layout::tuple_localAt, v4 ? 4 : 16);
-  if (!v4 && IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr))
-    address.sin6_scope_id = static_cast<uint32_t>(cell<int32_t>(const_cast<uint8_t*>(tuple), layout::tuple_interfaceAt));
-  return ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), lengthOf(address)) == 0;
-}
-
 }  // namespace hawser

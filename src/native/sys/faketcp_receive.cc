@@ -14,6 +14,10 @@ namespace {
 constexpr uint32_t kMostHeadBytes = sizeof(VnetHeader) + 14 + 60 + 60;
 constexpr uint8_t kUnusual = layout::tcpFlag_syn | layout::tcpFlag_rst | layout::tcpFlag_fin;
 
+// Milliseconds: one segment may be overtaken by others for so long, and clocks are read at the beginning of a turn.
+constexpr int32_t kMostLateEchoMs = 4000;
+constexpr int32_t kMostEarlyEchoMs = 1000;
+
 int32_t distance(uint32_t to, uint32_t from) { return static_cast<int32_t>(to - from); }
 
 }  // namespace
@@ -35,8 +39,10 @@ struct FakeTcpReceiver::Segment {
   uint32_t acknowledgement() const { return readBe32(header + 8); }
   uint8_t flags() const { return header[13]; }
   uint16_t window() const { return readBe16(header + 14); }
-  // Its timestamp where it stands in Linux's place (RFC 7323 appendix A), else 0.
-  uint32_t stamp() const { return headerBytes >= 32 && readBe32(header + 20) == 0x0101080a ? readBe32(header + 24) : 0; }
+  // Its timestamps stand in Linux's place (RFC 7323 appendix A); nothing else is read.
+  bool hasStamps() const { return headerBytes >= 32 && readBe32(header + 20) == 0x0101080a; }
+  uint32_t stamp() const { return readBe32(header + 24); }
+  uint32_t echo() const { return readBe32(header + 28); }
 };
 
 FakeTcpReceiver::FakeTcpReceiver(int fd4, int32_t carrier, RingProducer data, RingProducer handshakes, uint8_t* row, FlowIndex& flows,
@@ -166,14 +172,27 @@ bool FakeTcpReceiver::take(uint8_t* flow, const Segment& segment) {
   // RFC 5961 section 5.2: nothing that was never sent, and nothing older than the largest window.
   uint32_t& oldest = cell<uint32_t>(flow, layout::flow_sendUnacknowledgedAt);
   const int32_t acknowledged = distance(segment.acknowledgement(), oldest);
-  if (distance(segment.acknowledgement(), cell<uint32_t>(flow, layout::flow_sendNextAt)) > 0 || acknowledged < -window) return false;
+  if (distance(segment.acknowledgement(), cell<uint32_t>(flow, layout::flow_sendMostAt)) > 0 || acknowledged < -window) return false;
+  // Numbers can be guessed within the windows, the timestamp that is echoed cannot: it is one that we sent since the last that came, or just before.
+  const bool hasStamps = cell<int32_t>(flow, layout::flow_timestampsAt) != 0;
+  uint32_t& recentEcho = cell<uint32_t>(flow, layout::flow_recentEchoAt);
+  if (hasStamps) {
+    if (!segment.hasStamps()) return false;
+    const int32_t newer = distance(segment.echo(), recentEcho);
+    const uint32_t now = static_cast<uint32_t>(static_cast<uint64_t>(nowUs_ / 1000)) + cell<uint32_t>(flow, layout::flow_stampOffsetAt);
+    if (newer < -kMostLateEchoMs || distance(segment.echo(), now) > kMostEarlyEchoMs) return false;
+    if (newer > 0) recentEcho = segment.echo();
+  }
   if (acknowledged >= 0) {
     oldest = segment.acknowledgement();
+    // What we took for lost and numbered anew has arrived.
+    uint32_t& sendNext = cell<uint32_t>(flow, layout::flow_sendNextAt);
+    if (distance(oldest, sendNext) > 0) sendNext = oldest;
     cell<uint32_t>(flow, layout::flow_sendWindowAt) = static_cast<uint32_t>(segment.window()) << cell<int32_t>(flow, layout::flow_sendShiftAt);
   }
   if (distance(end, next) >= 0) {
     cell<uint32_t>(flow, layout::flow_receiveNextAt) = end;
-    if (const uint32_t stamp = segment.stamp(); stamp != 0) cell<uint32_t>(flow, layout::flow_recentStampAt) = stamp;
+    if (hasStamps) cell<uint32_t>(flow, layout::flow_recentStampAt) = segment.stamp();
   }
   if (distance(end, cell<uint32_t>(flow, layout::flow_recentNextAt)) > 0) cell<uint32_t>(flow, layout::flow_recentNextAt) = end;
   cell<double>(flow, layout::flow_receivedUsAt) = nowUs_;
@@ -204,6 +223,7 @@ void FakeTcpReceiver::tell(const Segment& segment, const Message& message, int32
   cell<uint32_t>(to, layout::segment_keptBytesAt) = kept;
   cell<double>(to, layout::segment_timeAt) = message.timeUs;
   cell<int32_t>(to, layout::segment_trafficClassAt) = segment.trafficClass;
+  cell<uint32_t>(to, layout::segment_segmentBytesAt) = segment.segmentBytes;
   std::memcpy(to + layout::segment_headerAt, segment.header, segment.headerBytes);
   std::memcpy(to + layout::segment_payloadAt, message.parts[1].iov_base, kept);
 }
@@ -213,7 +233,7 @@ void FakeTcpReceiver::deliver(uint32_t index) {
   Message message{};
   message.length = std::min<uint32_t>(cell<uint32_t>(from, layout::segment_keptBytesAt), layout::segment_mostPayloadBytes);
   if (message.length == 0) return;
-  message.segmentBytes = message.length;
+  message.segmentBytes = cell<uint32_t>(from, layout::segment_segmentBytesAt);
   std::memcpy(&message.address, from + layout::tuple_endpointAt, sizeof message.address);
   std::memcpy(message.local, from + layout::tuple_localAt, 16);
   message.interfaceIndex = cell<int32_t>(from, layout::tuple_interfaceAt);

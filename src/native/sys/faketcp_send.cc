@@ -16,6 +16,9 @@ namespace {
 constexpr uint32_t kTcpBytes = 20;
 constexpr uint32_t kStampBytes = 12;
 constexpr double kMtuLifeUs = 1e6;
+// No connection negotiates ECN (RFC 3168 section 6.1.1): routers are told that they may only drop.
+constexpr uint8_t kEcnBits = 3;
+constexpr uint32_t kTypeCookieReply = 3;
 
 bool isIp4(const uint8_t* tuple) { return cell<uint16_t>(const_cast<uint8_t*>(tuple), layout::tuple_endpointAt) == AF_INET; }
 
@@ -161,7 +164,7 @@ bool FakeTcpSender::add(uint8_t* descriptor, uint8_t* flow, uint32_t& count, dou
     message.packets = some;
     message.through = at + some;
     message.isLast = isLast;
-    compose(message, flow, length, some > 1 ? step : 0, static_cast<uint8_t>(cell<int32_t>(descriptor, layout::descriptor_ecnAt)), nowUs);
+    compose(message, flow, length, some > 1 ? step : 0, 0, nowUs);
     msghdr& header = calls_[count].msg_hdr;
     header = {};
     header.msg_name = &message.headers.to;
@@ -204,7 +207,8 @@ void FakeTcpSender::compose(Message& message, uint8_t* flow, uint32_t payloadByt
   message.parts[0] = {message.headers.bytes, message.headers.length};
   identification += segmentBytes == 0 ? 1 : message.packets;
   next += payloadBytes;
-  cell<uint32_t>(flow, layout::flow_acknowledgedAt) = acknowledged;
+  uint32_t& most = cell<uint32_t>(flow, layout::flow_sendMostAt);
+  if (static_cast<int32_t>(next - most) > 0) most = next;
   cell<int32_t>(flow, layout::flow_owedSegmentsAt) = 0;
   cell<double>(flow, layout::flow_owedBytesAt) = 0;
   cell<double>(flow, layout::flow_sentUsAt) = nowUs;
@@ -248,6 +252,8 @@ void FakeTcpSender::want(uint8_t* descriptor) {
   if (wantedRows_ == layout::wanted_rows || length > layout::wanted_mostPayloadBytes) return;
   uint8_t* row = wanted_ + wantedRows_ * layout::wanted_rowBytes;
   uint8_t* path = paths_.row(cell<int32_t>(descriptor, layout::descriptor_pathAt));
+  // Who called us by a port that he called from takes no calls there.
+  if (cell<int32_t>(path, layout::path_originAt) == layout::pathOrigin_learnt) return;
   sockaddr_in6 address;
   int32_t interfaceIndex = 0;
   uint8_t local[16];
@@ -280,7 +286,10 @@ int FakeTcpSender::sendDatagram(int32_t index, const uint8_t* bytes, uint32_t le
   Message& message = messages_[0];
   message.packets = 1;
   message.parts[1] = {const_cast<uint8_t*>(bytes), length};
-  compose(message, flows_.row(index), length, 0, trafficClass, nowUs);
+  const double sentDataUs = cell<double>(flows_.row(index), layout::flow_sentDataUsAt);
+  compose(message, flows_.row(index), length, 0, trafficClass & ~kEcnBits, nowUs);
+  // A cookie reply is said to anybody, and makes nobody known.
+  if (length >= 4 && readLe32(bytes) == kTypeCookieReply) cell<double>(message.flow, layout::flow_sentDataUsAt) = sentDataUs;
   msghdr header{};
   header.msg_name = &message.headers.to;
   header.msg_namelen = sizeof message.headers.to;

@@ -123,7 +123,7 @@
   X(flow, sendWindowAt, 88) \
   X(flow, sendShiftAt, 92) \
   X(flow, receiveNextAt, 96) \
-  X(flow, acknowledgedAt, 100) \
+  X(flow, sendMostAt, 100) \
   X(flow, windowFieldAt, 104) \
   X(flow, receiveWindowAt, 108) \
   X(flow, recentStampAt, 112) \
@@ -144,6 +144,12 @@
   X(flow, resetUsAt, 200) \
   X(flow, acknowledgeUsAt, 208) \
   X(flow, waitingUsAt, 216) \
+  X(flow, challengedUsAt, 224) \
+  X(flow, recentEchoAt, 232) \
+  X(flow, firstSentAt, 236) \
+  X(flow, firstReceivedAt, 240) \
+  X(flow, seenUnacknowledgedAt, 244) \
+  X(flow, replacedUsAt, 248) \
   X(flowState, free, 0) \
   X(flowState, dialled, 1) \
   X(flowState, open, 2) \
@@ -156,6 +162,7 @@
   X(segment, keptBytesAt, 84) \
   X(segment, timeAt, 88) \
   X(segment, trafficClassAt, 96) \
+  X(segment, segmentBytesAt, 100) \
   X(segment, headerAt, 104) \
   X(segment, payloadAt, 168) \
   X(segment, mostPayloadBytes, 2048) \

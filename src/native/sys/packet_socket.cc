@@ -1,7 +1,6 @@
 #include "packet_socket.h"
 
 #include <arpa/inet.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -11,6 +10,7 @@
 
 #include <cstring>
 
+#include "packet_filter.h"
 #include "socket_buffer.h"
 
 namespace hawser {
@@ -18,19 +18,13 @@ namespace {
 
 int enable(int fd, int level, int option, int value) { return ::setsockopt(fd, level, option, &value, sizeof value); }
 
-int attach(int fd, std::vector<sock_filter>& program) {
-  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  return ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
-}
-
 // A TCP socket that listens and takes nothing: its filter throws away every segment before TCP looks at it (net/ipv4/tcp_ipv4.c,
 // tcp_v4_rcv: tcp_filter), so that the kernel neither answers nor sends an RST for a port that nobody seems to have.
 SystemError keepPort(const PacketOptions& options, uint16_t port, std::vector<int>& keepers) {
   const bool v4 = options.family == AF_INET;
   Fd fd(::socket(options.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   if (!fd.ok()) return SystemError::now("socket");
-  std::vector<sock_filter> nothing{BPF_STMT(BPF_RET | BPF_K, 0)};
-  if (attach(fd.get(), nothing) < 0) return SystemError::now("SO_ATTACH_FILTER");
+  if (dropEverything(fd.get()) != 0) return SystemError::now("SO_ATTACH_FILTER");
   if (!options.interface.empty() &&
       ::setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, options.interface.c_str(), static_cast<socklen_t>(options.interface.size())) < 0)
     return SystemError::now("SO_BINDTODEVICE");
@@ -50,8 +44,8 @@ void closeAll(std::vector<int>& fds) {
   fds.clear();
 }
 
-// Consecutive ports that nobody has, from a random place among those that Linux gives to callers by default.
-SystemError keepCallPorts(const PacketOptions& options, PacketSocket& out) {
+// So many consecutive ports that nobody has, from a random place among those that Linux gives to callers by default.
+SystemError keepRow(const PacketOptions& options, uint16_t count, PacketSocket& out) {
   constexpr uint32_t kFirst = 32768;
   constexpr uint32_t kLast = 60999;
   constexpr int kTries = 64;
@@ -59,13 +53,14 @@ SystemError keepCallPorts(const PacketOptions& options, PacketSocket& out) {
   for (int i = 0; i < kTries; i++) {
     uint32_t random = 0;
     if (::getrandom(&random, sizeof random, 0) != sizeof random) return SystemError::now("getrandom");
-    const uint32_t first = kFirst + random % (kLast - kFirst - options.callPorts);
+    const uint32_t first = kFirst + random % (kLast - kFirst - count);
     std::vector<int> keepers;
     failed = {};
-    for (uint32_t port = first; port < first + options.callPorts && failed.call == nullptr; port++)
+    for (uint32_t port = first; port < first + count && failed.call == nullptr; port++)
       failed = keepPort(options, static_cast<uint16_t>(port), keepers);
     if (failed.call == nullptr) {
       out.firstCallPort = static_cast<uint16_t>(first);
+      out.callPorts = count;
       out.keepers.insert(out.keepers.end(), keepers.begin(), keepers.end());
       return {};
     }
@@ -75,42 +70,16 @@ SystemError keepCallPorts(const PacketOptions& options, PacketSocket& out) {
   return failed;
 }
 
-// Whole TCP segments (no fragments, no extension headers) for this host and for the ports that are ours.
-std::vector<sock_filter> portFilter(bool v4, uint16_t listenPort, uint16_t first, uint16_t count) {
-  constexpr uint32_t kNet = static_cast<uint32_t>(SKF_NET_OFF);
-  std::vector<sock_filter> code;
-  const auto load = [&](uint16_t size, uint32_t at) { code.push_back(BPF_STMT(static_cast<uint16_t>(BPF_LD | size | BPF_ABS), at)); };
-  // Goes on where the accumulator is as wanted, else drops.
-  const auto need = [&](uint16_t how, uint32_t value) {
-    code.push_back(BPF_JUMP(static_cast<uint16_t>(BPF_JMP | how | BPF_K), value, 1, 0));
-    code.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
-  };
-  load(BPF_W, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE));
-  need(BPF_JEQ, PACKET_HOST);
-  load(BPF_B, kNet + (v4 ? 9 : 6));
-  need(BPF_JEQ, IPPROTO_TCP);
-  if (v4) {
-    load(BPF_H, kNet + 6);
-    code.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x3fff));
-    need(BPF_JEQ, 0);
-    code.push_back(BPF_STMT(BPF_LDX | BPF_MSH | BPF_B, kNet));
-    code.push_back(BPF_STMT(BPF_LD | BPF_H | BPF_IND, kNet + 2));
-  } else {
-    load(BPF_H, kNet + 40 + 2);
+// As many as are wanted, or fewer where the host's connections leave no such gap.
+SystemError keepCallPorts(const PacketOptions& options, PacketSocket& out) {
+  SystemError failed;
+  for (uint16_t count = options.callPorts; count > 0; count = static_cast<uint16_t>(count / 4)) {
+    failed = keepRow(options, count, out);
+    if (failed.call == nullptr || failed.number != EADDRINUSE) return failed;
   }
-  if (listenPort != 0) {
-    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, listenPort, 0, 1));
-    code.push_back(BPF_STMT(BPF_RET | BPF_K, 0x40000));
-  }
-  if (count == 0) {
-    code.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
-    return code;
-  }
-  need(BPF_JGE, first);
-  code.push_back(BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, first + count - 1u, 1, 0));
-  code.push_back(BPF_STMT(BPF_RET | BPF_K, 0x40000));
-  code.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
-  return code;
+  // Not the port that others call.
+  failed.call = "bind to a port to call from";
+  return failed;
 }
 
 SystemError open(const PacketOptions& options, PacketSocket& out) {
@@ -131,8 +100,7 @@ SystemError open(const PacketOptions& options, PacketSocket& out) {
   enable(fd.get(), SOL_SOCKET, SO_TIMESTAMPNS, 1);
   out.receiveBufferBytes = growBuffer(fd.get(), SO_RCVBUFFORCE, SO_RCVBUF, options.bufferBytes);
   out.sendBufferBytes = growBuffer(fd.get(), SO_SNDBUFFORCE, SO_SNDBUF, options.bufferBytes);
-  std::vector<sock_filter> filter = portFilter(v4, options.listenPort, out.firstCallPort, options.callPorts);
-  if (attach(fd.get(), filter) < 0) return SystemError::now("SO_ATTACH_FILTER");
+  if (filterPackets(fd.get(), {v4, options.listenPort, out.firstCallPort, out.callPorts}, {}, 0) != 0) return SystemError::now("SO_ATTACH_FILTER");
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   // Of its own protocol and not ETH_P_ALL: what a bridge, bond or VLAN takes apart comes once, from the interface above, and nothing of

@@ -12,7 +12,7 @@ namespace hawser {
 struct PacketOptions {
   int family = 0;           // AF_INET or AF_INET6
   uint16_t listenPort = 0;  // 0 = nobody calls here
-  uint16_t callPorts = 0;   // so many consecutive ports to call from
+  uint16_t callPorts = 0;   // so many consecutive ports to call from, if there are
   uint32_t mark = 0;        // SO_MARK; 0 = none
   std::string interface;    // empty = all
   int bufferBytes = 7 << 20;
@@ -23,6 +23,7 @@ struct PacketSocket {
   // Sockets that keep the ports ours, and the kernel silent about what comes for them; to be closed with `fd`.
   std::vector<int> keepers;
   uint16_t firstCallPort = 0;
+  uint16_t callPorts = 0;
   int receiveBufferBytes = 0;  // what the kernel granted
   int sendBufferBytes = 0;
 };

@@ -1,7 +1,7 @@
 /** Those who call us: answered with cookies, and let in when they show that they heard us. */
 import { flow, flowState, tcpFlag, tuple } from '../../contract/flows.ts';
 import type { RowTable } from '../../rings/table.ts';
-import { sequenceAfter } from '../../wire/tcp.ts';
+import { sequenceAfter, sequenceDistance } from '../../wire/tcp.ts';
 import type { FlowLives } from './flow-lives.ts';
 import type { FlowRows } from './flow-rows.ts';
 import { type FlowSpeech, mssOf, stampAt } from './flow-speech.ts';
@@ -11,6 +11,8 @@ import { SynCookies } from './syn-cookies.ts';
 
 const mostStrangers = 1024;
 const askAgainUs = 1e6;
+/** An answer of ours is good for two minutes, and the same for each call by the same ports: what the caller sent by then tells calls apart. */
+const repeatedBytes = 1 << 20;
 const addressBytes = 16;
 
 export class Callers {
@@ -116,10 +118,18 @@ export class Callers {
   /** Whether an old connection gives way to a new one by the same ports. */
   isNewCall(row: number, heard: Heard, nowUs: number): boolean {
     if (heard.localPort !== this.#settings.listenPort) return false;
-    if (this.#cookies.check(heard.connection, sequenceAfter(heard.acknowledgement, -1), nowUs) === undefined)
-      return false;
+    const first = sequenceAfter(heard.acknowledgement, -1);
+    if (this.#isRepeated(row, heard, first)) return false;
+    if (this.#cookies.check(heard.connection, first, nowUs) === undefined) return false;
     this.#lives.forget(row);
     return this.#accept(heard, nowUs);
+  }
+
+  /** The third segment of this very connection, or what came right behind it, once more: by a wire that repeats, or by somebody who has seen it. */
+  #isRepeated(row: number, heard: Heard, first: number): boolean {
+    if (first !== this.#rows.u32(row, flow.firstSentAt)) return false;
+    const ahead = sequenceDistance(heard.sequence, this.#rows.u32(row, flow.firstReceivedAt));
+    return Math.abs(ahead) <= repeatedBytes;
   }
 
   /** A row for one more that nobody knows yet: they have a number of rows among them. */

@@ -112,7 +112,7 @@ export class Calls {
     this.#speech.acknowledge(row, nowUs);
     const old = this.#lives.successors.get(row);
     this.#lives.successors.delete(row);
-    if (old !== undefined && this.#rows.state(old) === flowState.open) this.#speech.hangUp(old, 'replaced', nowUs);
+    if (old !== undefined) this.#table.setNumber(old, flow.replacedUsAt, nowUs);
     this.#port.opened(row);
     return false;
   }

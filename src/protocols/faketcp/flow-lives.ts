@@ -35,6 +35,8 @@ export class FlowLives {
     this.#table.setNumber(row, flow.stateUsAt, nowUs);
     this.rows.setU32(row, flow.sendUnacknowledgedAt, first);
     this.rows.setU32(row, flow.sendNextAt, sequenceAfter(first, 1));
+    this.rows.setU32(row, flow.sendMostAt, sequenceAfter(first, 1));
+    this.rows.setU32(row, flow.firstSentAt, first);
     this.rows.setU32(row, flow.identificationAt, this.#port.random() & 0xffff);
     this.rows.setU32(row, flow.flowLabelAt, this.#port.random() & 0xfffff);
     this.#port.insert(row);
@@ -49,6 +51,8 @@ export class FlowLives {
     table.setNumber(row, flow.receivedUsAt, nowUs);
     this.rows.setU32(row, flow.receiveNextAt, receiveNext);
     this.rows.setU32(row, flow.recentNextAt, receiveNext);
+    this.rows.setU32(row, flow.firstReceivedAt, receiveNext);
+    this.rows.setU32(row, flow.recentEchoAt, heard.echo);
     this.rows.setU32(row, flow.windowFieldAt, field);
     this.rows.setU32(row, flow.receiveWindowAt, field * 2 ** ourShift);
     this.rows.setU32(row, flow.recentStampAt, heard.stamp);

@@ -6,14 +6,18 @@ import type { RowTable } from '../../rings/table.ts';
 import { sockaddrPort } from '../../wire/sockaddr.ts';
 import { sequenceAfter, type TcpFields } from '../../wire/tcp.ts';
 import { TokenBucket } from '../session/token-bucket.ts';
-import type { FlowLives } from './flow-lives.ts';
+import { type FlowLives, nothing } from './flow-lives.ts';
 import type { FlowRows } from './flow-rows.ts';
 import type { Heard } from './heard-segment.ts';
 import type { FlowEnd, MachinePort } from './machine-port.ts';
 
-/** RFC 5961 section 7: answers to doubtful segments are few. */
-const doubtful = { perSecond: 100, burst: 50 } as const;
-const resets = { perSecond: 100, burst: 50 } as const;
+/**
+ * RFC 5961 section 7: answers to doubtful segments are few. Each connection has its own limit (tcp_invalid_ratelimit): by one that all share
+ * somebody could count out what is answered to others (CVE-2016-5696). So have those who have none, by where they are.
+ */
+const challengeUs = 500_000;
+const resets = { perSecond: 10, burst: 10 } as const;
+const resetBuckets = 64;
 /** Ethernet's 1500 less IP's header and TCP's. */
 const mss = { ip4: 1460, ip6: 1440 } as const;
 
@@ -51,8 +55,7 @@ export class FlowSpeech {
   readonly #rows: FlowRows;
   readonly #table: RowTable;
   readonly #port: MachinePort;
-  readonly #doubts = new TokenBucket(doubtful);
-  readonly #resets = new TokenBucket(resets);
+  readonly #resets = Array.from({ length: resetBuckets }, () => new TokenBucket(resets));
 
   constructor(lives: FlowLives, port: MachinePort) {
     this.#lives = lives;
@@ -71,12 +74,17 @@ export class FlowSpeech {
   }
 
   challenge(row: number, nowUs: number): void {
-    if (this.#doubts.take(nowUs)) this.acknowledge(row, nowUs);
+    const lastUs = this.#table.number(row, flow.challengedUsAt);
+    if (lastUs !== nothing && nowUs - lastUs < challengeUs) return;
+    this.#table.setNumber(row, flow.challengedUsAt, nowUs);
+    this.acknowledge(row, nowUs);
   }
 
   /** There is no such connection (RFC 9293 section 3.10.7.1). */
   reset(heard: Heard, nowUs: number): void {
-    if ((heard.flags & tcpFlag.ack) === 0 || !this.#resets.take(nowUs)) return;
+    if ((heard.flags & tcpFlag.ack) === 0) return;
+    const whose = this.#port.hash(heard.connection.subarray(tuple.endpointAt, tuple.localAt));
+    if (this.#resets[(whose >>> 0) % resetBuckets]?.take(nowUs) !== true) return;
     const fields = { ...plainFields, flags: tcpFlag.rst, sequence: heard.acknowledgement };
     const ports = { sourcePort: heard.localPort, destinationPort: heard.remotePort };
     this.#port.emit(heard.connection, { ...fields, ...ports }, -1, false);
@@ -103,10 +111,10 @@ export class FlowSpeech {
       echo: rows.u32(row, flow.recentStampAt),
       ...said,
     };
-    rows.setU32(row, flow.acknowledgedAt, receiveNext);
+    // What does not leave is lost like what is lost on the way, but what it acknowledges is still owed.
+    if (!this.#port.emit(connection, fields, row, rows.state(row) === flowState.dialled)) return;
     this.#table.setInt(row, flow.owedSegmentsAt, 0);
     this.#table.setNumber(row, flow.owedBytesAt, 0);
     this.#table.setNumber(row, flow.sentUsAt, nowUs);
-    this.#port.emit(connection, fields, row, rows.state(row) === flowState.dialled);
   }
 }

@@ -5,6 +5,7 @@ import { sockaddrPort } from '../../wire/sockaddr.ts';
 import {
   tcpAcknowledgement,
   tcpCheckLength,
+  tcpEcho,
   tcpFlags,
   tcpHasStamps,
   tcpMss,
@@ -78,5 +79,10 @@ export class Heard {
 
   get stamp(): number {
     return tcpStamp(this.#bytes, this.#header);
+  }
+
+  /** The timestamp of ours that it echoes; 0 without one. */
+  get echo(): number {
+    return tcpEcho(this.#bytes, this.#header);
   }
 }

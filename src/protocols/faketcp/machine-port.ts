@@ -6,8 +6,8 @@ import type { Style } from './styles.ts';
 export type FlowEnd = 'no answer' | 'refused' | 'reset' | 'closed' | 'silent' | 'replaced';
 
 export interface MachinePort {
-  /** Sends a segment without payload; `row` -1 = of no connection. `isRouted`: nobody was heard from there yet. */
-  emit(connection: Uint8Array, fields: TcpFields, row: number, isRouted: boolean): void;
+  /** Sends a segment without payload; `row` -1 = of no connection. `isRouted`: nobody was heard from there yet. Returns whether it has left. */
+  emit(connection: Uint8Array, fields: TcpFields, row: number, isRouted: boolean): boolean;
   /** The row has a connection from now on, or has none any more. */
   insert(row: number): void;
   remove(row: number): void;
@@ -31,6 +31,8 @@ export interface CallPorts {
 
 export interface MachineSettings {
   readonly style: Style;
+  /** A connection that we called for is replaced by another after so long; 0 = never. */
+  readonly rotateUs: number;
   /** 0 = nobody calls us. */
   readonly listenPort: number;
   /** Ports to call from, by address family of Linux. */

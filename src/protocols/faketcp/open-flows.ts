@@ -1,5 +1,5 @@
 /** Open connections: what is doubtful of what they receive, what they acknowledge and when, and how they end. */
-import { flow, tcpFlag } from '../../contract/flows.ts';
+import { flow, tcpFlag, tuple } from '../../contract/flows.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { sequenceAfter, sequenceDistance } from '../../wire/tcp.ts';
 import type { Callers } from './callers.ts';
@@ -16,6 +16,8 @@ const closedUs = 60e6;
 const resetProofUs = 300_000;
 /** What we send has no answer for so long: another connection is called for, ever more rarely. */
 const patienceUs = 3e6;
+/** What is on its way by a connection that was replaced, and what is sent by it until the other end has heard of the new one, still comes. */
+const lingerUs = 3e6;
 const mostPatienceUs = 60e6;
 /** Nothing passed for so long: the other end is asked (and what is between is reminded). */
 const keepaliveUs = 60e6;
@@ -80,7 +82,7 @@ export class OpenFlows {
 
   /** RFC 5961 section 5.2. */
   #hasSent(row: number, acknowledgement: number): boolean {
-    const ago = sequenceDistance(this.#rows.u32(row, flow.sendNextAt), acknowledgement);
+    const ago = sequenceDistance(this.#rows.u32(row, flow.sendMostAt), acknowledgement);
     return ago >= 0 && ago <= this.#rows.u32(row, flow.receiveWindowAt);
   }
 
@@ -119,9 +121,11 @@ export class OpenFlows {
       this.#lives.wait(row);
       return;
     }
-    if (this.#isReset(row, nowUs) || this.#isSilent(row, nowUs)) return;
+    if (this.#isReset(row, nowUs) || this.#isSilent(row, nowUs) || this.#isLeft(row, nowUs)) return;
     this.#comeBack(row);
+    this.#goBack(row);
     this.#lookForAnswers(row, nowUs);
+    this.#rotate(row, nowUs);
     const resetUs = table.number(row, flow.resetUsAt);
     this.#lives.wait(row, resetUs === nothing ? nowUs + tickUs : resetUs + resetProofUs);
   }
@@ -163,6 +167,19 @@ export class OpenFlows {
     );
   }
 
+  /**
+   * Nobody has acknowledged anything for long, and much of the window is used up: what was lost is never sent again, so its numbers are
+   * free for what comes next. To those on the way that is a sender that begins again at the oldest (RFC 6298 section 5.4).
+   */
+  #goBack(row: number): void {
+    const rows = this.#rows;
+    const oldest = rows.u32(row, flow.sendUnacknowledgedAt);
+    const isStuck = oldest === rows.u32(row, flow.seenUnacknowledgedAt);
+    rows.setU32(row, flow.seenUnacknowledgedAt, oldest);
+    const inFlight = sequenceDistance(rows.u32(row, flow.sendNextAt), oldest);
+    if (isStuck && inFlight > rows.u32(row, flow.sendWindowAt) / 2) rows.setU32(row, flow.sendNextAt, oldest);
+  }
+
   /** What was sent without an answer: another connection is called for, by another port, and takes the place of this one if it comes about. */
   #lookForAnswers(row: number, nowUs: number): void {
     const table = this.#table;
@@ -178,11 +195,32 @@ export class OpenFlows {
     if (sinceUs === nothing) table.setNumber(row, flow.waitingUsAt, nowUs);
     const tries = table.int(row, flow.triesAt);
     const isTooLong = sinceUs !== nothing && nowUs - sinceUs >= Math.min(mostPatienceUs, patienceUs * 2 ** tries);
-    if (!isTooLong || table.int(row, flow.acceptedAt) === 1 || this.#hasSuccessor(row)) return;
-    table.setInt(row, flow.triesAt, tries + 1);
+    if (isTooLong && this.#callAnother(row, new Uint8Array(16), nowUs)) table.setInt(row, flow.triesAt, tries + 1);
+  }
+
+  /** By the same address: nothing ails it but its age. */
+  #rotate(row: number, nowUs: number): void {
+    const { rotateUs } = this.#settings;
+    if (rotateUs === 0 || nowUs - this.#table.number(row, flow.stateUsAt) < rotateUs) return;
     const connection = this.#rows.tuple(row);
-    const successor = this.#calls.dial(connection, new Uint8Array(16), nowUs);
+    this.#callAnother(row, connection.slice(tuple.localAt, tuple.localPortAt), nowUs);
+  }
+
+  /** Calls for a connection that takes the place of one that we called for, unless somebody does; returns whether a SYN is under way. */
+  #callAnother(row: number, local: Uint8Array, nowUs: number): boolean {
+    const isDone =
+      this.#table.int(row, flow.acceptedAt) === 1 || this.#table.number(row, flow.replacedUsAt) !== nothing;
+    if (isDone || this.#hasSuccessor(row)) return false;
+    const successor = this.#calls.dial(this.#rows.tuple(row), local, nowUs);
     if (successor >= 0) this.#lives.successors.set(successor, row);
+    return successor >= 0;
+  }
+
+  #isLeft(row: number, nowUs: number): boolean {
+    const replacedUs = this.#table.number(row, flow.replacedUsAt);
+    if (replacedUs === nothing || nowUs - replacedUs < lingerUs) return false;
+    this.#speech.hangUp(row, 'replaced', nowUs);
+    return true;
   }
 
   #hasSuccessor(row: number): boolean {

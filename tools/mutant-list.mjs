@@ -88,7 +88,7 @@ export const mutants = [
   {
     name: 'parity by the path of its data',
     mustShowInSimulator: true,
-    edits: [['src/bonding/path-set.ts', ['if (path === than || path.rank', 'if (path !== than || path.rank']]],
+    edits: [['src/bonding/path-set.ts', ['if (path === than || path.fit', 'if (path !== than || path.fit']]],
   },
   {
     name: 'no more patience with the queue where paths are long',
@@ -199,6 +199,7 @@ const session = [
   'actors/session-refusals.test',
   'actors/session-newcomers.test',
 ];
+const election = ['bonding/life/election.test'];
 const supervisor = ['supervisor/judgement.test', 'supervisor/flood-gate.test'];
 
 /** One edit of one file outside the bond, as a mutant. */
@@ -340,17 +341,17 @@ mutants.push(
   ),
   one(
     'transports: the preferred one never takes its place again',
-    ['actors/path-election.test'],
-    'src/actors/session/path-track.ts',
-    'return isDoubtful || worth(track) < worth(carrying);',
-    'return isDoubtful;',
+    election,
+    'src/bonding/life/election.ts',
+    '  if (key(one) >= key(present)) return false;\n',
+    '  if (key(one) >= 0) return false;\n',
   ),
   one(
     'transports: one in doubt keeps the data of its link',
-    ['actors/path-election.test'],
-    'src/actors/session/path-track.ts',
-    'return isDoubtful || worth(track) < worth(carrying);',
-    'return worth(track) < worth(carrying);',
+    election,
+    'src/bonding/life/election.ts',
+    'if (state === lifeState.suspect) return hasOutlived(one, present, nowUs);',
+    'if (state === lifeState.suspect) return false;',
   ),
   one(
     'session: a learnt path is asked for ever',

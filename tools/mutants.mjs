@@ -51,6 +51,7 @@ function isRed(scratch, suite) {
   const compiled = path.join('build/test', `${suite}.js`);
   const { status } = spawnSync(process.execPath, [compiled], {
     cwd: scratch,
+    env: { ...process.env, TAP_TIMEOUT: String(suiteTimeoutMs / 1000) },
     timeout: suiteTimeoutMs,
     stdio: 'ignore',
   });

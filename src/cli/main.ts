@@ -27,5 +27,6 @@ if (most < leastOpenFiles) {
   );
   process.exitCode = 1;
 } else {
-  await import('./program.ts');
+  const { runProgram } = await import('./program.ts');
+  await runProgram(process.argv);
 }

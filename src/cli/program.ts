@@ -50,6 +50,16 @@ Start here:
 Exit codes: 0 done, 1 failed at run time, 64 wrong use, 78 wrong configuration.
 `;
 
+/** Runs the command that `argv` names (`node hawser COMMAND …`); sets the exit code and never rejects. */
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  try {
+    const program = await buildProgram(argv[2] ?? '');
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = reportError(error);
+  }
+}
+
 /** Knows the one command that `word` names, or all of them, so that help and "unknown command" can list them. */
 async function buildProgram(word: string): Promise<Command> {
   const program = new Command('hawser')
@@ -69,11 +79,4 @@ async function buildProgram(word: string): Promise<Command> {
   }
   for (const command of program.commands) command.exitOverride();
   return program;
-}
-
-try {
-  const program = await buildProgram(process.argv[2] ?? '');
-  await program.parseAsync(process.argv);
-} catch (error) {
-  process.exitCode = reportError(error);
 }

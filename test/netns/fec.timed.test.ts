@@ -13,8 +13,8 @@ const skip = skipReason();
 /** A copy for each: tap writes the test itself into it. */
 const options = skip === false ? { buffered: true } : { skip };
 t.setTimeout(300_000);
-/** 8 Mbit/s each: a machine that does nothing else carries them all at once. */
-t.jobs = 3;
+/** 8 Mbit/s each: a machine that does nothing else carries two at once. */
+t.jobs = 2;
 
 const fibre = { name: 'fibre', rateMbit: 50, delayMs: 10 };
 const lte = { name: 'lte', rateMbit: 50, delayMs: 25 };
@@ -97,7 +97,8 @@ t.test('fec: auto chooses parity under 2 % of loss', { ...options }, async (t) =
   t.ok(found.missing < 0.6 * found.lostOnWire, 'they arrive');
 });
 
-t.test('fec: auto costs nothing without loss', { ...options }, async (t) => {
+// Alone: a thread that waits for a processor looks like a path that loses.
+t.test('fec: auto costs nothing without loss', { ...options, buffered: false }, async (t) => {
   const found = await run(t, { emulated: [fibre, lte], bonding: { fec: 'auto' } });
   t.ok(found.parity <= 0.01 * found.sent, 'no more than 1 % parity');
   // Unprotected bulk may lose a packet to our own queue where its rate is still being found.

@@ -13,8 +13,8 @@ const skip = skipReason();
 /** A copy for each: tap writes the test itself into it. */
 const options = skip === false ? { buffered: true } : { skip };
 t.setTimeout(300_000);
-/** 40 Mbit/s each: a machine that does nothing else carries them all at once. */
-t.jobs = 3;
+/** 40 Mbit/s each: a machine that does nothing else carries two at once. */
+t.jobs = 2;
 const port = 7000;
 /** A loaded machine is late with everything. */
 const patienceMs = 20_000;

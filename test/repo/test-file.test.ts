@@ -1,0 +1,44 @@
+/** The runner of the tests notices a file that tells of no test, of fewer than it planned, that hangs, or that leaves something running. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import t from 'tap';
+
+interface Result {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly text: string;
+}
+
+type RunFile = (root: string, name: string, lane: { timeoutS: number; isPatient?: boolean }) => Promise<Result>;
+
+const { runFile } = (await import(path.resolve(import.meta.dirname, '../../../tools/test-file.mjs'))) as {
+  runFile: RunFile;
+};
+
+const tap = (...lines: readonly string[]) => `console.log(${JSON.stringify(lines.join('\n'))});`;
+const sleeper = `require('node:child_process').spawn('sleep', ['60'], { stdio: 'inherit' })`;
+
+const cases = [
+  ['is well', tap('ok 1 - a', 'ok 2 - b # SKIP no root', '1..2'), [1, 0, 1], /^ok - /m],
+  ['has a test that fails', `${tap('not ok 1 - a', '1..1')} process.exitCode = 1;`, [0, 1, 0], /exit 1/],
+  ['is skipped as a whole', tap('1..0 # no root'), [0, 0, 0], /^ok - /m],
+  ['runs no test', '', [0, 1, 0], /said nothing of its tests/],
+  ['stops before its plan', tap('ok 1 - a', '1..2'), [1, 1, 0], /1 of 2 tests told/],
+  ['dies', `${tap('ok 1 - a')} process.kill(process.pid, 'SIGKILL');`, [1, 1, 0], /ended by SIGKILL/],
+  ['hangs', `${tap('ok 1 - a')} setInterval(() => 0, 1000);`, [1, 1, 0], /ended by SIGTERM/],
+  // With its output: whoever waits for the end of it would wait for a minute.
+  ['leaves a process', `${sleeper}.unref(); ${tap('ok 1 - a', '1..1')}`, [1, 1, 0], /left processes behind/],
+] as const;
+
+for (const [title, program, counts, text] of cases) {
+  t.test(`a file that ${title}`, async (t) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'hw-file-'));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    writeFileSync(path.join(folder, 'one.test.cjs'), program);
+    const result = await runFile(folder, 'one.test.cjs', { timeoutS: title === 'hangs' ? 1 : 20 });
+    t.same([result.passed, result.failed, result.skipped], counts, result.text);
+    t.match(result.text, text);
+  });
+}

@@ -14,6 +14,9 @@ using namespace hawser::test;
 
 namespace {
 
+// Of virtio, Ethernet, IPv4 and TCP without options.
+constexpr uint32_t kHeaderBytes = 10 + 14 + 20 + 20;
+
 struct World {
   FakeKernel kernel;
   RingMemory data{1 << 22};
@@ -73,7 +76,7 @@ struct World {
 Bytes message(const uint8_t* data) {
   const uint32_t payload = (data[0] | data[1] << 8) % 65000;
   const uint32_t options = (data[2] & 3) * 4;
-  Bytes bytes(10 + 14 + 20 + 20 + options + payload, 0);
+  Bytes bytes(kHeaderBytes + options + payload, 0);
   VnetHeader vnet{};
   vnet.flags = data[2] & 4 ? kVnetNeedsChecksum : kVnetDataValid;
   vnet.gsoType = data[2] & 8 ? kGsoTcp4 : kGsoNone;
@@ -106,8 +109,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (; size >= 12; data += 12, size -= 12) {
     Bytes bytes = message(data);
     for (int change = 0; change < 4; change++) {
-      const uint32_t at = data[4 + 2 * change] % 76;
-      if (data[4 + 2 * change] == 0 || at >= bytes.size()) continue;
+      const uint32_t at = data[4 + 2 * change] % (kHeaderBytes + (data[2] & 3) * 4);
+      if (data[4 + 2 * change] == 0) continue;
       bytes[at] = data[5 + 2 * change];
       if (at == 24 || at == 26 || at == 27 || at == 44 + 12) world->isHonest = false;
     }

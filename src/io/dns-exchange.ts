@@ -77,14 +77,19 @@ export async function askServers(
   signal: AbortSignal,
 ): Promise<DnsAddresses> {
   const exchange = new Exchange(addon, sources, way, settings, name);
+  // A thread that stops runs no `finally` any more.
+  const end = (): void => exchange.close();
+  signal.addEventListener('abort', end);
   try {
     let pollMs = fastestPollMs;
     while (!exchange.turn(performance.now())) {
       await sleep(pollMs, undefined, { signal });
+      signal.throwIfAborted();
       pollMs = Math.min(pollMs * 2, slowestPollMs);
     }
     return exchange.result();
   } finally {
+    signal.removeEventListener('abort', end);
     exchange.close();
   }
 }

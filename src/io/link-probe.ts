@@ -5,7 +5,6 @@
  */
 
 import { randomBytes, randomInt } from 'node:crypto';
-import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
@@ -18,6 +17,7 @@ import type { NetworkApi } from '../native/network-api.ts';
 import { type DnsQuestion, type DnsValues, dnsMostBytes, dnsQueryEmit, dnsValuesParse } from '../wire/dns.ts';
 import { type Echo, icmpEchoEmit, icmpIsReplyTo } from '../wire/icmp.ts';
 import type { NetlinkSockets } from './netlink.ts';
+import { OpenDescriptors } from './open-descriptors.ts';
 import { SourceFinder } from './source-finder.ts';
 import { converse, type ProbeAnswer } from './tcp-probe.ts';
 import { askWeb, type WebAnswer, type WebQuestion } from './web-probe.ts';
@@ -88,6 +88,7 @@ export class LinkProbe {
   readonly #way: ProbeWay;
   readonly #sources: SourceFinder;
   readonly #abort = new AbortController();
+  readonly #descriptors = new OpenDescriptors();
   readonly #received = new Uint8Array(2048);
   readonly #time = new Float64Array(1);
   #sequence = randomInt(0x10000);
@@ -119,9 +120,10 @@ export class LinkProbe {
     }
   }
 
-  /** Ends all that is under way. Idempotent. */
+  /** Ends all that is under way, and leaves nothing open. Idempotent. */
   close(): void {
     this.#abort.abort();
+    this.#descriptors.closeAll();
   }
 
   /** Several at a time; half of them must come back. */
@@ -144,7 +146,7 @@ export class LinkProbe {
     const echo: Echo = { family, identifier: randomInt(0x10000), sequence: this.#sequence, nonce };
     const message = new Uint8Array(8 + sizeBytes);
     icmpEchoEmit(message, 0, echo);
-    const fd = this.#addon.openMarkedIcmp(family, this.#way.fwmark, this.#way.interfaceName);
+    const fd = this.#descriptors.add(this.#addon.openMarkedIcmp(family, this.#way.fwmark, this.#way.interfaceName));
     return this.#datagrams(fd, request, message, (bytes, length) =>
       icmpIsReplyTo(bytes, length, echo) ? { answered: true, detail: 'echo' } : undefined,
     );
@@ -154,7 +156,9 @@ export class LinkProbe {
     const question: DnsQuestion = { id: randomInt(0x10000), name, type };
     const message = new Uint8Array(dnsMostBytes);
     const length = dnsQueryEmit(message, 0, question);
-    const fd = this.#addon.openMarkedUdp(familyOf(request.address), this.#way.fwmark, this.#way.interfaceName);
+    const fd = this.#descriptors.add(
+      this.#addon.openMarkedUdp(familyOf(request.address), this.#way.fwmark, this.#way.interfaceName),
+    );
     return this.#datagrams(fd, request, message.subarray(0, length), (bytes, end) => {
       const reply = dnsValuesParse(bytes, end, question);
       return reply === undefined ? undefined : judge(reply);
@@ -188,7 +192,7 @@ export class LinkProbe {
       }
       return failed(lateDetail);
     } finally {
-      closeSync(fd);
+      this.#descriptors.close(fd);
     }
   }
 
@@ -214,10 +218,10 @@ export class LinkProbe {
     if (opened.fd < 0) return failed(errorText(opened.error));
     const { rttUs } = opened;
     if (send === undefined && expect === undefined) {
-      closeSync(opened.fd);
+      this.#descriptors.close(opened.fd);
       return { answered: true, rttUs, detail: 'connected' };
     }
-    const verdict = await converse(socketOf(opened.fd), question, {
+    const verdict = await converse(this.#socketOf(opened.fd), question, {
       untilMs,
       signal: this.#abort.signal,
     });
@@ -230,7 +234,7 @@ export class LinkProbe {
     if (first.fd < 0) return failed(errorText(first.error));
     const bounds = { untilMs, signal: this.#abort.signal };
     const connect = (host: string, port: number): Promise<Socket> => this.#connectTo(host, port, untilMs);
-    const answer = await askWeb(socketOf(first.fd), question.web, connect, bounds);
+    const answer = await askWeb(this.#socketOf(first.fd), question.web, connect, bounds);
     const verdict = question.judge(answer);
     return { ...verdict, rttUs: verdict.answered ? first.rttUs : 0 };
   }
@@ -241,12 +245,14 @@ export class LinkProbe {
     if (address === undefined) throw new Error(`redirected to ${host}, whose name is not resolved`);
     const { fd, error } = await this.#open(address, port, Math.max(1, untilMs - performance.now()));
     if (fd < 0) throw new Error(`redirected to ${host}: ${errorText(error)}`);
-    return socketOf(fd);
+    return this.#socketOf(fd);
   }
 
   /** A connection that stands, and how long its handshake took; `fd` -1: `error` says why, 0 = not in time. */
   async #open(address: Uint8Array, port: number, timeoutMs: number) {
-    const fd = this.#addon.openMarkedTcp(familyOf(address), this.#way.fwmark, this.#way.interfaceName);
+    const fd = this.#descriptors.add(
+      this.#addon.openMarkedTcp(familyOf(address), this.#way.fwmark, this.#way.interfaceName),
+    );
     let isOpen = false;
     try {
       const startUs = this.#addon.nowUs();
@@ -257,8 +263,14 @@ export class LinkProbe {
       const rttUs = isOpen && kernelUs > 0 ? kernelUs : elapsedUs;
       return { fd: isOpen ? fd : -1, rttUs, error: result };
     } finally {
-      if (!isOpen) closeSync(fd);
+      if (!isOpen) this.#descriptors.close(fd);
     }
+  }
+
+  #socketOf(fd: number): Socket {
+    const socket = new Socket({ fd, readable: true, writable: true });
+    this.#descriptors.release(fd);
+    return socket;
   }
 
   async #pause(): Promise<void> {
@@ -283,10 +295,6 @@ export class LinkProbe {
 }
 
 type MatchDatagram = (bytes: Uint8Array, lengthBytes: number) => ProbeAnswer | undefined;
-
-function socketOf(fd: number): Socket {
-  return new Socket({ fd, readable: true, writable: true });
-}
 
 function errorText(result: number): string {
   return result === 0 ? lateDetail : getSystemErrorName(result);

@@ -1,6 +1,8 @@
 import { createSocket } from 'node:dgram';
+import { existsSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { candidatesOf } from '../../src/actors/health/candidates.ts';
 import { LastAddresses } from '../../src/actors/health/last-addresses.ts';
@@ -107,9 +109,18 @@ t.test('LinkProbe.ask() says at once what the kernel says at once, and close() e
 });
 
 async function nowhereToGo(target: string) {
-  const closing = new LinkProbe(addon, { fwmark: 0, interfaceName: '' }, find);
+  let opened = -1;
+  const openMarkedUdp: typeof addon.openMarkedUdp = (...args) => {
+    opened = addon.openMarkedUdp(...args);
+    return opened;
+  };
+  const closing = new LinkProbe({ ...addon, openMarkedUdp }, { fwmark: 0, interfaceName: '' }, find);
   const asking = closing.ask({ ...requestFor(target), timeoutMs: 60_000 });
-  setTimeout(() => closing.close(), 20);
+  await sleep(20);
+  const isOpen = (): boolean => existsSync(`/proc/self/fd/${opened}`);
+  t.ok(isOpen());
+  closing.close();
+  t.notOk(isOpen(), 'its socket is closed at once');
   return await asking;
 }
 

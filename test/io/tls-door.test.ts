@@ -97,6 +97,40 @@ t.test('a peer and the hub know each other, and messages pass both ways', async 
   t.same((await back)[0], Buffer.from('answer'));
 });
 
+t.test('neither side answers pings, and a call that was given up before it began ends', async (t) => {
+  const { port, peers } = await openDoor(t, undefined);
+  const { web, stream } = await call(connect(port, '127.0.0.1'), port);
+  t.teardown(() => web.terminate());
+  const there = peers[0] as PacketSocket;
+  const pongs: string[] = [];
+  web.on('pong', () => pongs.push('from the hub'));
+  there.web.on('pong', () => pongs.push('from the caller'));
+  // RFC 6455 section 5.5.2: FIN and opcode 9; masked towards the hub.
+  stream.write(Buffer.from('898000000000', 'hex'));
+  there.stream.write(Buffer.from('8900', 'hex'));
+  // What each says after the other's ping comes behind his pong, if there were one.
+  for (const [from, to] of [
+    [web, there.web],
+    [there.web, web],
+    [web, there.web],
+  ] as const) {
+    const heard = once(to, 'message');
+    from.send(Buffer.from('word'), { binary: true, compress: false }, () => undefined);
+    await heard;
+  }
+  t.same(pongs, []);
+  const silent = createServer();
+  const at = await portOf(silent);
+  t.teardown(() => silent.close());
+  const late = callHub(
+    connect(at, '127.0.0.1'),
+    { serverName: 'x', port: at, prove: () => undefined },
+    AbortSignal.abort(),
+  );
+  const outcome = await Promise.race([late.catch((error) => error.message), sleep(5000, 'hangs', { ref: false })]);
+  t.equal(outcome, 'no answer in time');
+});
+
 t.test('who is no peer, and whoever listens in between, sees a web site', async (t) => {
   const site = path.join(folder, 'site');
   mkdirSync(path.join(site, 'sub'), { recursive: true });

@@ -39,6 +39,8 @@ export async function callHub(connection: Socket, call: HubCall, signal: AbortSi
   };
   signal.addEventListener('abort', end, { once: true });
   try {
+    // Nothing that has happened before would end a wait.
+    signal.throwIfAborted();
     await secured(stream, connection);
     return { stream, web: await upgrade(stream, call) };
   } catch (error) {
@@ -71,6 +73,8 @@ function upgrade(stream: TLSSocket, { serverName, port, prove }: HubCall): Promi
     createConnection: () => stream,
     headers: { Host: port === httpsPort ? name : `${name}:${port}`, Cookie: proofText(proof.bytes) },
     perMessageDeflate: false,
+    // Whoever asks and does not read the answers would fill our memory with them.
+    autoPong: false,
     maxPayload: tlsMessageMostBytes,
   });
   return new Promise((resolve, reject) => {

@@ -38,6 +38,8 @@ export class FrontDoor {
   readonly #webSockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
+    // Whoever asks and does not read the answers would fill our memory with them.
+    autoPong: false,
     maxPayload: tlsMessageMostBytes,
   });
   readonly #proven = new WeakMap<Duplex, HeardProof>();

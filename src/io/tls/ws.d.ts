@@ -8,6 +8,7 @@ declare module 'ws' {
     readonly createConnection?: () => Duplex;
     readonly headers?: Readonly<Record<string, string>>;
     readonly perMessageDeflate?: boolean;
+    readonly autoPong?: boolean;
     readonly maxPayload?: number;
     readonly handshakeTimeout?: number;
     readonly origin?: string;
@@ -20,7 +21,12 @@ declare module 'ws' {
   }
 
   export class WebSocketServer extends EventEmitter {
-    constructor(options: { readonly noServer: true; readonly perMessageDeflate: boolean; readonly maxPayload: number });
+    constructor(options: {
+      readonly noServer: true;
+      readonly perMessageDeflate: boolean;
+      readonly autoPong: boolean;
+      readonly maxPayload: number;
+    });
     handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, done: (socket: WebSocket) => void): void;
   }
 }

@@ -30,6 +30,9 @@ const sentences: Sentences = {
   starved: ({ reason }) => reason,
   'given-up': ({ reason }) => reason,
   'state-file': ({ file, message, remedy }) => `${file} ${message}${remedy === undefined ? '' : ` (${remedy})`}`,
+  'call-failed': ({ peer, link, endpoint, reason, remedy }) =>
+    `${link}: peer ${peer} cannot be reached at ${endpoint}: ${reason}${remedy === '' ? '' : ` (${remedy})`}`,
+  'call-answered': ({ peer, link, endpoint }) => `${link}: peer ${peer} answers at ${endpoint}`,
   'x25519-failed': ({ reason }) => reason,
   plaintext: ({ message }) => message,
   warning: ({ message }) => message,

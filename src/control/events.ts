@@ -60,6 +60,10 @@ interface Reason {
   readonly reason: string;
 }
 
+interface Callee extends OfPeer, OfLink {
+  readonly endpoint: string;
+}
+
 /** A sentence for people, with what is to be done about it. */
 interface Message {
   readonly message: string;
@@ -165,6 +169,9 @@ interface EventFields {
   undeliverable: { readonly to: string; readonly command: string };
   /** `message` follows the file's name; without a remedy what was wrong is over. */
   'state-file': Message & { readonly file: string; readonly remedy?: string };
+  /** A peer cannot be called (by TLS); stands until `call-answered`. `remedy`: '' = none that we know. */
+  'call-failed': Callee & Reason & { readonly remedy: string };
+  'call-answered': Callee;
   'x25519-failed': Reason;
   plaintext: Message;
   warning: Message;
@@ -245,6 +252,8 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'given-up': 'error',
   undeliverable: 'warn',
   'state-file': 'info',
+  'call-failed': 'warn',
+  'call-answered': 'info',
   'x25519-failed': 'info',
   plaintext: 'warn',
   warning: 'warn',

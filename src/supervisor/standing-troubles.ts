@@ -1,5 +1,5 @@
 /**
- * What actors say is wrong and stays so until they say that it is over: `state-file` with a `remedy`. Shown by
+ * What actors say is wrong and stays so until they say that it is over: `state-file` with a `remedy`, and `call-failed`. Shown by
  * `status` and `explain` beside what is wrong with the host's network.
  */
 import type { InstanceEvent } from '../control/events.ts';
@@ -9,17 +9,22 @@ export interface StandingTrouble {
   readonly remedy: string;
 }
 
+const callRemedy = 'look whether that port is open there, and what on the way may close it';
+
 export class StandingTroubles {
-  /** By actor, and by file. */
+  /** By actor, and by what it is about. */
   readonly #troubles = new Map<string, Map<string, StandingTrouble>>();
 
-  /** True when something is wrong from now on. */
-  handle(actorId: string, { file, message, remedy }: InstanceEvent<'state-file'>): boolean {
-    const ofActor = this.#troubles.get(actorId) ?? new Map<string, StandingTrouble>();
-    this.#troubles.set(actorId, ofActor);
-    if (remedy === undefined) ofActor.delete(file);
-    else ofActor.set(file, { text: `The file ${file} ${message}`, remedy });
-    return remedy !== undefined;
+  /** Events of other kinds are passed over. */
+  handle(actorId: string, event: InstanceEvent): void {
+    if (event.kind === 'state-file') {
+      const { file, message, remedy } = event;
+      this.#set(actorId, file, remedy === undefined ? undefined : { text: `The file ${file} ${message}`, remedy });
+    } else if (event.kind === 'call-failed') {
+      const { peer, link, endpoint, reason, remedy } = event;
+      const text = `By link ${link} peer ${peer} cannot be reached at ${endpoint}: ${reason}`;
+      this.#set(actorId, endpoint, { text, remedy: remedy === '' ? callRemedy : remedy });
+    } else if (event.kind === 'call-answered') this.#set(actorId, event.endpoint, undefined);
   }
 
   /** An actor is gone: its successor says anew what is wrong. */
@@ -29,5 +34,12 @@ export class StandingTroubles {
 
   all(): StandingTrouble[] {
     return [...this.#troubles.values()].flatMap((ofActor) => [...ofActor.values()]);
+  }
+
+  #set(actorId: string, about: string, trouble: StandingTrouble | undefined): void {
+    const ofActor = this.#troubles.get(actorId) ?? new Map<string, StandingTrouble>();
+    this.#troubles.set(actorId, ofActor);
+    if (trouble === undefined) ofActor.delete(about);
+    else ofActor.set(about, trouble);
   }
 }

@@ -178,9 +178,11 @@ export class Supervisor implements ChildHost {
     if (event.kind === 'command') this.#carry(actorId, event);
     else if (event.kind === 'log')
       this.#offer({ source: actorId, event, level: event.level }, withoutNumbers(event.message));
-    else if (event.kind === 'state-file')
-      this.note(actorId, event, this.troubles.handle(actorId, event) ? 'warn' : 'info');
-    else this.note(actorId, event);
+    else {
+      this.troubles.handle(actorId, event);
+      const isTrouble = event.kind === 'state-file' && event.remedy !== undefined;
+      this.note(actorId, event, isTrouble ? 'warn' : eventLevels[event.kind]);
+    }
   }
 
   /** Takes a command from one actor to another. */

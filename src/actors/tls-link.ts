@@ -4,7 +4,7 @@
  */
 
 import { messageOf } from '../base/errors.ts';
-import { parseCidr } from '../config/address.ts';
+import { formatEndpoint } from '../config/address.ts';
 import type { TlsConfig } from '../config/config.ts';
 import { readKeyFile } from '../config/keys.ts';
 import { readProxyPassword, readTlsIdentity } from '../config/tls-files.ts';
@@ -19,21 +19,20 @@ import type { PacketSocket } from '../io/tls/call-hub.ts';
 import { Dialler, type TcpTuning } from '../io/tls/dial.ts';
 import { FrontDoor } from '../io/tls/front-door.ts';
 import { ownCertificate } from '../io/tls/own-certificate.ts';
-import { scopeOf } from '../io/zones.ts';
 import { tlsLinkCounters as counted } from '../rings/counter-names.ts';
 import { SealedLogReader } from '../rings/sealed-log.ts';
 import type { RingConsumer } from '../rings/spsc-ring.ts';
 import { carrierTable, pathTable, type RowTable } from '../rings/table.ts';
-import { sockaddrEmit } from '../wire/sockaddr.ts';
 import { tlsMessageEmitHeader, tlsMessageHeaderBytes } from '../wire/tls-message.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { consumer, fdOf, memoryOf, producer, Throughput } from './kit/ports.ts';
 import type { PeerSettings, PeersCommand } from './session/settings.ts';
-import { Calls } from './tls/calls.ts';
-import { Hubs } from './tls/hubs.ts';
+import { Calls, type CallTrouble, type Parcel } from './tls/calls.ts';
+import { type Hub, Hubs } from './tls/hubs.ts';
 import { ReceiveDesk } from './tls/receive-desk.ts';
 import { SendDesk } from './tls/send-desk.ts';
-import { keyOf, Tunnel } from './tls/tunnel.ts';
+import type { Tunnel } from './tls/tunnel.ts';
+import { placeOf, Tunnels } from './tls/tunnels.ts';
 
 export const definition: ActorDefinition = {
   role: 'tls-link',
@@ -70,8 +69,8 @@ const datagramsPerTurn = 32;
 const lateCheckUs = 10_000;
 /** What the kernel holds unsent adds to the delay of all that follows; a connection that hears nothing for so long is not there any more. */
 const tuning: TcpTuning = { notSentBytes: 16_384, deadMs: 5_000 };
-/** A device that calls anew has forgotten its last call; two links of it may look alike. */
-const mostTunnelsOfPeer = 16;
+/** A SYN, and two more of it: the next address may answer. */
+const answerMs = 3_500;
 
 class TlsLinkActor implements Actor {
   readonly #context: ActorContext;
@@ -86,9 +85,7 @@ class TlsLinkActor implements Actor {
   readonly #throughput: Throughput;
   readonly #resolver: Resolver;
   readonly #own: KeyPair;
-  readonly #tunnels = new Map<string, Tunnel>();
-  /** Public key (base64) → who has called with it, oldest first. */
-  readonly #callers = new Map<string, Tunnel[]>();
+  readonly #tunnels: Tunnels;
   #isClosed = false;
 
   constructor(context: ActorContext) {
@@ -115,23 +112,29 @@ class TlsLinkActor implements Actor {
       paths: pathTable(memoryOf(spec, 'paths')),
       carriers: this.#carriers,
       carrier: settings.carrier,
-      find: (place) => this.#tunnels.get(keyOf(place)),
-      want: (place, message) => this.#want(place, message),
+      find: (place) => this.#tunnels.at(place),
+      want: (place, parcel) => this.#want(place, parcel),
+    });
+    this.#tunnels = new Tunnels({
+      onMessage: (from, message) => {
+        if (!this.#receive.take(from.endpoint, message)) this.#throughput.count(counted.malformed, 1);
+      },
+      onRoom: (tunnel) => this.#onRoom(tunnel),
+      onEnd: (ended) => {
+        // When we end, what waits is our successor's.
+        if (!this.#isClosed) this.#send.drop(ended);
+      },
     });
     const sources = new SourceFinder(addon);
     this.#resolver = new Resolver(addon, sources, { fwmark, dnsRecord, interfaces: [interfaceName] });
-    const way = { fwmark, interfaceName, proxy: tls.proxy, password: () => readProxyPassword(tls) };
+    const way = { fwmark, interfaceName, proxy: tls.proxy, password: () => readProxyPassword(tls), answerMs };
     this.#calls = new Calls({
       dialler: new Dialler(addon, this.#resolver, way, tuning),
       primitives: addon,
       own: this.#own,
       serverName: tls.serverName,
-      onOpen: (place, socket, waiting) => this.#onOpen(place, socket, waiting),
-      onTrouble: ({ peer, host, port }, why) =>
-        context.emit({
-          kind: 'warning',
-          message: `${settings.link}: TLS to peer ${peer} at ${host}:${port} fails: ${why}`,
-        }),
+      onOpen: (place, hub, socket, waiting) => this.#onOpen(place, hub, socket, waiting),
+      onTrouble: (hub, trouble) => this.#onTrouble(hub, trouble),
     });
     this.#door = this.#openDoor();
   }
@@ -143,7 +146,7 @@ class TlsLinkActor implements Actor {
   }
 
   onCommand(command: Command): void {
-    if (command.kind === 'peers') this.#hubs.change(command as PeersCommand);
+    if (command.kind === 'peers') this.#changePeers(command as PeersCommand);
     else if (command.kind === 'renew-files') this.#renewFiles();
   }
 
@@ -152,7 +155,14 @@ class TlsLinkActor implements Actor {
     this.#calls.close();
     this.#door?.close();
     this.#resolver.close();
-    for (const tunnel of this.#tunnels.values()) tunnel.close();
+    this.#tunnels.close();
+  }
+
+  #changePeers(command: PeersCommand): void {
+    this.#hubs.change(command);
+    this.#calls.keepOnly(this.#hubs);
+    this.#tunnels.keepOnly(this.#hubs);
+    this.#report();
   }
 
   #openDoor(): FrontDoor | undefined {
@@ -165,7 +175,7 @@ class TlsLinkActor implements Actor {
       site: tls.site,
       judge: (proof, exporter) => {
         const heard = readProof(addon, this.#own, proof, exporter);
-        return heard !== undefined && this.#hubs.isPeer(heard.publicKey) ? heard : undefined;
+        return heard !== undefined && this.#hubs.isPeer(base64Of(heard.publicKey)) ? heard : undefined;
       },
       onPeer: (socket, publicKey) => this.#onPeer(socket, publicKey),
       onCrowd: () => this.#throughput.count(counted.crowded, 1),
@@ -214,85 +224,86 @@ class TlsLinkActor implements Actor {
   }
 
   #sendOrCall(place: Uint8Array, message: Uint8Array): void {
-    const tunnel = this.#tunnels.get(keyOf(place));
-    if (tunnel === undefined) this.#want(place, message);
-    else this.#sendNow(tunnel, message);
-  }
-
-  #sendNow(tunnel: Tunnel, message: Uint8Array): void {
-    tunnel.send(message);
     const { carrier: row } = this.#settings;
-    this.#carriers.addNumber(row, carrier.sentBytesAt, message.length - tlsMessageHeaderBytes);
-    this.#carriers.addNumber(row, carrier.sentPacketsAt, 1);
+    const settle = (isSent: boolean): void => {
+      if (!isSent) return;
+      this.#carriers.addNumber(row, carrier.sentBytesAt, message.length - tlsMessageHeaderBytes);
+      this.#carriers.addNumber(row, carrier.sentPacketsAt, 1);
+    };
+    const parcel: Parcel = { bytes: message, isHandshake: true, settle };
+    const tunnel = this.#tunnels.at(place);
+    if (tunnel === undefined) this.#want(place, parcel);
+    else sendNow(tunnel, parcel);
   }
 
-  #want(place: Uint8Array, message: Uint8Array): boolean {
+  #want(place: Uint8Array, { bytes, isHandshake, settle }: Parcel): void {
+    const counting = (isSent: boolean): void => {
+      if (!isSent) this.#throughput.count(counted.uncalled, 1);
+      settle(isSent);
+    };
     const hub = this.#hubs.at(place);
-    const isCalled = hub !== undefined && this.#calls.want(place, hub, message);
-    if (!isCalled) this.#throughput.count(counted.uncalled, 1);
-    return isCalled;
+    if (hub === undefined) counting(false);
+    else this.#calls.want(place, hub, { bytes, isHandshake, settle: counting });
   }
 
   #pump(nowUs: number): number {
-    let done = 0;
-    for (const tunnel of this.#tunnels.values()) done += this.#send.pump(tunnel, nowUs);
-    this.#send.release();
-    if (this.#send.waitingBytes > 0) this.#context.wakeAt(nowUs + lateCheckUs);
+    const done = this.#send.pumpAll(nowUs);
+    this.#goOn(nowUs);
     return done;
   }
 
-  /** Room in a stream: what waits goes on without waiting for the thread's turn. */
-  #onRoom(): void {
-    if (this.#isClosed) return;
-    const nowUs = this.#context.addon.nowUs();
-    if (this.#pump(nowUs) > 0 || this.#send.waitingBytes === 0) this.#report();
+  #goOn(nowUs: number): void {
+    this.#send.release();
+    if (this.#send.waitingBytes > 0) this.#context.wakeAt(nowUs + lateCheckUs);
   }
 
-  #onOpen(place: Uint8Array, socket: PacketSocket, waiting: readonly Uint8Array[]): void {
+  /** Room in a stream: what waits for it goes on without waiting for the thread's turn. */
+  #onRoom(tunnel: Tunnel): void {
+    if (this.#isClosed) return;
+    const nowUs = this.#context.addon.nowUs();
+    if (this.#send.pump(tunnel, nowUs) > 0) this.#goOn(nowUs);
+    this.#report();
+  }
+
+  #onOpen(place: Uint8Array, hub: Hub, socket: PacketSocket, waiting: readonly Parcel[]): void {
     this.#throughput.count(counted.opened, 1);
-    const tunnel = this.#open(place, socket);
-    for (const message of waiting) this.#sendNow(tunnel, message);
+    const tunnel = this.#tunnels.openTo(place, hub, socket);
+    for (const parcel of waiting) sendNow(tunnel, parcel);
+    this.#report();
+  }
+
+  #onTrouble({ peer, host, port }: Hub, trouble: CallTrouble | undefined): void {
+    const { link } = this.#settings;
+    const place = { peer, link, endpoint: formatEndpoint({ host, port, transport: 'tls' }) };
+    if (trouble === undefined) this.#context.emit({ kind: 'call-answered', ...place });
+    else this.#context.emit({ kind: 'call-failed', ...place, reason: trouble.why, remedy: trouble.remedy });
   }
 
   #onPeer(socket: PacketSocket, publicKey: Uint8Array): void {
     const place = placeOf(socket, this.#settings.interface !== '');
-    if (place === undefined) return void socket.stream.destroy();
-    const key = Buffer.from(publicKey).toString('base64');
-    const tunnel = this.#open(place, socket);
-    const tunnels = (this.#callers.get(key) ?? []).filter((one) => one.isOpen);
-    if (tunnels.length === mostTunnelsOfPeer) tunnels.shift()?.close();
-    this.#callers.set(key, [...tunnels, tunnel]);
+    const key = base64Of(publicKey);
+    // Between his proof and now he may have been removed.
+    if (place === undefined || !this.#hubs.isPeer(key)) return void socket.stream.destroy();
+    this.#tunnels.openFrom(place, key, socket);
     this.#throughput.count(counted.accepted, 1);
-  }
-
-  #open(place: Uint8Array, socket: PacketSocket): Tunnel {
-    const key = keyOf(place);
-    this.#tunnels.get(key)?.close();
-    const tunnel = new Tunnel({
-      endpoint: place,
-      socket,
-      onMessage: (from, message) => {
-        if (!this.#receive.take(from.endpoint, message)) this.#throughput.count(counted.malformed, 1);
-      },
-      onRoom: () => this.#onRoom(),
-      onEnd: (ended) => {
-        if (this.#tunnels.get(key) === ended) this.#tunnels.delete(key);
-        this.#send.drop(ended);
-      },
-    });
-    this.#tunnels.set(key, tunnel);
-    return tunnel;
   }
 
   #report(): void {
     const { carrier: row } = this.#settings;
     const of = (column: number): number => this.#carriers.number(row, column);
-    let backlogBytes = 0;
-    for (const tunnel of this.#tunnels.values()) backlogBytes += tunnel.backlogBytes;
-    this.#carriers.setInt(row, carrier.outqBytesAt, backlogBytes);
+    this.#carriers.setInt(row, carrier.outqBytesAt, this.#tunnels.backlogBytes);
     const packets = of(carrier.sentPacketsAt) + of(carrier.receivedPacketsAt);
     this.#throughput.set(packets, of(carrier.sentBytesAt) + of(carrier.receivedBytesAt));
   }
+}
+
+function sendNow(tunnel: Tunnel, { bytes, settle }: Parcel): void {
+  tunnel.send(bytes);
+  settle(true);
+}
+
+function base64Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
 }
 
 function ownKeys(file: string): KeyPair {
@@ -300,16 +311,4 @@ function ownKeys(file: string): KeyPair {
   const pair = importKeyPair(raw);
   raw.fill(0);
   return pair;
-}
-
-/** Where a caller's connection comes from, as an endpoint. */
-function placeOf({ stream }: PacketSocket, isBound: boolean): Uint8Array | undefined {
-  const { remoteAddress, remotePort } = stream;
-  const [address, zone] = (remoteAddress ?? '').split('%');
-  const cidr = parseCidr(address ?? '');
-  if (cidr === undefined || remotePort === undefined) return undefined;
-  const place = new Uint8Array(endpoint.bytes);
-  const scopeId = zone === undefined || isBound ? 0 : scopeOf(zone);
-  sockaddrEmit(place, 0, { address: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), port: remotePort, scopeId });
-  return place;
 }

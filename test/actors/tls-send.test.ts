@@ -1,5 +1,6 @@
 /** Descriptors on their way into a stream: who goes first, who is too late, and what the ring and the tables say of it. */
 import t from 'tap';
+import type { Parcel } from '../../src/actors/tls/calls.ts';
 import { type Outlet, SendDesk, type Waiting } from '../../src/actors/tls/send-desk.ts';
 import { carrier } from '../../src/contract/link-tables.ts';
 import { path } from '../../src/contract/peer-tables.ts';
@@ -16,9 +17,15 @@ const segment = 1000;
 const row = 3;
 
 class Stream implements Outlet {
-  readonly lanes: Waiting[][] = [[], [], []];
+  readonly #lanes: Waiting[][] = [[], [], []];
+  looks = 0;
   readonly sent: Uint8Array[] = [];
   backlogBytes = 0;
+
+  get lanes(): Waiting[][] {
+    this.looks += 1;
+    return this.#lanes;
+  }
 
   send(bytes: Uint8Array): void {
     this.sent.push(bytes);
@@ -34,7 +41,7 @@ function bench() {
   namedEndpointEmit(paths.slice(row, path.endpointAt, 64), 'hub.example.net', 443);
   const producer = new RingProducer(ring, new Doorbell(createDoorbellMemory(), -1, { ring: () => 0 }));
   const stream = new Stream();
-  const wanted: Uint8Array[] = [];
+  const wanted: Parcel[] = [];
   const state = { isOpen: true };
   const words = new Int32Array(logMemory);
   const desk = (): SendDesk =>
@@ -45,7 +52,7 @@ function bench() {
       carriers,
       carrier: 2,
       find: () => (state.isOpen ? stream : undefined),
-      want: (_, message) => wanted.push(message) > 0,
+      want: (_, parcel) => wanted.push(parcel),
     });
   /** Seals `count` packets filled with `mark`, the last of `lastBytes`. */
   const seal = (mark: number, count: number, of: number, lastBytes = segment): void => {
@@ -150,16 +157,46 @@ t.test('a successor goes on with what is left, and sends nothing twice', async (
 });
 
 t.test('what finds no connection calls for one, and what waited for one that ended is refused', async (t) => {
-  const { desk, seal, stream, state, wanted, booked } = bench();
+  const { desk, seal, stream, state, wanted, booked, producer, paths } = bench();
   const one = desk();
   state.isOpen = false;
   seal(1, 1, trafficClass.control, 80);
   one.take(10, 0);
-  t.equal(wanted.length, 1);
-  t.same(booked(), [80, 0, 0]);
+  seal(1, 2, trafficClass.bulk);
+  one.take(10, 0);
+  one.release();
+  t.equal(wanted.length, 2);
+  t.equal(producer.usedBytes(), 0, 'whoever calls has a copy');
+  t.equal(one.waitingBytes, 0);
+  t.same(booked(), [0, 0, 0], 'nobody knows yet what becomes of it');
+  wanted[0]?.settle(true);
+  wanted[1]?.settle(false);
+  t.same(booked(), [80, 0, 2000]);
+  t.equal(paths.number(row, path.sentPacketsAt), 1);
   state.isOpen = true;
   seal(2, 2, trafficClass.bulk);
   one.take(10, 0);
   one.drop(stream);
-  t.same(booked(), [80, 0, 2000]);
+  t.same(booked(), [80, 0, 4000]);
+});
+
+t.test('a turn looks at those alone for whom something waits', async (t) => {
+  const { desk, seal, stream, booked } = bench();
+  const one = desk();
+  seal(1, 1, trafficClass.bulk);
+  one.take(10, 0);
+  stream.backlogBytes = 1 << 20;
+  one.pumpAll(0);
+  stream.backlogBytes = 0;
+  one.pumpAll(0);
+  t.same(booked(), [1000, 0, 0]);
+  stream.looks = 0;
+  one.pumpAll(0);
+  t.equal(stream.looks, 0, 'nothing waits there');
+  seal(1, 1, trafficClass.bulk);
+  one.take(10, 0);
+  one.drop(stream);
+  stream.looks = 0;
+  one.pumpAll(0);
+  t.equal(stream.looks, 0, 'it has ended');
 });

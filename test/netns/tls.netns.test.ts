@@ -1,10 +1,11 @@
 /** Two real daemons, and nothing between them but an HTTP proxy that knows CONNECT: TLS carries, and the rest of the world sees a web site. */
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import type { Explanation } from '../../src/control/explain.ts';
 import type { PathStatus } from '../../src/control/network-rows.ts';
 import { ownCertificate } from '../../src/io/tls/own-certificate.ts';
 import { Daemon } from '../support/daemon.ts';
@@ -109,6 +110,22 @@ t.test('through a proxy, past a crowd, after a kill and with a new certificate',
   writeFileSync(password, 'wrong\n');
   await far.actor('kill', 'tls-link.default.tls');
   await until('a word about the proxy', async () => /the proxy answers 407 to CONNECT/.test(near.log()));
+  const isTold = async (): Promise<boolean> =>
+    (await near.ask<readonly Explanation[]>('explain')).some(
+      ({ text, remedy }) => /link wan peer peer .* answers 407/.test(text) && remedy?.includes('tls.proxyPasswordFile'),
+    );
+  t.ok(await isTold(), 'explain says it as long as it lasts');
   writeFileSync(password, 'secret\n');
   await until('an answer after all', answers);
+  t.notOk(await isTold());
+
+  const connections = (): string[] =>
+    router.run('ss', ['-Htn', 'state', 'established', 'dst', hub]).split('\n').filter(Boolean);
+  const portsOf = (lines: string[]): string[] => lines.map((line) => line.trim().split(/\s+/)[2] ?? '');
+  const before = portsOf(connections());
+  t.ok(before.length > 0);
+  const config = JSON.parse(readFileSync(far.configPath, 'utf8'));
+  writeFileSync(far.configPath, JSON.stringify({ ...config, peers: [] }));
+  t.match(await far.cli('reload'), { status: 0 });
+  await until('the end of his connections', async () => portsOf(connections()).every((one) => !before.includes(one)));
 });

@@ -31,8 +31,15 @@ export class Hubs {
     return this.#byEndpoint.get(keyOf(endpoint));
   }
 
-  isPeer(publicKey: Uint8Array): boolean {
-    return this.#keys.has(Buffer.from(publicKey).toString('base64'));
+  /** Whether `hub` still is who is expected there. */
+  isAt(endpoint: Uint8Array, hub: Hub): boolean {
+    const now = this.at(endpoint);
+    return now !== undefined && Buffer.from(now.publicKey).equals(hub.publicKey);
+  }
+
+  /** `publicKey`: base64. */
+  isPeer(publicKey: string): boolean {
+    return this.#keys.has(publicKey);
   }
 
   #look(): void {

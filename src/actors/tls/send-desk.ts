@@ -10,6 +10,7 @@ import type { SealedLogReader } from '../../rings/sealed-log.ts';
 import type { RingConsumer } from '../../rings/spsc-ring.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { tlsMessageEmitHeader, tlsMessageHeaderBytes } from '../../wire/tls-message.ts';
+import type { Parcel } from './calls.ts';
 
 /** A descriptor that waits in the ring. */
 export interface Waiting {
@@ -41,8 +42,8 @@ export interface SendParts {
   readonly carrier: number;
   /** Who leads to an endpoint. */
   readonly find: (endpoint: Uint8Array) => Outlet | undefined;
-  /** Nobody does: calls, if it can; false when it cannot. */
-  readonly want: (endpoint: Uint8Array, message: Uint8Array) => boolean;
+  /** Nobody does: calls, if it can. */
+  readonly want: (endpoint: Uint8Array, parcel: Parcel) => void;
 }
 
 /** A record of TLS holds so much: one call, one record, and what is urgent waits for no more than that. */
@@ -58,6 +59,8 @@ export class SendDesk {
   readonly #parts: SendParts;
   /** In the order of the ring. */
   readonly #waiting: Waiting[] = [];
+  /** In whose lanes something waits. */
+  readonly #busy = new Set<Outlet>();
   #waitingBytes = 0;
 
   constructor(parts: SendParts) {
@@ -86,9 +89,17 @@ export class SendDesk {
     return count;
   }
 
+  /** `pump` for all in whose lanes something waits. */
+  pumpAll(nowUs: number): number {
+    let done = 0;
+    for (const tunnel of this.#busy) done += this.pump(tunnel, nowUs);
+    return done;
+  }
+
   /** Sends what the tunnel has room for, and drops what is late; returns how many descriptors it is rid of. */
   pump(tunnel: Outlet, nowUs: number): number {
     let done = 0;
+    let left = 0;
     for (const [index, lane] of tunnel.lanes.entries()) {
       let gone = 0;
       for (let one = lane[0]; one !== undefined; one = lane[gone]) {
@@ -98,9 +109,11 @@ export class SendDesk {
         else this.#send(tunnel, one);
         if (one.isDone) gone += 1;
       }
-      lane.splice(0, gone);
+      if (gone > 0) lane.splice(0, gone);
       done += gone;
+      left += lane.length;
     }
+    if (left === 0) this.#busy.delete(tunnel);
     return done;
   }
 
@@ -110,6 +123,7 @@ export class SendDesk {
       for (const one of lane) this.#finish(one, path.refusedBytesAt);
       lane.length = 0;
     }
+    this.#busy.delete(tunnel);
     this.release();
   }
 
@@ -131,17 +145,27 @@ export class SendDesk {
     else {
       const tunnel = find(place);
       const lane = tunnel?.lanes[descriptors.view.getInt32(one.at + descriptor.classAt, true)] ?? tunnel?.lanes.at(-1);
-      if (lane !== undefined) lane.push(one);
-      else this.#callFor(one, place, want);
+      if (tunnel === undefined || lane === undefined) this.#callFor(one, place, want);
+      else {
+        lane.push(one);
+        this.#busy.add(tunnel);
+      }
     }
   }
 
-  /** Small ones go with the call, as if they had left; the others are nobody's. */
+  /** It goes with the call, or is nobody's; its tables hear which when that is known, its place in the ring is free at once. */
   #callFor(one: Waiting, place: Uint8Array, want: SendParts['want']): void {
+    const [bytes, packets] = [this.#lengthOf(one), this.#countOf(one)];
     const segment = this.#parts.descriptors.view.getInt32(one.at + descriptor.segmentBytesAt, true);
-    const message = this.#copy(one, this.#countOf(one), segment);
-    const isKept = message !== undefined && want(place, message);
-    this.#finish(one, isKept ? path.sentBytesAt : path.refusedBytesAt);
+    const message = this.#copy(one, packets, segment);
+    if (message === undefined) {
+      this.#finish(one, path.refusedBytesAt);
+      return;
+    }
+    this.#empty(one);
+    const settle = (isSent: boolean): void =>
+      this.#book(one.path, isSent ? path.sentBytesAt : path.refusedBytesAt, bytes, packets);
+    want(place, { bytes: message, isHandshake: false, settle });
   }
 
   /** As many packets as one message holds. */
@@ -157,7 +181,8 @@ export class SendDesk {
     }
     tunnel.send(message);
     const bytes = message.length - tlsMessageHeaderBytes;
-    this.#book(one, path.sentBytesAt, bytes, part);
+    this.#waitingBytes -= bytes;
+    this.#book(one.path, path.sentBytesAt, bytes, part);
     view.setInt32(one.at + descriptor.skipAt, view.getInt32(one.at + descriptor.skipAt, true) + part, true);
     view.setInt32(one.at + descriptor.countAt, count - part, true);
     view.setInt32(one.at + descriptor.lengthAt, this.#lengthOf(one) - bytes, true);
@@ -176,18 +201,24 @@ export class SendDesk {
     return log.copy(position, skip, length, message, tlsMessageHeaderBytes) ? message : undefined;
   }
 
-  /** All that is left of it is booked in `column`. */
+  /** It is lost: all that is left of it is booked in `column`. */
   #finish(one: Waiting, column: number): void {
-    this.#book(one, column, this.#lengthOf(one), column === path.sentBytesAt ? this.#countOf(one) : 0);
+    this.#book(one.path, column, this.#lengthOf(one), 0);
+    this.#empty(one);
+  }
+
+  /** It is done. */
+  #empty(one: Waiting): void {
+    this.#waitingBytes -= this.#lengthOf(one);
     const { view } = this.#parts.descriptors;
     view.setInt32(one.at + descriptor.countAt, 0, true);
     view.setInt32(one.at + descriptor.lengthAt, 0, true);
     one.isDone = true;
   }
 
-  #book({ path: row }: Waiting, column: number, bytes: number, packets: number): void {
+  /** `row`: of the path table; `packets` are counted when they were sent. */
+  #book(row: number, column: number, bytes: number, packets: number): void {
     const { paths, carriers, carrier: own } = this.#parts;
-    this.#waitingBytes -= bytes;
     if (row < 0 || row >= paths.rows) return;
     paths.addNumber(row, column, bytes);
     if (column !== path.sentBytesAt) return;

@@ -2,13 +2,22 @@
 import type { PacketSocket } from '../../io/tls/call-hub.ts';
 import type { Outlet, Waiting } from './send-desk.ts';
 
+/** Of a `PacketSocket`, what is used here. */
+export interface TunnelSocket {
+  readonly web: PacketSocket['web'];
+  readonly stream: { readonly writableLength: number; readonly destroy: () => unknown };
+}
+
 export interface TunnelParts {
   /** `endpoint.bytes`: of the other end. */
   readonly endpoint: Uint8Array;
-  readonly socket: PacketSocket;
+  readonly socket: TunnelSocket;
   readonly onMessage: (tunnel: Tunnel, message: Uint8Array) => void;
   /** What was sent has left, or some of it. */
-  readonly onRoom: () => void;
+  readonly onRoom: (tunnel: Tunnel) => void;
+  /** `backlogBytes` has changed by so much. */
+  readonly onBacklog: (bytes: number) => void;
+  /** Once, within `close` too: its lanes are as they were. */
   readonly onEnd: (tunnel: Tunnel) => void;
 }
 
@@ -17,44 +26,51 @@ const message = { binary: true, compress: false } as const;
 export class Tunnel implements Outlet {
   readonly endpoint: Uint8Array;
   readonly lanes: readonly Waiting[][] = [[], [], []];
-  readonly #socket: PacketSocket;
-  readonly #onRoom: () => void;
+  readonly #parts: TunnelParts;
+  readonly #onLeft: () => void;
+  /** What `onBacklog` knows of. */
+  #knownBytes = 0;
   #isOpen = true;
 
-  constructor({ endpoint, socket, onMessage, onRoom, onEnd }: TunnelParts) {
-    this.endpoint = endpoint;
-    this.#socket = socket;
-    this.#onRoom = onRoom;
-    const { web, stream } = socket;
-    const end = (): void => {
+  constructor(parts: TunnelParts) {
+    this.endpoint = parts.endpoint;
+    this.#parts = parts;
+    this.#onLeft = () => {
       if (!this.#isOpen) return;
-      this.#isOpen = false;
-      web.terminate();
-      stream.destroy();
-      onEnd(this);
+      this.#tellBacklog(this.backlogBytes);
+      parts.onRoom(this);
     };
+    const { web } = parts.socket;
     web.on('message', (bytes: Uint8Array, isBinary: boolean) => {
-      if (isBinary) onMessage(this, bytes);
+      if (isBinary && this.#isOpen) parts.onMessage(this, bytes);
     });
-    for (const event of ['close', 'error']) web.on(event, end);
-  }
-
-  get isOpen(): boolean {
-    return this.#isOpen;
+    for (const event of ['close', 'error']) web.on(event, () => this.close());
   }
 
   get backlogBytes(): number {
-    return this.#socket.stream.writableLength;
+    return this.#parts.socket.stream.writableLength;
   }
 
   /** `bytes` is the tunnel's own from now on. */
   send(bytes: Uint8Array): void {
-    this.#socket.web.send(bytes, message, this.#onRoom);
+    this.#parts.socket.web.send(bytes, message, this.#onLeft);
+    this.#tellBacklog(this.backlogBytes);
   }
 
+  /** Idempotent. */
   close(): void {
-    this.#socket.web.terminate();
-    this.#socket.stream.destroy();
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    const { web, stream } = this.#parts.socket;
+    web.terminate();
+    stream.destroy();
+    this.#tellBacklog(0);
+    this.#parts.onEnd(this);
+  }
+
+  #tellBacklog(bytes: number): void {
+    this.#parts.onBacklog(bytes - this.#knownBytes);
+    this.#knownBytes = bytes;
   }
 }
 

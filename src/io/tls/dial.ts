@@ -2,7 +2,6 @@
  * Connections of TCP that leave by one link, like its packets: with the daemon's mark, bound to the link's interface and to an address of it,
  * straight to somebody or through an HTTP proxy (CONNECT, RFC 9110 section 9.3.6). Node's own sockets know neither mark nor interface.
  */
-import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
@@ -12,6 +11,7 @@ import type { HttpProxy } from '../../config/config.ts';
 import type { NetworkApi } from '../../native/network-api.ts';
 import type { TcpApi } from '../../native/tcp-api.ts';
 import type { NetlinkSockets } from '../netlink.ts';
+import { OpenDescriptors } from '../open-descriptors.ts';
 import type { Resolver } from '../resolver.ts';
 import { SourceFinder } from '../source-finder.ts';
 
@@ -27,6 +27,8 @@ export interface DialWay {
   readonly proxy: HttpProxy | undefined;
   /** Of the proxy's user, looked up for each call. */
   readonly password: () => string;
+  /** How long an address of a name may keep silent before the next is asked. */
+  readonly answerMs: number;
 }
 
 export interface Dialled {
@@ -40,20 +42,29 @@ export interface TcpTuning {
   readonly deadMs: number;
 }
 
-const pollMs = 5;
+const fastestPollMs = 5;
+const slowestPollMs = 100;
+/** So that looking again costs a third of what was waited for, at most. */
+const pollGrowth = 1.5;
 const einprogress = -115;
+const noAnswer = 'no answer to the connection';
+const silentProxy = 'the proxy does not answer';
 /** Of a proxy's answer. */
 const mostAnswerBytes = 16_384;
 
 export class Dialler {
   readonly #addon: DialSockets;
-  readonly #resolver: Resolver;
+  readonly #resolver: Pick<Resolver, 'resolve'>;
   readonly #sources: SourceFinder;
   readonly #way: DialWay;
   readonly #tuning: TcpTuning;
+  readonly #descriptors = new OpenDescriptors();
+  /** Addresses (hexadecimal) that did not answer, by host, the latest last: they come behind the others, as long as those answer. */
+  readonly #failed = new Map<string, readonly string[]>();
+  #isClosed = false;
 
   /** `resolver`: asks by the same link. */
-  constructor(addon: DialSockets, resolver: Resolver, way: DialWay, tuning: TcpTuning) {
+  constructor(addon: DialSockets, resolver: Pick<Resolver, 'resolve'>, way: DialWay, tuning: TcpTuning) {
     this.#addon = addon;
     this.#resolver = resolver;
     this.#sources = new SourceFinder(addon);
@@ -75,48 +86,61 @@ export class Dialler {
     }
   }
 
-  async #connect({ host, port }: Dialled, signal: AbortSignal): Promise<Socket> {
-    let last: HawserError | undefined;
-    for (const address of await this.#addressesOf(host)) {
-      try {
-        return await this.#open(address, port, signal);
-      } catch (error) {
-        if (!(error instanceof HawserError) || signal.aborted) throw error;
-        last = error;
-      }
-    }
-    throw last ?? new HawserError('DIAL', `${host} has no address`);
+  /** Ends what is under way and leaves nothing open, at once. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#descriptors.closeAll();
   }
 
-  /** Each 4 or 16 bytes. */
-  async #addressesOf(host: string): Promise<Uint8Array[]> {
+  async #connect({ host, port }: Dialled, signal: AbortSignal): Promise<Socket> {
+    let last: Error | undefined;
+    for (const hex of await this.#addressesOf(host)) {
+      if (signal.aborted || this.#isClosed) break;
+      try {
+        return await this.#open(Uint8Array.from(Buffer.from(hex, 'hex')), port, signal);
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        last = error;
+        const others = (this.#failed.get(host) ?? []).filter((one) => one !== hex);
+        this.#failed.set(host, [...others, hex]);
+      }
+    }
+    throw last ?? new HawserError('DIAL', signal.aborted ? noAnswer : `${host} has no address`);
+  }
+
+  /** Hexadecimal, in the order in which they are tried. */
+  async #addressesOf(host: string): Promise<string[]> {
     const literal = parseCidr(host);
-    const known = literal === undefined ? (await this.#resolver.resolve(host)).addresses : [literal];
-    return known.map(({ addressHex }) => Uint8Array.from(Buffer.from(addressHex, 'hex')));
+    const found = literal === undefined ? (await this.#resolver.resolve(host)).addresses : [literal];
+    const all = found.map(({ addressHex }) => addressHex);
+    const failed = (this.#failed.get(host) ?? []).filter((one) => all.includes(one));
+    return [...all.filter((one) => !failed.includes(one)), ...failed];
   }
 
   async #open(address: Uint8Array, port: number, signal: AbortSignal): Promise<Socket> {
-    const { fwmark, interfaceName } = this.#way;
+    const { fwmark, interfaceName, answerMs } = this.#way;
     const addon = this.#addon;
-    const fd = this.#addon.openMarkedTcp(address.length === 4 ? 4 : 6, fwmark, interfaceName);
-    let isOpen = false;
+    const fd = this.#descriptors.add(addon.openMarkedTcp(address.length === 4 ? 4 : 6, fwmark, interfaceName));
     try {
       const bound = this.#sources.bind(addon, fd, interfaceName, fwmark, address);
       if (bound < 0) throw failed(bound, 'no address of this link');
       const begun = addon.connectUdp(fd, address, port, 0);
       if (begun < 0 && begun !== einprogress) throw failed(begun, 'cannot connect');
-      for (;;) {
+      const untilMs = performance.now() + answerMs;
+      for (let pollMs = fastestPollMs; ; pollMs = Math.min(slowestPollMs, pollMs * pollGrowth)) {
         const state = addon.tcpConnected(fd, new Float64Array(1));
         if (state > 0) break;
         if (state < 0) throw failed(state, 'cannot connect');
         await sleep(pollMs);
-        if (signal.aborted) throw new HawserError('DIAL', 'no answer to the connection');
+        if (!this.#descriptors.has(fd) || signal.aborted || performance.now() > untilMs)
+          throw new HawserError('DIAL', noAnswer);
       }
       addon.tuneTcp(fd, this.#tuning.notSentBytes, this.#tuning.deadMs);
-      isOpen = true;
-      return new Socket({ fd, readable: true, writable: true });
+      const socket = new Socket({ fd, readable: true, writable: true });
+      this.#descriptors.release(fd);
+      return socket;
     } finally {
-      if (!isOpen) closeSync(fd);
+      this.#descriptors.close(fd);
     }
   }
 
@@ -126,6 +150,7 @@ export class Dialler {
       const pair = Buffer.from(`${user}:${this.#way.password()}`).toString('base64');
       lines.push(`Proxy-Authorization: Basic ${pair}`);
     }
+    if (signal.aborted) throw new HawserError('PROXY', silentProxy);
     socket.write(`${lines.join('\r\n')}\r\n\r\n`);
     const head = await headOf(socket, signal);
     const status = /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? '';
@@ -148,7 +173,7 @@ function headOf(socket: Socket, signal: AbortSignal): Promise<string> {
       signal.removeEventListener('abort', onEnd);
       done();
     };
-    const onEnd = (): void => settle(() => reject(new HawserError('PROXY', 'the proxy does not answer')));
+    const onEnd = (): void => settle(() => reject(new HawserError('PROXY', silentProxy)));
     const onReadable = (): void => {
       const chunk: Buffer | null = socket.read();
       if (chunk === null) return;

@@ -114,6 +114,8 @@ export class Dialler {
     const found = literal === undefined ? (await this.#resolver.resolve(host)).addresses : [literal];
     const all = found.map(({ addressHex }) => addressHex);
     const failed = (this.#failed.get(host) ?? []).filter((one) => all.includes(one));
+    // A name whose addresses change would fill the list.
+    this.#failed.set(host, failed);
     return [...all.filter((one) => !failed.includes(one)), ...failed];
   }
 

@@ -167,6 +167,8 @@ function proxyWithPassword(root: RawMap): Finding[] {
     const message = 'holds a password: write it to a file of mode 0600, and name that in tls.proxyPasswordFile';
     return [finding(['tls', 'proxy'], message)];
   }
+  if (/%(?![0-9a-f]{2})/i.test(username))
+    return [finding(['tls', 'proxy'], 'has a "%" in its user that begins no escape (RFC 3986): write it as %25')];
   if (username === '' && proxyPasswordFile !== undefined)
     return [finding(['tls', 'proxyPasswordFile'], 'is whose? tls.proxy names no user (http://user@host:port)')];
   if (username !== '' && proxyPasswordFile === undefined)

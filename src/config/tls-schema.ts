@@ -17,11 +17,22 @@ function parseHttp(input: string): { host: string; port: number; user: string } 
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) === 0 && !isDomain(host)) return undefined;
   const literal = parseCidr(host);
+  const user = decoded(url.username);
+  if (user === undefined) return undefined;
   return {
     host: literal === undefined ? host : formatAddress(Buffer.from(literal.addressHex, 'hex')),
     port: url.port === '' ? 80 : Number(url.port),
-    user: decodeURIComponent(url.username),
+    user,
   };
+}
+
+/** Undefined = its escapes are no text (`%zz`, or `%ff` alone). */
+function decoded(escaped: string): string | undefined {
+  try {
+    return decodeURIComponent(escaped);
+  } catch {
+    return undefined;
+  }
 }
 
 function parseProxy(input: string): HttpProxy | undefined {

@@ -66,6 +66,12 @@ t.test('what is wrong is said in one sentence, and no password with it', async (
   t.match(problems({ proxy: 'http://joe:hunter2@proxy' }), /write it to a file of mode 0600/);
   t.match(problems({ proxy: 'http://joe@proxy' }), /names a user: write the password to a file/);
   t.match(problems({ proxy: 'http://proxy', proxyPasswordFile: 'f' }), /tls\.proxy names no user/);
+  for (const user of ['a%zz', 'a%', '%ff']) {
+    const said = problems({ proxy: `http://${user}@proxy`, proxyPasswordFile: 'f' });
+    t.match(said, /^home\.yaml:1:\d+: tls\.proxy: "http:\/\/[^"]*" is not an http:\/\/ address without a path/m);
+    if (user !== '%ff') t.match(said, /begins no escape \(RFC 3986\): write it as %25/);
+  }
+  t.match(problems({ site: 'http://a%zz@host' }), /tls\.site: .* is not a folder or an http/);
   t.match(problems({ site: 'ftp://x' }), /tls\.site: "ftp:\/\/x" is not a folder or an http:\/\/ address/);
   t.match(problems({}, [[]], { tls: 443, faketcp: 443 }), /listen\.tls: is the port of listen\.faketcp/);
   t.match(problems({}, [['tls://a:1'], ['tls://A:1']]), /peers\[1\].*is where peers\[0\] is reached/);

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
 import t from 'tap';
 import { endpoint } from '../../src/contract/peer-tables.ts';
 import { certificateEmit, certificateToSign } from '../../src/wire/certificate.ts';
@@ -15,6 +15,19 @@ import {
   tlsMessageMostBytes,
   tlsMessageSegment,
 } from '../../src/wire/tls-message.ts';
+
+/** `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 3650 -subj /CN=… -addext subjectAltName=DNS:…`, OpenSSL 3.0.19. */
+const opensslPem = `-----BEGIN CERTIFICATE-----
+MIIBpTCCAUugAwIBAgIUFyVhpYhn9jFb6zbp+q+/PqSNs24wCgYIKoZIzj0EAwIw
+GjEYMBYGA1UEAwwPaHViLmV4YW1wbGUubmV0MB4XDTI2MTEyOTE2NDAxOVoXDTM2
+MTEyNjE2NDAxOVowGjEYMBYGA1UEAwwPaHViLmV4YW1wbGUubmV0MFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEUjLfIH/zTgEbsGEiT4KiqrnS4P0XLsREHjoDLMvV
+EEkUeI3efqw6OGrH6yvA0/H0aNZXr1T3/LqgDP/v4isLrKNvMG0wHQYDVR0OBBYE
+FDQqS3xxrJ2Zlevuc0WJSFGFikk5MB8GA1UdIwQYMBaAFDQqS3xxrJ2Zlevuc0WJ
+SFGFikk5MA8GA1UdEwEB/wQFMAMBAf8wGgYDVR0RBBMwEYIPaHViLmV4YW1wbGUu
+bmV0MAoGCCqGSM49BAMCA0gAMEUCIQDoLjZaBOtGAXwfO8jfe1wBrJqZyolA89Oy
+1Gv4uJtdGgIgZ4Z3teYj2N4Km23c1HeS9Uo10cOfx2Ohbjz7R4GcQ50=
+-----END CERTIFICATE-----`;
 
 t.test('tlsMessageCheck() takes whole packets of equal length but the last', async (t) => {
   const message = (segment: number, bytes: number): Uint8Array => {
@@ -59,15 +72,36 @@ t.test('a certificate that signs itself is one to OpenSSL', async (t) => {
       name,
       serial: Uint8Array.of(0x45, 1, 2),
       publicKey: spki,
-      notBefore: '200101000000Z',
+      keyIdentifier: new Uint8Array(20),
+      notBeforeS: Date.UTC(2026, 0, 2, 3, 4, 5) / 1000,
+      notAfterS: Date.UTC(2050, 0, 1) / 1000,
     });
     const parsed = new X509Certificate(certificateEmit(toSign, sign('sha256', toSign, privateKey)));
     t.equal(parsed.subject, `CN=${name}`);
     t.equal(parsed.issuer, parsed.subject);
     t.equal(parsed.serialNumber, '450102');
     t.equal(parsed.subjectAltName, `DNS:${name}`);
-    t.match(parsed.validTo, /Dec 31 23:59:59 9999/);
+    t.match(parsed.validFrom, /Jan {2}2 03:04:05 2026/);
+    t.match(parsed.validTo, /Jan {2}1 00:00:00 2050/);
     t.ok(parsed.verify(publicKey));
     t.ok(parsed.checkPrivateKey(privateKey));
   }
+});
+
+t.test('certificateEmit() makes what openssl makes, to the byte', async (t) => {
+  const theirs = new X509Certificate(opensslPem);
+  const publicKey = theirs.publicKey.export({ type: 'spki', format: 'der' });
+  const secondsOf = (date: string): number => Date.parse(date) / 1000;
+  const toSign = certificateToSign({
+    name: 'hub.example.net',
+    serial: Buffer.from(theirs.serialNumber, 'hex'),
+    publicKey,
+    keyIdentifier: createHash('sha1').update(publicKey.subarray(-65)).digest(),
+    notBeforeS: secondsOf(theirs.validFrom),
+    notAfterS: secondsOf(theirs.validTo),
+  });
+  const { raw } = theirs;
+  // The last part: SEQUENCE of two INTEGERs, in a BIT STRING.
+  const signature = raw.subarray(raw.lastIndexOf(Uint8Array.of(0x03, 0x48, 0x00, 0x30)) + 3);
+  t.equal(Buffer.from(certificateEmit(toSign, signature)).toString('hex'), raw.toString('hex'));
 });

@@ -1,5 +1,8 @@
-/** A certificate that nobody has signed, made once and kept in the state directory, for hubs whose owner names none. */
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+/**
+ * A certificate that nobody has signed, made once and kept in the state directory, for hubs whose owner names none. It looks like any other that
+ * was made with `openssl req`, some time ago. It may expire: a peer that calls looks at the hub's proof, and never at the certificate.
+ */
+import { createHash, generateKeyPairSync, randomBytes, randomInt, sign } from 'node:crypto';
 import { linkSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { isCode, readSmallFile } from '../../base/lasting-files.ts';
@@ -7,9 +10,15 @@ import type { TlsIdentity } from '../../config/tls-files.ts';
 import { certificateEmit, certificateToSign } from '../../wire/certificate.ts';
 
 const mostBytes = 16_384;
-/** Long ago enough for any clock. */
-const notBefore = '200101000000Z';
-const serialBytes = 16;
+const dayS = 86_400;
+/** Its beginning says neither when the hub was set up nor that Hawser did it; a clock that is a year late still takes it. */
+const oldestDays = 365;
+/** What guides to self-signed certificates tell people to write. */
+const lifetimeDays = 3650;
+/** As OpenSSL makes them. */
+const serialBytes = 20;
+/** Of SubjectPublicKeyInfo: the bits of a point of P-256, uncompressed, stand at its end. */
+const pointBytes = 65;
 
 /** Key and certificate stand in one file. `name`: of the host, for those who look. */
 export function ownCertificate(stateDirectory: string, instance: string, name: string): TlsIdentity {
@@ -35,9 +44,17 @@ export function ownCertificate(stateDirectory: string, instance: string, name: s
 function makePem(name: string): string {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const serial = randomBytes(serialBytes);
-  serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
+  serial[0] = (serial[0] ?? 0) & 0x7f || 1;
   const spki = publicKey.export({ type: 'spki', format: 'der' });
-  const toSign = certificateToSign({ name, serial, publicKey: spki, notBefore });
+  const notBeforeS = Math.floor(Date.now() / 1000) - randomInt(1, oldestDays * dayS);
+  const toSign = certificateToSign({
+    name,
+    serial,
+    publicKey: spki,
+    keyIdentifier: createHash('sha1').update(spki.subarray(-pointBytes)).digest(),
+    notBeforeS,
+    notAfterS: notBeforeS + lifetimeDays * dayS,
+  });
   const der = certificateEmit(toSign, sign('sha256', toSign, privateKey));
   const lines = Buffer.from(der).toString('base64').replace(/.{64}/g, '$&\n').trim();
   const key = String(privateKey.export({ type: 'pkcs8', format: 'pem' }));

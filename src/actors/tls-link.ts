@@ -3,7 +3,8 @@
  * call, sends what the sealer sealed and the session-manager wrote, and receives for the opener and it. Evented.
  */
 
-import { messageOf } from '../base/errors.ts';
+import { getSystemErrorName } from 'node:util';
+import { HawserError, messageOf } from '../base/errors.ts';
 import { formatEndpoint } from '../config/address.ts';
 import type { TlsConfig } from '../config/config.ts';
 import { readKeyFile } from '../config/keys.ts';
@@ -24,7 +25,7 @@ import { SealedLogReader } from '../rings/sealed-log.ts';
 import type { RingConsumer } from '../rings/spsc-ring.ts';
 import { carrierTable, pathTable, type RowTable } from '../rings/table.ts';
 import { tlsMessageEmitHeader, tlsMessageHeaderBytes } from '../wire/tls-message.ts';
-import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import type { Actor, ActorContext, ActorDefinition, ActorSpec, Command } from './kit/contract.ts';
 import { consumer, fdOf, memoryOf, producer, Throughput } from './kit/ports.ts';
 import type { PeerSettings, PeersCommand } from './session/settings.ts';
 import { Calls, type CallTrouble, type Parcel } from './tls/calls.ts';
@@ -37,7 +38,11 @@ import { placeOf, Tunnels } from './tls/tunnels.ts';
 export const definition: ActorDefinition = {
   role: 'tls-link',
   turn: 'evented',
-  start: (context) => new TlsLinkActor(context),
+  start: async (context) => {
+    const actor = new TlsLinkActor(context);
+    await actor.listen();
+    return actor;
+  },
 };
 
 /** `settings` of a tls-link's spec. */
@@ -139,6 +144,21 @@ class TlsLinkActor implements Actor {
     this.#door = this.#openDoor();
   }
 
+  /** Rejects when a port cannot be taken. */
+  async listen(): Promise<void> {
+    const { spec, addon } = this.#context;
+    for (const fd of listenersOf(spec)) {
+      // Node closes what it is given; the other one is the supervisor's.
+      const own = addon.duplicateFd(fd);
+      if (own < 0) {
+        const code = getSystemErrorName(own);
+        const message = `${this.#settings.link}: Cannot duplicate the socket that listens: ${code}`;
+        throw new HawserError(code, message, 'LimitNOFILE=1024 in the unit, or ulimit -n 1024');
+      }
+      await this.#door?.listen(own);
+    }
+  }
+
   work(nowUs: number): number {
     const done = this.#sendDatagrams() + this.#send.take(descriptorsPerTurn, nowUs) + this.#pump(nowUs);
     if (done > 0) this.#report();
@@ -168,25 +188,26 @@ class TlsLinkActor implements Actor {
   #openDoor(): FrontDoor | undefined {
     const { spec, addon } = this.#context;
     const { tls } = this.#settings;
-    const fds = ['listen4', 'listen6'].map((name) => fdOf(spec, name)).filter((fd) => fd >= 0);
-    if (fds.length === 0) return undefined;
-    const door = new FrontDoor({
+    if (listenersOf(spec).length === 0) return undefined;
+    return new FrontDoor({
       identity: this.#identity(),
       site: tls.site,
       judge: (proof, exporter) => {
         const heard = readProof(addon, this.#own, proof, exporter);
         return heard !== undefined && this.#hubs.isPeer(base64Of(heard.publicKey)) ? heard : undefined;
       },
+      tune: (fd) => this.#tune(fd),
       onPeer: (socket, publicKey) => this.#onPeer(socket, publicKey),
       onCrowd: () => this.#throughput.count(counted.crowded, 1),
     });
-    for (const fd of fds) {
-      // Node closes what it is given; the other one is the supervisor's.
-      const own = addon.duplicateFd(fd);
-      addon.tuneTcp(own, tuning.notSentBytes, tuning.deadMs);
-      door.listen(own);
-    }
-    return door;
+  }
+
+  /** A connection that is not tuned carries all the same: later, and longer after its end. */
+  #tune(fd: number): void {
+    const result = this.#context.addon.tuneTcp(fd, tuning.notSentBytes, tuning.deadMs);
+    if (result === 0) return;
+    const message = `${this.#settings.link}: Cannot tune a connection of TLS: ${getSystemErrorName(result)}`;
+    this.#context.emit({ kind: 'warning', message });
   }
 
   #identity() {
@@ -304,6 +325,11 @@ function sendNow(tunnel: Tunnel, { bytes, settle }: Parcel): void {
 
 function base64Of(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
+}
+
+/** Descriptors of sockets that listen; none on a carrier that only calls. */
+function listenersOf(spec: ActorSpec): number[] {
+  return ['listen4', 'listen6'].map((name) => fdOf(spec, name)).filter((fd) => fd >= 0);
 }
 
 function ownKeys(file: string): KeyPair {

@@ -1,94 +1,35 @@
 /** The TLS port of a hub on the loopback: peers get a WebSocket, everybody else the web site, byte for byte. */
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:https';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import os from 'node:os';
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import t, { type Test } from 'tap';
-import type { WebSite } from '../../src/config/config.ts';
-import { proveCaller, readProof } from '../../src/crypto/tls-proof.ts';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import t from 'tap';
 import { generateKeyPair } from '../../src/crypto/x25519.ts';
 import { callHub, type PacketSocket } from '../../src/io/tls/call-hub.ts';
-import { FrontDoor } from '../../src/io/tls/front-door.ts';
 import { ownCertificate } from '../../src/io/tls/own-certificate.ts';
 import { loadAddon } from '../../src/native/addon.ts';
+import { call, fetched, folder, identity, openDoor, portOf, visitor } from '../support/front-door.ts';
 
-const addon = loadAddon();
-const folder = mkdtempSync(path.join(os.tmpdir(), 'hawser-tls-'));
-t.teardown(() => rmSync(folder, { recursive: true }));
-const identity = ownCertificate(folder, 'first', 'hub.example.net');
-const [caller, hub] = [generateKeyPair(), generateKeyPair()];
-
-async function portOf(server: Server): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
-
-/** A port that nobody has. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function openDoor(t: Test, site: WebSite | undefined) {
-  const peers: PacketSocket[] = [];
-  const counted = { crowd: 0 };
-  const door = new FrontDoor({
-    identity,
-    site,
-    judge: (proof, exporter) => {
-      const heard = readProof(addon, hub, proof, exporter);
-      return heard !== undefined && Buffer.from(caller.publicKey).equals(heard.publicKey) ? heard : undefined;
-    },
-    onPeer: (socket) => peers.push(socket),
-    onCrowd: () => {
-      counted.crowd += 1;
-    },
-  });
-  const port = await freePort();
-  door.listen(addon.listenTcp({ family: 4, port, mark: 0, interface: '' }));
-  t.teardown(() => {
-    for (const { web } of peers) web.terminate();
-    door.close();
-  });
-  return { door, port, peers, counted };
-}
-
-function call(connection: Socket, port: number, own = caller): Promise<PacketSocket> {
-  const prove = (exporter: Uint8Array) => proveCaller(addon, own, hub.publicKey, exporter);
-  return callHub(connection, { serverName: 'hub.example.net', port, prove }, AbortSignal.timeout(10_000));
-}
-
-async function fetched(
-  port: number,
-  at: string,
-  headers = {},
-): Promise<{ status: number; type: string; body: string }> {
-  const asking = get({ host: '127.0.0.1', port, path: at, headers, rejectUnauthorized: false, agent: false });
-  const [response] = await once(asking, 'response');
-  return { status: response.statusCode, type: String(response.headers['content-type']), body: await text(response) };
-}
-
-async function visitor(port: number): Promise<TLSSocket> {
-  const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
-  socket.on('error', () => undefined);
-  await once(socket, 'secureConnect');
-  return socket;
+/** Of a descriptor of this process, by what proc(5) says of it. */
+function remotePortOf(fd: number): number {
+  const inode = /\d+/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[0];
+  const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n');
+  const row = rows.map((line) => line.trim().split(/\s+/)).find((columns) => columns[9] === inode);
+  return Number.parseInt(row?.[2]?.split(':')[1] ?? '', 16);
 }
 
 t.test('a peer and the hub know each other, and messages pass both ways', async (t) => {
-  const { port, peers } = await openDoor(t, undefined);
-  const { web } = await call(connect(port, '127.0.0.1'), port);
+  const { port, peers, counted } = await openDoor(t, undefined);
+  t.match(await fetched(port, '/'), { status: 404 });
+  const { web, stream } = await call(port);
   t.teardown(() => web.terminate());
   t.equal(peers.length, 1);
+  // What the kernel is told is told of the peer's connection, and of no visitor's.
+  t.same(counted.tuned.map(remotePortOf), [stream.localPort]);
+  t.equal(loadAddon().tuneTcp(counted.tuned[0] ?? -1, 16_384, 5000), 0);
   const [there, back] = [once(peers[0]?.web as typeof web, 'message'), once(web, 'message')];
   const bytes = Buffer.alloc(40_000, 'packets');
   web.send(Buffer.from(bytes), { binary: true, compress: false }, () => undefined);
@@ -99,7 +40,7 @@ t.test('a peer and the hub know each other, and messages pass both ways', async 
 
 t.test('neither side answers pings, and a call that was given up before it began ends', async (t) => {
   const { port, peers } = await openDoor(t, undefined);
-  const { web, stream } = await call(connect(port, '127.0.0.1'), port);
+  const { web, stream } = await call(port);
   t.teardown(() => web.terminate());
   const there = peers[0] as PacketSocket;
   const pongs: string[] = [];
@@ -145,7 +86,7 @@ t.test('who is no peer, and whoever listens in between, sees a web site', async 
     t.match(await fetched(port, at), { status: 404 }, at);
   t.match(await fetched(port, '/%zz'), { status: 400 });
   const stranger = generateKeyPair();
-  await t.rejects(call(connect(port, '127.0.0.1'), port, stranger), { code: 'TLS_STRANGER' });
+  await t.rejects(call(port, stranger), { code: 'TLS_STRANGER' });
   // In the middle: what the caller says is said to the hub word for word, by another connection of TLS.
   const middle = createTlsServer(
     { cert: identity.certificate, key: identity.key, ALPNProtocols: ['http/1.1'] },
@@ -157,7 +98,7 @@ t.test('who is no peer, and whoever listens in between, sees a web site', async 
   );
   const at = await portOf(middle);
   t.teardown(() => middle.close());
-  await t.rejects(call(connect(at, '127.0.0.1'), at), { code: 'TLS_STRANGER' });
+  await t.rejects(call(at), { code: 'TLS_STRANGER' });
   t.equal(peers.length, 0);
 });
 
@@ -183,16 +124,23 @@ t.test('a web server behind it hears what a visitor says, and he what it says, t
 });
 
 t.test('a crowd that says nothing keeps nobody out, and what is no TLS ends', async (t) => {
-  const { port, counted } = await openDoor(t, undefined);
+  const { port, peers, counted } = await openDoor(t, undefined);
+  const early = await call(port);
+  t.teardown(() => early.web.terminate());
   const crowd = Array.from({ length: 200 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
   t.teardown(() => {
     for (const one of crowd) one.destroy();
   });
   await Promise.all(crowd.map((one) => once(one, 'connect')));
-  const { web } = await call(connect(port, '127.0.0.1'), port);
+  const { web } = await call(port);
   t.teardown(() => web.terminate());
   t.match(await fetched(port, '/'), { status: 404 });
   t.ok(counted.crowd >= 136, '64 of one address may wait');
+  t.same(
+    peers.map(({ stream }) => stream.destroyed),
+    [false, false],
+    'peers are not counted among them',
+  );
   const garbage = connect(port, '127.0.0.1').on('error', () => undefined);
   garbage.write('GET / HTTP/1.1\r\n\r\n');
   garbage.resume();
@@ -212,4 +160,18 @@ t.test('a certificate that is another one from now on, and one that is kept', as
   t.equal(await seen(), 'other.example.net');
   t.same(ownCertificate(folder, 'first', 'third.example.net'), identity, 'made once');
   t.equal(readFileSync(path.join(folder, 'first.tls.pem'), 'utf8'), identity.certificate);
+});
+
+t.test('a certificate of our own says neither when it was made nor by whom', async (t) => {
+  const dayMs = 86_400_000;
+  const made = Array.from({ length: 8 }, (_, index) => {
+    const parsed = new X509Certificate(ownCertificate(folder, `made${index}`, 'hub.example.net').certificate);
+    return { parsed, fromMs: Date.parse(parsed.validFrom), toMs: Date.parse(parsed.validTo) };
+  });
+  for (const { parsed, fromMs, toMs } of made) {
+    t.ok(fromMs < Date.now() && fromMs > Date.now() - 366 * dayMs);
+    t.equal(toMs - fromMs, 3650 * dayMs);
+    t.ok(parsed.verify(parsed.publicKey) && parsed.checkIssued(parsed) && parsed.ca);
+  }
+  t.equal(new Set(made.map(({ fromMs }) => fromMs % dayMs)).size, made.length, 'each at a time of day of its own');
 });

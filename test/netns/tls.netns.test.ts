@@ -1,6 +1,6 @@
 /** Two real daemons, and nothing between them but an HTTP proxy that knows CONNECT: TLS carries, and the rest of the world sees a web site. */
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,8 @@ const patienceMs = 40_000;
 const trafficPort = 7070;
 const hub = '10.77.2.1';
 const proxyPort = 3128;
+/** `tuning.deadMs` of a peer's connection (actors/tls-link.ts), and the kernel's next look at it. */
+const deadMs = 9_000;
 const program = (name: string): string => path.join(import.meta.dirname, `../support/${name}-program.js`);
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
@@ -31,6 +33,9 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
   }
   t.fail(`${what}: not after ${patienceMs} ms`);
 }
+
+/** In /proc/net/tcp of the hub: a connection to its port 443 from its own address. */
+const establishedOfHub = /:01BB 01024D0A:[0-9A-F]{4} 01 /;
 
 /** What the site says to a host that is no peer. */
 function visit(host: Host): unknown {
@@ -53,6 +58,8 @@ t.test('through a proxy, past a crowd, after a kill and with a new certificate',
   const site = path.join(lab.folder, 'site');
   mkdirSync(site);
   writeFileSync(path.join(site, 'index.html'), 'an ordinary site');
+  writeFileSync(path.join(site, 'big'), '');
+  truncateSync(path.join(site, 'big'), 64 << 20);
   const [password, certificate] = [path.join(lab.folder, 'password'), path.join(lab.folder, 'certificate.pem')];
   writeFileSync(password, 'secret\n', { mode: 0o600 });
   const writeCertificate = (name: string) =>
@@ -90,6 +97,11 @@ t.test('through a proxy, past a crowd, after a kill and with a new certificate',
   t.ok((await push(a, inside.b4, trafficPort, 8 << 20)).isIntact);
   t.ok((await pull(a, inside.b4, trafficPort, 8 << 20)).isIntact);
 
+  const deaf = b.spawn(process.execPath, [program('tls-visitor'), 'deaf', hub, '443', '/big'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (deaf.stdout !== null) await once(deaf.stdout, 'data');
+  const deafFromMs = performance.now();
   t.match(visit(router), { status: 200, name: 'old.example.net', body: 'an ordinary site' });
   const crowd = router.spawn(process.execPath, [program('tls-visitor'), 'crowd', hub, '443', '300'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -106,6 +118,10 @@ t.test('through a proxy, past a crowd, after a kill and with a new certificate',
   t.equal((await far.cli('reload')).status, 0);
   await until('the new certificate', async () => (visit(router) as { name: string }).name === 'new.example.net');
   t.ok(await answers(), 'nobody was cut off');
+
+  await sleep(Math.max(0, deadMs - (performance.now() - deafFromMs)));
+  t.match(b.run('cat', ['/proc/net/tcp']), establishedOfHub, 'a visitor is waited for longer than a peer');
+  deaf.kill('SIGKILL');
 
   writeFileSync(password, 'wrong\n');
   await far.actor('kill', 'tls-link.default.tls');

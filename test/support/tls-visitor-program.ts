@@ -1,6 +1,7 @@
 /**
  * Strangers at a TLS port, one line of JSON each: `get HOST PORT` says what the site answers; `crowd HOST PORT COUNT` opens connections that
- * begin a handshake and never end it, others that send a request byte by byte, and garbage, and keeps them until it is killed.
+ * begin a handshake and never end it, others that send a request byte by byte, and garbage, and keeps them until it is killed;
+ * `deaf HOST PORT PATH` asks for a file and takes nothing of the answer until it is killed.
  */
 import { once } from 'node:events';
 import { get } from 'node:https';
@@ -9,7 +10,7 @@ import process from 'node:process';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 
-const [verb, host = '', portText = '', countText = '0'] = process.argv.slice(2);
+const [verb, host = '', portText = '', last = '0'] = process.argv.slice(2);
 const port = Number(portText);
 const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
 /** The beginning of a ClientHello. */
@@ -20,8 +21,13 @@ if (verb === 'get') {
   const [response] = await once(asking, 'response');
   const { subject } = response.socket.getPeerCertificate();
   print({ status: response.statusCode, name: subject?.CN, body: await text(response) });
+} else if (verb === 'deaf') {
+  const socket = connectTls({ host, port, rejectUnauthorized: false });
+  socket.on('error', () => undefined);
+  socket.write(`GET ${last} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => print('asked'));
+  setInterval(() => undefined, 60_000);
 } else {
-  const count = Number(countText);
+  const count = Number(last);
   const ended = { count: 0 };
   for (let index = 0; index < count; index += 1) {
     const kind = index % 3;

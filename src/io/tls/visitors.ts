@@ -1,5 +1,6 @@
 /** Connections of whoever is no peer, or not yet: how many there may be, and who goes when one more comes. */
 import type { Socket } from 'node:net';
+import { parseCidr } from '../../config/address.ts';
 
 /** Those that have asked for nothing yet: a handshake and a request take some round trips. */
 const mostWaiting = 512;
@@ -14,7 +15,7 @@ interface Visitor {
 }
 
 /** Of a connection, raw or decrypted. */
-type Named = Pick<Socket, 'remoteAddress' | 'remotePort'>;
+type Named = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>;
 
 export class Visitors {
   readonly #waiting = new Crowd(mostWaiting, mostWaitingOfOne);
@@ -34,7 +35,7 @@ export class Visitors {
       this.#waiting.delete(key);
       this.#served.delete(key);
     });
-    this.#admit(this.#waiting, key, { socket, address: addressOf(socket) });
+    this.#admit(this.#waiting, key, { socket, address: customerOf(socket.remoteAddress ?? '') });
   }
 
   /** He is a visitor of the site. */
@@ -101,11 +102,17 @@ class Crowd {
   }
 }
 
-function keyOf({ remoteAddress, remotePort }: Named): string | undefined {
-  return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort}`;
+/** One source may have a connection to each address of a hub. */
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Named): string | undefined {
+  return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
-/** One customer has a whole /64 of IPv6. */
-function addressOf({ remoteAddress = '' }: Named): string {
-  return remoteAddress.includes(':') ? remoteAddress.split(':').slice(0, 4).join(':') : remoteAddress;
+/** Of ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
+const mappedHex = `${'0'.repeat(20)}ffff`;
+const digitsOf64 = 16;
+
+/** In hexadecimal: whom connections of an address are counted for. One customer has a whole /64 of IPv6. */
+export function customerOf(address: string): string {
+  const hex = parseCidr(address.split('%', 1)[0] ?? '')?.addressHex ?? '';
+  return hex.startsWith(mappedHex) ? hex.slice(mappedHex.length) : hex.slice(0, digitsOf64);
 }

@@ -5,17 +5,25 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import path from 'node:path';
-import type { Duplex } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
 import type { WebSite } from '../../config/config.ts';
 
-/** Somebody who says nothing for so long is not there any more. */
-const idleMs = 60_000;
-const headersMs = 10_000;
-const requestMs = 30_000;
-const keepAliveMs = 15_000;
-const checkMs = 2_000;
+/** How long a visitor is waited for. */
+export interface SiteWaits {
+  /** For the whole head of a request that has begun. */
+  readonly headMs: number;
+  /** For the next request. */
+  readonly keepAliveMs: number;
+  /** Somebody who neither says nor takes anything for so long is not there any more. */
+  readonly idleMs: number;
+}
+
+/** On one connection, which ends with the answer to the last. Requests wait in memory for their turn. */
+const mostRequests = 1000;
+/** What Node says to whoever is late. */
+const tooLate = `HTTP/1.1 408 ${STATUS_CODES[408]}\r\nConnection: close\r\n\r\n`;
 
 /** By the ending of a file's name. */
 const types: Readonly<Record<string, string>> = {
@@ -39,37 +47,29 @@ const types: Readonly<Record<string, string>> = {
 
 export class WebSiteServer {
   readonly #site: WebSite | undefined;
+  readonly #waits: SiteWaits;
   readonly #http: Server;
+  readonly #visits = new WeakMap<Socket, Visit>();
 
-  constructor(site: WebSite | undefined) {
+  constructor(site: WebSite | undefined, waits: SiteWaits) {
     this.#site = site;
-    this.#http = createServer(
-      {
-        headersTimeout: headersMs,
-        requestTimeout: requestMs,
-        keepAliveTimeout: keepAliveMs,
-        connectionsCheckingInterval: checkMs,
-      },
-      (request, response) => {
-        this.#answer(request, response).catch(() => response.destroy());
-      },
+    this.#waits = waits;
+    // It never listens, so that its own limits for heads (headersTimeout, requestTimeout) are never looked at: `Visit` has them.
+    this.#http = createServer({ keepAliveTimeout: waits.keepAliveMs }, (request, response) =>
+      this.#visits.get(request.socket)?.take(response, () => this.#answer(request, response)),
     );
+    this.#http.timeout = waits.idleMs;
   }
 
   /** Serves a visitor from the first byte on: `begin` was read of the stream already. Ends the stream when all is said. */
-  serve(visitor: Duplex, begin: Buffer): void {
+  serve(visitor: Socket, begin: Buffer): void {
     const site = this.#site;
-    if (site !== undefined && 'host' in site) passOn(visitor, begin, site.host, site.port);
+    if (site !== undefined && 'host' in site) passOn(visitor, begin, site, this.#waits.idleMs);
     else {
+      this.#visits.set(visitor, new Visit(visitor, this.#waits));
       visitor.unshift(begin);
       this.#http.emit('connection', visitor);
     }
-  }
-
-  /** Idempotent. */
-  close(): void {
-    this.#http.closeAllConnections();
-    this.#http.close();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -99,10 +99,56 @@ export class WebSiteServer {
     }
     response.writeHead(200, { ...headers, 'Content-Length': final.size });
     if (request.method === 'HEAD' || final.size === 0) response.end();
-    else
-      createReadStream(found, { end: final.size - 1 })
-        .on('error', () => response.destroy())
-        .pipe(response);
+    else await pipeline(createReadStream(found, { end: final.size - 1 }), response);
+  }
+}
+
+/** One visitor's connection: his requests are answered one after the other, and he is not waited for without end. */
+class Visit {
+  readonly #visitor: Socket;
+  readonly #waits: SiteWaits;
+  #last: Promise<void> = Promise.resolve();
+  #takenCount = 0;
+  #unansweredCount = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(visitor: Socket, waits: SiteWaits) {
+    this.#visitor = visitor;
+    this.#waits = waits;
+    visitor.once('close', () => clearTimeout(this.#timer));
+    this.#awaitHead(waits.headMs);
+  }
+
+  /** The head of a request has come. `answer` is called when all that was asked before is answered, unless the visitor is gone by then. */
+  take(response: ServerResponse, answer: () => Promise<void>): void {
+    clearTimeout(this.#timer);
+    this.#takenCount += 1;
+    if (this.#takenCount > 2 * mostRequests) this.#visitor.destroy();
+    if (this.#takenCount > mostRequests) return;
+    if (this.#takenCount === mostRequests) response.setHeader('Connection', 'close');
+    this.#unansweredCount += 1;
+    this.#last = this.#answerAfter(this.#last, response, answer);
+  }
+
+  async #answerAfter(before: Promise<void>, response: ServerResponse, answer: () => Promise<void>): Promise<void> {
+    await before;
+    if (this.#visitor.destroyed) return;
+    try {
+      await Promise.all([answer(), finished(response)]);
+    } catch {
+      response.destroy();
+    }
+    this.#unansweredCount -= 1;
+    const { headMs, keepAliveMs } = this.#waits;
+    // Node ends who says nothing for `keepAliveMs`; it would go on hearing one byte now and then.
+    if (this.#unansweredCount === 0 && !this.#visitor.destroyed) this.#awaitHead(keepAliveMs + headMs);
+  }
+
+  #awaitHead(waitMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#visitor.write(tooLate);
+      this.#visitor.destroySoon();
+    }, waitMs).unref();
   }
 }
 
@@ -129,8 +175,8 @@ function say(
 }
 
 /** Byte for byte, both ways; whoever says that nothing more comes is believed, and still heard to. */
-function passOn(visitor: Duplex, begin: Buffer, host: string, port: number): void {
-  const server = connect({ host, port, allowHalfOpen: true });
+function passOn(visitor: Socket, begin: Buffer, at: { host: string; port: number }, idleMs: number): void {
+  const server = connect({ host: at.host, port: at.port, allowHalfOpen: true });
   const end = (): void => {
     visitor.destroy();
     server.destroy();

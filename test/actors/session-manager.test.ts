@@ -101,6 +101,31 @@ t.test('a responder does not seal before the initiator has', async (t) => {
   t.ok(right.sendSlot() >= 0);
 });
 
+t.test('over 600 ms of round trip the first data lets the responder send within milliseconds', async (t) => {
+  const { lab, left, right } = await startPair(t);
+  lab.lose = (one) => wireguardType(one.bytes, 0) === messageType.data;
+  left.sendData('lost');
+  lab.settle();
+  for (let ms = 0; ms < 610; ms += 1) {
+    lab.clock.advance(1000);
+    right.turn();
+  }
+  t.equal(right.sendSlot(), -1);
+  lab.lose = () => false;
+  left.sendData('arrives');
+  left.turn();
+  left.pump();
+  const [packet] = lab.sent.slice(-1);
+  right.receive(packet as Datagram);
+  right.pump();
+  let waitedMs = 0;
+  for (; waitedMs < 100 && right.sendSlot() < 0; waitedMs += 1) {
+    lab.clock.advance(1000);
+    right.turn();
+  }
+  t.ok(waitedMs <= 4, `${waitedMs} ms`);
+});
+
 t.test('a path row that a dead session-manager left half written is mended by the next', async (t) => {
   const { lab, left, right } = await connect(t);
   const row = right.peers.int(0, peerLayout.pathAt);

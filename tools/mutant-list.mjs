@@ -199,6 +199,7 @@ const session = [
   'actors/session-refusals.test',
   'actors/session-newcomers.test',
 ];
+const lossFloor = ['bonding/rate/loss-floor.test', 'bonding/rate/path-controller.test', ...simulatorSuites];
 const election = ['bonding/life/election.test'];
 const supervisor = ['supervisor/judgement.test', 'supervisor/flood-gate.test'];
 
@@ -291,6 +292,27 @@ mutants.push(
     'return latestUs;',
   ),
   one(
+    'loss floor: reports far apart hide an overflow',
+    lossFloor,
+    'src/bonding/rate/loss-floor.ts',
+    ' && !this.#isMuch(floodExcess)) {',
+    ') {',
+  ),
+  one(
+    'loss floor: what was sent before a change of pace counts',
+    lossFloor,
+    'src/bonding/rate/loss-floor.ts',
+    'if (this.#changedUs >= 0) {',
+    'if (this.#changedUs >= 0 && newestSentUs < -1) {',
+  ),
+  one(
+    'life: news waits for no report',
+    ['bonding/bond.test', 'bonding/life/path-life.test', ...simulatorSuites],
+    'src/bonding/bond.ts',
+    'const waitUs = newsWaitUs(controller.jitterUs, this.#set.reportIntervalUs);',
+    'const waitUs = 0;',
+  ),
+  one(
     'session: every initiation is answered, however fast',
     session,
     'src/protocols/session/peer-session.ts',
@@ -371,8 +393,8 @@ mutants.push(
     'session: a slot lingers for ever',
     session,
     'src/actors/session/slot-book.ts',
-    'if (nowUs >= untilUs) this.retire(slot);',
-    'if (nowUs < 0) this.retire(slot);',
+    'if (nowUs < untilUs) break;\n      this.retire(slot);',
+    'break;',
   ),
   one(
     'supervisor: a starved thread is called hung',

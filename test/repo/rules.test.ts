@@ -150,3 +150,15 @@ t.test('docs/operating/cli.md tells of every kind of event and every operation',
     'and of none that cannot be asked for',
   );
 });
+
+t.test('every edit of the list of mutants fits the code exactly once', async (t) => {
+  const { mutants } = await import(path.join(root, 'tools/mutant-list.mjs'));
+  const stale: string[] = [];
+  for (const { name, edits } of mutants as { name: string; edits: [string, ...[string, string][]][] }[])
+    for (const [file, ...changes] of edits) {
+      const text = readFileSync(path.join(root, file), 'utf8');
+      for (const [from] of changes) if (text.split(from).length !== 2) stale.push(`${name}: ${file}: ${from}`);
+    }
+  t.ok(mutants.length > 0);
+  t.same(stale, []);
+});

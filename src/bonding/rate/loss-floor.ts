@@ -58,8 +58,8 @@ export class LossFloor {
   }
 
   /**
-   * `newestSentUs`: when the newest packet that the report names left, -1 = it names none. `effectUs`: time after which a report shows the effect of a pace; `excess`: loss above
-   * the floor that is worth a trial.
+   * `newestSentUs`: when the newest packet that the report names left, -1 = it names none. `effectUs`: time after which a report shows
+   * the effect of a pace; `excess`: loss above the floor that is worth a trial.
    */
   handleReport(
     acked: number,

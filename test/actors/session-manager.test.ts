@@ -101,29 +101,26 @@ t.test('a responder does not seal before the initiator has', async (t) => {
   t.ok(right.sendSlot() >= 0);
 });
 
-t.test('over 600 ms of round trip the first data lets the responder send within milliseconds', async (t) => {
-  const { lab, left, right } = await startPair(t);
-  lab.lose = (one) => wireguardType(one.bytes, 0) === messageType.data;
-  left.sendData('lost');
-  lab.settle();
-  for (let ms = 0; ms < 610; ms += 1) {
-    lab.clock.advance(1000);
-    right.turn();
+t.test('over a long round trip the first data lets the responder send within milliseconds', async (t) => {
+  // Looks that are far apart may come at the right moment by chance, but not for all of these.
+  for (const roundTripMs of [470, 530, 590, 650, 710, 770]) {
+    const { lab, left, right } = await startPair(t);
+    const turnRight = (): void => {
+      lab.clock.advance(1000);
+      right.turn();
+    };
+    lab.lose = (one) => wireguardType(one.bytes, 0) === messageType.data;
+    left.sendData('lost');
+    lab.settle();
+    for (let ms = 0; ms < roundTripMs; ms += 1) turnRight();
+    t.equal(right.sendSlot(), -1);
+    left.sendData('arrives');
+    left.pump();
+    right.receive(lab.sent.at(-1) as Datagram);
+    let waitedMs = 0;
+    for (; waitedMs < 200 && right.sendSlot() < 0; waitedMs += 1) turnRight();
+    t.ok(waitedMs <= 4, `${waitedMs} ms after ${roundTripMs} ms`);
   }
-  t.equal(right.sendSlot(), -1);
-  lab.lose = () => false;
-  left.sendData('arrives');
-  left.turn();
-  left.pump();
-  const [packet] = lab.sent.slice(-1);
-  right.receive(packet as Datagram);
-  right.pump();
-  let waitedMs = 0;
-  for (; waitedMs < 100 && right.sendSlot() < 0; waitedMs += 1) {
-    lab.clock.advance(1000);
-    right.turn();
-  }
-  t.ok(waitedMs <= 4, `${waitedMs} ms`);
 });
 
 t.test('a path row that a dead session-manager left half written is mended by the next', async (t) => {

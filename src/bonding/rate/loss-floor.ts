@@ -42,7 +42,7 @@ export class LossFloor {
   #lost = 0;
   #lossyReports = 0;
   #fromUs = 0;
-  /** When the pace was changed, until a report names something sent since; -1 = none is waited for. */
+  /** When the trial began, until a report names something sent since; -1 = none is waited for. */
   #changedUs = -1;
   #triedUs = 0;
   #isTrying = false;
@@ -119,7 +119,6 @@ export class LossFloor {
     this.#triedUs = nowUs;
     this.#triedFloor = Math.min(mostFloor, isChance ? loss : Math.min(this.#floor, loss));
     this.#floor = this.#triedFloor;
-    this.#changedUs = nowUs;
     this.#restart(nowUs + effectUs);
     return isChance ? 'chance' : 'overflow';
   }

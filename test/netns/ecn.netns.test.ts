@@ -67,7 +67,8 @@ for (const over of [4, 6] as const) {
     t.ok(outer().af41 > 0, 'handshakes bear AF41');
     t.ok(pingEct0(a, inside.b4) >= 9, 'pings of ECT(0) are answered');
     t.ok(pingEct0(a, inside.b6) >= 9, 'and in IPv6');
-    t.ok(outer().ect0 >= 20, `${outer().ect0} packets left with ECT(0)`);
+    // Both families': one alone is 10. Pings that waited together leave as one packet, to be cut by the device, and count once.
+    t.ok(outer().ect0 >= 12, `${outer().ect0} packets left with ECT(0)`);
     t.match(outer(), { ce: 0 }, 'nothing is marked by itself');
     t.equal(inner().ce, 0);
 

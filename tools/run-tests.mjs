@@ -1,6 +1,6 @@
 // Runs the compiled tests and ends with `N passed, N failed`. A file's name says what it needs: `.netns.` hosts of its own, which mostly
-// wait, so three run at once; `.stress.` threads that race, which two can do at once; `.timed.` the whole machine, because it holds
-// rates or gaps to bars; `.sim.` and `.patient.` look at no clock but a virtual one, and get what the hosts leave of the processors.
+// wait, so three run at once; `.stress.` (threads that race and are starved) and `.timed.` (rates and gaps held to bars) the whole machine;
+// `.sim.` and `.patient.` look at no clock but a virtual one, and get what the hosts leave of the processors.
 // Arguments narrow the choice: `node tools/run-tests.mjs rings session` runs files whose path contains one of the words.
 // Each file is a process of its own that prints TAP; tap's own runner loads modules into it and into every daemon that it starts.
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -33,7 +33,7 @@ const phases = [
     { files: ofKind('netns'), jobs: 3, timeoutS },
     { files: [...ofKind('patient'), ...ofKind('sim')], jobs: 1, timeoutS, isPatient: true },
   ],
-  [{ files: ofKind('stress'), jobs: 2, timeoutS }],
+  [{ files: ofKind('stress'), jobs: 1, timeoutS }],
   [{ files: ofKind('timed'), jobs: 1, timeoutS }],
 ];
 

@@ -148,9 +148,13 @@ export class Daemon {
     return Date.now() - (peer?.handshakeAgeMs ?? Number.NaN);
   }
 
-  /** `hawser actor kill|restart|hang ROLE`. */
+  /** `hawser actor kill|restart|hang ROLE`. The answer of the control-server to its own end may be the end of the connection. */
   async actor(verb: 'kill' | 'restart' | 'hang', id: string): Promise<void> {
-    await this.ask(`actor.${verb}`, { id });
+    try {
+      await this.ask(`actor.${verb}`, { id });
+    } catch (error) {
+      if (id !== 'control-server' || !(error instanceof HawserError) || error.code !== 'CLOSED') throw error;
+    }
   }
 
   /** Waits for an end that comes by itself; returns the exit code, or the signal's name. */

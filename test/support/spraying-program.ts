@@ -2,7 +2,8 @@
  * A man in the middle who lies about where packets come from: `node spraying-program.js PORT SERVER SERVER_PORT` relays datagrams between
  * one client and the server. After a line `spray SOURCES COUNT` on stdin the next COUNT of the client's come from the addresses
  * 10.66.0.1, 10.66.0.2 … in turn, which this host must own (`ip route add local 10.66.0.0/16 dev lo`); a second later it prints, with the
- * headers of IPv4 and UDP, by how much more came back to the worst of them than it had sent, and how much to all.
+ * headers of IPv4 and UDP, by how much more came back to the worst of them than it ever sent, and how much to all since the line. An
+ * address may draw in one spray what it paid for in the one before.
  */
 import dgram from 'node:dgram';
 import process from 'node:process';
@@ -59,23 +60,31 @@ function sourceOf(index: number): Source {
 }
 
 async function spray(count: number, packets: number): Promise<void> {
-  for (const { socket } of sources.values()) socket.close();
-  sources.clear();
   [wanted, next, remaining] = [count, 0, packets];
+  const before = totals();
   const startMs = performance.now();
   await new Promise<void>((resolve) => {
     finish = resolve;
   });
   await sleep(drawsMs);
-  const all = [...sources.values()];
+  const after = totals();
   print({
     event: 'done',
-    sources: all.length,
+    sources: sources.size,
     seconds: (performance.now() - startMs) / 1000,
-    worst: Math.max(...all.map((one) => one.drawnBytes / one.sentBytes)),
+    worst: Math.max(...[...sources.values()].map((one) => one.drawnBytes / one.sentBytes)),
+    sentBytes: after.sentBytes - before.sentBytes,
+    drawnBytes: after.drawnBytes - before.drawnBytes,
+  });
+}
+
+/** Of all addresses since the start. */
+function totals(): { readonly sentBytes: number; readonly drawnBytes: number } {
+  const all = [...sources.values()];
+  return {
     sentBytes: all.reduce((sum, one) => sum + one.sentBytes, 0),
     drawnBytes: all.reduce((sum, one) => sum + one.drawnBytes, 0),
-  });
+  };
 }
 
 function print(value: object): void {

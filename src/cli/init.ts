@@ -10,6 +10,7 @@ import type { ConfigInput } from '../config/schema.ts';
 import { showValue } from '../config/show.ts';
 import { usageError } from './exit.ts';
 import { findInitLinks, type InitLinks } from './init-links.ts';
+import { endpointsOf, firewallAdvice, type InitTransports, listenOf, parseTransports } from './init-transports.ts';
 import { writeNewFiles } from './new-files.ts';
 
 interface InitOptions {
@@ -19,6 +20,7 @@ interface InitOptions {
   readonly interface: string;
   readonly listen?: string;
   readonly endpoint?: readonly string[];
+  readonly transports?: string;
   readonly peerName?: string;
   readonly peerKey?: string;
   readonly allowed?: readonly string[];
@@ -43,8 +45,12 @@ export function addInitCommand(program: Command): void {
     .option('--name <name>', 'name of this instance (default: hub or home)')
     .option('--address <cidr...>', 'addresses of this host in the tunnel (default: 10.9.0.1/24 or 10.9.0.2/24)')
     .option('--interface <name>', 'name of the tunnel interface', 'hawser0')
-    .option('--listen <port>', 'UDP port to listen on (default: 51820 on a server, any on a client)')
+    .option('--listen <port>', 'port to listen on, of UDP and FakeTCP (default: 51820 on a server, any on a client)')
     .option('--endpoint <host:port...>', 'where the server is reached; on a server only printed for the other side')
+    .option(
+      '--transports <names>',
+      'udp,faketcp,tls or some of them, the most preferred first: each host:port is reached by all of them, by TLS at 443 (default: udp)',
+    )
     .option('--peer-name <name>', 'what to call the other side (default: home or hub)')
     .option('--peer-key <key>', 'public key of the other side')
     .option('--allowed <cidr...>', "what is routed to the other side (default on a client: the tunnel's networks)")
@@ -56,6 +62,7 @@ export function addInitCommand(program: Command): void {
 Examples:
   hawser init --role server --endpoint hub.example.net:51820
   hawser init --role client --endpoint hub.example.net:51820 --peer-key KEY_OF_THE_SERVER
+  hawser init --role server --endpoint hub.example.net:51820 --transports udp,faketcp,tls
   hawser init --role client --endpoint 203.0.113.1:51820 --peer-key KEY --allowed 0.0.0.0/0 ::/0
 `,
     )
@@ -66,8 +73,11 @@ function runInit(options: InitOptions): void {
   const role = options.role;
   if (role !== 'server' && role !== 'client') throw usageError(`--role is "${role}"`, 'server or client');
   const name = options.name ?? defaults[role].name;
+  const transports = parseTransports(options.transports);
+  // Also what a server only prints.
+  endpointsOf(transports, options.endpoint ?? []);
   const links = findInitLinks(role);
-  const input = buildInput(role, name, options, links);
+  const input = buildInput(role, name, options, links, transports);
   const configFile = path.join(options.out, `${name}.yaml`);
   const yaml = generateConfig(input, {}, links.spare);
   const { problems } = parseConfig(yaml, configFile);
@@ -83,11 +93,13 @@ function runInit(options: InitOptions): void {
   writeNewFiles(files, options.force === true);
   const publicKey = formatKey(publicKeyOf(key));
   key.fill(0);
-  const other = role === 'server' ? adviceForClient(input, options, publicKey) : adviceForServer(input, publicKey);
+  const other =
+    role === 'server' ? adviceForClient(input, options, publicKey, transports) : adviceForServer(input, publicKey);
   const lines = [
     `wrote ${configFile}`,
     `wrote ${keyFile} (mode 0600)`,
     ...links.told,
+    ...(role === 'server' ? firewallAdvice(input.listen ?? {}) : []),
     `public key: ${publicKey}`,
     '',
     ...other,
@@ -95,15 +107,23 @@ function runInit(options: InitOptions): void {
   process.stdout.write(`${[...lines, '', `Then here: hawser up ${configFile}`].join('\n')}\n`);
 }
 
-function buildInput(role: Role, name: string, options: InitOptions, links: InitLinks): ConfigInput {
+function buildInput(
+  role: Role,
+  name: string,
+  options: InitOptions,
+  links: InitLinks,
+  transports: InitTransports,
+): ConfigInput {
   const addresses = [...(options.address ?? [defaults[role].address])];
+  const port = options.listen === undefined ? defaults[role].listen : parsePort(options.listen);
   return {
     name,
     identity: { privateKeyFile: `${name}.key` },
     tunnel: { interface: options.interface, addresses, mtu: 'auto' },
     ...(links.used.length === 0 ? {} : { links: [...links.used] }),
-    listen: { udp: options.listen === undefined ? defaults[role].listen : parsePort(options.listen) },
-    peers: role === 'server' ? serverPeers(options) : [clientPeer(options, addresses)],
+    listen: role === 'server' ? listenOf(transports, port) : { udp: port },
+    peers: role === 'server' ? serverPeers(options) : [clientPeer(options, addresses, transports)],
+    ...(transports.isNamed ? { transports: { order: [...transports.names] } } : {}),
     routing: { onExit: 'open' },
   };
 }
@@ -123,7 +143,11 @@ function serverPeers(options: InitOptions): NonNullable<ConfigInput['peers']> {
   return [{ name, publicKey: options.peerKey, allowedIPs: [...options.allowed] }];
 }
 
-function clientPeer(options: InitOptions, addresses: readonly string[]): NonNullable<ConfigInput['peers']>[number] {
+function clientPeer(
+  options: InitOptions,
+  addresses: readonly string[],
+  transports: InitTransports,
+): NonNullable<ConfigInput['peers']>[number] {
   if (options.peerKey === undefined || options.endpoint === undefined) {
     const missing = options.peerKey === undefined ? '--peer-key' : '--endpoint';
     throw usageError(`A client needs ${missing}`, '`hawser init --role server` on the other side prints both');
@@ -133,18 +157,25 @@ function clientPeer(options: InitOptions, addresses: readonly string[]): NonNull
     name: options.peerName ?? defaults.client.peerName,
     publicKey: options.peerKey,
     allowedIPs: [...(options.allowed ?? networks)],
-    endpoints: [...options.endpoint],
+    endpoints: endpointsOf(transports, options.endpoint),
     keepalive: '25s',
   };
 }
 
 /** After `init --role server`: the client's whole command. Its addresses are the next ones of our networks. */
-function adviceForClient(input: ConfigInput, options: InitOptions, publicKey: string): string[] {
-  const endpoint = options.endpoint?.join(' ') ?? `ADDRESS_OF_THIS_HOST:${input.listen?.udp}`;
+function adviceForClient(
+  input: ConfigInput,
+  options: InitOptions,
+  publicKey: string,
+  { names, isNamed }: InitTransports,
+): string[] {
+  const { udp, faketcp, tls } = input.listen ?? {};
+  const endpoint = options.endpoint?.join(' ') ?? `ADDRESS_OF_THIS_HOST:${faketcp ?? (udp || tls)}`;
   const command = [
     'hawser init --role client',
     `--address ${input.tunnel.addresses.map(nextAddress).join(' ')}`,
     `--endpoint ${endpoint}`,
+    ...(isNamed ? [`--transports ${names.join(',')}`] : []),
     `--peer-name ${input.name}`,
     `--peer-key ${publicKey}`,
   ];

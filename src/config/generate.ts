@@ -32,6 +32,8 @@ const comments: Readonly<Record<string, string>> = {
   'links.rate': 'Mbit/s, or auto.',
   'links.health': 'Probes past the tunnel: they tell a dead link from a dead peer.',
   listen: 'The port others send to; 0 = any free one.',
+  'listen.faketcp': 'A TCP port for peers whose UDP is blocked; firewalls in front of this host must let it in.',
+  'listen.tls': 'For peers that nothing but the web lets out; everybody else sees the web site that tls.site names.',
   'peers.presharedKeyFile': 'The same 32 bytes on both sides, mode 0600.',
   'peers.allowedIPs': 'What the peer may send from, and what is routed to it.',
   'peers.endpoints': 'Where the peer is reached first; it may move later.',

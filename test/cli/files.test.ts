@@ -17,6 +17,7 @@ function hawser(args: readonly string[], input = ''): { status: number | null; s
 }
 
 const secret = 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=';
+const publicKey = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
 const keyForm = /^[A-Za-z0-9+/]{43}=\n$/;
 
 t.test('hawser shows help and version, and exits 64 when it is used wrongly', async (t) => {
@@ -103,6 +104,60 @@ t.test('init on both sides, each following what the other printed, makes two sid
   });
 });
 
+t.test('init --transports on both sides writes ports, endpoints and their order', async (t) => {
+  const folder = t.testdir();
+  const asked = ['--endpoint', 'hub.example.net:51820', '--transports', 'tls,udp,faketcp'];
+  const server = hawser(['init', '--role', 'server', ...asked, '--out', folder]);
+  t.equal(server.status, 0, server.stderr);
+  t.match(server.stdout, /^let in: UDP 51820, TCP 51820 \(.*\), TCP 443 \(.*\)$/m);
+  const command = /^ {2}hawser (init --role client .*)$/m.exec(server.stdout)?.[1] ?? '';
+  const client = hawser([...command.split(' '), '--out', folder]);
+  t.equal(client.status, 0, client.stderr);
+  const read = (name: string) => {
+    const file = path.join(folder, `${name}.yaml`);
+    return parseConfig(readFileSync(file, 'utf8'), file).config;
+  };
+  const transports = { order: ['tls', 'udp', 'faketcp'] };
+  t.match(read('hub'), { listen: { udp: 51_820, faketcp: 51_820, tls: 443 }, transports });
+  const host = 'hub.example.net';
+  const endpoints = [
+    { transport: 'tls', host, port: 443 },
+    { host, port: 51_820 },
+    { transport: 'faketcp', host, port: 51_820 },
+  ];
+  t.match(read('home'), { transports, peers: [{ endpoints }] });
+  for (const name of ['hub', 'home']) t.equal(hawser(['check', path.join(folder, `${name}.yaml`)]).status, 0);
+});
+
+t.test('init --transports takes endpoints that name theirs, and refuses nonsense with the remedy', async (t) => {
+  const folder = t.testdir();
+  const init = (...args: readonly string[]) => hawser(['init', ...args, '--out', folder]);
+  const client = (...args: readonly string[]) => init('--role', 'client', '--peer-key', publicKey, ...args);
+  const [udp, tls] = ['192.0.2.1:51820', 'tls://hub.example.net:8443'];
+  t.match(client('--transports', 'udp tls', '--endpoint', udp, tls), { status: 0 });
+  const written = parseConfig(readFileSync(path.join(folder, 'home.yaml'), 'utf8'), 'home.yaml').config;
+  t.match(written?.peers[0]?.endpoints, [{ host: '192.0.2.1' }, { transport: 'tls', port: 8443 }]);
+  for (const [args, why] of [
+    [['--transports', 'udp,quic', '--endpoint', udp], /--transports names "quic" \(some of udp, faketcp, tls, /],
+    [['--transports', 'test', '--endpoint', udp], /--transports names "test" /],
+    [['--transports', 'tls,tls', '--endpoint', udp], /--transports names tls twice/],
+    [['--transports', ',', '--endpoint', udp], /--transports names none/],
+    [
+      ['--transports', 'udp', '--endpoint', udp, tls],
+      /names tls, which --transports does not \(--transports udp,tls\)/,
+    ],
+    [['--transports', 'udp,faketcp,tls', '--endpoint', tls], /No --endpoint leads there by udp \(HOST:PORT /],
+    [['--transports', 'udp', '--endpoint', 'nowhere'], /These options make no configuration:[\s\S]*"nowhere"/],
+  ] as const)
+    t.match(client(...args, '--force'), { status: 64, stderr: why }, args.join(' '));
+  for (const [listen, why] of [
+    ['0', /--listen 0 leaves FakeTCP without a port/],
+    ['443', /--listen 443 is the TCP port of TLS, too \(another port/],
+  ] as const)
+    t.match(init('--role', 'server', '--listen', listen, '--transports', 'faketcp,tls'), { status: 64, stderr: why });
+  t.notOk(existsSync(path.join(folder, 'hub.yaml')));
+});
+
 t.test('init overwrites nothing unasked and names what is missing', async (t) => {
   const folder = t.testdir({ 'hub.key': 'precious' });
   const refused = hawser(['init', '--role', 'server', '--out', folder]);
@@ -119,7 +174,6 @@ t.test('init overwrites nothing unasked and names what is missing', async (t) =>
   });
 });
 
-const publicKey = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
 const wgQuick = `[Interface]\nPrivateKey = ${secret}\nAddress = 10.0.0.2/24\nTable = off\n[Peer]\nPublicKey = ${publicKey}\nPresharedKey = ${secret}\nAllowedIPs = 0.0.0.0/0\n`;
 
 t.test('import writes a configuration that passes check, all its files of mode 0600', async (t) => {

@@ -229,6 +229,8 @@ export const path = {
   /** f64, i32: times that a router said how long packets may be that leave by this path (ICMP), and its last word: anybody can forge it. */
   hintsAt: 304,
   hintBytesAt: 312,
+  /** i32: bytes that its headers are shorter than its transport's longest (FakeTCP without timestamps). */
+  sparedBytesAt: 316,
   // sealer
   /** f64 CLOCK_BOOTTIME microseconds: when `rateBpsAt` was last measured, and not merely kept. 0 = never. */
   rateUsAt: 320,

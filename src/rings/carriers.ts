@@ -1,5 +1,7 @@
 /** Carriers by number and by name: who sends and receives for one link by one transport (`contract/link-tables.ts`). */
 import { carrier, type TransportName, transport, transportHeaderBytes } from '../contract/link-tables.ts';
+import { endpoint, path } from '../contract/peer-tables.ts';
+import type { RowTable } from './table.ts';
 
 const names = new Map(Object.entries(transport).map(([name, number]) => [number as number, name as TransportName]));
 const headers = new Map(
@@ -15,6 +17,13 @@ export function transportName(transportNumber: number): TransportName | undefine
 /** What is in front of each sealed packet on the wire: IP header and the transport's own. */
 export function outerHeaderBytes(transportNumber: number, isIp4: boolean): number {
   return (headers.get(transportNumber) ?? 0) + (isIp4 ? ip4HeaderBytes : ip6HeaderBytes);
+}
+
+/** The same of one path, with what it wears, and without what its carrier has found to be left out. */
+export function pathHeaderBytes(paths: RowTable, row: number): number {
+  const isIp4 = (paths.int(row, path.endpointAt) & 0xffff) !== endpoint.ip6;
+  const most = outerHeaderBytes(transportOf(paths.int(row, path.carrierAt)), isIp4);
+  return most + paths.int(row, path.paddingBytesAt) - paths.int(row, path.sparedBytesAt);
 }
 
 /** Its packets lie in a stream of bytes: whatever the MTU of the link, packets of any length pass. */

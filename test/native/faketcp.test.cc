@@ -227,6 +227,17 @@ TEST("sendDescriptors() refuses what the other end's window does not take, what 
   CHECK_EQUAL(bench.used(), 0);
 }
 
+TEST("sendDescriptors() says of a path how much shorter headers without timestamps are") {
+  Bench bench;
+  bench.run(1, 0, 100);
+  bench.sender->sendDescriptors(16, 5e6);
+  CHECK_EQUAL(cell<int32_t>(bench.pathRow(), layout::path_sparedBytesAt), 0);
+  cell<int32_t>(bench.flow(0), layout::flow_timestampsAt) = 0;
+  bench.run(1, 0, 100);
+  bench.sender->sendDescriptors(16, 5e6);
+  CHECK_EQUAL(cell<int32_t>(bench.pathRow(), layout::path_sparedBytesAt), 12);
+}
+
 TEST("sendDescriptors() keeps a copy of the first packet for whoever makes the connection that is missing") {
   Bench bench;
   cell<int32_t>(bench.flow(0), layout::flow_stateAt) = layout::flowState_closed;

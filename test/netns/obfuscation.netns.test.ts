@@ -1,9 +1,11 @@
 /** AmneziaWG's obfuscation between two daemons: real packets, what an onlooker sees of them, reloads, and who wears another one. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { parse, stringify } from 'yaml';
 import type { Explanation } from '../../src/control/explain.ts';
+import type { PathStatus } from '../../src/control/network-rows.ts';
 import { capture } from '../support/capture.ts';
 import { type Daemon, sameMomentMs } from '../support/daemon.ts';
 import { skipReason } from '../support/netns.ts';
@@ -32,6 +34,8 @@ t.test('two daemons speak through all of it, and nobody sees WireGuard', options
   t.match(await pull(pair.hosts.a, inside.b4, 7000, 20e6), { isIntact: true });
   const [peer] = await pair.a.peers();
   t.match(peer, { state: 'connected', isHawser: true });
+  // What stands before each packet is counted: probes of 1500 bytes are 1500 bytes long on the wire, and pass.
+  for (const one of [pair.a, pair.b]) t.equal(await sizeOf(one), 1500);
   const seen = await onlooker.stop();
   t.ok(seen.length > 100, `${seen.length} packets`);
   const plain = seen.filter((bytes) => bytes.length >= 4 && bytes.readUInt32LE(0) >= 1 && bytes.readUInt32LE(0) <= 4);
@@ -46,6 +50,13 @@ t.test('two daemons speak through all of it, and nobody sees WireGuard', options
   t.equal(seen[5]?.length, 148 + worn.s1);
   t.ok(seen.some(({ length }) => length === 92 + worn.s2));
 });
+
+/** How long packets its only path takes, once the search has found that it is 1500 or has had time to find out. */
+async function sizeOf(daemon: Daemon): Promise<number | undefined> {
+  const sizeNow = async () => (await daemon.ask<readonly PathStatus[]>('paths'))[0]?.mtu;
+  for (let tries = 0; tries < 50 && (await sizeNow()) !== 1500; tries += 1) await sleep(100);
+  return sizeNow();
+}
 
 /** The file says so from now on, and the daemon reads it. */
 async function wear(daemon: Daemon, obfuscation: unknown): Promise<void> {

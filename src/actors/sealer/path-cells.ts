@@ -3,11 +3,8 @@ import type { PathRow } from '../../bonding/path-row.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
 import { carrier, link } from '../../contract/link-tables.ts';
 import { path, pathVote } from '../../contract/peer-tables.ts';
-import { isStream, linkOf, outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
+import { isStream, linkOf, pathHeaderBytes, transportOf } from '../../rings/carriers.ts';
 import type { RowTable } from '../../rings/table.ts';
-
-/** Linux' AF_INET6, in the first two bytes of a sockaddr. */
-const inet6 = 10;
 
 export interface PathTables {
   readonly paths: RowTable;
@@ -108,8 +105,7 @@ export class PathCells implements PathRow {
   }
 
   get headerBytes(): number {
-    const isIp4 = (this.#paths.int(this.row, path.endpointAt) & 0xffff) !== inet6;
-    return outerHeaderBytes(transportOf(this.carrierRow), isIp4) + this.#paths.int(this.row, path.paddingBytesAt);
+    return pathHeaderBytes(this.#paths, this.row);
   }
 
   /** 0 = it says nothing about the path. */

@@ -1,9 +1,9 @@
 /** Says and answers CHALLENGEs (docs/wire-format.md): to prove paths, and to say what we want of them. */
 import { randomBytes } from 'node:crypto';
 import { capability } from '../../contract/frames.ts';
-import { endpoint, path, peer as peerLayout, session } from '../../contract/peer-tables.ts';
+import { path, peer as peerLayout, session } from '../../contract/peer-tables.ts';
 import type { TokenBucket } from '../../protocols/session/token-bucket.ts';
-import { outerHeaderBytes, transportOf } from '../../rings/carriers.ts';
+import { pathHeaderBytes } from '../../rings/carriers.ts';
 import {
   challengeEmit,
   challengeToken,
@@ -124,9 +124,7 @@ export class Challenges {
   }
 
   #headerBytes(track: PathTrack): number {
-    const { table } = this.#parts.paths;
-    const isIp4 = (table.int(track.row, path.endpointAt) & 0xffff) === endpoint.ip4;
-    return outerHeaderBytes(transportOf(track.carrier), isIp4) + table.int(track.row, path.paddingBytesAt);
+    return pathHeaderBytes(this.#parts.paths.table, track.row);
   }
 
   #send(peer: Peer, track: PathTrack, wish: number, token: Uint8Array): void {

@@ -138,6 +138,9 @@ bool FakeTcpSender::add(uint8_t* descriptor, uint8_t* flow, uint32_t& count, dou
   const uint32_t from = count == 0 ? progress_ : 0;
   const uint32_t ipBytes = isIp4(flow) ? 20 : 40;
   const uint32_t headerBytes = ipBytes + tcpBytesOf(flow);
+  int32_t& spared = cell<int32_t>(paths_.row(cell<int32_t>(descriptor, layout::descriptor_pathAt)), layout::path_sparedBytesAt);
+  const auto sparedBytes = static_cast<int32_t>(kTcpBytes + kStampBytes - tcpBytesOf(flow));
+  if (spared != sparedBytes) spared = sparedBytes;
   if (!fits(flow, headerBytes + longest, nowUs)) {
     // Behind a message that waits it is looked at again.
     if (count != 0) return false;

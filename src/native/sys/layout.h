@@ -420,6 +420,7 @@
   X(path, tooLongBytesAt, 296) \
   X(path, hintsAt, 304) \
   X(path, hintBytesAt, 312) \
+  X(path, sparedBytesAt, 316) \
   X(path, rateUsAt, 320) \
   X(path, probeLossAt, 328) \
   X(path, answerLossAt, 336) \

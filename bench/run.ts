@@ -10,39 +10,79 @@ import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    'wireguard-go': { type: 'string' },
-    isal: { type: 'string' },
-    against: { type: 'string' },
-    pairs: { type: 'string' },
-    seconds: { type: 'string' },
-    ramp: { type: 'string' },
-    runs: { type: 'string' },
-    sets: { type: 'string' },
-    parts: { type: 'string' },
-    peers: { type: 'string' },
-    mode: { type: 'string' },
-    direction: { type: 'string' },
-    trials: { type: 'string' },
-    sizes: { type: 'string' },
-    links: { type: 'string' },
-    ways: { type: 'string' },
-    from: { type: 'string' },
-    flows: { type: 'string' },
-    flow: { type: 'string' },
-    by: { type: 'string' },
-    events: { type: 'boolean' },
-    write: { type: 'boolean' },
-  },
-});
+/** sysexits.h EX_USAGE. */
+const wrongUse = 64;
+
+interface Known {
+  /** What stands behind it; none = it is a switch. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** Every option of every bench; which one takes which is named in its first lines. */
+const known: Readonly<Record<string, Known>> = {
+  'wireguard-go': { value: 'FILE', help: 'a peer to compare with (also WIREGUARD_GO, or on PATH)' },
+  phantun: { value: 'FOLDER', help: 'with its programs client and server (also PHANTUN, or phantun_client on PATH)' },
+  isal: { value: 'FILE', help: 'libisal.so' },
+  against: { value: 'FOLDER', help: 'another checkout of Hawser, built' },
+  pairs: { value: 'N', help: 'how often the two sides of a comparison are taken in turn' },
+  seconds: { value: 'N', help: 'of one measurement' },
+  runs: { value: 'N', help: 'of each configuration' },
+  trials: { value: 'N', help: 'of each way to fail' },
+  parts: { value: 'NAMES', help: 'of what a bench measures, only these' },
+  sets: { value: 'NAMES', help: 'of links' },
+  links: { value: 'NUMBERS', help: 'how many' },
+  peers: { value: 'NUMBERS', help: 'how many' },
+  sizes: { value: 'NUMBERS', help: 'of packets or paths' },
+  flows: { value: 'NUMBERS', help: 'how many' },
+  flow: { value: 'NAMES', help: 'up, down' },
+  direction: { value: 'NAME', help: 'up or down' },
+  ways: { value: 'NAMES', help: 'of blocking: out, in, both' },
+  by: { value: 'NAME', help: 'a transport' },
+  from: { value: 'N', help: 'where to begin' },
+  ramp: { value: 'N', help: 'seconds that are not measured' },
+  mode: { value: 'NAMES', help: 'of bonding, or of load' },
+  events: { help: 'prints what the daemons told' },
+  write: { help: 'keeps the results beside the bench' },
+  help: { help: 'prints this' },
+};
+
+const usage = [
+  'npm run bench -- [WORD...] [options]      runs the benches whose path contains a word, all without; bench/README.md tells of each',
+  '',
+  ...Object.entries(known).map(([name, { value, help }]) => `  ${`--${name} ${value ?? ''}`.padEnd(24)} ${help}`),
+].join('\n');
+
+/** What was asked for; says what is wrong with it, and ends, otherwise. */
+function readArguments(): { values: Record<string, string | boolean | undefined>; positionals: string[] } {
+  const options = Object.fromEntries(
+    Object.entries(known).map(([name, { value }]) => [
+      name,
+      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+    ]),
+  );
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    console.error(`bench: ${error.message.split('. ')[0]} (--help names all options)`);
+    process.exit(wrongUse);
+  }
+}
+
+const { values, positionals } = readArguments();
+if (values.help === true) {
+  console.log(usage);
+  process.exit(0);
+}
 
 const env = { ...process.env };
-if (values['wireguard-go'] !== undefined) env.WIREGUARD_GO = path.resolve(values['wireguard-go']);
-if (values.against !== undefined) values.against = path.resolve(values.against);
+/** Named to peers' tests and benches alike by a variable of the peer's. */
+const peerVariables: Readonly<Record<string, string>> = { 'wireguard-go': 'WIREGUARD_GO', phantun: 'PHANTUN' };
+const isPath = (name: string): boolean => name in peerVariables || name === 'against';
 for (const [name, value] of Object.entries(values)) {
-  if (name !== 'wireguard-go') env[`HAWSER_BENCH_${name.toUpperCase()}`] = String(value);
+  const text = isPath(name) ? path.resolve(String(value)) : String(value);
+  env[peerVariables[name] ?? `HAWSER_BENCH_${name.toUpperCase()}`] = text;
 }
 
 const folder = import.meta.dirname;
@@ -51,8 +91,8 @@ const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((name) => positionals.length === 0 || positionals.some((word) => name.includes(word)))
   .sort();
 if (files.length === 0) {
-  console.error(`No bench file matches ${positionals.join(' ')}`);
-  process.exit(2);
+  console.error(`bench: no bench file matches ${positionals.join(' ')}`);
+  process.exit(wrongUse);
 }
 
 const [cpu] = os.cpus();

@@ -16,9 +16,12 @@ import { parseCidr } from './config/address.ts';
 import type { Config, EndpointText } from './config/config.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
 import { link } from './contract/link-tables.ts';
+import type { ClientVerb } from './control/client-calls.ts';
 import { InstanceChanges } from './instance/changes.ts';
+import { ClientDesk } from './instance/client-desk.ts';
 import { DnsKeeper } from './instance/dns-keeper.ts';
 import { EndpointNames } from './instance/endpoint-names.ts';
+import { hubFactsOf } from './instance/hub-facts.ts';
 import { type InstanceLock, lockInstance } from './instance/instance-lock.ts';
 import { LinkKeeper } from './instance/link-keeper.ts';
 import { Logger } from './instance/logger.ts';
@@ -66,6 +69,7 @@ export class Instance {
   readonly #dns: DnsKeeper;
   readonly #links: LinkKeeper;
   readonly #peers: PeerDirectory;
+  readonly #clients: ClientDesk;
   readonly #changes: InstanceChanges;
   /** Public key → endpoints behind names, as addresses. */
   readonly #resolved = new Map<string, readonly EndpointText[]>();
@@ -96,11 +100,17 @@ export class Instance {
       onStarted: (actorId) => {
         this.#peers.tellAgain(actorId);
         if (actorId === 'session-manager') this.#links.tellAgain();
+        if (actorId === 'client-store') this.#clients.handleNewStore();
       },
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
-      servedRoles: ['control-server'],
+      servedRoles: ['control-server', 'client-store'],
     };
+    this.#clients = new ClientDesk({
+      peers: this.#peers,
+      command: (call) => this.#supervisor.command('client-store', call),
+      hasStore: () => this.#changes.state.config.server !== undefined,
+    });
     const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
     this.#names = new EndpointNames({
@@ -266,6 +276,7 @@ export class Instance {
   /** What outlives a change of threads: name servers, names, the links' interfaces. */
   #follow(config: Config): void {
     void this.#dns.follow(config);
+    if (config.server === undefined) this.#clients.replaceClientPeers([]);
     this.#names.setWay(dnsWayOf(config));
     this.#names.follow(config.peers);
     this.#links.follow(config.links);
@@ -319,11 +330,20 @@ export class Instance {
       peers: this.#peers,
       state: () => this.#changes.state,
       troubles: () => [...this.#network.troubles, ...this.#names.troubles],
+      clients: (verb, params) => this.#askClients(verb, params),
+      clientSource: this.#clients,
       reload: () => this.#changes.reload(),
       addLink: (link) => this.#changes.addLink(link),
       removeLink: (name) => this.#changes.removeLink(name),
       stop: () => void this.stop('asked by an operator', 0),
     });
+  }
+
+  async #askClients(verb: ClientVerb, params: unknown): Promise<unknown> {
+    const answer = await this.#clients.call(verb, params);
+    if (verb !== 'add' || typeof answer !== 'object') return answer;
+    const { config, publicKey, listenPort } = this.#changes.state;
+    return { ...answer, hub: hubFactsOf(config, publicKey, listenPort) };
   }
 
   #onFatal(reason: string, orderly: boolean): void {

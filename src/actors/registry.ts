@@ -13,6 +13,7 @@ const loaders: Readonly<Partial<Record<Role, () => Promise<ActorModule>>>> = {
   'tls-link': () => import('./tls-link.ts'),
   'session-manager': () => import('./session-manager.ts'),
   'health-checker': () => import('./health-checker.ts'),
+  'client-store': () => import('./client-store.ts'),
   'control-server': () => import('./control-server.ts'),
 };
 

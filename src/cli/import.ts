@@ -1,15 +1,17 @@
-/** `hawser import`: a wg-quick file becomes a configuration of ours and key files, all of mode 0600. */
+/** `hawser import`: a wg-quick file, or one that `hawser client add --hawser` printed, becomes a configuration and key files of mode 0600. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { HawserError, messageOf } from '../base/errors.ts';
+import { importHawserFile, isHawserFile } from '../config/hawser-file.ts';
 import { isName, nameWords } from '../config/names.ts';
 import { parseConfig } from '../config/parse.ts';
-import { ConfigError } from '../config/problems.ts';
+import { ConfigError, problemAt } from '../config/problems.ts';
 import { showValue } from '../config/show.ts';
 import { importWgQuick } from '../config/wg-quick.ts';
 import { instanceNameOf } from '../config/wg-quick-names.ts';
 import { usageError } from './exit.ts';
+import { findInitLinks } from './init-links.ts';
 import { writeNewFiles } from './new-files.ts';
 
 interface ImportOptions {
@@ -22,8 +24,8 @@ interface ImportOptions {
 export function addImportCommand(program: Command): void {
   program
     .command('import')
-    .description('turn a wg-quick file into a configuration and key files')
-    .argument('<file>', 'the wg-quick file, such as /etc/wireguard/wg0.conf')
+    .description('turn a wg-quick file, or the file of a client, into a configuration and key files')
+    .argument('<file>', 'such as /etc/wireguard/wg0.conf, or what `hawser client add --hawser` printed')
     .option('--name <name>', "name of the instance (default: made of the file's base name)")
     .option('--out <folder>', 'where to write', '/etc/hawser')
     .option('--leave-out <lines>', 'numbers of lines to do without, such as 8,9')
@@ -31,19 +33,23 @@ export function addImportCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Example:
+Examples:
   hawser import /etc/wireguard/wg0.conf --name home && hawser up /etc/hawser/home.yaml
+  hawser import office.hawser                   # from: hawser client add office --hawser > office.hawser
 `,
     )
     .action(runImport);
 }
 
 function runImport(file: string, options: ImportOptions): void {
-  const base = path.basename(file);
+  const base = path.basename(file).replace(/\.hawser$/i, '');
   const name = nameFor(base, options.name);
   const interfaceName = base.replace(/\.conf$/i, '');
   const leaveOut = parseLines(options.leaveOut ?? '');
-  const imported = importWgQuick(readText(file), { name, interfaceName, leaveOut });
+  const text = readText(file);
+  const imported = isHawserFile(text)
+    ? takeApart(file, text, name)
+    : importWgQuick(text, { name, interfaceName, leaveOut });
   if (imported.problems.length > 0) throw new ConfigError(file, imported.problems);
   const configFile = path.join(options.out, `${name}.yaml`);
   const { problems } = parseConfig(imported.yaml, configFile);
@@ -68,6 +74,15 @@ function runImport(file: string, options: ImportOptions): void {
     `Next: hawser up ${configFile}`,
   ];
   process.stdout.write(`${told.join('\n')}\n`);
+}
+
+/** What of it is this host's affair alone comes from the host: its links. */
+function takeApart(file: string, text: string, name: string): ReturnType<typeof importWgQuick> {
+  const { used, spare, told } = findInitLinks('client');
+  const links = used.map((link) => ({ ...link }));
+  const imported = importHawserFile(text, { name, links, spareLinks: spare });
+  if (typeof imported !== 'string') return { ...imported, notes: told, problems: [] };
+  throw new ConfigError(file, [problemAt(1, 1, '', { message: imported, allowed: [] })]);
 }
 
 function nameFor(base: string, chosen: string | undefined): string {

@@ -123,6 +123,7 @@ function buildInput(
     ...(links.used.length === 0 ? {} : { links: [...links.used] }),
     listen: role === 'server' ? listenOf(transports, port) : { udp: port },
     peers: role === 'server' ? serverPeers(options) : [clientPeer(options, addresses, transports)],
+    ...(role === 'server' ? serverSection(options, addresses) : {}),
     ...(transports.isNamed ? { transports: { order: [...transports.names] } } : {}),
     routing: { onExit: 'open' },
   };
@@ -141,6 +142,28 @@ function serverPeers(options: InitOptions): NonNullable<ConfigInput['peers']> {
   }
   const name = options.peerName ?? defaults.server.peerName;
   return [{ name, publicKey: options.peerKey, allowedIPs: [...options.allowed] }];
+}
+
+/** Clients get the rest of this host's networks in the tunnel. An address alone has none. */
+function serverSection(options: InitOptions, addresses: readonly string[]): Pick<ConfigInput, 'server'> {
+  const networks = addresses.flatMap((text) => parseCidr(text) ?? []).map(maskCidr);
+  const pool = networks.find(({ family, prefix }) => family === 4 && prefix >= 8 && prefix <= 30);
+  const pool6 = networks.find(({ family, prefix }) => family === 6 && prefix >= 32 && prefix <= 126);
+  if (pool === undefined && pool6 === undefined) return {};
+  const endpoint = options.endpoint?.find((text) => !text.includes('://'));
+  return {
+    server: {
+      ...(pool === undefined ? {} : { pool: formatCidr(pool) }),
+      ...(pool6 === undefined ? {} : { pool6: formatCidr(pool6) }),
+      ...(endpoint === undefined ? {} : { endpoint: serverEndpoint(endpoint, options.listen) }),
+    },
+  };
+}
+
+/** Without the port that is listened on: it follows `listen` then. */
+function serverEndpoint(text: string, listen: string | undefined): string {
+  const port = listen ?? String(defaults.server.listen);
+  return text.endsWith(`:${port}`) ? text.slice(0, -port.length - 1).replace(/^\[(.*)\]$/, '$1') : text;
 }
 
 function clientPeer(
@@ -180,9 +203,12 @@ function adviceForClient(
     `--peer-key ${publicKey}`,
   ];
   return [
-    'On the other side run (each further client with an address of its own):',
+    'Clients (phones, other Hawsers) are added while this host runs, and the file stays as it is:',
+    '  hawser client add NAME              # the code for the WireGuard app, and its file',
+    '  hawser client add NAME --hawser     # a file for `hawser import`',
+    'A peer that shall stand in the file runs (each with an address of its own)',
     `  ${command.join(' ')}`,
-    'and put what that prints below `peers:` here.',
+    'and what that prints belongs below `peers:` here.',
   ];
 }
 

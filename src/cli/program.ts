@@ -24,6 +24,7 @@ const groups: Readonly<Record<string, Commands>> = {
     failover: async () => (await import('./failover.ts')).addFailoverCommand,
     transport: async () => (await import('./transport.ts')).addTransportCommand,
     peer: async () => (await import('./peer.ts')).addPeerCommand,
+    client: async () => (await import('./client.ts')).addClientCommand,
     link: async () => (await import('./link.ts')).addLinkCommand,
     actor: async () => (await import('./actor.ts')).addActorCommand,
   },

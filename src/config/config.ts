@@ -2,6 +2,7 @@
 import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
 import type { ObfuscationConfig } from './obfuscation.ts';
+import type { ServerConfig } from './server.ts';
 
 export interface Cidr {
   readonly family: Family;
@@ -195,6 +196,10 @@ export interface PeerConfig {
   /** base64 of 32 bytes. */
   readonly publicKey: string;
   readonly presharedKeyFile: string | undefined;
+  /** The key itself, of a peer that no file tells of. Whatever writes JSON of it (logs, answers) writes `{}`. */
+  readonly presharedKey?: ArrayBuffer;
+  /** It stands in the store of clients, not in a file. */
+  readonly isClient?: true;
   readonly allowedIPs: readonly Cidr[];
   readonly endpoints: readonly EndpointText[];
   /** 0 = off. */
@@ -231,6 +236,8 @@ export interface Config {
   /** Port by transport; those that are not named here nobody needs but to call from. */
   readonly listen: Readonly<Partial<Record<TransportName, number | undefined>>> & { readonly udp: number };
   readonly peers: readonly PeerConfig[];
+  /** undefined = this host keeps no clients. */
+  readonly server: ServerConfig | undefined;
   readonly bonding: BondingConfig;
   readonly transports: TransportsConfig;
   /** Of peers that say nothing else. */

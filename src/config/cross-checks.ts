@@ -7,6 +7,7 @@ import { formatCidr, formatEndpoint, maskCidr, parseCidr, parsePeerEndpoint } fr
 import { obfuscationFindings } from './obfuscation-checks.ts';
 import { parseTarget } from './probe-target.ts';
 import { type Finding, formatPath, type KeyPath } from './problems.ts';
+import { serverFindings } from './server-checks.ts';
 import { showValue } from './show.ts';
 
 type RawMap = Readonly<Record<string, unknown>>;
@@ -28,6 +29,7 @@ export function crossCheck(raw: unknown, name: string): Finding[] {
     ...onePortTwice(root),
     ...unfitTlsEndpoints(root),
     ...obfuscationFindings(root),
+    ...serverFindings(root),
     ...longSocketPath(root, name),
   ];
 }

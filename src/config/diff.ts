@@ -32,6 +32,8 @@ export interface ConfigDiff {
   readonly transports: Changed<Config['transports']> | undefined;
   readonly faketcp: Changed<Config['faketcp']> | undefined;
   readonly tls: Changed<Config['tls']> | undefined;
+  /** What the store of clients goes by. */
+  readonly server: boolean;
   /** The top-level one; peers that follow it are among those that changed. */
   readonly obfuscation: boolean;
   readonly logLevel: Config['runtime']['logLevel'] | undefined;
@@ -59,6 +61,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     transports: changedOrNot(before.transports, after.transports, JSON.stringify),
     faketcp: changedOrNot(before.faketcp, after.faketcp),
     tls: changedOrNot(before.tls, after.tls),
+    server: JSON.stringify(before.server) !== JSON.stringify(after.server),
     obfuscation: JSON.stringify(before.obfuscation) !== JSON.stringify(after.obfuscation),
     logLevel: before.runtime.logLevel === after.runtime.logLevel ? undefined : after.runtime.logLevel,
     needsRestart: fixedPaths.filter(([, read]) => read(before) !== read(after)).map(([path]) => path),
@@ -93,6 +96,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.routing?.fields ?? []).map((field) => `routing.${field} changed to ${diff.routing?.after[field]}`),
     ...(diff.faketcp?.fields ?? []).map((field) => `faketcp.${field} changed to ${diff.faketcp?.after[field]}`),
     ...(diff.tls?.fields ?? []).map((field) => `tls.${field} changed`),
+    ...(diff.server ? ['server changed'] : []),
     ...(diff.obfuscation ? ['obfuscation changed'] : []),
     ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),
     ...(diff.transports?.fields ?? []).map(

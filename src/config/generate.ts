@@ -15,6 +15,7 @@ import { obfuscationToInput } from './obfuscation.ts';
 import { formatTarget } from './probe-target.ts';
 import { formatPath, type KeyPath } from './problems.ts';
 import type { ConfigInput } from './schema.ts';
+import { serverToInput } from './server.ts';
 import { formatDurationMs, formatSizeBytes } from './units.ts';
 
 const heading = [
@@ -38,6 +39,9 @@ const comments: Readonly<Record<string, string>> = {
   'peers.allowedIPs': 'What the peer may send from, and what is routed to it.',
   'peers.endpoints': 'Where the peer is reached first; it may move later.',
   'peers.keepalive': 'Keeps the way back open through NAT and firewalls.',
+  server: 'Clients are added by `hawser client add`; each gets its address from here.',
+  'server.endpoint': 'Where clients reach this host, as they are told.',
+  'server.dns': 'Name servers that clients are told.',
   'bonding.classes': 'Modes of single classes of traffic: control, latency, bulk.',
   'bonding.fec': 'off, auto, or {data: 10, parity: 3}: 3 of 13 packets may be lost.',
   obfuscation: "AmneziaWG's: s1 to s4 and h1 to h4 are the same on both sides, the rest is each side's own.",
@@ -54,6 +58,7 @@ const oneLine = new Set([
   'peers.allowedIPs',
   'peers.endpoints',
   'bonding.protect',
+  'server.dns',
   'transports.order',
   'links.health.targets',
 ]);
@@ -87,6 +92,18 @@ export function generateConfig(
   });
   if (spareLinks.length > 0) commentLinks(document, spareLinks);
   return document.toString({ lineWidth: 110, flowCollectionPadding: false });
+}
+
+/** Any map as YAML in the form of a configuration, with one remark above it. */
+export function configToYaml(value: object, remark: string): string {
+  const document = new Document(value);
+  document.commentBefore = remark;
+  visit(document, {
+    Seq(_, list) {
+      list.flow = list.items.every(isScalar);
+    },
+  });
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 
 export interface SpareLink {
@@ -149,6 +166,7 @@ export function configToInput(config: Config): ConfigInput {
     ...(isImplicit(config.links) ? {} : { links: config.links.map(linkToInput) }),
     listen: config.listen,
     peers: config.peers.map((peer) => peerToInput(peer, config.obfuscation)),
+    ...(config.server === undefined ? {} : { server: serverToInput(config.server) }),
     bonding: bondingToInput(config.bonding),
     transports: { ...config.transports, order: [...config.transports.order] },
     ...(config.obfuscation === undefined ? {} : { obfuscation: obfuscationToInput(config.obfuscation) }),

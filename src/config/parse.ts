@@ -11,6 +11,7 @@ import { buildObfuscation, type ObfuscationConfig } from './obfuscation.ts';
 import { type SplitText, splitPeers } from './plain-yaml.ts';
 import { ConfigError, type Finding, findingsOf, type Problem, problemAt } from './problems.ts';
 import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './schema.ts';
+import { buildServer } from './server.ts';
 import { showValue } from './show.ts';
 import { mtuOf } from './tunnel-mtu.ts';
 import { deepBracket, YamlText } from './yaml-text.ts';
@@ -141,6 +142,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     links: links.length === 0 ? [implicitLink] : links,
     listen: input.listen,
     peers: input.peers.map((peer) => buildPeer(peer, folder, obfuscation)),
+    server: input.server === undefined ? undefined : buildServer(input.server),
     bonding: buildBonding(input.bonding),
     transports: { ...input.transports, order: [...new Set(input.transports.order)] },
     obfuscation,

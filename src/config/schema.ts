@@ -9,6 +9,7 @@ import { parseKey } from './keys.ts';
 import { isDomain, text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
 import { obfuscationSchema } from './obfuscation.ts';
+import { serverSchema } from './server-schema.ts';
 import { offersTestTransport } from './test-transport.ts';
 import { tlsSchema } from './tls-schema.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
@@ -232,6 +233,9 @@ export const schema = z.strictObject({
     })
     .prefault({}),
   peers: z.array(peer).default([]),
+  server: serverSchema
+    .optional()
+    .describe('A hub whose clients are kept by `hawser client`, beside the peers of this file.'),
   bonding: bondingSchema.prefault({}),
   transports: transportsSchema.prefault({}),
   obfuscation: obfuscationSchema,

@@ -33,6 +33,8 @@ const sentences: Sentences = {
   'call-failed': ({ peer, link, endpoint, reason, remedy }) =>
     `${link}: peer ${peer} cannot be reached at ${endpoint}: ${reason}${remedy === '' ? '' : ` (${remedy})`}`,
   'call-answered': ({ peer, link, endpoint }) => `${link}: peer ${peer} answers at ${endpoint}`,
+  'lease-given': ({ client, addresses }) => `client=${client} ${addresses.join(' ')}`,
+  'lease-expired': ({ client, addresses }) => `client=${client} ${addresses.join(' ')}`,
   'x25519-failed': ({ reason }) => reason,
   plaintext: ({ message }) => message,
   warning: ({ message }) => message,
@@ -55,8 +57,8 @@ function pairsOf(event: InstanceEvent): string {
 
 /** Whom an event is about: what is limited together. Sentences that differ in their numbers only are one. */
 export function subjectOf(event: InstanceEvent): string {
-  const named = event as { readonly peer?: string; readonly link?: string; readonly interface?: string };
-  const names = [named.peer, named.link, named.interface];
+  const named = event as { readonly [name in 'peer' | 'client' | 'link' | 'interface']?: string };
+  const names = [named.peer, named.client, named.link, named.interface];
   return names.every((one) => one === undefined) ? withoutNumbers(textOfEvent(event)) : names.join(' ');
 }
 

@@ -52,6 +52,14 @@ interface OfPeer {
   readonly peer: string;
 }
 
+interface OfClient {
+  readonly client: string;
+}
+
+interface Lease extends OfClient {
+  readonly addresses: readonly string[];
+}
+
 interface OfLink {
   readonly link: string;
 }
@@ -121,6 +129,15 @@ interface EventFields {
   flapping: PathTurn;
   degraded: PathQuality;
   'degraded-end': PathQuality;
+  // Clients of a hub.
+  'client-created': OfClient;
+  'client-removed': OfClient;
+  'client-enabled': OfClient;
+  'client-disabled': OfClient;
+  'lease-given': Lease;
+  'lease-expired': Lease;
+  /** `limit`: the key below `server.limits`, or `pool`; `client`: who did not get what it was for. */
+  'limit-reached': OfClient & { readonly limit: 'clients' | 'pool' };
   // Links and what probes past the tunnel say of them.
   'link-up': OfLink & Reason;
   'link-down': OfLink & Reason;
@@ -222,6 +239,13 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   flapping: 'info',
   degraded: 'info',
   'degraded-end': 'info',
+  'client-created': 'info',
+  'client-removed': 'info',
+  'client-enabled': 'info',
+  'client-disabled': 'info',
+  'lease-given': 'info',
+  'lease-expired': 'info',
+  'limit-reached': 'warn',
   'link-up': 'info',
   'link-down': 'info',
   'link-enabled': 'info',

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { Calls } from '../base/calls.ts';
 import { HawserError } from '../base/errors.ts';
+import { type ClientAnswers, type ClientVerb, clientParams, type NewClientAnswer } from './client-calls.ts';
 import { explain } from './explain.ts';
 import type { Snapshot } from './snapshot.ts';
 import { statusOf, topOf } from './status.ts';
@@ -86,6 +87,20 @@ export const operations = {
     supervisor.request('forgetPeerClock', name),
   ),
   'peer.rekey': operation('changes', named, ({ supervisor }, { name }) => supervisor.request('rekeyPeer', name)),
+  /** The private key stays with who asks; answered with all that the client has to know. */
+  'client.add': operation(
+    'changes',
+    clientParams.add,
+    async ({ supervisor }, params) => (await supervisor.request('clients', 'add', params)) as NewClientAnswer,
+  ),
+  'client.list': onClients('list', 'reads', clientParams.list),
+  'client.show': onClients('show', 'reads', clientParams.show),
+  'client.set': onClients('set', 'changes', clientParams.set),
+  'client.enable': onClients('enable', 'changes', clientParams.enable),
+  'client.disable': onClients('disable', 'changes', clientParams.disable),
+  'client.remove': onClients('remove', 'changes', clientParams.remove),
+  'client.rename': onClients('rename', 'changes', clientParams.rename),
+  'client.kick': onClients('kick', 'changes', clientParams.kick),
   reload: operation('changes', nothing, ({ supervisor }) => supervisor.request('reload')),
   stop: operation('changes', nothing, ({ supervisor }) => supervisor.request('stop')),
 } as const;
@@ -122,6 +137,18 @@ function operation<Schema extends z.ZodType, Result>(
 
 function reads<Result>(read: (snapshot: Snapshot) => Result): Operation<typeof nothing, Result> {
   return operation('reads', nothing, async (context) => read(await context.snapshot()));
+}
+
+function onClients<Schema extends z.ZodType, V extends ClientVerb>(
+  verb: V,
+  effect: 'reads' | 'changes',
+  params: Schema,
+): Operation<Schema, ClientAnswers[V]> {
+  return operation(
+    effect,
+    params,
+    async ({ supervisor }, given) => (await supervisor.request('clients', verb, given)) as ClientAnswers[V],
+  );
 }
 
 /** Resolves to the id of the actor that `id` is, or is the beginning of. */

@@ -3,7 +3,9 @@
  * control-server calls it. Everything here is a plain object that crosses by structured clone; counters and tables do not
  * travel, the control-server reads them in the shared memory that `memory()` hands over once.
  */
+
 import type { TransportName } from '../contract/link-tables.ts';
+import type { ClientVerb } from './client-calls.ts';
 import type { EventRecord } from './events.ts';
 
 /** OTP's words, plus `hung` for an actor that missed its heartbeats and is being ended. */
@@ -159,6 +161,8 @@ export interface SupervisorApi {
   forgetPeerClock(name: string): void | Promise<void>;
   /** Begins a handshake with the peer. */
   rekeyPeer(name: string): void | Promise<void>;
+  /** Of a hub that keeps them; `params` as the verb's schema returned them. Rejects with what the store says, NO_SERVER without one. */
+  clients(verb: ClientVerb, params: unknown): unknown;
   /** Reads the configuration file again and applies the difference, as SIGHUP does. */
   reload(): ReloadResult | Promise<ReloadResult>;
   /** Begins an orderly stop, as SIGTERM does. */

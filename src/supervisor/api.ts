@@ -4,6 +4,7 @@ import type { Topology } from '../actors/kit/topology.ts';
 import { formatCidr, formatEndpoint } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { formatTarget } from '../config/probe-target.ts';
+import type { ClientSourceApi } from '../control/client-source.ts';
 import type { InstanceInfo, NewLink, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
 import { fwmarkOf } from '../io/network/plan.ts';
 import { LinkOperator } from './link-operator.ts';
@@ -32,14 +33,16 @@ export interface ApiParts {
   readonly state: () => InstanceState;
   /** What others have on this host that is in the way, and names that have no address. */
   readonly troubles: () => InstanceInfo['troubles'];
+  readonly clients: SupervisorApi['clients'];
+  readonly clientSource: ClientSourceApi;
   readonly reload: () => Promise<ReloadResult>;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;
   readonly removeLink: (name: string) => Promise<ReloadResult>;
   readonly stop: () => void;
 }
 
-export function createApi(parts: ApiParts): SupervisorApi {
-  const { supervisor } = parts;
+export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi {
+  const { supervisor, clientSource } = parts;
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
   const transports = new TransportOperator(supervisor, parts.resources, () => parts.state().config);
   const peers = new PeerOperator(supervisor, parts.peers);
@@ -63,6 +66,11 @@ export function createApi(parts: ApiParts): SupervisorApi {
     enableLink: (name, enabled) => operator.enable(name, enabled),
     forgetPeerClock: (name) => peers.forgetClock(name),
     rekeyPeer: (name) => peers.rekey(name),
+    clients: parts.clients,
+    checkClientPeers: (change) => clientSource.checkClientPeers(change),
+    changeClientPeers: (change) => clientSource.changeClientPeers(change),
+    replaceClientPeers: (all) => clientSource.replaceClientPeers(all),
+    answerClientCall: (id, outcome) => clientSource.answerClientCall(id, outcome),
     addLink: parts.addLink,
     removeLink: parts.removeLink,
     reload: parts.reload,

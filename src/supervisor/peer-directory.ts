@@ -5,7 +5,8 @@
  */
 import type { PeerSettings, PeersCommand } from '../actors/session/settings.ts';
 import { HawserError } from '../base/errors.ts';
-import type { PeerConfig } from '../config/config.ts';
+import { formatCidr } from '../config/address.ts';
+import type { Cidr, PeerConfig } from '../config/config.ts';
 import { obfuscationIds } from '../config/obfuscation.ts';
 import type { AllowedIps, AllowedPrefix } from '../rings/allowed-ips.ts';
 import { clearPeerRow } from '../rings/peer-row.ts';
@@ -49,6 +50,8 @@ export class PeerDirectory {
   /** By public key, and by name. */
   readonly #entries = new Map<string, DirectoryEntry>();
   readonly #byName = new Map<string, DirectoryEntry>();
+  /** Who has a prefix, by its text: one leads to one. */
+  readonly #byPrefix = new Map<string, DirectoryEntry>();
   /** Rows from here on were never used. */
   #unused = 0;
   /** Rows that were set free, oldest first. */
@@ -85,11 +88,14 @@ export class PeerDirectory {
   /** Throws what would keep `change` from being done, but for the room in the trie. */
   check(source: string, { put, remove }: PeerChange): void {
     const gone = new Set(remove);
-    for (const { name, publicKey } of put) {
-      const other = this.#entries.get(publicKey) ?? this.#byName.get(name);
-      if (other === undefined || other.source === source || gone.has(other.peer.publicKey)) continue;
-      const message = `Peer "${other.peer.name}" is there already, from another source (${other.source})`;
-      throw new HawserError('PEER_EXISTS', message, 'give it another name or key, or remove the other one');
+    for (const peer of put) {
+      const others = [
+        this.#entries.get(peer.publicKey),
+        this.#byName.get(peer.name),
+        this.#claimantOf(peer.allowedIPs),
+      ];
+      const other = others.find((one) => one !== undefined && one.source !== source && !gone.has(one.peer.publicKey));
+      if (other !== undefined) throw takenBy(peer, other);
     }
     const fresh = put.filter(({ publicKey }) => !this.#entries.has(publicKey)).length;
     if (this.#freeRows(fresh).length === fresh) return;
@@ -100,6 +106,14 @@ export class PeerDirectory {
       message,
       `restart the instance to make room (a removed peer's lasts ${restMs / 1000} s)`,
     );
+  }
+
+  #claimantOf(prefixes: readonly Cidr[]): DirectoryEntry | undefined {
+    for (const prefix of prefixes) {
+      const entry = this.#byPrefix.get(textOf(prefix));
+      if (entry !== undefined) return entry;
+    }
+    return undefined;
   }
 
   /** Does what `source` says. Throws when it cannot, and has then changed nothing. */
@@ -119,11 +133,15 @@ export class PeerDirectory {
     this.#lead(allowedIps, [...gone, ...before], after);
     this.#takeRows(taken);
     for (const { row } of gone) this.#resting.push({ row, sinceMs: this.#parts.nowMs() });
-    for (const { peer } of [...gone, ...before]) this.#byName.delete(peer.name);
+    for (const { peer } of [...gone, ...before]) {
+      this.#byName.delete(peer.name);
+      for (const prefix of peer.allowedIPs) this.#byPrefix.delete(textOf(prefix));
+    }
     for (const { peer } of gone) entries.delete(peer.publicKey);
     for (const entry of after) {
       entries.set(entry.peer.publicKey, entry);
       this.#byName.set(entry.peer.name, entry);
+      for (const prefix of entry.peer.allowedIPs) this.#byPrefix.set(textOf(prefix), entry);
     }
     this.#version += 1;
     tell({ kind: 'peers', put: after.map(settingsOf), remove: gone.map(({ row }) => row), isAll: false });
@@ -157,9 +175,29 @@ export class PeerDirectory {
   }
 }
 
+function takenBy(peer: PeerConfig, { peer: other, source }: DirectoryEntry): HawserError {
+  const whose = source === filePeers ? 'the configuration file' : source;
+  if (other.name === peer.name || other.publicKey === peer.publicKey) {
+    const message = `Peer "${other.name}" is there already, from another source (${whose})`;
+    return new HawserError('PEER_EXISTS', message, 'give it another name or key, or remove the other one');
+  }
+  const theirs = new Set(other.allowedIPs.map(textOf));
+  const shared = peer.allowedIPs.filter((one) => theirs.has(textOf(one))).map(formatCidr);
+  const message = `${shared[0]}, which peer "${peer.name}" shall have, leads to peer "${other.name}" (${whose})`;
+  return new HawserError('PEER_EXISTS', message, 'give one of the two another address');
+}
+
+function textOf({ addressHex, prefix }: Cidr): string {
+  return `${addressHex}/${prefix}`;
+}
+
 function settingsOf({ row, peer }: DirectoryEntry): PeerSettings {
   const { name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher } = peer;
-  return { row, name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher, ...wornBy(peer) };
+  const ofClient = {
+    ...(peer.presharedKey === undefined ? {} : { presharedKey: peer.presharedKey }),
+    ...(peer.isClient === true ? { isClient: true as const } : {}),
+  };
+  return { row, name, publicKey, presharedKeyFile, ...ofClient, endpoints, keepaliveMs, cipher, ...wornBy(peer) };
 }
 
 /** What the session-manager has to know of its obfuscation. */

@@ -44,6 +44,8 @@ const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
   // TLS handshakes with a large RSA key, some at a time.
   'tls-link': 2000,
   'control-server': 5000,
+  // A commit waits for the disk, and one that is worn out or far away takes its time; a thread that waits there cannot be ended anyway.
+  'client-store': 120_000,
 };
 const dutyHangLimitMs = 500;
 const shutdownMs = 1000;

@@ -3,13 +3,16 @@
  * same predecessor give the same plan.
  */
 
+import type { ClientStoreSettings } from '../actors/client-store.ts';
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
 import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, Topology } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
 import type { SealerCarrier } from '../actors/sealer/sending-paths.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
+import { parseCidr } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
+import { poolsOf } from '../config/server.ts';
 import { longestProtected } from '../config/tunnel-mtu.ts';
 import { outerFragments } from '../contract/columns.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
@@ -99,6 +102,7 @@ function planActors(input: PlanInput, links: readonly LinkRow[], carriers: reado
     actor({ id: 'tun-writer', role: 'tun-writer', fds: { tun: 'tun' } }),
     planSessionManager(input, links, rows),
     ...planHealthChecker(input, links),
+    ...planClientStore(config),
     actor({
       id: 'control-server',
       role: 'control-server',
@@ -194,12 +198,31 @@ function planHealthChecker(input: PlanInput, links: readonly LinkRow[]): ActorPl
   ];
 }
 
+/** Only of a host that keeps clients. */
+function planClientStore(config: Config): ActorPlan[] {
+  const { server } = config;
+  if (server === undefined) return [];
+  const hosts = [...config.tunnel.addresses.map(({ address }) => address), ...server.dns];
+  const settings: ClientStoreSettings = {
+    name: config.name,
+    stateDirectory: config.runtime.stateDirectory,
+    pools: poolsOf(server),
+    taken: [
+      ...hosts.flatMap((address) => parseCidr(address) ?? []),
+      ...config.peers.flatMap((peer) => peer.allowedIPs),
+    ],
+    mostClients: server.limits.clients,
+    obfuscation: config.obfuscation,
+  };
+  return [actor({ id: 'client-store', role: 'client-store', settings: { ...settings } })];
+}
+
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {
   return { settings: {}, learns: {}, tables: [], ownTables: [], hearsOfPeers: false, fds: {}, wakeOn: [], ...plan };
 }
 
 function planMemory(config: Config, mayReserve: boolean): MemoryPlan {
-  const least = Math.max(leastPeerRows, 2 * config.peers.length);
+  const least = Math.max(leastPeerRows, 2 * (config.peers.length + (config.server?.limits.clients ?? 0)));
   return {
     sealedLogBytes: config.runtime.sealedLogBytes,
     windowBits: Math.ceil(config.runtime.replayWindow / 64) * 64 + windowSlackBits,

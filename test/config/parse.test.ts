@@ -60,6 +60,7 @@ t.test('parseConfig() fills in every default', async (t) => {
     links: [{ ...defaultLink, name: 'default', interface: undefined }],
     listen: { udp: 0 },
     peers: [],
+    server: undefined,
     bonding: {
       mode: 'adaptive',
       classes: {},

@@ -183,6 +183,11 @@ export class FakeSupervisor implements SupervisorApi {
     this.calls.push(`hang ${id}`);
   }
 
+  clients(verb: string, params: unknown): unknown {
+    this.calls.push(`client ${verb} ${JSON.stringify(params)}`);
+    return [];
+  }
+
   reload(): ReloadResult {
     if (this.refusal !== undefined) throw this.refusal;
     return { changes: ['peer new added'] };

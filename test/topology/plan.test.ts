@@ -42,6 +42,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     links: [implicitLink],
     listen: { udp: 51820 },
     peers: [peer('hub', 1)],
+    server: undefined,
     bonding: buildBonding(bondingSchema.parse({})),
     transports: { order: [], parallel: 'off' },
     obfuscation: undefined,

@@ -18,6 +18,7 @@ export type Role =
   | 'tls-link'
   | 'session-manager'
   | 'control-server'
+  | 'client-store'
   | 'health-checker';
 
 export interface Command {

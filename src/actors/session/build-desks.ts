@@ -45,7 +45,6 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     context.emit({ kind: 'state-file', ...trouble, ...(remedy === undefined ? {} : { remedy }) });
   const unixUs = (): number => Date.now() * 1000;
   const files = new StateFiles(settings.stateDirectory, settings.name, unixUs(), onTrouble);
-  files.keepOnly(settings.peers.map((peer) => peer.publicKey));
   const out = new Map(settings.carriers.map(({ row, name }) => [row, producer(context, `out.${name}`)]));
   const outbox = new Outbox(out, producer(context, 'frames'));
   const local = new LocalIdentity(addon, privateKey);

@@ -112,12 +112,10 @@ export class PeerBook {
     if (publicKey === undefined) {
       throw new HawserError('KEY_FORM', `Peer "${settings.name}" has no public key: "${settings.publicKey}"`);
     }
-    const { presharedKeyFile } = settings;
-    const presharedKey = presharedKeyFile === undefined ? new Uint8Array(32) : readKeyFile(presharedKeyFile);
     const peer: Peer = {
       row: settings.row,
       settings,
-      identity: new RemoteIdentity(local, publicKey, presharedKey),
+      identity: new RemoteIdentity(local, publicKey, presharedKeyOf(settings)),
       jar: new CookieJar(primitives, publicKey),
       session: new PeerSession(settings.keepaliveMs * 1000),
       initiation: undefined,
@@ -317,6 +315,12 @@ export class PeerBook {
     const known = paths.findAny(peer.row, route);
     this.setHome(peer, known >= 0 ? known : paths.claim(peer.row, route, nowUs()));
   }
+}
+
+/** Zeros where there is none (whitepaper 5.4). */
+function presharedKeyOf({ presharedKey, presharedKeyFile }: PeerSettings): Uint8Array {
+  if (presharedKey !== undefined) return new Uint8Array(presharedKey.slice(0));
+  return presharedKeyFile === undefined ? new Uint8Array(32) : readKeyFile(presharedKeyFile);
 }
 
 function isSame(one: Place, other: Place): boolean {

@@ -36,6 +36,8 @@ const spacingPerLookUs = 20;
 const mostComing = 100;
 /** A gap between turns that no park explains: the machine slept, or we were stopped. */
 const sleptUs = 10_000_000;
+/** By then every source of peers has spoken. */
+const tidyAfterUs = 60_000_000;
 /** After an address is gone another one comes within this, or a person brings it. */
 const astrayUs = 60_000_000;
 
@@ -65,6 +67,7 @@ export class SessionWatch {
   /** By row: when each peer must be looked at, if nothing else happens. */
   readonly #due = new DueQueue();
   readonly #calls = new CallQueue();
+  #tidyUs = Number.POSITIVE_INFINITY;
   /** By row: peers that were announced, and not taken in yet. */
   readonly #coming = new Map<number, PeerSettings>();
   #spacingUs = pollSpacingUs;
@@ -94,6 +97,7 @@ export class SessionWatch {
     for (const isKnown of [true, false])
       for (const peer of peers.all()) if (peer.isHawser === isKnown) this.#callIfExpected(peer);
     this.#lastTurnUs = nowUs;
+    this.#tidyUs = nowUs + tidyAfterUs;
     this.#touchAll();
     this.#poll(nowUs);
   }
@@ -244,7 +248,9 @@ export class SessionWatch {
 
   /** It shall have a session even while there is nothing to send. */
   #isExpected(peer: Peer): boolean {
-    return peer.isHawser || peer.settings.keepaliveMs > 0;
+    // A client has no endpoint but the one that an earlier process wrote down.
+    const isKnown = peer.settings.isClient === true && this.#parts.peers.homeOf(peer) >= 0;
+    return peer.isHawser || peer.settings.keepaliveMs > 0 || isKnown;
   }
 
   setEndpoints(keyOrName: string, endpoints: readonly EndpointText[]): void {
@@ -308,6 +314,13 @@ export class SessionWatch {
   }
 
   /** Whoever is due, the first of them first: a hub has thousands of peers, and nobody is looked at before its time. */
+  /** Whoever went while no process ran is forgotten, once all sources have said who there is. */
+  #tidy(): void {
+    const { files, peers } = this.#parts;
+    this.#tidyUs = Number.POSITIVE_INFINITY;
+    files.keepOnly([...peers.all()].map(({ settings }) => settings.publicKey));
+  }
+
   #poll(nowUs: number): void {
     const { peers, slots, files, context } = this.#parts;
     let count = 0;
@@ -322,6 +335,7 @@ export class SessionWatch {
       this.#look(peer, nowUs);
     }
     slots.sweep(nowUs);
+    if (nowUs >= this.#tidyUs) this.#tidy();
     files.flush(nowUs);
     this.#polledUs = nowUs;
     this.#spacingUs = Math.max(pollSpacingUs, count * spacingPerLookUs);

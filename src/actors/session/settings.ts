@@ -43,11 +43,15 @@ export interface PeerSettings {
   /** base64. */
   readonly publicKey: string;
   readonly presharedKeyFile: string | undefined;
+  /** The key itself, which no JSON shows. */
+  readonly presharedKey?: ArrayBuffer;
   /** Host names among them are passed over until `endpoints` brings their addresses. */
   readonly endpoints: readonly EndpointText[];
   readonly keepaliveMs: number;
   readonly cipher: CipherChoice;
   readonly obfuscation?: PeerObfuscation;
+  /** It stands in the store of a hub: called after a restart where it was last. */
+  readonly isClient?: true;
 }
 
 /** What a peer's datagrams by UDP wear, as far as it is not the carriers' affair. */

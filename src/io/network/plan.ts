@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto';
 import type { Family } from '../../base/family.ts';
 import { maskCidr, maskHex, parseCidr } from '../../config/address.ts';
 import type { Cidr, Config } from '../../config/config.ts';
+import { poolsOf } from '../../config/server.ts';
 import type { RuleState } from '../../wire/fib-rule.ts';
 import { mainTable } from '../../wire/rtnetlink.ts';
 import type { AddressState } from '../../wire/rtnetlink-address.ts';
@@ -69,9 +70,16 @@ export function planNetwork(config: Config): NetworkPlan {
     interface: config.tunnel.interface,
     addresses: config.tunnel.addresses,
     mtu: config.tunnel.mtu,
-    routes: config.peers.flatMap((peer) => peer.allowedIPs),
+    // One for all clients of a pool, however many.
+    routes: [
+      ...config.peers.flatMap((peer) => peer.allowedIPs),
+      ...(config.server === undefined ? [] : poolsOf(config.server)),
+    ],
     endpoints: endpoints.filter((endpoint) => endpoint !== undefined),
-    hasUnknownEndpoints: endpoints.includes(undefined) || config.peers.some((peer) => peer.endpoints.length === 0),
+    hasUnknownEndpoints:
+      config.server !== undefined ||
+      endpoints.includes(undefined) ||
+      config.peers.some((peer) => peer.endpoints.length === 0),
     mark: markOf(config),
     table: config.routing.table,
     onExit: config.routing.onExit,

@@ -1,0 +1,187 @@
+/**
+ * Keeps the clients of a hub on the disk, and tells the instance which peers they are. Evented, in a thread of its own: it waits for the
+ * disk, and nobody else does.
+ */
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { HawserError, messageOf } from '../base/errors.ts';
+import { inWords, makeFolder } from '../base/lasting-files.ts';
+import type { Cidr } from '../config/config.ts';
+import type { ObfuscationConfig } from '../config/obfuscation.ts';
+import type { ClientCall, ClientOutcome, ClientSourceApi } from '../control/client-source.ts';
+import { openDatabase } from '../io/sqlite.ts';
+import { ClientBook } from './clients/client-book.ts';
+import { Leases } from './clients/leases.ts';
+import { PeerFeed } from './clients/peer-feed.ts';
+import { ClientStore } from './clients/store.ts';
+import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import { RpcClient } from './kit/rpc.ts';
+
+export interface ClientStoreSettings {
+  /** Of the instance; its files begin with it. */
+  readonly name: string;
+  readonly stateDirectory: string;
+  readonly pools: readonly Cidr[];
+  /** Addresses and networks that are somebody else's: this host's, those of peers of the file. */
+  readonly taken: readonly Cidr[];
+  readonly mostClients: number;
+  /** What clients wear. */
+  readonly obfuscation: ObfuscationConfig | undefined;
+}
+
+/** The instance may be in the middle of a reload. */
+const deadlineMs = 10_000;
+/** setTimeout takes no more; whoever expires later is looked at again then. */
+const longestTimerMs = 2 ** 31 - 1;
+
+export const definition: ActorDefinition = {
+  role: 'client-store',
+  turn: 'evented',
+  async start(context: ActorContext): Promise<Actor> {
+    if (context.supervisor === undefined) throw new HawserError('RPC', 'The client-store was given no supervisor port');
+    const actor = new ClientStoreActor(context, new RpcClient<ClientSourceApi>(context.supervisor, deadlineMs));
+    await actor.load();
+    return actor;
+  },
+};
+
+class ClientStoreActor implements Actor {
+  readonly #context: ActorContext;
+  readonly #settings: ClientStoreSettings;
+  readonly #instance: RpcClient<ClientSourceApi>;
+  readonly #file: string;
+  #store: ClientStore | undefined;
+  #book: ClientBook | undefined;
+  /** Why there is none. */
+  #fault: HawserError | undefined;
+  #last: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(context: ActorContext, instance: RpcClient<ClientSourceApi>) {
+    this.#context = context;
+    this.#settings = context.spec.settings as ClientStoreSettings;
+    this.#instance = instance;
+    this.#file = path.join(this.#settings.stateDirectory, `${this.#settings.name}.clients`, 'clients.db');
+  }
+
+  /** Opens the file and tells the instance who is in it. A file that cannot be used is said, and the peers of the file go on without. */
+  async load(): Promise<void> {
+    try {
+      this.#store = this.#open();
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.#fail(error);
+      return;
+    }
+    await this.#begin(this.#store);
+    if (this.#fault !== undefined)
+      this.#context.emit({ kind: 'state-file', file: this.#file, message: 'can be used again' });
+    this.#fault = undefined;
+  }
+
+  work(): number {
+    return 0;
+  }
+
+  onCommand(command: Command): void {
+    if (command.kind !== 'client-call') return;
+    const call = command as ClientCall;
+    this.#inTurn(async () => await this.#answer(call));
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#instance.close();
+    this.#store?.close();
+  }
+
+  /** The folder hides what SQLite makes beside the file. */
+  #open(): ClientStore {
+    makeFolder('runtime.stateDirectory', path.dirname(this.#file), 0o700);
+    const database = openDatabase(this.#file);
+    try {
+      return new ClientStore(database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  async #begin(store: ClientStore): Promise<void> {
+    const { pools, taken, mostClients, obfuscation } = this.#settings;
+    const leases = new Leases(pools, taken);
+    const nowMs = (): number => Date.now();
+    const feed = new PeerFeed({ instance: this.#instance, defaults: { obfuscation }, nowMs });
+    const records = [...store.list()].map(({ record }) => record);
+    const lost = records.filter((record) => leases.recall(record).length > 0).map(({ name }) => name);
+    if (lost.length > 0) this.#warn(strayText(lost));
+    for (const reason of await feed.replaceAll(records)) this.#warn(reason);
+    store.watch((changes) => feed.push(changes));
+    const emit: ActorContext['emit'] = (event) => this.#context.emit(event);
+    this.#book = new ClientBook({ store, feed, leases, mostClients, emit, nowMs, randomBytes });
+    this.#wait();
+  }
+
+  #fail(error: Error): void {
+    const reason = error instanceof HawserError ? error.fault : inWords(error);
+    const remedy =
+      error instanceof HawserError && error.remedy !== ''
+        ? error.remedy
+        : 'see what is there, and whether the disk is full';
+    this.#fault = new HawserError('STORE', `The clients in ${this.#file} cannot be used: ${reason}`, remedy);
+    this.#context.emit({ kind: 'state-file', file: this.#file, message: `cannot be used: ${reason}`, remedy });
+  }
+
+  /** One after the other: what was checked holds until it is written. */
+  #inTurn(work: () => Promise<void>): void {
+    this.#last = this.#last.then(work).catch((error: unknown) => this.#warn(`The client-store: ${messageOf(error)}`));
+  }
+
+  async #answer({ id, verb, params }: ClientCall): Promise<void> {
+    const outcome = await this.#perform(verb, params);
+    this.#wait();
+    await this.#instance.request('answerClientCall', id, outcome);
+  }
+
+  async #perform(verb: ClientCall['verb'], params: unknown): Promise<ClientOutcome> {
+    try {
+      if (this.#book === undefined) await this.load();
+      if (this.#book === undefined) throw this.#fault ?? new Error('There is no store');
+      const perform = this.#book.verbs[verb] as (params: unknown) => unknown;
+      return { ok: true, value: await perform(params) };
+    } catch (error) {
+      return outcomeOf(error);
+    }
+  }
+
+  /** Until the next client expires. */
+  #wait(): void {
+    clearTimeout(this.#timer);
+    const nextMs = this.#book?.nextExpiryMs();
+    if (nextMs === undefined) return;
+    const waitMs = Math.min(longestTimerMs, Math.max(0, nextMs - Date.now()));
+    this.#timer = setTimeout(() => {
+      this.#inTurn(async () => {
+        await this.#book?.expire();
+        this.#wait();
+      });
+    }, waitMs).unref();
+  }
+
+  #warn(message: string): void {
+    this.#context.emit({ kind: 'warning', message });
+  }
+}
+
+function strayText(names: readonly string[]): string {
+  const some = names.slice(0, 10).map((name) => `"${name}"`);
+  const more = names.length > some.length ? `, and ${names.length - some.length} more` : '';
+  return `Clients with addresses that the pools do not have, or that are somebody else's now: ${some.join(', ')}${more} (hawser client set NAME --address ANOTHER)`;
+}
+
+/** What SQLite says of a full disk or a damaged file has a sentence of its own. */
+function outcomeOf(error: unknown): ClientOutcome {
+  if (error instanceof HawserError) return { ok: false, code: error.code, message: error.fault, remedy: error.remedy };
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
+  return { ok: false, code: typeof code === 'string' ? code : 'STORE', message: messageOf(error), remedy: '' };
+}

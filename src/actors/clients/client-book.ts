@@ -1,0 +1,256 @@
+/**
+ * The clients of a hub: what operators may do with them. Each verb is one change of the store; the peers follow from it (`peer-feed.ts`).
+ * Verbs are done one after the other (`client-store.ts`), so that what was checked still holds when it is written.
+ */
+import { HawserError } from '../../base/errors.ts';
+import type { ClientAnswers, ClientParams, ClientRow, ClientVerb } from '../../control/client-calls.ts';
+import type { InstanceEvent } from '../../control/events.ts';
+import { ClientIndex } from './client-index.ts';
+import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
+import type { Leases } from './leases.ts';
+import type { PeerFeed } from './peer-feed.ts';
+import { isExpired } from './peers-of.ts';
+import type { ClientStore } from './store.ts';
+
+export interface ClientBookParts {
+  readonly store: ClientStore;
+  readonly feed: PeerFeed;
+  readonly leases: Leases;
+  readonly mostClients: number;
+  readonly emit: (event: InstanceEvent) => void;
+  /** Since 1970. */
+  readonly nowMs: () => number;
+  readonly randomBytes: (count: number) => Buffer;
+}
+
+type Verbs = { [V in ClientVerb]: (params: ClientParams<V>) => ClientAnswers[V] | Promise<ClientAnswers[V]> };
+
+export class ClientBook {
+  readonly #parts: ClientBookParts;
+  readonly #index: ClientIndex;
+  readonly verbs: Verbs = {
+    add: (params) => this.#add(params),
+    list: () => [...this.#parts.store.list()].map(({ record }) => this.#rowOf(record)),
+    show: ({ name }) => this.#rowOf(this.#index.find(name).record),
+    set: (params) => this.#set(params),
+    enable: ({ name }) => this.#enable(name, true),
+    disable: ({ name }) => this.#enable(name, false),
+    remove: ({ name }) => this.#remove(name),
+    rename: ({ name, to }) => this.#rename(name, to),
+    kick: ({ name }) => this.#kick(name),
+  };
+
+  constructor(parts: ClientBookParts) {
+    this.#parts = parts;
+    this.#index = new ClientIndex(parts.store);
+  }
+
+  /** When the next client expires; undefined = none does. */
+  nextExpiryMs(): number | undefined {
+    let next: number | undefined;
+    for (const { record } of this.#parts.store.list()) {
+      const { expiresMs } = record;
+      if (expiresMs === undefined || !this.#mayEnd(record)) continue;
+      if (next === undefined || expiresMs < next) next = expiresMs;
+    }
+    return next;
+  }
+
+  /** Ends what is over, and takes back its leases but those that were asked for by name. */
+  async expire(): Promise<void> {
+    const { store, leases, feed, nowMs, emit } = this.#parts;
+    const over = [...store.list()].filter(({ record }) => isExpired(record, nowMs()) && this.#mayEnd(record));
+    if (over.length === 0) return;
+    store.putAll(over.map(({ record, revision }) => ({ record: withoutLeases(record), revision })));
+    for (const { record } of over) {
+      const addresses = record.devices.filter(({ isReserved }) => !isReserved).flatMap((device) => device.addresses);
+      leases.takeBack(addresses);
+      emit({ kind: 'lease-expired', client: record.name, addresses });
+    }
+    await feed.settled();
+  }
+
+  /** It has something to give back, or may still connect. */
+  #mayEnd(record: ClientRecord): boolean {
+    return hasLease(record) || this.#parts.feed.hasPeers(record.id);
+  }
+
+  async #add(params: ClientParams<'add'>): Promise<ClientAnswers['add']> {
+    const { store, randomBytes, nowMs, emit, leases } = this.#parts;
+    const name = this.#index.freeName(params.name);
+    this.#index.checkKey(params.publicKey);
+    this.#checkExpiry(params.expiresMs);
+    this.#checkCount(name);
+    const presharedKey = params.presharedKey ? randomBytes(32).toString('base64') : '';
+    const addresses = this.#give(name, params.addresses);
+    const record: ClientRecord = {
+      id: randomBytes(8).toString('hex'),
+      name,
+      isEnabled: true,
+      createdMs: nowMs(),
+      expiresMs: params.expiresMs,
+      devices: [
+        { name: '', publicKey: params.publicKey, presharedKey, addresses, isReserved: params.addresses.length > 0 },
+      ],
+    };
+    try {
+      await this.#put(record, 0);
+    } catch (error) {
+      if (store.get(record.id) === undefined) leases.takeBack(addresses);
+      throw error;
+    }
+    emit({ kind: 'client-created', client: name });
+    emit({ kind: 'lease-given', client: name, addresses });
+    return { client: this.#rowOf(record), presharedKey };
+  }
+
+  /** An address that is asked for takes the place of the one of its pool; a client whose time goes on gets what it lacks. */
+  async #set({ name, addresses = [], expiresMs }: ClientParams<'set'>): Promise<ClientRow> {
+    const { leases, nowMs, emit } = this.#parts;
+    const { record, revision } = this.#index.find(name);
+    this.#checkExpiry(expiresMs ?? undefined);
+    const until = { ...record, expiresMs: expiresMs === undefined ? record.expiresMs : (expiresMs ?? undefined) };
+    const given: string[] = [];
+    const devices = record.devices.map((device, at): DeviceRecord => {
+      if (isExpired(until, nowMs())) return device;
+      const asked = at === 0 ? addresses : [];
+      const kept = device.addresses.filter(
+        (address) => !asked.some((one) => isSixth(one) === isSixth(address)) || asked.includes(address),
+      );
+      const fresh = this.#give(
+        record.name,
+        asked.filter((address) => !kept.includes(address)),
+        kept,
+      );
+      given.push(...fresh);
+      return {
+        ...device,
+        addresses: [...kept, ...fresh].sort(byFamily),
+        isReserved: device.isReserved || asked.length > 0,
+      };
+    });
+    const wanted = { ...until, devices };
+    try {
+      await this.#put(wanted, revision);
+    } catch (error) {
+      leases.takeBack(given);
+      throw error;
+    }
+    const held = new Set(addressesOf(wanted));
+    leases.takeBack(addressesOf(record).filter((address) => !held.has(address)));
+    if (given.length > 0) emit({ kind: 'lease-given', client: record.name, addresses: given });
+    return this.#rowOf(wanted);
+  }
+
+  async #enable(name: string, isEnabled: boolean): Promise<ClientRow> {
+    const { record, revision } = this.#index.find(name);
+    if (record.isEnabled === isEnabled) return this.#rowOf(record);
+    const wanted = { ...record, isEnabled };
+    await this.#put(wanted, revision);
+    this.#parts.emit({ kind: isEnabled ? 'client-enabled' : 'client-disabled', client: record.name });
+    return this.#rowOf(wanted);
+  }
+
+  async #remove(name: string): Promise<ClientRow> {
+    const { store, leases, feed, emit } = this.#parts;
+    const { record, revision } = this.#index.find(name);
+    store.delete(record.id, revision);
+    leases.takeBack(addressesOf(record));
+    await feed.settled();
+    emit({ kind: 'client-removed', client: record.name });
+    return this.#rowOf(record);
+  }
+
+  async #rename(name: string, to: string): Promise<ClientRow> {
+    const { record, revision } = this.#index.find(name);
+    const wanted = { ...record, name: this.#index.freeName(to) };
+    await this.#put(wanted, revision);
+    return this.#rowOf(wanted);
+  }
+
+  async #kick(name: string): Promise<ClientRow> {
+    const { record } = this.#index.find(name);
+    this.#parts.feed.kick(record.id);
+    await this.#parts.feed.settled();
+    return this.#rowOf(record);
+  }
+
+  /** On the disk and among the peers, or neither. */
+  async #put(record: ClientRecord, revision: number): Promise<void> {
+    const { store, feed } = this.#parts;
+    await feed.check(record.id, record);
+    const before = store.get(record.id);
+    const stored = store.putIfRevision(record, revision);
+    try {
+      await feed.settled();
+    } catch (error) {
+      // A reload came in between, and the name or the address is a peer's of the file now.
+      if (before === undefined) store.delete(record.id, stored.revision);
+      else store.putIfRevision(before.record, stored.revision);
+      await feed.settled().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #give(client: string, asked: readonly string[], held: readonly string[] = []): string[] {
+    try {
+      return this.#parts.leases.give(asked, held);
+    } catch (error) {
+      if (error instanceof HawserError && error.code === 'NO_LEASE')
+        this.#parts.emit({ kind: 'limit-reached', client, limit: 'pool' });
+      throw error;
+    }
+  }
+
+  #checkExpiry(expiresMs: number | undefined): void {
+    if (expiresMs !== undefined && expiresMs <= this.#parts.nowMs())
+      throw new HawserError('EXPIRES', 'The client would have expired already', 'name a later time');
+  }
+
+  #checkCount(client: string): void {
+    const { store, mostClients, emit } = this.#parts;
+    if (store.count < mostClients) return;
+    emit({ kind: 'limit-reached', client, limit: 'clients' });
+    const message = `There are ${store.count} clients, as many as server.limits.clients allows`;
+    throw new HawserError('LIMIT', message, 'remove some, or raise it in the file and reload');
+  }
+
+  #rowOf(record: ClientRecord): ClientRow {
+    const { name, isEnabled, createdMs, expiresMs, devices } = record;
+    const state = isExpired(record, this.#parts.nowMs()) ? 'expired' : isEnabled ? 'enabled' : 'disabled';
+    return {
+      name,
+      state,
+      createdMs,
+      expiresMs,
+      devices: devices.map((device) => ({
+        peer: peerNameOf(record, device),
+        publicKey: device.publicKey,
+        hasPresharedKey: device.presharedKey !== '',
+        addresses: device.addresses,
+        isReserved: device.isReserved,
+      })),
+    };
+  }
+}
+
+function hasLease({ devices }: ClientRecord): boolean {
+  return devices.some(({ addresses, isReserved }) => !isReserved && addresses.length > 0);
+}
+
+function withoutLeases(record: ClientRecord): ClientRecord {
+  const bare = (device: DeviceRecord): DeviceRecord => (device.isReserved ? device : { ...device, addresses: [] });
+  return { ...record, devices: record.devices.map(bare) };
+}
+
+function addressesOf({ devices }: ClientRecord): string[] {
+  return devices.flatMap(({ addresses }) => addresses);
+}
+
+function isSixth(address: string): boolean {
+  return address.includes(':');
+}
+
+function byFamily(one: string, other: string): number {
+  return Number(isSixth(one)) - Number(isSixth(other));
+}

@@ -1,0 +1,57 @@
+/** Finds clients of the store by name and by key, and says whether a new one may have them. */
+import { HawserError } from '../../base/errors.ts';
+import { parseKey } from '../../config/keys.ts';
+import { type ClientRecord, clientNameOf, clientNameWords, type StoredClient } from './client-record.ts';
+import type { ClientStore } from './store.ts';
+
+export class ClientIndex {
+  readonly #store: ClientStore;
+  readonly #idByName = new Map<string, string>();
+  readonly #idByKey = new Map<string, string>();
+
+  constructor(store: ClientStore) {
+    this.#store = store;
+    for (const { record } of store.list()) this.#take(record);
+    store.watch((changes) => {
+      for (const { before } of changes) if (before !== undefined) this.#forget(before.record);
+      for (const { after } of changes) if (after !== undefined) this.#take(after.record);
+    });
+  }
+
+  /** Throws NO_SUCH_CLIENT. */
+  find(name: string): StoredClient {
+    const found = this.#store.get(this.#idByName.get(name.normalize('NFC')) ?? '');
+    if (found !== undefined) return found;
+    throw new HawserError('NO_SUCH_CLIENT', `There is no client "${name}"`, '`hawser client list` shows them');
+  }
+
+  /** The name as it is kept. Throws CLIENT_NAME, CLIENT_EXISTS. */
+  freeName(input: string): string {
+    const name = clientNameOf(input);
+    if (name === undefined) throw new HawserError('CLIENT_NAME', `${JSON.stringify(input)} is not ${clientNameWords}`);
+    if (!this.#idByName.has(name)) return name;
+    throw new HawserError('CLIENT_EXISTS', `There is a client "${name}" already`, 'choose another name');
+  }
+
+  /** Throws KEY_FORM, CLIENT_EXISTS. */
+  checkKey(publicKey: string): void {
+    if (parseKey(publicKey)?.some((byte) => byte !== 0) !== true) {
+      const message = 'That is no public key: it is 32 bytes as base64';
+      throw new HawserError('KEY_FORM', message, '`hawser keygen --public FILE` prints one');
+    }
+    const owner = this.#store.get(this.#idByKey.get(publicKey) ?? '');
+    if (owner === undefined) return;
+    const message = `Client "${owner.record.name}" has that public key already`;
+    throw new HawserError('CLIENT_EXISTS', message, 'each device needs a key of its own');
+  }
+
+  #take(record: ClientRecord): void {
+    this.#idByName.set(record.name, record.id);
+    for (const { publicKey } of record.devices) this.#idByKey.set(publicKey, record.id);
+  }
+
+  #forget(record: ClientRecord): void {
+    this.#idByName.delete(record.name);
+    for (const { publicKey } of record.devices) this.#idByKey.delete(publicKey);
+  }
+}

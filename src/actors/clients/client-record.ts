@@ -1,0 +1,97 @@
+/** A client as the store keeps it: one document, which a fleet could keep as well. Pure. */
+import { parseKey } from '../../config/keys.ts';
+import { mayHoldKey } from '../../config/show.ts';
+
+/** One key and its addresses: a phone, a laptop. A client has at least one. */
+export interface DeviceRecord {
+  /** '' of the first, which is called like the client. */
+  readonly name: string;
+  /** base64. */
+  readonly publicKey: string;
+  /** base64; '' = none. */
+  readonly presharedKey: string;
+  /** Leases, one of each pool that there was; empty = given back. */
+  readonly addresses: readonly string[];
+  /** They were asked for by name, and are kept when the client expires. */
+  readonly isReserved: boolean;
+}
+
+export interface ClientRecord {
+  /** For ever, whatever the client is called. */
+  readonly id: string;
+  readonly name: string;
+  readonly isEnabled: boolean;
+  readonly createdMs: number;
+  /** undefined = never. */
+  readonly expiresMs: number | undefined;
+  readonly devices: readonly DeviceRecord[];
+}
+
+/** A record, and how often it was written: who puts says which one it has seen. */
+export interface StoredClient {
+  readonly record: ClientRecord;
+  readonly revision: number;
+}
+
+/** Written as it stands, but for what is undefined. */
+export function clientToText(record: ClientRecord): string {
+  return JSON.stringify(record);
+}
+
+/** undefined = not a record of ours: the file was written by something else, or is damaged. */
+export function clientFromText(text: string): ClientRecord | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  return clientFromObject(parsed);
+}
+
+export function clientFromObject(value: unknown): ClientRecord | undefined {
+  if (!isMap(value)) return undefined;
+  const { id, name, isEnabled, createdMs, expiresMs, devices } = value;
+  if (typeof id !== 'string' || typeof name !== 'string' || typeof isEnabled !== 'boolean') return undefined;
+  if (typeof createdMs !== 'number' || (expiresMs !== undefined && typeof expiresMs !== 'number')) return undefined;
+  if (!Array.isArray(devices)) return undefined;
+  const known = devices.map(deviceFrom).filter((device) => device !== undefined);
+  if (known.length === 0 || known.length !== devices.length) return undefined;
+  return { id, name, isEnabled, createdMs, expiresMs, devices: known };
+}
+
+function deviceFrom(value: unknown): DeviceRecord | undefined {
+  if (!isMap(value)) return undefined;
+  const { name, publicKey, presharedKey, addresses, isReserved } = value;
+  if (typeof name !== 'string' || typeof publicKey !== 'string' || parseKey(publicKey) === undefined) return undefined;
+  if (typeof presharedKey !== 'string' || (presharedKey !== '' && parseKey(presharedKey) === undefined))
+    return undefined;
+  if (!Array.isArray(addresses) || typeof isReserved !== 'boolean') return undefined;
+  const texts = addresses.filter((one) => typeof one === 'string');
+  return texts.length === addresses.length
+    ? { name, publicKey, presharedKey, addresses: texts, isReserved }
+    : undefined;
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What the device's peer is called: `phone`, `phone/tablet`. */
+export function peerNameOf(record: ClientRecord, device: DeviceRecord): string {
+  return device.name === '' ? record.name : `${record.name}/${device.name}`;
+}
+
+/**
+ * Letters of any script, digits, marks, symbols (pictures too), and a few signs between them; no control characters, no invisible ones but
+ * the joiner of pictures, no "/" (which stands before a device). 64 bytes at most, as it will be kept (NFC).
+ */
+export function clientNameOf(input: string): string | undefined {
+  const name = input.normalize('NFC');
+  if (Buffer.byteLength(name) > 64 || !/^[\p{L}\p{N}\p{S}]/u.test(name) || / {2}| $/.test(name)) return undefined;
+  if (mayHoldKey(name)) return undefined;
+  return /^(?:[\p{L}\p{M}\p{N}\p{S} ._@'’-]|\u200d)+$/u.test(name) ? name : undefined;
+}
+
+export const clientNameWords = 'a name of letters, digits and ". _ @ \' -" between them, 64 bytes at most';

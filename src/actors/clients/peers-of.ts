@@ -1,0 +1,61 @@
+/** Which peers a client is: one for each of its devices while it may connect. Pure. */
+import { parseCidr } from '../../config/address.ts';
+import type { PeerConfig } from '../../config/config.ts';
+import type { ObfuscationConfig } from '../../config/obfuscation.ts';
+import type { ClientPeers } from '../../control/client-source.ts';
+import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
+
+/** What all clients have in common. */
+export interface ClientDefaults {
+  readonly obfuscation: ObfuscationConfig | undefined;
+}
+
+export function isExpired({ expiresMs }: ClientRecord, nowMs: number): boolean {
+  return expiresMs !== undefined && expiresMs <= nowMs;
+}
+
+/** None of one that is disabled or has expired. */
+export function peersOf(record: ClientRecord | undefined, defaults: ClientDefaults, nowMs: number): PeerConfig[] {
+  if (record === undefined || !record.isEnabled || isExpired(record, nowMs)) return [];
+  return record.devices
+    .filter(({ addresses }) => addresses.length > 0)
+    .map((device) => peerOf(record, device, defaults));
+}
+
+function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation }: ClientDefaults): PeerConfig {
+  return {
+    name: peerNameOf(record, device),
+    publicKey: device.publicKey,
+    presharedKeyFile: undefined,
+    ...(device.presharedKey === '' ? {} : { presharedKey: secretOf(device.presharedKey) }),
+    isClient: true,
+    allowedIPs: device.addresses.flatMap((address) => parseCidr(address) ?? []),
+    endpoints: [],
+    keepaliveMs: 0,
+    cipher: 'auto',
+    obfuscation,
+  };
+}
+
+/** A buffer of its own: one of Node's pool would take its neighbours along to other threads. */
+function secretOf(text: string): ArrayBuffer {
+  const key = new Uint8Array(32);
+  key.set(Buffer.from(text, 'base64'));
+  return key.buffer;
+}
+
+/** What leads from the peers before to those after. */
+export function changeBetween(before: readonly PeerConfig[], after: readonly PeerConfig[]): ClientPeers {
+  const known = new Map(before.map((peer) => [peer.publicKey, textOf(peer)]));
+  const kept = new Set(after.map(({ publicKey }) => publicKey));
+  return {
+    put: after.filter((peer) => known.get(peer.publicKey) !== textOf(peer)),
+    remove: [...known.keys()].filter((key) => !kept.has(key)),
+  };
+}
+
+/** With the key, of which no JSON tells. Compared, never kept or shown. */
+function textOf(peer: PeerConfig): string {
+  const secret = peer.presharedKey === undefined ? '' : Buffer.from(peer.presharedKey).toString('base64');
+  return `${secret} ${JSON.stringify(peer)}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * Clients on the disk: SQLite behind verbs that a store of several servers could have as well (get, put if the revision is the one that
+ * was seen, delete, list, watch). A client is in the file before a verb returns, whatever happens then.
+ */
+import { HawserError } from '../../base/errors.ts';
+import { type Database, inTransaction } from '../../io/sqlite.ts';
+import { type ClientRecord, clientFromText, clientToText, type StoredClient } from './client-record.ts';
+
+/** A client came, is another than before, or went. */
+export interface ClientChange {
+  readonly id: string;
+  readonly before: StoredClient | undefined;
+  readonly after: StoredClient | undefined;
+}
+
+export type ClientWatcher = (changes: readonly ClientChange[]) => void;
+
+/** One is added at the end and never changed: what they made is in files. `user_version` says how many were done. */
+const migrations = [
+  `CREATE TABLE clients (
+     id TEXT NOT NULL UNIQUE,
+     name TEXT NOT NULL UNIQUE,
+     revision INTEGER NOT NULL,
+     document TEXT NOT NULL
+   )`,
+] as const;
+
+export class ClientStore {
+  readonly #database: Database;
+  readonly #known = new Map<string, StoredClient>();
+  readonly #watchers = new Set<ClientWatcher>();
+
+  /** Brings the file to this version. Throws STORE_VERSION for a file of a later one, and what SQLite says. */
+  constructor(database: Database) {
+    this.#database = database;
+    migrate(database);
+    for (const { revision, document } of database.all('SELECT revision, document FROM clients ORDER BY rowid')) {
+      const record = clientFromText(String(document));
+      if (record === undefined) throw new HawserError('STORE_DAMAGED', 'A row of the store is no client of ours');
+      this.#known.set(record.id, { record, revision: Number(revision) });
+    }
+  }
+
+  get(id: string): StoredClient | undefined {
+    return this.#known.get(id);
+  }
+
+  /** In the order of their coming. */
+  list(): Iterable<StoredClient> {
+    return this.#known.values();
+  }
+
+  get count(): number {
+    return this.#known.size;
+  }
+
+  /** `revision`: the one that was seen, 0 = there was none. Throws CHANGED when it is another. */
+  putIfRevision(record: ClientRecord, revision: number): StoredClient {
+    const [stored] = this.putAll([{ record, revision }]);
+    return stored as StoredClient;
+  }
+
+  /** Several at once: all or none. */
+  putAll(wanted: readonly StoredClient[]): StoredClient[] {
+    const changes = wanted.map(({ record, revision }) => {
+      const before = this.#seen(record.id, record.name, revision);
+      return { id: record.id, before, after: { record, revision: revision + 1 } };
+    });
+    inTransaction(this.#database, () => {
+      for (const { before, after } of changes) {
+        const { id, name } = after.record;
+        const values = [name, after.revision, clientToText(after.record), id];
+        if (before === undefined)
+          this.#database.run('INSERT INTO clients (name, revision, document, id) VALUES (?, ?, ?, ?)', values);
+        else this.#database.run('UPDATE clients SET name = ?, revision = ?, document = ? WHERE id = ?', values);
+      }
+    });
+    for (const { id, after } of changes) this.#known.set(id, after);
+    this.#tell(changes);
+    return changes.map(({ after }) => after);
+  }
+
+  /** Throws CHANGED when the revision is another. */
+  delete(id: string, revision: number): void {
+    const before = this.#seen(id, id, revision);
+    inTransaction(this.#database, () => this.#database.run('DELETE FROM clients WHERE id = ?', [id]));
+    this.#known.delete(id);
+    this.#tell([{ id, before, after: undefined }]);
+  }
+
+  /** Told of each change after it is on the disk. Returns how to end that. */
+  watch(watcher: ClientWatcher): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  close(): void {
+    this.#watchers.clear();
+    this.#database.close();
+  }
+
+  #seen(id: string, name: string, revision: number): StoredClient | undefined {
+    const before = this.#known.get(id);
+    if ((before?.revision ?? 0) === revision) return before;
+    throw new HawserError('CHANGED', `Client "${name}" was changed by somebody else meanwhile`, 'look, and try again');
+  }
+
+  #tell(changes: readonly ClientChange[]): void {
+    for (const watcher of this.#watchers) watcher(changes);
+  }
+}
+
+function migrate(database: Database): void {
+  const [row] = database.all('PRAGMA user_version');
+  const done = Number(row?.user_version ?? 0);
+  if (done > migrations.length) {
+    const message = `The store is of a later version of hawser (${done}; this one knows ${migrations.length})`;
+    throw new HawserError('STORE_VERSION', message, 'update hawser');
+  }
+  for (const [index, sql] of migrations.entries()) {
+    if (index < done) continue;
+    inTransaction(database, () => database.exec(`${sql}; PRAGMA user_version = ${index + 1};`));
+  }
+}

@@ -1,0 +1,63 @@
+/** The section `server` as the program sees it: a hub whose clients stand in a store, with addresses from pools. */
+import { bracketed, formatCidr, maskCidr } from './address.ts';
+import type { Cidr } from './config.ts';
+import type { ConfigInput, ConfigOutput } from './schema.ts';
+
+export interface ServerConfig {
+  /** Networks that leases come from; at least one of the two. The host part is cleared. */
+  readonly pool: Cidr | undefined;
+  readonly pool6: Cidr | undefined;
+  /** Where clients reach this hub; undefined = whoever adds a client says it. */
+  readonly endpoint: ServerEndpoint | undefined;
+  /** Name servers that clients are told. */
+  readonly dns: readonly string[];
+  readonly limits: ServerLimits;
+}
+
+export interface ServerEndpoint {
+  /** IPv4 or IPv6 literal without brackets, or a host name. */
+  readonly host: string;
+  /** Of UDP, where a router leads another port here; undefined = `listen.udp`. */
+  readonly port: number | undefined;
+}
+
+export interface ServerLimits {
+  /** Most that may stand in the store. */
+  readonly clients: number;
+}
+
+type ServerOutput = NonNullable<ConfigOutput['server']>;
+
+export function buildServer({ pool, pool6, endpoint, dns, limits }: ServerOutput): ServerConfig {
+  return {
+    pool: pool === undefined ? undefined : maskCidr(pool),
+    pool6: pool6 === undefined ? undefined : maskCidr(pool6),
+    endpoint,
+    dns,
+    limits,
+  };
+}
+
+export function serverToInput({
+  pool,
+  pool6,
+  endpoint,
+  dns,
+  limits,
+}: ServerConfig): NonNullable<ConfigInput['server']> {
+  return {
+    ...(pool === undefined ? {} : { pool: formatCidr(pool) }),
+    ...(pool6 === undefined ? {} : { pool6: formatCidr(pool6) }),
+    ...(endpoint === undefined ? {} : { endpoint: formatServerEndpoint(endpoint) }),
+    dns: [...dns],
+    limits,
+  };
+}
+
+export function formatServerEndpoint({ host, port }: ServerEndpoint): string {
+  return port === undefined ? host : `${bracketed(host)}:${port}`;
+}
+
+export function poolsOf({ pool, pool6 }: Pick<ServerConfig, 'pool' | 'pool6'>): readonly Cidr[] {
+  return [pool ?? [], pool6 ?? []].flat();
+}

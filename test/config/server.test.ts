@@ -1,0 +1,89 @@
+/** The section `server`: pools, endpoint, limits, and what of it does not fit the rest of the file. */
+import t from 'tap';
+import { configToInput, generateConfig } from '../../src/config/generate.ts';
+import { type ParseResult, parseConfig } from '../../src/config/parse.ts';
+
+const publicKey = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=';
+
+function parse(server: string, more = ''): ParseResult {
+  const text = `identity: { privateKeyFile: hub.key }
+tunnel: { addresses: [10.100.0.1/16, "fd00:100::1/64"] }
+server: ${server}
+${more}`;
+  return parseConfig(text, '/etc/hawser/hub.yaml');
+}
+
+function told(result: ParseResult): string {
+  return result.problems.map(({ path, message }) => `${path} ${message}`).join('\n');
+}
+
+t.test('server: defaults, and both families with an endpoint', async (t) => {
+  t.match(parse('{ pool: 10.100.0.5/16 }').config?.server, {
+    pool: { address: '10.100.0.0', prefix: 16 },
+    pool6: undefined,
+    endpoint: undefined,
+    dns: [],
+    limits: { clients: 1000 },
+  });
+  const whole =
+    '{ pool: 10.100.0.0/16, pool6: "fd00:100::/64", endpoint: "hub.example.net:443", dns: [10.100.0.1], limits: { clients: 5 } }';
+  const { config, problems } = parse(whole);
+  t.same(problems, []);
+  t.match(config?.server, {
+    endpoint: { host: 'hub.example.net', port: 443 },
+    dns: ['10.100.0.1'],
+    limits: { clients: 5 },
+  });
+  for (const [text, host, port] of [
+    ['203.0.113.1', '203.0.113.1', undefined],
+    ['2001:db8::1', '2001:db8::1', undefined],
+    ['[2001:db8::1]:443', '2001:db8::1', 443],
+  ] as const)
+    t.match(parse(`{ pool: 10.100.0.0/16, endpoint: "${text}" }`).config?.server?.endpoint, { host, port });
+});
+
+t.test('server: what was parsed is written so that it parses to the same', async (t) => {
+  const whole =
+    '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 7 } }';
+  const { config } = parse(whole);
+  if (config === undefined) throw new Error('no configuration');
+  t.same(parseConfig(generateConfig(configToInput(config)), '/etc/hawser/hub.yaml').config?.server, config.server);
+});
+
+t.test('server: bad values are named', async (t) => {
+  for (const [server, problem] of [
+    ['{}', /no addresses for clients/],
+    ['{ pool: 10.100.0.0 }', /server\.pool .*network of \/8 to \/30/],
+    ['{ pool: 10.100.0.0/31 }', /server\.pool/],
+    ['{ pool: 127.0.0.0/8 }', /server\.pool/],
+    ['{ pool: 224.0.0.0/8 }', /server\.pool/],
+    ['{ pool: "fd00::/64" }', /server\.pool/],
+    ['{ pool6: 10.0.0.0/8 }', /server\.pool6/],
+    ['{ pool6: "fe80::/64" }', /server\.pool6/],
+    ['{ pool6: "ff00::/64" }', /server\.pool6/],
+    ['{ pool: 10.100.0.0/16, limits: { clients: 0 } }', /server\.limits\.clients .*0/],
+    ['{ pool: 10.100.0.0/16, limits: { clients: -1 } }', /server\.limits\.clients/],
+    ['{ pool: 10.100.0.0/16, limits: { clients: 1.5 } }', /server\.limits\.clients/],
+    ['{ pool: 10.100.0.0/16, endpoint: 10.100.9.9 }', /server\.endpoint 10\.100\.9\.9 lies in pool/],
+    ['{ pool: 10.100.0.0/16, endpoint: "fe80::1" }', /server\.endpoint/],
+    ['{ pool: 10.100.0.0/16, dns: [name.example] }', /server\.dns\[0\]/],
+    ['{ pool: 10.100.0.0/16, colour: red }', /colour/],
+  ] as const)
+    t.match(told(parse(server)), problem, server);
+});
+
+t.test('server: pools beside the peers and addresses of the file', async (t) => {
+  const peers = (allowed: string): string =>
+    `peers: [{ name: site, publicKey: "${publicKey}", allowedIPs: [${allowed}] }]`;
+  t.match(told(parse('{ pool: 10.100.0.0/16 }', peers('10.100.0.0/16'))), /server\.pool .*peers\[0\]\.allowedIPs/);
+  t.equal(
+    told(parse('{ pool: 10.100.0.0/16 }', peers('10.100.3.0/24, 0.0.0.0/0'))),
+    '',
+    'a hole, and what is around it',
+  );
+  const { problems } = parseConfig(
+    'identity: { privateKeyFile: hub.key }\ntunnel: { addresses: [10.100.0.0/16] }\nserver: { pool: 10.100.0.0/16 }',
+    'hub.yaml',
+  );
+  t.match(problems, [{ path: 'tunnel.addresses', message: /10\.100\.0\.0 is the network of server\.pool itself/ }]);
+});

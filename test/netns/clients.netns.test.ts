@@ -1,0 +1,197 @@
+/** A hub from nothing: what `init` writes, a client that is added while it runs and pings, one that is removed and does not. */
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { parseConfig } from '../../src/config/parse.ts';
+import type { ClientRow, NewClientAnswer } from '../../src/control/client-calls.ts';
+import type { EventRecord } from '../../src/control/events.ts';
+import { cliProgram, Daemon, runCli } from '../support/daemon.ts';
+import { generateKeys } from '../support/keys.ts';
+import { type Host, Lab, skipReason } from '../support/netns.ts';
+import { outside, port } from '../support/pair.ts';
+import { ping } from '../support/traffic.ts';
+
+const skip = skipReason();
+const options = skip === false ? {} : { skip };
+t.setTimeout(240_000);
+
+/** A daemon whose files were made by the commands: `files` is where they lie. */
+function daemonOf(lab: Lab, host: Host, name: string, file: string): Daemon {
+  const daemon = new Daemon(lab, host, {
+    instance: name,
+    keys: generateKeys(),
+    addresses: ['192.0.2.1/32'],
+    peers: [],
+  });
+  const runtime = { runDirectory: path.join(lab.folder, 'run'), stateDirectory: path.join(lab.folder, name, 'state') };
+  appendFileSync(file, `\nruntime: ${JSON.stringify(runtime)}\n`);
+  // Key files are named relative to the configuration.
+  writeFileSync(daemon.configPath, readFileSync(file));
+  for (const key of keyFilesOf(file)) renameSync(key, path.join(path.dirname(daemon.configPath), path.basename(key)));
+  return daemon;
+}
+
+function keyFilesOf(file: string): string[] {
+  const { config } = parseConfig(readFileSync(file, 'utf8'), file);
+  return [
+    config?.identity.privateKeyFile ?? '',
+    ...(config?.peers ?? []).flatMap(({ presharedKeyFile }) => presharedKeyFile ?? []),
+  ];
+}
+
+async function served(host: Host, address: string): Promise<boolean> {
+  for (let tries = 0; tries < 20; tries += 1) if ((await ping(host, address, { count: 2 })).received > 0) return true;
+  return false;
+}
+
+t.test('from nothing to the first ping in three commands; removed, and nobody else notices', options, async (t) => {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const [hubHost, phoneHost, laptopHost] = [lab.host('hub'), lab.host('phone'), lab.host('laptop')];
+  lab.join(phoneHost, hubHost, { addresses: [['10.77.0.1/24'], [`${outside.b4}/24`]] });
+  lab.join(laptopHost, hubHost, { addresses: [['10.78.0.1/24'], ['10.78.0.2/24']] });
+  hubHost.forward();
+  laptopHost.ip('route add default via 10.78.0.2');
+  const folder = path.join(lab.folder, 'files');
+  mkdirSync(folder);
+  // 1
+  const init = await runCli(['init', '--role', 'server', '--endpoint', `${outside.b4}:${port}`, '--out', folder]);
+  t.equal(init.status, 0, init.stderr);
+  const hub = daemonOf(lab, hubHost, 'hub', path.join(folder, 'hub.yaml'));
+  // 2
+  await hub.start();
+  // 3
+  const added = await hub.cli('client', 'add', 'phone', '--stock');
+  t.equal(added.status, 0, added.stderr);
+  t.match(added.stdout, /^\[Interface\]\nPrivateKey = .+\nAddress = 10\.9\.0\.2\/32$/m);
+  const add = async (name: string, text: string, suffix: string, host: Host): Promise<Daemon> => {
+    writeFileSync(path.join(folder, `${name}${suffix}`), text);
+    // There, since an import of Hawser's file looks for the links of its host.
+    host.run(process.execPath, [cliProgram, 'import', path.join(folder, `${name}${suffix}`), '--out', folder]);
+    const daemon = daemonOf(lab, host, name, path.join(folder, `${name}.yaml`));
+    await daemon.start();
+    return daemon;
+  };
+  const phone = await add('phone', added.stdout, '.conf', phoneHost);
+  t.ok(await served(phoneHost, '10.9.0.1'), 'the first ping of the phone');
+  const threads = async () => (await hub.actors()).map(({ id, threadId, restarts }) => `${id} ${threadId} ${restarts}`);
+  const before = await threads();
+  const others = ping(phoneHost, '10.9.0.1', { count: 400, intervalMs: 20 });
+
+  const second = await hub.cli('client', 'add', 'laptop', '--hawser');
+  t.equal(second.status, 0, second.stderr);
+  await add('laptop', second.stdout, '.hawser', laptopHost);
+  t.ok(await served(laptopHost, '10.9.0.1'), 'the first ping of the laptop');
+  t.ok(await served(laptopHost, '10.9.0.2'), 'clients reach each other');
+  const routes = hubHost.ip('route show table all proto 77');
+  t.equal(routes.match(/10\.9\.0/g)?.length, 1, `one route for the pool: ${routes}`);
+
+  t.match(await hub.cli('client', 'disable', 'laptop'), { status: 0, stdout: /laptop: disabled/ });
+  t.equal((await ping(laptopHost, '10.9.0.1', { count: 3, intervalMs: 100 })).received, 0);
+  t.match(await hub.cli('client', 'enable', 'laptop'), { status: 0 });
+  t.ok(await served(laptopHost, '10.9.0.1'), 'enabled again');
+  t.match(await hub.cli('client', 'list'), { stdout: /laptop +enabled +10\.9\.0\.3/ });
+  t.match(await hub.cli('client', 'remove', 'laptop'), { status: 0 });
+  t.equal((await ping(laptopHost, '10.9.0.1', { count: 3, intervalMs: 100 })).received, 0, 'removed');
+  const { sent, received } = await others;
+  t.ok(received >= sent - 1, `${received} of ${sent} pings of the phone arrived meanwhile`);
+  t.same(await threads(), before, 'no thread was renewed');
+  const events = await hub.ask<EventRecord[]>('events');
+  const kinds = events.filter((event) => 'client' in event).map(({ kind }) => kind);
+  t.same(kinds, [
+    ...['client-created', 'lease-given', 'client-created', 'lease-given'],
+    ...['client-disabled', 'client-enabled', 'client-removed'],
+  ]);
+  const [, psk = ''] = /PresharedKey = (.+)/.exec(added.stdout) ?? [];
+  const said = [
+    hub.log(),
+    JSON.stringify([events, await hub.ask('client.list'), await hub.ask('peers'), await hub.ask('status')]),
+  ];
+  t.notMatch(said.join('\n'), psk.slice(0, 16), 'no log and no answer holds a preshared key');
+  t.equal(await phone.stop(), 0);
+});
+
+t.test(
+  'clients outlive the hub and its store; a reload takes pools, and what is in the way is named',
+  options,
+  async (t) => {
+    const lab = new Lab();
+    t.teardown(() => lab.close());
+    const [hubHost, phoneHost] = [lab.host('hub'), lab.host('phone')];
+    lab.join(phoneHost, hubHost, { addresses: [['10.77.0.1/24'], [`${outside.b4}/24`]] });
+    const server = { pool: '10.9.0.0/24', endpoint: outside.b4 };
+    const hub = new Daemon(lab, hubHost, {
+      keys: generateKeys(),
+      addresses: ['10.9.0.1/24'],
+      port,
+      peers: [],
+      more: { server },
+    });
+    await hub.start();
+    const keys = generateKeys();
+    const answer = await hub.ask<NewClientAnswer>('client.add', { name: 'phone', publicKey: keys.publicKey });
+    t.same(answer.hub.endpoints, [`${outside.b4}:${port}`]);
+    const phone = new Daemon(lab, phoneHost, {
+      keys,
+      addresses: ['10.9.0.2/24'],
+      peers: [
+        {
+          name: 'hub',
+          publicKey: answer.hub.publicKey,
+          presharedKey: answer.presharedKey,
+          allowedIPs: ['10.9.0.0/24'],
+          endpoints: answer.hub.endpoints,
+        },
+      ],
+    });
+    await phone.start();
+    t.ok(await served(phoneHost, '10.9.0.1'));
+
+    await hub.actor('kill', 'client-store');
+    t.equal(
+      (await ping(phoneHost, '10.9.0.1', { count: 20, intervalMs: 20 })).received,
+      20,
+      'the store is not in the way of packets',
+    );
+    let names: string[] = [];
+    for (let tries = 0; names.length === 0 && tries < 50; tries += 1, await sleep(100))
+      names = await hub.ask<ClientRow[]>('client.list').then(
+        (rows) => rows.map(({ name }) => name),
+        () => [],
+      );
+    t.same(names, ['phone'], 'another one has taken its place');
+
+    // Where a peer is, is written a second later.
+    const places = path.join(path.dirname(hub.configPath), 'state', 'hub.peers.json');
+    while (!existsSync(places) || !readFileSync(places, 'utf8').includes(keys.publicKey)) await sleep(50);
+    await hub.stop('SIGKILL');
+    await hub.start();
+    t.ok(await served(phoneHost, '10.9.0.1'), 'after SIGKILL');
+
+    const reload = async (change: object): Promise<string> => {
+      const config = JSON.parse(readFileSync(hub.configPath, 'utf8')) as object;
+      writeFileSync(hub.configPath, JSON.stringify({ ...config, ...change }));
+      const { stdout, stderr } = await hub.cli('reload');
+      return `${stdout}${stderr}`;
+    };
+    const thief = { name: 'thief', publicKey: generateKeys().publicKey, allowedIPs: ['10.9.0.2/32'] };
+    t.match(
+      await reload({ peers: [thief] }),
+      /10\.9\.0\.2\/32, which peer "thief" shall have, leads to peer "phone" \(clients\)/,
+    );
+    t.match(await reload({ peers: [], server: { ...server, limits: { clients: 1 } } }), /server changed/);
+    await t.rejects(hub.ask('client.add', { name: 'more', publicKey: generateKeys().publicKey }), { code: 'LIMIT' });
+    t.equal(
+      (await ping(phoneHost, '10.9.0.1', { count: 3, intervalMs: 100 })).received,
+      3,
+      'the client is untouched by all that',
+    );
+    t.match(await reload({ server: undefined }), /server changed/);
+    t.equal((await ping(phoneHost, '10.9.0.1', { count: 3, intervalMs: 100 })).received, 0, 'no server, no clients');
+    await t.rejects(hub.ask('client.list'), { code: 'NO_SERVER' });
+    t.match(await reload({ server }), /server changed/);
+    t.ok(await served(phoneHost, '10.9.0.1'), 'and they are there again');
+  },
+);

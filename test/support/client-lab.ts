@@ -1,0 +1,103 @@
+/** The clients of a hub without a hub: the book over a store in a file, and an instance that remembers what it was told. */
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { ClientBook } from '../../src/actors/clients/client-book.ts';
+import { Leases } from '../../src/actors/clients/leases.ts';
+import { PeerFeed } from '../../src/actors/clients/peer-feed.ts';
+import { ClientStore } from '../../src/actors/clients/store.ts';
+import type { ArgsOf, Calls, MethodOf, ResultOf } from '../../src/base/calls.ts';
+import { HawserError } from '../../src/base/errors.ts';
+import { parseCidr } from '../../src/config/address.ts';
+import type { Cidr, PeerConfig } from '../../src/config/config.ts';
+import type { ClientPeers, ClientSourceApi } from '../../src/control/client-source.ts';
+import type { InstanceEvent } from '../../src/control/events.ts';
+import { openDatabase } from '../../src/io/sqlite.ts';
+import { generateKeys } from './keys.ts';
+
+export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceApi> {
+  readonly peers = new Map<string, PeerConfig>();
+  readonly told: string[] = [];
+  /** Names that a peer of the file has; `late`: it came after the question. */
+  readonly taken = new Set<string>();
+  readonly late = new Set<string>();
+
+  async request<M extends MethodOf<ClientSourceApi>>(
+    method: M,
+    ...args: ArgsOf<ClientSourceApi, M>
+  ): Promise<ResultOf<ClientSourceApi, M>> {
+    const called = this[method] as (...given: ArgsOf<ClientSourceApi, M>) => ResultOf<ClientSourceApi, M>;
+    return called.apply(this, args);
+  }
+
+  checkClientPeers({ put }: ClientPeers): void {
+    for (const { name } of put)
+      if (this.taken.has(name)) throw new HawserError('PEER_EXISTS', `Peer "${name}" is there already`);
+  }
+
+  changeClientPeers(change: ClientPeers): void {
+    this.checkClientPeers(change);
+    for (const { name } of change.put)
+      if (this.late.has(name)) throw new HawserError('PEER_EXISTS', `Peer "${name}" is there already`);
+    for (const key of change.remove) this.peers.delete(key);
+    for (const peer of change.put) this.peers.set(peer.publicKey, peer);
+    this.told.push(`+${change.put.map(({ name }) => name).join()} -${change.remove.length}`);
+  }
+
+  replaceClientPeers(all: readonly PeerConfig[]): readonly string[] {
+    this.peers.clear();
+    for (const peer of all) this.peers.set(peer.publicKey, peer);
+    return [];
+  }
+
+  answerClientCall(): void {
+    // The lab asks the book itself.
+  }
+
+  /** `phone 10.9.0.2 fd00::2`, by name. */
+  list(): string[] {
+    return [...this.peers.values()]
+      .map(({ name, allowedIPs }) => [name, ...allowedIPs.map(({ address }) => address)].join(' '))
+      .sort();
+  }
+}
+
+export interface ClientLabOptions {
+  readonly pools?: readonly string[];
+  readonly taken?: readonly string[];
+  readonly mostClients?: number;
+}
+
+export interface ClientLab {
+  readonly store: ClientStore;
+  readonly book: ClientBook;
+  readonly instance: FakeClientInstance;
+  readonly events: InstanceEvent[];
+  readonly clock: { nowMs: number };
+  /** Adds one with a new key; resolves to its addresses. */
+  add(name: string, more?: { readonly addresses?: string[]; readonly expiresMs?: number }): Promise<readonly string[]>;
+}
+
+export const cidrs = (texts: readonly string[]): Cidr[] => texts.flatMap((text) => parseCidr(text) ?? []);
+
+export async function openClientLab(folder: string, options: ClientLabOptions = {}): Promise<ClientLab> {
+  const { pools = ['10.9.0.0/24', 'fd00:9::/64'], taken = ['10.9.0.1', 'fd00:9::1'], mostClients = 1000 } = options;
+  const store = new ClientStore(openDatabase(path.join(folder, 'clients.db')));
+  const instance = new FakeClientInstance();
+  const events: InstanceEvent[] = [];
+  const clock = { nowMs: 1_800_000_000_000 };
+  const nowMs = (): number => clock.nowMs;
+  const leases = new Leases(cidrs(pools), cidrs(taken));
+  const feed = new PeerFeed({ instance, defaults: { obfuscation: undefined }, nowMs });
+  const records = [...store.list()].map(({ record }) => record);
+  for (const record of records) leases.recall(record);
+  await feed.replaceAll(records);
+  store.watch((changes) => feed.push(changes));
+  const emit = (event: InstanceEvent): void => void events.push(event);
+  const book = new ClientBook({ store, feed, leases, mostClients, emit, nowMs, randomBytes });
+  const add: ClientLab['add'] = async (name, more = {}) => {
+    const { publicKey } = generateKeys();
+    const answer = await book.verbs.add({ name, publicKey, presharedKey: true, addresses: [], ...more });
+    return answer.client.devices[0]?.addresses ?? [];
+  };
+  return { store, book, instance, events, clock, add };
+}

@@ -37,7 +37,10 @@ function runRelease(options: ReleaseOptions): void {
   const lock = lockInstance(options.runDirectory, options.name);
   try {
     const dns = describeDns(options.runDirectory, options.name);
-    const leftovers = [...describeLeftovers(addon, options.name), ...(dns === undefined ? [] : [dns])];
+    const leftovers = [
+      ...describeLeftovers(addon, options.name, options.runDirectory),
+      ...(dns === undefined ? [] : [dns]),
+    ];
     const verb = options.dryRun === true ? 'would remove' : 'removed';
     if (options.dryRun !== true) {
       const { runDirectory, interface: interfaceName } = options;

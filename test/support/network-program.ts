@@ -62,7 +62,7 @@ async function run(addon: Addon, call: NetworkCall): Promise<NetworkAnswer> {
       return worded(releaseClosed(addon, name, { runDirectory, interfaceName }));
     }
     case 'describe':
-      return { leftovers: describeLeftovers(addon, call.plan.name) };
+      return { leftovers: describeLeftovers(addon, call.plan.name, call.plan.runDirectory) };
     case 'resolve': {
       const resolver = new Resolver(addon, new SourceFinder(addon), {
         fwmark: call.fwmark,

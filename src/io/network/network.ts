@@ -18,6 +18,7 @@ import { findLink, listAddresses } from '../netlink-tables.ts';
 import { type ApplyMode, NetworkChange } from './change.ts';
 import { type Conflict, findConflicts, type Trouble } from './conflicts.ts';
 import { findMisled, type OwnTraffic } from './foreign-rules.ts';
+import { describeHostRules, forgetHostRules } from './host-rules.ts';
 import { checkIpv6, hasIpv6 } from './ipv6.ts';
 import { deleteLink, linkRequests, setLink } from './link-requests.ts';
 import {
@@ -29,7 +30,7 @@ import {
   wantedRunning,
   wantedStopped,
 } from './plan.ts';
-import { differenceOf, listRules, type Ownership, readPresent } from './reconcile.ts';
+import { differenceOf, type Ownership, readPresent } from './reconcile.ts';
 import {
   allowMarkedAnswers,
   describeLostAnswers,
@@ -181,7 +182,7 @@ export function removeNetwork(addon: NetlinkSockets, plan: NetworkPlan): Network
     const requests = differenceOf(readPresent(netlink, owner, families), wanted, plan.interface);
     if (link?.up === true) requests.push(setLink(plan.interface, { index: link.index, up: false }, 'take down'));
     const refusals = netlink.apply(requests);
-    const kept = wanted.rules.length > 0 ? [] : forgetMarkedAnswers(name, runDirectory, isLast(netlink));
+    const kept = wanted.rules.length > 0 ? [] : forgetMarkedAnswers(name, runDirectory);
     return reportOf(requests, refusals, kept);
   });
 }
@@ -203,16 +204,17 @@ export function releaseClosed(
     const requests = differenceOf(present, nothingWanted, options.interfaceName ?? name);
     if (link?.kind === 'tun') requests.push(deleteLink(link));
     const refusals = netlink.apply(requests);
-    return reportOf(requests, refusals, forgetMarkedAnswers(name, options.runDirectory, isLast(netlink)));
+    return reportOf(requests, refusals, forgetHostRules(name, options.runDirectory));
   });
 }
 
 /** Where an instance stands that `releaseClosed` would lift; empty when nothing of it is in the kernel. */
-export function describeLeftovers(addon: NetlinkSockets, name: string): readonly string[] {
+export function describeLeftovers(addon: NetlinkSockets, name: string, runDirectory: string): readonly string[] {
   return withNetlink(addon, (netlink) => {
     const owner = { name, interfaceIndex: 0 };
     const present = readPresent(netlink, owner, familiesOf(hasIpv6()));
-    return differenceOf(present, nothingWanted, name).map((request) => request.what.replace('remove ', ''));
+    const requests = differenceOf(present, nothingWanted, name).map(({ what }) => what.replace('remove ', ''));
+    return [...requests, ...describeHostRules(name, runDirectory)];
   });
 }
 
@@ -245,11 +247,6 @@ function merge(a: WantedNetwork, b: WantedNetwork): WantedNetwork {
 
 function familiesOf(ipv6: boolean): readonly Family[] {
   return ipv6 ? [4, 6] : [4];
-}
-
-/** Whether no instance is left that needs src_valid_mark; every one with marked IPv4 routes has rules of our protocol. */
-function isLast(netlink: Netlink): boolean {
-  return listRules(netlink, 4).length === 0;
 }
 
 function reportOf(

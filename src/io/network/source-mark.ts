@@ -1,40 +1,35 @@
 /**
  * Lets answers to marked packets back in where the kernel checks their source (rp_filter): net.ipv4.conf.all.src_valid_mark
  * makes the check honour a packet's mark, and where the check is strict an nft table of ours puts the mark, remembered by
- * connection tracking, on what comes in. The sysctl's old value lies in a file until the last instance has gone, so that it
- * comes back also after a SIGKILL.
+ * connection tracking, on what comes in.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../../base/errors.ts';
-import { replaceFile } from '../../base/lasting-files.ts';
 import type { Trouble } from './conflicts.ts';
 import type { OwnTraffic } from './foreign-rules.ts';
-import { tagOf } from './own-tables.ts';
+import { giveBackSettings, holdSetting } from './host-settings.ts';
+import { clearNftTable, nftTableOf, runNft } from './nft.ts';
 import { mayHoldEndpoints, type NetworkPlan } from './plan.ts';
 
 const ipv4Conf = '/proc/sys/net/ipv4/conf';
+const markSetting = { key: 'net/ipv4/conf/all/src_valid_mark', value: '1' } as const;
 const sysctl = path.join(ipv4Conf, 'all/src_valid_mark');
 /** rp_filter: 0 off, 1 strict, 2 loose; the larger of `all` and the interface's counts (Documentation/networking/ip-sysctl.rst). */
 const strict = 1;
-const nftTimeoutMs = 5000;
 const ipv4HexLength = 8;
 
 /** Returns warnings. */
 export function allowMarkedAnswers(plan: NetworkPlan): readonly string[] {
   const warnings: string[] = [];
   try {
-    if (readFileSync(sysctl, 'utf8').trim() === '0') {
-      saveOldValue(plan.runDirectory);
-      writeFileSync(sysctl, '1');
-    }
+    holdSetting(plan.runDirectory, plan.name, markSetting);
   } catch (error) {
     warnings.push(`Cannot set net.ipv4.conf.all.src_valid_mark to 1: ${messageOf(error)} (set it on the host)`);
   }
   const strictInterfaces = findStrictInterfaces(plan.interface);
   if (strictInterfaces.length === 0) return warnings;
-  const failure = runNft(`${clearTable(plan.name)}${markTable(plan)}`);
+  const failure = runNft(`${clearNftTable('ip', plan.name)}${markTable(plan)}`);
   if (failure !== undefined) {
     warnings.push(
       `Cannot mark answers with nft: ${failure}; with net.ipv4.conf.${strictInterfaces[0]}.rp_filter=1 the kernel may drop ` +
@@ -53,32 +48,10 @@ export function readAnswerChecks(tunnel: string): string {
   }
 }
 
-/** Takes it back; the sysctl only when `last`, that is when no other instance needs it. Returns warnings. */
-export function forgetMarkedAnswers(name: string, runDirectory: string, last: boolean): readonly string[] {
-  // Without nft there is no table of ours either; one that does not exist is no failure to clear.
-  runNft(clearTable(name));
-  const saved = savedFile(runDirectory);
-  if (!last) return [];
-  try {
-    const old = readFileSync(saved, 'utf8').trim();
-    writeFileSync(sysctl, old);
-    rmSync(saved);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    return [`Cannot restore net.ipv4.conf.all.src_valid_mark: ${messageOf(error)}`];
-  }
-  return [];
-}
-
-function saveOldValue(runDirectory: string): void {
-  mkdirSync(runDirectory, { recursive: true });
-  replaceFile(savedFile(runDirectory), '0\n', 0o644);
-}
-
-/** A value belongs to one network namespace; its inode number names it. */
-function savedFile(runDirectory: string): string {
-  const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? '0';
-  return path.join(runDirectory, `src_valid_mark.${namespace}`);
+/** Takes it back. Returns warnings. */
+export function forgetMarkedAnswers(name: string, runDirectory: string): readonly string[] {
+  runNft(clearNftTable('ip', name));
+  return giveBackSettings(runDirectory, name, { only: [markSetting.key] });
 }
 
 /** Interfaces where an answer to a marked packet has to carry the mark too; of `among`, or of all but the tunnel. */
@@ -138,16 +111,11 @@ function readOr(file: string, otherwise: string): string {
   }
 }
 
-function clearTable(name: string): string {
-  const table = tableName(name);
-  return `add table ip ${table}\ndelete table ip ${table}\n`;
-}
-
 /** Only the bits of the mark change; others may have theirs in what is left. */
 function markTable({ name, mark }: NetworkPlan): string {
   const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
   const [value, mask, others] = [hex(mark.value), hex(mark.mask), hex(~mark.mask)];
-  return `table ip ${tableName(name)} {
+  return `table ip ${nftTableOf(name)} {
   chain incoming {
     type filter hook prerouting priority mangle; policy accept;
     ct mark and ${mask} == ${value} meta mark set meta mark and ${others} or ${value}
@@ -158,15 +126,4 @@ function markTable({ name, mark }: NetworkPlan): string {
   }
 }
 `;
-}
-
-function tableName(name: string): string {
-  return `hawser_${tagOf(name).toString(16)}`;
-}
-
-/** undefined = done in one transaction, else why not. */
-function runNft(script: string): string | undefined {
-  const run = spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8', timeout: nftTimeoutMs });
-  if (run.error !== undefined) return run.error.message;
-  return run.status === 0 ? undefined : run.stderr.trim();
 }

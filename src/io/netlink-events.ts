@@ -26,7 +26,7 @@ export class NetlinkEvents {
   /** `groups`: mask of `rtGroup`. */
   constructor(addon: NetlinkEventSockets, groups: number) {
     this.#addon = addon;
-    this.fd = addon.openNetlink(groups);
+    this.fd = addon.openNetlink(groups, 0);
   }
 
   /** From now on hears of other routes than the default ones only what has that protocol, or leads to one of these addresses (hexadecimal). */

@@ -1,4 +1,4 @@
-/** Talks rtnetlink with the kernel: batches with one verdict a request, and queries. Blocks for ≤ 2 s. */
+/** Talks netlink with the kernel: batches with one verdict a request, and queries. Blocks for ≤ 2 s. */
 import { closeSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { HawserError } from '../base/errors.ts';
@@ -62,11 +62,18 @@ const batchBytes = 32 * 1024;
 const requestBytes = 512;
 /** The kernel answers within the send; a longer silence means that the answer was lost. */
 const answerTimeoutMs = 2000;
+/** NETLINK_NETFILTER */
+const netfilterProtocol = 12;
 /** A dump disturbed by changes is asked for again this often. */
 const dumpAttempts = 5;
 
 export function openNetlink(addon: NetlinkSockets): Netlink {
-  return new NativeNetlink(addon);
+  return new NativeNetlink(addon, 0);
+}
+
+/** Of conntrack and nftables. */
+export function openNetfilter(addon: NetlinkSockets): Netlink {
+  return new NativeNetlink(addon, netfilterProtocol);
 }
 
 class NativeNetlink implements Netlink {
@@ -77,9 +84,9 @@ class NativeNetlink implements Netlink {
   #sequence = 1;
   #open = true;
 
-  constructor(addon: NetlinkSockets) {
+  constructor(addon: NetlinkSockets, protocol: number) {
     this.#addon = addon;
-    this.#fd = addon.openNetlink(0);
+    this.#fd = addon.openNetlink(0, protocol);
   }
 
   apply(requests: readonly NetlinkRequest[]): readonly NetlinkRefusal[] {

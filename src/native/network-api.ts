@@ -1,8 +1,11 @@
 import type { Family } from '../base/family.ts';
 /** Sockets and kernel interfaces that are off the packet path: netlink, marked sockets for the resolver, systemd's socket. */
 export interface NetworkApi {
-  /** Opens an AF_NETLINK NETLINK_ROUTE socket subscribed to `groups` (bit mask of RTMGRP_*). Throws with code and syscall. */
-  openNetlink(groups: number): number;
+  /**
+   * Opens an AF_NETLINK socket of `protocol` (0 = NETLINK_ROUTE, 12 = NETLINK_NETFILTER) subscribed to `groups` (bit mask of
+   * RTMGRP_*). Throws with code and syscall.
+   */
+  openNetlink(groups: number, protocol: number): number;
   /**
    * From now on a netlink socket hears of routes only what leads everywhere (prefix length 0), has the protocol number `protocol`, or
    * leads to one of `addresses`: 5 bytes each, 4 or 6 and the first four of the address; 700 at most. Links, addresses and rules pass

@@ -52,7 +52,8 @@ export function startProbe(context: ActorContext): Actor {
       Atomics.add(cells, probe.commands, 1);
       if (command.kind === 'relay') context.emit({ kind: 'command', to: 'b', command: { kind: 'ping' } });
       // A native call that nothing can cut short: poll(2) on a silent netlink socket.
-      if (command.kind === 'block') context.addon.receiveBytes(context.addon.openNetlink(0), new Uint8Array(64), 1500);
+      if (command.kind === 'block')
+        context.addon.receiveBytes(context.addon.openNetlink(0, 0), new Uint8Array(64), 1500);
       if (command.kind === 'tell') context.emit({ kind: 'warning', message: 'about 7' });
     },
     close() {

@@ -40,7 +40,7 @@ Napi::Value throwOpenFailure(Napi::Env env, const char* what, const OpenFailure&
 
 Napi::Value openNetlink(const Napi::CallbackInfo& info) {
   OpenFailure failure;
-  const int fd = openNetlinkSocket(uint32Of(info, 0), failure);
+  const int fd = openNetlinkSocket(int32Of(info, 1), uint32Of(info, 0), failure);
   if (fd < 0) return throwOpenFailure(info.Env(), "a netlink socket", failure);
   return Napi::Number::New(info.Env(), fd);
 }

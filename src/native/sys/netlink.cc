@@ -62,8 +62,8 @@ constexpr int netlinkBufferBytes = 4 << 20;
 
 }  // namespace
 
-int openNetlinkSocket(uint32_t groups, OpenFailure& failure) {
-  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+int openNetlinkSocket(int protocol, uint32_t groups, OpenFailure& failure) {
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
   if (fd < 0) {
     failure = {errno, "socket"};
     return -1;

@@ -11,8 +11,9 @@ struct OpenFailure {
   const char* call = "";
 };
 
-// Opens NETLINK_ROUTE subscribed to `groups` (RTMGRP_* mask). Returns the fd, or -1 with `failure` filled in.
-int openNetlinkSocket(uint32_t groups, OpenFailure& failure);
+// Opens netlink of that protocol (NETLINK_ROUTE, NETLINK_NETFILTER) subscribed to `groups` (mask). Returns the fd, or -1 with `failure`
+// filled in.
+int openNetlinkSocket(int protocol, uint32_t groups, OpenFailure& failure);
 
 // From now on such a socket hears of routes only what leads everywhere (prefix length 0), is ours (`protocol`), or leads to one of the
 // addresses: 5 bytes each, 4 or 6 and the first four of the address (so that a route to the same /32 of IPv6 passes too). Links,

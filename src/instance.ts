@@ -25,6 +25,8 @@ import { hubFactsOf } from './instance/hub-facts.ts';
 import { type InstanceLock, lockInstance } from './instance/instance-lock.ts';
 import { LinkKeeper } from './instance/link-keeper.ts';
 import { Logger } from './instance/logger.ts';
+import { NatKeeper } from './instance/nat-keeper.ts';
+import { natPlaceOf, planNat } from './instance/nat-plan.ts';
 import { NetworkKeeper } from './instance/network-keeper.ts';
 import { dnsWayOf, isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
 import { ServiceManager } from './instance/service-manager.ts';
@@ -66,6 +68,7 @@ export class Instance {
   readonly #isRecalled: boolean;
   readonly #names: EndpointNames;
   readonly #network: NetworkKeeper;
+  readonly #nat: NatKeeper;
   readonly #dns: DnsKeeper;
   readonly #links: LinkKeeper;
   readonly #peers: PeerDirectory;
@@ -133,6 +136,11 @@ export class Instance {
       runDirectory: config.runtime.runDirectory,
       note: (event, level) => this.#supervisor.note('network', event, level),
     });
+    this.#nat = new NatKeeper({
+      addon,
+      note: (event, level) => this.#supervisor.note('nat', event, level),
+      peers: () => [...this.#peers.all()].map(({ peer }) => peer),
+    });
     this.#links = new LinkKeeper({
       addon,
       tell: (command) => this.#supervisor.command('session-manager', command),
@@ -162,7 +170,10 @@ export class Instance {
         logger: this.#logger,
         peers: this.#peers,
         listenPort: () => this.#opener.listenPort,
-        changeNetwork: (wanted) => this.#network.change(planNetwork(wanted)),
+        changeNetwork: (wanted) => {
+          this.#nat.check(planNat(wanted));
+          this.#network.change(planNetwork(wanted));
+        },
         follow: (wanted) => this.#follow(wanted),
         isStopped: () => this.#stopped !== undefined,
       },
@@ -184,6 +195,7 @@ export class Instance {
   /** Before the start, and while its thread is renewed, an actor will be started with what is there then. */
   #tellOfPeers(command: PeersCommand, actorId: string | undefined): void {
     if (!this.#isStarted) return;
+    this.#nat.handlePeers();
     for (const { id, hearsOfPeers } of this.#changes.state.topology.actors)
       if (hearsOfPeers && (actorId ?? id) === id) this.#supervisor.command(id, command);
   }
@@ -209,13 +221,14 @@ export class Instance {
   async #start(): Promise<void> {
     this.#handleSignals();
     const { config, configPath } = this.#changes.state;
+    this.#nat.check(planNat(config));
     refuseForeignTun(this.#addon, planNetwork(config));
     this.#resources.open();
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
     const threads = this.#supervisor.start(this.#resources.children());
     this.#network.start(planNetwork(config));
     this.#isStarted = true;
-    await threads;
+    await Promise.all([threads, this.#nat.start(planNat(config), natPlaceOf(config))]);
     if (this.#stopped !== undefined) return;
     this.#links.follow(config.links);
     this.#network.watch();
@@ -264,7 +277,7 @@ export class Instance {
   #takeBack(): void {
     // Without the device nothing was set up, and an interface of that name is somebody else's.
     const warnings = this.#opener.hasTun ? this.#network.remove(planNetwork(this.#changes.state.config)) : [];
-    for (const warning of warnings) this.#logger.log('warn', {}, warning);
+    for (const warning of [...this.#nat.remove(), ...warnings]) this.#logger.log('warn', {}, warning);
     this.#opener.releaseTun();
     this.#resources.close();
     // A control-server that was cut has left its socket.
@@ -277,6 +290,7 @@ export class Instance {
   #follow(config: Config): void {
     void this.#dns.follow(config);
     if (config.server === undefined) this.#clients.replaceClientPeers([]);
+    void this.#nat.follow(planNat(config));
     this.#names.setWay(dnsWayOf(config));
     this.#names.follow(config.peers);
     this.#links.follow(config.links);
@@ -329,9 +343,10 @@ export class Instance {
       resources: this.#resources,
       peers: this.#peers,
       state: () => this.#changes.state,
-      troubles: () => [...this.#network.troubles, ...this.#names.troubles],
       clients: (verb, params) => this.#askClients(verb, params),
       clientSource: this.#clients,
+      troubles: () => [...this.#network.troubles, ...this.#nat.troubles, ...this.#names.troubles],
+      nat: () => this.#nat.info,
       reload: () => this.#changes.reload(),
       addLink: (link) => this.#changes.addLink(link),
       removeLink: (name) => this.#changes.removeLink(name),

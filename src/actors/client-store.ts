@@ -9,6 +9,7 @@ import { inWords, makeFolder } from '../base/lasting-files.ts';
 import type { Cidr } from '../config/config.ts';
 import type { ObfuscationConfig } from '../config/obfuscation.ts';
 import type { ClientCall, ClientOutcome, ClientSourceApi } from '../control/client-source.ts';
+import { isListening } from '../io/listening-ports.ts';
 import { openDatabase } from '../io/sqlite.ts';
 import { ClientBook } from './clients/client-book.ts';
 import { Leases } from './clients/leases.ts';
@@ -25,6 +26,8 @@ export interface ClientStoreSettings {
   /** Addresses and networks that are somebody else's: this host's, those of peers of the file. */
   readonly taken: readonly Cidr[];
   readonly mostClients: number;
+  /** server.nat is on; addresses that can be nobody's alone. */
+  readonly nat: { readonly isOn: boolean; readonly shared: readonly string[] };
   /** What clients wear. */
   readonly obfuscation: ObfuscationConfig | undefined;
 }
@@ -108,7 +111,7 @@ class ClientStoreActor implements Actor {
   }
 
   async #begin(store: ClientStore): Promise<void> {
-    const { pools, taken, mostClients, obfuscation } = this.#settings;
+    const { pools, taken, mostClients, obfuscation, nat } = this.#settings;
     const leases = new Leases(pools, taken);
     const nowMs = (): number => Date.now();
     const feed = new PeerFeed({ instance: this.#instance, defaults: { obfuscation }, nowMs });
@@ -118,7 +121,16 @@ class ClientStoreActor implements Actor {
     for (const reason of await feed.replaceAll(records)) this.#warn(reason);
     store.watch((changes) => feed.push(changes));
     const emit: ActorContext['emit'] = (event) => this.#context.emit(event);
-    this.#book = new ClientBook({ store, feed, leases, mostClients, emit, nowMs, randomBytes });
+    this.#book = new ClientBook({
+      store,
+      feed,
+      leases,
+      mostClients,
+      emit,
+      nowMs,
+      randomBytes,
+      outside: { ...nat, isListening },
+    });
     this.#wait();
   }
 

@@ -65,7 +65,11 @@ class ControlServer implements Actor {
       import('./control/operator-connections.ts'),
       import('../control/operations.ts'),
     ]);
-    const operator: OperationContext = { supervisor: this.#supervisor, snapshot: () => this.#view.snapshot() };
+    const operator: OperationContext = {
+      supervisor: this.#supervisor,
+      snapshot: () => this.#view.snapshot(),
+      nat: () => this.#view.nat(),
+    };
     this.#connections = new OperatorConnections((method, params) => perform(operator, method, params));
     return this.#connections;
   }

@@ -15,7 +15,7 @@ export function clientLines(clients: readonly ClientRow[]): string[] {
   return formatTable(columns, clients, 'There are no clients (hawser client add NAME makes one).');
 }
 
-export function describeClient({ name, state, createdMs, expiresMs, devices }: ClientRow): string[] {
+export function describeClient({ name, state, createdMs, expiresMs, devices, nat }: ClientRow): string[] {
   return [
     `${name}: ${state}, since ${day(createdMs)}${expiresMs === undefined ? '' : `, until ${moment(expiresMs)}`}`,
     ...devices.map(({ peer, publicKey, hasPresharedKey, addresses, isReserved }) => {
@@ -23,6 +23,8 @@ export function describeClient({ name, state, createdMs, expiresMs, devices }: C
       const secret = hasPresharedKey ? ', with a preshared key' : '';
       return `  ${peer}: ${lease}${isReserved ? ' (reserved)' : ''}, key ${publicKey}${secret}`;
     }),
+    ...(nat?.publicAddress === undefined ? [] : [`  outside: ${nat.publicAddress}, its own`]),
+    ...(nat === undefined || nat.forwards.length === 0 ? [] : [`  ports that lead to it: ${nat.forwards.join(' ')}`]),
   ];
 }
 

@@ -21,9 +21,11 @@ interface ClientOptions extends InstanceOptions {
   readonly allowed?: readonly string[];
   readonly psk: boolean;
   readonly qr?: true;
+  readonly publicAddress?: string;
+  readonly off?: true;
 }
 
-const verbs = ['add', 'list', 'show', 'set', 'enable', 'disable', 'remove', 'rename', 'kick'] as const;
+const verbs = ['add', 'list', 'show', 'set', 'enable', 'disable', 'remove', 'rename', 'kick', 'forward'] as const;
 type Verb = (typeof verbs)[number];
 
 /** Options by the verbs that take them. */
@@ -36,6 +38,8 @@ const takes: Readonly<Record<string, readonly Verb[]>> = {
   qr: ['add'],
   address: ['add', 'set'],
   expires: ['add', 'set'],
+  publicAddress: ['set'],
+  off: ['forward'],
 };
 
 export function addClientCommand(program: Command): void {
@@ -43,12 +47,14 @@ export function addClientCommand(program: Command): void {
     .addArgument(new Argument('<verb>', 'what to do').choices(verbs))
     // `--name` chooses the instance, as with every command.
     .argument('[client]', 'its name')
-    .argument('[to]', 'rename: the new name')
+    .argument('[to]', 'rename: the new name; forward: PORT/tcp, or PORT:ITS_PORT/udp')
     .option('--stock', 'add: print a file for WireGuard (the default), and on a terminal its QR code')
     .option('--hawser', 'add: print a file for `hawser import`')
     .option('--public-key <key>', 'add: the client keeps its own private key')
     .option('--address <address...>', 'add, set: its addresses, from the pools; they stay its own when it expires')
     .option('--expires <when>', 'add, set: 30d, 12h, 2027-01-31 or never')
+    .option('--public-address <address>', 'set: an outside address of its own (nat.md), or none')
+    .option('--off', 'forward: that port leads to it no longer')
     .option('--endpoint <host>', "add: where this hub is reached (default: the file's server.endpoint)")
     .option('--allowed <cidr...>', "add: what the client sends through the tunnel (default: the hub's networks)")
     .option('--no-psk', 'add: without a preshared key')
@@ -61,6 +67,7 @@ Examples:
   hawser client add office --hawser > office.hawser
   hawser client add tv --address 10.9.0.20 --expires 30d --stock > tv.conf
   hawser client list
+  hawser client forward office 443:8443/tcp      # port 443 here leads to 8443 there (server.nat)
   hawser client remove phone
 
 What is printed for a new client holds its private key, which is kept nowhere else: whoever loses it removes the client and adds it anew.
@@ -82,11 +89,11 @@ async function runClient(
   if (verb === 'add') return await add(name, options);
   const row = await changed(verb, name, to ?? '', options);
   printResult(options, row, (one) =>
-    verb === 'show' || verb === 'set' ? describeClient(one) : [`${one.name}: ${done[verb]}`],
+    verb === 'show' || verb === 'set' || verb === 'forward' ? describeClient(one) : [`${one.name}: ${done[verb]}`],
   );
 }
 
-const done: Readonly<Record<Exclude<Verb, 'add' | 'list' | 'show' | 'set'>, string>> = {
+const done: Readonly<Record<Exclude<Verb, 'add' | 'list' | 'show' | 'set' | 'forward'>, string>> = {
   enable: 'enabled',
   disable: 'disabled, and cut off',
   remove: 'removed',
@@ -103,7 +110,9 @@ function checkOptions(verb: Verb, name: string | undefined, to: string | undefin
   }
   if (verb === 'list' && name !== undefined)
     throw usageError('`hawser client list` takes no name', 'hawser client show NAME');
-  if ((to !== undefined) !== (verb === 'rename'))
+  if (verb === 'forward' && to === undefined)
+    throw usageError('Which port leads to it?', 'hawser client forward NAME 443:8443/tcp');
+  if (verb !== 'forward' && (to !== undefined) !== (verb === 'rename'))
     throw usageError(
       verb === 'rename' ? 'Renamed to what?' : `"${to}" is one name too many`,
       'hawser client rename NAME NEW_NAME',
@@ -118,12 +127,17 @@ async function changed(
   options: ClientOptions,
 ): Promise<ClientRow> {
   if (verb === 'rename') return await ask(options, 'client.rename', { name, to });
+  if (verb === 'forward')
+    return await ask(options, 'client.forward', { name, forward: to, isOff: options.off === true });
   if (verb !== 'set') return await ask(options, `client.${verb}`, { name });
   const expiresMs = options.expires === undefined ? undefined : (parseWhen(options.expires, Date.now()) ?? null);
   return await ask(options, 'client.set', {
     name,
     ...(options.address === undefined ? {} : { addresses: [...options.address] }),
     ...(expiresMs === undefined ? {} : { expiresMs }),
+    ...(options.publicAddress === undefined
+      ? {}
+      : { publicAddress: options.publicAddress === 'none' ? null : options.publicAddress }),
   });
 }
 

@@ -35,6 +35,7 @@ const groups: Readonly<Record<string, Commands>> = {
     links: async () => (await import('./links.ts')).addLinksCommand,
     health: async () => (await import('./health.ts')).addHealthCommand,
     explain: async () => (await import('./explain.ts')).addExplainCommand,
+    nat: async () => (await import('./nat.ts')).addNatCommand,
     actors: async () => (await import('./actors.ts')).addActorsCommand,
     rings: async () => (await import('./rings.ts')).addRingsCommand,
     top: async () => (await import('./top.ts')).addTopCommand,

@@ -1,6 +1,7 @@
 /** The configuration as the program sees it: parsed, checked, defaults filled in, frozen. `parse.ts` is its only maker. */
 import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
+import type { PortForward } from './nat-schema.ts';
 import type { ObfuscationConfig } from './obfuscation.ts';
 import type { ServerConfig } from './server.ts';
 
@@ -207,6 +208,14 @@ export interface PeerConfig {
   readonly cipher: CipherChoice;
   /** Its own, or the top-level one; undefined = WireGuard as it is. */
   readonly obfuscation: ObfuscationConfig | undefined;
+  /** What it has of the outside of a hub that translates addresses. */
+  readonly nat?: PeerNat | undefined;
+}
+
+export interface PeerNat {
+  /** Its own address outside; of the family that it is of. */
+  readonly publicAddress?: string | undefined;
+  readonly forwards?: readonly PortForward[] | undefined;
 }
 
 /** Name servers that the host shall use while the tunnel is up. */

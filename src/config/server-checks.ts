@@ -1,6 +1,7 @@
 /** What no single value of `server` shows: no pool at all, a pool that a peer of the file has, an endpoint within a pool. */
 import { formatCidr, maskCidr, maskHex, parseCidr } from './address.ts';
 import type { Cidr } from './config.ts';
+import { natFindings } from './nat-checks.ts';
 import type { Finding, KeyPath } from './problems.ts';
 import { parseServerEndpoint } from './server-schema.ts';
 
@@ -15,11 +16,12 @@ export function serverFindings(root: RawMap): Finding[] {
     const cidr = cidrOf(server[key]);
     return cidr === undefined ? [] : [{ key, cidr: maskCidr(cidr) }];
   });
-  return pools.flatMap(({ key, cidr }) => [
+  const ofPools = pools.flatMap(({ key, cidr }) => [
     ...claimed(root, key, cidr),
     ...aroundEndpoint(server, key, cidr),
     ...ownNetwork(root, key, cidr),
   ]);
+  return [...ofPools, ...natFindings(server)];
 }
 
 /** A longer prefix is a hole in the pool, and a shorter one is around it; the same would lead to two. */

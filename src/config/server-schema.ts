@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { isLinkLocal, parseCidr, parseEndpoint } from './address.ts';
 import type { Cidr } from './config.ts';
 import { text } from './leaves.ts';
+import { isolationSchema, natSchema } from './nat-schema.ts';
 import type { ServerEndpoint } from './server.ts';
 
 /** A lease for each of two clients at least; wider ones than these are nobody's to give away. */
@@ -63,4 +64,6 @@ export const serverSchema = z.strictObject({
       clients: z.int().min(1).max(mostClients).default(1000).describe('Most that may stand in the store.'),
     })
     .prefault({}),
+  nat: natSchema.prefault({}),
+  isolation: isolationSchema,
 });

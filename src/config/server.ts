@@ -1,6 +1,7 @@
 /** The section `server` as the program sees it: a hub whose clients stand in a store, with addresses from pools. */
 import { bracketed, formatCidr, maskCidr } from './address.ts';
 import type { Cidr } from './config.ts';
+import { buildNat, type NatConfig, natToInput } from './nat-schema.ts';
 import type { ConfigInput, ConfigOutput } from './schema.ts';
 
 export interface ServerConfig {
@@ -12,6 +13,9 @@ export interface ServerConfig {
   /** Name servers that clients are told. */
   readonly dns: readonly string[];
   readonly limits: ServerLimits;
+  readonly nat: NatConfig;
+  /** Clients do not reach each other. */
+  readonly isolation: boolean;
 }
 
 export interface ServerEndpoint {
@@ -28,13 +32,15 @@ export interface ServerLimits {
 
 type ServerOutput = NonNullable<ConfigOutput['server']>;
 
-export function buildServer({ pool, pool6, endpoint, dns, limits }: ServerOutput): ServerConfig {
+export function buildServer({ pool, pool6, endpoint, dns, limits, nat, isolation }: ServerOutput): ServerConfig {
   return {
     pool: pool === undefined ? undefined : maskCidr(pool),
     pool6: pool6 === undefined ? undefined : maskCidr(pool6),
     endpoint,
     dns,
     limits,
+    nat: buildNat(nat),
+    isolation,
   };
 }
 
@@ -44,6 +50,8 @@ export function serverToInput({
   endpoint,
   dns,
   limits,
+  nat,
+  isolation,
 }: ServerConfig): NonNullable<ConfigInput['server']> {
   return {
     ...(pool === undefined ? {} : { pool: formatCidr(pool) }),
@@ -51,6 +59,8 @@ export function serverToInput({
     ...(endpoint === undefined ? {} : { endpoint: formatServerEndpoint(endpoint) }),
     dns: [...dns],
     limits,
+    nat: natToInput(nat),
+    isolation,
   };
 }
 

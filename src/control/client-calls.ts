@@ -9,6 +9,8 @@ export interface ClientRow {
   /** undefined = never. */
   readonly expiresMs: number | undefined;
   readonly devices: readonly ClientDevice[];
+  /** What it has of the hub's outside beside a share of it. */
+  readonly nat?: { readonly publicAddress?: string | undefined; readonly forwards: readonly string[] };
 }
 
 export interface ClientDevice {
@@ -64,12 +66,16 @@ export const clientParams = {
     addresses: z.array(z.string()).max(2).exactOptional(),
     /** null = never. */
     expiresMs: z.number().int().positive().nullable().exactOptional(),
+    /** Its own outside; null = shared with others. */
+    publicAddress: z.string().nullable().exactOptional(),
   }),
   enable: named,
   disable: named,
   remove: named,
   rename: z.strictObject({ name, to: z.string() }),
   kick: named,
+  /** `443:8443/tcp`: a port of the hub that leads to it, or no longer. */
+  forward: z.strictObject({ name, forward: z.string(), isOff: z.boolean().default(false) }),
 } as const;
 
 export type ClientVerb = keyof typeof clientParams;
@@ -86,4 +92,5 @@ export interface ClientAnswers {
   remove: ClientRow;
   rename: ClientRow;
   kick: ClientRow;
+  forward: ClientRow;
 }

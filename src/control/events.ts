@@ -165,6 +165,8 @@ interface EventFields {
   'address-removed': HostAddress;
   /** What was in the way of a route of ours and is no longer. */
   'route-free': { readonly trouble: string };
+  /** A client gets no more of what NAT has: `reason` says of what. */
+  'nat-exhausted': OfPeer & Reason;
   // The instance and its threads.
   ready: {
     readonly interface: string;
@@ -264,6 +266,7 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'address-added': 'info',
   'address-removed': 'info',
   'route-free': 'info',
+  'nat-exhausted': 'warn',
   ready: 'info',
   stopping: 'info',
   reload: 'info',

@@ -7,6 +7,7 @@ import type { Calls } from '../base/calls.ts';
 import { HawserError } from '../base/errors.ts';
 import { type ClientAnswers, type ClientVerb, clientParams, type NewClientAnswer } from './client-calls.ts';
 import { explain } from './explain.ts';
+import { type NatView, natStatusOf } from './nat-rows.ts';
 import type { Snapshot } from './snapshot.ts';
 import { statusOf, topOf } from './status.ts';
 import type { SupervisorApi } from './supervisor-api.ts';
@@ -14,6 +15,8 @@ import type { SupervisorApi } from './supervisor-api.ts';
 export interface OperationContext {
   readonly supervisor: Calls<SupervisorApi>;
   snapshot(): Promise<Snapshot>;
+  /** undefined = addresses of clients are not translated. */
+  nat(): Promise<NatView | undefined>;
 }
 
 export interface Operation<Schema extends z.ZodType, Result> {
@@ -51,6 +54,12 @@ export const operations = {
   actors: reads((snapshot) => snapshot.actors),
   rings: reads((snapshot) => snapshot.rings),
   top: reads(topOf),
+  /** `mappings`: every one of them too; `client`: of this one alone. */
+  nat: operation(
+    'reads',
+    z.strictObject({ mappings: z.boolean().default(false), client: z.string().exactOptional() }),
+    async ({ nat }, params) => natStatusOf(await nat(), Date.now(), params),
+  ),
   events: operation('reads', since, ({ supervisor }, params) => supervisor.request('events', params.since)),
   follow: operation('follows', since, ({ supervisor }, params) =>
     supervisor.request('nextEvents', params.since, followWaitMs),
@@ -101,6 +110,7 @@ export const operations = {
   'client.remove': onClients('remove', 'changes', clientParams.remove),
   'client.rename': onClients('rename', 'changes', clientParams.rename),
   'client.kick': onClients('kick', 'changes', clientParams.kick),
+  'client.forward': onClients('forward', 'changes', clientParams.forward),
   reload: operation('changes', nothing, ({ supervisor }) => supervisor.request('reload')),
   stop: operation('changes', nothing, ({ supervisor }) => supervisor.request('stop')),
 } as const;

@@ -7,6 +7,7 @@
 import type { TransportName } from '../contract/link-tables.ts';
 import type { ClientVerb } from './client-calls.ts';
 import type { EventRecord } from './events.ts';
+import type { NatInfo } from './nat-rows.ts';
 
 /** OTP's words, plus `hung` for an actor that missed its heartbeats and is being ended. */
 export type ActorState = 'starting' | 'running' | 'hung' | 'stopping' | 'restarting' | 'failed' | 'stopped';
@@ -134,6 +135,8 @@ export interface SupervisorApi {
   /** Of `InstanceInfo`: whether what is known of it is still so, without what thousands of peers are called. */
   topologyVersion(): number | Promise<number>;
   memory(): SharedMemory | Promise<SharedMemory>;
+  /** undefined = addresses of clients are not translated, and they may reach each other. */
+  nat(): NatInfo | undefined | Promise<NatInfo | undefined>;
   actors(): readonly ActorRow[] | Promise<readonly ActorRow[]>;
   /** Those with an id above `sinceId`, oldest first; the supervisor keeps the last 1,000. */
   events(sinceId: number): readonly EventRecord[] | Promise<readonly EventRecord[]>;

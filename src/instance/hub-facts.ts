@@ -18,9 +18,11 @@ export function hubFactsOf(config: Config, publicKey: string, udpPort: number): 
     const port = transport === 'udp' && listen.udp > 0 ? udpPort : listen[transport];
     if (port !== undefined && port > 0) ports[transport] = port;
   }
-  const networks = [...tunnel.addresses, ...(server === undefined ? [] : poolsOf(server))]
-    .map(maskCidr)
-    .map(formatCidr);
+  const pools = server === undefined ? [] : poolsOf(server);
+  const own = [...tunnel.addresses, ...pools].map(maskCidr).map(formatCidr);
+  const all = pools.map(({ family }) => (family === 4 ? '0.0.0.0/0' : '::/0'));
+  // Whose addresses are translated goes to the Internet by this hub.
+  const networks = server?.nat.mode === 'masquerade' ? all : own;
   return {
     name: config.name,
     publicKey,

@@ -1,12 +1,13 @@
 /** What this host has of what Hawser needs: findings with remedies, for `hawser up` (lacks alone) and `hawser doctor` (all). */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
 import process from 'node:process';
 import { HawserError, messageOf } from '../base/errors.ts';
 import { isCode } from '../base/lasting-files.ts';
 import type { Addon } from '../native/addon.ts';
+import { findCommand } from './find-command.ts';
 import { rightsRemedy } from './host-rights.ts';
+import { tryNat } from './nat/trial.ts';
 import { openNetlink } from './netlink.ts';
 import { listRules } from './network/reconcile.ts';
 import { findStrictInterfaces } from './network/source-mark.ts';
@@ -51,6 +52,7 @@ export function inspectHost(addon: Addon): readonly Finding[] {
     findPolicyRouting(addon),
     findAes(addon),
     ...findCommands(),
+    ...(canOpen ? findNat() : []),
   ];
 }
 
@@ -155,25 +157,26 @@ function findCommands(): Finding[] {
   const strict = findStrictInterfaces('');
   const uses: Readonly<Record<string, string>> = {
     ip: 'to look at what hawser did',
-    nft: strict.length === 0 ? 'not needed, rp_filter is not strict' : `rp_filter is strict on ${strict.join(', ')}`,
+    nft:
+      strict.length === 0
+        ? 'needed for server.nat alone, rp_filter is not strict'
+        : `rp_filter is strict on ${strict.join(', ')}`,
   };
   return Object.entries(uses).map(([command, use]): Finding => {
-    if (isInstalled(command)) return good(command, 'installed');
+    if (findCommand(command) !== undefined) return good(command, 'installed');
     const remedy = `apt-get install -y ${packages[command]}`;
     return { level: 'poor', subject: command, detail: `not installed (${use})`, remedy };
   });
 }
 
-function isInstalled(command: string): boolean {
-  return (process.env.PATH ?? '').split(':').some((folder) => {
-    try {
-      accessSync(path.join(folder, command), constants.X_OK);
-      return true;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error) return false;
-      throw error;
-    }
-  });
+/** For a hub whose clients go to the Internet by it. Without nft that is said already. */
+function findNat(): Finding[] {
+  if (findCommand('nft') === undefined) return [];
+  const failure = tryNat();
+  if (failure === undefined) return [good('nat', 'nft can translate addresses of clients')];
+  const remedy =
+    'a kernel with nf_tables, NAT, CONFIG_NFT_CONNLIMIT and CONFIG_NF_CONNTRACK_TIMEOUT, if server.nat shall be used';
+  return [{ level: 'poor', subject: 'nat', detail: failure, remedy }];
 }
 
 function good(subject: string, detail: string): Finding {

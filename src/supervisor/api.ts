@@ -5,6 +5,7 @@ import { formatCidr, formatEndpoint } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { formatTarget } from '../config/probe-target.ts';
 import type { ClientSourceApi } from '../control/client-source.ts';
+import type { NatInfo } from '../control/nat-rows.ts';
 import type { InstanceInfo, NewLink, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
 import { fwmarkOf } from '../io/network/plan.ts';
 import { LinkOperator } from './link-operator.ts';
@@ -35,6 +36,7 @@ export interface ApiParts {
   readonly troubles: () => InstanceInfo['troubles'];
   readonly clients: SupervisorApi['clients'];
   readonly clientSource: ClientSourceApi;
+  readonly nat: () => NatInfo | undefined;
   readonly reload: () => Promise<ReloadResult>;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;
   readonly removeLink: (name: string) => Promise<ReloadResult>;
@@ -53,6 +55,7 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi {
     }),
     topologyVersion: () => parts.state().topologyVersion,
     memory: () => shareMemory(parts.resources),
+    nat: parts.nat,
     actors: () => supervisor.rows(),
     events: (sinceId) => supervisor.events.since(sinceId),
     errors: () => supervisor.errors.all(),

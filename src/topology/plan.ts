@@ -212,6 +212,14 @@ function planClientStore(config: Config): ActorPlan[] {
       ...config.peers.flatMap((peer) => peer.allowedIPs),
     ],
     mostClients: server.limits.clients,
+    nat: {
+      isOn: server.nat.mode !== 'off',
+      shared: [
+        ...server.nat.addresses.map(({ address }) => address),
+        ...(server.endpoint === undefined ? [] : [server.endpoint.host]),
+        ...config.tunnel.addresses.map(({ address }) => address),
+      ],
+    },
     obfuscation: config.obfuscation,
   };
   return [actor({ id: 'client-store', role: 'client-store', settings: { ...settings } })];

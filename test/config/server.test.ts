@@ -24,6 +24,8 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
     endpoint: undefined,
     dns: [],
     limits: { clients: 1000 },
+    nat: { mode: 'off', connections: 4096, perClient: 0 },
+    isolation: false,
   });
   const whole =
     '{ pool: 10.100.0.0/16, pool6: "fd00:100::/64", endpoint: "hub.example.net:443", dns: [10.100.0.1], limits: { clients: 5 } }';
@@ -44,7 +46,8 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
 
 t.test('server: what was parsed is written so that it parses to the same', async (t) => {
   const whole =
-    '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 7 } }';
+    '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 7 }, isolation: true, ' +
+    'nat: { mode: masquerade, ipv6: route, addresses: [203.0.113.7, "2001:db8::7"], ports: 20000-30000, perClient: 512, connections: off, timeout: 2m } }';
   const { config } = parse(whole);
   if (config === undefined) throw new Error('no configuration');
   t.same(parseConfig(generateConfig(configToInput(config)), '/etc/hawser/hub.yaml').config?.server, config.server);
@@ -53,6 +56,13 @@ t.test('server: what was parsed is written so that it parses to the same', async
 t.test('server: bad values are named', async (t) => {
   for (const [server, problem] of [
     ['{}', /no addresses for clients/],
+    ['{ pool: 10.100.0.0/16, nat: { mode: on } }', /server\.nat\.mode/],
+    ['{ pool: 10.100.0.0/16, nat: { ports: 9-1 } }', /server\.nat\.ports .*range of ports/],
+    [
+      '{ pool: 10.100.0.0/16, nat: { mode: masquerade, perClient: 256, addresses: [203.0.113.7] } }',
+      /server\.nat\.perClient 256 makes 216 blocks of ports, and server\.limits\.clients allows 1000/,
+    ],
+    ['{ pool: 10.100.0.0/16, isolation: yes }', /server\.isolation/],
     ['{ pool: 10.100.0.0 }', /server\.pool .*network of \/8 to \/30/],
     ['{ pool: 10.100.0.0/31 }', /server\.pool/],
     ['{ pool: 127.0.0.0/8 }', /server\.pool/],

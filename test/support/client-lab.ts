@@ -93,7 +93,12 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
   await feed.replaceAll(records);
   store.watch((changes) => feed.push(changes));
   const emit = (event: InstanceEvent): void => void events.push(event);
-  const book = new ClientBook({ store, feed, leases, mostClients, emit, nowMs, randomBytes });
+  const outside = {
+    isOn: true,
+    shared: ['203.0.113.1'],
+    isListening: (protocol: string, port: number) => `${port}/${protocol}` === '22/tcp',
+  };
+  const book = new ClientBook({ store, feed, leases, mostClients, emit, nowMs, randomBytes, outside });
   const add: ClientLab['add'] = async (name, more = {}) => {
     const { publicKey } = generateKeys();
     const answer = await book.verbs.add({ name, publicKey, presharedKey: true, addresses: [], ...more });

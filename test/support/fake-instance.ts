@@ -1,4 +1,5 @@
 /** A control-server over a supervisor that only remembers what it was asked, and shared memory that the test fills in. */
+
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
@@ -10,6 +11,7 @@ import { carrier, check, link } from '../../src/contract/link-tables.ts';
 import { path as pathLayout, peer } from '../../src/contract/peer-tables.ts';
 import { counters, log, ring } from '../../src/contract/rings.ts';
 import type { EventRecord } from '../../src/control/events.ts';
+import type { NatInfo } from '../../src/control/nat-rows.ts';
 import type {
   ActorRow,
   ErrorRecord,
@@ -65,6 +67,7 @@ export class FakeSupervisor implements SupervisorApi {
   }));
   log: EventRecord[] = [];
   failures: ErrorRecord[] = [];
+  natInfo: NatInfo | undefined;
   configPath = '/etc/hawser/home.yaml';
   /** What a reload fails with. */
   refusal: Error | undefined;
@@ -109,6 +112,10 @@ export class FakeSupervisor implements SupervisorApi {
       troubles: [],
       topologyVersion: 1,
     };
+  }
+
+  nat(): NatInfo | undefined {
+    return this.natInfo;
   }
 
   memory(): SharedMemory {

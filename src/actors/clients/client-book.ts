@@ -6,6 +6,7 @@ import { HawserError } from '../../base/errors.ts';
 import type { ClientAnswers, ClientParams, ClientRow, ClientVerb } from '../../control/client-calls.ts';
 import type { InstanceEvent } from '../../control/events.ts';
 import { ClientIndex } from './client-index.ts';
+import { type OutsideParts, withForward, withoutForward, withPublicAddress } from './client-outside.ts';
 import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
 import type { Leases } from './leases.ts';
 import type { PeerFeed } from './peer-feed.ts';
@@ -21,6 +22,7 @@ export interface ClientBookParts {
   /** Since 1970. */
   readonly nowMs: () => number;
   readonly randomBytes: (count: number) => Buffer;
+  readonly outside: OutsideParts;
 }
 
 type Verbs = { [V in ClientVerb]: (params: ClientParams<V>) => ClientAnswers[V] | Promise<ClientAnswers[V]> };
@@ -38,6 +40,7 @@ export class ClientBook {
     remove: ({ name }) => this.#remove(name),
     rename: ({ name, to }) => this.#rename(name, to),
     kick: ({ name }) => this.#kick(name),
+    forward: (params) => this.#forward(params),
   };
 
   constructor(parts: ClientBookParts) {
@@ -105,7 +108,7 @@ export class ClientBook {
   }
 
   /** An address that is asked for takes the place of the one of its pool; a client whose time goes on gets what it lacks. */
-  async #set({ name, addresses = [], expiresMs }: ClientParams<'set'>): Promise<ClientRow> {
+  async #set({ name, addresses = [], expiresMs, publicAddress }: ClientParams<'set'>): Promise<ClientRow> {
     const { leases, nowMs, emit } = this.#parts;
     const { record, revision } = this.#index.find(name);
     this.#checkExpiry(expiresMs ?? undefined);
@@ -129,7 +132,7 @@ export class ClientBook {
         isReserved: device.isReserved || asked.length > 0,
       };
     });
-    const wanted = { ...until, devices };
+    const wanted = this.#withAddress({ ...until, devices }, publicAddress);
     try {
       await this.#put(wanted, revision);
     } catch (error) {
@@ -140,6 +143,24 @@ export class ClientBook {
     leases.takeBack(addressesOf(record).filter((address) => !held.has(address)));
     if (given.length > 0) emit({ kind: 'lease-given', client: record.name, addresses: given });
     return this.#rowOf(wanted);
+  }
+
+  #withAddress(record: ClientRecord, address: string | null | undefined): ClientRecord {
+    if (address === undefined) return record;
+    return withPublicAddress(record, address ?? undefined, this.#records(), this.#parts.outside);
+  }
+
+  async #forward({ name, forward, isOff }: ClientParams<'forward'>): Promise<ClientRow> {
+    const { record, revision } = this.#index.find(name);
+    const wanted = isOff
+      ? withoutForward(record, forward)
+      : withForward(record, forward, this.#records(), this.#parts.outside);
+    await this.#put(wanted, revision);
+    return this.#rowOf(wanted);
+  }
+
+  #records(): ClientRecord[] {
+    return [...this.#parts.store.list()].map(({ record }) => record);
   }
 
   async #enable(name: string, isEnabled: boolean): Promise<ClientRow> {
@@ -216,7 +237,7 @@ export class ClientBook {
   }
 
   #rowOf(record: ClientRecord): ClientRow {
-    const { name, isEnabled, createdMs, expiresMs, devices } = record;
+    const { name, isEnabled, createdMs, expiresMs, devices, nat } = record;
     const state = isExpired(record, this.#parts.nowMs()) ? 'expired' : isEnabled ? 'enabled' : 'disabled';
     return {
       name,
@@ -230,6 +251,7 @@ export class ClientBook {
         addresses: device.addresses,
         isReserved: device.isReserved,
       })),
+      ...(nat === undefined ? {} : { nat }),
     };
   }
 }

@@ -25,6 +25,15 @@ export interface ClientRecord {
   /** undefined = never. */
   readonly expiresMs: number | undefined;
   readonly devices: readonly DeviceRecord[];
+  /** What it has of the hub's outside; undefined = a share of it, as all have. */
+  readonly nat?: ClientNatRecord | undefined;
+}
+
+export interface ClientNatRecord {
+  /** Of its first device. */
+  readonly publicAddress?: string | undefined;
+  /** `443:8443/tcp` */
+  readonly forwards: readonly string[];
 }
 
 /** A record, and how often it was written: who puts says which one it has seen. */
@@ -52,13 +61,32 @@ export function clientFromText(text: string): ClientRecord | undefined {
 
 export function clientFromObject(value: unknown): ClientRecord | undefined {
   if (!isMap(value)) return undefined;
-  const { id, name, isEnabled, createdMs, expiresMs, devices } = value;
+  const { id, name, isEnabled, createdMs, expiresMs, devices, nat } = value;
   if (typeof id !== 'string' || typeof name !== 'string' || typeof isEnabled !== 'boolean') return undefined;
   if (typeof createdMs !== 'number' || (expiresMs !== undefined && typeof expiresMs !== 'number')) return undefined;
   if (!Array.isArray(devices)) return undefined;
   const known = devices.map(deviceFrom).filter((device) => device !== undefined);
   if (known.length === 0 || known.length !== devices.length) return undefined;
-  return { id, name, isEnabled, createdMs, expiresMs, devices: known };
+  const outside = nat === undefined ? undefined : natFrom(nat);
+  if (nat !== undefined && outside === undefined) return undefined;
+  return {
+    id,
+    name,
+    isEnabled,
+    createdMs,
+    expiresMs,
+    devices: known,
+    ...(outside === undefined ? {} : { nat: outside }),
+  };
+}
+
+function natFrom(value: unknown): ClientNatRecord | undefined {
+  if (!isMap(value) || !Array.isArray(value.forwards)) return undefined;
+  const { publicAddress } = value;
+  const forwards = value.forwards.filter((one) => typeof one === 'string');
+  if (forwards.length !== value.forwards.length) return undefined;
+  if (publicAddress === undefined) return { forwards };
+  return typeof publicAddress === 'string' ? { forwards, publicAddress } : undefined;
 }
 
 function deviceFrom(value: unknown): DeviceRecord | undefined {

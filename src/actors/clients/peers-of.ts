@@ -3,6 +3,7 @@ import { parseCidr } from '../../config/address.ts';
 import type { PeerConfig } from '../../config/config.ts';
 import type { ObfuscationConfig } from '../../config/obfuscation.ts';
 import type { ClientPeers } from '../../control/client-source.ts';
+import { forwardsOf } from './client-outside.ts';
 import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
 
 /** What all clients have in common. */
@@ -19,7 +20,7 @@ export function peersOf(record: ClientRecord | undefined, defaults: ClientDefaul
   if (record === undefined || !record.isEnabled || isExpired(record, nowMs)) return [];
   return record.devices
     .filter(({ addresses }) => addresses.length > 0)
-    .map((device) => peerOf(record, device, defaults));
+    .map((device, at) => ({ ...peerOf(record, device, defaults), ...(at === 0 ? outsideOf(record) : {}) }));
 }
 
 function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation }: ClientDefaults): PeerConfig {
@@ -35,6 +36,12 @@ function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation }: Cli
     cipher: 'auto',
     obfuscation,
   };
+}
+
+function outsideOf(record: ClientRecord): Pick<PeerConfig, 'nat'> {
+  const { nat } = record;
+  if (nat === undefined) return {};
+  return { nat: { publicAddress: nat.publicAddress, forwards: forwardsOf(record) } };
 }
 
 /** A buffer of its own: one of Node's pool would take its neighbours along to other threads. */

@@ -3,6 +3,7 @@ import { messageOf } from '../../base/errors.ts';
 import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-states.ts';
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
 import { LastChanges } from '../../control/last-changes.ts';
+import type { NatView } from '../../control/nat-rows.ts';
 import { PathEvents } from '../../control/path-events.ts';
 import { PathWatch } from '../../control/path-watch.ts';
 import { type Counts, Rates } from '../../control/rates.ts';
@@ -15,6 +16,7 @@ import type { ActorRow, InstanceInfo, SharedMemory, SupervisorApi } from '../../
 import { readConnections } from '../../io/connections.ts';
 import { readAddressErrors, readForwarding } from '../../io/forwarding.ts';
 import { readInterfaces } from '../../io/interfaces.ts';
+import { listConnections } from '../../io/nat/connections.ts';
 import { readThreadTimes } from '../../io/thread-times.ts';
 import { zoneOf } from '../../io/zones.ts';
 import type { ActorContext } from '../kit/contract.ts';
@@ -109,6 +111,16 @@ export class InstanceView {
       rings: readers.actors.rings(),
       host: { ...readForwarding(), connections: readConnections() },
       changedAgesMs: this.#changes.agesMs(nowUs),
+    };
+  }
+
+  async nat(): Promise<NatView | undefined> {
+    const info = await this.#supervisor.request('nat');
+    if (info === undefined) return undefined;
+    return {
+      info,
+      connections: await listConnections(this.#context.addon, info.pools),
+      host: readConnections(),
     };
   }
 

@@ -1,0 +1,140 @@
+/** What needs no kernel of address translation: blocks, elements, suspects. */
+import t from 'tap';
+import { parseCidr } from '../../src/config/address.ts';
+import { assignBlocks, blockAt, blockCount } from '../../src/io/nat/blocks.ts';
+import { elementChanges, elementsOf, noElements } from '../../src/io/nat/elements.ts';
+import type { NatPlan } from '../../src/io/nat/plan.ts';
+import { natTable } from '../../src/io/nat/ruleset.ts';
+import { findSuspects } from '../../src/io/nat/suspects.ts';
+
+const plan: NatPlan = {
+  name: 'hub',
+  interface: 'hawser0',
+  pools: [parseCidr('10.100.0.0/16') ?? never(), parseCidr('fd00:100::/64') ?? never()],
+  masquerade: { 4: true, 6: true },
+  addresses: [parseCidr('203.0.113.7') ?? never()],
+  ports: { first: 10_000, last: 65_535 },
+  perClient: 256,
+  connections: 0,
+  timeoutSeconds: 300,
+  ownPorts: { udp: [51_820], tcp: [443] },
+  isolation: true,
+  runDirectory: '/run/hawser',
+  stateDirectory: '/var/lib/hawser',
+};
+
+function never(): never {
+  throw new Error('no address');
+}
+
+t.test('blockCount() counts what fits in the range, of each address', async (t) => {
+  t.equal(blockCount(plan), 216);
+  t.equal(blockCount({ ...plan, addresses: [...plan.addresses, parseCidr('203.0.113.8') ?? never()] }), 432);
+  t.equal(blockCount({ ...plan, perClient: 0 }), 0);
+  t.same(blockAt(plan, 215), { address: '203.0.113.7', first: 65_040, last: 65_295 });
+  t.equal(blockAt(plan, 216), undefined);
+});
+
+t.test('assignBlocks() keeps what a client has, and gives no block twice', async (t) => {
+  const first = assignBlocks(['a', 'b', 'c'], new Map(), 3);
+  t.same(
+    [...first],
+    [
+      ['a', 0],
+      ['b', 1],
+      ['c', 2],
+    ],
+  );
+  t.same(
+    [...assignBlocks(['c', 'd'], first, 3)],
+    [
+      ['c', 2],
+      ['d', 0],
+    ],
+  );
+  t.same(
+    [
+      ...assignBlocks(
+        ['a', 'b'],
+        new Map([
+          ['a', 1],
+          ['b', 1],
+        ]),
+        3,
+      ),
+    ],
+    [
+      ['a', 1],
+      ['b', 0],
+    ],
+  );
+  t.same(
+    [...assignBlocks(['a', 'b', 'c'], new Map([['c', 7]]), 2)],
+    [
+      ['a', 0],
+      ['b', 1],
+    ],
+  );
+});
+
+t.test('elementChanges() takes away before it adds, and nothing that stays', async (t) => {
+  const a = { name: 'a', ipv4: '10.100.0.2', forwards: [{ protocol: 'tcp', port: 443, to: 8443 }] } as const;
+  const before = elementsOf(plan, [a], new Map([['a', 0]]));
+  const after = elementsOf(plan, [{ ...a, ipv4: '10.100.0.3' }], new Map([['a', 0]]));
+  const lines = elementChanges('hub', before, after).trim().split('\n');
+  t.ok(lines.slice(0, 4).every((line) => line.startsWith('delete element inet hawser_')));
+  t.match(lines.join('\n'), /add element inet hawser_\w+ forwards4 \{ tcp \. 443 : 10\.100\.0\.3 \. 8443 \}/);
+  t.match(lines.join('\n'), /add element inet hawser_\w+ blocks4 \{ 10\.100\.0\.3 : 203\.0\.113\.7 \. 10000-10255 \}/);
+  t.equal(elementChanges('hub', after, after), '');
+  t.notMatch(elementChanges('hub', noElements, after), /delete/);
+});
+
+t.test('natTable() does not grow with clients, and has no translation where only isolation is wanted', async (t) => {
+  t.ok(natTable(plan).split('\n').length < 150);
+  const alone = natTable({ ...plan, masquerade: { 4: false, 6: false } });
+  t.notMatch(alone, /type nat hook/);
+  t.match(alone, /goto refuse/);
+});
+
+const own = { table: 'hawser_1', tunnel: 'hawser0' };
+const chain = (table: string, name: string, more = {}) => ({ chain: { family: 'ip', table, name, ...more } });
+const forward = { hook: 'forward', type: 'filter', prio: 0, policy: 'accept' };
+
+t.test('findSuspects() names who may drop, and nobody else', async (t) => {
+  const docker = {
+    nftables: [chain('filter', 'FORWARD', { ...forward, policy: 'drop' }), chain('filter', 'DOCKER-USER')],
+  };
+  t.match(findSuspects(docker, own, []), [
+    { owner: 'Docker', where: 'table ip filter, chain FORWARD (policy drop)', remedy: /DOCKER-USER -i hawser0/ },
+  ]);
+  const ufw = {
+    nftables: [chain('filter', 'FORWARD', { ...forward, policy: 'drop' }), chain('filter', 'ufw-before-forward')],
+  };
+  t.match(findSuspects(ufw, own, []), [{ owner: 'ufw', remedy: /^ufw route allow in on hawser0/ }]);
+  const rule = (table: string, name: string, ...expr: unknown[]) => ({
+    rule: { family: 'ip', table, chain: name, expr },
+  });
+  const firewalld = {
+    nftables: [
+      chain('firewalld', 'filter_FORWARD', forward),
+      chain('firewalld', 'zones'),
+      rule('firewalld', 'filter_FORWARD', { jump: { target: 'zones' } }),
+      rule('firewalld', 'zones', { reject: { type: 'icmpx' } }),
+    ],
+  };
+  t.match(findSuspects(firewalld, own, []), [{ owner: 'firewalld', remedy: /--zone=trusted --add-interface=hawser0/ }]);
+  const harmless = {
+    nftables: [
+      chain('mine', 'fw', forward),
+      chain('mine', 'input', { ...forward, hook: 'input', policy: 'drop' }),
+      chain('mine', 'elsewhere'),
+      rule('mine', 'elsewhere', { drop: null }),
+      chain('hawser_1', 'forward', { ...forward, policy: 'drop' }),
+    ],
+  };
+  t.same(findSuspects(harmless, own, []), []);
+  t.match(findSuspects({ nftables: [] }, own, ['nat', 'filter']), [
+    { owner: 'iptables', remedy: /^iptables-legacy -I FORWARD/ },
+  ]);
+  t.same(findSuspects('nonsense', own, []), []);
+});

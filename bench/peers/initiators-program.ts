@@ -22,6 +22,7 @@ import {
   dataHeaderBytes,
   dataHeaderEmit,
   messageType,
+  responseReceiver,
   wireguardCheckLength,
   wireguardCounter,
   wireguardReceiver,
@@ -30,6 +31,8 @@ import {
 import { addressOf, privateKeyOf, type SwarmOptions, type SwarmState } from './swarm.ts';
 
 const tickMs = 20;
+/** Calls of one tick: between them each reads what was answered, as peers with a processor of their own would. */
+const callsPerTick = 32;
 const keepaliveUs = 25_000_000;
 const tagBytes = 16;
 const nothing = new Uint8Array(0);
@@ -86,9 +89,12 @@ class Peer {
     this.#callUs = nowUs;
   }
 
-  tick(nowUs: number): void {
-    if (nowUs >= this.#callUs) this.#call(nowUs);
+  /** Returns whether it called, if it may. */
+  tick(nowUs: number, mayCall: boolean): boolean {
     if (nowUs >= this.#keepaliveUs) this.#keepalive(nowUs);
+    if (!mayCall || nowUs < this.#callUs) return false;
+    this.#call(nowUs);
+    return true;
   }
 
   #call(nowUs: number): void {
@@ -119,7 +125,7 @@ class Peer {
 
   #handleResponse(message: Uint8Array, nowUs: number): void {
     const initiation = this.#initiation;
-    if (initiation?.localIndex !== wireguardReceiver(message, 0)) return;
+    if (initiation?.localIndex !== responseReceiver(message, 0)) return;
     const derived = initiation.handleResponse(message);
     if (derived === undefined) return;
     this.#initiation = undefined;
@@ -218,13 +224,27 @@ for (const peer of peers) await peer.open();
 let sinceUs = Number.POSITIVE_INFINITY;
 let round = 0;
 let isTold = true;
-setInterval(() => {
+/** Whose turn to call is next: everybody gets one, also while there are too few. */
+let first = 0;
+
+function tick(): void {
   const nowUs = addon.nowUs();
-  for (const peer of peers) peer.tick(nowUs);
+  let calls = 0;
+  let last = first;
+  for (let turned = 0; turned < peers.length; turned += 1) {
+    const index = (first + turned) % peers.length;
+    if (!peers[index]?.tick(nowUs, calls < callsPerTick)) continue;
+    calls += 1;
+    last = index + 1;
+  }
+  first = last % Math.max(1, peers.length);
+  setTimeout(tick, calls < callsPerTick ? tickMs : 0);
   if (isTold || peers.some(({ connectedUs }) => connectedUs < sinceUs)) return;
   isTold = true;
   print(stateOf(peers, round, sinceUs));
-}, tickMs);
+}
+
+tick();
 setInterval(() => print(stateOf(peers, round, sinceUs)), 1000);
 for await (const line of readline.createInterface({ input: process.stdin })) {
   // `connect`: all call now. `count`: those count as connected from here on that shake hands again.

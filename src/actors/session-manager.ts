@@ -7,7 +7,7 @@ import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contra
 import { consumer } from './kit/ports.ts';
 import { buildDesks, type Desks } from './session/build-desks.ts';
 import type { Route } from './session/path-book.ts';
-import { frameOf, MessageReader, routeOf, slotOf, wireBytesOf } from './session/records.ts';
+import { ageOf, frameOf, MessageReader, routeOf, slotOf, wireBytesOf } from './session/records.ts';
 import type { SessionManagerCommand, SessionManagerSettings } from './session/settings.ts';
 
 export const definition: ActorDefinition = {
@@ -81,7 +81,9 @@ class SessionManager implements Actor {
         const message = this.#reader.read(ring, at);
         const { handshakes } = this.#desks;
         const from = (): Route => routeOf(ring, at, this.#desks.links);
-        if (handshakes.isWorthReading(message, from, nowUs)) handshakes.handleMessage(from(), message, nowUs);
+        if (handshakes.isWorthReading(message, from, nowUs)) {
+          handshakes.handleMessage(from(), message, ageOf(ring, at, this.#desks.unixUs()), nowUs);
+        }
       }
       ring.end();
       ring.advance();
@@ -120,7 +122,8 @@ class SessionManager implements Actor {
 
   #takeEvent(ring: RingConsumer, at: number): void {
     const { watch, count } = this.#desks;
-    if (ring.type === recordType.roamed) {
+    if (ring.type === recordType.keysUsed) watch.handleKeysUsed(ring.view.getInt32(at, true));
+    else if (ring.type === recordType.roamed) {
       const isNews = watch.handleRoamed(
         slotOf(ring, at),
         routeOf(ring, at, this.#desks.links),

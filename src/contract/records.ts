@@ -24,6 +24,8 @@ export const recordType = {
   pathJudged: 10,
   /** sealer → session-manager: i32 peer row; the first data was sealed under the key slot that the peer has now. */
   dataBegan: 11,
+  /** opener → session-manager: i32 key slot; the first packet under its keys has come. */
+  keysUsed: 12,
 } as const;
 
 /** Header of a train record; the packet is 8-byte aligned and its virtio_net_hdr (10 bytes) ends where it begins. */

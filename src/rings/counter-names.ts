@@ -53,6 +53,7 @@ export const sessionManagerCounters = {
   roamed: 11,
   unknownKey: 12,
   otherObfuscation: 13,
+  late: 14,
 } as const;
 export const wanLinkCounters = { blocked: 0, full: 1 } as const;
 export const fakeTcpCounters = { full: 0, opened: 1, judged: 2, uncalled: 3 } as const;
@@ -127,6 +128,7 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
       name: 'session_manager_other_obfuscation_messages',
       help: 'Dropped: handshakes that wear another obfuscation than their peer does here',
     },
+    { name: 'session_manager_late_messages', help: 'Dropped: initiations that waited until their sender calls again' },
   ],
   'wan-link': [
     { name: 'wan_link_blocked_turns', help: 'Turns in which the socket was full' },

@@ -2,11 +2,13 @@
 
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
-import type { OutsideChange } from '../../src/actors/session/settings.ts';
+import type { OutsideChange, PeerSettings } from '../../src/actors/session/settings.ts';
 import { capability } from '../../src/contract/frames.ts';
 import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/contract/peer-tables.ts';
+import { generateKeyPair } from '../../src/crypto/x25519.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { CookieJar } from '../../src/protocols/session/cookies.ts';
+import { Initiation, LocalIdentity, RemoteIdentity } from '../../src/protocols/session/handshake.ts';
 import { sessionManagerCounters as counted } from '../../src/rings/counter-names.ts';
 import { sockaddrMaxBytes } from '../../src/wire/sockaddr.ts';
 import { initiationBytes, messageType, responseBytes, wireguardType } from '../../src/wire/wireguard.ts';
@@ -371,6 +373,57 @@ t.test('under load a cookie is asked for, shown, and then served', async (t) => 
   t.equal(initiations(), 3);
   lab.settle();
   t.equal(left.count(counted.established), 2);
+});
+
+/** The calls of so many peers, with their settings. */
+function callersOf(
+  lab: Lab,
+  right: Host,
+  count: number,
+): { readonly peers: PeerSettings[]; readonly calls: Datagram[] } {
+  const addon = loadAddon();
+  const rightKey = Buffer.from(right.publicKey, 'base64');
+  const jar = new CookieJar(addon, rightKey);
+  const peers: PeerSettings[] = [];
+  const calls = Array.from({ length: count }, (_, row): Datagram => {
+    const local = new LocalIdentity(addon, randomBytes(32));
+    const publicKey = Buffer.from(local.keyPair.publicKey).toString('base64');
+    peers.push(right.peer(right, { row, name: `caller${row}`, publicKey }));
+    const remote = new RemoteIdentity(local, rightKey, new Uint8Array(32));
+    const bytes = Initiation.create(local, remote, row + 1, generateKeyPair(), Date.now() * 1000)?.message;
+    if (bytes === undefined) throw new Error('no initiation');
+    jar.addMacs(bytes, lab.nowUs);
+    return { from: `10.7.${row >> 8}.${row & 255}:1`, to: rightAddress, bytes };
+  });
+  return { peers, calls };
+}
+
+t.test('150 peers that call at once are answered at once: no cookie costs them a round', async (t) => {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const room = { peerRows: 150, slots: 512 };
+  const right = new Host(lab, { name: 'right', address: rightAddress, privateKey: Buffer.alloc(32, 2), ...room });
+  const { peers, calls } = callersOf(lab, right, 150);
+  await right.start(peers);
+  for (const call of calls) lab.send(call);
+  lab.settle();
+  t.equal(right.count(counted.responses), 150);
+  t.equal(right.count(counted.cookies), 0);
+});
+
+t.test('who has waited for 4 s is not answered: it calls again, and would not read the answer', async (t) => {
+  const { lab, right } = createPair(t);
+  const { peers, calls } = callersOf(lab, right, 2);
+  await right.start(peers);
+  const [early, late] = calls as [Datagram, Datagram];
+  lab.send({ ...late, waitedUs: 4_100_000 });
+  lab.send({ ...early, waitedUs: 3_900_000 });
+  lab.settle();
+  t.same(
+    ofType(lab, messageType.response).map(({ to }) => to),
+    [early.from],
+  );
+  t.equal(right.count(counted.late), 1);
 });
 
 t.test('two Hawser ends find each other beside data, and change to AES without loss', async (t) => {

@@ -55,6 +55,8 @@ export interface Datagram {
   readonly bytes: Uint8Array;
   /** DSCP and ECN of the outer header; nothing = 0. */
   readonly trafficClass?: number;
+  /** For how long it has waited since the kernel received it; nothing = the kernel gave no time. */
+  readonly waitedUs?: number;
 }
 
 export function rawAddress(address: Address): Uint8Array {
@@ -478,8 +480,10 @@ export class Host {
       if (addon.aeadOpen(kind, key, nonce, nothing, sealed, plain) < 0) break;
       const row = sessions.int(slot, session.peerAt);
       const nowUs = this.#lab.nowUs;
-      if (sessions.number(slot, session.firstReceivedAt) === 0)
+      if (sessions.number(slot, session.firstReceivedAt) === 0) {
         sessions.setNumber(slot, session.firstReceivedAt, nowUs);
+        this.#events.offer(new Uint8Array(Int32Array.of(slot).buffer), recordType.keysUsed);
+      }
       peers.setNumber(row, peerLayout.lastReceivedAt, nowUs);
       const pathRow = this.#pathOf(row, datagram);
       if (pathRow >= 0) {
@@ -541,6 +545,9 @@ export class Host {
     view.setInt32(received.segmentBytesAt, payload.length, true);
     view.setInt32(received.slotAt, slot, true);
     view.setInt32(received.trafficClassAt, datagram.trafficClass ?? 0, true);
+    const { waitedUs } = datagram;
+    const receivedUs = waitedUs === undefined ? 0 : this.#onWallClock(() => Date.now()) * 1000 - waitedUs;
+    view.setFloat64(received.timeAt, receivedUs, true);
     record.set(payload, received.payloadAt);
     ring?.offer(record, type);
   }

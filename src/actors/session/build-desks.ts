@@ -27,6 +27,8 @@ export interface Desks {
   readonly files: StateFiles;
   readonly links: LinkBook;
   readonly count: (counter: number) => void;
+  /** CLOCK_REALTIME in microseconds. */
+  readonly unixUs: () => number;
 }
 
 /** `privateKey`: raw, overwritten when the pool closes. */
@@ -89,5 +91,5 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });
   watch.handshakes = handshakes;
-  return { handshakes, watch, pool, files, links: linkBook, count };
+  return { handshakes, watch, pool, files, links: linkBook, count, unixUs };
 }

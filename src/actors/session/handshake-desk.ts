@@ -44,6 +44,21 @@ const fingerprintCharacters = 8;
 const leastBehindUs = 10_000_000;
 /** A response, or the packet that would use it, may be lost. */
 const mostUnused = 2;
+/**
+ * Who has waited this long calls again within a second (REKEY-TIMEOUT), and would take no notice of a response to what it said before: when
+ * more call than can be served, some are served in time, and nobody in vain.
+ */
+const lateUs = 4_000_000;
+
+/** What became of messages that anybody can write who knows our public key. */
+const useless = new Set<number>([
+  counted.forged,
+  counted.replayed,
+  counted.unknownKey,
+  counted.otherObfuscation,
+  counted.cookies,
+  counted.limited,
+]);
 
 /** Does the X25519 of an initiation elsewhere; calls back in a later turn, with undefined for a low-order key. */
 export interface SecretPool {
@@ -160,28 +175,36 @@ export class HandshakeDesk {
     return false;
   }
 
-  /** One that is worth reading and came by `route`; the buffer is the caller's again afterwards. */
-  handleMessage(route: Route, message: Uint8Array, nowUs: number): void {
-    const outcome = this.#judge(route, message, nowUs);
-    if (outcome !== undefined) this.#parts.count(outcome);
+  /** One that is worth reading, came by `route` and has waited for `ageUs`; the buffer is the caller's again afterwards. */
+  handleMessage(route: Route, message: Uint8Array, ageUs: number, nowUs: number): void {
+    const outcome = this.#judge(route, message, ageUs, nowUs);
+    if (outcome !== undefined) this.#noteOutcome(outcome, nowUs);
+  }
+
+  #noteOutcome(outcome: number, nowUs: number): void {
+    this.#parts.count(outcome);
+    if (useless.has(outcome)) this.#checker.handleUseless(nowUs);
   }
 
   /** Deals with a message; what came of it is one of `sessionManagerCounters`, undefined while it is not known. */
-  #judge(route: Route, message: Uint8Array, nowUs: number): number | undefined {
+  #judge(route: Route, message: Uint8Array, ageUs: number, nowUs: number): number | undefined {
     const type = handshakeType(message.length);
     const isKnownKind =
       namedEndpointIs(route.endpoint) || sockaddrCheckLength(route.endpoint, 0, route.endpoint.length);
     if (!isKnownKind) return counted.malformed;
     if (type === messageType.cookieReply) return this.#handleCookieReply(message, nowUs);
-    this.#checker.handleArrival(nowUs);
+    if (type === messageType.initiation && ageUs > lateUs) return counted.late;
     const isUnderLoad = this.#checker.isUnderLoad(nowUs);
     const refusal = isUnderLoad ? this.#refuseUnderLoad(route, message, nowUs) : undefined;
     if (refusal !== undefined) return refusal;
     if (type === messageType.response) return this.#handleResponse(route, message, nowUs);
-    const { local, pool, count } = this.#parts;
+    const { local, pool } = this.#parts;
     if (!isUnderLoad) return this.#handleInitiation(route, message, initiationSecret(local, message), nowUs);
     const copy = Uint8Array.from(message);
-    const isTaken = pool.offer(copy, (secret, laterUs) => count(this.#handleInitiation(route, copy, secret, laterUs)));
+    const isTaken = pool.offer(copy, (secret, laterUs) => {
+      const isLate = ageUs + laterUs - nowUs > lateUs;
+      this.#noteOutcome(isLate ? counted.late : this.#handleInitiation(route, copy, secret, laterUs), laterUs);
+    });
     return isTaken ? undefined : counted.overload;
   }
 

@@ -10,15 +10,9 @@ import type { Peer } from './peer-book.ts';
 import { textOf } from './routes.ts';
 import type { SessionWatchParts } from './session-watch.ts';
 
-/**
- * A peer whose keys are fresh is looked at often (the first packet under keys that we answered with lets our side send), then more and
- * more rarely: a fourth of the age of its keys later.
- */
-const leastUs = 1000;
+/** A peer whose keys are fresh is looked at often, then more and more rarely: a fourth of the age of its keys later. */
+const leastUs = 20_000;
 const ageShare = 1 / 4;
-/** While keys that we answered with are younger than `answeredFreshUs`, the first packet under them is due: it may wait for no more than this. */
-const answeredUs = 2000;
-const answeredFreshUs = 1_000_000;
 /** One that had packets since the last look, and one that had none or has no keys. Shorter than the shortest of WireGuard's timers. */
 const activeUs = 1_000_000;
 const asleepUs = 5_000_000;
@@ -85,7 +79,6 @@ export class PeerLook {
     const newest = next ?? current ?? previous;
     // What shared memory says of links is news to a peer without keys that we know a way to.
     if (newest === undefined) return this.#parts.peers.homeOf(peer) >= 0 ? nowUs + asleepUs : never;
-    if (next !== undefined && nowUs - next.birthUs < answeredFreshUs) return nowUs + answeredUs;
     const ageUs = (nowUs - newest.birthUs) * ageShare;
     const atUs = nowUs + Math.min(Math.max(leastUs, ageUs), hasMoved ? activeUs : asleepUs);
     return ageUs < activeUs ? atUs : Math.ceil(atUs / gridUs) * gridUs;

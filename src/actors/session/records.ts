@@ -31,6 +31,12 @@ export function routeOf(ring: RingConsumer, at: number, links: LinkBook): Route 
   return withoutZone(route, links.get(link));
 }
 
+/** Microseconds since the kernel received a datagram; 0 where it gave no time, and after a step of the clock. `unixUs`: now, by CLOCK_REALTIME. */
+export function ageOf(ring: RingConsumer, at: number, unixUs: number): number {
+  const receivedUs = ring.view.getFloat64(at + received.timeAt, true);
+  return receivedUs > 0 ? Math.max(0, unixUs - receivedUs) : 0;
+}
+
 /** Takes datagrams out of shared memory, so that what was checked is what is used; into the same few buffers, because of floods. */
 export class MessageReader {
   readonly #buffers = [initiationBytes, responseBytes, cookieReplyBytes].map((length) => new Uint8Array(length));

@@ -196,11 +196,23 @@ export class SessionWatch {
     }
   }
 
+  /** The first packet under the keys of a slot has come: who answered with them may use them from now on. */
+  handleKeysUsed(slot: number): void {
+    const peer = this.#peerOf(slot);
+    if (peer !== undefined) this.#touch(peer);
+  }
+
+  /** Whose keys a slot holds. */
+  #peerOf(slot: number): Peer | undefined {
+    const { sessions, peers } = this.#parts;
+    if (slot < 0 || slot >= sessions.rows || sessions.int(slot, session.stateAt) !== slotState.ready) return undefined;
+    return peers.get(sessions.int(slot, session.peerAt));
+  }
+
   /** An authentic packet came from elsewhere than we knew; true when that is news. */
   handleRoamed(slot: number, route: Route, wireBytes: number, nowUs: number): boolean {
-    const { sessions, peers, paths, context } = this.#parts;
-    if (slot < 0 || slot >= sessions.rows || sessions.int(slot, session.stateAt) !== slotState.ready) return false;
-    const peer = peers.get(sessions.int(slot, session.peerAt));
+    const { paths, context } = this.#parts;
+    const peer = this.#peerOf(slot);
     if (peer === undefined) return false;
     this.#touch(peer);
     if (!paths.handleRoamed(peer, route, wireBytes, nowUs)) return false;

@@ -587,6 +587,7 @@
   X(recordType, handshakeWanted, 9) \
   X(recordType, pathJudged, 10) \
   X(recordType, dataBegan, 11) \
+  X(recordType, keysUsed, 12) \
   X(trafficClass, control, 0) \
   X(trafficClass, latency, 1) \
   X(trafficClass, bulk, 2) \

@@ -34,7 +34,7 @@ void Dispatcher::book(uint64_t counter, uint32_t length, const Arrival& arrival)
     brought_.pathRow = ledger_.find(arrival.record, arrival.from->peer);
     cell<double>(arrival.from->row, layout::peer_lastReceivedAt) = arrival.nowUs;
     cell<double>(keys, layout::session_lastReceivedAt) = arrival.nowUs;
-    if (cell<double>(keys, layout::session_firstReceivedAt) == 0) cell<double>(keys, layout::session_firstReceivedAt) = arrival.nowUs;
+    if (cell<double>(keys, layout::session_firstReceivedAt) == 0) tellKeysUsed(arrival);
   }
   brought_.datagrams += 1;
   brought_.bytes += length;
@@ -189,6 +189,15 @@ void Dispatcher::notePiece(uint8_t* plain, const Arrival& arrival) {
 void Dispatcher::noteData(const Arrival& arrival) {
   brought_.hasData = true;
   cell<double>(arrival.from->row, layout::peer_lastDataReceivedAt) = arrival.nowUs;
+}
+
+// Who answered a handshake may use its keys from now on.
+void Dispatcher::tellKeysUsed(const Arrival& arrival) {
+  cell<double>(arrival.from->keys, layout::session_firstReceivedAt) = arrival.nowUs;
+  uint8_t* event = events_.claim(sizeof(int32_t));
+  if (event == nullptr) return;
+  cell<int32_t>(event, 0) = arrival.from->slot;
+  events_.commit(sizeof(int32_t), layout::recordType_keysUsed);
 }
 
 // Tells the session-manager that packets came from elsewhere than any path says: what to do about it is its choice.

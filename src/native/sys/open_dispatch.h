@@ -89,6 +89,7 @@ class Dispatcher {
   bool mayEnter(uint8_t* plain, uint32_t length, int32_t peer, IpView& ip);
   void notePiece(uint8_t* plain, const Arrival& arrival);
   void noteData(const Arrival& arrival);
+  void tellKeysUsed(const Arrival& arrival);
   void tellRoamed(const Arrival& arrival);
 
   RowTable peers_;

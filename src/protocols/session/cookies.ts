@@ -22,7 +22,10 @@ const secretBytes = 32;
 /** Random bytes that `nextReply` needs. */
 export const replyRandomBytes = secretBytes + xNonceBytes;
 
-/** More handshake messages than this in a window of 200 ms count as load: a tenth of what one core can answer. */
+/**
+ * More handshake messages than this in a window of 200 ms that lead to nothing count as load: a twentieth of what one core can read. Those
+ * that lead to a session do not, however many: when thousands come back at once after a restart of ours, a cookie costs each of them 5 s.
+ */
 const loadWindowUs = 200_000;
 const loadMessages = 100;
 /** How long load is assumed once it was seen (wireguard-go, device/constants.go). */
@@ -44,7 +47,7 @@ export class CookieChecker {
   #secret: Uint8Array | undefined;
   #secretSinceUs = 0;
   #windowSinceUs = 0;
-  #arrivals = 0;
+  #useless = 0;
   #loadUntilUs = Number.NEGATIVE_INFINITY;
   readonly #replies = new TokenBucket({ perSecond: repliesPerSecond, burst: replyBurst });
 
@@ -58,14 +61,14 @@ export class CookieChecker {
     return nowUs < this.#loadUntilUs;
   }
 
-  /** Counts a message with a good mac1. */
-  handleArrival(nowUs: number): void {
+  /** Counts a message with a good mac1 that led to no session: whoever knows our public key can write such. */
+  handleUseless(nowUs: number): void {
     if (nowUs - this.#windowSinceUs >= loadWindowUs) {
       this.#windowSinceUs = nowUs;
-      this.#arrivals = 0;
+      this.#useless = 0;
     }
-    this.#arrivals += 1;
-    if (this.#arrivals > loadMessages) this.#loadUntilUs = nowUs + underLoadUs;
+    this.#useless += 1;
+    if (this.#useless > loadMessages) this.#loadUntilUs = nowUs + underLoadUs;
   }
 
   /** Whether whoever wrote an initiation or response knows our public key. Nothing is done for a message without. */

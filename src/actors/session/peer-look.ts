@@ -11,7 +11,7 @@ import { textOf } from './routes.ts';
 import type { SessionWatchParts } from './session-watch.ts';
 
 /** A peer whose keys are fresh is looked at often, then more and more rarely: a fourth of the age of its keys later. */
-const leastUs = 20_000;
+const leastUs = 1000;
 const ageShare = 1 / 4;
 /** One that had packets since the last look, and one that had none or has no keys. Shorter than the shortest of WireGuard's timers. */
 const activeUs = 1_000_000;

@@ -325,7 +325,6 @@ export class SessionWatch {
     this.#touchAll();
   }
 
-  /** Whoever is due, the first of them first: a hub has thousands of peers, and nobody is looked at before its time. */
   /** Whoever went while no process ran is forgotten, once all sources have said who there is. */
   #tidy(): void {
     const { files, peers } = this.#parts;
@@ -333,6 +332,7 @@ export class SessionWatch {
     files.keepOnly([...peers.all()].map(({ settings }) => settings.publicKey));
   }
 
+  /** Whoever is due, the first of them first: a hub has thousands of peers, and nobody is looked at before its time. */
   #poll(nowUs: number): void {
     const { peers, slots, files, context } = this.#parts;
     let count = 0;

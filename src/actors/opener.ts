@@ -11,6 +11,7 @@ import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contra
 import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { GapKeeper } from './opener/gap-keeper.ts';
 import { Reporter } from './opener/reporter.ts';
+import { ShareKeeper } from './opener/share-keeper.ts';
 
 export const definition: ActorDefinition = {
   role: 'opener',
@@ -56,6 +57,7 @@ class OpenerActor implements Actor {
   readonly #throughput: Throughput;
   readonly #reporter: Reporter;
   readonly #gapKeeper: GapKeeper;
+  readonly #shares: ShareKeeper;
   readonly #inputs: number;
   readonly #plaintext: boolean;
   /** Receiver index (as i32) → slot × 4 + cipher, of the slots that are ready. */
@@ -118,6 +120,7 @@ class OpenerActor implements Actor {
       onGap: (slot, atUs) => this.#reporter.noteGap(slot, atUs),
       wakeAt,
     });
+    this.#shares = new ShareKeeper(peers, wakeAt);
     this.#throughput = new Throughput(spec);
   }
 
@@ -129,6 +132,7 @@ class OpenerActor implements Actor {
     this.#first = (this.#first + 1) % this.#inputs;
     const given = this.#gapKeeper.turn(nowUs);
     if (given > 0) this.#throughput.count(openerCounters.givenUp, given);
+    this.#shares.turn(nowUs);
     const reports = this.#reporter.turn(nowUs);
     if (reports > 0) this.#throughput.count(openerCounters.reports, reports);
     return done + given + reports;
@@ -146,12 +150,20 @@ class OpenerActor implements Actor {
     const count = this.#opener.look(input, recordsPerTurn);
     if (count === 0) return 0;
     for (let run = 0; run < count; run += 1) this.#name(run * runs.columns);
+    if (this.#shares.isOn) this.#noteSenders(count, nowUs);
     this.#opener.open(input, count, nowUs);
     this.#book();
     if (this.#result[opened.stalled] === 0) return count;
     // Nothing moves until the tun-writer does: do not spin on it.
     this.#context.wakeAt(nowUs + stallPauseUs);
     return 0;
+  }
+
+  #noteSenders(count: number, nowUs: number): void {
+    for (let run = 0; run < count; run += 1) {
+      const slot = this.#runs[run * runs.columns + runs.slot] as number;
+      if (slot >= 0) this.#shares.note(this.#sessions.int(slot, session.peerAt), nowUs);
+    }
   }
 
   /** Fills in the key slot of the run at index `at`. The first packet under new keys may be quicker than our look at the table. */

@@ -23,6 +23,7 @@ import { FrameDesk } from './sealer/frame-desk.ts';
 import { HeardFrames } from './sealer/heard-frames.ts';
 import { FlightMemory } from './sealer/native-flight.ts';
 import { ParityDesk } from './sealer/parity-desk.ts';
+import { RateDesk } from './sealer/rate-desk.ts';
 import { SealDesk } from './sealer/seal-desk.ts';
 import type { SealerCarrier } from './sealer/sending-paths.ts';
 import { TooLong } from './sealer/too-long.ts';
@@ -80,10 +81,16 @@ class SealerActor implements Actor {
   readonly #parity: ParityDesk;
   readonly #waiting: WaitingRoom;
   readonly #acks: AckDesk;
+  readonly #rates: RateDesk;
   readonly #facts = new TrainFacts();
   readonly #tooLong: TooLong;
   readonly #throughput: Throughput;
   readonly #serve = (row: number, entry: number, queue: FairQueue): boolean => this.#serveHead(row, entry, queue);
+  readonly #resuming = {
+    resume: (row: number): void => this.#waiting.resume(row),
+    readmit: (row: number): void => this.#waiting.readmit(row),
+  };
+  readonly #mayServe = (row: number, queue: FairQueue): boolean => this.#mayServeNow(row, queue);
   readonly #turnBond = (bond: Bond): number => this.#turnOf(bond);
   readonly #sessionChanges: RowChanges;
   readonly #sweepSlot = (slot: number): void => this.#native.sweep(slot);
@@ -133,6 +140,7 @@ class SealerActor implements Actor {
     this.#parity = new ParityDesk(context, this.#native, this.#desk, this.#throughput);
     this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
     this.#acks = new AckDesk(context, this.#native, this.#waiting, this.#throughput);
+    this.#rates = new RateDesk(context);
   }
 
   work(nowUs: number): number {
@@ -142,6 +150,7 @@ class SealerActor implements Actor {
     const framed = this.#heard.work(nowUs) + this.#frames.work(nowUs);
     this.#bonds.turn(nowUs, this.#turnBond);
     this.#acks.tick(nowUs);
+    this.#rates.turn(nowUs, this.#resuming);
     const served = this.#waiting.count > 0 ? this.#serveWaiting(nowUs) : 0;
     const taken = this.#takeTrains();
     this.#tooLong.count();
@@ -173,13 +182,16 @@ class SealerActor implements Actor {
 
   /** Peers that cannot be served are passed over: their queues are not judged, for it is not they who are slow. */
   #serveWaiting(nowUs: number): number {
-    return this.#waiting.serveAll(nowUs, this.#serve, (row, queue) => {
-      const bond = this.#bonds.look(row, nowUs);
-      queue.queueTargetUs = bond.queueTargetUs(nowUs);
-      if (this.#desk.slotOf(row) < 0) this.#desk.wantHandshake(row, nowUs);
-      else if (bond.hasUsable) return true;
-      return false;
-    });
+    if (this.#rates.isShared) return this.#waiting.serveShared(nowUs, this.#rates, this.#serve, this.#mayServe);
+    return this.#waiting.serveAll(nowUs, this.#serve, this.#mayServe);
+  }
+
+  #mayServeNow(row: number, queue: FairQueue): boolean {
+    const bond = this.#bonds.look(row, this.#nowUs);
+    queue.queueTargetUs = bond.queueTargetUs(this.#nowUs);
+    if (this.#desk.slotOf(row) < 0) this.#desk.wantHandshake(row, this.#nowUs);
+    else if (bond.hasUsable) return this.#rates.mayServe(row, queue);
+    return false;
   }
 
   #takeTrains(): number {
@@ -213,19 +225,22 @@ class SealerActor implements Actor {
       return this.#wait(index, row, kind);
     }
     if (bond.isOrdering(this.#nowUs) && this.#acks.hold(bond, this.#facts.columns, index, this.#nowUs)) return 1;
+    const rateBytes = this.#rates.isOn ? this.#rates.freshBytes(row, kind) : Number.POSITIVE_INFINITY;
+    if (rateBytes <= 0) return this.#wait(index, row, kind);
     const path = this.#choose(bond, index, count, kind);
-    if (path === undefined || this.#waiting.has(row)) {
+    if (path === undefined || this.#mustQueue(row, kind)) {
       const mayStay = bond.routes.isMerelyBehind && (path === undefined || kind === trafficClass.bulk);
       return mayStay && this.#mayStay(index, count) ? 0 : this.#wait(index, row, kind);
     }
     const slot = this.#desk.slotOf(row);
     if (!this.#desk.begin(bond, slot, path.row, path.port, kind, this.#nowUs)) return this.#wait(index, row, kind);
     this.#behindSinceUs = -1;
-    const allowed = allowance(bond, path, kind);
+    const allowed = Math.min(allowance(bond, path, kind), rateBytes);
     const run = this.#runLength(bond, path, index, count, kind, allowed);
     const segments = this.#native.sealTrains(index, run, this.#facts.segmentBudget(index, allowed));
     this.#sendCopies(bond, path, kind);
     this.#desk.finish(bond, path, Math.max(0, segments), true, this.#nowUs);
+    this.#rates.spend(row);
     this.#parity.follow(bond, this.#nowUs);
     let taken = 0;
     while (taken < run && this.#facts.isDone(index + taken)) taken += 1;
@@ -233,6 +248,12 @@ class SealerActor implements Actor {
     if (segments >= 0) return taken > 0 ? taken : this.#takeRun(index, count);
     this.#context.wakeAt(this.#nowUs + ringFullRetryUs);
     return taken + (bond.routes.isMerelyBehind ? 0 : this.#wait(index + taken, row, kind));
+  }
+
+  /** Others of the peer wait. Where a rate keeps a queue that never ends, what is urgent passes by the bulk in it. */
+  #mustQueue(row: number, kind: number): boolean {
+    const mayPass = kind !== trafficClass.bulk && this.#rates.isLimited(row);
+    return mayPass ? this.#waiting.hasUrgent(row) : this.#waiting.has(row);
   }
 
   /** The path for train `index`; undefined: it must wait, and a turn is asked for when it need not. */
@@ -309,14 +330,20 @@ class SealerActor implements Actor {
     const kind = stash.trafficClass(entry);
     const bond = this.#bonds.of(row, this.#nowUs);
     const bytes = stash.bytes(entry);
+    const rateBytes = this.#rates.allowedBytes(row, kind);
+    if (rateBytes <= 0) return false;
     const path = this.#chooseFor(bond, kind, stash.flow(entry), bytes, bond.mtu.sealedBytes(bytes), queue.bytes);
     if (path === undefined) return false;
     const slot = this.#desk.slotOf(row);
     if (!this.#desk.begin(bond, slot, path.row, path.port, kind, this.#nowUs)) return false;
     const offset = stash.offset(entry);
-    const segments = this.#native.sealStashed(offset, this.#stashedBudget(allowance(bond, path, kind)));
+    const segments = this.#native.sealStashed(
+      offset,
+      this.#stashedBudget(Math.min(allowance(bond, path, kind), rateBytes)),
+    );
     this.#sendCopies(bond, path, kind);
     queue.spend(this.#desk.finish(bond, path, Math.max(0, segments), true, this.#nowUs));
+    this.#rates.spend(row);
     this.#parity.follow(bond, this.#nowUs);
     if (segments < 0) {
       this.#context.wakeAt(this.#nowUs + ringFullRetryUs);

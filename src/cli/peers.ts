@@ -13,6 +13,9 @@ export function addPeersCommand(program: Command): void {
   );
 }
 
+/** Of a peer of which nothing else is said. */
+const usualPriority = 50;
+
 const columns: readonly Column<PeerStatus>[] = [
   { heading: 'PEER', text: (peer) => peer.name },
   { heading: 'STATE', text: stateOf },
@@ -29,6 +32,7 @@ const columns: readonly Column<PeerStatus>[] = [
   { heading: 'SENT', optional: true, align: 'right', text: (peer) => humanBytes(peer.sentBytes) },
   { heading: 'IN', align: 'right', text: (peer) => humanRate(peer.receivedBps) },
   { heading: 'OUT', align: 'right', text: (peer) => humanRate(peer.sentBps) },
+  { heading: 'LIMITS', optional: true, text: limitsOf },
   { heading: 'QUEUE', optional: true, align: 'right', text: (peer) => humanBytes(peer.queuedBytes) },
   { heading: 'DROPPED', align: 'right', text: (peer) => humanCount(peer.droppedPackets) },
   {
@@ -57,6 +61,28 @@ function kindOf({ isHawser }: PeerStatus): string {
   return isHawser ? 'hawser' : 'wireguard';
 }
 
+/** `out 20 Mbit/s (reached), in 10 Mbit/s`: what we send to the peer, and what it may send to us. */
+function limitsOf({ limits }: PeerStatus): string {
+  const { sendBps, receiveBps, isTold, reached, priority } = limits;
+  const noteOf = (notes: readonly (string | false)[]): string => {
+    const said = notes.filter((note) => note !== false);
+    return said.length === 0 ? '' : ` (${said.join(', ')})`;
+  };
+  const texts = [
+    ...(sendBps === undefined
+      ? []
+      : [`out ${humanRate(sendBps)}${noteOf([isTold && 'as it asks', reached.includes('send') && 'reached'])}`]),
+    ...(receiveBps === undefined
+      ? []
+      : [`in ${humanRate(receiveBps)}${noteOf([reached.includes('receive') && 'reached'])}`]),
+    ...(priority === usualPriority ? [] : [`priority ${priority}`]),
+  ];
+  return texts.length === 0 ? '-' : texts.join(', ');
+}
+
 export function peerLines(peers: readonly PeerStatus[]): string[] {
-  return formatTable(columns, peers, 'No peers are configured.');
+  // Where nobody is limited there is nothing to say of it.
+  const isLimited = peers.some((peer) => limitsOf(peer) !== '-');
+  const shown = isLimited ? columns : columns.filter(({ heading }) => heading !== 'LIMITS');
+  return formatTable(shown, peers, 'No peers are configured.');
 }

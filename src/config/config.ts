@@ -192,6 +192,14 @@ export interface TlsConfig {
 
 export type CipherChoice = 'auto' | 'chacha20-poly1305' | 'aes-256-gcm';
 
+/** What one peer may send and be sent, as it sees it itself: `down` leads to it. Bits of inner packets a second, 0 = no limit. */
+export interface PeerLimits {
+  readonly upBps: number;
+  readonly downBps: number;
+  /** Share of the server's rate while that binds: 1 to 100; 0 = what the others leave. */
+  readonly priority: number;
+}
+
 export interface PeerConfig {
   readonly name: string;
   /** base64 of 32 bytes. */
@@ -208,6 +216,7 @@ export interface PeerConfig {
   readonly cipher: CipherChoice;
   /** Its own, or the top-level one; undefined = WireGuard as it is. */
   readonly obfuscation: ObfuscationConfig | undefined;
+  readonly limits: PeerLimits;
   /** What it has of the outside of a hub that translates addresses. */
   readonly nat?: PeerNat | undefined;
 }

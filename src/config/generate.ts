@@ -10,6 +10,7 @@ import type {
   PeerConfig,
   TlsConfig,
 } from './config.ts';
+import { isLimited, limitsToInput } from './limits-schema.ts';
 import { implicitLinkName, isName } from './names.ts';
 import { obfuscationToInput } from './obfuscation.ts';
 import { formatTarget } from './probe-target.ts';
@@ -295,5 +296,6 @@ function peerToInput(peer: PeerConfig, common: Config['obfuscation']): NonNullab
     keepalive: peer.keepaliveMs === 0 ? 'off' : formatDurationMs(peer.keepaliveMs),
     cipher: peer.cipher,
     ...(hasOwn ? { obfuscation: obfuscationToInput(peer.obfuscation) } : {}),
+    ...(isLimited(peer.limits) ? { limits: limitsToInput(peer.limits) } : {}),
   };
 }

@@ -7,6 +7,7 @@ import { maskCidr } from './address.ts';
 import { buildBonding, buildLink, implicitLink } from './build-links.ts';
 import type { Config, PeerConfig, TlsConfig } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
+import { buildLimits } from './limits-schema.ts';
 import { buildObfuscation, type ObfuscationConfig } from './obfuscation.ts';
 import { type SplitText, splitPeers } from './plain-yaml.ts';
 import { ConfigError, type Finding, findingsOf, type Problem, problemAt } from './problems.ts';
@@ -187,6 +188,7 @@ function buildPeer(
     keepaliveMs: input.keepalive,
     cipher: input.cipher,
     obfuscation: input.obfuscation === undefined ? common : buildObfuscation(input.obfuscation),
+    limits: buildLimits(input.limits),
   };
 }
 

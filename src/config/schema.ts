@@ -7,6 +7,7 @@ import { isInterfaceName, parseCidr, parsePeerEndpoint } from './address.ts';
 import { bondingSchema, healthSchema, transportsSchema } from './bonding-schema.ts';
 import { parseKey } from './keys.ts';
 import { isDomain, text, when } from './leaves.ts';
+import { limitsSchema } from './limits-schema.ts';
 import { isName, nameWords } from './names.ts';
 import { obfuscationSchema } from './obfuscation.ts';
 import { serverSchema } from './server-schema.ts';
@@ -162,6 +163,7 @@ const peer = z.strictObject({
   }).prefault('off'),
   cipher: z.enum(['auto', 'chacha20-poly1305', 'aes-256-gcm']).default('auto'),
   obfuscation: obfuscationSchema,
+  limits: limitsSchema.prefault({}).describe('How fast the peer may send and be sent to.'),
 });
 
 const runtime = z.strictObject({

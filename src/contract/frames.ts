@@ -17,6 +17,8 @@ export const controlKind = {
   fragment: 9,
   /** What the sender calls the link that this frame left by. */
   names: 10,
+  /** How fast its reader may send at most; the same frame back says that it has been read. */
+  limits: 11,
 } as const;
 
 /** Bits of HELLO's capabilities: a frame goes to a peer only after its HELLO in this session said that it reads it. */
@@ -37,6 +39,8 @@ export const capability = {
   names: 1 << 6,
   /** Sends again what its only path has lost, and waits for what the other end sends again. */
   repairs: 1 << 7,
+  /** Reads LIMITS, and sends no faster. */
+  limits: 1 << 8,
 } as const;
 
 /**

@@ -92,6 +92,9 @@ export const peer = {
   versionAt: 64,
   /** i32: rows from here on were never used. Writer: the supervisor. */
   usedAt: 128,
+  /** f64 each, bits of inner packets a second for all peers together, 0 = no limit: sent to them, and taken from them. Writer: the supervisor. */
+  totalSendBpsAt: 136,
+  totalTakeBpsAt: 144,
   dataAt: 512,
   rowBytes: 512,
   // session-manager
@@ -130,6 +133,10 @@ export const peer = {
   resentPacketsAt: 184,
   /** i32: longest inner packet that is sent to the peer uncut now; 0 = the tunnel's MTU; negative = so long, until a search ends. */
   innerMtuAt: 192,
+  /** f64: bytes of inner packets that were sealed for the peer, each once, as they left (a super-packet's segments, not the super-packet). */
+  innerTxBytesAt: 200,
+  /** f64 CLOCK_BOOTTIME microseconds: something last waited for nothing but the peer's rate limit, or its share of the server's; 0 = never. */
+  limitedUsAt: 208,
   // opener
   lastDataReceivedAt: 256,
   lastReceivedAt: 264,
@@ -145,6 +152,31 @@ export const peer = {
   reorderDeadlineUsAt: 320,
   /** f64: packets rebuilt from parity. */
   rebuiltPacketsAt: 328,
+  /** f64: bytes of inner packets of the peer that entered, each once. */
+  innerRxBytesAt: 336,
+  /** f64 each: packets that did not enter because the peer sends more than it may, and when the last of them came. */
+  policedPacketsAt: 344,
+  policedUsAt: 352,
+  /** f64 each, the bucket of `policeBpsAt`: bytes that it lacks, as of when. */
+  policeDebtAt: 360,
+  policeUsAt: 368,
+  /** f64: bits a second that are taken from the peer while all together send more than `totalTakeBpsAt`; 0 = no less than it may anyway. */
+  shareBpsAt: 376,
+  // session-manager
+  /** f64 each, bits of inner packets a second, 0 = no limit: what is sent to the peer at most, and what is taken from it. */
+  sendBpsAt: 384,
+  policeBpsAt: 392,
+  /** f64: bytes that the peer may send at once after a pause, of `policeBpsAt`. */
+  policeBurstBytesAt: 400,
+  /** f64: bits a second that the peer has told us to send at most (LIMITS), 0 = none. */
+  toldBpsAt: 408,
+  /** i32: share of the server's rate while that binds, 1 to 100; 0 = what the others leave. */
+  priorityAt: 416,
+  /** f64: bits a second that may be taken from the peer as configured; who is told and obeys is policed a little above it. */
+  takeBpsAt: 424,
+  // opener
+  /** f64: bytes of the packets of `policedPacketsAt`. */
+  policedBytesAt: 448,
 } as const;
 
 /**
@@ -170,7 +202,7 @@ export const path = {
   usedAt: 128,
   /** Behind `judgedJournal`. */
   dataAt: 1024,
-  rowBytes: 512,
+  rowBytes: 640,
   /** i32 seqlock: odd while the row is being written. */
   sequenceAt: 0,
   stateAt: 4,
@@ -269,6 +301,12 @@ export const path = {
   originAt: 496,
   wishAt: 500,
   wishUsAt: 504,
+  // sealer
+  /** f64: bytes of inner packets that were sealed for it first, and not merely copied or sent again by it (`peer.innerTxBytesAt`). */
+  innerTxBytesAt: 512,
+  // opener
+  /** f64: bytes of inner packets that came by it first (`peer.innerRxBytesAt`). */
+  innerRxBytesAt: 576,
 } as const;
 
 /** Who made a path: it was learnt from the peer's packets, the configuration leads there, or it does and the link is about to be taken out. */

@@ -138,6 +138,8 @@ interface EventFields {
   'lease-expired': Lease;
   /** `limit`: the key below `server.limits`, or `pool`; `client`: who did not get what it was for. */
   'limit-reached': OfClient & { readonly limit: 'clients' | 'pool' };
+  /** `limit`: down and up as the peer sees it, `total …`: its share of the server's; `mbit`: a rate of its own. */
+  'rate-reached': OfPeer & { readonly limit: string; readonly mbit?: number };
   // Links and what probes past the tunnel say of them.
   'link-up': OfLink & Reason;
   'link-down': OfLink & Reason;
@@ -248,6 +250,7 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'lease-given': 'info',
   'lease-expired': 'info',
   'limit-reached': 'warn',
+  'rate-reached': 'info',
   'link-up': 'info',
   'link-down': 'info',
   'link-enabled': 'info',

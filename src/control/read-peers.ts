@@ -3,10 +3,14 @@ import { cipher, peer, peerKind, peerRefusal, session, slotState } from '../cont
 import { SessionTable } from '../rings/session-table.ts';
 import { peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf } from './cells.ts';
+import type { RateMoment } from './rate-events.ts';
 import type { Rates } from './rates.ts';
 import type { PathReader } from './read-paths.ts';
-import type { PeerRefusal, PeerStatus } from './rows.ts';
+import type { PeerRates, PeerRefusal, PeerStatus } from './rows.ts';
 import type { InstanceInfo, PeerName, SharedMemory } from './supervisor-api.ts';
+
+/** A limit that held something back so lately is one that people wait for now. */
+const reachedUs = 2_000_000;
 
 export class PeerReader {
   readonly #peers: RowTable;
@@ -49,6 +53,17 @@ export class PeerReader {
       sentUs: this.#peers.number(row, peer.lastDataSentAt),
       receivedUs: this.#peers.number(row, peer.lastReceivedAt),
     }));
+  }
+
+  /** How near each is to its rates. */
+  *rates(instance: InstanceInfo): Iterable<RateMoment> {
+    for (const { row, name } of this.#inUse(instance)) {
+      const sendUs = this.#peers.number(row, peer.limitedUsAt);
+      const takeUs = this.#peers.number(row, peer.policedUsAt);
+      if (sendUs + takeUs === 0) continue;
+      const sendBps = this.#peers.number(row, peer.sendBpsAt);
+      yield { peer: name, sendBps, sendUs, takeBps: this.#peers.number(row, peer.takeBpsAt), takeUs };
+    }
   }
 
   /** Of thousands of peers those that have a path, looked up when that changes. */
@@ -113,6 +128,30 @@ export class PeerReader {
       givenUpPackets: table.number(row, peer.givenUpPacketsAt),
       rebuiltPackets: table.number(row, peer.rebuiltPacketsAt),
       reorderDeadlineMs: knownMs(table.number(row, peer.reorderDeadlineUsAt)),
+      limits: this.#limits(row, nowUs),
+    };
+  }
+
+  #limits(row: number, nowUs: number): PeerRates {
+    const table = this.#peers;
+    const bps = (column: number): number | undefined => table.number(row, column) || undefined;
+    const isRecent = (column: number): boolean => {
+      const atUs = table.number(row, column);
+      return atUs > 0 && nowUs - atUs < reachedUs;
+    };
+    const sendBps = bps(peer.sendBpsAt);
+    return {
+      receiveBps: bps(peer.takeBpsAt),
+      sendBps,
+      isTold: sendBps !== undefined && sendBps === bps(peer.toldBpsAt),
+      priority: table.int(row, peer.priorityAt),
+      reached: [
+        ...(isRecent(peer.policedUsAt) ? (['receive'] as const) : []),
+        ...(isRecent(peer.limitedUsAt) ? (['send'] as const) : []),
+      ],
+      policedPackets: table.number(row, peer.policedPacketsAt),
+      receivedBytes: table.number(row, peer.innerRxBytesAt),
+      sentBytes: table.number(row, peer.innerTxBytesAt),
     };
   }
 

@@ -48,6 +48,24 @@ export interface PeerStatus {
   readonly rebuiltPackets: number;
   /** How long a gap is waited for now. */
   readonly reorderDeadlineMs: number | undefined;
+  readonly limits: PeerRates;
+}
+
+/** What a peer may send and be sent, as this host sees it: bits of inner packets a second, undefined = no limit. */
+export interface PeerRates {
+  readonly receiveBps: number | undefined;
+  readonly sendBps: number | undefined;
+  /** The peer has told us what we may send, and that is less than what is configured here. */
+  readonly isTold: boolean;
+  /** Share of the server's rate while that binds, 1 to 100; 0 = what others leave. */
+  readonly priority: number;
+  /** Which of the two held something back within the last seconds. */
+  readonly reached: readonly ('receive' | 'send')[];
+  /** Packets that did not enter because they came too fast. */
+  readonly policedPackets: number;
+  /** Bytes of inner packets, as quotas count them. */
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
 }
 
 export interface PeerRefusal {

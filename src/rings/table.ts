@@ -102,6 +102,11 @@ export class RowTable {
     this.#numbers[(this.at(row) + column) >> 3] = value;
   }
 
+  /** A 64-bit cell of the header. */
+  headNumber(at: number): number {
+    return this.#numbers[at >> 3] as number;
+  }
+
   addNumber(row: number, column: number, amount: number): void {
     const index = (this.at(row) + column) >> 3;
     this.#numbers[index] = (this.#numbers[index] as number) + amount;

@@ -192,12 +192,13 @@ function textOf({ addressHex, prefix }: Cidr): string {
 }
 
 function settingsOf({ row, peer }: DirectoryEntry): PeerSettings {
-  const { name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher } = peer;
+  const { name, publicKey, presharedKeyFile, endpoints, keepaliveMs, cipher, limits } = peer;
   const ofClient = {
     ...(peer.presharedKey === undefined ? {} : { presharedKey: peer.presharedKey }),
     ...(peer.isClient === true ? { isClient: true as const } : {}),
   };
-  return { row, name, publicKey, presharedKeyFile, ...ofClient, endpoints, keepaliveMs, cipher, ...wornBy(peer) };
+  const own = { row, name, publicKey, presharedKeyFile, ...ofClient, endpoints, keepaliveMs, cipher, limits };
+  return { ...own, ...wornBy(peer) };
 }
 
 /** What the session-manager has to know of its obfuscation. */

@@ -8,6 +8,7 @@
  * CHALL.   zero   kind=3  0         flags   token (8 bytes), zeros to any length  12 bytes at least
  * RESPONSE zero   kind=4  0         0       token (8 bytes)                       12 bytes
  * NAMES    zero   kind=10 flags     length  name (ASCII), zeros                   12 bytes at least
+ * LIMITS   zero   kind=11 flags     zero    kbit/s        number                  12 bytes
  * ```
  * flags of HELLO, bit 0: the sender has heard our HELLO of this session (it needs no answer). Of CHALLENGE, see
  * `pathWish`.
@@ -96,6 +97,47 @@ export function namesEmit(fields: { readonly name: string; readonly hasHeard: bo
   bytes[2] = fields.hasHeard ? namesFlagHeard : 0;
   bytes[nameLengthAt] = length;
   for (let index = 0; index < length; index += 1) bytes[nameAt + index] = fields.name.charCodeAt(index);
+  return bytes;
+}
+
+/** LIMITS: kind 11, flags, kbit/s of inner packets that its reader may send (0 = as much as it likes), number of the saying. */
+export const limitsBytes = 12;
+const limitsRateAt = 4;
+const limitsNumberAt = 8;
+const limitsFlagHeard = 1;
+
+/** Whether `bytes[at, end)` is a LIMITS. */
+export function limitsCheckLength(bytes: Uint8Array, at: number, end: number): boolean {
+  return end - at >= limitsBytes && bytes[at] === 0 && controlKindOf(bytes, at) === controlKind.limits;
+}
+
+/** The peer has what we said. */
+export function limitsHasHeard(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at + 2] as number) & limitsFlagHeard) !== 0;
+}
+
+/** Bits a second; 0 = no limit. */
+export function limitsBps(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + limitsRateAt) * 1000;
+}
+
+/** Goes up with each rate that is said; the answer repeats it. */
+export function limitsNumber(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + limitsNumberAt);
+}
+
+/** A frame of its own. `bps` above 0 is told as 1 kbit/s at least. */
+export function limitsEmit(fields: {
+  readonly bps: number;
+  readonly number: number;
+  readonly hasHeard: boolean;
+}): Uint8Array {
+  const bytes = new Uint8Array(limitsBytes);
+  bytes[kindAt] = controlKind.limits;
+  bytes[2] = fields.hasHeard ? limitsFlagHeard : 0;
+  const kbps = fields.bps > 0 ? Math.min(0xffff_ffff, Math.max(1, Math.floor(fields.bps / 1000))) : 0;
+  writeU32(bytes, limitsRateAt, kbps);
+  writeU32(bytes, limitsNumberAt, fields.number);
   return bytes;
 }
 

@@ -19,7 +19,9 @@ function keyText(): string {
 
 function peer(row: number, publicKey: string, host?: string): PeerSettings {
   const endpoints = host === undefined ? [] : [{ host, port: 443, transport: 'tls' as const }];
-  return { row, name: `peer${row}`, publicKey, presharedKeyFile: undefined, endpoints, keepaliveMs: 0, cipher: 'auto' };
+  const limits = { upBps: 0, downBps: 0, priority: 50 };
+  const rest = { presharedKeyFile: undefined, keepaliveMs: 0, cipher: 'auto', limits } as const;
+  return { row, name: `peer${row}`, publicKey, endpoints, ...rest };
 }
 
 function place(host: string): Uint8Array {

@@ -28,6 +28,8 @@ class Bench {
     Sealer::Parts parts;
     parts.log = log_.log();
     parts.sessions = sessions_.table();
+    parts.peers = peers_.table();
+    parts.paths = paths_.table();
     parts.maxFecBytes = 1412;
     return Sealer(parts);
   }
@@ -67,6 +69,10 @@ class Bench {
   std::vector<Bytes> packets;
   std::set<uint64_t> counters;
 
+  // What the peer, and the path, are charged for.
+  double chargedPeer() { return cell<double>(peers_.table().row(0), layout::peer_innerTxBytesAt); }
+  double chargedPath() { return cell<double>(paths_.table().row(0), layout::path_innerTxBytesAt); }
+
  private:
   void openOne(const uint8_t* datagram, uint32_t length) {
     const uint64_t counter = readLe64(datagram + 8);
@@ -84,12 +90,14 @@ class Bench {
   RingMemory link_;
   LogMemory log_{1 << 22};
   SessionMemory sessions_{1, 128};
+  PeerMemory peers_{1};
+  PathMemory paths_{1};
   RingProducer producer_;
   RingConsumer consumer_;
   AeadContext opening_;
 };
 
-TEST("Sealer seals every segment once, under any budget, across full rings and restarts") {
+TEST("Sealer seals and charges every segment once, under any budget, across full rings and restarts") {
   Random random(31);
   for (int round = 0; round < 60; round++) {
     Bench bench(4096);
@@ -117,6 +125,10 @@ TEST("Sealer seals every segment once, under any budget, across full rings and r
     }
     CHECK_EQUAL(bench.packets.size(), wanted.size());
     CHECK(bench.packets == wanted);
+    double bytes = 0;
+    for (const Bytes& one : wanted) bytes += static_cast<double>(one.size());
+    CHECK_EQUAL(bench.chargedPeer(), bytes);
+    CHECK_EQUAL(bench.chargedPath(), bytes);
   }
 }
 

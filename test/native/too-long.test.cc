@@ -29,6 +29,7 @@ class LongBench {
     Sealer::Parts parts;
     parts.log = log_.log();
     parts.sessions = sessions_.table();
+    parts.peers = peers_.table();
     parts.maxFecBytes = 1412;
     parts.limits = InnerLimits(peers_.table(), sessions_.table(), 1420, outer);
     parts.answersFd = answers_[0];
@@ -103,6 +104,9 @@ class LongBench {
     for (double next = flight.nextHollow(0); next >= 0; next = flight.nextHollow(0)) hollow.push_back(static_cast<uint64_t>(next));
     return hollow;
   }
+
+  // Inner bytes that the peer is charged for.
+  double charged() { return cell<double>(peers_.table().row(0), layout::peer_innerTxBytesAt); }
 
   double resentPackets() const { return feedback_[0].resentPackets; }
 
@@ -328,6 +332,10 @@ TEST("Packets of any length go in FRAG frames and come out byte for byte, in any
     CHECK(found == wanted);
     CHECK_EQUAL(opener.total.unjoined, 0);
     CHECK_EQUAL(opener.total.rejected, 0);
+    double bytes = 0;
+    for (const Bytes& one : wanted) bytes += static_cast<double>(one.size());
+    CHECK_EQUAL(bench.charged(), bytes);
+    CHECK_EQUAL(cell<double>(opener.peer(), layout::peer_innerRxBytesAt), bytes);
     if (hopeless()) return;
   }
 }

@@ -28,6 +28,9 @@ export interface PeerOptions {
   readonly presharedKey?: string;
   readonly keepalive?: string;
   readonly cipher?: string;
+  readonly limits?:
+    | { readonly up?: number | 'off'; readonly down?: number | 'off'; readonly priority?: number }
+    | undefined;
 }
 
 export interface DaemonOptions {

@@ -337,6 +337,7 @@ export class Host {
       endpoints: [],
       keepaliveMs: 0,
       cipher: 'auto',
+      limits: { upBps: 0, downBps: 0, priority: 50 },
       ...options,
     };
   }

@@ -19,6 +19,7 @@ function peer(name: string, octet: number): PeerConfig {
     endpoints: [],
     keepaliveMs: 0,
     cipher: 'auto',
+    limits: { upBps: 0, downBps: 0, priority: 50 },
     obfuscation: undefined,
   };
 }

@@ -1,6 +1,7 @@
 /** Which peers a client is: one for each of its devices while it may connect. Pure. */
 import { parseCidr } from '../../config/address.ts';
 import type { PeerConfig } from '../../config/config.ts';
+import { noLimits } from '../../config/limits-schema.ts';
 import type { ObfuscationConfig } from '../../config/obfuscation.ts';
 import type { ClientPeers } from '../../control/client-source.ts';
 import { forwardsOf } from './client-outside.ts';
@@ -35,6 +36,7 @@ function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation }: Cli
     keepaliveMs: 0,
     cipher: 'auto',
     obfuscation,
+    limits: noLimits,
   };
 }
 

@@ -6,6 +6,7 @@ import { LastChanges } from '../../control/last-changes.ts';
 import type { NatView } from '../../control/nat-rows.ts';
 import { PathEvents } from '../../control/path-events.ts';
 import { PathWatch } from '../../control/path-watch.ts';
+import { RateEvents } from '../../control/rate-events.ts';
 import { type Counts, Rates } from '../../control/rates.ts';
 import { ActorReader } from '../../control/read-actors.ts';
 import { type FindInterface, LinkReader } from '../../control/read-links.ts';
@@ -46,6 +47,7 @@ export class InstanceView {
   readonly #changes = new LastChanges();
   readonly #unanswered = new Unanswered();
   readonly #pathEvents = new PathEvents();
+  readonly #rateEvents = new RateEvents();
   #readers: Readers | undefined;
   #instance: InstanceInfo | undefined;
   #actorRows: readonly ActorRow[] = [];
@@ -90,6 +92,7 @@ export class InstanceView {
     this.#changes.look(new Map(events), nowUs);
     for (const { name, sentUs, receivedUs } of peers.activity(instance))
       this.#unanswered.look(name, sentUs, receivedUs, nowUs);
+    for (const event of this.#rateEvents.look(peers.rates(instance), nowUs)) this.#context.emit(event);
     return new Map([...peers.counts(instance), ...links.counts(instance), ...actors.counts(this.#actorRows)]);
   }
 

@@ -17,6 +17,16 @@ export type Serve = (row: number, entry: number, queue: FairQueue) => boolean;
 /** Whether a peer can be served at all now; a queue that cannot is left as it is. */
 export type MayServe = (row: number, queue: FairQueue) => boolean;
 
+/** Who has the next turn where all share one rate; rows of the peer table. */
+export interface SharedTurns {
+  /** Something waits for the peer. */
+  enter(row: number): void;
+  /** The peer whose turn it is, -1 = nobody has one now; it is out until it enters again. */
+  take(): number;
+  /** Who was taken last has not used up its turn. */
+  readonly isInTurn: boolean;
+}
+
 export class WaitingRoom {
   readonly stash: Stash;
   readonly #native: Sealer;
@@ -41,6 +51,11 @@ export class WaitingRoom {
 
   has(row: number): boolean {
     return (this.#queues[row]?.count ?? 0) > 0;
+  }
+
+  /** Something waits that goes before bulk. */
+  hasUrgent(row: number): boolean {
+    return this.#queues[row]?.hasUrgent ?? false;
   }
 
   bytes(row: number): number {
@@ -94,9 +109,44 @@ export class WaitingRoom {
     return before - this.count;
   }
 
+  /** The same where all share one rate: whoever `turns` names, one after the other. */
+  serveShared(nowUs: number, turns: SharedTurns, serve: Serve, mayServe: MayServe): number {
+    if (nowUs >= this.#nextExpiryUs) this.#expire(nowUs);
+    const before = this.count;
+    for (const row of this.#inTurn) turns.enter(row);
+    this.#inTurn.length = 0;
+    for (let row = turns.take(); row >= 0; row = turns.take()) {
+      const queue = this.#queues[row];
+      if (queue === undefined || queue.count === 0) continue;
+      if (!mayServe(row, queue)) {
+        this.#apart.add(row);
+        continue;
+      }
+      const isOver = this.#serveTurn(row, queue, nowUs, turns, serve);
+      this.#report(row, queue);
+      if (queue.count === 0) continue;
+      // Who was cut short by its paths is asked again in the next turn of this thread, and keeps its place.
+      if (isOver) turns.enter(row);
+      else this.#inTurn.push(row);
+    }
+    return before - this.count;
+  }
+
+  /** False when something else than the turn ended it. */
+  #serveTurn(row: number, queue: FairQueue, nowUs: number, turns: SharedTurns, serve: Serve): boolean {
+    for (let entry = queue.peek(nowUs); entry >= 0 && turns.isInTurn; entry = queue.peek(nowUs))
+      if (!serve(row, entry, queue)) return false;
+    return true;
+  }
+
   /** Something has changed for a peer: if it could not be served, it may be by now. */
   resume(row: number): void {
     if (this.#apart.delete(row)) this.#inTurn.push(row);
+  }
+
+  /** The peer waited for a turn of its own, and gets those of all again. */
+  readmit(row: number): void {
+    if (this.has(row)) this.#inTurn.push(row);
   }
 
   /** The head that was served is sealed whole. */
@@ -114,7 +164,7 @@ export class WaitingRoom {
       queue = new FairQueue(this.stash, {
         mark: (entry) => this.#mark(entry),
         trim: (entry) => this.#trim(entry),
-        drop: (entry) => this.#giveUp(entry),
+        drop: (entry, isFull) => this.#giveUp(entry, isFull),
       });
       this.#queues[row] = queue;
     }
@@ -154,11 +204,11 @@ export class WaitingRoom {
     return true;
   }
 
-  #giveUp(entry: number): void {
+  #giveUp(entry: number, isFull: boolean): void {
     const row = this.stash.peer(entry);
-    const why = this.#peers.int(row, peer.sendSlotAt) < 0 ? sealerCounters.expired : sealerCounters.codel;
+    const late = this.#peers.int(row, peer.sendSlotAt) < 0 ? sealerCounters.expired : sealerCounters.codel;
     this.count -= 1;
-    this.#drop(row, why, 1);
+    this.#drop(row, isFull ? sealerCounters.overflow : late, 1);
     this.stash.release(entry);
   }
 

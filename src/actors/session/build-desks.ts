@@ -8,6 +8,7 @@ import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf, producer, Throughput } from '../kit/ports.ts';
 import { HandshakeDesk } from './handshake-desk.ts';
 import { HelloDesk } from './hello-desk.ts';
+import { LimitDesk } from './limit-desk.ts';
 import { LinkBook } from './link-book.ts';
 import { Outbox } from './outbox.ts';
 import { PathBook } from './path-book.ts';
@@ -73,7 +74,8 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     failbackUs: settings.failbackMs * 1000,
   });
   const refusals = new Refusals(context, rows);
-  const shared = { context, sessions, peerTable: rows, peers, slots, outbox, files, hello, count, refusals };
+  const limits = new LimitDesk({ sessions, peers: rows, outbox });
+  const shared = { context, sessions, peerTable: rows, peers, slots, outbox, files, hello, limits, count, refusals };
   const watch = new SessionWatch({ ...shared, links: linkBook, paths: desk });
   const handshakes = new HandshakeDesk({
     primitives: addon,

@@ -35,7 +35,8 @@ const understood =
   capability.fec |
   capability.pathSizes |
   capability.ecn |
-  capability.names;
+  capability.names |
+  capability.limits;
 /** What a peer is taken to say still in its next session; ciphers have indices of each session. */
 const inherited = understood | capability.repairs;
 

@@ -24,7 +24,8 @@ const mostCandidates = 8;
 
 export interface Peer {
   readonly row: number;
-  readonly settings: PeerSettings;
+  /** Its limits may become others while it lives. */
+  settings: PeerSettings;
   readonly identity: RemoteIdentity;
   readonly jar: CookieJar;
   readonly session: PeerSession;

@@ -56,8 +56,9 @@ export class PeerLook {
       helloUs = this.#parts.hello.poll(peer, current.slot, hasData, nowUs);
     }
     const provingUs = this.#parts.paths.poll(peer, nowUs);
+    const limitsUs = this.#parts.limits.poll(peer, nowUs);
     this.#act(peer, nowUs);
-    return Math.min(helloUs, provingUs, peer.session.nextWakeUs(), this.#againUs(peer, hasMoved, nowUs));
+    return Math.min(helloUs, limitsUs, provingUs, peer.session.nextWakeUs(), this.#againUs(peer, hasMoved, nowUs));
   }
 
   /** The peer knows that we have these keys, and we that it has. */

@@ -2,6 +2,7 @@
  * Follows every peer's session: says who is looked at when (`PeerLook` says what becomes of it), and what in the world is a reason to look.
  * Also takes over what a session-manager that died left in the tables.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { DueQueue } from '../../base/due-queue.ts';
 import { parseCidr } from '../../config/address.ts';
 import type { EndpointText } from '../../config/config.ts';
@@ -15,6 +16,7 @@ import type { ActorContext } from '../kit/contract.ts';
 import { CallQueue } from './call-queue.ts';
 import type { HandshakeDesk } from './handshake-desk.ts';
 import type { HelloDesk } from './hello-desk.ts';
+import type { LimitDesk } from './limit-desk.ts';
 import type { LinkBook } from './link-book.ts';
 import type { Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
@@ -50,6 +52,7 @@ export interface SessionWatchParts {
   readonly outbox: Outbox;
   readonly files: StateFiles;
   readonly hello: HelloDesk;
+  readonly limits: LimitDesk;
   readonly count: (counter: number) => void;
   readonly refusals: Refusals;
   readonly links: LinkBook;
@@ -133,6 +136,12 @@ export class SessionWatch {
       taken += 1;
       this.#coming.delete(row);
       const before = peers.get(settings.row);
+      if (before !== undefined && isOnlyLimited(before.settings, settings)) {
+        before.settings = settings;
+        this.#parts.limits.apply(before);
+        this.#touch(before);
+        continue;
+      }
       if (before !== undefined) this.#forget(before);
       const peer = peers.add(settings);
       this.#takeOver(peer, ready.get(peer.row) ?? [], nowUs);
@@ -145,6 +154,7 @@ export class SessionWatch {
   #forget(peer: Peer): void {
     this.#handshakes?.forget(peer);
     this.#parts.paths.forget(peer);
+    this.#parts.limits.forget(peer);
     this.#astrayUntilUs.delete(peer);
     this.#calls.delete(peer);
     this.#due.delete(peer.row);
@@ -221,11 +231,12 @@ export class SessionWatch {
   }
 
   handleFrame({ peerRow, slot, pathRow, bytes }: OpenedFrame, nowUs: number): void {
-    const { sessions, peers, hello, paths } = this.#parts;
+    const { sessions, peers, hello, limits, paths } = this.#parts;
     const peer = peers.get(peerRow);
     if (peer === undefined || sessions.int(slot, session.stateAt) !== slotState.ready) return;
     if (challengeCheckLength(bytes, 0, bytes.length)) paths.handleFrame(peer, slot, pathRow, bytes, nowUs);
     if (namesCheckLength(bytes, 0, bytes.length)) paths.handleNames(peer, slot, pathRow, bytes, nowUs);
+    limits.handleFrame(peer, slot, bytes);
     this.#touch(peer);
     if (!hello.handleFrame(peer, slot, bytes)) return;
     this.#look(peer, nowUs);
@@ -384,7 +395,7 @@ export class SessionWatch {
   }
 
   #takeOver(peer: Peer, left: readonly KeySlot[], nowUs: number): void {
-    const { peerTable, peers, slots, sessions } = this.#parts;
+    const { peerTable, peers, slots, sessions, limits } = this.#parts;
     const sendSlot = peerTable.int(peer.row, peerLayout.sendSlotAt);
     const current = left.find((one) => one.slot === sendSlot);
     if (current === undefined) peers.setSendSlot(peer, -1);
@@ -396,5 +407,11 @@ export class SessionWatch {
     if (said.some((bits) => (bits & capability.paths) !== 0)) peer.hasPaths = true;
     peer.session.restore({ previous, current, next }, peerTable.int(peer.row, peerLayout.handshakeWantedAt));
     for (const one of others) if (one !== next && one !== previous) slots.linger(one.slot, nowUs);
+    limits.apply(peer);
   }
+}
+
+/** The same peer in all but its rates: nothing of its session has changed. */
+function isOnlyLimited(before: PeerSettings, after: PeerSettings): boolean {
+  return isDeepStrictEqual({ ...before, limits: undefined }, { ...after, limits: undefined });
 }

@@ -1,5 +1,5 @@
 /** What the session-manager is started with, and what it can be told. */
-import type { CipherChoice, EndpointText } from '../../config/config.ts';
+import type { CipherChoice, EndpointText, PeerLimits } from '../../config/config.ts';
 import type { HeaderRange } from '../../config/obfuscation.ts';
 import type { Command } from '../kit/contract.ts';
 
@@ -52,6 +52,7 @@ export interface PeerSettings {
   readonly obfuscation?: PeerObfuscation;
   /** It stands in the store of a hub: called after a restart where it was last. */
   readonly isClient?: true;
+  readonly limits: PeerLimits;
 }
 
 /** What a peer's datagrams by UDP wear, as far as it is not the carriers' affair. */

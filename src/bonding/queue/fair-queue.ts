@@ -22,6 +22,9 @@ const quantumBytes = 3_000;
 /** The share of the stash that one peer may fill, in bytes and in slots (half of the small ones): the rest is the other peers'. */
 const maxBytes = 4 << 20;
 const maxEntries = 2_048;
+/** Beyond those, for the urgent alone: a queue that is kept full by bulk has room for them. */
+const urgentBytes = 64 * 1024;
+const urgentEntries = 128;
 
 class Bucket {
   readonly entries: number[] = [];
@@ -53,13 +56,14 @@ class Bucket {
   }
 }
 
-/** Told of every entry that CoDel condemns: `mark` may save it by marking it instead (ECN), `trim` most of it; else it is given up. */
+/** Told of every entry that CoDel condemns, or that must make room: `mark` may save it by marking it instead (ECN), `trim` most of it; else it is given up. */
 export interface DropPolicy {
   /** True when the entry was marked congestion-experienced and may go. */
   mark(entry: number): boolean;
   /** True when one packet of several was dropped, and the others may go: that is all it takes to tell a sender. */
   trim(entry: number): boolean;
-  drop(entry: number): void;
+  /** `isFull`: it makes room for other flows. */
+  drop(entry: number, isFull: boolean): void;
 }
 
 export class FairQueue {
@@ -73,23 +77,39 @@ export class FairQueue {
   bytes = 0;
   /** Bulk that waits less than this is no standing queue, where that is longer than CoDel's own target. */
   queueTargetUs = 0;
+  /** Less than its share of the stash, where that would be a queue of seconds. */
+  mostBytes = Number.POSITIVE_INFINITY;
 
   constructor(entries: Entries, policy: DropPolicy) {
     this.#entries = entries;
     this.#policy = policy;
   }
 
-  /** Takes an entry in; false when the peer's share is used up: the caller drops it, and nothing has changed. */
+  get hasUrgent(): boolean {
+    return !this.#urgent.empty;
+  }
+
+  /**
+   * Takes an entry in; false when the peer's share is used up: the caller drops it, and nothing has changed. Of bulk the flow that has
+   * most waiting makes room for others (RFC 8290 4.1.3): who floods shall lose by it, and nobody else.
+   */
   push(entry: number): boolean {
     const bytes = this.#entries.bytes(entry);
-    if (this.bytes + bytes > maxBytes || this.count === maxEntries) return false;
+    const isBulk = this.#entries.trafficClass(entry) === trafficClass.bulk;
+    const mostBytes = Math.min(maxBytes, this.mostBytes) + (isBulk ? 0 : urgentBytes);
+    const mostEntries = maxEntries + (isBulk ? 0 : urgentEntries);
+    const bucket = isBulk ? this.#bucketOf(this.#entries.flow(entry)) : undefined;
+    while (this.bytes + bytes > mostBytes || this.count >= mostEntries) {
+      const fattest = bucket === undefined ? undefined : this.#fattest();
+      if (fattest === undefined || fattest.bytes <= (bucket?.bytes ?? 0) + bytes) return false;
+      this.#give(fattest, true);
+    }
     this.count += 1;
     this.bytes += bytes;
-    if (this.#entries.trafficClass(entry) !== trafficClass.bulk) {
+    if (bucket === undefined) {
       this.#urgent.push(entry);
       return true;
     }
-    const bucket = this.#bucketOf(this.#entries.flow(entry));
     bucket.push(entry);
     bucket.bytes += bytes;
     if (!bucket.active) {
@@ -137,8 +157,14 @@ export class FairQueue {
   /** Drops all that has waited since before `beforeUs`: what a session that never came was awaited for. */
   expire(beforeUs: number): void {
     for (const bucket of [this.#urgent, ...this.#round]) {
-      while (!bucket.empty && this.#entries.timeUs(bucket.first()) < beforeUs) this.#give(bucket);
+      while (!bucket.empty && this.#entries.timeUs(bucket.first()) < beforeUs) this.#give(bucket, false);
     }
+  }
+
+  #fattest(): Bucket | undefined {
+    let fattest: Bucket | undefined;
+    for (const bucket of this.#round) if (!bucket.empty && bucket.bytes > (fattest?.bytes ?? 0)) fattest = bucket;
+    return fattest;
   }
 
   #bucketOf(flow: number): Bucket {
@@ -159,14 +185,14 @@ export class FairQueue {
     // The queue is part of the round trip; what is sent in place of what was dropped waits in it, too.
     if (!bucket.codel.shouldDrop(nowUs, waitedUs, last, this.queueTargetUs, 2 * waitedUs)) return false;
     if (this.#policy.mark(entry) || this.#policy.trim(entry)) return false;
-    this.#give(bucket);
+    this.#give(bucket, false);
     return true;
   }
 
-  #give(bucket: Bucket): void {
+  #give(bucket: Bucket, isFull: boolean): void {
     const entry = bucket.first();
     this.#remove(bucket);
-    this.#policy.drop(entry);
+    this.#policy.drop(entry, isFull);
   }
 
   #remove(bucket: Bucket): void {

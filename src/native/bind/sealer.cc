@@ -52,12 +52,13 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     parts.log = SealedLog(memory_.of(from.Get("log")));
     parts.sessions = SessionTable(memory_.of(from.Get("sessions")));
     parts.paths = pathTable(memory_.of(from.Get("paths")));
+    parts.peers = peerTable(memory_.of(from.Get("peers")));
     parts.feedback = feedback;
     parts.lossLimits = limits;
     parts.tally = tally;
     parts.maxFecBytes = static_cast<uint32_t>(intFrom("maxFecBytes"));
     parts.answersFd = intFrom("answersFd");
-    parts.limits = InnerLimits(peerTable(memory_.of(from.Get("peers"))), parts.sessions, static_cast<uint32_t>(intFrom("mtu")),
+    parts.limits = InnerLimits(parts.peers, parts.sessions, static_cast<uint32_t>(intFrom("mtu")),
                                static_cast<OuterFragments>(intFrom("outerFragments")));
     sealer_ = std::make_unique<Sealer>(parts);
     const TrainIntake::Parts taken{memory_.consumer(from.Get("plain")), AllowedIps(memory_.of(from.Get("allowedIps"))), memory_.of(from.Get("stash")), facts};

@@ -194,6 +194,7 @@
   X(capability, ecn, 32) \
   X(capability, names, 64) \
   X(capability, repairs, 128) \
+  X(capability, limits, 256) \
   X(controlKind, hello, 1) \
   X(controlKind, report, 2) \
   X(controlKind, challenge, 3) \
@@ -204,6 +205,7 @@
   X(controlKind, skip, 8) \
   X(controlKind, fragment, 9) \
   X(controlKind, names, 10) \
+  X(controlKind, limits, 11) \
   X(fragment, kindAt, 1) \
   X(fragment, indexAt, 2) \
   X(fragment, flagsAt, 3) \
@@ -381,7 +383,7 @@
   X(path, versionAt, 64) \
   X(path, usedAt, 128) \
   X(path, dataAt, 1024) \
-  X(path, rowBytes, 512) \
+  X(path, rowBytes, 640) \
   X(path, sequenceAt, 0) \
   X(path, stateAt, 4) \
   X(path, peerAt, 8) \
@@ -444,6 +446,8 @@
   X(path, originAt, 496) \
   X(path, wishAt, 500) \
   X(path, wishUsAt, 504) \
+  X(path, innerTxBytesAt, 512) \
+  X(path, innerRxBytesAt, 576) \
   X(pathOrigin, learnt, 0) \
   X(pathOrigin, configured, 1) \
   X(pathOrigin, leaving, 2) \
@@ -459,6 +463,8 @@
   X(peer, rowsAt, 4) \
   X(peer, versionAt, 64) \
   X(peer, usedAt, 128) \
+  X(peer, totalSendBpsAt, 136) \
+  X(peer, totalTakeBpsAt, 144) \
   X(peer, dataAt, 512) \
   X(peer, rowBytes, 512) \
   X(peer, inUseAt, 0) \
@@ -483,6 +489,8 @@
   X(peer, sentBytesAt, 176) \
   X(peer, resentPacketsAt, 184) \
   X(peer, innerMtuAt, 192) \
+  X(peer, innerTxBytesAt, 200) \
+  X(peer, limitedUsAt, 208) \
   X(peer, lastDataReceivedAt, 256) \
   X(peer, lastReceivedAt, 264) \
   X(peer, receivedPacketsAt, 272) \
@@ -493,6 +501,19 @@
   X(peer, givenUpPacketsAt, 312) \
   X(peer, reorderDeadlineUsAt, 320) \
   X(peer, rebuiltPacketsAt, 328) \
+  X(peer, innerRxBytesAt, 336) \
+  X(peer, policedPacketsAt, 344) \
+  X(peer, policedUsAt, 352) \
+  X(peer, policeDebtAt, 360) \
+  X(peer, policeUsAt, 368) \
+  X(peer, shareBpsAt, 376) \
+  X(peer, sendBpsAt, 384) \
+  X(peer, policeBpsAt, 392) \
+  X(peer, policeBurstBytesAt, 400) \
+  X(peer, toldBpsAt, 408) \
+  X(peer, priorityAt, 416) \
+  X(peer, takeBpsAt, 424) \
+  X(peer, policedBytesAt, 448) \
   X(peerKind, unknown, 0) \
   X(peerKind, hawser, 1) \
   X(peerKind, wireguard, 2) \

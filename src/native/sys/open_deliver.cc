@@ -43,7 +43,7 @@ void Delivery::takePiece(const uint8_t* plain, uint32_t length, const FragmentJo
   pieces_ += 1;
   if (!joiner_.add(piece, plain, length)) return;
   PacketBytes& whole = joined_.emplace_back(joiner_.whole());
-  if (!dispatcher_.admitWhole(whole.data(), static_cast<uint32_t>(whole.size()), piece.peer, joiner_.isMarked())) joined_.pop_back();
+  if (!dispatcher_.admitWhole(whole.data(), static_cast<uint32_t>(whole.size()), piece.peer, joiner_.isMarked(), piece.nowUs)) joined_.pop_back();
 }
 
 // False when the output is full: the rest stays.

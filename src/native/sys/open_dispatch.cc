@@ -45,6 +45,7 @@ void Dispatcher::book(uint64_t counter, uint32_t length, const Arrival& arrival)
 
 void Dispatcher::bookRebuilt(Brought before, uint64_t counter) {
   before.packets = brought_.packets;
+  before.innerBytes = brought_.innerBytes;
   before.lowest = std::min(before.lowest, counter);
   before.hasData = before.hasData || brought_.hasData;
   brought_ = before;
@@ -56,12 +57,13 @@ void Dispatcher::endRun(const Arrival& arrival) {
   uint8_t* peer = arrival.from->row;
   add(peer, layout::peer_receivedPacketsAt, brought_.packets);
   add(peer, layout::peer_receivedBytesAt, brought_.bytes);
+  add(peer, layout::peer_innerRxBytesAt, brought_.innerBytes);
   const int32_t slot = arrival.from->slot;
   const int32_t row = brought_.pathRow;
   const bool hasManyPaths = arrival.from->can(layout::capability_paths);
   if (row >= 0)
     ledger_.credit(row, {slot, brought_.datagrams, brought_.bytes, brought_.largest, arrival.nowUs, kernelUs(arrival.record), brought_.hasData,
-                         brought_.ecnPackets, brought_.marked});
+                         brought_.ecnPackets, brought_.marked, brought_.innerBytes});
   if (row < 0 || (!hasManyPaths && row != cell<int32_t>(peer, layout::peer_pathAt))) tellRoamed(arrival);
   if (hasManyPaths) reporter_.note(slot, brought_.lowest, row, brought_.hasData);
 }
@@ -88,13 +90,15 @@ Dispatcher::Kind Dispatcher::dispatch(uint8_t* plain, uint32_t length, const Arr
   }
   // What parity has rebuilt had no outer header.
   if (outerEcn_ != kNotEct && !isRebuilding_ && !takeEcn(plain, ip, arrival)) return Kind::Nothing;
+  if (!policer_.admits(arrival.from->row, ip.length, arrival.nowUs)) return Kind::Nothing;
   brought_.packets += 1;
+  brought_.innerBytes += ip.length;
   arrival.result->packets += 1;
   arrival.result->bytes += static_cast<int32_t>(ip.length);
   return Kind::Packet;
 }
 
-bool Dispatcher::admitWhole(uint8_t* packet, uint32_t length, int32_t peer, bool isMarked) {
+bool Dispatcher::admitWhole(uint8_t* packet, uint32_t length, int32_t peer, bool isMarked, double nowUs) {
   IpView ip;
   uint8_t* row = peers_.row(peer);
   if (!mayEnter(packet, length, peer, ip)) {
@@ -105,8 +109,10 @@ bool Dispatcher::admitWhole(uint8_t* packet, uint32_t length, int32_t peer, bool
     unmarkable_ += 1;
     return false;
   }
+  if (!policer_.admits(row, ip.length, nowUs)) return false;
   add(row, layout::peer_receivedPacketsAt, 1);
   add(row, layout::peer_receivedBytesAt, ip.length);
+  add(row, layout::peer_innerRxBytesAt, ip.length);
   return true;
 }
 
@@ -124,6 +130,7 @@ Dispatcher::Kind Dispatcher::takeControl(const uint8_t* plain, uint32_t length, 
     case layout::controlKind_challenge:
     case layout::controlKind_response:
     case layout::controlKind_names:
+    case layout::controlKind_limits:
       forward(events_, plain, length, arrival, arrival.nowUs);
       return Kind::Nothing;
     case layout::controlKind_report:

@@ -10,6 +10,7 @@
 #include "open_path.h"
 #include "open_run.h"
 #include "packet.h"
+#include "policer.h"
 #include "report.h"
 #include "ring.h"
 #include "tables.h"
@@ -32,7 +33,7 @@ class Dispatcher {
   };
 
   Dispatcher(const Parts& parts, PathLedger& ledger, Reporter& reporter)
-      : peers_(parts.peers), allowedIps_(parts.allowedIps), limits_(parts.limits), events_(parts.events), heard_(parts.heard), ledger_(ledger),
+      : peers_(parts.peers), policer_(parts.peers), allowedIps_(parts.allowedIps), limits_(parts.limits), events_(parts.events), heard_(parts.heard), ledger_(ledger),
         reporter_(reporter) {}
 
   // What a run has brought so far; all of it is authentic.
@@ -40,6 +41,8 @@ class Dispatcher {
     uint32_t datagrams = 0;
     uint32_t bytes = 0;
     uint32_t packets = 0;
+    // Of the packets that entered.
+    uint32_t innerBytes = 0;
     // Packets with an ECN field outside, and those of them that were marked on the way.
     uint32_t ecnPackets = 0;
     uint32_t marked = 0;
@@ -77,7 +80,7 @@ class Dispatcher {
   // What was opened at `plain`, and for `Packet` then `ip`.
   Kind dispatch(uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip);
   // The same for a packet of a peer that was put together of pieces.
-  bool admitWhole(uint8_t* packet, uint32_t length, int32_t peer, bool isMarked);
+  bool admitWhole(uint8_t* packet, uint32_t length, int32_t peer, bool isMarked, double nowUs);
 
   // Counts a datagram that is not genuine, or a packet that may not enter.
   void reject(const Arrival& arrival);
@@ -93,6 +96,7 @@ class Dispatcher {
   void tellRoamed(const Arrival& arrival);
 
   RowTable peers_;
+  Policer policer_;
   CachedLookup allowedIps_;
   InnerLimits limits_;
   RingProducer events_;

@@ -61,6 +61,7 @@ void PathLedger::credit(int32_t row, const Arrived& arrived) {
   uint8_t* path = paths_.row(row);
   add(path, layout::path_receivedPacketsAt, arrived.packets);
   add(path, layout::path_receivedBytesAt, arrived.bytes);
+  add(path, layout::path_innerRxBytesAt, arrived.innerBytes);
   cell<double>(path, layout::path_lastReceivedAt) = arrived.atUs;
   if (arrived.ecnPackets != 0) {
     add(path, layout::path_receivedEcnAt, arrived.ecnPackets);

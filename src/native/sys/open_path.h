@@ -29,6 +29,7 @@ class PathLedger {
     bool hasData;     // not only control frames
     uint32_t ecnPackets;  // with an ECN field outside
     uint32_t marked;      // and congestion-experienced by what lies between
+    uint32_t innerBytes;  // of packets that entered
   };
   void credit(int32_t row, const Arrived& arrived);
 

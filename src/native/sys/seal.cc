@@ -46,14 +46,23 @@ int Sealer::train(uint8_t* record, uint32_t maxSegments) {
   if (!takeCounters(count)) return -EKEYEXPIRED;
   const uint8_t ecn = ecnOf(record + layout::train_packetAt, length) & ecnMask_;
   uint32_t done = 0;
+  uint32_t innerBytes = 0;
   for (; done < count; done++) {
     const uint32_t segmentLength = segmenter.lengthOf(progress);
     if (!room(padded(segmentLength) + kDataHeaderBytes + kTagBytes, ecn)) break;
     sealOne(segmenter.build(progress), segmentLength);
     progress += 1;
+    innerBytes += segmentLength;
   }
+  bookInner(innerBytes);
   segmenter.restore();
   return done == 0 ? -ENOSPC : static_cast<int>(done);
+}
+
+// What the peer is charged for, on it and on the path that it leaves by.
+void Sealer::bookInner(uint32_t bytes) {
+  if (peers_.has(order_.peer)) add(peers_.row(order_.peer), layout::peer_innerTxBytesAt, bytes);
+  if (paths_.has(order_.path)) add(paths_.row(order_.path), layout::path_innerTxBytesAt, bytes);
 }
 
 uint32_t Sealer::segmentsLeft(uint8_t* record) {

@@ -57,10 +57,11 @@ class Sealer {
     // The TUN device that answers go to; -1 = none.
     int answersFd = -1;
     TooLongTally* tally = nullptr;
+    RowTable peers{};
   };
 
   explicit Sealer(const Parts& parts)
-      : log_(parts.log), sessions_(parts.sessions), paths_(parts.paths), feedback_(parts.feedback), lossLimits_(parts.lossLimits), limits_(parts.limits), teller_(parts.answersFd),
+      : log_(parts.log), sessions_(parts.sessions), paths_(parts.paths), peers_(parts.peers), feedback_(parts.feedback), lossLimits_(parts.lossLimits), limits_(parts.limits), teller_(parts.answersFd),
         tally_(parts.tally), ciphers_(parts.sessions, CipherCache::Direction::Send),
         reopeners_(parts.sessions, CipherCache::Direction::Reopen), fec_(parts.maxFecBytes) {}
 
@@ -150,6 +151,7 @@ class Sealer {
   bool startDescriptor(uint8_t ecn);
   void finishDescriptor();
   void sealOne(uint8_t* plain, uint32_t length);
+  void bookInner(uint32_t bytes);
 
   static int32_t settled(Flight& flight, double nowUs);
   void book();
@@ -157,6 +159,7 @@ class Sealer {
   SealedLog log_;
   SessionTable sessions_;
   RowTable paths_;
+  RowTable peers_;
   FeedbackRows feedback_;
   const double* lossLimits_;
   InnerLimits limits_;

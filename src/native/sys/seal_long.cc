@@ -106,6 +106,8 @@ void Sealer::refit(uint8_t* record) {
 // One segment at a time: some of them, or all, take several packets. The rare way, for what TCP's cut cannot help.
 int Sealer::trainTooLong(Segmenter& segmenter, uint32_t& progress, uint32_t count) {
   uint32_t done = 0;
+  uint32_t innerBytes = 0;
+  auto refused = tally_->refused;
   int failure = 0;
   for (; done < count; done++) {
     const uint32_t length = segmenter.lengthOf(progress);
@@ -116,7 +118,10 @@ int Sealer::trainTooLong(Segmenter& segmenter, uint32_t& progress, uint32_t coun
       break;
     }
     progress += 1;
+    if (tally_->refused == refused) innerBytes += length;
+    refused = tally_->refused;
   }
+  bookInner(innerBytes);
   segmenter.restore();
   return done == 0 ? failure : static_cast<int>(done);
 }

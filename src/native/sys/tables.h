@@ -45,7 +45,7 @@ class RowTable {
  public:
   RowTable() = default;
   RowTable(uint8_t* base, int64_t rowsAt, int64_t dataAt, int64_t rowBytes, int64_t versionAt = 0, int64_t usedAt = 0)
-      : base_(base + dataAt), version_(base + versionAt), used_(base + usedAt), rows_(cell<int32_t>(base, rowsAt)), rowBytes_(rowBytes) {}
+      : head_(base), base_(base + dataAt), version_(base + versionAt), used_(base + usedAt), rows_(cell<int32_t>(base, rowsAt)), rowBytes_(rowBytes) {}
 
   bool has(int32_t index) const { return index >= 0 && index < rows_; }
   int32_t rows() const { return rows_; }
@@ -54,8 +54,14 @@ class RowTable {
   // Of a table that has one.
   int32_t version() const { return word(version_, 0).load(std::memory_order_acquire); }
   uint8_t* row(int32_t index) const { return base_ + index * rowBytes_; }
+  // A cell before the rows.
+  template <typename T>
+  T head(int64_t at) const {
+    return cell<T>(head_, at);
+  }
 
  private:
+  uint8_t* head_ = nullptr;
   uint8_t* base_ = nullptr;
   uint8_t* version_ = nullptr;
   uint8_t* used_ = nullptr;

@@ -196,3 +196,23 @@ t.test('peek() drops one packet of a train of several, and the rest leaves', asy
   t.equal(bench.queue.peek(200_000), 0, 'the train that was condemned is served all the same');
   t.same([bench.trimmed, bench.dropped], [[0], []]);
 });
+
+t.test(
+  'push() lets the flow that has most waiting make room for another, and urgent packets in beyond that',
+  async (t) => {
+    const bench = new Bench();
+    bench.queue.mostBytes = 100_000;
+    while (bench.push(1, 1_400)) t.ok(bench.queue.bytes <= 100_000);
+    t.ok(bench.push(2, 1_400), 'another flow');
+    t.equal(bench.dropped.length, 1);
+    t.equal(bench.flow(bench.dropped[0] ?? -1), 1);
+    t.ok(bench.queue.bytes <= 100_000);
+    t.ok(bench.push(3, 100, 0, trafficClass.latency), 'a ping');
+    t.equal(bench.send(), 3, 'which leaves first');
+    t.notOk(bench.push(1, 1_400), 'and who floods is refused as before');
+    while (bench.push(2, 1_400));
+    const of = (flow: number) =>
+      bench.all.filter((one, index) => one.flow === flow && !bench.dropped.includes(index)).length;
+    t.ok(Math.abs(of(1) - of(2)) <= 3, `${of(1)} and ${of(2)} wait`);
+  },
+);

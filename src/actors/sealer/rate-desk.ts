@@ -1,0 +1,188 @@
+/**
+ * Holds what is sent to peers to their rates (`peer.sendBpsAt`), and all of it together to the server's (`peer.totalSendBpsAt`), which peers
+ * share by priority. Who may send nothing now waits, and is not looked at again before it may: a turn costs nothing for the others, and
+ * where nobody is limited nothing is asked here.
+ */
+import { DueQueue } from '../../base/due-queue.ts';
+import type { FairQueue } from '../../bonding/queue/fair-queue.ts';
+import { RateBucket } from '../../bonding/queue/rate-bucket.ts';
+import { TurnShares } from '../../bonding/queue/turn-shares.ts';
+import { peer } from '../../contract/peer-tables.ts';
+import { trafficClass } from '../../contract/records.ts';
+import { RowChanges } from '../../rings/row-changes.ts';
+import { peerTable, type RowTable } from '../../rings/table.ts';
+import type { ActorContext } from '../kit/contract.ts';
+import { memoryOf } from '../kit/ports.ts';
+import type { SharedTurns } from './waiting-room.ts';
+
+const packetBytes = 1_500;
+/** CoDel would take the time of one packet for a standing queue (RFC 8289 4.1). */
+const leastQueuePackets = 2;
+/** Of the server's rate, what a peer may get where many share it: it tells how long the time of one packet may be. */
+const leastShare = 1 / 10;
+/** What a limited peer may have waiting: longer than any flow needs, and a small part of the stash. */
+const longestQueueUs = 250_000;
+const leastQueueBytes = 128 * 1024;
+/** Of a shared rate, one peer's turn. */
+const turnUs = 1_000;
+const leastTurnBytes = 3_000;
+
+interface Resuming {
+  readonly resume: (row: number) => void;
+  readonly readmit: (row: number) => void;
+}
+
+export class RateDesk implements SharedTurns {
+  readonly #context: Pick<ActorContext, 'wakeAt'>;
+  readonly #peers: RowTable;
+  readonly #changes: RowChanges;
+  /** By row; undefined = no limit of its own. */
+  readonly #buckets: (RateBucket | undefined)[] = [];
+  readonly #due = new DueQueue();
+  readonly #shares = new TurnShares();
+  readonly #follow = (row: number): void => this.#followRow(row);
+  readonly #followAll = (): void => {
+    for (let row = 0; row < this.#peers.used(); row += 1) this.#followRow(row);
+  };
+  #limited = 0;
+  #total: RateBucket | undefined;
+  #totalBps = 0;
+  #nowUs = 0;
+  /** Inner bytes ever, of the peer asked about last. */
+  #innerBytes = 0;
+  /** Of the turn at work. */
+  #turnBytes = 0;
+
+  constructor(context: ActorContext) {
+    this.#context = context;
+    this.#peers = peerTable(memoryOf(context.spec, 'peers'));
+    this.#changes = new RowChanges(this.#peers);
+  }
+
+  /** Somebody is limited. */
+  get isOn(): boolean {
+    return this.#limited > 0 || this.#total !== undefined;
+  }
+
+  /** All share one rate: turns are given by `take`. */
+  get isShared(): boolean {
+    return this.#total !== undefined;
+  }
+
+  isLimited(row: number): boolean {
+    return this.#total !== undefined || this.#buckets[row] !== undefined;
+  }
+
+  /** Every turn, first: calls `resume` for each peer that waited and may send again, `readmit` for those that share no rate any more. */
+  turn(nowUs: number, { resume, readmit }: Resuming): void {
+    this.#nowUs = nowUs;
+    if (!this.#changes.areNone) this.#changes.read(this.#follow, this.#followAll);
+    if (this.#peers.headNumber(peer.totalSendBpsAt) !== this.#totalBps) this.#followTotal(readmit);
+    if (this.#due.size === 0) return;
+    for (let row = this.#due.take(nowUs); row >= 0; row = this.#due.take(nowUs)) resume(row);
+    if (this.#due.size > 0) this.#context.wakeAt(this.#due.nextUs);
+  }
+
+  /** As `allowedBytes`, of something that nothing of its peer waits before: bulk stands behind those who wait for the server's rate. */
+  freshBytes(row: number, kind: number): number {
+    const isBehind = kind === trafficClass.bulk && this.#shares.size > 0;
+    return isBehind ? 0 : this.allowedBytes(row, kind);
+  }
+
+  /** Inner bytes that may be sealed for the peer now, zero or less = none, and it waits; `spend` tells what was. */
+  allowedBytes(row: number, kind: number): number {
+    const bucket = this.#buckets[row];
+    if (bucket === undefined && this.#total === undefined) return Number.POSITIVE_INFINITY;
+    this.#innerBytes = this.#peers.number(row, peer.innerTxBytesAt);
+    const isUrgent = kind !== trafficClass.bulk;
+    const own = bucket?.allowedBytes(isUrgent, this.#nowUs) ?? Number.POSITIVE_INFINITY;
+    if (bucket !== undefined && own <= 0) {
+      this.#waitFor(row, bucket);
+      return own;
+    }
+    const total = this.#total;
+    if (total === undefined) return own;
+    const shared = total.allowedBytes(isUrgent, this.#nowUs);
+    if (shared <= 0) {
+      this.#peers.setNumber(row, peer.limitedUsAt, this.#nowUs);
+      this.#context.wakeAt(total.dueUs(this.#nowUs));
+    }
+    return Math.min(own, shared);
+  }
+
+  /** Whether its own rate lets anything of the queue leave; makes the queue fit for the rate. */
+  mayServe(row: number, queue: FairQueue): boolean {
+    const bucket = this.#buckets[row];
+    const own = bucket?.bytesPerUs ?? Number.POSITIVE_INFINITY;
+    const shared = this.#total?.bytesPerUs ?? Number.POSITIVE_INFINITY;
+    const packetUs = packetBytes / Math.min(own, shared * leastShare);
+    queue.queueTargetUs = Math.max(queue.queueTargetUs, leastQueuePackets * packetUs);
+    queue.mostBytes = Math.max(leastQueueBytes, Math.min(own, shared) * longestQueueUs);
+    if (bucket === undefined || bucket.allowedBytes(queue.hasUrgent, this.#nowUs) > 0) return true;
+    this.#waitFor(row, bucket);
+    return false;
+  }
+
+  /** Something was sealed for the peer that `allowedBytes` was asked about. */
+  spend(row: number): void {
+    const bucket = this.#buckets[row];
+    if (bucket === undefined && this.#total === undefined) return;
+    const bytes = this.#peers.number(row, peer.innerTxBytesAt) - this.#innerBytes;
+    bucket?.spend(bytes);
+    if (this.#total === undefined) return;
+    this.#total.spend(bytes);
+    this.#shares.spend(row, bytes);
+    this.#turnBytes -= bytes;
+  }
+
+  enter(row: number): void {
+    this.#shares.enter(row);
+  }
+
+  take(): number {
+    const total = this.#total;
+    if (total === undefined || this.#shares.size === 0) return -1;
+    if (total.allowedBytes(false, this.#nowUs) <= 0) {
+      this.#context.wakeAt(total.dueUs(this.#nowUs));
+      return -1;
+    }
+    this.#turnBytes = Math.max(leastTurnBytes, total.bytesPerUs * turnUs);
+    return this.#shares.take();
+  }
+
+  get isInTurn(): boolean {
+    return this.#turnBytes > 0;
+  }
+
+  #waitFor(row: number, bucket: RateBucket): void {
+    this.#peers.setNumber(row, peer.limitedUsAt, this.#nowUs);
+    this.#due.set(row, bucket.dueUs(this.#nowUs));
+    this.#context.wakeAt(this.#due.nextUs);
+  }
+
+  #followTotal(readmit: (row: number) => void): void {
+    this.#totalBps = this.#peers.headNumber(peer.totalSendBpsAt);
+    if (this.#totalBps > 0 && this.#total !== undefined) this.#total.setRate(this.#totalBps, this.#nowUs);
+    else this.#total = this.#totalBps > 0 ? new RateBucket(this.#totalBps, this.#nowUs) : undefined;
+    if (this.#total !== undefined) return;
+    for (let row = this.#shares.take(); row >= 0; row = this.#shares.take()) readmit(row);
+  }
+
+  #followRow(row: number): void {
+    const isInUse = this.#peers.int(row, peer.inUseAt) !== 0;
+    const bps = isInUse ? this.#peers.number(row, peer.sendBpsAt) : 0;
+    const bucket = this.#buckets[row];
+    this.#shares.setPriority(row, this.#peers.int(row, peer.priorityAt));
+    if (bps > 0 && bucket === undefined) {
+      this.#buckets[row] = new RateBucket(bps, this.#nowUs);
+      this.#limited += 1;
+    } else if (bps > 0) {
+      bucket?.setRate(bps, this.#nowUs);
+    } else if (bucket !== undefined) {
+      this.#buckets[row] = undefined;
+      this.#limited -= 1;
+    }
+    // Whoever waited for the old rate is offered a turn under the new one.
+    if (bucket !== undefined) this.#due.set(row, this.#nowUs);
+  }
+}

@@ -215,7 +215,7 @@ mutants.push(
         'src/actors/sealer.ts',
         ['      this.#desk.wantHandshake(row, this.#nowUs);\n', ''],
         [
-          'if (this.#desk.slotOf(row) < 0) this.#desk.wantHandshake(row, nowUs);',
+          'if (this.#desk.slotOf(row) < 0) this.#desk.wantHandshake(row, this.#nowUs);',
           'if (this.#desk.slotOf(row) < 0) return false;',
         ],
       ],

@@ -26,7 +26,7 @@ async function measureBuild(placement: Placement, other?: string): Promise<reado
   const wire = new Wire('wire-honest');
   try {
     await wire.startServer();
-    const tunnel = await wire.startHawser(placement, 'chacha20-poly1305', other);
+    const tunnel = await wire.startHawser(placement, 'chacha20-poly1305', { program: other });
     for (const direction of directions) measureTcp(wire, tunnel, direction, warmUpSeconds);
     return directions.map((direction) => measureTcp(wire, tunnel, direction, seconds));
   } finally {

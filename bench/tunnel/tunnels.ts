@@ -15,12 +15,23 @@ export type Mode = 'offload-through' | 'wire-honest';
 export type Placement = 'dedicated' | 'compact';
 export type Cipher = 'chacha20-poly1305' | 'aes-256-gcm' | 'plaintext';
 
+export interface HawserOptions {
+  /** The daemon of another build. */
+  readonly program?: string | undefined;
+  /** The only one by which a reaches b. */
+  readonly transport?: 'udp' | 'faketcp';
+  /** Of both. */
+  readonly obfuscation?: Readonly<Record<string, number | string>>;
+}
+
 /** A running pair of daemons; `target` is the address of b inside. */
 export interface Tunnel {
   readonly label: string;
   readonly target: string;
   /** UDP port of both daemons; 0 = no tunnel. */
   readonly port: number;
+  /** Processes of a and b, where they are ours. */
+  readonly pids?: readonly [number, number];
 }
 
 /** Two hosts on one wire. */
@@ -43,14 +54,15 @@ export class Wire {
     return { label: 'veth', target: '10.77.0.2', port: 0 };
   }
 
-  /** `program`: the daemon of another build. */
-  async startHawser(placement: Placement, cipher: Cipher, program?: string): Promise<Tunnel> {
+  async startHawser(placement: Placement, cipher: Cipher, options: HawserOptions = {}): Promise<Tunnel> {
+    const { program, transport = 'udp', obfuscation } = options;
     const { number, port } = this.#next();
     const [keysA, keysB] = [generateKeys(), generateKeys()];
     const isPlain = cipher === 'plaintext';
     const env = isPlain ? { HAWSER_BENCH_PLAINTEXT: '1' } : {};
     const other = program === undefined ? {} : { program };
-    const shared = { interface: `hawser${number}`, port, env, more: { runtime: { placement } }, ...other };
+    const worn = obfuscation === undefined ? {} : { obfuscation };
+    const shared = { interface: `hawser${number}`, port, env, more: { runtime: { placement }, ...worn }, ...other };
     const peer = { keepalive: '25s', ...(isPlain ? {} : { cipher }) };
     const net = `10.9.${number}`;
     const b = new Daemon(this.lab, this.b, {
@@ -58,9 +70,10 @@ export class Wire {
       instance: `b${number}`,
       keys: keysB,
       addresses: [`${net}.2/24`],
+      more: { ...shared.more, listen: { udp: port, ...(transport === 'udp' ? {} : { [transport]: port }) } },
       peers: [{ ...peer, name: 'a', publicKey: keysA.publicKey, allowedIPs: [`${net}.1/32`] }],
     });
-    const endpoints = [`10.77.0.2:${port}`];
+    const endpoints = [`${transport === 'udp' ? '' : `${transport}://`}10.77.0.2:${port}`];
     const a = new Daemon(this.lab, this.a, {
       ...shared,
       instance: `a${number}`,
@@ -71,7 +84,12 @@ export class Wire {
     await b.start();
     await a.start();
     await this.#reach(`${net}.2`);
-    return { label: `hawser-${placement}-${cipher}`, target: `${net}.2`, port };
+    return {
+      label: `hawser-${placement}-${cipher}${transport === 'udp' ? '' : `-${transport}`}`,
+      target: `${net}.2`,
+      port,
+      pids: [a.pid, b.pid],
+    };
   }
 
   async startWireguardGo(): Promise<Tunnel> {
@@ -137,6 +155,14 @@ export function measureTcp(wire: Wire, tunnel: Tunnel, direction: 'up' | 'down',
     if (!error?.includes('busy') || attempt === busyAttempts) throw new Error(`iperf3 ${args.join(' ')}: ${error}`);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyPauseMs);
   }
+}
+
+/** Processor time of a process so far, seconds. */
+export function spentSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Seconds all CPUs together spent on anything but idling, waiting and being stolen. */

@@ -1,6 +1,7 @@
 /**
  * Strangers at a TLS port, one line of JSON each: `get HOST PORT` says what the site answers; `crowd HOST PORT COUNT` opens connections that
- * begin a handshake and never end it, others that send a request byte by byte, and garbage, and keeps them until it is killed;
+ * begin a handshake and never end it, others that send a request byte by byte, and garbage, and keeps them until it is killed
+ * (`[ADDRESS,…]` behind it: from these addresses in turn);
  * `deaf HOST PORT PATH` asks for a file and takes nothing of the answer until it is killed.
  */
 import { once } from 'node:events';
@@ -10,7 +11,7 @@ import process from 'node:process';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 
-const [verb, host = '', portText = '', last = '0'] = process.argv.slice(2);
+const [verb, host = '', portText = '', last = '0', from = ''] = process.argv.slice(2);
 const port = Number(portText);
 const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
 /** The beginning of a ClientHello. */
@@ -29,10 +30,12 @@ if (verb === 'get') {
 } else {
   const count = Number(last);
   const ended = { count: 0 };
+  const addresses = from.split(',');
   for (let index = 0; index < count; index += 1) {
     const kind = index % 3;
-    const socket =
-      kind === 0 ? connectTls({ host, port, rejectUnauthorized: false }) : connect({ host, port, noDelay: true });
+    const localAddress = addresses[index % addresses.length] || undefined;
+    const to = { host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) };
+    const socket = kind === 0 ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
     socket.on('error', () => undefined).on('close', () => (ended.count += 1));
     socket.resume();
     if (kind === 0) {

@@ -28,6 +28,7 @@ const warmUpSeconds = 5;
 const phantun = { localPort: 7777, fakePort: 4567, sinkPort: 9000 } as const;
 /** Payload of a datagram: the longest that phantun takes by a link of 1500 is 1460. */
 const datagramBytes = 1440;
+const lastWordsSeconds = 10;
 const offeredGbps = [0.5, 1, 2, 4] as const;
 const flowCounts = [1, 2, 4] as const;
 
@@ -81,9 +82,11 @@ async function measurePhantun(wire: Wire, program: string, { gbps, flows }: Offe
   const pps = (gbps * 1e9) / 8 / datagramBytes / flows;
   const args = ['send', '127.0.0.1', String(phantun.localPort), String(datagramBytes), String(pps), String(seconds)];
   const senders = Array.from({ length: flows }, () => wire.a.spawn(program, args, { stdio: 'ignore' }));
-  const { value } = await lines.next();
+  // The sink ends with the senders' last words, if these arrive.
+  const last = await Promise.race([lines.next(), sleep((seconds + lastWordsSeconds) * 1000)]);
+  if (last === undefined) sink.kill('SIGKILL');
   for (const sender of senders) await exited(sender);
-  const [received = 0] = JSON.parse(String(value)) as number[];
+  const [received = 0] = last === undefined ? [] : (JSON.parse(String(last.value)) as number[]);
   return (received * datagramBytes * 8) / 1e9 / seconds;
 }
 

@@ -356,7 +356,7 @@ export class Instance {
 
   async #askClients(verb: ClientVerb, params: unknown): Promise<unknown> {
     const answer = await this.#clients.call(verb, params);
-    if (verb !== 'add' || typeof answer !== 'object') return answer;
+    if ((verb !== 'add' && verb !== 'addDevice') || typeof answer !== 'object') return answer;
     const { config, publicKey, listenPort } = this.#changes.state;
     return { ...answer, hub: hubFactsOf(config, publicKey, listenPort) };
   }

@@ -4,17 +4,21 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import process from 'node:process';
 import { HawserError, messageOf } from '../base/errors.ts';
-import { inWords, makeFolder } from '../base/lasting-files.ts';
+import { inWords, makeFolder, readSmallFile } from '../base/lasting-files.ts';
 import type { Cidr } from '../config/config.ts';
 import type { ObfuscationConfig } from '../config/obfuscation.ts';
 import type { ClientCall, ClientOutcome, ClientSourceApi } from '../control/client-source.ts';
 import { isListening } from '../io/listening-ports.ts';
-import { openDatabase } from '../io/sqlite.ts';
+import { peerTable } from '../rings/table.ts';
+import { Backup } from './clients/backup.ts';
 import { ClientBook } from './clients/client-book.ts';
 import { Leases } from './clients/leases.ts';
+import { backupFileOf, openStore } from './clients/open-store.ts';
 import { PeerFeed } from './clients/peer-feed.ts';
-import { ClientStore } from './clients/store.ts';
+import { SessionKeeper } from './clients/session-keeper.ts';
+import type { ClientStore } from './clients/store.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
 
@@ -28,6 +32,11 @@ export interface ClientStoreSettings {
   readonly mostClients: number;
   /** server.nat is on; addresses that can be nobody's alone. */
   readonly nat: { readonly isOn: boolean; readonly shared: readonly string[] };
+  /** Of one client. */
+  readonly mostDevices: number;
+  /** Silence and age that end a session; 0 = none does. */
+  readonly idleMs: number;
+  readonly lifetimeMs: number;
   /** What clients wear. */
   readonly obfuscation: ObfuscationConfig | undefined;
 }
@@ -36,6 +45,7 @@ export interface ClientStoreSettings {
 const deadlineMs = 10_000;
 /** setTimeout takes no more; whoever expires later is looked at again then. */
 const longestTimerMs = 2 ** 31 - 1;
+const lookEveryMs = 1000;
 
 export const definition: ActorDefinition = {
   role: 'client-store',
@@ -55,6 +65,11 @@ class ClientStoreActor implements Actor {
   readonly #file: string;
   #store: ClientStore | undefined;
   #book: ClientBook | undefined;
+  #backup: Backup | undefined;
+  #keeper: SessionKeeper | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  /** What usage could not be written for, said once. */
+  #unwritten = '';
   /** Why there is none. */
   #fault: HawserError | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -94,24 +109,28 @@ class ClientStoreActor implements Actor {
 
   close(): void {
     clearTimeout(this.#timer);
+    clearInterval(this.#ticker);
     this.#instance.close();
+    this.#attempt(() => this.#keeper?.close());
+    this.#backup?.close();
     this.#store?.close();
   }
 
   /** The folder hides what SQLite makes beside the file. */
   #open(): ClientStore {
     makeFolder('runtime.stateDirectory', path.dirname(this.#file), 0o700);
-    const database = openDatabase(this.#file);
-    try {
-      return new ClientStore(database);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    const { store, rescued } = openStore(this.#file, new Date().toISOString().replaceAll(':', '-'), {
+      server: this.#settings.name,
+      process: processMark(),
+    });
+    if (rescued !== '') this.#warn(rescued);
+    const file = backupFileOf(this.#file);
+    this.#backup = new Backup(file, store, (error) => this.#warn(`Cannot write ${file}: ${inWords(error)}`));
+    return store;
   }
 
   async #begin(store: ClientStore): Promise<void> {
-    const { pools, taken, mostClients, obfuscation, nat } = this.#settings;
+    const { pools, taken, mostClients, mostDevices, idleMs, lifetimeMs, obfuscation, nat } = this.#settings;
     const leases = new Leases(pools, taken);
     const nowMs = (): number => Date.now();
     const feed = new PeerFeed({ instance: this.#instance, defaults: { obfuscation }, nowMs });
@@ -121,11 +140,26 @@ class ClientStoreActor implements Actor {
     for (const reason of await feed.replaceAll(records)) this.#warn(reason);
     store.watch((changes) => feed.push(changes));
     const emit: ActorContext['emit'] = (event) => this.#context.emit(event);
+    const keeper = new SessionKeeper({
+      store,
+      peers: peerTable(this.#context.spec.memory.peers as SharedArrayBuffer),
+      rows: feed.rows,
+      idleMs,
+      lifetimeMs,
+      emit,
+      rekey: (peer) => this.#rekey(peer),
+      nowMs,
+      nowUs: () => this.#context.addon.nowUs(),
+    });
+    this.#keeper = keeper;
+    this.#ticker ??= setInterval(() => this.#attempt(() => this.#keeper?.look()), lookEveryMs).unref();
     this.#book = new ClientBook({
       store,
       feed,
       leases,
+      keeper,
       mostClients,
+      mostDevices,
       emit,
       nowMs,
       randomBytes,
@@ -166,23 +200,46 @@ class ClientStoreActor implements Actor {
     }
   }
 
-  /** Until the next client expires. */
+  /** Until a client expires, or one that was kicked may come again. */
   #wait(): void {
     clearTimeout(this.#timer);
-    const nextMs = this.#book?.nextExpiryMs();
+    const nextMs = this.#book?.nextDueMs();
     if (nextMs === undefined) return;
     const waitMs = Math.min(longestTimerMs, Math.max(0, nextMs - Date.now()));
     this.#timer = setTimeout(() => {
       this.#inTurn(async () => {
-        await this.#book?.expire();
+        await this.#book?.handleDue();
         this.#wait();
       });
     }, waitMs).unref();
   }
 
+  /** Usage that cannot be written stays counted, and is tried again. */
+  #attempt(work: () => void): void {
+    try {
+      work();
+      this.#unwritten = '';
+    } catch (error) {
+      const message = `Usage of clients cannot be written: ${messageOf(error)}`;
+      if (message !== this.#unwritten) this.#warn(message);
+      this.#unwritten = message;
+    }
+  }
+
+  #rekey(peer: string): void {
+    this.#instance.request('rekeyPeer', peer).catch((error: unknown) => this.#warn(messageOf(error)));
+  }
+
   #warn(message: string): void {
     this.#context.emit({ kind: 'warning', message });
   }
+}
+
+/** Of this process, and no other before or after: its start in ticks since boot (proc(5)), and which boot. */
+function processMark(): string {
+  const stat = readSmallFile('/proc/self/stat', 4096);
+  const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  return `${readSmallFile('/proc/sys/kernel/random/boot_id', 4096).trim()} ${process.pid} ${start}`;
 }
 
 function strayText(names: readonly string[]): string {
@@ -191,9 +248,14 @@ function strayText(names: readonly string[]): string {
   return `Clients with addresses that the pools do not have, or that are somebody else's now: ${some.join(', ')}${more} (hawser client set NAME --address ANOTHER)`;
 }
 
-/** What SQLite says of a full disk or a damaged file has a sentence of its own. */
+/** What SQLite says of a full disk or a failing one has a sentence of its own; nothing was changed then. */
 function outcomeOf(error: unknown): ClientOutcome {
   if (error instanceof HawserError) return { ok: false, code: error.code, message: error.fault, remedy: error.remedy };
   const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  return { ok: false, code: typeof code === 'string' ? code : 'STORE', message: messageOf(error), remedy: '' };
+  const message = messageOf(error);
+  if (/disk is full|disk I\/O error|readonly|unable to open/.test(message)) {
+    const remedy = 'make room in runtime.stateDirectory, and see whether its disk works; then try again';
+    return { ok: false, code: 'STORE', message: `The store of clients cannot be written: ${message}`, remedy };
+  }
+  return { ok: false, code: typeof code === 'string' ? code : 'STORE', message, remedy: '' };
 }

@@ -1,6 +1,6 @@
 /** Clients of a hub as lines for people. */
-import type { ClientRow } from '../control/client-calls.ts';
-import { type Column, formatTable } from './humanize.ts';
+import type { ClientRow, ClientUsage } from '../control/client-calls.ts';
+import { type Column, formatTable, humanBytes } from './humanize.ts';
 
 const columns: readonly Column<ClientRow>[] = [
   { heading: 'CLIENT', text: ({ name }) => name },
@@ -15,9 +15,18 @@ export function clientLines(clients: readonly ClientRow[]): string[] {
   return formatTable(columns, clients, 'There are no clients (hawser client add NAME makes one).');
 }
 
-export function describeClient({ name, state, createdMs, expiresMs, devices, nat }: ClientRow): string[] {
+export function describeClient({
+  name,
+  state,
+  kickedUntilMs,
+  createdMs,
+  expiresMs,
+  devices,
+  nat,
+}: ClientRow): string[] {
+  const kicked = kickedUntilMs === undefined ? '' : ` until ${new Date(kickedUntilMs).toISOString().slice(11, 19)}Z`;
   return [
-    `${name}: ${state}, since ${day(createdMs)}${expiresMs === undefined ? '' : `, until ${moment(expiresMs)}`}`,
+    `${name}: ${state}${kicked}, since ${day(createdMs)}${expiresMs === undefined ? '' : `, until ${moment(expiresMs)}`}`,
     ...devices.map(({ peer, publicKey, hasPresharedKey, addresses, isReserved }) => {
       const lease = addresses.length === 0 ? 'no address' : addresses.join(' ');
       const secret = hasPresharedKey ? ', with a preshared key' : '';
@@ -26,6 +35,26 @@ export function describeClient({ name, state, createdMs, expiresMs, devices, nat
     ...(nat?.publicAddress === undefined ? [] : [`  outside: ${nat.publicAddress}, its own`]),
     ...(nat === undefined || nat.forwards.length === 0 ? [] : [`  ports that lead to it: ${nat.forwards.join(' ')}`]),
   ];
+}
+
+/** By day, and what the month of the last of them comes to. */
+export function usageLines({ client, days }: ClientUsage): string[] {
+  const [last] = days;
+  if (last === undefined) return [`${client} has used nothing yet.`];
+  const month = last.day.slice(0, 7);
+  const ofMonth = days.filter(({ day: one }) => one.startsWith(month));
+  const sum = (count: (one: ClientUsage['days'][number]) => number): number =>
+    ofMonth.reduce((total, one) => total + count(one), 0);
+  const total = { day: month, upBytes: sum(({ upBytes }) => upBytes), downBytes: sum(({ downBytes }) => downBytes) };
+  return formatTable(
+    [
+      { heading: 'DAY', text: (one) => one.day },
+      { heading: 'UP', align: 'right', text: ({ upBytes }) => humanBytes(upBytes) },
+      { heading: 'DOWN', align: 'right', text: ({ downBytes }) => humanBytes(downBytes) },
+    ],
+    [...days.slice(0, 31), total],
+    '',
+  );
 }
 
 function day(timeMs: number): string {

@@ -1,12 +1,15 @@
 /** `hawser client …`: the clients of a running hub. */
+import { readFileSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
+import { HawserError, messageOf } from '../base/errors.ts';
 import { formatEndpoint, parseCidr } from '../config/address.ts';
 import { formatKey, newPrivateKey, publicKeyOf } from '../config/keys.ts';
 import { parseServerEndpoint } from '../config/server-schema.ts';
+import { parseDurationMs } from '../config/units.ts';
 import type { ClientRow, HubFacts, NewClientAnswer } from '../control/client-calls.ts';
 import { type ClientFileInput, hawserFile, stockFile } from './client-files.ts';
-import { clientLines, describeClient } from './client-lines.ts';
-import { ask } from './control-client.ts';
+import { clientLines, describeClient, usageLines } from './client-lines.ts';
+import { ask, ControlConnection } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { parseWhen } from './expiry.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
@@ -23,31 +26,49 @@ interface ClientOptions extends InstanceOptions {
   readonly qr?: true;
   readonly publicAddress?: string;
   readonly off?: true;
+  readonly for?: string;
 }
 
-const verbs = ['add', 'list', 'show', 'set', 'enable', 'disable', 'remove', 'rename', 'kick', 'forward'] as const;
+const verbs = [
+  'add',
+  'list',
+  'show',
+  'set',
+  'enable',
+  'disable',
+  'remove',
+  'rename',
+  'kick',
+  'usage',
+  'forward',
+  'device',
+  'export',
+  'import',
+] as const;
 type Verb = (typeof verbs)[number];
 
 /** Options by the verbs that take them. */
 const takes: Readonly<Record<string, readonly Verb[]>> = {
-  stock: ['add'],
-  hawser: ['add'],
-  publicKey: ['add'],
-  endpoint: ['add'],
-  allowed: ['add'],
-  qr: ['add'],
-  address: ['add', 'set'],
+  stock: ['add', 'device'],
+  hawser: ['add', 'device'],
+  publicKey: ['add', 'device'],
+  endpoint: ['add', 'device'],
+  allowed: ['add', 'device'],
+  qr: ['add', 'device'],
+  address: ['add', 'device', 'set'],
   expires: ['add', 'set'],
   publicAddress: ['set'],
   off: ['forward'],
+  for: ['kick'],
 };
 
 export function addClientCommand(program: Command): void {
   addInstanceCommand(program, 'client', 'add, change and remove the clients of a hub while it runs')
     .addArgument(new Argument('<verb>', 'what to do').choices(verbs))
     // `--name` chooses the instance, as with every command.
-    .argument('[client]', 'its name')
-    .argument('[to]', 'rename: the new name; forward: PORT/tcp, or PORT:ITS_PORT/udp')
+    .argument('[client]', 'its name; device: add or remove; import: the file')
+    .argument('[to]', 'rename: the new name; device: the client; forward: PORT/tcp, or PORT:ITS_PORT/udp')
+    .argument('[device]', 'device: its name')
     .option('--stock', 'add: print a file for WireGuard (the default), and on a terminal its QR code')
     .option('--hawser', 'add: print a file for `hawser import`')
     .option('--public-key <key>', 'add: the client keeps its own private key')
@@ -58,6 +79,7 @@ export function addClientCommand(program: Command): void {
     .option('--endpoint <host>', "add: where this hub is reached (default: the file's server.endpoint)")
     .option('--allowed <cidr...>', "add: what the client sends through the tunnel (default: the hub's networks)")
     .option('--no-psk', 'add: without a preshared key')
+    .option('--for <duration>', 'kick: do not let it in again for so long, such as 1m')
     .option('--qr', 'add: print the QR code also where there is no terminal')
     .addHelpText(
       'after',
@@ -67,8 +89,12 @@ Examples:
   hawser client add office --hawser > office.hawser
   hawser client add tv --address 10.9.0.20 --expires 30d --stock > tv.conf
   hawser client list
+  hawser client usage phone
   hawser client forward office 443:8443/tcp      # port 443 here leads to 8443 there (server.nat)
+  hawser client device add phone tablet          # another key of the same client
+  hawser client kick phone --for 10m
   hawser client remove phone
+  hawser client export > clients.json            # with preshared keys; hawser client import clients.json
 
 What is printed for a new client holds its private key, which is kept nowhere else: whoever loses it removes the client and adds it anew.
 All of it takes effect at once, and touches no other client.
@@ -81,54 +107,73 @@ async function runClient(
   verb: Verb,
   name: string | undefined,
   to: string | undefined,
+  device: string | undefined,
   options: ClientOptions,
 ): Promise<void> {
-  checkOptions(verb, name, to, options);
+  checkOptions(verb, [name, to, device], options);
   if (verb === 'list') return printResult(options, await ask(options, 'client.list'), clientLines);
+  if (verb === 'export') {
+    process.stdout.write(`${JSON.stringify(await ask(options, 'client.export'), undefined, 1)}\n`);
+    return;
+  }
   if (name === undefined) throw usageError(`\`hawser client ${verb}\` of whom?`, `hawser client ${verb} NAME`);
-  if (verb === 'add') return await add(name, options);
-  const row = await changed(verb, name, to ?? '', options);
+  if (verb === 'add') return await add(name, undefined, options);
+  if (verb === 'device' && name === 'add') return await add(to ?? '', device, options);
+  if (verb === 'usage') return printResult(options, await ask(options, 'client.usage', { name }), usageLines);
+  if (verb === 'import') return await importClients(name, options);
+  const row = await changed(verb, name, to ?? '', device ?? '', options);
   printResult(options, row, (one) =>
     verb === 'show' || verb === 'set' || verb === 'forward' ? describeClient(one) : [`${one.name}: ${done[verb]}`],
   );
 }
 
-const done: Readonly<Record<Exclude<Verb, 'add' | 'list' | 'show' | 'set' | 'forward'>, string>> = {
+const done: Readonly<
+  Record<Exclude<Verb, 'add' | 'list' | 'show' | 'set' | 'forward' | 'usage' | 'export' | 'import'>, string>
+> = {
   enable: 'enabled',
   disable: 'disabled, and cut off',
   remove: 'removed',
   rename: 'renamed',
-  kick: 'its sessions were ended; it may come again',
+  kick: 'its sessions were ended',
+  device: 'the device was removed',
 };
 
-function checkOptions(verb: Verb, name: string | undefined, to: string | undefined, options: ClientOptions): void {
+/** How many names a verb takes. */
+const counts: Readonly<Partial<Record<Verb, number>>> = { list: 0, export: 0, rename: 2, device: 3, forward: 2 };
+
+function checkOptions(verb: Verb, names: readonly (string | undefined)[], options: ClientOptions): void {
   for (const [option, known] of Object.entries(takes)) {
     if (Reflect.get(options, option) !== undefined && !known.includes(verb))
       throw usageError(
         `\`hawser client ${verb}\` takes no --${option.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)}`,
       );
   }
-  if (verb === 'list' && name !== undefined)
+  const given = names.filter((one) => one !== undefined);
+  const wanted = counts[verb] ?? 1;
+  if (verb === 'list' && given.length > 0)
     throw usageError('`hawser client list` takes no name', 'hawser client show NAME');
-  if (verb === 'forward' && to === undefined)
+  if (verb === 'forward' && given.length === 1)
     throw usageError('Which port leads to it?', 'hawser client forward NAME 443:8443/tcp');
-  if (verb !== 'forward' && (to !== undefined) !== (verb === 'rename'))
-    throw usageError(
-      verb === 'rename' ? 'Renamed to what?' : `"${to}" is one name too many`,
-      'hawser client rename NAME NEW_NAME',
-    );
+  if (verb === 'rename' && given.length === 1)
+    throw usageError('Renamed to what?', 'hawser client rename NAME NEW_NAME');
+  if (verb === 'device' && (given.length < 3 || (names[0] !== 'add' && names[0] !== 'remove')))
+    throw usageError('A device of whom?', 'hawser client device add NAME DEVICE, or remove');
+  if (given.length > wanted) throw usageError(`"${given[wanted]}" is one name too many`);
   if (options.stock === true && options.hawser === true) throw usageError('--stock or --hawser, not both');
 }
 
 async function changed(
-  verb: Exclude<Verb, 'add' | 'list'>,
+  verb: Exclude<Verb, 'add' | 'list' | 'usage' | 'export' | 'import'>,
   name: string,
   to: string,
+  device: string,
   options: ClientOptions,
 ): Promise<ClientRow> {
   if (verb === 'rename') return await ask(options, 'client.rename', { name, to });
   if (verb === 'forward')
     return await ask(options, 'client.forward', { name, forward: to, isOff: options.off === true });
+  if (verb === 'device') return await ask(options, 'client.device.remove', { name: to, device });
+  if (verb === 'kick') return await ask(options, 'client.kick', { name, ...forMsOf(options) });
   if (verb !== 'set') return await ask(options, `client.${verb}`, { name });
   const expiresMs = options.expires === undefined ? undefined : (parseWhen(options.expires, Date.now()) ?? null);
   return await ask(options, 'client.set', {
@@ -141,19 +186,62 @@ async function changed(
   });
 }
 
-/** The private key is made here, and goes nowhere but to stdout. */
-async function add(name: string, options: ClientOptions): Promise<void> {
+function forMsOf({ for: text }: ClientOptions): { forMs?: number } {
+  if (text === undefined) return {};
+  const forMs = parseDurationMs(text);
+  if (forMs === undefined || forMs > 86_400_000)
+    throw usageError(`--for is "${text}"`, '30s, 10m or 2h, a day at most');
+  return { forMs };
+}
+
+/** The control socket takes lines of 64 KiB. */
+const importedAtOnce = 40;
+
+async function importClients(file: string, options: ClientOptions): Promise<void> {
+  const clients = readClients(file);
+  const daemon = await ControlConnection.open(options);
+  let count = 0;
+  try {
+    for (let at = 0; at < clients.length; at += importedAtOnce)
+      count += (await daemon.request('client.import', { clients: clients.slice(at, at + importedAtOnce) })).count;
+  } catch (error) {
+    throw new HawserError('IMPORT', `${count} of ${clients.length} clients were imported: ${messageOf(error)}`);
+  } finally {
+    daemon.close();
+  }
+  printResult(options, { count }, () => [`${count} clients imported`]);
+}
+
+function readClients(file: string): unknown[] {
+  let clients: unknown;
+  try {
+    ({ clients } = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8')) as { clients?: unknown });
+  } catch (error) {
+    throw new HawserError(
+      'READ',
+      `Cannot read ${file}: ${error instanceof SyntaxError ? 'it is not JSON' : messageOf(error)}`,
+    );
+  }
+  if (Array.isArray(clients) && clients.length > 0) return clients;
+  throw new HawserError('READ', `${file} has no clients`, 'take what `hawser client export` printed');
+}
+
+/** The private key is made here, and goes nowhere but to stdout. `device`: of a client that there is. */
+async function add(name: string, device: string | undefined, options: ClientOptions): Promise<void> {
   const allowed = options.allowed?.map((text) => checkedCidr(text));
   const endpoint = options.endpoint === undefined ? undefined : checkedEndpoint(options.endpoint);
   const expiresMs = options.expires === undefined ? undefined : parseWhen(options.expires, Date.now());
   const key = options.publicKey === undefined ? newPrivateKey() : undefined;
-  const answer = await ask(options, 'client.add', {
+  const wanted = {
     name,
     publicKey: options.publicKey ?? formatKey(publicKeyOf(key ?? new Uint8Array(32))),
     addresses: [...(options.address ?? [])],
-    ...(expiresMs === undefined ? {} : { expiresMs }),
     presharedKey: options.psk,
-  });
+  };
+  const answer =
+    device === undefined
+      ? await ask(options, 'client.add', { ...wanted, ...(expiresMs === undefined ? {} : { expiresMs }) })
+      : await ask(options, 'client.device.add', { ...wanted, device });
   const { hub } = answer;
   const input: ClientFileInput = {
     ...answer,

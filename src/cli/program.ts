@@ -30,6 +30,7 @@ const groups: Readonly<Record<string, Commands>> = {
   },
   'Watch:': {
     status: async () => (await import('./status.ts')).addStatusCommand,
+    sessions: async () => (await import('./sessions.ts')).addSessionsCommand,
     peers: async () => (await import('./peers.ts')).addPeersCommand,
     paths: async () => (await import('./paths.ts')).addPathsCommand,
     links: async () => (await import('./links.ts')).addLinksCommand,

@@ -5,6 +5,7 @@ import type { Cidr } from './config.ts';
 import { text } from './leaves.ts';
 import { isolationSchema, natSchema } from './nat-schema.ts';
 import type { ServerEndpoint } from './server.ts';
+import { parseDurationMs } from './units.ts';
 
 /** A lease for each of two clients at least; wider ones than these are nobody's to give away. */
 const poolPrefixes = { 4: { least: 8, most: 30 }, 6: { least: 32, most: 126 } } as const;
@@ -38,6 +39,15 @@ function parseServer(input: string): string | undefined {
   return input.includes('/') ? undefined : parseCidr(input)?.address;
 }
 
+const limitMs = { least: 10_000, most: 720 * 3_600_000 } as const;
+
+/** 0 = off. */
+function parseLimitMs(input: string): number | undefined {
+  if (input === 'off') return 0;
+  const valueMs = parseDurationMs(input);
+  return valueMs === undefined || valueMs < limitMs.least || valueMs > limitMs.most ? undefined : valueMs;
+}
+
 /** So many peers have room in the tables, beside those of the file. */
 const mostClients = 60_000;
 
@@ -62,6 +72,16 @@ export const serverSchema = z.strictObject({
   limits: z
     .strictObject({
       clients: z.int().min(1).max(mostClients).default(1000).describe('Most that may stand in the store.'),
+      perClient: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(5)
+        .describe('Most devices of one client, each with a key and a lease.'),
+      idle: text(parseLimitMs, { title: 'a duration of 10s to 720h, or off', examples: ['5m', 'off'] }).prefault('5m'),
+      session: text(parseLimitMs, { title: 'a duration of 10s to 720h, or off', examples: ['24h', 'off'] }).prefault(
+        '24h',
+      ),
     })
     .prefault({}),
   nat: natSchema.prefault({}),

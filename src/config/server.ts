@@ -3,6 +3,7 @@ import { bracketed, formatCidr, maskCidr } from './address.ts';
 import type { Cidr } from './config.ts';
 import { buildNat, type NatConfig, natToInput } from './nat-schema.ts';
 import type { ConfigInput, ConfigOutput } from './schema.ts';
+import { formatDurationMs } from './units.ts';
 
 export interface ServerConfig {
   /** Networks that leases come from; at least one of the two. The host part is cleared. */
@@ -28,6 +29,11 @@ export interface ServerEndpoint {
 export interface ServerLimits {
   /** Most that may stand in the store. */
   readonly clients: number;
+  /** Most devices of one client. */
+  readonly perClient: number;
+  /** Silence that ends a session, and the age that does; 0 = off. */
+  readonly idleMs: number;
+  readonly sessionMs: number;
 }
 
 type ServerOutput = NonNullable<ConfigOutput['server']>;
@@ -38,7 +44,7 @@ export function buildServer({ pool, pool6, endpoint, dns, limits, nat, isolation
     pool6: pool6 === undefined ? undefined : maskCidr(pool6),
     endpoint,
     dns,
-    limits,
+    limits: { clients: limits.clients, perClient: limits.perClient, idleMs: limits.idle, sessionMs: limits.session },
     nat: buildNat(nat),
     isolation,
   };
@@ -58,10 +64,19 @@ export function serverToInput({
     ...(pool6 === undefined ? {} : { pool6: formatCidr(pool6) }),
     ...(endpoint === undefined ? {} : { endpoint: formatServerEndpoint(endpoint) }),
     dns: [...dns],
-    limits,
+    limits: {
+      clients: limits.clients,
+      perClient: limits.perClient,
+      idle: limitToText(limits.idleMs),
+      session: limitToText(limits.sessionMs),
+    },
     nat: natToInput(nat),
     isolation,
   };
+}
+
+function limitToText(valueMs: number): string {
+  return valueMs === 0 ? 'off' : formatDurationMs(valueMs);
 }
 
 export function formatServerEndpoint({ host, port }: ServerEndpoint): string {

@@ -1,10 +1,12 @@
-/** What an operator may ask about the clients of a hub, and what is answered. No answer but `add`'s holds a preshared key. */
+/** What an operator may ask about the clients of a hub, and what is answered. No answer but those of `add`, `addDevice` and `export` holds a preshared key. */
 import * as z from 'zod';
 
 /** A client as lists show it. */
 export interface ClientRow {
   readonly name: string;
-  readonly state: 'enabled' | 'disabled' | 'expired';
+  /** `kicked`: it is not let in before `kickedUntilMs`. */
+  readonly state: 'enabled' | 'disabled' | 'expired' | 'kicked';
+  readonly kickedUntilMs?: number;
   readonly createdMs: number;
   /** undefined = never. */
   readonly expiresMs: number | undefined;
@@ -45,6 +47,26 @@ export interface NewClientAnswer {
   readonly hub: HubFacts;
 }
 
+/** From the first data after silence until silence, age, or an operator. */
+export interface ClientSession {
+  /** Counts up from 1 with each start of the store's thread. */
+  readonly id: number;
+  readonly client: string;
+  /** Of the device, as `peers` shows it. */
+  readonly peer: string;
+  readonly sinceMs: number;
+  readonly idleMs: number;
+  /** From the client and to it. */
+  readonly upBytes: number;
+  readonly downBytes: number;
+}
+
+export interface ClientUsage {
+  readonly client: string;
+  /** The latest first; days of UTC without any are left out. */
+  readonly days: readonly { readonly day: string; readonly upBytes: number; readonly downBytes: number }[];
+}
+
 const name = z.string();
 const named = z.strictObject({ name });
 
@@ -60,6 +82,8 @@ export const clientParams = {
     presharedKey: z.boolean().default(true),
   }),
   list: z.strictObject({}),
+  sessions: z.strictObject({}),
+  usage: named,
   show: named,
   set: z.strictObject({
     name,
@@ -73,9 +97,22 @@ export const clientParams = {
   disable: named,
   remove: named,
   rename: z.strictObject({ name, to: z.string() }),
-  kick: named,
   /** `443:8443/tcp`: a port of the hub that leads to it, or no longer. */
   forward: z.strictObject({ name, forward: z.string(), isOff: z.boolean().default(false) }),
+  /** `forMs`: so long it is not let in again. */
+  kick: z.strictObject({ name, forMs: z.number().int().min(0).max(86_400_000).default(0) }),
+  /** Another key of the same client, with a lease of its own. */
+  addDevice: z.strictObject({
+    name,
+    device: z.string(),
+    publicKey: z.string(),
+    addresses: z.array(z.string()).max(2).default([]),
+    presharedKey: z.boolean().default(true),
+  }),
+  removeDevice: z.strictObject({ name, device: z.string() }),
+  export: z.strictObject({}),
+  /** As `export` gave them; all or none. One that is there is replaced. */
+  import: z.strictObject({ clients: z.array(z.unknown()).min(1) }),
 } as const;
 
 export type ClientVerb = keyof typeof clientParams;
@@ -85,6 +122,8 @@ export type ClientParams<V extends ClientVerb> = z.output<(typeof clientParams)[
 export interface ClientAnswers {
   add: Omit<NewClientAnswer, 'hub'>;
   list: readonly ClientRow[];
+  sessions: readonly ClientSession[];
+  usage: ClientUsage;
   show: ClientRow;
   set: ClientRow;
   enable: ClientRow;
@@ -93,4 +132,8 @@ export interface ClientAnswers {
   rename: ClientRow;
   kick: ClientRow;
   forward: ClientRow;
+  addDevice: Omit<NewClientAnswer, 'hub'>;
+  removeDevice: ClientRow;
+  export: { readonly clients: readonly object[] };
+  import: { readonly count: number };
 }

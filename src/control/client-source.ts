@@ -21,12 +21,24 @@ export type ClientOutcome =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly remedy: string };
 
+/** Public key → row of the peer table. */
+export type ClientRows = readonly (readonly [string, number])[];
+
+export interface ReplacedPeers {
+  readonly rows: ClientRows;
+  /** Why some cannot be had. */
+  readonly refused: readonly string[];
+}
+
 /** Served by the instance. */
 export interface ClientSourceApi {
   /** Throws what would keep the change from being done. */
   checkClientPeers(change: ClientPeers): void | Promise<void>;
-  changeClientPeers(change: ClientPeers): void | Promise<void>;
-  /** All that there are; resolves to the reasons why some cannot be had. */
-  replaceClientPeers(all: readonly PeerConfig[]): readonly string[] | Promise<readonly string[]>;
+  /** Resolves to the rows of `put`. */
+  changeClientPeers(change: ClientPeers): ClientRows | Promise<ClientRows>;
+  /** Begins a handshake with a peer. */
+  rekeyPeer(name: string): void | Promise<void>;
+  /** All that there are. */
+  replaceClientPeers(all: readonly PeerConfig[]): ReplacedPeers | Promise<ReplacedPeers>;
   answerClientCall(id: number, outcome: ClientOutcome): void | Promise<void>;
 }

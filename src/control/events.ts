@@ -134,6 +134,16 @@ interface EventFields {
   'client-removed': OfClient;
   'client-enabled': OfClient;
   'client-disabled': OfClient;
+  'session-opened': OfClient & { readonly peer: string; readonly session: number };
+  /** `reason`: idle, lifetime, or what an operator did. */
+  'session-closed': OfClient & {
+    readonly peer: string;
+    readonly session: number;
+    readonly reason: string;
+    readonly seconds: number;
+    readonly upBytes: number;
+    readonly downBytes: number;
+  };
   'lease-given': Lease;
   'lease-expired': Lease;
   /** `limit`: the key below `server.limits`, or `pool`; `client`: who did not get what it was for. */
@@ -247,6 +257,8 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'client-removed': 'info',
   'client-enabled': 'info',
   'client-disabled': 'info',
+  'session-opened': 'info',
+  'session-closed': 'info',
   'lease-given': 'info',
   'lease-expired': 'info',
   'limit-reached': 'warn',

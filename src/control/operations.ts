@@ -5,7 +5,14 @@
 import { z } from 'zod';
 import type { Calls } from '../base/calls.ts';
 import { HawserError } from '../base/errors.ts';
-import { type ClientAnswers, type ClientVerb, clientParams, type NewClientAnswer } from './client-calls.ts';
+import {
+  type ClientAnswers,
+  type ClientSession,
+  type ClientVerb,
+  clientParams,
+  type NewClientAnswer,
+} from './client-calls.ts';
+import { sessionsOf } from './client-sessions.ts';
 import { explain } from './explain.ts';
 import { type NatView, natStatusOf } from './nat-rows.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -102,6 +109,20 @@ export const operations = {
     clientParams.add,
     async ({ supervisor }, params) => (await supervisor.request('clients', 'add', params)) as NewClientAnswer,
   ),
+  'client.device.add': operation(
+    'changes',
+    clientParams.addDevice,
+    async ({ supervisor }, params) => (await supervisor.request('clients', 'addDevice', params)) as NewClientAnswer,
+  ),
+  'client.device.remove': onClients('removeDevice', 'changes', clientParams.removeDevice),
+  /** With preshared keys. */
+  'client.export': onClients('export', 'reads', clientParams.export),
+  'client.import': onClients('import', 'changes', clientParams.import),
+  'client.usage': onClients('usage', 'reads', clientParams.usage),
+  sessions: operation('reads', nothing, async ({ supervisor, snapshot }) => {
+    const sessions = (await supervisor.request('clients', 'sessions', {})) as readonly ClientSession[];
+    return sessionsOf(sessions, (await snapshot()).peers);
+  }),
   'client.list': onClients('list', 'reads', clientParams.list),
   'client.show': onClients('show', 'reads', clientParams.show),
   'client.set': onClients('set', 'changes', clientParams.set),

@@ -5,13 +5,20 @@
 import { HawserError } from '../base/errors.ts';
 import type { PeerConfig } from '../config/config.ts';
 import type { ClientVerb } from '../control/client-calls.ts';
-import type { ClientCall, ClientOutcome, ClientPeers, ClientSourceApi } from '../control/client-source.ts';
+import type {
+  ClientCall,
+  ClientOutcome,
+  ClientPeers,
+  ClientRows,
+  ClientSourceApi,
+  ReplacedPeers,
+} from '../control/client-source.ts';
 import type { PeerDirectory } from '../supervisor/peer-directory.ts';
 
 export const clientPeers = 'clients';
 
 export interface ClientDeskParts {
-  readonly peers: Pick<PeerDirectory, 'all' | 'check' | 'change'>;
+  readonly peers: Pick<PeerDirectory, 'all' | 'ofKey' | 'check' | 'change'>;
   /** To the client-store. */
   readonly command: (call: ClientCall) => void;
   /** The configuration has a section `server`. */
@@ -27,7 +34,7 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
-export class ClientDesk implements ClientSourceApi {
+export class ClientDesk implements Omit<ClientSourceApi, 'rekeyPeer'> {
   readonly #parts: ClientDeskParts;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
@@ -67,12 +74,20 @@ export class ClientDesk implements ClientSourceApi {
     this.#parts.peers.check(clientPeers, change);
   }
 
-  changeClientPeers(change: ClientPeers): void {
+  changeClientPeers(change: ClientPeers): ClientRows {
     this.#parts.peers.change(clientPeers, change);
+    return this.#rowsOf(change.put);
+  }
+
+  #rowsOf(peers: readonly PeerConfig[]): ClientRows {
+    return peers.flatMap(({ publicKey }) => {
+      const entry = this.#parts.peers.ofKey(publicKey);
+      return entry?.source === clientPeers ? [[publicKey, entry.row] as const] : [];
+    });
   }
 
   /** Whoever is as before is not touched. A client that a peer of the file stands in the way of is left out, with the reason. */
-  replaceClientPeers(all: readonly PeerConfig[]): readonly string[] {
+  replaceClientPeers(all: readonly PeerConfig[]): ReplacedPeers {
     const { peers } = this.#parts;
     const known = new Map<string, PeerConfig>();
     for (const { source, peer } of peers.all()) if (source === clientPeers) known.set(peer.publicKey, peer);
@@ -92,7 +107,7 @@ export class ClientDesk implements ClientSourceApi {
       }
     });
     peers.change(clientPeers, { put: possible, remove: [] });
-    return refused;
+    return { rows: this.#rowsOf(all), refused };
   }
 
   #settle(id: number, act: (waiting: Waiting) => void): void {

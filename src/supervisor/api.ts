@@ -35,7 +35,7 @@ export interface ApiParts {
   /** What others have on this host that is in the way, and names that have no address. */
   readonly troubles: () => InstanceInfo['troubles'];
   readonly clients: SupervisorApi['clients'];
-  readonly clientSource: ClientSourceApi;
+  readonly clientSource: Omit<ClientSourceApi, 'rekeyPeer'>;
   readonly nat: () => NatInfo | undefined;
   readonly reload: () => Promise<ReloadResult>;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;

@@ -68,6 +68,11 @@ export class PeerDirectory {
     return this.#entries.values();
   }
 
+  /** By public key. */
+  ofKey(publicKey: string): DirectoryEntry | undefined {
+    return this.#entries.get(publicKey);
+  }
+
   find(name: string): DirectoryEntry | undefined {
     return this.#byName.get(name);
   }

@@ -220,9 +220,12 @@ function planClientStore(config: Config): ActorPlan[] {
         ...config.tunnel.addresses.map(({ address }) => address),
       ],
     },
+    mostDevices: server.limits.perClient,
+    idleMs: server.limits.idleMs,
+    lifetimeMs: server.limits.sessionMs,
     obfuscation: config.obfuscation,
   };
-  return [actor({ id: 'client-store', role: 'client-store', settings: { ...settings } })];
+  return [actor({ id: 'client-store', role: 'client-store', tables: ['peers'], settings: { ...settings } })];
 }
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {

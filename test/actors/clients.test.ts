@@ -66,7 +66,7 @@ t.test('a client is a peer with its leases, under its key, and gone when it is r
     ],
   );
   const before = instance.told.length;
-  await book.verbs.kick({ name: 'laptop' });
+  await book.verbs.kick({ name: 'laptop', forMs: 0 });
   t.same(instance.told.slice(before), ['+ -1', '+laptop -0']);
 });
 
@@ -138,9 +138,9 @@ t.test('leases end with the client, but for those that were asked for by name', 
   await add('guest', { expiresMs });
   await add('tv', { addresses: ['10.9.0.77'], expiresMs });
   await add('always');
-  t.equal(book.nextExpiryMs(), expiresMs);
+  t.equal(book.nextDueMs(), expiresMs);
   clock.nowMs = expiresMs;
-  await book.expire();
+  await book.handleDue();
   t.same(instance.list(), ['always 10.9.0.3'], 'the one with an address of its own is no peer any more either');
   t.match(events.at(-2), { kind: 'lease-expired', client: 'guest', addresses: ['10.9.0.2'] });
   t.match(events.at(-1), { kind: 'lease-expired', client: 'tv', addresses: [] });
@@ -149,9 +149,10 @@ t.test('leases end with the client, but for those that were asked for by name', 
     { name: 'tv', state: 'expired', devices: [{ addresses: ['10.9.0.77'] }] },
     { name: 'always', state: 'enabled' },
   ]);
-  t.equal(book.nextExpiryMs(), undefined);
+  t.equal(book.nextDueMs(), undefined);
   await book.verbs.set({ name: 'guest', expiresMs: null });
   t.same(instance.list(), ['always 10.9.0.3', 'guest 10.9.0.4']);
+  t.same(await add('new', { addresses: ['10.9.0.2'] }), ['10.9.0.2'], 'what the guest had is free');
 });
 
 t.test('set moves a client to another address of the pool', async (t) => {

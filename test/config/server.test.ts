@@ -23,7 +23,7 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
     pool6: undefined,
     endpoint: undefined,
     dns: [],
-    limits: { clients: 1000 },
+    limits: { clients: 1000, perClient: 5, idleMs: 300_000, sessionMs: 86_400_000 },
     nat: { mode: 'off', connections: 4096, perClient: 0 },
     isolation: false,
   });
@@ -72,6 +72,8 @@ t.test('server: bad values are named', async (t) => {
     ['{ pool6: "fe80::/64" }', /server\.pool6/],
     ['{ pool6: "ff00::/64" }', /server\.pool6/],
     ['{ pool: 10.100.0.0/16, limits: { clients: 0 } }', /server\.limits\.clients .*0/],
+    ['{ pool: 10.100.0.0/16, limits: { idle: 1s } }', /server\.limits\.idle/],
+    ['{ pool: 10.100.0.0/16, limits: { session: 24 } }', /server\.limits\.session/],
     ['{ pool: 10.100.0.0/16, limits: { clients: -1 } }', /server\.limits\.clients/],
     ['{ pool: 10.100.0.0/16, limits: { clients: 1.5 } }', /server\.limits\.clients/],
     ['{ pool: 10.100.0.0/16, endpoint: 10.100.9.9 }', /server\.endpoint 10\.100\.9\.9 lies in pool/],

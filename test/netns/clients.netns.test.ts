@@ -1,16 +1,17 @@
 /** A hub from nothing: what `init` writes, a client that is added while it runs and pings, one that is removed and does not. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { ControlConnection } from '../../src/cli/control-client.ts';
 import { parseConfig } from '../../src/config/parse.ts';
-import type { ClientRow, NewClientAnswer } from '../../src/control/client-calls.ts';
+import type { ClientRow, ClientSession, ClientUsage, NewClientAnswer } from '../../src/control/client-calls.ts';
 import type { EventRecord } from '../../src/control/events.ts';
 import { cliProgram, Daemon, runCli } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
-import { type Host, Lab, skipReason } from '../support/netns.ts';
-import { outside, port } from '../support/pair.ts';
+import { type Host, Lab, runCommand, skipReason } from '../support/netns.ts';
+import { buildPair, inside, outside, port } from '../support/pair.ts';
 import { ping } from '../support/traffic.ts';
 
 const skip = skipReason();
@@ -100,10 +101,22 @@ t.test('from nothing to the first ping in three commands; removed, and nobody el
   t.same(await threads(), before, 'no thread was renewed');
   const events = await hub.ask<EventRecord[]>('events');
   const kinds = events.filter((event) => 'client' in event).map(({ kind }) => kind);
-  t.same(kinds, [
-    ...['client-created', 'lease-given', 'client-created', 'lease-given'],
-    ...['client-disabled', 'client-enabled', 'client-removed'],
-  ]);
+  const ends = events.flatMap((event) => (event.kind === 'session-closed' ? `${event.client} ${event.reason}` : []));
+  t.same(ends, ['laptop disabled', 'laptop removed']);
+  const [session] = await hub.ask<ClientSession[]>('sessions');
+  t.match(session, { client: 'phone', endpoint: /^10\.77\.0\.1:/ });
+  const { days } = await hub.ask<ClientUsage>('client.usage', { name: 'phone' });
+  t.ok(
+    (session?.upBytes ?? 0) > 10_000 && (days[0]?.upBytes ?? 0) >= (session?.upBytes ?? 0),
+    JSON.stringify([session, days]),
+  );
+  t.same(
+    kinds.filter((kind) => !kind.startsWith('session-')),
+    [
+      ...['client-created', 'lease-given', 'client-created', 'lease-given'],
+      ...['client-disabled', 'client-enabled', 'client-removed'],
+    ],
+  );
   const [, psk = ''] = /PresharedKey = (.+)/.exec(added.stdout) ?? [];
   const said = [
     hub.log(),
@@ -195,3 +208,59 @@ t.test(
     t.ok(await served(phoneHost, '10.9.0.1'), 'and they are there again');
   },
 );
+
+t.test('ten shells at once, a full disk and a damaged store: clear errors, and nobody is lost', options, async (t) => {
+  const pair = buildPair({
+    more: { server: { pool: '10.100.0.0/16', endpoint: outside.b4, limits: { clients: 5000 } } },
+  });
+  const { lab, hosts, a, b } = pair;
+  const state = path.join(path.dirname(b.configPath), 'state');
+  mkdirSync(state);
+  runCommand('mount', ['-t', 'tmpfs', '-o', 'size=512k,mode=700', 'tmpfs', state]);
+  t.teardown(async () => {
+    await b.stop();
+    runCommand('umount', [state]);
+    await lab.close();
+  });
+  await b.start();
+  await a.start();
+  t.ok(await served(hosts.a, inside.b4));
+  const others = ping(hosts.a, inside.b4, { count: 1500, intervalMs: 2 });
+  const tookMs: number[] = [];
+  const shell = async (number: number): Promise<void> => {
+    const connection = await ControlConnection.open({ name: b.name, runDirectory: path.join(lab.folder, 'run') });
+    for (let count = 0; count < 4; count += 1) {
+      const startMs = performance.now();
+      await connection.request('client.add', { name: `s${number}-${count}`, publicKey: generateKeys().publicKey });
+      if (number === 0) tookMs.push(Math.round(performance.now() - startMs));
+      if (count % 2 === 1) await connection.request('client.remove', { name: `s${number}-${count}` });
+    }
+    connection.close();
+  };
+  const names = async (): Promise<string[]> => (await b.ask<ClientRow[]>('client.list')).map(({ name }) => name).sort();
+  await Promise.all(Array.from({ length: 10 }, (_, number) => shell(number)));
+  const { received, sent, maxMs } = await others;
+  t.comment(`${tookMs.join(' ')} ms for one of ten; pings of another: ${received} of ${sent}, ${maxMs} ms at most`);
+  t.equal(received, sent);
+  const there = await names();
+  t.same(there, Array.from({ length: 10 }, (_, number) => [`s${number}-0`, `s${number}-2`]).flat());
+  const clients = await b.ask<ClientRow[]>('client.list');
+  t.equal(new Set(clients.flatMap(({ devices }) => devices.flatMap(({ addresses }) => addresses))).size, there.length);
+
+  const filler = path.join(state, 'filler');
+  t.throws(() => writeFileSync(filler, Buffer.alloc(1 << 20)), { code: 'ENOSPC' });
+  const more = async (name: string) => await b.ask('client.add', { name, publicKey: generateKeys().publicKey });
+  await t.rejects(more('full'), {
+    code: 'STORE',
+    message: /cannot be written: .*(full|I\/O).*\(make room in runtime\.stateDirectory/,
+  });
+  t.same(await names(), there);
+  rmSync(filler);
+  await more('room');
+  await b.stop();
+  const file = path.join(state, 'b.clients', 'clients.db');
+  writeFileSync(file, readFileSync(file).fill(0x55, 0, 8192));
+  await b.start();
+  t.same(await names(), ['room', ...there].sort(), 'from the backup');
+  t.match(b.log(), /was damaged .* was made anew: 21 clients/);
+});

@@ -3,20 +3,24 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { ClientBook } from '../../src/actors/clients/client-book.ts';
 import { Leases } from '../../src/actors/clients/leases.ts';
+import { openStore } from '../../src/actors/clients/open-store.ts';
 import { PeerFeed } from '../../src/actors/clients/peer-feed.ts';
-import { ClientStore } from '../../src/actors/clients/store.ts';
+import { SessionKeeper } from '../../src/actors/clients/session-keeper.ts';
+import type { ClientStore } from '../../src/actors/clients/store.ts';
 import type { ArgsOf, Calls, MethodOf, ResultOf } from '../../src/base/calls.ts';
 import { HawserError } from '../../src/base/errors.ts';
 import { parseCidr } from '../../src/config/address.ts';
 import type { Cidr, PeerConfig } from '../../src/config/config.ts';
-import type { ClientPeers, ClientSourceApi } from '../../src/control/client-source.ts';
+import { peer as peerLayout } from '../../src/contract/peer-tables.ts';
+import type { ClientPeers, ClientRows, ClientSourceApi, ReplacedPeers } from '../../src/control/client-source.ts';
 import type { InstanceEvent } from '../../src/control/events.ts';
-import { openDatabase } from '../../src/io/sqlite.ts';
+import { createRowTable, peerTable, type RowTable } from '../../src/rings/table.ts';
 import { generateKeys } from './keys.ts';
 
 export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceApi> {
   readonly peers = new Map<string, PeerConfig>();
   readonly told: string[] = [];
+  lastRow = -1;
   /** Names that a peer of the file has; `late`: it came after the question. */
   readonly taken = new Set<string>();
   readonly late = new Set<string>();
@@ -34,19 +38,32 @@ export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceAp
       if (this.taken.has(name)) throw new HawserError('PEER_EXISTS', `Peer "${name}" is there already`);
   }
 
-  changeClientPeers(change: ClientPeers): void {
+  changeClientPeers(change: ClientPeers): ClientRows {
     this.checkClientPeers(change);
     for (const { name } of change.put)
       if (this.late.has(name)) throw new HawserError('PEER_EXISTS', `Peer "${name}" is there already`);
     for (const key of change.remove) this.peers.delete(key);
     for (const peer of change.put) this.peers.set(peer.publicKey, peer);
     this.told.push(`+${change.put.map(({ name }) => name).join()} -${change.remove.length}`);
+    return this.#give(change.put);
   }
 
-  replaceClientPeers(all: readonly PeerConfig[]): readonly string[] {
+  replaceClientPeers(all: readonly PeerConfig[]): ReplacedPeers {
     this.peers.clear();
     for (const peer of all) this.peers.set(peer.publicKey, peer);
-    return [];
+    return { rows: this.#give(all), refused: [] };
+  }
+
+  rekeyPeer(name: string): void {
+    this.told.push(`rekey ${name}`);
+  }
+
+  /** A new row each time. */
+  #give(peers: readonly PeerConfig[]): ClientRows {
+    return peers.map(({ publicKey }) => {
+      this.lastRow += 1;
+      return [publicKey, this.lastRow] as const;
+    });
   }
 
   answerClientCall(): void {
@@ -65,11 +82,17 @@ export interface ClientLabOptions {
   readonly pools?: readonly string[];
   readonly taken?: readonly string[];
   readonly mostClients?: number;
+  readonly process?: string;
+  /** The peer table of the process. */
+  readonly peers?: RowTable;
 }
 
 export interface ClientLab {
   readonly store: ClientStore;
   readonly book: ClientBook;
+  readonly keeper: SessionKeeper;
+  readonly feed: PeerFeed;
+  readonly peers: RowTable;
   readonly instance: FakeClientInstance;
   readonly events: InstanceEvent[];
   readonly clock: { nowMs: number };
@@ -81,7 +104,10 @@ export const cidrs = (texts: readonly string[]): Cidr[] => texts.flatMap((text) 
 
 export async function openClientLab(folder: string, options: ClientLabOptions = {}): Promise<ClientLab> {
   const { pools = ['10.9.0.0/24', 'fd00:9::/64'], taken = ['10.9.0.1', 'fd00:9::1'], mostClients = 1000 } = options;
-  const store = new ClientStore(openDatabase(path.join(folder, 'clients.db')));
+  const store = openStore(path.join(folder, 'clients.db'), 'now', {
+    server: 'hub',
+    process: options.process ?? 'one',
+  }).store;
   const instance = new FakeClientInstance();
   const events: InstanceEvent[] = [];
   const clock = { nowMs: 1_800_000_000_000 };
@@ -98,11 +124,34 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     shared: ['203.0.113.1'],
     isListening: (protocol: string, port: number) => `${port}/${protocol}` === '22/tcp',
   };
-  const book = new ClientBook({ store, feed, leases, mostClients, emit, nowMs, randomBytes, outside });
+  const peers = options.peers ?? peerTable(createRowTable(peerLayout, 64));
+  const keeper = new SessionKeeper({
+    store,
+    peers,
+    rows: feed.rows,
+    idleMs: 300_000,
+    lifetimeMs: 3_600_000,
+    emit,
+    rekey: (peer) => instance.rekeyPeer(peer),
+    nowMs,
+    nowUs: () => clock.nowMs * 1000,
+  });
+  const book = new ClientBook({
+    store,
+    feed,
+    leases,
+    keeper,
+    mostClients,
+    mostDevices: 3,
+    emit,
+    nowMs,
+    randomBytes,
+    outside,
+  });
   const add: ClientLab['add'] = async (name, more = {}) => {
     const { publicKey } = generateKeys();
     const answer = await book.verbs.add({ name, publicKey, presharedKey: true, addresses: [], ...more });
     return answer.client.devices[0]?.addresses ?? [];
   };
-  return { store, book, instance, events, clock, add };
+  return { store, book, keeper, feed, peers, instance, events, clock, add };
 }

@@ -5,19 +5,25 @@
 import { HawserError } from '../../base/errors.ts';
 import type { ClientAnswers, ClientParams, ClientRow, ClientVerb } from '../../control/client-calls.ts';
 import type { InstanceEvent } from '../../control/events.ts';
+import { exportedOf, importedFrom } from './backup.ts';
 import { ClientIndex } from './client-index.ts';
 import { type OutsideParts, withForward, withoutForward, withPublicAddress } from './client-outside.ts';
-import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
+import { type ClientRecord, clientNameOf, clientNameWords, type DeviceRecord, peerNameOf } from './client-record.ts';
 import type { Leases } from './leases.ts';
 import type { PeerFeed } from './peer-feed.ts';
 import { isExpired } from './peers-of.ts';
+import type { SessionEnd } from './session-book.ts';
+import type { SessionKeeper } from './session-keeper.ts';
 import type { ClientStore } from './store.ts';
 
 export interface ClientBookParts {
   readonly store: ClientStore;
   readonly feed: PeerFeed;
   readonly leases: Leases;
+  readonly keeper: Pick<SessionKeeper, 'end' | 'sessions' | 'usageOf'>;
   readonly mostClients: number;
+  /** Of one client. */
+  readonly mostDevices: number;
   readonly emit: (event: InstanceEvent) => void;
   /** Since 1970. */
   readonly nowMs: () => number;
@@ -33,13 +39,19 @@ export class ClientBook {
   readonly verbs: Verbs = {
     add: (params) => this.#add(params),
     list: () => [...this.#parts.store.list()].map(({ record }) => this.#rowOf(record)),
+    sessions: () => this.#parts.keeper.sessions(),
+    usage: ({ name }) => this.#parts.keeper.usageOf(this.#index.find(name).record),
     show: ({ name }) => this.#rowOf(this.#index.find(name).record),
     set: (params) => this.#set(params),
     enable: ({ name }) => this.#enable(name, true),
     disable: ({ name }) => this.#enable(name, false),
     remove: ({ name }) => this.#remove(name),
     rename: ({ name, to }) => this.#rename(name, to),
-    kick: ({ name }) => this.#kick(name),
+    kick: (params) => this.#kick(params),
+    addDevice: (params) => this.#addDevice(params),
+    removeDevice: (params) => this.#removeDevice(params),
+    export: () => ({ clients: [...this.#parts.store.list()].map(exportedOf) }),
+    import: ({ clients }) => this.#import(clients),
     forward: (params) => this.#forward(params),
   };
 
@@ -48,9 +60,9 @@ export class ClientBook {
     this.#index = new ClientIndex(parts.store);
   }
 
-  /** When the next client expires; undefined = none does. */
-  nextExpiryMs(): number | undefined {
-    let next: number | undefined;
+  /** When there is something to do by itself: a client expires, or may come again; undefined = never. */
+  nextDueMs(): number | undefined {
+    let next = this.#parts.feed.nextLetInMs();
     for (const { record } of this.#parts.store.list()) {
       const { expiresMs } = record;
       if (expiresMs === undefined || !this.#mayEnd(record)) continue;
@@ -59,11 +71,22 @@ export class ClientBook {
     return next;
   }
 
+  async handleDue(): Promise<void> {
+    const { feed, store } = this.#parts;
+    for (const id of feed.letIn()) {
+      const stored = store.get(id);
+      if (stored !== undefined) feed.refresh(stored.record);
+    }
+    await this.#expire();
+    await feed.settled();
+  }
+
   /** Ends what is over, and takes back its leases but those that were asked for by name. */
-  async expire(): Promise<void> {
+  async #expire(): Promise<void> {
     const { store, leases, feed, nowMs, emit } = this.#parts;
     const over = [...store.list()].filter(({ record }) => isExpired(record, nowMs()) && this.#mayEnd(record));
     if (over.length === 0) return;
+    for (const { record } of over) this.#end(record, 'expired');
     store.putAll(over.map(({ record, revision }) => ({ record: withoutLeases(record), revision })));
     for (const { record } of over) {
       const addresses = record.devices.filter(({ isReserved }) => !isReserved).flatMap((device) => device.addresses);
@@ -167,6 +190,7 @@ export class ClientBook {
     const { record, revision } = this.#index.find(name);
     if (record.isEnabled === isEnabled) return this.#rowOf(record);
     const wanted = { ...record, isEnabled };
+    if (!isEnabled) this.#end(record, 'disabled');
     await this.#put(wanted, revision);
     this.#parts.emit({ kind: isEnabled ? 'client-enabled' : 'client-disabled', client: record.name });
     return this.#rowOf(wanted);
@@ -175,6 +199,7 @@ export class ClientBook {
   async #remove(name: string): Promise<ClientRow> {
     const { store, leases, feed, emit } = this.#parts;
     const { record, revision } = this.#index.find(name);
+    this.#end(record, 'removed');
     store.delete(record.id, revision);
     leases.takeBack(addressesOf(record));
     await feed.settled();
@@ -189,11 +214,94 @@ export class ClientBook {
     return this.#rowOf(wanted);
   }
 
-  async #kick(name: string): Promise<ClientRow> {
+  async #kick({ name, forMs }: ClientParams<'kick'>): Promise<ClientRow> {
+    const { feed, nowMs } = this.#parts;
     const { record } = this.#index.find(name);
-    this.#parts.feed.kick(record.id);
-    await this.#parts.feed.settled();
+    this.#end(record, 'kicked');
+    feed.kick(record, nowMs() + forMs);
+    await feed.settled();
     return this.#rowOf(record);
+  }
+
+  async #addDevice({
+    name,
+    device,
+    publicKey,
+    addresses,
+    presharedKey,
+  }: ClientParams<'addDevice'>): Promise<ClientAnswers['addDevice']> {
+    const { leases, mostDevices, randomBytes, emit } = this.#parts;
+    const { record, revision } = this.#index.find(name);
+    const called = clientNameOf(device);
+    if (called === undefined)
+      throw new HawserError('CLIENT_NAME', `${JSON.stringify(device)} is not ${clientNameWords}`);
+    if (record.devices.some((one) => one.name === called))
+      throw new HawserError('CLIENT_EXISTS', `Client "${record.name}" has a device "${called}" already`);
+    this.#index.checkKey(publicKey);
+    if (record.devices.length >= mostDevices) {
+      const message = `Client "${record.name}" has ${record.devices.length} devices, as many as server.limits.perClient allows`;
+      throw new HawserError('LIMIT', message, 'remove one, or raise it in the file and reload');
+    }
+    const given = this.#give(record.name, addresses);
+    const secret = presharedKey ? randomBytes(32).toString('base64') : '';
+    const fresh = { name: called, publicKey, presharedKey: secret, addresses: given, isReserved: addresses.length > 0 };
+    const wanted = { ...record, devices: [...record.devices, fresh] };
+    try {
+      await this.#put(wanted, revision);
+    } catch (error) {
+      leases.takeBack(given);
+      throw error;
+    }
+    emit({ kind: 'lease-given', client: record.name, addresses: given });
+    const row = this.#rowOf(wanted);
+    return { client: { ...row, name: `${row.name}/${called}`, devices: row.devices.slice(-1) }, presharedKey: secret };
+  }
+
+  async #removeDevice({ name, device }: ClientParams<'removeDevice'>): Promise<ClientRow> {
+    const { record, revision } = this.#index.find(name);
+    const gone = record.devices.find((one) => one.name === device.normalize('NFC'));
+    if (gone === undefined || device === '') {
+      const known = record.devices.map((one) => one.name).filter((one) => one !== '');
+      const remedy = known.length === 0 ? 'it has no other than its first' : `there are: ${known.join(', ')}`;
+      throw new HawserError('NO_SUCH_CLIENT', `Client "${record.name}" has no device "${device}"`, remedy);
+    }
+    const wanted = { ...record, devices: record.devices.filter((one) => one !== gone) };
+    this.#end(record, 'removed', [gone.publicKey]);
+    await this.#put(wanted, revision);
+    this.#parts.leases.takeBack(gone.addresses);
+    return this.#rowOf(wanted);
+  }
+
+  /** All or none. */
+  async #import(values: readonly unknown[]): Promise<ClientAnswers['import']> {
+    const { store, leases, feed, mostClients } = this.#parts;
+    const wanted = values.map((value, at) => {
+      const stored = importedFrom(value);
+      if (stored !== undefined) return stored.record;
+      throw new HawserError('IMPORT', `Entry ${at + 1} is no client`, 'take what `hawser client export` printed');
+    });
+    const fresh = wanted.filter(({ id }) => store.get(id) === undefined);
+    if (store.count + fresh.length > mostClients) this.#checkCount(fresh[0]?.name ?? '', mostClients);
+    this.#index.checkImport(wanted);
+    for (const record of wanted) await feed.check(record.id, record);
+    const before = wanted.flatMap(({ id }) => store.get(id)?.record ?? []);
+    const held = before.flatMap(addressesOf);
+    leases.takeBack(held);
+    const taken: string[] = [];
+    try {
+      for (const record of wanted) taken.push(...leases.takeThese(addressesOf(record)));
+      store.putAll(wanted.map((record) => ({ record, revision: store.get(record.id)?.revision ?? 0 })));
+    } catch (error) {
+      leases.takeBack(taken);
+      leases.takeThese(held);
+      throw error;
+    }
+    await feed.settled();
+    return { count: wanted.length };
+  }
+
+  #end(record: ClientRecord, reason: SessionEnd, keys = record.devices.map(({ publicKey }) => publicKey)): void {
+    this.#parts.keeper.end(record, keys, reason);
   }
 
   /** On the disk and among the peers, or neither. */
@@ -228,9 +336,9 @@ export class ClientBook {
       throw new HawserError('EXPIRES', 'The client would have expired already', 'name a later time');
   }
 
-  #checkCount(client: string): void {
+  #checkCount(client: string, count = this.#parts.store.count): void {
     const { store, mostClients, emit } = this.#parts;
-    if (store.count < mostClients) return;
+    if (count < mostClients) return;
     emit({ kind: 'limit-reached', client, limit: 'clients' });
     const message = `There are ${store.count} clients, as many as server.limits.clients allows`;
     throw new HawserError('LIMIT', message, 'remove some, or raise it in the file and reload');
@@ -238,10 +346,13 @@ export class ClientBook {
 
   #rowOf(record: ClientRecord): ClientRow {
     const { name, isEnabled, createdMs, expiresMs, devices, nat } = record;
-    const state = isExpired(record, this.#parts.nowMs()) ? 'expired' : isEnabled ? 'enabled' : 'disabled';
+    const kickedUntilMs = this.#parts.feed.barredUntilMs(record.id);
+    const mayCome = kickedUntilMs === undefined ? 'enabled' : 'kicked';
+    const state = isExpired(record, this.#parts.nowMs()) ? 'expired' : isEnabled ? mayCome : 'disabled';
     return {
       name,
       state,
+      ...(kickedUntilMs === undefined ? {} : { kickedUntilMs }),
       createdMs,
       expiresMs,
       devices: devices.map((device) => ({

@@ -45,6 +45,26 @@ export class ClientIndex {
     throw new HawserError('CLIENT_EXISTS', message, 'each device needs a key of its own');
   }
 
+  /** Throws CLIENT_EXISTS when another client has a name or a key of these, or two of them have one. */
+  checkImport(records: readonly ClientRecord[]): void {
+    const ids = new Set(records.map(({ id }) => id));
+    const seen = new Set<string>();
+    for (const { id, name, devices } of records) {
+      const owners = [this.#idByName.get(name), ...devices.map(({ publicKey }) => this.#idByKey.get(publicKey))];
+      const isTaken = owners.some((owner) => owner !== undefined && owner !== id && !ids.has(owner));
+      const marks = [name, id, ...devices.map(({ publicKey }) => publicKey)];
+      if (clientNameOf(name) !== name)
+        throw new HawserError('CLIENT_NAME', `${JSON.stringify(name)} is not ${clientNameWords}`);
+      if (isTaken || marks.some((mark) => seen.has(mark)))
+        throw new HawserError(
+          'CLIENT_EXISTS',
+          `Client "${name}", or a key of it, is there already`,
+          'nothing was imported',
+        );
+      for (const mark of marks) seen.add(mark);
+    }
+  }
+
   #take(record: ClientRecord): void {
     this.#idByName.set(record.name, record.id);
     for (const { publicKey } of record.devices) this.#idByKey.set(publicKey, record.id);

@@ -38,6 +38,18 @@ export class Leases {
     }
   }
 
+  /** Exactly these, of whatever client they are. Throws ADDRESS, and has then taken none. */
+  takeThese(addresses: readonly string[]): string[] {
+    const given: string[] = [];
+    try {
+      for (const address of addresses) given.push(this.#giveThis(address));
+      return given;
+    } catch (error) {
+      this.takeBack(given);
+      throw error;
+    }
+  }
+
   takeBack(addresses: readonly string[]): void {
     for (const address of addresses) for (const pool of this.#pools) pool.release(address);
   }

@@ -16,6 +16,10 @@ export class PeerFeed {
   readonly #parts: PeerFeedParts;
   /** Public keys of the peers that the instance was told of, by client. */
   readonly #told = new Map<string, ReturnType<typeof peersOf>>();
+  /** Who is not let in, until when. */
+  readonly #barred = new Map<string, number>();
+  /** Of the peer table, by public key. */
+  readonly rows = new Map<string, number>();
   #last: Promise<void> = Promise.resolve();
 
   constructor(parts: PeerFeedParts) {
@@ -29,7 +33,9 @@ export class PeerFeed {
       this.#told.set(record.id, peers);
       return peers;
     });
-    return await this.#parts.instance.request('replaceClientPeers', all);
+    const { rows, refused } = await this.#parts.instance.request('replaceClientPeers', all);
+    for (const [publicKey, row] of rows) this.rows.set(publicKey, row);
+    return refused;
   }
 
   /** Rejects with what would keep `record` from taking the place of what there is. */
@@ -48,11 +54,38 @@ export class PeerFeed {
     return (this.#told.get(id)?.length ?? 0) > 0;
   }
 
-  /** Its sessions end, and may begin anew. */
-  kick(id: string): void {
-    const peers = this.#told.get(id) ?? [];
+  /** Its sessions end; `untilMs`: they may not begin anew before. */
+  kick(record: ClientRecord, untilMs: number): void {
+    if (untilMs > this.#parts.nowMs()) this.#barred.set(record.id, untilMs);
+    const peers = this.#told.get(record.id) ?? [];
     this.#send({ put: [], remove: peers.map(({ publicKey }) => publicKey) });
-    this.#send({ put: peers, remove: [] });
+    this.#told.delete(record.id);
+    this.refresh(record);
+  }
+
+  /** undefined = it is let in. */
+  barredUntilMs(id: string): number | undefined {
+    const untilMs = this.#barred.get(id);
+    return untilMs === undefined || untilMs <= this.#parts.nowMs() ? undefined : untilMs;
+  }
+
+  /** When the next one may come again; undefined = nobody is kept out. */
+  nextLetInMs(): number | undefined {
+    let next: number | undefined;
+    for (const untilMs of this.#barred.values()) if (next === undefined || untilMs < next) next = untilMs;
+    return next;
+  }
+
+  /** Who may come again. */
+  letIn(): string[] {
+    const ids = [...this.#barred].filter(([, untilMs]) => untilMs <= this.#parts.nowMs()).map(([id]) => id);
+    for (const id of ids) this.#barred.delete(id);
+    return ids;
+  }
+
+  /** The record is as it was, and what follows from it another. */
+  refresh(record: ClientRecord): void {
+    this.#send(this.#changeTo(record.id, record));
   }
 
   /** Rejects when the instance refused the last change. */
@@ -69,6 +102,7 @@ export class PeerFeed {
   }
 
   #peersOf(record: ClientRecord | undefined): ReturnType<typeof peersOf> {
+    if (record !== undefined && this.barredUntilMs(record.id) !== undefined) return [];
     return peersOf(record, this.#parts.defaults, this.#parts.nowMs());
   }
 
@@ -76,7 +110,11 @@ export class PeerFeed {
     if (change.put.length + change.remove.length === 0) return;
     const next = this.#last
       .catch(() => undefined)
-      .then(async () => await this.#parts.instance.request('changeClientPeers', change));
+      .then(async () => {
+        for (const publicKey of change.remove) this.rows.delete(publicKey);
+        for (const [publicKey, row] of await this.#parts.instance.request('changeClientPeers', change))
+          this.rows.set(publicKey, row);
+      });
     // Whoever waits by `settled` hears of it.
     next.catch(() => undefined);
     this.#last = next;

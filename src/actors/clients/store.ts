@@ -5,12 +5,19 @@
 import { HawserError } from '../../base/errors.ts';
 import { type Database, inTransaction } from '../../io/sqlite.ts';
 import { type ClientRecord, clientFromText, clientToText, type StoredClient } from './client-record.ts';
+import { UsageStore } from './usage-store.ts';
 
 /** A client came, is another than before, or went. */
 export interface ClientChange {
   readonly id: string;
   readonly before: StoredClient | undefined;
   readonly after: StoredClient | undefined;
+}
+
+/** Who counts usage: the hub, and its process, with which counters begin anew. */
+export interface StoreOwner {
+  readonly server: string;
+  readonly process: string;
 }
 
 export type ClientWatcher = (changes: readonly ClientChange[]) => void;
@@ -23,17 +30,28 @@ const migrations = [
      revision INTEGER NOT NULL,
      document TEXT NOT NULL
    )`,
+  `CREATE TABLE usage (
+     id TEXT NOT NULL,
+     day TEXT NOT NULL,
+     server TEXT NOT NULL,
+     up INTEGER NOT NULL,
+     down INTEGER NOT NULL,
+     PRIMARY KEY (id, day, server)
+   );
+   CREATE TABLE counted (key TEXT PRIMARY KEY, process TEXT NOT NULL, up INTEGER NOT NULL, down INTEGER NOT NULL)`,
 ] as const;
 
 export class ClientStore {
+  readonly usage: UsageStore;
   readonly #database: Database;
   readonly #known = new Map<string, StoredClient>();
   readonly #watchers = new Set<ClientWatcher>();
 
   /** Brings the file to this version. Throws STORE_VERSION for a file of a later one, and what SQLite says. */
-  constructor(database: Database) {
+  constructor(database: Database, owner: StoreOwner = { server: '', process: '' }) {
     this.#database = database;
     migrate(database);
+    this.usage = new UsageStore(database, owner.server, owner.process);
     for (const { revision, document } of database.all('SELECT revision, document FROM clients ORDER BY rowid')) {
       const record = clientFromText(String(document));
       if (record === undefined) throw new HawserError('STORE_DAMAGED', 'A row of the store is no client of ours');
@@ -83,7 +101,10 @@ export class ClientStore {
   /** Throws CHANGED when the revision is another. */
   delete(id: string, revision: number): void {
     const before = this.#seen(id, id, revision);
-    inTransaction(this.#database, () => this.#database.run('DELETE FROM clients WHERE id = ?', [id]));
+    inTransaction(this.#database, () => {
+      this.#database.run('DELETE FROM clients WHERE id = ?', [id]);
+      this.usage.forget(id);
+    });
     this.#known.delete(id);
     this.#tell([{ id, before, after: undefined }]);
   }

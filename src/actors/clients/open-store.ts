@@ -1,0 +1,137 @@
+/**
+ * Opens the store; a damaged one is copied, and made anew of what can be read of it and of the backup beside it. Nothing is thrown away, and
+ * a store that nothing can be read of is not taken for an empty one.
+ */
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { HawserError, messageOf } from '../../base/errors.ts';
+import { type Database, openDatabase, type SqlRow } from '../../io/sqlite.ts';
+import { readBackup } from './backup.ts';
+import { clientFromText, type StoredClient } from './client-record.ts';
+import { ClientStore, type StoreOwner } from './store.ts';
+
+export interface OpenedStore {
+  readonly store: ClientStore;
+  /** What happened to it, for people; '' = nothing. */
+  readonly rescued: string;
+}
+
+export function backupFileOf(file: string): string {
+  return `${file}.backup.json`;
+}
+
+/** Throws what keeps it from being opened; the file is then as it was. `stamp`: names what is kept of this day. */
+export function openStore(file: string, stamp: string, owner?: StoreOwner): OpenedStore {
+  try {
+    return { store: openWhole(file, owner), rescued: '' };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return rescue(file, stamp, messageOf(error), owner);
+  }
+}
+
+function openWhole(file: string, owner?: StoreOwner): ClientStore {
+  const database = openDatabase(file);
+  try {
+    const [row] = database.all('PRAGMA quick_check(1)');
+    const verdict = String(Object.values(row ?? {})[0]);
+    if (verdict !== 'ok') throw new HawserError('STORE_DAMAGED', verdict.split('\n').at(-1) ?? '');
+    return new ClientStore(database, owner);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** SQLITE_CORRUPT, SQLITE_NOTADB, and rows that are none of ours. */
+function isDamage(error: unknown): boolean {
+  if (error instanceof HawserError) return error.code === 'STORE_DAMAGED';
+  return error instanceof Error && /malformed|not a database|corrupt/.test(error.message);
+}
+
+function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner): OpenedStore {
+  const copy = `${file}.damaged-${stamp}`;
+  copyFileSync(file, copy);
+  const backup = readBackup(backupFileOf(file));
+  const { read, usage } = readRows(file);
+  if (read.length === 0 && backup === undefined) {
+    const message = `it is damaged (${reason}), nothing can be read of it, and there is no backup`;
+    const remedy = `put back a copy of ${file}, or remove it and use \`hawser client import\``;
+    throw new HawserError('STORE_DAMAGED', message, remedy);
+  }
+  const clients = newestOf([...read, ...(backup ?? [])]);
+  const draft = `${file}.rescued`;
+  rmSync(draft, { force: true });
+  const fresh = new ClientStore(openDatabase(draft));
+  fresh.putAll(clients);
+  fresh.usage.putAll(usage);
+  fresh.close();
+  rmSync(`${file}-journal`, { force: true });
+  renameSync(draft, file);
+  const lost = backup === undefined ? ', and what could not be read is lost' : '';
+  const rescued = `${file} was damaged (${reason}) and was made anew: ${clients.length} clients, ${read.length} of them read from it${lost}; the damaged one is kept as ${copy}`;
+  return { store: openWhole(file, owner), rescued };
+}
+
+/** One by one where they cannot be read at once. */
+function readRows(file: string): { readonly read: readonly StoredClient[]; readonly usage: readonly SqlRow[] } {
+  let database: Database | undefined;
+  try {
+    database = openDatabase(file);
+    const read = allRows(database).flatMap(({ document, revision }) => {
+      const record = clientFromText(String(document));
+      return record === undefined ? [] : [{ record, revision: Number(revision) }];
+    });
+    return { read, usage: allUsage(database) };
+  } catch (error) {
+    if (error instanceof Error) return { read: [], usage: [] };
+    throw error;
+  } finally {
+    database?.close();
+  }
+}
+
+function allUsage(database: Database): SqlRow[] {
+  try {
+    return database.all('SELECT id, day, server, up, down FROM usage');
+  } catch (error) {
+    if (error instanceof Error) return [];
+    throw error;
+  }
+}
+
+/** More rows than there may be clients. */
+const mostRows = 100_000;
+/** So many in a row that cannot be read, and there are no more. */
+const mostGap = 2_000;
+
+function allRows(database: Database): SqlRow[] {
+  const rows: SqlRow[] = [];
+  for (let rowid = 1, gap = 0; rowid < mostRows && gap < mostGap; rowid += 1) {
+    const row = rowAt(database, rowid);
+    gap = row === undefined ? gap + 1 : 0;
+    if (row !== undefined) rows.push(row);
+  }
+  return rows;
+}
+
+function rowAt(database: Database, rowid: number): SqlRow | undefined {
+  try {
+    return database.all('SELECT revision, document FROM clients WHERE rowid = ?', [rowid])[0];
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
+/** Of each client the last that was written, and of a name that two have, the last as well. */
+function newestOf(all: readonly StoredClient[]): StoredClient[] {
+  const byId = new Map<string, StoredClient>();
+  for (const one of all) {
+    const known = byId.get(one.record.id);
+    if (known === undefined || known.revision < one.revision) byId.set(one.record.id, one);
+  }
+  const byName = new Map<string, StoredClient>();
+  for (const one of byId.values()) byName.set(one.record.name, one);
+  // A new store has seen none of them.
+  return [...byName.values()].map(({ record }) => ({ record, revision: 0 }));
+}

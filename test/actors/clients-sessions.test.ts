@@ -1,0 +1,113 @@
+/** Sessions of clients and what they use, from the counters of a peer table; over deaths of the thread and of the process. */
+import t from 'tap';
+import { usageLines } from '../../src/cli/client-lines.ts';
+import { sessionLines } from '../../src/cli/sessions.ts';
+import { peer as layout } from '../../src/contract/peer-tables.ts';
+import { sessionsOf } from '../../src/control/client-sessions.ts';
+import { type ClientLab, openClientLab } from '../support/client-lab.ts';
+
+/** The device with that lease sends and is sent so much. */
+function carry({ peers, clock }: ClientLab, row: number, up: number, down: number): void {
+  peers.setNumber(row, layout.receivedBytesAt, peers.number(row, layout.receivedBytesAt) + up);
+  peers.setNumber(row, layout.sentBytesAt, peers.number(row, layout.sentBytesAt) + down);
+  if (up > 0) peers.setNumber(row, layout.lastDataReceivedAt, clock.nowMs * 1000);
+}
+
+const told = ({ events }: ClientLab): string[] =>
+  events.flatMap((event) =>
+    event.kind === 'session-opened' || event.kind === 'session-closed'
+      ? [
+          `${event.kind} ${event.peer}${'reason' in event ? ` ${event.reason} ${event.upBytes} ${event.downBytes}` : ''}`,
+        ]
+      : [],
+  );
+
+t.test('a session begins with data, and ends by silence, by its age, or by an operator', async (t) => {
+  const lab = await openClientLab(t.testdir());
+  const { keeper, clock, book, instance } = lab;
+  await lab.add('phone');
+  keeper.look();
+  t.same(told(lab), [], 'a client that has said nothing has none');
+  carry(lab, 0, 1000, 5000);
+  keeper.look();
+  carry(lab, 0, 100, 200);
+  clock.nowMs += 1000;
+  keeper.look();
+  t.match(keeper.sessions(), [{ id: 1, client: 'phone', peer: 'phone', idleMs: 1000, upBytes: 100, downBytes: 200 }]);
+  clock.nowMs += 299_000;
+  keeper.look();
+  t.same(told(lab), ['session-opened phone', 'session-closed phone idle 100 200']);
+  clock.nowMs += 100_000;
+  keeper.look();
+  t.equal(told(lab).length, 2, 'silence opens none');
+  for (let minute = 0; minute <= 60; minute += 1) {
+    carry(lab, 0, 10, 10);
+    keeper.look();
+    clock.nowMs += 60_000;
+  }
+  t.same(told(lab).slice(2), ['session-opened phone', 'session-closed phone lifetime 600 600']);
+  t.equal(instance.told.at(-1), 'rekey phone');
+  carry(lab, 0, 10, 10);
+  keeper.look();
+  for (const [verb, reason] of [
+    [() => book.verbs.kick({ name: 'phone', forMs: 0 }), 'kicked'],
+    [() => book.verbs.disable({ name: 'phone' }), 'disabled'],
+  ] as const) {
+    await verb();
+    t.match(told(lab).at(-1), new RegExp(`session-closed phone ${reason}`));
+    await book.verbs.enable({ name: 'phone' });
+    carry(lab, instance.lastRow, 10, 10);
+    keeper.look();
+    t.match(told(lab).at(-1), 'session-opened phone');
+  }
+  await book.verbs.remove({ name: 'phone' });
+  t.match(told(lab).at(-1), 'session-closed phone removed');
+});
+
+t.test('usage is what the counters grew by, over kicks and restarts, and nothing twice', async (t) => {
+  const folder = t.testdir();
+  const first = await openClientLab(folder);
+  await first.add('phone');
+  const used = ({ book }: ClientLab) => Promise.resolve(book.verbs.usage({ name: 'phone' })).then(({ days }) => days);
+  carry(first, 0, 1000, 5000);
+  t.same(await used(first), [{ day: '2027-01-15', upBytes: 1000, downBytes: 5000 }]);
+  const kicked = first.book.verbs.kick({ name: 'phone', forMs: 0 });
+  // Its old row still holds what was counted.
+  first.keeper.look();
+  await kicked;
+  first.keeper.look();
+  carry(first, first.instance.lastRow, 1, 2);
+  t.match(await used(first), [{ upBytes: 1001, downBytes: 5002 }], 'a new row counts from 0');
+  first.clock.nowMs += 86_400_000;
+  carry(first, first.instance.lastRow, 10, 20);
+  t.match(await used(first), [{ day: '2027-01-16', upBytes: 10, downBytes: 20 }, { upBytes: 1001 }]);
+  // Killed here: what comes until the next write is lost. The thread alone is another one, over the same counters.
+  carry(first, first.instance.lastRow, 7, 7);
+  first.store.close();
+  const second = await openClientLab(folder, { peers: first.peers });
+  second.feed.rows.set(second.instance.peers.keys().next().value ?? '', first.instance.lastRow);
+  second.clock.nowMs = first.clock.nowMs;
+  t.match(await used(second), [{ upBytes: 17, downBytes: 27 }, { upBytes: 1001 }], 'the same process goes on counting');
+  second.store.close();
+  const third = await openClientLab(folder, { process: 'two' });
+  third.clock.nowMs = first.clock.nowMs;
+  t.match(await used(third), [{ upBytes: 17 }, { upBytes: 1001 }]);
+  carry(third, 0, 100, 100);
+  t.match(
+    await used(third),
+    [{ upBytes: 117, downBytes: 127 }, { upBytes: 1001 }],
+    'counters of another process begin at 0',
+  );
+  t.match(
+    usageLines({ client: 'phone', days: await used(third) }).join('\n'),
+    /2027-01-16 +117 B +127 B[\s\S]*2027-01 +1\.1 KiB/,
+  );
+  t.match(usageLines({ client: 'phone', days: [] }), ['phone has used nothing yet.']);
+});
+
+t.test('sessions as lines', async (t) => {
+  const session = { id: 3, client: 'anna', peer: 'anna/tablet', sinceMs: 0, idleMs: 1000, upBytes: 1, downBytes: 2 };
+  const lines = sessionLines(sessionsOf([session], []), 61_000).join('\n');
+  t.match(lines, /ID +CLIENT[\s\S]* 3 +anna\/tablet +1 min 1 s +1 s/);
+  t.match(sessionLines([], 0), [/No client has a session/]);
+});

@@ -1,0 +1,177 @@
+/** The store of clients in hard times: killed, damaged, full; devices, kicks, and what is exported and imported. */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { Backup, backupText, readBackup } from '../../src/actors/clients/backup.ts';
+import { backupFileOf, openStore } from '../../src/actors/clients/open-store.ts';
+import { openClientLab } from '../support/client-lab.ts';
+import { generateKeys } from '../support/keys.ts';
+import { isLong } from '../support/long-run.ts';
+import { randomOf } from '../support/random.ts';
+
+t.setTimeout(3_600_000);
+const program = path.join(import.meta.dirname, '../support/client-kills-program.js');
+
+t.test('whatever is killed when: what was answered is there, and what was removed is not', async (t) => {
+  const folder = t.testdir();
+  const random = randomOf(26);
+  const there = new Map<string, string>();
+  const kills = isLong ? 200 : 8;
+  let answered = 0;
+  for (let kill = 0; kill < kills; kill += 1) {
+    const child = spawn(process.execPath, [program, folder, `k${kill}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    let last = '';
+    for await (const line of createInterface({ input: child.stdout })) {
+      last = line;
+      if (line === 'ready') void sleep(50 + random() * 800).then(() => child.kill('SIGKILL'));
+      const [name = '', address = ''] = line.slice(1).split(' ');
+      if (line.startsWith('+')) there.set(name, address);
+      if (line.startsWith('-')) there.delete(name);
+      answered += 1;
+    }
+    await ended;
+    const { store } = await openClientLab(folder);
+    const found = new Map([...store.list()].map(({ record }) => [record.name, record.devices[0]?.addresses[0] ?? '']));
+    store.close();
+    // The last that was added may have been removed already, and nobody was told.
+    const [told = ''] = last.startsWith('+') ? last.slice(1).split(' ') : [];
+    if (!found.has(told)) there.delete(told);
+    if (Number(told.split('-')[1]) % 3 !== 1 && told !== '') t.ok(found.has(told), `${told} after kill ${kill}`);
+    for (const [name, address] of there) t.equal(found.get(name), address, `${name} after kill ${kill}`);
+    // One more may have been written that nobody was told of, or one that was to be removed may still be there.
+    t.ok(found.size <= there.size + 1 && found.size >= there.size, `${found.size} of ${there.size} after kill ${kill}`);
+    t.equal(new Set(found.values()).size, found.size, 'each lease once');
+    there.clear();
+    for (const [name, address] of found) there.set(name, address);
+  }
+  t.ok(answered > 2 * kills, `${answered} answers`);
+});
+
+t.test('a damaged store is made anew of what is left of it and of its backup, and kept', async (t) => {
+  const folder = t.testdir();
+  const file = path.join(folder, 'clients.db');
+  const lab = await openClientLab(folder);
+  const backup = new Backup(backupFileOf(file), lab.store, (error) => t.fail(String(error)));
+  for (let count = 0; count < 60; count += 1) await lab.add(`c${count}`);
+  backup.write();
+  const earlier = readFileSync(backupFileOf(file));
+  await lab.add('late');
+  backup.close();
+  writeFileSync(backupFileOf(file), earlier);
+  lab.store.close();
+  const all = lab.instance
+    .list()
+    .map((line) => line.split(' ')[0] ?? '')
+    .sort();
+  const whole = readFileSync(file);
+  const damage = (change: (bytes: Buffer) => Buffer): string => {
+    for (const one of readdirSync(folder)) if (one.includes('.damaged-')) rmSync(path.join(folder, one));
+    writeFileSync(file, change(Buffer.from(whole)));
+    const { store, rescued } = openStore(file, 'then');
+    t.match(
+      rescued,
+      /was damaged .* was made anew: \d+ clients, \d+ of them read from it; the damaged one is kept as .*clients\.db\.damaged-then$/,
+    );
+    t.ok(existsSync(`${file}.damaged-then`));
+    const names = [...store.list()].map(({ record }) => record.name).sort();
+    store.close();
+    t.equal(openStore(file, 'later').rescued, '', 'whole from then on');
+    return names.join();
+  };
+  const old = all.filter((name) => name !== 'late');
+  t.equal(
+    damage(() => Buffer.alloc(9000, 1)),
+    old.join(),
+    'all of the backup',
+  );
+  // Some pages later the newest one is in it, and everybody else in the backup.
+  const at = whole.length - 3 * 4096;
+  const withoutPage = damage((bytes) => bytes.fill(0xff, at, at + 3000));
+  t.ok([old.join(), all.join()].includes(withoutPage), withoutPage);
+});
+
+t.test('a store that nothing can be read of is no empty one', async (t) => {
+  const folder = t.testdir({ 'clients.db': 'x'.repeat(9000) });
+  const file = path.join(folder, 'clients.db');
+  t.throws(() => openStore(file, 'then'), {
+    code: 'STORE_DAMAGED',
+    message: /nothing can be read of it, and there is no backup/,
+  });
+  t.equal(readFileSync(file, 'utf8'), 'x'.repeat(9000));
+  writeFileSync(backupFileOf(file), 'neither');
+  t.throws(() => openStore(file, 'then'), { code: 'STORE_DAMAGED' });
+});
+
+t.test('a client may have several devices, each with a key and a lease', async (t) => {
+  const { book, instance, add } = await openClientLab(t.testdir());
+  await add('anna');
+  const device = async (name: string) => {
+    const { publicKey } = generateKeys();
+    return await book.verbs.addDevice({ name: 'anna', device: name, publicKey, addresses: [], presharedKey: true });
+  };
+  t.match(await device('tablet'), {
+    client: { name: 'anna/tablet', devices: [{ peer: 'anna/tablet', addresses: ['10.9.0.3', 'fd00:9::3'] }] },
+  });
+  await t.rejects(device('tablet'), { code: 'CLIENT_EXISTS' });
+  await t.rejects(device('a/b'), { code: 'CLIENT_NAME' });
+  await device('laptop');
+  await t.rejects(device('fourth'), { code: 'LIMIT', message: /has 3 devices.*server\.limits\.perClient/ });
+  t.same(instance.list().length, 3);
+  await book.verbs.rename({ name: 'anna', to: 'Anna' });
+  t.match(instance.list().join(), /Anna 10.*Anna\/laptop 10.*Anna\/tablet 10/);
+  await book.verbs.removeDevice({ name: 'Anna', device: 'tablet' });
+  await t.rejects(async () => book.verbs.removeDevice({ name: 'Anna', device: 'tablet' }), {
+    message: /there are: laptop/,
+  });
+  await book.verbs.disable({ name: 'Anna' });
+  t.same(instance.list(), []);
+});
+
+t.test('who is kicked for some time is let in again by itself', async (t) => {
+  const { book, instance, add, clock } = await openClientLab(t.testdir());
+  await add('phone');
+  t.match(await book.verbs.kick({ name: 'phone', forMs: 60_000 }), {
+    state: 'kicked',
+    kickedUntilMs: clock.nowMs + 60_000,
+  });
+  t.same(instance.list(), []);
+  t.equal(book.nextDueMs(), clock.nowMs + 60_000);
+  await book.verbs.disable({ name: 'phone' });
+  await book.verbs.enable({ name: 'phone' });
+  t.same(instance.list(), [], 'not by a way round');
+  clock.nowMs += 60_000;
+  await book.handleDue();
+  t.same(instance.list(), ['phone 10.9.0.2 fd00:9::2']);
+  t.match(await book.verbs.show({ name: 'phone' }), { state: 'enabled' });
+  t.equal(book.nextDueMs(), undefined);
+});
+
+t.test('what is exported can be imported elsewhere, all or nothing', async (t) => {
+  const folder = t.testdir({ one: {}, other: {} });
+  const [one, other] = [await openClientLab(path.join(folder, 'one')), await openClientLab(path.join(folder, 'other'))];
+  for (const name of ['a', 'b', 'c']) await one.add(name);
+  await one.book.verbs.disable({ name: 'b' });
+  const { clients } = await one.book.verbs.export({});
+  t.same(await other.book.verbs.import({ clients: JSON.parse(JSON.stringify(clients)) as unknown[] }), { count: 3 });
+  t.same(other.instance.list(), one.instance.list());
+  t.same(await other.add('d'), ['10.9.0.5', 'fd00:9::5'], 'their leases are theirs');
+  await other.book.verbs.remove({ name: 'b' });
+  await other.add('b');
+  const before = other.instance.list();
+  await t.rejects(async () => other.book.verbs.import({ clients: [...clients] }), { code: 'CLIENT_EXISTS' });
+  await t.rejects(async () => other.book.verbs.import({ clients: [{}] }), { code: 'IMPORT' });
+  await t.rejects(async () => other.book.verbs.import({ clients: [{ ...clients[0], id: 'new', name: 'x' }] }), {
+    code: 'CLIENT_EXISTS',
+  });
+  t.same(other.instance.list(), before);
+  await other.book.verbs.import({ clients: clients.slice(0, 1) });
+  t.same(other.instance.list(), before, 'the same again changes nothing');
+  const file = path.join(folder, 'backup');
+  writeFileSync(file, backupText(one.store.list()));
+  t.equal(readBackup(file)?.length, 3);
+});

@@ -95,6 +95,8 @@ export interface InstanceInfo {
   readonly troubles: readonly { readonly text: string; readonly remedy: string }[];
   /** Goes up when the topology changed (reload): the control-server then asks for `memory()` again. */
   readonly topologyVersion: number;
+  /** Goes up when a peer came, changed or went. */
+  readonly peersVersion: number;
 }
 
 /** Handles on the shared memory; a restarted actor keeps its counters block and its rings. */
@@ -134,6 +136,7 @@ export interface SupervisorApi {
   instance(): InstanceInfo | Promise<InstanceInfo>;
   /** Of `InstanceInfo`: whether what is known of it is still so, without what thousands of peers are called. */
   topologyVersion(): number | Promise<number>;
+  peersVersion(): number | Promise<number>;
   memory(): SharedMemory | Promise<SharedMemory>;
   /** undefined = addresses of clients are not translated, and they may reach each other. */
   nat(): NatInfo | undefined | Promise<NatInfo | undefined>;

@@ -30,7 +30,7 @@ export interface InstanceState {
 export interface ApiParts {
   readonly supervisor: Supervisor;
   readonly resources: SharedResources;
-  readonly peers: Pick<PeerDirectory, 'find' | 'all'>;
+  readonly peers: Pick<PeerDirectory, 'find' | 'all' | 'version'>;
   readonly state: () => InstanceState;
   /** What others have on this host that is in the way, and names that have no address. */
   readonly troubles: () => InstanceInfo['troubles'];
@@ -54,6 +54,7 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi {
       troubles: [...parts.troubles(), ...supervisor.troubles.all()],
     }),
     topologyVersion: () => parts.state().topologyVersion,
+    peersVersion: () => parts.peers.version,
     memory: () => shareMemory(parts.resources),
     nat: parts.nat,
     actors: () => supervisor.rows(),
@@ -133,5 +134,6 @@ function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<
       },
     })),
     topologyVersion: state.topologyVersion,
+    peersVersion: peers.version,
   };
 }

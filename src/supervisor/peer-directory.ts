@@ -68,6 +68,11 @@ export class PeerDirectory {
     return this.#entries.values();
   }
 
+  /** Goes up with each change. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** By public key. */
   ofKey(publicKey: string): DirectoryEntry | undefined {
     return this.#entries.get(publicKey);

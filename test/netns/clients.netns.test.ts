@@ -93,6 +93,8 @@ t.test('from nothing to the first ping in three commands; removed, and nobody el
   t.equal((await ping(laptopHost, '10.9.0.1', { count: 3, intervalMs: 100 })).received, 0);
   t.match(await hub.cli('client', 'enable', 'laptop'), { status: 0 });
   t.ok(await served(laptopHost, '10.9.0.1'), 'enabled again');
+  const known = (await hub.peers()).find(({ name }) => name === 'phone');
+  t.ok((known?.receivedBps ?? 0) > 0, 'who came after the start has a rate too');
   t.match(await hub.cli('client', 'list'), { stdout: /laptop +enabled +10\.9\.0\.3/ });
   t.match(await hub.cli('client', 'remove', 'laptop'), { status: 0 });
   t.equal((await ping(laptopHost, '10.9.0.1', { count: 3, intervalMs: 100 })).received, 0, 'removed');

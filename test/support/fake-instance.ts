@@ -81,6 +81,10 @@ export class FakeSupervisor implements SupervisorApi {
     return 1;
   }
 
+  peersVersion(): number {
+    return 1;
+  }
+
   instance(): InstanceInfo {
     return {
       name: this.#name,
@@ -111,6 +115,7 @@ export class FakeSupervisor implements SupervisorApi {
       links: [fakeLink],
       troubles: [],
       topologyVersion: 1,
+      peersVersion: 1,
     };
   }
 

@@ -72,6 +72,10 @@ export class SessionBook {
     }
   }
 
+  has(publicKey: string): boolean {
+    return this.#sessions.has(publicKey);
+  }
+
   end(publicKey: string, reason: SessionEnd, nowMs: number): void {
     const session = this.#sessions.get(publicKey);
     if (session === undefined) return;

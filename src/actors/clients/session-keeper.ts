@@ -81,6 +81,8 @@ export class SessionKeeper {
       if (row === undefined) continue;
       const reading = this.#read(row);
       const { publicKey } = device;
+      // Of thousands most say nothing.
+      if (this.#usage.isCounted(publicKey, reading) && !this.#sessions.has(publicKey)) continue;
       this.#sessions.look(
         { publicKey, client: record.name, peer: peerNameOf(record, device) },
         reading,

@@ -44,6 +44,12 @@ export class UsageBook {
     });
   }
 
+  /** Nothing has moved since. */
+  isCounted(publicKey: string, { upBytes, downBytes }: DeviceReading): boolean {
+    const counted = this.#counted.get(publicKey);
+    return (counted?.upBytes ?? 0) === upBytes && (counted?.downBytes ?? 0) === downBytes;
+  }
+
   /** The key has no row any more: what comes is counted from 0. */
   forget(publicKey: string): void {
     this.#counted.set(publicKey, { upBytes: 0, downBytes: 0 });

@@ -137,8 +137,9 @@ export class InstanceView {
 
   /** What thousands of peers are called is fetched anew only when it may have changed. */
   async #follow(): Promise<void> {
-    const version = await this.#supervisor.request('topologyVersion');
-    const known = this.#instance?.topologyVersion === version ? this.#instance : undefined;
+    const topologyVersion = await this.#supervisor.request('topologyVersion');
+    const peersVersion = await this.#supervisor.request('peersVersion');
+    const known = isOf(this.#instance, { topologyVersion, peersVersion }) ? this.#instance : undefined;
     await this.#refresh(known ?? (await this.#supervisor.request('instance')));
   }
 
@@ -149,7 +150,7 @@ export class InstanceView {
     }
     this.#readers = readers;
     this.#actorRows = await this.#supervisor.request('actors');
-    if (this.#instance?.topologyVersion !== instance.topologyVersion) this.#instance = instance;
+    if (!isOf(this.#instance, instance)) this.#instance = instance;
     return { instance, readers };
   }
 
@@ -158,6 +159,14 @@ export class InstanceView {
     const found = names.length === 0 ? new Map() : readInterfaces(this.#context.addon, names);
     return (name) => found.get(name);
   }
+}
+
+/** Whether the names of rows are those of then. */
+function isOf(
+  instance: InstanceInfo | undefined,
+  { topologyVersion, peersVersion }: Pick<InstanceInfo, 'topologyVersion' | 'peersVersion'>,
+): instance is InstanceInfo {
+  return instance?.topologyVersion === topologyVersion && instance.peersVersion === peersVersion;
 }
 
 function makeReaders(topologyVersion: number, memory: SharedMemory): Readers {

@@ -8,8 +8,8 @@ import { type ClientLab, openClientLab } from '../support/client-lab.ts';
 
 /** The device with that lease sends and is sent so much. */
 function carry({ peers, clock }: ClientLab, row: number, up: number, down: number): void {
-  peers.setNumber(row, layout.receivedBytesAt, peers.number(row, layout.receivedBytesAt) + up);
-  peers.setNumber(row, layout.sentBytesAt, peers.number(row, layout.sentBytesAt) + down);
+  peers.setNumber(row, layout.innerRxBytesAt, peers.number(row, layout.innerRxBytesAt) + up);
+  peers.setNumber(row, layout.innerTxBytesAt, peers.number(row, layout.innerTxBytesAt) + down);
   if (up > 0) peers.setNumber(row, layout.lastDataReceivedAt, clock.nowMs * 1000);
 }
 

@@ -96,8 +96,8 @@ export class SessionKeeper {
   #read(row: number): DeviceReading {
     const { peers } = this.#parts;
     return {
-      upBytes: peers.number(row, layout.receivedBytesAt),
-      downBytes: peers.number(row, layout.sentBytesAt),
+      upBytes: peers.number(row, layout.innerRxBytesAt),
+      downBytes: peers.number(row, layout.innerTxBytesAt),
       lastDataUs: peers.number(row, layout.lastDataReceivedAt),
     };
   }

@@ -147,7 +147,7 @@ interface EventFields {
   'lease-given': Lease;
   'lease-expired': Lease;
   /** `limit`: the key below `server.limits`, or `pool`; `client`: who did not get what it was for. */
-  'limit-reached': OfClient & { readonly limit: 'clients' | 'pool' };
+  'limit-reached': OfClient & { readonly limit: 'clients' | 'perClient' | 'pool' };
   /** `limit`: down and up as the peer sees it, `total …`: its share of the server's; `mbit`: a rate of its own. */
   'rate-reached': OfPeer & { readonly limit: string; readonly mbit?: number };
   // Links and what probes past the tunnel say of them.

@@ -108,7 +108,7 @@ t.test('a store that nothing can be read of is no empty one', async (t) => {
 });
 
 t.test('a client may have several devices, each with a key and a lease', async (t) => {
-  const { book, instance, add } = await openClientLab(t.testdir());
+  const { book, instance, add, events } = await openClientLab(t.testdir());
   await add('anna');
   const device = async (name: string) => {
     const { publicKey } = generateKeys();
@@ -121,6 +121,7 @@ t.test('a client may have several devices, each with a key and a lease', async (
   await t.rejects(device('a/b'), { code: 'CLIENT_NAME' });
   await device('laptop');
   await t.rejects(device('fourth'), { code: 'LIMIT', message: /has 3 devices.*server\.limits\.perClient/ });
+  t.match(events.at(-1), { kind: 'limit-reached', limit: 'perClient' });
   t.same(instance.list().length, 3);
   await book.verbs.rename({ name: 'anna', to: 'Anna' });
   t.match(instance.list().join(), /Anna 10.*Anna\/laptop 10.*Anna\/tablet 10/);

@@ -239,6 +239,7 @@ export class ClientBook {
       throw new HawserError('CLIENT_EXISTS', `Client "${record.name}" has a device "${called}" already`);
     this.#index.checkKey(publicKey);
     if (record.devices.length >= mostDevices) {
+      emit({ kind: 'limit-reached', client: record.name, limit: 'perClient' });
       const message = `Client "${record.name}" has ${record.devices.length} devices, as many as server.limits.perClient allows`;
       throw new HawserError('LIMIT', message, 'remove one, or raise it in the file and reload');
     }

@@ -16,6 +16,7 @@ import { parseCidr } from './config/address.ts';
 import type { Config, EndpointText } from './config/config.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
 import { link } from './contract/link-tables.ts';
+import { peer } from './contract/peer-tables.ts';
 import type { ClientVerb } from './control/client-calls.ts';
 import { InstanceChanges } from './instance/changes.ts';
 import { ClientDesk } from './instance/client-desk.ts';
@@ -97,6 +98,7 @@ export class Instance {
       tell: (command, actorId) => this.#tellOfPeers(command, actorId),
       nowMs: () => performance.now(),
     });
+    this.#shareRates(config);
     this.#peers.change(filePeers, { put: config.peers, remove: [] });
     const hooks: SupervisorHooks = {
       log: (level, fields, message) => this.#logger.log(level, fields, message),
@@ -205,6 +207,13 @@ export class Instance {
     if (row !== undefined) linkTable(this.#resources.tables.links).setInt(row, link.interfaceMtuAt, mtu);
   }
 
+  /** What all peers may use together stands in the table that sealer and opener look at. */
+  #shareRates({ server }: Config): void {
+    const table = peerTable(this.#resources.tables.peers);
+    table.setHeadNumber(peer.totalSendBpsAt, server?.total.downBps ?? 0);
+    table.setHeadNumber(peer.totalTakeBpsAt, server?.total.upBps ?? 0);
+  }
+
   /** Starts, or takes back what was done and throws. */
   async run(): Promise<void> {
     try {
@@ -291,6 +300,7 @@ export class Instance {
     void this.#dns.follow(config);
     if (config.server === undefined) this.#clients.replaceClientPeers([]);
     void this.#nat.follow(planNat(config));
+    this.#shareRates(config);
     this.#names.setWay(dnsWayOf(config));
     this.#names.follow(config.peers);
     this.#links.follow(config.links);

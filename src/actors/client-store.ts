@@ -7,7 +7,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { HawserError, messageOf } from '../base/errors.ts';
 import { inWords, makeFolder, readSmallFile } from '../base/lasting-files.ts';
-import type { Cidr } from '../config/config.ts';
+import type { Cidr, PeerLimits } from '../config/config.ts';
 import type { ObfuscationConfig } from '../config/obfuscation.ts';
 import type { ClientCall, ClientOutcome, ClientSourceApi } from '../control/client-source.ts';
 import { isListening } from '../io/listening-ports.ts';
@@ -39,6 +39,8 @@ export interface ClientStoreSettings {
   readonly lifetimeMs: number;
   /** What clients wear. */
   readonly obfuscation: ObfuscationConfig | undefined;
+  /** How fast each may be. */
+  readonly limits: PeerLimits;
 }
 
 /** The instance may be in the middle of a reload. */
@@ -130,10 +132,10 @@ class ClientStoreActor implements Actor {
   }
 
   async #begin(store: ClientStore): Promise<void> {
-    const { pools, taken, mostClients, mostDevices, idleMs, lifetimeMs, obfuscation, nat } = this.#settings;
+    const { pools, taken, mostClients, mostDevices, idleMs, lifetimeMs, obfuscation, limits, nat } = this.#settings;
     const leases = new Leases(pools, taken);
     const nowMs = (): number => Date.now();
-    const feed = new PeerFeed({ instance: this.#instance, defaults: { obfuscation }, nowMs });
+    const feed = new PeerFeed({ instance: this.#instance, defaults: { obfuscation, limits }, nowMs });
     const records = [...store.list()].map(({ record }) => record);
     const lost = records.filter((record) => leases.recall(record).length > 0).map(({ name }) => name);
     if (lost.length > 0) this.#warn(strayText(lost));

@@ -6,32 +6,57 @@ const bpsPerMbps = 1e6;
 /** What a peer that says nothing else has while the server's rate binds. */
 const usualPriority = 50;
 
-/** Of a peer of which nothing is said. */
-export const noLimits: PeerLimits = { upBps: 0, downBps: 0, priority: usualPriority };
+type Rate = 'off' | number;
 
-const rate = (description: string) =>
+const rate = (usual: Rate, description: string) =>
   z
     .union([z.literal('off'), z.number().min(0.1).max(400_000)])
-    .default('off')
+    .default(usual)
     .describe(description);
 
-export const limitsSchema = z.strictObject({
-  up: rate('Mbit/s of inner packets that are taken from the peer; off = no limit.'),
-  down: rate('Mbit/s of inner packets that are sent to the peer; off = no limit.'),
-  priority: z
-    .int()
-    .min(0)
-    .max(100)
-    .default(usualPriority)
-    .describe('Share of server.total while that binds, against the shares of others; 0 = what they leave.'),
+const limitsOf = (usual: Rate) =>
+  z.strictObject({
+    up: rate(usual, 'Mbit/s of inner packets that are taken from the peer; off = no limit.'),
+    down: rate(usual, 'Mbit/s of inner packets that are sent to the peer; off = no limit.'),
+    priority: z
+      .int()
+      .min(0)
+      .max(100)
+      .default(usualPriority)
+      .describe('Share of server.total while that binds, against the shares of others; 0 = what they leave.'),
+  });
+
+export const limitsSchema = limitsOf('off');
+
+/** `server.client`: of clients of which nothing else is said, in Mbit/s. */
+const usualClientRate = 100;
+export const clientLimitsSchema = limitsOf(usualClientRate);
+
+/** `server.total`: of all peers together, as they see it. Bits of inner packets a second, 0 = no limit. */
+export interface TotalRates {
+  readonly upBps: number;
+  readonly downBps: number;
+}
+
+export const totalSchema = z.strictObject({
+  up: rate('off', 'Mbit/s of inner packets that are taken from all peers together; off = no limit.'),
+  down: rate('off', 'Mbit/s of inner packets that are sent to all peers together; off = no limit.'),
 });
+
+export function buildTotal({ up, down }: z.output<typeof totalSchema>): TotalRates {
+  return { upBps: bpsOf(up), downBps: bpsOf(down) };
+}
+
+export function totalToInput({ upBps, downBps }: TotalRates): z.input<typeof totalSchema> {
+  return { up: rateOf(upBps), down: rateOf(downBps) };
+}
 
 export function buildLimits({ up, down, priority }: z.output<typeof limitsSchema>): PeerLimits {
   return { upBps: bpsOf(up), downBps: bpsOf(down), priority };
 }
 
 /** Bits a second, 0 = no limit. */
-export function bpsOf(rate: 'off' | number): number {
+function bpsOf(rate: Rate): number {
   return rate === 'off' ? 0 : rate * bpsPerMbps;
 }
 
@@ -44,6 +69,6 @@ export function limitsToInput({ upBps, downBps, priority }: PeerLimits): z.input
   return { up: rateOf(upBps), down: rateOf(downBps), priority };
 }
 
-function rateOf(bps: number): 'off' | number {
+function rateOf(bps: number): Rate {
   return bps === 0 ? 'off' : bps / bpsPerMbps;
 }

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { isLinkLocal, parseCidr, parseEndpoint } from './address.ts';
 import type { Cidr } from './config.ts';
 import { text } from './leaves.ts';
+import { clientLimitsSchema, totalSchema } from './limits-schema.ts';
 import { isolationSchema, natSchema } from './nat-schema.ts';
 import type { ServerEndpoint } from './server.ts';
 import { parseDurationMs } from './units.ts';
@@ -84,6 +85,8 @@ export const serverSchema = z.strictObject({
       ),
     })
     .prefault({}),
+  client: clientLimitsSchema.prefault({}).describe('How fast each client may send and be sent to.'),
+  total: totalSchema.prefault({}).describe('What all peers may use together, shared by priority.'),
   nat: natSchema.prefault({}),
   isolation: isolationSchema,
 });

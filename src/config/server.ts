@@ -1,6 +1,7 @@
 /** The section `server` as the program sees it: a hub whose clients stand in a store, with addresses from pools. */
 import { bracketed, formatCidr, maskCidr } from './address.ts';
-import type { Cidr } from './config.ts';
+import type { Cidr, PeerLimits } from './config.ts';
+import { buildLimits, buildTotal, limitsToInput, type TotalRates, totalToInput } from './limits-schema.ts';
 import { buildNat, type NatConfig, natToInput } from './nat-schema.ts';
 import type { ConfigInput, ConfigOutput } from './schema.ts';
 import { formatDurationMs } from './units.ts';
@@ -14,6 +15,9 @@ export interface ServerConfig {
   /** Name servers that clients are told. */
   readonly dns: readonly string[];
   readonly limits: ServerLimits;
+  /** Of each client. */
+  readonly client: PeerLimits;
+  readonly total: TotalRates;
   readonly nat: NatConfig;
   /** Clients do not reach each other. */
   readonly isolation: boolean;
@@ -38,13 +42,16 @@ export interface ServerLimits {
 
 type ServerOutput = NonNullable<ConfigOutput['server']>;
 
-export function buildServer({ pool, pool6, endpoint, dns, limits, nat, isolation }: ServerOutput): ServerConfig {
+export function buildServer(input: ServerOutput): ServerConfig {
+  const { pool, pool6, endpoint, dns, limits, client, total, nat, isolation } = input;
   return {
     pool: pool === undefined ? undefined : maskCidr(pool),
     pool6: pool6 === undefined ? undefined : maskCidr(pool6),
     endpoint,
     dns,
     limits: { clients: limits.clients, perClient: limits.perClient, idleMs: limits.idle, sessionMs: limits.session },
+    client: buildLimits(client),
+    total: buildTotal(total),
     nat: buildNat(nat),
     isolation,
   };
@@ -56,6 +63,8 @@ export function serverToInput({
   endpoint,
   dns,
   limits,
+  client,
+  total,
   nat,
   isolation,
 }: ServerConfig): NonNullable<ConfigInput['server']> {
@@ -70,6 +79,8 @@ export function serverToInput({
       idle: limitToText(limits.idleMs),
       session: limitToText(limits.sessionMs),
     },
+    client: limitsToInput(client),
+    total: totalToInput(total),
     nat: natToInput(nat),
     isolation,
   };

@@ -107,6 +107,10 @@ export class RowTable {
     return this.#numbers[at >> 3] as number;
   }
 
+  setHeadNumber(at: number, value: number): void {
+    this.#numbers[at >> 3] = value;
+  }
+
   addNumber(row: number, column: number, amount: number): void {
     const index = (this.at(row) + column) >> 3;
     this.#numbers[index] = (this.#numbers[index] as number) + amount;

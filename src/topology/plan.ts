@@ -224,6 +224,7 @@ function planClientStore(config: Config): ActorPlan[] {
     idleMs: server.limits.idleMs,
     lifetimeMs: server.limits.sessionMs,
     obfuscation: config.obfuscation,
+    limits: server.client,
   };
   return [actor({ id: 'client-store', role: 'client-store', tables: ['peers'], settings: { ...settings } })];
 }

@@ -24,6 +24,8 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
     endpoint: undefined,
     dns: [],
     limits: { clients: 1000, perClient: 5, idleMs: 300_000, sessionMs: 86_400_000 },
+    client: { upBps: 100e6, downBps: 100e6, priority: 50 },
+    total: { upBps: 0, downBps: 0 },
     nat: { mode: 'off', connections: 4096, perClient: 0 },
     isolation: false,
   });
@@ -47,6 +49,7 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
 t.test('server: what was parsed is written so that it parses to the same', async (t) => {
   const whole =
     '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 7 }, isolation: true, ' +
+    'client: { up: 2.5, down: off, priority: 0 }, total: { down: 800 }, ' +
     'nat: { mode: masquerade, ipv6: route, addresses: [203.0.113.7, "2001:db8::7"], ports: 20000-30000, perClient: 512, connections: off, timeout: 2m } }';
   const { config } = parse(whole);
   if (config === undefined) throw new Error('no configuration');
@@ -63,6 +66,9 @@ t.test('server: bad values are named', async (t) => {
       /server\.nat\.perClient 256 makes 216 blocks of ports, and server\.limits\.clients allows 1000/,
     ],
     ['{ pool: 10.100.0.0/16, isolation: yes }', /server\.isolation/],
+    ['{ pool: 10.100.0.0/16, client: { up: 0 } }', /server\.client\.up/],
+    ['{ pool: 10.100.0.0/16, client: { priority: 101 } }', /server\.client\.priority/],
+    ['{ pool: 10.100.0.0/16, total: { down: -1 } }', /server\.total\.down/],
     ['{ pool: 10.100.0.0 }', /server\.pool .*network of \/8 to \/30/],
     ['{ pool: 10.100.0.0/31 }', /server\.pool/],
     ['{ pool: 127.0.0.0/8 }', /server\.pool/],

@@ -190,6 +190,23 @@ t.test('a reload changes the limits of one client at once, and another one notic
   }
 });
 
+t.test('priorities 80 and 20 share a total of 20 Mbit/s four to one, down and up', options, async (t) => {
+  const server = { pool: '10.200.0.0/24', total: { down: 20, up: 20 } };
+  const hub = await build(t, { anna: { priority: 80 }, bert: { priority: 20 } }, { server });
+  const [anna, bert] = hub.clients as readonly [Client, Client];
+  for (const client of [anna, bert]) await bulk(hub, client, 'down');
+  for (const client of [anna, bert]) flood(client.host, hubAddress, 30);
+  await sleep(3000);
+  const rates = await ratesOf(hub, 4);
+  const of = (name: string) => rates.get(name) ?? { down: 0, up: 0 };
+  for (const direction of ['down', 'up'] as const) {
+    const [first, second] = [of('anna')[direction], of('bert')[direction]];
+    const sum = first + second;
+    t.ok(sum > 18.5 && sum < 20.6, `${sum.toFixed(2)} Mbit/s ${direction} together`);
+    t.ok(Math.abs(first / second / 4 - 1) < 0.15, `${first.toFixed(2)} and ${second.toFixed(2)} Mbit/s ${direction}`);
+  }
+});
+
 t.test(
   'a stock client is served down to the limit and policed up to it',
   skipStock === false ? {} : { skip: skipStock },

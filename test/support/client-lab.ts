@@ -113,7 +113,11 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
   const clock = { nowMs: 1_800_000_000_000 };
   const nowMs = (): number => clock.nowMs;
   const leases = new Leases(cidrs(pools), cidrs(taken));
-  const feed = new PeerFeed({ instance, defaults: { obfuscation: undefined }, nowMs });
+  const feed = new PeerFeed({
+    instance,
+    defaults: { obfuscation: undefined, limits: { upBps: 0, downBps: 0, priority: 50 } },
+    nowMs,
+  });
   const records = [...store.list()].map(({ record }) => record);
   for (const record of records) leases.recall(record);
   await feed.replaceAll(records);

@@ -1,7 +1,6 @@
 /** Which peers a client is: one for each of its devices while it may connect. Pure. */
 import { parseCidr } from '../../config/address.ts';
-import type { PeerConfig } from '../../config/config.ts';
-import { noLimits } from '../../config/limits-schema.ts';
+import type { PeerConfig, PeerLimits } from '../../config/config.ts';
 import type { ObfuscationConfig } from '../../config/obfuscation.ts';
 import type { ClientPeers } from '../../control/client-source.ts';
 import { forwardsOf } from './client-outside.ts';
@@ -10,6 +9,7 @@ import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-recor
 /** What all clients have in common. */
 export interface ClientDefaults {
   readonly obfuscation: ObfuscationConfig | undefined;
+  readonly limits: PeerLimits;
 }
 
 export function isExpired({ expiresMs }: ClientRecord, nowMs: number): boolean {
@@ -24,7 +24,7 @@ export function peersOf(record: ClientRecord | undefined, defaults: ClientDefaul
     .map((device, at) => ({ ...peerOf(record, device, defaults), ...(at === 0 ? outsideOf(record) : {}) }));
 }
 
-function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation }: ClientDefaults): PeerConfig {
+function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation, limits }: ClientDefaults): PeerConfig {
   return {
     name: peerNameOf(record, device),
     publicKey: device.publicKey,
@@ -36,7 +36,7 @@ function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation }: Cli
     keepaliveMs: 0,
     cipher: 'auto',
     obfuscation,
-    limits: noLimits,
+    limits,
   };
 }
 

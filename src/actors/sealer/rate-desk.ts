@@ -18,6 +18,11 @@ import type { SharedTurns } from './waiting-room.ts';
 const packetBytes = 1_500;
 /** CoDel would take the time of one packet for a standing queue (RFC 8289 4.1). */
 const leastQueuePackets = 2;
+/**
+ * A flow that is cut to 0.7 of its window (RFC 9438 4.6) shall still have something waiting at its next turn, or its rate is another's; it waits for
+ * itself alone.
+ */
+const leastTargetUs = 20_000;
 /** Of the server's rate, what a peer may get where many share it: it tells how long the time of one packet may be. */
 const leastShare = 1 / 10;
 /** What a limited peer may have waiting: longer than any flow needs, and a small part of the stash. */
@@ -113,10 +118,14 @@ export class RateDesk implements SharedTurns {
   /** Whether its own rate lets anything of the queue leave; makes the queue fit for the rate. */
   mayServe(row: number, queue: FairQueue): boolean {
     const bucket = this.#buckets[row];
+    if (bucket === undefined && this.#total === undefined) {
+      queue.mostBytes = Number.POSITIVE_INFINITY;
+      return true;
+    }
     const own = bucket?.bytesPerUs ?? Number.POSITIVE_INFINITY;
     const shared = this.#total?.bytesPerUs ?? Number.POSITIVE_INFINITY;
     const packetUs = packetBytes / Math.min(own, shared * leastShare);
-    queue.queueTargetUs = Math.max(queue.queueTargetUs, leastQueuePackets * packetUs);
+    queue.queueTargetUs = Math.max(queue.queueTargetUs, leastTargetUs, leastQueuePackets * packetUs);
     queue.mostBytes = Math.max(leastQueueBytes, Math.min(own, shared) * longestQueueUs);
     if (bucket === undefined || bucket.allowedBytes(queue.hasUrgent, this.#nowUs) > 0) return true;
     this.#waitFor(row, bucket);

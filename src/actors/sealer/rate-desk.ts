@@ -23,6 +23,8 @@ const leastQueuePackets = 2;
  * itself alone.
  */
 const leastTargetUs = 20_000;
+/** The same where nobody knows how far the peer is: the target that a bond gives at a round trip of 125 ms. */
+const unknownTargetUs = 50_000;
 /** Of the server's rate, what a peer may get where many share it: it tells how long the time of one packet may be. */
 const leastShare = 1 / 10;
 /** What a limited peer may have waiting: longer than any flow needs, and a small part of the stash. */
@@ -125,7 +127,7 @@ export class RateDesk implements SharedTurns {
     const own = bucket?.bytesPerUs ?? Number.POSITIVE_INFINITY;
     const shared = this.#total?.bytesPerUs ?? Number.POSITIVE_INFINITY;
     const packetUs = packetBytes / Math.min(own, shared * leastShare);
-    queue.queueTargetUs = Math.max(queue.queueTargetUs, leastTargetUs, leastQueuePackets * packetUs);
+    queue.queueTargetUs = Math.max(queue.queueTargetUs || unknownTargetUs, leastTargetUs, leastQueuePackets * packetUs);
     queue.mostBytes = Math.max(leastQueueBytes, Math.min(own, shared) * longestQueueUs);
     if (bucket === undefined || bucket.allowedBytes(queue.hasUrgent, this.#nowUs) > 0) return true;
     this.#waitFor(row, bucket);

@@ -1,6 +1,6 @@
 /**
  * Which paths are worth another look: those that the sealer has judged anew or the session-manager has moved at once, the others each
- * once a second, a part of them at a time. With thousands of paths a look at all of them would be most of what an idle hub does.
+ * once a second, or a thousand of them, a part of them at a time. With thousands of paths a look at all of them would be most of what an idle hub does.
  */
 import { judgedPaths } from '../rings/journal.ts';
 import { RowChanges } from '../rings/row-changes.ts';
@@ -10,6 +10,8 @@ import type { PathReader } from './read-paths.ts';
 import type { InstanceInfo, SharedMemory } from './supervisor-api.ts';
 
 const roundUs = 1_000_000;
+/** What a look costs, 20 µs, bounds the round of a hub with thousands of paths to longer. */
+const mostPerSecond = 1000;
 
 export class PathWatch {
   readonly #reader: PathReader;
@@ -47,7 +49,7 @@ export class PathWatch {
   #addInTurn(rows: Set<number>, nowUs: number): void {
     const all = this.#reader.rows();
     const share = Math.min(1, (nowUs - this.#lookedUs) / roundUs);
-    for (let count = Math.ceil(all.length * share); count > 0; count -= 1) {
+    for (let count = Math.ceil(Math.min(all.length, mostPerSecond) * share); count > 0; count -= 1) {
       if (this.#next >= all.length) this.#next = 0;
       rows.add(all[this.#next] as number);
       this.#next += 1;

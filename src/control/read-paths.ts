@@ -11,9 +11,10 @@ import { readPeerLink } from '../rings/peer-link.ts';
 import { carrierTable, pathTable, peerTable, type RowTable } from '../rings/table.ts';
 import { namedEndpointHost, namedEndpointIs } from '../wire/named-endpoint.ts';
 import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';
+import type { RowCounters } from './last-changes.ts';
 import type { PathStatus } from './network-rows.ts';
 import type { PathMoment } from './path-events.ts';
-import type { Rates } from './rates.ts';
+import { RowRates } from './row-rates.ts';
 import type { InstanceInfo, SharedMemory } from './supervisor-api.ts';
 
 /** By the numbers in the path table (`bonding/life/path-life-states.ts`). */
@@ -28,7 +29,13 @@ export interface PathWords {
 type Place = Pick<PathStatus, 'id' | 'peer' | 'link' | 'transport' | 'endpoint' | 'local' | 'state'>;
 
 /** What of a path is told as a rate. */
-type Counted = 'sent' | 'received' | 'packets' | 'ecn' | 'marked';
+const counted = [
+  path.sentBytesAt,
+  path.receivedBytesAt,
+  path.sentPacketsAt,
+  path.ecnPacketsAt,
+  path.markedPacketsAt,
+] as const;
 
 /** A reader gives up on a row that is always being written and takes what it has: it only shows it. */
 const seqlockTries = 100;
@@ -42,6 +49,7 @@ export class PathReader {
   readonly #carriers: RowTable;
   readonly #peers: RowTable;
   readonly #words: PathWords;
+  readonly #rates: RowRates;
   /** Of peers, by row. */
   #names: ReadonlyMap<number, string> = new Map();
   #namesOf: InstanceInfo | undefined;
@@ -54,29 +62,27 @@ export class PathReader {
     this.#carriers = carrierTable(memory.carriers);
     this.#peers = peerTable(memory.peers);
     this.#words = words;
+    // A row may be given to another path: its birth tells the two apart.
+    this.#rates = new RowRates(this.#paths, [...counted, path.bornUsAt]);
   }
 
-  /** What `Rates` samples, by the keys that `all` asks for. */
-  counts(): [string, number][] {
-    return this.rows().flatMap((row): [string, number][] => [
-      [this.#key(row, 'sent'), this.#paths.number(row, path.sentBytesAt)],
-      [this.#key(row, 'received'), this.#paths.number(row, path.receivedBytesAt)],
-      [this.#key(row, 'packets'), this.#paths.number(row, path.sentPacketsAt)],
-      [this.#key(row, 'ecn'), this.#paths.number(row, path.ecnPacketsAt)],
-      [this.#key(row, 'marked'), this.#paths.number(row, path.markedPacketsAt)],
-    ]);
+  /** Called often, so that rates are known when somebody asks. */
+  sample(nowUs: number): void {
+    this.#rates.sample(nowUs, this.rows());
   }
 
   /** What `LastChanges` watches: `path ID COLUMN`. */
-  events(): [string, number][] {
-    return this.rows().flatMap((row): [string, number][] => [
-      [`path ${row} lateBytes`, this.#paths.number(row, path.lateBytesAt)],
-      [`path ${row} refusedBytes`, this.#paths.number(row, path.refusedBytesAt)],
-    ]);
+  counters(): RowCounters {
+    return {
+      table: this.#paths,
+      rows: this.rows(),
+      columns: { lateBytes: path.lateBytesAt, refusedBytes: path.refusedBytesAt },
+      keyOf: (row, column) => `path ${row} ${column}`,
+    };
   }
 
-  all(instance: InstanceInfo, nowUs: number, rates: Rates): PathStatus[] {
-    const paths = this.rows().map((row) => this.#path(row, instance, nowUs, rates));
+  all(instance: InstanceInfo, nowUs: number): PathStatus[] {
+    const paths = this.rows().map((row) => this.#path(row, instance, nowUs));
     const sent = new Map<string, number>();
     for (const one of paths) sent.set(one.peer, (sent.get(one.peer) ?? 0) + one.sentBps);
     return paths.map((one) => {
@@ -190,16 +196,11 @@ export class PathReader {
     return this.#peersInUse;
   }
 
-  /** A row may be given to another path: its birth tells the two apart. */
-  #key(row: number, what: Counted): string {
-    return `path ${row} ${this.#paths.number(row, path.bornUsAt)} ${what}`;
-  }
-
-  #path(row: number, instance: InstanceInfo, nowUs: number, rates: Rates): PathStatus {
+  #path(row: number, instance: InstanceInfo, nowUs: number): PathStatus {
     const table = this.#paths;
     const number = (column: number): number => table.number(row, column);
-    const perSecond = (what: Counted, column: number): number =>
-      rates.perSecond(this.#key(row, what), number(column), nowUs);
+    const perSecond = (column: (typeof counted)[number]): number =>
+      this.#rates.perSecond(row, column, nowUs, path.bornUsAt);
     const place = this.place(row, instance) ?? goneWhileRead(row);
     return {
       ...place,
@@ -208,11 +209,11 @@ export class PathReader {
       isCurrent: this.#isCurrent(row),
       inFlightBytes: number(path.inFlightBytesAt),
       sharePercent: undefined,
-      sentBps: perSecond('sent', path.sentBytesAt) * 8,
-      receivedBps: perSecond('received', path.receivedBytesAt) * 8,
-      sentPacketsPerSecond: perSecond('packets', path.sentPacketsAt),
-      ecnPacketsPerSecond: perSecond('ecn', path.ecnPacketsAt),
-      markedPacketsPerSecond: perSecond('marked', path.markedPacketsAt),
+      sentBps: perSecond(path.sentBytesAt) * 8,
+      receivedBps: perSecond(path.receivedBytesAt) * 8,
+      sentPacketsPerSecond: perSecond(path.sentPacketsAt),
+      ecnPacketsPerSecond: perSecond(path.ecnPacketsAt),
+      markedPacketsPerSecond: perSecond(path.markedPacketsAt),
       markedPackets: number(path.markedPacketsAt),
       receivedMarkedPackets: number(path.receivedMarkedAt),
       ageMs: ageMs(number(path.bornUsAt), nowUs),

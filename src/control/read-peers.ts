@@ -3,9 +3,10 @@ import { cipher, peer, peerKind, peerRefusal, session, slotState } from '../cont
 import { SessionTable } from '../rings/session-table.ts';
 import { peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf } from './cells.ts';
+import type { RowCounters } from './last-changes.ts';
 import type { RateMoment } from './rate-events.ts';
-import type { Rates } from './rates.ts';
 import type { PathReader } from './read-paths.ts';
+import { RowRates } from './row-rates.ts';
 import type { PeerRates, PeerRefusal, PeerStatus } from './rows.ts';
 import type { InstanceInfo, PeerName, SharedMemory } from './supervisor-api.ts';
 
@@ -16,6 +17,7 @@ export class PeerReader {
   readonly #peers: RowTable;
   readonly #paths: PathReader;
   readonly #sessions: SessionTable;
+  readonly #rates: RowRates;
   #named: readonly PeerName[] = [];
   #namedOf: InstanceInfo | undefined;
   #namedRows: readonly number[] = [];
@@ -24,26 +26,26 @@ export class PeerReader {
     this.#peers = peerTable(memory.peers);
     this.#paths = paths;
     this.#sessions = new SessionTable(memory.sessions);
+    this.#rates = new RowRates(this.#peers, [peer.receivedBytesAt, peer.sentBytesAt]);
   }
 
-  /** What `Rates` samples, by the keys that `peers` asks for. */
-  counts(instance: InstanceInfo): [string, number][] {
-    return [
-      ...this.#inUse(instance).flatMap(({ row, name }): [string, number][] => [
-        [`peer ${name} received`, this.#peers.number(row, peer.receivedBytesAt)],
-        [`peer ${name} sent`, this.#peers.number(row, peer.sentBytesAt)],
-      ]),
-      ...this.#paths.counts(),
-    ];
+  /** Called often, so that rates are known when somebody asks. */
+  sample(nowUs: number): void {
+    this.#rates.sample(nowUs, this.#paths.peersInUse());
   }
 
   /** What `LastChanges` watches: `peer NAME COLUMN`. */
-  events(instance: InstanceInfo): [string, number][] {
-    return this.#inUse(instance).flatMap(({ row, name }): [string, number][] => [
-      [`peer ${name} givenUpPackets`, this.#peers.number(row, peer.givenUpPacketsAt)],
-      [`peer ${name} rebuiltPackets`, this.#peers.number(row, peer.rebuiltPacketsAt)],
-      [`peer ${name} resentPackets`, this.#peers.number(row, peer.resentPacketsAt)],
-    ]);
+  counters(instance: InstanceInfo): RowCounters {
+    return {
+      table: this.#peers,
+      rows: this.#paths.peersInUse(),
+      columns: {
+        givenUpPackets: peer.givenUpPacketsAt,
+        rebuiltPackets: peer.rebuiltPacketsAt,
+        resentPackets: peer.resentPacketsAt,
+      },
+      keyOf: (row, column) => `peer ${this.#inUse(instance).find((named) => named.row === row)?.name} ${column}`,
+    };
   }
 
   /** When data was last sent to each, and anything received from it. */
@@ -78,11 +80,11 @@ export class PeerReader {
     return this.#named;
   }
 
-  peers(instance: InstanceInfo, nowUs: number, rates: Rates): PeerStatus[] {
-    return instance.peers.map((named) => this.#peer(named, instance, nowUs, rates));
+  peers(instance: InstanceInfo, nowUs: number): PeerStatus[] {
+    return instance.peers.map((named) => this.#peer(named, instance, nowUs));
   }
 
-  #peer(named: PeerName, instance: InstanceInfo, nowUs: number, rates: Rates): PeerStatus {
+  #peer(named: PeerName, instance: InstanceInfo, nowUs: number): PeerStatus {
     const { row, name, publicKey, allowedIPs } = named;
     const table = this.#peers;
     const pathRow = table.int(row, peer.pathAt);
@@ -115,8 +117,8 @@ export class PeerReader {
       receivedPackets: table.number(row, peer.receivedPacketsAt),
       sentBytes,
       sentPackets: table.number(row, peer.sentPacketsAt),
-      receivedBps: rates.perSecond(`peer ${name} received`, receivedBytes, nowUs) * 8,
-      sentBps: rates.perSecond(`peer ${name} sent`, sentBytes, nowUs) * 8,
+      receivedBps: this.#rates.perSecond(row, peer.receivedBytesAt, nowUs) * 8,
+      sentBps: this.#rates.perSecond(row, peer.sentBytesAt, nowUs) * 8,
       queuedPackets,
       queuedBytes: table.int(row, peer.queuedBytesAt),
       refusal: this.#refusal(row, nowUs),

@@ -3,7 +3,6 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { explain } from '../../src/control/explain.ts';
-import { Rates } from '../../src/control/rates.ts';
 import { PathReader } from '../../src/control/read-paths.ts';
 import { PeerReader } from '../../src/control/read-peers.ts';
 import type { Snapshot } from '../../src/control/snapshot.ts';
@@ -54,7 +53,6 @@ function told(host: Host, lab: Lab): string[] {
   const peers = new PeerReader(memory, new PathReader(memory, { conditions: [], reasons: [], zoneOf: String })).peers(
     instance,
     lab.nowUs,
-    new Rates(),
   );
   const quiet = { nowMs: 0, paths: [], links: [], health: [], actors: [], rings: [], changedAgesMs: {} };
   const kernel = { forwardsV4: true, forwardsV6: true, connections: undefined };

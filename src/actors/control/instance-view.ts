@@ -66,6 +66,8 @@ export class InstanceView {
     const instance = this.#instance;
     if (nowUs - this.#learntUs > learnEveryUs) this.#learn(nowUs);
     if (readers === undefined || instance === undefined) return true;
+    readers.peers.sample(nowUs);
+    readers.paths.sample(nowUs);
     this.#rates.sample(nowUs, () => this.#count(readers, instance, nowUs));
     const events = this.#pathEvents.look(readers.watch.look(instance, nowUs));
     for (const event of events) this.#context.emit(event);
@@ -83,29 +85,29 @@ export class InstanceView {
   /** About once a second. */
   #count({ peers, paths, links, actors }: Readers, instance: InstanceInfo, nowUs: number): Counts {
     const events: [string, number][] = [
-      ...peers.events(instance),
-      ...paths.events(),
       ...links.events(instance),
       ...actors.events(this.#actorRows),
       ...readAddressErrors().map(([name, value]): [string, number] => [`host ${name}`, value]),
     ];
     this.#changes.look(new Map(events), nowUs);
+    this.#changes.lookRows(peers.counters(instance), nowUs);
+    this.#changes.lookRows(paths.counters(), nowUs);
     for (const { name, sentUs, receivedUs } of peers.activity(instance))
       this.#unanswered.look(name, sentUs, receivedUs, nowUs);
     for (const event of this.#rateEvents.look(peers.rates(instance), nowUs)) this.#context.emit(event);
-    return new Map([...peers.counts(instance), ...links.counts(instance), ...actors.counts(this.#actorRows)]);
+    return new Map([...links.counts(instance), ...actors.counts(this.#actorRows)]);
   }
 
   async snapshot(): Promise<Snapshot> {
     const { instance, readers } = await this.#refresh(await this.#supervisor.request('instance'));
     const rows = this.#actorRows;
     const nowUs = this.#context.addon.nowUs();
-    const paths = readers.paths.all(instance, nowUs, this.#rates);
+    const paths = readers.paths.all(instance, nowUs);
     return {
       nowMs: Date.now(),
       instance,
       peers: readers.peers
-        .peers(instance, nowUs, this.#rates)
+        .peers(instance, nowUs)
         .map((peer) => judgeCutOff(peer, paths, this.#unanswered.ageMs(peer.name, nowUs))),
       paths,
       links: readers.links.links(instance, nowUs, this.#rates, this.#interfaces(instance)),

@@ -177,8 +177,8 @@ interface EventFields {
   'address-removed': HostAddress;
   /** What was in the way of a route of ours and is no longer. */
   'route-free': { readonly trouble: string };
-  /** A client gets no more of what NAT has: `reason` says of what. */
-  'nat-exhausted': OfPeer & Reason;
+  /** A client, or without `peer` all of them, gets no more of what NAT has: `reason` says of what. */
+  'nat-exhausted': Reason & { readonly peer?: string };
   // The instance and its threads.
   ready: {
     readonly interface: string;

@@ -19,6 +19,7 @@ import { hasNatNote } from '../io/network/host-rules.ts';
 import { nftTableOf } from '../io/network/nft.ts';
 import { contains } from '../io/network/plan.ts';
 import { divisionOf, NatBlocks } from './nat-blocks.ts';
+import { NatRange } from './nat-range.ts';
 import { NatWatch } from './nat-watch.ts';
 
 export interface NatKeeperParts {
@@ -40,6 +41,7 @@ const againMs = { first: 1_000, last: 300_000 } as const;
 export class NatKeeper {
   readonly #parts: NatKeeperParts;
   readonly #watch: NatWatch;
+  readonly #range: NatRange;
   #plan: NatPlan | undefined;
   /** What the kernel has. */
   #table = '';
@@ -58,6 +60,7 @@ export class NatKeeper {
 
   constructor(parts: NatKeeperParts) {
     this.#parts = parts;
+    this.#range = new NatRange(parts.addon, parts.note);
     this.#watch = new NatWatch(parts.note, (client) => this.#blockless.has(client));
   }
 
@@ -220,6 +223,7 @@ export class NatKeeper {
       const counters = readNatCounters(this.#parts.addon, plan.name);
       if (counters === undefined) this.#restore(plan);
       else this.#watch.compare(plan, counters, this.#leases);
+      this.#range.look(plan, performance.now());
     } catch (error) {
       this.#parts.note({ kind: 'warning', message: `Cannot look after NAT: ${messageOf(error)}` });
     }

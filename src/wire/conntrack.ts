@@ -12,11 +12,14 @@ import {
 } from './netfilter.ts';
 import { attributesParse } from './netlink.ts';
 
-/** IPCTNL_MSG_CT_NEW, …_GET */
+/** IPCTNL_MSG_CT_NEW, …_GET, …_GET_STATS_CPU (which answers bear, too) */
 export const conntrackType = {
   new: netfilterType(netfilterSubsystem.conntrack, 0),
   get: netfilterType(netfilterSubsystem.conntrack, 1),
+  statistics: netfilterType(netfilterSubsystem.conntrack, 4),
 } as const;
+/** enum ctattr_stats_cpu */
+const statistics = { insertFailed: 9 } as const;
 
 /** enum ctattr_type */
 const attribute = {
@@ -116,6 +119,12 @@ export function connectionParse(bytes: Uint8Array, at: number, end: number): Con
     packets: sentPackets === undefined ? undefined : sentPackets + (packets(received) ?? 0),
     startedMs: startNs === undefined ? undefined : Math.round(startNs / 1e6),
   };
+}
+
+/** Of one processor: connections that could not be entered, since another had the same addresses and ports. They were dropped. */
+export function failedInsertsParse(bytes: Uint8Array, at: number, end: number): number {
+  const attributes = attributesParse(bytes, at + netfilterHeaderBytes, end);
+  return bigEndian(attributes?.get(statistics.insertFailed)) ?? 0;
 }
 
 function tupleParse(payload: Uint8Array | undefined): { protocol: number; tuple: ConnectionTuple } | undefined {

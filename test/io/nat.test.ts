@@ -3,9 +3,11 @@ import t from 'tap';
 import { parseCidr } from '../../src/config/address.ts';
 import { assignBlocks, blockAt, blockCount } from '../../src/io/nat/blocks.ts';
 import { elementChanges, elementsOf, noElements } from '../../src/io/nat/elements.ts';
+import { findFullDestinations } from '../../src/io/nat/full-destinations.ts';
 import type { NatPlan } from '../../src/io/nat/plan.ts';
 import { natTable } from '../../src/io/nat/ruleset.ts';
 import { findSuspects } from '../../src/io/nat/suspects.ts';
+import type { Connection } from '../../src/wire/conntrack.ts';
 
 const plan: NatPlan = {
   name: 'hub',
@@ -94,6 +96,31 @@ t.test('natTable() does not grow with clients, and has no translation where only
   const alone = natTable({ ...plan, masquerade: { 4: false, 6: false } });
   t.notMatch(alone, /type nat hook/);
   t.match(alone, /goto refuse/);
+});
+
+t.test('findFullDestinations() counts ports of each outside address, and what is in the range', async (t) => {
+  const small = { ...plan, perClient: 0, ports: { first: 20_000, last: 20_009 } };
+  const connection = (port: number, outside = 'cb007107'): Connection => ({
+    protocol: 6,
+    original: { sourceHex: '0a640002', destinationHex: 'cb007109', sourcePort: 1, destinationPort: 443 },
+    reply: { sourceHex: 'cb007109', destinationHex: outside, sourcePort: 443, destinationPort: port },
+    hasReply: true,
+    isSourceTranslated: true,
+    isDestinationTranslated: false,
+    state: 'established',
+    timeoutSeconds: 1,
+    sentBytes: 1,
+    receivedBytes: 1,
+    packets: 1,
+    startedMs: 1,
+  });
+  const ports = Array.from({ length: 10 }, (_, index) => 20_000 + index);
+  const all = ports.map((port) => connection(port));
+  t.same(findFullDestinations(small, all), [{ protocol: 'tcp', address: '203.0.113.9', port: 443 }]);
+  t.same(findFullDestinations(small, all.slice(1)), []);
+  t.same(findFullDestinations(small, [...all.slice(1), { ...connection(20_000), state: 'time-wait' }]), []);
+  t.same(findFullDestinations(small, [...all.slice(1), connection(20_000, 'cb007108')]), [], 'of another address');
+  t.same(findFullDestinations(small, [...all.slice(1), connection(30_000)]), [], 'a port that is not shared');
 });
 
 const own = { table: 'hawser_1', tunnel: 'hawser0' };

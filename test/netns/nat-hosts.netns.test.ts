@@ -1,9 +1,8 @@
-/** Address translation on hosts as people have them: firewalls, limits, a reload, clients of the store, no nft. */
+/** Address translation on hosts as people have them: firewalls, clients of the store, no nft. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import type { EventRecord } from '../../src/control/events.ts';
 import type { Explanation } from '../../src/control/explain.ts';
 import type { NatStatus } from '../../src/control/nat-rows.ts';
 import { callMirror, serveMirror } from '../support/nat.ts';
@@ -12,7 +11,6 @@ import {
   hubAddress,
   hubAnswers,
   inner,
-  mirror,
   options,
   outAddress,
   startNatWorld,
@@ -66,35 +64,6 @@ t.test(
     t.equal((await ping(a, outAddress)).received, 5);
   },
 );
-
-t.test('who meets the limit is told of, and a reload changes the limit', options, async (t) => {
-  const world = buildNatWorld({ nat: { mode: 'masquerade', connections: 5 } });
-  t.teardown(() => world.lab.close());
-  const { lab, hub, out, a, daemons } = world;
-  await startNatWorld(world);
-  await serveMirror(out, mirror);
-  const scene = { lab, hub, clients: a, outside: out, ipv4: [], ipv6: [] };
-  const calls = { protocol: 'tcp', sources: [inner.a], each: 8, target: outAddress, port: mirror } as const;
-  const held = await callMirror(scene, a, calls);
-  t.equal(held.results.filter(({ error }) => error !== undefined).length, 3);
-  const told = async () =>
-    (await daemons.hub.ask<readonly EventRecord[]>('events')).filter(({ kind }) => kind === 'nat-exhausted');
-  await until('an event tells', async () => (await told()).length > 0);
-  t.match(await told(), [{ peer: 'a', reason: /5 connections/ }]);
-  held.end();
-  const config = JSON.parse(readFileSync(daemons.hub.configPath, 'utf8')) as { server: { nat: object } };
-  config.server.nat = { mode: 'masquerade', connections: 20 };
-  writeFileSync(daemons.hub.configPath, JSON.stringify(config));
-  await daemons.hub.ask('reload');
-  await until('the limit is another', async () => (await daemons.hub.ask<NatStatus>('nat')).connectionLimit === 20);
-  const more = await callMirror(scene, a, { ...calls, each: 15 });
-  t.equal(more.results.filter(({ error }) => error !== undefined).length, 0);
-  config.server.nat = { mode: 'off' };
-  writeFileSync(daemons.hub.configPath, JSON.stringify(config));
-  await daemons.hub.ask('reload');
-  await until('it is off', async () => !(await daemons.hub.ask<NatStatus>('nat')).isOn);
-  t.equal(hub.run('nft', ['list', 'ruleset']), '');
-});
 
 t.test('without nft a hub that shall translate does not start, and says what to do', options, async (t) => {
   const world = buildNatWorld({ nat: { mode: 'masquerade' } });

@@ -3,7 +3,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Family } from '../../base/family.ts';
 import { maskHex } from '../../config/address.ts';
 import type { Cidr } from '../../config/config.ts';
-import { type Connection, connectionParse, conntrackQueryEmit, conntrackType } from '../../wire/conntrack.ts';
+import {
+  type Connection,
+  connectionParse,
+  conntrackQueryEmit,
+  conntrackType,
+  failedInsertsParse,
+} from '../../wire/conntrack.ts';
 import { netlinkFlag } from '../../wire/netlink.ts';
 import { nftCounterParse, nftCountersEmit, nftObjectType } from '../../wire/nft-object.ts';
 import { type NetlinkSockets, openNetfilter } from '../netlink.ts';
@@ -53,6 +59,28 @@ function dumpConnections(addon: NetlinkSockets, family: Family): Uint8Array[] {
     netlink.close();
   }
   return entries;
+}
+
+/** Since the kernel began to count, of this network namespace: what found no free port among them. */
+export function countFailedInserts(addon: NetlinkSockets): number {
+  let count = 0;
+  const netlink = openNetfilter(addon);
+  try {
+    netlink.query(
+      {
+        type: conntrackType.statistics,
+        flags: netlinkFlag.dump,
+        what: 'count failed connections',
+        emit: (target, at) => conntrackQueryEmit(target, at, 0),
+      },
+      (type, bytes, at, end) => {
+        if (type === conntrackType.statistics) count += failedInsertsParse(bytes, at, end);
+      },
+    );
+  } finally {
+    netlink.close();
+  }
+  return count;
 }
 
 /** By name; undefined = the kernel has no such table. Throws what else it says. */

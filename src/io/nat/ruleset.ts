@@ -18,6 +18,8 @@ import { limitOf, type NatPlan, ofFamily } from './plan.ts';
 
 /** One for each client of the largest pool (/16), with room; the kernel gives up at 65,535 by itself. */
 const mostLeases = 131_072;
+/** Destinations to which no port is left (`full-destinations.ts`). */
+const mostFull = 4_096;
 /** Sets of `refused`: an event is told once for as long as it goes on. */
 const refusedSeconds = 60;
 /** RFC 4787 section 4.3: well-known ports may have shorter timers; each name that is asked for would hold a port for minutes. */
@@ -66,6 +68,9 @@ function sets(plan: NatPlan, { family, type, ip }: FamilyWords): string[] {
     `  map inside${family} { type ${type} : ${type}; size ${mostLeases}; }`,
     `  map forwards${family} { type inet_proto . inet_service : ${type} . inet_service; size ${mostLeases}; }`,
     `  set refused${family} { type ${type}; size ${mostLeases}; flags dynamic, timeout; timeout ${refusedSeconds}s; }`,
+    ...(plan.perClient === 0
+      ? [`  set full${family} { type inet_proto . ${type} . inet_service; size ${mostFull}; flags timeout; }`]
+      : []),
     ...(limitOf(plan) === 0 ? [] : [`  set busy${family} { type ${type}; size ${mostLeases}; flags dynamic; }`]),
     ...(hasBlocks(plan, family)
       ? [
@@ -127,6 +132,9 @@ function outwardChains(plan: NatPlan, { family, ip }: FamilyWords): string[] {
       `udp dport 1024-65535 ct timeout set "udp${family}"`,
       ...(hasBlocks(plan, family)
         ? [`${ip} saddr != @own${family} ${ip} saddr != @ready${family} goto exhausted${family}`]
+        : []),
+      ...(plan.perClient === 0
+        ? [`meta l4proto { tcp, udp } meta l4proto . ${ip} daddr . th dport @full${family} goto refuse`]
         : []),
       ...(limit === 0
         ? []

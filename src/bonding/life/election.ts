@@ -6,6 +6,7 @@
  * |-----------------------|----------------------------------------------------------------------------------------------------|
  * | works                 | a trusted one that is preferred, once it has answered lately                                       |
  * | is doubtful           | nobody; the others of the way are asked (`PathLife.doubt`), as it is itself                        |
+ * | is overdue with much  | as one that is suspect: nothing came of what it sent, and it did not answer when another one did   |
  * | is suspect            | a trusted one by another carrier that has answered what left before a probe of this one, which did not |
  * | is dead, or gone      | the best that is not                                                                               |
  *
@@ -40,7 +41,17 @@ export interface Candidate {
   readonly isProbed: boolean;
   readonly life: Pick<
     PathLife,
-    'state' | 'isDoubtful' | 'isTrusted' | 'askedUs' | 'answeredUs' | 'provenUs' | 'probedFromUs' | 'doubt'
+    | 'state'
+    | 'isDoubtful'
+    | 'isOverdue'
+    | 'isTrusted'
+    | 'askedUs'
+    | 'answeredUs'
+    | 'provenUs'
+    | 'provenTripUs'
+    | 'probedFromUs'
+    | 'doubt'
+    | 'handleOutlived'
   >;
   /** Microseconds; 0 = unknown. */
   readonly distanceUs: number;
@@ -68,6 +79,7 @@ export class Election {
   run(all: readonly Candidate[], nowUs: number): boolean {
     let isNews = false;
     askOthers(all, nowUs);
+    suspectOutlived(all, nowUs);
     for (let index = 0; index < all.length; index += 1)
       if (isFirstOfWay(all, index)) isNews = this.#electWay(all, all[index] as Candidate, nowUs) || isNews;
     if (!this.#carriesAny(all)) this.#appoint(all);
@@ -133,6 +145,17 @@ function askOthers(all: readonly Candidate[], nowUs: number): void {
   }
 }
 
+/** Three probes more would say the same a round trip and a half later. */
+function suspectOutlived(all: readonly Candidate[], nowUs: number): void {
+  for (const one of all) {
+    if (!one.carries || !one.life.isOverdue) continue;
+    for (const other of all) {
+      const mayJudge = other !== one && isSameWay(one, other) && other.port !== one.port && other.life.isTrusted;
+      if (mayJudge && hasOutlived(other, one, nowUs)) one.life.handleOutlived(nowUs);
+    }
+  }
+}
+
 /** The lower, the more a path is preferred; Infinity = it is not to be chosen. */
 type Key = (one: Candidate) => number;
 
@@ -167,11 +190,11 @@ function isCounted(of: Candidate, one: Candidate, key: Key): boolean {
 
 /**
  * It has answered what left after `present` was last heard, and what `present` was asked no sooner was not answered in the same time: a stall
- * that ends lets through whichever was asked next.
+ * that ends lets through whichever was asked next. That very answer's time, for what is usual may be of hours when the way had a queue.
  */
 function hasOutlived(one: Candidate, present: Candidate, nowUs: number): boolean {
-  const { provenUs } = one.life;
-  return provenUs >= present.life.askedUs && nowUs - present.life.probedFromUs(provenUs) >= one.distanceUs + graceUs;
+  const { provenUs, provenTripUs } = one.life;
+  return provenUs >= present.life.askedUs && nowUs - present.life.probedFromUs(provenUs) >= provenTripUs + graceUs;
 }
 
 function takesOver(one: Candidate, present: Candidate, key: Key, nowUs: number): boolean {

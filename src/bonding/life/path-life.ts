@@ -5,6 +5,7 @@
  * |------------|---------|-----------------------------------------------------------------------------------|------------|
  * | unproven   | no      | a probe is answered                                                               | live       |
  * | live       | yes     | nothing acknowledged in time though the peer reported, or 3 probes unanswered     | suspect    |
+ * |            |         | much is overdue, and another path of its way answered what it did not             | suspect    |
  * | suspect    | *       | a probe is answered, or something sent on it is acknowledged                      | live       |
  * |            |         | the same, but it was suspected too often lately                                   | recovering |
  * |            |         | probes stay unanswered for `confirmUs`                                            | dead       |
@@ -149,6 +150,16 @@ export class PathLife {
     return this.#silence.provenUs;
   }
 
+  /** That was known so long after it left. */
+  get provenTripUs(): number {
+    return this.#silence.provenTripUs;
+  }
+
+  /** News is overdue of more than chance loses, though nobody may be there to bring any. */
+  get isOverdue(): boolean {
+    return this.#state === lifeState.live && this.#silence.isOverdue;
+  }
+
   /** When the first probe left that left then or later; Infinity = none has. */
   probedFromUs(us: number): number {
     return this.#silence.probedFromUs(us);
@@ -239,6 +250,11 @@ export class PathLife {
   /** Another path by the same way carries what it could. */
   handleStandby(isStandby: boolean): void {
     this.#isStandby = isStandby;
+  }
+
+  /** What left by another path of its way together with a question to this one was answered, and the question was not. */
+  handleOutlived(nowUs: number): void {
+    if (this.#state === lifeState.live) this.#suspect(nowUs, lifeReason.probesUnanswered);
   }
 
   /** Link, address or route is gone (netlink): at once. */

@@ -61,8 +61,11 @@ export class SilenceWatch {
   isUneasy = false;
   /** When the first question left that was asked since the path was last proven; Infinity = none was. */
   askedUs = Number.POSITIVE_INFINITY;
-  /** The newest thing that is known to have arrived left then, or later. */
+  /** The newest thing that is known to have arrived left then, or later; and that was known so long after it left. */
   provenUs = Number.NEGATIVE_INFINITY;
+  provenTripUs = 0;
+  /** News is overdue of more than chance loses. */
+  isOverdue = false;
   /** When silence becomes a verdict; Infinity = nothing is waited for. */
   wakeUs = Number.POSITIVE_INFINITY;
   lastProbeUs = Number.NEGATIVE_INFINITY;
@@ -127,7 +130,10 @@ export class SilenceWatch {
 
   /** Something was acknowledged or answered that was sent on this path at `sentUs`; without that, a round trip ago. */
   handleProof(nowUs: number, sentUs = nowUs - this.#rtt()): void {
-    this.provenUs = Math.max(this.provenUs, sentUs);
+    if (sentUs > this.provenUs) {
+      this.provenUs = sentUs;
+      this.provenTripUs = nowUs - sentUs;
+    }
     this.askedUs = Number.POSITIVE_INFINITY;
     this.lastAnswerUs = nowUs;
     this.unanswered = 0;
@@ -138,6 +144,7 @@ export class SilenceWatch {
   restart(): void {
     this.isQuestioned = false;
     this.isUneasy = false;
+    this.isOverdue = false;
     this.#unheardUs = 0;
     this.#givenUpPackets = 0;
   }
@@ -152,6 +159,7 @@ export class SilenceWatch {
   judge(nowUs: number, sample: LifeSample): SilenceVerdict {
     this.isQuestioned = false;
     this.isUneasy = false;
+    this.isOverdue = false;
     if (sample.inFlightBytes <= 0 || sample.oldestUnackedUs <= 0) {
       this.restart();
       return 'none';
@@ -174,8 +182,8 @@ export class SilenceWatch {
     // As if all had left evenly; after a pause, what came before it is little.
     const evenly = sample.inFlightBytes * ((ageUs - this.#rtt()) / ageUs);
     const overdueBytes = Math.min(evenly, sample.inFlightBytes - sample.freshBytes);
-    const isCertain = this.#givenUpPackets >= certainPackets || overdueBytes >= certainBytes;
-    return sample.lastReportUs >= dueUs && isCertain ? 'missing' : this.#question(nowUs);
+    this.isOverdue = this.#givenUpPackets >= certainPackets || overdueBytes >= certainBytes;
+    return sample.lastReportUs >= dueUs && this.isOverdue ? 'missing' : this.#question(nowUs);
   }
 
   /** A stream is acknowledged with every report: one that brings no news is the first sign of a block. */

@@ -22,10 +22,12 @@ class Path implements Candidate {
   carries = false;
   state: number = lifeState.live;
   isUneasy = false;
+  isOverdue = false;
   /** When the first question left since the last proof, and when that which was answered last had left. */
   askedUs = Number.POSITIVE_INFINITY;
   answeredUs = 0;
   provenUs = 0;
+  provenTripUs = 20 * ms;
   probesUs: number[] = [];
   doubtedUs = Number.NEGATIVE_INFINITY;
   readonly life: Candidate['life'];
@@ -54,6 +56,15 @@ class Path implements Candidate {
       get provenUs() {
         return path.provenUs;
       },
+      get provenTripUs() {
+        return path.provenTripUs;
+      },
+      get isOverdue() {
+        return path.isOverdue;
+      },
+      handleOutlived: () => {
+        path.state = lifeState.suspect;
+      },
       probedFromUs: (us) => path.probesUs.find((leftUs) => leftUs >= us) ?? Number.POSITIVE_INFINITY,
       doubt: (us) => {
         if (path.provenUs < us) path.doubtedUs = Math.max(path.doubtedUs, us);
@@ -64,6 +75,7 @@ class Path implements Candidate {
   /** Something that left at `sentUs` was answered. */
   answer(sentUs: number, nowUs: number): void {
     this.provenUs = sentUs;
+    this.provenTripUs = nowUs - sentUs;
     this.answeredUs = nowUs;
     this.askedUs = Number.POSITIVE_INFINITY;
   }
@@ -123,6 +135,22 @@ t.test(
     t.ok(carrier.doubtedUs >= 154 * ms, 'what was left must answer before it counts');
   },
 );
+
+t.test('run() moves what is overdue by much as soon as the spare has answered what it did not', async (t) => {
+  const way = new Way();
+  way.run();
+  const [carrier, spare] = [way.at(udp), way.at(other)];
+  // Smoothed while the way had a queue: that it took 20 ms this time is what counts.
+  spare.distanceUs = 200 * ms;
+  Object.assign(carrier, { isUneasy: true, askedUs: 100 * ms, probesUs: [100 * ms] });
+  way.run(100 * ms);
+  spare.answer(100 * ms, 120 * ms);
+  t.same(way.run(125 * ms), [udp], 'a doubt alone moves nothing');
+  carrier.isOverdue = true;
+  t.same(way.run(123 * ms), [udp], 'one answer may be later than another');
+  t.same(way.run(124 * ms), [other]);
+  t.equal(carrier.state, lifeState.suspect);
+});
 
 t.test('run() moves nothing while a stall silences all paths of a radio', async (t) => {
   const way = new Way();

@@ -31,8 +31,9 @@ export function blockUdp(net: EmulatedNet, { link, way, longerThan, only, overMb
       : `limit rate over ${bytes} bytes/second burst ${Math.round(bytes * bucketSeconds)} bytes`,
     'drop;',
   ].join(' ');
-  const out = `${link === undefined ? '' : `iifname "${link}"`} udp dport ${port} ${what}`;
-  const back = `${link === undefined ? '' : `oifname "${link}"`} udp sport ${port} ${what}`;
+  // By where it goes: both ends may have the same port.
+  const out = `oifname "core" ${link === undefined ? '' : `iifname "${link}"`} udp dport ${port} ${what}`;
+  const back = `iifname "core" ${link === undefined ? '' : `oifname "${link}"`} udp sport ${port} ${what}`;
   const rules = [...(way === 'in' ? [] : [out]), ...(way === 'out' ? [] : [back])].join(' ');
   const table = `block_${link ?? 'all'}`;
   net.isp.run('nft', [`table inet ${table} { chain c { type filter hook forward priority 0; ${rules} }; }`]);

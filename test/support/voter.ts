@@ -16,6 +16,7 @@ function candidateOf(table: RowTable, row: number): Candidate {
   return {
     port: carrier,
     way: table.int(row, path.originAt) === pathOrigin.learnt ? -1 : linkOf(carrier),
+    handicap: 0,
     worth: 1,
     origin: table.int(row, path.originAt),
     wish: table.int(row, path.wishAt),

@@ -32,6 +32,8 @@ export interface Candidate {
   readonly way: number;
   /** The lower the better: the place of its transport in the order of preference. */
   readonly worth: number;
+  /** A trial puts it before the others of its way (less than 0) or behind them, whatever the peer said last. */
+  readonly handicap: number;
   /** Of `pathOrigin`. */
   readonly origin: number;
   /** Of `pathWish`, and when the peer last said so. */
@@ -65,6 +67,8 @@ const graceUs = 4_000;
 const freshUs = 500_000;
 /** Behind all that the peer does not hold in reserve. */
 const reserved = 1e6;
+/** Beyond every moment in microseconds. */
+const tried = 1e16;
 
 export class Election {
   readonly #parallel: ParallelMode;
@@ -165,7 +169,8 @@ const ownKey: Key = (one) => (one.origin === pathOrigin.learnt ? Number.POSITIVE
 /** By what the peer wishes, too. Of the paths that it made it wants what it said last: that it has left another may have got lost. */
 const wishedKey: Key = (one) => {
   if (one.wish === pathWish.reserve) return reserved + one.worth;
-  if (one.origin === pathOrigin.learnt) return one.wish === pathWish.carry ? -one.wishUs : one.worth;
+  if (one.origin === pathOrigin.learnt)
+    return (one.wish === pathWish.carry ? -one.wishUs : one.worth) + Math.sign(one.handicap) * tried;
   return one.isChosen || one.wish === pathWish.carry ? one.worth : reserved / 2 + one.worth;
 };
 

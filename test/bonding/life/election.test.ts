@@ -13,6 +13,7 @@ class Path implements Candidate {
   port: number;
   way = 2;
   worth: number;
+  handicap = 0;
   origin: number = pathOrigin.configured;
   wish: number = pathWish.none;
   wishUs = 0;
@@ -217,6 +218,23 @@ t.test('run() follows what the peer said last of the paths that it made, and jud
   first.probesUs = [10 * ms];
   second.answer(10 * ms, 50 * ms);
   t.same(way.run(60 * ms), [other], 'our direction of the first is blocked');
+});
+
+t.test('run() tries another path of those that the peer made, though the peer wants the first', async (t) => {
+  const learnt = { origin: pathOrigin.learnt, way: 70_000 } as const;
+  const way = new Way([
+    new Path(udp, { ...learnt, wish: pathWish.carry, wishUs: 9 * ms }),
+    new Path(other, { ...learnt, answeredUs: 10 * ms }),
+  ]);
+  t.same(way.run(10 * ms), [udp]);
+  way.at(other).handicap = -1;
+  t.same(way.run(20 * ms), [other], 'for the time of a trial');
+  way.at(other).handicap = 0;
+  way.at(udp).answer(21 * ms, 22 * ms);
+  t.same(way.run(23 * ms), [udp]);
+  way.at(other).answer(24 * ms, 25 * ms);
+  way.at(udp).handicap = 1;
+  t.same(way.run(26 * ms), [other], 'it was found to be slow');
 });
 
 t.test('run() keeps what the peer holds in reserve for when nothing else is left', async (t) => {

@@ -23,6 +23,7 @@ export function describeClient({
   expiresMs,
   devices,
   nat,
+  limits,
 }: ClientRow): string[] {
   const kicked = kickedUntilMs === undefined ? '' : ` until ${new Date(kickedUntilMs).toISOString().slice(11, 19)}Z`;
   return [
@@ -32,9 +33,15 @@ export function describeClient({
       const secret = hasPresharedKey ? ', with a preshared key' : '';
       return `  ${peer}: ${lease}${isReserved ? ' (reserved)' : ''}, key ${publicKey}${secret}`;
     }),
+    `  ${ratesOf(limits)}`,
     ...(nat?.publicAddress === undefined ? [] : [`  outside: ${nat.publicAddress}, its own`]),
     ...(nat === undefined || nat.forwards.length === 0 ? [] : [`  ports that lead to it: ${nat.forwards.join(' ')}`]),
   ];
+}
+
+function ratesOf({ upBps, downBps, priority }: ClientRow['limits']): string {
+  const rate = (bps: number): string => (bps === 0 ? 'as much as there is' : `at most ${bps / 1e6} Mbit/s`);
+  return `${rate(upBps)} up, ${rate(downBps)} down, priority ${priority}`;
 }
 
 /** By day, and what the month of the last of them comes to. */

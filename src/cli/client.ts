@@ -9,12 +9,13 @@ import { parseDurationMs } from '../config/units.ts';
 import type { ClientRow, HubFacts, NewClientAnswer } from '../control/client-calls.ts';
 import { type ClientFileInput, hawserFile, stockFile } from './client-files.ts';
 import { clientLines, describeClient, usageLines } from './client-lines.ts';
+import { type RateOptions, ratesOfOptions } from './client-rates.ts';
 import { ask, ControlConnection } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { parseWhen } from './expiry.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 
-interface ClientOptions extends InstanceOptions {
+interface ClientOptions extends InstanceOptions, RateOptions {
   readonly stock?: true;
   readonly hawser?: true;
   readonly publicKey?: string;
@@ -58,6 +59,9 @@ const takes: Readonly<Record<string, readonly Verb[]>> = {
   address: ['add', 'device', 'set'],
   expires: ['add', 'set'],
   publicAddress: ['set'],
+  up: ['add', 'set'],
+  down: ['add', 'set'],
+  priority: ['add', 'set'],
   off: ['forward'],
   for: ['kick'],
 };
@@ -75,6 +79,9 @@ export function addClientCommand(program: Command): void {
     .option('--address <address...>', 'add, set: its addresses, from the pools; they stay its own when it expires')
     .option('--expires <when>', 'add, set: 30d, 12h, 2027-01-31 or never')
     .option('--public-address <address>', 'set: an outside address of its own (nat.md), or none')
+    .option('--up <rate>', 'add, set: at most so many Mbit/s from it, off, or default (server.client)')
+    .option('--down <rate>', 'add, set: at most so many Mbit/s to it')
+    .option('--priority <share>', 'add, set: 0 to 100, its share while server.total binds')
     .option('--off', 'forward: that port leads to it no longer')
     .option('--endpoint <host>', "add: where this hub is reached (default: the file's server.endpoint)")
     .option('--allowed <cidr...>', "add: what the client sends through the tunnel (default: the hub's networks)")
@@ -89,6 +96,7 @@ Examples:
   hawser client add office --hawser > office.hawser
   hawser client add tv --address 10.9.0.20 --expires 30d --stock > tv.conf
   hawser client list
+  hawser client set phone --up 5 --down 20       # Mbit/s, at once
   hawser client usage phone
   hawser client forward office 443:8443/tcp      # port 443 here leads to 8443 there (server.nat)
   hawser client device add phone tablet          # another key of the same client
@@ -176,8 +184,10 @@ async function changed(
   if (verb === 'kick') return await ask(options, 'client.kick', { name, ...forMsOf(options) });
   if (verb !== 'set') return await ask(options, `client.${verb}`, { name });
   const expiresMs = options.expires === undefined ? undefined : (parseWhen(options.expires, Date.now()) ?? null);
+  const rates = ratesOfOptions(options);
   return await ask(options, 'client.set', {
     name,
+    ...(rates === undefined ? {} : { rates }),
     ...(options.address === undefined ? {} : { addresses: [...options.address] }),
     ...(expiresMs === undefined ? {} : { expiresMs }),
     ...(options.publicAddress === undefined
@@ -238,9 +248,11 @@ async function add(name: string, device: string | undefined, options: ClientOpti
     addresses: [...(options.address ?? [])],
     presharedKey: options.psk,
   };
+  const rates = ratesOfOptions(options);
+  const more = { ...(expiresMs === undefined ? {} : { expiresMs }), ...(rates === undefined ? {} : { rates }) };
   const answer =
     device === undefined
-      ? await ask(options, 'client.add', { ...wanted, ...(expiresMs === undefined ? {} : { expiresMs }) })
+      ? await ask(options, 'client.add', { ...wanted, ...more })
       : await ask(options, 'client.device.add', { ...wanted, device });
   const { hub } = answer;
   const input: ClientFileInput = {

@@ -1,6 +1,15 @@
 /** What an operator may ask about the clients of a hub, and what is answered. No answer but those of `add`, `addDevice` and `export` holds a preshared key. */
 import * as z from 'zod';
 
+/** In Mbit/s of inner packets, as the client sees them; null = as `server.client` has it, again. */
+const rate = z.union([z.literal('off'), z.number().min(0.1).max(400_000)]).nullable();
+const rates = z.strictObject({
+  up: rate.exactOptional(),
+  down: rate.exactOptional(),
+  priority: z.int().min(0).max(100).nullable().exactOptional(),
+});
+export type ClientRates = z.output<typeof rates>;
+
 /** A client as lists show it. */
 export interface ClientRow {
   readonly name: string;
@@ -13,6 +22,8 @@ export interface ClientRow {
   readonly devices: readonly ClientDevice[];
   /** What it has of the hub's outside beside a share of it. */
   readonly nat?: { readonly publicAddress?: string | undefined; readonly forwards: readonly string[] };
+  /** Of each device, what is said of all clients included. Bits of inner packets a second, 0 = no limit. */
+  readonly limits: { readonly upBps: number; readonly downBps: number; readonly priority: number };
 }
 
 export interface ClientDevice {
@@ -80,6 +91,7 @@ export const clientParams = {
     addresses: z.array(z.string()).max(2).default([]),
     expiresMs: z.number().int().positive().exactOptional(),
     presharedKey: z.boolean().default(true),
+    rates: rates.exactOptional(),
   }),
   list: z.strictObject({}),
   sessions: z.strictObject({}),
@@ -92,6 +104,7 @@ export const clientParams = {
     expiresMs: z.number().int().positive().nullable().exactOptional(),
     /** Its own outside; null = shared with others. */
     publicAddress: z.string().nullable().exactOptional(),
+    rates: rates.exactOptional(),
   }),
   enable: named,
   disable: named,

@@ -170,6 +170,31 @@ t.test('set moves a client to another address of the pool', async (t) => {
   t.same(instance.list(), ['phone 10.9.0.30 fd00:9::30', 'tv 10.9.0.20 fd00:9::2']);
 });
 
+t.test('set changes rates of one client, and of what is not said server.client decides', async (t) => {
+  const folder = t.testdir();
+  const { book, instance, add, store } = await openClientLab(folder);
+  await add('phone');
+  await add('laptop');
+  const told = instance.told.length;
+  const answer = await book.verbs.set({ name: 'phone', rates: { up: 5, down: 'off', priority: 80 } });
+  t.strictSame(answer.limits, { upBps: 5e6, downBps: 0, priority: 80 });
+  t.same(instance.told.slice(told), ['+phone -0'], 'nobody else is touched');
+  const limitsOf = (name: string, of = instance) => [...of.peers.values()].find((peer) => peer.name === name)?.limits;
+  t.strictSame(limitsOf('phone'), { upBps: 5e6, downBps: 0, priority: 80 });
+  t.strictSame(limitsOf('laptop'), { upBps: 0, downBps: 0, priority: 50 });
+  await book.verbs.set({ name: 'phone', rates: { down: 0.5, priority: null } });
+  t.strictSame(
+    limitsOf('phone'),
+    { upBps: 5e6, downBps: 5e5, priority: 50 },
+    'what is left out stays, null takes it back',
+  );
+  store.close();
+  const later = await openClientLab(folder, { process: 'two' });
+  t.strictSame(limitsOf('phone', later.instance), { upBps: 5e6, downBps: 5e5, priority: 50 });
+  await later.book.verbs.set({ name: 'phone', rates: { up: null, down: null } });
+  t.strictSame(limitsOf('phone', later.instance), { upBps: 0, downBps: 0, priority: 50 });
+});
+
 t.test('the file has what was answered, in a later process too', async (t) => {
   const folder = t.testdir();
   const first = await openClientLab(folder);

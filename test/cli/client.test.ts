@@ -7,6 +7,7 @@ import jsQR from 'jsqr';
 import t from 'tap';
 import { type ClientFileInput, hawserFile, stockFile } from '../../src/cli/client-files.ts';
 import { clientLines, describeClient } from '../../src/cli/client-lines.ts';
+import { ratesOfOptions } from '../../src/cli/client-rates.ts';
 import { parseWhen } from '../../src/cli/expiry.ts';
 import { qrColumns, qrLines } from '../../src/cli/qr-code.ts';
 import { importHawserFile, isHawserFile } from '../../src/config/hawser-file.ts';
@@ -23,6 +24,7 @@ const input: ClientFileInput = {
     state: 'enabled',
     createdMs: 0,
     expiresMs: undefined,
+    limits: { upBps: 5e6, downBps: 0, priority: 80 },
     devices: [
       {
         peer: 'Jürgens 📱',
@@ -201,6 +203,25 @@ t.test('clients as lines', async (t) => {
   t.match(clientLines([]), [/There are no clients/]);
   t.match(
     describeClient({ ...client, expiresMs: Date.UTC(2027, 0, 31) }).join('\n'),
-    /until 2027-01-31 00:00Z\n.*with a preshared key/,
+    /until 2027-01-31 00:00Z\n.*with a preshared key\n {2}at most 5 Mbit\/s up, as much as there is down, priority 80/,
   );
+});
+
+t.test('ratesOfOptions() reads Mbit/s, off and default, and refuses the rest', async (t) => {
+  t.strictSame(ratesOfOptions({}), undefined);
+  t.strictSame(ratesOfOptions({ up: '0.5', down: 'off', priority: 'default' }), {
+    up: 0.5,
+    down: 'off',
+    priority: null,
+  });
+  t.strictSame(ratesOfOptions({ up: 'default', priority: '0' }), { up: null, priority: 0 });
+  for (const wrong of [
+    { up: '0' },
+    { up: '' },
+    { down: '-5' },
+    { down: '20M' },
+    { priority: '101' },
+    { priority: '1.5' },
+  ])
+    t.throws(() => ratesOfOptions(wrong), { code: 'USAGE' }, JSON.stringify(wrong));
 });

@@ -52,6 +52,7 @@ function fill(supervisor: FakeSupervisor): void {
   sessions.setNumber(2, session.birthAt, nowUs - 30_000_000);
   sessions.setNumber(2, session.expiryAt, nowUs + 150_000_000);
   const peers = peerTable(shared.peers);
+  peers.setUsed(peers.rows);
   peers.setInt(1, peer.sendSlotAt, 2);
   peers.setInt(1, peer.pathAt, 3);
   peers.setNumber(1, peer.lastHandshakeAt, nowUs - 30_000_000);

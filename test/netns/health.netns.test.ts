@@ -210,6 +210,8 @@ t.test('an operator takes links out, puts them back, adds, removes and forces th
   t.ok((await passes()) > 5, 'the other link carries');
   await command('link', 'enable', 'fibre');
   await lives('fibre,lte');
+  // What asks for its size are packets as long as dozens of pings.
+  await until('sizes known', client, async () => (await paths()).every(({ mtu }) => mtu !== undefined));
   await command('failover', 'lte');
   const sentBy = async (link: string) => (await paths()).find((one) => one.link === link)?.sentBytes ?? 0;
   const [fibre, lte] = [await sentBy('fibre'), await sentBy('lte')];

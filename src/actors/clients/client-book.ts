@@ -8,7 +8,9 @@ import type { InstanceEvent } from '../../control/events.ts';
 import { exportedOf, importedFrom } from './backup.ts';
 import { ClientIndex } from './client-index.ts';
 import { type OutsideParts, withForward, withoutForward, withPublicAddress } from './client-outside.ts';
-import { type ClientRecord, clientNameOf, clientNameWords, type DeviceRecord, peerNameOf } from './client-record.ts';
+import { withRates } from './client-rates.ts';
+import { type ClientRecord, clientNameOf, clientNameWords, type DeviceRecord } from './client-record.ts';
+import { rowOf } from './client-row.ts';
 import type { Leases } from './leases.ts';
 import type { PeerFeed } from './peer-feed.ts';
 import { isExpired } from './peers-of.ts';
@@ -109,7 +111,7 @@ export class ClientBook {
     this.#checkCount(name);
     const presharedKey = params.presharedKey ? randomBytes(32).toString('base64') : '';
     const addresses = this.#give(name, params.addresses);
-    const record: ClientRecord = {
+    const bare: ClientRecord = {
       id: randomBytes(8).toString('hex'),
       name,
       isEnabled: true,
@@ -119,6 +121,7 @@ export class ClientBook {
         { name: '', publicKey: params.publicKey, presharedKey, addresses, isReserved: params.addresses.length > 0 },
       ],
     };
+    const record = withRates(bare, params.rates);
     try {
       await this.#put(record, 0);
     } catch (error) {
@@ -131,7 +134,7 @@ export class ClientBook {
   }
 
   /** An address that is asked for takes the place of the one of its pool; a client whose time goes on gets what it lacks. */
-  async #set({ name, addresses = [], expiresMs, publicAddress }: ClientParams<'set'>): Promise<ClientRow> {
+  async #set({ name, addresses = [], expiresMs, publicAddress, rates }: ClientParams<'set'>): Promise<ClientRow> {
     const { leases, nowMs, emit } = this.#parts;
     const { record, revision } = this.#index.find(name);
     this.#checkExpiry(expiresMs ?? undefined);
@@ -155,7 +158,7 @@ export class ClientBook {
         isReserved: device.isReserved || asked.length > 0,
       };
     });
-    const wanted = this.#withAddress({ ...until, devices }, publicAddress);
+    const wanted = this.#withAddress(withRates({ ...until, devices }, rates), publicAddress);
     try {
       await this.#put(wanted, revision);
     } catch (error) {
@@ -346,25 +349,9 @@ export class ClientBook {
   }
 
   #rowOf(record: ClientRecord): ClientRow {
-    const { name, isEnabled, createdMs, expiresMs, devices, nat } = record;
-    const kickedUntilMs = this.#parts.feed.barredUntilMs(record.id);
-    const mayCome = kickedUntilMs === undefined ? 'enabled' : 'kicked';
-    const state = isExpired(record, this.#parts.nowMs()) ? 'expired' : isEnabled ? mayCome : 'disabled';
-    return {
-      name,
-      state,
-      ...(kickedUntilMs === undefined ? {} : { kickedUntilMs }),
-      createdMs,
-      expiresMs,
-      devices: devices.map((device) => ({
-        peer: peerNameOf(record, device),
-        publicKey: device.publicKey,
-        hasPresharedKey: device.presharedKey !== '',
-        addresses: device.addresses,
-        isReserved: device.isReserved,
-      })),
-      ...(nat === undefined ? {} : { nat }),
-    };
+    const { feed, nowMs } = this.#parts;
+    const kickedUntilMs = feed.barredUntilMs(record.id);
+    return rowOf(record, { nowMs: nowMs(), kickedUntilMs, limits: feed.limitsOf(record) });
   }
 }
 

@@ -27,6 +27,16 @@ export interface ClientRecord {
   readonly devices: readonly DeviceRecord[];
   /** What it has of the hub's outside; undefined = a share of it, as all have. */
   readonly nat?: ClientNatRecord | undefined;
+  /** Otherwise than `server.client` has it. */
+  readonly limits?: ClientLimitsRecord | undefined;
+}
+
+/** Bits of inner packets a second, as the client sees them, 0 = no limit; what is left out is as `server.client` has it. */
+export interface ClientLimitsRecord {
+  readonly upBps?: number;
+  readonly downBps?: number;
+  /** 0 to 100. */
+  readonly priority?: number;
 }
 
 export interface ClientNatRecord {
@@ -61,7 +71,7 @@ export function clientFromText(text: string): ClientRecord | undefined {
 
 export function clientFromObject(value: unknown): ClientRecord | undefined {
   if (!isMap(value)) return undefined;
-  const { id, name, isEnabled, createdMs, expiresMs, devices, nat } = value;
+  const { id, name, isEnabled, createdMs, expiresMs, devices, nat, limits } = value;
   if (typeof id !== 'string' || typeof name !== 'string' || typeof isEnabled !== 'boolean') return undefined;
   if (typeof createdMs !== 'number' || (expiresMs !== undefined && typeof expiresMs !== 'number')) return undefined;
   if (!Array.isArray(devices)) return undefined;
@@ -69,6 +79,8 @@ export function clientFromObject(value: unknown): ClientRecord | undefined {
   if (known.length === 0 || known.length !== devices.length) return undefined;
   const outside = nat === undefined ? undefined : natFrom(nat);
   if (nat !== undefined && outside === undefined) return undefined;
+  const rates = limits === undefined ? undefined : limitsFrom(limits);
+  if (limits !== undefined && rates === undefined) return undefined;
   return {
     id,
     name,
@@ -77,7 +89,21 @@ export function clientFromObject(value: unknown): ClientRecord | undefined {
     expiresMs,
     devices: known,
     ...(outside === undefined ? {} : { nat: outside }),
+    ...(rates === undefined ? {} : { limits: rates }),
   };
+}
+
+function limitsFrom(value: unknown): ClientLimitsRecord | undefined {
+  if (!isMap(value)) return undefined;
+  const known: Record<string, number> = {};
+  for (const name of ['upBps', 'downBps', 'priority'] as const) {
+    const one = value[name];
+    if (one === undefined) continue;
+    if (typeof one !== 'number' || !Number.isFinite(one) || one < 0 || (name === 'priority' && one > 100))
+      return undefined;
+    known[name] = one;
+  }
+  return known;
 }
 
 function natFrom(value: unknown): ClientNatRecord | undefined {

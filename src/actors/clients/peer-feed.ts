@@ -1,6 +1,8 @@
 /** Tells the instance of each change of the store, in their order, as what it is to the peers. */
 import type { Calls } from '../../base/calls.ts';
+import type { PeerLimits } from '../../config/config.ts';
 import type { ClientPeers, ClientSourceApi } from '../../control/client-source.ts';
+import { ratesOf } from './client-rates.ts';
 import type { ClientRecord } from './client-record.ts';
 import { type ClientDefaults, changeBetween, peersOf } from './peers-of.ts';
 import type { ClientChange } from './store.ts';
@@ -91,6 +93,11 @@ export class PeerFeed {
   /** Rejects when the instance refused the last change. */
   settled(): Promise<void> {
     return this.#last;
+  }
+
+  /** What is said of all clients included. */
+  limitsOf(record: ClientRecord): PeerLimits {
+    return ratesOf(record, this.#parts.defaults.limits);
   }
 
   #changeTo(id: string, record: ClientRecord | undefined): ClientPeers {

@@ -4,6 +4,7 @@ import type { PeerConfig, PeerLimits } from '../../config/config.ts';
 import type { ObfuscationConfig } from '../../config/obfuscation.ts';
 import type { ClientPeers } from '../../control/client-source.ts';
 import { forwardsOf } from './client-outside.ts';
+import { ratesOf } from './client-rates.ts';
 import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
 
 /** What all clients have in common. */
@@ -36,7 +37,7 @@ function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation, limit
     keepaliveMs: 0,
     cipher: 'auto',
     obfuscation,
-    limits,
+    limits: ratesOf(record, limits),
   };
 }
 

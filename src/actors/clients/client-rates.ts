@@ -1,0 +1,40 @@
+/** What a client may send and be sent: as `server.client` says, but for what was said of this one. Pure. */
+import type { PeerLimits } from '../../config/config.ts';
+import type { ClientRates } from '../../control/client-calls.ts';
+import type { ClientLimitsRecord, ClientRecord } from './client-record.ts';
+
+const bpsPerMbps = 1e6;
+
+/** With what was said: null takes back what was said before, what is left out stays. */
+export function withRates(record: ClientRecord, asked: ClientRates | undefined): ClientRecord {
+  if (asked === undefined) return record;
+  const before = record.limits ?? {};
+  const limits: ClientLimitsRecord = {
+    ...chosen('upBps', asked.up, bpsOf, before.upBps),
+    ...chosen('downBps', asked.down, bpsOf, before.downBps),
+    ...chosen('priority', asked.priority, (priority) => priority, before.priority),
+  };
+  const { limits: _, ...rest } = record;
+  return Object.keys(limits).length === 0 ? rest : { ...rest, limits };
+}
+
+/** Each of its devices has them. */
+export function ratesOf(record: ClientRecord, usual: PeerLimits): PeerLimits {
+  return { ...usual, ...record.limits };
+}
+
+function chosen<Name extends keyof ClientLimitsRecord, Asked>(
+  name: Name,
+  asked: Asked | null | undefined,
+  numberOf: (asked: Asked) => number,
+  before: number | undefined,
+): ClientLimitsRecord {
+  if (asked === null) return {};
+  const value = asked === undefined ? before : numberOf(asked);
+  return value === undefined ? {} : { [name]: value };
+}
+
+/** Bits a second, 0 = no limit. */
+function bpsOf(rate: 'off' | number): number {
+  return rate === 'off' ? 0 : rate * bpsPerMbps;
+}

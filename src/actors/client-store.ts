@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { HawserError, messageOf } from '../base/errors.ts';
 import { inWords, makeFolder, readSmallFile } from '../base/lasting-files.ts';
@@ -48,6 +49,8 @@ const deadlineMs = 10_000;
 /** setTimeout takes no more; whoever expires later is looked at again then. */
 const longestTimerMs = 2 ** 31 - 1;
 const lookEveryMs = 1000;
+/** What was due and failed is tried again after this. */
+const retryMs = 10_000;
 
 export const definition: ActorDefinition = {
   role: 'client-store',
@@ -76,6 +79,8 @@ class ClientStoreActor implements Actor {
   #fault: HawserError | undefined;
   #last: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  /** Monotonic: what was due failed, and is not tried before. */
+  #retryAtMs = 0;
 
   constructor(context: ActorContext, instance: RpcClient<ClientSourceApi>) {
     this.#context = context;
@@ -207,13 +212,20 @@ class ClientStoreActor implements Actor {
     clearTimeout(this.#timer);
     const nextMs = this.#book?.nextDueMs();
     if (nextMs === undefined) return;
-    const waitMs = Math.min(longestTimerMs, Math.max(0, nextMs - Date.now()));
-    this.#timer = setTimeout(() => {
-      this.#inTurn(async () => {
-        await this.#book?.handleDue();
-        this.#wait();
-      });
-    }, waitMs).unref();
+    const leastMs = Math.max(0, this.#retryAtMs - performance.now());
+    const waitMs = Math.min(longestTimerMs, Math.max(leastMs, nextMs - Date.now()));
+    this.#timer = setTimeout(() => this.#inTurn(async () => await this.#handleDue()), waitMs).unref();
+  }
+
+  /** Whatever becomes of it, there is a next time. */
+  async #handleDue(): Promise<void> {
+    this.#retryAtMs = performance.now() + retryMs;
+    try {
+      await this.#book?.handleDue();
+      this.#retryAtMs = 0;
+    } finally {
+      this.#wait();
+    }
   }
 
   /** Usage that cannot be written stays counted, and is tried again. */

@@ -105,6 +105,53 @@ t.test('usage is what the counters grew by, over kicks and restarts, and nothing
   t.match(usageLines({ client: 'phone', days: [] }), ['phone has used nothing yet.']);
 });
 
+/** The disk is full for that method, until the returned function is called. */
+function fill(object: object, method: string): () => void {
+  const value = (): never => {
+    throw new Error('database or disk is full');
+  };
+  Object.defineProperty(object, method, { value, configurable: true });
+  return () => void Reflect.deleteProperty(object, method);
+}
+
+t.test('a full disk keeps nobody from being put out, and nothing that was counted is lost', async (t) => {
+  const lab = await openClientLab(t.testdir());
+  const { book, keeper, store, instance, clock, events } = lab;
+  await lab.add('phone');
+  const used = async () => (await book.verbs.usage({ name: 'phone' })).days[0]?.upBytes;
+  carry(lab, instance.lastRow, 100, 200);
+  keeper.look();
+  const freeUsage = fill(store.usage, 'add');
+  await book.verbs.kick({ name: 'phone', forMs: 0 });
+  t.match(told(lab).at(-1), 'session-closed phone kicked');
+  t.match(instance.told.slice(-2), ['+ -1', '+phone -0']);
+  await book.verbs.kick({ name: 'phone', forMs: 0 });
+  t.equal(events.filter(({ kind }) => kind === 'warning').length, 1, 'said once');
+  freeUsage();
+  t.equal(await used(), 100);
+  const freeStore = fill(store, 'putAll');
+  carry(lab, instance.lastRow, 10, 10);
+  await t.rejects(async () => book.verbs.disable({ name: 'phone' }), /disk is full/);
+  t.equal(await used(), 110, 'who stays is counted');
+  t.match(await book.verbs.kick({ name: 'phone', forMs: 1000 }), { state: 'kicked' });
+  t.same(instance.list(), []);
+  clock.nowMs += 1000;
+  await book.handleDue();
+  t.same(instance.list(), ['phone 10.9.0.2 fd00:9::2']);
+  freeStore();
+  await book.verbs.set({ name: 'phone', expiresMs: clock.nowMs + 1000 });
+  clock.nowMs += 1000;
+  const freeLater = fill(store, 'putAll');
+  await t.rejects(async () => book.handleDue(), /disk is full/);
+  t.same(instance.list(), [], 'whoever has expired is out');
+  t.equal(book.nextDueMs(), clock.nowMs, 'and what it had is taken back later');
+  freeLater();
+  await book.handleDue();
+  t.same(await lab.add('next', { addresses: ['10.9.0.2'] }), ['10.9.0.2', 'fd00:9::3']);
+  await book.verbs.remove({ name: 'phone' });
+  t.match([...store.list()].map(({ record }) => record.name), ['next']);
+});
+
 t.test('sessions as lines', async (t) => {
   const session = { id: 3, client: 'anna', peer: 'anna/tablet', sinceMs: 0, idleMs: 1000, upBytes: 1, downBytes: 2 };
   const lines = sessionLines(sessionsOf([session], []), 61_000).join('\n');

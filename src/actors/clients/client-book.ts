@@ -88,7 +88,11 @@ export class ClientBook {
     const { store, leases, feed, nowMs, emit } = this.#parts;
     const over = [...store.list()].filter(({ record }) => isExpired(record, nowMs()) && this.#mayEnd(record));
     if (over.length === 0) return;
-    for (const { record } of over) this.#end(record, 'expired');
+    for (const { record } of over) {
+      this.#end(record, 'expired');
+      // Gone from the peers even where the disk is full, and nothing can be written.
+      feed.refresh(record);
+    }
     store.putAll(over.map(({ record, revision }) => ({ record: withoutLeases(record), revision })));
     for (const { record } of over) {
       const addresses = record.devices.filter(({ isReserved }) => !isReserved).flatMap((device) => device.addresses);
@@ -193,8 +197,9 @@ export class ClientBook {
     const { record, revision } = this.#index.find(name);
     if (record.isEnabled === isEnabled) return this.#rowOf(record);
     const wanted = { ...record, isEnabled };
-    if (!isEnabled) this.#end(record, 'disabled');
-    await this.#put(wanted, revision);
+    await this.#put(wanted, revision, () => {
+      if (!isEnabled) this.#end(record, 'disabled');
+    });
     this.#parts.emit({ kind: isEnabled ? 'client-enabled' : 'client-disabled', client: record.name });
     return this.#rowOf(wanted);
   }
@@ -202,8 +207,8 @@ export class ClientBook {
   async #remove(name: string): Promise<ClientRow> {
     const { store, leases, feed, emit } = this.#parts;
     const { record, revision } = this.#index.find(name);
-    this.#end(record, 'removed');
     store.delete(record.id, revision);
+    this.#end(record, 'removed');
     leases.takeBack(addressesOf(record));
     await feed.settled();
     emit({ kind: 'client-removed', client: record.name });
@@ -270,8 +275,7 @@ export class ClientBook {
       throw new HawserError('NO_SUCH_CLIENT', `Client "${record.name}" has no device "${device}"`, remedy);
     }
     const wanted = { ...record, devices: record.devices.filter((one) => one !== gone) };
-    this.#end(record, 'removed', [gone.publicKey]);
-    await this.#put(wanted, revision);
+    await this.#put(wanted, revision, () => this.#end(record, 'removed', [gone.publicKey]));
     this.#parts.leases.takeBack(gone.addresses);
     return this.#rowOf(wanted);
   }
@@ -308,12 +312,13 @@ export class ClientBook {
     this.#parts.keeper.end(record, keys, reason);
   }
 
-  /** On the disk and among the peers, or neither. */
-  async #put(record: ClientRecord, revision: number): Promise<void> {
+  /** On the disk and among the peers, or neither. `onStored`: done between the two, while rows are as they were. */
+  async #put(record: ClientRecord, revision: number, onStored?: () => void): Promise<void> {
     const { store, feed } = this.#parts;
     await feed.check(record.id, record);
     const before = store.get(record.id);
     const stored = store.putIfRevision(record, revision);
+    onStored?.();
     try {
       await feed.settled();
     } catch (error) {

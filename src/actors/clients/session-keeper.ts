@@ -1,4 +1,5 @@
 /** Looks each second at what the peer table says of the clients' devices, for their sessions and for what they use. */
+import { messageOf } from '../../base/errors.ts';
 import { peer as layout } from '../../contract/peer-tables.ts';
 import type { ClientSession, ClientUsage } from '../../control/client-calls.ts';
 import type { RowTable } from '../../rings/table.ts';
@@ -25,6 +26,8 @@ export class SessionKeeper {
   readonly #sessions: SessionBook;
   readonly #usage: UsageBook;
   #writtenMs: number;
+  /** What `end` could not write for, said once. */
+  #unwritten = '';
 
   constructor(parts: SessionKeeperParts) {
     this.#parts = parts;
@@ -42,7 +45,10 @@ export class SessionKeeper {
     this.#usage.flush();
   }
 
-  /** A client, or some of its devices, are about to be no peers any more: their rows are read for the last time. */
+  /**
+   * A client, or some of its devices, are about to be no peers any more: their rows are read for the last time. Never throws: what cannot be
+   * written is counted, and written later, and nobody stays for that.
+   */
   end(record: ClientRecord, publicKeys: readonly string[], reason: SessionEnd): void {
     this.#lookAt(record);
     for (const publicKey of publicKeys) {
@@ -52,7 +58,16 @@ export class SessionKeeper {
       // What it still holds was counted, and will not be read again.
       this.#parts.rows.delete(publicKey);
     }
-    this.#usage.flush();
+    // Of one that is removed nothing is kept.
+    if (this.#parts.store.get(record.id) === undefined) this.#usage.drop(record.id);
+    try {
+      this.#usage.flush();
+      this.#unwritten = '';
+    } catch (error) {
+      const message = `Usage of clients cannot be written: ${messageOf(error)}`;
+      if (message !== this.#unwritten) this.#parts.emit({ kind: 'warning', message });
+      this.#unwritten = message;
+    }
   }
 
   sessions(): ClientSession[] {

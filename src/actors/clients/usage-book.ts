@@ -56,6 +56,11 @@ export class UsageBook {
     this.#touched.add(publicKey);
   }
 
+  /** The client is no more: what was counted for it is not written. */
+  drop(id: string): void {
+    for (const [key, delta] of this.#pending) if (delta.id === id) this.#pending.delete(key);
+  }
+
   /** Writes what has been counted since the last time. Throws what SQLite says; then it is tried again the next time. */
   flush(): void {
     if (this.#pending.size === 0 && this.#touched.size === 0) return;

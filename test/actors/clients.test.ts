@@ -170,6 +170,24 @@ t.test('set moves a client to another address of the pool', async (t) => {
   t.same(instance.list(), ['phone 10.9.0.30 fd00:9::30', 'tv 10.9.0.20 fd00:9::2']);
 });
 
+t.test('what set cannot do gives back the leases that were given for it', async (t) => {
+  const { book, add, clock } = await openClientLab(t.testdir(), { pools: ['10.9.0.0/29'] });
+  const expiresMs = clock.nowMs + 1000;
+  await add('guest', { expiresMs });
+  const { publicKey } = generateKeys();
+  await book.verbs.addDevice({ name: 'guest', device: 'tablet', publicKey, addresses: [], presharedKey: false });
+  await t.rejects(
+    async () => book.verbs.set({ name: 'guest', addresses: ['10.9.0.6'], publicAddress: '203.0.113.1' }),
+    { code: 'ADDRESS_TAKEN' },
+  );
+  t.same(await add('tv', { addresses: ['10.9.0.6'] }), ['10.9.0.6']);
+  clock.nowMs = expiresMs;
+  await book.handleDue();
+  for (const name of ['a', 'b', 'c']) await add(name);
+  await t.rejects(async () => book.verbs.set({ name: 'guest', expiresMs: null }), { code: 'NO_LEASE' });
+  t.equal((await add('d')).length, 1, 'what the first device got before the second got none');
+});
+
 t.test('set changes rates of one client, and of what is not said server.client decides', async (t) => {
   const folder = t.testdir();
   const { book, instance, add, store } = await openClientLab(folder);

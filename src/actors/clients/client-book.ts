@@ -144,8 +144,24 @@ export class ClientBook {
     this.#checkExpiry(expiresMs ?? undefined);
     const until = { ...record, expiresMs: expiresMs === undefined ? record.expiresMs : (expiresMs ?? undefined) };
     const given: string[] = [];
-    const devices = record.devices.map((device, at): DeviceRecord => {
-      if (isExpired(until, nowMs())) return device;
+    let wanted: ClientRecord;
+    try {
+      const devices = isExpired(until, nowMs()) ? record.devices : this.#leased(record, addresses, given);
+      wanted = this.#withAddress(withRates({ ...until, devices }, rates), publicAddress);
+      await this.#put(wanted, revision);
+    } catch (error) {
+      leases.takeBack(given);
+      throw error;
+    }
+    const held = new Set(addressesOf(wanted));
+    leases.takeBack(addressesOf(record).filter((address) => !held.has(address)));
+    if (given.length > 0) emit({ kind: 'lease-given', client: record.name, addresses: given });
+    return this.#rowOf(wanted);
+  }
+
+  /** The devices with what they lack, the first with what is asked for; what that takes of the pools is added to `given` at once. */
+  #leased(record: ClientRecord, addresses: readonly string[], given: string[]): DeviceRecord[] {
+    return record.devices.map((device, at): DeviceRecord => {
       const asked = at === 0 ? addresses : [];
       const kept = device.addresses.filter(
         (address) => !asked.some((one) => isSixth(one) === isSixth(address)) || asked.includes(address),
@@ -162,17 +178,6 @@ export class ClientBook {
         isReserved: device.isReserved || asked.length > 0,
       };
     });
-    const wanted = this.#withAddress(withRates({ ...until, devices }, rates), publicAddress);
-    try {
-      await this.#put(wanted, revision);
-    } catch (error) {
-      leases.takeBack(given);
-      throw error;
-    }
-    const held = new Set(addressesOf(wanted));
-    leases.takeBack(addressesOf(record).filter((address) => !held.has(address)));
-    if (given.length > 0) emit({ kind: 'lease-given', client: record.name, addresses: given });
-    return this.#rowOf(wanted);
   }
 
   #withAddress(record: ClientRecord, address: string | null | undefined): ClientRecord {

@@ -105,6 +105,7 @@ t.test('a store that nothing can be read of is no empty one', async (t) => {
   t.equal(readFileSync(file, 'utf8'), 'x'.repeat(9000));
   writeFileSync(backupFileOf(file), 'neither');
   t.throws(() => openStore(file, 'then'), { code: 'STORE_DAMAGED' });
+  t.same(readdirSync(folder).sort(), ['clients.db', 'clients.db.backup.json'], 'no copies of what stays where it is');
 });
 
 t.test('a client may have several devices, each with a key and a lease', async (t) => {

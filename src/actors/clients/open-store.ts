@@ -49,8 +49,6 @@ function isDamage(error: unknown): boolean {
 }
 
 function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner): OpenedStore {
-  const copy = `${file}.damaged-${stamp}`;
-  copyFileSync(file, copy);
   const backup = readBackup(backupFileOf(file));
   const { read, usage } = readRows(file);
   if (read.length === 0 && backup === undefined) {
@@ -65,11 +63,24 @@ function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner)
   fresh.putAll(clients);
   fresh.usage.putAll(usage);
   fresh.close();
+  // Only now: each try at a store that stays as it is would leave a copy.
+  const copy = keepCopy(file, stamp);
   rmSync(`${file}-journal`, { force: true });
   renameSync(draft, file);
   const lost = backup === undefined ? ', and what could not be read is lost' : '';
   const rescued = `${file} was damaged (${reason}) and was made anew: ${clients.length} clients, ${read.length} of them read from it${lost}; the damaged one is kept as ${copy}`;
   return { store: openWhole(file, owner), rescued };
+}
+
+function keepCopy(file: string, stamp: string): string {
+  const copy = `${file}.damaged-${stamp}`;
+  try {
+    copyFileSync(file, copy);
+  } catch (error) {
+    rmSync(copy, { force: true });
+    throw error;
+  }
+  return copy;
 }
 
 /** One by one where they cannot be read at once. */

@@ -135,7 +135,8 @@ t.test('a client may have several devices, each with a key and a lease', async (
 });
 
 t.test('who is kicked for some time is let in again by itself', async (t) => {
-  const { book, instance, add, clock } = await openClientLab(t.testdir());
+  const folder = t.testdir();
+  const { book, instance, add, clock, store } = await openClientLab(folder);
   await add('phone');
   t.match(await book.verbs.kick({ name: 'phone', forMs: 60_000 }), {
     state: 'kicked',
@@ -146,11 +147,19 @@ t.test('who is kicked for some time is let in again by itself', async (t) => {
   await book.verbs.disable({ name: 'phone' });
   await book.verbs.enable({ name: 'phone' });
   t.same(instance.list(), [], 'not by a way round');
+  const later = await openClientLab(folder);
+  t.same(later.instance.list(), [], 'nor by another thread or process');
+  t.equal(later.book.nextDueMs(), clock.nowMs + 60_000);
+  later.clock.nowMs += 60_000;
+  await later.book.handleDue();
+  t.same(later.instance.list(), ['phone 10.9.0.2 fd00:9::2']);
+  later.store.close();
   clock.nowMs += 60_000;
   await book.handleDue();
   t.same(instance.list(), ['phone 10.9.0.2 fd00:9::2']);
   t.match(await book.verbs.show({ name: 'phone' }), { state: 'enabled' });
   t.equal(book.nextDueMs(), undefined);
+  store.close();
 });
 
 t.test('what is exported can be imported elsewhere, all or nothing', async (t) => {

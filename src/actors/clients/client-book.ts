@@ -2,7 +2,7 @@
  * The clients of a hub: what operators may do with them. Each verb is one change of the store; the peers follow from it (`peer-feed.ts`).
  * Verbs are done one after the other (`client-store.ts`), so that what was checked still holds when it is written.
  */
-import { HawserError } from '../../base/errors.ts';
+import { HawserError, messageOf } from '../../base/errors.ts';
 import type { ClientAnswers, ClientParams, ClientRow, ClientVerb } from '../../control/client-calls.ts';
 import type { InstanceEvent } from '../../control/events.ts';
 import { exportedOf, importedFrom } from './backup.ts';
@@ -228,10 +228,18 @@ export class ClientBook {
   }
 
   async #kick({ name, forMs }: ClientParams<'kick'>): Promise<ClientRow> {
-    const { feed, nowMs } = this.#parts;
-    const { record } = this.#index.find(name);
+    const { store, feed, nowMs, emit } = this.#parts;
+    const { record, revision } = this.#index.find(name);
+    const barredUntilMs = nowMs() + forMs;
     this.#end(record, 'kicked');
-    feed.kick(record, nowMs() + forMs);
+    feed.kick(record, barredUntilMs);
+    try {
+      if (forMs > 0) store.putIfRevision({ ...record, barredUntilMs }, revision);
+    } catch (error) {
+      // It is out all the same.
+      const message = `That client "${record.name}" was kicked cannot be written, and is forgotten at a restart: ${messageOf(error)}`;
+      emit({ kind: 'warning', message });
+    }
     await feed.settled();
     return this.#rowOf(record);
   }

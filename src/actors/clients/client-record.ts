@@ -27,6 +27,8 @@ export interface ClientRecord {
   readonly devices: readonly DeviceRecord[];
   /** What it has of the hub's outside; undefined = a share of it, as all have. */
   readonly nat?: ClientNatRecord | undefined;
+  /** It was kicked, and is not let in before; a time that is over means nothing. */
+  readonly barredUntilMs?: number | undefined;
   /** Otherwise than `server.client` has it. */
   readonly limits?: ClientLimitsRecord | undefined;
 }
@@ -71,9 +73,10 @@ export function clientFromText(text: string): ClientRecord | undefined {
 
 export function clientFromObject(value: unknown): ClientRecord | undefined {
   if (!isMap(value)) return undefined;
-  const { id, name, isEnabled, createdMs, expiresMs, devices, nat, limits } = value;
+  const { id, name, isEnabled, createdMs, expiresMs, devices, nat, limits, barredUntilMs } = value;
   if (typeof id !== 'string' || typeof name !== 'string' || typeof isEnabled !== 'boolean') return undefined;
   if (typeof createdMs !== 'number' || (expiresMs !== undefined && typeof expiresMs !== 'number')) return undefined;
+  if (barredUntilMs !== undefined && typeof barredUntilMs !== 'number') return undefined;
   if (!Array.isArray(devices)) return undefined;
   const known = devices.map(deviceFrom).filter((device) => device !== undefined);
   if (known.length === 0 || known.length !== devices.length) return undefined;
@@ -88,6 +91,7 @@ export function clientFromObject(value: unknown): ClientRecord | undefined {
     createdMs,
     expiresMs,
     devices: known,
+    ...(barredUntilMs === undefined ? {} : { barredUntilMs }),
     ...(outside === undefined ? {} : { nat: outside }),
     ...(rates === undefined ? {} : { limits: rates }),
   };

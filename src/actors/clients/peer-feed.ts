@@ -31,6 +31,7 @@ export class PeerFeed {
   /** Resolves to the reasons why some cannot be had. */
   async replaceAll(records: Iterable<ClientRecord>): Promise<readonly string[]> {
     const all = [...records].flatMap((record) => {
+      this.#bar(record);
       const peers = this.#peersOf(record);
       this.#told.set(record.id, peers);
       return peers;
@@ -47,7 +48,10 @@ export class PeerFeed {
   }
 
   push(changes: readonly ClientChange[]): void {
-    const all = changes.map(({ id, after }) => this.#changeTo(id, after?.record));
+    const all = changes.map(({ id, after }) => {
+      if (after !== undefined) this.#bar(after.record);
+      return this.#changeTo(id, after?.record);
+    });
     this.#send({ put: all.flatMap(({ put }) => put), remove: all.flatMap(({ remove }) => remove) });
   }
 
@@ -56,13 +60,17 @@ export class PeerFeed {
     return (this.#told.get(id)?.length ?? 0) > 0;
   }
 
-  /** Its sessions end; `untilMs`: they may not begin anew before. */
+  /** Its sessions end; `untilMs`: they may not begin anew before, whatever the record says. */
   kick(record: ClientRecord, untilMs: number): void {
     if (untilMs > this.#parts.nowMs()) this.#barred.set(record.id, untilMs);
     const peers = this.#told.get(record.id) ?? [];
     this.#send({ put: [], remove: peers.map(({ publicKey }) => publicKey) });
     this.#told.delete(record.id);
     this.refresh(record);
+  }
+
+  #bar({ id, barredUntilMs = 0 }: ClientRecord): void {
+    if (barredUntilMs > this.#parts.nowMs()) this.#barred.set(id, barredUntilMs);
   }
 
   /** undefined = it is let in. */

@@ -167,6 +167,7 @@ function planSessionManager(input: PlanInput, links: readonly LinkRow[], carrier
       stateDirectory: config.runtime.stateDirectory,
       failbackMs: config.bonding.failbackMs,
       repairsAlone: repairsAlone(config),
+      hasClientStore: config.server !== undefined,
       links: links.map((link) => ({
         ...link,
         priority: configured.get(link.name)?.priority ?? 0,

@@ -147,6 +147,7 @@ export class Host {
   readonly linkNames: readonly string[];
   /** `bonding.repair` of the next start. */
   repairsAlone = true;
+  hasClientStore = false;
   readonly publicKey: string;
   readonly sessions: SessionTable;
   readonly peers: RowTable;
@@ -257,6 +258,7 @@ export class Host {
       peers,
       failbackMs: 5000,
       repairsAlone: this.repairsAlone,
+      hasClientStore: this.hasClientStore,
     };
     const port = (name: string, side: PortSpec['side']): PortSpec => ({
       name,

@@ -57,6 +57,8 @@ export interface SessionWatchParts {
   readonly refusals: Refusals;
   readonly links: LinkBook;
   readonly paths: PathDesk;
+  /** One source of peers may be late: the store of clients, which somebody has to mend first. */
+  readonly hasClientStore: boolean;
 }
 
 export class SessionWatch {
@@ -336,9 +338,14 @@ export class SessionWatch {
     this.#touchAll();
   }
 
-  /** Whoever went while no process ran is forgotten, once all sources have said who there is. */
-  #tidy(): void {
-    const { files, peers } = this.#parts;
+  /** Whoever went while no process ran is forgotten, once all sources have said who there is: a store says it of all its clients at once. */
+  #tidy(nowUs: number): void {
+    const { files, peers, hasClientStore } = this.#parts;
+    const hasClients = !hasClientStore || [...peers.all()].some(({ settings }) => settings.isClient === true);
+    if (!hasClients || this.#coming.size > 0) {
+      this.#tidyUs = nowUs + tidyAfterUs;
+      return;
+    }
     this.#tidyUs = Number.POSITIVE_INFINITY;
     files.keepOnly([...peers.all()].map(({ settings }) => settings.publicKey));
   }
@@ -358,7 +365,7 @@ export class SessionWatch {
       this.#look(peer, nowUs);
     }
     slots.sweep(nowUs);
-    if (nowUs >= this.#tidyUs) this.#tidy();
+    if (nowUs >= this.#tidyUs) this.#tidy(nowUs);
     files.flush(nowUs);
     this.#polledUs = nowUs;
     this.#spacingUs = Math.max(pollSpacingUs, count * spacingPerLookUs);

@@ -15,6 +15,8 @@ export interface SessionManagerSettings {
   readonly failbackMs: number;
   /** Peers are told that what an only path has lost goes out again, and is waited for. */
   readonly repairsAlone: boolean;
+  /** Clients come from a store besides the file, sooner or later: nobody is forgotten before the first of them. */
+  readonly hasClientStore?: boolean;
   /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */
   readonly plaintext?: boolean;
 }

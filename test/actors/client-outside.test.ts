@@ -52,7 +52,18 @@ t.test('clientFromText() refuses what is no outside of ours', async (t) => {
   await add('office');
   const [stored] = store.list();
   const text = JSON.stringify({ ...stored?.record, nat: 0 });
-  for (const nat of ['1', '{}', '{"forwards":[1]}', '{"forwards":[],"publicAddress":7}'])
+  const forged = ['"1.2.3.4 }; flush ruleset"', '"203.0.113.0/24"', '"203.0.113.8/32"', '""'].map(
+    (address) => `{"forwards":[],"publicAddress":${address}}`,
+  );
+  for (const nat of [
+    '{"forwards":["80/tcp","0/tcp"]}',
+    '{"forwards":["80/tcp }"]}',
+    '1',
+    '{}',
+    '{"forwards":[1]}',
+    '{"forwards":[],"publicAddress":7}',
+    ...forged,
+  ])
     t.equal(clientFromText(text.replace('"nat":0', `"nat":${nat}`)), undefined, nat);
   t.ok(clientFromText(text.replace('"nat":0', '"nat":{"forwards":["1/tcp"]}')));
 });

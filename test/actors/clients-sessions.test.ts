@@ -5,6 +5,7 @@ import { sessionLines } from '../../src/cli/sessions.ts';
 import { peer as layout } from '../../src/contract/peer-tables.ts';
 import { sessionsOf } from '../../src/control/client-sessions.ts';
 import { type ClientLab, openClientLab } from '../support/client-lab.ts';
+import { generateKeys } from '../support/keys.ts';
 
 /** The device with that lease sends and is sent so much. */
 function carry({ peers, clock }: ClientLab, row: number, up: number, down: number): void {
@@ -149,7 +150,30 @@ t.test('a full disk keeps nobody from being put out, and nothing that was counte
   await book.handleDue();
   t.same(await lab.add('next', { addresses: ['10.9.0.2'] }), ['10.9.0.2', 'fd00:9::3']);
   await book.verbs.remove({ name: 'phone' });
-  t.match([...store.list()].map(({ record }) => record.name), ['next']);
+  t.match(
+    [...store.list()].map(({ record }) => record.name),
+    ['next'],
+  );
+});
+
+t.test('an import ends the sessions of keys that it takes away', async (t) => {
+  const lab = await openClientLab(t.testdir());
+  const { book, keeper, instance } = lab;
+  await lab.add('phone');
+  carry(lab, instance.lastRow, 100, 200);
+  keeper.look();
+  const { clients } = await book.verbs.export({});
+  await book.verbs.import({ clients: [...clients] });
+  t.equal(keeper.sessions().length, 1, 'not of those that stay');
+  const [client] = JSON.parse(JSON.stringify(clients)) as { devices: object[] }[];
+  const devices = client?.devices.map((device) => ({ ...device, publicKey: generateKeys().publicKey }));
+  await book.verbs.import({ clients: [{ ...client, devices }] });
+  t.match(told(lab).at(-1), 'session-closed phone removed 0 0');
+  t.same(keeper.sessions(), []);
+  carry(lab, instance.lastRow, 100, 200);
+  keeper.look();
+  await book.verbs.import({ clients: [{ ...client, devices, isEnabled: false }] });
+  t.match(told(lab).at(-1), 'session-closed phone disabled');
 });
 
 t.test('sessions as lines', async (t) => {

@@ -121,7 +121,7 @@ t.test('a client may have several devices, each with a key and a lease', async (
   await t.rejects(device('tablet'), { code: 'CLIENT_EXISTS' });
   await t.rejects(device('a/b'), { code: 'CLIENT_NAME' });
   await device('laptop');
-  await t.rejects(device('fourth'), { code: 'LIMIT', message: /has 3 devices.*server\.limits\.perClient/ });
+  await t.rejects(device('fourth'), { code: 'LIMIT', message: /would have 4 devices.*server\.limits\.perClient/ });
   t.match(events.at(-1), { kind: 'limit-reached', limit: 'perClient' });
   t.same(instance.list().length, 3);
   await book.verbs.rename({ name: 'anna', to: 'Anna' });
@@ -182,6 +182,29 @@ t.test('what is exported can be imported elsewhere, all or nothing', async (t) =
   t.same(other.instance.list(), before);
   await other.book.verbs.import({ clients: clients.slice(0, 1) });
   t.same(other.instance.list(), before, 'the same again changes nothing');
+  const firstId = [...one.store.list()][0]?.record.id ?? '';
+  await other.book.verbs.forward({ name: 'd', forward: '80/tcp', isOff: false });
+  await other.book.verbs.set({ name: 'd', publicAddress: '203.0.113.8' });
+  const changed = (more: object): unknown => ({ ...clients[0], ...more });
+  const device = (name: string) => ({ ...one.store.get(firstId)?.record.devices[0], addresses: [], name });
+  const withDevices = (...names: string[]): unknown =>
+    changed({ devices: names.map((name) => ({ ...device(name), publicKey: generateKeys().publicKey })) });
+  for (const [code, value] of [
+    ['PORT_TAKEN', changed({ nat: { forwards: ['80:81/tcp'] } })],
+    ['PORT_TAKEN', changed({ nat: { forwards: ['22/tcp'] } })],
+    ['ADDRESS_TAKEN', changed({ nat: { forwards: [], publicAddress: '203.0.113.8' } })],
+    ['ADDRESS_TAKEN', changed({ nat: { forwards: [], publicAddress: '203.0.113.1' } })],
+    ['IMPORT', changed({ nat: { forwards: [], publicAddress: '1.2.3.4 }; flush ruleset' } })],
+    ['CLIENT_NAME', withDevices('', 'a/b')],
+    ['CLIENT_NAME', withDevices('', '')],
+    ['CLIENT_EXISTS', withDevices('', 'x', 'x')],
+    ['LIMIT', withDevices('', 'x', 'y', 'z')],
+  ] as const)
+    await t.rejects(async () => other.book.verbs.import({ clients: [value] }), { code }, JSON.stringify(value));
+  t.same(other.instance.list(), [...before], 'none of them');
+  const twice = changed({ nat: { forwards: ['81/tcp', '81:82/tcp'], publicAddress: '203.0.113.9' } });
+  await other.book.verbs.import({ clients: [twice] });
+  t.match(other.store.get(firstId)?.record.nat, { forwards: ['81:82/tcp'], publicAddress: '203.0.113.9' });
   const file = path.join(folder, 'backup');
   writeFileSync(file, backupText(one.store.list()));
   t.equal(readBackup(file)?.length, 3);

@@ -1,5 +1,7 @@
 /** Peers that come, change and go while a session-manager runs: nobody else notices, and keys outlive a change. */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import t, { type Test } from 'tap';
 import { peer as layout, session } from '../../src/contract/peer-tables.ts';
 import { sessionManagerCounters } from '../../src/rings/counter-names.ts';
@@ -146,4 +148,19 @@ t.test('told of all, it keeps those and no others', async (t) => {
   hub.command({ kind: 'peers', put: [hub.peer(other, { row: 1 })], remove: [], isAll: true });
   lab.settle();
   t.same([hub.peers.int(0, layout.inUseAt), hub.peers.int(1, layout.inUseAt)], [0, 1]);
+});
+
+t.test('where clients were is kept until their store has spoken, however late that is', async (t) => {
+  const { lab, hub, one, other } = await connect(t);
+  const known = () => Object.keys(JSON.parse(readFileSync(path.join(lab.folder, 'hub.peers.json'), 'utf8')) as object);
+  lab.run(2);
+  hub.stop();
+  t.same(known(), [one.publicKey]);
+  hub.hasClientStore = true;
+  await hub.start([]);
+  lab.run(130);
+  t.same(known(), [one.publicKey], 'a store that nobody has mended yet');
+  hub.command({ kind: 'peers', put: [hub.peer(other, { row: 1, isClient: true })], remove: [], isAll: false });
+  lab.run(70);
+  t.same(known(), [], 'one that is no client any more');
 });

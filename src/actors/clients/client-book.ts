@@ -7,7 +7,7 @@ import type { ClientAnswers, ClientParams, ClientRow, ClientVerb } from '../../c
 import type { InstanceEvent } from '../../control/events.ts';
 import { exportedOf, importedFrom } from './backup.ts';
 import { ClientIndex } from './client-index.ts';
-import { type OutsideParts, withForward, withoutForward, withPublicAddress } from './client-outside.ts';
+import { type OutsideParts, withForward, withOutsides, withoutForward, withPublicAddress } from './client-outside.ts';
 import { withRates } from './client-rates.ts';
 import { type ClientRecord, clientNameOf, clientNameWords, type DeviceRecord } from './client-record.ts';
 import { rowOf } from './client-row.ts';
@@ -251,7 +251,7 @@ export class ClientBook {
     addresses,
     presharedKey,
   }: ClientParams<'addDevice'>): Promise<ClientAnswers['addDevice']> {
-    const { leases, mostDevices, randomBytes, emit } = this.#parts;
+    const { leases, randomBytes, emit } = this.#parts;
     const { record, revision } = this.#index.find(name);
     const called = clientNameOf(device);
     if (called === undefined)
@@ -259,11 +259,7 @@ export class ClientBook {
     if (record.devices.some((one) => one.name === called))
       throw new HawserError('CLIENT_EXISTS', `Client "${record.name}" has a device "${called}" already`);
     this.#index.checkKey(publicKey);
-    if (record.devices.length >= mostDevices) {
-      emit({ kind: 'limit-reached', client: record.name, limit: 'perClient' });
-      const message = `Client "${record.name}" has ${record.devices.length} devices, as many as server.limits.perClient allows`;
-      throw new HawserError('LIMIT', message, 'remove one, or raise it in the file and reload');
-    }
+    this.#checkDevices(record.name, record.devices.length + 1);
     const given = this.#give(record.name, addresses);
     const secret = presharedKey ? randomBytes(32).toString('base64') : '';
     const fresh = { name: called, publicKey, presharedKey: secret, addresses: given, isReserved: addresses.length > 0 };
@@ -295,15 +291,19 @@ export class ClientBook {
 
   /** All or none. */
   async #import(values: readonly unknown[]): Promise<ClientAnswers['import']> {
-    const { store, leases, feed, mostClients } = this.#parts;
-    const wanted = values.map((value, at) => {
+    const { store, leases, feed, mostClients, outside } = this.#parts;
+    const read = values.map((value, at) => {
       const stored = importedFrom(value);
       if (stored !== undefined) return stored.record;
       throw new HawserError('IMPORT', `Entry ${at + 1} is no client`, 'take what `hawser client export` printed');
     });
-    const fresh = wanted.filter(({ id }) => store.get(id) === undefined);
+    const ids = new Set(read.map(({ id }) => id));
+    const fresh = read.filter(({ id }) => store.get(id) === undefined);
     if (store.count + fresh.length > mostClients) this.#checkCount(fresh[0]?.name ?? '', mostClients);
-    this.#index.checkImport(wanted);
+    this.#index.checkImport(read);
+    for (const { name, devices } of read) this.#checkDevices(name, devices.length);
+    const others = this.#records().filter(({ id }) => !ids.has(id));
+    const wanted = withOutsides(read, others, outside);
     for (const record of wanted) await feed.check(record.id, record);
     const before = wanted.flatMap(({ id }) => store.get(id)?.record ?? []);
     const held = before.flatMap(addressesOf);
@@ -317,8 +317,17 @@ export class ClientBook {
       leases.takeThese(held);
       throw error;
     }
+    for (const record of before) this.#endLost(record, store.get(record.id)?.record);
     await feed.settled();
     return { count: wanted.length };
+  }
+
+  /** Keys that it has no more, or that may not connect any more. */
+  #endLost(before: ClientRecord, after: ClientRecord | undefined): void {
+    const isOff = after?.isEnabled !== true;
+    const kept = new Set(isOff ? [] : after.devices.map(({ publicKey }) => publicKey));
+    const lost = before.devices.map(({ publicKey }) => publicKey).filter((key) => !kept.has(key));
+    if (lost.length > 0) this.#end(before, isOff ? 'disabled' : 'removed', lost);
   }
 
   #end(record: ClientRecord, reason: SessionEnd, keys = record.devices.map(({ publicKey }) => publicKey)): void {
@@ -351,6 +360,14 @@ export class ClientBook {
         this.#parts.emit({ kind: 'limit-reached', client, limit: 'pool' });
       throw error;
     }
+  }
+
+  #checkDevices(client: string, count: number): void {
+    const { mostDevices, emit } = this.#parts;
+    if (count <= mostDevices) return;
+    emit({ kind: 'limit-reached', client, limit: 'perClient' });
+    const message = `Client "${client}" would have ${count} devices, server.limits.perClient allows ${mostDevices}`;
+    throw new HawserError('LIMIT', message, 'remove one, or raise it in the file and reload');
   }
 
   #checkExpiry(expiresMs: number | undefined): void {

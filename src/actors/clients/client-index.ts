@@ -45,7 +45,7 @@ export class ClientIndex {
     throw new HawserError('CLIENT_EXISTS', message, 'each device needs a key of its own');
   }
 
-  /** Throws CLIENT_EXISTS when another client has a name or a key of these, or two of them have one. */
+  /** Throws CLIENT_NAME, and CLIENT_EXISTS when another client has a name or a key of these, or two of them have one. */
   checkImport(records: readonly ClientRecord[]): void {
     const ids = new Set(records.map(({ id }) => id));
     const seen = new Set<string>();
@@ -53,8 +53,9 @@ export class ClientIndex {
       const owners = [this.#idByName.get(name), ...devices.map(({ publicKey }) => this.#idByKey.get(publicKey))];
       const isTaken = owners.some((owner) => owner !== undefined && owner !== id && !ids.has(owner));
       const marks = [name, id, ...devices.map(({ publicKey }) => publicKey)];
-      if (clientNameOf(name) !== name)
-        throw new HawserError('CLIENT_NAME', `${JSON.stringify(name)} is not ${clientNameWords}`);
+      checkNames([name, ...devices.slice(devices[0]?.name === '' ? 1 : 0).map((device) => device.name)]);
+      if (new Set(devices.map((device) => device.name)).size < devices.length)
+        throw new HawserError('CLIENT_EXISTS', `Two devices of client "${name}" have one name`, 'nothing was imported');
       if (isTaken || marks.some((mark) => seen.has(mark)))
         throw new HawserError(
           'CLIENT_EXISTS',
@@ -74,4 +75,11 @@ export class ClientIndex {
     this.#idByName.delete(record.name);
     for (const { publicKey } of record.devices) this.#idByKey.delete(publicKey);
   }
+}
+
+/** Of clients or devices, as they are kept. */
+function checkNames(names: readonly string[]): void {
+  const wrong = names.find((name) => clientNameOf(name) !== name);
+  if (wrong !== undefined)
+    throw new HawserError('CLIENT_NAME', `${JSON.stringify(wrong)} is not ${clientNameWords}`, 'nothing was imported');
 }

@@ -83,6 +83,39 @@ export function withPublicAddress(
   return { ...record, nat: { forwards: record.nat?.forwards ?? [], publicAddress: address } };
 }
 
+/**
+ * Records from elsewhere with what they have of the outside, if nobody of `others` has it. Where addresses are not translated now, only
+ * that is looked at. Throws what `withForward` and `withPublicAddress` do.
+ */
+export function withOutsides(
+  records: readonly ClientRecord[],
+  others: Iterable<ClientRecord>,
+  parts: OutsideParts,
+): ClientRecord[] {
+  const rules = parts.isOn ? parts : { isOn: true, shared: [], isListening: () => false };
+  const owners = new Map<string, ClientRecord>();
+  const own = (record: ClientRecord): void => {
+    for (const mark of marksOf(record)) owners.set(mark, record);
+  };
+  for (const other of others) own(other);
+  return records.map((record) => {
+    if (record.nat === undefined) return record;
+    const rivals = marksOf(record).flatMap((mark) => owners.get(mark) ?? []);
+    let wanted: ClientRecord = { ...record, nat: { forwards: [] } };
+    for (const text of record.nat.forwards) wanted = withForward(wanted, text, [...rivals, wanted], rules);
+    const { publicAddress } = record.nat;
+    if (publicAddress !== undefined) wanted = withPublicAddress(wanted, publicAddress, rivals, rules);
+    own(wanted);
+    return wanted;
+  });
+}
+
+/** What no two clients may have. */
+function marksOf(record: ClientRecord): string[] {
+  const ports = forwardsOf(record).map(({ protocol, port }) => `${port}/${protocol}`);
+  return [...ports, record.nat?.publicAddress ?? []].flat();
+}
+
 export function forwardsOf({ nat }: ClientRecord): PortForward[] {
   return (nat?.forwards ?? []).flatMap((text) => parseForward(text) ?? []);
 }

@@ -1,5 +1,7 @@
 /** A client as the store keeps it: one document, which a fleet could keep as well. Pure. */
+import { parseCidr } from '../../config/address.ts';
 import { parseKey } from '../../config/keys.ts';
+import { parseForward } from '../../config/nat-schema.ts';
 import { mayHoldKey } from '../../config/show.ts';
 
 /** One key and its addresses: a phone, a laptop. A client has at least one. */
@@ -113,10 +115,14 @@ function limitsFrom(value: unknown): ClientLimitsRecord | undefined {
 function natFrom(value: unknown): ClientNatRecord | undefined {
   if (!isMap(value) || !Array.isArray(value.forwards)) return undefined;
   const { publicAddress } = value;
-  const forwards = value.forwards.filter((one) => typeof one === 'string');
+  const forwards = value.forwards.filter(
+    (one): one is string => typeof one === 'string' && parseForward(one) !== undefined,
+  );
   if (forwards.length !== value.forwards.length) return undefined;
   if (publicAddress === undefined) return { forwards };
-  return typeof publicAddress === 'string' ? { forwards, publicAddress } : undefined;
+  // Both go into the rules of the kernel.
+  if (typeof publicAddress !== 'string' || parseCidr(publicAddress)?.address !== publicAddress) return undefined;
+  return { forwards, publicAddress };
 }
 
 function deviceFrom(value: unknown): DeviceRecord | undefined {

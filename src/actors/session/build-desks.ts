@@ -76,7 +76,12 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const refusals = new Refusals(context, rows);
   const limits = new LimitDesk({ sessions, peers: rows, outbox });
   const shared = { context, sessions, peerTable: rows, peers, slots, outbox, files, hello, limits, count, refusals };
-  const watch = new SessionWatch({ ...shared, links: linkBook, paths: desk, hasClientStore: settings.hasClientStore === true });
+  const watch = new SessionWatch({
+    ...shared,
+    links: linkBook,
+    paths: desk,
+    hasClientStore: settings.hasClientStore === true,
+  });
   const handshakes = new HandshakeDesk({
     primitives: addon,
     local,

@@ -4,8 +4,8 @@ import type { Cidr } from './config.ts';
 import { blocksOf, buildNat, natSchema } from './nat-schema.ts';
 import type { Finding, KeyPath } from './problems.ts';
 
-/** Of `server.limits.clients`. */
-const defaultClients = 1000;
+/** Of `server.limits`. */
+const defaults = { clients: 1000, perClient: 5 } as const;
 
 type RawMap = Readonly<Record<string, unknown>>;
 
@@ -34,12 +34,15 @@ export function natFindings(server: RawMap): Finding[] {
       finding(path, 'needs the IPv4 address whose ports are given out: name it in server.nat.addresses'),
     ];
   const blocks = blocksOf(nat) ?? 0;
-  const limit = asMap(server.limits).clients;
-  const clients = typeof limit === 'number' ? limit : defaultClients;
-  if (clients <= blocks) return within;
+  const limits = asMap(server.limits);
+  const [clients, devices] = (['clients', 'perClient'] as const).map((key) => {
+    const limit = limits[key];
+    return typeof limit === 'number' ? limit : defaults[key];
+  }) as [number, number];
+  if (clients * devices <= blocks) return within;
   const message =
-    `${nat.perClient} makes ${blocks} blocks of ports, and server.limits.clients allows ${clients} clients: ` +
-    'give fewer ports to each, name more addresses, or lower the limit';
+    `${nat.perClient} makes ${blocks} blocks of ports, and server.limits allows ${clients} clients of ${devices} devices, each with a block of its own: ` +
+    'give fewer ports to each, name more addresses, or lower limits.clients or limits.perClient';
   return [...within, finding(path, message)];
 }
 

@@ -48,7 +48,7 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
 
 t.test('server: what was parsed is written so that it parses to the same', async (t) => {
   const whole =
-    '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 7 }, isolation: true, ' +
+    '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 3 }, isolation: true, ' +
     'client: { up: 2.5, down: off, priority: 0 }, total: { down: 800 }, ' +
     'nat: { mode: masquerade, ipv6: route, addresses: [203.0.113.7, "2001:db8::7"], ports: 20000-30000, perClient: 512, connections: off, timeout: 2m } }';
   const { config } = parse(whole);
@@ -63,7 +63,7 @@ t.test('server: bad values are named', async (t) => {
     ['{ pool: 10.100.0.0/16, nat: { ports: 9-1 } }', /server\.nat\.ports .*range of ports/],
     [
       '{ pool: 10.100.0.0/16, nat: { mode: masquerade, perClient: 256, addresses: [203.0.113.7] } }',
-      /server\.nat\.perClient 256 makes 216 blocks of ports, and server\.limits\.clients allows 1000/,
+      /server\.nat\.perClient 256 makes 216 blocks of ports, and server\.limits allows 1000 clients of 5 devices/,
     ],
     ['{ pool: 10.100.0.0/16, isolation: yes }', /server\.isolation/],
     ['{ pool: 10.100.0.0/16, client: { up: 0 } }', /server\.client\.up/],

@@ -11,6 +11,7 @@ import { inWords, makeFolder, readSmallFile } from '../base/lasting-files.ts';
 import type { Cidr, PeerLimits } from '../config/config.ts';
 import type { ObfuscationConfig } from '../config/obfuscation.ts';
 import type { ClientCall, ClientOutcome, ClientSourceApi } from '../control/client-source.ts';
+import { isHostAddress } from '../io/host-addresses.ts';
 import { isListening } from '../io/listening-ports.ts';
 import { peerTable } from '../rings/table.ts';
 import { Backup } from './clients/backup.ts';
@@ -170,7 +171,7 @@ class ClientStoreActor implements Actor {
       emit,
       nowMs,
       randomBytes,
-      outside: { ...nat, isListening },
+      outside: { ...nat, isListening, isHostAddress: (address) => isHostAddress(this.#context.addon, address) },
     });
     this.#wait();
   }

@@ -61,7 +61,8 @@ export function chooseCandidates(
   return found.sort((a, b) => Number(b.hasDefaultRoute) - Number(a.hasDefaultRoute));
 }
 
-function listDefaultInterfaces(netlink: Netlink): ReadonlySet<number> {
+/** Indices of those that a default route of any table leads over. */
+export function listDefaultInterfaces(netlink: Netlink): ReadonlySet<number> {
   const found = new Set<number>();
   for (const family of [4, 6] as const) {
     netlink.query(

@@ -41,6 +41,7 @@ t.test('client set --public-address: one client, and not what all share', async 
   t.match([...instance.peers.values()].find(({ name }) => name === 'office')?.nat, { publicAddress: '203.0.113.8' });
   await t.rejects(set('phone', '203.0.113.8'), /is the address of client "office"/);
   await t.rejects(set('phone', '203.0.113.1'), /an address of the hub for all/);
+  await t.rejects(set('phone', '198.51.100.1'), /198\.51\.100\.1 is the address of this host.*SSH too/);
   await t.rejects(set('phone', '203.0.113.0/24'), /is no address/);
   t.match(await set('office', '203.0.113.8'), {}, 'again');
   t.equal((await set('office', null)).nat?.publicAddress, undefined);

@@ -132,4 +132,10 @@ t.test('a port leads to a client of the store, and not where a program of the hu
   t.equal((await outcome())?.error, undefined, 'also after a restart');
   t.equal((await daemons.hub.cli('client', 'forward', 'c', '443/tcp', '--off')).status, 0);
   await until('it leads nowhere', async () => (await outcome())?.error === 'ECONNREFUSED');
+  hub.ip(`route add default via ${outAddress}`);
+  hub.ip('address add 203.0.113.50/24 dev wan');
+  const own = await daemons.hub.cli('client', 'set', 'c', '--public-address', hubAddress);
+  t.equal(own.status, 1);
+  t.match(own.stderr, /203\.0\.113\.1 is the address of this host by its default route/);
+  t.equal((await daemons.hub.cli('client', 'set', 'c', '--public-address', '203.0.113.50')).status, 0, 'a second one');
 });

@@ -127,6 +127,7 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     isOn: true,
     shared: ['203.0.113.1'],
     isListening: (protocol: string, port: number) => `${port}/${protocol}` === '22/tcp',
+    isHostAddress: (address: string) => address === '198.51.100.1',
   };
   const peers = options.peers ?? peerTable(createRowTable(peerLayout, 64));
   const keeper = new SessionKeeper({

@@ -11,6 +11,8 @@ export interface OutsideParts {
   readonly shared: readonly string[];
   /** Whether a program of this host takes what comes to that port. */
   readonly isListening: (protocol: PortForward['protocol'], port: number) => boolean;
+  /** Whether this host itself is reached at that address, in its canonical form, or calls from it. */
+  readonly isHostAddress: (address: string) => boolean;
 }
 
 /** With a port more. Throws NAT_OFF, FORWARD, PORT_TAKEN. */
@@ -76,6 +78,10 @@ export function withPublicAddress(
     const message = `${address} is an address of the hub for all: everything that comes to it would go to one client`;
     throw new HawserError('ADDRESS_TAKEN', message, 'name another address that leads to this host');
   }
+  if (parts.isHostAddress(address)) {
+    const message = `${address} is the address of this host by its default route: all that comes to it, SSH too, would go to one client`;
+    throw new HawserError('ADDRESS_TAKEN', message, 'name another address that leads to this host');
+  }
   for (const other of all) {
     if (other.id !== record.id && other.nat?.publicAddress === address)
       throw new HawserError('ADDRESS_TAKEN', `${address} is the address of client "${other.name}"`, 'name another one');
@@ -92,7 +98,7 @@ export function withOutsides(
   others: Iterable<ClientRecord>,
   parts: OutsideParts,
 ): ClientRecord[] {
-  const rules = parts.isOn ? parts : { isOn: true, shared: [], isListening: () => false };
+  const rules = parts.isOn ? parts : { isOn: true, shared: [], isListening: () => false, isHostAddress: () => false };
   const owners = new Map<string, ClientRecord>();
   const own = (record: ClientRecord): void => {
     for (const mark of marksOf(record)) owners.set(mark, record);

@@ -29,8 +29,11 @@ export class NatBlocks {
   }
 
   set(numbers: BlockNumbers): void {
+    // The order counts as well: it tells who has been away for how long.
+    const before = [...this.#numbers];
     const isSame =
-      numbers.size === this.#numbers.size && [...numbers].every(([name, n]) => this.#numbers.get(name) === n);
+      numbers.size === before.length &&
+      [...numbers].every(([holder, number], index) => before[index]?.[0] === holder && before[index]?.[1] === number);
     if (isSame) return;
     this.#numbers = numbers;
     try {

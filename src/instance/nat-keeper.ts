@@ -7,7 +7,7 @@ import { parseCidr } from '../config/address.ts';
 import type { PeerConfig } from '../config/config.ts';
 import type { InstanceEvent } from '../control/events.ts';
 import type { NatInfo } from '../control/nat-rows.ts';
-import { assignBlocks, blockAt, blockCount } from '../io/nat/blocks.ts';
+import { assignBlocks, blockAt, blockCount, holderOf, needsBlock } from '../io/nat/blocks.ts';
 import { readNatCounters } from '../io/nat/connections.ts';
 import { type Elements, elementsOf, noElements } from '../io/nat/elements.ts';
 import { changeNat, checkNat, prepareHost, removeNat, replaceNat } from '../io/nat/nat.ts';
@@ -112,7 +112,7 @@ export class NatKeeper {
       timeoutSeconds: plan.timeoutSeconds,
       refused: this.#watch.refusedCount,
       leases: this.#leases.map((lease) => {
-        const number = numbers.get(lease.name);
+        const number = needsBlock(lease) ? numbers.get(holderOf(lease)) : undefined;
         const block = number === undefined ? undefined : blockAt(plan, number);
         return { ...lease, ...(block === undefined ? {} : { block }) };
       }),
@@ -196,10 +196,10 @@ export class NatKeeper {
   #assignBlocks(plan: NatPlan): void {
     const count = blockCount(plan);
     if (count === 0 || this.#blocks === undefined) return;
-    const clients = this.#leases.filter(({ ipv4, publicAddress }) => ipv4 !== undefined && publicAddress === undefined);
-    const names = clients.map(({ name }) => name);
-    this.#blocks.set(assignBlocks(names, this.#blocks.numbers, count));
-    const without = names.filter((name) => this.#blocks?.numbers.has(name) !== true);
+    const clients = this.#leases.filter(needsBlock);
+    this.#blocks.set(assignBlocks(clients.map(holderOf), this.#blocks.numbers, count));
+    const { numbers } = this.#blocks;
+    const without = clients.filter((client) => !numbers.has(holderOf(client))).map(({ name }) => name);
     for (const name of without) {
       if (this.#blockless.has(name)) continue;
       const reason = `no block of ports is left: all ${count} are given`;
@@ -257,6 +257,7 @@ function leaseOf(plan: NatPlan, peer: PeerConfig): NatLease | undefined {
   if (ipv4 === undefined && ipv6 === undefined) return undefined;
   return {
     name: peer.name,
+    publicKey: peer.publicKey,
     ...(ipv4 === undefined ? {} : { ipv4 }),
     ...(ipv6 === undefined ? {} : { ipv6: parseCidr(ipv6)?.address ?? ipv6 }),
     ...peer.nat,

@@ -1,7 +1,7 @@
 /** What needs no kernel of address translation: blocks, elements, suspects. */
 import t from 'tap';
 import { parseCidr } from '../../src/config/address.ts';
-import { assignBlocks, blockAt, blockCount } from '../../src/io/nat/blocks.ts';
+import { assignBlocks, blockAt, blockCount, holderOf, needsBlock } from '../../src/io/nat/blocks.ts';
 import { elementChanges, elementsOf, noElements } from '../../src/io/nat/elements.ts';
 import { findFullDestinations } from '../../src/io/nat/full-destinations.ts';
 import type { NatPlan } from '../../src/io/nat/plan.ts';
@@ -48,13 +48,6 @@ t.test('assignBlocks() keeps what a client has, and gives no block twice', async
     ],
   );
   t.same(
-    [...assignBlocks(['c', 'd'], first, 3)],
-    [
-      ['c', 2],
-      ['d', 0],
-    ],
-  );
-  t.same(
     [
       ...assignBlocks(
         ['a', 'b'],
@@ -77,6 +70,36 @@ t.test('assignBlocks() keeps what a client has, and gives no block twice', async
       ['b', 1],
     ],
   );
+});
+
+t.test(
+  'assignBlocks() keeps the blocks of who is away, and gives that of the longest away when none is free',
+  async (t) => {
+    const first = assignBlocks(['a', 'b', 'c'], new Map(), 4);
+    const atStart = assignBlocks([], first, 4);
+    t.same([...atStart], [...first], 'as at a start, when nobody is there yet');
+    const withoutB = assignBlocks(['a', 'c'], atStart, 4);
+    const withoutA = assignBlocks(['c'], withoutB, 4);
+    t.same([...withoutA.keys()], ['b', 'a', 'c'], 'the longest away first');
+    t.same(
+      Object.fromEntries(assignBlocks(['c', 'd'], withoutA, 4)),
+      { a: 0, b: 1, c: 2, d: 3 },
+      'there is a free one',
+    );
+    t.same(Object.fromEntries(assignBlocks(['c', 'd', 'e'], withoutA, 4)), { a: 0, e: 1, c: 2, d: 3 });
+    t.same(Object.fromEntries(assignBlocks(['a', 'c', 'd', 'e', 'f'], withoutA, 4)), { a: 0, e: 1, c: 2, d: 3 });
+  },
+);
+
+t.test('a block is held by a key, and not by who has an IPv4 address of its own', async (t) => {
+  const lease = { name: 'a', ipv4: '10.100.0.2' };
+  t.equal(holderOf({ ...lease, publicKey: 'K' }), 'K');
+  t.ok(needsBlock(lease));
+  t.ok(needsBlock({ ...lease, publicAddress: '2001:db8::7' }));
+  t.notOk(needsBlock({ ...lease, publicAddress: '203.0.113.8' }));
+  t.notOk(needsBlock({ name: 'a', ipv6: 'fd00:100::2' }));
+  const own = elementsOf(plan, [{ ...lease, publicAddress: '203.0.113.8' }], new Map([['a', 0]]));
+  t.notOk(own.has('blocks4'), 'also when it had one before');
 });
 
 t.test('elementChanges() takes away before it adds, and nothing that stays', async (t) => {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import process from 'node:process';
-import { assignBlocks, blockCount } from '../../src/io/nat/blocks.ts';
+import { assignBlocks, blockCount, holderOf, needsBlock } from '../../src/io/nat/blocks.ts';
 import { listConnections, readNatCounters } from '../../src/io/nat/connections.ts';
 import { elementsOf } from '../../src/io/nat/elements.ts';
 import { changeNat, prepareHost, removeNat, replaceNat } from '../../src/io/nat/nat.ts';
@@ -47,8 +47,8 @@ const silenceMs = 3_000;
 const atOnce = 64;
 
 function elements(plan: NatPlan, leases: readonly NatLease[]) {
-  const names = leases.filter(({ publicAddress }) => publicAddress === undefined).map(({ name }) => name);
-  return elementsOf(plan, leases, assignBlocks(names, new Map(), blockCount(plan)));
+  const holders = leases.filter(needsBlock).map(holderOf);
+  return elementsOf(plan, leases, assignBlocks(holders, new Map(), blockCount(plan)));
 }
 
 async function run(call: NatCall): Promise<unknown> {

@@ -1,5 +1,8 @@
-/** Which block of ports of which outside address a client has: pure. A client keeps its own while it exists, so that logs tell who it was. */
-import { type NatPlan, ofFamily } from './plan.ts';
+/**
+ * Which block of ports of which outside address a client has: pure. A client keeps its own, also while it is away, so that logs tell who it
+ * was.
+ */
+import { type NatLease, type NatPlan, ofFamily } from './plan.ts';
 
 export interface PortBlock {
   readonly address: string;
@@ -7,8 +10,18 @@ export interface PortBlock {
   readonly last: number;
 }
 
-/** Number of each client's block, counted through the addresses. */
+/** Holder → number of its block, counted through the addresses. Who is away comes first, the longest away before all. */
 export type BlockNumbers = ReadonlyMap<string, number>;
+
+/** A client may be renamed; its key stays. */
+export function holderOf({ name, publicKey }: NatLease): string {
+  return publicKey ?? name;
+}
+
+/** An IPv4 address of its own has all its ports. */
+export function needsBlock({ ipv4, publicAddress }: NatLease): boolean {
+  return ipv4 !== undefined && (publicAddress === undefined || publicAddress.includes(':'));
+}
 
 /** 0 = blocks are not for this plan. */
 export function blockCount(plan: NatPlan): number {
@@ -23,23 +36,37 @@ export function blockAt(plan: NatPlan, number: number): PortBlock | undefined {
   return { address, first, last: first + plan.perClient - 1 };
 }
 
-/** Those of `before` stay, the others get the lowest that are free; who gets none is missing. */
-export function assignBlocks(clients: readonly string[], before: BlockNumbers, count: number): Map<string, number> {
-  const assigned = new Map<string, number>();
+/**
+ * Those of `before` stay, also of who is away; the others get the lowest that are free, and when none is, those of who has been away for
+ * the longest. Who gets none is missing.
+ */
+export function assignBlocks(present: readonly string[], before: BlockNumbers, count: number): Map<string, number> {
   const taken = new Set<number>();
-  for (const client of clients) {
-    const number = before.get(client);
-    if (number === undefined || number >= count || taken.has(number)) continue;
-    assigned.set(client, number);
+  const kept = [...before].filter(([, number]) => {
+    if (number >= count || taken.has(number)) return false;
     taken.add(number);
-  }
+    return true;
+  });
+  const isPresent = new Set(present);
+  const assigned = new Map([
+    ...kept.filter(([holder]) => !isPresent.has(holder)),
+    ...kept.filter(([holder]) => isPresent.has(holder)),
+  ]);
+  const away = kept.filter(([holder]) => !isPresent.has(holder)).values();
   let next = 0;
-  for (const client of clients) {
-    if (assigned.has(client)) continue;
+  for (const holder of isPresent) {
+    if (assigned.has(holder)) continue;
     while (taken.has(next)) next++;
-    if (next >= count) break;
-    assigned.set(client, next);
-    taken.add(next);
+    if (next < count) {
+      assigned.set(holder, next);
+      taken.add(next);
+      continue;
+    }
+    const oldest = away.next();
+    if (oldest.done === true) break;
+    const [gone, number] = oldest.value;
+    assigned.delete(gone);
+    assigned.set(holder, number);
   }
   return assigned;
 }

@@ -1,6 +1,6 @@
 /** What of the nft table follows from clients: elements of its sets and maps, and the lines that lead from some to others. Pure. */
 import { nftTableOf } from '../network/nft.ts';
-import { type BlockNumbers, blockAt } from './blocks.ts';
+import { type BlockNumbers, blockAt, holderOf, needsBlock } from './blocks.ts';
 import { type NatLease, type NatPlan, ofFamily } from './plan.ts';
 
 /** Set or map → key → value; '' in a set. */
@@ -29,7 +29,7 @@ export function elementsOf(plan: NatPlan, leases: readonly NatLease[], blocks: B
       for (const { protocol, port, to } of lease.forwards ?? [])
         put(`forwards${family}`, `${protocol} . ${port}`, `${address} . ${to}`);
     }
-    const number = blocks.get(lease.name);
+    const number = needsBlock(lease) ? blocks.get(holderOf(lease)) : undefined;
     const block = number === undefined ? undefined : blockAt(plan, number);
     if (block !== undefined && lease.ipv4 !== undefined) {
       put('ready4', lease.ipv4);

@@ -6,6 +6,7 @@ import type { PortForward } from '../../config/nat-schema.ts';
 /** Addresses of one client in the pools. */
 export interface NatLease {
   readonly name: string;
+  readonly publicKey?: string | undefined;
   readonly ipv4?: string | undefined;
   readonly ipv6?: string | undefined;
   /** Its own outside: nothing of it is shared, and all that comes to that address goes to the client. */

@@ -13,6 +13,7 @@ import { type Elements, elementsOf, noElements } from '../io/nat/elements.ts';
 import { changeNat, checkNat, prepareHost, removeNat, replaceNat } from '../io/nat/nat.ts';
 import { isIdle, limitOf, type NatLease, type NatPlan } from '../io/nat/plan.ts';
 import { natTable } from '../io/nat/ruleset.ts';
+import { soundLease } from '../io/nat/sound-lease.ts';
 import type { NetlinkSockets } from '../io/netlink.ts';
 import type { Trouble } from '../io/network/conflicts.ts';
 import { hasNatNote } from '../io/network/host-rules.ts';
@@ -189,7 +190,11 @@ export class NatKeeper {
 
   /** Of ten thousand peers one is another than before. */
   #leaseOf(plan: NatPlan, peer: PeerConfig): NatLease | undefined {
-    if (!this.#known.has(peer)) this.#known.set(peer, leaseOf(plan, peer));
+    if (!this.#known.has(peer)) {
+      const lease = leaseOf(plan, peer);
+      const sound = lease && soundLease(lease, (reason) => this.#warn(`Left out of NAT: ${reason}`));
+      this.#known.set(peer, sound);
+    }
     return this.#known.get(peer);
   }
 

@@ -6,6 +6,7 @@ import { elementChanges, elementsOf, noElements } from '../../src/io/nat/element
 import { findFullDestinations } from '../../src/io/nat/full-destinations.ts';
 import type { NatPlan } from '../../src/io/nat/plan.ts';
 import { natTable } from '../../src/io/nat/ruleset.ts';
+import { soundLease } from '../../src/io/nat/sound-lease.ts';
 import { findSuspects } from '../../src/io/nat/suspects.ts';
 import type { Connection } from '../../src/wire/conntrack.ts';
 
@@ -100,6 +101,37 @@ t.test('a block is held by a key, and not by who has an IPv4 address of its own'
   t.notOk(needsBlock({ name: 'a', ipv6: 'fd00:100::2' }));
   const own = elementsOf(plan, [{ ...lease, publicAddress: '203.0.113.8' }], new Map([['a', 0]]));
   t.notOk(own.has('blocks4'), 'also when it had one before');
+});
+
+t.test('soundLease() leaves out what would spoil the text for all, and says so', async (t) => {
+  const told: string[] = [];
+  const sound = (more: object) => soundLease({ name: 'a', ipv4: '10.100.0.2', ...more }, (reason) => told.push(reason));
+  const good = {
+    ipv6: 'fd00:100::2',
+    publicAddress: '203.0.113.8',
+    forwards: [{ protocol: 'tcp', port: 443, to: 8443 } as const],
+  };
+  t.match(sound(good), { name: 'a', ipv4: '10.100.0.2', ...good });
+  t.equal(sound({ publicAddress: '2001:DB8:0::8' }).publicAddress, '2001:db8::8');
+  t.same(told, []);
+  for (const publicAddress of ['203.0.113.8-203.0.113.9', '203.0.113.0/24', '203.0.113.8 }; flush ruleset', '', 7])
+    t.equal(sound({ publicAddress }).publicAddress, undefined, String(publicAddress));
+  t.equal(sound({ ipv4: 'fd00:100::2' }).ipv4, undefined);
+  t.equal(sound({ ipv6: '10.100.0.2' }).ipv6, undefined);
+  const wrong = [
+    { port: 0 },
+    { to: 65_536 },
+    { port: 1.5 },
+    { protocol: 'icmp' },
+    { to: '80 }\nflush ruleset' },
+    { port: '443' },
+  ];
+  for (const one of wrong) {
+    const forwards = [{ protocol: 'tcp', port: 443, to: 80, ...one }, ...good.forwards];
+    t.same(sound({ forwards }).forwards, good.forwards, JSON.stringify(one));
+  }
+  t.equal(told.length, 7 + wrong.length);
+  t.match(told[0], /"203\.0\.113\.8-203\.0\.113\.9" of client "a" is no address/);
 });
 
 t.test('elementChanges() takes away before it adds, and nothing that stays', async (t) => {

@@ -8,7 +8,7 @@ export type Elements = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 export const noElements: Elements = new Map();
 
-/** Where two clients want the same port or address, the first has it. */
+/** Of sound leases (`sound-lease.ts`). Where two clients want the same port or address, the first has it. */
 export function elementsOf(plan: NatPlan, leases: readonly NatLease[], blocks: BlockNumbers): Elements {
   const elements = new Map<string, Map<string, string>>();
   const put = (set: string, key: string, value = ''): void => {

@@ -276,7 +276,7 @@ export class Instance {
     this.#names.close();
     this.#links.close();
     this.#supervisor.note('supervisor', { kind: 'stopping', reason }, code === 0 ? 'info' : 'error');
-    await Promise.all([this.#supervisor.stop(), this.#dns.takeBack()]);
+    await Promise.all([this.#supervisor.stop(), this.#dns.takeBack(), this.#nat.close()]);
     this.#takeBack();
     this.#logger.open();
     this.#finish(code);

@@ -55,6 +55,7 @@ export class NatKeeper {
   #againMs: number = againMs.first;
   #restoreAtMs = 0;
   #failure: Trouble | undefined;
+  #isClosed = false;
   #blockless = new Set<string>();
   /** Leases under the present plan. */
   #known = new WeakMap<PeerConfig, NatLease | undefined>();
@@ -120,6 +121,13 @@ export class NatKeeper {
     };
   }
 
+  /** Before `remove`, where there is time: no change is begun any more, and what is under way has ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#gathering);
+    await this.#last;
+  }
+
   /** Waits; returns warnings and never throws, since more has to be taken back after it. */
   remove(): readonly string[] {
     const plan = this.#plan;
@@ -147,9 +155,11 @@ export class NatKeeper {
   }
 
   #exclusively(change: () => Promise<void>): Promise<void> {
-    const next = this.#last.then(change).catch((error: unknown) => {
-      this.#parts.note({ kind: 'warning', message: `Cannot set up NAT: ${messageOf(error)}` }, 'error');
-    });
+    const next = this.#last
+      .then(() => (this.#isClosed ? undefined : change()))
+      .catch((error: unknown) => {
+        this.#parts.note({ kind: 'warning', message: `Cannot set up NAT: ${messageOf(error)}` }, 'error');
+      });
     this.#last = next;
     return next;
   }
@@ -165,6 +175,7 @@ export class NatKeeper {
     this.#plan = plan;
     this.#known = new WeakMap();
     await this.#update();
+    if (this.#plan !== plan) return;
     for (const warning of prepareHost(plan)) this.#warn(warning);
     this.#timer ??= setInterval(() => this.#look(), lookMs).unref();
   }
@@ -179,7 +190,10 @@ export class NatKeeper {
     const table = natTable(plan);
     let failure: string | undefined;
     if (table === this.#table) failure = await changeNat(plan.name, this.#elements, wanted);
+    if (this.#plan !== plan) return;
     if (table !== this.#table || failure !== undefined) failure = await replaceNat(plan, wanted);
+    // It was taken back meanwhile.
+    if (this.#plan !== plan) return;
     if (failure === undefined) {
       if (table !== this.#table) this.#watch.begin();
       this.#table = table;

@@ -1,5 +1,7 @@
 /** Address translation by the kernel, with a veth in the place of the tunnel: hundreds of clients, real packets, no daemon. */
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import t, { type Test } from 'tap';
 import { parseForward } from '../../src/config/nat-schema.ts';
 import type { NatLease, NatPlan } from '../../src/io/nat/plan.ts';
@@ -259,6 +261,18 @@ t.test('removeNat() gives the host back as it was, and what another instance nee
       (one) => one,
     ),
   );
+});
+
+t.test('an end while nft is under way leaves no table and no setting behind', options, async (t) => {
+  const scene = buildNatScene(1);
+  t.teardown(() => scene.lab.close());
+  const folder = path.join(scene.lab.folder, 'bin');
+  mkdirSync(folder);
+  // The first one takes its time.
+  const real = scene.hub.run('sh', ['-c', 'command -v nft']).trim();
+  const script = `#!/bin/sh\nif mkdir ${folder}/began 2>/dev/null; then sleep 1; fi\nexec ${real} "$@"\n`;
+  writeFileSync(path.join(folder, 'nft'), script, { mode: 0o755 });
+  t.same(natCall(scene, { action: 'end', plan: natPlan(scene), folder }), { warnings: [], tables: [], held: [] });
 });
 
 function cidr(address: string) {

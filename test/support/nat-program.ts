@@ -4,19 +4,26 @@
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import path from 'node:path';
 import process from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { NatKeeper } from '../../src/instance/nat-keeper.ts';
 import { assignBlocks, blockCount, holderOf, needsBlock } from '../../src/io/nat/blocks.ts';
 import { listConnections, readNatCounters } from '../../src/io/nat/connections.ts';
 import { elementsOf } from '../../src/io/nat/elements.ts';
 import { changeNat, prepareHost, removeNat, replaceNat } from '../../src/io/nat/nat.ts';
 import type { NatLease, NatPlan } from '../../src/io/nat/plan.ts';
 import { readRefused } from '../../src/io/nat/refused.ts';
+import { heldBy } from '../../src/io/network/host-settings.ts';
+import { listOwnNftTables } from '../../src/io/network/nft.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 
 export type NatCall =
   | { readonly action: 'apply' | 'remove' | 'list'; readonly plan: NatPlan; readonly leases?: readonly NatLease[] }
+  /** A keeper is ended while its first call of `nft`, which `folder` holds, is under way and has made `folder`/began. */
+  | { readonly action: 'end'; readonly plan: NatPlan; readonly folder: string }
   | {
       readonly action: 'change';
       readonly plan: NatPlan;
@@ -52,8 +59,22 @@ function elements(plan: NatPlan, leases: readonly NatLease[]) {
 }
 
 async function run(call: NatCall): Promise<unknown> {
-  const { plan, leases = [] } = call;
+  const { plan } = call;
+  const leases = 'leases' in call ? (call.leases ?? []) : [];
   switch (call.action) {
+    case 'end': {
+      const { PATH = '' } = process.env;
+      process.env.PATH = `${call.folder}:${PATH}`;
+      const keeper = new NatKeeper({ addon: loadAddon(), note: () => undefined, peers: () => [] });
+      const followed = keeper.follow(plan);
+      while (!existsSync(path.join(call.folder, 'began'))) await pause(5);
+      await keeper.close();
+      const warnings = keeper.remove();
+      await followed;
+      await keeper.follow(plan);
+      process.env.PATH = PATH;
+      return { warnings, tables: listOwnNftTables(plan.name), held: heldBy(plan.runDirectory, plan.name) };
+    }
     case 'apply': {
       const failure = await replaceNat(plan, elements(plan, leases));
       return { failure, warnings: failure === undefined ? prepareHost(plan) : [] };

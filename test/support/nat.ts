@@ -96,6 +96,8 @@ interface Answer {
   readonly connections?: readonly Connection[];
   readonly counters?: Readonly<Record<string, number>>;
   readonly refused?: readonly string[];
+  readonly tables?: readonly string[];
+  readonly held?: readonly string[];
 }
 
 let files = 0;

@@ -411,6 +411,21 @@ t.test('150 peers that call at once are answered at once: no cookie costs them a
   t.equal(right.count(counted.cookies), 0);
 });
 
+t.test('cookie replies that nobody asked for, which anybody can write, are no load', async (t) => {
+  const { lab, right } = createPair(t);
+  const { peers, calls } = callersOf(lab, right, 2);
+  await right.start(peers);
+  for (let copy = 0; copy < 200; copy += 1) {
+    const bytes = new Uint8Array(randomBytes(64));
+    bytes.set([messageType.cookieReply, 0, 0, 0]);
+    lab.send({ from: '10.6.6.6:4', to: rightAddress, bytes });
+  }
+  for (const call of calls) lab.send(call);
+  lab.settle();
+  t.equal(right.count(counted.forged), 200);
+  t.equal(right.count(counted.responses), 2);
+});
+
 t.test('who has waited for 4 s is not answered: it calls again, and would not read the answer', async (t) => {
   const { lab, right } = createPair(t);
   const { peers, calls } = callersOf(lab, right, 2);

@@ -123,7 +123,13 @@ TEST("Opener hands each kind of control frame to the one whose business it is") 
   bench.receive(datagrams);
   bench.turn();
   std::set<int> toManager, toSealer;
+  int keysUsed = 0;
   for (uint8_t* at = bench.events.peek(); at != nullptr; bench.events.advance(), at = bench.events.peek()) {
+    if (bench.events.type() == layout::recordType_keysUsed) {
+      CHECK_EQUAL(cell<int32_t>(at, 0), 0);
+      keysUsed += 1;
+      continue;
+    }
     toManager.insert(at[layout::frame_payloadAt + 1]);
     CHECK_EQUAL(cell<int32_t>(at, layout::frame_pathAt), 3);
   }
@@ -133,6 +139,8 @@ TEST("Opener hands each kind of control frame to the one whose business it is") 
     CHECK_EQUAL(cell<int32_t>(at, layout::frame_pathAt), 3);
     CHECK_EQUAL(cell<int32_t>(at, layout::frame_slotAt), 0);
   }
+  // Of nine packets under these keys the first.
+  CHECK_EQUAL(keysUsed, 1);
   CHECK(toManager == (std::set<int>{1, 3, 4}));
   CHECK(toSealer == (std::set<int>{2, 5, 6}));
   CHECK_EQUAL(bench.total.parity, 1);

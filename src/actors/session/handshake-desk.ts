@@ -192,7 +192,10 @@ export class HandshakeDesk {
     const isKnownKind =
       namedEndpointIs(route.endpoint) || sockaddrCheckLength(route.endpoint, 0, route.endpoint.length);
     if (!isKnownKind) return counted.malformed;
-    if (type === messageType.cookieReply) return this.#handleCookieReply(message, nowUs);
+    if (type === messageType.cookieReply) {
+      this.#handleCookieReply(message, nowUs);
+      return undefined;
+    }
     if (type === messageType.initiation && ageUs > lateUs) return counted.late;
     const isUnderLoad = this.#checker.isUnderLoad(nowUs);
     const refusal = isUnderLoad ? this.#refuseUnderLoad(route, message, nowUs) : undefined;
@@ -228,11 +231,11 @@ export class HandshakeDesk {
     return this.#limiter.isAllowed(address, nowUs) ? undefined : counted.limited;
   }
 
-  #handleCookieReply(message: Uint8Array, nowUs: number): number | undefined {
+  /** It bears no mac1: anybody can write one, so that it is no sign of load. */
+  #handleCookieReply(message: Uint8Array, nowUs: number): void {
     const peer = this.#byIndex.get(wireguardReceiver(message, 0));
-    if (peer === undefined || !peer.jar.handleReply(message, nowUs)) return counted.forged;
-    this.#parts.refusals.ofPeer(peer, 'busy', undefined, nowUs);
-    return undefined;
+    if (peer === undefined || !peer.jar.handleReply(message, nowUs)) this.#parts.count(counted.forged);
+    else this.#parts.refusals.ofPeer(peer, 'busy', undefined, nowUs);
   }
 
   #handleResponse(route: Route, message: Uint8Array, nowUs: number): number | undefined {

@@ -6,6 +6,7 @@
 import { capability } from '../../contract/frames.ts';
 import { peer as layout, session } from '../../contract/peer-tables.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
+import { TokenBucket } from '../../protocols/session/token-bucket.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { limitsBps, limitsCheckLength, limitsEmit, limitsHasHeard, limitsNumber } from '../../wire/control-frame.ts';
 import type { Outbox } from './outbox.ts';
@@ -27,6 +28,8 @@ const shapedMargin = 1.1;
 const shapedBurstUs = 1_000_000;
 const leastShapedBurstBytes = 256 * 1024;
 const never = Number.POSITIVE_INFINITY;
+/** LIMITS of one peer that are read: one a second is said, by some paths, and again. What comes beyond that costs handshakes of others. */
+const reading = { perSecond: 10, burst: 20 } as const;
 
 /** A share of the server's rate sways: it is said when it is another by so much, and not more often. */
 const shareTolerance = 0.1;
@@ -63,6 +66,7 @@ export class LimitDesk {
   /** By peer row. */
   readonly #said = new Map<number, Said>();
   readonly #told = new Map<number, Told>();
+  readonly #reading = new Map<number, TokenBucket>();
   /** Rows of peers that have answered a LIMITS, and are taken to obey the next ones. */
   readonly #shaping = new Set<number>();
   #number = 0;
@@ -98,6 +102,7 @@ export class LimitDesk {
   forget(peer: Peer): void {
     this.#said.delete(peer.row);
     this.#told.delete(peer.row);
+    this.#reading.delete(peer.row);
     this.#shaping.delete(peer.row);
   }
 
@@ -109,10 +114,16 @@ export class LimitDesk {
   }
 
   /** A control frame that was opened under `slot`; what is no LIMITS is passed over. */
-  handleFrame(peer: Peer, slot: number, bytes: Uint8Array): void {
-    if (!limitsCheckLength(bytes, 0, bytes.length)) return;
+  handleFrame(peer: Peer, slot: number, bytes: Uint8Array, nowUs: number): void {
+    if (!limitsCheckLength(bytes, 0, bytes.length) || !this.#mayRead(peer, nowUs)) return;
     if (limitsHasHeard(bytes, 0)) this.#handleHeard(peer, limitsNumber(bytes, 0));
     else this.#handleTold(peer, slot, bytes);
+  }
+
+  #mayRead(peer: Peer, nowUs: number): boolean {
+    const room = this.#reading.get(peer.row) ?? new TokenBucket(reading);
+    this.#reading.set(peer.row, room);
+    return room.take(nowUs);
   }
 
   #handleHeard(peer: Peer, number: number): void {
@@ -131,6 +142,8 @@ export class LimitDesk {
     const number = limitsNumber(bytes, 0);
     const before = this.#told.get(peer.row);
     if (before !== undefined && before.slot === slot && ((number - before.number) | 0) < 0) return;
+    // Said under keys from before those that it was said under since.
+    if (before !== undefined && before.slot !== slot && before.slot === peer.session.keys.current?.slot) return;
     this.#told.set(peer.row, { slot, number, untilUs: never });
     if (peers.number(peer.row, layout.toldBpsAt) !== bps) {
       peers.setNumber(peer.row, layout.toldBpsAt, bps);

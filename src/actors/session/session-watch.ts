@@ -238,7 +238,7 @@ export class SessionWatch {
     if (peer === undefined || sessions.int(slot, session.stateAt) !== slotState.ready) return;
     if (challengeCheckLength(bytes, 0, bytes.length)) paths.handleFrame(peer, slot, pathRow, bytes, nowUs);
     if (namesCheckLength(bytes, 0, bytes.length)) paths.handleNames(peer, slot, pathRow, bytes, nowUs);
-    limits.handleFrame(peer, slot, bytes);
+    limits.handleFrame(peer, slot, bytes, nowUs);
     this.#touch(peer);
     if (!hello.handleFrame(peer, slot, bytes)) return;
     this.#look(peer, nowUs);

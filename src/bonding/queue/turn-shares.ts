@@ -5,6 +5,9 @@
  */
 import { DueQueue } from '../../base/due-queue.ts';
 
+/** What one used while nobody waited is owed to who comes then, but no more of it: it took nothing from anybody. */
+const mostOwedBytes = 128 * 1024;
+
 /** Those that share by priority, or those that share what the others leave. */
 class Line {
   readonly #waiting = new DueQueue();
@@ -28,8 +31,11 @@ class Line {
     return row;
   }
 
-  spend(row: number, share: number): void {
-    this.#tags[row] = this.#startOf(row) + share;
+  /** `mostOwed`: in the same unit as `share`. */
+  spend(row: number, share: number, mostOwed: number): void {
+    const tag = this.#startOf(row) + share;
+    this.#tags[row] = tag;
+    if (this.#waiting.size === 0) this.#now = Math.max(this.#now, tag - mostOwed);
   }
 
   delete(row: number): void {
@@ -69,7 +75,8 @@ export class TurnShares {
 
   /** The row has used so many bytes, in its turn or while nobody waited. */
   spend(row: number, bytes: number): void {
-    this.#lineOf(row).spend(row, bytes / Math.max(1, this.#priorities[row] ?? 0));
+    const priority = Math.max(1, this.#priorities[row] ?? 0);
+    this.#lineOf(row).spend(row, bytes / priority, mostOwedBytes / priority);
   }
 
   delete(row: number): void {

@@ -73,6 +73,13 @@ t.test('what was sent while nobody waited counts', async (t) => {
   t.equal(shares.take(), 0);
 });
 
+t.test('an hour of what nobody had to wait for is not held against anybody', async (t) => {
+  const shares = withPriorities([50, 50]);
+  for (let packet = 0; packet < 100_000; packet += 1) shares.spend(0, 1_400);
+  const [one = 0, other = 0] = share(shares, [0, 1], 2e6, () => 3_000);
+  t.ok(one > 0.4 * (one + other), `${one} and ${other}`);
+});
+
 t.test("a priority that changes is the next turns'", async (t) => {
   const shares = withPriorities([50, 50]);
   share(shares, [0, 1], 1e6, () => 3_000);

@@ -71,6 +71,8 @@ t.test('a strict router and tshark find nothing wrong', options, async (t) => {
   const filter = ['-i', 'core', '-s', '96', '-w', file, `tcp port ${port + 1}`];
   const tcpdump = net.isp.spawn('tcpdump', filter, { stdio: 'ignore' });
   await sleep(500);
+  // Of the connection before the rules the router may have seen no beginning.
+  const before = counted(bond, 'invalid');
   await rope.client.start();
   await rope.awaitLive(2);
   await rope.client.ask('transport.force', { transport: 'faketcp' });
@@ -79,6 +81,6 @@ t.test('a strict router and tshark find nothing wrong', options, async (t) => {
   tcpdump.kill('SIGINT');
   await once(tcpdump, 'exit');
   t.ok(counted(bond, 'seen') > 50 * seconds, `${counted(bond, 'seen')} packets passed`);
-  t.equal(counted(bond, 'invalid'), 0, 'none of them is invalid');
+  t.equal(counted(bond, 'invalid') - before, 0, 'none of them is invalid');
   await check(t, file);
 });

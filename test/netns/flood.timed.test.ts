@@ -72,7 +72,8 @@ t.test('a flood of forged and replayed packets is met with silence', options, as
   t.ok(replayed.kept > 5, `${replayed.kept} genuine packets to replay`);
   // A true initiation that comes again under load may be answered by a cookie of 64 bytes, less than it brought (section 5.3).
   t.equal(replayed.answeredBytes % 64, 0);
-  t.ok(replayed.answers <= floodCount / replayed.kept, `${replayed.answers} cookies`);
+  // Of what was kept one is an initiation, or two where keys were renewed meanwhile.
+  t.ok(replayed.answers <= (2 * floodCount) / replayed.kept, `${replayed.answers} cookies`);
 
   const after = (await daemonB.peers())[0];
   t.equal(after?.endpoint, before?.endpoint, 'the endpoint did not move');

@@ -5,8 +5,8 @@
  */
 import { capability } from '../../contract/frames.ts';
 import { peer as layout, session } from '../../contract/peer-tables.ts';
-import type { SessionTable } from '../../rings/session-table.ts';
 import { TokenBucket } from '../../protocols/session/token-bucket.ts';
+import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { limitsBps, limitsCheckLength, limitsEmit, limitsHasHeard, limitsNumber } from '../../wire/control-frame.ts';
 import type { Outbox } from './outbox.ts';

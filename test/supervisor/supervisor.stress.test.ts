@@ -36,7 +36,8 @@ t.test('Supervisor', async (t) => {
     await s.supervisor.start(slow);
     await s.supervisor.stop();
     const kinds = s.supervisor.events.since(0).map((event) => event.kind);
-    t.same(kinds.slice(3), ['cut', 'cut', 'cut', 'stopped', 'stopped', 'stopped']);
+    // One that is cut may have stopped before the next is cut.
+    t.same(kinds.slice(3).sort(), ['cut', 'cut', 'cut', 'stopped', 'stopped', 'stopped']);
     t.same(s.fatal, []);
   });
 

@@ -4,6 +4,7 @@ import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-st
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
 import { LastChanges } from '../../control/last-changes.ts';
 import type { NatView } from '../../control/nat-rows.ts';
+import type { PathStatus } from '../../control/network-rows.ts';
 import { PathEvents } from '../../control/path-events.ts';
 import { PathWatch } from '../../control/path-watch.ts';
 import { RateEvents } from '../../control/rate-events.ts';
@@ -103,12 +104,14 @@ export class InstanceView {
     const rows = this.#actorRows;
     const nowUs = this.#context.addon.nowUs();
     const paths = readers.paths.all(instance, nowUs);
+    const pathsOf = new Map<string, PathStatus[]>();
+    for (const one of paths) pathsOf.set(one.peer, [...(pathsOf.get(one.peer) ?? []), one]);
     return {
       nowMs: Date.now(),
       instance,
       peers: readers.peers
         .peers(instance, nowUs)
-        .map((peer) => judgeCutOff(peer, paths, this.#unanswered.ageMs(peer.name, nowUs))),
+        .map((peer) => judgeCutOff(peer, pathsOf.get(peer.name) ?? [], this.#unanswered.ageMs(peer.name, nowUs))),
       paths,
       links: readers.links.links(instance, nowUs, this.#rates, this.#interfaces(instance)),
       health: readers.links.health(instance, nowUs),

@@ -12,13 +12,15 @@ import {
 } from '../../wire/conntrack.ts';
 import { netlinkFlag } from '../../wire/netlink.ts';
 import { nftCounterParse, nftCountersEmit, nftObjectType } from '../../wire/nft-object.ts';
-import { type NetlinkSockets, openNetfilter } from '../netlink.ts';
+import { type NetlinkRequest, type NetlinkSockets, type NetlinkVisitor, openNetfilter } from '../netlink.ts';
 import { nftTableOf } from '../network/nft.ts';
 
 /** A table of 100,000 is read in one piece, and understood in many: the thread does other things too. */
 const sliceEntries = 1_000;
 /** AF_INET, AF_INET6 */
 const addressFamily = { 4: 2, 6: 10 } as const;
+
+type Emit = NetlinkRequest['emit'];
 
 /**
  * Those that a client has begun, or that lead to one, by their addresses: at one end before translation or the other after it. Throws what
@@ -42,44 +44,20 @@ export async function listConnections(addon: NetlinkSockets, pools: readonly Cid
 
 function dumpConnections(addon: NetlinkSockets, family: Family): Uint8Array[] {
   const entries: Uint8Array[] = [];
-  const netlink = openNetfilter(addon);
-  try {
-    netlink.query(
-      {
-        type: conntrackType.get,
-        flags: netlinkFlag.dump,
-        what: 'list connections',
-        emit: (target, at) => conntrackQueryEmit(target, at, addressFamily[family]),
-      },
-      (type, bytes, at, end) => {
-        if (type === conntrackType.new) entries.push(bytes.subarray(at, end));
-      },
-    );
-  } finally {
-    netlink.close();
-  }
+  const emit: Emit = (target, at) => conntrackQueryEmit(target, at, addressFamily[family]);
+  dump(addon, { type: conntrackType.get, what: 'list connections', emit }, (type, bytes, at, end) => {
+    if (type === conntrackType.new) entries.push(bytes.subarray(at, end));
+  });
   return entries;
 }
 
 /** Since the kernel began to count, of this network namespace: what found no free port among them. */
 export function countFailedInserts(addon: NetlinkSockets): number {
   let count = 0;
-  const netlink = openNetfilter(addon);
-  try {
-    netlink.query(
-      {
-        type: conntrackType.statistics,
-        flags: netlinkFlag.dump,
-        what: 'count failed connections',
-        emit: (target, at) => conntrackQueryEmit(target, at, 0),
-      },
-      (type, bytes, at, end) => {
-        if (type === conntrackType.statistics) count += failedInsertsParse(bytes, at, end);
-      },
-    );
-  } finally {
-    netlink.close();
-  }
+  const emit: Emit = (target, at) => conntrackQueryEmit(target, at, 0);
+  dump(addon, { type: conntrackType.statistics, what: 'count failed connections', emit }, (type, bytes, at, end) => {
+    if (type === conntrackType.statistics) count += failedInsertsParse(bytes, at, end);
+  });
   return count;
 }
 
@@ -87,25 +65,23 @@ export function countFailedInserts(addon: NetlinkSockets): number {
 export function readNatCounters(addon: NetlinkSockets, name: string): ReadonlyMap<string, number> | undefined {
   const table = nftTableOf(name);
   const counters = new Map<string, number>();
+  const emit: Emit = (target, at) => nftCountersEmit(target, at, table);
+  dump(addon, { type: nftObjectType.get, what: 'read the counters of NAT', emit }, (type, bytes, at, end) => {
+    const counter = type === nftObjectType.new ? nftCounterParse(bytes, at, end) : undefined;
+    // Kernels that do not filter tell of all tables.
+    if (counter?.table === table) counters.set(counter.name, counter.packets);
+  });
+  return counters.size === 0 ? undefined : counters;
+}
+
+/** Asks netfilter for a whole table, on a socket of its own. Throws what the kernel says. */
+function dump(addon: NetlinkSockets, request: Omit<NetlinkRequest, 'flags'>, visit: NetlinkVisitor): void {
   const netlink = openNetfilter(addon);
   try {
-    netlink.query(
-      {
-        type: nftObjectType.get,
-        flags: netlinkFlag.dump,
-        what: 'read the counters of NAT',
-        emit: (target, at) => nftCountersEmit(target, at, table),
-      },
-      (type, bytes, at, end) => {
-        const counter = type === nftObjectType.new ? nftCounterParse(bytes, at, end) : undefined;
-        // Kernels that do not filter tell of all tables.
-        if (counter?.table === table) counters.set(counter.name, counter.packets);
-      },
-    );
+    netlink.query({ ...request, flags: netlinkFlag.dump }, visit);
   } finally {
     netlink.close();
   }
-  return counters.size === 0 ? undefined : counters;
 }
 
 /** Whether an address in hexadecimal lies in one of the pools; undefined = there is none of the family. */

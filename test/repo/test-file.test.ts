@@ -1,4 +1,7 @@
-/** The runner of the tests notices a file that tells of no test, of fewer than it planned, that hangs, or that leaves something running. */
+/**
+ * The runner of the tests notices a file that tells of no test, of fewer than it planned, that hangs, or that leaves something running; and
+ * looks twice at what failed.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,8 +16,19 @@ interface Result {
 
 type RunFile = (root: string, name: string, lane: { timeoutS: number; isPatient?: boolean }) => Promise<Result>;
 
-const { runFile } = (await import(path.resolve(import.meta.dirname, '../../../tools/test-file.mjs'))) as {
+interface Counts {
+  readonly name: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly isSecond?: boolean;
+}
+
+type LookTwice = (results: readonly Counts[], run: (name: string) => Promise<Counts>) => Promise<readonly Counts[]>;
+
+const { runFile, lookTwice } = (await import(path.resolve(import.meta.dirname, '../../../tools/test-file.mjs'))) as {
   runFile: RunFile;
+  lookTwice: LookTwice;
 };
 
 const tap = (...lines: readonly string[]) => `console.log(${JSON.stringify(lines.join('\n'))});`;
@@ -42,3 +56,28 @@ for (const [title, program, counts, text] of cases) {
     t.match(result.text, text);
   });
 }
+
+const told = (name: string, failed: number): Counts => ({ name, passed: 2 - failed, failed, skipped: 0 });
+
+t.test(
+  'who fails gets one second look: who passes then counts as passed and is named, who fails again has failed',
+  async (t) => {
+    const asked: string[] = [];
+    const run = async (name: string) => {
+      asked.push(name);
+      return told(name, name === 'faulty' ? 2 : 0);
+    };
+    t.strictSame(await lookTwice([told('well', 0), told('faulty', 1), told('unlucky', 1)], run), [
+      told('well', 0),
+      told('faulty', 1),
+      { ...told('unlucky', 0), isSecond: true },
+    ]);
+    t.strictSame(asked, ['faulty', 'unlucky']);
+  },
+);
+
+t.test('when many fail it is no chance: nobody gets a second look', async (t) => {
+  const results = ['a', 'b', 'c', 'd'].map((name) => told(name, 1));
+  const run = () => Promise.reject(new Error('not to be asked'));
+  t.strictSame(await lookTwice(results, run), results);
+});

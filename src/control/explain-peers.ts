@@ -21,10 +21,18 @@ const handshakeMs = 8_000;
 
 type Found = Omit<Explanation, 'peer'>;
 
-export function explainPeer(peer: PeerStatus, snapshot: Snapshot): Explanation[] {
-  const own = snapshot.paths.filter((path) => path.peer === peer.name);
+/** Looked up by whoever asks about all peers: a hub has thousands, with a path each. */
+export interface PeerPlace {
+  /** All paths to it. */
+  readonly own: readonly PathStatus[];
+  /** As they are configured. */
+  readonly endpoints: readonly string[];
+}
+
+export function explainPeer(peer: PeerStatus, place: PeerPlace, snapshot: Snapshot): Explanation[] {
+  const { own } = place;
   const refused = explainRefusal(peer, snapshot.instance.name);
-  const absent = refused.length > 0 ? refused : unreachable(peer, own, snapshot);
+  const absent = refused.length > 0 ? refused : unreachable(peer, place, snapshot);
   return [...absent, ...connected(peer, own, snapshot)].map((one) => ({
     peer: peer.name,
     ...one,
@@ -44,8 +52,9 @@ function connected(peer: PeerStatus, own: readonly PathStatus[], snapshot: Snaps
 }
 
 /** Nothing gets through to it at all. */
-function unreachable(peer: PeerStatus, own: readonly PathStatus[], snapshot: Snapshot): Found[] {
-  const remedy = unansweredRemedy(peer, own, snapshot);
+function unreachable(peer: PeerStatus, place: PeerPlace, snapshot: Snapshot): Found[] {
+  const { own } = place;
+  const remedy = unansweredRemedy(peer, place);
   const found = [...cutOff(peer, own), ...waiting(peer, remedy), ...unconnected(peer, remedy)];
   if (found.length === 0) return [];
   if (isAnyInOrder(own, snapshot.links)) return [...found, ...linkOrPeer(peer, own, snapshot.health)];
@@ -76,9 +85,8 @@ function unconnected(peer: PeerStatus, remedy: string): Found[] {
   return [{ severity: 'problem', text, remedy }];
 }
 
-function unansweredRemedy(peer: PeerStatus, own: readonly PathStatus[], { instance }: Snapshot): string {
+function unansweredRemedy(peer: PeerStatus, { own, endpoints }: PeerPlace): string {
   if (own.length > 0 || peer.endpoint !== undefined) return silentRemedy(peer);
-  const { endpoints = [] } = instance.peers.find(({ name }) => name === peer.name) ?? {};
   if (endpoints.length === 0) return 'it has no endpoint here: wait for it to call, or write `endpoints`';
   return `nobody was called: no address is known for ${list(endpoints)} (what is wrong with a name has a line of its own)`;
 }

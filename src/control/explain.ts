@@ -8,7 +8,7 @@ import { explainHost } from './explain-host.ts';
 import { explainLinks } from './explain-links.ts';
 import { explainParity } from './explain-parity.ts';
 import { explainPeer } from './explain-peers.ts';
-import type { Snapshot } from './snapshot.ts';
+import { pathsByPeer, type Snapshot } from './snapshot.ts';
 import { duration } from './words.ts';
 
 /** `problem`: something is broken; `limit`: this is what bounds the speed now; `note`: worth knowing. */
@@ -34,10 +34,14 @@ const recentMs = 60_000;
 
 /** The worst first, and of equals what moves now before what once moved. */
 export function explain(snapshot: Snapshot): Explanation[] {
+  const paths = pathsByPeer(snapshot.paths);
+  const endpoints = new Map(snapshot.instance.peers.map((peer) => [peer.name, peer.endpoints]));
   const found = [
     ...explainLinks(snapshot),
     ...explainHost(snapshot),
-    ...snapshot.peers.flatMap((peer) => explainPeer(peer, snapshot)),
+    ...snapshot.peers.flatMap((peer) =>
+      explainPeer(peer, { own: paths.get(peer.name) ?? [], endpoints: endpoints.get(peer.name) ?? [] }, snapshot),
+    ),
     ...explainParity(snapshot),
     ...explainDrops(snapshot),
   ].map((one) => dated(one, snapshot));

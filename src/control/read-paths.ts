@@ -52,7 +52,7 @@ export class PathReader {
   readonly #rates: RowRates;
   /** Of peers, by row. */
   #names: ReadonlyMap<number, string> = new Map();
-  #namesOf: InstanceInfo | undefined;
+  #namesOf: InstanceInfo['peers'] | undefined;
   #inUse: readonly number[] = [];
   #peersInUse: readonly number[] = [];
   #rowsVersion = -1;
@@ -81,8 +81,8 @@ export class PathReader {
     };
   }
 
-  all(instance: InstanceInfo, nowUs: number): PathStatus[] {
-    const paths = this.rows().map((row) => this.#path(row, instance, nowUs));
+  /** How much of what is sent to a peer each of `paths`, which are all, carries. */
+  withShares(paths: readonly PathStatus[]): PathStatus[] {
     const sent = new Map<string, number>();
     for (const one of paths) sent.set(one.peer, (sent.get(one.peer) ?? 0) + one.sentBps);
     return paths.map((one) => {
@@ -146,7 +146,7 @@ export class PathReader {
     const link = instance.links.find((named) => named.row === linkRow);
     return {
       id: row,
-      peer: this.#nameOf(peerRow, instance),
+      peer: this.nameOf(peerRow, instance),
       link: link?.name ?? `row ${linkRow}`,
       transport: by ?? 'unknown',
       endpoint: formatEndpoint({
@@ -158,10 +158,11 @@ export class PathReader {
     };
   }
 
-  #nameOf(peerRow: number, instance: InstanceInfo): string {
-    if (this.#namesOf !== instance) {
+  /** What the peer of a row is called. */
+  nameOf(peerRow: number, instance: InstanceInfo): string {
+    if (this.#namesOf !== instance.peers) {
       this.#names = new Map(instance.peers.map(({ row, name }) => [row, name]));
-      this.#namesOf = instance;
+      this.#namesOf = instance.peers;
     }
     return this.#names.get(peerRow) ?? `row ${peerRow}`;
   }
@@ -196,16 +197,46 @@ export class PathReader {
     return this.#peersInUse;
   }
 
-  #path(row: number, instance: InstanceInfo, nowUs: number): PathStatus {
+  /** One of `rows()`. */
+  path(row: number, instance: InstanceInfo, nowUs: number): PathStatus {
     const table = this.#paths;
     const number = (column: number): number => table.number(row, column);
     const perSecond = (column: (typeof counted)[number]): number =>
       this.#rates.perSecond(row, column, nowUs, path.bornUsAt);
-    const place = this.place(row, instance) ?? goneWhileRead(row);
+    const {
+      id,
+      peer: peerName,
+      link,
+      transport,
+      endpoint,
+      local,
+      state,
+    } = this.place(row, instance) ?? goneWhileRead(row);
+    const judged = this.#judgement(row, nowUs);
+    // One literal: an object of so many columns that is spread together takes three times as long, of thousands of paths.
     return {
-      ...place,
+      id,
+      peer: peerName,
+      link,
+      transport,
+      endpoint,
+      local,
+      state,
       peerLink: this.#peerLink(row),
-      ...this.#judgement(row, nowUs),
+      condition: judged.condition,
+      reason: judged.reason,
+      rttMs: judged.rttMs,
+      minRttMs: judged.minRttMs,
+      jitterMs: judged.jitterMs,
+      lossPercent: judged.lossPercent,
+      deliveryBps: judged.deliveryBps,
+      paceBps: judged.paceBps,
+      rateAgeMs: judged.rateAgeMs,
+      probeLossPercent: judged.probeLossPercent,
+      answerLossPercent: judged.answerLossPercent,
+      lossyAgeMs: judged.lossyAgeMs,
+      queueDelayMs: judged.queueDelayMs,
+      changedAgeMs: judged.changedAgeMs,
       isCurrent: this.#isCurrent(row),
       inFlightBytes: number(path.inFlightBytesAt),
       sharePercent: undefined,
@@ -259,7 +290,7 @@ export class PathReader {
   #consistentRow(row: number): Uint8Array {
     for (let tries = 0; ; tries++) {
       const before = this.#paths.int(row, path.sequenceAt);
-      const copy = Uint8Array.from(this.#paths.slice(row, 0, path.sealedBytesAt));
+      const copy = this.#paths.slice(row, 0, path.sealedBytesAt).slice();
       const isStable = (before & 1) === 0 && this.#paths.int(row, path.sequenceAt) === before;
       if (isStable || tries === seqlockTries) return copy;
     }

@@ -19,7 +19,7 @@ export class PeerReader {
   readonly #sessions: SessionTable;
   readonly #rates: RowRates;
   #named: readonly PeerName[] = [];
-  #namedOf: InstanceInfo | undefined;
+  #namedOf: InstanceInfo['peers'] | undefined;
   #namedRows: readonly number[] = [];
 
   constructor(memory: SharedMemory, paths: PathReader) {
@@ -44,7 +44,7 @@ export class PeerReader {
         rebuiltPackets: peer.rebuiltPacketsAt,
         resentPackets: peer.resentPacketsAt,
       },
-      keyOf: (row, column) => `peer ${this.#inUse(instance).find((named) => named.row === row)?.name} ${column}`,
+      keyOf: (row, column) => `peer ${this.#paths.nameOf(row, instance)} ${column}`,
     };
   }
 
@@ -71,20 +71,16 @@ export class PeerReader {
   /** Of thousands of peers those that have a path, looked up when that changes. */
   #inUse(instance: InstanceInfo): readonly PeerName[] {
     const rows = this.#paths.peersInUse();
-    if (this.#namedOf !== instance || this.#namedRows !== rows) {
+    if (this.#namedOf !== instance.peers || this.#namedRows !== rows) {
       const isInUse = new Set(rows);
       this.#named = instance.peers.filter(({ row }) => isInUse.has(row));
-      this.#namedOf = instance;
+      this.#namedOf = instance.peers;
       this.#namedRows = rows;
     }
     return this.#named;
   }
 
-  peers(instance: InstanceInfo, nowUs: number): PeerStatus[] {
-    return instance.peers.map((named) => this.#peer(named, instance, nowUs));
-  }
-
-  #peer(named: PeerName, instance: InstanceInfo, nowUs: number): PeerStatus {
+  peer(named: PeerName, instance: InstanceInfo, nowUs: number): PeerStatus {
     const { row, name, publicKey, allowedIPs } = named;
     const table = this.#peers;
     const pathRow = table.int(row, peer.pathAt);

@@ -25,3 +25,14 @@ export interface HostStatus {
   /** Entries of its table of connections; undefined = it has none. */
   readonly connections: { readonly used: number; readonly most: number } | undefined;
 }
+
+/** By name. */
+export function pathsByPeer(paths: readonly PathStatus[]): ReadonlyMap<string, readonly PathStatus[]> {
+  const found = new Map<string, PathStatus[]>();
+  for (const one of paths) {
+    const others = found.get(one.peer);
+    if (others === undefined) found.set(one.peer, [one]);
+    else others.push(one);
+  }
+  return found;
+}

@@ -68,7 +68,8 @@ export interface NewLink {
   readonly role?: string;
 }
 
-export interface InstanceInfo {
+/** What is asked for again and again: without the names of thousands of peers. */
+export interface InstanceFacts {
   readonly name: string;
   readonly version: string;
   readonly pid: number;
@@ -89,7 +90,6 @@ export interface InstanceInfo {
   readonly transports: { readonly order: readonly TransportName[]; readonly parallel: string };
   /** bonding.repair. */
   readonly repair: 'auto' | 'off';
-  readonly peers: readonly PeerName[];
   readonly links: readonly LinkName[];
   /** What keeps the configuration from having its effect: routes and rules of others, files; `text` is a whole sentence. */
   readonly troubles: readonly { readonly text: string; readonly remedy: string }[];
@@ -97,6 +97,11 @@ export interface InstanceInfo {
   readonly topologyVersion: number;
   /** Goes up when a peer came, changed or went. */
   readonly peersVersion: number;
+}
+
+export interface InstanceInfo extends InstanceFacts {
+  /** The same array as long as they are the same: readers keep by it what they make of it. */
+  readonly peers: readonly PeerName[];
 }
 
 /** Handles on the shared memory; a restarted actor keeps its counters block and its rings. */
@@ -133,10 +138,9 @@ export interface ReloadResult {
 
 /** A method that fails throws an Error whose `code` and `message` cross the RPC (`NO_SUCH_ACTOR`, `CONFIG` …). */
 export interface SupervisorApi {
-  instance(): InstanceInfo | Promise<InstanceInfo>;
-  /** Of `InstanceInfo`: whether what is known of it is still so, without what thousands of peers are called. */
-  topologyVersion(): number | Promise<number>;
-  peersVersion(): number | Promise<number>;
+  instance(): InstanceFacts | Promise<InstanceFacts>;
+  /** Of `InstanceFacts.peersVersion`, or of a later one. */
+  peerNames(): readonly PeerName[] | Promise<readonly PeerName[]>;
   memory(): SharedMemory | Promise<SharedMemory>;
   /** undefined = addresses of clients are not translated, and they may reach each other. */
   nat(): NatInfo | undefined | Promise<NatInfo | undefined>;

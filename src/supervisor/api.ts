@@ -6,7 +6,14 @@ import type { Config } from '../config/config.ts';
 import { formatTarget } from '../config/probe-target.ts';
 import type { ClientSourceApi } from '../control/client-source.ts';
 import type { NatInfo } from '../control/nat-rows.ts';
-import type { InstanceInfo, NewLink, ReloadResult, SharedMemory, SupervisorApi } from '../control/supervisor-api.ts';
+import type {
+  InstanceFacts,
+  NewLink,
+  PeerName,
+  ReloadResult,
+  SharedMemory,
+  SupervisorApi,
+} from '../control/supervisor-api.ts';
 import { fwmarkOf } from '../io/network/plan.ts';
 import { LinkOperator } from './link-operator.ts';
 import type { PeerDirectory } from './peer-directory.ts';
@@ -33,7 +40,7 @@ export interface ApiParts {
   readonly peers: Pick<PeerDirectory, 'find' | 'all' | 'version'>;
   readonly state: () => InstanceState;
   /** What others have on this host that is in the way, and names that have no address. */
-  readonly troubles: () => InstanceInfo['troubles'];
+  readonly troubles: () => InstanceFacts['troubles'];
   readonly clients: SupervisorApi['clients'];
   readonly clientSource: Omit<ClientSourceApi, 'rekeyPeer'>;
   readonly nat: () => NatInfo | undefined;
@@ -53,8 +60,7 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi {
       ...describeInstance(parts.state(), parts.peers),
       troubles: [...parts.troubles(), ...supervisor.troubles.all()],
     }),
-    topologyVersion: () => parts.state().topologyVersion,
-    peersVersion: () => parts.peers.version,
+    peerNames: () => namePeers(parts.peers),
     memory: () => shareMemory(parts.resources),
     nat: parts.nat,
     actors: () => supervisor.rows(),
@@ -89,7 +95,7 @@ function shareMemory(resources: SharedResources): SharedMemory {
   return { peers, paths, links, carriers, checks, sessions, sealedLog, rings, counters };
 }
 
-function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<InstanceInfo, 'troubles'> {
+function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<InstanceFacts, 'troubles'> {
   const { config, topology } = state;
   const { fec } = config.bonding;
   return {
@@ -111,14 +117,6 @@ function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<
     repair: config.bonding.repair,
     transports: config.transports,
     fec: typeof fec === 'string' ? fec : `${fec.data}+${fec.parity}`,
-    peers: [...peers.all()].map(({ row, peer }) => ({
-      row,
-      name: peer.name,
-      publicKey: peer.publicKey,
-      allowedIPs: peer.allowedIPs.map(formatCidr),
-      endpoints: peer.endpoints.map(formatEndpoint),
-      keepaliveMs: peer.keepaliveMs,
-    })),
     links: config.links.map((link) => ({
       row: topology.links.find((one) => one.name === link.name)?.row ?? -1,
       name: link.name,
@@ -136,4 +134,15 @@ function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<
     topologyVersion: state.topologyVersion,
     peersVersion: peers.version,
   };
+}
+
+function namePeers(peers: ApiParts['peers']): PeerName[] {
+  return [...peers.all()].map(({ row, peer }) => ({
+    row,
+    name: peer.name,
+    publicKey: peer.publicKey,
+    allowedIPs: peer.allowedIPs.map(formatCidr),
+    endpoints: peer.endpoints.map(formatEndpoint),
+    keepaliveMs: peer.keepaliveMs,
+  }));
 }

@@ -125,3 +125,21 @@ t.test('who watches goes on over a restart of the control-server', async (t) => 
   t.match(status, { name: 'home' });
   t.equal(opened, 2);
 });
+
+t.test(
+  'what thousands of peers are called is fetched when it may have changed, and not for each question',
+  async (t) => {
+    const { supervisor, choice } = await start(t);
+    await ask(choice, 'status');
+    await ask(choice, 'peers');
+    t.equal(supervisor.namesAsked, 1);
+    supervisor.peers = supervisor.peers.slice(0, 1);
+    supervisor.peersVersion += 1;
+    t.equal((await ask(choice, 'status')).peers, 1);
+    t.strictSame(
+      (await ask(choice, 'peers')).map(({ name }) => name),
+      ['hub'],
+    );
+    t.equal(supervisor.namesAsked, 2);
+  },
+);

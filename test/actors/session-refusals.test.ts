@@ -50,10 +50,8 @@ function told(host: Host, lab: Lab): string[] {
     links: [],
   } as unknown as Snapshot['instance'];
   const memory = host.shared;
-  const peers = new PeerReader(memory, new PathReader(memory, { conditions: [], reasons: [], zoneOf: String })).peers(
-    instance,
-    lab.nowUs,
-  );
+  const reader = new PeerReader(memory, new PathReader(memory, { conditions: [], reasons: [], zoneOf: String }));
+  const peers = instance.peers.map((named) => reader.peer(named, instance, lab.nowUs));
   const quiet = { nowMs: 0, paths: [], links: [], health: [], actors: [], rings: [], changedAgesMs: {} };
   const kernel = { forwardsV4: true, forwardsV6: true, connections: undefined };
   const snapshot: Snapshot = { ...quiet, instance, peers, host: kernel };

@@ -550,3 +550,26 @@ t.test('explain() does not speak of firewalls to who has called nobody', async (
   t.match(remedy([named]), /^nobody was called: no address is known for hub\.example\.net:51820/);
   t.match(remedy([{ ...named, endpoints: [] }]), /^it has no endpoint here/);
 });
+
+t.test(
+  'explain() looks at each of thousands of peers and paths a few times, not at all paths for each peer',
+  async (t) => {
+    const count = 500;
+    let looks = 0;
+    const counting = <Row extends object>(row: Row): Row =>
+      new Proxy(row, {
+        get(target, key) {
+          looks += 1;
+          return Reflect.get(target, key);
+        },
+      });
+    const names = Array.from({ length: count }, (_, index) => `p${index}`);
+    const crowd = {
+      instance: { ...instance, peers: names.map((name) => counting({ name, endpoints: [], allowedIPs: [] })) },
+      peers: names.map((name, index) => ({ ...peer, name, state: index % 2 === 0 ? 'connected' : 'waiting' })),
+      paths: names.map((name) => counting({ ...path, peer: name })),
+    } as unknown as Partial<Snapshot>;
+    t.equal(told(crowd).filter((one) => one.startsWith('problem')).length, count / 2);
+    t.ok(looks < 60 * count, `${looks} looks for ${count} peers`);
+  },
+);

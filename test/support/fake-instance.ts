@@ -15,8 +15,9 @@ import type { NatInfo } from '../../src/control/nat-rows.ts';
 import type {
   ActorRow,
   ErrorRecord,
-  InstanceInfo,
+  InstanceFacts,
   NewLink,
+  PeerName,
   ReloadResult,
   SharedMemory,
   SupervisorApi,
@@ -69,6 +70,20 @@ export class FakeSupervisor implements SupervisorApi {
   failures: ErrorRecord[] = [];
   natInfo: NatInfo | undefined;
   configPath = '/etc/hawser/home.yaml';
+  peers: readonly PeerName[] = [
+    {
+      row: 1,
+      name: 'hub',
+      publicKey: 'hub-key',
+      allowedIPs: ['10.9.0.0/24'],
+      endpoints: ['203.0.113.1:51820'],
+      keepaliveMs: 0,
+    },
+    { row: 2, name: 'phone', publicKey: 'phone-key', allowedIPs: [], endpoints: [], keepaliveMs: 0 },
+  ];
+  peersVersion = 1;
+  /** How often it was asked what the peers are called. */
+  namesAsked = 0;
   /** What a reload fails with. */
   refusal: Error | undefined;
   readonly #name: string;
@@ -77,15 +92,12 @@ export class FakeSupervisor implements SupervisorApi {
     this.#name = name;
   }
 
-  topologyVersion(): number {
-    return 1;
+  peerNames(): readonly PeerName[] {
+    this.namesAsked += 1;
+    return this.peers;
   }
 
-  peersVersion(): number {
-    return 1;
-  }
-
-  instance(): InstanceInfo {
+  instance(): InstanceFacts {
     return {
       name: this.#name,
       version: '9.8.7',
@@ -101,21 +113,10 @@ export class FakeSupervisor implements SupervisorApi {
       repair: 'auto',
       transports: { order: [], parallel: 'off' },
       fec: 'off',
-      peers: [
-        {
-          row: 1,
-          name: 'hub',
-          publicKey: 'hub-key',
-          allowedIPs: ['10.9.0.0/24'],
-          endpoints: ['203.0.113.1:51820'],
-          keepaliveMs: 0,
-        },
-        { row: 2, name: 'phone', publicKey: 'phone-key', allowedIPs: [], endpoints: [], keepaliveMs: 0 },
-      ],
       links: [fakeLink],
       troubles: [],
       topologyVersion: 1,
-      peersVersion: 1,
+      peersVersion: this.peersVersion,
     };
   }
 

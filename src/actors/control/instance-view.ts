@@ -13,8 +13,14 @@ import { ActorReader } from '../../control/read-actors.ts';
 import { type FindInterface, LinkReader } from '../../control/read-links.ts';
 import { PathReader, type PathWords } from '../../control/read-paths.ts';
 import { PeerReader } from '../../control/read-peers.ts';
-import type { Snapshot } from '../../control/snapshot.ts';
-import type { ActorRow, InstanceInfo, SharedMemory, SupervisorApi } from '../../control/supervisor-api.ts';
+import { pathsByPeer, type Snapshot } from '../../control/snapshot.ts';
+import type {
+  ActorRow,
+  InstanceFacts,
+  InstanceInfo,
+  SharedMemory,
+  SupervisorApi,
+} from '../../control/supervisor-api.ts';
 import { readConnections } from '../../io/connections.ts';
 import { readAddressErrors, readForwarding } from '../../io/forwarding.ts';
 import { readInterfaces } from '../../io/interfaces.ts';
@@ -23,6 +29,7 @@ import { readThreadTimes } from '../../io/thread-times.ts';
 import { zoneOf } from '../../io/zones.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { RpcClient } from '../kit/rpc.ts';
+import { inParts } from './in-parts.ts';
 
 /** Readers over the memory of one topology. */
 interface Readers {
@@ -100,18 +107,19 @@ export class InstanceView {
   }
 
   async snapshot(): Promise<Snapshot> {
-    const { instance, readers } = await this.#refresh(await this.#supervisor.request('instance'));
+    const { instance, readers } = await this.#refresh();
     const rows = this.#actorRows;
     const nowUs = this.#context.addon.nowUs();
-    const paths = readers.paths.all(instance, nowUs);
-    const pathsOf = new Map<string, PathStatus[]>();
-    for (const one of paths) pathsOf.set(one.peer, [...(pathsOf.get(one.peer) ?? []), one]);
+    const paths = await this.#paths(instance, readers, nowUs);
+    const pathsOf = pathsByPeer(paths);
+    const peers = await inParts(instance.peers, (named) => {
+      const peer = readers.peers.peer(named, instance, nowUs);
+      return judgeCutOff(peer, pathsOf.get(peer.name) ?? [], this.#unanswered.ageMs(peer.name, nowUs));
+    });
     return {
       nowMs: Date.now(),
       instance,
-      peers: readers.peers
-        .peers(instance, nowUs)
-        .map((peer) => judgeCutOff(peer, pathsOf.get(peer.name) ?? [], this.#unanswered.ageMs(peer.name, nowUs))),
+      peers,
       paths,
       links: readers.links.links(instance, nowUs, this.#rates, this.#interfaces(instance)),
       health: readers.links.health(instance, nowUs),
@@ -120,6 +128,10 @@ export class InstanceView {
       host: { ...readForwarding(), connections: readConnections() },
       changedAgesMs: this.#changes.agesMs(nowUs),
     };
+  }
+
+  async #paths(instance: InstanceInfo, { paths }: Readers, nowUs: number): Promise<PathStatus[]> {
+    return paths.withShares(await inParts(paths.rows(), (row) => paths.path(row, instance, nowUs)));
   }
 
   async nat(): Promise<NatView | undefined> {
@@ -135,20 +147,16 @@ export class InstanceView {
   /** Rates need a first sample before anybody asks, and events need the names of today. */
   #learn(nowUs: number): void {
     this.#learntUs = nowUs;
-    this.#follow().catch((error: unknown) => {
+    this.#refresh().catch((error: unknown) => {
       this.#context.emit({ kind: 'log', level: 'warn', message: messageOf(error) });
     });
   }
 
   /** What thousands of peers are called is fetched anew only when it may have changed. */
-  async #follow(): Promise<void> {
-    const topologyVersion = await this.#supervisor.request('topologyVersion');
-    const peersVersion = await this.#supervisor.request('peersVersion');
-    const known = isOf(this.#instance, { topologyVersion, peersVersion }) ? this.#instance : undefined;
-    await this.#refresh(known ?? (await this.#supervisor.request('instance')));
-  }
-
-  async #refresh(instance: InstanceInfo): Promise<{ instance: InstanceInfo; readers: Readers }> {
+  async #refresh(): Promise<{ instance: InstanceInfo; readers: Readers }> {
+    const facts = await this.#supervisor.request('instance');
+    const known = this.#instance?.peersVersion === facts.peersVersion ? this.#instance.peers : undefined;
+    const instance = { ...facts, peers: known ?? (await this.#supervisor.request('peerNames')) };
     let readers = this.#readers;
     if (readers === undefined || readers.topologyVersion !== instance.topologyVersion) {
       readers = makeReaders(instance.topologyVersion, await this.#supervisor.request('memory'));
@@ -167,10 +175,7 @@ export class InstanceView {
 }
 
 /** Whether the names of rows are those of then. */
-function isOf(
-  instance: InstanceInfo | undefined,
-  { topologyVersion, peersVersion }: Pick<InstanceInfo, 'topologyVersion' | 'peersVersion'>,
-): instance is InstanceInfo {
+function isOf(instance: InstanceInfo | undefined, { topologyVersion, peersVersion }: InstanceFacts): boolean {
   return instance?.topologyVersion === topologyVersion && instance.peersVersion === peersVersion;
 }
 

@@ -17,7 +17,7 @@ import type { Config, EndpointText } from './config/config.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
 import { link } from './contract/link-tables.ts';
 import { peer } from './contract/peer-tables.ts';
-import type { ClientVerb } from './control/client-calls.ts';
+import type { ClientVerb, HubFacts } from './control/client-calls.ts';
 import { InstanceChanges } from './instance/changes.ts';
 import { ClientDesk } from './instance/client-desk.ts';
 import { DnsKeeper } from './instance/dns-keeper.ts';
@@ -355,6 +355,7 @@ export class Instance {
       state: () => this.#changes.state,
       clients: (verb, params) => this.#askClients(verb, params),
       clientSource: this.#clients,
+      hubFacts: () => this.#hubFacts(),
       troubles: () => [...this.#network.troubles, ...this.#nat.troubles, ...this.#names.troubles],
       nat: () => this.#nat.info,
       reload: () => this.#changes.reload(),
@@ -367,8 +368,12 @@ export class Instance {
   async #askClients(verb: ClientVerb, params: unknown): Promise<unknown> {
     const answer = await this.#clients.call(verb, params);
     if ((verb !== 'add' && verb !== 'addDevice') || typeof answer !== 'object') return answer;
+    return { ...answer, hub: this.#hubFacts() };
+  }
+
+  #hubFacts(): HubFacts {
     const { config, publicKey, listenPort } = this.#changes.state;
-    return { ...answer, hub: hubFactsOf(config, publicKey, listenPort) };
+    return hubFactsOf(config, publicKey, listenPort);
   }
 
   #onFatal(reason: string, orderly: boolean): void {

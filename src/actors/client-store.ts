@@ -16,6 +16,7 @@ import { isListening } from '../io/listening-ports.ts';
 import { peerTable } from '../rings/table.ts';
 import { Backup } from './clients/backup.ts';
 import { ClientBook } from './clients/client-book.ts';
+import { enrolFrame } from './clients/enrol-answer.ts';
 import { Leases } from './clients/leases.ts';
 import { backupFileOf, openStore } from './clients/open-store.ts';
 import { PeerFeed } from './clients/peer-feed.ts';
@@ -23,6 +24,7 @@ import { SessionKeeper } from './clients/session-keeper.ts';
 import type { ClientStore } from './clients/store.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
+import type { EnrolCommand, EnrolledCommand } from './session/settings.ts';
 
 export interface ClientStoreSettings {
   /** Of the instance; its files begin with it. */
@@ -110,9 +112,8 @@ class ClientStoreActor implements Actor {
   }
 
   onCommand(command: Command): void {
-    if (command.kind !== 'client-call') return;
-    const call = command as ClientCall;
-    this.#inTurn(async () => await this.#answer(call));
+    if (command.kind === 'client-call') this.#inTurn(async () => await this.#answer(command as ClientCall));
+    else if (command.kind === 'enrol') this.#inTurn(async () => await this.#enrol(command as EnrolCommand));
   }
 
   close(): void {
@@ -145,7 +146,7 @@ class ClientStoreActor implements Actor {
     const records = [...store.list()].map(({ record }) => record);
     const lost = records.filter((record) => leases.recall(record).length > 0).map(({ name }) => name);
     if (lost.length > 0) this.#warn(strayText(lost));
-    for (const reason of await feed.replaceAll(records)) this.#warn(reason);
+    for (const reason of await feed.replaceAll(records, store.invitations.list())) this.#warn(reason);
     store.watch((changes) => feed.push(changes));
     const emit: ActorContext['emit'] = (event) => this.#context.emit(event);
     const keeper = new SessionKeeper({
@@ -160,7 +161,7 @@ class ClientStoreActor implements Actor {
       nowUs: () => this.#context.addon.nowUs(),
     });
     this.#keeper = keeper;
-    this.#ticker ??= setInterval(() => this.#attempt(() => this.#keeper?.look()), lookEveryMs).unref();
+    this.#ticker ??= setInterval(() => this.#tick(), lookEveryMs).unref();
     this.#book = new ClientBook({
       store,
       feed,
@@ -171,9 +172,27 @@ class ClientStoreActor implements Actor {
       emit,
       nowMs,
       randomBytes,
+      peers: peerTable(this.#context.spec.memory.peers as SharedArrayBuffer),
+      hubFacts: async () => await this.#instance.request('hubFacts'),
       outside: { ...nat, isListening, isHostAddress: (address) => isHostAddress(this.#context.addon, address) },
     });
     this.#wait();
+  }
+
+  #tick(): void {
+    this.#attempt(() => this.#keeper?.look());
+    if (this.#book?.invitations.isAwaiting === true) this.#inTurn(async () => this.#book?.invitations.look());
+  }
+
+  /** A machine that was invited says its key. Whoever has no invitation any more hears nothing. */
+  async #enrol({ invitation, slot, key }: EnrolCommand): Promise<void> {
+    if (this.#book === undefined) return;
+    const outcome = await this.#book.invitations.enrol(invitation, key);
+    this.#wait();
+    if (outcome === undefined) return;
+    const frame = enrolFrame(key, outcome, await this.#instance.request('hubFacts'));
+    const command: EnrolledCommand = { kind: 'enrolled', invitation, slot, frame };
+    this.#context.emit({ kind: 'command', to: 'session-manager', command });
   }
 
   #fail(error: Error): void {

@@ -58,6 +58,7 @@ class SessionManager implements Actor {
     if (known.kind === 'peers') watch.changePeers(known, this.#nowUs);
     else if (known.kind === 'endpoints') watch.setEndpoints(known.peer, known.endpoints);
     else if (known.kind === 'rekey') watch.rekey(known.peer);
+    else if (known.kind === 'enrolled') this.#desks.enrol.handleAnswer(known);
     else if (known.kind === 'forget-clock') watch.forgetClock(known.peer);
     else if (known.kind === 'network-changed') watch.handleNetworkChange(known.change, this.#nowUs);
     else if (known.kind === 'link-state') watch.handleLinkState(known);

@@ -209,6 +209,8 @@ export interface PeerConfig {
   readonly presharedKey?: ArrayBuffer;
   /** It stands in the store of clients, not in a file. */
   readonly isClient?: true;
+  /** Whoever has an invitation, until it is used: it may say the key that it will have as a client, and nothing else. */
+  readonly mayEnrol?: true;
   readonly allowedIPs: readonly Cidr[];
   readonly endpoints: readonly EndpointText[];
   /** 0 = off. */

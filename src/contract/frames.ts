@@ -19,6 +19,8 @@ export const controlKind = {
   names: 10,
   /** How fast its reader may send at most; the same frame back says that it has been read. */
   limits: 11,
+  /** A machine that was invited asks to be a client, and is told what it needs for that. */
+  enrol: 12,
 } as const;
 
 /** Bits of HELLO's capabilities: a frame goes to a peer only after its HELLO in this session said that it reads it. */
@@ -41,6 +43,8 @@ export const capability = {
   repairs: 1 << 7,
   /** Reads LIMITS, and sends no faster. */
   limits: 1 << 8,
+  /** Answers ENROL: it keeps clients. */
+  enrol: 1 << 9,
 } as const;
 
 /**

@@ -58,6 +58,16 @@ export interface NewClientAnswer {
   readonly hub: HubFacts;
 }
 
+/** One that may still be used. */
+export interface InvitationRow {
+  /** Of the client that will be. */
+  readonly name: string;
+  /** `joining`: a machine has said its key, and has not connected yet. */
+  readonly state: 'open' | 'joining';
+  readonly createdMs: number;
+  readonly expiresMs: number;
+}
+
 /** From the first data after silence until silence, age, or an operator. */
 export interface ClientSession {
   /** Counts up from 1 with each start of the store's thread. */
@@ -123,6 +133,20 @@ export const clientParams = {
     presharedKey: z.boolean().default(true),
   }),
   removeDevice: z.strictObject({ name, device: z.string() }),
+  /** One for each key; of several each has a name of its own. The secret, of which the keys are made, stays with who asks. */
+  invite: z.strictObject({
+    name,
+    keys: z
+      .array(z.strictObject({ publicKey: z.string(), presharedKey: z.string() }))
+      .min(1)
+      .max(100),
+    expiresMs: z.number().int().positive(),
+    /** What the client is to send through the tunnel; without it the hub's networks. */
+    allowed: z.array(z.string()).min(1).max(32).exactOptional(),
+    rates: rates.exactOptional(),
+  }),
+  invitations: z.strictObject({}),
+  revoke: named,
   export: z.strictObject({}),
   /** As `export` gave them; all or none. One that is there is replaced. */
   import: z.strictObject({ clients: z.array(z.unknown()).min(1) }),
@@ -146,6 +170,9 @@ export interface ClientAnswers {
   kick: ClientRow;
   forward: ClientRow;
   addDevice: Omit<NewClientAnswer, 'hub'>;
+  invite: readonly InvitationRow[];
+  invitations: readonly InvitationRow[];
+  revoke: InvitationRow;
   removeDevice: ClientRow;
   export: { readonly clients: readonly object[] };
   import: { readonly count: number };

@@ -1,6 +1,6 @@
 /** What the client-store says to the instance, and is asked by it: between threads, never for packets. */
 import type { PeerConfig } from '../config/config.ts';
-import type { ClientVerb } from './client-calls.ts';
+import type { ClientVerb, HubFacts } from './client-calls.ts';
 
 /** What has changed among the peers that the store knows. */
 export interface ClientPeers {
@@ -40,5 +40,7 @@ export interface ClientSourceApi {
   rekeyPeer(name: string): void | Promise<void>;
   /** All that there are. */
   replaceClientPeers(all: readonly PeerConfig[]): ReplacedPeers | Promise<ReplacedPeers>;
+  /** What clients are told of this hub. */
+  hubFacts(): HubFacts | Promise<HubFacts>;
   answerClientCall(id: number, outcome: ClientOutcome): void | Promise<void>;
 }

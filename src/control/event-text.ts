@@ -35,6 +35,7 @@ const sentences: Sentences = {
   'call-answered': ({ peer, link, endpoint }) => `${link}: peer ${peer} answers at ${endpoint}`,
   'lease-given': ({ client, addresses }) => `client=${client} ${addresses.join(' ')}`,
   'lease-expired': ({ client, addresses }) => `client=${client} ${addresses.join(' ')}`,
+  'invitation-created': ({ client, expiresMs }) => `client=${client} until ${new Date(expiresMs).toISOString()}`,
   'x25519-failed': ({ reason }) => reason,
   plaintext: ({ message }) => message,
   warning: ({ message }) => message,

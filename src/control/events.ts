@@ -134,6 +134,15 @@ interface EventFields {
   'client-removed': OfClient;
   'client-enabled': OfClient;
   'client-disabled': OfClient;
+  /** `client`: who will be. */
+  'invitation-created': OfClient & { readonly expiresMs: number };
+  /** A machine has said its key with it, and is that client from now on; used when it connects. */
+  'invitation-joining': OfClient & { readonly key: string };
+  'invitation-used': OfClient;
+  'invitation-revoked': OfClient;
+  'invitation-expired': OfClient;
+  /** A machine has the secret, and did not get in. */
+  'invitation-refused': OfClient & Reason;
   'session-opened': OfClient & { readonly peer: string; readonly session: number };
   /** `reason`: idle, lifetime, or what an operator did. */
   'session-closed': OfClient & {
@@ -257,6 +266,12 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'client-removed': 'info',
   'client-enabled': 'info',
   'client-disabled': 'info',
+  'invitation-created': 'info',
+  'invitation-joining': 'info',
+  'invitation-used': 'info',
+  'invitation-revoked': 'info',
+  'invitation-expired': 'info',
+  'invitation-refused': 'warn',
   'session-opened': 'info',
   'session-closed': 'info',
   'lease-given': 'info',

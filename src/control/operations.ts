@@ -132,6 +132,11 @@ export const operations = {
   'client.rename': onClients('rename', 'changes', clientParams.rename),
   'client.kick': onClients('kick', 'changes', clientParams.kick),
   'client.forward': onClients('forward', 'changes', clientParams.forward),
+  /** What clients are told of this hub. */
+  hub: operation('reads', nothing, ({ supervisor }) => supervisor.request('hubFacts')),
+  'invite.add': onClients('invite', 'changes', clientParams.invite),
+  'invite.list': onClients('invitations', 'reads', clientParams.invitations),
+  'invite.revoke': onClients('revoke', 'changes', clientParams.revoke),
   reload: operation('changes', nothing, ({ supervisor }) => supervisor.request('reload')),
   stop: operation('changes', nothing, ({ supervisor }) => supervisor.request('stop')),
 } as const;

@@ -5,7 +5,7 @@
  */
 
 import type { TransportName } from '../contract/link-tables.ts';
-import type { ClientVerb } from './client-calls.ts';
+import type { ClientVerb, HubFacts } from './client-calls.ts';
 import type { EventRecord } from './events.ts';
 import type { NatInfo } from './nat-rows.ts';
 
@@ -173,6 +173,7 @@ export interface SupervisorApi {
   rekeyPeer(name: string): void | Promise<void>;
   /** Of a hub that keeps them; `params` as the verb's schema returned them. Rejects with what the store says, NO_SERVER without one. */
   clients(verb: ClientVerb, params: unknown): unknown;
+  hubFacts(): HubFacts | Promise<HubFacts>;
   /** Reads the configuration file again and applies the difference, as SIGHUP does. */
   reload(): ReloadResult | Promise<ReloadResult>;
   /** Begins an orderly stop, as SIGTERM does. */

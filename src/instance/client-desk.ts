@@ -34,7 +34,7 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
-export class ClientDesk implements Omit<ClientSourceApi, 'rekeyPeer'> {
+export class ClientDesk implements Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts'> {
   readonly #parts: ClientDeskParts;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;

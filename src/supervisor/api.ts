@@ -42,7 +42,8 @@ export interface ApiParts {
   /** What others have on this host that is in the way, and names that have no address. */
   readonly troubles: () => InstanceFacts['troubles'];
   readonly clients: SupervisorApi['clients'];
-  readonly clientSource: Omit<ClientSourceApi, 'rekeyPeer'>;
+  readonly clientSource: Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts'>;
+  readonly hubFacts: SupervisorApi['hubFacts'];
   readonly nat: () => NatInfo | undefined;
   readonly reload: () => Promise<ReloadResult>;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;
@@ -77,6 +78,7 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi {
     forgetPeerClock: (name) => peers.forgetClock(name),
     rekeyPeer: (name) => peers.rekey(name),
     clients: parts.clients,
+    hubFacts: parts.hubFacts,
     checkClientPeers: (change) => clientSource.checkClientPeers(change),
     changeClientPeers: (change) => clientSource.changeClientPeers(change),
     replaceClientPeers: (all) => clientSource.replaceClientPeers(all),
@@ -137,7 +139,9 @@ function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<
 }
 
 function namePeers(peers: ApiParts['peers']): PeerName[] {
-  return [...peers.all()].map(({ row, peer }) => ({
+  // An invitation is a peer for the time of one question.
+  const known = [...peers.all()].filter(({ peer }) => peer.mayEnrol !== true);
+  return known.map(({ row, peer }) => ({
     row,
     name: peer.name,
     publicKey: peer.publicKey,

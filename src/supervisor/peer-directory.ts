@@ -206,6 +206,7 @@ function settingsOf({ row, peer }: DirectoryEntry): PeerSettings {
   const ofClient = {
     ...(peer.presharedKey === undefined ? {} : { presharedKey: peer.presharedKey }),
     ...(peer.isClient === true ? { isClient: true as const } : {}),
+    ...(peer.mayEnrol === true ? { mayEnrol: true as const } : {}),
   };
   const own = { row, name, publicKey, presharedKeyFile, ...ofClient, endpoints, keepaliveMs, cipher, limits };
   return { ...own, ...wornBy(peer) };

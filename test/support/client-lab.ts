@@ -12,6 +12,7 @@ import { HawserError } from '../../src/base/errors.ts';
 import { parseCidr } from '../../src/config/address.ts';
 import type { Cidr, PeerConfig } from '../../src/config/config.ts';
 import { peer as peerLayout } from '../../src/contract/peer-tables.ts';
+import type { HubFacts } from '../../src/control/client-calls.ts';
 import type { ClientPeers, ClientRows, ClientSourceApi, ReplacedPeers } from '../../src/control/client-source.ts';
 import type { InstanceEvent } from '../../src/control/events.ts';
 import { createRowTable, peerTable, type RowTable } from '../../src/rings/table.ts';
@@ -20,6 +21,7 @@ import { generateKeys } from './keys.ts';
 export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceApi> {
   readonly peers = new Map<string, PeerConfig>();
   readonly told: string[] = [];
+  readonly hubKey = generateKeys().publicKey;
   lastRow = -1;
   /** Names that a peer of the file has; `late`: it came after the question. */
   readonly taken = new Set<string>();
@@ -64,6 +66,20 @@ export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceAp
       this.lastRow += 1;
       return [publicKey, this.lastRow] as const;
     });
+  }
+
+  hubFacts(): HubFacts {
+    const networks = ['10.9.0.0/24', 'fd00:9::/64'];
+    return {
+      name: 'hub',
+      publicKey: this.hubKey,
+      endpoints: [],
+      ports: {},
+      dns: ['10.9.0.1'],
+      mtu: 1420,
+      networks,
+      obfuscation: undefined,
+    };
   }
 
   answerClientCall(): void {
@@ -120,7 +136,7 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
   });
   const records = [...store.list()].map(({ record }) => record);
   for (const record of records) leases.recall(record);
-  await feed.replaceAll(records);
+  await feed.replaceAll(records, store.invitations.list());
   store.watch((changes) => feed.push(changes));
   const emit = (event: InstanceEvent): void => void events.push(event);
   const outside = {
@@ -152,6 +168,8 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     nowMs,
     randomBytes,
     outside,
+    peers,
+    hubFacts: async () => instance.hubFacts(),
   });
   const add: ClientLab['add'] = async (name, more = {}) => {
     const { publicKey } = generateKeys();

@@ -196,6 +196,10 @@ export class FakeSupervisor implements SupervisorApi {
     this.calls.push(`hang ${id}`);
   }
 
+  hubFacts(): never {
+    throw new HawserError('NO_SERVER', 'This instance keeps no clients');
+  }
+
   clients(verb: string, params: unknown): unknown {
     this.calls.push(`client ${verb} ${JSON.stringify(params)}`);
     return [];

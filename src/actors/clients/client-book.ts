@@ -3,14 +3,17 @@
  * Verbs are done one after the other (`client-store.ts`), so that what was checked still holds when it is written.
  */
 import { HawserError, messageOf } from '../../base/errors.ts';
-import type { ClientAnswers, ClientParams, ClientRow, ClientVerb } from '../../control/client-calls.ts';
+import type { ClientAnswers, ClientParams, ClientRow, ClientVerb, HubFacts } from '../../control/client-calls.ts';
 import type { InstanceEvent } from '../../control/events.ts';
+import type { RowTable } from '../../rings/table.ts';
 import { exportedOf, importedFrom } from './backup.ts';
 import { ClientIndex } from './client-index.ts';
 import { type OutsideParts, withForward, withOutsides, withoutForward, withPublicAddress } from './client-outside.ts';
 import { withRates } from './client-rates.ts';
 import { type ClientRecord, clientNameOf, clientNameWords, type DeviceRecord } from './client-record.ts';
 import { rowOf } from './client-row.ts';
+import { InvitationBook } from './invitation-book.ts';
+import type { InvitationRecord } from './invitation-record.ts';
 import type { Leases } from './leases.ts';
 import type { PeerFeed } from './peer-feed.ts';
 import { isExpired } from './peers-of.ts';
@@ -31,6 +34,8 @@ export interface ClientBookParts {
   readonly nowMs: () => number;
   readonly randomBytes: (count: number) => Buffer;
   readonly outside: OutsideParts;
+  readonly peers: RowTable;
+  readonly hubFacts: () => Promise<HubFacts>;
 }
 
 type Verbs = { [V in ClientVerb]: (params: ClientParams<V>) => ClientAnswers[V] | Promise<ClientAnswers[V]> };
@@ -38,6 +43,7 @@ type Verbs = { [V in ClientVerb]: (params: ClientParams<V>) => ClientAnswers[V] 
 export class ClientBook {
   readonly #parts: ClientBookParts;
   readonly #index: ClientIndex;
+  readonly invitations: InvitationBook;
   readonly verbs: Verbs = {
     add: (params) => this.#add(params),
     list: () => [...this.#parts.store.list()].map(({ record }) => this.#rowOf(record)),
@@ -55,16 +61,28 @@ export class ClientBook {
     export: () => ({ clients: [...this.#parts.store.list()].map(exportedOf) }),
     import: ({ clients }) => this.#import(clients),
     forward: (params) => this.#forward(params),
+    invite: (params) => this.invitations.invite(params),
+    invitations: () => this.invitations.list(),
+    revoke: ({ name }) => this.invitations.revoke(name),
   };
 
   constructor(parts: ClientBookParts) {
     this.#parts = parts;
     this.#index = new ClientIndex(parts.store);
+    const clients = {
+      checkCount: (name: string): void => this.#checkCount(name),
+      give: (name: string): string[] => this.#give(name, []),
+      takeBack: (addresses: readonly string[]): void => parts.leases.takeBack(addresses),
+      put: (record: ClientRecord, revision: number, also: InvitationRecord): Promise<void> =>
+        this.#put(record, revision, { also }),
+      remove: async (record: ClientRecord): Promise<void> => void (await this.#remove(record.name)),
+    };
+    this.invitations = new InvitationBook({ ...parts, index: this.#index, clients });
   }
 
   /** When there is something to do by itself: a client expires, or may come again; undefined = never. */
   nextDueMs(): number | undefined {
-    let next = this.#parts.feed.nextLetInMs();
+    let next = earlier(this.#parts.feed.nextLetInMs(), this.invitations.nextDueMs());
     for (const { record } of this.#parts.store.list()) {
       const { expiresMs } = record;
       if (expiresMs === undefined || !this.#mayEnd(record)) continue;
@@ -80,6 +98,7 @@ export class ClientBook {
       if (stored !== undefined) feed.refresh(stored.record);
     }
     await this.#expire();
+    await this.invitations.handleDue();
     await feed.settled();
   }
 
@@ -202,9 +221,10 @@ export class ClientBook {
     const { record, revision } = this.#index.find(name);
     if (record.isEnabled === isEnabled) return this.#rowOf(record);
     const wanted = { ...record, isEnabled };
-    await this.#put(wanted, revision, () => {
+    const onStored = (): void => {
       if (!isEnabled) this.#end(record, 'disabled');
-    });
+    };
+    await this.#put(wanted, revision, { onStored });
     this.#parts.emit({ kind: isEnabled ? 'client-enabled' : 'client-disabled', client: record.name });
     return this.#rowOf(wanted);
   }
@@ -215,6 +235,7 @@ export class ClientBook {
     store.delete(record.id, revision);
     this.#end(record, 'removed');
     leases.takeBack(addressesOf(record));
+    this.invitations.handleRemoved(record.id);
     await feed.settled();
     emit({ kind: 'client-removed', client: record.name });
     return this.#rowOf(record);
@@ -284,7 +305,7 @@ export class ClientBook {
       throw new HawserError('NO_SUCH_CLIENT', `Client "${record.name}" has no device "${device}"`, remedy);
     }
     const wanted = { ...record, devices: record.devices.filter((one) => one !== gone) };
-    await this.#put(wanted, revision, () => this.#end(record, 'removed', [gone.publicKey]));
+    await this.#put(wanted, revision, { onStored: () => this.#end(record, 'removed', [gone.publicKey]) });
     this.#parts.leases.takeBack(gone.addresses);
     return this.#rowOf(wanted);
   }
@@ -334,12 +355,18 @@ export class ClientBook {
     this.#parts.keeper.end(record, keys, reason);
   }
 
-  /** On the disk and among the peers, or neither. `onStored`: done between the two, while rows are as they were. */
-  async #put(record: ClientRecord, revision: number, onStored?: () => void): Promise<void> {
+  /**
+   * On the disk and among the peers, or neither. `onStored`: done between the two, while rows are as they were; `also`: written with it.
+   */
+  async #put(
+    record: ClientRecord,
+    revision: number,
+    { onStored, also }: { readonly onStored?: () => void; readonly also?: InvitationRecord } = {},
+  ): Promise<void> {
     const { store, feed } = this.#parts;
     await feed.check(record.id, record);
     const before = store.get(record.id);
-    const stored = store.putIfRevision(record, revision);
+    const stored = store.putIfRevision(record, revision, also);
     onStored?.();
     try {
       await feed.settled();
@@ -388,6 +415,10 @@ export class ClientBook {
     const kickedUntilMs = feed.barredUntilMs(record.id);
     return rowOf(record, { nowMs: nowMs(), kickedUntilMs, limits: feed.limitsOf(record) });
   }
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || (other !== undefined && other < one) ? other : one;
 }
 
 function hasLease({ devices }: ClientRecord): boolean {

@@ -25,12 +25,18 @@ export class ClientIndex {
     throw new HawserError('NO_SUCH_CLIENT', `There is no client "${name}"`, '`hawser client list` shows them');
   }
 
-  /** The name as it is kept. Throws CLIENT_NAME, CLIENT_EXISTS. */
-  freeName(input: string): string {
+  /** The name as it is kept. `own`: id of the invitation that it is for. Throws CLIENT_NAME, CLIENT_EXISTS. */
+  freeName(input: string, own = ''): string {
     const name = clientNameOf(input);
     if (name === undefined) throw new HawserError('CLIENT_NAME', `${JSON.stringify(input)} is not ${clientNameWords}`);
-    if (!this.#idByName.has(name)) return name;
-    throw new HawserError('CLIENT_EXISTS', `There is a client "${name}" already`, 'choose another name');
+    if (this.#idByName.has(name))
+      throw new HawserError('CLIENT_EXISTS', `There is a client "${name}" already`, 'choose another name');
+    for (const invitation of this.#store.invitations.list()) {
+      if (invitation.name !== name || invitation.id === own || invitation.joining !== undefined) continue;
+      const message = `"${name}" is the name of a client that was invited`;
+      throw new HawserError('CLIENT_EXISTS', message, '`hawser invite revoke NAME` takes the invitation back');
+    }
+    return name;
   }
 
   /** Throws KEY_FORM, CLIENT_EXISTS. */
@@ -40,6 +46,9 @@ export class ClientIndex {
       throw new HawserError('KEY_FORM', message, '`hawser keygen --public FILE` prints one');
     }
     const owner = this.#store.get(this.#idByKey.get(publicKey) ?? '');
+    for (const invitation of this.#store.invitations.list())
+      if (invitation.publicKey === publicKey)
+        throw new HawserError('CLIENT_EXISTS', 'That is the public key of an invitation', 'a client has its own');
     if (owner === undefined) return;
     const message = `Client "${owner.record.name}" has that public key already`;
     throw new HawserError('CLIENT_EXISTS', message, 'each device needs a key of its own');

@@ -99,7 +99,8 @@ export function clientFromObject(value: unknown): ClientRecord | undefined {
   };
 }
 
-function limitsFrom(value: unknown): ClientLimitsRecord | undefined {
+/** undefined = they are none. */
+export function limitsFrom(value: unknown): ClientLimitsRecord | undefined {
   if (!isMap(value)) return undefined;
   const known: Record<string, number> = {};
   for (const name of ['upBps', 'downBps', 'priority'] as const) {

@@ -4,6 +4,7 @@ import type { PeerLimits } from '../../config/config.ts';
 import type { ClientPeers, ClientSourceApi } from '../../control/client-source.ts';
 import { ratesOf } from './client-rates.ts';
 import type { ClientRecord } from './client-record.ts';
+import { type InvitationRecord, peerOfInvitation } from './invitation-record.ts';
 import { type ClientDefaults, changeBetween, peersOf } from './peers-of.ts';
 import type { ClientChange } from './store.ts';
 
@@ -29,13 +30,16 @@ export class PeerFeed {
   }
 
   /** Resolves to the reasons why some cannot be had. */
-  async replaceAll(records: Iterable<ClientRecord>): Promise<readonly string[]> {
-    const all = [...records].flatMap((record) => {
+  async replaceAll(
+    records: Iterable<ClientRecord>,
+    invitations: Iterable<InvitationRecord> = [],
+  ): Promise<readonly string[]> {
+    for (const record of records) {
       this.#bar(record);
-      const peers = this.#peersOf(record);
-      this.#told.set(record.id, peers);
-      return peers;
-    });
+      this.#told.set(record.id, this.#peersOf(record));
+    }
+    for (const record of invitations) this.#told.set(record.id, [peerOfInvitation(record, this.#parts.defaults)]);
+    const all = [...this.#told.values()].flat();
     const { rows, refused } = await this.#parts.instance.request('replaceClientPeers', all);
     for (const [publicKey, row] of rows) this.rows.set(publicKey, row);
     return refused;
@@ -53,6 +57,14 @@ export class PeerFeed {
       return this.#changeTo(id, after?.record);
     });
     this.#send({ put: all.flatMap(({ put }) => put), remove: all.flatMap(({ remove }) => remove) });
+  }
+
+  /** Invitations came, or went. */
+  pushInvitations(come: readonly InvitationRecord[], gone: readonly InvitationRecord[]): void {
+    const put = come.map((record) => peerOfInvitation(record, this.#parts.defaults));
+    for (const [index, { id }] of come.entries()) this.#told.set(id, put.slice(index, index + 1));
+    const known = gone.filter(({ id }) => this.#told.delete(id));
+    this.#send({ put, remove: known.map(({ publicKey }) => publicKey) });
   }
 
   /** The instance knows peers of it. */

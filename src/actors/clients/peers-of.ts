@@ -6,6 +6,7 @@ import type { ClientPeers } from '../../control/client-source.ts';
 import { forwardsOf } from './client-outside.ts';
 import { ratesOf } from './client-rates.ts';
 import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
+import { secretOf } from './secret.ts';
 
 /** What all clients have in common. */
 export interface ClientDefaults {
@@ -45,13 +46,6 @@ function outsideOf(record: ClientRecord): Pick<PeerConfig, 'nat'> {
   const { nat } = record;
   if (nat === undefined) return {};
   return { nat: { publicAddress: nat.publicAddress, forwards: forwardsOf(record) } };
-}
-
-/** A buffer of its own: one of Node's pool would take its neighbours along to other threads. */
-function secretOf(text: string): ArrayBuffer {
-  const key = new Uint8Array(32);
-  key.set(Buffer.from(text, 'base64'));
-  return key.buffer;
 }
 
 /** What leads from the peers before to those after. */

@@ -5,6 +5,8 @@
 import { HawserError } from '../../base/errors.ts';
 import { type Database, inTransaction } from '../../io/sqlite.ts';
 import { type ClientRecord, clientFromText, clientToText, type StoredClient } from './client-record.ts';
+import type { InvitationRecord } from './invitation-record.ts';
+import { InvitationStore } from './invitation-store.ts';
 import { UsageStore } from './usage-store.ts';
 
 /** A client came, is another than before, or went. */
@@ -39,10 +41,12 @@ const migrations = [
      PRIMARY KEY (id, day, server)
    );
    CREATE TABLE counted (key TEXT PRIMARY KEY, process TEXT NOT NULL, up INTEGER NOT NULL, down INTEGER NOT NULL)`,
+  `CREATE TABLE invitations (id TEXT PRIMARY KEY, document TEXT NOT NULL)`,
 ] as const;
 
 export class ClientStore {
   readonly usage: UsageStore;
+  readonly invitations: InvitationStore;
   readonly #database: Database;
   readonly #known = new Map<string, StoredClient>();
   readonly #watchers = new Set<ClientWatcher>();
@@ -52,6 +56,7 @@ export class ClientStore {
     this.#database = database;
     migrate(database);
     this.usage = new UsageStore(database, owner.server, owner.process);
+    this.invitations = new InvitationStore(database);
     for (const { revision, document } of database.all('SELECT revision, document FROM clients ORDER BY rowid')) {
       const record = clientFromText(String(document));
       if (record === undefined) throw new HawserError('STORE_DAMAGED', 'A row of the store is no client of ours');
@@ -72,14 +77,17 @@ export class ClientStore {
     return this.#known.size;
   }
 
-  /** `revision`: the one that was seen, 0 = there was none. Throws CHANGED when it is another. */
-  putIfRevision(record: ClientRecord, revision: number): StoredClient {
-    const [stored] = this.putAll([{ record, revision }]);
+  /**
+   * `revision`: the one that was seen, 0 = there was none. Throws CHANGED when it is another. `also`: an invitation that is written with it,
+   * or neither is.
+   */
+  putIfRevision(record: ClientRecord, revision: number, also?: InvitationRecord): StoredClient {
+    const [stored] = this.putAll([{ record, revision }], also);
     return stored as StoredClient;
   }
 
   /** Several at once: all or none. */
-  putAll(wanted: readonly StoredClient[]): StoredClient[] {
+  putAll(wanted: readonly StoredClient[], also?: InvitationRecord): StoredClient[] {
     const changes = wanted.map(({ record, revision }) => {
       const before = this.#seen(record.id, record.name, revision);
       return { id: record.id, before, after: { record, revision: revision + 1 } };
@@ -92,7 +100,9 @@ export class ClientStore {
           this.#database.run('INSERT INTO clients (name, revision, document, id) VALUES (?, ?, ?, ?)', values);
         else this.#database.run('UPDATE clients SET name = ?, revision = ?, document = ? WHERE id = ?', values);
       }
+      if (also !== undefined) this.invitations.write(also);
     });
+    if (also !== undefined) this.invitations.keep(also);
     for (const { id, after } of changes) this.#known.set(id, after);
     this.#tell(changes);
     return changes.map(({ after }) => after);

@@ -6,6 +6,7 @@ import { SessionTable } from '../../rings/session-table.ts';
 import { linkTable, pathTable, peerTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf, producer, Throughput } from '../kit/ports.ts';
+import { EnrolDesk } from './enrol-desk.ts';
 import { HandshakeDesk } from './handshake-desk.ts';
 import { HelloDesk } from './hello-desk.ts';
 import { LimitDesk } from './limit-desk.ts';
@@ -24,6 +25,7 @@ import { X25519Pool } from './x25519-pool.ts';
 export interface Desks {
   readonly handshakes: HandshakeDesk;
   readonly watch: SessionWatch;
+  readonly enrol: EnrolDesk;
   readonly pool: X25519Pool;
   readonly files: StateFiles;
   readonly links: LinkBook;
@@ -56,6 +58,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const hello = new HelloDesk(sessions, rows, outbox, {
     hasAesHardware: addon.hasAesHardware(),
     repairsAlone: settings.repairsAlone,
+    enrols: settings.hasClientStore === true,
   });
   const pool = new X25519Pool(context, privateKey);
   paths.repair(
@@ -75,7 +78,21 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   });
   const refusals = new Refusals(context, rows);
   const limits = new LimitDesk({ sessions, peers: rows, outbox });
-  const shared = { context, sessions, peerTable: rows, peers, slots, outbox, files, hello, limits, count, refusals };
+  const enrol = new EnrolDesk({ context, sessions, peers, outbox });
+  const shared = {
+    context,
+    sessions,
+    peerTable: rows,
+    peers,
+    slots,
+    outbox,
+    files,
+    hello,
+    limits,
+    enrol,
+    count,
+    refusals,
+  };
   const watch = new SessionWatch({
     ...shared,
     links: linkBook,
@@ -98,5 +115,5 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });
   watch.handshakes = handshakes;
-  return { handshakes, watch, pool, files, links: linkBook, count, unixUs };
+  return { handshakes, watch, enrol, pool, files, links: linkBook, count, unixUs };
 }

@@ -40,6 +40,13 @@ const understood =
 /** What a peer is taken to say still in its next session; ciphers have indices of each session. */
 const inherited = understood | capability.repairs;
 
+interface HelloSettings {
+  readonly hasAesHardware: boolean;
+  readonly repairsAlone: boolean;
+  /** There is a store of clients behind us. */
+  readonly enrols: boolean;
+}
+
 interface HelloState {
   /** The peer said HELLO in this session. */
   hasHeard: boolean;
@@ -63,13 +70,13 @@ export class HelloDesk {
     sessions: SessionTable,
     peers: RowTable,
     outbox: Outbox,
-    { hasAesHardware, repairsAlone }: { readonly hasAesHardware: boolean; readonly repairsAlone: boolean },
+    { hasAesHardware, repairsAlone, enrols }: HelloSettings,
   ) {
     this.#sessions = sessions;
     this.#peers = peers;
     this.#outbox = outbox;
     this.#hasAesHardware = hasAesHardware;
-    this.#always = understood | (repairsAlone ? capability.repairs : 0);
+    this.#always = understood | (repairsAlone ? capability.repairs : 0) | (enrols ? capability.enrol : 0);
   }
 
   /** Whether AES-256-GCM packets of this peer are welcome: `auto` only where the CPU has instructions for it. */

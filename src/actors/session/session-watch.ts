@@ -14,6 +14,7 @@ import type { RowTable } from '../../rings/table.ts';
 import { challengeCheckLength, namesCheckLength } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { CallQueue } from './call-queue.ts';
+import type { EnrolDesk } from './enrol-desk.ts';
 import type { HandshakeDesk } from './handshake-desk.ts';
 import type { HelloDesk } from './hello-desk.ts';
 import type { LimitDesk } from './limit-desk.ts';
@@ -53,6 +54,7 @@ export interface SessionWatchParts {
   readonly files: StateFiles;
   readonly hello: HelloDesk;
   readonly limits: LimitDesk;
+  readonly enrol: EnrolDesk;
   readonly count: (counter: number) => void;
   readonly refusals: Refusals;
   readonly links: LinkBook;
@@ -157,6 +159,7 @@ export class SessionWatch {
     this.#handshakes?.forget(peer);
     this.#parts.paths.forget(peer);
     this.#parts.limits.forget(peer);
+    this.#parts.enrol.forget(peer);
     this.#astrayUntilUs.delete(peer);
     this.#calls.delete(peer);
     this.#due.delete(peer.row);
@@ -233,12 +236,13 @@ export class SessionWatch {
   }
 
   handleFrame({ peerRow, slot, pathRow, bytes }: OpenedFrame, nowUs: number): void {
-    const { sessions, peers, hello, limits, paths } = this.#parts;
+    const { sessions, peers, hello, limits, paths, enrol } = this.#parts;
     const peer = peers.get(peerRow);
     if (peer === undefined || sessions.int(slot, session.stateAt) !== slotState.ready) return;
     if (challengeCheckLength(bytes, 0, bytes.length)) paths.handleFrame(peer, slot, pathRow, bytes, nowUs);
     if (namesCheckLength(bytes, 0, bytes.length)) paths.handleNames(peer, slot, pathRow, bytes, nowUs);
     limits.handleFrame(peer, slot, bytes, nowUs);
+    enrol.handleFrame(peer, slot, bytes, nowUs);
     this.#touch(peer);
     if (!hello.handleFrame(peer, slot, bytes)) return;
     this.#look(peer, nowUs);

@@ -54,6 +54,8 @@ export interface PeerSettings {
   readonly obfuscation?: PeerObfuscation;
   /** It stands in the store of a hub: called after a restart where it was last. */
   readonly isClient?: true;
+  /** It has an invitation, and may ask to be a client. */
+  readonly mayEnrol?: true;
   readonly limits: PeerLimits;
 }
 
@@ -122,7 +124,27 @@ export interface PeersCommand extends Command {
   readonly isAll: boolean;
 }
 
+/** To the client-store: an invited machine says its key. Answered by `enrolled`. */
+export interface EnrolCommand extends Command {
+  readonly kind: 'enrol';
+  /** base64, of the invitation. */
+  readonly invitation: string;
+  /** Key slot that it was said under. */
+  readonly slot: number;
+  /** base64. */
+  readonly key: string;
+}
+
+/** What it is told: an ENROL frame, with a preshared key in it, which no JSON shows. */
+export interface EnrolledCommand extends Command {
+  readonly kind: 'enrolled';
+  readonly invitation: string;
+  readonly slot: number;
+  readonly frame: ArrayBuffer;
+}
+
 export type SessionManagerCommand =
+  | EnrolledCommand
   | PeersCommand
   | LinkStateCommand
   | EndpointsCommand

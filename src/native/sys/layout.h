@@ -195,6 +195,7 @@
   X(capability, names, 64) \
   X(capability, repairs, 128) \
   X(capability, limits, 256) \
+  X(capability, enrol, 512) \
   X(controlKind, hello, 1) \
   X(controlKind, report, 2) \
   X(controlKind, challenge, 3) \
@@ -206,6 +207,7 @@
   X(controlKind, fragment, 9) \
   X(controlKind, names, 10) \
   X(controlKind, limits, 11) \
+  X(controlKind, enrol, 12) \
   X(fragment, kindAt, 1) \
   X(fragment, indexAt, 2) \
   X(fragment, flagsAt, 3) \

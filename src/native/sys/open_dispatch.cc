@@ -131,6 +131,7 @@ Dispatcher::Kind Dispatcher::takeControl(const uint8_t* plain, uint32_t length, 
     case layout::controlKind_response:
     case layout::controlKind_names:
     case layout::controlKind_limits:
+    case layout::controlKind_enrol:
       forward(events_, plain, length, arrival, arrival.nowUs);
       return Kind::Nothing;
     case layout::controlKind_report:

@@ -1,0 +1,351 @@
+/**
+ * Invitations of a hub: what operators may do with them, and what becomes of a machine that asks to be a client. One is a temporary peer
+ * (`invitation-record.ts`) until the client that was made of it has connected. Verbs and questions come one after the other.
+ */
+import { HawserError, messageOf } from '../../base/errors.ts';
+import { parseCidr } from '../../config/address.ts';
+import { parseKey } from '../../config/keys.ts';
+import { peer as peerLayout } from '../../contract/peer-tables.ts';
+import type { ClientAnswers, ClientParams, HubFacts, InvitationRow } from '../../control/client-calls.ts';
+import type { InstanceEvent } from '../../control/events.ts';
+import type { RowTable } from '../../rings/table.ts';
+import { enrolStatus } from '../../wire/enrol-frame.ts';
+import type { ClientIndex } from './client-index.ts';
+import { withRates } from './client-rates.ts';
+import type { ClientRecord, DeviceRecord } from './client-record.ts';
+import type { InvitationRecord } from './invitation-record.ts';
+import type { PeerFeed } from './peer-feed.ts';
+import type { ClientStore } from './store.ts';
+
+/** What the book of the clients does with a client. */
+export interface ClientMaking {
+  /** Throws LIMIT. */
+  checkCount(name: string): void;
+  /** Throws NO_LEASE. */
+  give(name: string): string[];
+  takeBack(addresses: readonly string[]): void;
+  /** On the disk and among the peers, or neither, with the invitation. */
+  put(record: ClientRecord, revision: number, invitation: InvitationRecord): Promise<void>;
+  /** With all that it had. */
+  remove(record: ClientRecord): Promise<void>;
+}
+
+export interface InvitationBookParts {
+  readonly store: ClientStore;
+  readonly feed: PeerFeed;
+  readonly index: ClientIndex;
+  readonly clients: ClientMaking;
+  readonly peers: RowTable;
+  readonly hubFacts: () => Promise<HubFacts>;
+  readonly emit: (event: InstanceEvent) => void;
+  /** Since 1970. */
+  readonly nowMs: () => number;
+  readonly randomBytes: (count: number) => Buffer;
+}
+
+/** What a machine is told that asked with a key of its own. */
+export type EnrolOutcome =
+  | {
+      readonly status: typeof enrolStatus.welcome;
+      readonly client: ClientRecord;
+      readonly networks: readonly string[] | undefined;
+    }
+  | { readonly status: Exclude<(typeof enrolStatus)[keyof typeof enrolStatus], 0> };
+
+/** Those that may be open at once. */
+const mostInvitations = 1000;
+const mostMs = 366 * 86_400_000;
+/**
+ * Whoever has said its key has so long to connect before another key may take its place: a machine that was interrupted and set up anew
+ * is not locked out, and of two that hold one line the second cannot push out the first. Longer than a session lasts without new keys.
+ */
+const holdMs = 150_000;
+
+export class InvitationBook {
+  readonly #parts: InvitationBookParts;
+  /** A hub that was restarted does not know who had connected a moment before. */
+  readonly #sinceMs: number;
+
+  constructor(parts: InvitationBookParts) {
+    this.#parts = parts;
+    this.#sinceMs = parts.nowMs();
+  }
+
+  list(): InvitationRow[] {
+    return [...this.#parts.store.invitations.list()].map(rowOf);
+  }
+
+  async invite(params: ClientParams<'invite'>): Promise<ClientAnswers['invite']> {
+    const { store, feed, index, nowMs, randomBytes, emit } = this.#parts;
+    const { name, keys, expiresMs, allowed, rates } = params;
+    this.#checkTime(expiresMs);
+    this.#checkRoom(keys.length);
+    for (const network of allowed ?? [])
+      if (parseCidr(network) === undefined) throw new HawserError('ALLOWED', `"${network}" is no network`);
+    const limits = withRates({ limits: undefined } as ClientRecord, rates).limits;
+    const records = keys.map(({ publicKey, presharedKey }, at): InvitationRecord => {
+      index.checkKey(publicKey);
+      if (parseKey(presharedKey) === undefined) throw new HawserError('KEY_FORM', 'An invitation has a preshared key');
+      return {
+        id: randomBytes(8).toString('hex'),
+        name: index.freeName(keys.length === 1 ? name : `${name}-${at + 1}`),
+        createdMs: nowMs(),
+        expiresMs,
+        publicKey,
+        presharedKey,
+        ...(allowed === undefined ? {} : { allowed }),
+        ...(limits === undefined ? {} : { limits }),
+      };
+    });
+    if (new Set(records.map(({ publicKey }) => publicKey)).size < records.length)
+      throw new HawserError('CLIENT_EXISTS', 'Two of the invitations have one key');
+    store.invitations.putAll(records);
+    feed.pushInvitations(records, []);
+    try {
+      await feed.settled();
+    } catch (error) {
+      this.#drop(records);
+      throw error;
+    }
+    for (const { name: client } of records) emit({ kind: 'invitation-created', client, expiresMs });
+    return records.map(rowOf);
+  }
+
+  /** The client that was made of it and has not connected yet goes with it. */
+  async revoke(name: string): Promise<InvitationRow> {
+    const { store, emit } = this.#parts;
+    const wanted = name.normalize('NFC');
+    const found = [...store.invitations.list()].find((one) => one.name === wanted);
+    if (found === undefined || this.#hasConnected(found)) {
+      const message = `There is no invitation "${name}" that could still be used`;
+      throw new HawserError(
+        'NO_SUCH_INVITATION',
+        message,
+        '`hawser invite list` shows them, `hawser client list` who has joined',
+      );
+    }
+    await this.#end(found);
+    emit({ kind: 'invitation-revoked', client: found.name });
+    return rowOf(found);
+  }
+
+  /**
+   * A machine that has the secret of `publicKey` says its own key. undefined = it is told nothing, as whoever has no invitation. Throws
+   * nothing that it could be told.
+   */
+  async enrol(publicKey: string, key: string): Promise<EnrolOutcome | undefined> {
+    const { store, nowMs } = this.#parts;
+    const invitation = [...store.invitations.list()].find((one) => one.publicKey === publicKey);
+    if (invitation === undefined || invitation.expiresMs <= nowMs()) return undefined;
+    const before = store.get(invitation.joining?.clientId ?? '');
+    const isSame = before?.record.devices[0]?.publicKey === key;
+    // The same key again gets the same answer, also just after it connected: the first answer may have been lost.
+    if (before !== undefined && isSame) return welcome(before.record, invitation);
+    if (this.#hasConnected(invitation)) {
+      this.#spend(invitation);
+      return undefined;
+    }
+    const status = await this.#take(invitation, before?.record, key);
+    if (typeof status !== 'number') return status;
+    this.#parts.emit({ kind: 'invitation-refused', client: invitation.name, reason: reasons[status] });
+    return { status };
+  }
+
+  /** About once a second while a machine is joining: one that has connected has used its invitation. */
+  look(): void {
+    for (const invitation of [...this.#parts.store.invitations.list()])
+      if (invitation.joining !== undefined && this.#hasConnected(invitation)) this.#spend(invitation);
+  }
+
+  get isAwaiting(): boolean {
+    return [...this.#parts.store.invitations.list()].some(({ joining }) => joining !== undefined);
+  }
+
+  /** When one is over by itself; undefined = never. */
+  nextDueMs(): number | undefined {
+    let next: number | undefined;
+    for (const invitation of this.#parts.store.invitations.list()) {
+      const endMs = this.#endMs(invitation);
+      if (next === undefined || endMs < next) next = endMs;
+    }
+    return next;
+  }
+
+  async handleDue(): Promise<void> {
+    this.look();
+    const { store, nowMs, emit } = this.#parts;
+    for (const invitation of [...store.invitations.list()]) {
+      if (this.#endMs(invitation) > nowMs()) continue;
+      await this.#end(invitation);
+      emit({ kind: 'invitation-expired', client: invitation.name });
+    }
+  }
+
+  /** The client was removed by an operator: nobody may become it again. */
+  handleRemoved(clientId: string): void {
+    this.#drop([...this.#parts.store.invitations.list()].filter(({ joining }) => joining?.clientId === clientId));
+  }
+
+  /** Who is joining when it expires may still connect. */
+  #endMs({ expiresMs, joining }: InvitationRecord): number {
+    return joining === undefined ? expiresMs : Math.max(expiresMs, this.#heldUntilMs(joining.atMs));
+  }
+
+  #heldUntilMs(atMs: number): number {
+    return Math.max(atMs, this.#sinceMs) + holdMs;
+  }
+
+  /** A client with `key`, or why there is none. */
+  async #take(
+    invitation: InvitationRecord,
+    before: ClientRecord | undefined,
+    key: string,
+  ): Promise<EnrolOutcome | Exclude<EnrolOutcome['status'], 0>> {
+    const { store, clients, nowMs, emit } = this.#parts;
+    const { joining } = invitation;
+    if (before !== undefined && joining !== undefined && nowMs() < this.#heldUntilMs(joining.atMs))
+      return enrolStatus.busy;
+    const isTaken = await this.#isKnown(key);
+    if (isTaken) return enrolStatus.knownKey;
+    let record: ClientRecord | undefined;
+    try {
+      record = before === undefined ? this.#newClient(invitation, key) : this.#withKey(before, key);
+      const held = { ...invitation, joining: { clientId: record.id, atMs: nowMs() } };
+      await clients.put(record, store.get(record.id)?.revision ?? 0, held);
+    } catch (error) {
+      if (record !== undefined && store.get(record.id) === undefined) clients.takeBack(addressesOf(record));
+      return statusOf(error);
+    }
+    const { name: client } = record;
+    if (before === undefined) {
+      emit({ kind: 'client-created', client });
+      emit({ kind: 'lease-given', client, addresses: addressesOf(record) });
+    }
+    emit({ kind: 'invitation-joining', client, key: `${key.slice(0, fingerprintCharacters)}…` });
+    return welcome(record, invitation);
+  }
+
+  async #isKnown(key: string): Promise<boolean> {
+    try {
+      this.#parts.index.checkKey(key);
+    } catch (error) {
+      if (error instanceof HawserError) return true;
+      throw error;
+    }
+    return (await this.#parts.hubFacts()).publicKey === key;
+  }
+
+  #newClient(invitation: InvitationRecord, key: string): ClientRecord {
+    const { index, clients, nowMs, randomBytes } = this.#parts;
+    const { limits } = invitation;
+    clients.checkCount(invitation.name);
+    const name = index.freeName(invitation.name, invitation.id);
+    return {
+      id: randomBytes(8).toString('hex'),
+      name,
+      isEnabled: true,
+      createdMs: nowMs(),
+      expiresMs: undefined,
+      devices: [this.#device(key, clients.give(name))],
+      ...(limits === undefined ? {} : { limits }),
+    };
+  }
+
+  /** The same client on another machine. */
+  #withKey(record: ClientRecord, key: string): ClientRecord {
+    const [first, ...others] = record.devices;
+    return { ...record, devices: [this.#device(key, first?.addresses ?? []), ...others] };
+  }
+
+  #device(publicKey: string, addresses: readonly string[]): DeviceRecord {
+    return { name: '', publicKey, presharedKey: this.#secret(), addresses, isReserved: false };
+  }
+
+  #secret(): string {
+    return this.#parts.randomBytes(32).toString('base64');
+  }
+
+  /** The client's first handshake has come to its end. */
+  #hasConnected({ joining }: InvitationRecord): boolean {
+    const { store, feed, peers } = this.#parts;
+    const device = store.get(joining?.clientId ?? '')?.record.devices[0];
+    const row = device === undefined ? undefined : feed.rows.get(device.publicKey);
+    return row !== undefined && peers.number(row, peerLayout.lastHandshakeAt) > 0;
+  }
+
+  #spend(invitation: InvitationRecord): void {
+    const client = this.#parts.store.get(invitation.joining?.clientId ?? '')?.record.name ?? invitation.name;
+    if (this.#drop([invitation])) this.#parts.emit({ kind: 'invitation-used', client });
+  }
+
+  async #end(invitation: InvitationRecord): Promise<void> {
+    const client = this.#parts.store.get(invitation.joining?.clientId ?? '');
+    if (client !== undefined && !this.#hasConnected(invitation)) await this.#parts.clients.remove(client.record);
+    this.#drop([invitation]);
+    await this.#parts.feed.settled();
+  }
+
+  /** Nobody gets in by it any more, even where that cannot be written; then it is tried again. */
+  #drop(gone: readonly InvitationRecord[]): boolean {
+    const { store, feed, emit } = this.#parts;
+    if (gone.length === 0) return false;
+    feed.pushInvitations([], gone);
+    try {
+      store.invitations.deleteAll(gone);
+      return true;
+    } catch (error) {
+      emit({ kind: 'warning', message: `That an invitation is over cannot be written: ${messageOf(error)}` });
+      return false;
+    }
+  }
+
+  #checkTime(expiresMs: number): void {
+    const leftMs = expiresMs - this.#parts.nowMs();
+    if (leftMs <= 0) throw new HawserError('EXPIRES', 'The invitation would have expired already', 'name a later time');
+    if (leftMs > mostMs) throw new HawserError('EXPIRES', 'An invitation lasts a year at most', 'name an earlier time');
+  }
+
+  #checkRoom(count: number): void {
+    const open = this.#parts.store.invitations.count;
+    if (open + count <= mostInvitations) return;
+    const message = `${open} invitations are open, and there may be ${mostInvitations}`;
+    throw new HawserError('LIMIT', message, 'take some back: hawser invite list, hawser invite revoke NAME');
+  }
+}
+
+/** Enough to tell keys apart. */
+const fingerprintCharacters = 8;
+
+const reasons: Readonly<Record<Exclude<EnrolOutcome['status'], 0>, string>> = {
+  [enrolStatus.knownKey]: 'its key is known here already',
+  [enrolStatus.busy]: 'another machine is joining with the same invitation',
+  [enrolStatus.full]: 'there is no room for another client',
+  [enrolStatus.unwritten]: 'the store cannot be written',
+  [enrolStatus.refused]: 'its name or its address belongs to a peer of the file',
+};
+
+function welcome(client: ClientRecord, { allowed }: InvitationRecord): EnrolOutcome {
+  return { status: enrolStatus.welcome, client, networks: allowed };
+}
+
+function addressesOf({ devices }: ClientRecord): string[] {
+  return devices.flatMap(({ addresses }) => addresses);
+}
+
+function statusOf(error: unknown): Exclude<EnrolOutcome['status'], 0> {
+  if (!(error instanceof HawserError)) return isForeign(error) ? enrolStatus.refused : enrolStatus.unwritten;
+  return error.code === 'LIMIT' || error.code === 'NO_LEASE' ? enrolStatus.full : enrolStatus.refused;
+}
+
+/** It was said by the instance, and not by the disk. */
+function isForeign(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    typeof Reflect.get(error, 'code') === 'string' &&
+    Reflect.get(error, 'code') === 'PEER_EXISTS'
+  );
+}
+
+function rowOf({ name, joining, createdMs, expiresMs }: InvitationRecord): InvitationRow {
+  return { name, state: joining === undefined ? 'open' : 'joining', createdMs, expiresMs };
+}

@@ -286,7 +286,7 @@ function lackOf({ hub, endpoints }: ClientFileInput, isHawser: boolean): string 
 }
 
 /** A code with broken lines is none. */
-async function printCode(file: string): Promise<void> {
+export async function printCode(file: string): Promise<void> {
   const { qrColumns, qrLines } = await import('./qr-code.ts');
   const lines = qrLines(file);
   const { isTTY, columns } = process.stdout;
@@ -299,14 +299,14 @@ async function printCode(file: string): Promise<void> {
   process.stdout.write(`\n${lines.join('\n')}\n`);
 }
 
-function endpointsAt({ host, port }: { host: string; port: number | undefined }, { ports }: HubFacts): string[] {
+export function endpointsAt({ host, port }: { host: string; port: number | undefined }, { ports }: HubFacts): string[] {
   return Object.entries(ports).map(([transport, own]) => {
     const scheme = transport === 'udp' ? '' : `${transport}://`;
     return `${scheme}${formatEndpoint({ host, port: transport === 'udp' ? (port ?? own) : own })}`;
   });
 }
 
-function checkedEndpoint(text: string): NonNullable<ReturnType<typeof parseServerEndpoint>> {
+export function checkedEndpoint(text: string): NonNullable<ReturnType<typeof parseServerEndpoint>> {
   const endpoint = parseServerEndpoint(text);
   if (endpoint === undefined) throw usageError(`--endpoint is "${text}"`, 'hub.example.net, 203.0.113.1 or host:port');
   return endpoint;

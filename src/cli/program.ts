@@ -11,6 +11,7 @@ const groups: Readonly<Record<string, Commands>> = {
   'Set up:': {
     init: async () => (await import('./init.ts')).addInitCommand,
     import: async () => (await import('./import.ts')).addImportCommand,
+    join: async () => (await import('./join.ts')).addJoinCommand,
     keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
     check: async () => (await import('./check.ts')).addCheckCommand,
     schema: async () => (await import('./schema.ts')).addSchemaCommand,
@@ -25,6 +26,7 @@ const groups: Readonly<Record<string, Commands>> = {
     transport: async () => (await import('./transport.ts')).addTransportCommand,
     peer: async () => (await import('./peer.ts')).addPeerCommand,
     client: async () => (await import('./client.ts')).addClientCommand,
+    invite: async () => (await import('./invite.ts')).addInviteCommand,
     link: async () => (await import('./link.ts')).addLinkCommand,
     actor: async () => (await import('./actor.ts')).addActorCommand,
   },

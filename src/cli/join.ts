@@ -1,0 +1,218 @@
+/** `hawser join`: this machine becomes a client of the hub that an invitation names: key, configuration with its links, a running tunnel. */
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import type { Command } from 'commander';
+import { HawserError } from '../base/errors.ts';
+import { formatEndpoint } from '../config/address.ts';
+import { endpointsOfInvitation, type Invitation, invitationFromLine } from '../config/invitation-line.ts';
+import { formatKey, publicKeyOf } from '../config/keys.ts';
+import { isName, nameWords } from '../config/names.ts';
+import { deriveInvitation } from '../crypto/invitation.ts';
+import { checkHost } from '../io/preflight.ts';
+import { loadAddon } from '../native/addon.ts';
+import { Enrolment } from '../protocols/session/enrolment.ts';
+import { type EnrolWelcome, enrolStatus, enrolStatusOf, enrolWelcome } from '../wire/enrol-frame.ts';
+import { usageError } from './exit.ts';
+import { findInitLinks, type InitLinks } from './init-links.ts';
+import { callHub } from './join-call.ts';
+import { checkFolder, findJoined, forgetPending, ownKey, writeJoined } from './join-files.ts';
+
+interface JoinOptions {
+  readonly name?: string;
+  readonly interface?: string;
+  readonly out: string;
+  readonly runDirectory?: string;
+  readonly stateDirectory?: string;
+  readonly force?: true;
+  readonly up: boolean;
+  readonly json?: true;
+}
+
+/** Lost packets, a cookie, a slow disk at the hub. */
+const patienceMs = 20_000;
+const idBytes = 6;
+
+export function addJoinCommand(program: Command): void {
+  program
+    .command('join')
+    .description('become a client of a hub by the line that `hawser invite` printed there, and start the tunnel')
+    .argument('<invitation>', 'what stands behind `hawser join` in that line')
+    .option('--name <name>', 'name of the instance (default: what the hub calls this client)')
+    .option('--interface <name>', 'name of the tunnel interface (default: hawser0)')
+    .option('--out <folder>', 'where to write', '/etc/hawser')
+    .option('--run-directory <folder>', 'runtime.runDirectory of the configuration')
+    .option('--state-directory <folder>', 'runtime.stateDirectory of the configuration')
+    .option('--force', 'overwrite what is there')
+    .option('--no-up', 'write the files, and start nothing')
+    .option('--json', 'print JSON instead of text; starts nothing')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hawser join hub.example.net:51820#AQx3…       # from: hawser invite van
+
+The private key is made here and stays here. The links of this host are found by themselves. Where systemd has hawser@.service, the tunnel is
+started by it, now and at each boot; elsewhere it runs in the foreground. Interrupted? The same line goes on where it was.
+`,
+    )
+    .action(runJoin);
+}
+
+async function runJoin(line: string, options: JoinOptions): Promise<void> {
+  const invitation = invitationFromLine(line);
+  if (typeof invitation === 'string')
+    throw usageError(`That is no invitation: ${invitation}`, 'copy the whole line that `hawser invite` printed');
+  if (options.name !== undefined && !isName(options.name))
+    throw usageError(`--name is "${options.name}", which is not ${nameWords.title}`, '--name home');
+  const startsIt = options.up && options.json === undefined;
+  if (startsIt) checkHost();
+  checkFolder(options.out);
+  const joined = await join(invitation, options);
+  if (options.json === true) process.stdout.write(`${JSON.stringify(joined, undefined, 2)}\n`);
+  else process.stdout.write(`${joined.told.join('\n')}\n`);
+  if (startsIt) await start(joined, options);
+  else if (options.json === undefined) process.stdout.write(`Next: hawser up ${joined.file}\n`);
+}
+
+interface Joined {
+  readonly file: string;
+  readonly name: string;
+  readonly told: readonly string[];
+}
+
+async function join(invitation: Invitation, options: JoinOptions): Promise<Joined> {
+  const { hubKey, secret } = invitation;
+  const keys = deriveInvitation(hubKey, secret);
+  const id = Buffer.from(publicKeyOf(keys.privateKey)).toString('hex', 0, idBytes);
+  const before = findJoined(options.out, id);
+  if (before !== undefined) {
+    forgetPending(options.out, id);
+    return { file: before, name: path.basename(before, '.yaml'), told: [`joined already: ${before}`] };
+  }
+  const links = findInitLinks('client');
+  const privateKey = ownKey(options.out, id);
+  const addon = loadAddon();
+  const enrolment = new Enrolment({
+    primitives: addon,
+    ...keys,
+    hubKey,
+    ownKey: publicKeyOf(privateKey),
+    nextIndex: () => randomBytes(4).readUInt32LE(),
+  });
+  const answer = await callHub(enrolment, {
+    addon,
+    endpoints: endpointsOfInvitation(invitation),
+    links: links.used.map((link) => link.interface),
+    patienceMs,
+  });
+  return write({ invitation, options, id, privateKey, links, welcome: welcomeOf(answer) });
+}
+
+interface Answered {
+  readonly invitation: Invitation;
+  readonly options: JoinOptions;
+  readonly id: string;
+  readonly privateKey: Uint8Array;
+  readonly links: InitLinks;
+  readonly welcome: EnrolWelcome;
+}
+
+function write({ invitation, options, id, privateKey, links, welcome }: Answered): Joined {
+  const runtime = {
+    ...(options.runDirectory === undefined ? {} : { runDirectory: options.runDirectory }),
+    ...(options.stateDirectory === undefined ? {} : { stateDirectory: options.stateDirectory }),
+  };
+  const { file, name, written } = writeJoined({
+    folder: options.out,
+    id,
+    name: options.name,
+    interface: options.interface,
+    runtime: Object.keys(runtime).length === 0 ? undefined : runtime,
+    privateKey,
+    hubKey: invitation.hubKey,
+    endpoints: endpointsOfInvitation(invitation).map(formatEndpoint),
+    obfuscation: invitation.obfuscation,
+    links,
+    welcome,
+    force: options.force === true,
+  });
+  forgetPending(options.out, id);
+  const told = [
+    `${welcome.name}, a client of ${welcome.hubName}`,
+    ...written.map((one) => `wrote ${one} (mode 0600)`),
+    ...links.told,
+    `public key: ${formatKey(publicKeyOf(privateKey))}`,
+  ];
+  return { file, name, told };
+}
+
+/** Throws what the hub says instead. */
+function welcomeOf(answer: Uint8Array): EnrolWelcome {
+  const status = enrolStatusOf(answer, 0);
+  const refusal = refusals[status];
+  if (status !== enrolStatus.welcome) {
+    const [message, remedy] = refusal ?? [`The hub refuses (${status})`, 'its events say why: hawser events'];
+    throw new HawserError('REFUSED', message, remedy);
+  }
+  const welcome = enrolWelcome(answer, 0, answer.length);
+  if (welcome === undefined)
+    throw new HawserError('JOIN', 'The answer of the hub makes no sense', 'update hawser here');
+  if (welcome.addresses.length === 0)
+    throw new HawserError('REFUSED', 'The hub has given this client no address', 'ask there: hawser client list');
+  return welcome;
+}
+
+const again = 'and then run the same line again';
+
+const refusals: Readonly<Record<number, readonly [string, string]>> = {
+  [enrolStatus.knownKey]: [
+    'The hub knows the key of this machine as that of another client',
+    'remove the join-*.key beside the configuration, and run the same line again',
+  ],
+  [enrolStatus.busy]: [
+    'Another machine is joining with the same invitation, or has just done so',
+    'ask for an invitation of its own; if that machine has given up, run the same line again in three minutes',
+  ],
+  [enrolStatus.full]: [
+    'The hub has no room for another client',
+    `have clients removed there, or the pool or server.limits.clients raised, ${again}`,
+  ],
+  [enrolStatus.unwritten]: [
+    'The hub cannot write down a new client now: its disk may be full',
+    `have that looked at, ${again}`,
+  ],
+  [enrolStatus.refused]: ['The hub cannot take this client', `its events say why (hawser events), ${again}`],
+};
+
+const serviceFolder = '/etc/hawser';
+const unitFolders = [
+  '/etc/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+  '/usr/local/lib/systemd/system',
+];
+
+function hasService(folder: string): boolean {
+  const isThere = unitFolders.some((one) => existsSync(path.join(one, 'hawser@.service')));
+  return isThere && existsSync('/run/systemd/system') && path.resolve(folder) === serviceFolder;
+}
+
+async function start({ file, name }: Joined, { out }: JoinOptions): Promise<void> {
+  if (!hasService(out)) {
+    process.stdout.write(`starting the tunnel in the foreground: hawser up ${file}\n`);
+    const { runInstance } = await import('../bootstrap.ts');
+    process.exit(await runInstance(file));
+  }
+  const unit = `hawser@${name}`;
+  const { status, stderr } = spawnSync('systemctl', ['enable', '--now', unit], { encoding: 'utf8' });
+  if (status !== 0)
+    throw new HawserError(
+      'SERVICE',
+      `systemctl enable --now ${unit} failed: ${stderr.trim()}`,
+      `journalctl -u ${unit}`,
+    );
+  process.stdout.write(`started ${unit}, now and at each boot; hawser status --name ${name} shows it\n`);
+}

@@ -3,6 +3,7 @@
  * other waits in the stash, per peer and class, and is dropped only there, before a counter is taken.
  */
 
+import { doubleZero, never } from '../base/double.ts';
 import type { Bond } from '../bonding/bond.ts';
 import type { BondSettings } from '../bonding/bond-settings.ts';
 import type { FairQueue } from '../bonding/queue/fair-queue.ts';
@@ -95,8 +96,8 @@ class SealerActor implements Actor {
   readonly #sessionChanges: RowChanges;
   readonly #sweepSlot = (slot: number): void => this.#native.sweep(slot);
   readonly #sweepAll = (): void => this.#native.sweep(-1);
-  #nowUs = 0;
-  #behindSinceUs = -1;
+  #nowUs = doubleZero;
+  #behindSinceUs = never;
 
   constructor(context: ActorContext) {
     const { spec, addon } = context;
@@ -234,7 +235,7 @@ class SealerActor implements Actor {
     }
     const slot = this.#desk.slotOf(row);
     if (!this.#desk.begin(bond, slot, path.row, path.port, kind, this.#nowUs)) return this.#wait(index, row, kind);
-    this.#behindSinceUs = -1;
+    this.#behindSinceUs = never;
     const allowed = Math.min(allowance(bond, path, kind), rateBytes);
     const run = this.#runLength(bond, path, index, count, kind, allowed);
     const segments = this.#native.sealTrains(index, run, this.#facts.segmentBudget(index, allowed));

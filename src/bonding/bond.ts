@@ -3,6 +3,7 @@
  * does nothing: its owner seals and sends, keeps the record of what is in flight (`FlightRecord`) and the rows of the paths (`PathRow`),
  * and calls `tick` when `nextTickUs` is due. Times are arguments.
  */
+import { doubleZero } from '../base/double.ts';
 import { feedback, flight } from '../contract/columns.ts';
 import { trafficClass } from '../contract/records.ts';
 import type { BondSettings, PeerWord } from './bond-settings.ts';
@@ -44,7 +45,7 @@ export class Bond {
   /** By which of the paths something leaves. */
   readonly routes: Routes;
   /** When `tick` wants to be called. */
-  nextTickUs = 0;
+  nextTickUs = doubleZero;
   readonly #flight: FlightRecord;
   readonly #settings: BondSettings;
   readonly #set = new PathSet();
@@ -53,17 +54,17 @@ export class Bond {
   readonly #election: Election;
   readonly #trials = new TransportTrials();
   readonly #roundTrips = {
-    leastUs: 0,
-    mostUs: 0,
-    inUseUs: 0,
+    leastUs: doubleZero,
+    mostUs: doubleZero,
+    inUseUs: doubleZero,
     seenSinceUs: Number.NEGATIVE_INFINITY,
-    sendingSinceUs: 0,
+    sendingSinceUs: doubleZero,
   };
-  #reportedUs = 0;
+  #reportedUs = doubleZero;
   #heldUs = Number.NEGATIVE_INFINITY;
   #wasOrdering = false;
   /** How long bulk might wait while no path was missing. */
-  #wholeQueueUs = 0;
+  #wholeQueueUs = doubleZero;
 
   /** `knownMtu`: of inner packets, as a predecessor chose it; 0 = none did. */
   constructor(row: number, settings: BondSettings, record: FlightRecord, knownMtu: number) {

@@ -1,4 +1,5 @@
 /** One path as its sender sees it: what reports and probes say of it, how fast it may be used, how long a packet it takes, and whether it lives. */
+import { doubleZero } from '../base/double.ts';
 import { feedback } from '../contract/columns.ts';
 import { pathOrigin, pathState, pathVote } from '../contract/peer-tables.ts';
 import type { Candidate } from './life/election.ts';
@@ -60,24 +61,24 @@ export class SendingPath implements PathView, Candidate {
   /** As configured here. */
   readonly ownPriority: number;
   readonly ownRole: PathRole;
-  allowedBytes = 0;
-  rttUs = 0;
-  minRttUs = 0;
-  jitterUs = 0;
-  loss = 0;
-  rateBytesPerUs = 0;
-  inFlightBytes = 0;
-  sentBytes = 0;
-  readyInUs = 0;
+  allowedBytes = doubleZero;
+  rttUs = doubleZero;
+  minRttUs = doubleZero;
+  jitterUs = doubleZero;
+  loss = doubleZero;
+  rateBytesPerUs = doubleZero;
+  inFlightBytes = doubleZero;
+  sentBytes = doubleZero;
+  readyInUs = doubleZero;
   isStarting = false;
   isShallow = false;
-  lastingLoss = 0;
+  lastingLoss = doubleZero;
   /** For the bond to say: how long flows wait at the other end for what this path has lost. */
-  repairUs = 0;
+  repairUs = doubleZero;
   /** Oldest packet in flight left then; 0 = none is. */
-  oldestSentUs = 0;
+  oldestSentUs = doubleZero;
   /** Lost packets that went out again by this path, ever. */
-  resentPackets = 0;
+  resentPackets = doubleZero;
   /** It is usable, but not for the packet at hand. */
   isLeftOut = false;
   /** The operator wants another link. */
@@ -90,17 +91,17 @@ export class SendingPath implements PathView, Candidate {
   /** Another transport by the same way is tried in its place, or has been found to carry more: 1 and -1 put it behind and before the others. */
   handicap = 0;
   /** Of what was sent by it, acknowledged ever. */
-  ackedBytes = 0;
-  ackedPackets = 0;
+  ackedBytes = doubleZero;
+  ackedPackets = doubleZero;
   /** Nothing but this machine's own pipeline keeps it from taking more. */
   isMerelyBehind = false;
   readonly #cells: PathRow;
   readonly #ownPlace: number;
   #state = -1;
-  #spentUs = 0;
+  #spentUs = doubleZero;
   #deaths = 0;
   /** Share of loss when a long packet was last acknowledged. */
-  #soundLoss = 0;
+  #soundLoss = doubleZero;
 
   constructor(cells: PathRow, settings: SendingPathSettings, nowUs: number) {
     this.#cells = cells;

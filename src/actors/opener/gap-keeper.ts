@@ -3,6 +3,7 @@
  * that could still bring it has brought something later, and the peer had the time to send it again.
  */
 
+import { doubleZero } from '../../base/double.ts';
 import { RowNumbers } from '../../base/row-numbers.ts';
 import { ReorderDeadline } from '../../bonding/receive/reorder-deadline.ts';
 import { gaps, lateness } from '../../contract/columns.ts';
@@ -72,11 +73,17 @@ interface Ways {
 export class GapKeeper {
   readonly #parts: GapKeeperParts;
   readonly #deadlines = new Map<number, ReorderDeadline>();
-  readonly #ways: Ways = { havePassed: false, bestRttUs: 0, skewUs: 0, jitterUs: 0, count: 0 };
+  readonly #ways: Ways = {
+    havePassed: false,
+    bestRttUs: doubleZero,
+    skewUs: doubleZero,
+    jitterUs: doubleZero,
+    count: 0,
+  };
   // By key slot: the gap that all paths have passed, and when that was seen.
   readonly #passed = new RowNumbers(-1);
   readonly #passedUs = new RowNumbers();
-  #lookUs = 0;
+  #lookUs = doubleZero;
 
   constructor(parts: GapKeeperParts) {
     this.#parts = parts;

@@ -3,6 +3,7 @@
  * share by priority. Who may send nothing now waits, and is not looked at again before it may: a turn costs nothing for the others, and
  * where nobody is limited nothing is asked here.
  */
+import { doubleZero } from '../../base/double.ts';
 import { DueQueue } from '../../base/due-queue.ts';
 import type { FairQueue } from '../../bonding/queue/fair-queue.ts';
 import { RateBucket } from '../../bonding/queue/rate-bucket.ts';
@@ -54,7 +55,7 @@ export class RateDesk implements SharedTurns {
   #limited = 0;
   #total: RateBucket | undefined;
   #totalBps = 0;
-  #nowUs = 0;
+  #nowUs = doubleZero;
   /** Inner bytes ever, of the peer asked about last. */
   #innerBytes = 0;
   /** Of the turn at work. */

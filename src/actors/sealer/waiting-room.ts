@@ -1,4 +1,5 @@
 /** Where trains wait for credit or for a session: the stash in shared memory, and a fair queue over it for each peer. */
+import { doubleZero } from '../../base/double.ts';
 import { FairQueue } from '../../bonding/queue/fair-queue.ts';
 import { peer } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
@@ -37,7 +38,7 @@ export class WaitingRoom {
   #inTurn: number[] = [];
   #served: number[] = [];
   readonly #apart = new Set<number>();
-  #nextExpiryUs = 0;
+  #nextExpiryUs = doubleZero;
   /** Trains that wait, of all peers. */
   count = 0;
 

@@ -1,4 +1,5 @@
 /** Whether data leaves for a peer: while none does its paths are asked less and less, and may be dead without anybody knowing. */
+import { doubleZero } from '../../base/double.ts';
 
 /** Without data for so long, paths are probed less and less. */
 const idleUs = 10_000_000;
@@ -9,8 +10,8 @@ const sendingUs = 500_000;
 
 export class Activity {
   /** When data began to leave that has not paused since. */
-  sinceUs = 0;
-  #sentUs = 0;
+  sinceUs = doubleZero;
+  #sentUs = doubleZero;
   #wokenUs = Number.NEGATIVE_INFINITY;
 
   /** Data left lately. */

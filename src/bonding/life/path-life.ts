@@ -22,6 +22,7 @@
  * An answer proves the *forward* direction by whatever path it came: a reverse blackhole is the peer's to find, on its own
  * forward path. What silence means is `silence.ts`'s to say.
  */
+import { doubleZero } from '../../base/double.ts';
 import { FlapDamping } from './flap-damping.ts';
 import { lifeReason, lifeState } from './path-life-states.ts';
 import { PathQuality, type QualityLimits } from './path-quality.ts';
@@ -68,18 +69,18 @@ export class PathLife {
   readonly #silence = new SilenceWatch();
   #state: number = lifeState.unproven;
   #reason: number = lifeReason.new;
-  #changedUs = 0;
+  #changedUs = doubleZero;
   #deaths = 0;
   #idleIntervalUs: number;
-  #doubts = 0;
-  #doubtedUs = 0;
+  #doubts = doubleZero;
+  #doubtedUs = doubleZero;
   #isPeerIdle = false;
-  #jitterUs = 0;
+  #jitterUs = doubleZero;
   #isForced = false;
   #isStandby = false;
   /** It must answer something that left then or later. */
   #askedUs = Number.NEGATIVE_INFINITY;
-  #wakeUs = 0;
+  #wakeUs = doubleZero;
 
   constructor(nowUs: number, settings: PathLifeSettings = pathLifeDefaults) {
     this.#settings = settings;

@@ -2,6 +2,7 @@
  * The questions to one path: small probes ask whether it lives and how long the way is, a train of full ones how fast it is, a volley of
  * padded ones how long a packet it takes. All have one row of sequence numbers.
  */
+import { doubleZero } from '../../base/double.ts';
 import type { PathController } from '../rate/path-controller.ts';
 import { ProbeTrain, trainPackets } from '../rate/probe-train.ts';
 import type { PathSize } from '../size/path-size.ts';
@@ -21,7 +22,7 @@ export interface ProberParts {
 
 export class PathProber {
   /** Smoothed, there and back by this path, microseconds; 0 = unknown. What schedulers compare, for one way is half of it. */
-  rttUs = 0;
+  rttUs = doubleZero;
   readonly loss = new ProbeLoss();
   readonly #parts: ProberParts;
   readonly #train = new ProbeTrain();

@@ -1,4 +1,5 @@
 /** How good a living path is, by the thresholds of the configuration; judged only after they were crossed for a while. */
+import { never } from '../../base/double.ts';
 
 export const quality = { good: 0, degraded: 1, bad: 2 } as const;
 
@@ -32,7 +33,7 @@ export class PathQuality {
   /** It must be better for this long: the failback time, as for a death. */
   readonly #betterUs: number;
   #value: number = quality.good;
-  #sinceUs = -1;
+  #sinceUs = never;
   #candidate: number = quality.good;
 
   constructor(betterUs: number, limits: QualityLimits = qualityDefaults) {
@@ -51,14 +52,14 @@ export class PathQuality {
   /** The path is a new one: it died, and has proven itself again; probes have told for the stability time how far it is. */
   reset(rttUs: number, jitterUs: number): void {
     this.#value = this.#judge(rttUs, jitterUs, 0, 1);
-    this.#sinceUs = -1;
+    this.#sinceUs = never;
   }
 
   /** Smoothed measurements; 0 = unknown. */
   update(nowUs: number, rttUs: number, jitterUs: number, loss: number): void {
     const seen = Math.max(this.#judge(rttUs, jitterUs, loss, 1), this.#better(rttUs, jitterUs, loss));
     if (seen === this.#value) {
-      this.#sinceUs = -1;
+      this.#sinceUs = never;
       return;
     }
     if (this.#sinceUs < 0 || Math.sign(seen - this.#value) !== Math.sign(this.#candidate - this.#value))
@@ -66,7 +67,7 @@ export class PathQuality {
     this.#candidate = seen;
     if (nowUs - this.#sinceUs < (seen > this.#value ? this.#worseUs(loss) : this.#betterUs)) return;
     this.#value = seen;
-    this.#sinceUs = -1;
+    this.#sinceUs = never;
   }
 
   /** Not better than the present value unless clearly so. */

@@ -3,6 +3,7 @@
  * an answer that came by another path only got lost on the way back by this one; where none came, the probe never arrived. A path
  * that carries no data because it loses so much shows it by nothing else.
  */
+import { doubleZero } from '../../base/double.ts';
 
 /** A probe is judged when so many more have left: at 50 ms between two, 400 ms later. */
 const judgedAfter = 8;
@@ -17,8 +18,8 @@ const outcome = { none: 0, unanswered: 1, answeredElsewhere: 2, answered: 3 } as
 
 export class ProbeLoss {
   /** Shares of probes, 0 to 1: those that never arrived, and those whose answer got lost on its way back by this path. */
-  forward = 0;
-  backward = 0;
+  forward = doubleZero;
+  backward = doubleZero;
   /** Since when either is much, microseconds; 0 = neither is. */
   lossyUs = 0;
   readonly #outcomes = new Uint8Array(kept);

@@ -2,6 +2,7 @@
  * What the silence of one path means. It proves nothing unless the peer could have spoken: reports must have come, by any path, that
  * were late enough to name what is missing. Where little is missing, or nobody speaks, quick probes decide.
  */
+import { doubleZero } from '../../base/double.ts';
 
 /** What is measured on the path, as `judge` reads it. Times in microseconds; 0 = unknown or none. Owned by the caller. */
 export interface LifeSample {
@@ -63,7 +64,7 @@ export class SilenceWatch {
   askedUs = Number.POSITIVE_INFINITY;
   /** The newest thing that is known to have arrived left then, or later; and that was known so long after it left. */
   provenUs = Number.NEGATIVE_INFINITY;
-  provenTripUs = 0;
+  provenTripUs = doubleZero;
   /** News is overdue of more than chance loses. */
   isOverdue = false;
   /** When silence becomes a verdict; Infinity = nothing is waited for. */
@@ -74,15 +75,15 @@ export class SilenceWatch {
   unanswered = 0;
   readonly #probedUs = new Float64Array(keptProbes).fill(Number.NEGATIVE_INFINITY);
   #probes = 0;
-  #firstUnansweredUs = 0;
+  #firstUnansweredUs = doubleZero;
   /** When the first packet left of which nothing was heard since the path was last proven; 0 = none is under way. */
-  #unheardUs = 0;
+  #unheardUs = doubleZero;
   /** Since then, because reports came that should have named them. */
-  #givenUpPackets = 0;
+  #givenUpPackets = doubleZero;
   /** Smoothed, of reports: there by this path, back by the nearest. */
-  #rttUs = 0;
+  #rttUs = doubleZero;
   /** Smoothed, of probes: there and back by this path. */
-  #probeRttUs = 0;
+  #probeRttUs = doubleZero;
   #marginUs = leastMarginUs;
 
   /** Of data or of probes, whichever is longer. */

@@ -1,4 +1,5 @@
 /** CoDel (RFC 8289) for one queue: says at dequeue whether what comes out has waited too long for too long. */
+import { doubleZero } from '../../base/double.ts';
 
 /** RFC 8289 4.2 and 4.3. */
 export const targetUs = 5_000;
@@ -6,9 +7,9 @@ export const intervalUs = 100_000;
 
 export class Codel {
   /** When the wait will have been above target for a whole interval; 0 = it is not above. */
-  #aboveUntilUs = 0;
+  #aboveUntilUs = doubleZero;
   #dropping = false;
-  #dropNextUs = 0;
+  #dropNextUs = doubleZero;
   #count = 0;
   #lastCount = 0;
 
@@ -19,7 +20,7 @@ export class Codel {
    */
   shouldDrop(nowUs: number, waitedUs: number, last: boolean, atLeastUs = 0, answerUs = 0): boolean {
     if (waitedUs < Math.max(targetUs, atLeastUs) || last) {
-      this.#aboveUntilUs = 0;
+      this.#aboveUntilUs = doubleZero;
       this.#dropping = false;
       return false;
     }

@@ -2,6 +2,7 @@
  * What waits for one peer: strict priority between classes, and inside the bulk class fairness between flows (deficit round
  * robin over hashed buckets) with CoDel in each. It orders entries of the stash and holds no bytes.
  */
+import { doubleZero } from '../../base/double.ts';
 import { trafficClass } from '../../contract/records.ts';
 import { Codel } from './codel.ts';
 
@@ -76,7 +77,7 @@ export class FairQueue {
   count = 0;
   bytes = 0;
   /** Bulk that waits less than this is no standing queue, where that is longer than CoDel's own target. */
-  queueTargetUs = 0;
+  queueTargetUs = doubleZero;
   /** Less than its share of the stash, where that would be a queue of seconds. */
   mostBytes = Number.POSITIVE_INFINITY;
 

@@ -1,4 +1,5 @@
 /** What reports say has arrived by one path: totals modulo 2^32 and the receiver's clock, turned into differences. */
+import { doubleZero } from '../../base/double.ts';
 import { feedback } from '../../contract/columns.ts';
 
 /** Two arrivals of one batch of the receiver's driver are no measure of a rate. */
@@ -6,8 +7,8 @@ const leastDeliveryUs = 1_000;
 
 export class Arrivals {
   #isKnown = false;
-  #bytes = 0;
-  #arrivalUs = 0;
+  #bytes = doubleZero;
+  #arrivalUs = doubleZero;
   /** Of the last `read`: bytes that are new, and the receiver's time they took; 0 = no measure. */
   deliveredBytes = 0;
   deliveryUs = 0;

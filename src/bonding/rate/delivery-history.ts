@@ -1,4 +1,5 @@
 /** What was sent and what arrived over the last reports of one path, so that both can be compared over the same packets. */
+import { doubleZero } from '../../base/double.ts';
 
 /** Reports are 3 ms apart at the closest: more than a second of them. */
 const capacity = 512;
@@ -22,10 +23,10 @@ export class DeliveryHistory {
   #count = 0;
   /** Filled by `measure`, one object for ever. */
   readonly delivery: Delivery = {
-    rate: 0,
-    sentRate: 0,
+    rate: doubleZero,
+    sentRate: doubleZero,
     isAppLimited: true,
-    spanUs: 0,
+    spanUs: doubleZero,
   };
 
   /** `sentBytes`: running total of the path. */

@@ -2,6 +2,7 @@
  * Lets the queue of a path run dry: now and then, so that the distance is seen again, and when a queue neither grows nor shrinks. What
  * is left after less was sent for long enough was never a queue: the way has become longer, or others fill it.
  */
+import { doubleZero, never } from '../../base/double.ts';
 
 /** Well within the window in which the least round trip is remembered. */
 const everyUs = 4_000_000;
@@ -14,15 +15,15 @@ const checkAfterUs = 1_000_000;
 const shrinkShare = 0.7;
 
 export class DryRun {
-  #nextUs = -1;
-  #untilUs = -1;
-  #verdictUs = -1;
-  #queueUs = 0;
-  #leastUs = 0;
-  #checkUs = 0;
-  #lookUs = -1;
-  #lookQueueUs = 0;
-  #rate = 0;
+  #nextUs = never;
+  #untilUs = never;
+  #verdictUs = never;
+  #queueUs = doubleZero;
+  #leastUs = doubleZero;
+  #checkUs = doubleZero;
+  #lookUs = never;
+  #lookQueueUs = doubleZero;
+  #rate = doubleZero;
 
   /** Less is sent now. */
   get isDrying(): boolean {
@@ -47,9 +48,9 @@ export class DryRun {
 
   /** After an idle time: there is no queue of ours, and what was begun is void. */
   reset(nowUs: number): void {
-    this.#untilUs = -1;
-    this.#verdictUs = -1;
-    this.#lookUs = -1;
+    this.#untilUs = never;
+    this.#verdictUs = never;
+    this.#lookUs = never;
     this.#nextUs = this.#checkUs > 0 && this.#nextUs > nowUs ? this.#nextUs : nowUs + everyUs;
   }
 
@@ -80,7 +81,7 @@ export class DryRun {
   #watch(nowUs: number, queueUs: number, targetUs: number, lagUs: number): boolean {
     this.#leastUs = Math.min(this.#leastUs, queueUs);
     if (this.#untilUs >= 0 && nowUs >= this.#untilUs) {
-      this.#untilUs = -1;
+      this.#untilUs = never;
       this.#verdictUs = nowUs + lagUs;
     }
     if (this.#untilUs >= 0 || nowUs < this.#verdictUs) return false;
@@ -94,7 +95,7 @@ export class DryRun {
 
   #isStuck(nowUs: number, queueUs: number, targetUs: number, lagUs: number): boolean {
     if (queueUs <= targetUs) {
-      this.#lookUs = -1;
+      this.#lookUs = never;
       return false;
     }
     if (this.#lookUs >= 0 && nowUs < this.#lookUs) return false;

@@ -2,6 +2,7 @@
  * How long a byte of a path counts as in flight when no queue holds it: longer than the round trip of the newest packets when others
  * take longer than those, or are lost and wait to be declared so (Little 1961).
  */
+import { doubleZero } from '../../base/double.ts';
 import type { PathGauge } from './path-gauge.ts';
 import { WindowedMinimum } from './windowed-extreme.ts';
 
@@ -16,10 +17,10 @@ const memoryJitters = 40;
 
 export class HoldTime {
   /** Microseconds; 0 = unknown. */
-  leastUs = 0;
+  leastUs = doubleZero;
   readonly #gauge: PathGauge;
   readonly #window = new WindowedMinimum(windowUs);
-  #smoothedUs = 0;
+  #smoothedUs = doubleZero;
 
   constructor(gauge: PathGauge) {
     this.#gauge = gauge;

@@ -2,6 +2,7 @@
  * Tells a queue that overflows from a link that loses: sending less ends the first and not the second. What remains of the loss
  * while less is sent is the floor, and is never a reason to send less.
  */
+import { doubleZero, never } from '../../base/double.ts';
 
 /** A burst falls into one report or two; an overflowing queue tells of itself in all of them. */
 const leastLossyReports = 3;
@@ -35,16 +36,16 @@ export function trialPace(arrivedRate: number, rate: number): number {
 export type LossVerdict = 'none' | 'begin' | 'overflow' | 'chance';
 
 export class LossFloor {
-  #floor = 0;
-  #triedFloor = 0;
-  #lossBefore = 0;
-  #packets = 0;
-  #lost = 0;
+  #floor = doubleZero;
+  #triedFloor = doubleZero;
+  #lossBefore = doubleZero;
+  #packets = doubleZero;
+  #lost = doubleZero;
   #lossyReports = 0;
-  #fromUs = 0;
+  #fromUs = doubleZero;
   /** When the trial began, until a report names something sent since; -1 = none is waited for. */
-  #changedUs = -1;
-  #triedUs = 0;
+  #changedUs = never;
+  #triedUs = doubleZero;
   #isTrying = false;
 
   /** Share of packets that is lost whatever the rate. */
@@ -73,7 +74,7 @@ export class LossFloor {
     if (nowUs < this.#fromUs) return 'none';
     if (this.#changedUs >= 0) {
       // Nor does the first report of what was sent since: what is lost shows by what comes behind it.
-      if (newestSentUs >= this.#changedUs) this.#changedUs = -1;
+      if (newestSentUs >= this.#changedUs) this.#changedUs = never;
       return 'none';
     }
     this.#packets += acked + lost;
@@ -103,7 +104,7 @@ export class LossFloor {
   /** What was lost until `untilUs` said nothing: nor does a trial that it began. */
   forget(untilUs: number): void {
     this.#isTrying = false;
-    this.#changedUs = -1;
+    this.#changedUs = never;
     this.#restart(untilUs);
   }
 

@@ -1,15 +1,16 @@
 /** The share of packets that a path loses, smoothed: what schedulers and health see. */
+import { doubleZero } from '../../base/double.ts';
 
 /** Losses seen before this are believed less with each probe that is answered. */
 const staleUs = 500_000;
 const probeShare = 0.2;
 
 export class LossShare {
-  #value = 0;
+  #value = doubleZero;
   /** When losses could last be told from arrivals. */
-  #judgedUs = 0;
+  #judgedUs = doubleZero;
   /** Losses reported before then were of our own making. */
-  #fromUs = 0;
+  #fromUs = doubleZero;
   /** Packets over which it is smoothed. */
   readonly #memory: number;
 

@@ -3,6 +3,7 @@
  * moves when the way back does; the difference between the receiver's clock at the arrival and ours at the sending does not
  * (RFC 6817, LEDBAT). The two clocks have an unknown offset, which the shortest ways back fix, and drift apart, which is followed.
  */
+import { doubleZero, never } from '../../base/double.ts';
 
 /** Clocks of ordinary machines drift by less than 100 ppm; NTP slews by up to 500. */
 const mostDriftUsPerUs = 500e-6;
@@ -16,9 +17,9 @@ const shorterShare = 1 / 4;
 const wrap = 2 ** 32;
 
 export class OneWayDelay {
-  #offsetUs = 0;
-  #lastDelayUs = 0;
-  #anchoredUs = -1;
+  #offsetUs = doubleZero;
+  #lastDelayUs = doubleZero;
+  #anchoredUs = never;
 
   /**
    * The round trip as it would be if the way back had not changed. `rttUs`: what was measured; `delayUs`: arrival by the peer's

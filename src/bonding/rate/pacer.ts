@@ -2,6 +2,7 @@
  * A token bucket that lets bytes go in quanta of about 2 ms of the rate, never less than two full packets; or evenly, one by one where that
  * is what a quarter of a millisecond brings.
  */
+import { doubleZero, never } from '../../base/double.ts';
 
 /** Two full packets: less would cut the trains of a slow path into single packets. */
 const leastBytes = 3_000;
@@ -16,9 +17,9 @@ const leastRetryUs = 100;
 const mostRetryUs = 5_000;
 
 export class Pacer {
-  #bytesPerUs = 0;
+  #bytesPerUs = doubleZero;
   #tokens = leastBytes;
-  #filledUs = -1;
+  #filledUs = never;
   /** What waits at the bottleneck may be no more than a packet or two. */
   isEven = false;
 

@@ -2,6 +2,7 @@
  * How fast one path may be used: learns the bottleneck's rate from what the receiver says arrived, and keeps the queue in front of
  * it at a few milliseconds. Pure: times are arguments. docs/adr/0004-sending-controller.md says why this way.
  */
+import { doubleZero, never } from '../../base/double.ts';
 import { DryRun } from './dry-run.ts';
 import { HoldTime } from './hold-time.ts';
 import { trialPace, trialRate } from './loss-floor.ts';
@@ -59,29 +60,29 @@ export class PathController {
   readonly #marks = new MarkResponse();
   readonly #shallow = new ShallowBuffer();
   readonly #mostBytesPerUs: number;
-  #rate = 0;
-  #rateUs = 0;
+  #rate = doubleZero;
+  #rateUs = doubleZero;
   #windowBytes = firstWindowBytes;
   #step = leastStep;
-  #roundUs = 0;
+  #roundUs = doubleZero;
   #reports = 0;
   #limitedReports = 0;
   #isOverRound = false;
   /** The rate before a trial of sending less, and the one that it supposes. */
-  #rateBefore = 0;
-  #trialRate = 0;
-  #trialPace = 0;
+  #rateBefore = doubleZero;
+  #trialRate = doubleZero;
+  #trialPace = doubleZero;
   /** The rate before a queue showed; 0 = none does. */
-  #episodeRate = 0;
+  #episodeRate = doubleZero;
   /** Since when less arrives than was sent; -1: it does not. */
-  #overUs = -1;
-  #comingUs = 0;
+  #overUs = never;
+  #comingUs = doubleZero;
   /** The rate after marks, and until when no more is believed: what arrives until then was sent before. */
-  #markedRate = 0;
-  #markedUntilUs = 0;
+  #markedRate = doubleZero;
+  #markedUntilUs = doubleZero;
   /** The rate that was marked, or that a short buffer did not hold; 0 = none of late. */
-  #ceilingRate = 0;
-  #inFlightBytes = 0;
+  #ceilingRate = doubleZero;
+  #inFlightBytes = doubleZero;
 
   constructor(options: PathControllerOptions) {
     this.#mostBytesPerUs = options.configuredBps > 0 ? options.configuredBps / 8e6 : Number.POSITIVE_INFINITY;
@@ -239,7 +240,7 @@ export class PathController {
   handleIdle(nowUs: number): void {
     this.#gauge.handleIdle();
     this.#step = leastStep;
-    this.#overUs = -1;
+    this.#overUs = never;
     this.#episodeRate = 0;
     this.#dryRun.reset(nowUs);
   }
@@ -273,9 +274,9 @@ export class PathController {
     // What a packet more or less at both ends, a quantum and the jitter do to a rate.
     const noise = (trip.jitterUs + 2_000 + packetBytes / arriving) / spanUs;
     const chance = 1.5 * noise + (1.5 * trip.jitterUs) / spanUs;
-    if (delivery.sentRate <= arriving * (1.02 + chance)) this.#overUs = -1;
+    if (delivery.sentRate <= arriving * (1.02 + chance)) this.#overUs = never;
     else if (this.#overUs < 0) this.#overUs = nowUs;
-    if (this.#dryRun.isUnderWay || gauge.floor.isTrying) this.#overUs = -1;
+    if (this.#dryRun.isUnderWay || gauge.floor.isTrying) this.#overUs = never;
     this.#predict(nowUs);
     const target = this.#targetUs(nowUs) + 2 * trip.uncertaintyUs;
     if (trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);

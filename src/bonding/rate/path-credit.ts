@@ -4,6 +4,7 @@
  * kernel has not sent yet (SIOCOUTQ: the local device is the bottleneck). A configured rate is paced by a token bucket, for
  * bottlenecks further on.
  */
+import { doubleZero, never } from '../../base/double.ts';
 
 /** Most bytes that may be under way to the kernel: a few trains, about 1 ms at 4 Gbit/s. */
 const pipelineBytes = 512 * 1024;
@@ -20,10 +21,10 @@ const sampleShare = 0.25;
 export class PathCredit {
   readonly #paceBytesPerUs: number;
   #limitBytes = firstBytes;
-  #tokens = 0;
-  #tokensUs = -1;
-  #sampleFromUs = -1;
-  #sampleDelivered = 0;
+  #tokens = doubleZero;
+  #tokensUs = never;
+  #sampleFromUs = never;
+  #sampleDelivered = doubleZero;
   #bytesPerUs = 0;
 
   /** `rateBps`: configured upper bound, bits a second; 0 = none. */

@@ -1,4 +1,5 @@
 /** What is measured of one path: its round trips, what was sent and what arrived, what it loses by chance, and when a change shows. */
+import { doubleZero, never } from '../../base/double.ts';
 import { type Delivery, DeliveryHistory } from './delivery-history.ts';
 import { LossFloor, type LossVerdict } from './loss-floor.ts';
 import { RoundTrip } from './round-trip.ts';
@@ -34,11 +35,11 @@ export class PathGauge {
   readonly #spread = new TrainSpread();
   #intervalUs = firstIntervalUs;
   #longIntervalUs = firstIntervalUs;
-  #sampleUs = -1;
-  #sentBytes = 0;
+  #sampleUs = never;
+  #sentBytes = doubleZero;
   #unreportedLost = 0;
-  #bottleneck = 0;
-  #wayBackUs = 0;
+  #bottleneck = doubleZero;
+  #wayBackUs = doubleZero;
 
   /** Between two reports, smoothed. */
   get intervalUs(): number {
@@ -109,7 +110,7 @@ export class PathGauge {
   handleIdle(): void {
     this.#history.clear();
     this.#spread.forget();
-    this.#sampleUs = -1;
+    this.#sampleUs = never;
   }
 
   /** Judges a sample's losses and those that no report told of; `excess`: loss above the floor that begins a trial. */

@@ -1,4 +1,5 @@
 /** What reports say of one path, made into samples for its controller: what arrived and what is lost, how fast, and how long it took. */
+import { doubleZero, never } from '../../base/double.ts';
 import { feedback } from '../../contract/columns.ts';
 import { LossDelay } from '../repair/loss-delay.ts';
 import { Arrivals } from './arrivals.ts';
@@ -13,13 +14,13 @@ const lateUs = 1_000_000;
 
 export class PathSamples {
   // Ever, packets.
-  lostPackets = 0;
+  lostPackets = doubleZero;
   ecnPackets = 0;
   markedPackets = 0;
   /** By how much the latest report's way back was longer than the shortest, as this path tells, microseconds; -1 = it told nothing. */
   wayBackUs = -1;
   /** When something sent by the path was last acknowledged, microseconds; 0 = never. */
-  progressUs = 0;
+  progressUs = doubleZero;
   /** What is lost may have been too long for the path: it counts once it is known that it was not. */
   areLossesDoubted = false;
   readonly #controller: PathController;
@@ -28,13 +29,13 @@ export class PathSamples {
   readonly #marks = new Marks();
   readonly #lossDelay = new LossDelay();
   #isAppLimited = true;
-  #creditSinceUs = -1;
+  #creditSinceUs = never;
   // Since the last sample; what came after all is taken from what is lost.
-  #acked = 0;
-  #lost = 0;
+  #acked = doubleZero;
+  #lost = doubleZero;
   /** Given up, and so counted, since nothing was heard of them: they may come after all, as when a busy peer was late to report them. */
-  #givenUp = 0;
-  #givenUpUs = 0;
+  #givenUp = doubleZero;
+  #givenUpUs = doubleZero;
 
   constructor(controller: PathController) {
     this.#controller = controller;
@@ -90,12 +91,12 @@ export class PathSamples {
   }
 
   handleSent(): void {
-    this.#creditSinceUs = -1;
+    this.#creditSinceUs = never;
   }
 
   /** Credit that nobody takes: what is delivered then says nothing about what the path could carry. */
   noteCredit(allowedBytes: number, nowUs: number): void {
-    if (allowedBytes <= 0) this.#creditSinceUs = -1;
+    if (allowedBytes <= 0) this.#creditSinceUs = never;
     else if (this.#creditSinceUs < 0) this.#creditSinceUs = nowUs;
     else if (nowUs - this.#creditSinceUs > unusedUs) this.#isAppLimited = true;
   }

@@ -3,6 +3,7 @@
  * (packet trains: Dovrolis, Ramanathan and Moore, INFOCOM 2001). Of several trains the closest counts: jitter and other traffic hold
  * packets up by chance, and never bring them nearer for long.
  */
+import { doubleZero } from '../../base/double.ts';
 
 export const trainPackets = 4;
 /** Trains that must have been measured, and those that may be lost on top. */
@@ -23,9 +24,9 @@ export class ProbeTrain {
   #isOut = false;
   // Of those that were answered, the first and the last.
   #from = -1;
-  #fromRttUs = 0;
+  #fromRttUs = doubleZero;
   #to = -1;
-  #toRttUs = 0;
+  #toRttUs = doubleZero;
 
   /** A train should leave with the next probe. */
   get isWanted(): boolean {

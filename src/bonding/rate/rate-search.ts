@@ -2,6 +2,7 @@
  * Finds the rate of a path that nothing is known of: doubles each round trip until a queue, a train that is spread, or loss that ends
  * when less is sent, shows the bottleneck.
  */
+import { doubleZero, never } from '../../base/double.ts';
 import type { Delivery } from './delivery-history.ts';
 import { trialPace } from './loss-floor.ts';
 import type { PathGauge, PathSample } from './path-gauge.ts';
@@ -48,16 +49,16 @@ const boundGain = 1.3;
 
 export class RateSearch {
   /** The highest rate seen to arrive; once the search is over, what it found. */
-  rateBytesPerUs = 0;
+  rateBytesPerUs = doubleZero;
   isOver = false;
   /** A train of data or of probes has shown a bottleneck: the rate is about right. */
   isBound = false;
   readonly #gauge: PathGauge;
   #plateauRounds = 0;
-  #roundUs = 0;
-  #queuedSinceUs = -1;
-  #paceBefore = 0;
-  #trialPace = 0;
+  #roundUs = doubleZero;
+  #queuedSinceUs = never;
+  #paceBefore = doubleZero;
+  #trialPace = doubleZero;
   #isMarked = false;
 
   constructor(gauge: PathGauge) {
@@ -152,7 +153,7 @@ export class RateSearch {
     const standingUs = gauge.trip.queueUs - 2 * gauge.trip.uncertaintyUs;
     const isOurs = this.isBound || gauge.sentWithin(gauge.lagUs(), nowUs) >= leastQueueBytes;
     if (standingUs < queueUs || !isOurs) {
-      this.#queuedSinceUs = -1;
+      this.#queuedSinceUs = never;
       return false;
     }
     if (this.#queuedSinceUs < 0) this.#queuedSinceUs = nowUs;

@@ -2,6 +2,7 @@
  * The round trips of one path: what is distance, what is chance, and what must therefore be queue. The queue is the median of the
  * newest samples above the least such median of the last ten seconds: medians of enough samples stay put when single ones jitter.
  */
+import { doubleZero } from '../../base/double.ts';
 import { WindowedMinimum } from './windowed-extreme.ts';
 
 const capacity = 64;
@@ -28,14 +29,14 @@ export class RoundTrip {
   readonly #base = new WindowedMinimum(baseWindowUs);
   readonly #least = new WindowedMinimum(baseWindowUs);
   #count = 0;
-  #smoothedUs = 0;
-  #jitterUs = 0;
-  #wanderUs = 0;
-  #levelUs = 0;
-  #levelJitterUs = 0;
-  #levelLagUs = 0;
-  #baseUs = 0;
-  #minUs = 0;
+  #smoothedUs = doubleZero;
+  #jitterUs = doubleZero;
+  #wanderUs = doubleZero;
+  #levelUs = doubleZero;
+  #levelJitterUs = doubleZero;
+  #levelLagUs = doubleZero;
+  #baseUs = doubleZero;
+  #minUs = doubleZero;
 
   /** Time of one full packet at the bottleneck: round trips are no finer than this. */
   grainUs = 0;

@@ -2,6 +2,7 @@
  * How long the opener holds what came after a gap. Learnt: it covers the 99th percentile of how late packets really were, and a
  * quarter more; it adds the time of a re-injection where losses are usually repaired, and falls to nothing where gaps never fill.
  */
+import { doubleZero, never } from '../../base/double.ts';
 import { trafficClass } from '../../contract/records.ts';
 
 /** Lateness in steps of a quarter octave: percentiles are at most 19 % too high. */
@@ -41,14 +42,14 @@ const symmetricUs = 1_000;
 export class ReorderDeadline {
   readonly #fixedUs: number;
   readonly #late = new Float64Array(steps);
-  #filled = 0;
-  #repaired = 0;
-  #givenUp = 0;
-  #repairUs = 0;
+  #filled = doubleZero;
+  #repaired = doubleZero;
+  #givenUp = doubleZero;
+  #repairUs = doubleZero;
   #leastRepairUs = Number.POSITIVE_INFINITY;
-  #updatedUs = -1;
-  #youngUntilUs = 0;
-  #deadlineUs = 0;
+  #updatedUs = never;
+  #youngUntilUs = doubleZero;
+  #deadlineUs = doubleZero;
 
   /** `fixedUs`: from the configuration; 0 = off, -1 = auto. */
   constructor(fixedUs: number) {

@@ -1,4 +1,5 @@
 /** How much parity a peer's data gets now: the policy, and the loss that the paths' feedback says. */
+import { doubleZero } from '../../base/double.ts';
 import { type FecMode, FecPolicy } from './fec-policy.ts';
 
 const periodUs = 250_000;
@@ -13,11 +14,11 @@ export class PeerParity {
   /** Groups may be open that no timer has ended yet. */
   mayBeOpen = false;
   readonly #policy: FecPolicy;
-  #acked = 0;
-  #lost = 0;
-  #runs = 0;
-  #sentBytes = 0;
-  #sinceUs = 0;
+  #acked = doubleZero;
+  #lost = doubleZero;
+  #runs = doubleZero;
+  #sentBytes = doubleZero;
+  #sinceUs = doubleZero;
 
   constructor(mode: FecMode) {
     this.#policy = new FecPolicy(mode);

@@ -11,6 +11,7 @@
  * would have fitted the faster ones alone. The horizon never falls below the *floor* (`bulk-survey.ts`).
  */
 
+import { doubleZero, never } from '../../base/double.ts';
 import { BulkSurvey } from './bulk-survey.ts';
 import { activeTier, isUrgent } from './candidates.ts';
 import { NearestPath } from './nearest-path.ts';
@@ -59,23 +60,23 @@ const mostQueueTargetUs = 250_000;
 export class AdaptiveScheduler implements Scheduler {
   readonly #nearest = new NearestPath();
   readonly #survey = new BulkSurvey();
-  #horizonUs = 0;
-  #judgedUs = -1;
-  #judgedBytes = 0;
+  #horizonUs = doubleZero;
+  #judgedUs = never;
+  #judgedBytes = doubleZero;
   #recruitedUs = Number.NEGATIVE_INFINITY;
   #recruitRow = -1;
-  #trialUs = 0;
-  #restUs = 0;
-  #restsUntilUs = 0;
+  #trialUs = doubleZero;
+  #restUs = doubleZero;
+  #restsUntilUs = doubleZero;
   /** Judgements in a row that found the slowest path in use needed, and that found it was not. */
   #passes = 0;
   #fails = 0;
   /** Since when there was always something that no path in use had credit for; -1 = there is not. */
-  #standingSinceUs = -1;
+  #standingSinceUs = never;
   /** For how long that was enough to recruit the next path, less the time for which it was not. */
-  #enoughUs = 0;
-  #notedUs = 0;
-  #queueTargetUs = 0;
+  #enoughUs = doubleZero;
+  #notedUs = doubleZero;
+  #queueTargetUs = doubleZero;
 
   get queueTargetUs(): number {
     return this.#queueTargetUs;
@@ -94,7 +95,7 @@ export class AdaptiveScheduler implements Scheduler {
       return this.#recruit(paths, count, demand, nowUs);
     }
     if (demand.backlogBytes <= demand.bytes) {
-      this.#standingSinceUs = -1;
+      this.#standingSinceUs = never;
       this.#noteEnough(0, nowUs);
     }
     return chosen;

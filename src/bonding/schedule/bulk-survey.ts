@@ -1,5 +1,6 @@
 /** What a flow of bulk would see on each path, and from which path a transfer is best begun. Refreshed before each decision. */
 
+import { doubleZero } from '../../base/double.ts';
 import { isCandidate, maxPaths, rttOf } from './candidates.ts';
 import type { PathView } from './scheduler.ts';
 
@@ -34,7 +35,7 @@ export class BulkSurvey {
   /** One-way delay by index, microseconds; Infinity = may not be used. */
   readonly delaysUs = new Float64Array(maxPaths);
   /** All paths up to this delay are used from the beginning. */
-  floorUs = 0;
+  floorUs = doubleZero;
   readonly #rows = new Int32Array(maxPaths).fill(-1);
   readonly #sentBytes = new Float64Array(maxPaths);
   readonly #usedUs = new Float64Array(maxPaths);

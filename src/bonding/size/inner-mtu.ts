@@ -2,6 +2,7 @@
  * The longest inner packet that serves a peer best, where its paths take different ones: lower it for all, or leave the narrow path to
  * what fits. Decided by what the paths carry (docs/adr/0007-path-sizes.md). Pure: times are arguments.
  */
+import { doubleZero } from '../../base/double.ts';
 
 /** What the choice looks at of one path. */
 export interface SizedPath {
@@ -27,7 +28,7 @@ export class InnerMtu {
   #bytes = 0;
   #betterBytes = 0;
   #betterSinceUs = 0;
-  #changedUs = 0;
+  #changedUs = doubleZero;
   #patienceUs = patienceUs;
 
   /** The longest inner packet to send; 0 = nothing was chosen yet. */

@@ -2,6 +2,7 @@
  * How long a packet one path takes: the search for it (`bonding/size/path-size.ts`), fed by what link, kernel and feedback say. People and the
  * tables count bytes of the outer IP packet; the sealer counts sealed ones, which are shorter by the headers of IP and UDP.
  */
+import { doubleZero } from '../../base/double.ts';
 import { feedback } from '../../contract/columns.ts';
 import type { PathRow } from '../path-row.ts';
 import { fit, PathSize } from './path-size.ts';
@@ -18,9 +19,9 @@ export class PathFit {
   readonly #size: PathSize;
   readonly #wantedBytes: number;
   #headerBytes = 0;
-  #refused = 0;
+  #refused = doubleZero;
   #hints = 0;
-  #vanished = 0;
+  #vanished = doubleZero;
   #holes = 0;
 
   /** `wantedBytes`: of the longest sealed packet the tunnel makes. */

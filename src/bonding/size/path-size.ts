@@ -17,6 +17,7 @@
  * is one; where there is none, `usableBytes` says how long packets may surely be meanwhile. A doubt that comes up while it searches is one
  * more question: it does not begin the search anew.
  */
+import { doubleZero } from '../../base/double.ts';
 
 /** RFC 8899 5.1.2: what nearly every path passes. */
 const baseBytes = 1200;
@@ -66,7 +67,7 @@ export class PathSize {
   #purpose: Purpose = 'search';
   #questions: Question[] = [];
   #missesNeeded = missesWanted;
-  #nextUs = 0;
+  #nextUs = doubleZero;
   #doubtedUs = Number.NEGATIVE_INFINITY;
   #hintedUs = Number.NEGATIVE_INFINITY;
   /** What was named last; the search asks for it where it may be right. */
@@ -83,7 +84,7 @@ export class PathSize {
   #first = Number.POSITIVE_INFINITY;
   /** A bit for each place of the volley. */
   #answered = 0;
-  #sentUs = 0;
+  #sentUs = doubleZero;
   #companionUs = never;
   #voids = 0;
 

@@ -6,7 +6,7 @@
 import dgram from 'node:dgram';
 import process from 'node:process';
 import readline from 'node:readline';
-import { generateKeyPair } from '../../src/crypto/x25519.ts';
+import { HandshakeKey } from '../../src/crypto/handshake-key.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 import { CookieJar } from '../../src/protocols/session/cookies.ts';
 import {
@@ -100,7 +100,8 @@ class Peer {
   #call(nowUs: number): void {
     this.#callUs = nowUs + sessionTimes.rekeyTimeoutUs + Math.random() * sessionTimes.rekeyJitterUs;
     this.#localIndex = this.#nextIndex();
-    const made = Initiation.create(this.#local, this.#remote, this.#localIndex, generateKeyPair(), Date.now() * 1000);
+    const ephemeral = new HandshakeKey(this.#addon);
+    const made = Initiation.create(this.#local, this.#remote, this.#localIndex, ephemeral, Date.now() * 1000);
     if (made === undefined) throw new Error('the key of the server serves nobody');
     this.#initiation = made;
     this.calls += 1;
@@ -140,7 +141,7 @@ class Peer {
     const incoming = secret === undefined ? undefined : IncomingInitiation.read(this.#local, message, secret);
     if (incoming?.authenticate(this.#remote) === undefined) return;
     this.#localIndex = this.#nextIndex();
-    const answer = incoming.respond(this.#remote, this.#localIndex, generateKeyPair());
+    const answer = incoming.respond(this.#remote, this.#localIndex, new HandshakeKey(this.#addon));
     if (answer === undefined) return;
     this.#begin(answer.derived, this.#localIndex, false, nowUs);
     this.#jar.addMacs(answer.message, nowUs);

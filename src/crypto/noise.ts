@@ -8,11 +8,9 @@
  * ```
  * Reading returns undefined for what does not authenticate. An initiator may then read another response; a responder is spent.
  */
-import type { KeyObject } from 'node:crypto';
 import { assert } from '../base/assert.ts';
-import { derive, hash } from './kdf.ts';
+import type { HandshakeKey } from './handshake-key.ts';
 import { chacha20poly1305, keyBytes, nonceBytes, type Primitives, tagBytes } from './primitives.ts';
-import { importPublicKey, type KeyPair, sharedSecret } from './x25519.ts';
 
 const protocolName = new TextEncoder().encode('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s');
 const nothing = new Uint8Array(0);
@@ -28,8 +26,8 @@ class SymmetricState {
 
   constructor(primitives: Primitives, prologue: Uint8Array) {
     this.#primitives = primitives;
-    this.#chainingKey = hash(protocolName);
-    this.#hash = hash(this.#chainingKey, prologue);
+    this.#chainingKey = hashOf(primitives, protocolName, nothing);
+    this.#hash = hashOf(primitives, this.#chainingKey, prologue);
   }
 
   clone(): SymmetricState {
@@ -45,16 +43,16 @@ class SymmetricState {
   }
 
   mixHash(data: Uint8Array): void {
-    this.#hash = hash(this.#hash, data);
+    this.#hash = hashOf(this.#primitives, this.#hash, data);
   }
 
   mixKey(input: Uint8Array): void {
-    const [chainingKey, key] = derive(this.#chainingKey, input, 2) as [Uint8Array, Uint8Array];
+    const [chainingKey, key] = this.#derive(input, 2) as [Uint8Array, Uint8Array];
     this.#replace(chainingKey, key);
   }
 
   mixKeyAndHash(input: Uint8Array): void {
-    const [chainingKey, mixed, key] = derive(this.#chainingKey, input, 3) as [Uint8Array, Uint8Array, Uint8Array];
+    const [chainingKey, mixed, key] = this.#derive(input, 3) as [Uint8Array, Uint8Array, Uint8Array];
     this.mixHash(mixed);
     this.#replace(chainingKey, key);
   }
@@ -82,7 +80,17 @@ class SymmetricState {
 
   /** Outputs bound to the finished handshake: with no label Noise's own Split, else keys of another purpose. */
   split(label: Uint8Array): [Uint8Array, Uint8Array] {
-    return derive(this.#chainingKey, label, 2) as [Uint8Array, Uint8Array];
+    return this.#derive(label, 2) as [Uint8Array, Uint8Array];
+  }
+
+  /** HKDF (4.3): `count` outputs, each in memory of its own, so that each can be overwritten by itself. */
+  #derive(input: Uint8Array, count: number): Uint8Array[] {
+    const outputs = new Uint8Array(count * keyBytes);
+    const length = this.#primitives.blake2sHkdf(this.#chainingKey, input, outputs);
+    assert(length === outputs.length, `blake2sHkdf returned ${length}`);
+    const each = Array.from({ length: count }, (_, index) => outputs.slice(index * keyBytes, (index + 1) * keyBytes));
+    outputs.fill(0);
+    return each;
   }
 
   clear(): void {
@@ -95,6 +103,13 @@ class SymmetricState {
     this.#chainingKey = chainingKey;
     this.#key = key;
   }
+}
+
+function hashOf(primitives: Primitives, first: Uint8Array, second: Uint8Array): Uint8Array {
+  const target = new Uint8Array(keyBytes);
+  const length = primitives.blake2s256(first, second, target);
+  assert(length === keyBytes, `blake2s256 returned ${length}`);
+  return target;
 }
 
 /** Keys of a finished handshake; the initiator sends under the first of each pair. */
@@ -116,33 +131,26 @@ function resultOf(state: SymmetricState): HandshakeResult {
 /** The static key pair and what never changes with one remote static key. */
 export interface NoiseSettings {
   readonly primitives: Primitives;
-  readonly identity: KeyPair;
+  readonly identity: HandshakeKey;
   readonly prologue: Uint8Array;
 }
 
 /**
- * The peer's static key. What is made of it costs a tenth of a millisecond and a kilobyte, so it is made when a handshake first needs
- * it: most of a hub's peers are elsewhere.
+ * The peer's static key. What is made of it is made when a handshake first needs it: most of a hub's peers are elsewhere.
  */
 export class RemoteStatic {
   readonly publicKey: Uint8Array;
-  readonly #identity: KeyPair;
-  #keyObject: KeyObject | undefined;
+  readonly #identity: HandshakeKey;
   #staticSecret: { readonly bytes: Uint8Array | undefined } | undefined;
 
-  constructor(identity: KeyPair, publicKey: Uint8Array) {
+  constructor(identity: HandshakeKey, publicKey: Uint8Array) {
     this.publicKey = Uint8Array.from(publicKey);
     this.#identity = identity;
   }
 
-  get keyObject(): KeyObject {
-    this.#keyObject ??= importPublicKey(this.publicKey);
-    return this.#keyObject;
-  }
-
   /** The secret of both static keys; undefined when the peer's is of low order. */
   get staticSecret(): Uint8Array | undefined {
-    this.#staticSecret ??= { bytes: sharedSecret(this.#identity.privateKey, this.keyObject) };
+    this.#staticSecret ??= { bytes: this.#identity.derive(this.publicKey) };
     return this.#staticSecret.bytes;
   }
 }
@@ -151,7 +159,7 @@ export class NoiseInitiator {
   readonly #settings: NoiseSettings;
   readonly #remote: RemoteStatic;
   #state: SymmetricState;
-  #ephemeral: KeyPair | undefined;
+  #ephemeral: HandshakeKey | undefined;
 
   constructor(settings: NoiseSettings, remote: RemoteStatic) {
     this.#settings = settings;
@@ -161,10 +169,10 @@ export class NoiseInitiator {
   }
 
   /** Writes ephemeral (32), sealed static (48) and sealed payload at the start of `target`. False for a low-order remote key. */
-  writeInitiation(ephemeral: KeyPair, payload: Uint8Array, target: Uint8Array): boolean {
+  writeInitiation(ephemeral: HandshakeKey, payload: Uint8Array, target: Uint8Array): boolean {
     assert(this.#ephemeral === undefined, 'an initiator writes one initiation');
     const { identity } = this.#settings;
-    const secret = sharedSecret(ephemeral.privateKey, this.#remote.keyObject);
+    const secret = ephemeral.derive(this.#remote.publicKey);
     if (secret === undefined || this.#remote.staticSecret === undefined) return false;
     this.#ephemeral = ephemeral;
     target.set(ephemeral.publicKey, 0);
@@ -184,9 +192,8 @@ export class NoiseInitiator {
   ): { payload: Uint8Array; result: HandshakeResult } | undefined {
     if (this.#ephemeral === undefined || message.length < keyBytes + tagBytes) return undefined;
     const remoteEphemeral = message.subarray(0, keyBytes);
-    const remoteKey = importPublicKey(remoteEphemeral);
-    const ephemeralSecret = sharedSecret(this.#ephemeral.privateKey, remoteKey);
-    const staticSecret = sharedSecret(this.#settings.identity.privateKey, remoteKey);
+    const ephemeralSecret = this.#ephemeral.derive(remoteEphemeral);
+    const staticSecret = this.#settings.identity.derive(remoteEphemeral);
     if (ephemeralSecret === undefined || staticSecret === undefined) return undefined;
     const state = this.#state.clone();
     state.mixEphemeral(remoteEphemeral);
@@ -207,6 +214,7 @@ export class NoiseInitiator {
   /** Overwrites what secrets it holds; it reads nothing afterwards. */
   clear(): void {
     this.#state.clear();
+    this.#ephemeral?.clear();
     this.#ephemeral = undefined;
   }
 }
@@ -236,16 +244,20 @@ export class NoiseResponder {
     return this.#state.openAndHash(message.subarray(2 * keyBytes + tagBytes));
   }
 
-  /** Writes ephemeral (32) and sealed payload at the start of `target`; undefined when the initiator's keys are of low order. */
+  /**
+   * Writes ephemeral (32) and sealed payload at the start of `target`; undefined when the initiator's keys are of low order. The ephemeral key has
+   * served then, and is overwritten.
+   */
   writeResponse(
-    ephemeral: KeyPair,
+    ephemeral: HandshakeKey,
     remote: RemoteStatic,
     presharedKey: Uint8Array,
     payload: Uint8Array,
     target: Uint8Array,
   ): HandshakeResult | undefined {
-    const ephemeralSecret = sharedSecret(ephemeral.privateKey, importPublicKey(this.#remoteEphemeral));
-    const staticSecret = sharedSecret(ephemeral.privateKey, remote.keyObject);
+    const ephemeralSecret = ephemeral.derive(this.#remoteEphemeral);
+    const staticSecret = ephemeral.derive(remote.publicKey);
+    ephemeral.clear();
     if (ephemeralSecret === undefined || staticSecret === undefined) return undefined;
     target.set(ephemeral.publicKey, 0);
     this.#state.mixEphemeral(ephemeral.publicKey);

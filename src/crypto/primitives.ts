@@ -17,6 +17,15 @@ export interface Primitives {
     target: Uint8Array,
   ): number;
   blake2s128(key: Uint8Array, message: Uint8Array, target: Uint8Array): number;
+  blake2s256(first: Uint8Array, second: Uint8Array, target: Uint8Array): number;
+  blake2sHkdf(chainingKey: Uint8Array, input: Uint8Array, target: Uint8Array): number;
+  readonly X25519Key: new (raw?: Uint8Array) => NativeX25519Key;
+}
+
+export interface NativeX25519Key {
+  copyPublic(target: Uint8Array): number;
+  derive(publicKey: Uint8Array, target: Uint8Array): number;
+  clear(): void;
 }
 
 /** `cipher.chacha20poly1305` of `contract/peer-tables.ts`. */

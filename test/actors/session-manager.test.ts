@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import type { OutsideChange, PeerSettings } from '../../src/actors/session/settings.ts';
 import { capability } from '../../src/contract/frames.ts';
 import { cipher, path as pathLayout, peer as peerLayout, session, slotState } from '../../src/contract/peer-tables.ts';
-import { generateKeyPair } from '../../src/crypto/x25519.ts';
+import { HandshakeKey } from '../../src/crypto/handshake-key.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { CookieJar } from '../../src/protocols/session/cookies.ts';
 import { Initiation, LocalIdentity, RemoteIdentity } from '../../src/protocols/session/handshake.ts';
@@ -387,10 +387,10 @@ function callersOf(
   const peers: PeerSettings[] = [];
   const calls = Array.from({ length: count }, (_, row): Datagram => {
     const local = new LocalIdentity(addon, randomBytes(32));
-    const publicKey = Buffer.from(local.keyPair.publicKey).toString('base64');
+    const publicKey = Buffer.from(local.key.publicKey).toString('base64');
     peers.push(right.peer(right, { row, name: `caller${row}`, publicKey }));
     const remote = new RemoteIdentity(local, rightKey, new Uint8Array(32));
-    const bytes = Initiation.create(local, remote, row + 1, generateKeyPair(), Date.now() * 1000)?.message;
+    const bytes = Initiation.create(local, remote, row + 1, new HandshakeKey(addon), Date.now() * 1000)?.message;
     if (bytes === undefined) throw new Error('no initiation');
     jar.addMacs(bytes, lab.nowUs);
     return { from: `10.7.${row >> 8}.${row & 255}:1`, to: rightAddress, bytes };

@@ -2,7 +2,8 @@
 import { blake2s } from '@noble/hashes/blake2.js';
 import t, { type Test } from 'tap';
 import { cipher } from '../../src/contract/peer-tables.ts';
-import { derive } from '../../src/crypto/kdf.ts';
+import { HandshakeKey } from '../../src/crypto/handshake-key.ts';
+import { derive, hash } from '../../src/crypto/kdf.ts';
 import { macLength } from '../../src/crypto/macs.ts';
 import { NoiseInitiator, NoiseResponder, type NoiseSettings, RemoteStatic } from '../../src/crypto/noise.ts';
 import { importKeyPair, importPublicKey, sharedSecret } from '../../src/crypto/x25519.ts';
@@ -144,6 +145,64 @@ t.test('sharedSecret() passes Wycheproof, and refuses every all-zero result', as
   }
 });
 
+t.test('HandshakeKey agrees with RFC 7748 and Wycheproof, and refuses every all-zero result', async (t) => {
+  for (const one of rfc.x25519) {
+    const key = new HandshakeKey(addon, unhex(one.private));
+    t.equal(hex(key.publicKey), one.public, one.name);
+    t.equal(hex(key.derive(unhex(one.other)) ?? nothing), one.shared, one.name);
+  }
+  interface File {
+    readonly tests: readonly { tcId: number; flags: string[]; public: string; private: string; shared: string }[];
+  }
+  const identity = new HandshakeKey(addon);
+  const steady = new HandshakeKey(addon);
+  const expected = identity.derive(steady.publicKey);
+  for (const one of readVectors<File>('wycheproof-x25519.json').tests) {
+    const secret = new HandshakeKey(addon, unhex(one.private)).derive(unhex(one.public));
+    const isZero = one.flags.includes('ZeroSharedSecret');
+    t.equal(secret === undefined ? 'refused' : hex(secret), isZero ? 'refused' : one.shared, `${one.tcId}`);
+    // What a key was asked before, a refusal too, changes nothing about its next answer.
+    identity.derive(unhex(one.public));
+    t.same(identity.derive(steady.publicKey), expected);
+  }
+  t.same(steady.derive(identity.publicKey), expected, 'two fresh keys agree');
+  t.not(hex(new HandshakeKey(addon).publicKey), hex(new HandshakeKey(addon).publicKey));
+  // Nothing of a refusal is left for who asks OpenSSL next.
+  t.equal(identity.derive(new Uint8Array(32)), undefined);
+  t.equal(importPublicKey(steady.publicKey).asymmetricKeyType, 'x25519');
+});
+
+t.test('HandshakeKey serves for nothing once it is cleared, and takes no key of another length', async (t) => {
+  const [one, other] = [new HandshakeKey(addon), new HandshakeKey(addon)];
+  one.clear();
+  one.clear();
+  t.equal(one.derive(other.publicKey), undefined);
+  t.throws(() => new HandshakeKey(addon, new Uint8Array(31)), /32 bytes/);
+  t.throws(() => other.derive(new Uint8Array(33)), /33 bytes/);
+  t.equal(new addon.X25519Key().derive(new Uint8Array(31), new Uint8Array(32)), invalidArgument);
+  t.equal(new addon.X25519Key().derive(new Uint8Array(32), new Uint8Array(31)), invalidArgument);
+});
+
+t.test('blake2s256() and blake2sHkdf() agree with those of node:crypto', async (t) => {
+  const bytes = (length: number) => Uint8Array.from({ length }, (_, index) => (index * 11) & 0xff);
+  for (const length of [0, 1, 32, 63, 64, 65, 200]) {
+    const target = new Uint8Array(32);
+    t.equal(addon.blake2s256(bytes(37), bytes(length), target), 32);
+    t.equal(hex(target), hex(hash(bytes(37), bytes(length))));
+    for (const count of [1, 2, 3]) {
+      const outputs = new Uint8Array(32 * count);
+      t.equal(addon.blake2sHkdf(bytes(32), bytes(length), outputs), outputs.length);
+      t.equal(hex(outputs), derive(bytes(32), bytes(length), count).map(hex).join(''));
+    }
+  }
+  const self = bytes(32);
+  t.equal(addon.blake2s256(self, nothing, self), 32);
+  t.equal(hex(self), hex(hash(bytes(32))), 'a hash may take the place of what it is made of');
+  t.equal(addon.blake2sHkdf(bytes(31), nothing, new Uint8Array(32)), invalidArgument);
+  t.equal(addon.blake2sHkdf(bytes(32), nothing, new Uint8Array(128)), invalidArgument);
+  t.equal(addon.blake2sHkdf(bytes(32), nothing, new Uint8Array(33)), invalidArgument);
+});
+
 t.test('hchacha20() agrees with the XChaCha draft', async (t) => {
   const { key, nonce, subkey } = rfc.hchacha20;
   t.equal(hex(hchacha20(unhex(key), unhex(nonce))), subkey);
@@ -195,7 +254,7 @@ t.test('NoiseInitiator and NoiseResponder reproduce the published IKpsk2 handsha
   for (const one of readVectors<NoiseVectors>('noise-ikpsk2.json').vectors) {
     const settings = (privateKey: string): NoiseSettings => ({
       primitives: addon,
-      identity: importKeyPair(unhex(privateKey)),
+      identity: new HandshakeKey(addon, unhex(privateKey)),
       prologue: unhex(one.init_prologue),
     });
     const [left, right] = [settings(one.init_static), settings(one.resp_static)];
@@ -205,17 +264,19 @@ t.test('NoiseInitiator and NoiseResponder reproduce the published IKpsk2 handsha
     const toRight = new RemoteStatic(left.identity, unhex(one.init_remote_static));
     const initiator = new NoiseInitiator(left, toRight);
     const initiation = new Uint8Array(first.ciphertext.length / 2);
-    t.ok(initiator.writeInitiation(importKeyPair(unhex(one.init_ephemeral)), unhex(first.payload), initiation));
+    t.ok(
+      initiator.writeInitiation(new HandshakeKey(addon, unhex(one.init_ephemeral)), unhex(first.payload), initiation),
+    );
     t.equal(hex(initiation), first.ciphertext, 'initiation');
 
     const responder = new NoiseResponder(right);
-    const ephemeral = importPublicKey(initiation.subarray(0, 32));
-    const claimed = responder.readStatic(initiation, sharedSecret(right.identity.privateKey, ephemeral) ?? nothing);
+    const secret = right.identity.derive(initiation.subarray(0, 32));
+    const claimed = responder.readStatic(initiation, secret ?? nothing);
     t.equal(hex(claimed ?? nothing), hex(left.identity.publicKey), 'the initiator names itself');
     const toLeft = new RemoteStatic(right.identity, claimed ?? nothing);
     t.equal(hex(responder.readPayload(initiation, toLeft) ?? nothing), first.payload);
     const response = new Uint8Array(second.ciphertext.length / 2);
-    const pair = importKeyPair(unhex(one.resp_ephemeral));
+    const pair = new HandshakeKey(addon, unhex(one.resp_ephemeral));
     const rightResult = responder.writeResponse(pair, toLeft, presharedKey, unhex(second.payload), response);
     t.equal(hex(response), second.ciphertext, 'response');
 

@@ -1,7 +1,7 @@
 // WireGuard's session machines under a virtual clock: timers, key generations, cookies, handshake messages.
 import t from 'tap';
 import { cipher } from '../../src/contract/peer-tables.ts';
-import { importKeyPair } from '../../src/crypto/x25519.ts';
+import { HandshakeKey } from '../../src/crypto/handshake-key.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { AddressLimiter } from '../../src/protocols/session/address-limiter.ts';
 import { CookieChecker, CookieJar, replyRandomBytes } from '../../src/protocols/session/cookies.ts';
@@ -326,27 +326,27 @@ function identities() {
   return {
     left,
     right,
-    toRight: new RemoteIdentity(left, right.keyPair.publicKey, presharedKey),
-    toLeft: new RemoteIdentity(right, left.keyPair.publicKey, presharedKey),
+    toRight: new RemoteIdentity(left, right.key.publicKey, presharedKey),
+    toLeft: new RemoteIdentity(right, left.key.publicKey, presharedKey),
   };
 }
 
 t.test('Initiation and IncomingInitiation agree on keys for both ciphers', async (t) => {
   const { left, right, toRight, toLeft } = identities();
-  const initiation = Initiation.create(left, toRight, 0x11223344, importKeyPair(Buffer.alloc(32, 3)), 1.7e15);
+  const initiation = Initiation.create(left, toRight, 0x11223344, new HandshakeKey(addon, Buffer.alloc(32, 3)), 1.7e15);
   if (initiation === undefined) throw new Error('no initiation');
   t.equal(handshakeType(initiation.message.length), 1);
   t.same([wireguardType(initiation.message, 0), wireguardSender(initiation.message, 0)], [1, 0x11223344]);
   const secret = initiationSecret(right, initiation.message) ?? new Uint8Array(32);
   const incoming = IncomingInitiation.read(right, initiation.message, secret);
-  t.same(incoming?.publicKey, Buffer.from(left.keyPair.publicKey));
+  t.same(incoming?.publicKey, Buffer.from(left.key.publicKey));
   t.ok(
     secret.every((byte) => byte === 0),
     'the secret is overwritten',
   );
   // 1.7e15 µs is 2023-11-14 22:13:20 UTC, ten seconds later in TAI64N's count.
   t.equal(hex(incoming?.authenticate(toLeft) ?? new Uint8Array(0)), '400000006553f10a00000000');
-  const answer = incoming?.respond(toLeft, 0x55667788, importKeyPair(Buffer.alloc(32, 4)));
+  const answer = incoming?.respond(toLeft, 0x55667788, new HandshakeKey(addon, Buffer.alloc(32, 4)));
   if (answer === undefined) throw new Error('no answer');
   t.equal(responseReceiver(answer.message, 0), 0x11223344);
   const forged = Uint8Array.from(answer.message);
@@ -370,22 +370,23 @@ t.test('IncomingInitiation.authenticate() refuses a claimed key that is not owne
   // Sealed with the thief's static key, but read as if it were left's.
   const initiation = Initiation.create(
     thief,
-    new RemoteIdentity(thief, right.keyPair.publicKey, toRight.presharedKey),
+    new RemoteIdentity(thief, right.key.publicKey, toRight.presharedKey),
     1,
-    importKeyPair(Buffer.alloc(32, 3)),
+    new HandshakeKey(addon, Buffer.alloc(32, 3)),
     1e15,
   );
   const message = initiation?.message ?? new Uint8Array(148);
   const incoming = IncomingInitiation.read(right, message, initiationSecret(right, message) ?? new Uint8Array(32));
-  t.equal(incoming?.authenticate(new RemoteIdentity(right, left.keyPair.publicKey, toRight.presharedKey)), undefined);
+  t.equal(incoming?.authenticate(new RemoteIdentity(right, left.key.publicKey, toRight.presharedKey)), undefined);
 });
 
 t.test('CookieChecker hands out cookies, and takes them from the same address for two minutes', async (t) => {
   const { left, right, toRight } = identities();
-  const checker = new CookieChecker(addon, right.keyPair.publicKey);
-  const jar = new CookieJar(addon, right.keyPair.publicKey);
+  const checker = new CookieChecker(addon, right.key.publicKey);
+  const jar = new CookieJar(addon, right.key.publicKey);
   const message =
-    Initiation.create(left, toRight, 5, importKeyPair(Buffer.alloc(32, 3)), 1e15)?.message ?? new Uint8Array(148);
+    Initiation.create(left, toRight, 5, new HandshakeKey(addon, Buffer.alloc(32, 3)), 1e15)?.message ??
+    new Uint8Array(148);
   const source = Uint8Array.of(1, 2, 3, 4);
   let nowUs = 50 * second;
   t.notOk(checker.hasMac1(message));
@@ -400,7 +401,7 @@ t.test('CookieChecker hands out cookies, and takes them from the same address fo
   const forged = Uint8Array.from(reply);
   forged[40] = (forged[40] ?? 0) ^ 1;
   t.notOk(jar.handleReply(forged, nowUs));
-  t.notOk(new CookieJar(addon, right.keyPair.publicKey).handleReply(reply, nowUs), 'not to somebody who sent nothing');
+  t.notOk(new CookieJar(addon, right.key.publicKey).handleReply(reply, nowUs), 'not to somebody who sent nothing');
   t.ok(jar.handleReply(reply, nowUs));
 
   jar.addMacs(message, nowUs);
@@ -469,11 +470,11 @@ t.test('AddressLimiter serves 5 at once and 20 a second, for each address', asyn
 t.test('aeadOpen() takes with one key what aeadSeal() made with its twin only', async (t) => {
   // The property the whole schedule rests on: AES keys and ChaCha keys of one session are unrelated.
   const { left, right, toRight, toLeft } = identities();
-  const initiation = Initiation.create(left, toRight, 1, importKeyPair(Buffer.alloc(32, 3)), 1e15);
+  const initiation = Initiation.create(left, toRight, 1, new HandshakeKey(addon, Buffer.alloc(32, 3)), 1e15);
   const message = initiation?.message ?? new Uint8Array(148);
   const incoming = IncomingInitiation.read(right, message, initiationSecret(right, message) ?? new Uint8Array(32));
   incoming?.authenticate(toLeft);
-  const keys = incoming?.respond(toLeft, 2, importKeyPair(Buffer.alloc(32, 4)))?.derived.keys;
+  const keys = incoming?.respond(toLeft, 2, new HandshakeKey(addon, Buffer.alloc(32, 4)))?.derived.keys;
   const [nonce, nothing] = [new Uint8Array(12), new Uint8Array(0)];
   const sealed = new Uint8Array(17);
   const opened = new Uint8Array(1);

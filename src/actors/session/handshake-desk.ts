@@ -3,9 +3,9 @@
  * before it, and nothing is said to a static key that is no peer.
  */
 import { randomInt } from 'node:crypto';
+import { HandshakeKey } from '../../crypto/handshake-key.ts';
 import type { Primitives } from '../../crypto/primitives.ts';
 import { tai64nIsAfter, tai64nUnixUs } from '../../crypto/tai64n.ts';
-import { generateKeyPair } from '../../crypto/x25519.ts';
 import { AddressLimiter } from '../../protocols/session/address-limiter.ts';
 import { CookieChecker, replyRandomBytes } from '../../protocols/session/cookies.ts';
 import {
@@ -98,12 +98,12 @@ export class HandshakeDesk {
 
   constructor(parts: HandshakeDeskParts) {
     this.#parts = parts;
-    this.#checker = new CookieChecker(parts.primitives, parts.local.keyPair.publicKey);
+    this.#checker = new CookieChecker(parts.primitives, parts.local.key.publicKey);
   }
 
   /** Sends an initiation: to where the peer was heard just now, or else everywhere it could be. */
   initiate(peer: Peer, nowUs: number): void {
-    const { peers, slots, files, local, waiting } = this.#parts;
+    const { primitives, peers, slots, files, local, waiting } = this.#parts;
     const isRetry = peer.session.isRetry(nowUs);
     const isLive = !isRetry && nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
     if (isRetry) peers.forgetLocal(peer);
@@ -115,7 +115,7 @@ export class HandshakeDesk {
     if (routes.length === 0) return;
     const index = slots.reserveIndex();
     const stampUs = files.nextStampUs(this.#parts.unixUs());
-    const initiation = Initiation.create(local, peer.identity, index, generateKeyPair(), stampUs);
+    const initiation = Initiation.create(local, peer.identity, index, new HandshakeKey(primitives), stampUs);
     if (initiation === undefined) {
       slots.releaseIndex(index);
       return;
@@ -313,9 +313,9 @@ export class HandshakeDesk {
   }
 
   #respond(peer: Peer, incoming: IncomingInitiation, route: Route, nowUs: number): number {
-    const { slots } = this.#parts;
+    const { primitives, slots } = this.#parts;
     const index = slots.reserveIndex();
-    const answer = incoming.respond(peer.identity, index, generateKeyPair());
+    const answer = incoming.respond(peer.identity, index, new HandshakeKey(primitives));
     if (answer === undefined) {
       slots.releaseIndex(index);
       return counted.forged;

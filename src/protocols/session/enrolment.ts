@@ -10,8 +10,8 @@
  */
 
 import { capability } from '../../contract/frames.ts';
+import { HandshakeKey } from '../../crypto/handshake-key.ts';
 import { chacha20poly1305, nonceBytes, type Primitives, tagBytes } from '../../crypto/primitives.ts';
-import { generateKeyPair } from '../../crypto/x25519.ts';
 import { controlFrameCheckLength, helloBytes, helloCapabilities, helloEmit } from '../../wire/control-frame.ts';
 import { enrolAsk, enrolCheckLength, enrolIsAnswer, enrolKey, enrolMostBytes } from '../../wire/enrol-frame.ts';
 import {
@@ -112,7 +112,8 @@ export class Enrolment {
   #call(nowUs: number, stampUs: number): Uint8Array | undefined {
     this.#initiation?.clear();
     this.#localIndex = this.#parts.nextIndex();
-    this.#initiation = Initiation.create(this.#local, this.#hub, this.#localIndex, generateKeyPair(), stampUs);
+    const ephemeral = new HandshakeKey(this.#parts.primitives);
+    this.#initiation = Initiation.create(this.#local, this.#hub, this.#localIndex, ephemeral, stampUs);
     if (this.#initiation === undefined) return undefined;
     this.#jar.addMacs(this.#initiation.message, nowUs);
     return this.#initiation.message;

@@ -2,11 +2,11 @@
  * WireGuard's handshake messages without macs: Noise_IKpsk2 (crypto/noise.ts) inside the frames of wire/wireguard.ts. An
  * initiator of ours lives from its initiation to the response; a responder only while it answers one initiation.
  */
+import { HandshakeKey } from '../../crypto/handshake-key.ts';
 import { deriveSessionKeys, type SessionKeys } from '../../crypto/key-schedule.ts';
 import { NoiseInitiator, NoiseResponder, type NoiseSettings, RemoteStatic } from '../../crypto/noise.ts';
 import type { Primitives } from '../../crypto/primitives.ts';
 import { tai64nBytes, tai64nEmit } from '../../crypto/tai64n.ts';
-import { importKeyPair, importPublicKey, type KeyPair, sharedSecret } from '../../crypto/x25519.ts';
 import {
   initiationBytes,
   initiationEmit,
@@ -27,11 +27,11 @@ const ephemeralEnd = ephemeralAt + 32;
 /** What one daemon brings to every handshake. */
 export class LocalIdentity {
   readonly noise: NoiseSettings;
-  readonly keyPair: KeyPair;
+  readonly key: HandshakeKey;
 
   constructor(primitives: Primitives, privateKey: Uint8Array) {
-    this.keyPair = importKeyPair(privateKey);
-    this.noise = { primitives, identity: this.keyPair, prologue };
+    this.key = new HandshakeKey(primitives, privateKey);
+    this.noise = { primitives, identity: this.key, prologue };
   }
 }
 
@@ -42,7 +42,7 @@ export class RemoteIdentity {
 
   /** `presharedKey`: 32 bytes; zeros when there is none (whitepaper 5.4). */
   constructor(local: LocalIdentity, publicKey: Uint8Array, presharedKey: Uint8Array) {
-    this.remote = new RemoteStatic(local.keyPair, publicKey);
+    this.remote = new RemoteStatic(local.key, publicKey);
     this.presharedKey = presharedKey;
   }
 }
@@ -72,7 +72,7 @@ export class Initiation {
     local: LocalIdentity,
     peer: RemoteIdentity,
     localIndex: number,
-    ephemeral: KeyPair,
+    ephemeral: HandshakeKey,
     stampUs: number,
   ): Initiation | undefined {
     const noise = new NoiseInitiator(local.noise, peer.remote);
@@ -101,7 +101,7 @@ export class Initiation {
 
 /** The one costly step of reading an initiation: X25519 of our static key with its ephemeral; undefined for a low-order one. */
 export function initiationSecret(local: LocalIdentity, message: Uint8Array): Uint8Array | undefined {
-  return sharedSecret(local.keyPair.privateKey, importPublicKey(message.subarray(ephemeralAt, ephemeralEnd)));
+  return local.key.derive(message.subarray(ephemeralAt, ephemeralEnd));
 }
 
 /** The peer's side of a handshake: an initiation that we read, step by step as it proves more of itself. */
@@ -137,7 +137,7 @@ export class IncomingInitiation {
   respond(
     peer: RemoteIdentity,
     localIndex: number,
-    ephemeral: KeyPair,
+    ephemeral: HandshakeKey,
   ): { message: Uint8Array; derived: Derived } | undefined {
     const message = new Uint8Array(responseBytes);
     responseEmit(message, 0, { sender: localIndex, receiver: this.remoteIndex });

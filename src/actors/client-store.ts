@@ -10,6 +10,7 @@ import { HawserError, messageOf } from '../base/errors.ts';
 import { inWords, makeFolder, readSmallFile } from '../base/lasting-files.ts';
 import type { Cidr, PeerLimits } from '../config/config.ts';
 import type { ObfuscationConfig } from '../config/obfuscation.ts';
+import type { QuotaConfig } from '../config/quota-schema.ts';
 import type { ClientCall, ClientOutcome, ClientSourceApi } from '../control/client-source.ts';
 import { isHostAddress } from '../io/host-addresses.ts';
 import { isListening } from '../io/listening-ports.ts';
@@ -20,8 +21,10 @@ import { enrolFrame } from './clients/enrol-answer.ts';
 import { Leases } from './clients/leases.ts';
 import { backupFileOf, openStore } from './clients/open-store.ts';
 import { PeerFeed } from './clients/peer-feed.ts';
+import { noteTold, QuotaDesk } from './clients/quota-desk.ts';
 import { SessionKeeper } from './clients/session-keeper.ts';
 import type { ClientStore } from './clients/store.ts';
+import { UsageBook } from './clients/usage-book.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
 import type { EnrolCommand, EnrolledCommand } from './session/settings.ts';
@@ -45,6 +48,8 @@ export interface ClientStoreSettings {
   readonly obfuscation: ObfuscationConfig | undefined;
   /** How fast each may be. */
   readonly limits: PeerLimits;
+  /** How much each may use. */
+  readonly quota: QuotaConfig;
 }
 
 /** The instance may be in the middle of a reload. */
@@ -52,6 +57,8 @@ const deadlineMs = 10_000;
 /** setTimeout takes no more; whoever expires later is looked at again then. */
 const longestTimerMs = 2 ** 31 - 1;
 const lookEveryMs = 1000;
+/** While somebody's quota ends within a moment. */
+const soonMs = 20;
 /** What was due and failed is tried again after this. */
 const retryMs = 10_000;
 
@@ -76,6 +83,7 @@ class ClientStoreActor implements Actor {
   #backup: Backup | undefined;
   #keeper: SessionKeeper | undefined;
   #ticker: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
   /** What usage could not be written for, said once. */
   #unwritten = '';
   /** Why there is none. */
@@ -119,6 +127,7 @@ class ClientStoreActor implements Actor {
   close(): void {
     clearTimeout(this.#timer);
     clearInterval(this.#ticker);
+    clearTimeout(this.#soon);
     this.#instance.close();
     this.#attempt(() => this.#keeper?.close());
     this.#backup?.close();
@@ -139,20 +148,40 @@ class ClientStoreActor implements Actor {
   }
 
   async #begin(store: ClientStore): Promise<void> {
-    const { pools, taken, mostClients, mostDevices, idleMs, lifetimeMs, obfuscation, limits, nat } = this.#settings;
+    const { pools, taken, mostClients, mostDevices, idleMs, lifetimeMs, obfuscation, limits, quota, nat } =
+      this.#settings;
     const leases = new Leases(pools, taken);
     const nowMs = (): number => Date.now();
-    const feed = new PeerFeed({ instance: this.#instance, defaults: { obfuscation, limits }, nowMs });
+    const usage = new UsageBook(store.usage);
+    const quotas = new QuotaDesk({ usual: quota, daysOf: (id) => usage.daysOf(id), nowMs });
+    const feed = new PeerFeed({
+      instance: this.#instance,
+      defaults: { obfuscation, limits, quota },
+      isOver: (record) => quotas.isExceeded(record),
+      nowMs,
+    });
     const records = [...store.list()].map(({ record }) => record);
     const lost = records.filter((record) => leases.recall(record).length > 0).map(({ name }) => name);
     if (lost.length > 0) this.#warn(strayText(lost));
     for (const reason of await feed.replaceAll(records, store.invitations.list())) this.#warn(reason);
-    store.watch((changes) => feed.push(changes));
+    store.watch((changes) => {
+      quotas.follow(changes);
+      feed.push(changes);
+    });
     const emit: ActorContext['emit'] = (event) => this.#context.emit(event);
     const keeper = new SessionKeeper({
       store,
       peers: peerTable(this.#context.spec.memory.peers as SharedArrayBuffer),
       rows: feed.rows,
+      usage,
+      quotas,
+      refresh: (record) => feed.refresh(record),
+      tell: (id, told, events) =>
+        this.#inTurn(async () => {
+          const message = noteTold(store, id, told);
+          if (message !== '') this.#warn(message);
+          for (const event of events) emit(event);
+        }),
       idleMs,
       lifetimeMs,
       emit,
@@ -167,6 +196,7 @@ class ClientStoreActor implements Actor {
       feed,
       leases,
       keeper,
+      quotas,
       mostClients,
       mostDevices,
       emit,
@@ -180,7 +210,7 @@ class ClientStoreActor implements Actor {
   }
 
   #tick(): void {
-    this.#attempt(() => this.#keeper?.look());
+    this.#look(() => this.#keeper?.look());
     if (this.#book?.invitations.isAwaiting === true) this.#inTurn(async () => this.#book?.invitations.look());
   }
 
@@ -246,6 +276,13 @@ class ClientStoreActor implements Actor {
     } finally {
       this.#wait();
     }
+  }
+
+  #look(work: () => void): void {
+    this.#attempt(work);
+    clearTimeout(this.#soon);
+    if (this.#keeper?.isHot !== true) return;
+    this.#soon = setTimeout(() => this.#look(() => this.#keeper?.lookSoon()), soonMs).unref();
   }
 
   /** Usage that cannot be written stays counted, and is tried again. */

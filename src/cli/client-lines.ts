@@ -1,10 +1,11 @@
 /** Clients of a hub as lines for people. */
-import type { ClientRow, ClientUsage } from '../control/client-calls.ts';
-import { type Column, formatTable, humanBytes } from './humanize.ts';
+import { formatQuota } from '../config/quota-schema.ts';
+import type { ClientDevice, ClientQuota, ClientQuotaStand, ClientRow, ClientUsage } from '../control/client-calls.ts';
+import { type Column, formatTable, humanBytes, humanCount, humanDuration } from './humanize.ts';
 
 const columns: readonly Column<ClientRow>[] = [
   { heading: 'CLIENT', text: ({ name }) => name },
-  { heading: 'STATE', text: ({ state }) => state },
+  { heading: 'STATE', text: ({ state }) => stateText(state) },
   { heading: 'ADDRESSES', text: ({ devices }) => devices.flatMap(({ addresses }) => addresses).join(' ') || '-' },
   { heading: 'DEVICES', optional: true, align: 'right', text: ({ devices }) => String(devices.length) },
   { heading: 'CREATED', optional: true, text: ({ createdMs }) => day(createdMs) },
@@ -24,19 +25,28 @@ export function describeClient({
   devices,
   nat,
   limits,
+  quota,
 }: ClientRow): string[] {
   const kicked = kickedUntilMs === undefined ? '' : ` until ${new Date(kickedUntilMs).toISOString().slice(11, 19)}Z`;
   return [
-    `${name}: ${state}${kicked}, since ${day(createdMs)}${expiresMs === undefined ? '' : `, until ${moment(expiresMs)}`}`,
-    ...devices.map(({ peer, publicKey, hasPresharedKey, addresses, isReserved }) => {
+    `${name}: ${stateText(state)}${kicked}, since ${day(createdMs)}${expiresMs === undefined ? '' : `, until ${moment(expiresMs)}`}`,
+    ...devices.flatMap(({ peer, publicKey, hasPresharedKey, addresses, isReserved, refusal }) => {
       const lease = addresses.length === 0 ? 'no address' : addresses.join(' ');
       const secret = hasPresharedKey ? ', with a preshared key' : '';
-      return `  ${peer}: ${lease}${isReserved ? ' (reserved)' : ''}, key ${publicKey}${secret}`;
+      return [
+        `  ${peer}: ${lease}${isReserved ? ' (reserved)' : ''}, key ${publicKey}${secret}`,
+        ...(refusal === undefined ? [] : [`    ${refusalText(refusal)}`]),
+      ];
     }),
     `  ${ratesOf(limits)}`,
+    `  ${quotaText(quota)}`,
     ...(nat?.publicAddress === undefined ? [] : [`  outside: ${nat.publicAddress}, its own`]),
     ...(nat === undefined || nat.forwards.length === 0 ? [] : [`  ports that lead to it: ${nat.forwards.join(' ')}`]),
   ];
+}
+
+function stateText(state: ClientRow['state']): string {
+  return state === 'quota' ? 'quota used up' : state;
 }
 
 function ratesOf({ upBps, downBps, priority }: ClientRow['limits']): string {
@@ -44,8 +54,42 @@ function ratesOf({ upBps, downBps, priority }: ClientRow['limits']): string {
   return `${rate(upBps)} up, ${rate(downBps)} down, priority ${priority}`;
 }
 
-/** By day, and what the month of the last of them comes to. */
-export function usageLines({ client, days }: ClientUsage): string[] {
+function quotaText({ dailyBytes, monthlyBytes, resetDay, timezone, throttleBps, isExceeded }: ClientQuota): string {
+  if (dailyBytes === 0 && monthlyBytes === 0) return 'no quota';
+  const amounts = [
+    ...(dailyBytes === 0 ? [] : [`${formatQuota(dailyBytes)} a day`]),
+    ...(monthlyBytes === 0 ? [] : [`${formatQuota(monthlyBytes)} a month from day ${resetDay} on`]),
+  ];
+  const then = throttleBps === 0 ? 'kept out' : `${throttleBps / 1e6} Mbit/s each way`;
+  return `${amounts.join(', ')} (${timezone})${isExceeded ? `; used up: ${then} until the period ends` : ''}`;
+}
+
+/** Reasons that are about the client, not about its keys, have words of their own. */
+const refusalWords: Readonly<Record<string, string>> = { quota: 'it has used up its quota' };
+
+function refusalText({ reason, ageMs, count }: NonNullable<ClientDevice['refusal']>): string {
+  return `refused ${count} times, ${humanDuration(ageMs)} ago last: ${refusalWords[reason] ?? `${reason} (hawser explain)`}`;
+}
+
+function standLine({ period, usedBytes, quotaBytes, leftBytes, resetsMs }: ClientQuotaStand, timezone: string): string {
+  const ends = `${new Intl.DateTimeFormat('sv-SE', { timeZone: timezone, dateStyle: 'short', timeStyle: 'short' }).format(resetsMs)} ${timezone}`;
+  const used = `${period === 'day' ? 'today' : 'this month'}: ${formatUsed(usedBytes)}`;
+  if (leftBytes === undefined) return `${used}, no quota`;
+  return `${used} of ${formatQuota(quotaBytes)}, ${formatUsed(leftBytes)} left; begins anew ${ends}`;
+}
+
+/** In thousands, as quotas are. */
+function formatUsed(bytes: number): string {
+  return humanCount(bytes).replace(/^([\d.]+)(?: ([kMGT]))?$/, (_, value, prefix = '') => `${value} ${prefix}B`);
+}
+
+/** Where it stands, then by day, and what the month of the last of them comes to. */
+export function usageLines({ client, timezone, periods, days }: ClientUsage): string[] {
+  const stands = periods.map((stand) => standLine(stand, timezone));
+  return [...stands, ...(stands.length > 0 ? [''] : []), ...dayLines(client, days)];
+}
+
+function dayLines(client: string, days: ClientUsage['days']): string[] {
   const [last] = days;
   if (last === undefined) return [`${client} has used nothing yet.`];
   const month = last.day.slice(0, 7);

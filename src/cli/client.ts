@@ -9,13 +9,14 @@ import { parseDurationMs } from '../config/units.ts';
 import type { ClientRow, HubFacts, NewClientAnswer } from '../control/client-calls.ts';
 import { type ClientFileInput, hawserFile, stockFile } from './client-files.ts';
 import { clientLines, describeClient, usageLines } from './client-lines.ts';
+import { type QuotaOptions, quotaOfOptions } from './client-quotas.ts';
 import { type RateOptions, ratesOfOptions } from './client-rates.ts';
 import { ask, ControlConnection } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { parseWhen } from './expiry.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 
-interface ClientOptions extends InstanceOptions, RateOptions {
+interface ClientOptions extends InstanceOptions, RateOptions, QuotaOptions {
   readonly stock?: true;
   readonly hawser?: true;
   readonly publicKey?: string;
@@ -62,6 +63,9 @@ const takes: Readonly<Record<string, readonly Verb[]>> = {
   up: ['add', 'set'],
   down: ['add', 'set'],
   priority: ['add', 'set'],
+  daily: ['add', 'set'],
+  monthly: ['add', 'set'],
+  resetDay: ['add', 'set'],
   off: ['forward'],
   for: ['kick'],
 };
@@ -82,6 +86,9 @@ export function addClientCommand(program: Command): void {
     .option('--up <rate>', 'add, set: at most so many Mbit/s from it, off, or default (server.client)')
     .option('--down <rate>', 'add, set: at most so many Mbit/s to it')
     .option('--priority <share>', 'add, set: 0 to 100, its share while server.total binds')
+    .option('--daily <amount>', 'add, set: at most so much in a day, both ways together: 10GB, off, or default')
+    .option('--monthly <amount>', 'add, set: the same for a month')
+    .option('--reset-day <day>', 'add, set: day on which its month begins, 1 to 31, or default')
     .option('--off', 'forward: that port leads to it no longer')
     .option('--endpoint <host>', "add: where this hub is reached (default: the file's server.endpoint)")
     .option('--allowed <cidr...>', "add: what the client sends through the tunnel (default: the hub's networks)")
@@ -97,6 +104,7 @@ Examples:
   hawser client add tv --address 10.9.0.20 --expires 30d --stock > tv.conf
   hawser client list
   hawser client set phone --up 5 --down 20       # Mbit/s, at once
+  hawser client set phone --daily 20GB           # at once, also where it has used up what it had
   hawser client usage phone
   hawser client forward office 443:8443/tcp      # port 443 here leads to 8443 there (server.nat)
   hawser client device add phone tablet          # another key of the same client
@@ -185,8 +193,10 @@ async function changed(
   if (verb !== 'set') return await ask(options, `client.${verb}`, { name });
   const expiresMs = options.expires === undefined ? undefined : (parseWhen(options.expires, Date.now()) ?? null);
   const rates = ratesOfOptions(options);
+  const quota = quotaOfOptions(options);
   return await ask(options, 'client.set', {
     name,
+    ...(quota === undefined ? {} : { quota }),
     ...(rates === undefined ? {} : { rates }),
     ...(options.address === undefined ? {} : { addresses: [...options.address] }),
     ...(expiresMs === undefined ? {} : { expiresMs }),
@@ -249,7 +259,12 @@ async function add(name: string, device: string | undefined, options: ClientOpti
     presharedKey: options.psk,
   };
   const rates = ratesOfOptions(options);
-  const more = { ...(expiresMs === undefined ? {} : { expiresMs }), ...(rates === undefined ? {} : { rates }) };
+  const quota = quotaOfOptions(options);
+  const more = {
+    ...(expiresMs === undefined ? {} : { expiresMs }),
+    ...(rates === undefined ? {} : { rates }),
+    ...(quota === undefined ? {} : { quota }),
+  };
   const answer =
     device === undefined
       ? await ask(options, 'client.add', { ...wanted, ...more })

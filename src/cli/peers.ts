@@ -50,6 +50,7 @@ const refusals: Readonly<Record<PeerRefusal['reason'], string>> = {
   unused: 'unused',
   busy: 'busy',
   obfuscation: 'obfuscation',
+  quota: 'quota used up',
 };
 
 function stateOf({ state, cutOffAgeMs }: PeerStatus): string {

@@ -200,6 +200,9 @@ export interface PeerLimits {
   readonly priority: number;
 }
 
+/** Why a client may have no session though it may come again: a key of `peerRefusal` (`contract/peer-tables.ts`). */
+export type ClientRefusal = 'quota';
+
 export interface PeerConfig {
   readonly name: string;
   /** base64 of 32 bytes. */
@@ -211,6 +214,7 @@ export interface PeerConfig {
   readonly isClient?: true;
   /** Whoever has an invitation, until it is used: it may say the key that it will have as a client, and nothing else. */
   readonly mayEnrol?: true;
+  readonly refusal?: ClientRefusal;
   readonly allowedIPs: readonly Cidr[];
   readonly endpoints: readonly EndpointText[];
   /** 0 = off. */

@@ -1,6 +1,7 @@
 /** Rates that a peer, or all peers together, may use: in Mbit/s of inner packets, as the peer sees them. */
 import * as z from 'zod';
 import type { PeerLimits } from './config.ts';
+import { clientQuotaKeys } from './quota-schema.ts';
 
 const bpsPerMbps = 1e6;
 /** What a peer that says nothing else has while the server's rate binds. */
@@ -30,7 +31,7 @@ export const limitsSchema = limitsOf('off');
 
 /** `server.client`: of clients of which nothing else is said, in Mbit/s. */
 const usualClientRate = 100;
-export const clientLimitsSchema = limitsOf(usualClientRate);
+export const clientLimitsSchema = limitsOf(usualClientRate).extend(clientQuotaKeys);
 
 /** `server.total`: of all peers together, as they see it. Bits of inner packets a second, 0 = no limit. */
 export interface TotalRates {

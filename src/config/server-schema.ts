@@ -5,6 +5,7 @@ import type { Cidr } from './config.ts';
 import { text } from './leaves.ts';
 import { clientLimitsSchema, totalSchema } from './limits-schema.ts';
 import { isolationSchema, natSchema } from './nat-schema.ts';
+import { quotaSchema } from './quota-schema.ts';
 import type { ServerEndpoint } from './server.ts';
 import { parseDurationMs } from './units.ts';
 
@@ -85,7 +86,8 @@ export const serverSchema = z.strictObject({
       ),
     })
     .prefault({}),
-  client: clientLimitsSchema.prefault({}).describe('How fast each client may send and be sent to.'),
+  client: clientLimitsSchema.prefault({}).describe('How fast each client may send and be sent to, and how much.'),
+  quota: quotaSchema.prefault({}),
   total: totalSchema.prefault({}).describe('What all peers may use together, shared by priority.'),
   nat: natSchema.prefault({}),
   isolation: isolationSchema,

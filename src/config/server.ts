@@ -3,6 +3,7 @@ import { bracketed, formatCidr, maskCidr } from './address.ts';
 import type { Cidr, PeerLimits } from './config.ts';
 import { buildLimits, buildTotal, limitsToInput, type TotalRates, totalToInput } from './limits-schema.ts';
 import { buildNat, type NatConfig, natToInput } from './nat-schema.ts';
+import { buildQuota, clientQuotaToInput, type QuotaConfig, quotaToInput } from './quota-schema.ts';
 import type { ConfigInput, ConfigOutput } from './schema.ts';
 import { formatDurationMs } from './units.ts';
 
@@ -17,6 +18,7 @@ export interface ServerConfig {
   readonly limits: ServerLimits;
   /** Of each client. */
   readonly client: PeerLimits;
+  readonly quota: QuotaConfig;
   readonly total: TotalRates;
   readonly nat: NatConfig;
   /** Clients do not reach each other. */
@@ -43,7 +45,7 @@ export interface ServerLimits {
 type ServerOutput = NonNullable<ConfigOutput['server']>;
 
 export function buildServer(input: ServerOutput): ServerConfig {
-  const { pool, pool6, endpoint, dns, limits, client, total, nat, isolation } = input;
+  const { pool, pool6, endpoint, dns, limits, client, quota, total, nat, isolation } = input;
   return {
     pool: pool === undefined ? undefined : maskCidr(pool),
     pool6: pool6 === undefined ? undefined : maskCidr(pool6),
@@ -51,6 +53,7 @@ export function buildServer(input: ServerOutput): ServerConfig {
     dns,
     limits: { clients: limits.clients, perClient: limits.perClient, idleMs: limits.idle, sessionMs: limits.session },
     client: buildLimits(client),
+    quota: buildQuota(client, quota),
     total: buildTotal(total),
     nat: buildNat(nat),
     isolation,
@@ -64,6 +67,7 @@ export function serverToInput({
   dns,
   limits,
   client,
+  quota,
   total,
   nat,
   isolation,
@@ -79,7 +83,8 @@ export function serverToInput({
       idle: limitToText(limits.idleMs),
       session: limitToText(limits.sessionMs),
     },
-    client: limitsToInput(client),
+    client: { ...limitsToInput(client), ...clientQuotaToInput(quota) },
+    quota: quotaToInput(quota),
     total: totalToInput(total),
     nat: natToInput(nat),
     isolation,

@@ -33,3 +33,30 @@ export function formatSizeBytes(valueBytes: number): string {
   }
   return `${valueBytes / 1024}KiB`;
 }
+
+const bytesPerAmount: Readonly<Record<string, number>> = {
+  TB: 1e12,
+  GB: 1e9,
+  MB: 1e6,
+  kB: 1e3,
+  TiB: 1024 ** 4,
+  GiB: 1024 ** 3,
+  MiB: 1024 ** 2,
+  KiB: 1024,
+};
+
+/** An amount of data, as contracts have them: `10GB`, `1.5TB`, `512MiB` → bytes; a whole number of them. */
+export function parseAmountBytes(text: string): number | undefined {
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)([TGM]i?B|kB|KiB)$/.exec(text);
+  if (match === null) return undefined;
+  const bytes = Number(match[1]) * (bytesPerAmount[match[2] ?? ''] ?? Number.NaN);
+  const whole = Math.round(bytes);
+  return Math.abs(bytes - whole) < 1e-3 && Number.isSafeInteger(whole) ? whole : undefined;
+}
+
+/** The shortest text that parses back; thousands before powers of two. */
+export function formatAmountBytes(valueBytes: number): string {
+  for (const [unit, perUnit] of Object.entries(bytesPerAmount))
+    if (valueBytes >= perUnit && valueBytes % perUnit === 0) return `${valueBytes / perUnit}${unit}`;
+  return `${valueBytes / 1000}kB`;
+}

@@ -81,6 +81,8 @@ export const peerRefusal = {
   busy: 5,
   /** Its handshakes wear another obfuscation than is configured for it. */
   obfuscation: 6,
+  /** It is a client that has used up its quota. */
+  quota: 7,
 } as const;
 
 /** Peer table: one row a peer, columns grouped by their one writer. f64 times are CLOCK_BOOTTIME microseconds. */
@@ -174,9 +176,15 @@ export const peer = {
   priorityAt: 416,
   /** f64: bits a second that may be taken from the peer as configured; who is told and obeys is policed a little above it. */
   takeBpsAt: 424,
+  /** i32: 1 = it is a client, whose quota `stopTxBytesAt` and `stopRxBytesAt` tell of. */
+  isMeteredAt: 432,
   // opener
   /** f64: bytes of the packets of `policedPacketsAt`. */
   policedBytesAt: 448,
+  // client-store
+  /** f64 each, 0 = no end: what `innerTxBytesAt` and `innerRxBytesAt` may come to now. The packet that reaches it still passes. */
+  stopTxBytesAt: 456,
+  stopRxBytesAt: 464,
 } as const;
 
 /**

@@ -10,11 +10,20 @@ const rates = z.strictObject({
 });
 export type ClientRates = z.output<typeof rates>;
 
+/** Bytes of both directions together, 0 = no quota; null = as `server.client` has it, again. */
+const amount = z.union([z.literal(0), z.int().min(1e6).max(1e15)]).nullable();
+const quota = z.strictObject({
+  dailyBytes: amount.exactOptional(),
+  monthlyBytes: amount.exactOptional(),
+  resetDay: z.int().min(1).max(31).nullable().exactOptional(),
+});
+export type ClientQuotaChange = z.output<typeof quota>;
+
 /** A client as lists show it. */
 export interface ClientRow {
   readonly name: string;
-  /** `kicked`: it is not let in before `kickedUntilMs`. */
-  readonly state: 'enabled' | 'disabled' | 'expired' | 'kicked';
+  /** `kicked`: it is not let in before `kickedUntilMs`. `quota`: it has used up its quota. */
+  readonly state: 'enabled' | 'disabled' | 'expired' | 'kicked' | 'quota';
   readonly kickedUntilMs?: number;
   readonly createdMs: number;
   /** undefined = never. */
@@ -24,6 +33,32 @@ export interface ClientRow {
   readonly nat?: { readonly publicAddress?: string | undefined; readonly forwards: readonly string[] };
   /** Of each device, what is said of all clients included. Bits of inner packets a second, 0 = no limit. */
   readonly limits: { readonly upBps: number; readonly downBps: number; readonly priority: number };
+  readonly quota: ClientQuota;
+}
+
+/** What a client may use, what is said of all clients included. Bytes of inner packets, both directions together, 0 = no quota. */
+export interface ClientQuota {
+  readonly dailyBytes: number;
+  readonly monthlyBytes: number;
+  /** Day of the month on which a month begins, in `timezone`. */
+  readonly resetDay: number;
+  readonly timezone: string;
+  /** What is left of its rates when a quota is used up, bits a second; 0 = it is kept out. */
+  readonly throttleBps: number;
+  /** By day or by month. */
+  readonly isExceeded: boolean;
+}
+
+/** Where a client stands in its day, or in its month. */
+export interface ClientQuotaStand {
+  readonly period: 'day' | 'month';
+  readonly usedBytes: number;
+  /** 0 = no quota. */
+  readonly quotaBytes: number;
+  /** undefined = there is no quota. */
+  readonly leftBytes: number | undefined;
+  /** When the period ends. */
+  readonly resetsMs: number;
 }
 
 export interface ClientDevice {
@@ -33,6 +68,8 @@ export interface ClientDevice {
   readonly hasPresharedKey: boolean;
   readonly addresses: readonly string[];
   readonly isReserved: boolean;
+  /** Why its last handshakes failed: a key of `peerRefusal` (`contract/peer-tables.ts`). undefined = the last one did not. */
+  readonly refusal?: { readonly reason: string; readonly ageMs: number; readonly count: number };
 }
 
 /** What a client has to know of its hub. */
@@ -84,7 +121,11 @@ export interface ClientSession {
 
 export interface ClientUsage {
   readonly client: string;
-  /** The latest first; days of UTC without any are left out. */
+  /** Where its days begin and end. */
+  readonly timezone: string;
+  /** Today, and the month. */
+  readonly periods: readonly ClientQuotaStand[];
+  /** The latest first; days without any are left out. */
   readonly days: readonly { readonly day: string; readonly upBytes: number; readonly downBytes: number }[];
 }
 
@@ -102,6 +143,7 @@ export const clientParams = {
     expiresMs: z.number().int().positive().exactOptional(),
     presharedKey: z.boolean().default(true),
     rates: rates.exactOptional(),
+    quota: quota.exactOptional(),
   }),
   list: z.strictObject({}),
   sessions: z.strictObject({}),
@@ -115,6 +157,7 @@ export const clientParams = {
     /** Its own outside; null = shared with others. */
     publicAddress: z.string().nullable().exactOptional(),
     rates: rates.exactOptional(),
+    quota: quota.exactOptional(),
   }),
   enable: named,
   disable: named,

@@ -36,6 +36,10 @@ const sentences: Sentences = {
   'lease-given': ({ client, addresses }) => `client=${client} ${addresses.join(' ')}`,
   'lease-expired': ({ client, addresses }) => `client=${client} ${addresses.join(' ')}`,
   'invitation-created': ({ client, expiresMs }) => `client=${client} until ${new Date(expiresMs).toISOString()}`,
+  'quota-warning': (event) => quotaText(event),
+  'quota-exceeded': (event) =>
+    `${quotaText(event)}: ${event.action === 'stop' ? 'kept out' : 'slowed down'} until ${new Date(event.untilMs).toISOString().slice(0, 16)}Z`,
+  'quota-reset': (event) => quotaText(event),
   'x25519-failed': ({ reason }) => reason,
   plaintext: ({ message }) => message,
   warning: ({ message }) => message,
@@ -54,6 +58,18 @@ function pairsOf(event: InstanceEvent): string {
     .filter(([field]) => !ofRecord.has(field))
     .map(([field, value]) => `${field}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
     .join(' ');
+}
+
+function quotaText({
+  client,
+  period,
+  usedBytes,
+  quotaBytes,
+}: InstanceEvent<'quota-reset'> | InstanceEvent<'quota-warning'> | InstanceEvent<'quota-exceeded'>): string {
+  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
+  const of =
+    quotaBytes === 0 ? 'has no quota any more' : `has used ${gigabytes(usedBytes)} of ${gigabytes(quotaBytes)}`;
+  return `client=${client} ${of}${quotaBytes === 0 ? '' : ` of its ${period}`}`;
 }
 
 /** Whom an event is about: what is limited together. Sentences that differ in their numbers only are one. */

@@ -56,6 +56,15 @@ interface OfClient {
   readonly client: string;
 }
 
+/** Bytes of inner packets, both directions together; `untilMs`: when the period ends, since 1970. */
+interface OfQuota extends OfClient {
+  readonly period: 'day' | 'month';
+  readonly usedBytes: number;
+  /** 0 = there is no quota any more. */
+  readonly quotaBytes: number;
+  readonly untilMs: number;
+}
+
 interface Lease extends OfClient {
   readonly addresses: readonly string[];
 }
@@ -144,7 +153,7 @@ interface EventFields {
   /** A machine has the secret, and did not get in. */
   'invitation-refused': OfClient & Reason;
   'session-opened': OfClient & { readonly peer: string; readonly session: number };
-  /** `reason`: idle, lifetime, or what an operator did. */
+  /** `reason`: idle, lifetime, quota, or what an operator did. */
   'session-closed': OfClient & {
     readonly peer: string;
     readonly session: number;
@@ -157,6 +166,10 @@ interface EventFields {
   'lease-expired': Lease;
   /** `limit`: the key below `server.limits`, or `pool`; `client`: who did not get what it was for. */
   'limit-reached': OfClient & { readonly limit: 'clients' | 'perClient' | 'pool' };
+  /** 80 % of what it may use in a day or a month; all of it; it may go on. Each is told once in a period. */
+  'quota-warning': OfQuota;
+  'quota-exceeded': OfQuota & { readonly action: 'stop' | 'throttle' };
+  'quota-reset': OfQuota;
   /** `limit`: down and up as the peer sees it, `total …`: its share of the server's; `mbit`: a rate of its own. */
   'rate-reached': OfPeer & { readonly limit: string; readonly mbit?: number };
   // Links and what probes past the tunnel say of them.
@@ -277,6 +290,9 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'lease-given': 'info',
   'lease-expired': 'info',
   'limit-reached': 'warn',
+  'quota-warning': 'info',
+  'quota-exceeded': 'warn',
+  'quota-reset': 'info',
   'rate-reached': 'info',
   'link-up': 'info',
   'link-down': 'info',

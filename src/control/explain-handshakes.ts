@@ -47,6 +47,11 @@ function wordsOf(name: string, { reason, behindMs }: PeerRefusal, instance: stri
         text: `Peer ${name} calls with another obfuscation than is configured for it here, or with none: it gets no answer`,
         remedy: `give both sides the same s1 to s4 and h1 to h4 (obfuscation, here for ${name} and there for this host), or none on both`,
       };
+    case 'quota':
+      return {
+        text: `Client ${name} has used up its quota: its handshakes are refused until the period ends`,
+        remedy: `\`hawser client usage ${name}\` says when that is; \`hawser client set ${name} --daily 20GB\` gives it more at once`,
+      };
     case 'busy':
       return {
         text: `Peer ${name} is under load: it wants a cookie before it answers handshakes`,

@@ -54,6 +54,7 @@ export const sessionManagerCounters = {
   unknownKey: 12,
   otherObfuscation: 13,
   late: 14,
+  refused: 15,
 } as const;
 export const wanLinkCounters = { blocked: 0, full: 1 } as const;
 export const fakeTcpCounters = { full: 0, opened: 1, judged: 2, uncalled: 3 } as const;
@@ -129,6 +130,7 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
       help: 'Dropped: handshakes that wear another obfuscation than their peer does here',
     },
     { name: 'session_manager_late_messages', help: 'Dropped: initiations that waited until their sender calls again' },
+    { name: 'session_manager_refused_initiations', help: 'Not answered: the client has come to a limit' },
   ],
   'wan-link': [
     { name: 'wan_link_blocked_turns', help: 'Turns in which the socket was full' },

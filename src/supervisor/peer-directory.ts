@@ -207,6 +207,7 @@ function settingsOf({ row, peer }: DirectoryEntry): PeerSettings {
     ...(peer.presharedKey === undefined ? {} : { presharedKey: peer.presharedKey }),
     ...(peer.isClient === true ? { isClient: true as const } : {}),
     ...(peer.mayEnrol === true ? { mayEnrol: true as const } : {}),
+    ...(peer.refusal === undefined ? {} : { refusal: peer.refusal }),
   };
   const own = { row, name, publicKey, presharedKeyFile, ...ofClient, endpoints, keepaliveMs, cipher, limits };
   return { ...own, ...wornBy(peer) };

@@ -226,6 +226,7 @@ function planClientStore(config: Config): ActorPlan[] {
     lifetimeMs: server.limits.sessionMs,
     obfuscation: config.obfuscation,
     limits: server.client,
+    quota: server.quota,
   };
   return [actor({ id: 'client-store', role: 'client-store', tables: ['peers'], settings: { ...settings } })];
 }

@@ -99,11 +99,12 @@ t.test('usage is what the counters grew by, over kicks and restarts, and nothing
     [{ upBytes: 117, downBytes: 127 }, { upBytes: 1001 }],
     'counters of another process begin at 0',
   );
+  const nothing = { client: 'phone', timezone: 'UTC', periods: [], days: [] };
   t.match(
-    usageLines({ client: 'phone', days: await used(third) }).join('\n'),
+    usageLines({ ...nothing, days: await used(third) }).join('\n'),
     /2027-01-16 +117 B +127 B[\s\S]*2027-01 +1\.1 KiB/,
   );
-  t.match(usageLines({ client: 'phone', days: [] }), ['phone has used nothing yet.']);
+  t.match(usageLines(nothing), ['phone has used nothing yet.']);
 });
 
 /** The disk is full for that method, until the returned function is called. */

@@ -52,6 +52,27 @@ t.test('what comes without keys is asked for, waits, and leaves in order under t
   t.same(numbersFrom(b), [0, 1, 2, 3, 4]);
 });
 
+t.test('what a client may be sent ends at its quota, to the packet, and goes on with another', async (t) => {
+  const { a, b, turn, close } = await rope();
+  t.teardown(close);
+  const packetBytes = payloadAt + payloadBytes;
+  turn();
+  a.peers.setInt(0, peer.inUseAt, 1);
+  a.peers.setInt(0, peer.isMeteredAt, 1);
+  a.peers.setNumber(0, peer.stopTxBytesAt, 3 * packetBytes + 1);
+  a.peers.tell(0);
+  for (let number = 0; number < 8; number += 1) a.offer(numbered(number), noVnet);
+  turn();
+  t.same(numbersFrom(b), [0, 1, 2, 3], 'the packet that reaches it still leaves');
+  t.equal(a.peers.number(0, peer.innerTxBytesAt), 4 * packetBytes);
+  a.offer(numbered(8), noVnet);
+  turn();
+  t.same(numbersFrom(b), []);
+  a.peers.setNumber(0, peer.stopTxBytesAt, 0);
+  for (let turns = 0; turns < 150; turns += 1) turn();
+  t.same(numbersFrom(b), [4, 5, 6, 7, 8], 'what waited was not lost');
+});
+
 t.test('keys that take the place of others in a slot are used at once, by both threads, which say so', async (t) => {
   const { a, b, turn, close } = await rope();
   t.teardown(close);

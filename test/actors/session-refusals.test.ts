@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
+import { peer as peerLayout } from '../../src/contract/peer-tables.ts';
 import { explain } from '../../src/control/explain.ts';
 import { PathReader } from '../../src/control/read-paths.ts';
 import { PeerReader } from '../../src/control/read-peers.ts';
@@ -82,6 +83,46 @@ t.test('a clock that was ahead and is right now: the hub says by how much, and c
   t.ok(reborn.sendSlot() >= 0);
   t.same(told(right, lab), []);
 });
+
+t.test(
+  'a client that has used up its quota loses its session, is refused with the reason, and called back after',
+  async (t) => {
+    const { lab, left, right } = createPair(t);
+    const put = (more: object): void =>
+      right.command({ kind: 'peers', put: [right.peer(left, { isClient: true, ...more })], remove: [], isAll: false });
+    await right.start([right.peer(left, { isClient: true })]);
+    await left.start([left.peer(right, { ...toRight, keepaliveMs: 25_000 })]);
+    lab.run(2);
+    t.ok(left.sendSlot() >= 0 && right.sendSlot() >= 0);
+    put({ refusal: 'quota' });
+    lab.run(2);
+    t.equal(right.sendSlot(), -1, 'nothing is sent to it');
+    left.sendData('hello');
+    lab.settle();
+    t.ok(right.unopened > 0, 'and nothing of it is opened');
+    // Data that waits for it on this side, and its own calls.
+    right.peers.addInt(0, peerLayout.handshakeWantedAt, 1);
+    left.command({ kind: 'rekey', peer: 'right' });
+    const before = lab.sent.length;
+    lab.run(20);
+    t.same(
+      lab.sent.slice(before).filter(({ from }) => from !== leftAddress),
+      [],
+      'nothing goes out to it',
+    );
+    t.ok(right.count(counted.refused) >= 3, `${right.count(counted.refused)} of its calls were refused`);
+    t.match(right.events('handshake-refused'), [{ peer: 'left', reason: 'it has used up its quota' }]);
+    t.match(told(right, lab), [/Client left has used up its quota.*hawser client set left --daily/]);
+    right.crash();
+    await right.start([right.peer(left, { isClient: true, refusal: 'quota' })]);
+    lab.run(8);
+    t.equal(right.sendSlot(), -1, 'a successor keeps it out as well');
+    put({});
+    lab.run(3);
+    t.ok(right.sendSlot() >= 0 && left.sendSlot() >= 0, 'the hub calls it at once');
+    t.same(told(right, lab), []);
+  },
+);
 
 t.test('taking the peer out and putting it in again forgets its clock too', async (t) => {
   const { lab, left, right } = createPair(t);

@@ -25,6 +25,14 @@ const input: ClientFileInput = {
     createdMs: 0,
     expiresMs: undefined,
     limits: { upBps: 5e6, downBps: 0, priority: 80 },
+    quota: {
+      dailyBytes: 10e9,
+      monthlyBytes: 0,
+      resetDay: 1,
+      timezone: 'Europe/Berlin',
+      throttleBps: 0,
+      isExceeded: true,
+    },
     devices: [
       {
         peer: 'Jürgens 📱',

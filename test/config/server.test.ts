@@ -25,6 +25,7 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
     dns: [],
     limits: { clients: 1000, perClient: 5, idleMs: 300_000, sessionMs: 86_400_000 },
     client: { upBps: 100e6, downBps: 100e6, priority: 50 },
+    quota: { dailyBytes: 10e9, monthlyBytes: 100e9, resetDay: 1, timezone: 'UTC', throttleBps: 0 },
     total: { upBps: 0, downBps: 0 },
     nat: { mode: 'off', connections: 4096, perClient: 0 },
     isolation: false,
@@ -49,7 +50,8 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
 t.test('server: what was parsed is written so that it parses to the same', async (t) => {
   const whole =
     '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 3 }, isolation: true, ' +
-    'client: { up: 2.5, down: off, priority: 0 }, total: { down: 800 }, ' +
+    'client: { up: 2.5, down: off, priority: 0, daily: 1.5TB, monthly: off, resetDay: 31, timezone: Europe/Berlin }, ' +
+    'quota: { action: throttle 0.5 }, total: { down: 800 }, ' +
     'nat: { mode: masquerade, ipv6: route, addresses: [203.0.113.7, "2001:db8::7"], ports: 20000-30000, perClient: 512, connections: off, timeout: 2m } }';
   const { config } = parse(whole);
   if (config === undefined) throw new Error('no configuration');
@@ -69,6 +71,13 @@ t.test('server: bad values are named', async (t) => {
     ['{ pool: 10.100.0.0/16, client: { up: 0 } }', /server\.client\.up/],
     ['{ pool: 10.100.0.0/16, client: { priority: 101 } }', /server\.client\.priority/],
     ['{ pool: 10.100.0.0/16, total: { down: -1 } }', /server\.total\.down/],
+    ['{ pool: 10.100.0.0/16, client: { daily: 10 } }', /server\.client\.daily/],
+    ['{ pool: 10.100.0.0/16, client: { daily: 1kB } }', /server\.client\.daily .*1MB to 1000TB/],
+    ['{ pool: 10.100.0.0/16, client: { monthly: 0GB } }', /server\.client\.monthly/],
+    ['{ pool: 10.100.0.0/16, client: { resetDay: 32 } }', /server\.client\.resetDay/],
+    ['{ pool: 10.100.0.0/16, client: { timezone: Europe/Nowhere } }', /server\.client\.timezone .*IANA/],
+    ['{ pool: 10.100.0.0/16, quota: { action: throttle } }', /server\.quota\.action .*throttle and a rate/],
+    ['{ pool: 10.100.0.0/16, quota: { action: throttle 0 } }', /server\.quota\.action/],
     ['{ pool: 10.100.0.0 }', /server\.pool .*network of \/8 to \/30/],
     ['{ pool: 10.100.0.0/31 }', /server\.pool/],
     ['{ pool: 127.0.0.0/8 }', /server\.pool/],

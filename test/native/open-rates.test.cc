@@ -119,16 +119,29 @@ TEST("Opener goes by the rate that stands in the row now") {
   CHECK_EQUAL(number(bench.peer(), layout::peer_policedPacketsAt), before);
 }
 
+TEST("Opener lets a client's packets enter until its quota ends, and not one after that which reaches it") {
+  OpenBench bench;
+  const Bytes inner = packetOf(1250);
+  uint64_t counter = 0;
+  cell<double>(bench.peer(), layout::peer_stopRxBytesAt) = 100 * 1250 + 1;
+  send(bench, inner, counter, 500, kSecondUs);
+  CHECK_EQUAL(number(bench.peer(), layout::peer_innerRxBytesAt), 101 * 1250);
+  CHECK(number(bench.peer(), layout::peer_policedPacketsAt) > 0);
+  CHECK_EQUAL(send(bench, inner, counter, 20'000, 2 * kSecondUs), 0);
+  cell<double>(bench.peer(), layout::peer_stopRxBytesAt) = 0;
+  CHECK_EQUAL(send(bench, inner, counter, 20'000, 3 * kSecondUs), 50);
+}
+
 TEST("Policer survives a clock that goes back") {
   PeerMemory peers(1);
   uint8_t* row = peers.table().row(0);
   cell<double>(row, layout::peer_policeBpsAt) = 8e6;
   cell<double>(row, layout::peer_policeBurstBytesAt) = 10'000;
   Policer policer(peers.table());
-  CHECK(policer.admits(row, 9'000, 5 * kSecondUs));
-  CHECK(!policer.admits(row, 9'000, 4 * kSecondUs));
-  CHECK(!policer.admits(row, 9'000, 4 * kSecondUs + 1000));
-  CHECK(policer.admits(row, 9'000, 4 * kSecondUs + 20'000));
+  CHECK(policer.admits(row, 9'000, 0, 5 * kSecondUs));
+  CHECK(!policer.admits(row, 9'000, 0, 4 * kSecondUs));
+  CHECK(!policer.admits(row, 9'000, 0, 4 * kSecondUs + 1000));
+  CHECK(policer.admits(row, 9'000, 0, 4 * kSecondUs + 20'000));
 }
 
 TEST("Policer keeps all peers together to the server's rate, and each to its share of it") {
@@ -140,7 +153,7 @@ TEST("Policer keeps all peers together to the server's rate, and each to its sha
   const auto run = [&](double fromUs) {
     got[0] = got[1] = 0;
     for (double nowUs = fromUs; nowUs < fromUs + 10 * kSecondUs; nowUs += 500)
-      for (int32_t i = 0; i < 2; i++) if (policer.admits(table.row(i), 1250, nowUs)) got[i] += 1250 * 8 / 10e6;
+      for (int32_t i = 0; i < 2; i++) if (policer.admits(table.row(i), 1250, 0, nowUs)) got[i] += 1250 * 8 / 10e6;
   };
   run(kSecondUs);
   CHECK(got[0] + got[1] > 9.9 && got[0] + got[1] < 10.2);

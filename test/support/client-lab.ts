@@ -5,12 +5,15 @@ import { ClientBook } from '../../src/actors/clients/client-book.ts';
 import { Leases } from '../../src/actors/clients/leases.ts';
 import { openStore } from '../../src/actors/clients/open-store.ts';
 import { PeerFeed } from '../../src/actors/clients/peer-feed.ts';
+import { noteTold, QuotaDesk } from '../../src/actors/clients/quota-desk.ts';
 import { SessionKeeper } from '../../src/actors/clients/session-keeper.ts';
 import type { ClientStore } from '../../src/actors/clients/store.ts';
+import { UsageBook } from '../../src/actors/clients/usage-book.ts';
 import type { ArgsOf, Calls, MethodOf, ResultOf } from '../../src/base/calls.ts';
 import { HawserError } from '../../src/base/errors.ts';
 import { parseCidr } from '../../src/config/address.ts';
 import type { Cidr, PeerConfig } from '../../src/config/config.ts';
+import type { QuotaConfig } from '../../src/config/quota-schema.ts';
 import { peer as peerLayout } from '../../src/contract/peer-tables.ts';
 import type { HubFacts } from '../../src/control/client-calls.ts';
 import type { ClientPeers, ClientRows, ClientSourceApi, ReplacedPeers } from '../../src/control/client-source.ts';
@@ -22,6 +25,7 @@ export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceAp
   readonly peers = new Map<string, PeerConfig>();
   readonly told: string[] = [];
   readonly hubKey = generateKeys().publicKey;
+  readonly #rows = new Map<string, number>();
   lastRow = -1;
   /** Names that a peer of the file has; `late`: it came after the question. */
   readonly taken = new Set<string>();
@@ -44,7 +48,10 @@ export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceAp
     this.checkClientPeers(change);
     for (const { name } of change.put)
       if (this.late.has(name)) throw new HawserError('PEER_EXISTS', `Peer "${name}" is there already`);
-    for (const key of change.remove) this.peers.delete(key);
+    for (const key of change.remove) {
+      this.peers.delete(key);
+      this.#rows.delete(key);
+    }
     for (const peer of change.put) this.peers.set(peer.publicKey, peer);
     this.told.push(`+${change.put.map(({ name }) => name).join()} -${change.remove.length}`);
     return this.#give(change.put);
@@ -60,11 +67,13 @@ export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceAp
     this.told.push(`rekey ${name}`);
   }
 
-  /** A new row each time. */
+  /** A new row to whoever has none. */
   #give(peers: readonly PeerConfig[]): ClientRows {
     return peers.map(({ publicKey }) => {
-      this.lastRow += 1;
-      return [publicKey, this.lastRow] as const;
+      const row = this.#rows.get(publicKey);
+      if (row === undefined) this.lastRow += 1;
+      this.#rows.set(publicKey, row ?? this.lastRow);
+      return [publicKey, row ?? this.lastRow] as const;
     });
   }
 
@@ -101,6 +110,10 @@ export interface ClientLabOptions {
   readonly process?: string;
   /** The peer table of the process. */
   readonly peers?: RowTable;
+  /** None by default. */
+  readonly quota?: Partial<QuotaConfig>;
+  /** Since 1970. */
+  readonly nowMs?: number;
 }
 
 export interface ClientLab {
@@ -111,7 +124,8 @@ export interface ClientLab {
   readonly peers: RowTable;
   readonly instance: FakeClientInstance;
   readonly events: InstanceEvent[];
-  readonly clock: { nowMs: number };
+  /** `jumpedMs`: so much of it has not passed. */
+  readonly clock: { nowMs: number; jumpedMs: number };
   /** Adds one with a new key; resolves to its addresses. */
   add(name: string, more?: { readonly addresses?: string[]; readonly expiresMs?: number }): Promise<readonly string[]>;
 }
@@ -126,18 +140,32 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
   }).store;
   const instance = new FakeClientInstance();
   const events: InstanceEvent[] = [];
-  const clock = { nowMs: 1_800_000_000_000 };
+  const clock = { nowMs: options.nowMs ?? 1_800_000_000_000, jumpedMs: 0 };
   const nowMs = (): number => clock.nowMs;
   const leases = new Leases(cidrs(pools), cidrs(taken));
+  const quota: QuotaConfig = {
+    dailyBytes: 0,
+    monthlyBytes: 0,
+    resetDay: 1,
+    timezone: 'UTC',
+    throttleBps: 0,
+    ...options.quota,
+  };
+  const usage = new UsageBook(store.usage);
+  const quotas = new QuotaDesk({ usual: quota, daysOf: (id) => usage.daysOf(id), nowMs });
   const feed = new PeerFeed({
     instance,
-    defaults: { obfuscation: undefined, limits: { upBps: 0, downBps: 0, priority: 50 } },
+    defaults: { obfuscation: undefined, limits: { upBps: 0, downBps: 0, priority: 50 }, quota },
+    isOver: (record) => quotas.isExceeded(record),
     nowMs,
   });
   const records = [...store.list()].map(({ record }) => record);
   for (const record of records) leases.recall(record);
   await feed.replaceAll(records, store.invitations.list());
-  store.watch((changes) => feed.push(changes));
+  store.watch((changes) => {
+    quotas.follow(changes);
+    feed.push(changes);
+  });
   const emit = (event: InstanceEvent): void => void events.push(event);
   const outside = {
     isOn: true,
@@ -150,18 +178,26 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     store,
     peers,
     rows: feed.rows,
+    usage,
+    quotas,
+    refresh: (record) => feed.refresh(record),
+    tell: (id, told, news) => {
+      noteTold(store, id, told);
+      for (const event of news) emit(event);
+    },
     idleMs: 300_000,
     lifetimeMs: 3_600_000,
     emit,
     rekey: (peer) => instance.rekeyPeer(peer),
     nowMs,
-    nowUs: () => clock.nowMs * 1000,
+    nowUs: () => (clock.nowMs - clock.jumpedMs) * 1000,
   });
   const book = new ClientBook({
     store,
     feed,
     leases,
     keeper,
+    quotas,
     mostClients,
     mostDevices: 3,
     emit,

@@ -9,6 +9,7 @@ import type { RowTable } from '../../rings/table.ts';
 import { exportedOf, importedFrom } from './backup.ts';
 import { ClientIndex } from './client-index.ts';
 import { type OutsideParts, withForward, withOutsides, withoutForward, withPublicAddress } from './client-outside.ts';
+import { withQuota } from './client-quota.ts';
 import { withRates } from './client-rates.ts';
 import { type ClientRecord, clientNameOf, clientNameWords, type DeviceRecord } from './client-record.ts';
 import { rowOf } from './client-row.ts';
@@ -17,6 +18,7 @@ import type { InvitationRecord } from './invitation-record.ts';
 import type { Leases } from './leases.ts';
 import type { PeerFeed } from './peer-feed.ts';
 import { isExpired } from './peers-of.ts';
+import type { QuotaDesk } from './quota-desk.ts';
 import type { SessionEnd } from './session-book.ts';
 import type { SessionKeeper } from './session-keeper.ts';
 import type { ClientStore } from './store.ts';
@@ -25,7 +27,8 @@ export interface ClientBookParts {
   readonly store: ClientStore;
   readonly feed: PeerFeed;
   readonly leases: Leases;
-  readonly keeper: Pick<SessionKeeper, 'end' | 'sessions' | 'usageOf'>;
+  readonly keeper: Pick<SessionKeeper, 'end' | 'sessions' | 'usageOf' | 'refusalOf'>;
+  readonly quotas: Pick<QuotaDesk, 'quotaOf'>;
   readonly mostClients: number;
   /** Of one client. */
   readonly mostDevices: number;
@@ -144,7 +147,7 @@ export class ClientBook {
         { name: '', publicKey: params.publicKey, presharedKey, addresses, isReserved: params.addresses.length > 0 },
       ],
     };
-    const record = withRates(bare, params.rates);
+    const record = withQuota(withRates(bare, params.rates), params.quota);
     try {
       await this.#put(record, 0);
     } catch (error) {
@@ -157,7 +160,14 @@ export class ClientBook {
   }
 
   /** An address that is asked for takes the place of the one of its pool; a client whose time goes on gets what it lacks. */
-  async #set({ name, addresses = [], expiresMs, publicAddress, rates }: ClientParams<'set'>): Promise<ClientRow> {
+  async #set({
+    name,
+    addresses = [],
+    expiresMs,
+    publicAddress,
+    rates,
+    quota,
+  }: ClientParams<'set'>): Promise<ClientRow> {
     const { leases, nowMs, emit } = this.#parts;
     const { record, revision } = this.#index.find(name);
     this.#checkExpiry(expiresMs ?? undefined);
@@ -166,7 +176,7 @@ export class ClientBook {
     let wanted: ClientRecord;
     try {
       const devices = isExpired(until, nowMs()) ? record.devices : this.#leased(record, addresses, given);
-      wanted = this.#withAddress(withRates({ ...until, devices }, rates), publicAddress);
+      wanted = this.#withAddress(withQuota(withRates({ ...until, devices }, rates), quota), publicAddress);
       await this.#put(wanted, revision);
     } catch (error) {
       leases.takeBack(given);
@@ -411,9 +421,11 @@ export class ClientBook {
   }
 
   #rowOf(record: ClientRecord): ClientRow {
-    const { feed, nowMs } = this.#parts;
+    const { feed, nowMs, quotas, keeper } = this.#parts;
     const kickedUntilMs = feed.barredUntilMs(record.id);
-    return rowOf(record, { nowMs: nowMs(), kickedUntilMs, limits: feed.limitsOf(record) });
+    const quota = quotas.quotaOf(record);
+    const { refusalOf } = keeper;
+    return rowOf(record, { nowMs: nowMs(), kickedUntilMs, limits: feed.limitsOf(record), quota, refusalOf });
   }
 }
 

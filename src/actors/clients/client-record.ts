@@ -3,6 +3,7 @@ import { parseCidr } from '../../config/address.ts';
 import { parseKey } from '../../config/keys.ts';
 import { parseForward } from '../../config/nat-schema.ts';
 import { mayHoldKey } from '../../config/show.ts';
+import type { QuotaLevel, ToldQuota, ToldQuotas } from '../../protocols/quota/quota.ts';
 
 /** One key and its addresses: a phone, a laptop. A client has at least one. */
 export interface DeviceRecord {
@@ -33,6 +34,16 @@ export interface ClientRecord {
   readonly barredUntilMs?: number | undefined;
   /** Otherwise than `server.client` has it. */
   readonly limits?: ClientLimitsRecord | undefined;
+  readonly quota?: ClientQuotaRecord | undefined;
+  /** What was said of its quotas last, so that nothing is said twice. */
+  readonly told?: ToldQuotas | undefined;
+}
+
+/** Otherwise than `server.client` has it; 0 bytes = no quota. */
+export interface ClientQuotaRecord {
+  readonly dailyBytes?: number;
+  readonly monthlyBytes?: number;
+  readonly resetDay?: number;
 }
 
 /** Bits of inner packets a second, as the client sees them, 0 = no limit; what is left out is as `server.client` has it. */
@@ -75,7 +86,7 @@ export function clientFromText(text: string): ClientRecord | undefined {
 
 export function clientFromObject(value: unknown): ClientRecord | undefined {
   if (!isMap(value)) return undefined;
-  const { id, name, isEnabled, createdMs, expiresMs, devices, nat, limits, barredUntilMs } = value;
+  const { id, name, isEnabled, createdMs, expiresMs, devices, nat, limits, quota, told, barredUntilMs } = value;
   if (typeof id !== 'string' || typeof name !== 'string' || typeof isEnabled !== 'boolean') return undefined;
   if (typeof createdMs !== 'number' || (expiresMs !== undefined && typeof expiresMs !== 'number')) return undefined;
   if (barredUntilMs !== undefined && typeof barredUntilMs !== 'number') return undefined;
@@ -86,6 +97,9 @@ export function clientFromObject(value: unknown): ClientRecord | undefined {
   if (nat !== undefined && outside === undefined) return undefined;
   const rates = limits === undefined ? undefined : limitsFrom(limits);
   if (limits !== undefined && rates === undefined) return undefined;
+  const amounts = quota === undefined ? undefined : quotaFrom(quota);
+  if (quota !== undefined && amounts === undefined) return undefined;
+  const said = toldFrom(told);
   return {
     id,
     name,
@@ -96,22 +110,52 @@ export function clientFromObject(value: unknown): ClientRecord | undefined {
     ...(barredUntilMs === undefined ? {} : { barredUntilMs }),
     ...(outside === undefined ? {} : { nat: outside }),
     ...(rates === undefined ? {} : { limits: rates }),
+    ...(amounts === undefined ? {} : { quota: amounts }),
+    ...(said === undefined ? {} : { told: said }),
   };
 }
 
 /** undefined = they are none. */
 export function limitsFrom(value: unknown): ClientLimitsRecord | undefined {
+  return numbersFrom(value, { upBps: [0, Number.MAX_VALUE], downBps: [0, Number.MAX_VALUE], priority: [0, 100] });
+}
+
+function quotaFrom(value: unknown): ClientQuotaRecord | undefined {
+  const bytes = [0, Number.MAX_SAFE_INTEGER] as const;
+  return numbersFrom(value, { dailyBytes: bytes, monthlyBytes: bytes, resetDay: [1, 31] });
+}
+
+/** Those that are there, each within its range. */
+function numbersFrom<Name extends string>(
+  value: unknown,
+  ranges: Readonly<Record<Name, readonly [least: number, most: number]>>,
+): Partial<Record<Name, number>> | undefined {
   if (!isMap(value)) return undefined;
-  const known: Record<string, number> = {};
-  for (const name of ['upBps', 'downBps', 'priority'] as const) {
+  const known: Partial<Record<Name, number>> = {};
+  for (const [name, [least, most]] of Object.entries(ranges) as [Name, readonly [number, number]][]) {
     const one = value[name];
     if (one === undefined) continue;
-    if (typeof one !== 'number' || !Number.isFinite(one) || one < 0 || (name === 'priority' && one > 100))
-      return undefined;
+    if (typeof one !== 'number' || !(one >= least && one <= most)) return undefined;
     known[name] = one;
   }
   return known;
 }
+
+/** What cannot be read is said once more: nothing else hangs on it. */
+function toldFrom(value: unknown): ToldQuotas | undefined {
+  if (!isMap(value)) return undefined;
+  const day = toldOnce(value.day);
+  const month = toldOnce(value.month);
+  return day === undefined || month === undefined ? undefined : { day, month };
+}
+
+function toldOnce(value: unknown): ToldQuota | undefined {
+  if (!isMap(value) || typeof value.begin !== 'number') return undefined;
+  const level = quotaLevels.find((one) => one === value.level);
+  return level === undefined ? undefined : { begin: value.begin, level };
+}
+
+const quotaLevels: readonly QuotaLevel[] = ['free', 'warned', 'exceeded'];
 
 function natFrom(value: unknown): ClientNatRecord | undefined {
   if (!isMap(value) || !Array.isArray(value.forwards)) return undefined;

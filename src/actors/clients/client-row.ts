@@ -1,6 +1,6 @@
 /** A client as lists show it. Pure. */
 import type { PeerLimits } from '../../config/config.ts';
-import type { ClientRow } from '../../control/client-calls.ts';
+import type { ClientDevice, ClientQuota, ClientRow } from '../../control/client-calls.ts';
 import { type ClientRecord, peerNameOf } from './client-record.ts';
 import { isExpired } from './peers-of.ts';
 
@@ -10,25 +10,35 @@ export interface ClientNow {
   /** It was kicked, and is not let in before. */
   readonly kickedUntilMs: number | undefined;
   readonly limits: PeerLimits;
+  readonly quota: ClientQuota;
+  /** Of the device with that public key. */
+  readonly refusalOf: (publicKey: string) => ClientDevice['refusal'];
 }
 
-export function rowOf(record: ClientRecord, { nowMs, kickedUntilMs, limits }: ClientNow): ClientRow {
+export function rowOf(record: ClientRecord, now: ClientNow): ClientRow {
+  const { nowMs, kickedUntilMs, limits, quota, refusalOf } = now;
   const { name, isEnabled, createdMs, expiresMs, devices, nat } = record;
-  const mayCome = kickedUntilMs === undefined ? 'enabled' : 'kicked';
+  const isOut = quota.isExceeded && quota.throttleBps === 0;
+  const mayCome = kickedUntilMs !== undefined ? 'kicked' : isOut ? 'quota' : 'enabled';
   return {
     name,
     state: isExpired(record, nowMs) ? 'expired' : isEnabled ? mayCome : 'disabled',
     ...(kickedUntilMs === undefined ? {} : { kickedUntilMs }),
     createdMs,
     expiresMs,
-    devices: devices.map((device) => ({
-      peer: peerNameOf(record, device),
-      publicKey: device.publicKey,
-      hasPresharedKey: device.presharedKey !== '',
-      addresses: device.addresses,
-      isReserved: device.isReserved,
-    })),
+    devices: devices.map((device) => {
+      const refusal = refusalOf(device.publicKey);
+      return {
+        peer: peerNameOf(record, device),
+        publicKey: device.publicKey,
+        hasPresharedKey: device.presharedKey !== '',
+        addresses: device.addresses,
+        isReserved: device.isReserved,
+        ...(refusal === undefined ? {} : { refusal }),
+      };
+    }),
     ...(nat === undefined ? {} : { nat }),
     limits,
+    quota,
   };
 }

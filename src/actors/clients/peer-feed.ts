@@ -11,6 +11,8 @@ import type { ClientChange } from './store.ts';
 export interface PeerFeedParts {
   readonly instance: Calls<ClientSourceApi>;
   readonly defaults: ClientDefaults;
+  /** It has used up its quota. */
+  readonly isOver: (record: ClientRecord) => boolean;
   /** Since 1970. */
   readonly nowMs: () => number;
 }
@@ -130,7 +132,8 @@ export class PeerFeed {
 
   #peersOf(record: ClientRecord | undefined): ReturnType<typeof peersOf> {
     if (record !== undefined && this.barredUntilMs(record.id) !== undefined) return [];
-    return peersOf(record, this.#parts.defaults, this.#parts.nowMs());
+    const { defaults, nowMs, isOver } = this.#parts;
+    return peersOf(record, defaults, nowMs(), record !== undefined && isOver(record));
   }
 
   #send(change: ClientPeers): void {

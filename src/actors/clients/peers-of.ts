@@ -2,8 +2,10 @@
 import { parseCidr } from '../../config/address.ts';
 import type { PeerConfig, PeerLimits } from '../../config/config.ts';
 import type { ObfuscationConfig } from '../../config/obfuscation.ts';
+import type { QuotaConfig } from '../../config/quota-schema.ts';
 import type { ClientPeers } from '../../control/client-source.ts';
 import { forwardsOf } from './client-outside.ts';
+import { atQuota } from './client-quota.ts';
 import { ratesOf } from './client-rates.ts';
 import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
 import { secretOf } from './secret.ts';
@@ -12,18 +14,25 @@ import { secretOf } from './secret.ts';
 export interface ClientDefaults {
   readonly obfuscation: ObfuscationConfig | undefined;
   readonly limits: PeerLimits;
+  readonly quota: QuotaConfig;
 }
 
 export function isExpired({ expiresMs }: ClientRecord, nowMs: number): boolean {
   return expiresMs !== undefined && expiresMs <= nowMs;
 }
 
-/** None of one that is disabled or has expired. */
-export function peersOf(record: ClientRecord | undefined, defaults: ClientDefaults, nowMs: number): PeerConfig[] {
+/** None of one that is disabled or has expired. `isOver`: it has used up its quota. */
+export function peersOf(
+  record: ClientRecord | undefined,
+  defaults: ClientDefaults,
+  nowMs: number,
+  isOver: boolean,
+): PeerConfig[] {
   if (record === undefined || !record.isEnabled || isExpired(record, nowMs)) return [];
   return record.devices
     .filter(({ addresses }) => addresses.length > 0)
-    .map((device, at) => ({ ...peerOf(record, device, defaults), ...(at === 0 ? outsideOf(record) : {}) }));
+    .map((device, at) => ({ ...peerOf(record, device, defaults), ...(at === 0 ? outsideOf(record) : {}) }))
+    .map((peer) => (isOver ? atQuota(peer, defaults.quota) : peer));
 }
 
 function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation, limits }: ClientDefaults): PeerConfig {

@@ -19,7 +19,7 @@ export interface DeviceKey {
   readonly peer: string;
 }
 
-export type SessionEnd = 'idle' | 'lifetime' | 'kicked' | 'disabled' | 'removed' | 'expired' | 'replaced';
+export type SessionEnd = 'idle' | 'lifetime' | 'kicked' | 'disabled' | 'removed' | 'expired' | 'quota';
 
 export interface SessionBookParts {
   /** 0 = never. */
@@ -70,6 +70,11 @@ export class SessionBook {
       this.end(publicKey, 'lifetime', nowMs);
       rekey(device.peer);
     }
+  }
+
+  /** What came is no reason for a session: it was under way when the last one ended. */
+  pass(publicKey: string, { lastDataUs }: DeviceReading): void {
+    this.#seenUs.set(publicKey, lastDataUs);
   }
 
   has(publicKey: string): boolean {

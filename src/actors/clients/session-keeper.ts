@@ -1,48 +1,134 @@
 /** Looks each second at what the peer table says of the clients' devices, for their sessions and for what they use. */
 import { messageOf } from '../../base/errors.ts';
-import { peer as layout } from '../../contract/peer-tables.ts';
-import type { ClientSession, ClientUsage } from '../../control/client-calls.ts';
+import { peer as layout, peerRefusal } from '../../contract/peer-tables.ts';
+import type { ClientDevice, ClientSession, ClientUsage } from '../../control/client-calls.ts';
+import type { InstanceEvent } from '../../control/events.ts';
+import type { QuotaNews, ToldQuotas } from '../../protocols/quota/quota.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { type ClientRecord, peerNameOf } from './client-record.ts';
+import type { QuotaDesk, QuotaVerdict } from './quota-desk.ts';
+import { QuotaMeters } from './quota-meters.ts';
 import { type DeviceReading, SessionBook, type SessionBookParts, type SessionEnd } from './session-book.ts';
 import type { ClientStore } from './store.ts';
-import { UsageBook } from './usage-book.ts';
+import type { UsageBook } from './usage-book.ts';
 
 export interface SessionKeeperParts extends SessionBookParts {
   readonly store: ClientStore;
   readonly peers: RowTable;
   /** Row by public key. */
   readonly rows: Map<string, number>;
+  readonly usage: UsageBook;
+  readonly quotas: QuotaDesk;
+  /** What follows from its quota for its peers is another thing now. */
+  readonly refresh: (record: ClientRecord) => void;
+  /** There is something to tell of its quotas, once it is written down that it was told. */
+  readonly tell: (id: string, told: ToldQuotas, events: readonly InstanceEvent[]) => void;
   readonly nowMs: () => number;
   /** CLOCK_BOOTTIME. */
   readonly nowUs: () => number;
 }
 
 /** So much is lost by a crash at most. */
-const writeEveryMs = 10_000;
+const writeEveryUs = 10_000_000;
+/** Clients whose quotas are looked at for the first time, at one look: 0.1 ms each. */
+const mostFresh = 200;
 
 export class SessionKeeper {
   readonly #parts: SessionKeeperParts;
   readonly #sessions: SessionBook;
   readonly #usage: UsageBook;
-  #writtenMs: number;
+  readonly #meters: QuotaMeters;
+  /** Ids of clients whose quotas end within a moment. */
+  readonly #hot = new Set<string>();
+  #writtenUs: number;
   /** What `end` could not write for, said once. */
   #unwritten = '';
 
   constructor(parts: SessionKeeperParts) {
     this.#parts = parts;
     this.#sessions = new SessionBook(parts);
-    this.#usage = new UsageBook(parts.store.usage);
-    this.#writtenMs = parts.nowMs();
+    this.#usage = parts.usage;
+    this.#meters = new QuotaMeters(parts.peers, parts.rows, parts.usage);
+    this.#writtenUs = parts.nowUs();
   }
 
   /** About once a second. Throws what SQLite says; what was counted is not lost by that. */
   look(): void {
-    const { store, nowMs } = this.#parts;
-    for (const { record } of store.list()) this.#lookAt(record);
-    if (nowMs() - this.#writtenMs < writeEveryMs) return;
-    this.#writtenMs = nowMs();
+    const { store, nowUs, quotas } = this.#parts;
+    let fresh = 0;
+    for (const { record } of store.list()) {
+      this.#lookAt(record);
+      if (quotas.isKnown(record.id) || fresh === mostFresh) continue;
+      fresh += 1;
+      quotas.apply(record);
+    }
+    this.#judge();
+    if (nowUs() - this.#writtenUs < writeEveryUs) return;
+    this.#writtenUs = nowUs();
     this.#usage.flush();
+  }
+
+  /** Somebody's quota ends within a moment: `lookSoon` is wanted much sooner than `look`. */
+  get isHot(): boolean {
+    return this.#hot.size > 0;
+  }
+
+  /** At those alone. Throws as `look` does. */
+  lookSoon(): void {
+    for (const id of this.#hot) {
+      const record = this.#parts.store.get(id)?.record;
+      if (record === undefined) {
+        this.#hot.delete(id);
+        continue;
+      }
+      this.#lookAt(record);
+      // Who stands still in one direction gets what the other has left, and who has gone is hot no more.
+      this.#stop(record);
+    }
+    this.#judge();
+  }
+
+  /** Acts by what was used, and by what quotas are now. */
+  #judge(): void {
+    const { store, quotas } = this.#parts;
+    let isOver = false;
+    for (const id of quotas.takeStirred()) {
+      const record = store.get(id)?.record;
+      if (record === undefined) quotas.forget(id);
+      else isOver = this.#follow(record, quotas.judge(record)) || isOver;
+    }
+    if (isOver) this.#usage.flush();
+  }
+
+  /** True when a quota was used up just now. */
+  #follow(record: ClientRecord, { news, told, hasTurned }: QuotaVerdict): boolean {
+    const { quotas, refresh, tell, nowMs } = this.#parts;
+    this.#stop(record);
+    const isExceeded = quotas.isExceeded(record);
+    if (hasTurned) {
+      const keys = this.#isOut(record) ? record.devices.map(({ publicKey }) => publicKey) : [];
+      for (const publicKey of keys) this.#sessions.end(publicKey, 'quota', nowMs());
+      refresh(record);
+    }
+    if (news.length > 0)
+      tell(
+        record.id,
+        told,
+        news.map((one) => eventOf(record.name, one, quotas)),
+      );
+    return hasTurned && isExceeded;
+  }
+
+  #stop(record: ClientRecord): void {
+    const { quotas, nowUs } = this.#parts;
+    if (this.#meters.set(record, quotas.leftOf(record), nowUs())) this.#hot.add(record.id);
+    else this.#hot.delete(record.id);
+  }
+
+  /** Its sessions have ended by its quota, and none begins. */
+  #isOut(record: ClientRecord): boolean {
+    const { quotas } = this.#parts;
+    return quotas.isExceeded(record) && quotas.isStopping;
   }
 
   /**
@@ -55,6 +141,7 @@ export class SessionKeeper {
       this.#sessions.end(publicKey, reason, this.#parts.nowMs());
       this.#sessions.forget(publicKey);
       this.#usage.forget(publicKey);
+      this.#meters.forget(publicKey);
       // What it still holds was counted, and will not be read again.
       this.#parts.rows.delete(publicKey);
     }
@@ -74,13 +161,25 @@ export class SessionKeeper {
     return this.#sessions.rows(this.#parts.nowMs());
   }
 
+  /** Why the last handshakes of a device failed. */
+  readonly refusalOf = (publicKey: string): ClientDevice['refusal'] => {
+    const { peers, rows, nowUs } = this.#parts;
+    const row = rows.get(publicKey);
+    const code = row === undefined ? peerRefusal.none : peers.int(row, layout.refusalAt);
+    const reason = Object.entries(peerRefusal).find(([, value]) => value === code)?.[0];
+    if (row === undefined || reason === undefined || code === peerRefusal.none) return undefined;
+    const ageMs = (nowUs() - peers.number(row, layout.refusedUsAt)) / 1000;
+    return { reason, ageMs, count: peers.number(row, layout.refusedCountAt) };
+  };
+
   usageOf(record: ClientRecord): ClientUsage {
     this.#lookAt(record);
     this.#usage.flush();
     const days = this.#parts.store.usage
       .daysOf(record.id)
       .map(({ day, upBytes, downBytes }) => ({ day, upBytes, downBytes }));
-    return { client: record.name, days };
+    const { quotas } = this.#parts;
+    return { client: record.name, timezone: quotas.calendar.timezone, periods: quotas.stands(record), days };
   }
 
   /** The end of this thread, in order. */
@@ -90,7 +189,9 @@ export class SessionKeeper {
   }
 
   #lookAt(record: ClientRecord): void {
-    const { rows, nowMs, nowUs } = this.#parts;
+    const { rows, nowMs, nowUs, quotas } = this.#parts;
+    const isOut = this.#isOut(record);
+    let usedBytes = 0;
     for (const device of record.devices) {
       const row = rows.get(device.publicKey);
       if (row === undefined) continue;
@@ -98,14 +199,13 @@ export class SessionKeeper {
       const { publicKey } = device;
       // Of thousands most say nothing.
       if (this.#usage.isCounted(publicKey, reading) && !this.#sessions.has(publicKey)) continue;
-      this.#sessions.look(
-        { publicKey, client: record.name, peer: peerNameOf(record, device) },
-        reading,
-        nowUs(),
-        nowMs(),
-      );
-      this.#usage.look(publicKey, record.id, reading, dayOf(nowMs()));
+      const key = { publicKey, client: record.name, peer: peerNameOf(record, device) };
+      if (isOut) this.#sessions.pass(publicKey, reading);
+      else this.#sessions.look(key, reading, nowUs(), nowMs());
+      usedBytes += this.#usage.look(publicKey, record.id, reading, quotas.today());
     }
+    if (usedBytes > 0) quotas.use(record, usedBytes);
+    else if (quotas.hasQuota(record.id) && this.#meters.lacks(record)) this.#stop(record);
   }
 
   #read(row: number): DeviceReading {
@@ -118,7 +218,8 @@ export class SessionKeeper {
   }
 }
 
-/** UTC. */
-function dayOf(timeMs: number): string {
-  return new Date(timeMs).toISOString().slice(0, 10);
+function eventOf(client: string, { kind, endsMs, ...stand }: QuotaNews, quotas: QuotaDesk): InstanceEvent {
+  const what = { client, ...stand, untilMs: endsMs };
+  if (kind === 'exceeded') return { kind: 'quota-exceeded', ...what, action: quotas.isStopping ? 'stop' : 'throttle' };
+  return kind === 'warning' ? { kind: 'quota-warning', ...what } : { kind: 'quota-reset', ...what };
 }

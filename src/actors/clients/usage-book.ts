@@ -24,14 +24,14 @@ export class UsageBook {
     this.#counted = store.counted();
   }
 
-  /** `day`: as of now, where the client's day is counted. */
-  look(publicKey: string, id: string, reading: DeviceReading, day: string): void {
+  /** `day`: as of now, where the client's day is counted. Returns the bytes that came since. */
+  look(publicKey: string, id: string, reading: DeviceReading, day: string): number {
     const before = this.#counted.get(publicKey) ?? { upBytes: 0, downBytes: 0 };
     // A row that another peer had counts from 0 again.
     const isNew = reading.upBytes < before.upBytes || reading.downBytes < before.downBytes;
     const up = reading.upBytes - (isNew ? 0 : before.upBytes);
     const down = reading.downBytes - (isNew ? 0 : before.downBytes);
-    if (up === 0 && down === 0) return;
+    if (up === 0 && down === 0) return 0;
     this.#counted.set(publicKey, { upBytes: reading.upBytes, downBytes: reading.downBytes });
     this.#touched.add(publicKey);
     const key = `${id} ${day}`;
@@ -42,6 +42,21 @@ export class UsageBook {
       upBytes: (pending?.upBytes ?? 0) + up,
       downBytes: (pending?.downBytes ?? 0) + down,
     });
+    return up + down;
+  }
+
+  /** What is written, and what is not yet. */
+  daysOf(id: string): { readonly day: string; readonly bytes: number }[] {
+    const days = new Map<string, number>();
+    const pending = [...this.#pending.values()].filter((delta) => delta.id === id);
+    for (const { day, upBytes, downBytes } of [...this.#store.daysOf(id), ...pending])
+      days.set(day, (days.get(day) ?? 0) + upBytes + downBytes);
+    return [...days].map(([day, bytes]) => ({ day, bytes }));
+  }
+
+  /** Where its counters were at the last look. */
+  countedOf(publicKey: string): { readonly upBytes: number; readonly downBytes: number } {
+    return this.#counted.get(publicKey) ?? { upBytes: 0, downBytes: 0 };
   }
 
   /** Nothing has moved since. */

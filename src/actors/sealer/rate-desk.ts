@@ -1,6 +1,6 @@
 /**
- * Holds what is sent to peers to their rates (`peer.sendBpsAt`), and all of it together to the server's (`peer.totalSendBpsAt`), which peers
- * share by priority. Who may send nothing now waits, and is not looked at again before it may: a turn costs nothing for the others, and
+ * Holds what is sent to peers to their rates (`peer.sendBpsAt`), clients to what is left of their quotas (`peer.stopTxBytesAt`), and all of it
+ * together to the server's rate (`peer.totalSendBpsAt`), which peers share by priority. Who may send nothing now waits, and is not looked at again before it may: a turn costs nothing for the others, and
  * where nobody is limited nothing is asked here.
  */
 import { doubleZero } from '../../base/double.ts';
@@ -31,6 +31,8 @@ const leastShare = 1 / 10;
 /** What a limited peer may have waiting: longer than any flow needs, and a small part of the stash. */
 const longestQueueUs = 250_000;
 const leastQueueBytes = 128 * 1024;
+/** Where a quota ends, the client-store looks this often whether anything of it is left elsewhere (`quota-desk.ts`). */
+const quotaRetryUs = 20_000;
 /** Of a shared rate, one peer's turn. */
 const turnUs = 1_000;
 const leastTurnBytes = 3_000;
@@ -46,6 +48,8 @@ export class RateDesk implements SharedTurns {
   readonly #changes: RowChanges;
   /** By row; undefined = no limit of its own. */
   readonly #buckets: (RateBucket | undefined)[] = [];
+  /** By row: it is a client, whose quota may end. */
+  readonly #metered: boolean[] = [];
   readonly #due = new DueQueue();
   readonly #shares = new TurnShares();
   readonly #follow = (row: number): void => this.#followRow(row);
@@ -100,14 +104,20 @@ export class RateDesk implements SharedTurns {
   /** Inner bytes that may be sealed for the peer now, zero or less = none, and it waits; `spend` tells what was. */
   allowedBytes(row: number, kind: number): number {
     const bucket = this.#buckets[row];
-    if (bucket === undefined && this.#total === undefined) return Number.POSITIVE_INFINITY;
+    const left = this.#leftOf(row);
+    if (left <= 0) {
+      this.#waitForQuota(row);
+      return left;
+    }
+    if (bucket === undefined && this.#total === undefined) return left;
     this.#innerBytes = this.#peers.number(row, peer.innerTxBytesAt);
     const isUrgent = kind !== trafficClass.bulk;
-    const own = bucket?.allowedBytes(isUrgent, this.#nowUs) ?? Number.POSITIVE_INFINITY;
-    if (bucket !== undefined && own <= 0) {
+    const rated = bucket?.allowedBytes(isUrgent, this.#nowUs) ?? Number.POSITIVE_INFINITY;
+    if (bucket !== undefined && rated <= 0) {
       this.#waitFor(row, bucket);
-      return own;
+      return rated;
     }
+    const own = Math.min(rated, left);
     const total = this.#total;
     if (total === undefined) return own;
     const shared = total.allowedBytes(isUrgent, this.#nowUs);
@@ -121,15 +131,18 @@ export class RateDesk implements SharedTurns {
   /** Whether its own rate lets anything of the queue leave; makes the queue fit for the rate. */
   mayServe(row: number, queue: FairQueue): boolean {
     const bucket = this.#buckets[row];
+    const hasQuota = this.#leftOf(row) > 0;
+    if (!hasQuota) this.#waitForQuota(row);
     if (bucket === undefined && this.#total === undefined) {
       queue.mostBytes = Number.POSITIVE_INFINITY;
-      return true;
+      return hasQuota;
     }
     const own = bucket?.bytesPerUs ?? Number.POSITIVE_INFINITY;
     const shared = this.#total?.bytesPerUs ?? Number.POSITIVE_INFINITY;
     const packetUs = packetBytes / Math.min(own, shared * leastShare);
     queue.queueTargetUs = Math.max(queue.queueTargetUs || unknownTargetUs, leastTargetUs, leastQueuePackets * packetUs);
     queue.mostBytes = Math.max(leastQueueBytes, Math.min(own, shared) * longestQueueUs);
+    if (!hasQuota) return false;
     if (bucket === undefined || bucket.allowedBytes(queue.hasUrgent, this.#nowUs) > 0) return true;
     this.#waitFor(row, bucket);
     return false;
@@ -166,6 +179,18 @@ export class RateDesk implements SharedTurns {
     return this.#turnBytes > 0;
   }
 
+  /** Bytes that the client may be sent still; whoever is none has no quota. */
+  #leftOf(row: number): number {
+    if (this.#metered[row] !== true) return Number.POSITIVE_INFINITY;
+    const stopBytes = this.#peers.number(row, peer.stopTxBytesAt);
+    return stopBytes === 0 ? Number.POSITIVE_INFINITY : stopBytes - this.#peers.number(row, peer.innerTxBytesAt);
+  }
+
+  #waitForQuota(row: number): void {
+    this.#due.set(row, this.#nowUs + quotaRetryUs);
+    this.#context.wakeAt(this.#due.nextUs);
+  }
+
   #waitFor(row: number, bucket: RateBucket): void {
     this.#peers.setNumber(row, peer.limitedUsAt, this.#nowUs);
     this.#due.set(row, bucket.dueUs(this.#nowUs));
@@ -185,6 +210,9 @@ export class RateDesk implements SharedTurns {
     const bps = isInUse ? this.#peers.number(row, peer.sendBpsAt) : 0;
     const bucket = this.#buckets[row];
     this.#shares.setPriority(row, this.#peers.int(row, peer.priorityAt));
+    const isMetered = isInUse && this.#peers.int(row, peer.isMeteredAt) !== 0;
+    if (isMetered !== (this.#metered[row] === true)) this.#limited += isMetered ? 1 : -1;
+    this.#metered[row] = isMetered;
     if (bps > 0 && bucket === undefined) {
       this.#buckets[row] = new RateBucket(bps, this.#nowUs);
       this.#limited += 1;

@@ -107,7 +107,7 @@ export class HandshakeDesk {
     const isRetry = peer.session.isRetry(nowUs);
     const isLive = !isRetry && nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
     if (isRetry) peers.forgetLocal(peer);
-    const routes = peers.candidates(peer);
+    const routes = peer.settings.refusal === undefined ? peers.candidates(peer) : [];
     // Calls that nobody answers are repeated as far apart as first ones are made. Data that waits does not wait for it.
     const crowdUs = Math.max(0, (this.#calling + waiting()) * callSpacingUs - sessionTimes.rekeyTimeoutUs);
     peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs) + crowdUs, routes.length > 0);
@@ -279,6 +279,12 @@ export class HandshakeDesk {
       return counted.replayed;
     }
     this.#acceptStamp(peer, stamp);
+    const { refusal } = peer.settings;
+    if (refusal !== undefined) {
+      incoming.clear();
+      this.#parts.refusals.ofPeer(peer, refusal, route, nowUs);
+      return counted.refused;
+    }
     this.#noteUnused(peer, route, nowUs);
     return this.#respond(peer, incoming, route, nowUs);
   }

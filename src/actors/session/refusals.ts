@@ -25,6 +25,7 @@ const sentences: Readonly<Record<Refusal | StrangerRefusal, string>> = {
   unused: 'it does not use our responses: the preshared keys differ, or they do not arrive',
   busy: 'it is under load and wants to see a cookie',
   obfuscation: 'its handshakes wear another obfuscation than is configured for it',
+  quota: 'it has used up its quota',
   unknownKey: 'no peer here has its public key',
   otherHub: 'it calls another public key than ours',
   underLoad: 'too many handshakes come in: callers are asked for a cookie',

@@ -100,7 +100,7 @@ export class SessionWatch {
     }
     const ready = slots.readySlots();
     for (const [row, left] of ready) if (peers.get(row) === undefined) for (const { slot } of left) slots.retire(slot);
-    for (const peer of peers.all()) this.#takeOver(peer, ready.get(peer.row) ?? [], nowUs);
+    for (const peer of peers.all()) this.#takeOver(peer, this.#left(peer, ready.get(peer.row) ?? []), nowUs);
     for (const isKnown of [true, false])
       for (const peer of peers.all()) if (peer.isHawser === isKnown) this.#callIfExpected(peer);
     this.#lastTurnUs = nowUs;
@@ -148,11 +148,18 @@ export class SessionWatch {
       }
       if (before !== undefined) this.#forget(before);
       const peer = peers.add(settings);
-      this.#takeOver(peer, ready.get(peer.row) ?? [], nowUs);
+      this.#takeOver(peer, this.#left(peer, ready.get(peer.row) ?? []), nowUs);
       this.#callIfExpected(peer);
       this.#touch(peer);
     }
     if (this.#coming.size > 0) this.#parts.context.wakeAt(nowUs + pollSpacingUs);
+  }
+
+  /** Whoever may have no session has none from now on. */
+  #left({ settings }: Peer, ready: readonly KeySlot[]): readonly KeySlot[] {
+    if (settings.refusal === undefined) return ready;
+    for (const { slot } of ready) this.#parts.slots.retire(slot);
+    return [];
   }
 
   #forget(peer: Peer): void {

@@ -1,5 +1,5 @@
 /** What the session-manager is started with, and what it can be told. */
-import type { CipherChoice, EndpointText, PeerLimits } from '../../config/config.ts';
+import type { CipherChoice, ClientRefusal, EndpointText, PeerLimits } from '../../config/config.ts';
 import type { HeaderRange } from '../../config/obfuscation.ts';
 import type { Command } from '../kit/contract.ts';
 
@@ -56,6 +56,8 @@ export interface PeerSettings {
   readonly isClient?: true;
   /** It has an invitation, and may ask to be a client. */
   readonly mayEnrol?: true;
+  /** Its handshakes are refused for that reason, and nothing is said to it. */
+  readonly refusal?: ClientRefusal;
   readonly limits: PeerLimits;
 }
 

@@ -515,7 +515,10 @@
   X(peer, toldBpsAt, 408) \
   X(peer, priorityAt, 416) \
   X(peer, takeBpsAt, 424) \
+  X(peer, isMeteredAt, 432) \
   X(peer, policedBytesAt, 448) \
+  X(peer, stopTxBytesAt, 456) \
+  X(peer, stopRxBytesAt, 464) \
   X(peerKind, unknown, 0) \
   X(peerKind, hawser, 1) \
   X(peerKind, wireguard, 2) \
@@ -526,6 +529,7 @@
   X(peerRefusal, unused, 4) \
   X(peerRefusal, busy, 5) \
   X(peerRefusal, obfuscation, 6) \
+  X(peerRefusal, quota, 7) \
   X(session, magic, 1213416787) \
   X(session, magicAt, 0) \
   X(session, slotsAt, 4) \

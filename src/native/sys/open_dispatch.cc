@@ -90,7 +90,7 @@ Dispatcher::Kind Dispatcher::dispatch(uint8_t* plain, uint32_t length, const Arr
   }
   // What parity has rebuilt had no outer header.
   if (outerEcn_ != kNotEct && !isRebuilding_ && !takeEcn(plain, ip, arrival)) return Kind::Nothing;
-  if (!policer_.admits(arrival.from->row, ip.length, arrival.nowUs)) return Kind::Nothing;
+  if (!policer_.admits(arrival.from->row, ip.length, brought_.innerBytes, arrival.nowUs)) return Kind::Nothing;
   brought_.packets += 1;
   brought_.innerBytes += ip.length;
   arrival.result->packets += 1;
@@ -109,7 +109,7 @@ bool Dispatcher::admitWhole(uint8_t* packet, uint32_t length, int32_t peer, bool
     unmarkable_ += 1;
     return false;
   }
-  if (!policer_.admits(row, ip.length, nowUs)) return false;
+  if (!policer_.admits(row, ip.length, 0, nowUs)) return false;
   add(row, layout::peer_receivedPacketsAt, 1);
   add(row, layout::peer_receivedBytesAt, ip.length);
   add(row, layout::peer_innerRxBytesAt, ip.length);

@@ -1,5 +1,5 @@
 // Keeps a peer to the rate at which it may send (`policeBpsAt`, and `shareBpsAt` while all together send too much), and all of them to the
-// server's. The bucket of a peer is in its row, so that a new thread goes on where another one ended. What is refused is gone; nothing
+// server's; and to how much it may send at all (`stopRxBytesAt`). The bucket of a peer is in its row, so that a new thread goes on where another one ended. What is refused is gone; nothing
 // waits here.
 #pragma once
 #include <algorithm>
@@ -21,8 +21,10 @@ class Policer {
   Policer() = default;
   explicit Policer(RowTable peers) : peers_(peers) {}
 
-  // Whether a packet of the peer in `row` may enter. One that may not is counted.
-  bool admits(uint8_t* row, uint32_t bytes, double nowUs) {
+  // Whether a packet of the peer in `row` may enter, of which `pending` bytes came in this run before. One that may not is counted.
+  bool admits(uint8_t* row, uint32_t bytes, double pending, double nowUs) {
+    const double stop = cell<double>(row, layout::peer_stopRxBytesAt);
+    if (stop != 0 && cell<double>(row, layout::peer_innerRxBytesAt) + pending >= stop) return refuse(row, bytes, nowUs);
     const double own = cell<double>(row, layout::peer_policeBpsAt);
     const double share = cell<double>(row, layout::peer_shareBpsAt);
     const double total = peers_.head<double>(layout::peer_totalTakeBpsAt);
@@ -34,10 +36,7 @@ class Policer {
     const Bucket all{totalDebt_, totalUs_};
     const double mostOfAll = std::max(kLeastTotalBurstBytes, total / 8e6 * kTotalBurstUs) + reserve;
     if ((bps != 0 && !mine.takes(bytes, bps, most, nowUs)) || (total != 0 && !all.takes(bytes, total, mostOfAll, nowUs))) {
-      add(row, layout::peer_policedPacketsAt, 1);
-      add(row, layout::peer_policedBytesAt, bytes);
-      cell<double>(row, layout::peer_policedUsAt) = nowUs;
-      return false;
+      return refuse(row, bytes, nowUs);
     }
     if (bps != 0) mine.debt += bytes;
     if (total != 0) all.debt += bytes;
@@ -45,6 +44,13 @@ class Policer {
   }
 
  private:
+  static bool refuse(uint8_t* row, uint32_t bytes, double nowUs) {
+    add(row, layout::peer_policedPacketsAt, 1);
+    add(row, layout::peer_policedBytesAt, bytes);
+    cell<double>(row, layout::peer_policedUsAt) = nowUs;
+    return false;
+  }
+
   static constexpr double kLeastBurstBytes = 3'000;
 
   struct Bucket {

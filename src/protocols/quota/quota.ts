@@ -64,7 +64,6 @@ export class Quota {
   readonly #calendar: Calendar;
   #told: ToldQuotas;
   #isExceeded = false;
-  #endsMs = 0;
 
   /** `told`: as the one before left it. */
   constructor(rules: QuotaRules, calendar: Calendar, told: ToldQuotas = nothingTold) {
@@ -83,11 +82,6 @@ export class Quota {
     return this.#isExceeded;
   }
 
-  /** When the quotas must be looked at again though nothing was used. */
-  get nextLookMs(): number {
-    return this.#endsMs;
-  }
-
   /** Where both stand now; tells nobody. */
   stands(used: UsedBytes, nowMs: number): QuotaStand[] {
     const { dailyBytes, monthlyBytes, resetDay } = this.#rules;
@@ -100,11 +94,10 @@ export class Quota {
     ];
   }
 
-  /** After something was used, after a change of the rules, and at `nextLookMs`: what there is to tell. */
+  /** After something was used, after a change of the rules, and on another day: what there is to tell. */
   look(used: UsedBytes, nowMs: number): QuotaNews[] {
     const stands = this.stands(used, nowMs);
     this.#isExceeded = stands.some(({ level }) => level === 'exceeded');
-    this.#endsMs = this.#calendar.nextDayMs(nowMs);
     const news = stands.flatMap((stand) => newsOf(stand, this.#told[stand.period]));
     const told = (period: QuotaPeriod): ToldQuota => {
       const { begin, level } = stands.find((stand) => stand.period === period) as QuotaStand;

@@ -68,7 +68,6 @@ t.test('look() passes over the warning when both are reached at once', async (t)
 t.test('look() resets at the midnight of the zone, not of UTC', async (t) => {
   const client = new Client('2026-11-10T12:00:00Z').use(11 * gigabyte);
   client.hear();
-  t.equal(new Date(client.quota.nextLookMs).toISOString(), '2026-11-10T23:00:00.000Z');
   t.equal(client.at('2026-11-10T22:59:59.999Z').hear(), '');
   t.ok(client.quota.isExceeded);
   t.equal(client.at('2026-11-10T23:00:00.000Z').hear(), 'day reset');

@@ -1,0 +1,208 @@
+/**
+ * The quotas of clients: what each has used by day, whether that is all it may use, and what there is to tell. Sums are read from the store
+ * when a client is first asked about, and counted on from there.
+ */
+import { messageOf } from '../../base/errors.ts';
+import type { QuotaConfig } from '../../config/quota-schema.ts';
+import type { ClientQuota, ClientQuotaStand } from '../../control/client-calls.ts';
+import { Calendar } from '../../protocols/quota/calendar.ts';
+import { nothingTold, Quota, type QuotaNews, type QuotaRules, type ToldQuotas } from '../../protocols/quota/quota.ts';
+import { rulesOf } from './client-quota.ts';
+import type { ClientRecord } from './client-record.ts';
+import type { ClientChange, ClientStore } from './store.ts';
+
+export interface QuotaDeskParts {
+  /** Of whom nothing else is said. */
+  readonly usual: QuotaConfig;
+  /** Bytes by day, `2026-11-29`, what is not written yet included. */
+  readonly daysOf: (id: string) => readonly { readonly day: string; readonly bytes: number }[];
+  readonly nowMs: () => number;
+}
+
+export interface QuotaVerdict {
+  readonly news: readonly QuotaNews[];
+  readonly told: ToldQuotas;
+  /** It may go on now and could not, or the other way round. */
+  readonly hasTurned: boolean;
+}
+
+interface Account {
+  quota: Quota;
+  rules: QuotaRules;
+  /** By day as the calendar numbers it. */
+  readonly days: Map<number, number>;
+  isExceeded: boolean;
+  /** The last verdict. */
+  wasExceeded: boolean;
+}
+
+export class QuotaDesk {
+  readonly #parts: QuotaDeskParts;
+  readonly calendar: Calendar;
+  readonly #accounts = new Map<string, Account>();
+  /** Who must be judged. */
+  readonly #stirred = new Set<string>();
+  #today = 0;
+
+  constructor(parts: QuotaDeskParts) {
+    this.#parts = parts;
+    this.calendar = new Calendar(parts.usual.timezone);
+  }
+
+  /** Whoever has used up its quota is kept out. */
+  get isStopping(): boolean {
+    return this.#parts.usual.throttleBps === 0;
+  }
+
+  /** `2026-11-29`, where midnight is. */
+  today(): string {
+    const day = this.calendar.dayOf(this.#parts.nowMs());
+    return [Math.floor(day / 10_000), Math.floor(day / 100) % 100, day % 100]
+      .map((part) => String(part).padStart(2, '0'))
+      .join('-');
+  }
+
+  /** The record is there, or is another than before. */
+  apply(record: ClientRecord): void {
+    const account = this.#accountOf(record);
+    const rules = rulesOf(record, this.#parts.usual);
+    if (isSame(rules, account.rules)) return;
+    account.rules = rules;
+    account.quota = new Quota(rules, this.calendar, account.quota.told);
+    account.isExceeded = this.#isOver(account);
+    this.#stirred.add(record.id);
+  }
+
+  /** Of the store. */
+  follow(changes: readonly ClientChange[]): void {
+    for (const { id, before, after } of changes) {
+      if (after === undefined) this.forget(id);
+      else if (this.isKnown(id) || JSON.stringify(before?.record.quota) !== JSON.stringify(after.record.quota))
+        this.apply(after.record);
+    }
+  }
+
+  isKnown(id: string): boolean {
+    return this.#accounts.has(id);
+  }
+
+  hasQuota(id: string): boolean {
+    const rules = this.#accounts.get(id)?.rules;
+    return rules !== undefined && rules.dailyBytes + rules.monthlyBytes > 0;
+  }
+
+  forget(id: string): void {
+    this.#accounts.delete(id);
+    this.#stirred.delete(id);
+  }
+
+  /** It has used so much just now, and the store, or what waits to be written there, has it already. */
+  use(record: ClientRecord, bytes: number): void {
+    const isFresh = !this.#accounts.has(record.id);
+    const { days } = this.#accountOf(record);
+    const day = this.calendar.dayOf(this.#parts.nowMs());
+    if (!isFresh) days.set(day, (days.get(day) ?? 0) + bytes);
+    this.#stirred.add(record.id);
+  }
+
+  /** Whether a quota is used up. Of one that was told so it is known from its record on; of others after they have used something. */
+  isExceeded(record: ClientRecord): boolean {
+    const known = this.#accounts.get(record.id);
+    if (known !== undefined) return known.isExceeded;
+    const { day, month } = record.told ?? nothingTold;
+    return (day.level === 'exceeded' || month.level === 'exceeded') && this.#accountOf(record).isExceeded;
+  }
+
+  /** Bytes that it may still use; Infinity = as many as it likes. */
+  leftOf(record: ClientRecord): number {
+    const { usual } = this.#parts;
+    const left = this.stands(record).map(({ leftBytes }) => leftBytes ?? Number.POSITIVE_INFINITY);
+    const least = Math.min(...left);
+    return usual.throttleBps > 0 && least <= 0 ? Number.POSITIVE_INFINITY : least;
+  }
+
+  stands(record: ClientRecord): ClientQuotaStand[] {
+    const account = this.#accountOf(record);
+    return account.quota
+      .stands(usedIn(account), this.#parts.nowMs())
+      .map(({ period, usedBytes, quotaBytes, endsMs }) => ({
+        period,
+        usedBytes,
+        quotaBytes,
+        leftBytes: quotaBytes === 0 ? undefined : Math.max(0, quotaBytes - usedBytes),
+        resetsMs: endsMs,
+      }));
+  }
+
+  /** As lists show it. */
+  quotaOf(record: ClientRecord): ClientQuota {
+    const { timezone, throttleBps } = this.#parts.usual;
+    return { ...rulesOf(record, this.#parts.usual), timezone, throttleBps, isExceeded: this.isExceeded(record) };
+  }
+
+  /** Ids of clients to be judged: who used something, whose quota is another, and at another day all. Each is named once. */
+  takeStirred(): string[] {
+    const today = this.calendar.dayOf(this.#parts.nowMs());
+    if (today !== this.#today) for (const id of this.#accounts.keys()) this.#stirred.add(id);
+    this.#today = today;
+    const ids = [...this.#stirred];
+    this.#stirred.clear();
+    return ids;
+  }
+
+  judge(record: ClientRecord): QuotaVerdict {
+    const account = this.#accountOf(record);
+    const news = account.quota.look(usedIn(account), this.#parts.nowMs());
+    account.isExceeded = account.quota.isExceeded;
+    const hasTurned = account.isExceeded !== account.wasExceeded;
+    account.wasExceeded = account.isExceeded;
+    return { news, told: account.quota.told, hasTurned };
+  }
+
+  #accountOf(record: ClientRecord): Account {
+    const known = this.#accounts.get(record.id);
+    if (known !== undefined) return known;
+    const rules = rulesOf(record, this.#parts.usual);
+    const days = new Map(
+      this.#parts.daysOf(record.id).map(({ day, bytes }) => [Number(day.replaceAll('-', '')), bytes]),
+    );
+    const quota = new Quota(rules, this.calendar, record.told);
+    const account = { quota, rules, days, isExceeded: false, wasExceeded: false };
+    account.isExceeded = this.#isOver(account);
+    this.#accounts.set(record.id, account);
+    // What the one before has told, and is otherwise now.
+    this.#stirred.add(record.id);
+    return account;
+  }
+
+  #isOver(account: Account): boolean {
+    const stands = account.quota.stands(usedIn(account), this.#parts.nowMs());
+    return stands.some(({ level }) => level === 'exceeded');
+  }
+}
+
+/** Writes down with the client what it was told. Returns why that cannot be, for people; '' = it is written, or there is no such client. */
+export function noteTold(store: ClientStore, id: string, told: ToldQuotas): string {
+  const stored = store.get(id);
+  if (stored === undefined) return '';
+  try {
+    store.putIfRevision({ ...stored.record, told }, stored.revision);
+    return '';
+  } catch (error) {
+    return `That client "${stored.record.name}" heard of its quota cannot be written, and is told again after a restart: ${messageOf(error)}`;
+  }
+}
+
+function usedIn({ days }: Account): (from: number, to: number) => number {
+  return (from, to) => {
+    let sum = 0;
+    for (const [day, bytes] of days) if (day >= from && day <= to) sum += bytes;
+    return sum;
+  };
+}
+
+function isSame(one: QuotaRules, other: QuotaRules): boolean {
+  return (
+    one.dailyBytes === other.dailyBytes && one.monthlyBytes === other.monthlyBytes && one.resetDay === other.resetDay
+  );
+}

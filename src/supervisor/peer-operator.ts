@@ -32,7 +32,7 @@ export class PeerOperator {
 
   #nameOf(name: string): string {
     if (this.#peers.find(name) !== undefined) return name;
-    const known = [...this.#peers.all()].map(({ peer }) => peer.name);
+    const known = [...this.#peers.all()].filter(({ peer }) => peer.mayEnrol !== true).map(({ peer }) => peer.name);
     const more = known.length > mostNamed ? `, and ${known.length - mostNamed} more` : '';
     const remedy = `there are: ${known.slice(0, mostNamed).join(', ')}${more}`;
     throw new HawserError('NO_SUCH_PEER', `There is no peer "${name}"`, remedy);

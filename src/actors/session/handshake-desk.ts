@@ -29,6 +29,7 @@ import {
   wireguardSetType,
 } from '../../wire/wireguard.ts';
 import { callSpacingUs } from './call-queue.ts';
+import { InvitedStamps } from './invited-stamps.ts';
 import { handshakeTrafficClass, type Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
@@ -91,6 +92,7 @@ export class HandshakeDesk {
   readonly #checker: CookieChecker;
   readonly #limiter = new AddressLimiter();
   readonly #random = new RandomPool();
+  readonly #invited = new InvitedStamps();
   /** Index we chose → whose handshake it is: for responses, and for cookie replies to initiations and responses. */
   readonly #byIndex = new Map<number, Peer>();
   /** Initiations that are not answered. */
@@ -291,6 +293,7 @@ export class HandshakeDesk {
 
   /** A replay is told from a clock that is behind by its owner's calling again, with a later stamp each time. */
   #isFresh(peer: Peer, stamp: Uint8Array, route: Route, nowUs: number): boolean {
+    if (peer.settings.mayEnrol === true) return this.#invited.isNew(peer, stamp);
     const marks = this.#parts.peers.marksOf(peer);
     const verdict = stampJudge(marks, stamp, this.#parts.unixUs());
     if (verdict !== 'behind') return verdict === 'fresh';

@@ -230,6 +230,8 @@ export class PeerBook {
 
   /** Writes down for a later process where the peer is: the home path, and the others that it has proven. */
   remember(peer: Peer): void {
+    // Whoever was invited calls by itself, from wherever it is then.
+    if (peer.settings.mayEnrol === true) return;
     const { paths, files } = this.#parts;
     const home = this.homeOf(peer);
     const [first] = this.#placesOf([home]);

@@ -284,6 +284,7 @@ export class SessionWatch {
 
   /** It shall have a session even while there is nothing to send. */
   #isExpected(peer: Peer): boolean {
+    if (peer.settings.mayEnrol === true) return false;
     // A client has no endpoint but the one that an earlier process wrote down.
     const isKnown = peer.settings.isClient === true && this.#parts.peers.homeOf(peer) >= 0;
     return peer.isHawser || peer.settings.keepaliveMs > 0 || isKnown;

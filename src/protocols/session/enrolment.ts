@@ -19,10 +19,12 @@ import {
   dataHeaderBytes,
   dataHeaderEmit,
   handshakeType,
+  initiationBytes,
   messageType,
   responseReceiver,
   wireguardCounter,
   wireguardReceiver,
+  wireguardSetType,
 } from '../../wire/wireguard.ts';
 import { CookieJar } from './cookies.ts';
 import { type Derived, Initiation, LocalIdentity, RemoteIdentity } from './handshake.ts';
@@ -95,7 +97,15 @@ export class Enrolment {
     return this.#seal(this.#state === 'greeting' ? hello() : enrolAsk(this.#parts.ownKey));
   }
 
-  /** A datagram that came from anywhere. True when it is the hub's and says something new. */
+  /** A copy of what `nextMessage` gave, that shows another type (an obfuscation); the macs of an initiation cover it. */
+  retyped(message: Uint8Array, type: number, nowUs: number): Uint8Array {
+    const copy = Uint8Array.from(message);
+    wireguardSetType(copy, 0, type);
+    if (copy.length === initiationBytes) this.#jar.addMacs(copy, nowUs);
+    return copy;
+  }
+
+  /** A datagram that came from anywhere, whatever its type field says. True when it is the hub's and says something new. */
   handleMessage(message: Uint8Array, nowUs: number): boolean {
     const type = handshakeType(message.length);
     if (type === messageType.response && this.#handleResponse(message)) return true;
@@ -157,7 +167,7 @@ export class Enrolment {
   /** Control frames alone: a hub has nothing else for us. */
   #open(message: Uint8Array): Uint8Array | undefined {
     const length = message.length - dataHeaderBytes - tagBytes;
-    if (this.#derived === undefined || length < blockBytes || length > enrolMostBytes + blockBytes) return undefined;
+    if (this.#derived === undefined || length < helloBytes || length > enrolMostBytes + blockBytes) return undefined;
     if (wireguardReceiver(message, 0) !== this.#localIndex) return undefined;
     const plain = new Uint8Array(length);
     const nonce = nonceOf(wireguardCounter(message, 0));

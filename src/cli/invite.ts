@@ -25,6 +25,7 @@ interface InviteOptions extends InstanceOptions, RateOptions {
 }
 
 const mostUses = 100;
+const mostWornCharacters = 400;
 
 export function addInviteCommand(program: Command): void {
   addInstanceCommand(program, 'invite', 'print a line by which another machine becomes a client of a hub')
@@ -84,7 +85,7 @@ async function invite(name: string, options: InviteOptions): Promise<void> {
   const made = Array.from({ length: count }, () => {
     const secret = new Uint8Array(randomBytes(invitationSecretBytes));
     const { privateKey, presharedKey } = deriveInvitation(hubKey, secret);
-    const line = invitationToLine({ endpoints, hubKey, secret, obfuscation: undefined });
+    const line = invitationToLine({ endpoints, hubKey, secret, obfuscation: wornBy(hub) });
     return { line, key: { publicKey: formatKey(publicKeyOf(privateKey)), presharedKey: formatKey(presharedKey) } };
   });
   const rows = await ask(options, 'invite.add', {
@@ -98,6 +99,13 @@ async function invite(name: string, options: InviteOptions): Promise<void> {
     rows.map((row, index) => ({ ...row, command: `hawser join ${quoted(made[index]?.line ?? '')}` })),
     options,
   );
+}
+
+/** What packets wear there. Signature packets are each side's own affair, and may be longer than a line should be. */
+function wornBy({ obfuscation }: HubFacts): object | undefined {
+  if (typeof obfuscation !== 'object') return undefined;
+  const isLong = JSON.stringify(obfuscation).length > mostWornCharacters;
+  return isLong ? Object.fromEntries(Object.entries(obfuscation).filter(([key]) => !/^i\d$/.test(key))) : obfuscation;
 }
 
 function usesOf(text: string): number {

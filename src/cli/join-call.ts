@@ -1,140 +1,128 @@
-/** How a machine that was invited reaches its hub before there is a tunnel: by UDP to every address of it, by every link, until one answers. */
-import { lookup } from 'node:dns/promises';
+/** How a machine that was invited reaches its hub before there is a tunnel: by UDP from every link, and by TLS when that stays unanswered. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getSystemErrorName } from 'node:util';
-import { HawserError, messageOf } from '../base/errors.ts';
-import { parseCidr } from '../config/address.ts';
-import type { EndpointText } from '../config/config.ts';
-import { SourceFinder } from '../io/source-finder.ts';
-import type { Addon } from '../native/addon.ts';
+import { HawserError } from '../base/errors.ts';
+import type { ObfuscationConfig } from '../config/obfuscation.ts';
 import type { Enrolment } from '../protocols/session/enrolment.ts';
+import { dress, undress } from './join-dress.ts';
+import { openTlsWays, openUdpWays, type Way, type WaysOptions } from './join-ways.ts';
 
-/** A socket, or something like it, that leads to the hub. */
-export interface Way {
-  /** For people: `udp 203.0.113.1:51820 by eth0`. */
-  readonly text: string;
-  send(message: Uint8Array): void;
-  /** What has come since. */
-  receive(): Uint8Array[];
-  close(): void;
-}
-
-export interface CallOptions {
-  readonly addon: Addon;
-  readonly endpoints: readonly EndpointText[];
-  /** Interfaces; '' = as the kernel's routing has it. */
-  readonly links: readonly string[];
+export interface CallOptions extends WaysOptions {
+  /** By UDP. */
+  readonly worn: ObfuscationConfig | undefined;
   /** Give up after this. */
   readonly patienceMs: number;
 }
 
 const pollMs = 20;
-const mostDatagramBytes = 2048;
-const mostWays = 32;
+/** Where UDP passes, a hub has answered by then. */
+const tlsAfterMs = 2_000;
 
 /** Resolves to the answer: an ENROL frame. Rejects with what was in the way, or NO_ANSWER. */
-export async function callHub(enrolment: Enrolment, options: CallOptions): Promise<Uint8Array> {
-  const { addon, patienceMs } = options;
-  const { ways, troubles } = await openWays(options);
-  if (ways.length === 0)
-    throw new HawserError('NO_WAY', `The hub cannot be called: ${troubles.join('; ')}`, noWayRemedy);
-  let chosen: Way | undefined;
-  let lastStampUs = 0;
-  const untilMs = performance.now() + patienceMs;
+export async function askHub(enrolment: Enrolment, options: CallOptions): Promise<Uint8Array> {
+  const call = new Call(enrolment, options);
   try {
-    while (performance.now() < untilMs) {
-      const nowUs = addon.nowUs();
-      lastStampUs = Math.max(lastStampUs + 1, Date.now() * 1000);
-      const message = enrolment.nextMessage(nowUs, lastStampUs);
-      // Each call goes everywhere again: what answered before may be gone.
-      const isCall = enrolment.state === 'calling';
-      if (message !== undefined) for (const way of isCall || chosen === undefined ? ways : [chosen]) way.send(message);
-      for (const way of ways)
-        for (const datagram of way.receive()) if (enrolment.handleMessage(datagram, nowUs)) chosen = way;
-      const { answer } = enrolment;
-      if (enrolment.isTooOld) throw new HawserError('OLD_HUB', 'The hub takes no invitations', 'update hawser there');
+    await call.open();
+    return await call.run();
+  } finally {
+    call.close();
+  }
+}
+
+class Call {
+  readonly #enrolment: Enrolment;
+  readonly #options: CallOptions;
+  readonly #ways: Way[] = [];
+  readonly #troubles: string[] = [];
+  readonly #abort = new AbortController();
+  /** There is TLS, and it was not tried yet. */
+  #hasTls: boolean;
+  #chosen: Way | undefined;
+  #stampUs = 0;
+
+  constructor(enrolment: Enrolment, options: CallOptions) {
+    this.#enrolment = enrolment;
+    this.#options = options;
+    this.#hasTls = options.endpoints.some(({ transport }) => transport === 'tls');
+  }
+
+  async open(): Promise<void> {
+    this.#ways.push(...(await openUdpWays(this.#options, this.#troubles)));
+    if (this.#ways.length === 0 && !this.#hasTls) throw this.#noWay();
+  }
+
+  async run(): Promise<Uint8Array> {
+    const startMs = performance.now();
+    while (performance.now() - startMs < this.#options.patienceMs) {
+      const isLate = performance.now() - startMs > tlsAfterMs && this.#enrolment.state === 'calling';
+      if (isLate || this.#ways.length === 0) this.#openTls();
+      this.#turn();
+      const { answer, isTooOld } = this.#enrolment;
+      if (isTooOld) throw new HawserError('OLD_HUB', 'The hub takes no invitations', 'update hawser there');
       if (answer !== undefined) return answer;
       await sleep(pollMs);
     }
-  } finally {
-    for (const way of ways) way.close();
+    throw this.#ways.length === 0 ? this.#noWay() : this.#noAnswer();
   }
-  throw noAnswer(enrolment, ways);
-}
 
-const noWayRemedy = 'see whether this machine has a way out: ip route; hawser doctor';
+  close(): void {
+    this.#abort.abort();
+    for (const way of this.#ways.splice(0)) way.close();
+  }
 
-function noAnswer({ state }: Enrolment, ways: readonly Way[]): HawserError {
-  const places = ways.map(({ text }) => text).join(', ');
-  if (state !== 'calling')
-    return new HawserError(
-      'NO_ANSWER',
-      `The hub was there, and has become silent (${places})`,
-      'run the same line again',
-    );
-  const message = `The hub does not answer (${places})`;
-  const remedy =
-    'an invitation that was used, taken back or has expired gets no answer either: ask for another, and see whether UDP gets through';
-  return new HawserError('NO_ANSWER', message, remedy);
-}
+  /** Once. What comes of it is a way, or a trouble. */
+  #openTls(): void {
+    if (!this.#hasTls) return;
+    this.#hasTls = false;
+    const { signal } = this.#abort;
+    const onWay = (way: Way): void => {
+      if (signal.aborted) way.close();
+      else this.#ways.push(way);
+    };
+    void openTlsWays(this.#options, { signal, onWay, troubles: this.#troubles });
+  }
 
-async function openWays({ addon, endpoints, links }: CallOptions): Promise<{ ways: Way[]; troubles: string[] }> {
-  const ways: Way[] = [];
-  const troubles: string[] = [];
-  const sources = new SourceFinder(addon);
-  for (const endpoint of endpoints) {
-    if ((endpoint.transport ?? 'udp') !== 'udp') continue;
-    for (const address of await addressesOf(endpoint.host, troubles)) {
-      for (const link of ['', ...links]) {
-        if (ways.length >= mostWays) break;
-        const way = openUdp(addon, sources, { address, port: endpoint.port, link });
-        if (typeof way === 'string') troubles.push(way);
-        else ways.push(way);
-      }
+  /** Each call goes everywhere again: what answered before may be gone. */
+  #turn(): void {
+    const enrolment = this.#enrolment;
+    const nowUs = this.#options.addon.nowUs();
+    if (this.#ways.length > 0) {
+      this.#stampUs = Math.max(this.#stampUs + 1, Date.now() * 1000);
+      const message = enrolment.nextMessage(nowUs, this.#stampUs);
+      const isCall = enrolment.state === 'calling' || this.#chosen === undefined;
+      if (message !== undefined)
+        for (const way of isCall ? this.#ways : [this.#chosen]) this.#send(way, message, nowUs);
     }
+    for (const way of this.#ways)
+      for (const datagram of way.receive())
+        if (this.#read(way, datagram).some((message) => enrolment.handleMessage(message, nowUs))) this.#chosen = way;
   }
-  return { ways, troubles };
-}
 
-async function addressesOf(host: string, troubles: string[]): Promise<string[]> {
-  if (parseCidr(host) !== undefined) return [host];
-  try {
-    return (await lookup(host, { all: true })).map(({ address }) => address);
-  } catch (error) {
-    troubles.push(`the name ${host} is not resolved: ${messageOf(error)}`);
-    return [];
+  #send(way: Way | undefined, message: Uint8Array, nowUs: number): void {
+    const { worn } = this.#options;
+    if (worn === undefined || way?.canWear !== true) way?.send(message);
+    else for (const datagram of dress(this.#enrolment, message, worn, nowUs)) way.send(datagram);
   }
-}
 
-/** Or why there is none. */
-function openUdp(
-  addon: Addon,
-  sources: SourceFinder,
-  { address, port, link }: { address: string; port: number; link: string },
-): Way | string {
-  const text = `udp ${address.includes(':') ? `[${address}]` : address}:${port}${link === '' ? '' : ` by ${link}`}`;
-  const raw = Uint8Array.from(Buffer.from(parseCidr(address)?.addressHex ?? '', 'hex'));
-  let fd: number;
-  try {
-    fd = addon.openMarkedUdp(raw.length === 4 ? 4 : 6, 0, link);
-  } catch (error) {
-    return `${text}: ${messageOf(error)}`;
+  #read(way: Way, datagram: Uint8Array): Uint8Array[] {
+    const { worn } = this.#options;
+    return worn === undefined || !way.canWear ? [datagram] : undress(datagram, worn);
   }
-  const failed = Math.min(sources.bind(addon, fd, link, 0, raw), 0) || addon.connectUdp(fd, raw, port, 0);
-  if (failed < 0) {
-    addon.closeFd(fd);
-    return `${text}: ${getSystemErrorName(failed)}`;
+
+  #noWay(): HawserError {
+    const message = `The hub cannot be called: ${this.#troubles.join('; ')}`;
+    return new HawserError('NO_WAY', message, 'see whether this machine has a way out: ip route; hawser doctor');
   }
-  const buffer = new Uint8Array(mostDatagramBytes);
-  return {
-    text,
-    send: (message) => void addon.sendBytes(fd, message),
-    receive() {
-      const all: Uint8Array[] = [];
-      for (let length = addon.receiveBytes(fd, buffer, 0); length >= 0; length = addon.receiveBytes(fd, buffer, 0))
-        all.push(buffer.slice(0, length));
-      return all;
-    },
-    close: () => addon.closeFd(fd),
-  };
+
+  #noAnswer(): HawserError {
+    const places = [...this.#ways.map(({ text }) => text), ...this.#troubles].join(', ');
+    if (this.#enrolment.state !== 'calling')
+      return new HawserError(
+        'NO_ANSWER',
+        `The hub was there, and has become silent (${places})`,
+        'run the same line again',
+      );
+    const remedy =
+      'an invitation that was used, taken back or has expired gets no answer either: ask for another, and see whether UDP gets through';
+    return new HawserError('NO_ANSWER', `The hub does not answer (${places})`, remedy);
+  }
 }

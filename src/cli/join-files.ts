@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
-import { inWords } from '../base/lasting-files.ts';
+import { inWords, readSmallFile } from '../base/lasting-files.ts';
 import { formatAddress } from '../config/address.ts';
 import { generateConfig } from '../config/generate.ts';
 import { formatKey, newPrivateKey, readKeyFile } from '../config/keys.ts';
@@ -15,7 +15,7 @@ import type { ConfigInput } from '../config/schema.ts';
 import { instanceNameOf } from '../config/wg-quick-names.ts';
 import type { EnrolWelcome } from '../wire/enrol-frame.ts';
 import type { InitLinks } from './init-links.ts';
-import { writeNewFiles } from './new-files.ts';
+import { type NewFile, writeNewFiles } from './new-files.ts';
 
 const keepalive = '25s';
 /** Of an instance whose client has a name that is none of ours. */
@@ -101,8 +101,16 @@ export function writeJoined(input: JoinedInput): {
     // Last: where it is, all of it is.
     { file, content: yaml },
   ];
-  writeNewFiles(files, input.force);
+  // A run that was ended in the middle has left some of them.
+  writeNewFiles(
+    files.filter((one) => !holds(one)),
+    input.force,
+  );
   return { file, name, written: files.map((one) => one.file) };
+}
+
+function holds({ file, content }: NewFile): boolean {
+  return existsSync(file) && readSmallFile(file, 1 << 20) === content;
 }
 
 function configOf(input: JoinedInput, name: string, presharedKeyFile: string | undefined): ConfigInput {

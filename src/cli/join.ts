@@ -10,6 +10,8 @@ import { formatEndpoint } from '../config/address.ts';
 import { endpointsOfInvitation, type Invitation, invitationFromLine } from '../config/invitation-line.ts';
 import { formatKey, publicKeyOf } from '../config/keys.ts';
 import { isName, nameWords } from '../config/names.ts';
+import { buildObfuscation, type ObfuscationConfig, obfuscationSchema } from '../config/obfuscation.ts';
+import { parseDurationMs } from '../config/units.ts';
 import { deriveInvitation } from '../crypto/invitation.ts';
 import { checkHost } from '../io/preflight.ts';
 import { loadAddon } from '../native/addon.ts';
@@ -17,7 +19,7 @@ import { Enrolment } from '../protocols/session/enrolment.ts';
 import { type EnrolWelcome, enrolStatus, enrolStatusOf, enrolWelcome } from '../wire/enrol-frame.ts';
 import { usageError } from './exit.ts';
 import { findInitLinks, type InitLinks } from './init-links.ts';
-import { callHub } from './join-call.ts';
+import { askHub } from './join-call.ts';
 import { checkFolder, findJoined, forgetPending, ownKey, writeJoined } from './join-files.ts';
 
 interface JoinOptions {
@@ -26,13 +28,12 @@ interface JoinOptions {
   readonly out: string;
   readonly runDirectory?: string;
   readonly stateDirectory?: string;
+  readonly wait: string;
   readonly force?: true;
   readonly up: boolean;
   readonly json?: true;
 }
 
-/** Lost packets, a cookie, a slow disk at the hub. */
-const patienceMs = 20_000;
 const idBytes = 6;
 
 export function addJoinCommand(program: Command): void {
@@ -45,6 +46,8 @@ export function addJoinCommand(program: Command): void {
     .option('--out <folder>', 'where to write', '/etc/hawser')
     .option('--run-directory <folder>', 'runtime.runDirectory of the configuration')
     .option('--state-directory <folder>', 'runtime.stateDirectory of the configuration')
+    // Lost packets, a cookie, a slow disk at the hub.
+    .option('--wait <duration>', 'how long to wait for the hub', '20s')
     .option('--force', 'overwrite what is there')
     .option('--no-up', 'write the files, and start nothing')
     .option('--json', 'print JSON instead of text; starts nothing')
@@ -68,6 +71,7 @@ async function runJoin(line: string, options: JoinOptions): Promise<void> {
   if (options.name !== undefined && !isName(options.name))
     throw usageError(`--name is "${options.name}", which is not ${nameWords.title}`, '--name home');
   const startsIt = options.up && options.json === undefined;
+  patienceOf(options.wait);
   if (startsIt) checkHost();
   checkFolder(options.out);
   const joined = await join(invitation, options);
@@ -102,13 +106,29 @@ async function join(invitation: Invitation, options: JoinOptions): Promise<Joine
     ownKey: publicKeyOf(privateKey),
     nextIndex: () => randomBytes(4).readUInt32LE(),
   });
-  const answer = await callHub(enrolment, {
+  const answer = await askHub(enrolment, {
     addon,
     endpoints: endpointsOfInvitation(invitation),
     links: links.used.map((link) => link.interface),
-    patienceMs,
+    privateKey: keys.privateKey,
+    hubKey,
+    worn: wornIn(invitation),
+    patienceMs: patienceOf(options.wait),
   });
   return write({ invitation, options, id, privateKey, links, welcome: welcomeOf(answer) });
+}
+
+function patienceOf(text: string): number {
+  const patienceMs = parseDurationMs(text);
+  if (patienceMs !== undefined && patienceMs >= 1000 && patienceMs <= 3_600_000) return patienceMs;
+  throw usageError(`--wait is "${text}"`, '20s, or another time of 1s to 1h');
+}
+
+/** Throws what an invitation of a later version may say. */
+function wornIn({ obfuscation }: Invitation): ObfuscationConfig | undefined {
+  const { data, error } = obfuscationSchema.safeParse(obfuscation);
+  if (error === undefined) return buildObfuscation(data);
+  throw usageError('The obfuscation of this invitation is none that this version knows', 'update hawser here');
 }
 
 interface Answered {

@@ -1,0 +1,152 @@
+/** Ways from a machine that was invited to its hub, while there is no tunnel: a UDP socket for each address and link, or a connection of TLS. */
+import { lookup } from 'node:dns/promises';
+import { connect } from 'node:net';
+import { getSystemErrorName } from 'node:util';
+import { messageOf } from '../base/errors.ts';
+import { formatEndpoint, parseCidr } from '../config/address.ts';
+import type { EndpointText } from '../config/config.ts';
+import { proveCaller } from '../crypto/tls-proof.ts';
+import { importKeyPair } from '../crypto/x25519.ts';
+import { SourceFinder } from '../io/source-finder.ts';
+import { callHub } from '../io/tls/call-hub.ts';
+import type { Addon } from '../native/addon.ts';
+import {
+  tlsMessageCheck,
+  tlsMessageEmitHeader,
+  tlsMessageHeaderBytes,
+  tlsMessageSegment,
+} from '../wire/tls-message.ts';
+
+export interface Way {
+  /** For people: `udp 203.0.113.1:51820 by eth0`. */
+  readonly text: string;
+  /** Obfuscations are for UDP. */
+  readonly canWear: boolean;
+  send(message: Uint8Array): void;
+  /** What has come since. */
+  receive(): Uint8Array[];
+  close(): void;
+}
+
+export interface WaysOptions {
+  readonly addon: Addon;
+  readonly endpoints: readonly EndpointText[];
+  /** Interfaces; '' is added: as the kernel's routing has it. */
+  readonly links: readonly string[];
+  /** Raw, of the invitation; and the hub's public key. */
+  readonly privateKey: Uint8Array;
+  readonly hubKey: Uint8Array;
+}
+
+const mostDatagramBytes = 2048;
+const mostWays = 32;
+
+/** Why others cannot be had is added to `troubles`. */
+export async function openUdpWays({ addon, endpoints, links }: WaysOptions, troubles: string[]): Promise<Way[]> {
+  const ways: Way[] = [];
+  const sources = new SourceFinder(addon);
+  const places = endpoints.filter(({ transport }) => (transport ?? 'udp') === 'udp');
+  for (const { host, port } of places) {
+    for (const address of await addressesOf(host, troubles)) {
+      for (const link of ['', ...links]) {
+        const way = ways.length < mostWays ? openUdp(addon, sources, { address, port, link }) : 'too many places';
+        if (typeof way === 'string') troubles.push(way);
+        else ways.push(way);
+      }
+    }
+  }
+  return ways;
+}
+
+async function addressesOf(host: string, troubles: string[]): Promise<string[]> {
+  if (parseCidr(host) !== undefined) return [host];
+  try {
+    return (await lookup(host, { all: true })).map(({ address }) => address);
+  } catch (error) {
+    troubles.push(`the name ${host} is not resolved: ${messageOf(error)}`);
+    return [];
+  }
+}
+
+/** Or why there is none. */
+function openUdp(
+  addon: Addon,
+  sources: SourceFinder,
+  { address, port, link }: { address: string; port: number; link: string },
+): Way | string {
+  const text = `udp ${formatEndpoint({ host: address, port })}${link === '' ? '' : ` by ${link}`}`;
+  const raw = Uint8Array.from(Buffer.from(parseCidr(address)?.addressHex ?? '', 'hex'));
+  let fd: number;
+  try {
+    fd = addon.openMarkedUdp(raw.length === 4 ? 4 : 6, 0, link);
+  } catch (error) {
+    return `${text}: ${messageOf(error)}`;
+  }
+  const failed = Math.min(sources.bind(addon, fd, link, 0, raw), 0) || addon.connectUdp(fd, raw, port, 0);
+  if (failed < 0) {
+    addon.closeFd(fd);
+    return `${text}: ${getSystemErrorName(failed)}`;
+  }
+  const buffer = new Uint8Array(mostDatagramBytes);
+  return {
+    text,
+    canWear: true,
+    send: (message) => void addon.sendBytes(fd, message),
+    receive() {
+      const all: Uint8Array[] = [];
+      for (let length = addon.receiveBytes(fd, buffer, 0); length >= 0; length = addon.receiveBytes(fd, buffer, 0))
+        all.push(buffer.slice(0, length));
+      return all;
+    },
+    close: () => addon.closeFd(fd),
+  };
+}
+
+/** Those of `endpoints` that answer, one after the other as they do; `onWay` hears of each, `troubles` of the others. */
+export async function openTlsWays(
+  { addon, endpoints, privateKey, hubKey }: WaysOptions,
+  { signal, onWay, troubles }: { signal: AbortSignal; onWay: (way: Way) => void; troubles: string[] },
+): Promise<void> {
+  const own = importKeyPair(privateKey);
+  const places = endpoints.filter(({ transport }) => transport === 'tls');
+  await Promise.all(
+    places.map(async ({ host, port }) => {
+      const text = `tls ${formatEndpoint({ host, port })}`;
+      try {
+        const prove = (exporter: Uint8Array) => proveCaller(addon, own, hubKey, exporter);
+        const socket = await callHub(connect({ host, port }), { serverName: host, port, prove }, signal);
+        const inbox: Uint8Array[] = [];
+        socket.web.on('message', (bytes: Uint8Array) => inbox.push(...packetsOf(bytes)));
+        socket.web.on('error', () => undefined);
+        onWay({
+          text,
+          canWear: false,
+          send: (message) => socket.web.send(tlsMessage(message), { binary: true, compress: false }, () => undefined),
+          receive: () => inbox.splice(0),
+          close: () => {
+            socket.web.terminate();
+            socket.stream.destroy();
+          },
+        });
+      } catch (error) {
+        if (!signal.aborted) troubles.push(`${text}: ${messageOf(error)}`);
+      }
+    }),
+  );
+}
+
+function tlsMessage(message: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(tlsMessageHeaderBytes + message.length);
+  tlsMessageEmitHeader(bytes, message.length);
+  bytes.set(message, tlsMessageHeaderBytes);
+  return bytes;
+}
+
+function packetsOf(bytes: Uint8Array): Uint8Array[] {
+  if (!tlsMessageCheck(bytes)) return [];
+  const segment = tlsMessageSegment(bytes);
+  const packets: Uint8Array[] = [];
+  for (let at = tlsMessageHeaderBytes; at < bytes.length; at += segment)
+    packets.push(Uint8Array.from(bytes.subarray(at, at + segment)));
+  return packets;
+}

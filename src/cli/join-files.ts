@@ -109,6 +109,20 @@ export function writeJoined(input: JoinedInput): {
   return { file, name, written: files.map((one) => one.file) };
 }
 
+/** A host may be a client of several hubs. `name`: of the instance, whose own file is to be overwritten if it is there. */
+function freeInterface(folder: string, name: string): string {
+  const others = readdirSync(folder).filter((file) => file.endsWith('.yaml') && file !== `${name}.yaml`);
+  const taken = new Set(
+    others.flatMap((file) => {
+      const { config } = parseConfig(readFileSync(path.join(folder, file), 'utf8'), path.join(folder, file));
+      return config?.tunnel.interface ?? [];
+    }),
+  );
+  let number = 0;
+  while (taken.has(`hawser${number}`)) number += 1;
+  return `hawser${number}`;
+}
+
 function holds({ file, content }: NewFile): boolean {
   return existsSync(file) && readSmallFile(file, 1 << 20) === content;
 }
@@ -120,7 +134,7 @@ function configOf(input: JoinedInput, name: string, presharedKeyFile: string | u
     name,
     identity: { privateKeyFile: `${name}.key` },
     tunnel: {
-      ...(input.interface === undefined ? {} : { interface: input.interface }),
+      interface: input.interface ?? freeInterface(input.folder, name),
       addresses: welcome.addresses.map((address) => `${textOf(address)}/${address.length * 8}`),
       mtu: 'auto',
       ...(welcome.dns.length === 0 ? {} : { dns: { servers: welcome.dns.map(textOf) } }),

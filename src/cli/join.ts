@@ -1,7 +1,7 @@
 /** `hawser join`: this machine becomes a client of the hub that an invitation names: key, configuration with its links, a running tunnel. */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import type { Command } from 'commander';
@@ -40,9 +40,15 @@ export function addJoinCommand(program: Command): void {
   program
     .command('join')
     .description('become a client of a hub by the line that `hawser invite` printed there, and start the tunnel')
-    .argument('<invitation>', 'what stands behind `hawser join` in that line')
+    .argument(
+      '<invitation>',
+      'what stands behind `hawser join` in that line; - reads it, so that no list of processes shows it',
+    )
     .option('--name <name>', 'name of the instance (default: what the hub calls this client)')
-    .option('--interface <name>', 'name of the tunnel interface (default: hawser0)')
+    .option(
+      '--interface <name>',
+      'name of the tunnel interface (default: the first of hawser0, hawser1 … that no configuration there has)',
+    )
     .option('--out <folder>', 'where to write', '/etc/hawser')
     .option('--run-directory <folder>', 'runtime.runDirectory of the configuration')
     .option('--state-directory <folder>', 'runtime.stateDirectory of the configuration')
@@ -65,7 +71,7 @@ started by it, now and at each boot; elsewhere it runs in the foreground. Interr
 }
 
 async function runJoin(line: string, options: JoinOptions): Promise<void> {
-  const invitation = invitationFromLine(line);
+  const invitation = invitationFromLine(line === '-' ? readFileSync(0, 'utf8') : line);
   if (typeof invitation === 'string')
     throw usageError(`That is no invitation: ${invitation}`, 'copy the whole line that `hawser invite` printed');
   if (options.name !== undefined && !isName(options.name))

@@ -38,7 +38,10 @@ export function invitationToLine({ endpoints, hubKey, secret, obfuscation }: Inv
 
 /** Or the sentence why it is none, which repeats nothing of it. */
 export function invitationFromLine(text: string): Invitation | string {
-  const [places = '', code, ...more] = text.trim().split('#');
+  const [places = '', code, ...more] = text
+    .trim()
+    .replace(/^hawser join /, '')
+    .split('#');
   if (text.length > mostCharacters || code === undefined || more.length > 0)
     return 'it has no "#" with a code behind it, or more than one';
   if (!/^[A-Za-z0-9_-]+$/.test(code)) return 'there is something else than letters, digits, "-" and "_" behind its "#"';

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import type { EnrolOutcome } from '../../src/actors/clients/invitation-book.ts';
+import { invitationFromText } from '../../src/actors/clients/invitation-record.ts';
 import { formatKey, publicKeyOf } from '../../src/config/keys.ts';
 import { peer as peerLayout } from '../../src/contract/peer-tables.ts';
 import { deriveInvitation } from '../../src/crypto/invitation.ts';
@@ -245,6 +246,46 @@ t.test('what a peer of the file is in the way of is a refusal', async (t) => {
   lab.instance.late.clear();
   t.equal(lab.store.count, 0);
   t.equal(statusOf(await lab.book.invitations.enrol(invitation, newKey())), enrolStatus.welcome);
+});
+
+t.test('a damaged store that is made anew has its invitations', async (t) => {
+  const folder = t.testdir();
+  const before = await openClientLab(folder);
+  const [van, bus] = [await invite(before, 'van'), await invite(before, 'bus')];
+  const key = newKey();
+  await before.book.invitations.enrol(van, key);
+  await before.book.invitations.enrol(bus, newKey());
+  before.store.close();
+  const file = path.join(folder, 'clients.db');
+  const database = openDatabase(file);
+  database.run("UPDATE clients SET document = 'x' WHERE name = 'bus'");
+  database.close();
+  const lab = await open(t, {}, folder);
+  t.match(lab.book.verbs.invitations({}), [
+    { name: 'van', state: 'joining' },
+    { name: 'bus', state: 'open' },
+  ]);
+  t.ok(lab.instance.peers.has(key));
+  t.equal(statusOf(await lab.book.invitations.enrol(bus, newKey())), enrolStatus.welcome);
+});
+
+t.test('what is no record of ours is none', async (t) => {
+  const good = {
+    ...{ id: 'a', name: 'van', createdMs: 1, expiresMs: 2, publicKey: newKey(), presharedKey: newKey() },
+    ...{ allowed: ['0.0.0.0/0'], limits: { upBps: 5 }, joining: { clientId: 'b', atMs: 3 } },
+  };
+  t.same(invitationFromText(JSON.stringify(good)), good);
+  for (const [name, values] of Object.entries({
+    ...{ id: [1], name: [null], createdMs: ['x'], expiresMs: [null], publicKey: ['x'], presharedKey: [''] },
+    ...{ allowed: [['x'], 'x', [1]], limits: [{ upBps: -1 }, 5], joining: [null, 5, { clientId: 1, atMs: 1 }, {}] },
+  }))
+    for (const value of values)
+      t.equal(
+        invitationFromText(JSON.stringify({ ...good, [name]: value })),
+        undefined,
+        `${name} ${JSON.stringify(value)}`,
+      );
+  for (const text of ['', 'null', '5', '[]', '{']) t.equal(invitationFromText(text), undefined, text);
 });
 
 t.test('the store keeps neither the secret nor the private key', async (t) => {

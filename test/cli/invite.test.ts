@@ -1,6 +1,8 @@
 /** `hawser invite` and `hawser join` without a hub: what is refused at once, and a code that phones' cameras and laptops' read. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import t from 'tap';
 import { findInitLinks } from '../../src/cli/init-links.ts';
 import { findJoined, forgetPending, ownKey, writeJoined } from '../../src/cli/join-files.ts';
@@ -9,7 +11,7 @@ import { invitationToLine } from '../../src/config/invitation-line.ts';
 import { formatKey } from '../../src/config/keys.ts';
 import { loadConfigWithKeys } from '../../src/config/load-keys.ts';
 import type { EnrolWelcome } from '../../src/wire/enrol-frame.ts';
-import { runCli } from '../support/daemon.ts';
+import { cliProgram, runCli } from '../support/daemon.ts';
 import { textOfCode } from '../support/qr-reader.ts';
 
 t.setTimeout(120_000);
@@ -46,6 +48,19 @@ t.test('what is wrong with a command is said before anything is asked or written
     t.match(stderr, told);
   }
   t.same(readdirSync(folder), []);
+});
+
+t.test('the line may come by stdin, with the command in front of it', async (t) => {
+  const args = [cliProgram, 'join', '-', '--no-up', '--wait', '1s', '--out', t.testdir()];
+  const other = invitationToLine({
+    endpoints: ['127.0.0.1:9'],
+    hubKey,
+    secret: Buffer.alloc(16, 5),
+    obfuscation: undefined,
+  });
+  const { status, stderr } = spawnSync(process.execPath, args, { input: `hawser join ${other}\n`, encoding: 'utf8' });
+  t.equal(status, 1);
+  t.match(stderr, /The hub does not answer \(udp 127\.0\.0\.1:9/);
 });
 
 const welcome: EnrolWelcome = {
@@ -100,6 +115,12 @@ t.test('the files of a join are a configuration; a run that was ended in the mid
     ],
   });
   t.equal(findJoined(folder, 'abc'), file);
+  t.equal(config?.tunnel.interface, 'hawser0');
+  t.equal(
+    loadConfigWithKeys(write(folder, { name: 'second' }).file).config.tunnel.interface,
+    'hawser1',
+    'of another hub',
+  );
   forgetPending(folder, 'abc');
   t.notOk(existsSync(path.join(folder, 'join-abc.key')));
 });

@@ -69,7 +69,8 @@ function networksFrom(value: unknown): string[] | undefined {
 }
 
 function joiningFrom(value: unknown): InvitationRecord['joining'] {
-  const { clientId, atMs } = value as Record<string, unknown>;
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { clientId, atMs }: { clientId?: unknown; atMs?: unknown } = value;
   return typeof clientId === 'string' && typeof atMs === 'number' ? { clientId, atMs } : undefined;
 }
 

@@ -7,6 +7,7 @@ import { HawserError, messageOf } from '../../base/errors.ts';
 import { type Database, openDatabase, type SqlRow } from '../../io/sqlite.ts';
 import { readBackup } from './backup.ts';
 import { clientFromText, type StoredClient } from './client-record.ts';
+import { type InvitationRecord, invitationFromText } from './invitation-record.ts';
 import { ClientStore, type StoreOwner } from './store.ts';
 
 export interface OpenedStore {
@@ -50,7 +51,7 @@ function isDamage(error: unknown): boolean {
 
 function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner): OpenedStore {
   const backup = readBackup(backupFileOf(file));
-  const { read, usage } = readRows(file);
+  const { read, usage, invitations } = readRows(file);
   if (read.length === 0 && backup === undefined) {
     const message = `it is damaged (${reason}), nothing can be read of it, and there is no backup`;
     const remedy = `put back a copy of ${file}, or remove it and use \`hawser client import\``;
@@ -62,6 +63,11 @@ function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner)
   const fresh = new ClientStore(openDatabase(draft));
   fresh.putAll(clients);
   fresh.usage.putAll(usage);
+  const ids = new Set(clients.map(({ record }) => record.id));
+  // One whose client is lost may be used again.
+  fresh.invitations.putAll(
+    invitations.map((one) => (ids.has(one.joining?.clientId ?? '') ? one : { ...one, joining: undefined })),
+  );
   fresh.close();
   // Only now: each try at a store that stays as it is would leave a copy.
   const copy = keepCopy(file, stamp);
@@ -83,8 +89,14 @@ function keepCopy(file: string, stamp: string): string {
   return copy;
 }
 
+interface ReadRows {
+  readonly read: readonly StoredClient[];
+  readonly usage: readonly SqlRow[];
+  readonly invitations: readonly InvitationRecord[];
+}
+
 /** One by one where they cannot be read at once. */
-function readRows(file: string): { readonly read: readonly StoredClient[]; readonly usage: readonly SqlRow[] } {
+function readRows(file: string): ReadRows {
   let database: Database | undefined;
   try {
     database = openDatabase(file);
@@ -92,18 +104,22 @@ function readRows(file: string): { readonly read: readonly StoredClient[]; reado
       const record = clientFromText(String(document));
       return record === undefined ? [] : [{ record, revision: Number(revision) }];
     });
-    return { read, usage: allUsage(database) };
+    const usage = allOf(database, 'SELECT id, day, server, up, down FROM usage');
+    const invited = allOf(database, 'SELECT document FROM invitations');
+    const invitations = invited.flatMap(({ document }) => invitationFromText(String(document)) ?? []);
+    return { read, usage, invitations };
   } catch (error) {
-    if (error instanceof Error) return { read: [], usage: [] };
+    if (error instanceof Error) return { read: [], usage: [], invitations: [] };
     throw error;
   } finally {
     database?.close();
   }
 }
 
-function allUsage(database: Database): SqlRow[] {
+/** None where a page of them is damaged, or the table is not there. */
+function allOf(database: Database, sql: string): SqlRow[] {
   try {
-    return database.all('SELECT id, day, server, up, down FROM usage');
+    return database.all(sql);
   } catch (error) {
     if (error instanceof Error) return [];
     throw error;

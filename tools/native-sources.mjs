@@ -6,6 +6,7 @@ const names = [
   ...[
     'checksum',
     'coalesce',
+    'faketcp_answers',
     'faketcp_flows',
     'faketcp_headers',
     'faketcp_receive',

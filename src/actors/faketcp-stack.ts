@@ -82,6 +82,7 @@ class FakeTcpStackActor implements Actor {
     this.#greeting = readGreeting(handshakePacket);
     const [fd4, fd6] = [fdOf(spec, 'packets4'), fdOf(spec, 'packets6')];
     this.#fds = [fd4, fd6].filter((fd) => fd >= 0);
+    const cookieKey = randomBytes(keyBytes);
     this.#native = new addon.FakeTcp({
       fd4,
       fd6,
@@ -105,11 +106,14 @@ class FakeTcpStackActor implements Actor {
       segments: this.#segments,
       wanted: this.#wanted,
       touched: new Uint8Array(this.#touched.buffer),
+      cookieKey,
+      answerWindow: styles[style].synAckWindow,
+      windowShift: styles[style].windowShift,
     });
     this.#out = consumer(spec, 'out');
     this.#throughput = new Throughput(spec);
     this.#waiting = new WaitingPackets(this.#native);
-    const world = new FlowWorld(this.#native, addon, randomBytes(keyBytes), {
+    const world = new FlowWorld(this.#native, addon, cookieKey, {
       opened: (row) => this.#onOpened(row),
       ended: (row) => this.#waiting.drop(row),
     });
@@ -219,6 +223,8 @@ class FakeTcpStackActor implements Actor {
     for (let index = 0; index < touched; index += 1)
       this.#machine.handleReceived(this.#touched[index] as number, nowUs);
     if (told > 0) this.#throughput.count(fakeTcpCounters.judged, told);
+    const answered = this.#native.takeAnsweredCount();
+    if (answered > 0) this.#throughput.count(fakeTcpCounters.answered, answered);
   }
 
   #report(): void {

@@ -34,6 +34,10 @@ export interface FakeTcpParts {
   readonly wanted: Uint8Array;
   /** `segment.rows` i32: rows of connections that owe an acknowledgement. */
   readonly touched: Uint8Array;
+  /** SYNs to `listenPort` are answered by the addon: the key of its cookies, and what an answer says (`Style`). */
+  readonly cookieKey: Uint8Array;
+  readonly answerWindow: number;
+  readonly windowShift: number;
 }
 
 /** Tuples are `tuple.bytes` long, headers of TCP 20 to 60. Calls that send return 0 or a negative errno. */
@@ -44,6 +48,8 @@ export interface FakeTcp {
   receive(fd: number, maxMessages: number): number;
   segmentCount(): number;
   touchedCount(): number;
+  /** SYNs that were answered since the last call, and told to nobody. */
+  takeAnsweredCount(): number;
   /** The payload kept of that row of `segments` goes to the opener or the session-manager. */
   deliver(segment: number): void;
   /** How many were finished. */

@@ -7,7 +7,7 @@
 #include "support/fake-kernel.h"
 #include "support/memory.h"
 #include "sys/checksum.h"
-#include "sys/faketcp.h"
+#include "sys/faketcp_answers.h"
 #include "sys/packet.h"
 
 namespace hawser {
@@ -409,6 +409,70 @@ TEST("sendDatagram() makes nobody known by a cookie reply") {
   message[0] = 2;
   CHECK_EQUAL(bench.sender->sendDatagram(0, message, sizeof message, 0, 5e6), 0);
   CHECK_EQUAL(cell<double>(bench.flow(0), layout::flow_sentDataUsAt), 5e6);
+}
+
+Bytes bytesOf(const char* hex) {
+  Bytes bytes;
+  for (; hex[0] != 0; hex += 2) bytes.push_back(static_cast<uint8_t>(std::stoi(std::string(hex, 2), nullptr, 16)));
+  return bytes;
+}
+
+TEST("receive() answers SYNs to our port as TypeScript would, and tells of nothing else less") {
+  Bench bench;
+  bool isOwn = true;
+  int asked = 0;
+  SynAnswers::Settings settings;
+  settings.listenPort = 4000;
+  settings.window = 65160;
+  settings.windowShift = 10;
+  // FNV-1a, as in test/protocols/faketcp/syn-cookies.test.ts.
+  settings.hash = [](const uint8_t* bytes, size_t length) {
+    uint32_t hash = 2166136261;
+    for (size_t i = 0; i < length; i++) hash = (hash ^ bytes[i]) * 16777619;
+    return hash;
+  };
+  settings.isOwn = [&](const uint8_t*) { return asked++, isOwn; };
+  SynAnswers answers(settings);
+  bench.receiver->answerBy(&answers);
+  bench.run(1, 148, 148);
+  const Bytes data = sentBy(bench);
+  bench.kernel.sent.clear();
+  // Ports, numbers, flags and options in place of those of a segment with data.
+  const auto hear = [&](const char* hex, double nowUs) {
+    const Bytes tcp = bytesOf(hex);
+    Bytes other(data.begin(), data.begin() + sizeof(VnetHeader) + 34);
+    writeBe16(other.data() + sizeof(VnetHeader) + 14 + 2, static_cast<uint16_t>(20 + tcp.size()));
+    other.insert(other.end(), tcp.begin(), tcp.end());
+    bench.hear(other);
+    bench.receiver->begin(nowUs);
+    CHECK_EQUAL(bench.receiver->receive(3, 64), 1);
+  };
+  hear("0fa10fa01234567800000000a002faf000000000020405b40402080adeadbeef0000000001030307", 200e6);
+  hear("0fa10fa012345678000000005002faf000000000", 200e6);
+  CHECK_EQUAL(bench.receiver->segmentCount(), 0);
+  CHECK_EQUAL(answers.takeCount(), 2);
+  CHECK_EQUAL(bench.kernel.sent.size(), 2);
+  if (hopeless() || bench.kernel.sent.size() != 2) return;
+  const auto tcpIn = [](const Bytes& sent) {
+    Bytes tcp(sent.begin() + sizeof(VnetHeader) + 34, sent.end());
+    // The kernel completes it.
+    tcp[16] = tcp[17] = 0;
+    return tcp;
+  };
+  CHECK(tcpIn(bench.kernel.sent[0]) == bytesOf("0fa00fa1a533510812345679a012fe8800000000020405b40402080a0633d5b4deadbeef0103030a"));
+  CHECK(tcpIn(bench.kernel.sent[1]) == bytesOf("0fa00fa185334470123456795012fe8800000000"));
+  CHECK_EQUAL(asked, 1);
+  // Another port, and what is no SYN alone.
+  hear("0fa10fa112345678000000005002faf000000000", 200e6);
+  CHECK_EQUAL(bench.receiver->segmentCount(), 1);
+  hear("0fa10fa012345678000000005012faf000000000", 200e6);
+  CHECK_EQUAL(bench.receiver->segmentCount(), 1);
+  // What is only routed through this host is not answered.
+  isOwn = false;
+  hear("0fa10fa012345678000000005002faf000000000", 202e6);
+  CHECK_EQUAL(bench.receiver->segmentCount(), 0);
+  CHECK_EQUAL(bench.kernel.sent.size(), 2);
+  CHECK_EQUAL(answers.takeCount(), 0);
 }
 
 TEST("receive() survives headers that lie") {

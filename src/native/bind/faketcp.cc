@@ -1,8 +1,10 @@
 // FakeTcp of native/faketcp-api.ts.
-#include "sys/faketcp.h"
+#include "sys/faketcp_answers.h"
 
 #include "bind/data.h"
 #include "bind/values.h"
+#include "sys/blake2s.h"
+#include "sys/packet.h"
 #include "sys/packet_filter.h"
 #include "sys/packet_socket.h"
 
@@ -13,14 +15,14 @@ RowTable flowTable(uint8_t* base) {
   return RowTable(base, layout::flow_rowsAt, layout::flow_dataAt, layout::flow_rowBytes, 0, layout::flow_usedAt);
 }
 
-// new FakeTcp({ fd4, fd6, listenPort, firstCallPort4, callPorts4, firstCallPort6, callPorts6, tunnel, mark, interface, descriptors, received, handshakes, log, paths, links, carriers, carrier, flows, segments, wanted, touched })
+// new FakeTcp({ fd4, fd6, listenPort, firstCallPort4, callPorts4, firstCallPort6, callPorts6, tunnel, mark, interface, descriptors, received, handshakes, log, paths, links, carriers, carrier, flows, segments, wanted, touched, cookieKey, answerWindow, windowShift })
 class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "FakeTcp",
                        {InstanceMethod<&FakeTcpObject::receive>("receive"), InstanceMethod<&FakeTcpObject::begin>("begin"),
                         InstanceMethod<&FakeTcpObject::segmentCount>("segmentCount"), InstanceMethod<&FakeTcpObject::touchedCount>("touchedCount"),
-                        InstanceMethod<&FakeTcpObject::deliver>("deliver"), InstanceMethod<&FakeTcpObject::sendDescriptors>("sendDescriptors"),
+                        InstanceMethod<&FakeTcpObject::answeredCount>("takeAnsweredCount"), InstanceMethod<&FakeTcpObject::deliver>("deliver"), InstanceMethod<&FakeTcpObject::sendDescriptors>("sendDescriptors"),
                         InstanceMethod<&FakeTcpObject::takeWanted>("takeWanted"), InstanceMethod<&FakeTcpObject::sendDatagram>("sendDatagram"),
                         InstanceMethod<&FakeTcpObject::sendSegment>("sendSegment"), InstanceMethod<&FakeTcpObject::sendRoutedSegment>("sendRouted"),
                         InstanceMethod<&FakeTcpObject::source>("askSource"), InstanceMethod<&FakeTcpObject::isOwn>("isOwnAddress"),
@@ -50,6 +52,24 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
                                               *index_, wanted);
     receiver_ = std::make_unique<FakeTcpReceiver>(fd4, carrier, memory_.producer(from.Get("received"), LinkReceiver::kLargestClaim),
                                                   memory_.producer(from.Get("handshakes")), carriers.row(carrier), *index_, segments, touched);
+    Bytes key;
+    if (!bytesOf(from.Get("cookieKey"), key) || key.length == 0 || key.length > sizeof key_) {
+      Napi::TypeError::New(info.Env(), "cookieKey has 1 to 32 bytes").ThrowAsJavaScriptException();
+      return;
+    }
+    std::memcpy(key_, key.data, keyBytes_ = key.length);
+    SynAnswers::Settings settings;
+    settings.listenPort = port("listenPort");
+    settings.window = port("answerWindow");
+    settings.windowShift = static_cast<uint8_t>(from.Get("windowShift").ToNumber().Uint32Value());
+    settings.hash = [this](const uint8_t* bytes, size_t length) {
+      uint8_t mac[blake2s128Bytes] = {};
+      blake2s_.compute(mac, key_, keyBytes_, bytes, length);
+      return readLe32(mac);
+    };
+    settings.isOwn = [this](const uint8_t* tuple) { return filters_->ask(tuple); };
+    answers_ = std::make_unique<SynAnswers>(std::move(settings));
+    receiver_->answerBy(answers_.get());
   }
 
   Napi::Value begin(const Napi::CallbackInfo& info) {
@@ -60,6 +80,7 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
     return Napi::Number::New(info.Env(), receiver_->receive(intOf(info, 0), static_cast<uint32_t>(intOf(info, 1))));
   }
   Napi::Value segmentCount(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), receiver_->segmentCount()); }
+  Napi::Value answeredCount(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), answers_->takeCount()); }
   Napi::Value touchedCount(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), receiver_->touchedCount()); }
   Napi::Value deliver(const Napi::CallbackInfo& info) {
     const auto index = static_cast<uint32_t>(intOf(info, 0));
@@ -132,6 +153,10 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
   std::unique_ptr<PacketFilters> filters_;
   std::unique_ptr<FlowIndex> index_;
   std::unique_ptr<FakeTcpSender> sender_;
+  uint8_t key_[32] = {};
+  size_t keyBytes_ = 0;
+  Blake2s128 blake2s_;
+  std::unique_ptr<SynAnswers> answers_;
   std::unique_ptr<FakeTcpReceiver> receiver_;
 };
 

@@ -14,6 +14,8 @@
 
 namespace hawser {
 
+class SynAnswers;
+
 // Rows of the flow table by who their packets are to and from.
 class FlowIndex {
  public:
@@ -134,8 +136,12 @@ class FakeTcpReceiver : public LinkReceiver {
   // `segments`: rows of `segment`; `touched`: so many i32 as `segment_rows`.
   FakeTcpReceiver(int fd4, int32_t carrier, RingProducer data, RingProducer handshakes, uint8_t* row, FlowIndex& flows, uint8_t* segments, int32_t* touched);
 
+  // SYNs are answered by it, and told to nobody.
+  void answerBy(SynAnswers* answers) { answers_ = answers; }
+
   // Of the turn; then `receive`, and what it found is in the rows.
   void begin(double nowUs);
+  int receive(int fd, uint32_t maxMessages);
   uint32_t segmentCount() const { return segmentCount_; }
   uint32_t touchedCount() const { return touchedCount_; }
   // The payload of a segment that was told of is plain data after all.
@@ -153,12 +159,15 @@ class FakeTcpReceiver : public LinkReceiver {
   bool take(uint8_t* flow, const Segment& segment);
   void tell(const Segment& segment, const Message& message, int32_t flow);
 
+  bool isAnswered(int fd, const Segment& segment);
+
   uint32_t& headBytesOf(int fd) { return headBytes_[fd == fd4_ ? 0 : 1]; }
 
   int fd4_;
   FlowIndex& flows_;
   uint8_t* segments_;
   int32_t* touched_;
+  SynAnswers* answers_ = nullptr;
   uint32_t segmentCount_ = 0;
   uint32_t touchedCount_ = 0;
   double nowUs_ = 0;

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "checksum.h"
-#include "faketcp.h"
+#include "faketcp_answers.h"
 #include "packet.h"
 
 namespace hawser {
@@ -56,6 +56,12 @@ void FakeTcpReceiver::begin(double nowUs) {
   touchedCount_ = 0;
 }
 
+int FakeTcpReceiver::receive(int fd, uint32_t maxMessages) {
+  const int got = LinkReceiver::receive(fd, maxMessages);
+  if (answers_ != nullptr) answers_->send(fd);
+  return got;
+}
+
 void FakeTcpReceiver::prepare(int fd, uint32_t index, Message& message, msghdr& header) {
   message.parts[0] = {heads_.data() + static_cast<size_t>(index) * kMostHeadBytes, headBytesOf(fd)};
   header.msg_iov = message.parts;
@@ -92,6 +98,7 @@ void FakeTcpReceiver::finish(int fd, uint32_t index, Message& message, msghdr& h
   const int32_t flow = flows_.find(segment.tuple);
   const bool isOpen = flow >= 0 && cell<int32_t>(flows_.row(flow), layout::flow_stateAt) == layout::flowState_open;
   if (!isOpen || !take(flows_.row(flow), segment)) {
+    if (flow < 0 && isAnswered(fd, segment)) return;
     tell(segment, message, flow);
     return;
   }
@@ -207,6 +214,10 @@ bool FakeTcpReceiver::take(uint8_t* flow, const Segment& segment) {
     owed += 2;
   }
   return true;
+}
+
+bool FakeTcpReceiver::isAnswered(int fd, const Segment& segment) {
+  return answers_ != nullptr && answers_->take(fd, segment.tuple, segment.header, segment.headerBytes, nowUs_);
 }
 
 void FakeTcpReceiver::tell(const Segment& segment, const Message& message, int32_t flow) {

@@ -33,9 +33,13 @@ const linkCounts = option('links', '1,2').split(',').map(Number);
 const ways = option('ways', 'out,in,both').split(',') as Way[];
 const flows = option('flow', 'up,down').split(',') as Direction[];
 const parts = option('parts', 'block,police').split(',');
+/** Each trial, and what the daemons say at the end. */
+const isTold = option('events', '') !== '';
 const random = randomOf(20_261_129);
 
 interface Trial {
+  /** When it was struck. */
+  readonly timeMs: number;
   readonly gapMs: number;
   readonly lost: number;
   readonly sent: number;
@@ -64,6 +68,7 @@ async function runTrial(bond: Bond, sink: UdpSink, way: Way): Promise<Trial> {
   await sink.cut();
   await sleep(50 + 100 * random());
   const unblock = blockUdp(bond.net, { way });
+  const timeMs = Date.now();
   await sleep(holdMs);
   await sink.cut();
   unblock();
@@ -73,6 +78,7 @@ async function runTrial(bond: Bond, sink: UdpSink, way: Way): Promise<Trial> {
   await sink.cut();
   const back = await sink.report();
   return {
+    timeMs,
     gapMs: struck.maxGapMs,
     lost: struck.missing + back.missing,
     sent: struck.expected + back.expected,
@@ -122,12 +128,13 @@ async function measureBlocks(links: number, flow: Direction): Promise<void> {
     for (const way of ways) {
       const all: Trial[] = [];
       for (let trial = 0; trial < trials; trial += 1) all.push(await runTrial(bond, sink, way));
+      if (isTold) for (const one of all) console.log(way, JSON.stringify(one));
       tell({ by, links, flow, way, trials, rtt: rttMs }, all);
     }
     sending.stop();
     await sending.done;
     sink.close();
-    if (option('events', '') !== '') await tellEvents(bond);
+    if (isTold) await tellEvents(bond);
   } finally {
     await bond.lab.close();
   }
@@ -170,7 +177,7 @@ async function measurePolice(flow: Direction): Promise<void> {
     report('police-first-5s', words, mbit(buckets, 5, 10), 'Mbit/s');
     report('police-after-5s', words, mbit(buckets, 10, seconds), 'Mbit/s');
     report('police-share-after-5s', words, mbit(buckets, 10, seconds) / alone, '');
-    if (option('events', '') !== '') await tellEvents(bond);
+    if (isTold) await tellEvents(bond);
   } finally {
     await bond.lab.close();
   }

@@ -20,6 +20,7 @@ import { queueTargetWith } from './queue/queue-target.ts';
 import { PeerParity } from './repair/peer-parity.ts';
 import { Repairs } from './repair/repairs.ts';
 import { Routes } from './schedule/routes.ts';
+import type { PathRole } from './schedule/scheduler.ts';
 import type { SendingPath } from './sending-path.ts';
 import { fit } from './size/path-size.ts';
 import { PeerMtu } from './size/peer-mtu.ts';
@@ -180,6 +181,12 @@ export class Bond {
   handleProbeReply(path: SendingPath, sequence: number, heldUs: number, cameBack: boolean, nowUs: number): void {
     if (!path.life.isTrusted) this.nextTickUs = nowUs;
     path.handleProbeReply(sequence, heldUs, cameBack, nowUs);
+  }
+
+  /** A probe of the peer's has come by this path; it says what the peer wishes, and by which of its links it left. */
+  handleProbe(path: SendingPath, priority: number, role: PathRole, way: number, nowUs: number): void {
+    path.handleWish(priority, role, way);
+    if (this.isBonded && this.#set.handleAsked(path, nowUs)) this.nextTickUs = nowUs;
   }
 
   /** Data of the peer left. */

@@ -110,13 +110,13 @@ export class PathSet {
 
   /**
    * A further path for it: the best that answers and takes so many sealed bytes, though it may have to wait before it carries data
-   * again. Without such a one a spare by which the peer sends: it may have left the path that carries here because that is blocked.
+   * again. Without such a one a spare, while the path that carries in its place may be blocked (`SendingPath.mayBear`).
    */
   other(than: SendingPath | undefined, sealedBytes: number, nowUs: number): SendingPath | undefined {
     let found: SendingPath | undefined;
     for (const path of this.all) {
       if (path === than || path.fit.passes(sealedBytes) === fit.no) continue;
-      if (path.rank > lastAnswering && !(path.isSpare && path.bringsData(nowUs))) continue;
+      if (path.rank > lastAnswering && !path.mayBear(this.#carrierOf(path), nowUs)) continue;
       const isBetter = found === undefined || path.rank < found.rank;
       if (isBetter || (path.rank === found?.rank && path.rttUs < found.rttUs)) found = path;
     }
@@ -140,6 +140,23 @@ export class PathSet {
     const { rateBytesPerUs } = from.controller;
     for (const path of this.all)
       if (path.carries && path.way === from.way && path.way >= 0) path.controller.handleBottleneck(rateBytesPerUs);
+  }
+
+  #carrierOf(spare: SendingPath): SendingPath | undefined {
+    if (spare.way < 0) return undefined;
+    for (const path of this.all) if (path.carries && path.way === spare.way) return path;
+    return undefined;
+  }
+
+  /**
+   * The peer has asked by `path`. If that stands by while what carries in its place brings data, the peer may have had no news of what it
+   * sends: then that is asked, too. Returns whether it is.
+   */
+  handleAsked(path: SendingPath, nowUs: number): boolean {
+    const carrier = path.carries ? undefined : this.#carrierOf(path);
+    if (carrier === undefined || !carrier.bringsData(nowUs)) return false;
+    carrier.life.doubt(nowUs);
+    return true;
   }
 
   /** Another one by its way stands by. */

@@ -17,6 +17,7 @@ import { PathFit } from './size/path-fit.ts';
 const idleUs = 200_000;
 const expiryMarginUs = 8_000;
 const unknownRttUs = 1_000_000;
+const u32 = 2 ** 32;
 /** Without any report what is in flight is given up after so many times what a report takes, and this at least. */
 const silentShare = 4;
 const leastSilentUs = 400_000;
@@ -196,6 +197,13 @@ export class SendingPath implements PathView, Candidate {
     return this.isProbed && !this.carries && !this.isExcluded && this.life.isTrusted;
   }
 
+  /** It stands by and has given no reason to doubt it, and what it bears beside the path that carries may be all that arrives. */
+  mayBear(carrier: SendingPath | undefined, nowUs: number): boolean {
+    if (!this.isProbed || this.carries || this.isExcluded || this.life.state !== lifeState.live) return false;
+    // The peer may have left the path that carries here because that is blocked, or is about to; or so are we.
+    return this.bringsData(nowUs) || carrier?.life.isTrusted === false;
+  }
+
   /** It answers again, and waits for its stability time. */
   get isReturning(): boolean {
     return this.life.state === lifeState.recovering;
@@ -274,7 +282,7 @@ export class SendingPath implements PathView, Candidate {
     this.fit.handleFeedback(cells, at, nowUs);
     this.ackedBytes += cells[at + feedback.ackedBytes] as number;
     this.ackedPackets += cells[at + feedback.ackedPackets] as number;
-    if ((cells[at + feedback.ackedPackets] as number) > 0) this.life.handleProgress(nowUs);
+    if ((cells[at + feedback.ackedPackets] as number) > 0) this.life.handleProgress(nowUs, sentUsOf(cells, at, nowUs));
     if (!this.fit.isVanishing) this.#soundLoss = this.controller.loss;
     this.samples.areLossesDoubted = this.fit.size.isDoubted;
     this.samples.handleReport(cells, at, this.rttUs, nowUs);
@@ -364,4 +372,12 @@ export class SendingPath implements PathView, Candidate {
     this.inFlightBytes = cells[at + feedback.inFlightBytes] as number;
     this.oldestSentUs = cells[at + feedback.oldestSentUs] as number;
   }
+}
+
+/** When the newest packet left that row `at` of the feedback tells of; undefined = it tells of none, or not of one alone. */
+function sentUsOf(cells: Float64Array, at: number, nowUs: number): number | undefined {
+  if ((cells[at + feedback.rttUs] as number) < 0) return undefined;
+  const sentUs = (cells[at + feedback.arrivalUs] as number) - (cells[at + feedback.delayUs] as number);
+  // Both are modulo 2^32, and of another clock; their difference from ours is not.
+  return nowUs - ((((nowUs - sentUs) % u32) + u32) % u32);
 }

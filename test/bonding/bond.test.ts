@@ -138,3 +138,26 @@ t.test('what waits while a path proves too narrow is not told off for it', async
   bond.tick(5.9e6);
   t.ok(bond.queueTargetUs(5.9e6) < 2 * calmUs, `${bond.queueTargetUs(5.9e6)} us when it is over`);
 });
+
+t.test('a spare bears frames for two while what carries may be blocked, and only then', async (t) => {
+  const { bond, paths, rows, report } = twoPaths('adaptive', 0, { link: 0 });
+  const [carrier, spare] = paths as [SendingPath, SendingPath];
+  const sound = { 0: { rttUs: 20_000, thereUs: 10_000 }, 1: { rttUs: 20_000, thereUs: 10_000 } };
+  for (let nowUs = 0; nowUs <= 1e6; nowUs += 10_000) report(nowUs, sound);
+  t.same([carrier.carries, spare.carries], [true, false]);
+  const bears = (nowUs: number): boolean => bond.routes.other(carrier, 0, nowUs) === spare;
+  bond.handleProbe(spare, 0, 'always', 0, 1e6);
+  t.notOk(bears(1e6), 'asked now and then while nothing comes');
+  t.ok(carrier.life.isTrusted);
+
+  (rows[0] as Writable<PathRow>).dataReceivedUs = 1e6;
+  bond.handleProbe(carrier, 0, 'always', 0, 1e6);
+  t.notOk(bears(1e6), 'asked by what carries');
+  bond.handleProbe(spare, 0, 'always', 0, 1e6);
+  t.ok(bears(1e6), 'what the peer sends by the other arrives, and it asks for news by this one');
+  t.notOk(carrier.life.isTrusted, 'whether news arrive by what carries is to be seen');
+  t.ok(carrier.life.nextProbeAtUs <= 1e6);
+  t.ok(bears(1.15e6), 'until that has answered');
+  carrier.life.handleProbeReply(1.16e6, 20_000, true);
+  t.notOk(bears(1.16e6));
+});

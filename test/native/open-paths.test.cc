@@ -161,13 +161,13 @@ struct ReadReport {
   bool covers(uint64_t counter) const { return counter < next && (next - 1 - counter) / 64 < words; }
 };
 
-ReadReport takeReport(OpenBench& bench) {
+ReadReport takeReport(OpenBench& bench, int32_t path = layout::framePath_two) {
   ReadReport read;
   uint8_t* at = bench.reports.peek();
   CHECK(at != nullptr);
   if (at == nullptr) return read;
   CHECK_EQUAL(bench.reports.type(), layout::recordType_frameOut);
-  CHECK_EQUAL(cell<int32_t>(at, layout::frame_pathAt), layout::framePath_two);
+  CHECK_EQUAL(cell<int32_t>(at, layout::frame_pathAt), path);
   CHECK_EQUAL(cell<int32_t>(at, layout::frame_slotAt), -1);
   const uint8_t* frame = at + layout::frame_payloadAt;
   CHECK_EQUAL(frame[1], 2);
@@ -250,6 +250,33 @@ TEST("report() says of every counter whether it arrived, and reaches back over o
     sinceLast.clear();
     if (hopeless()) return;
   }
+}
+
+TEST("Opener reports at once by a path that stands by when the peer asks by it while it sends by another") {
+  OpenBench bench;
+  bench.allowPaths();
+  bench.addPath(0, 0, 1);
+  bench.addPath(9, 1, 2);
+  const Bytes probe = {0, layout::controlKind_probe, 9, 9};
+  const auto ask = [&](int carrier, uint64_t counter) {
+    bench.from(carrier, static_cast<uint8_t>(1 + carrier), 1e9);
+    bench.receive({bench.sealed(probe, counter)});
+    while (bench.turn()) bench.drain();
+    return bench.reports.peek() != nullptr;
+  };
+  bench.nowUs = 1e6;
+  cell<int32_t>(bench.path(9), layout::path_stateAt) = layout::pathState_standby;
+  CHECK(!ask(1, 0));
+  bench.from(0, 1, 1e9);
+  bench.receive({bench.sealed(makePacket(Shape{}), 1)});
+  while (bench.turn()) bench.drain();
+  CHECK(!ask(0, 2));
+  CHECK(ask(1, 3));
+  const ReadReport read = takeReport(bench, 9);
+  CHECK(read.has(1));
+  CHECK(read.paths.count(0) == 1);
+  cell<double>(bench.peer(), layout::peer_lastDataReceivedAt) = -1e9;
+  CHECK(!ask(1, 4));
 }
 
 TEST("report() counts the bytes of a path until its largest counter came, whatever came later") {

@@ -84,7 +84,8 @@ export class HeardFrames {
       }
     } else if (kind === controlKind.probe && probeCheckLength(length)) {
       const role = pathRoles[probeRole(bytes, 0)] ?? 'always';
-      bond.pathOf(pathRow)?.handleWish(probePriority(bytes, 0), role, probeWay(bytes, 0, length));
+      const path = bond.pathOf(pathRow);
+      if (path !== undefined) bond.handleProbe(path, probePriority(bytes, 0), role, probeWay(bytes, 0, length), nowUs);
       this.#answerProbe(bond, pathRow, Math.max(0, nowUs + lagUs - timeUs), nowUs);
     } else if (kind === controlKind.probeReply && length >= probeReplyBytes) {
       const path = bond.numbered(probeNumber(bytes, 0));

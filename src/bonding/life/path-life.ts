@@ -131,7 +131,7 @@ export class PathLife {
     return this.#state === lifeState.suspect || this.#silence.isQuestioned || this.#silence.isUneasy;
   }
 
-  /** When it was first asked since it last answered anything; Infinity = it was not. */
+  /** When it was first asked since anything left that is known to have arrived; Infinity = it was not. */
   get askedUs(): number {
     return this.#silence.askedUs;
   }
@@ -208,10 +208,10 @@ export class PathLife {
     return this.#silence.lastAnswerUs >= us;
   }
 
-  /** Something sent on this path, and on no other, was acknowledged. */
-  handleProgress(nowUs: number): void {
+  /** Something sent on this path (at `sentUs`, left out = a round trip ago), and on no other, was acknowledged. */
+  handleProgress(nowUs: number, sentUs?: number): void {
     if (this.#state === lifeState.withdrawn) return;
-    this.#silence.handleProof(nowUs);
+    this.#silence.handleProof(nowUs, sentUs);
     this.#handleLife(nowUs, lifeReason.progressed);
   }
 

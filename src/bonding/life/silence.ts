@@ -60,7 +60,7 @@ export class SilenceWatch {
   isQuestioned = false;
   /** Nothing is overdue for certain, but whoever could take over should be asked now. */
   isUneasy = false;
-  /** When the first question left that was asked since the path was last proven; Infinity = none was. */
+  /** When the first question left of which, and of what left since, nothing is known to have arrived; Infinity = there is none. */
   askedUs = Number.POSITIVE_INFINITY;
   /** The newest thing that is known to have arrived left then, or later; and that was known so long after it left. */
   provenUs = Number.NEGATIVE_INFINITY;
@@ -135,7 +135,8 @@ export class SilenceWatch {
       this.provenUs = sentUs;
       this.provenTripUs = nowUs - sentUs;
     }
-    this.askedUs = Number.POSITIVE_INFINITY;
+    // News that was long on its way may be of what left before the question.
+    if (sentUs >= this.askedUs) this.askedUs = Number.POSITIVE_INFINITY;
     this.lastAnswerUs = nowUs;
     this.unanswered = 0;
     this.restart();

@@ -15,6 +15,8 @@ constexpr double kRoamedSpacingUs = 1000;
 constexpr double kLongestStayUs = 100'000;
 // Of a PROBE the rest is zeros, whose number alone mattered.
 constexpr uint32_t kProbeBytes = 64;
+// A peer that has sent data so lately waits for news of it.
+constexpr double kStreamUs = 200'000;
 
 // CLOCK_REALTIME microseconds when the kernel had a received record.
 double kernelUs(const uint8_t* record) {
@@ -65,7 +67,9 @@ void Dispatcher::endRun(const Arrival& arrival) {
     ledger_.credit(row, {slot, brought_.datagrams, brought_.bytes, brought_.largest, arrival.nowUs, kernelUs(arrival.record), brought_.hasData,
                          brought_.ecnPackets, brought_.marked, brought_.innerBytes});
   if (row < 0 || (!hasManyPaths && row != cell<int32_t>(peer, layout::peer_pathAt))) tellRoamed(arrival);
-  if (hasManyPaths) reporter_.note(slot, brought_.lowest, row, brought_.hasData);
+  if (!hasManyPaths) return;
+  reporter_.note(slot, brought_.lowest, row, brought_.hasData);
+  if (brought_.isAsked) reportByWhatAsks(arrival);
 }
 
 Dispatcher::Kind Dispatcher::dispatch(uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip) {
@@ -141,6 +145,7 @@ Dispatcher::Kind Dispatcher::takeControl(const uint8_t* plain, uint32_t length, 
       const double stayUs = std::clamp(calledUs_ - kernelUs(arrival.record), -kLongestStayUs, kLongestStayUs);
       const uint32_t told = plain[1] == layout::controlKind_probe ? std::min(length, kProbeBytes) : length;
       forward(heard_, plain, told, arrival, arrival.nowUs - stayUs);
+      if (plain[1] == layout::controlKind_probe) brought_.isAsked = true;
       return Kind::Nothing;
     }
     case layout::controlKind_parity:
@@ -151,6 +156,15 @@ Dispatcher::Kind Dispatcher::takeControl(const uint8_t* plain, uint32_t length, 
     default:
       return Kind::Nothing;
   }
+}
+
+// Who asks what stands by while it sends may have had no news by the path that carries, because that is blocked towards it: if what it
+// sends arrives, it hears so together with the answer, which would speak against that path if it came alone.
+void Dispatcher::reportByWhatAsks(const Arrival& arrival) {
+  const int32_t row = brought_.pathRow;
+  if (row < 0 || !ledger_.standsBy(row)) return;
+  if (arrival.nowUs - cell<double>(arrival.from->row, layout::peer_lastDataReceivedAt) > kStreamUs) return;
+  reporter_.write(arrival.from->slot, arrival.nowUs, row);
 }
 
 // A full ring loses it: every frame is said again by whoever needs an answer.

@@ -52,6 +52,8 @@ class Dispatcher {
     uint64_t counter = 0;
     int32_t pathRow = -1;
     bool hasData = false;
+    // A probe of the peer's.
+    bool isAsked = false;
     // The datagram booked last was a control frame.
     bool isControl = false;
   };
@@ -87,6 +89,7 @@ class Dispatcher {
 
  private:
   Kind takeControl(const uint8_t* plain, uint32_t length, const Arrival& arrival);
+  void reportByWhatAsks(const Arrival& arrival);
   void forward(RingProducer& to, const uint8_t* plain, uint32_t length, const Arrival& arrival, double atUs);
   bool takeEcn(uint8_t* plain, IpView& ip, const Arrival& arrival);
   bool mayEnter(uint8_t* plain, uint32_t length, int32_t peer, IpView& ip);

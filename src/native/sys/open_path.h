@@ -18,6 +18,9 @@ class PathLedger {
   // How many paths a peer may send data by: what it has proven may be unproven here, what stands by carries none.
   int32_t count(int32_t peer);
 
+  // Another path of its way carries data.
+  bool standsBy(int32_t row) const { return word(paths_.row(row), layout::path_stateAt).load(std::memory_order_relaxed) == layout::pathState_standby; }
+
   // What one run authenticated.
   struct Arrived {
     int32_t slot;

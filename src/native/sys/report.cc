@@ -67,7 +67,7 @@ void Reporter::note(int32_t slot, uint64_t lowest, int32_t row, bool hasData) {
   unreported_[++unreported_[0]] = slot;
 }
 
-int32_t Reporter::write(int32_t slot, double nowUs) {
+int32_t Reporter::write(int32_t slot, double nowUs, int32_t path) {
   if (!sessions_.has(slot) || known(slot) == nullptr) return 0;
   Notes& notes = *known(slot);
   uint8_t* keys = sessions_.slot(slot);
@@ -83,7 +83,7 @@ int32_t Reporter::write(int32_t slot, double nowUs) {
   cell<uint32_t>(record, layout::frame_lengthAt) = length;
   cell<int32_t>(record, layout::frame_classAt) = layout::trafficClass_control;
   cell<double>(record, layout::frame_timeAt) = nowUs;
-  cell<int32_t>(record, layout::frame_pathAt) = layout::framePath_two;
+  cell<int32_t>(record, layout::frame_pathAt) = path;
   out_.commit(static_cast<uint32_t>(layout::frame_payloadAt) + length, layout::recordType_frameOut);
   out_.publish();
   notes.lowestBefore = notes.lowest;

@@ -542,3 +542,14 @@ t.test('one packet lost before a pause does not make all that left after it over
   t.equal(judged(798_000).state, lifeState.live);
   t.equal(judged(798_000).isQuestioned, true, 'a probe says more');
 });
+
+t.test('news of what left before a question is no answer to it, however late it comes', async (t) => {
+  const { life, nowUs } = started();
+  life.handleProbeSent(nowUs + 10 * ms);
+  const asked = life.askedUs;
+  t.ok(asked <= nowUs + 10 * ms);
+  life.handleProgress(nowUs + 60 * ms, asked - ms);
+  t.equal(life.askedUs, asked);
+  life.handleProgress(nowUs + 70 * ms, asked + ms);
+  t.equal(life.askedUs, Number.POSITIVE_INFINITY);
+});

@@ -239,6 +239,20 @@ TEST("nextHollow() names lost control frames once, of one slot, and none that le
   CHECK_EQUAL(model.flight().nextHollow(4), -1);
 }
 
+TEST("nextHollow() names control frames of a path that was given up") {
+  Model model;
+  model.send(2, 0);
+  model.send(1, 0, 0);
+  model.send(1, 1, 0);
+  model.send(1, 0, 0);
+  model.flight().recordCopy(0, 1, model.nowUs);
+  model.nowUs += 100e3;
+  model.send(1, 0, 0);
+  model.flight().expire(0, model.nowUs - 1);
+  CHECK_EQUAL(model.flight().nextHollow(3), 2);
+  CHECK_EQUAL(model.flight().nextHollow(3), -1);
+}
+
 TEST("resend() passes over what the log no longer holds") {
   Model model(1 << 16);
   model.send(4, 0);

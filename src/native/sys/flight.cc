@@ -142,11 +142,13 @@ void Flight::expire(uint32_t path, double beforeUs) {
   for (uint64_t i = head_; i < tail_; i++) {
     Run& run = at(i);
     if (run.sentUs >= beforeUs) break;
-    if (!(run.flags & kWatched) || run.path != path) continue;
+    if (run.path != path) continue;
     const uint64_t bits = full(run) & ~run.acked & ~run.lost;
     if (bits == 0) continue;
     run.lost |= bits;
-    lose(run, bits, path);
+    // What is sent again by another path must not wait there for the questions that this one was asked in between.
+    if (run.flags & kWatched) lose(run, bits, path);
+    else noteHollow(run, bits & ~run.resent);
   }
   for (Copy& copy : copies_) {
     if (copy.path != path || copy.sentUs >= beforeUs || !contains(copy.run)) continue;

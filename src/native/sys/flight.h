@@ -67,7 +67,7 @@ class Flight {
   void detectLoss(const double* lossDelayUs);
   // First of the counters of `slot` that bore a control frame and were found lost, or were taken, and were not told of yet; -1 = there is none.
   double nextHollow(int32_t slot);
-  // Declares lost what left by `path` before `beforeUs` and was not acknowledged.
+  // Declares lost what left by `path` before `beforeUs` and was not acknowledged; `nextHollow` tells of the control frames among it.
   void expire(uint32_t path, double beforeUs);
   // What left by `path`, has more sealed bytes than `longest` and was not acknowledged will not arrive, which is no loss of the path's:
   // it may go out again, and the sums do not count it.

@@ -17,7 +17,6 @@ import { PathFit } from './size/path-fit.ts';
 const idleUs = 200_000;
 const expiryMarginUs = 8_000;
 const unknownRttUs = 1_000_000;
-const u32 = 2 ** 32;
 /** Without any report what is in flight is given up after so many times what a report takes, and this at least. */
 const silentShare = 4;
 const leastSilentUs = 400_000;
@@ -282,7 +281,8 @@ export class SendingPath implements PathView, Candidate {
     this.fit.handleFeedback(cells, at, nowUs);
     this.ackedBytes += cells[at + feedback.ackedBytes] as number;
     this.ackedPackets += cells[at + feedback.ackedPackets] as number;
-    if ((cells[at + feedback.ackedPackets] as number) > 0) this.life.handleProgress(nowUs, sentUsOf(cells, at, nowUs));
+    if ((cells[at + feedback.ackedPackets] as number) > 0)
+      this.life.handleProgress(nowUs, cells[at + feedback.ackedSentUs] || undefined);
     if (!this.fit.isVanishing) this.#soundLoss = this.controller.loss;
     this.samples.areLossesDoubted = this.fit.size.isDoubted;
     this.samples.handleReport(cells, at, this.rttUs, nowUs);
@@ -372,12 +372,4 @@ export class SendingPath implements PathView, Candidate {
     this.inFlightBytes = cells[at + feedback.inFlightBytes] as number;
     this.oldestSentUs = cells[at + feedback.oldestSentUs] as number;
   }
-}
-
-/** When the newest packet left that row `at` of the feedback tells of; undefined = it tells of none, or not of one alone. */
-function sentUsOf(cells: Float64Array, at: number, nowUs: number): number | undefined {
-  if ((cells[at + feedback.rttUs] as number) < 0) return undefined;
-  const sentUs = (cells[at + feedback.arrivalUs] as number) - (cells[at + feedback.delayUs] as number);
-  // Both are modulo 2^32, and of another clock; their difference from ours is not.
-  return nowUs - ((((nowUs - sentUs) % u32) + u32) % u32);
 }

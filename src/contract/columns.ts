@@ -61,7 +61,9 @@ export const feedback = {
   /** Sealed bytes of the longest packet that was acknowledged, and of the longest that was lost; 0 = none was. */
   ackedLongest: 18,
   lostLongest: 19,
-  columns: 20,
+  /** When the newest packet left that is acknowledged, and left by this path alone; 0 = none is. */
+  ackedSentUs: 20,
+  columns: 21,
   cellBytes: 8,
 } as const;
 

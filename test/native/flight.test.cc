@@ -239,6 +239,24 @@ TEST("nextHollow() names lost control frames once, of one slot, and none that le
   CHECK_EQUAL(model.flight().nextHollow(4), -1);
 }
 
+TEST("acknowledge() says when the newest packet left that arrived, though no section tells of its path") {
+  Model model;
+  model.send(2, 0);
+  const double firstUs = model.nowUs;
+  model.nowUs += 5e3;
+  model.send(1, 0);
+  const double secondUs = model.nowUs;
+  model.nowUs += 5e3;
+  model.send(1, 0);
+  CHECK(model.report({0, 1}));
+  CHECK_EQUAL(model.after(0).ackedSentUs, firstUs);
+  CHECK_EQUAL(model.after(0).rttUs, -1);
+  CHECK(model.report({0, 1, 2}));
+  CHECK_EQUAL(model.after(0).ackedSentUs, secondUs);
+  CHECK(model.report({0, 1, 2}));
+  CHECK_EQUAL(model.after(0).ackedSentUs, 0);
+}
+
 TEST("nextHollow() names control frames of a path that was given up") {
   Model model;
   model.send(2, 0);

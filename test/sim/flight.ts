@@ -184,6 +184,8 @@ export class SimulatedFlight implements FlightRecord {
     if (packet.resends > 0) this.#settleCopies(packet, true);
     else {
       this.#newestAckedUs[packet.path] = Math.max(this.#newestAckedUs[packet.path] as number, packet.sentUs);
+      const ackedAt = packet.path * feedback.columns + feedback.ackedSentUs;
+      this.feedback[ackedAt] = Math.max(this.feedback[ackedAt] as number, packet.sentUs);
       if (!packet.isLost) this.feedback[packet.path * feedback.columns + feedback.ackedLongest] = this.#longest;
     }
   }

@@ -78,6 +78,8 @@ export class PathLife {
   #jitterUs = doubleZero;
   #isForced = false;
   #isStandby = false;
+  /** Another path by the same way could take over. */
+  #hasStandby = false;
   /** It must answer something that left then or later. */
   #askedUs = Number.NEGATIVE_INFINITY;
   #wakeUs = doubleZero;
@@ -211,7 +213,8 @@ export class PathLife {
   /** Something sent on this path (at `sentUs`, left out = a round trip ago), and on no other, was acknowledged. */
   handleProgress(nowUs: number, sentUs?: number): void {
     if (this.#state === lifeState.withdrawn) return;
-    this.#silence.handleProof(nowUs, sentUs);
+    // Where nobody could take over a doubt is worth less than the path: what a report names on a way that sways is of any age.
+    this.#silence.handleProof(nowUs, this.#hasStandby ? sentUs : undefined);
     this.#handleLife(nowUs, lifeReason.progressed);
   }
 
@@ -276,6 +279,7 @@ export class PathLife {
   tick(nowUs: number, sample: LifeSample): void {
     this.#silence.measure(sample);
     this.#isPeerIdle = sample.isPeerIdle;
+    this.#hasStandby = sample.hasStandby;
     this.#jitterUs = sample.jitterUs;
     // What was lost while it died says nothing about how good it is when it lives.
     if (this.#state === lifeState.live) this.#quality.update(nowUs, sample.rttUs, sample.jitterUs, sample.loss);

@@ -52,7 +52,10 @@ void Flight::acknowledgeRun(uint64_t sequence, Run& run, uint64_t fresh) {
     if ((flying & ~run.resent) != 0) out.ackedLongest = std::max<double>(out.ackedLongest, longestOf(run, flying & ~run.resent));
     out.spuriousPackets += std::popcount(fresh & run.lost & ~run.resent);
   }
-  if ((fresh & ~run.resent) != 0) newestAcked_[run.path] = std::max(newestAcked_[run.path], run.sentUs);
+  if ((fresh & ~run.resent) != 0) {
+    newestAcked_[run.path] = std::max(newestAcked_[run.path], run.sentUs);
+    out.ackedSentUs = std::max(out.ackedSentUs, run.sentUs);
+  }
   if ((fresh & run.resent) != 0) settleCopies(sequence, run, fresh, true);
 }
 

@@ -42,7 +42,8 @@
   X(feedback, markedPackets, 17) \
   X(feedback, ackedLongest, 18) \
   X(feedback, lostLongest, 19) \
-  X(feedback, columns, 20) \
+  X(feedback, ackedSentUs, 20) \
+  X(feedback, columns, 21) \
   X(feedback, cellBytes, 8) \
   X(flight, watched, 1) \
   X(flight, resendable, 2) \
@@ -752,8 +753,9 @@ struct FeedbackRow {
   double markedPackets;
   double ackedLongest;
   double lostLongest;
+  double ackedSentUs;
 };
-static_assert(sizeof(FeedbackRow) == 160);
+static_assert(sizeof(FeedbackRow) == 168);
 static_assert(offsetof(FeedbackRow, ackedPackets) == 0);
 static_assert(offsetof(FeedbackRow, ackedBytes) == 8);
 static_assert(offsetof(FeedbackRow, lostPackets) == 16);
@@ -774,6 +776,7 @@ static_assert(offsetof(FeedbackRow, ecnPackets) == 128);
 static_assert(offsetof(FeedbackRow, markedPackets) == 136);
 static_assert(offsetof(FeedbackRow, ackedLongest) == 144);
 static_assert(offsetof(FeedbackRow, lostLongest) == 152);
+static_assert(offsetof(FeedbackRow, ackedSentUs) == 160);
 
 struct GapsRow {
   double slot;

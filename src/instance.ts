@@ -115,6 +115,7 @@ export class Instance {
       peers: this.#peers,
       command: (call) => this.#supervisor.command('client-store', call),
       hasStore: () => this.#changes.state.config.server !== undefined,
+      onKnown: (isKnown) => peerTable(this.#resources.tables.peers).setHeadNumber(peer.clientsKnownAt, isKnown ? 1 : 0),
     });
     const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);

@@ -65,7 +65,11 @@ function quotaText({ dailyBytes, monthlyBytes, resetDay, timezone, throttleBps, 
 }
 
 /** Reasons that are about the client, not about its keys, have words of their own. */
-const refusalWords: Readonly<Record<string, string>> = { quota: 'it has used up its quota' };
+const refusalWords: Readonly<Record<string, string>> = {
+  quota: 'it has used up its quota',
+  perAddress: 'as many clients as server.limits.perAddress allows have sessions from its address',
+  perClient: 'as many of its devices as server.limits.perClient allows have sessions',
+};
 
 function refusalText({ reason, ageMs, count }: NonNullable<ClientDevice['refusal']>): string {
   return `refused ${count} times, ${humanDuration(ageMs)} ago last: ${refusalWords[reason] ?? `${reason} (hawser explain)`}`;

@@ -51,6 +51,8 @@ const refusals: Readonly<Record<PeerRefusal['reason'], string>> = {
   busy: 'busy',
   obfuscation: 'obfuscation',
   quota: 'quota used up',
+  perAddress: 'per address',
+  perClient: 'per client',
 };
 
 function stateOf({ state, cutOffAgeMs }: PeerStatus): string {

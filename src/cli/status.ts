@@ -31,7 +31,15 @@ export function statusLines(status: Status): string[] {
     `  links       ${links.join(', ')}`,
     `  received    ${traffic(status.receivedBytes, status.receivedBps)}`,
     `  sent        ${traffic(status.sentBytes, status.sentBps)}`,
+    ...totalLines(status),
     `  actors      ${status.actorsRunning} of ${status.actors} running, ${restarts} (${formatPlacement({ kind: status.placement, cores: status.placementCores })})`,
     ...status.warnings.map((warning) => `  warning     ${warning}`),
   ];
+}
+
+/** Of a server that has a limit for all. */
+function totalLines({ total: { upBps, downBps } }: Status): string[] {
+  if (upBps === undefined && downBps === undefined) return [];
+  const most = (bps: number | undefined): string => (bps === undefined ? 'no limit' : humanRate(bps));
+  return [`  all peers   up ${most(upBps)}, down ${most(downBps)} (server.total)`];
 }

@@ -80,6 +80,10 @@ export const serverSchema = z.strictObject({
         .max(100)
         .default(5)
         .describe('Most devices of one client, each with a key and a lease.'),
+      perAddress: z
+        .union([z.literal('off'), z.int().min(1).max(mostClients)])
+        .default(10)
+        .describe('Most clients with sessions from one IPv4 address, or from one /64 of IPv6; off = no limit.'),
       idle: text(parseLimitMs, { title: 'a duration of 10s to 720h, or off', examples: ['5m', 'off'] }).prefault('5m'),
       session: text(parseLimitMs, { title: 'a duration of 10s to 720h, or off', examples: ['24h', 'off'] }).prefault(
         '24h',

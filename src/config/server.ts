@@ -37,6 +37,8 @@ export interface ServerLimits {
   readonly clients: number;
   /** Most devices of one client. */
   readonly perClient: number;
+  /** Most sessions of clients from one address; 0 = off. */
+  readonly perAddress: number;
   /** Silence that ends a session, and the age that does; 0 = off. */
   readonly idleMs: number;
   readonly sessionMs: number;
@@ -51,7 +53,13 @@ export function buildServer(input: ServerOutput): ServerConfig {
     pool6: pool6 === undefined ? undefined : maskCidr(pool6),
     endpoint,
     dns,
-    limits: { clients: limits.clients, perClient: limits.perClient, idleMs: limits.idle, sessionMs: limits.session },
+    limits: {
+      clients: limits.clients,
+      perClient: limits.perClient,
+      perAddress: limits.perAddress === 'off' ? 0 : limits.perAddress,
+      idleMs: limits.idle,
+      sessionMs: limits.session,
+    },
     client: buildLimits(client),
     quota: buildQuota(client, quota),
     total: buildTotal(total),
@@ -80,6 +88,7 @@ export function serverToInput({
     limits: {
       clients: limits.clients,
       perClient: limits.perClient,
+      perAddress: limits.perAddress === 0 ? 'off' : limits.perAddress,
       idle: limitToText(limits.idleMs),
       session: limitToText(limits.sessionMs),
     },

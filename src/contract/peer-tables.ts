@@ -83,6 +83,9 @@ export const peerRefusal = {
   obfuscation: 6,
   /** It is a client that has used up its quota. */
   quota: 7,
+  /** As many clients as `server.limits.perAddress` allows have sessions from its address; or devices of its client, as perClient allows. */
+  perAddress: 8,
+  perClient: 9,
 } as const;
 
 /** Peer table: one row a peer, columns grouped by their one writer. f64 times are CLOCK_BOOTTIME microseconds. */
@@ -97,6 +100,8 @@ export const peer = {
   /** f64 each, bits of inner packets a second for all peers together, 0 = no limit: sent to them, and taken from them. Writer: the supervisor. */
   totalSendBpsAt: 136,
   totalTakeBpsAt: 144,
+  /** f64: 1 = the store of clients has said who there is. Writer: the supervisor. */
+  clientsKnownAt: 152,
   dataAt: 512,
   rowBytes: 512,
   // session-manager

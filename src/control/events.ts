@@ -165,7 +165,7 @@ interface EventFields {
   'lease-given': Lease;
   'lease-expired': Lease;
   /** `limit`: the key below `server.limits`, or `pool`; `client`: who did not get what it was for. */
-  'limit-reached': OfClient & { readonly limit: 'clients' | 'perClient' | 'pool' };
+  'limit-reached': OfClient & { readonly limit: 'clients' | 'perClient' | 'perAddress' | 'pool' };
   /** 80 % of what it may use in a day or a month; all of it; it may go on. Each is told once in a period. */
   'quota-warning': OfQuota;
   'quota-exceeded': OfQuota & { readonly action: 'stop' | 'throttle' };

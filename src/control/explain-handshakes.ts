@@ -52,6 +52,16 @@ function wordsOf(name: string, { reason, behindMs }: PeerRefusal, instance: stri
         text: `Client ${name} has used up its quota: its handshakes are refused until the period ends`,
         remedy: `\`hawser client usage ${name}\` says when that is; \`hawser client set ${name} --daily 20GB\` gives it more at once`,
       };
+    case 'perAddress':
+      return {
+        text: `Client ${name} is refused: as many clients as server.limits.perAddress allows have sessions from its address`,
+        remedy: 'raise server.limits.perAddress in the file and reload, where many share one address',
+      };
+    case 'perClient':
+      return {
+        text: `Client ${name} is refused: as many of its devices as server.limits.perClient allows have sessions`,
+        remedy: 'raise server.limits.perClient in the file and reload, or remove devices (hawser client device remove)',
+      };
     case 'busy':
       return {
         text: `Peer ${name} is under load: it wants a cookie before it answers handshakes`,

@@ -148,6 +148,8 @@ export interface Status {
   readonly sentBytes: number;
   readonly receivedBps: number;
   readonly sentBps: number;
+  /** What all peers together may use (`server.total`): bits of inner packets a second, as they see it; undefined = no limit. */
+  readonly total: { readonly upBps: number | undefined; readonly downBps: number | undefined };
   readonly links: readonly LinkStatus[];
   /** What a person should look at, in sentences; empty = all is well. */
   readonly warnings: readonly string[];

@@ -36,6 +36,7 @@ export function statusOf(snapshot: Snapshot): Status {
     sentBytes: total((peer) => peer.sentBytes),
     receivedBps: total((peer) => peer.receivedBps),
     sentBps: total((peer) => peer.sentBps),
+    total: { upBps: instance.total.upBps || undefined, downBps: instance.total.downBps || undefined },
     links: snapshot.links,
     warnings: warningsOf(snapshot),
   };

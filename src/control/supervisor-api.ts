@@ -90,6 +90,8 @@ export interface InstanceFacts {
   readonly transports: { readonly order: readonly TransportName[]; readonly parallel: string };
   /** bonding.repair. */
   readonly repair: 'auto' | 'off';
+  /** server.total: bits of inner packets a second, 0 = no limit. */
+  readonly total: { readonly upBps: number; readonly downBps: number };
   readonly links: readonly LinkName[];
   /** What keeps the configuration from having its effect: routes and rules of others, files; `text` is a whole sentence. */
   readonly troubles: readonly { readonly text: string; readonly remedy: string }[];

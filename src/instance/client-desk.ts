@@ -23,6 +23,8 @@ export interface ClientDeskParts {
   readonly command: (call: ClientCall) => void;
   /** The configuration has a section `server`. */
   readonly hasStore: () => boolean;
+  /** The store has said who there is; or one that has not is in its place. */
+  readonly onKnown: (isKnown: boolean) => void;
 }
 
 /** Longer than any disk should take, shorter than the control-server's patience. */
@@ -60,6 +62,7 @@ export class ClientDesk implements Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts
 
   /** Another thread has taken the store's place: it knows nothing of what its predecessor was asked. */
   handleNewStore(): void {
+    this.#parts.onKnown(false);
     for (const id of [...this.#waiting.keys()]) this.#settle(id, (one) => one.reject(silent()));
   }
 
@@ -107,6 +110,7 @@ export class ClientDesk implements Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts
       }
     });
     peers.change(clientPeers, { put: possible, remove: [] });
+    this.#parts.onKnown(true);
     return { rows: this.#rowsOf(all), refused };
   }
 

@@ -117,6 +117,7 @@ function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<
     fwmark: fwmarkOf(config),
     listenPort: state.listenPort,
     repair: config.bonding.repair,
+    total: config.server?.total ?? { upBps: 0, downBps: 0 },
     transports: config.transports,
     fec: typeof fec === 'string' ? fec : `${fec.data}+${fec.parity}`,
     links: config.links.map((link) => ({

@@ -9,10 +9,11 @@ import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, Topology } from '../ac
 import type { OpenerSettings } from '../actors/opener.ts';
 import type { SealerCarrier } from '../actors/sealer/sending-paths.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
+import type { CrowdLimits } from '../actors/session/crowds.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import { parseCidr } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
-import { poolsOf } from '../config/server.ts';
+import { poolsOf, type ServerConfig } from '../config/server.ts';
 import { longestProtected } from '../config/tunnel-mtu.ts';
 import { outerFragments } from '../contract/columns.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
@@ -168,6 +169,7 @@ function planSessionManager(input: PlanInput, links: readonly LinkRow[], carrier
       failbackMs: config.bonding.failbackMs,
       repairsAlone: repairsAlone(config),
       hasClientStore: config.server !== undefined,
+      ...(config.server === undefined ? {} : { crowds: crowdsOf(config.server) }),
       links: links.map((link) => ({
         ...link,
         priority: configured.get(link.name)?.priority ?? 0,
@@ -229,6 +231,10 @@ function planClientStore(config: Config): ActorPlan[] {
     quota: server.quota,
   };
   return [actor({ id: 'client-store', role: 'client-store', tables: ['peers'], settings: { ...settings } })];
+}
+
+function crowdsOf({ limits: { perAddress, perClient } }: ServerConfig): CrowdLimits {
+  return { perAddress, perClient };
 }
 
 function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {

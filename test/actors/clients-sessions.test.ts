@@ -169,7 +169,7 @@ t.test('an import ends the sessions of keys that it takes away', async (t) => {
   const [client] = JSON.parse(JSON.stringify(clients)) as { devices: object[] }[];
   const devices = client?.devices.map((device) => ({ ...device, publicKey: generateKeys().publicKey }));
   await book.verbs.import({ clients: [{ ...client, devices }] });
-  t.match(told(lab).at(-1), 'session-closed phone removed 0 0');
+  t.match(told(lab).at(-1), 'session-closed phone replaced 0 0');
   t.same(keeper.sessions(), []);
   carry(lab, instance.lastRow, 100, 200);
   keeper.look();

@@ -17,15 +17,29 @@ interface Pair {
 
 /** A hub that limits its client, which has said HELLO. */
 async function connect(t: Test, its: PeerLimits = limits): Promise<Pair> {
+  const pair = await connectDeaf(t, hearsAll, hearsAll, its);
+  pair.lab.run(2);
+  return pair;
+}
+
+type Deafness = Host['refuse'];
+const hearsAll: Deafness = () => false;
+
+/** The same; what each end does not hear is named. */
+async function connectDeaf(t: Test, client: Deafness, hub = hearsAll, its = limits): Promise<Pair> {
   const lab = new Lab();
   t.teardown(() => lab.close());
-  const hub = new Host(lab, { name: 'hub', address: '10.0.0.1:51820', privateKey: Buffer.alloc(32, 1) });
-  const client = new Host(lab, { name: 'client', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) });
-  await hub.start([hub.peer(client, { limits: its })]);
-  await client.start([client.peer(hub, { endpoints: hubPlace })]);
-  talk(lab, client);
-  lab.run(2);
-  return { lab, hub, client };
+  const pair: Pair = {
+    lab,
+    hub: new Host(lab, { name: 'hub', address: '10.0.0.1:51820', privateKey: Buffer.alloc(32, 1) }),
+    client: new Host(lab, { name: 'client', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) }),
+  };
+  pair.hub.refuse = hub;
+  pair.client.refuse = client;
+  await pair.hub.start([pair.hub.peer(pair.client, { limits: its })]);
+  await pair.client.start([pair.client.peer(pair.hub, { endpoints: hubPlace })]);
+  talk(lab, pair.client);
+  return pair;
 }
 
 /** Data under keys, beside which HELLO is said. */
@@ -58,15 +72,8 @@ t.test('a Hawser is told how fast it may send, and is policed above that only', 
 });
 
 t.test('a peer that knows no LIMITS is told nothing, and policed at its limit', async (t) => {
-  const lab = new Lab();
-  t.teardown(() => lab.close());
-  const hub = new Host(lab, { name: 'hub', address: '10.0.0.1:51820', privateKey: Buffer.alloc(32, 1) });
-  const client = new Host(lab, { name: 'client', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) });
-  client.refuse = (plain) => plain[0] === 0;
-  await hub.start([hub.peer(client, { limits })]);
-  await client.start([client.peer(hub, { endpoints: hubPlace })]);
-  hub.refuse = (plain) => plain[0] === 0;
-  talk(lab, client);
+  const isFrame = (plain: Uint8Array): boolean => plain[0] === 0;
+  const { lab, hub } = await connectDeaf(t, isFrame, isFrame);
   lab.run(10);
   t.equal(said(hub).length, 0);
   t.equal(polices(hub), 10e6);
@@ -74,14 +81,7 @@ t.test('a peer that knows no LIMITS is told nothing, and policed at its limit', 
 });
 
 t.test('a Hawser that does not answer is told a few times, and policed at its limit', async (t) => {
-  const lab = new Lab();
-  t.teardown(() => lab.close());
-  const hub = new Host(lab, { name: 'hub', address: '10.0.0.1:51820', privateKey: Buffer.alloc(32, 1) });
-  const client = new Host(lab, { name: 'client', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) });
-  client.refuse = (plain) => plain[1] === controlKind.limits && plain[0] === 0;
-  await hub.start([hub.peer(client, { limits })]);
-  await client.start([client.peer(hub, { endpoints: hubPlace })]);
-  talk(lab, client);
+  const { lab, hub } = await connectDeaf(t, (plain) => plain[1] === controlKind.limits && plain[0] === 0);
   lab.run(60);
   t.ok(said(hub).length > 2 && said(hub).length <= 5, `${said(hub).length} times`);
   t.equal(polices(hub), 10e6);
@@ -186,14 +186,7 @@ t.test(
 );
 
 t.test('an answer that nobody asked for does not loosen the policing', async (t) => {
-  const lab = new Lab();
-  t.teardown(() => lab.close());
-  const hub = new Host(lab, { name: 'hub', address: '10.0.0.1:51820', privateKey: Buffer.alloc(32, 1) });
-  const client = new Host(lab, { name: 'client', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) });
-  client.refuse = (plain) => plain[1] === controlKind.limits && plain[0] === 0;
-  await hub.start([hub.peer(client, { limits })]);
-  await client.start([client.peer(hub, { endpoints: hubPlace })]);
-  talk(lab, client);
+  const { lab, hub, client } = await connectDeaf(t, (plain) => plain[1] === controlKind.limits && plain[0] === 0);
   lab.run(2);
   client.sendFrame(limitsEmit({ bps: 10e6, number: 77, hasHeard: true }));
   lab.settle();

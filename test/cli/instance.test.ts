@@ -108,6 +108,7 @@ t.test('the commands show what shared memory and the supervisor hold', async (t)
   t.equal(status.status, 0, status.stderr);
   t.match(status.stdout, /^home {2}hawser 9\.8\.7, pid 4242, up 1 h 2 min$/m);
   t.match(status.stdout, /peers {7}1 of 2 connected/);
+  t.match(status.stdout, /all peers {3}up no limit, down 800 Mbit\/s \(server\.total\)/);
   t.match(status.stdout, /links {7}fibre \(lo\)/);
   t.match(status.stdout, /warning {5}Peer phone does not answer handshakes: 5 packets wait for one/);
   t.match(await askJson('status', '--name', 'home'), { name: 'home', peersConnected: 1, links: [{ gso: true }] });

@@ -23,7 +23,7 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
     pool6: undefined,
     endpoint: undefined,
     dns: [],
-    limits: { clients: 1000, perClient: 5, idleMs: 300_000, sessionMs: 86_400_000 },
+    limits: { clients: 1000, perClient: 5, perAddress: 10, idleMs: 300_000, sessionMs: 86_400_000 },
     client: { upBps: 100e6, downBps: 100e6, priority: 50 },
     quota: { dailyBytes: 10e9, monthlyBytes: 100e9, resetDay: 1, timezone: 'UTC', throttleBps: 0 },
     total: { upBps: 0, downBps: 0 },
@@ -49,7 +49,7 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
 
 t.test('server: what was parsed is written so that it parses to the same', async (t) => {
   const whole =
-    '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 3 }, isolation: true, ' +
+    '{ pool6: "fd00:100::/64", endpoint: "[2001:db8::1]:443", dns: ["fd00:100::1"], limits: { clients: 3, perAddress: off }, isolation: true, ' +
     'client: { up: 2.5, down: off, priority: 0, daily: 1.5TB, monthly: off, resetDay: 31, timezone: Europe/Berlin }, ' +
     'quota: { action: throttle 0.5 }, total: { down: 800 }, ' +
     'nat: { mode: masquerade, ipv6: route, addresses: [203.0.113.7, "2001:db8::7"], ports: 20000-30000, perClient: 512, connections: off, timeout: 2m } }';

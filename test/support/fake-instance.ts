@@ -111,6 +111,7 @@ export class FakeSupervisor implements SupervisorApi {
       fwmark: 0x68000001,
       listenPort: 51_820,
       repair: 'auto',
+      total: { upBps: 0, downBps: 800e6 },
       transports: { order: [], parallel: 'off' },
       fec: 'off',
       links: [fakeLink],

@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { ActorSpec, PortSpec } from '../../src/actors/kit/contract.ts';
 import { HandRunner, VirtualClock } from '../../src/actors/kit/hand-runner.ts';
+import type { CrowdLimits } from '../../src/actors/session/crowds.ts';
 import type { PeerSettings, SessionManagerCommand, SessionManagerSettings } from '../../src/actors/session/settings.ts';
 import { definition } from '../../src/actors/session-manager.ts';
 import { formatKey, publicKeyOf } from '../../src/config/keys.ts';
@@ -148,6 +149,7 @@ export class Host {
   /** `bonding.repair` of the next start. */
   repairsAlone = true;
   hasClientStore = false;
+  crowds: CrowdLimits | undefined;
   readonly publicKey: string;
   readonly sessions: SessionTable;
   readonly peers: RowTable;
@@ -259,6 +261,7 @@ export class Host {
       failbackMs: 5000,
       repairsAlone: this.repairsAlone,
       hasClientStore: this.hasClientStore,
+      ...(this.crowds === undefined ? {} : { crowds: this.crowds }),
     };
     const port = (name: string, side: PortSpec['side']): PortSpec => ({
       name,

@@ -358,7 +358,7 @@ export class ClientBook {
     const isOff = after?.isEnabled !== true;
     const kept = new Set(isOff ? [] : after.devices.map(({ publicKey }) => publicKey));
     const lost = before.devices.map(({ publicKey }) => publicKey).filter((key) => !kept.has(key));
-    if (lost.length > 0) this.#end(before, isOff ? 'disabled' : 'removed', lost);
+    if (lost.length > 0) this.#end(before, isOff ? 'disabled' : 'replaced', lost);
   }
 
   #end(record: ClientRecord, reason: SessionEnd, keys = record.devices.map(({ publicKey }) => publicKey)): void {

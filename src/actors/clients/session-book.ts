@@ -19,7 +19,7 @@ export interface DeviceKey {
   readonly peer: string;
 }
 
-export type SessionEnd = 'idle' | 'lifetime' | 'kicked' | 'disabled' | 'removed' | 'expired' | 'quota';
+export type SessionEnd = 'idle' | 'lifetime' | 'kicked' | 'disabled' | 'removed' | 'expired' | 'quota' | 'replaced';
 
 export interface SessionBookParts {
   /** 0 = never. */

@@ -6,6 +6,7 @@ import { SessionTable } from '../../rings/session-table.ts';
 import { linkTable, pathTable, peerTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf, producer, Throughput } from '../kit/ports.ts';
+import { Crowds } from './crowds.ts';
 import { EnrolDesk } from './enrol-desk.ts';
 import { HandshakeDesk } from './handshake-desk.ts';
 import { HelloDesk } from './hello-desk.ts';
@@ -77,6 +78,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     failbackUs: settings.failbackMs * 1000,
   });
   const refusals = new Refusals(context, rows);
+  const crowds = new Crowds(settings.crowds ?? { perAddress: 0, perClient: 0 });
   const limits = new LimitDesk({ sessions, peers: rows, outbox });
   const enrol = new EnrolDesk({ context, sessions, peers, outbox });
   const shared = {
@@ -92,6 +94,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     enrol,
     count,
     refusals,
+    crowds,
   };
   const watch = new SessionWatch({
     ...shared,
@@ -100,6 +103,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     hasClientStore: settings.hasClientStore === true,
   });
   const handshakes = new HandshakeDesk({
+    crowds,
     primitives: addon,
     local,
     peers,

@@ -20,7 +20,7 @@ import { stampAccept, stampIsFar, stampJudge } from '../../protocols/session/sta
 import { canWear } from '../../rings/carriers.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import { namedEndpointIs } from '../../wire/named-endpoint.ts';
-import { sockaddrAddress, sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
+import { sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
 import {
   handshakeType,
   messageType,
@@ -29,6 +29,7 @@ import {
   wireguardSetType,
 } from '../../wire/wireguard.ts';
 import { callSpacingUs } from './call-queue.ts';
+import { type Crowds, customerOf } from './crowds.ts';
 import { InvitedStamps } from './invited-stamps.ts';
 import { handshakeTrafficClass, type Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
@@ -79,6 +80,7 @@ export interface HandshakeDeskParts {
   readonly unixUs: () => number;
   readonly count: (counter: number) => void;
   readonly refusals: Refusals;
+  readonly crowds: Crowds;
   /** How many peers wait for their turn to be called. */
   readonly waiting: () => number;
   /** A handshake of the peer has given it new keys, and it is at `route`. */
@@ -281,7 +283,7 @@ export class HandshakeDesk {
       return counted.replayed;
     }
     this.#acceptStamp(peer, stamp);
-    const { refusal } = peer.settings;
+    const refusal = peer.settings.refusal ?? this.#parts.crowds.refusal(peer, route);
     if (refusal !== undefined) {
       incoming.clear();
       this.#parts.refusals.ofPeer(peer, refusal, route, nowUs);
@@ -365,12 +367,6 @@ export class HandshakeDesk {
 /** What a cookie is made for. A name is one that we call: nobody else comes from there. */
 function sourceOf(endpoint: Uint8Array): Uint8Array {
   return namedEndpointIs(endpoint) ? endpoint : endpoint.subarray(0, sockaddrLength(endpoint, 0));
-}
-
-/** Whom the limit by source counts as one: a customer has a whole /64 of IPv6. */
-function customerOf(endpoint: Uint8Array): string {
-  const source = namedEndpointIs(endpoint) ? endpoint : sockaddrAddress(endpoint, 0).subarray(0, 8);
-  return Buffer.from(source).toString('hex');
 }
 
 /** What handshakes with the peer wear by this transport. */

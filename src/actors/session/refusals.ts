@@ -7,6 +7,7 @@ import { peer as peerLayout, peerRefusal } from '../../contract/peer-tables.ts';
 import type { InstanceEvent } from '../../control/events.ts';
 import type { RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
+import { clientOf } from './crowds.ts';
 import type { Route } from './path-book.ts';
 import type { Peer } from './peer-book.ts';
 import { textOf } from './routes.ts';
@@ -26,6 +27,8 @@ const sentences: Readonly<Record<Refusal | StrangerRefusal, string>> = {
   busy: 'it is under load and wants to see a cookie',
   obfuscation: 'its handshakes wear another obfuscation than is configured for it',
   quota: 'it has used up its quota',
+  perAddress: 'as many clients as server.limits.perAddress allows have sessions from its address',
+  perClient: 'as many devices of this client as server.limits.perClient allows have sessions',
   unknownKey: 'no peer here has its public key',
   otherHub: 'it calls another public key than ours',
   underLoad: 'too many handshakes come in: callers are asked for a cookie',
@@ -58,7 +61,10 @@ export class Refusals {
     const key = `${row} ${refusal}`;
     if (!this.#isDue(key, nowUs)) return;
     const behind = behindUs === 0 ? {} : { behindSeconds: Math.round(behindUs / 1e6) };
-    this.#tell(key, { kind: refused, peer: peer.settings.name, ...placeOf(route), ...behind, ...why(refusal) });
+    const { name } = peer.settings;
+    this.#tell(key, { kind: refused, peer: name, ...placeOf(route), ...behind, ...why(refusal) });
+    if (refusal === 'perAddress' || refusal === 'perClient')
+      this.#context.emit({ kind: 'limit-reached', client: clientOf(name), limit: refusal });
   }
 
   /** `fingerprint`: the first characters of a public key. */

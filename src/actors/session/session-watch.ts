@@ -14,6 +14,7 @@ import type { RowTable } from '../../rings/table.ts';
 import { challengeCheckLength, namesCheckLength } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { CallQueue } from './call-queue.ts';
+import type { Crowds } from './crowds.ts';
 import type { EnrolDesk } from './enrol-desk.ts';
 import type { HandshakeDesk } from './handshake-desk.ts';
 import type { HelloDesk } from './hello-desk.ts';
@@ -57,6 +58,7 @@ export interface SessionWatchParts {
   readonly enrol: EnrolDesk;
   readonly count: (counter: number) => void;
   readonly refusals: Refusals;
+  readonly crowds: Crowds;
   readonly links: LinkBook;
   readonly paths: PathDesk;
   /** One source of peers may be late: the store of clients, which somebody has to mend first. */
@@ -75,6 +77,8 @@ export class SessionWatch {
   readonly #due = new DueQueue();
   readonly #calls = new CallQueue();
   #tidyUs = Number.POSITIVE_INFINITY;
+  /** The store of clients had spoken at the last look. */
+  #wereClientsKnown = false;
   /** By row: peers that were announced, and not taken in yet. */
   readonly #coming = new Map<number, PeerSettings>();
   #spacingUs = pollSpacingUs;
@@ -166,6 +170,7 @@ export class SessionWatch {
     this.#handshakes?.forget(peer);
     this.#parts.paths.forget(peer);
     this.#parts.limits.forget(peer);
+    this.#parts.crowds.forget(peer);
     this.#parts.enrol.forget(peer);
     this.#astrayUntilUs.delete(peer);
     this.#calls.delete(peer);
@@ -204,8 +209,9 @@ export class SessionWatch {
    * believed at once, as WireGuard does it.
    */
   handleSession(peer: Peer, slot: number, isInitiator: boolean, route: Route, nowUs: number): void {
-    const { hello, paths, outbox } = this.#parts;
+    const { hello, paths, outbox, crowds } = this.#parts;
     this.#touch(peer);
+    crowds.enter(peer, route);
     hello.handleSession(slot, this.#parts.peerTable.int(peer.row, peerLayout.sendSlotAt));
     const wasCalled = isInitiator && peer.called.some((one) => isSamePlace(one, route));
     peer.answered = !isInitiator && peer.hasPaths ? { slot, route } : undefined;
@@ -238,6 +244,7 @@ export class SessionWatch {
     if (peer === undefined) return false;
     this.#touch(peer);
     if (!paths.handleRoamed(peer, route, wireBytes, nowUs)) return false;
+    this.#parts.crowds.enter(peer, route);
     context.emit({ kind: 'roamed', peer: peer.settings.name, endpoint: textOf(route) });
     return true;
   }
@@ -350,11 +357,14 @@ export class SessionWatch {
     this.#touchAll();
   }
 
-  /** Whoever went while no process ran is forgotten, once all sources have said who there is: a store says it of all its clients at once. */
+  /** Whoever went while no process ran is forgotten, once all sources have said who there is: a store says it of all its clients at once, though it has none. */
   #tidy(nowUs: number): void {
-    const { files, peers, hasClientStore } = this.#parts;
-    const hasClients = !hasClientStore || [...peers.all()].some(({ settings }) => settings.isClient === true);
-    if (!hasClients || this.#coming.size > 0) {
+    const { files, peers, peerTable, hasClientStore } = this.#parts;
+    const isKnown = !hasClientStore || peerTable.headNumber(peerLayout.clientsKnownAt) === 1;
+    const wasKnown = !hasClientStore || this.#wereClientsKnown;
+    this.#wereClientsKnown = isKnown;
+    // What it said may still be on its way at the first sight of that.
+    if (!isKnown || !wasKnown || this.#coming.size > 0) {
       this.#tidyUs = nowUs + tidyAfterUs;
       return;
     }
@@ -427,6 +437,8 @@ export class SessionWatch {
     peer.session.restore({ previous, current, next }, peerTable.int(peer.row, peerLayout.handshakeWantedAt));
     for (const one of others) if (one !== next && one !== previous) slots.linger(one.slot, nowUs);
     limits.apply(peer);
+    const place = left.length > 0 ? peers.pathOf(peer) : undefined;
+    if (place !== undefined) this.#parts.crowds.enter(peer, place);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { CipherChoice, ClientRefusal, EndpointText, PeerLimits } from '../../config/config.ts';
 import type { HeaderRange } from '../../config/obfuscation.ts';
 import type { Command } from '../kit/contract.ts';
+import type { CrowdLimits } from './crowds.ts';
 
 export interface SessionManagerSettings {
   /** Of the instance; files in the state directory begin with it. */
@@ -17,6 +18,8 @@ export interface SessionManagerSettings {
   readonly repairsAlone: boolean;
   /** Clients come from a store besides the file, sooner or later: nobody is forgotten before the first of them. */
   readonly hasClientStore?: boolean;
+  /** Of clients; undefined = no limits. */
+  readonly crowds?: CrowdLimits;
   /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */
   readonly plaintext?: boolean;
 }

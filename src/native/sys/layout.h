@@ -468,6 +468,7 @@
   X(peer, usedAt, 128) \
   X(peer, totalSendBpsAt, 136) \
   X(peer, totalTakeBpsAt, 144) \
+  X(peer, clientsKnownAt, 152) \
   X(peer, dataAt, 512) \
   X(peer, rowBytes, 512) \
   X(peer, inUseAt, 0) \
@@ -531,6 +532,8 @@
   X(peerRefusal, busy, 5) \
   X(peerRefusal, obfuscation, 6) \
   X(peerRefusal, quota, 7) \
+  X(peerRefusal, perAddress, 8) \
+  X(peerRefusal, perClient, 9) \
   X(session, magic, 1213416787) \
   X(session, magicAt, 0) \
   X(session, slotsAt, 4) \

@@ -197,6 +197,35 @@ t.test('a restart tells nothing again and keeps out who was out; a crash loses t
   t.equal(hear(third), 'day reset, day reset');
 });
 
+t.test(
+  'what clients have used is read in one question for many, and another quota of the file holds after it',
+  async (t) => {
+    const folder = t.testdir();
+    const first = await openClientLab(folder, { quota: berlin, nowMs: at('2026-11-10T12:00:00Z') });
+    for (const name of ['phone', 'laptop', 'tv', 'car']) await first.add(name);
+    carry(first, 10e6);
+    carry(first, 9e6, 1);
+    await look(first);
+    first.store.close();
+    const quota = { ...berlin, dailyBytes: 20e6 };
+    const second = await openClientLab(folder, { quota, nowMs: at('2026-11-10T13:00:00Z'), process: 'two' });
+    const { usage } = second.store;
+    const { daysOfAll } = usage;
+    let asked = 0;
+    usage.daysOfAll = (ids) => {
+      asked += 1;
+      return daysOfAll.call(usage, ids);
+    };
+    t.equal(peerOf(second)?.refusal, 'quota', 'as it was told, until its days are read');
+    carry(second, 12e6, 1);
+    await look(second);
+    t.equal(asked, 1);
+    t.equal(peerOf(second)?.refusal, undefined);
+    t.equal(peerOf(second, 'laptop')?.refusal, 'quota', 'what it used before counts');
+    t.same(hear(second).split(', ').sort(), ['day exceeded', 'day reset']);
+  },
+);
+
 t.test('throttle: the rates are less, sessions go on, and nothing stops', async (t) => {
   const lab = await openClientLab(t.testdir(), {
     quota: { ...berlin, throttleBps: 1e6 },

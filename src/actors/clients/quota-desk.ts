@@ -1,6 +1,6 @@
 /**
- * The quotas of clients: what each has used by day, whether that is all it may use, and what there is to tell. Sums are read from the store
- * when a client is first asked about, and counted on from there.
+ * The quotas of clients: what each has used by day, whether that is all it may use, and what there is to tell. Days are read from the store
+ * once, those of many clients at a time, and counted on from there.
  */
 import { messageOf } from '../../base/errors.ts';
 import type { QuotaConfig } from '../../config/quota-schema.ts';
@@ -10,12 +10,13 @@ import { nothingTold, Quota, type QuotaNews, type QuotaRules, type ToldQuotas } 
 import { rulesOf } from './client-quota.ts';
 import type { ClientRecord } from './client-record.ts';
 import type { ClientChange, ClientStore } from './store.ts';
+import type { UsageDelta } from './usage-store.ts';
 
 export interface QuotaDeskParts {
   /** Of whom nothing else is said. */
   readonly usual: QuotaConfig;
-  /** Bytes by day, `2026-11-29`, what is not written yet included. */
-  readonly daysOf: (id: string) => readonly { readonly day: string; readonly bytes: number }[];
+  /** What these have used, what is not written yet included. Costs a millisecond or more, however many they are. */
+  readonly daysOf: (ids: readonly string[]) => readonly UsageDelta[];
   readonly nowMs: () => number;
 }
 
@@ -42,6 +43,8 @@ export class QuotaDesk {
   readonly #accounts = new Map<string, Account>();
   /** Who must be judged. */
   readonly #stirred = new Set<string>();
+  /** Whose days must be read first of all. */
+  readonly #wanted = new Set<string>();
   #today = 0;
 
   constructor(parts: QuotaDeskParts) {
@@ -92,25 +95,57 @@ export class QuotaDesk {
   }
 
   forget(id: string): void {
+    this.#wanted.delete(id);
     this.#accounts.delete(id);
     this.#stirred.delete(id);
   }
 
   /** It has used so much just now, and the store, or what waits to be written there, has it already. */
   use(record: ClientRecord, bytes: number): void {
-    const isFresh = !this.#accounts.has(record.id);
-    const { days } = this.#accountOf(record);
+    const known = this.#accounts.get(record.id);
+    if (known === undefined) {
+      this.#wanted.add(record.id);
+      return;
+    }
     const day = this.calendar.dayOf(this.#parts.nowMs());
-    if (!isFresh) days.set(day, (days.get(day) ?? 0) + bytes);
+    known.days.set(day, (known.days.get(day) ?? 0) + bytes);
     this.#stirred.add(record.id);
   }
 
-  /** Whether a quota is used up. Of one that was told so it is known from its record on; of others after they have used something. */
+  /** Ids of clients that have used something, or were told that they had, and whose days were not read yet. */
+  get wanted(): Iterable<string> {
+    return this.#wanted;
+  }
+
+  /** Reads what these have used. */
+  load(records: readonly ClientRecord[]): void {
+    const fresh = new Map(records.flatMap((one) => (this.#accounts.has(one.id) ? [] : [[one.id, one]])));
+    if (fresh.size === 0) return;
+    const days = new Map([...fresh.keys()].map((id) => [id, new Map<number, number>()]));
+    for (const { id, day, upBytes, downBytes } of this.#parts.daysOf([...fresh.keys()])) {
+      const number = Number(day.replaceAll('-', ''));
+      const own = days.get(id);
+      own?.set(number, (own.get(number) ?? 0) + upBytes + downBytes);
+    }
+    for (const [id, record] of fresh) this.#open(record, days.get(id) ?? new Map());
+  }
+
+  /** Whether a quota is used up; while its days were not read, whether it was told so in this period. */
   isExceeded(record: ClientRecord): boolean {
     const known = this.#accounts.get(record.id);
     if (known !== undefined) return known.isExceeded;
+    const isTold = this.#isToldExceeded(record);
+    if (isTold) this.#wanted.add(record.id);
+    return isTold;
+  }
+
+  #isToldExceeded(record: ClientRecord): boolean {
     const { day, month } = record.told ?? nothingTold;
-    return (day.level === 'exceeded' || month.level === 'exceeded') && this.#accountOf(record).isExceeded;
+    if (day.level !== 'exceeded' && month.level !== 'exceeded') return false;
+    const nowMs = this.#parts.nowMs();
+    const { resetDay } = rulesOf(record, this.#parts.usual);
+    const isToday = day.level === 'exceeded' && day.begin === this.calendar.dayOf(nowMs);
+    return isToday || (month.level === 'exceeded' && month.begin === this.calendar.monthOf(nowMs, resetDay));
   }
 
   /** Bytes that it may still use; Infinity = as many as it likes. */
@@ -160,19 +195,19 @@ export class QuotaDesk {
   }
 
   #accountOf(record: ClientRecord): Account {
-    const known = this.#accounts.get(record.id);
-    if (known !== undefined) return known;
+    this.load([record]);
+    return this.#accounts.get(record.id) as Account;
+  }
+
+  #open(record: ClientRecord, days: Map<number, number>): void {
     const rules = rulesOf(record, this.#parts.usual);
-    const days = new Map(
-      this.#parts.daysOf(record.id).map(({ day, bytes }) => [Number(day.replaceAll('-', '')), bytes]),
-    );
     const quota = new Quota(rules, this.calendar, record.told);
-    const account = { quota, rules, days, isExceeded: false, wasExceeded: false };
+    const account = { quota, rules, days, isExceeded: false, wasExceeded: this.#isToldExceeded(record) };
     account.isExceeded = this.#isOver(account);
     this.#accounts.set(record.id, account);
+    this.#wanted.delete(record.id);
     // What the one before has told, and is otherwise now.
     this.#stirred.add(record.id);
-    return account;
   }
 
   #isOver(account: Account): boolean {

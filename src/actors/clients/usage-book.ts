@@ -45,13 +45,10 @@ export class UsageBook {
     return up + down;
   }
 
-  /** What is written, and what is not yet. */
-  daysOf(id: string): { readonly day: string; readonly bytes: number }[] {
-    const days = new Map<string, number>();
-    const pending = [...this.#pending.values()].filter((delta) => delta.id === id);
-    for (const { day, upBytes, downBytes } of [...this.#store.daysOf(id), ...pending])
-      days.set(day, (days.get(day) ?? 0) + upBytes + downBytes);
-    return [...days].map(([day, bytes]) => ({ day, bytes }));
+  /** What is written, and what is not yet: some days come twice. */
+  daysOf(ids: readonly string[]): UsageDelta[] {
+    const wanted = new Set(ids);
+    return [...this.#store.daysOfAll(ids), ...[...this.#pending.values()].filter(({ id }) => wanted.has(id))];
   }
 
   /** Where its counters were at the last look. */

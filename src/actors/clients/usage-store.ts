@@ -64,6 +64,18 @@ export class UsageStore {
       .map(({ day, up, down }) => ({ id, day: String(day), upBytes: Number(up), downBytes: Number(down) }));
   }
 
+  /** Of several at once, in any order: a question costs more than its answer. */
+  daysOfAll(ids: readonly string[]): UsageDelta[] {
+    const places = ids.map(() => '?').join(', ');
+    const sql = `SELECT id, day, SUM(up) AS up, SUM(down) AS down FROM usage WHERE id IN (${places}) GROUP BY id, day`;
+    return this.#database.all(sql, ids).map(({ id, day, up, down }) => ({
+      id: String(id),
+      day: String(day),
+      upBytes: Number(up),
+      downBytes: Number(down),
+    }));
+  }
+
   /** Rows of another store of ours. */
   putAll(rows: readonly SqlRow[]): void {
     inTransaction(this.#database, () => {

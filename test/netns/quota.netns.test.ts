@@ -14,6 +14,7 @@ const skip = skipReason();
 const options = skip === false ? {} : { skip };
 const skipStock = skip || stockSkipReason();
 t.setTimeout(240_000);
+t.jobs = 2;
 
 const quotaBytes = 20e6;
 /** Of the issue: 0.1 %. */

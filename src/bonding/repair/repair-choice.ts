@@ -21,19 +21,22 @@ export function repairRoomBytes(path: PathView): number {
   return path.allowedBytes + Math.min(mostReserveBytes, Math.max(leastReserveBytes, reserve));
 }
 
-/** Index of the path of the earliest arrival of `bytes` among those that have room; -1 = none has. */
+/**
+ * Index of the path by which `bytes` would arrive first; -1 = it has no room now. Then the repair waits for it: credit comes back within
+ * milliseconds, and a farther path that has room at once would hold up all that came after the gap for longer.
+ */
 export function chooseForRepair(paths: readonly PathView[], count: number, bytes: number): number {
   const tier = activeTier(paths, count);
   let best = -1;
   let bestUs = Number.POSITIVE_INFINITY;
   for (let index = 0; index < count; index += 1) {
     const path = paths[index] as PathView;
-    if (!isCandidate(path, tier) || repairRoomBytes(path) <= 0) continue;
+    if (!isCandidate(path, tier)) continue;
     const owedBytes = Math.max(0, bytes - path.allowedBytes);
     const arrivalUs = delayUs(path) + owedBytes / (path.rateBytesPerUs || unknownBytesPerUs);
     if (arrivalUs >= bestUs) continue;
     bestUs = arrivalUs;
     best = index;
   }
-  return best;
+  return best >= 0 && repairRoomBytes(paths[best] as PathView) > 0 ? best : -1;
 }

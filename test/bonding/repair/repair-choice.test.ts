@@ -12,7 +12,19 @@ t.test('chooseForRepair() takes the nearest path until what it owes makes a fart
   t.equal(chooseForRepair([near, far], 2, 3_000), 1);
 });
 
-t.test('chooseForRepair() passes over paths whose reserve is spent, and keeps to the best tier', async (t) => {
+t.test('chooseForRepair() waits for the nearest path when it has room sooner than a farther one brings anything', async (t) => {
+  const near = pathView(0, { rttUs: 16_000, rateBytesPerUs: 25, allowedBytes: -20_000 });
+  const far = pathView(1, { rttUs: 190_000, rateBytesPerUs: 0.4, allowedBytes: 3_000 });
+  t.equal(repairRoomBytes(near) > 0, false);
+  t.equal(chooseForRepair([near, far], 2, 3_000), -1, '1 ms, and the other is 87 ms farther');
+  near.allowedBytes = -3_000_000;
+  t.equal(chooseForRepair([near, far], 2, 3_000), 1, 'what is owed takes 120 ms');
+  near.isUsable = false;
+  near.allowedBytes = -20_000;
+  t.equal(chooseForRepair([near, far], 2, 3_000), 1);
+});
+
+t.test('chooseForRepair() takes no path whose reserve is spent, and keeps to the best tier', async (t) => {
   const spent = pathView(0, { rttUs: 20_000, rateBytesPerUs: 5, allowedBytes: -16 * 1024 });
   const metered = pathView(1, { rttUs: 20_000, rateBytesPerUs: 5, allowedBytes: 9_000, role: 'metered' });
   t.equal(chooseForRepair([spent, metered], 2, 3_000), -1);

@@ -22,6 +22,12 @@ const notableJitterUs = 4_000;
 /** Over so many sigmas what comes too close together and what comes too far apart are even. */
 const measuredJitters = 10;
 const slowShare = 0.7;
+/**
+ * So many bytes that came this many times as fast as all did on average were not held up by a bottleneck of that average: there was no
+ * more to send. A delay that falls as fast as a radio's does brings packets closer together by half of it.
+ */
+const leastTrainBytes = 12 * packetBytes;
+const trainGain = 3;
 /** A queue shorter than this may be chance. */
 const queueUs = 6_000;
 /** One that is this long says enough by itself. */
@@ -36,6 +42,14 @@ const kept = 0.85;
 /** BBR's full pipe: so many rounds without a growth worth the name (draft-ietf-ccwg-bbr 5.3.1.2). */
 const plateauRounds = 3;
 const plateauGrowth = 1.15;
+/**
+ * A flow that its own window bounds never fills a path, and its bursts of several times the rate overflow what is in front of it. When a
+ * round trip brings no more than others before it for so many and so long, and has used this share of the rate that was seen, that is
+ * the rate: if it was more, it is found when more is sent.
+ */
+const settledRounds = 8;
+const settledUs = 1_000_000;
+const settledShare = 1 / 3;
 /**
  * Flows that wait for repairs come in bursts, whose queue passes for jitter. On a path that loses by chance, what was sent this much
  * faster than it arrived, and brought no more, has met the bottleneck.
@@ -56,6 +70,12 @@ export class RateSearch {
   readonly #gauge: PathGauge;
   #plateauRounds = 0;
   #roundUs = doubleZero;
+  #train = doubleZero;
+  #trainUntilUs = doubleZero;
+  #carried = doubleZero;
+  #carriedUs = doubleZero;
+  #settledRounds = 0;
+  #settledFromUs = doubleZero;
   #queuedSinceUs = never;
   #paceBefore = doubleZero;
   #trialPace = doubleZero;
@@ -106,8 +126,8 @@ export class RateSearch {
     // A first train may be marked before anything is known of a rate.
     const isCalledFull = this.#isMarked && Math.max(arriving, this.rateBytesPerUs, gauge.bottleneckBytesPerUs) > 0;
     const isSpread = gauge.floor.loss > chanceLoss && delivery.sentRate > burstGain * arriving;
-    const isFull = isCalledFull || verdict === 'overflow' || this.#isFull(nowUs, pace);
-    if (isFull || this.#isPlateau(arriving, isSpread, nowUs)) {
+    const isFull = isCalledFull || verdict === 'overflow' || this.#isFull(sample, pace);
+    if (isFull || this.#isPlateau(arriving, isSpread, nowUs) || this.#isSettled(nowUs)) {
       this.isOver = true;
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
       this.rateBytesPerUs = Math.max(arriving, this.rateBytesPerUs * kept, gauge.bottleneckBytesPerUs * kept);
@@ -147,9 +167,39 @@ export class RateSearch {
     return this.#plateauRounds > plateauRounds;
   }
 
-  /** A queue shows, and less arrives than was sent: with much jitter either alone is chance. */
-  #isFull(nowUs: number, pace: number): boolean {
+  /** Once a round trip: what a whole one carries does not grow any more. */
+  #isSettled(nowUs: number): boolean {
+    if (nowUs < this.#carriedUs) return false;
     const gauge = this.#gauge;
+    const roundUs = gauge.lagUs();
+    this.#carriedUs = nowUs + roundUs;
+    const carried = gauge.arriving(gauge.measure(Math.min(mostMeasureUs, Math.max(roundUs, gauge.spanUs()))));
+    const hasGrown = carried > this.#carried * plateauGrowth;
+    if (hasGrown) this.#carried = carried;
+    if (hasGrown || carried < this.rateBytesPerUs * settledShare) {
+      this.#settledRounds = 0;
+      this.#settledFromUs = nowUs;
+      return false;
+    }
+    this.#settledRounds += 1;
+    return this.#settledRounds >= settledRounds && nowUs - this.#settledFromUs >= settledUs;
+  }
+
+  /** Of the fastest train of the last round trip, bytes a microsecond; 0 = none came. */
+  #trainRate({ nowUs, deliveredBytes, deliveryUs }: PathSample): number {
+    if (nowUs > this.#trainUntilUs) this.#train = 0;
+    const rate = deliveredBytes >= leastTrainBytes && deliveryUs > 0 ? deliveredBytes / deliveryUs : 0;
+    if (rate > this.#train) {
+      this.#train = rate;
+      this.#trainUntilUs = nowUs + this.#gauge.lagUs();
+    }
+    return this.#train;
+  }
+
+  /** A queue shows, and less arrives than was sent: with much jitter either alone is chance. */
+  #isFull(sample: PathSample, pace: number): boolean {
+    const gauge = this.#gauge;
+    const { nowUs } = sample;
     const standingUs = gauge.trip.queueUs - 2 * gauge.trip.uncertaintyUs;
     const isOurs = this.isBound || gauge.sentWithin(gauge.lagUs(), nowUs) >= leastQueueBytes;
     if (standingUs < queueUs || !isOurs) {
@@ -159,6 +209,7 @@ export class RateSearch {
     if (this.#queuedSinceUs < 0) this.#queuedSinceUs = nowUs;
     const delivery = gauge.measure(gauge.spanUs());
     if (delivery.rate <= 0) return false;
+    if (this.#trainRate(sample) > delivery.rate * trainGain) return false;
     const isStanding = delivery.sentRate > 0.3 * pace && nowUs - this.#queuedSinceUs > queueLags * gauge.lagUs();
     // Who sends no more than arrives, and finds a queue all the same, fills the path by a window: an inner flow, for one.
     return isStanding || standingUs > fullQueueUs || delivery.sentRate > 1.1 * gauge.arriving(delivery);

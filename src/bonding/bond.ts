@@ -307,7 +307,7 @@ export class Bond {
       reportIntervalUs: this.#set.reportIntervalUs,
       rttUs: controller.smoothedRttUs,
       jitterUs: controller.jitterUs,
-      loss: controller.loss,
+      loss: controller.ownLoss,
       isPeerIdle,
       hasStandby: path.carries && this.#set.hasSpareFor(path),
     });

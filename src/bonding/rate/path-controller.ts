@@ -135,6 +135,11 @@ export class PathController {
     return this.#loss.value;
   }
 
+  /** The same as far as it is the path's own: what a search for the rate overflows is ours, until a trial has shown that it stays. */
+  get ownLoss(): number {
+    return this.#search.isOver ? this.loss : Math.min(this.loss, this.#gauge.floor.loss);
+  }
+
   /** The same, but a while without a loss does not make it small. */
   get lastingLoss(): number {
     return Math.max(this.#loss.value, this.#lastingLoss.value);

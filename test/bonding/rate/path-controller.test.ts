@@ -103,3 +103,22 @@ t.test('handleHole() takes back what losses had begun that were no fault of the 
   t.ok(least > found * 0.9, `${least} at least after ${found} bytes a microsecond`);
   t.equal(controller.loss, 0);
 });
+
+t.test('ownLoss knows nothing of what a search overflows, and all of it once the search is over', async (t) => {
+  const controller = new PathController({ configuredBps: 0 });
+  const base = { rttUs: 20_000, deliveryUs: 10_000, isAppLimited: true };
+  let nowUs = 0;
+  const report = (ackedPackets: number, lostPackets: number, rttUs = 20_000) => {
+    nowUs += 10_000;
+    controller.spend((ackedPackets + lostPackets) * 1_500);
+    const deliveredBytes = ackedPackets * 1_500;
+    controller.handleSample({ ...base, rttUs, nowUs, deliveredBytes, ackedPackets, lostPackets });
+  };
+  report(33, 0);
+  report(20, 200);
+  t.ok(controller.loss > 0.3, `loss ${controller.loss}`);
+  t.equal(controller.ownLoss, 0);
+  for (let step = 0; step < 300; step += 1) report(33, 0, 20_000 + Math.min(40_000, step * 2_000));
+  for (let step = 0; step < 20; step += 1) report(23, 10, 60_000);
+  t.ok(controller.ownLoss > 0.1 && controller.ownLoss === controller.loss, `own loss ${controller.ownLoss}`);
+});

@@ -3,14 +3,15 @@
  * queue up on the nearest path when a farther one would be quicker: what is owed on each path counts.
  */
 
-import { activeTier, isCandidate } from '../schedule/candidates.ts';
-import { delayUs } from '../schedule/nearest-path.ts';
+import { activeTier, isCandidate, rttOf } from '../schedule/candidates.ts';
 import type { PathView } from '../schedule/scheduler.ts';
 
 /** Repairs go before all that is new, and may overdraw a path's credit by so much: what its buffer does not hold is lost once more. */
 const reserveUs = 4_000;
 const leastReserveBytes = 1_500;
 const mostReserveBytes = 16 * 1024;
+/** What is lost again goes out again when a report has told of it. */
+const reportUs = 10_000;
 /** Of a path whose rate is not known yet: 10 Mbit/s. */
 const unknownBytesPerUs = 1.25;
 
@@ -33,10 +34,16 @@ export function chooseForRepair(paths: readonly PathView[], count: number, bytes
     const path = paths[index] as PathView;
     if (!isCandidate(path, tier)) continue;
     const owedBytes = Math.max(0, bytes - path.allowedBytes);
-    const arrivalUs = delayUs(path) + owedBytes / (path.rateBytesPerUs || unknownBytesPerUs);
+    const arrivalUs = repairDelayUs(path) + owedBytes / (path.rateBytesPerUs || unknownBytesPerUs);
     if (arrivalUs >= bestUs) continue;
     bestUs = arrivalUs;
     best = index;
   }
   return best >= 0 && repairRoomBytes(paths[best] as PathView) > 0 ? best : -1;
+}
+
+/** One way, what it varies by, and once more when it is lost: a search that overflows must not make a near path seem far for that. */
+function repairDelayUs(path: PathView): number {
+  const rttUs = rttOf(path);
+  return rttUs / 2 + path.jitterUs + path.loss * (1.5 * rttUs + reportUs);
 }

@@ -72,21 +72,24 @@ t.test('swayUs tells what varies slowly from packets that each have their own de
   t.ok(each < 0.35, `${each} of the time`);
 });
 
-t.test('a search ends when a window carries the same for round after round, and the path is seen to be used', async (t) => {
-  const secondsOf = (bytes: number) => {
-    const bench = new Bench();
-    // Bursts of 10 bytes a microsecond once in a while show what the path can do.
-    for (let count = 0; count < 2_000; count += 1) {
-      const isBurst = count % 40 < 2;
-      bench.report(20_000, isBurst ? 50_000 : bytes);
-      if (bench.search.isOver) return (count * reportUs) / 1e6;
-    }
-    return Number.POSITIVE_INFINITY;
-  };
-  const used = secondsOf(25_000);
-  t.ok(used > 0.9 && used < 1.5, `${used} s`);
-  t.equal(secondsOf(5_000), Number.POSITIVE_INFINITY, 'a trickle says nothing of what a path can do');
-});
+t.test(
+  'a search ends when a window carries the same for round after round, and the path is seen to be used',
+  async (t) => {
+    const secondsOf = (bytes: number) => {
+      const bench = new Bench();
+      // Bursts of 10 bytes a microsecond once in a while show what the path can do.
+      for (let count = 0; count < 2_000; count += 1) {
+        const isBurst = count % 40 < 2;
+        bench.report(20_000, isBurst ? 50_000 : bytes);
+        if (bench.search.isOver) return (count * reportUs) / 1e6;
+      }
+      return Number.POSITIVE_INFINITY;
+    };
+    const used = secondsOf(25_000);
+    t.ok(used > 0.9 && used < 1.5, `${used} s`);
+    t.equal(secondsOf(5_000), Number.POSITIVE_INFINITY, 'a trickle says nothing of what a path can do');
+  },
+);
 
 t.test('a search is not over as long as each round trip brings more', async (t) => {
   const bench = new Bench();
@@ -94,17 +97,20 @@ t.test('a search is not over as long as each round trip brings more', async (t) 
   t.notOk(bench.search.isOver);
 });
 
-t.test('a queue that a delay makes believe ends no search while trains come several times as fast as all did', async (t) => {
-  const isOverWith = (deliveryUs: number) => {
-    const bench = new Bench();
-    for (let count = 0; count < 100; count += 1) bench.report(40_000, 150);
-    // What a window lets go comes once a round trip, and each time later.
-    for (let round = 1; round <= 3; round += 1) {
-      for (let count = 0; count < 12; count += 1) bench.report(40_000 + round * 15_000, 150);
-      bench.report(40_000 + round * 15_000, 60_000, deliveryUs);
-    }
-    return bench.search.isOver;
-  };
-  t.notOk(isOverWith(4_000), '60 kB in 4 ms came through no bottleneck of 10 Mbit/s');
-  t.ok(isOverWith(40_000), 'what came hardly faster than on average was held up');
-});
+t.test(
+  'a queue that a delay makes believe ends no search while trains come several times as fast as all did',
+  async (t) => {
+    const isOverWith = (deliveryUs: number) => {
+      const bench = new Bench();
+      for (let count = 0; count < 100; count += 1) bench.report(40_000, 150);
+      // What a window lets go comes once a round trip, and each time later.
+      for (let round = 1; round <= 3; round += 1) {
+        for (let count = 0; count < 12; count += 1) bench.report(40_000 + round * 15_000, 150);
+        bench.report(40_000 + round * 15_000, 60_000, deliveryUs);
+      }
+      return bench.search.isOver;
+    };
+    t.notOk(isOverWith(4_000), '60 kB in 4 ms came through no bottleneck of 10 Mbit/s');
+    t.ok(isOverWith(40_000), 'what came hardly faster than on average was held up');
+  },
+);

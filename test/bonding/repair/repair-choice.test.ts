@@ -12,16 +12,25 @@ t.test('chooseForRepair() takes the nearest path until what it owes makes a fart
   t.equal(chooseForRepair([near, far], 2, 3_000), 1);
 });
 
-t.test('chooseForRepair() waits for the nearest path when it has room sooner than a farther one brings anything', async (t) => {
-  const near = pathView(0, { rttUs: 16_000, rateBytesPerUs: 25, allowedBytes: -20_000 });
-  const far = pathView(1, { rttUs: 190_000, rateBytesPerUs: 0.4, allowedBytes: 3_000 });
-  t.equal(repairRoomBytes(near) > 0, false);
-  t.equal(chooseForRepair([near, far], 2, 3_000), -1, '1 ms, and the other is 87 ms farther');
-  near.allowedBytes = -3_000_000;
-  t.equal(chooseForRepair([near, far], 2, 3_000), 1, 'what is owed takes 120 ms');
-  near.isUsable = false;
-  near.allowedBytes = -20_000;
-  t.equal(chooseForRepair([near, far], 2, 3_000), 1);
+t.test(
+  'chooseForRepair() waits for the nearest path when it has room sooner than a farther one brings anything',
+  async (t) => {
+    const near = pathView(0, { rttUs: 16_000, rateBytesPerUs: 25, allowedBytes: -20_000 });
+    const far = pathView(1, { rttUs: 190_000, rateBytesPerUs: 0.4, allowedBytes: 3_000 });
+    t.equal(repairRoomBytes(near) > 0, false);
+    t.equal(chooseForRepair([near, far], 2, 3_000), -1, '1 ms, and the other is 87 ms farther');
+    near.allowedBytes = -3_000_000;
+    t.equal(chooseForRepair([near, far], 2, 3_000), 1, 'what is owed takes 120 ms');
+    near.isUsable = false;
+    near.allowedBytes = -20_000;
+    t.equal(chooseForRepair([near, far], 2, 3_000), 1);
+  },
+);
+
+t.test('chooseForRepair() does not take a far and slow path because a search of the near one overflows', async (t) => {
+  const near = pathView(0, { rttUs: 62_000, rateBytesPerUs: 10, allowedBytes: 9_000, loss: 0.17, jitterUs: 4_000 });
+  const far = pathView(1, { rttUs: 120_000, rateBytesPerUs: 0.25, allowedBytes: 3_000 });
+  t.equal(chooseForRepair([near, far], 2, 3_000), 0);
 });
 
 t.test('chooseForRepair() takes no path whose reserve is spent, and keeps to the best tier', async (t) => {

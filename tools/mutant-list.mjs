@@ -316,8 +316,8 @@ mutants.push(
     'rate search: what nothing fills is searched for ever',
     ['bonding/rate/rate-search.test', ...simulatorSuites],
     'src/bonding/rate/rate-search.ts',
-    ' || this.#isSettled(nowUs)) {',
-    ') {',
+    '!isFilled && this.#isSettled(nowUs);',
+    'false;',
   ),
   one(
     'rate search: a train as fast as the path says nothing',

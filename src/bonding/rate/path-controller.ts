@@ -260,8 +260,10 @@ export class PathController {
       return;
     }
     gauge.trip.forgetJitter();
-    this.#loss.forgive(gauge.floor.loss, nowUs + gauge.lossLagUs());
-    this.#lastingLoss.forgive(gauge.floor.loss, nowUs + gauge.lossLagUs());
+    if (!this.#search.isUnfilled) {
+      this.#loss.forgive(gauge.floor.loss, nowUs + gauge.lossLagUs());
+      this.#lastingLoss.forgive(gauge.floor.loss, nowUs + gauge.lossLagUs());
+    }
     this.#dryRun.checkSoon(nowUs);
     this.#setPace(this.#rate * drainGain);
     this.#roundUs = nowUs + gauge.lagUs();

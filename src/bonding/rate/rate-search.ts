@@ -65,6 +65,8 @@ export class RateSearch {
   /** The highest rate seen to arrive; once the search is over, what it found. */
   rateBytesPerUs = doubleZero;
   isOver = false;
+  /** Nothing filled the path: what was lost meanwhile was not lost by an overflow. */
+  isUnfilled = false;
   /** A train of data or of probes has shown a bottleneck: the rate is about right. */
   isBound = false;
   readonly #gauge: PathGauge;
@@ -127,7 +129,9 @@ export class RateSearch {
     const isCalledFull = this.#isMarked && Math.max(arriving, this.rateBytesPerUs, gauge.bottleneckBytesPerUs) > 0;
     const isSpread = gauge.floor.loss > chanceLoss && delivery.sentRate > burstGain * arriving;
     const isFull = isCalledFull || verdict === 'overflow' || this.#isFull(sample, pace);
-    if (isFull || this.#isPlateau(arriving, isSpread, nowUs) || this.#isSettled(nowUs)) {
+    const isFilled = isFull || this.#isPlateau(arriving, isSpread, nowUs);
+    this.isUnfilled = !isFilled && this.#isSettled(nowUs);
+    if (isFilled || this.isUnfilled) {
       this.isOver = true;
       // What has arrived once can arrive again; what arrives just now may be what an overflow left over.
       this.rateBytesPerUs = Math.max(arriving, this.rateBytesPerUs * kept, gauge.bottleneckBytesPerUs * kept);

@@ -12,6 +12,8 @@ const leastReserveBytes = 1_500;
 const mostReserveBytes = 16 * 1024;
 /** What is lost again goes out again when a report has told of it. */
 const reportUs = 10_000;
+/** Round trips that a repair costs which is lost: its own, and that whoever waits for it may have given it up by then. */
+const lostRounds = 4;
 /** Of a path whose rate is not known yet: 10 Mbit/s. */
 const unknownBytesPerUs = 1.25;
 
@@ -42,8 +44,11 @@ export function chooseForRepair(paths: readonly PathView[], count: number, bytes
   return best >= 0 && repairRoomBytes(paths[best] as PathView) > 0 ? best : -1;
 }
 
-/** One way, what it varies by, and once more when it is lost: a search that overflows must not make a near path seem far for that. */
+/**
+ * One way, what it varies by, and rounds more when it is lost; not the half second that a loss costs a call (`delayUs`), or a search that
+ * overflows makes a near path seem far.
+ */
 function repairDelayUs(path: PathView): number {
   const rttUs = rttOf(path);
-  return rttUs / 2 + path.jitterUs + path.loss * (1.5 * rttUs + reportUs);
+  return rttUs / 2 + path.jitterUs + path.loss * (lostRounds * rttUs + reportUs);
 }

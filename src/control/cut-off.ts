@@ -21,6 +21,8 @@ export class Unanswered {
   look(peer: string, sentUs: number, receivedUs: number, nowUs: number): void {
     const before = this.#silences.get(peer);
     const isSame = before?.receivedUs === receivedUs;
+    // Of thousands most are as they were.
+    if (isSame && (before.sinceUs !== undefined || sentUs <= receivedUs)) return;
     const sinceUs = sentUs > receivedUs ? nowUs : undefined;
     this.#silences.set(peer, { receivedUs, sinceUs: isSame ? (before.sinceUs ?? sinceUs) : sinceUs });
   }

@@ -51,7 +51,9 @@ export class PathWatch {
     const share = Math.min(1, (nowUs - this.#lookedUs) / roundUs);
     for (let count = Math.ceil(Math.min(all.length, mostPerSecond) * share); count > 0; count -= 1) {
       if (this.#next >= all.length) this.#next = 0;
-      rows.add(all[this.#next] as number);
+      const row = all[this.#next] as number;
+      // A stock client's, of which a hub has thousands.
+      if (!this.#reader.isStill(row)) rows.add(row);
       this.#next += 1;
     }
   }

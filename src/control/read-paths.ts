@@ -99,6 +99,11 @@ export class PathReader {
     return this.#carriers.int(carrierRow, carrier.placeAt) || (by === undefined ? 0 : placeOf(transports.order, by));
   }
 
+  /** Nobody judges the path, and nothing has been found out of its size: all that may happen to it is told by a journal. */
+  isStill(row: number): boolean {
+    return this.#paths.number(row, path.changedUsAt) === 0 && this.#paths.int(row, path.mtuAt) === 0;
+  }
+
   /** What `PathEvents` compares; undefined when the row is free. */
   moment(row: number, instance: InstanceInfo, nowUs: number): PathMoment | undefined {
     const place = this.place(row, instance);

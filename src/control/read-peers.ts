@@ -48,13 +48,10 @@ export class PeerReader {
     };
   }
 
-  /** When data was last sent to each, and anything received from it. */
-  activity(instance: InstanceInfo): { readonly name: string; readonly sentUs: number; readonly receivedUs: number }[] {
-    return this.#inUse(instance).map(({ row, name }) => ({
-      name,
-      sentUs: this.#peers.number(row, peer.lastDataSentAt),
-      receivedUs: this.#peers.number(row, peer.lastReceivedAt),
-    }));
+  /** Tells when data was last sent to each, and anything received from it. */
+  eachActivity(instance: InstanceInfo, tell: (name: string, sentUs: number, receivedUs: number) => void): void {
+    for (const { row, name } of this.#inUse(instance))
+      tell(name, this.#peers.number(row, peer.lastDataSentAt), this.#peers.number(row, peer.lastReceivedAt));
   }
 
   /** How near each is to its rates. */

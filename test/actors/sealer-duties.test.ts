@@ -6,7 +6,7 @@ import { FlightMemory, NativeFlight } from '../../src/actors/sealer/native-fligh
 import { SealDesk } from '../../src/actors/sealer/seal-desk.ts';
 import { capability } from '../../src/contract/frames.ts';
 import { path, peer, session, slotState } from '../../src/contract/peer-tables.ts';
-import { recordType } from '../../src/contract/records.ts';
+import { framePath, recordType } from '../../src/contract/records.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import type { Sealer } from '../../src/native/data-api.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
@@ -71,6 +71,43 @@ t.test('what a client may be sent ends at its quota, to the packet, and goes on 
   a.peers.setNumber(0, peer.stopTxBytesAt, 0);
   for (let turns = 0; turns < 150; turns += 1) turn();
   t.same(numbersFrom(b), [4, 5, 6, 7, 8], 'what waited was not lost');
+});
+
+t.test(
+  'a keepalive for a stock peer is sealed, booked and arrives without a bond; without keys it asks for some',
+  async (t) => {
+    const { a, b, turn, close } = await rope();
+    t.teardown(close);
+    const nothing = new Uint8Array(0);
+    for (const byPath of [framePath.any, 0]) a.sendFrame(nothing, byPath);
+    turn();
+    t.equal(b.peers.number(0, peer.receivedBytesAt), 2 * 32);
+    t.equal(a.peers.number(0, peer.sentPacketsAt), 2);
+    t.equal(a.peers.number(0, peer.sentBytesAt), 2 * 32);
+    t.ok(a.peers.number(0, peer.lastSentAt) > 0);
+    t.equal(a.peers.number(0, peer.lastDataSentAt), 0);
+    t.equal(a.paths.int(0, path.mayFragmentAt), 0, 'no bond was made, which says what the path may do');
+    t.equal(a.peers.int(0, peer.handshakeWantedAt), 0);
+    a.offer(numbered(1), noVnet);
+    a.sendFrame(nothing, framePath.any);
+    turn();
+    t.ok(b.take());
+    t.equal(a.paths.int(0, path.mayFragmentAt), 1);
+    t.equal(b.peers.number(0, peer.receivedBytesAt), a.peers.number(0, peer.sentBytesAt));
+    a.peers.setInt(0, peer.sendSlotAt, -1);
+    a.sendFrame(nothing, framePath.any);
+    turn();
+    t.equal(a.peers.int(0, peer.handshakeWantedAt), 1);
+  },
+);
+
+t.test('a keepalive for a peer that nothing was sent to yet and that has no keys asks for some', async (t) => {
+  const { a, turn, close } = await rope();
+  t.teardown(close);
+  a.peers.setInt(0, peer.sendSlotAt, -1);
+  a.sendFrame(new Uint8Array(0), framePath.any);
+  turn();
+  t.equal(a.peers.int(0, peer.handshakeWantedAt), 1);
 });
 
 t.test('keys that take the place of others in a slot are used at once, by both threads, which say so', async (t) => {

@@ -125,6 +125,22 @@ t.test('connected peers that say nothing are not looked at when another has data
   t.ok(many < few + 20 * 20, `${few} reads with 2 quiet peers, ${many} with 20`);
 });
 
+t.test('a connected stock peer to whom nothing happens is looked at, but not its paths', async (t) => {
+  const { lab, hub, client } = await startHub(t, 0);
+  client.wantHandshake(0);
+  lab.settle();
+  t.ok(client.sendSlot() >= 0);
+  lab.run(40);
+  t.equal(
+    countReads(() => lab.run(20), hub.paths),
+    0,
+  );
+  t.ok(countReads(() => lab.run(20), hub.peers) > 0);
+  client.sendData('a word');
+  lab.settle();
+  t.ok(countReads(() => lab.run(6), hub.paths) > 0, 'what has moved is looked at in full');
+});
+
 t.test('the first data of a session that was silent for long brings a HELLO at once', async (t) => {
   const { lab, hub, client } = await startHub(t, 1);
   client.wantHandshake(0);

@@ -100,8 +100,7 @@ export class InstanceView {
     this.#changes.look(new Map(events), nowUs);
     this.#changes.lookRows(peers.counters(instance), nowUs);
     this.#changes.lookRows(paths.counters(), nowUs);
-    for (const { name, sentUs, receivedUs } of peers.activity(instance))
-      this.#unanswered.look(name, sentUs, receivedUs, nowUs);
+    peers.eachActivity(instance, (name, sentUs, receivedUs) => this.#unanswered.look(name, sentUs, receivedUs, nowUs));
     for (const event of this.#rateEvents.look(peers.rates(instance), nowUs)) this.#context.emit(event);
     return new Map([...links.counts(instance), ...actors.counts(this.#actorRows)]);
   }

@@ -78,6 +78,25 @@ export class Bonds {
     return bond;
   }
 
+  /**
+   * Whether nothing is kept of the peer: no data has left for it, and it tells nothing of its one path. A frame of a few bytes for it, which
+   * is a keepalive mostly, needs no bond: a hub has thousands of such peers, and a bond has twenty objects.
+   */
+  isPlain(peerRow: number): boolean {
+    this.#followTables();
+    return this.#bonds[peerRow] === undefined && !this.#paths.hears(peerRow, capability.paths);
+  }
+
+  /** Row of the path that a plain peer is reached by, -1 = none. */
+  homeOf(peerRow: number): number {
+    return this.#peers.int(peerRow, peer.pathAt);
+  }
+
+  /** Longest inner packet of the tunnel. */
+  get mtu(): number {
+    return this.#settings.mtu;
+  }
+
   /** The bond of a peer, up to date with the tables. */
   look(peerRow: number, nowUs: number): Bond {
     this.#followTables();

@@ -99,9 +99,21 @@ export class FrameDesk {
     const row = view.getInt32(at + frame.peerAt, true);
     const slot = view.getInt32(at + frame.slotAt, true);
     const pathRow = view.getInt32(at + frame.pathAt, true);
-    const bond = this.#bonds.of(row, nowUs);
     this.#bytes.set(ring.bytes.subarray(at + frame.payloadAt, at + frame.payloadAt + length));
-    this.seal(bond, slot >= 0 ? slot : this.#desk.slotOf(row), this.#bytes, length, pathRow, nowUs);
+    const under = slot >= 0 ? slot : this.#desk.slotOf(row);
+    if (this.#bonds.isPlain(row)) this.#sealPlain(row, under, length, pathRow, nowUs);
+    else this.seal(this.#bonds.of(row, nowUs), under, this.#bytes, length, pathRow, nowUs);
+  }
+
+  /** Seals one frame of `#bytes` for a peer without a bond. */
+  #sealPlain(row: number, slot: number, length: number, pathRow: number, nowUs: number): void {
+    const path = pathRow >= 0 ? pathRow : this.#bonds.homeOf(row);
+    const port = this.#bonds.portOf(path);
+    if (port < 0) this.#desk.wantHandshake(row, nowUs);
+    else if (this.#desk.beginPlain(row, slot, path, port, this.#bonds.mtu, nowUs)) {
+      this.#native.sealPacket(this.#bytes, length);
+      this.#desk.finishPlain(row, nowUs);
+    }
   }
 
   /** Seals one frame by the path named, or by the best, or by the best and one other. */

@@ -3,7 +3,7 @@
 import type { Bond } from '../../bonding/bond.ts';
 import type { SendingPath } from '../../bonding/sending-path.ts';
 import { peer, session } from '../../contract/peer-tables.ts';
-import { recordType } from '../../contract/records.ts';
+import { recordType, trafficClass } from '../../contract/records.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
 import { SessionTable } from '../../rings/session-table.ts';
@@ -16,6 +16,8 @@ const requestSpacingUs = 1_000;
 /** Three generations of keys, and one that lingers. */
 const slotsPerPeer = 4;
 const none = -1;
+/** `Bond.recordFlags` where nobody reports. */
+const unrecorded = -1;
 
 export class SealDesk {
   readonly #native: Sealer;
@@ -100,21 +102,42 @@ export class SealDesk {
     return false;
   }
 
+  /** As `begin`, for one frame to a peer of whose packets nothing is recorded. */
+  beginPlain(row: number, slot: number, pathRow: number, port: number, paddedTo: number, nowUs: number): boolean {
+    const kind = trafficClass.control;
+    if (slot >= 0) {
+      if (this.#native.begin(slot, pathRow, kind, paddedTo, nowUs, port, row, unrecorded) === 0) return true;
+      this.#throughput.count(sealerCounters.sealFailed, 1);
+    }
+    this.wantHandshake(row, nowUs);
+    return false;
+  }
+
+  /** Ends what `beginPlain` began. */
+  finishPlain(row: number, nowUs: number): void {
+    const bytes = this.#native.end();
+    if (bytes > 0) this.#book(row, 1, bytes, nowUs);
+  }
+
+  #book(row: number, packets: number, bytes: number, nowUs: number): void {
+    const peers = this.#peers;
+    peers.addNumber(row, peer.sentPacketsAt, packets);
+    peers.addNumber(row, peer.sentBytesAt, bytes);
+    peers.setNumber(row, peer.lastSentAt, nowUs);
+    this.#throughput.add(packets, bytes);
+  }
+
   /** Ends a run of `packets`; `path` is undefined for a path that carries frames only. Returns the bytes. */
   finish(bond: Bond, path: SendingPath | undefined, packets: number, isData: boolean, nowUs: number): number {
     const bytes = this.#native.end();
     if (bytes === 0) return 0;
-    const peers = this.#peers;
-    peers.addNumber(bond.row, peer.sentPacketsAt, packets);
-    peers.addNumber(bond.row, peer.sentBytesAt, bytes);
-    peers.setNumber(bond.row, peer.lastSentAt, nowUs);
+    this.#book(bond.row, packets, bytes, nowUs);
     if (isData) {
       path?.spend(bytes, nowUs);
       bond.handleSent(nowUs);
-      peers.setNumber(bond.row, peer.lastDataSentAt, nowUs);
+      this.#peers.setNumber(bond.row, peer.lastDataSentAt, nowUs);
       this.#noteData(bond.row);
     } else path?.spendFrame(bytes);
-    this.#throughput.add(packets, bytes);
     return bytes;
   }
 

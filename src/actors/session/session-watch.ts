@@ -197,6 +197,7 @@ export class SessionWatch {
   /** It is looked at as soon as may be. */
   #touch(peer: Peer): void {
     this.#due.set(peer.row, 0);
+    this.#looks.disturb(peer.row);
   }
 
   #touchAll(): void {
@@ -380,7 +381,7 @@ export class SessionWatch {
       const row = this.#due.take(nowUs);
       if (row < 0) break;
       const peer = peers.get(row);
-      if (peer !== undefined) this.#look(peer, nowUs);
+      if (peer !== undefined) this.#setDue(peer, this.#looks.lookAgain(peer, nowUs), nowUs);
     }
     for (let peer = this.#calls.next(nowUs); peer !== undefined; peer = this.#calls.next(nowUs)) {
       peer.session.handleWanted();
@@ -405,7 +406,11 @@ export class SessionWatch {
   }
 
   #look(peer: Peer, nowUs: number): void {
-    this.#due.set(peer.row, Math.max(this.#looks.look(peer, nowUs), nowUs + 1));
+    this.#setDue(peer, this.#looks.look(peer, nowUs), nowUs);
+  }
+
+  #setDue(peer: Peer, dueUs: number, nowUs: number): void {
+    this.#due.set(peer.row, Math.max(dueUs, nowUs + 1));
   }
 
   /** The sealer says that something about the peer is new: data waits for keys, or is the first under them, or a path was judged. */

@@ -112,6 +112,18 @@ export class PeerSession {
     this.#seen.handshakeWanted = handshakeWanted;
   }
 
+  /** Whether nothing has moved since the last `handleActivity`. */
+  isSame(activity: PeerActivity): boolean {
+    const seen = this.#seen;
+    return (
+      activity.lastReceivedUs === seen.lastReceivedUs &&
+      activity.lastSentUs === seen.lastSentUs &&
+      activity.lastDataReceivedUs === seen.lastDataReceivedUs &&
+      activity.lastDataSentUs === seen.lastDataSentUs &&
+      activity.handshakeWanted === seen.handshakeWanted
+    );
+  }
+
   /** Looks at what moved since the last call; whether any packet did. `jitterUs`: random, below `sessionTimes.rekeyJitterUs`. */
   handleActivity(activity: PeerActivity, nowUs: number, jitterUs: number): boolean {
     const seen = this.#seen;

@@ -10,7 +10,7 @@ export const journal = { at: 256, rows: 64 } as const;
 export const judgedJournal = { versionAt: 192, at: 512 } as const;
 
 /**
- * Session table: `slots` key slots of `slotBytes`, then one replay window for each.
+ * Session table: `slots` key slots of `slotBytes`, then one replay window for each, which is used when the slot's own is full.
  * Writers: session-manager all but the counter (sealer, atomic add) and the replay columns (opener).
  */
 export const session = {
@@ -58,6 +58,12 @@ export const session = {
   /** f64: microseconds of the first and the last authenticated packet under it; 0 = none. Written by the opener. */
   firstReceivedAt: 328,
   lastReceivedAt: 336,
+  /**
+   * The first `earlyWindowBytes` of the replay bitmap while nothing came beyond its counters but the last 64; then it lies in the window behind
+   * the table. Most sessions of a hub never hear more than keepalives, and a window takes a page of memory. Written by the opener.
+   */
+  earlyWindowAt: 384,
+  earlyWindowBytes: 128,
 } as const;
 
 export const slotState = { free: 0, ready: 1, retired: 2 } as const;

@@ -60,10 +60,17 @@ export class SessionTable extends RowTable {
   /** Zeroes everything of a slot but its generation, which goes up; and what was written of its replay window: the rest takes no memory. */
   wipe(slot: number): void {
     const generation = this.int(slot, session.generationAt);
-    const windowBytes = Math.min(this.windowBytes, Math.ceil(this.wide(slot, session.receiveNextAt) / 64) * 8);
+    const windowBytes = Math.min(this.windowBytes, Math.ceil(this.#windowedCounters(slot) / 64) * 8);
     this.clear(slot);
     this.setInt(slot, session.generationAt, (generation + 1) | 0);
     const windowAt = session.dataAt + this.rows * session.slotBytes + slot * this.windowBytes;
     this.bytes.fill(0, windowAt, windowAt + windowBytes);
+  }
+
+  /** How many counters, from 0 on, the window behind the table may tell of: none while the slot's own serves (native/sys/session_replay.h). */
+  #windowedCounters(slot: number): number {
+    const next = this.wide(slot, session.receiveNextAt);
+    const isEarly = next <= 8 * session.earlyWindowBytes - 64 && this.windowBytes > session.earlyWindowBytes;
+    return isEarly ? 0 : next;
   }
 }

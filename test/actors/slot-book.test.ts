@@ -82,9 +82,18 @@ t.test('wipe() zeroes what was written of a replay window, and no more', async (
     table.bytes.fill(255, windowAt, windowAt + bytes);
   };
   fill(table.windowBytes);
-  table.setInt(slot, session.receiveNextAt, 129);
+  // As far as this the slot's own bitmap serves.
+  table.setInt(slot, session.receiveNextAt, 960);
+  table.slice(slot, session.earlyWindowAt, session.earlyWindowBytes).fill(255);
   table.wipe(slot);
-  t.same([...table.bytes.subarray(windowAt, windowAt + 25)], [...new Array(24).fill(0), 255]);
+  t.ok(table.slice(slot, session.earlyWindowAt, session.earlyWindowBytes).every((byte) => byte === 0));
+  t.ok(table.bytes.subarray(windowAt, windowAt + table.windowBytes).every((byte) => byte === 255));
+  table.setInt(slot, session.receiveNextAt, 961);
+  table.wipe(slot);
+  t.same(
+    [...table.bytes.subarray(windowAt + 127, windowAt + 130)],
+    [255, 255, 255].map((_, at) => (at + 127 < 128 ? 0 : 255)),
+  );
   fill(table.windowBytes);
   table.setInt(slot, session.receiveNextAt, 100_000);
   table.wipe(slot);

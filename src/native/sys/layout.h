@@ -564,6 +564,8 @@
   X(session, receiveNextAt, 320) \
   X(session, firstReceivedAt, 328) \
   X(session, lastReceivedAt, 336) \
+  X(session, earlyWindowAt, 384) \
+  X(session, earlyWindowBytes, 128) \
   X(slotState, free, 0) \
   X(slotState, ready, 1) \
   X(slotState, retired, 2) \

@@ -6,8 +6,8 @@
 #include "cipher_cache.h"
 #include "open_run.h"
 #include "packet.h"
-#include "replay.h"
 #include "seal.h"
+#include "session_replay.h"
 #include "tables.h"
 
 namespace hawser {
@@ -42,9 +42,7 @@ class Authenticator {
   void sweep(int32_t slot) { ciphers_.sweep(slot); }
 
  private:
-  ReplayWindow window() const {
-    return ReplayWindow(sessions_.window(sender_.slot), sessions_.windowBits(), cell<uint64_t>(sender_.keys, layout::session_receiveNextAt));
-  }
+  SessionReplay window() const { return SessionReplay(sessions_, sender_.slot); }
 
   SessionTable sessions_;
   RowTable peers_;

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "packet.h"
-#include "replay.h"
+#include "session_replay.h"
 
 namespace hawser {
 namespace {
@@ -114,8 +114,7 @@ uint32_t Reporter::emit(uint8_t* target, int32_t slot, Notes& notes) const {
   const Sections sections = emitSections(at, slot, notes);
   at += sections.count * layout::report_sectionBytes;
   const uint64_t words = bitmapWords(slot, notes, sections);
-  uint64_t none = next;
-  const ReplayWindow window(sessions_.window(slot), sessions_.windowBits(), none);
+  const SessionReplay window(sessions_, slot);
   uint8_t* spelt = at;
   at += (words + 7) / 8;
   std::memset(spelt, 0, static_cast<size_t>(at - spelt));

@@ -61,6 +61,7 @@ const instance = {
   fec: 'off',
   repair: 'auto',
   fwmark: 0x68000011,
+  total: { upBps: 0, downBps: 0 },
   peers: [],
   troubles: [],
 } as unknown as Snapshot['instance'];

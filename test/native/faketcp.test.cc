@@ -467,6 +467,8 @@ TEST("receive() answers SYNs to our port as TypeScript would, and tells of nothi
   CHECK_EQUAL(bench.receiver->segmentCount(), 1);
   hear("0fa10fa012345678000000005012faf000000000", 200e6);
   CHECK_EQUAL(bench.receiver->segmentCount(), 1);
+  hear("0fa10fa012345678000000005004faf000000000", 200e6);
+  CHECK_EQUAL(bench.receiver->segmentCount(), 0);
   // What is only routed through this host is not answered.
   isOwn = false;
   hear("0fa10fa012345678000000005002faf000000000", 202e6);

@@ -58,7 +58,9 @@ struct Header {
 }  // namespace
 
 bool SynAnswers::take(int fd, const uint8_t* tuple, const uint8_t* tcp, uint32_t tcpBytes, double nowUs) {
-  constexpr uint8_t kLook = layout::tcpFlag_syn | layout::tcpFlag_ack | layout::tcpFlag_rst;
+  // Whoever called without meaning it resets what he is answered, and a reset of nothing means nothing.
+  if ((tcp[13] & layout::tcpFlag_rst) != 0) return true;
+  constexpr uint8_t kLook = layout::tcpFlag_syn | layout::tcpFlag_ack;
   if (settings_.listenPort == 0 || readBe16(tcp + 2) != settings_.listenPort || (tcp[13] & kLook) != layout::tcpFlag_syn) return false;
   if (!isOurs(tuple, nowUs)) return true;
   const uint8_t* mss = optionOf(tcp, tcpBytes, kMss, 4);

@@ -28,7 +28,7 @@ class SynAnswers {
 
   explicit SynAnswers(Settings settings) : settings_(std::move(settings)) {}
 
-  // Of a segment without a connection: whether it is a SYN to our port, and so dealt with. `tcp`: its header, options included.
+  // Of a segment without a connection: whether it is a SYN to our port, or an RST, and so dealt with. `tcp`: its header, options included.
   bool take(int fd, const uint8_t* tuple, const uint8_t* tcp, uint32_t tcpBytes, double nowUs);
   // What `take` has answered leaves.
   void send(int fd);

@@ -38,6 +38,7 @@ class Call {
   #hasTls: boolean;
   #chosen: Way | undefined;
   #stampUs = 0;
+  readonly #startMs = performance.now();
 
   constructor(enrolment: Enrolment, options: CallOptions) {
     this.#enrolment = enrolment;
@@ -46,12 +47,12 @@ class Call {
   }
 
   async open(): Promise<void> {
-    this.#ways.push(...(await openUdpWays(this.#options, this.#troubles)));
+    this.#ways.push(...(await openUdpWays(this.#options, this.#troubles, this.#options.patienceMs / 2)));
     if (this.#ways.length === 0 && !this.#hasTls) throw this.#noWay();
   }
 
   async run(): Promise<Uint8Array> {
-    const startMs = performance.now();
+    const startMs = this.#startMs;
     while (performance.now() - startMs < this.#options.patienceMs) {
       const isLate = performance.now() - startMs > tlsAfterMs && this.#enrolment.state === 'calling';
       if (isLate || this.#ways.length === 0) this.#openTls();

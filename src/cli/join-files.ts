@@ -2,7 +2,7 @@
  * What `hawser join` writes: first the key, so that the same line, run again after an interruption, says the same key; then the
  * configuration, which says by which invitation it came.
  */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
 import { inWords, readSmallFile } from '../base/lasting-files.ts';
@@ -57,7 +57,16 @@ function markOf(id: string): string {
 export function findJoined(folder: string, id: string): string | undefined {
   if (!existsSync(folder)) return undefined;
   const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
-  return files.map((file) => path.join(folder, file)).find((file) => readFileSync(file, 'utf8').startsWith(markOf(id)));
+  return files.map((file) => path.join(folder, file)).find((file) => textIn(file).startsWith(markOf(id)));
+}
+
+/** '' for what cannot be read: a link that leads nowhere, a folder. It is nobody's configuration. */
+function textIn(file: string): string {
+  try {
+    return readSmallFile(file, 1 << 20);
+  } catch {
+    return '';
+  }
 }
 
 export interface JoinedInput {
@@ -114,7 +123,7 @@ function freeInterface(folder: string, name: string): string {
   const others = readdirSync(folder).filter((file) => file.endsWith('.yaml') && file !== `${name}.yaml`);
   const taken = new Set(
     others.flatMap((file) => {
-      const { config } = parseConfig(readFileSync(path.join(folder, file), 'utf8'), path.join(folder, file));
+      const { config } = parseConfig(textIn(path.join(folder, file)), path.join(folder, file));
       return config?.tunnel.interface ?? [];
     }),
   );

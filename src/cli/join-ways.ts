@@ -1,6 +1,7 @@
 /** Ways from a machine that was invited to its hub, while there is no tunnel: a UDP socket for each address and link, or a connection of TLS. */
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../base/errors.ts';
 import { formatEndpoint, parseCidr } from '../config/address.ts';
@@ -41,13 +42,18 @@ export interface WaysOptions {
 const mostDatagramBytes = 2048;
 const mostWays = 32;
 
-/** Why others cannot be had is added to `troubles`. */
-export async function openUdpWays({ addon, endpoints, links }: WaysOptions, troubles: string[]): Promise<Way[]> {
+/** Why others cannot be had is added to `troubles`; a name that is not resolved within `patienceMs` is one of them. */
+export async function openUdpWays(
+  { addon, endpoints, links }: WaysOptions,
+  troubles: string[],
+  patienceMs: number,
+): Promise<Way[]> {
   const ways: Way[] = [];
   const sources = new SourceFinder(addon);
   const places = endpoints.filter(({ transport }) => (transport ?? 'udp') === 'udp');
-  for (const { host, port } of places) {
-    for (const address of await addressesOf(host, troubles)) {
+  const found = await Promise.all(places.map(({ host }) => addressesOf(host, troubles, patienceMs)));
+  for (const [at, { port }] of places.entries()) {
+    for (const address of found[at] ?? []) {
       for (const link of ['', ...links]) {
         const way = ways.length < mostWays ? openUdp(addon, sources, { address, port, link }) : 'too many places';
         if (typeof way === 'string') troubles.push(way);
@@ -58,13 +64,19 @@ export async function openUdpWays({ addon, endpoints, links }: WaysOptions, trou
   return ways;
 }
 
-async function addressesOf(host: string, troubles: string[]): Promise<string[]> {
+async function addressesOf(host: string, troubles: string[], patienceMs: number): Promise<string[]> {
   if (parseCidr(host) !== undefined) return [host];
+  const abort = new AbortController();
   try {
-    return (await lookup(host, { all: true })).map(({ address }) => address);
+    const late = sleep(patienceMs, undefined, { signal: abort.signal, ref: false }).then(() => {
+      throw new Error('no answer in time');
+    });
+    return (await Promise.race([lookup(host, { all: true }), late])).map(({ address }) => address);
   } catch (error) {
     troubles.push(`the name ${host} is not resolved: ${messageOf(error)}`);
     return [];
+  } finally {
+    abort.abort();
   }
 }
 

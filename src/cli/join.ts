@@ -7,6 +7,7 @@ import process from 'node:process';
 import type { Command } from 'commander';
 import { HawserError } from '../base/errors.ts';
 import { formatEndpoint } from '../config/address.ts';
+import type { EndpointText } from '../config/config.ts';
 import { endpointsOfInvitation, type Invitation, invitationFromLine } from '../config/invitation-line.ts';
 import { formatKey, publicKeyOf } from '../config/keys.ts';
 import { isName, nameWords } from '../config/names.ts';
@@ -102,6 +103,7 @@ async function join(invitation: Invitation, options: JoinOptions): Promise<Joine
     forgetPending(options.out, id);
     return { file: before, name: path.basename(before, '.yaml'), told: [`joined already: ${before}`] };
   }
+  const endpoints = placesOf(invitation);
   const links = findInitLinks('client');
   const privateKey = ownKey(options.out, id);
   const addon = loadAddon();
@@ -114,7 +116,7 @@ async function join(invitation: Invitation, options: JoinOptions): Promise<Joine
   });
   const answer = await askHub(enrolment, {
     addon,
-    endpoints: endpointsOfInvitation(invitation),
+    endpoints,
     links: links.used.map((link) => link.interface),
     privateKey: keys.privateKey,
     hubKey,
@@ -123,6 +125,22 @@ async function join(invitation: Invitation, options: JoinOptions): Promise<Joine
   });
   return write({ invitation, options, id, privateKey, links, welcome: welcomeOf(answer) });
 }
+
+/** Enough for a hub with several links of both families; a longer line would only keep this host from saying that nobody answers. */
+const mostPlaces = 8;
+
+/** Where the hub is called. Throws NO_WAY where this version knows none of them. */
+function placesOf(invitation: Invitation): EndpointText[] {
+  const places = endpointsOfInvitation(invitation).filter(({ transport }) => known.has(transport ?? 'udp'));
+  if (places.length > 0) return places.slice(0, mostPlaces);
+  throw new HawserError(
+    'NO_WAY',
+    'This version cannot call any of the places of this invitation',
+    'update hawser here',
+  );
+}
+
+const known: ReadonlySet<string> = new Set(['udp', 'tls']);
 
 function patienceOf(text: string): number {
   const patienceMs = parseDurationMs(text);

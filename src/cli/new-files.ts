@@ -1,5 +1,15 @@
 /** Files that commands write: keys, and configurations that name them. Mode 0600; nothing is overwritten unless asked to. */
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
 
@@ -10,7 +20,10 @@ export interface NewFile {
 
 const ownerOnly = 0o600;
 
-/** Writes all or, if one exists already and `force` is not set, none. Each appears whole, under its mode from the start. */
+/**
+ * Writes all or, if one exists already and `force` is not set, none. Each appears whole, under its mode from the start, and
+ * outlives a loss of power from when this returns: others act on what a key of it has said.
+ */
 export function writeNewFiles(files: readonly NewFile[], force: boolean): void {
   const present = files.filter(({ file }) => existsSync(file)).map(({ file }) => file);
   if (present.length > 0 && !force) {
@@ -23,9 +36,21 @@ export function writeNewFiles(files: readonly NewFile[], force: boolean): void {
       writeFileSync(partial, content, { flag: 'wx', mode: ownerOnly });
       // The umask may have taken away what the owner needs.
       chmodSync(partial, ownerOnly);
+      makeDurable(partial);
       renameSync(partial, file);
+      makeDurable(path.dirname(file));
     } finally {
       rmSync(partial, { force: true });
     }
+  }
+}
+
+/** A file, or the names in a folder. */
+function makeDurable(place: string): void {
+  const fd = openSync(place, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -35,6 +35,8 @@ export const enrolMostBytes = 1024;
 /** Of each kind: addresses, name servers, networks. */
 export const enrolMostItems = 32;
 const mostNameBytes = 64;
+/** What a terminal obeys, or does not show. Joiners are parts of pictures. */
+const unseen = /(?!\u200d)[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]/u;
 
 const flagsAt = 2;
 const flagAnswer = 1;
@@ -155,11 +157,12 @@ class Reader {
     return this.take(1)?.[0];
   }
 
+  /** A name, which will be printed to a terminal. */
   text(length: number): string | undefined {
     const bytes = length > mostNameBytes ? undefined : this.take(length);
     if (bytes === undefined) return undefined;
     const text = new TextDecoder().decode(bytes);
-    return text.includes('\ufffd') ? undefined : text;
+    return text.includes('\ufffd') || unseen.test(text) ? undefined : text;
   }
 
   address(family: number | undefined): EnrolAddress | undefined {

@@ -245,6 +245,7 @@ t.test('what a peer of the file is in the way of is a refusal', async (t) => {
   t.equal(statusOf(await lab.book.invitations.enrol(invitation, newKey())), enrolStatus.refused);
   lab.instance.late.clear();
   t.equal(lab.store.count, 0);
+  t.match(lab.book.verbs.invitations({}), [{ state: 'open' }], 'nobody is joining');
   t.equal(statusOf(await lab.book.invitations.enrol(invitation, newKey())), enrolStatus.welcome);
 });
 
@@ -267,6 +268,57 @@ t.test('a damaged store that is made anew has its invitations', async (t) => {
   ]);
   t.ok(lab.instance.peers.has(key));
   t.equal(statusOf(await lab.book.invitations.enrol(bus, newKey())), enrolStatus.welcome);
+});
+
+t.test('one that is taken back on a full disk lets nobody in, says so, and is written later', async (t) => {
+  const lab = await open(t);
+  const invitation = await invite(lab, 'van');
+  lab.store.invitations.deleteAll = () => {
+    throw new Error('database or disk is full');
+  };
+  await t.rejects(async () => await lab.book.verbs.revoke({ name: 'van' }), { code: 'STORE' });
+  t.notOk(lab.instance.peers.has(invitation));
+  t.equal(await lab.book.invitations.enrol(invitation, newKey()), undefined);
+  lab.book.invitations.look();
+  t.equal(kinds(lab).filter((kind) => kind === 'warning').length, 1, 'said once');
+  t.ok(lab.book.invitations.isAwaiting);
+  t.equal(lab.book.nextDueMs(), undefined);
+  Reflect.deleteProperty(lab.store.invitations, 'deleteAll');
+  lab.book.invitations.look();
+  t.equal(lab.store.invitations.count, 0);
+  t.notOk(lab.book.invitations.isAwaiting);
+});
+
+t.test('an invitation keeps its name while its client has another; an import takes neither name nor key', async (t) => {
+  const lab = await open(t);
+  await lab.add('phone');
+  const backup = lab.book.verbs.export({}) as { clients: Record<string, unknown>[] };
+  const invitation = await invite(lab, 'van');
+  await lab.book.invitations.enrol(invitation, newKey());
+  await lab.book.verbs.rename({ name: 'van', to: 'bus' });
+  await t.rejects(invite(lab, 'van'), { code: 'CLIENT_EXISTS', message: /was invited/ });
+  await lab.book.verbs.rename({ name: 'bus', to: 'van' });
+  await lab.book.verbs.rename({ name: 'van', to: 'bus' });
+  const named = backup.clients.map((client) => ({ ...client, name: 'van' }));
+  await t.rejects(async () => await lab.book.verbs.import({ clients: named }), { code: 'CLIENT_EXISTS' });
+  t.match(await lab.book.verbs.import({ clients: backup.clients }), { count: 1 });
+});
+
+t.test('a client that had connected stays when its invitation ends, also where its row has forgotten it', async (t) => {
+  const lab = await open(t);
+  for (const name of ['counted', 'disabled', 'kicked', 'never'])
+    await lab.book.invitations.enrol(await invite(lab, name, 60_000), newKey());
+  const id = [...lab.store.list()][0]?.record.id ?? '';
+  lab.store.usage.add([{ id, day: '2026-01-01', upBytes: 5, downBytes: 5 }], []);
+  await lab.book.verbs.disable({ name: 'disabled' });
+  await lab.book.verbs.kick({ name: 'kicked', forMs: 1000 });
+  lab.clock.nowMs += 300_000;
+  await lab.book.handleDue();
+  t.same(
+    [...lab.store.list()].map(({ record }) => record.name),
+    ['counted', 'disabled', 'kicked'],
+  );
+  t.equal(lab.store.invitations.count, 0);
 });
 
 t.test('what is no record of ours is none', async (t) => {

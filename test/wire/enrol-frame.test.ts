@@ -55,6 +55,16 @@ t.test('an answer is read back, with padding behind it', async (t) => {
   for (let end = 0; end < bytes.length; end += 1) t.equal(enrolWelcome(bytes, 0, end), undefined, `cut at ${end}`);
 });
 
+t.test('a name that a terminal would obey is none', async (t) => {
+  for (const hubName of ['hub\u001b[2J', 'a\rb', 'a\u009bm', 'a\u202eb', 'a\u2028b', '\u0000']) {
+    const bytes = enrolAnswer(key, { ...welcome, hubName }) ?? new Uint8Array(0);
+    t.equal(enrolWelcome(bytes, 0, bytes.length), undefined, Buffer.from(hubName).toString('hex'));
+  }
+  const family = { ...welcome, name: 'a 👩\u200d💻' };
+  const bytes = enrolAnswer(key, family) ?? new Uint8Array(0);
+  t.match(enrolWelcome(bytes, 0, bytes.length), { name: family.name });
+});
+
 t.test('what does not fit is not written', async (t) => {
   const many = Array.from({ length: 33 }, () => Uint8Array.of(10, 0, 0, 1));
   t.equal(enrolAnswer(key, { ...welcome, dns: many }), undefined);

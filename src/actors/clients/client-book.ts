@@ -235,6 +235,7 @@ export class ClientBook {
       if (!isEnabled) this.#end(record, 'disabled');
     };
     await this.#put(wanted, revision, { onStored });
+    if (!isEnabled) this.invitations.handleStopped(record.id);
     this.#parts.emit({ kind: isEnabled ? 'client-enabled' : 'client-disabled', client: record.name });
     return this.#rowOf(wanted);
   }
@@ -245,7 +246,7 @@ export class ClientBook {
     store.delete(record.id, revision);
     this.#end(record, 'removed');
     leases.takeBack(addressesOf(record));
-    this.invitations.handleRemoved(record.id);
+    this.invitations.handleStopped(record.id);
     await feed.settled();
     emit({ kind: 'client-removed', client: record.name });
     return this.#rowOf(record);
@@ -253,7 +254,7 @@ export class ClientBook {
 
   async #rename(name: string, to: string): Promise<ClientRow> {
     const { record, revision } = this.#index.find(name);
-    const wanted = { ...record, name: this.#index.freeName(to) };
+    const wanted = { ...record, name: this.#index.freeName(to, record.id) };
     await this.#put(wanted, revision);
     return this.#rowOf(wanted);
   }
@@ -263,6 +264,7 @@ export class ClientBook {
     const { record, revision } = this.#index.find(name);
     const barredUntilMs = nowMs() + forMs;
     this.#end(record, 'kicked');
+    this.invitations.handleStopped(record.id);
     feed.kick(record, barredUntilMs);
     try {
       if (forMs > 0) store.putIfRevision({ ...record, barredUntilMs }, revision);
@@ -376,14 +378,18 @@ export class ClientBook {
     const { store, feed } = this.#parts;
     await feed.check(record.id, record);
     const before = store.get(record.id);
+    const invitation = [...store.invitations.list()].find(({ id }) => id === also?.id);
     const stored = store.putIfRevision(record, revision, also);
     onStored?.();
     try {
       await feed.settled();
     } catch (error) {
       // A reload came in between, and the name or the address is a peer's of the file now.
-      if (before === undefined) store.delete(record.id, stored.revision);
-      else store.putIfRevision(before.record, stored.revision);
+      if (before !== undefined) store.putIfRevision(before.record, stored.revision, invitation);
+      else {
+        store.delete(record.id, stored.revision);
+        if (invitation !== undefined) store.invitations.putAll([invitation]);
+      }
       await feed.settled().catch(() => undefined);
       throw error;
     }

@@ -25,14 +25,15 @@ export class ClientIndex {
     throw new HawserError('NO_SUCH_CLIENT', `There is no client "${name}"`, '`hawser client list` shows them');
   }
 
-  /** The name as it is kept. `own`: id of the invitation that it is for. Throws CLIENT_NAME, CLIENT_EXISTS. */
+  /** The name as it is kept. `own`: id of the invitation, or of the client, that it is for. Throws CLIENT_NAME, CLIENT_EXISTS. */
   freeName(input: string, own = ''): string {
     const name = clientNameOf(input);
     if (name === undefined) throw new HawserError('CLIENT_NAME', `${JSON.stringify(input)} is not ${clientNameWords}`);
     if (this.#idByName.has(name))
       throw new HawserError('CLIENT_EXISTS', `There is a client "${name}" already`, 'choose another name');
     for (const invitation of this.#store.invitations.list()) {
-      if (invitation.name !== name || invitation.id === own || invitation.joining !== undefined) continue;
+      // Also while a machine is joining by it: its client may be called otherwise by now.
+      if (invitation.name !== name || invitation.id === own || invitation.joining?.clientId === own) continue;
       const message = `"${name}" is the name of a client that was invited`;
       throw new HawserError('CLIENT_EXISTS', message, '`hawser invite revoke NAME` takes the invitation back');
     }
@@ -54,9 +55,10 @@ export class ClientIndex {
     throw new HawserError('CLIENT_EXISTS', message, 'each device needs a key of its own');
   }
 
-  /** Throws CLIENT_NAME, and CLIENT_EXISTS when another client has a name or a key of these, or two of them have one. */
+  /** Throws CLIENT_NAME, and CLIENT_EXISTS when another client, or an invitation, has a name or a key of these, or two of them have one. */
   checkImport(records: readonly ClientRecord[]): void {
     const ids = new Set(records.map(({ id }) => id));
+    const invitations = [...this.#store.invitations.list()];
     const seen = new Set<string>();
     for (const { id, name, devices } of records) {
       const owners = [this.#idByName.get(name), ...devices.map(({ publicKey }) => this.#idByKey.get(publicKey))];
@@ -65,7 +67,10 @@ export class ClientIndex {
       checkNames([name, ...devices.slice(devices[0]?.name === '' ? 1 : 0).map((device) => device.name)]);
       if (new Set(devices.map((device) => device.name)).size < devices.length)
         throw new HawserError('CLIENT_EXISTS', `Two devices of client "${name}" have one name`, 'nothing was imported');
-      if (isTaken || marks.some((mark) => seen.has(mark)))
+      const isInvited = invitations.some(
+        (one) => (one.name === name && one.joining?.clientId !== id) || marks.includes(one.publicKey),
+      );
+      if (isTaken || isInvited || marks.some((mark) => seen.has(mark)))
         throw new HawserError(
           'CLIENT_EXISTS',
           `Client "${name}", or a key of it, is there already`,

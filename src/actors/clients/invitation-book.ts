@@ -65,6 +65,8 @@ export class InvitationBook {
   readonly #parts: InvitationBookParts;
   /** A hub that was restarted does not know who had connected a moment before. */
   readonly #sinceMs: number;
+  /** Over, and not peers any more, which could not be written yet: by id. A restart would bring them back. */
+  readonly #unwritten = new Map<string, InvitationRecord>();
 
   constructor(parts: InvitationBookParts) {
     this.#parts = parts;
@@ -124,7 +126,10 @@ export class InvitationBook {
         '`hawser invite list` shows them, `hawser client list` who has joined',
       );
     }
-    await this.#end(found);
+    if (!(await this.#end(found))) {
+      const message = `Nobody gets in by the invitation "${found.name}" now, but that cannot be written: a restart would bring it back`;
+      throw new HawserError('STORE', message, 'make room on the disk of the store, and take it back again');
+    }
     emit({ kind: 'invitation-revoked', client: found.name });
     return rowOf(found);
   }
@@ -136,7 +141,8 @@ export class InvitationBook {
   async enrol(publicKey: string, key: string): Promise<EnrolOutcome | undefined> {
     const { store, nowMs } = this.#parts;
     const invitation = [...store.invitations.list()].find((one) => one.publicKey === publicKey);
-    if (invitation === undefined || invitation.expiresMs <= nowMs()) return undefined;
+    if (invitation === undefined || invitation.expiresMs <= nowMs() || this.#unwritten.has(invitation.id))
+      return undefined;
     const before = store.get(invitation.joining?.clientId ?? '');
     const isSame = before?.record.devices[0]?.publicKey === key;
     // The same key again gets the same answer, also just after it connected: the first answer may have been lost.
@@ -151,13 +157,15 @@ export class InvitationBook {
     return { status };
   }
 
-  /** About once a second while a machine is joining: one that has connected has used its invitation. */
+  /** About once a second while `isAwaiting`: one that has connected has used its invitation, and what is over is written. */
   look(): void {
+    if (this.#unwritten.size > 0) this.#drop([...this.#unwritten.values()]);
     for (const invitation of [...this.#parts.store.invitations.list()])
       if (invitation.joining !== undefined && this.#hasConnected(invitation)) this.#spend(invitation);
   }
 
   get isAwaiting(): boolean {
+    if (this.#unwritten.size > 0) return true;
     return [...this.#parts.store.invitations.list()].some(({ joining }) => joining !== undefined);
   }
 
@@ -165,6 +173,7 @@ export class InvitationBook {
   nextDueMs(): number | undefined {
     let next: number | undefined;
     for (const invitation of this.#parts.store.invitations.list()) {
+      if (this.#unwritten.has(invitation.id)) continue;
       const endMs = this.#endMs(invitation);
       if (next === undefined || endMs < next) next = endMs;
     }
@@ -175,14 +184,14 @@ export class InvitationBook {
     this.look();
     const { store, nowMs, emit } = this.#parts;
     for (const invitation of [...store.invitations.list()]) {
-      if (this.#endMs(invitation) > nowMs()) continue;
+      if (this.#unwritten.has(invitation.id) || this.#endMs(invitation) > nowMs()) continue;
       await this.#end(invitation);
       emit({ kind: 'invitation-expired', client: invitation.name });
     }
   }
 
-  /** The client was removed by an operator: nobody may become it again. */
-  handleRemoved(clientId: string): void {
+  /** The client was removed, disabled or kicked by an operator: nobody may become it again, and it does not go with its invitation. */
+  handleStopped(clientId: string): void {
     this.#drop([...this.#parts.store.invitations.list()].filter(({ joining }) => joining?.clientId === clientId));
   }
 
@@ -265,36 +274,45 @@ export class InvitationBook {
     return this.#parts.randomBytes(32).toString('base64');
   }
 
-  /** The client's first handshake has come to its end. */
+  /** The client's first handshake has come to its end: in this process or in one before, which has counted what the client sent. */
   #hasConnected({ joining }: InvitationRecord): boolean {
     const { store, feed, peers } = this.#parts;
     const device = store.get(joining?.clientId ?? '')?.record.devices[0];
-    const row = device === undefined ? undefined : feed.rows.get(device.publicKey);
-    return row !== undefined && peers.number(row, peerLayout.lastHandshakeAt) > 0;
+    if (device === undefined || joining === undefined) return false;
+    const row = feed.rows.get(device.publicKey);
+    if (row !== undefined && peers.number(row, peerLayout.lastHandshakeAt) > 0) return true;
+    return store.usage.daysOf(joining.clientId).some(({ upBytes }) => upBytes > 0);
   }
 
   #spend(invitation: InvitationRecord): void {
+    if (this.#unwritten.has(invitation.id)) return;
     const client = this.#parts.store.get(invitation.joining?.clientId ?? '')?.record.name ?? invitation.name;
     if (this.#drop([invitation])) this.#parts.emit({ kind: 'invitation-used', client });
   }
 
-  async #end(invitation: InvitationRecord): Promise<void> {
+  /** Whether that is on the disk. */
+  async #end(invitation: InvitationRecord): Promise<boolean> {
     const client = this.#parts.store.get(invitation.joining?.clientId ?? '');
     if (client !== undefined && !this.#hasConnected(invitation)) await this.#parts.clients.remove(client.record);
-    this.#drop([invitation]);
+    const isWritten = this.#drop([invitation]);
     await this.#parts.feed.settled();
+    return isWritten;
   }
 
-  /** Nobody gets in by it any more, even where that cannot be written; then it is tried again. */
+  /** Nobody gets in by it any more, even where that cannot be written; then `look` tries it again. */
   #drop(gone: readonly InvitationRecord[]): boolean {
     const { store, feed, emit } = this.#parts;
     if (gone.length === 0) return false;
     feed.pushInvitations([], gone);
     try {
       store.invitations.deleteAll(gone);
+      for (const { id } of gone) this.#unwritten.delete(id);
       return true;
     } catch (error) {
-      emit({ kind: 'warning', message: `That an invitation is over cannot be written: ${messageOf(error)}` });
+      const isNews = gone.some(({ id }) => !this.#unwritten.has(id));
+      for (const one of gone) this.#unwritten.set(one.id, one);
+      if (isNews)
+        emit({ kind: 'warning', message: `That an invitation is over cannot be written: ${messageOf(error)}` });
       return false;
     }
   }
@@ -321,7 +339,7 @@ const reasons: Readonly<Record<Exclude<EnrolOutcome['status'], 0>, string>> = {
   [enrolStatus.busy]: 'another machine is joining with the same invitation',
   [enrolStatus.full]: 'there is no room for another client',
   [enrolStatus.unwritten]: 'the store cannot be written',
-  [enrolStatus.refused]: 'its name or its address belongs to a peer of the file',
+  [enrolStatus.refused]: 'its name or its address belongs to another client or invitation, or to a peer of the file',
 };
 
 function welcome(client: ClientRecord, { allowed }: InvitationRecord): EnrolOutcome {

@@ -158,6 +158,7 @@ class ClientStoreActor implements Actor {
       instance: this.#instance,
       defaults: { obfuscation, limits, quota },
       isOver: (record) => quotas.isExceeded(record),
+      handleRows: (ids) => keeper.meet(ids),
       nowMs,
     });
     const records = [...store.list()].map(({ record }) => record);
@@ -175,7 +176,10 @@ class ClientStoreActor implements Actor {
       rows: feed.rows,
       usage,
       quotas,
-      refresh: (record) => feed.refresh(record),
+      refresh: (record) => {
+        feed.refresh(record);
+        return feed.settled();
+      },
       tell: (id, told, events) =>
         this.#inTurn(async () => {
           const message = noteTold(store, id, told);
@@ -189,6 +193,7 @@ class ClientStoreActor implements Actor {
       nowMs,
       nowUs: () => this.#context.addon.nowUs(),
     });
+    keeper.meet(records.map(({ id }) => id));
     this.#keeper = keeper;
     this.#ticker ??= setInterval(() => this.#tick(), lookEveryMs).unref();
     this.#book = new ClientBook({

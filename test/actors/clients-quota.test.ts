@@ -2,6 +2,7 @@
 import { mkdtempSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { UsageStore } from '../../src/actors/clients/usage-store.ts';
 import { describeClient, usageLines } from '../../src/cli/client-lines.ts';
 import { peer as layout, peerRefusal } from '../../src/contract/peer-tables.ts';
 import { textOfEvent } from '../../src/control/event-text.ts';
@@ -208,14 +209,17 @@ t.test(
     await look(first);
     first.store.close();
     const quota = { ...berlin, dailyBytes: 20e6 };
-    const second = await openClientLab(folder, { quota, nowMs: at('2026-11-10T13:00:00Z'), process: 'two' });
-    const { usage } = second.store;
-    const { daysOfAll } = usage;
+    const { daysOfAll } = UsageStore.prototype;
+    t.teardown(() => {
+      UsageStore.prototype.daysOfAll = daysOfAll;
+    });
     let asked = 0;
-    usage.daysOfAll = (ids) => {
+    UsageStore.prototype.daysOfAll = function (ids) {
       asked += 1;
-      return daysOfAll.call(usage, ids);
+      return daysOfAll.call(this, ids);
     };
+    const second = await openClientLab(folder, { quota, nowMs: at('2026-11-10T13:00:00Z'), process: 'two' });
+    t.equal(second.peers.number(3, layout.stopTxBytesAt), 10e6, 'a fresh row has its end before anybody looks');
     t.equal(peerOf(second)?.refusal, 'quota', 'as it was told, until its days are read');
     carry(second, 12e6, 1);
     await look(second);
@@ -236,7 +240,10 @@ t.test('throttle: the rates are less, sessions go on, and nothing stops', async 
   await look(lab);
   t.match(peerOf(lab), { limits: { upBps: 1e6, downBps: 1e6 }, refusal: undefined });
   t.same(ends(lab), []);
+  t.equal(lab.peers.number(0, layout.stopTxBytesAt), 5e6, 'its end stands while its peers have the old rate');
+  lab.keeper.lookSoon();
   t.equal(lab.peers.number(0, layout.stopTxBytesAt), 0);
+  t.notOk(lab.keeper.isHot);
   t.match(lab.events.at(-1), { kind: 'quota-exceeded', action: 'throttle' });
   t.match(await lab.book.verbs.show({ name: 'phone' }), { state: 'enabled', quota: { isExceeded: true } });
   await look(lab, '2026-11-10T23:00:00Z');
@@ -294,8 +301,62 @@ t.test('a row that is another gets its ends again; whoever has none costs no loo
   await look(lab);
   lab.book.verbs.kick({ name: 'phone', forMs: 0 });
   await lab.feed.settled();
+  t.equal(lab.peers.number(lab.instance.lastRow, layout.stopTxBytesAt), 5e6, 'before anybody looks');
+});
+
+t.test('whose days cannot be read gets a little at first, and keeps nobody else from being judged', async (t) => {
+  const lab = await openClientLab(t.testdir(), { quota: berlin, nowMs: at('2026-11-10T12:00:00Z') });
+  const { usage } = lab.store;
+  const { daysOfAll } = usage;
+  usage.daysOfAll = () => {
+    throw new Error('disk I/O error');
+  };
+  await lab.add('phone');
+  await lab.feed.settled();
+  t.equal(lab.peers.number(0, layout.stopTxBytesAt), 1e6);
+  t.equal(lab.peers.number(0, layout.stopRxBytesAt), 1e6);
+  t.throws(() => lab.keeper.look(), /disk/);
+  usage.daysOfAll = daysOfAll;
   await look(lab);
-  t.equal(lab.peers.number(lab.instance.lastRow, layout.stopTxBytesAt), 5e6);
+  t.equal(lab.peers.number(0, layout.stopTxBytesAt), 5e6);
+});
+
+t.test('one that cannot be judged keeps nobody else from it, and is judged at the next look', async (t) => {
+  const lab = await openClientLab(t.testdir(), { quota: berlin, nowMs: at('2026-11-10T12:00:00Z') });
+  for (const name of ['phone', 'laptop']) await lab.add(name);
+  await look(lab);
+  const { quotas } = lab;
+  const judge = quotas.judge.bind(quotas);
+  quotas.judge = (record) => {
+    if (record.name === 'phone') throw new Error('disk I/O error');
+    return judge(record);
+  };
+  carry(lab, 10e6, 0);
+  carry(lab, 10e6, 1);
+  t.throws(() => lab.keeper.look(), /disk/);
+  await lab.feed.settled();
+  t.equal(peerOf(lab, 'laptop')?.refusal, 'quota');
+  quotas.judge = judge;
+  hear(lab);
+  await look(lab);
+  t.equal(hear(lab), 'day exceeded');
+});
+
+t.test('who is removed before its days were read is forgotten', async (t) => {
+  const lab = await openClientLab(t.testdir(), { quota: berlin, nowMs: at('2026-11-10T12:00:00Z') });
+  const record = { id: 'gone', name: 'gone', told: undefined } as unknown as Parameters<typeof lab.quotas.use>[0];
+  lab.quotas.use(record, 5);
+  await look(lab);
+  t.same([...lab.quotas.wanted], []);
+});
+
+t.test('only who has a quota is metered', async (t) => {
+  const lab = await openClientLab(t.testdir(), { quota: berlin, nowMs: at('2026-11-10T12:00:00Z') });
+  await lab.add('phone');
+  t.equal(peerOf(lab)?.isMetered, true);
+  await lab.book.verbs.set({ name: 'phone', quota: { dailyBytes: 0, monthlyBytes: 0 } });
+  await lab.feed.settled();
+  t.equal(peerOf(lab)?.isMetered, undefined);
 });
 
 t.test('a client as lines: its quota, why it was refused, where it stands', async (t) => {

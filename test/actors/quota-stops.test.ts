@@ -13,10 +13,29 @@ t.test('stopsOf() divides what is left as it was used of late, and never more of
   t.ok(idle > 20_000, 'who begins finds something');
 });
 
-t.test('stopsOf() gives all of a little to each, and ends here and now without', async (t) => {
-  t.same(stopsOf([meter(10, 5), meter(20, 0)], 1_000), [1_010, 1_020]);
+t.test('stopsOf() divides a little too, gives each a packet, and ends here and now without', async (t) => {
+  t.same(stopsOf([meter(10, 0), meter(20, 0)], 1_000), [510, 520]);
+  t.same(
+    stopsOf([meter(10, 1e9), meter(20, 0)], 2).map((stop, at) => stop - 10 * (at + 1)),
+    [1, 1],
+    'the packet that reaches an end passes',
+  );
   t.same(stopsOf([meter(10, 5), meter(0, 0)], 0), [10, 1], 'never 0, which would be no end');
   t.same(stopsOf([meter(10, 5)], -7), [10]);
+});
+
+t.test('many devices are over by a packet for each direction at most', async (t) => {
+  for (const count of [10, 200]) {
+    for (let left = 1; left <= 1_500 * count; left += 1_499) {
+      const stops = stopsOf(
+        Array.from({ length: count }, () => meter(0, 7)),
+        left,
+      );
+      // Each wants more than there is.
+      const used = stops.reduce((sum, stop) => sum + Math.ceil(stop / 1_420) * 1_420, 0);
+      t.ok(used - left <= count * 1_420, `${count} meters, ${left} left: ${used - left} over`);
+    }
+  }
 });
 
 t.test('two directions that take what they get come to the quota, within a packet each', async (t) => {

@@ -59,6 +59,21 @@ const sends = (host: Host): number => host.peers.number(0, layout.sendBpsAt);
 const polices = (host: Host): number => host.peers.number(0, layout.policeBpsAt);
 const said = (host: Host): Uint8Array[] => host.framesSent.filter((frame) => frame[1] === controlKind.limits);
 
+t.test('a quota that comes or goes ends no session', async (t) => {
+  const { lab, hub, client } = await connect(t);
+  const slot = hub.sendSlot();
+  for (const [more, isMetered] of [
+    [{ isMetered: true }, 1],
+    [{}, 0],
+  ] as const) {
+    hub.command({ kind: 'peers', put: [hub.peer(client, { limits, ...more })], remove: [], isAll: false });
+    lab.settle();
+    t.equal(hub.peers.int(0, layout.isMeteredAt), isMetered);
+    t.ok(slot >= 0);
+    t.equal(hub.sendSlot(), slot);
+  }
+});
+
 t.test('a Hawser is told how fast it may send, and is policed above that only', async (t) => {
   const pair = await connect(t);
   const { hub, client } = pair;

@@ -120,6 +120,7 @@ export interface ClientLab {
   readonly store: ClientStore;
   readonly book: ClientBook;
   readonly keeper: SessionKeeper;
+  readonly quotas: QuotaDesk;
   readonly feed: PeerFeed;
   readonly peers: RowTable;
   readonly instance: FakeClientInstance;
@@ -157,6 +158,7 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     instance,
     defaults: { obfuscation: undefined, limits: { upBps: 0, downBps: 0, priority: 50 }, quota },
     isOver: (record) => quotas.isExceeded(record),
+    handleRows: (ids) => keeper.meet(ids),
     nowMs,
   });
   const records = [...store.list()].map(({ record }) => record);
@@ -180,7 +182,10 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     rows: feed.rows,
     usage,
     quotas,
-    refresh: (record) => feed.refresh(record),
+    refresh: (record) => {
+      feed.refresh(record);
+      return feed.settled();
+    },
     tell: (id, told, news) => {
       noteTold(store, id, told);
       for (const event of news) emit(event);
@@ -192,6 +197,7 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     nowMs,
     nowUs: () => (clock.nowMs - clock.jumpedMs) * 1000,
   });
+  keeper.meet(records.map(({ id }) => id));
   const book = new ClientBook({
     store,
     feed,
@@ -212,5 +218,5 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     const answer = await book.verbs.add({ name, publicKey, presharedKey: true, addresses: [], ...more });
     return answer.client.devices[0]?.addresses ?? [];
   };
-  return { store, book, keeper, feed, peers, instance, events, clock, add };
+  return { store, book, keeper, quotas, feed, peers, instance, events, clock, add };
 }

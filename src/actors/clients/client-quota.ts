@@ -23,6 +23,12 @@ export function rulesOf({ quota }: ClientRecord, { dailyBytes, monthlyBytes, res
   return { dailyBytes, monthlyBytes, resetDay, ...quota };
 }
 
+/** It may not use as much as it likes. */
+export function hasQuota(record: ClientRecord, usual: QuotaConfig): boolean {
+  const { dailyBytes, monthlyBytes } = rulesOf(record, usual);
+  return dailyBytes + monthlyBytes > 0;
+}
+
 /** What becomes of the peers of a client that has used up its quota. */
 export function atQuota(peer: PeerConfig, { throttleBps }: QuotaConfig): PeerConfig {
   return throttleBps === 0 ? { ...peer, refusal: 'quota' } : { ...peer, limits: throttled(peer.limits, throttleBps) };

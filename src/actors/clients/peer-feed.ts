@@ -13,13 +13,15 @@ export interface PeerFeedParts {
   readonly defaults: ClientDefaults;
   /** It has used up its quota. */
   readonly isOver: (record: ClientRecord) => boolean;
+  /** These clients may have other rows than before, since `replaceAll`. Never throws. */
+  readonly handleRows?: (ids: readonly string[]) => void;
   /** Since 1970. */
   readonly nowMs: () => number;
 }
 
 export class PeerFeed {
   readonly #parts: PeerFeedParts;
-  /** Public keys of the peers that the instance was told of, by client. */
+  /** The peers that the instance was told of, with their preshared keys, by client or invitation. */
   readonly #told = new Map<string, ReturnType<typeof peersOf>>();
   /** Who is not let in, until when. */
   readonly #barred = new Map<string, number>();
@@ -58,7 +60,8 @@ export class PeerFeed {
       if (after !== undefined) this.#bar(after.record);
       return this.#changeTo(id, after?.record);
     });
-    this.#send({ put: all.flatMap(({ put }) => put), remove: all.flatMap(({ remove }) => remove) });
+    const ids = changes.map(({ id }) => id);
+    this.#send({ put: all.flatMap(({ put }) => put), remove: all.flatMap(({ remove }) => remove) }, ids);
   }
 
   /** Invitations came, or went. */
@@ -109,7 +112,7 @@ export class PeerFeed {
 
   /** The record is as it was, and what follows from it another. */
   refresh(record: ClientRecord): void {
-    this.#send(this.#changeTo(record.id, record));
+    this.#send(this.#changeTo(record.id, record), [record.id]);
   }
 
   /** Rejects when the instance refused the last change. */
@@ -136,7 +139,8 @@ export class PeerFeed {
     return peersOf(record, defaults, nowMs(), record !== undefined && isOver(record));
   }
 
-  #send(change: ClientPeers): void {
+  /** `ids`: of clients that get peers by it. */
+  #send(change: ClientPeers, ids: readonly string[] = []): void {
     if (change.put.length + change.remove.length === 0) return;
     const next = this.#last
       .catch(() => undefined)
@@ -144,6 +148,7 @@ export class PeerFeed {
         for (const publicKey of change.remove) this.rows.delete(publicKey);
         for (const [publicKey, row] of await this.#parts.instance.request('changeClientPeers', change))
           this.rows.set(publicKey, row);
+        this.#parts.handleRows?.(ids);
       });
     // Whoever waits by `settled` hears of it.
     next.catch(() => undefined);

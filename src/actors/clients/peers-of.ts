@@ -5,7 +5,7 @@ import type { ObfuscationConfig } from '../../config/obfuscation.ts';
 import type { QuotaConfig } from '../../config/quota-schema.ts';
 import type { ClientPeers } from '../../control/client-source.ts';
 import { forwardsOf } from './client-outside.ts';
-import { atQuota } from './client-quota.ts';
+import { atQuota, hasQuota } from './client-quota.ts';
 import { ratesOf } from './client-rates.ts';
 import { type ClientRecord, type DeviceRecord, peerNameOf } from './client-record.ts';
 import { secretOf } from './secret.ts';
@@ -35,13 +35,18 @@ export function peersOf(
     .map((peer) => (isOver ? atQuota(peer, defaults.quota) : peer));
 }
 
-function peerOf(record: ClientRecord, device: DeviceRecord, { obfuscation, limits }: ClientDefaults): PeerConfig {
+function peerOf(
+  record: ClientRecord,
+  device: DeviceRecord,
+  { obfuscation, limits, quota }: ClientDefaults,
+): PeerConfig {
   return {
     name: peerNameOf(record, device),
     publicKey: device.publicKey,
     presharedKeyFile: undefined,
     ...(device.presharedKey === '' ? {} : { presharedKey: secretOf(device.presharedKey) }),
     isClient: true,
+    ...(hasQuota(record, quota) ? { isMetered: true } : {}),
     allowedIPs: device.addresses.flatMap((address) => parseCidr(address) ?? []),
     endpoints: [],
     keepaliveMs: 0,

@@ -7,7 +7,7 @@ import type { QuotaConfig } from '../../config/quota-schema.ts';
 import type { ClientQuota, ClientQuotaStand } from '../../control/client-calls.ts';
 import { Calendar } from '../../protocols/quota/calendar.ts';
 import { nothingTold, Quota, type QuotaNews, type QuotaRules, type ToldQuotas } from '../../protocols/quota/quota.ts';
-import { rulesOf } from './client-quota.ts';
+import { hasQuota, rulesOf } from './client-quota.ts';
 import type { ClientRecord } from './client-record.ts';
 import type { ClientChange, ClientStore } from './store.ts';
 import type { UsageDelta } from './usage-store.ts';
@@ -89,9 +89,8 @@ export class QuotaDesk {
     return this.#accounts.has(id);
   }
 
-  hasQuota(id: string): boolean {
-    const rules = this.#accounts.get(id)?.rules;
-    return rules !== undefined && rules.dailyBytes + rules.monthlyBytes > 0;
+  hasQuota(record: ClientRecord): boolean {
+    return hasQuota(record, this.#parts.usual);
   }
 
   forget(id: string): void {
@@ -175,14 +174,12 @@ export class QuotaDesk {
     return { ...rulesOf(record, this.#parts.usual), timezone, throttleBps, isExceeded: this.isExceeded(record) };
   }
 
-  /** Ids of clients to be judged: who used something, whose quota is another, and at another day all. Each is named once. */
-  takeStirred(): string[] {
+  /** Ids of clients to be judged: who used something, whose quota is another, and at another day all. Each is named until it was judged. */
+  stirred(): string[] {
     const today = this.calendar.dayOf(this.#parts.nowMs());
     if (today !== this.#today) for (const id of this.#accounts.keys()) this.#stirred.add(id);
     this.#today = today;
-    const ids = [...this.#stirred];
-    this.#stirred.clear();
-    return ids;
+    return [...this.#stirred];
   }
 
   judge(record: ClientRecord): QuotaVerdict {
@@ -191,6 +188,7 @@ export class QuotaDesk {
     account.isExceeded = account.quota.isExceeded;
     const hasTurned = account.isExceeded !== account.wasExceeded;
     account.wasExceeded = account.isExceeded;
+    this.#stirred.delete(record.id);
     return { news, told: account.quota.told, hasTurned };
   }
 

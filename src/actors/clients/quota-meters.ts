@@ -21,6 +21,8 @@ interface Measured {
 
 /** Half of a rate is that of the last look. */
 const smoothing = 1 / 2;
+/** What may pass in each direction of a device until it is known what is left: a tenth of a second at 100 Mbit/s. */
+const firstBytes = 1_000_000;
 /** Looks of one second find what is left for longer than this. */
 const hotS = 1.5;
 
@@ -52,6 +54,16 @@ export class QuotaMeters {
     for (const [index, { row }] of rows.entries()) this.#write(row, stops[2 * index] ?? 0, stops[2 * index + 1] ?? 0);
     const rate = meters.reduce((sum, { weight }) => sum + weight, 0);
     return leftBytes > 0 && leftBytes < rate * hotS;
+  }
+
+  /** Until `set`: a little for devices that have no end yet. */
+  begin(record: ClientRecord): void {
+    for (const { publicKey } of record.devices) {
+      const row = this.#rows.get(publicKey);
+      if (row === undefined || this.#peers.number(row, layout.stopTxBytesAt) !== 0) continue;
+      const { upBytes, downBytes } = this.#usage.countedOf(publicKey);
+      this.#write(row, upBytes + firstBytes, downBytes + firstBytes);
+    }
   }
 
   /** A device has another row than before, in which nothing stands. */

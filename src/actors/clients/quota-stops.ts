@@ -11,8 +11,8 @@ export interface Meter {
   readonly weight: number;
 }
 
-/** With less than this for each, all get all of it: the packet that reaches an end still passes, so each is over by one at most. */
-const leastBytes = 1_500;
+/** Nobody gets less while anything is left: the packet that reaches an end still passes, so nobody stands still, and each is over by one at most. */
+const leastBytes = 1;
 /** Who has used nothing of late gets this part of an equal share, to begin with. */
 const idleShare = 1 / 16;
 
@@ -23,7 +23,7 @@ export function stopsOf(meters: readonly Meter[], leftBytes: number): number[] {
   const base = total === 0 ? 1 : (total / count) * idleShare;
   return meters.map(({ bytes, weight }) => {
     const share = (weight + base) / (total + base * count);
-    const allowed = leftBytes <= leastBytes * count ? leftBytes : leftBytes * share;
+    const allowed = Math.max(leftBytes * share, Math.min(leftBytes, leastBytes));
     return Math.max(1, bytes + Math.max(0, Math.floor(allowed)));
   });
 }

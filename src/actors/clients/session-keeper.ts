@@ -19,8 +19,8 @@ export interface SessionKeeperParts extends SessionBookParts {
   readonly rows: Map<string, number>;
   readonly usage: UsageBook;
   readonly quotas: QuotaDesk;
-  /** What follows from its quota for its peers is another thing now. */
-  readonly refresh: (record: ClientRecord) => void;
+  /** What follows from its quota for its peers is another thing now; resolves when they are so, rejects when that cannot be. */
+  readonly refresh: (record: ClientRecord) => Promise<void>;
   /** There is something to tell of its quotas, once it is written down that it was told. */
   readonly tell: (id: string, told: ToldQuotas, events: readonly InstanceEvent[]) => void;
   readonly nowMs: () => number;
@@ -40,6 +40,8 @@ export class SessionKeeper {
   readonly #meters: QuotaMeters;
   /** Ids of clients whose quotas end within a moment. */
   readonly #hot = new Set<string>();
+  /** Ids of clients that are about to be slowed down: their ends stand until they are, or they had no limit in between. */
+  readonly #slowing = new Set<string>();
   #writtenUs: number;
   /** What `end` could not write for, said once. */
   #unwritten = '';
@@ -60,6 +62,7 @@ export class SessionKeeper {
       this.#lookAt(record);
       if (fresh.length < mostFresh && !quotas.isKnown(record.id)) fresh.push(record);
     }
+    for (const id of quotas.wanted) if (store.get(id) === undefined) quotas.forget(id);
     const wanted = [...quotas.wanted].flatMap((id) => store.get(id)?.record ?? []);
     quotas.load([...wanted, ...fresh].slice(0, mostFresh));
     this.#judge();
@@ -88,27 +91,53 @@ export class SessionKeeper {
     this.#judge();
   }
 
-  /** Acts by what was used, and by what quotas are now. */
+  /**
+   * These clients may have other rows, in which no end stands yet. Never throws: whose days cannot be read now may use a little until `look`
+   * reads them, or says why not.
+   */
+  meet(ids: readonly string[]): void {
+    const { store, quotas } = this.#parts;
+    const records = ids.flatMap((id) => store.get(id)?.record ?? []);
+    const lacking = records.filter((record) => quotas.hasQuota(record) && this.#meters.lacks(record));
+    try {
+      quotas.load(lacking.filter(({ id }) => !quotas.isKnown(id)).slice(0, mostFresh));
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+    }
+    for (const record of lacking) {
+      if (quotas.isKnown(record.id)) this.#stop(record);
+      else this.#meters.begin(record);
+    }
+  }
+
+  /** Acts by what was used, and by what quotas are now. Throws the first of what went wrong, after all were judged. */
   #judge(): void {
     const { store, quotas } = this.#parts;
+    const errors: unknown[] = [];
     let isOver = false;
-    for (const id of quotas.takeStirred()) {
+    for (const id of quotas.stirred()) {
       const record = store.get(id)?.record;
-      if (record === undefined) quotas.forget(id);
-      else isOver = this.#follow(record, quotas.judge(record)) || isOver;
+      try {
+        if (record === undefined) quotas.forget(id);
+        else isOver = this.#follow(record, quotas.judge(record)) || isOver;
+      } catch (error) {
+        errors.push(error);
+      }
     }
     if (isOver) this.#usage.flush();
+    if (errors.length > 0) throw errors[0];
   }
 
   /** True when a quota was used up just now. */
   #follow(record: ClientRecord, { news, told, hasTurned }: QuotaVerdict): boolean {
-    const { quotas, refresh, tell, nowMs } = this.#parts;
-    this.#stop(record);
+    const { quotas, tell, nowMs } = this.#parts;
     const isExceeded = quotas.isExceeded(record);
+    if (hasTurned && isExceeded && !quotas.isStopping) this.#slowing.add(record.id);
+    this.#stop(record);
     if (hasTurned) {
       const keys = this.#isOut(record) ? record.devices.map(({ publicKey }) => publicKey) : [];
       for (const publicKey of keys) this.#sessions.end(publicKey, 'quota', nowMs());
-      refresh(record);
+      this.#refresh(record);
     }
     if (news.length > 0)
       tell(
@@ -119,8 +148,17 @@ export class SessionKeeper {
     return hasTurned && isExceeded;
   }
 
+  #refresh(record: ClientRecord): void {
+    const settle = (): void => void this.#slowing.delete(record.id);
+    this.#parts.refresh(record).then(settle, settle);
+  }
+
   #stop(record: ClientRecord): void {
     const { quotas, nowUs } = this.#parts;
+    if (this.#slowing.has(record.id)) {
+      this.#hot.add(record.id);
+      return;
+    }
     if (this.#meters.set(record, quotas.leftOf(record), nowUs())) this.#hot.add(record.id);
     else this.#hot.delete(record.id);
   }
@@ -205,7 +243,7 @@ export class SessionKeeper {
       usedBytes += this.#usage.look(publicKey, record.id, reading, quotas.today());
     }
     if (usedBytes > 0) quotas.use(record, usedBytes);
-    else if (quotas.hasQuota(record.id) && this.#meters.lacks(record)) this.#stop(record);
+    else if (quotas.isKnown(record.id) && quotas.hasQuota(record) && this.#meters.lacks(record)) this.#stop(record);
   }
 
   #read(row: number): DeviceReading {

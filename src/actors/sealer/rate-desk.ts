@@ -1,7 +1,7 @@
 /**
  * Holds what is sent to peers to their rates (`peer.sendBpsAt`), clients to what is left of their quotas (`peer.stopTxBytesAt`), and all of it
  * together to the server's rate (`peer.totalSendBpsAt`), which peers share by priority. Who may send nothing now waits, and is not looked at again before it may: a turn costs nothing for the others, and
- * where nobody is limited nothing is asked here.
+ * where nobody has a limit or a quota nothing is asked here.
  */
 import { doubleZero } from '../../base/double.ts';
 import { DueQueue } from '../../base/due-queue.ts';
@@ -48,7 +48,7 @@ export class RateDesk implements SharedTurns {
   readonly #changes: RowChanges;
   /** By row; undefined = no limit of its own. */
   readonly #buckets: (RateBucket | undefined)[] = [];
-  /** By row: it is a client, whose quota may end. */
+  /** By row: its quota may end. */
   readonly #metered: boolean[] = [];
   readonly #due = new DueQueue();
   readonly #shares = new TurnShares();
@@ -71,7 +71,7 @@ export class RateDesk implements SharedTurns {
     this.#changes = new RowChanges(this.#peers);
   }
 
-  /** Somebody is limited. */
+  /** Somebody is limited, or has a quota. */
   get isOn(): boolean {
     return this.#limited > 0 || this.#total !== undefined;
   }

@@ -89,7 +89,7 @@ export class LimitDesk {
     peers.setNumber(row, layout.sendBpsAt, sendBps === never ? 0 : sendBps);
     peers.setNumber(row, layout.takeBpsAt, upBps);
     peers.setInt(row, layout.priorityAt, priority);
-    peers.setInt(row, layout.isMeteredAt, peer.settings.isClient === true ? 1 : 0);
+    peers.setInt(row, layout.isMeteredAt, peer.settings.isMetered === true ? 1 : 0);
     const isShaped = this.#shaping.has(row);
     const policeBps = isShaped ? upBps * shapedMargin : upBps;
     const burst = isShaped

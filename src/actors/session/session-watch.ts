@@ -448,6 +448,11 @@ export class SessionWatch {
 }
 
 /** The same peer in all but its rates: nothing of its session has changed. */
+function withoutLimits(settings: PeerSettings): Omit<PeerSettings, 'limits' | 'isMetered'> {
+  const { limits: _, isMetered: __, ...rest } = settings;
+  return rest;
+}
+
 function isOnlyLimited(before: PeerSettings, after: PeerSettings): boolean {
-  return isDeepStrictEqual({ ...before, limits: undefined }, { ...after, limits: undefined });
+  return isDeepStrictEqual(withoutLimits(before), withoutLimits(after));
 }

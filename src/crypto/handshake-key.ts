@@ -1,4 +1,7 @@
-/** A private key of X25519 (RFC 7748) for handshakes, which lives in the addon: never in JavaScript's memory, and overwritten when it has served. */
+/**
+ * A private key of X25519 (RFC 7748) for WireGuard's handshakes, which lives in the addon and is overwritten when it has served. A fresh one never is in
+ * JavaScript's memory; a static one comes from there. The proofs of TLS have theirs by node:crypto (`x25519.ts`).
+ */
 import { assert } from '../base/assert.ts';
 import { keyBytes, type NativeX25519Key, type Primitives } from './primitives.ts';
 

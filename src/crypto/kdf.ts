@@ -1,4 +1,7 @@
-/** BLAKE2s, HMAC-BLAKE2s and the HKDF built of it (WireGuard whitepaper 5.4; Noise revision 34, 4.3). */
+/**
+ * BLAKE2s, HMAC-BLAKE2s and the HKDF built of it (WireGuard whitepaper 5.4; Noise revision 34, 4.3), through node:crypto, for what is computed now and
+ * then; handshakes use the addon's (`native/sys/blake2s256.h`).
+ */
 import { createHash, createHmac } from 'node:crypto';
 
 const hashName = 'blake2s256';

@@ -1,4 +1,4 @@
-/** X25519 (RFC 7748) on raw 32-byte keys, through node:crypto. */
+/** X25519 (RFC 7748) on raw 32-byte keys, through node:crypto: files of keys, and the proofs of TLS. Handshakes use the addon's (`handshake-key.ts`). */
 import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { keyBytes } from './primitives.ts';
@@ -26,7 +26,7 @@ export function importKeyPair(raw: Uint8Array): KeyPair {
 }
 
 /**
- * A pair for one handshake. A quarter of what `importKeyPair` costs, where OpenSSL looks for who can read PKCS #8 (0.1 ms, not 0.4). The public half is
+ * A fresh pair. A quarter of what `importKeyPair` costs, where OpenSSL looks for who can read PKCS #8 (0.1 ms, not 0.4). The public half is
  * never exported as a JWK: Node 20 holds the key's lock while it builds one, and when the garbage collector runs in there and finds the job that made
  * the pair (`~KeyPairGenConfig`, src/crypto/crypto_keygen.h), that waits for the same lock, for ever.
  */

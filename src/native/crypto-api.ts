@@ -42,7 +42,10 @@ export interface CryptoApi {
 export interface X25519Key {
   /** Writes the public half, 32 bytes. */
   copyPublic(target: Uint8Array): number;
-  /** Writes the secret shared with the owner of `publicKey`, 32 bytes; -74 (EBADMSG) when it would be all zero, or after `clear`. */
+  /**
+   * Writes the secret shared with the owner of `publicKey`, 32 bytes; -74 (EBADMSG) when it would be all zero, or after `clear`. `target` may not be
+   * `publicKey`.
+   */
   derive(publicKey: Uint8Array, target: Uint8Array): number;
   /** Overwrites the key. */
   clear(): void;

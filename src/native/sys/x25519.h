@@ -24,7 +24,7 @@ class X25519Key {
   const uint8_t* publicKey() const { return publicKey_; }
 
   // The shared secret. False after `clear`, and when it would be all zero: the other side's key is of low order (RFC 7748 section 6.1);
-  // `target` is zeros then.
+  // `target` is zeros then. `target` may not be `publicKey`: that is read after `target` is overwritten.
   bool derive(uint8_t target[x25519Bytes], const uint8_t publicKey[x25519Bytes]);
 
   // Overwrites the private key; it serves for nothing afterwards.

@@ -59,16 +59,18 @@ const sends = (host: Host): number => host.peers.number(0, layout.sendBpsAt);
 const polices = (host: Host): number => host.peers.number(0, layout.policeBpsAt);
 const said = (host: Host): Uint8Array[] => host.framesSent.filter((frame) => frame[1] === controlKind.limits);
 
-t.test('a quota that comes or goes ends no session', async (t) => {
+t.test('a quota that comes or goes ends no session, and nothing is said anew', async (t) => {
   const { lab, hub, client } = await connect(t);
   const slot = hub.sendSlot();
+  const before = said(hub).length;
   for (const [more, isMetered] of [
     [{ isMetered: true }, 1],
     [{}, 0],
   ] as const) {
     hub.command({ kind: 'peers', put: [hub.peer(client, { limits, ...more })], remove: [], isAll: false });
-    lab.settle();
+    lab.run(2);
     t.equal(hub.peers.int(0, layout.isMeteredAt), isMetered);
+    t.equal(said(hub).length, before);
     t.ok(slot >= 0);
     t.equal(hub.sendSlot(), slot);
   }

@@ -43,7 +43,7 @@ export class LossFloor {
   #lost = doubleZero;
   #lossyReports = 0;
   #fromUs = doubleZero;
-  /** When the trial began, until a report names something sent since; -1 = none is waited for. */
+  /** When the trial began, until a report names something sent since; `never` = none is waited for. */
   #changedUs = never;
   #triedUs = doubleZero;
   #isTrying = false;

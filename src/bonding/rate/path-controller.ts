@@ -74,7 +74,7 @@ export class PathController {
   #trialPace = doubleZero;
   /** The rate before a queue showed; 0 = none does. */
   #episodeRate = doubleZero;
-  /** Since when less arrives than was sent; -1: it does not. */
+  /** Since when less arrives than was sent; `never`: it does not. */
   #overUs = never;
   #comingUs = doubleZero;
   /** The rate after marks, and until when no more is believed: what arrives until then was sent before. */

@@ -56,7 +56,7 @@ export class PathGauge {
     return this.#wayBackUs;
   }
 
-  /** Of the last report, microseconds; -1 = none since the beginning, or since an idle time. */
+  /** Of the last report, microseconds; `never` = none since the beginning, or since an idle time. */
   get sampleUs(): number {
     return this.#sampleUs;
   }

@@ -44,8 +44,8 @@ const plateauRounds = 3;
 const plateauGrowth = 1.15;
 /**
  * A flow that its own window bounds never fills a path, and its bursts of several times the rate overflow what is in front of it. When a
- * round trip brings no more than others before it for so many and so long, and has used this share of the rate that was seen, that is
- * the rate: if it was more, it is found when more is sent.
+ * round trip brings no more than others before it for so many and so long, has used this share of the rate that was seen, and something was
+ * lost or waited, that is the rate: if it was more, it is found when more is sent.
  */
 const settledRounds = 8;
 const settledUs = 1_000_000;
@@ -78,6 +78,8 @@ export class RateSearch {
   #carriedUs = doubleZero;
   #settledRounds = 0;
   #settledFromUs = doubleZero;
+  /** Meanwhile something was lost or waited: without that a limit in front of us, or somebody who sends evenly, bounds the flow. */
+  #isPressed = false;
   #queuedSinceUs = never;
   #paceBefore = doubleZero;
   #trialPace = doubleZero;
@@ -130,6 +132,7 @@ export class RateSearch {
     const isSpread = gauge.floor.loss > chanceLoss && delivery.sentRate > burstGain * arriving;
     const isFull = isCalledFull || verdict === 'overflow' || this.#isFull(sample, pace);
     const isFilled = isFull || this.#isPlateau(arriving, isSpread, nowUs);
+    this.#isPressed ||= sample.lostPackets > 0 || gauge.trip.smoothedUs - gauge.trip.minUs > queueUs;
     this.isUnfilled = !isFilled && this.#isSettled(nowUs);
     if (isFilled || this.isUnfilled) {
       this.isOver = true;
@@ -181,12 +184,13 @@ export class RateSearch {
     const hasGrown = carried > this.#carried * plateauGrowth;
     if (hasGrown) this.#carried = carried;
     if (hasGrown || carried < this.rateBytesPerUs * settledShare) {
+      this.#isPressed = false;
       this.#settledRounds = 0;
       this.#settledFromUs = nowUs;
       return false;
     }
     this.#settledRounds += 1;
-    return this.#settledRounds >= settledRounds && nowUs - this.#settledFromUs >= settledUs;
+    return this.#isPressed && this.#settledRounds >= settledRounds && nowUs - this.#settledFromUs >= settledUs;
   }
 
   /** Of the fastest train of the last round trip, bytes a microsecond; 0 = none came. */

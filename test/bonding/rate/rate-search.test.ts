@@ -13,7 +13,7 @@ class Bench {
   readonly search = new RateSearch(this.gauge);
   nowUs = 1_000_000;
 
-  report(rttUs: number, bytes: number, deliveryUs = reportUs): void {
+  report(rttUs: number, bytes: number, deliveryUs = reportUs, lostPackets = 0): void {
     this.nowUs += reportUs;
     this.gauge.handleSent(bytes);
     const sample = {
@@ -22,7 +22,7 @@ class Bench {
       deliveredBytes: bytes,
       deliveryUs,
       ackedPackets: Math.ceil(bytes / 1_500),
-      lostPackets: 0,
+      lostPackets,
       isAppLimited: true,
     };
     this.gauge.handleSample(sample);
@@ -73,21 +73,26 @@ t.test('swayUs tells what varies slowly from packets that each have their own de
 });
 
 t.test(
-  'a search ends when a window carries the same for round after round, and the path is seen to be used',
+  'a search ends when a window carries the same for round after round, and the path is seen to be used and to lose some of it',
   async (t) => {
-    const secondsOf = (bytes: number) => {
+    const secondsOf = (bytes: number, lostPackets: number) => {
       const bench = new Bench();
       // Bursts of 10 bytes a microsecond once in a while show what the path can do.
       for (let count = 0; count < 2_000; count += 1) {
         const isBurst = count % 40 < 2;
-        bench.report(20_000, isBurst ? 50_000 : bytes);
+        bench.report(20_000, isBurst ? 50_000 : bytes, reportUs, count % 100 === 0 ? lostPackets : 0);
         if (bench.search.isOver) return (count * reportUs) / 1e6;
       }
       return Number.POSITIVE_INFINITY;
     };
-    const used = secondsOf(25_000);
+    const used = secondsOf(25_000, 1);
     t.ok(used > 0.9 && used < 1.5, `${used} s`);
-    t.equal(secondsOf(5_000), Number.POSITIVE_INFINITY, 'a trickle says nothing of what a path can do');
+    t.equal(secondsOf(5_000, 1), Number.POSITIVE_INFINITY, 'a trickle says nothing of what a path can do');
+    t.equal(
+      secondsOf(25_000, 0),
+      Number.POSITIVE_INFINITY,
+      'nor does a rate that something in front of the path holds to',
+    );
   },
 );
 

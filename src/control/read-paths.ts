@@ -208,25 +208,17 @@ export class PathReader {
     const number = (column: number): number => table.number(row, column);
     const perSecond = (column: (typeof counted)[number]): number =>
       this.#rates.perSecond(row, column, nowUs, path.bornUsAt);
-    const {
-      id,
-      peer: peerName,
-      link,
-      transport,
-      endpoint,
-      local,
-      state,
-    } = this.place(row, instance) ?? goneWhileRead(row);
+    const place = this.place(row, instance) ?? goneWhileRead(row);
     const judged = this.#judgement(row, nowUs);
     // One literal: an object of so many columns that is spread together takes three times as long, of thousands of paths.
     return {
-      id,
-      peer: peerName,
-      link,
-      transport,
-      endpoint,
-      local,
-      state,
+      id: place.id,
+      peer: place.peer,
+      link: place.link,
+      transport: place.transport,
+      endpoint: place.endpoint,
+      local: place.local,
+      state: place.state,
       peerLink: this.#peerLink(row),
       condition: judged.condition,
       reason: judged.reason,

@@ -4,7 +4,7 @@ import { type CrowdLimits, customerOf } from '../../src/actors/session/crowds.ts
 import { parseCidr } from '../../src/config/address.ts';
 import { endpoint, peer as layout, peerRefusal } from '../../src/contract/peer-tables.ts';
 import { sockaddrEmit } from '../../src/wire/sockaddr.ts';
-import { type Address, Host, Lab } from '../support/session-lab.ts';
+import { type Address, Host, type Lab, labWithHub } from '../support/session-lab.ts';
 
 t.setTimeout(180_000);
 
@@ -24,15 +24,7 @@ async function build(
   places: Readonly<Record<string, Address>>,
   isClient = true,
 ): Promise<Crowd> {
-  const lab = new Lab();
-  t.teardown(() => lab.close());
-  const hub = new Host(lab, {
-    name: 'hub',
-    address: '10.0.0.1:51820',
-    privateKey: Buffer.alloc(32, 1),
-    peerRows: 8,
-    slots: 40,
-  });
+  const { lab, hub } = labWithHub(t, { peerRows: 8, slots: 40 });
   hub.crowds = crowds;
   const clients = Object.entries(places).map(
     ([name, address], row) =>

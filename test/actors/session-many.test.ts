@@ -8,21 +8,14 @@ import { link } from '../../src/contract/link-tables.ts';
 import { path, pathState, peer } from '../../src/contract/peer-tables.ts';
 import { RowTable } from '../../src/rings/table.ts';
 import { messageType, wireguardType } from '../../src/wire/wireguard.ts';
-import { Host, Lab } from '../support/session-lab.ts';
+import { Host, Lab, labWithHub } from '../support/session-lab.ts';
 
 /** Peers in the configuration of a hub that calls them. */
 const elsewhere = 300;
 
 /** A hub with a peer that is there, and `absent` others without an endpoint that are not. */
 async function startHub(t: Test, absent: number): Promise<{ lab: Lab; hub: Host; client: Host }> {
-  const lab = new Lab();
-  t.teardown(() => lab.close());
-  const hub = new Host(lab, {
-    name: 'hub',
-    address: '10.0.0.1:51820',
-    privateKey: Buffer.alloc(32, 1),
-    peerRows: absent + 1,
-  });
+  const { lab, hub } = labWithHub(t, { peerRows: absent + 1 });
   const client = new Host(lab, { name: 'client', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) });
   const others = Array.from({ length: absent }, (_, index) => ({
     ...hub.peer(client),
@@ -81,16 +74,8 @@ t.test('absent peers are looked at neither while nothing happens nor when anothe
 t.test('connected peers that say nothing are not looked at when another has data', async (t) => {
   const costs: number[] = [];
   for (const quiet of [2, 20]) {
-    const lab = new Lab();
-    t.teardown(() => lab.close());
     const rows = quiet + 1;
-    const hub = new Host(lab, {
-      name: 'hub',
-      address: '10.0.0.1:51820',
-      privateKey: Buffer.alloc(32, 1),
-      peerRows: rows,
-      slots: 4 * rows,
-    });
+    const { lab, hub } = labWithHub(t, { peerRows: rows, slots: 4 * rows });
     const clients = Array.from(
       { length: rows },
       (_, index) =>

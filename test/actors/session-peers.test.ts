@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { peer as layout, session } from '../../src/contract/peer-tables.ts';
 import { sessionManagerCounters } from '../../src/rings/counter-names.ts';
 import { messageType, wireguardType } from '../../src/wire/wireguard.ts';
-import { Host, Lab } from '../support/session-lab.ts';
+import { Host, Lab, labWithHub } from '../support/session-lab.ts';
 
 const hubPlace = [{ host: '10.0.0.1', port: 51820 }];
 
@@ -53,14 +53,7 @@ t.test('a peer that comes is served at once, and nobody else gets new keys', asy
 t.test(
   'hundreds that come at once are taken in a part of them a turn, and those that go again meanwhile are not',
   async (t) => {
-    const lab = new Lab();
-    t.teardown(() => lab.close());
-    const hub = new Host(lab, {
-      name: 'hub',
-      address: '10.0.0.1:51820',
-      privateKey: Buffer.alloc(32, 1),
-      peerRows: 400,
-    });
+    const { lab, hub } = labWithHub(t, { peerRows: 400 });
     await hub.start([]);
     const rows = (): number[] =>
       Array.from({ length: 400 }, (_, row) => row).filter((row) => hub.peers.int(row, layout.inUseAt) === 1);

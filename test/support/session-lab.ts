@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { Test } from 'tap';
 import type { ActorSpec, PortSpec } from '../../src/actors/kit/contract.ts';
 import { HandRunner, VirtualClock } from '../../src/actors/kit/hand-runner.ts';
 import type { CrowdLimits } from '../../src/actors/session/crowds.ts';
@@ -567,4 +568,12 @@ function nonceOf(counter: number): Uint8Array {
   const nonce = new Uint8Array(12);
   new DataView(nonce.buffer).setUint32(4, counter, true);
   return nonce;
+}
+
+/** A lab that ends with the test, and a hub in it at 10.0.0.1, which has not started. */
+export function labWithHub(t: Test, room: Pick<HostOptions, 'peerRows' | 'slots'> = {}): { lab: Lab; hub: Host } {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const hub = new Host(lab, { name: 'hub', address: '10.0.0.1:51820', privateKey: Buffer.alloc(32, 1), ...room });
+  return { lab, hub };
 }

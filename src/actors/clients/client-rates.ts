@@ -8,14 +8,22 @@ const bpsPerMbps = 1e6;
 /** With what was said: null takes back what was said before, what is left out stays. */
 export function withRates(record: ClientRecord, asked: ClientRates | undefined): ClientRecord {
   if (asked === undefined) return record;
-  const before = record.limits ?? {};
+  const { limits: before, ...rest } = record;
+  const limits = limitsOf(asked, before);
+  return limits === undefined ? rest : { ...rest, limits };
+}
+
+/** The same of the limits alone; undefined = there are none of its own. */
+export function limitsOf(
+  asked: ClientRates | undefined,
+  before: ClientLimitsRecord | undefined,
+): ClientLimitsRecord | undefined {
   const limits: ClientLimitsRecord = {
-    ...chosen('upBps', asked.up, bpsOf, before.upBps),
-    ...chosen('downBps', asked.down, bpsOf, before.downBps),
-    ...chosen('priority', asked.priority, (priority) => priority, before.priority),
+    ...chosen('upBps', asked?.up, bpsOf, before?.upBps),
+    ...chosen('downBps', asked?.down, bpsOf, before?.downBps),
+    ...chosen('priority', asked?.priority, (priority) => priority, before?.priority),
   };
-  const { limits: _, ...rest } = record;
-  return Object.keys(limits).length === 0 ? rest : { ...rest, limits };
+  return Object.keys(limits).length === 0 ? undefined : limits;
 }
 
 /** Each of its devices has them. */

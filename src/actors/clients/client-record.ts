@@ -4,6 +4,7 @@ import { parseKey } from '../../config/keys.ts';
 import { parseForward } from '../../config/nat-schema.ts';
 import { mayHoldKey } from '../../config/show.ts';
 import type { QuotaLevel, ToldQuota, ToldQuotas } from '../../protocols/quota/quota.ts';
+import { isMap, mapFromText } from './stored-text.ts';
 
 /** One key and its addresses: a phone, a laptop. A client has at least one. */
 export interface DeviceRecord {
@@ -74,14 +75,7 @@ export function clientToText(record: ClientRecord): string {
 
 /** undefined = not a record of ours: the file was written by something else, or is damaged. */
 export function clientFromText(text: string): ClientRecord | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-  return clientFromObject(parsed);
+  return clientFromObject(mapFromText(text));
 }
 
 export function clientFromObject(value: unknown): ClientRecord | undefined {
@@ -181,10 +175,6 @@ function deviceFrom(value: unknown): DeviceRecord | undefined {
   return texts.length === addresses.length
     ? { name, publicKey, presharedKey, addresses: texts, isReserved }
     : undefined;
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What the device's peer is called: `phone`, `phone/tablet`. */

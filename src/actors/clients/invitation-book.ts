@@ -11,7 +11,7 @@ import type { InstanceEvent } from '../../control/events.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { enrolStatus } from '../../wire/enrol-frame.ts';
 import type { ClientIndex } from './client-index.ts';
-import { withRates } from './client-rates.ts';
+import { limitsOf } from './client-rates.ts';
 import type { ClientRecord, DeviceRecord } from './client-record.ts';
 import type { InvitationRecord } from './invitation-record.ts';
 import type { PeerFeed } from './peer-feed.ts';
@@ -84,7 +84,7 @@ export class InvitationBook {
     this.#checkRoom(keys.length);
     for (const network of allowed ?? [])
       if (parseCidr(network) === undefined) throw new HawserError('ALLOWED', `"${network}" is no network`);
-    const limits = withRates({ limits: undefined } as ClientRecord, rates).limits;
+    const limits = limitsOf(rates, undefined);
     const records = keys.map(({ publicKey, presharedKey }, at): InvitationRecord => {
       index.checkKey(publicKey);
       if (parseKey(presharedKey) === undefined) throw new HawserError('KEY_FORM', 'An invitation has a preshared key');

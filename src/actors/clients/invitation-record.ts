@@ -5,6 +5,7 @@ import { parseKey } from '../../config/keys.ts';
 import { type ClientLimitsRecord, limitsFrom } from './client-record.ts';
 import type { ClientDefaults } from './peers-of.ts';
 import { secretOf } from './secret.ts';
+import { isMap, mapFromText } from './stored-text.ts';
 
 export interface InvitationRecord {
   readonly id: string;
@@ -28,18 +29,9 @@ export function invitationToText(record: InvitationRecord): string {
 
 /** undefined = not a record of ours. */
 export function invitationFromText(text: string): InvitationRecord | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-  if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { id, name, createdMs, expiresMs, publicKey, presharedKey, allowed, limits, joining } = parsed as Record<
-    string,
-    unknown
-  >;
+  const stored = mapFromText(text);
+  if (stored === undefined) return undefined;
+  const { id, name, createdMs, expiresMs, publicKey, presharedKey, allowed, limits, joining } = stored;
   if (typeof id !== 'string' || typeof name !== 'string') return undefined;
   if (typeof createdMs !== 'number' || typeof expiresMs !== 'number') return undefined;
   if (typeof publicKey !== 'string' || parseKey(publicKey) === undefined) return undefined;
@@ -69,8 +61,8 @@ function networksFrom(value: unknown): string[] | undefined {
 }
 
 function joiningFrom(value: unknown): InvitationRecord['joining'] {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { clientId, atMs }: { clientId?: unknown; atMs?: unknown } = value;
+  if (!isMap(value)) return undefined;
+  const { clientId, atMs } = value;
   return typeof clientId === 'string' && typeof atMs === 'number' ? { clientId, atMs } : undefined;
 }
 

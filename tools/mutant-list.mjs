@@ -320,6 +320,13 @@ mutants.push(
     'false;',
   ),
   one(
+    'rate search: a limit in front of the path passes for its rate',
+    ['bonding/rate/rate-search.test'],
+    'src/bonding/rate/rate-search.ts',
+    'return this.#isPressed && this.#settledRounds',
+    'return this.#settledRounds',
+  ),
+  one(
     'rate search: a train as fast as the path says nothing',
     ['bonding/rate/rate-search.test', ...simulatorSuites],
     'src/bonding/rate/rate-search.ts',

@@ -2,12 +2,12 @@
 // wait, so three run at once; `.stress.` (threads that race and are starved) and `.timed.` (rates and gaps held to bars) the whole machine;
 // `.sim.` and `.patient.` look at no clock but a virtual one, and get what the hosts leave of the processors.
 // Arguments narrow the choice: `node tools/run-tests.mjs rings session` runs files whose path contains one of the words.
-// What failed is run once more, alone (`lookTwice`); who passes only then is named at the end.
+// What failed is run again, alone and twice (`lookAgain`); who passes only then is named at the end.
 // Each file is a process of its own that prints TAP; tap's own runner loads modules into it and into every daemon that it starts.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { endRunning, lookTwice, runFile } from './test-file.mjs';
+import { endRunning, lookAgain, runFile } from './test-file.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const words = process.argv.slice(2);
@@ -71,11 +71,11 @@ for (const lanes of phases) {
   if (kinds.length > 0) console.log(`${kinds.join(' and ')}: ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
 }
 
-const counting = isStopping ? results : await lookTwice(results, (name) => runOne(name, { timeoutS }));
+const counting = isStopping ? results : await lookAgain(results, (name) => runOne(name, { timeoutS }));
 const sum = (key) => counting.reduce((sum, result) => sum + result[key], 0);
 const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
 for (const { name } of counting.filter((result) => result.isSecond))
-  console.log(`UNSTEADY: ${name} failed, and passed alone the second time`);
+  console.log(`UNSTEADY: ${name} failed, and passed twice alone`);
 if (skipped > 0) console.log(`${skipped} skipped`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = passed + failed > 0 && failed === 0 && !isStopping ? 0 : 1;

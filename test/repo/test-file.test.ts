@@ -1,6 +1,6 @@
 /**
  * The runner of the tests notices a file that tells of no test, of fewer than it planned, that hangs, or that leaves something running; and
- * looks twice at what failed.
+ * looks again at what failed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,11 +24,11 @@ interface Counts {
   readonly isSecond?: boolean;
 }
 
-type LookTwice = (results: readonly Counts[], run: (name: string) => Promise<Counts>) => Promise<readonly Counts[]>;
+type LookAgain = (results: readonly Counts[], run: (name: string) => Promise<Counts>) => Promise<readonly Counts[]>;
 
-const { runFile, lookTwice } = (await import(path.resolve(import.meta.dirname, '../../../tools/test-file.mjs'))) as {
+const { runFile, lookAgain } = (await import(path.resolve(import.meta.dirname, '../../../tools/test-file.mjs'))) as {
   runFile: RunFile;
-  lookTwice: LookTwice;
+  lookAgain: LookAgain;
 };
 
 const tap = (...lines: readonly string[]) => `console.log(${JSON.stringify(lines.join('\n'))});`;
@@ -60,24 +60,24 @@ for (const [title, program, counts, text] of cases) {
 const told = (name: string, failed: number): Counts => ({ name, passed: 2 - failed, failed, skipped: 0 });
 
 t.test(
-  'who fails gets one second look: who passes then counts as passed and is named, who fails again has failed',
+  'who fails is looked at again: who passes twice counts as passed and is named, who fails once more has failed',
   async (t) => {
     const asked: string[] = [];
     const run = async (name: string) => {
       asked.push(name);
-      return told(name, name === 'faulty' ? 2 : 0);
+      return told(name, name === 'odd' && asked.filter((one) => one === name).length === 2 ? 1 : 0);
     };
-    t.strictSame(await lookTwice([told('well', 0), told('faulty', 1), told('unlucky', 1)], run), [
+    t.strictSame(await lookAgain([told('well', 0), told('odd', 1), told('unlucky', 1)], run), [
       told('well', 0),
-      told('faulty', 1),
+      told('odd', 1),
       { ...told('unlucky', 0), isSecond: true },
     ]);
-    t.strictSame(asked, ['faulty', 'unlucky']);
+    t.strictSame(asked, ['odd', 'odd', 'unlucky', 'unlucky']);
   },
 );
 
-t.test('when many fail it is no chance: nobody gets a second look', async (t) => {
-  const results = ['a', 'b', 'c', 'd'].map((name) => told(name, 1));
+t.test('when many fail it is no chance: nobody is looked at again', async (t) => {
+  const results = ['a', 'b', 'c'].map((name) => told(name, 1));
   const run = () => Promise.reject(new Error('not to be asked'));
-  t.strictSame(await lookTwice(results, run), results);
+  t.strictSame(await lookAgain(results, run), results);
 });

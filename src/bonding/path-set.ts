@@ -99,6 +99,11 @@ export class PathSet {
     return most;
   }
 
+  /** -1 = none. An array asked for its element -1 looks for a property of that name, by a call into the engine's runtime. */
+  at(index: number): SendingPath | undefined {
+    return index < 0 ? undefined : this.all[index];
+  }
+
   of(row: number): SendingPath | undefined {
     return this.all.find((path) => path.row === row);
   }
@@ -128,7 +133,7 @@ export class PathSet {
     let found = -1;
     for (const [index, path] of this.all.entries()) {
       if (path === than || !(path.isUsable || path.isSpare)) continue;
-      const best = this.all[found];
+      const best = this.at(found);
       const isBetter = best === undefined || (path.isUsable && !best.isUsable);
       if (isBetter || (path.isUsable === best.isUsable && path.rttUs < best.rttUs)) found = index;
     }

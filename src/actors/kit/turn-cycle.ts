@@ -35,7 +35,10 @@ export class TurnCycle {
     this.#windowUs = clock.nowUs();
   }
 
-  /** One turn of every actor; returns how much they did together. A throw of one passes through, `current` names it. */
+  /**
+   * One turn of every actor; returns how much they did together. A throw of one passes through, `current` names it. Most turns of a cycle
+   * find nothing to do and are over before the clock was read: what such a turn took counts to the next that did something.
+   */
   turnAll(): number {
     const hosted = this.#hosted;
     const count = hosted.length;
@@ -47,7 +50,7 @@ export class TurnCycle {
       this.current = one;
       one.begin(startUs);
       const work = one.actor.work(startUs);
-      const endUs = this.#clock.nowUs();
+      const endUs = work > 0 ? this.#clock.nowUs() : startUs;
       one.end(startUs, endUs, work);
       startUs = endUs;
       done += work;

@@ -3,6 +3,7 @@
  * and what is due, however many bonds there are.
  */
 import { DueQueue } from '../../base/due-queue.ts';
+import { RowList } from '../../base/row-list.ts';
 import { Bond } from '../../bonding/bond.ts';
 import type { BondSettings, PeerWord } from '../../bonding/bond-settings.ts';
 import type { PeerReport } from '../../bonding/flight-record.ts';
@@ -54,9 +55,9 @@ export class Bonds {
   };
   /** A path of the peer in this row lives or carries, or does not, as it did not before: the peer may have to be told. */
   onJudged: ((peerRow: number) => void) | undefined;
-  /** Those that get the next turn, and an empty one to change places with. */
-  #touched: KeptBond[] = [];
-  #turning: KeptBond[] = [];
+  /** Rows of those that get the next turn, and an empty list to change places with. */
+  #touched = new RowList();
+  #turning = new RowList();
 
   constructor(context: ActorContext, native: Sealer, memory: FlightMemory, settings: SendingPathsSettings) {
     const { spec } = context;
@@ -74,7 +75,7 @@ export class Bonds {
   /** The bond of a peer to which something happens now: it gets a turn soon. */
   of(peerRow: number, nowUs: number): Bond {
     const bond = this.look(peerRow, nowUs);
-    this.#touch(this.#bonds[peerRow] as KeptBond);
+    this.#touch(this.#bonds[peerRow]);
     return bond;
   }
 
@@ -111,23 +112,26 @@ export class Bonds {
   turn(nowUs: number, turnBond: TurnBond): void {
     this.#followTables();
     for (let row = this.#due.take(nowUs); row >= 0; row = this.#due.take(nowUs)) {
-      const kept = this.#bonds[row];
-      if (kept !== undefined) this.#touch(kept);
+      this.#touch(this.#bonds[row]);
     }
     const turning = this.#touched;
     this.#touched = this.#turning;
     this.#turning = turning;
-    for (const kept of turning) {
-      const { bond } = kept;
-      kept.isTouched = false;
-      this.#refresh(kept, nowUs);
-      this.#tick(bond, nowUs);
-      this.#due.set(bond.row, turnBond(bond));
-      // What could not leave now is tried again when anything has changed.
-      if (bond.hasRepairs) this.#touch(kept);
-    }
-    turning.length = 0;
+    for (let place = 0; place < turning.count; place += 1) this.#turnOne(turning.at(place), nowUs, turnBond);
+    turning.clear();
     this.#context.wakeAt(Math.max(this.#due.nextUs, nowUs + leastPauseUs));
+  }
+
+  /** Of whoever is in the row now: the one that was touched may have been forgotten since. */
+  #turnOne(row: number, nowUs: number, turnBond: TurnBond): void {
+    const kept = this.#bonds[row];
+    if (kept === undefined || !kept.isTouched) return;
+    kept.isTouched = false;
+    this.#refresh(kept, nowUs);
+    this.#tick(kept.bond, nowUs);
+    this.#due.set(row, turnBond(kept.bond));
+    // What could not leave now is tried again when anything has changed.
+    if (kept.bond.hasRepairs) this.#touch(kept);
   }
 
   /** Index of the descriptor ring of a path's carrier, -1 = none. */
@@ -138,7 +142,7 @@ export class Bonds {
   /** Sends by this link alone as long as it lives; undefined = all. */
   force(link: string | undefined): void {
     this.#paths.force(link);
-    for (const kept of this.#bonds) if (kept !== undefined) this.#touch(kept);
+    for (const kept of this.#bonds) this.#touch(kept);
   }
 
   /** What is said of carriers has changed: all are looked at again. */
@@ -192,10 +196,10 @@ export class Bonds {
     this.#native.forgetPeer(peerRow);
   }
 
-  #touch(kept: KeptBond): void {
-    if (kept.isTouched) return;
+  #touch(kept: KeptBond | undefined): void {
+    if (kept === undefined || kept.isTouched) return;
     kept.isTouched = true;
-    this.#touched.push(kept);
+    this.#touched.add(kept.bond.row);
   }
 
   #markStale(kept: KeptBond | undefined): void {

@@ -1,5 +1,6 @@
 /** Where trains wait for credit or for a session: the stash in shared memory, and a fair queue over it for each peer. */
 import { doubleZero } from '../../base/double.ts';
+import { RowList } from '../../base/row-list.ts';
 import { FairQueue } from '../../bonding/queue/fair-queue.ts';
 import { peer } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
@@ -35,8 +36,8 @@ export class WaitingRoom {
   readonly #throughput: Throughput;
   readonly #queues: (FairQueue | undefined)[] = [];
   /** Peers whose queues are not empty: in the order of their turns, and those that could not be served when they were asked last. */
-  #inTurn: number[] = [];
-  #served: number[] = [];
+  #inTurn = new RowList();
+  #served = new RowList();
   readonly #apart = new Set<number>();
   #nextExpiryUs = doubleZero;
   /** Trains that wait, of all peers. */
@@ -94,9 +95,9 @@ export class WaitingRoom {
     const turning = this.#inTurn;
     this.#inTurn = this.#served;
     this.#served = turning;
-    const peers = turning.length;
+    const peers = turning.count;
     for (let turned = 1; turned <= peers; turned += 1) {
-      const row = turning[turned % peers] as number;
+      const row = turning.at(turned % peers);
       const queue = this.#queues[row] as FairQueue;
       if (queue.count > 0 && !mayServe(row, queue)) {
         this.#apart.add(row);
@@ -104,9 +105,9 @@ export class WaitingRoom {
       }
       for (let entry = queue.peek(nowUs); entry >= 0 && serve(row, entry, queue); entry = queue.peek(nowUs));
       this.#report(row, queue);
-      if (queue.count > 0) this.#inTurn.push(row);
+      if (queue.count > 0) this.#inTurn.add(row);
     }
-    turning.length = 0;
+    turning.clear();
     return before - this.count;
   }
 
@@ -114,8 +115,8 @@ export class WaitingRoom {
   serveShared(nowUs: number, turns: SharedTurns, serve: Serve, mayServe: MayServe): number {
     if (nowUs >= this.#nextExpiryUs) this.#expire(nowUs);
     const before = this.count;
-    for (const row of this.#inTurn) turns.enter(row);
-    this.#inTurn.length = 0;
+    for (let place = 0; place < this.#inTurn.count; place += 1) turns.enter(this.#inTurn.at(place));
+    this.#inTurn.clear();
     for (let row = turns.take(); row >= 0; row = turns.take()) {
       const queue = this.#queues[row];
       if (queue === undefined || queue.count === 0) continue;
@@ -128,7 +129,7 @@ export class WaitingRoom {
       if (queue.count === 0) continue;
       // Who was cut short by its paths is asked again in the next turn of this thread, and keeps its place.
       if (isOver) turns.enter(row);
-      else this.#inTurn.push(row);
+      else this.#inTurn.add(row);
     }
     return before - this.count;
   }
@@ -142,12 +143,12 @@ export class WaitingRoom {
 
   /** Something has changed for a peer: if it could not be served, it may be by now. */
   resume(row: number): void {
-    if (this.#apart.delete(row)) this.#inTurn.push(row);
+    if (this.#apart.delete(row)) this.#inTurn.add(row);
   }
 
   /** The peer waited for a turn of its own, and gets those of all again. */
   readmit(row: number): void {
-    if (this.has(row)) this.#inTurn.push(row);
+    if (this.has(row)) this.#inTurn.add(row);
   }
 
   /** The head that was served is sealed whole. */
@@ -176,7 +177,7 @@ export class WaitingRoom {
       return;
     }
     this.count += 1;
-    if (wasEmpty) this.#inTurn.push(row);
+    if (wasEmpty) this.#inTurn.add(row);
     this.#report(row, queue);
   }
 
@@ -184,7 +185,8 @@ export class WaitingRoom {
   #expire(nowUs: number): void {
     this.#nextExpiryUs = nowUs + expiryCheckUs;
     for (const row of this.#apart) this.resume(row);
-    for (const row of this.#inTurn) {
+    for (let place = 0; place < this.#inTurn.count; place += 1) {
+      const row = this.#inTurn.at(place);
       const queue = this.#queues[row];
       if (queue === undefined || this.#peers.int(row, peer.sendSlotAt) >= 0) continue;
       queue.expire(nowUs - sessionPatienceUs);

@@ -87,7 +87,7 @@ export class Routes implements RepairRoutes {
     demand.backlogBytes = backlogBytes;
     this.refresh(nowUs);
     const left = paths.leaveOut(sealedBytes);
-    const path = all[(this.#schedulers[kind] as Scheduler).choose(all, all.length, demand, nowUs)];
+    const path = paths.at((this.#schedulers[kind] as Scheduler).choose(all, all.length, demand, nowUs));
     this.isMerelyBehind = path === undefined ? paths.usable > left && paths.areAllBehind() : path.isMerelyBehind;
     if (left > 0) paths.takeBack();
     return path;
@@ -138,7 +138,7 @@ export class Routes implements RepairRoutes {
     if (!this.isSpreading) return this.choose(trafficClass.latency, 0, leastQuantumBytes, sealedBytes, 0, nowUs);
     this.refresh(nowUs);
     const left = paths.leaveOut(sealedBytes);
-    const path = all[chooseForRepair(all, all.length, leastQuantumBytes)];
+    const path = paths.at(chooseForRepair(all, all.length, leastQuantumBytes));
     if (left > 0) paths.takeBack();
     return path;
   }

@@ -301,3 +301,40 @@ t.test('TurnCycle.deadlineUs() lets a thread sleep that had next to nothing to d
   t.equal(live(polled, 15, 1), 50_000, 'who waits for what has no doorbell looks often after any work');
   t.equal(live(polled, 15, 0), 1_000_000);
 });
+
+t.test('TurnCycle.turnAll() reads the clock once, and once more for each actor that did something', async (t) => {
+  let nowUs = 1e9;
+  let reads = 0;
+  let isBusy = false;
+  const blocks = [0, 1, 2].map(() => new SharedArrayBuffer(counters.bytes));
+  const hosted = blocks.map((memory, place) => {
+    const spec = { id: `actor-${place}`, memory: { counters: memory } };
+    const work = () => {
+      nowUs += 10;
+      return isBusy && place === 1 ? 1 : 0;
+    };
+    return new HostedActor(spec as unknown as ConstructorParameters<typeof HostedActor>[0], {
+      work,
+      onCommand: () => undefined,
+      close: () => undefined,
+    });
+  });
+  const clock = {
+    nowUs() {
+      reads += 1;
+      return nowUs;
+    },
+  };
+  const cycle = new TurnCycle(clock, hosted);
+  reads = 0;
+  cycle.turnAll();
+  t.equal(reads, 1, 'nobody did anything');
+  isBusy = true;
+  // Whose turn is first moves on: now it is the busy one's.
+  cycle.turnAll();
+  t.equal(reads, 3);
+  cycle.turnAll();
+  cycle.turnAll();
+  const busyUs = blocks.map((memory) => new Float64Array(memory)[counters.busyUsAt >> 3]);
+  t.same(busyUs, [0, 10 + 30 + 20, 0], 'what idle turns before it took counts to the busy one');
+});

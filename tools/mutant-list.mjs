@@ -40,7 +40,7 @@ export const mutants = [
     edits: [
       [
         'src/bonding/schedule/routes.ts',
-        ['all[(this.#schedulers[kind] as Scheduler).choose(all, all.length, demand, nowUs)]', 'all[0]'],
+        ['paths.at((this.#schedulers[kind] as Scheduler).choose(all, all.length, demand, nowUs))', 'all[0]'],
       ],
     ],
   },

@@ -1,7 +1,7 @@
 // Puts the compiled addon for each processor into src/native/prebuilds, where an installed package finds it without a compiler.
 // `npm pack` runs it. What cannot be built here (no cross compiler) is left out, and said. --own = for this processor only.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
@@ -34,7 +34,7 @@ function crossBuild(arch, triplet) {
   return path.join(folder, 'build/Release/hawser.node');
 }
 
-rmSync(prebuilds, { recursive: true, force: true });
+const made = new Set();
 for (const [arch, triplet] of Object.entries(triplets)) {
   const isOwn = arch === process.arch;
   if (!isOwn && process.argv.includes('--own')) continue;
@@ -48,5 +48,12 @@ for (const [arch, triplet] of Object.entries(triplets)) {
   const folder = path.join(prebuilds, `linux-${arch}`);
   mkdirSync(folder, { recursive: true });
   // The tag is node-gyp-build's: musl would load it and fail later.
-  run(isOwn ? 'strip' : `${triplet}-strip`, ['-o', path.join(folder, 'hawser.glibc.node'), built]);
+  // Somebody may be packing: each file is there whole, or not yet.
+  const draft = path.join(root, 'node_modules/.cache/hawser-prebuild', `${arch}.${process.pid}.node`);
+  mkdirSync(path.dirname(draft), { recursive: true });
+  run(isOwn ? 'strip' : `${triplet}-strip`, ['-o', draft, built]);
+  renameSync(draft, path.join(folder, 'hawser.glibc.node'));
+  made.add(`linux-${arch}`);
 }
+for (const name of readdirSync(prebuilds))
+  if (!made.has(name)) rmSync(path.join(prebuilds, name), { recursive: true, force: true });

@@ -65,8 +65,8 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Knows the one command that `word` names, or all of them, so that help and "unknown command" can list them. */
-async function buildProgram(word: string): Promise<Command> {
+/** Knows the one command that `word` names, or all of them, so that help, manual, completion and "unknown command" can list them. */
+export async function buildProgram(word: string): Promise<Command> {
   const program = new Command('hawser')
     .description('Twists several unreliable Internet links into one strong, encrypted rope.')
     .version(packageVersion(), '-v, --version')

@@ -1,5 +1,6 @@
 /** `hawser status`: one instance on one screen. */
 import type { Command } from 'commander';
+import { packageVersion } from '../base/package-info.ts';
 import type { Status } from '../control/rows.ts';
 import { formatPlacement } from '../topology/placement.ts';
 import { ask } from './control-client.ts';
@@ -33,8 +34,16 @@ export function statusLines(status: Status): string[] {
     `  sent        ${traffic(status.sentBytes, status.sentBps)}`,
     ...totalLines(status),
     `  actors      ${status.actorsRunning} of ${status.actors} running, ${restarts} (${formatPlacement({ kind: status.placement, cores: status.placementCores })})`,
+    ...otherVersion(status),
     ...status.warnings.map((warning) => `  warning     ${warning}`),
   ];
+}
+
+/** An upgrade leaves running what runs (docs/adr/0038): somebody has to remember. */
+function otherVersion({ name, version }: Status): string[] {
+  const installed = packageVersion();
+  if (version === installed) return [];
+  return [`  installed   hawser ${installed}: systemctl restart hawser@${name} moves this instance to it`];
 }
 
 /** Of a server that has a limit for all. */

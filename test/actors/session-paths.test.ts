@@ -495,6 +495,25 @@ t.test('after SIGKILL the server calls the client by all paths it had proven', a
   t.ok(reborn.sendSlot() >= 0, 'fibre is dead, and lte brought the session');
 });
 
+t.test('a client whose paths are all dead calls by all of them, and finds a hub that has lost its keys', async (t) => {
+  const { lab, left, right } = await connect(t);
+  lab.run(2);
+  const initiations = () => lab.sent.filter((one) => wireguardType(one.bytes, 0) === messageType.initiation);
+  right.crash();
+  lab.hosts.splice(lab.hosts.indexOf(right), 1);
+  lab.sent.splice(0);
+  setLife(left, rowTo(left, hub, 0), lifeState.dead);
+  lab.run(1);
+  t.same(initiations(), [], 'one of two');
+  setLife(left, rowTo(left, hub, 1), lifeState.dead);
+  lab.run(2);
+  t.same(new Set(initiations().map((one) => one.from)), new Set([fibre, lte]));
+  const reborn = new Host(lab, { name: 'other', address: hub, privateKey: Buffer.alloc(32, 2) });
+  await reborn.start([reborn.peer(left)]);
+  lab.run(6);
+  t.ok(reborn.sendSlot() >= 0, 'the next call reaches it');
+});
+
 t.test('of more places than one initiation goes to each has its turn, and the first is always called', async (t) => {
   const ports = Array.from({ length: 19 }, (_, index) => 51820 + index);
   const endpoints = { endpoints: ports.map((port) => ({ host: '10.0.0.2', port })) };

@@ -38,6 +38,9 @@ class Bench {
     lastReceivedUs: 0,
     handshakeWanted: 0,
     isWorn: false,
+    isCutOff: false,
+    hasWaiting: false,
+    isOursToCall: false,
   };
   nowUs = 1000 * second;
   readonly #startUs = this.nowUs;
@@ -125,6 +128,59 @@ t.test('nextAction() initiates at once for the first waiting packet, then every 
   t.notOk(bench.session.isAttempting, 'it gave up');
   bench.want();
   t.equal(bench.times('initiate').length, 19, 'new data begins anew');
+});
+
+/** One with keys of two seconds ago, of which nothing is heard since its paths died. */
+function cutOff(isOursToCall: boolean, hasWaiting: boolean): Bench {
+  const bench = new Bench();
+  bench.derive(true);
+  bench.receiveData();
+  bench.sendData();
+  bench.receiveKeepalive();
+  bench.run(10);
+  Object.assign(bench.activity, { isCutOff: true, isOursToCall, hasWaiting });
+  bench.poll();
+  return bench;
+}
+
+t.test('nextAction() calls at once who is cut off and ours to call, and goes on while data waits', async (t) => {
+  const bench = cutOff(true, true);
+  // Each look finds the same; a second apart, as they come.
+  bench.exchange(200, 1, () => bench.poll());
+  const times = bench.times('initiate');
+  t.equal(times[0], 10 + jitterUs / second);
+  t.equal(times[1], 10 + 5 + (2 * jitterUs) / second);
+  t.equal(times.filter((each) => each < 100 + jitterUs / second).length, 18, 'as often as any call, for 90 s');
+  t.match(times.slice(18), [Number, Number, Number], 'and again 15 s after it was given up, as for data that left');
+});
+
+t.test('nextAction() lets those for whom nothing waits call within a longer time, once', async (t) => {
+  const bench = cutOff(true, false);
+  bench.exchange(200, 1, () => bench.poll());
+  t.equal(bench.times('initiate')[0], 10 + (4 * jitterUs) / second);
+  t.equal(bench.times('initiate').length, 18);
+  bench.activity.isCutOff = false;
+  bench.receiveKeepalive();
+  bench.run(1);
+  bench.activity.isCutOff = true;
+  bench.poll();
+  bench.run(1);
+  t.equal(bench.times('initiate').length, 19, 'another death, another call');
+});
+
+t.test('nextAction() calls who knows better where we are for data that waits 15 s, and else not', async (t) => {
+  const bench = cutOff(false, true);
+  bench.exchange(20, 1, () => bench.poll());
+  t.equal(bench.times('initiate')[0], 10 + 15 + jitterUs / second);
+  const idle = cutOff(false, false);
+  idle.exchange(100, 1, () => idle.poll());
+  t.same(idle.times('initiate'), []);
+});
+
+t.test('nextAction() calls nobody who is heard, though no path leads there', async (t) => {
+  const bench = cutOff(true, true);
+  bench.exchange(60, 0.5, () => bench.receiveKeepalive());
+  t.same(bench.times('initiate'), []);
 });
 
 t.test('nextAction() never initiates twice within 5 s, whatever asks for it', async (t) => {

@@ -109,7 +109,8 @@ export class HandshakeDesk {
   initiate(peer: Peer, nowUs: number): void {
     const { primitives, peers, slots, files, local, waiting } = this.#parts;
     const isRetry = peer.session.isRetry(nowUs);
-    const isLive = !isRetry && nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
+    const isHeard = nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
+    const isLive = isHeard && !isRetry && !peer.session.isCutOff;
     if (isRetry) peers.forgetLocal(peer);
     const routes = peer.settings.refusal === undefined ? peers.candidates(peer) : [];
     // Calls that nobody answers are repeated as far apart as first ones are made. Data that waits does not wait for it.

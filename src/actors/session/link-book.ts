@@ -75,11 +75,16 @@ export class LinkBook {
     if (state === undefined) return undefined;
     if (!state.isUp) return state.reason;
     // What address is behind it, or which proxy before it, its carrier alone knows.
-    if (namedEndpointIs(sockaddr)) return state.addresses === '' ? state.reason : undefined;
+    if (namedEndpointIs(sockaddr)) return this.#hasNoAddress(state) ? state.reason : undefined;
     const address = sockaddrAddress(sockaddr, 0);
     const isReached = state.routes?.some((prefix) => covers(prefix, address)) ?? true;
     if (isReached) return undefined;
-    return state.addresses === '' ? state.reason : 'no route by this link';
+    return this.#hasNoAddress(state) ? state.reason : 'no route by this link';
+  }
+
+  /** Of a link without an interface the kernel says neither addresses nor routes. */
+  #hasNoAddress({ addresses, routes }: KernelState): boolean {
+    return addresses === '' && routes !== undefined;
   }
 
   /** Changes with the addresses of the link's interface. */

@@ -3,8 +3,9 @@
  * handshakes leave (`peer.pathAt`, the home path). Stock WireGuard peers have one path at a time, which follows them.
  */
 
+import { lifeState } from '../../bonding/life/path-life-states.ts';
 import { controlKind } from '../../contract/frames.ts';
-import { pathState } from '../../contract/peer-tables.ts';
+import { path, pathState } from '../../contract/peer-tables.ts';
 import { transportName, transportOf } from '../../rings/carriers.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
@@ -156,6 +157,19 @@ export class PathDesk {
     const rows = this.#parts.paths.leaveLocal(peer.row, address);
     for (const row of rows) if (peer.hasPaths) this.#registry.track(peer, row).proof.begin(nowUs);
     return rows.length > 0;
+  }
+
+  /** No path leads to the peer any more, as the sealer judges those that did: it lets nothing out by them but probes. */
+  isCutOff(peer: Peer): boolean {
+    if (!peer.hasPaths || this.#challenges.slotOf(peer) < 0) return false;
+    let isAnyDead = false;
+    for (const track of this.#registry.of(peer).tracks.values()) {
+      if (track.refusal !== undefined) continue;
+      const life = this.#parts.paths.table.int(track.row, path.lifeAt);
+      if (life === lifeState.dead) isAnyDead = true;
+      else if (life !== lifeState.unproven && life !== lifeState.withdrawn) return false;
+    }
+    return isAnyDead;
   }
 
   /** Does what is due; returns when there will be more. */

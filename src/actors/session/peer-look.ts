@@ -32,6 +32,9 @@ export class PeerLook {
     lastReceivedUs: 0,
     handshakeWanted: 0,
     isWorn: false,
+    isCutOff: false,
+    hasWaiting: false,
+    isOursToCall: false,
   };
   /** By row: until when nothing is due, if nothing moves. */
   readonly #quietUntilUs = new RowNumbers();
@@ -150,6 +153,9 @@ export class PeerLook {
     const { current } = peer.session.keys;
     activity.isWorn =
       current !== undefined && sessions.int(current.slot, session.sendCounterAt + 4) >>> 0 >= wornHighWord;
+    activity.isCutOff = this.#parts.paths.isCutOff(peer);
+    activity.hasWaiting = peerTable.int(peer.row, peerLayout.queuedPacketsAt) > 0;
+    activity.isOursToCall = peer.places.length > 0;
   }
 
   #dropKey(peer: Peer, slot: number): void {

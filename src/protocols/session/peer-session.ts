@@ -7,6 +7,7 @@
  * | retry               | our initiation                            | session established   | initiate, give up at 90 s  |
  * | absent              | given up: 10 s, doubling up to 5 min      | session, a new wish   | the keepalive may initiate once |
  * | new handshake       | data sent, 15 s + jitter                  | anything received     | initiate                   |
+ * |                     | cut off (`handleActivity`): at once       | anything received     | initiate                   |
  * | keepalive           | data received, 10 s                       | anything sent         | keepalive                  |
  * | persistent          | anything sent or received, interval       | –                     | keepalive, or initiate     |
  * | forget keys         | session derived or given up, 3 × 180 s    | –                     | forget keys                |
@@ -31,6 +32,10 @@ export const sessionTimes = {
 /** The initiator rekeys on receive this late in a session, for links that only ever carry downloads. */
 const lastMinuteUs = sessionTimes.rejectAfterUs - sessionTimes.keepaliveUs - sessionTimes.rekeyTimeoutUs;
 const newHandshakeUs = sessionTimes.keepaliveUs + sessionTimes.rekeyTimeoutUs;
+/** Of a peer that was heard later than this only the way there is dead, and keys that it uses need no others. */
+const cutOffSilenceUs = 600_000;
+/** Of thousands that lose their hub in the same moment, those for which nothing waits call within so many times the jitter. */
+const unhurriedSpread = 4;
 const forgetAfterUs = 3 * sessionTimes.rejectAfterUs;
 /**
  * A peer that did not answer for 90 s is called once by a persistent keepalive, then more and more rarely: it calls itself when it is
@@ -50,6 +55,12 @@ export interface PeerActivity {
   handshakeWanted: number;
   /** The current key has sealed REKEY-AFTER-MESSAGES. */
   isWorn: boolean;
+  /** The paths by which it was reached are dead: what is for it waits, and leaves neither `lastDataSentUs` nor anything else behind. */
+  isCutOff: boolean;
+  /** Data waits for it. */
+  hasWaiting: boolean;
+  /** We know by ourselves where it is, so that it is for us to call. */
+  isOursToCall: boolean;
 }
 
 export type SessionAction = 'initiate' | 'keepalive' | 'forget-keys';
@@ -64,7 +75,12 @@ export class PeerSession {
     lastReceivedUs: 0,
     handshakeWanted: 0,
     isWorn: false,
+    isCutOff: false,
+    hasWaiting: false,
+    isOursToCall: false,
   };
+  /** It was called since it was last not cut off. */
+  #hasCalledCutOff = false;
   #isWanted = false;
   #lastInitiationReadUs = -never;
   /** Our last initiation or response. */
@@ -89,6 +105,11 @@ export class PeerSession {
   /** `PeerActivity.handshakeWanted` as it was seen last. */
   get handshakeWanted(): number {
     return this.#seen.handshakeWanted;
+  }
+
+  /** `PeerActivity.isCutOff` as it was seen last. */
+  get isCutOff(): boolean {
+    return this.#seen.isCutOff;
   }
 
   /** An initiation of ours is out, and neither answered nor given up. */
@@ -134,6 +155,7 @@ export class PeerSession {
       if (this.#newHandshakeAtUs === never)
         this.#newHandshakeAtUs = activity.lastDataSentUs + newHandshakeUs + jitterUs;
     }
+    this.#followCutOff(activity, nowUs, jitterUs);
     this.#followKeepalive(activity, hasSent);
     if (hasSent || hasReceived) this.#traverse(Math.max(activity.lastSentUs, activity.lastReceivedUs));
     if (hasSent) this.#rekeyOnSend(activity);
@@ -241,6 +263,24 @@ export class PeerSession {
     const hasData = activity.lastDataReceivedUs > this.#seen.lastDataReceivedUs;
     if (!hasData || activity.lastDataReceivedUs <= activity.lastSentUs) return;
     if (this.#keepaliveAtUs === never) this.#keepaliveAtUs = activity.lastDataReceivedUs + sessionTimes.keepaliveUs;
+  }
+
+  /**
+   * A stock WireGuard would have sent what waits, and begun a handshake 15 s later. That the paths are dead is known sooner: maybe the
+   * other end was restarted and has neither our keys nor our address. One call for each time that they die, and its repetitions.
+   */
+  #followCutOff(activity: PeerActivity, nowUs: number, jitterUs: number): void {
+    if (!activity.isCutOff) {
+      this.#hasCalledCutOff = false;
+      return;
+    }
+    if (nowUs - activity.lastReceivedUs < cutOffSilenceUs) return;
+    if (activity.hasWaiting && this.#newHandshakeAtUs === never && !this.isAttempting)
+      this.#newHandshakeAtUs = nowUs + newHandshakeUs + jitterUs;
+    if (this.#hasCalledCutOff || !activity.isOursToCall) return;
+    this.#hasCalledCutOff = true;
+    const spreadUs = activity.hasWaiting ? jitterUs : jitterUs * unhurriedSpread;
+    this.#newHandshakeAtUs = Math.min(this.#newHandshakeAtUs, nowUs + spreadUs);
   }
 
   #rekeyOnSend(activity: PeerActivity): void {

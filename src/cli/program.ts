@@ -15,6 +15,7 @@ const groups: Readonly<Record<string, Commands>> = {
     keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
     check: async () => (await import('./check.ts')).addCheckCommand,
     schema: async () => (await import('./schema.ts')).addSchemaCommand,
+    update: async () => (await import('./update.ts')).addUpdateCommand,
     doctor: async () => (await import('./doctor.ts')).addDoctorCommand,
     topology: async () => (await import('./topology.ts')).addTopologyCommand,
   },

@@ -297,4 +297,12 @@ export interface Config {
     readonly table: 'auto' | 'main' | 'off' | number;
     readonly onExit: 'open' | 'closed';
   };
+  /** Of `hawser update` alone: a running instance does not read it. */
+  readonly update: UpdateConfig | undefined;
+}
+
+export interface UpdateConfig {
+  readonly index: string;
+  /** ed25519, base64. */
+  readonly key: string;
 }

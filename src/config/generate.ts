@@ -175,6 +175,7 @@ export function configToInput(config: Config): ConfigInput {
     tls: tlsToInput(config.tls),
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
     routing: config.routing,
+    ...(config.update === undefined ? {} : { update: config.update }),
   };
 }
 

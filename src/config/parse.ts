@@ -151,6 +151,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     tls: buildTls(input.tls, folder),
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,
+    update: input.update,
   });
 }
 

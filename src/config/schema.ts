@@ -14,6 +14,7 @@ import { serverSchema } from './server-schema.ts';
 import { offersTestTransport } from './test-transport.ts';
 import { tlsSchema } from './tls-schema.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
+import { updateSchema } from './update-schema.ts';
 
 const interfaceName = (examples: string[]) =>
   text(when(isInterfaceName), {
@@ -259,6 +260,9 @@ export const schema = z.strictObject({
   tls: tlsSchema.prefault({}),
   runtime: runtime.prefault({}),
   routing: routing.prefault({}),
+  update: updateSchema
+    .optional()
+    .describe('Where `hawser update` looks; without it nothing is asked and nothing comes.'),
 });
 
 /** What the file may hold, as an object. */

@@ -92,6 +92,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       sealedLogBytes: 33_554_432,
     },
     routing: { fwmark: 'auto', table: 'auto', onExit: 'open' },
+    update: undefined,
   });
 });
 

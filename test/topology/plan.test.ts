@@ -60,6 +60,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
       stateDirectory: '/var/lib/hawser',
     },
     routing: { fwmark: 'auto', table: 'auto', onExit: 'open' },
+    update: undefined,
     ...change,
   };
 }

@@ -1,0 +1,78 @@
+/** The services of systemd that run hawser: which there are, and whether one has come back after a restart. */
+import { spawnSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** One that is ready and ends soon after was not. */
+const steadyMs = 3000;
+const lookMs = 100;
+/** A first start that fails may be a port that the old process held for a moment; more of them are no accident. */
+const mostRestarts = 1;
+
+function systemctl(...args: readonly string[]): { readonly isGood: boolean; readonly text: string } {
+  const { status, stdout, stderr, error } = spawnSync('systemctl', args, { encoding: 'utf8', timeout: 20_000 });
+  return { isGood: error === undefined && status === 0, text: status === 0 ? stdout : `${stderr ?? ''}` };
+}
+
+/** `hawser@home.service`, …: those that run or try to. Empty where there is no systemd. */
+export function runningServices(): readonly string[] {
+  const states = '--state=active,activating,reloading';
+  const { isGood, text } = systemctl(
+    'list-units',
+    '--type=service',
+    states,
+    '--plain',
+    '--no-legend',
+    '--no-pager',
+    'hawser@*.service',
+  );
+  if (!isGood) return [];
+  return text.split('\n').flatMap((line) => line.trim().split(/\s+/)[0] || []);
+}
+
+/** Name of its configuration, as `%i` of the unit. */
+export const configNameOf = (service: string): string => service.replace(/^hawser@/, '').replace(/\.service$/, '');
+
+/** undefined = it is ready and stays so; otherwise why it is not. Waits `readyMs` at most until it is ready. */
+export async function restartService(service: string, readyMs: number): Promise<string | undefined> {
+  // Without waiting: systemctl would wait for a start that never ends.
+  const asked = systemctl('restart', '--no-block', service);
+  if (!asked.isGood) return asked.text.trim();
+  const deadlineMs = performance.now() + readyMs;
+  let readySinceMs: number | undefined;
+  for (;;) {
+    await sleep(lookMs);
+    const state = stateOf(service);
+    const nowMs = performance.now();
+    if (state.restarts > mostRestarts) return `it ended ${state.restarts} times while it started`;
+    if (state.active === 'failed') return `it failed (${state.result})`;
+    if (state.active === 'active' && state.job === '') {
+      readySinceMs ??= nowMs;
+      if (nowMs - readySinceMs >= Math.min(steadyMs, readyMs)) return undefined;
+    } else {
+      if (readySinceMs !== undefined && state.restarts > 0) return 'it ended soon after it was ready';
+      readySinceMs = undefined;
+      if (nowMs > deadlineMs) return `it is not ready after ${readyMs / 1000} s`;
+    }
+  }
+}
+
+interface ServiceState {
+  readonly active: string;
+  readonly result: string;
+  /** Starts that systemd made by itself since it was last asked to. */
+  readonly restarts: number;
+  /** Of a restart that is still under way. */
+  readonly job: string;
+}
+
+function stateOf(service: string): ServiceState {
+  const { text } = systemctl('show', '--property=ActiveState,Result,NRestarts,Job', service);
+  const values = new Map(text.split('\n').map((line) => line.split('=', 2) as [string, string | undefined]));
+  const job = values.get('Job') ?? '';
+  return {
+    active: values.get('ActiveState') ?? '',
+    result: values.get('Result') ?? '',
+    restarts: Number(values.get('NRestarts') ?? 0),
+    job: job === '0' ? '' : job,
+  };
+}

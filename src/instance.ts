@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { NetworkChangedCommand, OutsideChange, PeersCommand } from './actors/session/settings.ts';
 import type { RenewFilesCommand } from './actors/tls-link.ts';
-import { messageOf } from './base/errors.ts';
+import { HawserError, messageOf } from './base/errors.ts';
 import { collectGarbage } from './base/garbage.ts';
 import { makeFolder } from './base/lasting-files.ts';
 import { packageVersion } from './base/package-info.ts';
@@ -18,6 +18,8 @@ import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.
 import { link } from './contract/link-tables.ts';
 import { peer } from './contract/peer-tables.ts';
 import type { ClientVerb, HubFacts } from './control/client-calls.ts';
+import type { HistoryAnswers, HistoryVerb } from './control/history.ts';
+import { CallDesk } from './instance/call-desk.ts';
 import { InstanceChanges } from './instance/changes.ts';
 import { ClientDesk } from './instance/client-desk.ts';
 import { DnsKeeper } from './instance/dns-keeper.ts';
@@ -74,6 +76,7 @@ export class Instance {
   readonly #links: LinkKeeper;
   readonly #peers: PeerDirectory;
   readonly #clients: ClientDesk;
+  readonly #calls: CallDesk;
   readonly #changes: InstanceChanges;
   /** Public key → endpoints behind names, as addresses. */
   readonly #resolved = new Map<string, readonly EndpointText[]>();
@@ -106,10 +109,11 @@ export class Instance {
         this.#peers.tellAgain(actorId);
         if (actorId === 'session-manager') this.#links.tellAgain();
         if (actorId === 'client-store') this.#clients.handleNewStore();
+        this.#calls.handleNew(actorId);
       },
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
-      servedRoles: ['control-server', 'client-store'],
+      servedRoles: ['control-server', 'client-store', 'history-keeper'],
     };
     this.#clients = new ClientDesk({
       peers: this.#peers,
@@ -117,6 +121,7 @@ export class Instance {
       hasStore: () => this.#changes.state.config.server !== undefined,
       onKnown: (isKnown) => peerTable(this.#resources.tables.peers).setHeadNumber(peer.clientsKnownAt, isKnown ? 1 : 0),
     });
+    this.#calls = new CallDesk((actorId, call) => this.#supervisor.command(actorId, call));
     const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
     this.#names = new EndpointNames({
@@ -356,6 +361,8 @@ export class Instance {
       state: () => this.#changes.state,
       clients: (verb, params) => this.#askClients(verb, params),
       clientSource: this.#clients,
+      history: (verb, params) => this.#askHistory(verb, params),
+      actorCalls: this.#calls,
       hubFacts: () => this.#hubFacts(),
       troubles: () => [...this.#network.troubles, ...this.#nat.troubles, ...this.#names.troubles],
       nat: () => this.#nat.info,
@@ -370,6 +377,16 @@ export class Instance {
     const answer = await this.#clients.call(verb, params);
     if ((verb !== 'add' && verb !== 'addDevice') || typeof answer !== 'object') return answer;
     return { ...answer, hub: this.#hubFacts() };
+  }
+
+  async #askHistory<V extends HistoryVerb>(verb: V, params: unknown): Promise<HistoryAnswers[V]> {
+    if (this.#changes.state.config.history === undefined)
+      throw new HawserError(
+        'NO_HISTORY',
+        'This instance keeps no history',
+        'add `history: {}` to its file, and reload',
+      );
+    return (await this.#calls.call('history-keeper', verb, params)) as HistoryAnswers[V];
   }
 
   #hubFacts(): HubFacts {

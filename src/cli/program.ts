@@ -44,6 +44,7 @@ const groups: Readonly<Record<string, Commands>> = {
     rings: async () => (await import('./rings.ts')).addRingsCommand,
     top: async () => (await import('./top.ts')).addTopCommand,
     events: async () => (await import('./events.ts')).addEventsCommand,
+    history: async () => (await import('./history.ts')).addHistoryCommand,
     errors: async () => (await import('./errors.ts')).addErrorsCommand,
   },
 };

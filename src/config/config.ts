@@ -1,6 +1,7 @@
 /** The configuration as the program sees it: parsed, checked, defaults filled in, frozen. `parse.ts` is its only maker. */
 import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
+import type { HistoryConfig } from './history-schema.ts';
 import type { PortForward } from './nat-schema.ts';
 import type { ObfuscationConfig } from './obfuscation.ts';
 import type { ServerConfig } from './server.ts';
@@ -276,6 +277,8 @@ export interface Config {
     readonly handshakePacket: string | undefined;
   };
   readonly tls: TlsConfig;
+  /** undefined = none is kept. */
+  readonly history: HistoryConfig | undefined;
   readonly runtime: {
     readonly placement: 'auto' | 'dedicated' | 'compact';
     readonly sealedLogBytes: number;

@@ -32,6 +32,7 @@ export interface ConfigDiff {
   readonly transports: Changed<Config['transports']> | undefined;
   readonly faketcp: Changed<Config['faketcp']> | undefined;
   readonly tls: Changed<Config['tls']> | undefined;
+  readonly history: boolean;
   /** What the store of clients goes by. */
   readonly server: boolean;
   /** The top-level one; peers that follow it are among those that changed. */
@@ -61,6 +62,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     transports: changedOrNot(before.transports, after.transports, JSON.stringify),
     faketcp: changedOrNot(before.faketcp, after.faketcp),
     tls: changedOrNot(before.tls, after.tls),
+    history: JSON.stringify(before.history) !== JSON.stringify(after.history),
     server: JSON.stringify(before.server) !== JSON.stringify(after.server),
     obfuscation: JSON.stringify(before.obfuscation) !== JSON.stringify(after.obfuscation),
     logLevel: before.runtime.logLevel === after.runtime.logLevel ? undefined : after.runtime.logLevel,
@@ -96,6 +98,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.routing?.fields ?? []).map((field) => `routing.${field} changed to ${diff.routing?.after[field]}`),
     ...(diff.faketcp?.fields ?? []).map((field) => `faketcp.${field} changed to ${diff.faketcp?.after[field]}`),
     ...(diff.tls?.fields ?? []).map((field) => `tls.${field} changed`),
+    ...(diff.history ? ['history changed'] : []),
     ...(diff.server ? ['server changed'] : []),
     ...(diff.obfuscation ? ['obfuscation changed'] : []),
     ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),

@@ -7,6 +7,7 @@ import { maskCidr } from './address.ts';
 import { buildBonding, buildLink, implicitLink } from './build-links.ts';
 import type { Config, PeerConfig, TlsConfig } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
+import { buildHistory } from './history-schema.ts';
 import { buildLimits } from './limits-schema.ts';
 import { buildObfuscation, type ObfuscationConfig } from './obfuscation.ts';
 import { type SplitText, splitPeers } from './plain-yaml.ts';
@@ -149,6 +150,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     obfuscation,
     faketcp: buildFakeTcp(input.faketcp, folder),
     tls: buildTls(input.tls, folder),
+    history: input.history === undefined ? undefined : buildHistory(input.history),
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,
     update: input.update,

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { isInterfaceName, parseCidr, parsePeerEndpoint } from './address.ts';
 import { bondingSchema, healthSchema, transportsSchema } from './bonding-schema.ts';
+import { historySchema } from './history-schema.ts';
 import { parseKey } from './keys.ts';
 import { isDomain, text, when } from './leaves.ts';
 import { limitsSchema } from './limits-schema.ts';
@@ -258,6 +259,7 @@ export const schema = z.strictObject({
     })
     .prefault({}),
   tls: tlsSchema.prefault({}),
+  history: historySchema.optional().describe('What links, paths and clients carried, kept; without it nothing is.'),
   runtime: runtime.prefault({}),
   routing: routing.prefault({}),
   update: updateSchema

@@ -14,6 +14,8 @@ import {
 } from './client-calls.ts';
 import { sessionsOf } from './client-sessions.ts';
 import { explain } from './explain.ts';
+import type { HistoryAnswer, HistoryInfo } from './history.ts';
+import { historyParams } from './history-params.ts';
 import { type NatView, natStatusOf } from './nat-rows.ts';
 import type { Snapshot } from './snapshot.ts';
 import { statusOf, topOf } from './status.ts';
@@ -70,6 +72,17 @@ export const operations = {
   events: operation('reads', since, ({ supervisor }, params) => supervisor.request('events', params.since)),
   follow: operation('follows', since, ({ supervisor }, params) =>
     supervisor.request('nextEvents', params.since, followWaitMs),
+  ),
+  history: operation(
+    'reads',
+    historyParams.read,
+    async ({ supervisor }, params): Promise<HistoryAnswer> =>
+      (await supervisor.request('history', 'read', params)) as HistoryAnswer,
+  ),
+  'history.info': operation(
+    'reads',
+    historyParams.info,
+    async ({ supervisor }): Promise<HistoryInfo> => (await supervisor.request('history', 'info', {})) as HistoryInfo,
   ),
   errors: operation('reads', nothing, ({ supervisor }) => supervisor.request('errors')),
   'actor.kill': onActor('killActor'),

@@ -7,6 +7,7 @@
 import type { TransportName } from '../contract/link-tables.ts';
 import type { ClientVerb, HubFacts } from './client-calls.ts';
 import type { EventRecord } from './events.ts';
+import type { HistoryAnswers, HistoryVerb } from './history.ts';
 import type { NatInfo } from './nat-rows.ts';
 
 /** OTP's words, plus `hung` for an actor that missed its heartbeats and is being ended. */
@@ -175,6 +176,8 @@ export interface SupervisorApi {
   rekeyPeer(name: string): void | Promise<void>;
   /** Of a hub that keeps them; `params` as the verb's schema returned them. Rejects with what the store says, NO_SERVER without one. */
   clients(verb: ClientVerb, params: unknown): unknown;
+  /** Of an instance that keeps one; rejects with NO_HISTORY without. */
+  history<V extends HistoryVerb>(verb: V, params: unknown): Promise<HistoryAnswers[V]>;
   hubFacts(): HubFacts | Promise<HubFacts>;
   /** Reads the configuration file again and applies the difference, as SIGHUP does. */
   reload(): ReloadResult | Promise<ReloadResult>;

@@ -1,5 +1,6 @@
 /** What operators may ask of a running instance, as `control/supervisor-api.ts` defines it. */
 import path from 'node:path';
+import type { CallSourceApi } from '../actors/kit/actor-calls.ts';
 import type { Topology } from '../actors/kit/topology.ts';
 import { formatCidr, formatEndpoint } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
@@ -43,6 +44,9 @@ export interface ApiParts {
   readonly troubles: () => InstanceFacts['troubles'];
   readonly clients: SupervisorApi['clients'];
   readonly clientSource: Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts'>;
+  readonly history: SupervisorApi['history'];
+  /** Who asked an actor is waiting. */
+  readonly actorCalls: CallSourceApi;
   readonly hubFacts: SupervisorApi['hubFacts'];
   readonly nat: () => NatInfo | undefined;
   readonly reload: () => Promise<ReloadResult>;
@@ -51,7 +55,7 @@ export interface ApiParts {
   readonly stop: () => void;
 }
 
-export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi {
+export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & CallSourceApi {
   const { supervisor, clientSource } = parts;
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
   const transports = new TransportOperator(supervisor, parts.resources, () => parts.state().config);
@@ -78,6 +82,8 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi {
     forgetPeerClock: (name) => peers.forgetClock(name),
     rekeyPeer: (name) => peers.rekey(name),
     clients: parts.clients,
+    history: parts.history,
+    answerActorCall: (id, outcome) => parts.actorCalls.answerActorCall(id, outcome),
     hubFacts: parts.hubFacts,
     checkClientPeers: (change) => clientSource.checkClientPeers(change),
     changeClientPeers: (change) => clientSource.changeClientPeers(change),

@@ -46,7 +46,10 @@ const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
   'control-server': 5000,
   // A commit waits for the disk, and one that is worn out or far away takes its time; a thread that waits there cannot be ended anyway.
   'client-store': 120_000,
+  'history-keeper': 120_000,
 };
+/** They start when packets can pass. */
+const lateActors: readonly string[] = ['control-server', 'history-keeper'];
 const dutyHangLimitMs = 500;
 const shutdownMs = 1000;
 
@@ -143,7 +146,7 @@ export class SharedResources {
   /** The children of the topology, left to right, with all that they are lent. */
   children(): ChildSpec[] {
     const { threads } = this.#topology;
-    const isLate = (thread: ThreadPlan): boolean => thread.actors.includes('control-server');
+    const isLate = (thread: ThreadPlan): boolean => thread.actors.some((id) => lateActors.includes(id));
     const early = threads.filter((thread) => !isLate(thread)).map((thread) => thread.id);
     return threads.map((thread) => {
       const actors = thread.actors.map((id) => this.#actorSpec(id));

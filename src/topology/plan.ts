@@ -5,6 +5,7 @@
 
 import type { ClientStoreSettings } from '../actors/client-store.ts';
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
+import type { HistoryKeeperSettings } from '../actors/history-keeper.ts';
 import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, Topology } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
 import type { SealerCarrier } from '../actors/sealer/sending-paths.ts';
@@ -104,6 +105,7 @@ function planActors(input: PlanInput, links: readonly LinkRow[], carriers: reado
     planSessionManager(input, links, rows),
     ...planHealthChecker(input, links),
     ...planClientStore(config),
+    ...planHistoryKeeper(config),
     actor({
       id: 'control-server',
       role: 'control-server',
@@ -231,6 +233,13 @@ function planClientStore(config: Config): ActorPlan[] {
     quota: server.quota,
   };
   return [actor({ id: 'client-store', role: 'client-store', tables: ['peers'], settings: { ...settings } })];
+}
+
+function planHistoryKeeper({ history, name, runtime }: Config): ActorPlan[] {
+  if (history === undefined) return [];
+  const { stateDirectory, runDirectory } = runtime;
+  const settings: HistoryKeeperSettings = { name, stateDirectory, runDirectory, history };
+  return [actor({ id: 'history-keeper', role: 'history-keeper', settings: { ...settings } })];
 }
 
 function crowdsOf({ limits: { perAddress, perClient } }: ServerConfig): CrowdLimits {

@@ -81,6 +81,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       proxyPasswordFile: undefined,
       serverName: undefined,
     },
+    history: undefined,
     runtime: {
       placement: 'auto',
       replayWindow: 65_536,

@@ -197,6 +197,10 @@ export class FakeSupervisor implements SupervisorApi {
     this.calls.push(`hang ${id}`);
   }
 
+  history(): never {
+    throw new HawserError('NO_HISTORY', 'This instance keeps no history');
+  }
+
   hubFacts(): never {
     throw new HawserError('NO_SERVER', 'This instance keeps no clients');
   }

@@ -49,6 +49,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     obfuscation: undefined,
     faketcp: { style: 'linux', rotateMs: 0, handshakePacket: undefined },
     tls: noTls,
+    history: undefined,
     runtime: {
       placement,
       sealedLogBytes: 1 << 25,

@@ -19,6 +19,7 @@ export type Role =
   | 'session-manager'
   | 'control-server'
   | 'client-store'
+  | 'history-keeper'
   | 'health-checker';
 
 export interface Command {

@@ -213,6 +213,8 @@ export interface PeerConfig {
   readonly presharedKey?: ArrayBuffer;
   /** It stands in the store of clients, not in a file. */
   readonly isClient?: true;
+  /** Whose device it is: those of one client have its rates together, and one block of ports. */
+  readonly client?: string;
   /** It has a quota: its row says where it ends. */
   readonly isMetered?: true;
   /** Whoever has an invitation, until it is used: it may say the key that it will have as a client, and nothing else. */

@@ -5,7 +5,7 @@ import { blocksOf, buildNat, natSchema } from './nat-schema.ts';
 import type { Finding, KeyPath } from './problems.ts';
 
 /** Of `server.limits`. */
-const defaults = { clients: 1000, perClient: 5 } as const;
+const defaults = { clients: 1000 } as const;
 
 type RawMap = Readonly<Record<string, unknown>>;
 
@@ -35,14 +35,11 @@ export function natFindings(server: RawMap): Finding[] {
     ];
   const blocks = blocksOf(nat) ?? 0;
   const limits = asMap(server.limits);
-  const [clients, devices] = (['clients', 'perClient'] as const).map((key) => {
-    const limit = limits[key];
-    return typeof limit === 'number' ? limit : defaults[key];
-  }) as [number, number];
-  if (clients * devices <= blocks) return within;
+  const clients = typeof limits.clients === 'number' ? limits.clients : defaults.clients;
+  if (clients <= blocks) return within;
   const message =
-    `${nat.perClient} makes ${blocks} blocks of ports, and server.limits allows ${clients} clients of ${devices} devices, each with a block of its own: ` +
-    'give fewer ports to each, name more addresses, or lower limits.clients or limits.perClient';
+    `${nat.perClient} makes ${blocks} blocks of ports, and server.limits allows ${clients} clients, each with a block of its own: ` +
+    'give fewer ports to each, name more addresses, or lower limits.clients';
   return [...within, finding(path, message)];
 }
 

@@ -108,6 +108,8 @@ export const peer = {
   totalTakeBpsAt: 144,
   /** f64: 1 = the store of clients has said who there is. Writer: the supervisor. */
   clientsKnownAt: 152,
+  /** f64: 1 = some rows share a rate (`leadAt`). Writer: the session-manager. */
+  haveLeadsAt: 160,
   dataAt: 512,
   rowBytes: 512,
   // session-manager
@@ -189,9 +191,19 @@ export const peer = {
   takeBpsAt: 424,
   /** i32: 1 = it is a client, whose quota `stopTxBytesAt` and `stopRxBytesAt` tell of. */
   isMeteredAt: 432,
+  /**
+   * i32: several devices of one client have its rates together, and this is one more than the row of the first of them, in which what they are
+   * policed by in sum stands; 0 = it has its own.
+   */
+  leadAt: 436,
+  /** f64: bits a second that are sent to the peer, or to all devices of its client together, as configured; 0 = no limit. */
+  giveBpsAt: 440,
   // opener
   /** f64: bytes of the packets of `policedPacketsAt`. */
   policedBytesAt: 448,
+  /** f64 each, the bucket of all whose `leadAt` leads here: bytes that it lacks, as of when. */
+  sumDebtAt: 472,
+  sumUsAt: 480,
   // client-store
   /** f64 each, 0 = no end: what `innerTxBytesAt` and `innerRxBytesAt` may come to now. The packet that reaches it still passes. */
   stopTxBytesAt: 456,

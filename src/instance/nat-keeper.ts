@@ -7,7 +7,7 @@ import { parseCidr } from '../config/address.ts';
 import type { PeerConfig } from '../config/config.ts';
 import type { InstanceEvent } from '../control/events.ts';
 import type { NatInfo } from '../control/nat-rows.ts';
-import { assignBlocks, blockAt, blockCount, holderOf, needsBlock } from '../io/nat/blocks.ts';
+import { adoptKeys, assignBlocks, blockAt, blockCount, holderOf, needsBlock } from '../io/nat/blocks.ts';
 import { readNatCounters } from '../io/nat/connections.ts';
 import { type Elements, elementsOf, noElements } from '../io/nat/elements.ts';
 import { changeNat, checkNat, prepareHost, removeNat, replaceNat } from '../io/nat/nat.ts';
@@ -216,7 +216,8 @@ export class NatKeeper {
     const count = blockCount(plan);
     if (count === 0 || this.#blocks === undefined) return;
     const clients = this.#leases.filter(needsBlock);
-    this.#blocks.set(assignBlocks(clients.map(holderOf), this.#blocks.numbers, count));
+    const before = adoptKeys(this.#blocks.numbers, clients);
+    this.#blocks.set(assignBlocks(clients.map(holderOf), before, count));
     const { numbers } = this.#blocks;
     const without = clients.filter((client) => !numbers.has(holderOf(client))).map(({ name }) => name);
     for (const name of without) {
@@ -277,6 +278,7 @@ function leaseOf(plan: NatPlan, peer: PeerConfig): NatLease | undefined {
   return {
     name: peer.name,
     publicKey: peer.publicKey,
+    ...(peer.client === undefined ? {} : { client: peer.client }),
     ...(ipv4 === undefined ? {} : { ipv4 }),
     ...(ipv6 === undefined ? {} : { ipv6: parseCidr(ipv6)?.address ?? ipv6 }),
     ...peer.nat,

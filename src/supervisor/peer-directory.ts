@@ -206,6 +206,7 @@ function settingsOf({ row, peer }: DirectoryEntry): PeerSettings {
   const ofClient = {
     ...(peer.presharedKey === undefined ? {} : { presharedKey: peer.presharedKey }),
     ...(peer.isClient === true ? { isClient: true as const } : {}),
+    ...(peer.client === undefined ? {} : { client: peer.client }),
     ...(peer.isMetered === true ? { isMetered: true as const } : {}),
     ...(peer.mayEnrol === true ? { mayEnrol: true as const } : {}),
     ...(peer.refusal === undefined ? {} : { refusal: peer.refusal }),

@@ -1,7 +1,7 @@
 /** What needs no kernel of address translation: blocks, elements, suspects. */
 import t from 'tap';
 import { parseCidr } from '../../src/config/address.ts';
-import { assignBlocks, blockAt, blockCount, holderOf, needsBlock } from '../../src/io/nat/blocks.ts';
+import { adoptKeys, assignBlocks, blockAt, blockCount, holderOf, needsBlock } from '../../src/io/nat/blocks.ts';
 import { elementChanges, elementsOf, noElements } from '../../src/io/nat/elements.ts';
 import { findFullDestinations } from '../../src/io/nat/full-destinations.ts';
 import type { NatPlan } from '../../src/io/nat/plan.ts';
@@ -219,4 +219,32 @@ t.test('findSuspects() names who may drop, and nobody else', async (t) => {
     { owner: 'iptables', remedy: /^iptables-legacy -I FORWARD/ },
   ]);
   t.same(findSuspects('nonsense', own, []), []);
+});
+
+t.test('devices of one client have one block, which was its first one before', async (t) => {
+  const devices = ['a', 'b', 'c'].map((name, index) => ({
+    name,
+    publicKey: name.toUpperCase(),
+    client: name === 'c' ? 'other' : 'anna',
+    ipv4: `10.100.0.${index + 2}`,
+  }));
+  const holders = devices.map(holderOf);
+  t.same(holders, ['anna', 'anna', 'other']);
+  const before = adoptKeys(
+    new Map([
+      ['B', 3],
+      ['away', 1],
+      ['A', 2],
+    ]),
+    devices,
+  );
+  t.same(Object.fromEntries(before), { anna: 3, away: 1 });
+  const numbers = assignBlocks(holders, before, 8);
+  t.same(Object.fromEntries(numbers), { anna: 3, away: 1, other: 0 });
+  t.same([...adoptKeys(numbers, devices)], [...numbers], 'and that of today stays');
+  const elements = elementsOf(plan, devices, numbers);
+  const block = (address: string) => elements.get('blocks4')?.get(address);
+  t.equal(block('10.100.0.2'), block('10.100.0.3'));
+  t.not(block('10.100.0.2'), block('10.100.0.4'));
+  t.same(Object.fromEntries(elements.get('together4') ?? []), { '10.100.0.2': '0:4', '10.100.0.3': '0:4' });
 });

@@ -4,7 +4,17 @@ import t from 'tap';
 import type { EventRecord } from '../../src/control/events.ts';
 import type { NatStatus } from '../../src/control/nat-rows.ts';
 import { callMirror, serveMirror } from '../support/nat.ts';
-import { buildNatWorld, inner, mirror, options, outAddress, startNatWorld, until } from '../support/nat-world.ts';
+import {
+  buildNatWorld,
+  hubAddress,
+  hubAnswers,
+  inner,
+  mirror,
+  options,
+  outAddress,
+  startNatWorld,
+  until,
+} from '../support/nat-world.ts';
 
 t.setTimeout(180_000);
 
@@ -63,4 +73,44 @@ t.test('when every shared port is in use to one destination, who calls there is 
   held.end();
   await held.ended;
   await until('it goes again', async () => (await callMirror(scene, c, other)).results[0]?.error === undefined);
+});
+
+t.test('devices of one client have one block of ports together, and all of it', options, async (t) => {
+  const nat = { mode: 'masquerade', addresses: [hubAddress], ports: '20000-20063', perClient: 16 };
+  const limits = { clients: 4 };
+  const world = buildNatWorld({ nat, limits }, []);
+  t.teardown(() => world.lab.close());
+  const { lab, hub, out, a, c, keys, daemons } = world;
+  await daemons.hub.start();
+  const its = (name: 'a' | 'c') => ({ publicKey: keys[name].publicKey, presharedKey: false, addresses: [inner[name]] });
+  await daemons.hub.ask('client.add', { name: 'anna', ...its('a') });
+  await daemons.hub.ask('client.device.add', { name: 'anna', device: 'tablet', ...its('c') });
+  await Promise.all([daemons.a.start(), daemons.c.start()]);
+  await hubAnswers(a, c);
+  await Promise.all([serveMirror(out, mirror), serveMirror(out, mirror + 1)]);
+  const scene = { lab, hub, clients: a, outside: out, ipv4: [], ipv6: [] };
+  const calls = { protocol: 'tcp', each: 12, target: outAddress, port: mirror } as const;
+  const first = await callMirror(scene, a, { ...calls, sources: [inner.a] });
+  const second = await callMirror(scene, c, { ...calls, sources: [inner.c], port: mirror + 1 });
+  const portsOf = ({ results }: typeof first): number[] =>
+    results.flatMap(({ outside }) => (outside ? Number(outside.split('|')[1]) : []));
+  t.equal(portsOf(first).length, 12);
+  t.equal(portsOf(second).length, 4, 'what the first device has left of the block');
+  t.equal(second.results.filter(({ error }) => error === 'ECONNREFUSED').length, 8, 'and is told when it is all');
+  for (const its of [...portsOf(first), ...portsOf(second)]) t.ok(its >= 20000 && its <= 20015, `port ${its}`);
+  first.end();
+  await first.ended;
+  second.end();
+  await second.ended;
+  await until('what one gives back the other one has', async () => {
+    const again = await callMirror(scene, c, { ...calls, sources: [inner.c], each: 14 });
+    again.end();
+    await again.ended;
+    return portsOf(again).length === 14;
+  });
+  const { leases } = await daemons.hub.ask<NatStatus>('nat');
+  t.same(
+    leases.map(({ block }) => block),
+    [0, 1].map(() => `${hubAddress}:20000-20015`),
+  );
 });

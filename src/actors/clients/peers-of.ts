@@ -46,6 +46,7 @@ function peerOf(
     presharedKeyFile: undefined,
     ...(device.presharedKey === '' ? {} : { presharedKey: secretOf(device.presharedKey) }),
     isClient: true,
+    client: record.id,
     ...(hasQuota(record, quota) ? { isMetered: true } : {}),
     allowedIPs: device.addresses.flatMap((address) => parseCidr(address) ?? []),
     endpoints: [],

@@ -57,6 +57,8 @@ export interface PeerSettings {
   readonly obfuscation?: PeerObfuscation;
   /** It stands in the store of a hub: called after a restart where it was last. */
   readonly isClient?: true;
+  /** Whose device it is; those of one client have its rates together. */
+  readonly client?: string;
   /** It has a quota: whoever writes into its row where that ends is asked by the sealer. */
   readonly isMetered?: true;
   /** It has an invitation, and may ask to be a client. */

@@ -13,9 +13,20 @@ export interface PortBlock {
 /** Holder → number of its block, counted through the addresses. Who is away comes first, the longest away before all. */
 export type BlockNumbers = ReadonlyMap<string, number>;
 
-/** A client may be renamed; its key stays. */
-export function holderOf({ name, publicKey }: NatLease): string {
-  return publicKey ?? name;
+/** A client may be renamed and have other devices; what it is called by the store stays. */
+export function holderOf({ name, publicKey, client }: NatLease): string {
+  return client ?? publicKey ?? name;
+}
+
+/** An earlier Hawser gave each device a block of its own, by its key: a client keeps that of its first one. */
+export function adoptKeys(before: BlockNumbers, leases: readonly NatLease[]): BlockNumbers {
+  const holders = new Map(leases.map((lease) => [lease.publicKey ?? lease.name, holderOf(lease)]));
+  const adopted = new Map<string, number>();
+  for (const [holder, number] of before) {
+    const now = holders.get(holder) ?? holder;
+    if (now === holder || (!before.has(now) && !adopted.has(now))) adopted.set(now, number);
+  }
+  return adopted;
 }
 
 /** An IPv4 address of its own has all its ports. */

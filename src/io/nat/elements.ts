@@ -16,6 +16,7 @@ export function elementsOf(plan: NatPlan, leases: readonly NatLease[], blocks: B
     elements.set(set, of);
     if (!of.has(key)) of.set(key, value);
   };
+  const devices = devicesOf(leases);
   for (const lease of leases) {
     for (const family of [4, 6] as const) {
       const address = family === 4 ? lease.ipv4 : lease.ipv6;
@@ -35,9 +36,24 @@ export function elementsOf(plan: NatPlan, leases: readonly NatLease[], blocks: B
       put('ready4', lease.ipv4);
       put('blocks4', lease.ipv4, `${block.address} . ${block.first}-${block.last}`);
       put('blockof4', lease.ipv4, block.address);
+      if ((devices.get(holderOf(lease)) ?? 0) > 1) put('together4', lease.ipv4, classOf(number ?? 0));
     }
   }
   return elements;
+}
+
+/** How many addresses each holder of a block has. */
+function devicesOf(leases: readonly NatLease[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const lease of leases)
+    if (needsBlock(lease)) counts.set(holderOf(lease), (counts.get(holderOf(lease)) ?? 0) + 1);
+  return counts;
+}
+
+/** A number other than 0 as nft writes a class of traffic. */
+function classOf(number: number): string {
+  const [major, minor] = [(number + 1) >>> 16, (number + 1) & 0xffff];
+  return `${major.toString(16)}:${minor.toString(16)}`;
 }
 
 /** Lines of a transaction; '' when there is nothing to do. What is gone goes first: another may have its port now. */

@@ -7,6 +7,8 @@ import type { PortForward } from '../../config/nat-schema.ts';
 export interface NatLease {
   readonly name: string;
   readonly publicKey?: string | undefined;
+  /** Whose device it is: those of one client have one block of ports. */
+  readonly client?: string | undefined;
   readonly ipv4?: string | undefined;
   readonly ipv6?: string | undefined;
   /** Its own outside: nothing of it is shared, and all that comes to that address goes to the client. */

@@ -9,6 +9,8 @@
  * inward    (prerouting)                  a client's own outside address; ports that lead to clients
  * translate (postrouting)                 hairpin; a client's own outside address; its block of ports; what is shared
  * ```
+ * A block is of a client, whose devices are counted together: the kernel counts by what can be read of a packet, so the number of the block
+ * stands in its priority for as long as it takes to count it. Only the first packet of a connection passes there.
  * Sets: `refused` holds who met the limit within the last minute, `busy` who has how many connections.
  */
 import type { Family } from '../../base/family.ts';
@@ -77,6 +79,8 @@ function sets(plan: NatPlan, { family, type, ip }: FamilyWords): string[] {
           `  set ready${family} { type ${type}; size ${mostLeases}; }`,
           `  map blocks${family} { type ${type} : interval ${type} . inet_service; size ${mostLeases}; }`,
           `  map blockof${family} { type ${type} : ${type}; size ${mostLeases}; }`,
+          `  map together${family} { type ${type} : classid; size ${mostLeases}; }`,
+          `  set all${family} { type classid; size ${mostLeases}; flags dynamic; }`,
         ]
       : []),
     `  ct timeout udp${family} { protocol udp; l3proto ${layer}; policy = { unreplied : ${seconds}, replied : ${seconds} }; }`,
@@ -126,6 +130,12 @@ function outwardChains(plan: NatPlan, { family, ip }: FamilyWords): string[] {
   const limit = limitOf(plan);
   return [
     ...chain(`exhausted${family}`, [`update @refused${family} { ${ip} saddr }`, 'counter name refused', 'goto refuse']),
+    ...(hasBlocks(plan, family)
+      ? chain(`counted${family}`, [
+          `add @all${family} { meta priority ct count over ${limit} } goto exhausted${family}`,
+          'meta priority set none',
+        ])
+      : []),
     ...chain(`outward${family}`, [
       'ct state invalid,untracked drop',
       `udp dport 0-1023 ct timeout set "known${family}"`,
@@ -141,6 +151,9 @@ function outwardChains(plan: NatPlan, { family, ip }: FamilyWords): string[] {
         : [
             `${ip} saddr != @own${family} add @busy${family} { ${ip} saddr ct count over ${limit} } goto exhausted${family}`,
           ]),
+      ...(hasBlocks(plan, family)
+        ? [`${ip} saddr != @own${family} meta priority set ${ip} saddr map @together${family} jump counted${family}`]
+        : []),
       'counter name asked',
     ]),
   ];

@@ -469,6 +469,7 @@
   X(peer, totalSendBpsAt, 136) \
   X(peer, totalTakeBpsAt, 144) \
   X(peer, clientsKnownAt, 152) \
+  X(peer, haveLeadsAt, 160) \
   X(peer, dataAt, 512) \
   X(peer, rowBytes, 512) \
   X(peer, inUseAt, 0) \
@@ -518,7 +519,11 @@
   X(peer, priorityAt, 416) \
   X(peer, takeBpsAt, 424) \
   X(peer, isMeteredAt, 432) \
+  X(peer, leadAt, 436) \
+  X(peer, giveBpsAt, 440) \
   X(peer, policedBytesAt, 448) \
+  X(peer, sumDebtAt, 472) \
+  X(peer, sumUsAt, 480) \
   X(peer, stopTxBytesAt, 456) \
   X(peer, stopRxBytesAt, 464) \
   X(peerKind, unknown, 0) \

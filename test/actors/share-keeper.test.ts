@@ -80,3 +80,46 @@ t.test('a limit of its own is all that a peer can ask for', async (t) => {
   hub.send([30, 30], 1);
   t.same(hub.shares(), [2, 8, 0]);
 });
+
+/** Rows 0 and 1 are devices of one client, which may send so much. */
+function asDevices({ peers }: Hub, mbit: number): void {
+  peers.setHeadNumber(peer.haveLeadsAt, 1);
+  for (const row of [0, 1]) {
+    peers.setInt(row, peer.leadAt, 1);
+    peers.setNumber(row, peer.takeBpsAt, mbit * 1e6);
+  }
+}
+
+t.test('devices of one client share its rate, where nobody else has a share', async (t) => {
+  const hub = new Hub(0, [50, 50, 50]);
+  asDevices(hub, 10);
+  hub.send([0, 30, 30], 1);
+  t.same(hub.shares(), [0, 0, 0], 'one alone has it all');
+  hub.send([30, 30, 30], 1);
+  t.same(hub.shares(), [5, 5, 0]);
+  hub.send([1, 30, 30], 1);
+  const [first = 0, second = 0] = hub.shares();
+  t.ok(first < 1.5 && second > 8.5, `${first} and ${second}`);
+  hub.send([30, 0, 30], 2);
+  t.same(hub.shares(), [0, 0, 0]);
+});
+
+t.test('of the rate of all a client has one share, whatever its devices', async (t) => {
+  const hub = new Hub(20, [50, 50, 50]);
+  asDevices(hub, 0);
+  hub.send([30, 30, 30], 1);
+  t.same(hub.shares(), [5, 5, 10]);
+  asDevices(hub, 4);
+  hub.send([30, 30, 30], 1);
+  t.same(hub.shares(), [2, 2, 16]);
+});
+
+t.test('whoever its share holds back asks for more at once', async (t) => {
+  const hub = new Hub(0, [50, 50]);
+  asDevices(hub, 10);
+  hub.send([0.1, 30], 1);
+  // As a Hawser that is told its share sends no more than that.
+  for (let window = 0; window < 4; window += 1)
+    hub.send([(hub.peers.number(0, peer.shareBpsAt) / 1e6) * 0.97, 30], 0.4);
+  t.same(hub.shares(), [5, 5, 0]);
+});

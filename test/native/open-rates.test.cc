@@ -172,5 +172,28 @@ TEST("Policer keeps all peers together to the server's rate, and each to its sha
   CHECK(got[1] > 4.9 && got[1] < 5.1);
 }
 
+TEST("Policer keeps the devices of a client together to its rate, and each to its share while there is one") {
+  PeerMemory peers(3);
+  const RowTable table = peers.table();
+  Policer policer(table);
+  double got[3] = {};
+  const auto run = [&](double fromUs) {
+    for (double& one : got) one = 0;
+    for (double nowUs = fromUs; nowUs < fromUs + 10 * kSecondUs; nowUs += 500)
+      for (int32_t i = 0; i < 3; i++)
+        if (policer.admits(table.row(i), 1250, 0, nowUs)) got[i] += 1250 * 8 / 10e6;
+  };
+  for (int32_t i = 0; i < 3; i++) cell<double>(table.row(i), layout::peer_policeBpsAt) = 10e6;
+  for (int32_t i = 1; i < 3; i++) cell<int32_t>(table.row(i), layout::peer_leadAt) = 2;
+  run(kSecondUs);
+  CHECK(got[0] > 9.9 && got[0] < 10.1);
+  CHECK(got[1] + got[2] > 9.9 && got[1] + got[2] < 10.1);
+  cell<double>(table.row(1), layout::peer_shareBpsAt) = 3e6;
+  cell<double>(table.row(2), layout::peer_shareBpsAt) = 7e6;
+  run(20 * kSecondUs);
+  CHECK(got[1] > 2.9 && got[1] < 3.1);
+  CHECK(got[2] > 6.9 && got[2] < 7.1);
+}
+
 }  // namespace
 }  // namespace hawser

@@ -1,14 +1,13 @@
 /** Rates of a hub's clients on real packets: what is sent and taken keeps to them, pings beside it do not wait, others notice nothing. */
-import type { ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { Daemon, type PeerOptions } from '../support/daemon.ts';
 import { generateKeys, type KeyPair } from '../support/keys.ts';
-import { type Host, Lab, skipReason } from '../support/netns.ts';
+import { Lab, skipReason } from '../support/netns.ts';
 import { port } from '../support/pair.ts';
-import { ping, pull, push, serveTcp } from '../support/traffic.ts';
+import { bulk, bulkPort, flood, ratesOf, type Sender } from '../support/rates.ts';
+import { ping, serveTcp } from '../support/traffic.ts';
 import { stockSkipReason, WireguardGo } from '../support/wireguard-go.ts';
 
 const skip = skipReason();
@@ -17,15 +16,9 @@ const skipStock = skip || stockSkipReason();
 t.setTimeout(600_000);
 const hubAddress = '10.9.0.1';
 const limits = { up: 10, down: 20 };
-/** More than any test waits for; who pulls hashes all of it beforehand. */
-const bulkBytes = { down: 60e6, up: 4e9 };
-const bulkPort = 7000;
 
-interface Client {
-  readonly name: string;
-  readonly host: Host;
+interface Client extends Sender {
   readonly keys: KeyPair;
-  readonly address: string;
 }
 
 interface Hub {
@@ -83,48 +76,6 @@ async function connectStock(lab: Lab, client: Client, hub: KeyPair, endpoint: st
   });
 }
 
-/** Mbit/s of inner packets to and from each client, over so long. */
-async function ratesOf({ daemon }: Hub, seconds: number): Promise<Map<string, { down: number; up: number }>> {
-  const read = async () => ({ atMs: performance.now(), peers: await daemon.peers() });
-  const before = await read();
-  await sleep(seconds * 1000);
-  const after = await read();
-  const ms = after.atMs - before.atMs;
-  return new Map(
-    after.peers.map(({ name, limits: now }) => {
-      const then = before.peers.find((one) => one.name === name)?.limits;
-      const mbit = (bytes: number, base = 0): number => ((bytes - base) * 8) / 1000 / ms;
-      const [down, up] = [mbit(now.sentBytes, then?.sentBytes), mbit(now.receivedBytes, then?.receivedBytes)];
-      return [name, { down, up }] as const;
-    }),
-  );
-}
-
-/** Begins a transfer that the end of the lab ends, and waits until it is under way. */
-async function bulk({ daemon }: Hub, client: Client, direction: 'down' | 'up'): Promise<void> {
-  const move = direction === 'down' ? pull : push;
-  move(client.host, hubAddress, bulkPort, bulkBytes[direction]).catch(() => undefined);
-  const moved = async (): Promise<number> => {
-    const peer = (await daemon.peers()).find(({ name }) => name === client.name);
-    return (direction === 'down' ? peer?.limits.sentBytes : peer?.limits.receivedBytes) ?? 0;
-  };
-  for (const before = await moved(); (await moved()) < before + 300_000; ) await sleep(50);
-}
-
-/** Datagrams of 1300 bytes, some Mbit/s of them, to where nobody listens. */
-function flood(from: Host, to: string, mbit: number): ChildProcess {
-  const program = `
-    const socket = require('node:dgram').createSocket('udp4');
-    socket.on('error', () => undefined);
-    const started = performance.now();
-    let sent = 0;
-    setInterval(() => {
-      const due = ((performance.now() - started) * ${mbit} * 125) / 1300;
-      for (; sent < due; sent += 1) socket.send(Buffer.alloc(1300), 9, '${to}');
-    }, 2);`;
-  return from.spawn(process.execPath, ['-e', program], { stdio: 'ignore' });
-}
-
 t.test(
   'TCP keeps to the limits of its client in both directions at once, and pings do not wait for it',
   options,
@@ -132,10 +83,10 @@ t.test(
     const hub = await build(t, { client: limits });
     const [client] = hub.clients as readonly [Client];
     const idle = await ping(client.host, hubAddress, { count: 40, intervalMs: 20 });
-    for (const direction of ['down', 'up'] as const) await bulk(hub, client, direction);
+    for (const direction of ['down', 'up'] as const) await bulk(hub.daemon, client, direction);
     await sleep(500);
     const [rates, loaded] = await Promise.all([
-      ratesOf(hub, 4),
+      ratesOf(hub.daemon, 4),
       ping(client.host, hubAddress, { count: 80, intervalMs: 40 }),
     ]);
     const { down = 0, up = 0 } = rates.get('client') ?? {};
@@ -156,7 +107,7 @@ t.test('a flood of UDP gets the limit and no more, and pings pass it', options, 
   flood(hub.daemon.host, client.address, 50);
   await sleep(1500);
   const [rates, loaded] = await Promise.all([
-    ratesOf(hub, 3),
+    ratesOf(hub.daemon, 3),
     ping(client.host, hubAddress, { count: 60, intervalMs: 40 }),
   ]);
   const { down = 0, up = 0 } = rates.get('client') ?? {};
@@ -169,15 +120,15 @@ t.test('a flood of UDP gets the limit and no more, and pings pass it', options, 
 t.test('a reload changes the limits of one client at once, and another one notices nothing', options, async (t) => {
   const hub = await build(t, { anna: limits, bert: undefined });
   const [anna, bert] = hub.clients as readonly [Client, Client];
-  await bulk(hub, anna, 'down');
-  await bulk(hub, bert, 'up');
+  await bulk(hub.daemon, anna, 'down');
+  await bulk(hub.daemon, bert, 'up');
   const before = await hub.daemon.peers();
   const pinging = ping(bert.host, hubAddress, { count: 60, intervalMs: 50 });
   const text = readFileSync(hub.daemon.configPath, 'utf8');
   writeFileSync(hub.daemon.configPath, text.replace('"down": 20', '"down": 5'));
   await hub.daemon.ask('reload');
   await sleep(500);
-  const rates = await ratesOf(hub, 2);
+  const rates = await ratesOf(hub.daemon, 2);
   const down = rates.get('anna')?.down ?? 0;
   t.ok(down > 4.5 && down < 5.3, `${down.toFixed(2)} Mbit/s after the reload`);
   t.ok((rates.get('bert')?.up ?? 0) > 100, `the other one has ${rates.get('bert')?.up.toFixed(0)} Mbit/s`);
@@ -194,10 +145,10 @@ t.test('priorities 80 and 20 share a total of 20 Mbit/s four to one, down and up
   const server = { pool: '10.200.0.0/24', total: { down: 20, up: 20 } };
   const hub = await build(t, { anna: { priority: 80 }, bert: { priority: 20 } }, { server });
   const [anna, bert] = hub.clients as readonly [Client, Client];
-  for (const client of [anna, bert]) await bulk(hub, client, 'down');
+  for (const client of [anna, bert]) await bulk(hub.daemon, client, 'down');
   for (const client of [anna, bert]) flood(client.host, hubAddress, 30);
   await sleep(3000);
-  const rates = await ratesOf(hub, 4);
+  const rates = await ratesOf(hub.daemon, 4);
   const of = (name: string) => rates.get(name) ?? { down: 0, up: 0 };
   for (const direction of ['down', 'up'] as const) {
     const [first, second] = [of('anna')[direction], of('bert')[direction]];
@@ -213,13 +164,13 @@ t.test(
   async (t) => {
     const hub = await build(t, { client: limits }, {}, connectStock);
     const [client] = hub.clients as readonly [Client];
-    await bulk(hub, client, 'down');
+    await bulk(hub.daemon, client, 'down');
     await sleep(500);
-    const down = (await ratesOf(hub, 3)).get('client')?.down ?? 0;
+    const down = (await ratesOf(hub.daemon, 3)).get('client')?.down ?? 0;
     t.ok(down > 0.95 * limits.down && down < 1.02 * limits.down, `${down.toFixed(2)} Mbit/s down`);
-    await bulk(hub, client, 'up');
+    await bulk(hub.daemon, client, 'up');
     await sleep(1000);
-    const up = (await ratesOf(hub, 6)).get('client')?.up ?? 0;
+    const up = (await ratesOf(hub.daemon, 6)).get('client')?.up ?? 0;
     t.ok(up > 0.8 * limits.up && up < 1.05 * limits.up, `${up.toFixed(2)} Mbit/s up`);
     const [peer] = await hub.daemon.peers();
     t.ok((peer?.limits.policedPackets ?? 0) > 0, 'by dropping what is too much');

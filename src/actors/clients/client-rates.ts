@@ -26,7 +26,7 @@ export function limitsOf(
   return Object.keys(limits).length === 0 ? undefined : limits;
 }
 
-/** Each of its devices has them. */
+/** All its devices have them together. */
 export function ratesOf(record: ClientRecord, usual: PeerLimits): PeerLimits {
   return { ...usual, ...record.limits };
 }

@@ -1,7 +1,8 @@
 /**
- * While all peers together send more than the server takes (`peer.totalTakeBpsAt`), says of each how much of that is its (`peer.shareBpsAt`):
- * by priority, and anew several times a second from what each has sent. The addon holds them to it, and the session-manager tells those
- * who can be told. Who has sent nothing for a while is not looked at.
+ * While all peers together send more than the server takes (`peer.totalTakeBpsAt`), or the devices of a client (`peer.leadAt`) more than it may,
+ * says of each how much of that is its (`peer.shareBpsAt`): of clients by priority, of devices alike, and anew several times a second from
+ * what each has sent. The addon holds them to it, and the session-manager tells those who can be told. Who has sent nothing for a while is
+ * not looked at.
  */
 import { type RateClaim, shareRate } from '../../bonding/receive/rate-shares.ts';
 import { peer } from '../../contract/peer-tables.ts';
@@ -10,14 +11,25 @@ import type { RowTable } from '../../rings/table.ts';
 const windowUs = 200_000;
 /** A sender that could send more does so within a window or two; it is not held to what it happens to send now. */
 const headroom = 1.25;
+/** Of its share: whoever sends so much is held back by it. A Hawser sends 0.97 of it, and who wants no more gets more by the headroom. */
+const heldBack = 0.9;
 const leastClaimBps = 100_000;
 /** Who has sent nothing for so long has no share. */
 const forgetUs = 1_000_000;
+/** Devices of one client are equals. */
+const equalPriority = 50;
+const noLimit = Number.POSITIVE_INFINITY;
 
 interface Sender {
   /** Bytes that it had sent by the last window, be they taken or not. */
   bytes: number;
   seenUs: number;
+}
+
+/** Devices of one client that send. */
+interface Claimants {
+  readonly rows: number[];
+  readonly claims: RateClaim[];
 }
 
 export class ShareKeeper {
@@ -34,7 +46,7 @@ export class ShareKeeper {
 
   /** Whether `note` is to be told who sends. */
   get isOn(): boolean {
-    return this.#totalBps > 0;
+    return this.#totalBps > 0 || this.#peers.headNumber(peer.haveLeadsAt) > 0;
   }
 
   /** Something came from the peer. */
@@ -44,6 +56,7 @@ export class ShareKeeper {
       known.seenUs = nowUs;
       return;
     }
+    if (this.#totalBps === 0 && this.#peers.int(row, peer.leadAt) === 0) return;
     this.#senders.set(row, { bytes: this.#bytesOf(row), seenUs: nowUs });
     this.#wakeAt(Math.max(nowUs, this.#windowUs + windowUs));
   }
@@ -52,8 +65,7 @@ export class ShareKeeper {
     if (this.#senders.size === 0 || nowUs - this.#windowUs < windowUs) return;
     const seconds = (nowUs - this.#windowUs) / 1e6;
     this.#windowUs = nowUs;
-    const rows: number[] = [];
-    const claims: RateClaim[] = [];
+    const clients = new Map<number, Claimants>();
     for (const [row, sender] of this.#senders) {
       if (!this.isOn || nowUs - sender.seenUs > forgetUs) {
         this.#senders.delete(row);
@@ -63,17 +75,50 @@ export class ShareKeeper {
       const bytes = this.#bytesOf(row);
       const sentBps = (Math.max(0, bytes - sender.bytes) * 8) / seconds;
       sender.bytes = bytes;
-      rows.push(row);
-      claims.push({ priority: this.#peers.int(row, peer.priorityAt), bps: this.#claimOf(row, sentBps) });
+      const lead = this.#leadOf(row);
+      const claimants = clients.get(lead) ?? { rows: [], claims: [] };
+      clients.set(lead, claimants);
+      claimants.rows.push(row);
+      claimants.claims.push({ priority: equalPriority, bps: this.#claimOf(row, sentBps) });
     }
-    const shares = shareRate(claims, this.#totalBps);
-    for (const [index, row] of rows.entries()) this.#share(row, shares[index] ?? 0);
+    this.#shareAll([...clients.values()]);
     if (this.#senders.size > 0) this.#wakeAt(nowUs + windowUs);
+  }
+
+  /** Among clients, and what each has among its devices. */
+  #shareAll(clients: readonly Claimants[]): void {
+    const claims = clients.map(({ rows, claims: its }): RateClaim => {
+      const most = this.#mostOf(rows);
+      const bps = its.reduce((all, one) => all + one.bps, 0);
+      return { priority: this.#peers.int(rows[0] as number, peer.priorityAt), bps: Math.min(most, bps) };
+    });
+    const shares = this.#totalBps > 0 ? shareRate(claims, this.#totalBps) : claims.map(() => 0);
+    for (const [index, { rows, claims: its }] of clients.entries()) {
+      const share = shares[index] ?? 0;
+      const most = Math.min(this.#mostOf(rows), share || noLimit);
+      const each = rows.length === 1 ? [share] : shareRate(its, most);
+      const areAllIn = each.every((bps) => bps === 0);
+      for (const [place, row] of rows.entries())
+        this.#share(row, areAllIn && share > 0 ? (its[place]?.bps ?? 0) : (each[place] ?? 0));
+    }
+  }
+
+  /** Of one client. */
+  #mostOf([row = 0]: readonly number[]): number {
+    return this.#peers.number(row, peer.takeBpsAt) || noLimit;
+  }
+
+  /** Row of the first device of its client; its own where there is no other. */
+  #leadOf(row: number): number {
+    return (this.#peers.int(row, peer.leadAt) || row + 1) - 1;
   }
 
   /** No more than it may send anyway. */
   #claimOf(row: number, sentBps: number): number {
-    const most = this.#peers.number(row, peer.takeBpsAt) || Number.POSITIVE_INFINITY;
+    const most = Math.min(this.#mostOf([row]), this.#totalBps || noLimit);
+    // Its share holds it back, and nobody knows what it would send: who was slow to begin shall not climb for many seconds.
+    const share = this.#peers.number(row, peer.shareBpsAt);
+    if (share > 0 && sentBps >= heldBack * share) return most;
     return Math.min(most, Math.max(leastClaimBps, sentBps * headroom));
   }
 

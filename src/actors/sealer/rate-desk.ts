@@ -1,5 +1,5 @@
 /**
- * Holds what is sent to peers to their rates (`peer.sendBpsAt`), clients to what is left of their quotas (`peer.stopTxBytesAt`), and all of it
+ * Holds what is sent to peers to their rates (`peer.sendBpsAt`), the devices of a client together to its rate (`shared-rates.ts`), clients to what is left of their quotas (`peer.stopTxBytesAt`), and all of it
  * together to the server's rate (`peer.totalSendBpsAt`), which peers share by priority. Who may send nothing now waits, and is not looked at again before it may: a turn costs nothing for the others, and
  * where nobody has a limit or a quota nothing is asked here.
  */
@@ -14,6 +14,7 @@ import { RowChanges } from '../../rings/row-changes.ts';
 import { peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf } from '../kit/ports.ts';
+import { type SharedRate, SharedRates } from './shared-rates.ts';
 import type { SharedTurns } from './waiting-room.ts';
 
 const packetBytes = 1_500;
@@ -52,6 +53,7 @@ export class RateDesk implements SharedTurns {
   readonly #metered: boolean[] = [];
   readonly #due = new DueQueue();
   readonly #shares = new TurnShares();
+  readonly #devices = new SharedRates();
   readonly #follow = (row: number): void => this.#followRow(row);
   readonly #followAll = (): void => {
     for (let row = 0; row < this.#peers.used(); row += 1) this.#followRow(row);
@@ -90,6 +92,10 @@ export class RateDesk implements SharedTurns {
     this.#nowUs = nowUs;
     if (!this.#changes.areNone) this.#changes.read(this.#follow, this.#followAll);
     if (this.#peers.headNumber(peer.totalSendBpsAt) !== this.#totalBps) this.#followTotal(readmit);
+    if (this.#devices.nextUs !== Number.POSITIVE_INFINITY) {
+      this.#devices.turn(nowUs, resume);
+      this.#context.wakeAt(this.#devices.nextUs);
+    }
     if (this.#due.size === 0) return;
     for (let row = this.#due.take(nowUs); row >= 0; row = this.#due.take(nowUs)) resume(row);
     if (this.#due.size > 0) this.#context.wakeAt(this.#due.nextUs);
@@ -117,7 +123,13 @@ export class RateDesk implements SharedTurns {
       this.#waitFor(row, bucket);
       return rated;
     }
-    const own = Math.min(rated, left);
+    const among = this.#devices.of(row);
+    const together = among?.allowedBytes(row, isUrgent, this.#nowUs) ?? Number.POSITIVE_INFINITY;
+    if (among !== undefined && together <= 0) {
+      this.#waitForDevices(row, among);
+      return together;
+    }
+    const own = Math.min(rated, left, together);
     const total = this.#total;
     if (total === undefined) return own;
     const shared = total.allowedBytes(isUrgent, this.#nowUs);
@@ -137,14 +149,22 @@ export class RateDesk implements SharedTurns {
       queue.mostBytes = Number.POSITIVE_INFINITY;
       return hasQuota;
     }
-    const own = bucket?.bytesPerUs ?? Number.POSITIVE_INFINITY;
+    const among = this.#devices.of(row);
+    const own = Math.min(
+      bucket?.bytesPerUs ?? Number.POSITIVE_INFINITY,
+      among?.leastBytesPerUs ?? Number.POSITIVE_INFINITY,
+    );
     const shared = this.#total?.bytesPerUs ?? Number.POSITIVE_INFINITY;
     const packetUs = packetBytes / Math.min(own, shared * leastShare);
     queue.queueTargetUs = Math.max(queue.queueTargetUs || unknownTargetUs, leastTargetUs, leastQueuePackets * packetUs);
     queue.mostBytes = Math.max(leastQueueBytes, Math.min(own, shared) * longestQueueUs);
     if (!hasQuota) return false;
-    if (bucket === undefined || bucket.allowedBytes(queue.hasUrgent, this.#nowUs) > 0) return true;
-    this.#waitFor(row, bucket);
+    if (bucket !== undefined && bucket.allowedBytes(queue.hasUrgent, this.#nowUs) <= 0) {
+      this.#waitFor(row, bucket);
+      return false;
+    }
+    if (among === undefined || among.allowedBytes(row, queue.hasUrgent, this.#nowUs) > 0) return true;
+    this.#waitForDevices(row, among);
     return false;
   }
 
@@ -154,6 +174,7 @@ export class RateDesk implements SharedTurns {
     if (bucket === undefined && this.#total === undefined) return;
     const bytes = this.#peers.number(row, peer.innerTxBytesAt) - this.#innerBytes;
     bucket?.spend(bytes);
+    this.#devices.of(row)?.spend(row, bytes);
     if (this.#total === undefined) return;
     this.#total.spend(bytes);
     this.#shares.spend(row, bytes);
@@ -197,6 +218,12 @@ export class RateDesk implements SharedTurns {
     this.#context.wakeAt(this.#due.nextUs);
   }
 
+  #waitForDevices(row: number, among: SharedRate): void {
+    this.#peers.setNumber(row, peer.limitedUsAt, this.#nowUs);
+    this.#devices.wait(row, among, this.#nowUs);
+    this.#context.wakeAt(this.#devices.nextUs);
+  }
+
   #followTotal(readmit: (row: number) => void): void {
     this.#totalBps = this.#peers.headNumber(peer.totalSendBpsAt);
     if (this.#totalBps > 0 && this.#total !== undefined) this.#total.setRate(this.#totalBps, this.#nowUs);
@@ -209,7 +236,10 @@ export class RateDesk implements SharedTurns {
     const isInUse = this.#peers.int(row, peer.inUseAt) !== 0;
     const bps = isInUse ? this.#peers.number(row, peer.sendBpsAt) : 0;
     const bucket = this.#buckets[row];
+    const lead = isInUse ? this.#peers.int(row, peer.leadAt) - 1 : -1;
+    this.#devices.follow(row, lead, this.#peers.number(row, peer.giveBpsAt), this.#nowUs);
     this.#shares.setPriority(row, this.#peers.int(row, peer.priorityAt));
+    this.#shares.setOwner(row, lead < 0 ? row : lead);
     const isMetered = isInUse && this.#peers.int(row, peer.isMeteredAt) !== 0;
     if (isMetered !== (this.#metered[row] === true)) this.#limited += isMetered ? 1 : -1;
     this.#metered[row] = isMetered;

@@ -9,6 +9,7 @@ import { TokenBucket } from '../../protocols/session/token-bucket.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { limitsBps, limitsCheckLength, limitsEmit, limitsHasHeard, limitsNumber } from '../../wire/control-frame.ts';
+import { ClientDevices } from './client-devices.ts';
 import type { Outbox } from './outbox.ts';
 import type { Peer } from './peer-book.ts';
 
@@ -69,10 +70,12 @@ export class LimitDesk {
   readonly #reading = new Map<number, TokenBucket>();
   /** Rows of peers that have answered a LIMITS, and are taken to obey the next ones. */
   readonly #shaping = new Set<number>();
+  readonly #devices: ClientDevices;
   #number = 0;
 
   constructor(parts: LimitDeskParts) {
     this.#parts = parts;
+    this.#devices = new ClientDevices(parts.peers);
   }
 
   /** The peer is there, or its limits are others than before. */
@@ -88,6 +91,8 @@ export class LimitDesk {
     const sendBps = Math.min(downBps || never, toldBps || never);
     peers.setNumber(row, layout.sendBpsAt, sendBps === never ? 0 : sendBps);
     peers.setNumber(row, layout.takeBpsAt, upBps);
+    peers.setNumber(row, layout.giveBpsAt, downBps);
+    this.#devices.enter(row, peer.settings.client);
     peers.setInt(row, layout.priorityAt, priority);
     peers.setInt(row, layout.isMeteredAt, peer.settings.isMetered === true ? 1 : 0);
     const isShaped = this.#shaping.has(row);
@@ -105,6 +110,7 @@ export class LimitDesk {
     this.#told.delete(peer.row);
     this.#reading.delete(peer.row);
     this.#shaping.delete(peer.row);
+    this.#devices.leave(peer.row);
   }
 
   /** Says to the peer what is to be said; returns when there is more to do. */

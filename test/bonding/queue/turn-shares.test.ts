@@ -91,3 +91,19 @@ t.test("a priority that changes is the next turns'", async (t) => {
   const [one = 0, other = 0] = share(shares, [0, 1], 3e6, () => 3_000);
   t.ok(Math.abs(one / other - 2) < 0.1, `${one / other}`);
 });
+
+t.test('rows of one owner have one share, and their turns one after the other', async (t) => {
+  const shares = new TurnShares();
+  for (const row of [0, 1, 2, 3]) shares.setPriority(row, 50);
+  for (const row of [0, 1, 2]) shares.setOwner(row, 0);
+  const turns = new Map<number, number>();
+  for (const row of [0, 1, 2, 3]) shares.enter(row);
+  for (let turn = 0; turn < 600; turn += 1) {
+    const row = shares.take();
+    turns.set(row, (turns.get(row) ?? 0) + 1);
+    shares.spend(row, 1500);
+    shares.enter(row);
+  }
+  t.ok(Math.abs((turns.get(3) ?? 0) - 300) <= 3, `${turns.get(3)} of 600`);
+  for (const row of [0, 1, 2]) t.ok(Math.abs((turns.get(row) ?? 0) - 100) <= 3, `${turns.get(row)} of row ${row}`);
+});

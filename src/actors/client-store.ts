@@ -153,7 +153,7 @@ class ClientStoreActor implements Actor {
     const leases = new Leases(pools, taken);
     const nowMs = (): number => Date.now();
     const usage = new UsageBook(store.usage);
-    const quotas = new QuotaDesk({ usual: quota, daysOf: (ids) => usage.daysOf(ids), nowMs });
+    const quotas = new QuotaDesk({ usual: quota, daysOf: (ids, since) => usage.daysOf(ids, since), nowMs });
     const feed = new PeerFeed({
       instance: this.#instance,
       defaults: { obfuscation, limits, quota },

@@ -214,9 +214,9 @@ t.test(
       UsageStore.prototype.daysOfAll = daysOfAll;
     });
     let asked = 0;
-    UsageStore.prototype.daysOfAll = function (ids) {
+    UsageStore.prototype.daysOfAll = function (ids, since) {
       asked += 1;
-      return daysOfAll.call(this, ids);
+      return daysOfAll.call(this, ids, since);
     };
     const second = await openClientLab(folder, { quota, nowMs: at('2026-11-10T13:00:00Z'), process: 'two' });
     t.equal(second.peers.number(3, layout.stopTxBytesAt), 10e6, 'a fresh row has its end before anybody looks');

@@ -183,3 +183,25 @@ t.test('sessions as lines', async (t) => {
   t.match(lines, /ID +CLIENT[\s\S]* 3 +anna\/tablet +1 min 1 s +1 s/);
   t.match(sessionLines([], 0), [/No client has a session/]);
 });
+
+t.test('a clock that is set changes no age', async (t) => {
+  const lab = await openClientLab(t.testdir());
+  await lab.add('phone');
+  const { clock, keeper } = lab;
+  const { peers, feed, store } = lab;
+  const key = [...store.list()][0]?.record.devices[0]?.publicKey ?? '';
+  const row = feed.rows.get(key) ?? -1;
+  const monotonicUs = (): number => (clock.nowMs - clock.jumpedMs) * 1000;
+  peers.setNumber(row, layout.innerRxBytesAt, 100);
+  peers.setNumber(row, layout.lastDataReceivedAt, monotonicUs());
+  keeper.look();
+  clock.nowMs += 10_000;
+  for (const jumpMs of [7_200_000, -86_400_000]) {
+    clock.nowMs += jumpMs;
+    clock.jumpedMs += jumpMs;
+    keeper.look();
+    const [session] = keeper.sessions();
+    t.equal(session?.idleMs, 10_000);
+    t.equal(clock.nowMs - (session?.sinceMs ?? 0), 10_000, 'and its begin is said by the clock of now');
+  }
+});

@@ -153,7 +153,7 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     ...options.quota,
   };
   const usage = new UsageBook(store.usage);
-  const quotas = new QuotaDesk({ usual: quota, daysOf: (ids) => usage.daysOf(ids), nowMs });
+  const quotas = new QuotaDesk({ usual: quota, daysOf: (ids, since) => usage.daysOf(ids, since), nowMs });
   const feed = new PeerFeed({
     instance,
     defaults: { obfuscation: undefined, limits: { upBps: 0, downBps: 0, priority: 50 }, quota },

@@ -12,11 +12,15 @@ import type { ClientRecord } from './client-record.ts';
 import type { ClientChange, ClientStore } from './store.ts';
 import type { UsageDelta } from './usage-store.ts';
 
+/** More than a month in whatever zone, of which a quota is judged. */
+const judgedDays = 40;
+const dayMs = 86_400_000;
+
 export interface QuotaDeskParts {
   /** Of whom nothing else is said. */
   readonly usual: QuotaConfig;
-  /** What these have used, what is not written yet included. Costs a millisecond or more, however many they are. */
-  readonly daysOf: (ids: readonly string[]) => readonly UsageDelta[];
+  /** What these have used from the day `since` on, what is not written yet included. Costs a millisecond or more, however many they are. */
+  readonly daysOf: (ids: readonly string[], since: string) => readonly UsageDelta[];
   readonly nowMs: () => number;
 }
 
@@ -59,7 +63,12 @@ export class QuotaDesk {
 
   /** `2026-11-29`, where midnight is. */
   today(): string {
-    const day = this.calendar.dayOf(this.#parts.nowMs());
+    return this.dayBefore(0);
+  }
+
+  /** So many days ago, or one less where clocks have changed. */
+  dayBefore(days: number): string {
+    const day = this.calendar.dayOf(this.#parts.nowMs() - days * dayMs);
     return [Math.floor(day / 10_000), Math.floor(day / 100) % 100, day % 100]
       .map((part) => String(part).padStart(2, '0'))
       .join('-');
@@ -121,7 +130,7 @@ export class QuotaDesk {
     const fresh = new Map(records.flatMap((one) => (this.#accounts.has(one.id) ? [] : [[one.id, one]])));
     if (fresh.size === 0) return;
     const days = new Map([...fresh.keys()].map((id) => [id, new Map<number, number>()]));
-    for (const { id, day, upBytes, downBytes } of this.#parts.daysOf([...fresh.keys()])) {
+    for (const { id, day, upBytes, downBytes } of this.#parts.daysOf([...fresh.keys()], this.dayBefore(judgedDays))) {
       const number = Number(day.replaceAll('-', ''));
       const own = days.get(id);
       own?.set(number, (own.get(number) ?? 0) + upBytes + downBytes);

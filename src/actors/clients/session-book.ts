@@ -33,11 +33,12 @@ export interface SessionBookParts {
 interface Session {
   readonly id: number;
   readonly device: DeviceKey;
-  readonly sinceMs: number;
+  /** Of a clock that nobody sets: ages are taken from it alone. */
+  readonly sinceUs: number;
   readonly upBefore: number;
   readonly downBefore: number;
   last: DeviceReading;
-  lastDataMs: number;
+  lastDataUs: number;
 }
 
 export class SessionBook {
@@ -51,8 +52,8 @@ export class SessionBook {
     this.#parts = parts;
   }
 
-  /** `nowUs`: the clock of readings; `nowMs`: since 1970. */
-  look(device: DeviceKey, reading: DeviceReading, nowUs: number, nowMs: number): void {
+  /** `nowUs`: the clock of readings, CLOCK_BOOTTIME. */
+  look(device: DeviceKey, reading: DeviceReading, nowUs: number): void {
     const { idleMs, lifetimeMs, rekey } = this.#parts;
     const { publicKey } = device;
     const hasData = reading.lastDataUs > (this.#seenUs.get(publicKey) ?? 0);
@@ -60,14 +61,15 @@ export class SessionBook {
     const silentMs = (nowUs - reading.lastDataUs) / 1000;
     const known = this.#sessions.get(publicKey);
     if (known === undefined) {
-      if (hasData && (idleMs === 0 || silentMs < idleMs)) this.#open(device, reading, nowMs - Math.max(0, silentMs));
+      if (hasData && (idleMs === 0 || silentMs < idleMs))
+        this.#open(device, reading, Math.min(nowUs, reading.lastDataUs));
       return;
     }
     known.last = reading;
-    if (hasData) known.lastDataMs = nowMs - Math.max(0, silentMs);
-    if (idleMs > 0 && silentMs >= idleMs) this.end(publicKey, 'idle', nowMs);
-    else if (lifetimeMs > 0 && nowMs - known.sinceMs >= lifetimeMs) {
-      this.end(publicKey, 'lifetime', nowMs);
+    if (hasData) known.lastDataUs = Math.min(nowUs, reading.lastDataUs);
+    if (idleMs > 0 && silentMs >= idleMs) this.end(publicKey, 'idle', nowUs);
+    else if (lifetimeMs > 0 && nowUs - known.sinceUs >= lifetimeMs * 1000) {
+      this.end(publicKey, 'lifetime', nowUs);
       rekey(device.peer);
     }
   }
@@ -81,18 +83,18 @@ export class SessionBook {
     return this.#sessions.has(publicKey);
   }
 
-  end(publicKey: string, reason: SessionEnd, nowMs: number): void {
+  end(publicKey: string, reason: SessionEnd, nowUs: number): void {
     const session = this.#sessions.get(publicKey);
     if (session === undefined) return;
     this.#sessions.delete(publicKey);
-    const { id, device, sinceMs } = session;
+    const { id, device, sinceUs } = session;
     this.#parts.emit({
       kind: 'session-closed',
       client: device.client,
       peer: device.peer,
       session: id,
       reason,
-      seconds: Math.round((nowMs - sinceMs) / 1000),
+      seconds: Math.round((nowUs - sinceUs) / 1e6),
       ...bytesOf(session),
     });
   }
@@ -102,25 +104,26 @@ export class SessionBook {
     this.#seenUs.delete(publicKey);
   }
 
-  rows(nowMs: number): ClientSession[] {
+  /** `nowMs`: since 1970, of the same moment. */
+  rows(nowUs: number, nowMs: number): ClientSession[] {
     return [...this.#sessions.values()].map((session) => ({
       id: session.id,
       client: session.device.client,
       peer: session.device.peer,
-      sinceMs: session.sinceMs,
-      idleMs: Math.max(0, nowMs - session.lastDataMs),
+      sinceMs: nowMs - (nowUs - session.sinceUs) / 1000,
+      idleMs: Math.max(0, nowUs - session.lastDataUs) / 1000,
       ...bytesOf(session),
     }));
   }
 
-  #open(device: DeviceKey, reading: DeviceReading, sinceMs: number): void {
+  #open(device: DeviceKey, reading: DeviceReading, sinceUs: number): void {
     this.#lastId += 1;
     const { upBytes, downBytes } = reading;
     this.#sessions.set(device.publicKey, {
       id: this.#lastId,
       device,
-      sinceMs,
-      lastDataMs: sinceMs,
+      sinceUs,
+      lastDataUs: sinceUs,
       upBefore: upBytes,
       downBefore: downBytes,
       last: reading,

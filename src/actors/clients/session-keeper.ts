@@ -30,6 +30,9 @@ export interface SessionKeeperParts extends SessionBookParts {
 
 /** So much is lost by a crash at most. */
 const writeEveryUs = 10_000_000;
+/** What is older is kept by month. */
+const keptDays = 400;
+const recentDays = 60;
 /** Clients whose days are read at one look: a quarter of a second of this thread, where each has two months of them. */
 const mostFresh = 500;
 
@@ -69,6 +72,7 @@ export class SessionKeeper {
     if (nowUs() - this.#writtenUs < writeEveryUs) return;
     this.#writtenUs = nowUs();
     this.#usage.flush();
+    this.#usage.thin(quotas.dayBefore(keptDays), quotas.dayBefore(recentDays), quotas.today());
   }
 
   /** Somebody's quota ends within a moment: `lookSoon` is wanted much sooner than `look`. */
@@ -130,13 +134,13 @@ export class SessionKeeper {
 
   /** True when a quota was used up just now. */
   #follow(record: ClientRecord, { news, told, hasTurned }: QuotaVerdict): boolean {
-    const { quotas, tell, nowMs } = this.#parts;
+    const { quotas, tell, nowUs } = this.#parts;
     const isExceeded = quotas.isExceeded(record);
     if (hasTurned && isExceeded && !quotas.isStopping) this.#slowing.add(record.id);
     this.#stop(record);
     if (hasTurned) {
       const keys = this.#isOut(record) ? record.devices.map(({ publicKey }) => publicKey) : [];
-      for (const publicKey of keys) this.#sessions.end(publicKey, 'quota', nowMs());
+      for (const publicKey of keys) this.#sessions.end(publicKey, 'quota', nowUs());
       this.#refresh(record);
     }
     if (news.length > 0)
@@ -176,7 +180,7 @@ export class SessionKeeper {
   end(record: ClientRecord, publicKeys: readonly string[], reason: SessionEnd): void {
     this.#lookAt(record);
     for (const publicKey of publicKeys) {
-      this.#sessions.end(publicKey, reason, this.#parts.nowMs());
+      this.#sessions.end(publicKey, reason, this.#parts.nowUs());
       this.#sessions.forget(publicKey);
       this.#usage.forget(publicKey);
       this.#meters.forget(publicKey);
@@ -196,7 +200,8 @@ export class SessionKeeper {
   }
 
   sessions(): ClientSession[] {
-    return this.#sessions.rows(this.#parts.nowMs());
+    const { nowUs, nowMs } = this.#parts;
+    return this.#sessions.rows(nowUs(), nowMs());
   }
 
   /** Why the last handshakes of a device failed. */
@@ -227,7 +232,7 @@ export class SessionKeeper {
   }
 
   #lookAt(record: ClientRecord): void {
-    const { rows, nowMs, nowUs, quotas } = this.#parts;
+    const { rows, nowUs, quotas } = this.#parts;
     const isOut = this.#isOut(record);
     let usedBytes = 0;
     for (const device of record.devices) {
@@ -239,7 +244,7 @@ export class SessionKeeper {
       if (this.#usage.isCounted(publicKey, reading) && !this.#sessions.has(publicKey)) continue;
       const key = { publicKey, client: record.name, peer: peerNameOf(record, device) };
       if (isOut) this.#sessions.pass(publicKey, reading);
-      else this.#sessions.look(key, reading, nowUs(), nowMs());
+      else this.#sessions.look(key, reading, nowUs());
       usedBytes += this.#usage.look(publicKey, record.id, reading, quotas.today());
     }
     if (usedBytes > 0) quotas.use(record, usedBytes);

@@ -18,6 +18,7 @@ export class UsageBook {
   /** By client and day. */
   readonly #pending = new Map<string, UsageDelta>();
   readonly #touched = new Set<string>();
+  #thinned = '';
 
   constructor(store: UsageStore) {
     this.#store = store;
@@ -45,10 +46,10 @@ export class UsageBook {
     return up + down;
   }
 
-  /** What is written, and what is not yet: some days come twice. */
-  daysOf(ids: readonly string[]): UsageDelta[] {
+  /** What is written, from the day `since` on, and what is not yet: some days come twice. */
+  daysOf(ids: readonly string[], since: string): UsageDelta[] {
     const wanted = new Set(ids);
-    return [...this.#store.daysOfAll(ids), ...[...this.#pending.values()].filter(({ id }) => wanted.has(id))];
+    return [...this.#store.daysOfAll(ids, since), ...[...this.#pending.values()].filter(({ id }) => wanted.has(id))];
   }
 
   /** Where its counters were at the last look. */
@@ -71,6 +72,13 @@ export class UsageBook {
   /** The client is no more: what was counted for it is not written. */
   drop(id: string): void {
     for (const [key, delta] of this.#pending) if (delta.id === id) this.#pending.delete(key);
+  }
+
+  /** Days before that one are kept by month alone, if something was used from `recent` until before `today`. Throws what SQLite says. */
+  thin(before: string, recent: string, today: string): void {
+    if (before === this.#thinned) return;
+    this.#store.thin(before, recent, today);
+    this.#thinned = before;
   }
 
   /** Writes what has been counted since the last time. Throws what SQLite says; then it is tried again the next time. */

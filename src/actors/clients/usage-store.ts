@@ -1,10 +1,15 @@
-/** What clients have used, on the disk: by client, day and server. */
+/**
+ * What clients have used, on the disk: by client, day and server. Days that are more than 400 days old become months (`2025-10`), which are kept
+ * as long as the client is.
+ */
 import { type Database, inTransaction, type SqlRow } from '../../io/sqlite.ts';
+
+const dayCharacters = 10;
 
 export interface UsageDelta {
   /** Of the client. */
   readonly id: string;
-  /** `2026-11-29`, where the client's day is counted. */
+  /** `2026-11-29`, where the client's day is counted; `2025-10` of a month whose days are not kept. */
   readonly day: string;
   readonly upBytes: number;
   readonly downBytes: number;
@@ -64,16 +69,36 @@ export class UsageStore {
       .map(({ day, up, down }) => ({ id, day: String(day), upBytes: Number(up), downBytes: Number(down) }));
   }
 
-  /** Of several at once, in any order: a question costs more than its answer. */
-  daysOfAll(ids: readonly string[]): UsageDelta[] {
+  /** Of several at once, from the day `since` on, in any order: a question costs more than its answer. */
+  daysOfAll(ids: readonly string[], since: string): UsageDelta[] {
     const places = ids.map(() => '?').join(', ');
-    const sql = `SELECT id, day, SUM(up) AS up, SUM(down) AS down FROM usage WHERE id IN (${places}) GROUP BY id, day`;
-    return this.#database.all(sql, ids).map(({ id, day, up, down }) => ({
+    const sql = `SELECT id, day, SUM(up) AS up, SUM(down) AS down FROM usage WHERE id IN (${places}) AND day >= ? GROUP BY id, day`;
+    return this.#database.all(sql, [...ids, since]).map(({ id, day, up, down }) => ({
       id: String(id),
       day: String(day),
       upBytes: Number(up),
       downBytes: Number(down),
     }));
+  }
+
+  /**
+   * Days before that one become months; all or nothing. Not where nothing was written from the day `recent` until before `today`: a clock that
+   * jumps by years would make a month of days of which a quota is judged.
+   */
+  thin(before: string, recent: string, today: string): void {
+    const database = this.#database;
+    const lately = `SELECT 1 FROM usage WHERE length(day) = ${dayCharacters} AND day >= ? AND day < ? LIMIT 1`;
+    if (database.all(lately, [recent, today]).length === 0) return;
+    const old = `length(day) = ${dayCharacters} AND day < ?`;
+    inTransaction(database, () => {
+      database.run(
+        `INSERT INTO usage (id, day, server, up, down)
+         SELECT id, substr(day, 1, 7), server, SUM(up), SUM(down) FROM usage WHERE ${old} GROUP BY id, substr(day, 1, 7), server
+         ON CONFLICT (id, day, server) DO UPDATE SET up = up + excluded.up, down = down + excluded.down`,
+        [before],
+      );
+      database.run(`DELETE FROM usage WHERE ${old}`, [before]);
+    });
   }
 
   /** Rows of another store of ours. */

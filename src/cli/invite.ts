@@ -9,6 +9,7 @@ import { formatKey, parseKey, publicKeyOf } from '../config/keys.ts';
 import type { HubFacts, InvitationRow } from '../control/client-calls.ts';
 import { deriveInvitation, invitationSecretBytes } from '../crypto/invitation.ts';
 import { checkedEndpoint, endpointsAt, printCode } from './client.ts';
+import { type QuotaOptions, quotaOfOptions } from './client-quotas.ts';
 import { type RateOptions, ratesOfOptions } from './client-rates.ts';
 import { ask } from './control-client.ts';
 import { usageError } from './exit.ts';
@@ -16,7 +17,7 @@ import { parseWhen } from './expiry.ts';
 import { type Column, formatTable } from './humanize.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 
-interface InviteOptions extends InstanceOptions, RateOptions {
+interface InviteOptions extends InstanceOptions, RateOptions, QuotaOptions {
   readonly expires: string;
   readonly uses: string;
   readonly endpoint?: string;
@@ -36,6 +37,12 @@ export function addInviteCommand(program: Command): void {
     .option('--up <rate>', 'at most so many Mbit/s from it, or off (default: server.client)')
     .option('--down <rate>', 'at most so many Mbit/s to it')
     .option('--priority <share>', '0 to 100, its share while server.total binds')
+    .option(
+      '--daily <amount>',
+      'at most so much a day, both ways together: 10GB, 500MB, or off (default: server.client)',
+    )
+    .option('--monthly <amount>', 'at most so much a month')
+    .option('--reset-day <day>', 'the day on which its month begins, 1 to 31')
     .option('--endpoint <host>', "where this hub is reached (default: the file's server.endpoint)")
     .option('--allowed <cidr...>', "what the client sends through the tunnel (default: the hub's networks)")
     .option('--qr', 'print the QR code also where there is no terminal')
@@ -44,7 +51,7 @@ export function addInviteCommand(program: Command): void {
       `
 Examples:
   hawser invite van                      # prints: hawser join hub.example.net:51820#AQx3…
-  hawser invite branch --uses 20 --expires 14d --up 20 --down 50
+  hawser invite branch --uses 20 --expires 14d --up 20 --down 50 --monthly 50GB
   hawser invite list
   hawser invite revoke van
 
@@ -78,6 +85,7 @@ async function invite(name: string, options: InviteOptions): Promise<void> {
   const wrong = options.allowed?.find((text) => parseCidr(text) === undefined);
   if (wrong !== undefined) throw usageError(`--allowed is "${wrong}"`, '0.0.0.0/0, or other networks');
   const rates = ratesOfOptions(options);
+  const quota = quotaOfOptions(options);
   const hub = await ask(options, 'hub');
   const endpoints = endpointsOf(hub, options.endpoint);
   const hubKey = parseKey(hub.publicKey);
@@ -94,6 +102,7 @@ async function invite(name: string, options: InviteOptions): Promise<void> {
     expiresMs,
     ...(options.allowed === undefined ? {} : { allowed: [...options.allowed] }),
     ...(rates === undefined ? {} : { rates }),
+    ...(quota === undefined ? {} : { quota }),
   });
   await print(
     rows.map((row, index) => ({ ...row, command: `hawser join ${quoted(made[index]?.line ?? '')}` })),

@@ -31,7 +31,7 @@ export interface ClientRow {
   readonly devices: readonly ClientDevice[];
   /** What it has of the hub's outside beside a share of it. */
   readonly nat?: { readonly publicAddress?: string | undefined; readonly forwards: readonly string[] };
-  /** Of each device, what is said of all clients included. Bits of inner packets a second, 0 = no limit. */
+  /** Of all its devices together, what is said of all clients included. Bits of inner packets a second, 0 = no limit. */
   readonly limits: { readonly upBps: number; readonly downBps: number; readonly priority: number };
   readonly quota: ClientQuota;
 }
@@ -187,6 +187,7 @@ export const clientParams = {
     /** What the client is to send through the tunnel; without it the hub's networks. */
     allowed: z.array(z.string()).min(1).max(32).exactOptional(),
     rates: rates.exactOptional(),
+    quota: quota.exactOptional(),
   }),
   invitations: z.strictObject({}),
   revoke: named,

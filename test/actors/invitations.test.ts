@@ -198,10 +198,20 @@ t.test('names are kept for who was invited; several lines have several names', a
     ['branch-1', 'branch-2', 'branch-3'],
   );
   const rates = { up: 5, down: 20 };
-  await lab.book.verbs.invite({ name: 'slow', keys: [invitationKey()], expiresMs: lab.clock.nowMs + dayMs, rates });
+  const quota = { monthlyBytes: 5e9, resetDay: 15 };
+  await lab.book.verbs.invite({
+    name: 'slow',
+    keys: [invitationKey()],
+    expiresMs: lab.clock.nowMs + dayMs,
+    rates,
+    quota,
+  });
   const slow = [...lab.store.invitations.list()].at(-1)?.publicKey ?? '';
   await lab.book.invitations.enrol(slow, newKey());
-  t.match(lab.book.verbs.show({ name: 'slow' }), { limits: { upBps: 5e6, downBps: 20e6 } });
+  t.match(lab.book.verbs.show({ name: 'slow' }), {
+    limits: { upBps: 5e6, downBps: 20e6 },
+    quota: { monthlyBytes: 5e9, resetDay: 15 },
+  });
   await t.rejects(invite(lab, 'late', -1), { code: 'EXPIRES' });
   await t.rejects(invite(lab, 'for-ever', 400 * dayMs), { code: 'EXPIRES' });
 });

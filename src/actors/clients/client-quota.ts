@@ -8,7 +8,17 @@ import type { ClientQuotaRecord, ClientRecord } from './client-record.ts';
 /** With what was said: null takes back what was said before, what is left out stays. */
 export function withQuota(record: ClientRecord, asked: ClientQuotaChange | undefined): ClientRecord {
   if (asked === undefined) return record;
-  const { quota: before = {}, ...rest } = record;
+  const { quota: before, ...rest } = record;
+  const quota = quotaOf(asked, before);
+  return quota === undefined ? rest : { ...rest, quota };
+}
+
+/** The same of the quotas alone; undefined = there are none of its own. */
+export function quotaOf(
+  asked: ClientQuotaChange | undefined,
+  before: ClientQuotaRecord = {},
+): ClientQuotaRecord | undefined {
+  if (asked === undefined) return undefined;
   const names = ['dailyBytes', 'monthlyBytes', 'resetDay'] as const;
   const quota: ClientQuotaRecord = Object.fromEntries(
     names.flatMap((name) => {
@@ -16,7 +26,7 @@ export function withQuota(record: ClientRecord, asked: ClientQuotaChange | undef
       return value === undefined || value === null ? [] : [[name, value]];
     }),
   );
-  return Object.keys(quota).length === 0 ? rest : { ...rest, quota };
+  return Object.keys(quota).length === 0 ? undefined : quota;
 }
 
 export function rulesOf({ quota }: ClientRecord, { dailyBytes, monthlyBytes, resetDay }: QuotaConfig): QuotaRules {

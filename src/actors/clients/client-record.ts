@@ -114,7 +114,8 @@ export function limitsFrom(value: unknown): ClientLimitsRecord | undefined {
   return numbersFrom(value, { upBps: [0, Number.MAX_VALUE], downBps: [0, Number.MAX_VALUE], priority: [0, 100] });
 }
 
-function quotaFrom(value: unknown): ClientQuotaRecord | undefined {
+/** undefined = they are none. */
+export function quotaFrom(value: unknown): ClientQuotaRecord | undefined {
   const bytes = [0, Number.MAX_SAFE_INTEGER] as const;
   return numbersFrom(value, { dailyBytes: bytes, monthlyBytes: bytes, resetDay: [1, 31] });
 }

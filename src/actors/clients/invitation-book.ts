@@ -11,6 +11,7 @@ import type { InstanceEvent } from '../../control/events.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { enrolStatus } from '../../wire/enrol-frame.ts';
 import type { ClientIndex } from './client-index.ts';
+import { quotaOf } from './client-quota.ts';
 import { limitsOf } from './client-rates.ts';
 import type { ClientRecord, DeviceRecord } from './client-record.ts';
 import type { InvitationRecord } from './invitation-record.ts';
@@ -80,6 +81,7 @@ export class InvitationBook {
   async invite(params: ClientParams<'invite'>): Promise<ClientAnswers['invite']> {
     const { store, feed, index, nowMs, randomBytes, emit } = this.#parts;
     const { name, keys, expiresMs, allowed, rates } = params;
+    const quota = quotaOf(params.quota);
     this.#checkTime(expiresMs);
     this.#checkRoom(keys.length);
     for (const network of allowed ?? [])
@@ -97,6 +99,7 @@ export class InvitationBook {
         presharedKey,
         ...(allowed === undefined ? {} : { allowed }),
         ...(limits === undefined ? {} : { limits }),
+        ...(quota === undefined ? {} : { quota }),
       };
     });
     if (new Set(records.map(({ publicKey }) => publicKey)).size < records.length)
@@ -246,7 +249,7 @@ export class InvitationBook {
 
   #newClient(invitation: InvitationRecord, key: string): ClientRecord {
     const { index, clients, nowMs, randomBytes } = this.#parts;
-    const { limits } = invitation;
+    const { limits, quota } = invitation;
     clients.checkCount(invitation.name);
     const name = index.freeName(invitation.name, invitation.id);
     return {
@@ -257,6 +260,7 @@ export class InvitationBook {
       expiresMs: undefined,
       devices: [this.#device(key, clients.give(name))],
       ...(limits === undefined ? {} : { limits }),
+      ...(quota === undefined ? {} : { quota }),
     };
   }
 

@@ -2,7 +2,7 @@
 import { parseCidr } from '../../config/address.ts';
 import type { PeerConfig } from '../../config/config.ts';
 import { parseKey } from '../../config/keys.ts';
-import { type ClientLimitsRecord, limitsFrom } from './client-record.ts';
+import { type ClientLimitsRecord, type ClientQuotaRecord, limitsFrom, quotaFrom } from './client-record.ts';
 import type { ClientDefaults } from './peers-of.ts';
 import { secretOf } from './secret.ts';
 import { isMap, mapFromText } from './stored-text.ts';
@@ -19,6 +19,7 @@ export interface InvitationRecord {
   /** What the client is to send through the tunnel; undefined = the hub's networks. */
   readonly allowed?: readonly string[] | undefined;
   readonly limits?: ClientLimitsRecord | undefined;
+  readonly quota?: ClientQuotaRecord | undefined;
   /** A machine has said its key, and is a client that has not connected yet. */
   readonly joining?: { readonly clientId: string; readonly atMs: number } | undefined;
 }
@@ -31,7 +32,7 @@ export function invitationToText(record: InvitationRecord): string {
 export function invitationFromText(text: string): InvitationRecord | undefined {
   const stored = mapFromText(text);
   if (stored === undefined) return undefined;
-  const { id, name, createdMs, expiresMs, publicKey, presharedKey, allowed, limits, joining } = stored;
+  const { id, name, createdMs, expiresMs, publicKey, presharedKey, allowed, limits, quota, joining } = stored;
   if (typeof id !== 'string' || typeof name !== 'string') return undefined;
   if (typeof createdMs !== 'number' || typeof expiresMs !== 'number') return undefined;
   if (typeof publicKey !== 'string' || parseKey(publicKey) === undefined) return undefined;
@@ -39,7 +40,8 @@ export function invitationFromText(text: string): InvitationRecord | undefined {
   const networks = allowed === undefined ? [] : networksFrom(allowed);
   const rates = limits === undefined ? {} : limitsFrom(limits);
   const place = joining === undefined ? undefined : joiningFrom(joining);
-  if (networks === undefined || rates === undefined) return undefined;
+  const amounts = quota === undefined ? {} : quotaFrom(quota);
+  if (networks === undefined || rates === undefined || amounts === undefined) return undefined;
   if (joining !== undefined && place === undefined) return undefined;
   return {
     id,
@@ -50,6 +52,7 @@ export function invitationFromText(text: string): InvitationRecord | undefined {
     presharedKey,
     ...(allowed === undefined ? {} : { allowed: networks }),
     ...(limits === undefined ? {} : { limits: rates }),
+    ...(quota === undefined ? {} : { quota: amounts }),
     ...(place === undefined ? {} : { joining: place }),
   };
 }

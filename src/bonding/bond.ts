@@ -289,6 +289,7 @@ export class Bond {
     if (!this.#election.run(this.paths, nowUs)) return;
     for (const path of this.paths) {
       path.life.handleStandby(path.isProbed && !path.carries);
+      if (path.isUsable && !path.carries) path.handleReplaced();
       if (path.carries || !path.isUsable || path.life.state === lifeState.live) continue;
       // What waited for a path that did not work has waited for us.
       this.#set.brokenUs = nowUs;

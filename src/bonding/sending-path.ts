@@ -102,6 +102,8 @@ export class SendingPath implements PathView, Candidate {
   #deaths = 0;
   /** Share of loss when a long packet was last acknowledged. */
   #soundLoss = doubleZero;
+  /** Nothing was overdue when another one of its way took its place. */
+  #isLeftInOrder = false;
 
   constructor(cells: PathRow, settings: SendingPathSettings, nowUs: number) {
     this.#cells = cells;
@@ -194,6 +196,16 @@ export class SendingPath implements PathView, Candidate {
   /** It lives, and another one by its way carries the data. */
   get isSpare(): boolean {
     return this.isProbed && !this.carries && !this.isExcluded && this.life.isTrusted;
+  }
+
+  /** Another one of its way has just taken its place. */
+  handleReplaced(): void {
+    this.#isLeftInOrder = this.life.state === lifeState.live && !this.life.isDoubtful;
+  }
+
+  /** What left by it before it was replaced arrives: a better one came back, and nothing was wrong with this one. */
+  get #isArriving(): boolean {
+    return this.#isLeftInOrder && !this.carries && !this.isExcluded && this.life.state === lifeState.live;
   }
 
   /** It stands by and has given no reason to doubt it, and what it bears beside the path that carries may be all that arrives. */
@@ -309,7 +321,7 @@ export class SendingPath implements PathView, Candidate {
    */
   expiryUs(nowUs: number, lastReportUs: number): number {
     // What is under way by one that lives arrives, though another one carries now.
-    if (!this.isUsable && !this.isSpare) return nowUs - 1;
+    if (!this.isUsable && !this.isSpare && !this.#isArriving) return nowUs - 1;
     const { smoothedRttUs, minRttUs, rateBytesPerUs, wayBackUs } = this.controller;
     if (smoothedRttUs === 0) return nowUs - unknownRttUs;
     // What is under way beyond the path's own length stands in a queue, and will be late and not lost.

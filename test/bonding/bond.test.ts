@@ -17,11 +17,19 @@ const none = { reports: true, repairs: false, parity: false, pieces: false };
 function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0, part: Partial<PathRow> = {}) {
   const cells = new Float64Array(2 * feedback.columns);
   const lossDelaysUs = new Float64Array(2);
+  const expireBeforeUs = new Float64Array(2);
+  /** When the oldest left that is under way by the first path; 0 = none is. */
+  const flying = { sinceUs: 0 };
   const record: FlightRecord = {
     feedback: cells,
     lossDelaysUs,
-    expireBeforeUs: new Float64Array(2),
-    expire: () => 0,
+    expireBeforeUs,
+    expire: () => {
+      cells.fill(0);
+      cells[feedback.inFlightBytes] = flying.sinceUs > 0 ? 100_000 : 0;
+      cells[feedback.oldestSentUs] = flying.sinceUs;
+      return 0;
+    },
     loseLonger: () => undefined,
     longestWaiting: () => 0,
     giveUpLonger: () => undefined,
@@ -69,7 +77,7 @@ function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0, part: Partial<P
       0,
     );
   };
-  return { bond, paths, rows, report };
+  return { bond, paths, rows, report, expireBeforeUs, flying };
 }
 
 t.test('a way back that became longer holds for a path of which the report tells nothing', async (t) => {
@@ -161,3 +169,28 @@ t.test('a spare bears frames for two while what carries may be blocked, and only
   carrier.life.handleProbeReply(1.16e6, 20_000, true);
   t.notOk(bears(1.16e6));
 });
+
+t.test(
+  'what is under way by a path that another one replaces is given up only if news of it was overdue',
+  async (t) => {
+    for (const isSilent of [false, true]) {
+      const { bond, paths, report, expireBeforeUs, flying } = twoPaths('adaptive', 0, { link: 0 });
+      const [carrier, better] = paths as [SendingPath, SendingPath];
+      const sound = { 0: { rttUs: 20_000, thereUs: 10_000 }, 1: { rttUs: 20_000, thereUs: 10_000 } };
+      for (let nowUs = 0; nowUs <= 1e6; nowUs += 10_000) report(nowUs, sound);
+      t.same([carrier.carries, better.carries], [true, false]);
+      flying.sinceUs = 990_000;
+      const movedUs = isSilent ? 1_045_000 : 1_005_000;
+      for (let nowUs = 1_005_000; nowUs <= movedUs; nowUs += 5_000) bond.tick(nowUs);
+      t.equal(carrier.life.isDoubtful, isSilent);
+      better.handicap = -1;
+      // It was asked when the doubt began.
+      better.life.handleProbeReply(movedUs, 20_000, true, movedUs);
+      bond.tick(movedUs);
+      t.same([carrier.carries, better.carries], [false, true]);
+      bond.tick(movedUs + 1_000);
+      const sparedUs = movedUs + 1_000 - (expireBeforeUs[0] as number);
+      t.ok(isSilent ? sparedUs <= 1 : sparedUs > 20_000, `${isSilent ? 'silent' : 'in order'}: ${sparedUs} us`);
+    }
+  },
+);

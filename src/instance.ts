@@ -19,6 +19,7 @@ import { link } from './contract/link-tables.ts';
 import { peer } from './contract/peer-tables.ts';
 import type { ClientVerb, HubFacts } from './control/client-calls.ts';
 import type { HistoryAnswers, HistoryVerb } from './control/history.ts';
+import type { WebhookAnswers, WebhookVerb } from './control/webhooks.ts';
 import { CallDesk } from './instance/call-desk.ts';
 import { InstanceChanges } from './instance/changes.ts';
 import { ClientDesk } from './instance/client-desk.ts';
@@ -113,7 +114,7 @@ export class Instance {
       },
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
-      servedRoles: ['control-server', 'client-store', 'history-keeper'],
+      servedRoles: ['control-server', 'client-store', 'history-keeper', 'webhook-sender'],
     };
     this.#clients = new ClientDesk({
       peers: this.#peers,
@@ -362,6 +363,7 @@ export class Instance {
       clients: (verb, params) => this.#askClients(verb, params),
       clientSource: this.#clients,
       history: (verb, params) => this.#askHistory(verb, params),
+      webhooks: (verb, params) => this.#askWebhooks(verb, params),
       actorCalls: this.#calls,
       hubFacts: () => this.#hubFacts(),
       troubles: () => [...this.#network.troubles, ...this.#nat.troubles, ...this.#names.troubles],
@@ -387,6 +389,16 @@ export class Instance {
         'add `history: {}` to its file, and reload',
       );
     return (await this.#calls.call('history-keeper', verb, params)) as HistoryAnswers[V];
+  }
+
+  async #askWebhooks<V extends WebhookVerb>(verb: V, params: unknown): Promise<WebhookAnswers[V]> {
+    if (this.#changes.state.config.webhooks.length === 0)
+      throw new HawserError(
+        'NO_WEBHOOKS',
+        'This instance has no webhooks',
+        'docs/operating/webhooks.md says how to add one',
+      );
+    return (await this.#calls.call('webhook-sender', verb, params)) as WebhookAnswers[V];
   }
 
   #hubFacts(): HubFacts {

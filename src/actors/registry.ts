@@ -14,6 +14,7 @@ const loaders: Readonly<Partial<Record<Role, () => Promise<ActorModule>>>> = {
   'session-manager': () => import('./session-manager.ts'),
   'health-checker': () => import('./health-checker.ts'),
   'client-store': () => import('./client-store.ts'),
+  'webhook-sender': () => import('./webhook-sender.ts'),
   'history-keeper': () => import('./history-keeper.ts'),
   'control-server': () => import('./control-server.ts'),
 };

@@ -29,6 +29,7 @@ const groups: Readonly<Record<string, Commands>> = {
     client: async () => (await import('./client.ts')).addClientCommand,
     invite: async () => (await import('./invite.ts')).addInviteCommand,
     link: async () => (await import('./link.ts')).addLinkCommand,
+    webhook: async () => (await import('./webhook.ts')).addWebhookCommand,
     actor: async () => (await import('./actor.ts')).addActorCommand,
   },
   'Watch:': {

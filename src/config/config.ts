@@ -5,6 +5,7 @@ import type { HistoryConfig } from './history-schema.ts';
 import type { PortForward } from './nat-schema.ts';
 import type { ObfuscationConfig } from './obfuscation.ts';
 import type { ServerConfig } from './server.ts';
+import type { WebhookConfig } from './webhook-secret.ts';
 
 export interface Cidr {
   readonly family: Family;
@@ -281,6 +282,7 @@ export interface Config {
   readonly tls: TlsConfig;
   /** undefined = none is kept. */
   readonly history: HistoryConfig | undefined;
+  readonly webhooks: readonly WebhookConfig[];
   readonly runtime: {
     readonly placement: 'auto' | 'dedicated' | 'compact';
     readonly sealedLogBytes: number;

@@ -33,6 +33,7 @@ export interface ConfigDiff {
   readonly faketcp: Changed<Config['faketcp']> | undefined;
   readonly tls: Changed<Config['tls']> | undefined;
   readonly history: boolean;
+  readonly webhooks: boolean;
   /** What the store of clients goes by. */
   readonly server: boolean;
   /** The top-level one; peers that follow it are among those that changed. */
@@ -62,6 +63,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     transports: changedOrNot(before.transports, after.transports, JSON.stringify),
     faketcp: changedOrNot(before.faketcp, after.faketcp),
     tls: changedOrNot(before.tls, after.tls),
+    webhooks: JSON.stringify(before.webhooks) !== JSON.stringify(after.webhooks),
     history: JSON.stringify(before.history) !== JSON.stringify(after.history),
     server: JSON.stringify(before.server) !== JSON.stringify(after.server),
     obfuscation: JSON.stringify(before.obfuscation) !== JSON.stringify(after.obfuscation),
@@ -99,6 +101,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.faketcp?.fields ?? []).map((field) => `faketcp.${field} changed to ${diff.faketcp?.after[field]}`),
     ...(diff.tls?.fields ?? []).map((field) => `tls.${field} changed`),
     ...(diff.history ? ['history changed'] : []),
+    ...(diff.webhooks ? ['webhooks changed'] : []),
     ...(diff.server ? ['server changed'] : []),
     ...(diff.obfuscation ? ['obfuscation changed'] : []),
     ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),

@@ -6,6 +6,7 @@ import { formatKey, publicKeyOf, readKeyFile } from './keys.ts';
 import { loadConfig, placeFindings } from './parse.ts';
 import { ConfigError, type Finding, type KeyPath } from './problems.ts';
 import { tlsFileFaults } from './tls-files.ts';
+import { webhookSecretFaults } from './webhook-secret.ts';
 
 export interface ConfigWithKeys {
   readonly config: Config;
@@ -36,6 +37,8 @@ export function loadConfigWithKeys(file: string): ConfigWithKeys {
   }
   for (const [key, message] of Object.entries(tlsFileFaults(config)))
     findings.push({ path: ['tls', key], at: 'value', message, allowed: [] });
+  for (const [index, message] of webhookSecretFaults(config.webhooks))
+    findings.push({ path: ['webhooks', index, 'secretFile'], at: 'value', message, allowed: [] });
   const publicKey = publicKeyOf(privateKey);
   const own = config.peers.findIndex((peer) => peer.publicKey === formatKey(publicKey));
   if (own >= 0) {

@@ -16,6 +16,7 @@ import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './
 import { buildServer } from './server.ts';
 import { showValue } from './show.ts';
 import { mtuOf } from './tunnel-mtu.ts';
+import { buildWebhooks } from './webhooks-schema.ts';
 import { deepBracket, YamlText } from './yaml-text.ts';
 
 export type ParseResult =
@@ -150,6 +151,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     obfuscation,
     faketcp: buildFakeTcp(input.faketcp, folder),
     tls: buildTls(input.tls, folder),
+    webhooks: buildWebhooks(input.webhooks, folder),
     history: input.history === undefined ? undefined : buildHistory(input.history),
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,

@@ -11,6 +11,7 @@ import { packageVersion } from '../base/package-info.ts';
 import type { Config } from './config.ts';
 import { formatKey, publicKeyOf, readKeyFile } from './keys.ts';
 import { tlsFileFaults } from './tls-files.ts';
+import { webhookSecretFaults } from './webhook-secret.ts';
 
 /** What a start needs of a configuration. */
 export interface StartConfig {
@@ -37,7 +38,7 @@ export function recallConfig(file: string, folder = defaultFolder): StartConfig 
     const { config } = kept;
     for (const peer of config.peers)
       if (peer.presharedKeyFile !== undefined) readKeyFile(peer.presharedKeyFile).fill(0);
-    if (Object.keys(tlsFileFaults(config)).length > 0) return undefined;
+    if (Object.keys(tlsFileFaults(config)).length + webhookSecretFaults(config.webhooks).size > 0) return undefined;
     const privateKey = readKeyFile(config.identity.privateKeyFile);
     const publicKey = formatKey(publicKeyOf(privateKey));
     privateKey.fill(0);

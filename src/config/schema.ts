@@ -16,6 +16,7 @@ import { offersTestTransport } from './test-transport.ts';
 import { tlsSchema } from './tls-schema.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
 import { updateSchema } from './update-schema.ts';
+import { webhooksSchema } from './webhooks-schema.ts';
 
 const interfaceName = (examples: string[]) =>
   text(when(isInterfaceName), {
@@ -260,6 +261,7 @@ export const schema = z.strictObject({
     .prefault({}),
   tls: tlsSchema.prefault({}),
   history: historySchema.optional().describe('What links, paths and clients carried, kept; without it nothing is.'),
+  webhooks: webhooksSchema.default([]).describe('Who is told of events by signed HTTP requests.'),
   runtime: runtime.prefault({}),
   routing: routing.prefault({}),
   update: updateSchema

@@ -73,6 +73,10 @@ interface OfLink {
   readonly link: string;
 }
 
+interface OfTarget {
+  readonly target: string;
+}
+
 interface Reason {
   readonly reason: string;
 }
@@ -225,6 +229,11 @@ interface EventFields {
   /** A peer cannot be called (by TLS); stands until `call-answered`. `remedy`: '' = none that we know. */
   'call-failed': Callee & Reason & { readonly remedy: string };
   'call-answered': Callee;
+  /** `target`: as `hawser webhook list` names it; told of the first failure in a row, with what waits. */
+  'webhook-failed': OfTarget & Reason & { readonly waiting: number };
+  'webhook-recovered': OfTarget & { readonly failures: number };
+  /** `count` events were given up. */
+  'webhook-dropped': OfTarget & Reason & { readonly count: number };
   'x25519-failed': Reason;
   plaintext: Message;
   warning: Message;
@@ -327,6 +336,9 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'state-file': 'info',
   'call-failed': 'warn',
   'call-answered': 'info',
+  'webhook-failed': 'warn',
+  'webhook-recovered': 'info',
+  'webhook-dropped': 'warn',
   'x25519-failed': 'info',
   plaintext: 'warn',
   warning: 'warn',

@@ -20,6 +20,7 @@ import { type NatView, natStatusOf } from './nat-rows.ts';
 import type { Snapshot } from './snapshot.ts';
 import { statusOf, topOf } from './status.ts';
 import type { SupervisorApi } from './supervisor-api.ts';
+import type { WebhookStatus, WebhookTest } from './webhooks.ts';
 
 export interface OperationContext {
   readonly supervisor: Calls<SupervisorApi>;
@@ -83,6 +84,19 @@ export const operations = {
     'reads',
     historyParams.info,
     async ({ supervisor }): Promise<HistoryInfo> => (await supervisor.request('history', 'info', {})) as HistoryInfo,
+  ),
+  'webhook.list': operation(
+    'reads',
+    nothing,
+    async ({ supervisor }): Promise<readonly WebhookStatus[]> =>
+      (await supervisor.request('webhooks', 'list', {})) as readonly WebhookStatus[],
+  ),
+  /** Without a target all of them. */
+  'webhook.test': operation(
+    'changes',
+    z.strictObject({ target: z.string().exactOptional() }),
+    async ({ supervisor }, params): Promise<readonly WebhookTest[]> =>
+      (await supervisor.request('webhooks', 'test', params)) as readonly WebhookTest[],
   ),
   errors: operation('reads', nothing, ({ supervisor }) => supervisor.request('errors')),
   'actor.kill': onActor('killActor'),

@@ -9,6 +9,7 @@ import type { ClientVerb, HubFacts } from './client-calls.ts';
 import type { EventRecord } from './events.ts';
 import type { HistoryAnswers, HistoryVerb } from './history.ts';
 import type { NatInfo } from './nat-rows.ts';
+import type { WebhookAnswers, WebhookVerb } from './webhooks.ts';
 
 /** OTP's words, plus `hung` for an actor that missed its heartbeats and is being ended. */
 export type ActorState = 'starting' | 'running' | 'hung' | 'stopping' | 'restarting' | 'failed' | 'stopped';
@@ -178,6 +179,8 @@ export interface SupervisorApi {
   clients(verb: ClientVerb, params: unknown): unknown;
   /** Of an instance that keeps one; rejects with NO_HISTORY without. */
   history<V extends HistoryVerb>(verb: V, params: unknown): Promise<HistoryAnswers[V]>;
+  /** Rejects with NO_WEBHOOKS where there are none. */
+  webhooks<V extends WebhookVerb>(verb: V, params: unknown): Promise<WebhookAnswers[V]>;
   hubFacts(): HubFacts | Promise<HubFacts>;
   /** Reads the configuration file again and applies the difference, as SIGHUP does. */
   reload(): ReloadResult | Promise<ReloadResult>;

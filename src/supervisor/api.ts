@@ -45,6 +45,7 @@ export interface ApiParts {
   readonly clients: SupervisorApi['clients'];
   readonly clientSource: Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts'>;
   readonly history: SupervisorApi['history'];
+  readonly webhooks: SupervisorApi['webhooks'];
   /** Who asked an actor is waiting. */
   readonly actorCalls: CallSourceApi;
   readonly hubFacts: SupervisorApi['hubFacts'];
@@ -83,6 +84,7 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & Ca
     rekeyPeer: (name) => peers.rekey(name),
     clients: parts.clients,
     history: parts.history,
+    webhooks: parts.webhooks,
     answerActorCall: (id, outcome) => parts.actorCalls.answerActorCall(id, outcome),
     hubFacts: parts.hubFacts,
     checkClientPeers: (change) => clientSource.checkClientPeers(change),

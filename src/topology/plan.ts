@@ -12,6 +12,7 @@ import type { SealerCarrier } from '../actors/sealer/sending-paths.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
 import type { CrowdLimits } from '../actors/session/crowds.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
+import type { WebhookSenderSettings } from '../actors/webhook-sender.ts';
 import { parseCidr } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { poolsOf, type ServerConfig } from '../config/server.ts';
@@ -106,6 +107,7 @@ function planActors(input: PlanInput, links: readonly LinkRow[], carriers: reado
     ...planHealthChecker(input, links),
     ...planClientStore(config),
     ...planHistoryKeeper(config),
+    ...planWebhookSender(input),
     actor({
       id: 'control-server',
       role: 'control-server',
@@ -240,6 +242,20 @@ function planHistoryKeeper({ history, name, runtime }: Config): ActorPlan[] {
   const { stateDirectory, runDirectory } = runtime;
   const settings: HistoryKeeperSettings = { name, stateDirectory, runDirectory, history };
   return [actor({ id: 'history-keeper', role: 'history-keeper', settings: { ...settings } })];
+}
+
+function planWebhookSender({ config, fwmark }: PlanInput): ActorPlan[] {
+  const { webhooks, name, runtime, links } = config;
+  if (webhooks.length === 0) return [];
+  const settings: WebhookSenderSettings = {
+    name,
+    stateDirectory: runtime.stateDirectory,
+    fwmark,
+    interfaces: links.map((link) => link.interface ?? ''),
+    dnsRecord: dnsRecordFile(runtime.runDirectory, name),
+    webhooks,
+  };
+  return [actor({ id: 'webhook-sender', role: 'webhook-sender', settings: { ...settings } })];
 }
 
 function crowdsOf({ limits: { perAddress, perClient } }: ServerConfig): CrowdLimits {

@@ -82,6 +82,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       serverName: undefined,
     },
     history: undefined,
+    webhooks: [],
     runtime: {
       placement: 'auto',
       replayWindow: 65_536,

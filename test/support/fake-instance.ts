@@ -197,6 +197,10 @@ export class FakeSupervisor implements SupervisorApi {
     this.calls.push(`hang ${id}`);
   }
 
+  webhooks(): never {
+    throw new HawserError('NO_WEBHOOKS', 'This instance has no webhooks');
+  }
+
   history(): never {
     throw new HawserError('NO_HISTORY', 'This instance keeps no history');
   }

@@ -50,6 +50,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     faketcp: { style: 'linux', rotateMs: 0, handshakePacket: undefined },
     tls: noTls,
     history: undefined,
+    webhooks: [],
     runtime: {
       placement,
       sealedLogBytes: 1 << 25,

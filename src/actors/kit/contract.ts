@@ -20,6 +20,7 @@ export type Role =
   | 'control-server'
   | 'client-store'
   | 'history-keeper'
+  | 'webhook-sender'
   | 'health-checker';
 
 export interface Command {

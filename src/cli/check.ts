@@ -3,9 +3,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { exitConfig } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
+import { matchesEvent } from '../config/event-patterns.ts';
 import { loadConfigWithKeys } from '../config/load-keys.ts';
 import { ConfigError } from '../config/problems.ts';
 import { type Warning, warningsOf } from '../config/warnings.ts';
+import { eventKinds } from '../control/events.ts';
 import { type Column, formatTable, humanMs } from './humanize.ts';
 import type { ProbedCheck } from './probe-links.ts';
 
@@ -45,7 +47,7 @@ async function runCheck(file: string, options: CheckOptions): Promise<void> {
     privateKey.fill(0);
     const peers = `${config.peers.length} ${config.peers.length === 1 ? 'peer' : 'peers'}`;
     const summary = `${file}: no problems (instance ${config.name}, ${peers})`;
-    const warnings = [...warningsOf(config, interfaceMtu), ...(await hostWarnings(config))];
+    const warnings = [...warningsOf(config, interfaceMtu), ...unheardEvents(config), ...(await hostWarnings(config))];
     const told = warnings.map((warning) => `${file}: warning: ${warning.path}: ${warning.message}\n`).join('');
     const probes = options.probe === true ? await probe(config) : [];
     const answers = options.probe === true ? probeLines(probes) : '';
@@ -80,4 +82,16 @@ function probeLines(probes: readonly ProbedCheck[]): string {
     { heading: 'ANSWER', text: (one) => one.detail },
   ];
   return `${formatTable(columns, probes, 'No link has checks or targets (links.health).').join('\n')}\n`;
+}
+
+/** A pattern that no kind of event fits is told of nothing. */
+function unheardEvents({ webhooks }: Config): Warning[] {
+  return webhooks.flatMap(({ events }, index) =>
+    events
+      .filter((pattern) => !eventKinds.some((kind) => matchesEvent([pattern], kind)))
+      .map((pattern) => ({
+        path: `webhooks[${index}].events`,
+        message: `no event is called ${pattern} (docs/operating/cli.md lists them)`,
+      })),
+  );
 }

@@ -110,5 +110,5 @@ t.test('events reach a receiver, signed and in order, over a SIGKILL', skip === 
   chmodSync(secretFile, 0o644);
   const checked = await runCli(['check', a.configPath]);
   t.equal(checked.status, 78);
-  t.match(checked.stderr + checked.stdout, /webhooks\[0\]\.secretFile .*chmod 600/);
+  t.match(checked.stderr + checked.stdout, /webhooks\[0\]\.secretFile: .*chmod 600/);
 });

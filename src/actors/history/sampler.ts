@@ -40,6 +40,8 @@ export class Sampler {
   #clientCounts = new Map<string, Count>();
   readonly #clients: Set<string>;
   readonly #pathNames = new Set<string>();
+  /** Rows of paths for which there is no room, and their birth: of thousands each is looked at once. */
+  readonly #passedOver = new Map<number, number>();
   #clientsUs = Number.NEGATIVE_INFINITY;
 
   /** `clients`: those that have a history already; it grows to `mostClients`. */
@@ -94,11 +96,16 @@ export class Sampler {
     const points: PathPoint[] = [];
     for (const row of this.#pathReader.rows()) {
       if (points.length >= 2 * mostPaths) break;
+      const bornUs = this.#paths.number(row, path.bornUsAt);
+      if (this.#passedOver.get(row) === bornUs) continue;
       const place = this.#pathReader.moment(row, instance, nowUs);
       if (place === undefined) continue;
       const { peer: to, link: by, transport, peerLink } = place;
       const name = [to, by, transport, ...(peerLink === undefined ? [] : [peerLink])].join('/');
-      if (!this.#admit(this.#pathNames, name, mostPaths)) continue;
+      if (!this.#admit(this.#pathNames, name, mostPaths)) {
+        this.#passedOver.set(row, bornUs);
+        continue;
+      }
       const rate = (what: string, column: number): number =>
         grown(this.#counts, before, `path ${place.key} ${what}`, this.#paths.number(row, column), nowUs);
       const isJudged = this.#paths.number(row, path.changedUsAt) !== 0;
@@ -122,6 +129,7 @@ export class Sampler {
     for (const row of this.#pathReader.peersInUse()) {
       if (row < 0 || row >= this.#peers.rows) continue;
       const name = this.#pathReader.nameOf(row, instance);
+      if (this.#clients.size >= this.#mostClients && !this.#clients.has(name)) continue;
       const count = (what: string, column: number): number =>
         grown(this.#clientCounts, before, `${what} ${row} ${name}`, this.#peers.number(row, column), nowUs);
       const inBps = count('in', peer.receivedBytesAt);

@@ -11,7 +11,7 @@ const layers = [
   ['contract'],
   ['config', 'rings', 'wire', 'crypto', 'native'],
   ['io', 'protocols', 'bonding', 'control'],
-  ['actors'],
+  ['actors', 'page'],
   ['topology', 'supervisor'],
   ['instance'],
   ['bootstrap'],
@@ -25,6 +25,8 @@ const pureFolders = new Map([
   ['protocols', []],
   ['bonding', []],
 ]);
+/** Runs in browsers. */
+const browserFolders = new Set(['page']);
 const impureCalls = new Set([
   'Date.now',
   'performance.now',
@@ -44,7 +46,7 @@ const offences = [];
 /** The folder of a file under src/: `src/rings/spsc-ring.ts` → `rings`, `src/bootstrap.ts` → `bootstrap`. */
 function folderOf(file) {
   const [first] = path.relative(source, file).split(path.sep);
-  return first.replace(/\.ts$/, '');
+  return first.replace(/\.tsx?$/, '');
 }
 
 function layerOf(folder) {
@@ -65,7 +67,7 @@ function report(file, node, message) {
 function checkImport(file, node, specifier) {
   const folder = folderOf(file);
   if (specifier.startsWith('node:')) {
-    const allowed = pureFolders.get(folder);
+    const allowed = browserFolders.has(folder) ? [] : pureFolders.get(folder);
     if (allowed !== undefined && !allowed.includes(specifier)) {
       report(file, node, `${folder} imports ${specifier}; allowed there: ${allowed.join(' ') || 'no node: module'}`);
     }
@@ -107,7 +109,7 @@ function isDynamicImport(node) {
 
 let count = 0;
 for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
-  if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+  if (!entry.isFile() || !/\.tsx?$/.test(entry.name)) continue;
   const file = path.join(entry.parentPath, entry.name);
   const folder = folderOf(file);
   const tree = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);

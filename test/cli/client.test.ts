@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import t from 'tap';
-import { type ClientFileInput, hawserFile, stockFile } from '../../src/cli/client-files.ts';
+import { hawserFile } from '../../src/cli/client-files.ts';
 import { clientLines, describeClient } from '../../src/cli/client-lines.ts';
 import { ratesOfOptions } from '../../src/cli/client-rates.ts';
 import { parseWhen } from '../../src/cli/expiry.ts';
@@ -12,6 +12,7 @@ import { qrColumns, qrLines } from '../../src/cli/qr-code.ts';
 import { importHawserFile, isHawserFile } from '../../src/config/hawser-file.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { importWgQuick } from '../../src/config/wg-quick.ts';
+import { type ClientFileInput, stockFile } from '../../src/control/stock-file.ts';
 import { generateKeys, generatePresharedKey } from '../support/keys.ts';
 import { textOfCode } from '../support/qr-reader.ts';
 

@@ -68,6 +68,18 @@ t.test('check-layers keeps clocks, chance and node: modules out of the pure fold
   t.match(result.text, '6 offences');
 });
 
+t.test('check-layers reads the page too, and keeps node: modules out of it', async (t) => {
+  const result = checkTree(t.testdir(), {
+    'page/a.tsx': "import fs from 'node:fs';\nimport '../control/b.ts';\nexport const a = () => [fs, Date.now()];",
+    'control/b.ts': 'export const b = 1;',
+    'control/c.ts': "import '../page/a.tsx';",
+  });
+  t.equal(result.status, 1);
+  t.match(result.text, 'src/page/a.tsx:1: page imports node:fs; allowed there: no node: module');
+  t.match(result.text, 'src/control/c.ts:1: control imports page');
+  t.match(result.text, '2 offences');
+});
+
 t.test('check-members finds what a class offers and nothing in src reads', async (t) => {
   const options = { target: 'es2022', lib: ['es2022'], types: [], strict: true };
   const folder = t.testdir({

@@ -72,9 +72,9 @@ class Bench {
     this.poll();
   }
 
-  derive(isInitiator: boolean): KeySlot[] {
+  derive(isInitiator: boolean, earlyUs = 0): KeySlot[] {
     this.#slots += 1;
-    return this.session.handleDerived({ slot: this.#slots, isInitiator, birthUs: this.nowUs }, this.nowUs);
+    return this.session.handleDerived({ slot: this.#slots, isInitiator, birthUs: this.nowUs }, this.nowUs, earlyUs);
   }
 
   poll(): void {
@@ -222,6 +222,28 @@ t.test('nextAction() rekeys as initiator that only receives, once, in the last 1
   t.same(bench.times('initiate'), []);
   bench.exchange(4, 1, () => bench.receiveKeepalive());
   t.same(bench.times('initiate'), [166]);
+});
+
+t.test('nextAction() rekeys sooner as initiator where many would at once', async (t) => {
+  const sending = new Bench();
+  sending.derive(true, 20 * second);
+  sending.exchange(105, 1, () => {
+    sending.sendData();
+    sending.receiveData();
+  });
+  t.same(sending.times('initiate'), [101]);
+  const receiving = new Bench();
+  receiving.derive(true, 20 * second);
+  receiving.exchange(150, 1, () => receiving.receiveKeepalive());
+  t.same(receiving.times('initiate'), [146]);
+  receiving.derive(true);
+  receiving.exchange(164, 1, () => receiving.receiveKeepalive());
+  t.equal(receiving.times('initiate').length, 1, 'each keys have their own time');
+  const responder = new Bench();
+  responder.derive(false, 20 * second);
+  responder.session.handleConfirmed();
+  responder.exchange(175, 1, () => responder.receiveKeepalive());
+  t.same(responder.times('initiate'), []);
 });
 
 t.test('nextAction() rekeys after 2^60 messages also as responder', async (t) => {

@@ -357,7 +357,9 @@ export class HandshakeDesk {
     const hasAes = offersAes(peer);
     const slot = slots.publish({ peerRow: peer.row, keys, localIndex, remoteIndex, isInitiator, hasAes }, nowUs);
     if (slot < 0) return false;
-    for (const gone of peer.session.handleDerived({ slot, isInitiator, birthUs: nowUs }, nowUs)) {
+    // A hub that was restarted has called all of its clients within seconds.
+    const earlyUs = peer.settings.isClient === true ? Math.random() * sessionTimes.rekeySpreadUs : 0;
+    for (const gone of peer.session.handleDerived({ slot, isInitiator, birthUs: nowUs }, nowUs, earlyUs)) {
       slots.linger(gone.slot, nowUs);
     }
     onSession(peer, slot, isInitiator, route, nowUs);

@@ -25,6 +25,8 @@ export const sessionTimes = {
   keepaliveUs: 10 * second,
   /** timers.c adds up to a third of a second, so that two peers do not keep colliding. */
   rekeyJitterUs: 334_000,
+  /** Of thousands that got their keys at once each has others sooner by a part of this: half a minute of handshakes in the place of a few seconds. */
+  rekeySpreadUs: 30 * second,
   /** noise.c: one peer's initiations are answered 50 times a second at most. */
   initiationSpacingUs: 20_000,
 } as const;
@@ -88,6 +90,8 @@ export class PeerSession {
   /** First initiation of the attempt that runs; `never` = none runs. */
   #attemptSinceUs = never;
   #hasTriedLastMinute = false;
+  /** So much sooner than it must the present keys are followed by others. */
+  #earlyUs = 0;
   #retryAtUs = never;
   #newHandshakeAtUs = never;
   #keepaliveAtUs = never;
@@ -193,9 +197,13 @@ export class PeerSession {
     this.#handshakeSent(nowUs);
   }
 
-  /** Keys were derived; returns those that fell out of the three generations. */
-  handleDerived(key: KeySlot, nowUs: number): KeySlot[] {
+  /**
+   * Keys were derived; returns those that fell out of the three generations. `earlyUs`: we begin the next handshake so much sooner, if we began
+   * this one; random, below `sessionTimes.rekeySpreadUs`.
+   */
+  handleDerived(key: KeySlot, nowUs: number, earlyUs = 0): KeySlot[] {
     this.#forgetAtUs = nowUs + forgetAfterUs;
+    this.#earlyUs = earlyUs;
     if (key.isInitiator) {
       this.#handshakeReceived(nowUs);
       this.#established();
@@ -286,14 +294,14 @@ export class PeerSession {
   #rekeyOnSend(activity: PeerActivity): void {
     const key = this.keys.current;
     if (key === undefined) return;
-    const isOld = key.isInitiator && activity.lastSentUs - key.birthUs > sessionTimes.rekeyAfterUs;
+    const isOld = key.isInitiator && activity.lastSentUs - key.birthUs > sessionTimes.rekeyAfterUs - this.#earlyUs;
     if (isOld || activity.isWorn) this.#isWanted = true;
   }
 
   #rekeyOnReceive(nowUs: number): void {
     const key = this.keys.current;
     if (key === undefined || !key.isInitiator || this.#hasTriedLastMinute) return;
-    if (nowUs - key.birthUs <= lastMinuteUs) return;
+    if (nowUs - key.birthUs <= lastMinuteUs - this.#earlyUs) return;
     this.#hasTriedLastMinute = true;
     this.#isWanted = true;
   }

@@ -77,6 +77,7 @@ export interface JoinedInput {
   readonly name: string | undefined;
   readonly interface: string | undefined;
   readonly runtime: ConfigInput['runtime'];
+  readonly tls?: ConfigInput['tls'];
   readonly privateKey: Uint8Array;
   readonly hubKey: Uint8Array;
   /** As they are reached. */
@@ -137,7 +138,7 @@ function holds({ file, content }: NewFile): boolean {
 }
 
 function configOf(input: JoinedInput, name: string, presharedKeyFile: string | undefined): ConfigInput {
-  const { welcome, links, hubKey, endpoints, obfuscation, runtime } = input;
+  const { welcome, links, hubKey, endpoints, obfuscation, runtime, tls } = input;
   const textOf = (address: Uint8Array): string => formatAddress(Buffer.from(address));
   return {
     name,
@@ -161,6 +162,7 @@ function configOf(input: JoinedInput, name: string, presharedKeyFile: string | u
       },
     ],
     ...(obfuscation === undefined ? {} : { obfuscation: obfuscation as ConfigInput['obfuscation'] }),
+    ...(tls === undefined ? {} : { tls }),
     ...(runtime === undefined ? {} : { runtime }),
     routing: { onExit: 'open' },
   } as ConfigInput;

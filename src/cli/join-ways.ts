@@ -1,15 +1,16 @@
 /** Ways from a machine that was invited to its hub, while there is no tunnel: a UDP socket for each address and link, or a connection of TLS. */
 import { lookup } from 'node:dns/promises';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../base/errors.ts';
 import { formatEndpoint, parseCidr } from '../config/address.ts';
-import type { EndpointText } from '../config/config.ts';
+import type { EndpointText, HttpProxy } from '../config/config.ts';
 import { proveCaller } from '../crypto/tls-proof.ts';
 import { importKeyPair } from '../crypto/x25519.ts';
 import { SourceFinder } from '../io/source-finder.ts';
 import { callHub } from '../io/tls/call-hub.ts';
+import { Dialler } from '../io/tls/dial.ts';
 import type { Addon } from '../native/addon.ts';
 import {
   tlsMessageCheck,
@@ -37,7 +38,19 @@ export interface WaysOptions {
   /** Raw, of the invitation; and the hub's public key. */
   readonly privateKey: Uint8Array;
   readonly hubKey: Uint8Array;
+  /** Connections of TLS go through it; undefined = straight. */
+  readonly proxy: ProxyWay | undefined;
 }
+
+export interface ProxyWay {
+  readonly proxy: HttpProxy;
+  readonly password: () => string;
+}
+
+/** Of a proxy's addresses, one may keep silent so long before the next is asked. */
+const proxyAnswerMs = 4_000;
+/** A few messages of a handshake. */
+const proxyTuning = { notSentBytes: 16_384, deadMs: 5_000 } as const;
 
 const mostDatagramBytes = 2048;
 const mostWays = 32;
@@ -116,17 +129,19 @@ function openUdp(
 
 /** Those of `endpoints` that answer, one after the other as they do; `onWay` hears of each, `troubles` of the others. */
 export async function openTlsWays(
-  { addon, endpoints, privateKey, hubKey }: WaysOptions,
+  { addon, endpoints, privateKey, hubKey, proxy }: WaysOptions,
   { signal, onWay, troubles }: { signal: AbortSignal; onWay: (way: Way) => void; troubles: string[] },
 ): Promise<void> {
   const own = importKeyPair(privateKey);
   const places = endpoints.filter(({ transport }) => transport === 'tls');
   await Promise.all(
     places.map(async ({ host, port }) => {
-      const text = `tls ${formatEndpoint({ host, port })}`;
+      const text = `tls ${formatEndpoint({ host, port })}${proxy === undefined ? '' : ` through ${formatEndpoint(proxy.proxy)}`}`;
       try {
         const prove = (exporter: Uint8Array) => proveCaller(addon, own, hubKey, exporter);
-        const socket = await callHub(connect({ host, port }), { serverName: host, port, prove }, signal);
+        const stream =
+          proxy === undefined ? connect({ host, port }) : await throughProxy(addon, proxy, { host, port }, signal);
+        const socket = await callHub(stream, { serverName: host, port, prove }, signal);
         const inbox: Uint8Array[] = [];
         socket.web.on('message', (bytes: Uint8Array) => inbox.push(...packetsOf(bytes)));
         socket.web.on('error', () => undefined);
@@ -145,6 +160,22 @@ export async function openTlsWays(
       }
     }),
   );
+}
+
+/** Names of hubs are the proxy's to look up. */
+async function throughProxy(
+  addon: Addon,
+  way: ProxyWay,
+  to: { readonly host: string; readonly port: number },
+  signal: AbortSignal,
+): Promise<Socket> {
+  const resolver = {
+    resolve: async (host: string) => ({
+      addresses: (await lookup(host, { all: true })).flatMap(({ address }) => parseCidr(address) ?? []),
+    }),
+  };
+  const own = { fwmark: 0, interfaceName: '', answerMs: proxyAnswerMs };
+  return await new Dialler(addon, resolver, { ...own, ...way }, proxyTuning).dial(to, signal);
 }
 
 function tlsMessage(message: Uint8Array): Uint8Array {

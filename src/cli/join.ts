@@ -1,7 +1,6 @@
 /** `hawser join`: this machine becomes a client of the hub that an invitation names: key, configuration with its links, a running tunnel. */
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import type { Command } from 'commander';
@@ -12,6 +11,8 @@ import { endpointsOfInvitation, type Invitation, invitationFromLine } from '../c
 import { formatKey, publicKeyOf } from '../config/keys.ts';
 import { isName, nameWords } from '../config/names.ts';
 import { buildObfuscation, type ObfuscationConfig, obfuscationSchema } from '../config/obfuscation.ts';
+import { readProxyPassword } from '../config/tls-files.ts';
+import { parseProxy } from '../config/tls-schema.ts';
 import { parseDurationMs } from '../config/units.ts';
 import { deriveInvitation } from '../crypto/invitation.ts';
 import { checkHost } from '../io/preflight.ts';
@@ -21,7 +22,9 @@ import { type EnrolWelcome, enrolStatus, enrolStatusOf, enrolWelcome } from '../
 import { usageError } from './exit.ts';
 import { findInitLinks, type InitLinks } from './init-links.ts';
 import { askHub } from './join-call.ts';
-import { checkFolder, findJoined, forgetPending, ownKey, writeJoined } from './join-files.ts';
+import { checkFolder, findJoined, forgetPending, type JoinedInput, ownKey, writeJoined } from './join-files.ts';
+import { startJoined } from './join-start.ts';
+import type { ProxyWay } from './join-ways.ts';
 
 interface JoinOptions {
   readonly name?: string;
@@ -30,6 +33,8 @@ interface JoinOptions {
   readonly runDirectory?: string;
   readonly stateDirectory?: string;
   readonly wait: string;
+  readonly proxy?: string;
+  readonly proxyPasswordFile?: string;
   readonly force?: true;
   readonly up: boolean;
   readonly json?: true;
@@ -55,6 +60,8 @@ export function addJoinCommand(program: Command): void {
     .option('--state-directory <folder>', 'runtime.stateDirectory of the configuration')
     // Lost packets, a cookie, a slow disk at the hub.
     .option('--wait <duration>', 'how long to wait for the hub', '20s')
+    .option('--proxy <url>', 'an HTTP proxy that TLS goes through, now and later: http://[user@]host:port')
+    .option('--proxy-password-file <file>', "the password of the proxy's user, mode 0600")
     .option('--force', 'overwrite what is there')
     .option('--no-up', 'write the files, and start nothing')
     .option('--json', 'print JSON instead of text; starts nothing')
@@ -79,12 +86,13 @@ async function runJoin(line: string, options: JoinOptions): Promise<void> {
     throw usageError(`--name is "${options.name}", which is not ${nameWords.title}`, '--name home');
   const startsIt = options.up && options.json === undefined;
   patienceOf(options.wait);
+  proxyOf(options);
   if (startsIt) checkHost();
   checkFolder(options.out);
   const joined = await join(invitation, options);
   if (options.json === true) process.stdout.write(`${JSON.stringify(joined, undefined, 2)}\n`);
   else process.stdout.write(`${joined.told.join('\n')}\n`);
-  if (startsIt) await start(joined, options);
+  if (startsIt) await startJoined(joined, options.out);
   else if (options.json === undefined) process.stdout.write(`Next: hawser up ${joined.file}\n`);
 }
 
@@ -104,6 +112,12 @@ async function join(invitation: Invitation, options: JoinOptions): Promise<Joine
     return { file: before, name: path.basename(before, '.yaml'), told: [`joined already: ${before}`] };
   }
   const endpoints = placesOf(invitation);
+  if (options.proxy !== undefined && !endpoints.some(({ transport }) => transport === 'tls'))
+    throw new HawserError(
+      'NO_WAY',
+      'This hub is not reached by TLS, and a proxy passes nothing else',
+      "write listen.tls in the hub's file, and invite anew",
+    );
   const links = findInitLinks('client');
   const privateKey = ownKey(options.out, id);
   const addon = loadAddon();
@@ -122,6 +136,7 @@ async function join(invitation: Invitation, options: JoinOptions): Promise<Joine
     hubKey,
     worn: wornIn(invitation),
     patienceMs: patienceOf(options.wait),
+    proxy: proxyOf(options),
   });
   return write({ invitation, options, id, privateKey, links, welcome: welcomeOf(answer) });
 }
@@ -146,6 +161,31 @@ function patienceOf(text: string): number {
   const patienceMs = parseDurationMs(text);
   if (patienceMs !== undefined && patienceMs >= 1000 && patienceMs <= 3_600_000) return patienceMs;
   throw usageError(`--wait is "${text}"`, '20s, or another time of 1s to 1h');
+}
+
+/** Throws a usage error, and what keeps the password from being read. */
+function proxyOf({ proxy: url, proxyPasswordFile }: JoinOptions): ProxyWay | undefined {
+  if (url === undefined) {
+    if (proxyPasswordFile !== undefined)
+      throw usageError('--proxy-password-file is whose?', '--proxy http://user@host:port');
+    return undefined;
+  }
+  const proxy = parseProxy(url);
+  if (proxy === undefined) throw usageError('--proxy is no http:// address', '--proxy http://proxy.example.net:3128');
+  if (new URL(url).password !== '')
+    throw usageError(
+      '--proxy holds a password, which every list of processes shows',
+      '--proxy-password-file FILE, of mode 0600',
+    );
+  const file = proxyPasswordFile === undefined ? undefined : path.resolve(proxyPasswordFile);
+  if ((proxy.user === '') !== (file === undefined))
+    throw usageError(
+      'A user of a proxy has a password, and a password a user',
+      '--proxy http://user@host:port --proxy-password-file FILE',
+    );
+  const password = (): string => readProxyPassword({ proxyPasswordFile: file });
+  password();
+  return { proxy, password };
 }
 
 /** Throws what an invitation of a later version may say. */
@@ -175,6 +215,7 @@ function write({ invitation, options, id, privateKey, links, welcome }: Answered
     name: options.name,
     interface: options.interface,
     runtime: Object.keys(runtime).length === 0 ? undefined : runtime,
+    ...tlsOf(options),
     privateKey,
     hubKey: invitation.hubKey,
     endpoints: endpointsOfInvitation(invitation).map(formatEndpoint),
@@ -191,6 +232,12 @@ function write({ invitation, options, id, privateKey, links, welcome }: Answered
     `public key: ${formatKey(publicKeyOf(privateKey))}`,
   ];
   return { file, name, told };
+}
+
+/** Of the configuration. */
+function tlsOf({ proxy, proxyPasswordFile: file }: JoinOptions): Pick<JoinedInput, 'tls'> {
+  if (proxy === undefined) return {};
+  return { tls: { proxy, ...(file === undefined ? {} : { proxyPasswordFile: path.resolve(file) }) } };
 }
 
 /** Throws what the hub says instead. */
@@ -230,33 +277,3 @@ const refusals: Readonly<Record<number, readonly [string, string]>> = {
   ],
   [enrolStatus.refused]: ['The hub cannot take this client', `its events say why (hawser events), ${again}`],
 };
-
-const serviceFolder = '/etc/hawser';
-const unitFolders = [
-  '/etc/systemd/system',
-  '/usr/lib/systemd/system',
-  '/lib/systemd/system',
-  '/usr/local/lib/systemd/system',
-];
-
-function hasService(folder: string): boolean {
-  const isThere = unitFolders.some((one) => existsSync(path.join(one, 'hawser@.service')));
-  return isThere && existsSync('/run/systemd/system') && path.resolve(folder) === serviceFolder;
-}
-
-async function start({ file, name }: Joined, { out }: JoinOptions): Promise<void> {
-  if (!hasService(out)) {
-    process.stdout.write(`starting the tunnel in the foreground: hawser up ${file}\n`);
-    const { runInstance } = await import('../bootstrap.ts');
-    process.exit(await runInstance(file));
-  }
-  const unit = `hawser@${name}`;
-  const { status, stderr } = spawnSync('systemctl', ['enable', '--now', unit], { encoding: 'utf8' });
-  if (status !== 0)
-    throw new HawserError(
-      'SERVICE',
-      `systemctl enable --now ${unit} failed: ${stderr.trim()}`,
-      `journalctl -u ${unit}`,
-    );
-  process.stdout.write(`started ${unit}, now and at each boot; hawser status --name ${name} shows it\n`);
-}

@@ -35,7 +35,8 @@ function decoded(escaped: string): string | undefined {
   }
 }
 
-function parseProxy(input: string): HttpProxy | undefined {
+/** undefined = no http:// address without a path. */
+export function parseProxy(input: string): HttpProxy | undefined {
   const url = parseHttp(input);
   // RFC 7617 section 2: a user's name has no colon.
   return url === undefined || url.user.includes(':') ? undefined : url;

@@ -1,10 +1,12 @@
 /** Machines that join where UDP is blocked or obfuscated, and those that do not get in: they are told why, and the same line works later. */
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import t from 'tap';
 import type { ClientRow, InvitationRow } from '../../src/control/client-calls.ts';
 import type { PathStatus } from '../../src/control/network-rows.ts';
-import { Daemon, type DaemonOptions } from '../support/daemon.ts';
+import { cliProgram, Daemon, type DaemonOptions } from '../support/daemon.ts';
 import { filesIn, invite, join, leadOut, served, textOf } from '../support/inviting.ts';
 import { generateKeys } from '../support/keys.ts';
 import { type Host, Lab, runCommand, skipReason } from '../support/netns.ts';
@@ -12,7 +14,8 @@ import { outside, port } from '../support/pair.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
-t.setTimeout(120_000);
+t.setTimeout(240_000);
+const proxyProgram = path.join(import.meta.dirname, '../support/connect-proxy-program.js');
 
 interface World {
   readonly lab: Lab;
@@ -53,6 +56,73 @@ t.test('where UDP is blocked, by TLS', options, async (t) => {
   );
   van.child.kill('SIGTERM');
   await van.ended();
+});
+
+t.test('where nothing but an HTTP proxy leads out, through it', options, async (t) => {
+  const { lab, hubHost, vanHost, hub } = build({ listen: { udp: port, tls: 443 } });
+  t.teardown(() => lab.close());
+  const router = lab.host('router');
+  lab.join(vanHost, router, { interfaces: ['up0', 'down0'], addresses: [['10.78.0.1/24'], ['10.78.0.254/24']] });
+  lab.join(router, hubHost, { interfaces: ['out0', 'in0'], addresses: [['10.79.0.254/24'], ['10.79.0.2/24']] });
+  vanHost.ip('route replace default via 10.78.0.254');
+  // By its own wire nothing of the van arrives.
+  hubHost.run('nft', ['add table ip block; add chain ip block in { type filter hook input priority 0; }']);
+  hubHost.run('nft', ['add rule ip block in ip saddr 10.77.0.1 drop']);
+  const proxy = router.spawn(process.execPath, [proxyProgram, '0.0.0.0', '3128', 'joe:secret'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (proxy.stdout !== null) await once(proxy.stdout, 'data');
+  router.ip('route add 10.77.0.2 via 10.79.0.2');
+  await hub.start();
+  const line = await invite(hub, 'van');
+  const password = path.join(lab.folder, 'proxy.password');
+  writeFileSync(password, 'wrong\n', { mode: 0o600 });
+  const its = ['--proxy', 'http://joe@10.78.0.254:3128', '--proxy-password-file', password];
+  const refused = join(lab, vanHost, line, 'van', ...its, '--wait', '6s', '--no-up');
+  t.not(await refused.ended(), 0);
+  t.match(refused.log(), /through 10\.78\.0\.254:3128: .*407/);
+  writeFileSync(password, 'secret\n', { mode: 0o600 });
+  const van = join(lab, vanHost, line, 'van', ...its);
+  t.ok(await served(vanHost, '10.9.0.1'), van.log());
+  t.match(textOf(van.folder, 'van.yaml'), /proxy: .?http:\/\/joe@10\.78\.0\.254:3128/);
+  van.child.kill('SIGTERM');
+  await van.ended();
+});
+
+t.test('where systemd has the unit, it starts the tunnel; and says why when it cannot', options, async (t) => {
+  const { lab, vanHost, hub } = build({});
+  t.teardown(() => lab.close());
+  await hub.start();
+  // A mount namespace of its own: a stand-in of systemd there, and this host's /etc and /run as they were.
+  const stand = path.join(lab.folder, 'stand-in');
+  for (const name of ['etc', 'run', 'bin']) mkdirSync(path.join(stand, name), { recursive: true });
+  const told = path.join(stand, 'told');
+  const systemctl = path.join(stand, 'bin', 'systemctl');
+  writeFileSync(
+    systemctl,
+    `#!/bin/sh\necho "$@" >> ${told}\n[ -e ${stand}/broken ] && echo "no such bus" >&2 && exit 1\nexit 0\n`,
+    { mode: 0o755 },
+  );
+  const joinThere = async (line: string): Promise<{ status: number; said: string }> => {
+    const script = `cp -a /etc/. ${stand}/etc; mount --bind ${stand}/etc /etc; mount -t tmpfs none /run
+      mkdir -p /run/systemd/system /etc/systemd/system /etc/hawser; touch /etc/systemd/system/hawser@.service
+      PATH=${stand}/bin:$PATH exec ${process.execPath} ${cliProgram} join ${line.split(' ')[2] ?? ''} --interface hawser9`;
+    const child = vanHost.spawn('unshare', ['--mount', 'sh', '-ec', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const said: string[] = [];
+    for (const one of [child.stdout, child.stderr]) one?.on('data', (chunk: Buffer) => said.push(String(chunk)));
+    const [status] = (await once(child, 'close')) as [number];
+    return { status, said: said.join('') };
+  };
+  const line = await invite(hub, 'van');
+  const first = await joinThere(line);
+  t.equal(first.status, 0, first.said);
+  t.match(first.said, /started hawser@van, now and at each boot; hawser status --name van shows it/);
+  t.equal(readFileSync(told, 'utf8'), 'enable --now hawser@van\n');
+  writeFileSync(path.join(stand, 'broken'), '');
+  const second = await joinThere(line);
+  t.equal(second.status, 1);
+  t.match(second.said, /systemctl enable --now hawser@van failed: no such bus/);
+  t.match(second.said, /journalctl -u hawser@van/);
 });
 
 t.test('under an obfuscation, which the line brings along', options, async (t) => {

@@ -12,12 +12,17 @@ import type { NetworkApi } from '../../native/network-api.ts';
 import type { TcpApi } from '../../native/tcp-api.ts';
 import type { NetlinkSockets } from '../netlink.ts';
 import { OpenDescriptors } from '../open-descriptors.ts';
-import type { Resolver } from '../resolver.ts';
+import type { Resolution } from '../resolver.ts';
 import { SourceFinder } from '../source-finder.ts';
 
 export type DialSockets = Pick<NetworkApi, 'openMarkedTcp' | 'bindSource' | 'connectUdp' | 'tcpConnected'> &
   Pick<TcpApi, 'tuneTcp'> &
   NetlinkSockets;
+
+/** Such as a `Resolver`. */
+export interface AddressFinder {
+  resolve(host: string): Promise<Pick<Resolution, 'addresses'>>;
+}
 
 export interface DialWay {
   readonly fwmark: number;
@@ -54,7 +59,7 @@ const mostAnswerBytes = 16_384;
 
 export class Dialler {
   readonly #addon: DialSockets;
-  readonly #resolver: Pick<Resolver, 'resolve'>;
+  readonly #resolver: AddressFinder;
   readonly #sources: SourceFinder;
   readonly #way: DialWay;
   readonly #tuning: TcpTuning;
@@ -64,7 +69,7 @@ export class Dialler {
   #isClosed = false;
 
   /** `resolver`: asks by the same link. */
-  constructor(addon: DialSockets, resolver: Pick<Resolver, 'resolve'>, way: DialWay, tuning: TcpTuning) {
+  constructor(addon: DialSockets, resolver: AddressFinder, way: DialWay, tuning: TcpTuning) {
     this.#addon = addon;
     this.#resolver = resolver;
     this.#sources = new SourceFinder(addon);

@@ -13,23 +13,11 @@ import { enrolStatus } from '../../wire/enrol-frame.ts';
 import type { ClientIndex } from './client-index.ts';
 import { quotaOf } from './client-quota.ts';
 import { limitsOf } from './client-rates.ts';
-import type { ClientRecord, DeviceRecord } from './client-record.ts';
+import type { ClientRecord } from './client-record.ts';
 import type { InvitationRecord } from './invitation-record.ts';
+import { type ClientMaking, InvitedClients } from './invited-clients.ts';
 import type { PeerFeed } from './peer-feed.ts';
 import type { ClientStore } from './store.ts';
-
-/** What the book of the clients does with a client. */
-export interface ClientMaking {
-  /** Throws LIMIT. */
-  checkCount(name: string): void;
-  /** Throws NO_LEASE. */
-  give(name: string): string[];
-  takeBack(addresses: readonly string[]): void;
-  /** On the disk and among the peers, or neither, with the invitation. */
-  put(record: ClientRecord, revision: number, invitation: InvitationRecord): Promise<void>;
-  /** With all that it had. */
-  remove(record: ClientRecord): Promise<void>;
-}
 
 export interface InvitationBookParts {
   readonly store: ClientStore;
@@ -64,6 +52,7 @@ const holdMs = 150_000;
 
 export class InvitationBook {
   readonly #parts: InvitationBookParts;
+  readonly #invited: InvitedClients;
   /** A hub that was restarted does not know who had connected a moment before. */
   readonly #sinceMs: number;
   /** Over, and not peers any more, which could not be written yet: by id. A restart would bring them back. */
@@ -71,6 +60,7 @@ export class InvitationBook {
 
   constructor(parts: InvitationBookParts) {
     this.#parts = parts;
+    this.#invited = new InvitedClients(parts);
     this.#sinceMs = parts.nowMs();
   }
 
@@ -217,11 +207,11 @@ export class InvitationBook {
     const { joining } = invitation;
     if (before !== undefined && joining !== undefined && nowMs() < this.#heldUntilMs(joining.atMs))
       return enrolStatus.busy;
-    const isTaken = await this.#isKnown(key);
+    const isTaken = await this.#invited.isKnown(key);
     if (isTaken) return enrolStatus.knownKey;
     let record: ClientRecord | undefined;
     try {
-      record = before === undefined ? this.#newClient(invitation, key) : this.#withKey(before, key);
+      record = before === undefined ? this.#invited.make(invitation, key) : this.#invited.withKey(before, key);
       const held = { ...invitation, joining: { clientId: record.id, atMs: nowMs() } };
       await clients.put(record, store.get(record.id)?.revision ?? 0, held);
     } catch (error) {
@@ -235,47 +225,6 @@ export class InvitationBook {
     }
     emit({ kind: 'invitation-joining', client, key: `${key.slice(0, fingerprintCharacters)}…` });
     return welcome(record, invitation);
-  }
-
-  async #isKnown(key: string): Promise<boolean> {
-    try {
-      this.#parts.index.checkKey(key);
-    } catch (error) {
-      if (error instanceof HawserError) return true;
-      throw error;
-    }
-    return (await this.#parts.hubFacts()).publicKey === key;
-  }
-
-  #newClient(invitation: InvitationRecord, key: string): ClientRecord {
-    const { index, clients, nowMs, randomBytes } = this.#parts;
-    const { limits, quota } = invitation;
-    clients.checkCount(invitation.name);
-    const name = index.freeName(invitation.name, invitation.id);
-    return {
-      id: randomBytes(8).toString('hex'),
-      name,
-      isEnabled: true,
-      createdMs: nowMs(),
-      expiresMs: undefined,
-      devices: [this.#device(key, clients.give(name))],
-      ...(limits === undefined ? {} : { limits }),
-      ...(quota === undefined ? {} : { quota }),
-    };
-  }
-
-  /** The same client on another machine. */
-  #withKey(record: ClientRecord, key: string): ClientRecord {
-    const [first, ...others] = record.devices;
-    return { ...record, devices: [this.#device(key, first?.addresses ?? []), ...others] };
-  }
-
-  #device(publicKey: string, addresses: readonly string[]): DeviceRecord {
-    return { name: '', publicKey, presharedKey: this.#secret(), addresses, isReserved: false };
-  }
-
-  #secret(): string {
-    return this.#parts.randomBytes(32).toString('base64');
   }
 
   /** The client's first handshake has come to its end: in this process or in one before, which has counted what the client sent. */

@@ -48,6 +48,11 @@ t.test('the archive installs and runs without a compiler', { skip }, async (t) =
   t.match(hawser('init', '--role', 'server', '--endpoint', 'hub.example.net:51820', '--out', folder), { status: 0 });
   t.match(hawser('check', path.join(folder, 'hub.yaml')), { status: 0, text: /no problems/ });
   t.match(hawser('doctor').text, /^ok +node/m);
+  // node-gyp-build takes its word for what it would find out (LIBC, npm_config_arch).
+  const elsewhere = (more: NodeJS.ProcessEnv) => run(path.join(prefix, 'bin/hawser'), ['doctor'], { ...env, ...more });
+  const musl = elsewhere({ LIBC: 'musl' });
+  t.match(musl, { status: 1, text: /Cannot load the addon.*this archive holds it for glibc and linux-/s }, 'musl');
+  t.match(elsewhere({ npm_config_arch: 'riscv64' }), { status: 1, text: /this archive holds it for glibc and linux-/ });
   const unit = path.join(prefix, 'lib/node_modules/hawser/packaging/hawser@.service');
   t.ok(existsSync(unit), 'the unit comes with it');
 });

@@ -78,9 +78,11 @@ function unitOf(text) {
       'Description=Hawser tunnel %i',
       'Description=Hawser tunnel %i\nDocumentation=man:hawser(8) file:/usr/share/doc/hawser/operating',
     )
-    .replace('ExecStart=hawser ', 'ExecStart=/usr/bin/hawser ')
-    .replace('ExecReload=', 'ExecStartPost=+-/usr/lib/hawser/current/bin/sweep\nExecReload=');
-  if (!/ExecStart=\/usr\/bin\/hawser up.*\nExecStartPost=.*\nExecReload=/.test(named) || !comment.startsWith('#'))
+    .replace(
+      /^ExecStart=hawser (.*)$/m,
+      'ExecStart=/usr/bin/hawser $1\nExecStartPost=+-/usr/lib/hawser/current/bin/sweep',
+    );
+  if (!/^ExecStart=\/usr\/bin\/hawser up.*\nExecStartPost=/m.test(named) || !comment.startsWith('#'))
     throw new Error('packaging/hawser@.service is not what tools/package/deb.mjs expects');
   return `# One instance of Hawser: hawser@home.service runs /etc/hawser/home.yaml (systemctl enable --now hawser@home).\n\n${named}`;
 }

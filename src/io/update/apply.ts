@@ -49,6 +49,8 @@ export interface ApplyOptions {
 const documentTotalMs = 60_000;
 /** 30 MB by a link of 100 kbit/s take 40 minutes. */
 const fileTotalMs = 3_600_000;
+/** Who goes back has nothing else to try, and waits for it also where the machine is very busy. */
+const leastBackMs = 120_000;
 const platform = `linux-${process.arch}`;
 
 /** Asks for the index and believes it or throws. Remembers its serial. */
@@ -193,7 +195,7 @@ async function goBack(
   versions.pointTo(folder, 'current', current);
   const lost: string[] = [];
   for (const service of touched) {
-    const failure = await restartService(service, options.readyMs);
+    const failure = await restartService(service, Math.max(options.readyMs, leastBackMs));
     if (failure !== undefined) lost.push(`${service}: ${failure}`);
   }
   rmSync(path.join(folder, 'previous'), { force: true });

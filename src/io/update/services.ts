@@ -34,6 +34,7 @@ export const configNameOf = (service: string): string => service.replace(/^hawse
 
 /** undefined = it is ready and stays so; otherwise why it is not. Waits `readyMs` at most until it is ready. */
 export async function restartService(service: string, readyMs: number): Promise<string | undefined> {
+  let countedFrom = stateOf(service).restarts;
   // Without waiting: systemctl would wait for a start that never ends.
   const asked = systemctl('restart', '--no-block', service);
   if (!asked.isGood) return asked.text.trim();
@@ -43,13 +44,16 @@ export async function restartService(service: string, readyMs: number): Promise<
     await sleep(lookMs);
     const state = stateOf(service);
     const nowMs = performance.now();
-    if (state.restarts > mostRestarts) return `it ended ${state.restarts} times while it started`;
+    // systemd counts on over some restarts by hand, and from 0 over others.
+    countedFrom = Math.min(countedFrom, state.restarts);
+    const ends = state.restarts - countedFrom;
+    if (ends > mostRestarts) return `it ended ${ends} times while it started`;
     if (state.active === 'failed') return `it failed (${state.result})`;
     if (state.active === 'active' && state.job === '') {
       readySinceMs ??= nowMs;
       if (nowMs - readySinceMs >= Math.min(steadyMs, readyMs)) return undefined;
     } else {
-      if (readySinceMs !== undefined && state.restarts > 0) return 'it ended soon after it was ready';
+      if (readySinceMs !== undefined && ends > 0) return 'it ended soon after it was ready';
       readySinceMs = undefined;
       if (nowMs > deadlineMs) return `it is not ready after ${readyMs / 1000} s`;
     }
@@ -59,7 +63,7 @@ export async function restartService(service: string, readyMs: number): Promise<
 interface ServiceState {
   readonly active: string;
   readonly result: string;
-  /** Starts that systemd made by itself since it was last asked to. */
+  /** Starts that systemd made by itself. */
   readonly restarts: number;
   /** Of a restart that is still under way. */
   readonly job: string;

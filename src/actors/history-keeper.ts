@@ -56,7 +56,7 @@ export const definition: ActorDefinition = {
       context,
       new RpcClient<SupervisorApi & CallSourceApi>(context.supervisor, deadlineMs),
     );
-    await keeper.begin();
+    keeper.begin().catch((error: unknown) => keeper.fail(error));
     return keeper;
   },
 };
@@ -81,6 +81,7 @@ class HistoryKeeper implements Actor {
   #trouble = '';
   #isClockWrong = false;
   #isClosed = false;
+  #isBegun = false;
   #told = new Set<string>();
   readonly #startedAtMs = Date.now();
   #writtenBytes = 0;
@@ -98,15 +99,25 @@ class HistoryKeeper implements Actor {
     this.#recorder = new Recorder(this.#archive, history.keep);
   }
 
+  /** An instance is up before its history is opened, which reads the whole file once. */
   async begin(): Promise<void> {
+    const { startedAtMs } = await this.#instance.request('instance');
+    if (this.#isClosed) return;
     this.#openRecent();
     this.#openArchive();
-    const { startedAtMs } = await this.#instance.request('instance');
     this.#process = startedAtMs;
     this.#restore(this.#recent?.state() as State | undefined);
-    await this.#learn();
+    this.#isBegun = true;
     void this.#follow();
     this.#wait();
+    await this.#learn();
+  }
+
+  /** The names of rows are asked for again soon; anything else ends the thread, and another one begins. */
+  fail(error: unknown): void {
+    if (this.#isClosed) return;
+    if (!this.#isBegun) throw error;
+    this.#warnOnce(messageOf(error));
   }
 
   work(): number {
@@ -123,12 +134,17 @@ class HistoryKeeper implements Actor {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#recorder.flush();
-    this.#write();
-    this.#save();
+    // Before it knows what its predecessor left it would write over it.
+    if (this.#isBegun) this.#finish();
     this.#instance.close();
     this.#file?.close();
     this.#recent?.close();
+  }
+
+  #finish(): void {
+    this.#recorder.flush();
+    this.#write();
+    this.#save();
   }
 
   /** Once each second of the clock, soon after it has begun. */
@@ -292,6 +308,7 @@ class HistoryKeeper implements Actor {
   }
 
   #answer<V extends HistoryVerb>(verb: V, params: unknown): HistoryAnswers[V] {
+    if (!this.#isBegun) throw new HawserError('SILENT', 'The history is being opened', 'try again in a moment');
     if (verb === 'info') return this.#describe() as HistoryAnswers[V];
     // A question about now sees now.
     this.#save();

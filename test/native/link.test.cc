@@ -406,17 +406,42 @@ TEST("a router's word about earlier packets is a hint, and fails none that leave
   CHECK_EQUAL(bench.number(layout::path_tooLongPacketsAt), 1);
 }
 
-TEST("a flood of ICMP costs single packets and no more") {
+TEST("a flood of ICMP is not listened to for a second, and costs no packet") {
   SendBench bench;
   bench.kernel.verdict = [&](size_t, uint32_t) {
+    if (!bench.kernel.keepsErrors) return 0;
     bench.kernel.errors.push_back({SO_EE_ORIGIN_ICMP, EMSGSIZE, 1400, {}});
     return EMSGSIZE;
   };
   bench.run(1, 100, 100);
   CHECK_EQUAL(bench.sender->sendDescriptors(16), 1);
   CHECK_EQUAL(bench.used(), 0);
+  CHECK_EQUAL(bench.kernel.sent.size(), 1);
   CHECK_EQUAL(bench.number(layout::path_tooLongPacketsAt), 0);
-  CHECK_EQUAL(cell<int32_t>(bench.carrier(), layout::carrier_lastErrorAt), ENOBUFS);
+  CHECK_EQUAL(cell<double>(bench.carrier(), layout::carrier_errorsAt), 0);
+  CHECK(!bench.kernel.keepsErrors);
+  const timespec pause{1, 100'000'000};
+  ::nanosleep(&pause, nullptr);
+  bench.kernel.verdict = [](size_t, uint32_t) { return 0; };
+  bench.run(1, 100, 100);
+  CHECK_EQUAL(bench.sender->sendDescriptors(16), 1);
+  CHECK(bench.kernel.keepsErrors);
+}
+
+TEST("many words of routers in one second are a flood, though each of them fails one call only") {
+  SendBench bench;
+  bool isPending = false;
+  bench.kernel.verdict = [&](size_t, uint32_t) { return std::exchange(isPending, false) ? EMSGSIZE : 0; };
+  int sent = 0;
+  for (; sent < 100 && bench.kernel.keepsErrors; sent++) {
+    bench.kernel.errors.push_back({SO_EE_ORIGIN_ICMP, EMSGSIZE, 1400, {}});
+    isPending = true;
+    bench.run(1, 100, 100);
+    CHECK_EQUAL(bench.sender->sendDescriptors(16), 1);
+  }
+  CHECK(!bench.kernel.keepsErrors);
+  CHECK(sent > 20);
+  CHECK_EQUAL(bench.kernel.sent.size(), static_cast<size_t>(sent));
 }
 
 }  // namespace

@@ -77,9 +77,12 @@ for (const family of [4, 6] as const) {
       const own = { family, port: Number(endpoint.split(':').at(-1)) };
       t.ok(own.port > 0, endpoint);
 
-      // Others on the machine may take what the flow needs: then it is looked at again.
+      // Others on the machine may take what the flow needs: then it is compared with one beside which nobody forges anything.
       let goodput = 0;
-      for (let tries = 0; tries < 3 && goodput <= 10; tries += 1) {
+      let least = 10;
+      for (let tries = 0; tries < 3 && goodput <= least; tries += 1) {
+        const alone = tries === 0 ? [] : await runTcp(client, inside.b4, port, { seconds: 5, direction: 'up' });
+        if (tries > 0) least = Math.min(10, 0.5 * goodputMbit(alone, 2, 5));
         const flow = runTcp(client, inside.b4, port, { seconds: 6, direction: 'up' });
         for (let i = 0; i < 10; i += 1) {
           await sleep(400);
@@ -88,7 +91,7 @@ for (const family of [4, 6] as const) {
         }
         goodput = goodputMbit(await flow, 2, 5);
       }
-      t.ok(goodput > 10, `${goodput.toFixed(1)} Mbit/s of 24 beside forged messages`);
+      t.ok(goodput > least, `${goodput.toFixed(1)} Mbit/s of 24 beside forged messages, at least ${least.toFixed(1)}`);
       t.equal((await pathOf(bond, 'client'))?.mtu, 1500, 'and the size stands');
       t.notOk(
         (await bond.rope.client.ask<{ kind: string }[]>('events', { since: 0 })).some(

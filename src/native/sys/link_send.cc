@@ -54,6 +54,7 @@ size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t loca
 }
 
 int LinkSender::sendDescriptors(uint32_t max) {
+  errors_.listen();
   int finished = 0;
   while (static_cast<uint32_t>(finished) < max) {
     const uint32_t count = collect(std::min(kBatch, max - static_cast<uint32_t>(finished)));
@@ -172,13 +173,14 @@ bool LinkSender::goesWhole(const Message& message) const {
 }
 
 // sendmsg(2) of one message; 0 or an errno. What was said of earlier packets does not count against this one; what is said all the time
-// is a flood, and this one is lost like one that a full queue did not take.
+// is a flood, and not listened to any more.
 int LinkSender::sendOne(int fd, const msghdr& header) {
   constexpr int kMostTries = 4;
   for (int i = 0; i < kMostTries; i++) {
     if (::sendmsg(fd, &header, MSG_NOSIGNAL) >= 0) return 0;
     const int error = errno;
     if (error == EAGAIN || error == EINTR || !errors_.empty(fd)) return error;
+    if (i + 2 == kMostTries) errors_.shut(fd);
   }
   return ENOBUFS;
 }

@@ -22,10 +22,24 @@ bool isSame(const sockaddr_in6& a, const sockaddr_in6& b) {
   return one.sin_port == other.sin_port && one.sin_addr.s_addr == other.sin_addr.s_addr;
 }
 
+// Precise to a few milliseconds, and without a system call.
+int64_t coarseMs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// A socket of the other family refuses one of the two.
+void keepErrors(int fd, int value) {
+  ::setsockopt(fd, IPPROTO_IP, IP_RECVERR, &value, sizeof value);
+  ::setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &value, sizeof value);
+}
+
 }  // namespace
 
 bool SocketErrors::empty(int fd) {
   bool fromOutside = false;
+  int entries = 0;
   sockaddr_in6 hinted{};
   uint32_t mtu = 0;
   for (int i = 0; i < kMostEntries; i++) {
@@ -36,6 +50,7 @@ bool SocketErrors::empty(int fd) {
     iovec bytes{returned, sizeof returned};
     msghdr header{&destination, sizeof destination, &bytes, 1, control, sizeof control, 0};
     if (::recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) break;
+    entries += 1;
     for (cmsghdr* at = CMSG_FIRSTHDR(&header); at != nullptr; at = CMSG_NXTHDR(&header, at)) {
       const bool v4 = at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR;
       const bool v6 = at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR;
@@ -50,7 +65,47 @@ bool SocketErrors::empty(int fd) {
     }
   }
   if (mtu != 0) hint(hinted, mtu);
-  return fromOutside;
+  if (!fromOutside) return false;
+  Ear& ear = earOf(fd);
+  const int64_t nowMs = coarseMs();
+  if (nowMs - ear.sinceMs >= kSecondMs) {
+    ear.sinceMs = nowMs;
+    ear.entries = 0;
+  }
+  ear.entries += entries;
+  if (ear.entries >= kFloodEntries) shut(ear, nowMs);
+  return true;
+}
+
+SocketErrors::Ear& SocketErrors::earOf(int fd) {
+  Ear& ear = ears_[0].fd == fd || ears_[0].fd < 0 ? ears_[0] : ears_[1];
+  ear.fd = fd;
+  return ear;
+}
+
+void SocketErrors::shut(int fd) { shut(earOf(fd), coarseMs()); }
+
+// Switching it off throws away what is queued (net/ipv4/ip_sockglue.c, net/ipv6/ipv6_sockglue.c), and SO_ERROR what the last of it left.
+void SocketErrors::shut(Ear& ear, int64_t nowMs) {
+  keepErrors(ear.fd, 0);
+  int error = 0;
+  socklen_t length = sizeof error;
+  ::getsockopt(ear.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  ear.sinceMs = nowMs;
+  ear.entries = 0;
+  ear.isShut = true;
+  isAnyShut_ = true;
+}
+
+void SocketErrors::reopen() {
+  const int64_t nowMs = coarseMs();
+  isAnyShut_ = false;
+  for (Ear& ear : ears_) {
+    if (!ear.isShut) continue;
+    ear.isShut = nowMs - ear.sinceMs < kSecondMs;
+    if (ear.isShut) isAnyShut_ = true;
+    else keepErrors(ear.fd, 1);
+  }
 }
 
 // The kernel found the socket by the ports and addresses of the packet that the message quotes; where that had left for is `to`.

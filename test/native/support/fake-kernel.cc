@@ -121,6 +121,14 @@ int sendmmsg(int, mmsghdr* messages, unsigned count, int) {
 }
 
 // Of the error queue alone.
+int setsockopt(int, int level, int name, const void* value, socklen_t) noexcept {
+  if (fakeKernel() == nullptr || level != IPPROTO_IP || name != IP_RECVERR) return 0;
+  fakeKernel()->keepsErrors = *static_cast<const int*>(value) != 0;
+  if (!fakeKernel()->keepsErrors) fakeKernel()->errors.clear();
+  return 0;
+}
+
+// Of the error queue alone.
 ssize_t recvmsg(int, msghdr* header, int flags) {
   std::deque<hawser::test::SocketError>& errors = fakeKernel()->errors;
   if (errors.empty() || (flags & MSG_ERRQUEUE) == 0) {

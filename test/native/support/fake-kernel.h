@@ -34,6 +34,8 @@ struct FakeKernel {
   std::vector<uint8_t> classes;
   uint32_t calls = 0;
   std::deque<SocketError> errors;
+  // What IP_RECVERR was set to last.
+  bool keepsErrors = true;
   std::deque<Datagrams> waiting;
   // Of the interface that what waits came by, when it is a packet socket's; 0 = it is a UDP socket's.
   uint16_t hardwareType = 0;

@@ -75,7 +75,7 @@ function Form({ onMade, onClose }: { onMade: (made: Made) => void; onClose: () =
             ))}
           </select>
         </label>
-        {hub?.endpoints.length === 0 ? (
+        {hub?.endpoints.length === 0 && hub.ports.udp !== undefined ? (
           <label>
             Address of this hub
             <input
@@ -83,7 +83,7 @@ function Form({ onMade, onClose }: { onMade: (made: Made) => void; onClose: () =
               required
               autocomplete="off"
               spellcheck={false}
-              value={`${location.hostname}:${hub.ports.udp ?? 51820}`}
+              defaultValue={`${location.hostname}:${hub.ports.udp}`}
             />
             <small>Nobody has written server.endpoint into its file.</small>
           </label>
@@ -97,17 +97,24 @@ function Form({ onMade, onClose }: { onMade: (made: Made) => void; onClose: () =
         <summary>Limits of its own</summary>
         <LimitInputs texts={texts} onChange={setTexts} />
       </details>
-      <FailureText failure={fault ?? failure} />
+      <FailureText failure={fault ?? failure ?? lackOf(hub)} />
       <footer>
         <button type="button" onClick={onClose}>
           Cancel
         </button>
-        <button type="submit" class="primary" disabled={isBusy || hub === undefined}>
+        <button type="submit" class="primary" disabled={isBusy || hub?.ports.udp === undefined}>
           Add
         </button>
       </footer>
     </form>
   );
+}
+
+/** What keeps a client of WireGuard from finding this hub. */
+function lackOf(hub: HubFacts | undefined): Failure | undefined {
+  if (hub === undefined || hub.ports.udp !== undefined) return undefined;
+  const text = 'WireGuard needs UDP, and this hub has no UDP port of its own.';
+  return { text, remedy: 'Write listen.udp in its file; machines with Hawser are invited by `hawser invite`.' };
 }
 
 async function add(form: FormData, limits: object): Promise<Made> {

@@ -114,7 +114,7 @@ export class Instance {
       },
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
-      servedRoles: ['control-server', 'client-store', 'history-keeper', 'webhook-sender'],
+      servedRoles: ['control-server', 'api-server', 'client-store', 'history-keeper', 'webhook-sender'],
     };
     this.#clients = new ClientDesk({
       peers: this.#peers,

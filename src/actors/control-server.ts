@@ -49,7 +49,7 @@ class ControlServer implements Actor {
 
   constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
     this.#supervisor = supervisor;
-    this.#view = new InstanceView(context, supervisor);
+    this.#view = new InstanceView(context, supervisor, true);
     this.#socketPath = (context.spec.settings as ControlServerSettings).socketPath;
     this.#server = createServer((socket) => void this.#accept(socket));
   }
@@ -70,7 +70,7 @@ class ControlServer implements Actor {
       snapshot: () => this.#view.snapshot(),
       nat: () => this.#view.nat(),
     };
-    this.#connections = new OperatorConnections((method, params) => perform(operator, method, params));
+    this.#connections = new OperatorConnections((method, params) => perform(operator, 'socket', method, params));
     return this.#connections;
   }
 

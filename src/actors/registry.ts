@@ -17,6 +17,7 @@ const loaders: Readonly<Partial<Record<Role, () => Promise<ActorModule>>>> = {
   'webhook-sender': () => import('./webhook-sender.ts'),
   'history-keeper': () => import('./history-keeper.ts'),
   'control-server': () => import('./control-server.ts'),
+  'api-server': () => import('./api-server.ts'),
 };
 
 /** Imports (once a thread) the file of `role`. `modules` names files that take the place of roles, for tests. */

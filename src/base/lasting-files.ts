@@ -27,14 +27,17 @@ export function readSmallFile(file: string, mostBytes: number): string {
   return readWithMode(file, mostBytes).text;
 }
 
-/** The same with the permissions (and type) of that very file. */
-export function readWithMode(file: string, mostBytes: number): { readonly text: string; readonly mode: number } {
+/** The same with the permissions (and type) and the owner of that very file. */
+export function readWithMode(
+  file: string,
+  mostBytes: number,
+): { readonly text: string; readonly mode: number; readonly uid: number } {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const facts = fstatSync(fd);
     if (!facts.isFile() && !facts.isDirectory()) throw unusable('it is no file');
     if (facts.size > mostBytes) throw unusable(`it has ${facts.size} bytes, and needs ${mostBytes} at most`);
-    return { mode: facts.mode, text: readFileSync(fd, 'utf8') };
+    return { mode: facts.mode, uid: facts.uid, text: readFileSync(fd, 'utf8') };
   } finally {
     closeSync(fd);
   }

@@ -1,6 +1,6 @@
 /** `hawser events`: what happened, oldest first; with --follow also what happens next. */
 import type { Command } from 'commander';
-import { textOfEvent } from '../control/event-text.ts';
+import { textOfEvent, withDetail } from '../control/event-text.ts';
 import { type EventRecord, eventKinds } from '../control/events.ts';
 import { ask } from './control-client.ts';
 import { usageError } from './exit.ts';
@@ -72,11 +72,6 @@ async function kindFilter(options: EventsOptions): Promise<(record: EventRecord)
 /** With --json, --follow prints one object a line. */
 function oneLine(record: EventRecord, options: EventsOptions): string {
   return options.json === true ? JSON.stringify(withDetail(record)) : eventLine(record);
-}
-
-/** The words beside the fields. */
-function withDetail(record: EventRecord): object {
-  return { ...record, detail: textOfEvent(record) };
 }
 
 function eventLine(record: EventRecord): string {

@@ -12,6 +12,7 @@ const groups: Readonly<Record<string, Commands>> = {
     init: async () => (await import('./init.ts')).addInitCommand,
     import: async () => (await import('./import.ts')).addImportCommand,
     join: async () => (await import('./join.ts')).addJoinCommand,
+    token: async () => (await import('./token.ts')).addTokenCommand,
     keygen: async () => (await import('./keygen.ts')).addKeygenCommand,
     check: async () => (await import('./check.ts')).addCheckCommand,
     schema: async () => (await import('./schema.ts')).addSchemaCommand,

@@ -2,6 +2,7 @@
 import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
 import type { HistoryConfig } from './history-schema.ts';
+import type { ApiConfig } from './api-schema.ts';
 import type { PortForward } from './nat-schema.ts';
 import type { ObfuscationConfig } from './obfuscation.ts';
 import type { ServerConfig } from './server.ts';
@@ -283,6 +284,8 @@ export interface Config {
   /** undefined = none is kept. */
   readonly history: HistoryConfig | undefined;
   readonly webhooks: readonly WebhookConfig[];
+  /** undefined = nobody asks by HTTP. */
+  readonly api: ApiConfig | undefined;
   readonly runtime: {
     readonly placement: 'auto' | 'dedicated' | 'compact';
     readonly sealedLogBytes: number;

@@ -3,7 +3,7 @@
  * object and skips what is malformed there (the schema reports that), so that one run shows the problems of both kinds.
  */
 import { endpoint as endpointLayout } from '../contract/peer-tables.ts';
-import { formatCidr, formatEndpoint, maskCidr, parseCidr, parsePeerEndpoint } from './address.ts';
+import { formatCidr, formatEndpoint, maskCidr, parseCidr, parseEndpoint, parsePeerEndpoint } from './address.ts';
 import { obfuscationFindings } from './obfuscation-checks.ts';
 import { parseTarget } from './probe-target.ts';
 import { type Finding, formatPath, type KeyPath } from './problems.ts';
@@ -180,11 +180,19 @@ function proxyWithPassword(root: RawMap): Finding[] {
   return [];
 }
 
-/** Both want all of what comes to a TCP port. */
+/** Each wants all of what comes to a TCP port. */
 function onePortTwice(root: RawMap): Finding[] {
   const { tls, faketcp } = asMap(root.listen);
-  if (tls === undefined || tls !== faketcp) return [];
-  return [finding(['listen', 'tls'], 'is the port of listen.faketcp: each needs a TCP port of its own')];
+  const { listen } = asMap(root.api);
+  const apiPort = typeof listen === 'string' ? parseEndpoint(listen)?.port : undefined;
+  const needed = 'each needs a TCP port of its own';
+  const taken = Object.entries({ tls, faketcp }).filter(([, port]) => apiPort !== undefined && port === apiPort);
+  return [
+    ...(tls === undefined || tls !== faketcp
+      ? []
+      : [finding(['listen', 'tls'], `is the port of listen.faketcp: ${needed}`)]),
+    ...taken.map(([by]) => finding(['api', 'listen'], `has the port of listen.${by}: ${needed}`)),
+  ];
 }
 
 /** Whoever calls there has to know beforehand whom it calls: the request is sealed for one peer. And a name has its place in a table. */

@@ -34,6 +34,8 @@ export interface ConfigDiff {
   readonly tls: Changed<Config['tls']> | undefined;
   readonly history: boolean;
   readonly webhooks: boolean;
+  /** The section, or that there is one. */
+  readonly api: boolean;
   /** What the store of clients goes by. */
   readonly server: boolean;
   /** The top-level one; peers that follow it are among those that changed. */
@@ -65,6 +67,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     tls: changedOrNot(before.tls, after.tls),
     webhooks: JSON.stringify(before.webhooks) !== JSON.stringify(after.webhooks),
     history: JSON.stringify(before.history) !== JSON.stringify(after.history),
+    api: JSON.stringify(before.api) !== JSON.stringify(after.api),
     server: JSON.stringify(before.server) !== JSON.stringify(after.server),
     obfuscation: JSON.stringify(before.obfuscation) !== JSON.stringify(after.obfuscation),
     logLevel: before.runtime.logLevel === after.runtime.logLevel ? undefined : after.runtime.logLevel,
@@ -102,6 +105,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.tls?.fields ?? []).map((field) => `tls.${field} changed`),
     ...(diff.history ? ['history changed'] : []),
     ...(diff.webhooks ? ['webhooks changed'] : []),
+    ...(diff.api ? ['api changed'] : []),
     ...(diff.server ? ['server changed'] : []),
     ...(diff.obfuscation ? ['obfuscation changed'] : []),
     ...(diff.bonding?.fields ?? []).map((field) => `bonding.${field} changed`),

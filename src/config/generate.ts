@@ -1,6 +1,7 @@
 /** Object → commented YAML that `parse.ts` reads back to the same configuration. */
 import { Document, isMap, isPair, isScalar, isSeq, type Pair, visit } from 'yaml';
 import { formatCidr, formatEndpoint } from './address.ts';
+import { apiToInput } from './api-schema.ts';
 import type {
   BondingConfig,
   Config,
@@ -173,6 +174,7 @@ export function configToInput(config: Config): ConfigInput {
     ...(config.obfuscation === undefined ? {} : { obfuscation: obfuscationToInput(config.obfuscation) }),
     faketcp: fakeTcpToInput(config.faketcp),
     tls: tlsToInput(config.tls),
+    ...(config.api === undefined ? {} : { api: apiToInput(config.api) }),
     runtime: { ...runtime, sealedLog: formatSizeBytes(sealedLogBytes) },
     routing: config.routing,
     ...(config.update === undefined ? {} : { update: config.update }),

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type * as z from 'zod';
 import { messageOf } from '../base/errors.ts';
 import { maskCidr } from './address.ts';
+import { buildApi } from './api-schema.ts';
 import { buildBonding, buildLink, implicitLink } from './build-links.ts';
 import type { Config, PeerConfig, TlsConfig } from './config.ts';
 import { crossCheck } from './cross-checks.ts';
@@ -153,6 +154,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     tls: buildTls(input.tls, folder),
     webhooks: buildWebhooks(input.webhooks, folder),
     history: input.history === undefined ? undefined : buildHistory(input.history),
+    api: input.api === undefined ? undefined : buildApi(input.api, folder),
     runtime: { ...runtime, sealedLogBytes },
     routing: input.routing,
     update: input.update,

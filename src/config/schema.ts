@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { isInterfaceName, parseCidr, parsePeerEndpoint } from './address.ts';
+import { apiSchema } from './api-schema.ts';
 import { bondingSchema, healthSchema, transportsSchema } from './bonding-schema.ts';
 import { historySchema } from './history-schema.ts';
 import { parseKey } from './keys.ts';
@@ -262,6 +263,9 @@ export const schema = z.strictObject({
   tls: tlsSchema.prefault({}),
   history: historySchema.optional().describe('What links, paths and clients carried, kept; without it nothing is.'),
   webhooks: webhooksSchema.default([]).describe('Who is told of events by signed HTTP requests.'),
+  api: apiSchema
+    .optional()
+    .describe('An HTTP API for programs, browsers and Prometheus; without this section nothing listens.'),
   runtime: runtime.prefault({}),
   routing: routing.prefault({}),
   update: updateSchema

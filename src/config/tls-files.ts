@@ -16,7 +16,10 @@ const mostBytes = 1 << 20;
 const mostPasswordBytes = 1024;
 
 /** Of the configuration; undefined = it names none. Throws what keeps them from serving. */
-export function readTlsIdentity({ certificate: file, key: keyFile }: TlsConfig): TlsIdentity | undefined {
+export function readTlsIdentity({
+  certificate: file,
+  key: keyFile,
+}: Pick<TlsConfig, 'certificate' | 'key'>): TlsIdentity | undefined {
   if (file === undefined || keyFile === undefined) return undefined;
   const [certificate, key] = [readFile('certificate', file), readFile('key', keyFile)];
   const parsed = parsed509(file, certificate);

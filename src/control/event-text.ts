@@ -1,5 +1,5 @@
 /** Words for an event, for the log and `hawser events`: a sentence where one reads better, else `field=value` pairs. Pure. */
-import type { EventKind, InstanceEvent } from './events.ts';
+import type { EventKind, EventRecord, InstanceEvent } from './events.ts';
 
 /** What a record adds to the event itself. */
 const ofRecord = new Set(['kind', 'more', 'id', 'timeMs', 'source']);
@@ -40,6 +40,8 @@ const sentences: Sentences = {
   'quota-exceeded': (event) =>
     `${quotaText(event)}: ${event.action === 'stop' ? 'kept out' : 'slowed down'} until ${new Date(event.untilMs).toISOString().slice(0, 16)}Z`,
   'quota-reset': (event) => quotaText(event),
+  'api-on': ({ address }) => `HTTP is answered on ${address}`,
+  'api-off': ({ reason, remedy }) => `HTTP is off: ${reason}${remedy === '' ? '' : ` (${remedy})`}`,
   'x25519-failed': ({ reason }) => reason,
   plaintext: ({ message }) => message,
   warning: ({ message }) => message,
@@ -51,6 +53,11 @@ export function textOfEvent(event: InstanceEvent): string {
   const sentence = sentences[event.kind] as ((event: InstanceEvent) => string) | undefined;
   const text = sentence?.(event) ?? pairsOf(event);
   return event.more === undefined ? text : `${text} (and ${event.more} more)`.trimStart();
+}
+
+/** As programs get it: the words beside the fields. */
+export function withDetail(record: EventRecord): object {
+  return { ...record, detail: textOfEvent(record) };
 }
 
 function pairsOf(event: InstanceEvent): string {

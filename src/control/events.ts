@@ -234,6 +234,10 @@ interface EventFields {
   'webhook-recovered': OfTarget & { readonly failures: number };
   /** `count` events were given up. */
   'webhook-dropped': OfTarget & Reason & { readonly count: number };
+  /** Where HTTP is answered. */
+  'api-on': { readonly address: string };
+  /** Why it is not; stands until `api-on`. `remedy`: '' = none that we know. */
+  'api-off': Reason & { readonly remedy: string };
   'x25519-failed': Reason;
   plaintext: Message;
   warning: Message;
@@ -339,6 +343,8 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'webhook-failed': 'warn',
   'webhook-recovered': 'info',
   'webhook-dropped': 'warn',
+  'api-on': 'info',
+  'api-off': 'warn',
   'x25519-failed': 'info',
   plaintext: 'warn',
   warning: 'warn',

@@ -17,6 +17,7 @@ import { explain } from './explain.ts';
 import type { HistoryAnswer, HistoryInfo } from './history.ts';
 import { historyParams } from './history-params.ts';
 import { type NatView, natStatusOf } from './nat-rows.ts';
+import { type Caller, checkRole } from './roles.ts';
 import type { Snapshot } from './snapshot.ts';
 import { statusOf, topOf } from './status.ts';
 import type { SupervisorApi } from './supervisor-api.ts';
@@ -32,6 +33,8 @@ export interface OperationContext {
 export interface Operation<Schema extends z.ZodType, Result> {
   /** `follows`: what `run` resolves to is one part of an answer that goes on; it is asked again with the number of the last event. */
   readonly effect: 'reads' | 'follows' | 'changes';
+  /** The least that may call it. */
+  readonly who: Caller;
   readonly params: Schema;
   /** Rejects with a HawserError, or with what the supervisor says. */
   run(context: OperationContext, params: z.output<Schema>): Promise<Result>;
@@ -67,26 +70,30 @@ export const operations = {
   /** `mappings`: every one of them too; `client`: of this one alone. */
   nat: operation(
     'reads',
+    'viewer',
     z.strictObject({ mappings: z.boolean().default(false), client: z.string().exactOptional() }),
     async ({ nat }, params) => natStatusOf(await nat(), Date.now(), params),
   ),
-  events: operation('reads', since, ({ supervisor }, params) => supervisor.request('events', params.since)),
-  follow: operation('follows', since, ({ supervisor }, params) =>
+  events: operation('reads', 'viewer', since, ({ supervisor }, params) => supervisor.request('events', params.since)),
+  follow: operation('follows', 'viewer', since, ({ supervisor }, params) =>
     supervisor.request('nextEvents', params.since, followWaitMs),
   ),
   history: operation(
     'reads',
+    'viewer',
     historyParams.read,
     async ({ supervisor }, params): Promise<HistoryAnswer> =>
       (await supervisor.request('history', 'read', params)) as HistoryAnswer,
   ),
   'history.info': operation(
     'reads',
+    'viewer',
     historyParams.info,
     async ({ supervisor }): Promise<HistoryInfo> => (await supervisor.request('history', 'info', {})) as HistoryInfo,
   ),
   'webhook.list': operation(
     'reads',
+    'operator',
     nothing,
     async ({ supervisor }): Promise<readonly WebhookStatus[]> =>
       (await supervisor.request('webhooks', 'list', {})) as readonly WebhookStatus[],
@@ -94,78 +101,91 @@ export const operations = {
   /** Without a target all of them. */
   'webhook.test': operation(
     'changes',
+    'operator',
     z.strictObject({ target: z.string().exactOptional() }),
     async ({ supervisor }, params): Promise<readonly WebhookTest[]> =>
       (await supervisor.request('webhooks', 'test', params)) as readonly WebhookTest[],
   ),
-  errors: operation('reads', nothing, ({ supervisor }) => supervisor.request('errors')),
-  'actor.kill': onActor('killActor'),
-  'actor.restart': onActor('restartActor'),
-  'actor.hang': onActor('hangActor'),
-  'link.add': operation('changes', newLink, ({ supervisor }, params) => supervisor.request('addLink', params)),
-  'link.remove': operation('changes', named, ({ supervisor }, { name }) => supervisor.request('removeLink', name)),
-  'link.enable': operation('changes', named, ({ supervisor }, { name }) =>
+  /** Stacks name files of the host. */
+  errors: operation('reads', 'operator', nothing, ({ supervisor }) => supervisor.request('errors')),
+  'actor.kill': onActor('killActor', 'admin'),
+  'actor.restart': onActor('restartActor', 'operator'),
+  'actor.hang': onActor('hangActor', 'admin'),
+  'link.add': operation('changes', 'admin', newLink, ({ supervisor }, params) => supervisor.request('addLink', params)),
+  'link.remove': operation('changes', 'admin', named, ({ supervisor }, { name }) =>
+    supervisor.request('removeLink', name),
+  ),
+  'link.enable': operation('changes', 'operator', named, ({ supervisor }, { name }) =>
     supervisor.request('enableLink', name, true),
   ),
-  'link.disable': operation('changes', named, ({ supervisor }, { name }) =>
+  'link.disable': operation('changes', 'operator', named, ({ supervisor }, { name }) =>
     supervisor.request('enableLink', name, false),
   ),
   /** Without a link the mode decides again. */
-  failover: operation('changes', z.strictObject({ link: z.string().exactOptional() }), ({ supervisor }, { link }) =>
-    supervisor.request('forceLink', link),
+  failover: operation(
+    'changes',
+    'operator',
+    z.strictObject({ link: z.string().exactOptional() }),
+    ({ supervisor }, { link }) => supervisor.request('forceLink', link),
   ),
   /** Of several by one link the first that works carries. */
   'transport.order': operation(
     'changes',
+    'operator',
     z.strictObject({ order: z.array(z.string()).min(1).max(8) }),
     ({ supervisor }, { order }) => supervisor.request('orderTransports', order),
   ),
   /** Without a transport it is as configured again, the order too. */
   'transport.force': operation(
     'changes',
+    'operator',
     z.strictObject({ transport: z.string().exactOptional() }),
     ({ supervisor }, { transport }) => supervisor.request('forceTransport', transport),
   ),
-  'peer.forget-clock': operation('changes', named, ({ supervisor }, { name }) =>
+  'peer.forget-clock': operation('changes', 'admin', named, ({ supervisor }, { name }) =>
     supervisor.request('forgetPeerClock', name),
   ),
-  'peer.rekey': operation('changes', named, ({ supervisor }, { name }) => supervisor.request('rekeyPeer', name)),
+  'peer.rekey': operation('changes', 'operator', named, ({ supervisor }, { name }) =>
+    supervisor.request('rekeyPeer', name),
+  ),
   /** The private key stays with who asks; answered with all that the client has to know. */
   'client.add': operation(
     'changes',
+    'admin',
     clientParams.add,
     async ({ supervisor }, params) => (await supervisor.request('clients', 'add', params)) as NewClientAnswer,
   ),
   'client.device.add': operation(
     'changes',
+    'admin',
     clientParams.addDevice,
     async ({ supervisor }, params) => (await supervisor.request('clients', 'addDevice', params)) as NewClientAnswer,
   ),
-  'client.device.remove': onClients('removeDevice', 'changes', clientParams.removeDevice),
+  'client.device.remove': onClients('removeDevice', 'changes', 'admin', clientParams.removeDevice),
   /** With preshared keys. */
-  'client.export': onClients('export', 'reads', clientParams.export),
-  'client.import': onClients('import', 'changes', clientParams.import),
-  'client.usage': onClients('usage', 'reads', clientParams.usage),
-  sessions: operation('reads', nothing, async ({ supervisor, snapshot }) => {
+  'client.export': onClients('export', 'reads', 'socket', clientParams.export),
+  'client.import': onClients('import', 'changes', 'admin', clientParams.import),
+  'client.usage': onClients('usage', 'reads', 'viewer', clientParams.usage),
+  sessions: operation('reads', 'viewer', nothing, async ({ supervisor, snapshot }) => {
     const sessions = (await supervisor.request('clients', 'sessions', {})) as readonly ClientSession[];
     return sessionsOf(sessions, (await snapshot()).peers);
   }),
-  'client.list': onClients('list', 'reads', clientParams.list),
-  'client.show': onClients('show', 'reads', clientParams.show),
-  'client.set': onClients('set', 'changes', clientParams.set),
-  'client.enable': onClients('enable', 'changes', clientParams.enable),
-  'client.disable': onClients('disable', 'changes', clientParams.disable),
-  'client.remove': onClients('remove', 'changes', clientParams.remove),
-  'client.rename': onClients('rename', 'changes', clientParams.rename),
-  'client.kick': onClients('kick', 'changes', clientParams.kick),
-  'client.forward': onClients('forward', 'changes', clientParams.forward),
+  'client.list': onClients('list', 'reads', 'viewer', clientParams.list),
+  'client.show': onClients('show', 'reads', 'viewer', clientParams.show),
+  'client.set': onClients('set', 'changes', 'admin', clientParams.set),
+  'client.enable': onClients('enable', 'changes', 'operator', clientParams.enable),
+  'client.disable': onClients('disable', 'changes', 'operator', clientParams.disable),
+  'client.remove': onClients('remove', 'changes', 'admin', clientParams.remove),
+  'client.rename': onClients('rename', 'changes', 'admin', clientParams.rename),
+  'client.kick': onClients('kick', 'changes', 'operator', clientParams.kick),
+  'client.forward': onClients('forward', 'changes', 'admin', clientParams.forward),
   /** What clients are told of this hub. */
-  hub: operation('reads', nothing, ({ supervisor }) => supervisor.request('hubFacts')),
-  'invite.add': onClients('invite', 'changes', clientParams.invite),
-  'invite.list': onClients('invitations', 'reads', clientParams.invitations),
-  'invite.revoke': onClients('revoke', 'changes', clientParams.revoke),
-  reload: operation('changes', nothing, ({ supervisor }) => supervisor.request('reload')),
-  stop: operation('changes', nothing, ({ supervisor }) => supervisor.request('stop')),
+  hub: operation('reads', 'operator', nothing, ({ supervisor }) => supervisor.request('hubFacts')),
+  'invite.add': onClients('invite', 'changes', 'admin', clientParams.invite),
+  'invite.list': onClients('invitations', 'reads', 'viewer', clientParams.invitations),
+  'invite.revoke': onClients('revoke', 'changes', 'admin', clientParams.revoke),
+  reload: operation('changes', 'admin', nothing, ({ supervisor }) => supervisor.request('reload')),
+  stop: operation('changes', 'admin', nothing, ({ supervisor }) => supervisor.request('stop')),
 } as const;
 
 export type OperationName = keyof typeof operations;
@@ -184,39 +204,48 @@ export function checkParams(name: OperationName, params: unknown): unknown {
   throw new HawserError('PARAMS', `Operation "${name}" does not take these parameters: ${faults.join('; ')}`);
 }
 
-/** `params`: as `checkParams` returned them. */
-export function perform(context: OperationContext, name: OperationName, params: unknown): Promise<unknown> {
+/** `params`: as `checkParams` returned them. Rejects with FORBIDDEN when it is not for the caller. */
+export async function perform(
+  context: OperationContext,
+  caller: Caller,
+  name: OperationName,
+  params: unknown,
+): Promise<unknown> {
   const chosen: Operation<z.ZodType, unknown> = operations[name];
-  return chosen.run(context, params);
+  checkRole(caller, chosen.who, name);
+  return await chosen.run(context, params);
 }
 
 function operation<Schema extends z.ZodType, Result>(
   effect: Operation<Schema, Result>['effect'],
+  who: Caller,
   params: Schema,
   run: Operation<Schema, Result>['run'],
 ): Operation<Schema, Result> {
-  return { effect, params, run };
+  return { effect, who, params, run };
 }
 
 function reads<Result>(read: (snapshot: Snapshot) => Result): Operation<typeof nothing, Result> {
-  return operation('reads', nothing, async (context) => read(await context.snapshot()));
+  return operation('reads', 'viewer', nothing, async (context) => read(await context.snapshot()));
 }
 
 function onClients<Schema extends z.ZodType, V extends ClientVerb>(
   verb: V,
   effect: 'reads' | 'changes',
+  who: Caller,
   params: Schema,
 ): Operation<Schema, ClientAnswers[V]> {
   return operation(
     effect,
+    who,
     params,
     async ({ supervisor }, given) => (await supervisor.request('clients', verb, given)) as ClientAnswers[V],
   );
 }
 
 /** Resolves to the id of the actor that `id` is, or is the beginning of. */
-function onActor(method: 'killActor' | 'restartActor' | 'hangActor'): Operation<typeof actor, string> {
-  return operation('changes', actor, async ({ supervisor }, { id }) => {
+function onActor(method: 'killActor' | 'restartActor' | 'hangActor', who: Caller): Operation<typeof actor, string> {
+  return operation('changes', who, actor, async ({ supervisor }, { id }) => {
     const meant = await actorMeant(supervisor, id);
     await supervisor.request(method, meant);
     return meant;

@@ -44,13 +44,14 @@ const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
   // TLS handshakes with a large RSA key, some at a time.
   'tls-link': 2000,
   'control-server': 5000,
+  'api-server': 10_000,
   // A commit waits for the disk, and one that is worn out or far away takes its time; a thread that waits there cannot be ended anyway.
   'client-store': 120_000,
   'history-keeper': 120_000,
   'webhook-sender': 120_000,
 };
 /** They start when packets can pass. */
-const lateActors: readonly string[] = ['control-server', 'history-keeper', 'webhook-sender'];
+const lateActors: readonly string[] = ['control-server', 'api-server', 'history-keeper', 'webhook-sender'];
 const dutyHangLimitMs = 500;
 const shutdownMs = 1000;
 

@@ -1,5 +1,5 @@
 /**
- * What actors say is wrong and stays so until they say that it is over: `state-file` with a `remedy`, and `call-failed`. Shown by
+ * What actors say is wrong and stays so until they say that it is over: `state-file` with a `remedy`, `call-failed`, and `api-off`. Shown by
  * `status` and `explain` beside what is wrong with the host's network.
  */
 import type { InstanceEvent } from '../control/events.ts';
@@ -9,6 +9,7 @@ export interface StandingTrouble {
   readonly remedy: string;
 }
 
+const apiRemedy = 'it is tried again each second; the section `api` of the configuration says where it listens';
 const callRemedy = 'look whether that port is open there, and what on the way may close it';
 
 export class StandingTroubles {
@@ -24,7 +25,11 @@ export class StandingTroubles {
       const { peer, link, endpoint, reason, remedy } = event;
       const text = `By link ${link} peer ${peer} cannot be reached at ${endpoint}: ${reason}`;
       this.#set(actorId, endpoint, { text, remedy: remedy === '' ? callRemedy : remedy });
-    } else if (event.kind === 'call-answered') this.#set(actorId, event.endpoint, undefined);
+    } else if (event.kind === 'api-off') {
+      const { reason, remedy } = event;
+      this.#set(actorId, 'api', { text: `The HTTP API is off: ${reason}`, remedy: remedy === '' ? apiRemedy : remedy });
+    } else if (event.kind === 'api-on') this.#set(actorId, 'api', undefined);
+    else if (event.kind === 'call-answered') this.#set(actorId, event.endpoint, undefined);
   }
 
   /** An actor is gone: its successor says anew what is wrong. */

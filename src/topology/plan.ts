@@ -3,6 +3,7 @@
  * same predecessor give the same plan.
  */
 
+import type { ApiServerSettings } from '../actors/api-server.ts';
 import type { ClientStoreSettings } from '../actors/client-store.ts';
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
 import type { HistoryKeeperSettings } from '../actors/history-keeper.ts';
@@ -114,6 +115,7 @@ function planActors(input: PlanInput, links: readonly LinkRow[], carriers: reado
       tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'carriers'],
       settings: { socketPath: input.socketPath, name: config.name },
     }),
+    ...planApiServer(config),
   ];
 }
 
@@ -256,6 +258,13 @@ function planWebhookSender({ config, fwmark }: PlanInput): ActorPlan[] {
     webhooks,
   };
   return [actor({ id: 'webhook-sender', role: 'webhook-sender', settings: { ...settings } })];
+}
+
+/** Only where somebody may ask by HTTP. */
+function planApiServer({ api, name }: Config): ActorPlan[] {
+  if (api === undefined) return [];
+  const settings: ApiServerSettings = { ...api, name };
+  return [actor({ id: 'api-server', role: 'api-server', settings: { ...settings } })];
 }
 
 function crowdsOf({ limits: { perAddress, perClient } }: ServerConfig): CrowdLimits {

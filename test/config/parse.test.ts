@@ -83,6 +83,7 @@ t.test('parseConfig() fills in every default', async (t) => {
     },
     history: undefined,
     webhooks: [],
+    api: undefined,
     runtime: {
       placement: 'auto',
       replayWindow: 65_536,

@@ -51,6 +51,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     tls: noTls,
     history: undefined,
     webhooks: [],
+    api: undefined,
     runtime: {
       placement,
       sealedLogBytes: 1 << 25,

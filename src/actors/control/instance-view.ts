@@ -1,4 +1,4 @@
-/** What the control-server knows of the instance: readers over the shared tables, rates, and what changes between two looks. */
+/** What the control-server and the api-server know of the instance: readers over the shared tables, rates, and what changes between two looks. */
 import { messageOf } from '../../base/errors.ts';
 import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-states.ts';
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
@@ -56,6 +56,7 @@ export class InstanceView {
   readonly #unanswered = new Unanswered();
   readonly #pathEvents = new PathEvents();
   readonly #rateEvents = new RateEvents();
+  readonly #tells: boolean;
   #readers: Readers | undefined;
   #instance: InstanceInfo | undefined;
   #actorRows: readonly ActorRow[] = [];
@@ -63,8 +64,10 @@ export class InstanceView {
   #sampledUs = 0;
   #bytes = 0;
 
-  constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
+  /** `tells`: what changes between two looks is an event; one of all views does so. */
+  constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>, tells: boolean) {
     this.#context = context;
+    this.#tells = tells;
     this.#supervisor = supervisor;
   }
 
@@ -77,6 +80,7 @@ export class InstanceView {
     readers.peers.sample(nowUs);
     readers.paths.sample(nowUs);
     this.#rates.sample(nowUs, () => this.#count(readers, instance, nowUs));
+    if (!this.#tells) return false;
     const events = this.#pathEvents.look(readers.watch.look(instance, nowUs));
     for (const event of events) this.#context.emit(event);
     return events.length > 0 || this.#isCarrying(readers.actors.bytes(), nowUs);
@@ -101,7 +105,7 @@ export class InstanceView {
     this.#changes.lookRows(peers.counters(instance), nowUs);
     this.#changes.lookRows(paths.counters(), nowUs);
     peers.eachActivity(instance, (name, sentUs, receivedUs) => this.#unanswered.look(name, sentUs, receivedUs, nowUs));
-    for (const event of this.#rateEvents.look(peers.rates(instance), nowUs)) this.#context.emit(event);
+    if (this.#tells) for (const event of this.#rateEvents.look(peers.rates(instance), nowUs)) this.#context.emit(event);
     return new Map([...links.counts(instance), ...actors.counts(this.#actorRows)]);
   }
 

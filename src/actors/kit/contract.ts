@@ -18,6 +18,7 @@ export type Role =
   | 'tls-link'
   | 'session-manager'
   | 'control-server'
+  | 'api-server'
   | 'client-store'
   | 'history-keeper'
   | 'webhook-sender'

@@ -11,19 +11,27 @@ import { HawserError, messageOf } from '../../base/errors.ts';
 /** What crosses instead of a throw: comlink's own form of an error loses `code`. */
 type Outcome =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly name: string; readonly code: string; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly name: string;
+      readonly code: string;
+      readonly message: string;
+      readonly remedy: string;
+    };
 
 type Invoke = (method: string, args: readonly unknown[]) => Promise<Outcome>;
 
-/** An error that the other side threw, with its name and its code ('' = it had none). */
+/** An error that the other side threw, with its name, its code and the remedy that its message ends with ('' = it had none). */
 export class RemoteError extends Error {
   override readonly name: string;
   readonly code: string;
+  readonly remedy: string;
 
-  constructor(name: string, code: string, message: string) {
+  constructor({ name, code, message, remedy }: Omit<Extract<Outcome, { ok: false }>, 'ok'>) {
     super(message);
     this.name = name;
     this.code = code;
+    this.remedy = remedy;
   }
 }
 
@@ -57,7 +65,7 @@ export class RpcClient<Api extends object> implements Calls<Api> {
 
   async request<M extends MethodOf<Api>>(method: M, ...args: ArgsOf<Api, M>): Promise<ResultOf<Api, M>> {
     const outcome = await this.#bounded(method, args);
-    if (!outcome.ok) throw new RemoteError(outcome.name, outcome.code, outcome.message);
+    if (!outcome.ok) throw new RemoteError(outcome);
     return outcome.value as ResultOf<Api, M>;
   }
 
@@ -105,10 +113,14 @@ function methodOf(api: object, method: string): (...args: unknown[]) => unknown 
   return found as (...args: unknown[]) => unknown;
 }
 
-function describe(error: unknown): { name: string; code: string; message: string } {
-  if (!(error instanceof Error)) return { name: 'Error', code: '', message: String(error) };
-  const code: unknown = Reflect.get(error, 'code');
-  return { name: error.name, code: typeof code === 'string' ? code : '', message: error.message };
+function describe(error: unknown): Omit<Extract<Outcome, { ok: false }>, 'ok'> {
+  if (!(error instanceof Error)) return { name: 'Error', code: '', message: String(error), remedy: '' };
+  return { name: error.name, code: wordOf(error, 'code'), message: error.message, remedy: wordOf(error, 'remedy') };
+}
+
+function wordOf(error: Error, field: string): string {
+  const word: unknown = Reflect.get(error, field);
+  return typeof word === 'string' ? word : '';
 }
 
 type Listener = (event: { readonly data: unknown }) => void;

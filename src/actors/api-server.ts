@@ -1,0 +1,167 @@
+/**
+ * Answers programs and browsers by HTTP, as the control-server answers on its socket: the same operations for whoever shows a token. It
+ * listens only while there is one. Evented; the data path does not notice when it dies.
+ */
+import type { FastifyInstance } from 'fastify';
+import { HawserError, messageOf } from '../base/errors.ts';
+import { inWords } from '../base/lasting-files.ts';
+import { packageVersion } from '../base/package-info.ts';
+import { formatEndpoint } from '../config/address.ts';
+import type { ApiConfig } from '../config/api-schema.ts';
+import { readTlsIdentity } from '../config/tls-files.ts';
+import { type OperationContext, perform } from '../control/operations.ts';
+import type { SupervisorApi } from '../control/supervisor-api.ts';
+import { EventStreams } from './api/event-streams.ts';
+import { buildApp } from './api/http-app.ts';
+import { TokenBook } from './api/token-book.ts';
+import { InstanceView } from './control/instance-view.ts';
+import type { Actor, ActorContext, ActorDefinition } from './kit/contract.ts';
+import { RpcClient } from './kit/rpc.ts';
+
+export interface ApiServerSettings extends ApiConfig {
+  /** Of the instance. */
+  readonly name: string;
+}
+
+/** As of the control-server: a reload may stop and start links before it answers. */
+const deadlineMs = 10_000;
+/** Between two looks at what keeps HTTP off: a port that is taken, a file without a token. */
+const lookEveryUs = 1_000_000;
+/** Rates need samples a second old when somebody asks again; nobody has for so long: then a sample now and then keeps `explain` right. */
+const quietAfterUs = 60_000_000;
+const quietSampleUs = 10_000_000;
+
+export const definition: ActorDefinition = {
+  role: 'api-server',
+  turn: 'evented',
+  async start(context: ActorContext): Promise<Actor> {
+    if (context.supervisor === undefined) throw new HawserError('RPC', 'The api-server was given no supervisor port');
+    return new ApiServer(context, new RpcClient<SupervisorApi>(context.supervisor, deadlineMs));
+  },
+};
+
+class ApiServer implements Actor {
+  readonly #context: ActorContext;
+  readonly #settings: ApiServerSettings;
+  readonly #supervisor: RpcClient<SupervisorApi>;
+  readonly #view: InstanceView;
+  readonly #operator: OperationContext;
+  readonly #tokens: TokenBook;
+  readonly #streams: EventStreams;
+  #app: FastifyInstance | undefined;
+  /** Why HTTP is off, as it was said last; undefined = it is on, or was not looked at. */
+  #offReason: string | undefined;
+  #isOpening = false;
+  #isClosed = false;
+  #lookedUs = Number.NEGATIVE_INFINITY;
+  #sampledUs = Number.NEGATIVE_INFINITY;
+  #askedUs = 0;
+
+  constructor(context: ActorContext, supervisor: RpcClient<SupervisorApi>) {
+    this.#context = context;
+    this.#settings = context.spec.settings as ApiServerSettings;
+    this.#supervisor = supervisor;
+    this.#view = new InstanceView(context, supervisor, false);
+    this.#operator = {
+      supervisor,
+      snapshot: () => {
+        this.#askedUs = context.addon.nowUs();
+        return this.#view.snapshot();
+      },
+      nat: () => this.#view.nat(),
+    };
+    this.#tokens = new TokenBook(this.#settings.tokensFile);
+    this.#streams = new EventStreams({
+      nextEvents: (since) => perform(this.#operator, 'viewer', 'follow', { since }) as never,
+      top: () => perform(this.#operator, 'viewer', 'top', {}),
+    });
+  }
+
+  work(nowUs: number): number {
+    const isQuiet = nowUs - this.#askedUs > quietAfterUs;
+    if (!isQuiet || nowUs - this.#sampledUs > quietSampleUs) {
+      this.#sampledUs = nowUs;
+      this.#view.sample(nowUs);
+    }
+    if (nowUs - this.#lookedUs > lookEveryUs) {
+      this.#lookedUs = nowUs;
+      void this.#look();
+    }
+    return 0;
+  }
+
+  onCommand(): void {
+    // No command is sent to the api-server yet: it asks.
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#shut();
+    this.#supervisor.close();
+  }
+
+  /** Opens HTTP when there is a token, and shuts it when there is none any more. Never rejects. */
+  async #look(): Promise<void> {
+    const { tokensFile } = this.#settings;
+    if (this.#tokens.count === 0) {
+      this.#shut();
+      const reason = this.#tokens.fault ?? `there is no token in ${tokensFile}`;
+      this.#tellOff(reason, this.#tokens.fault === undefined ? addRemedy(tokensFile) : '');
+    } else if (this.#app === undefined && !this.#isOpening) await this.#open();
+  }
+
+  async #open(): Promise<void> {
+    this.#isOpening = true;
+    const { listen, hosts, page, name, tls } = this.#settings;
+    const address = formatEndpoint(listen);
+    let app: FastifyInstance | undefined;
+    try {
+      app = buildApp({
+        instance: name,
+        version: packageVersion(),
+        hosts,
+        hasPage: page,
+        tls: tls === undefined ? undefined : readTlsIdentity(tls),
+        perform: (caller, operation, params) => perform(this.#operator, caller, operation, params),
+        streams: this.#streams,
+        findToken: (secret) => this.#tokens.find(secret),
+        onFault: (error) => this.#context.emit({ kind: 'log', level: 'error', message: stackOf(error) }),
+      });
+      await app.listen({ host: listen.host, port: listen.port });
+      if (this.#isClosed) return void app.close();
+      this.#app = app;
+      this.#offReason = undefined;
+      this.#context.emit({ kind: 'api-on', address });
+    } catch (error) {
+      void app?.close().catch(() => undefined);
+      const reason = error instanceof HawserError ? error.message : `it cannot listen on ${address}: ${inWords(error)}`;
+      this.#tellOff(reason, '');
+    } finally {
+      this.#isOpening = false;
+    }
+  }
+
+  /** Cuts everybody off. Idempotent. */
+  #shut(): void {
+    this.#streams.close();
+    const app = this.#app;
+    this.#app = undefined;
+    app?.close().catch(() => undefined);
+  }
+
+  /** Once for each reason. */
+  #tellOff(reason: string, remedy: string): void {
+    if (this.#offReason === reason) return;
+    this.#offReason = reason;
+    this.#context.emit({ kind: 'api-off', reason, remedy });
+  }
+}
+
+function addRemedy(file: string): string {
+  const named = file === '/etc/hawser/tokens' ? '' : ` --file ${file}`;
+  return `hawser token add NAME --role viewer|operator|admin${named}`;
+}
+
+function stackOf(error: unknown): string {
+  return (error instanceof Error ? error.stack : undefined) ?? messageOf(error);
+}

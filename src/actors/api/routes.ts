@@ -1,0 +1,88 @@
+/** `/api/v1/…`: every operation of the table that is not for the socket alone, by its name with slashes for the dots. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { checkParams, type OperationName, operations } from '../../control/operations.ts';
+import type { Caller } from '../../control/roles.ts';
+import type { EventStreams } from './event-streams.ts';
+import type { Principal } from './principal.ts';
+import { problem, sendProblem } from './problem.ts';
+import { paramsOfQuery, type Query } from './queries.ts';
+
+/** Does what is asked for, if the caller may; `params` as `checkParams` returned them. */
+export type Perform = (caller: Caller, name: OperationName, params: unknown) => Promise<unknown>;
+
+export interface RouteParts {
+  readonly perform: Perform;
+  readonly streams: EventStreams;
+  /** Who has sent it; the request would not have come so far without. */
+  principalOf(request: FastifyRequest): Principal;
+  readonly instance: string;
+  readonly version: string;
+}
+
+export const apiPrefix = '/api/v1';
+
+export function pathOf(name: OperationName): string {
+  return `/${name.replaceAll('.', '/')}`;
+}
+
+/** Of the operations that are called by HTTP: `follow` has a stream of its own. */
+export function calledNames(): OperationName[] {
+  const names = Object.keys(operations) as OperationName[];
+  return names.filter((name) => operations[name].who !== 'socket' && operations[name].effect !== 'follows');
+}
+
+export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
+  for (const name of calledNames()) {
+    const { effect, params } = operations[name];
+    const call = (request: FastifyRequest, reply: FastifyReply, given: unknown): Promise<FastifyReply> =>
+      answer(parts, name, request, reply, given);
+    if (effect === 'reads')
+      app.get(pathOf(name), (request, reply) => call(request, reply, paramsOfQuery(params, request.query as Query)));
+    else app.post(pathOf(name), (request, reply) => call(request, reply, request.body ?? {}));
+  }
+  app.get('/me', (request) => {
+    const { name, role } = parts.principalOf(request);
+    return { name, role, instance: parts.instance, version: parts.version };
+  });
+  addStreams(app, parts);
+}
+
+async function answer(
+  { perform, principalOf }: RouteParts,
+  name: OperationName,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  given: unknown,
+): Promise<FastifyReply> {
+  const result = await perform(principalOf(request).role, name, checkParams(name, given));
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(result ?? null));
+}
+
+function addStreams(app: FastifyInstance, { streams, principalOf }: RouteParts): void {
+  app.get('/follow', (request, reply) => {
+    const { 'last-event-id': lastId } = request.headers;
+    const { since: asked } = checkParams('follow', paramsOfQuery(operations.follow.params, request.query as Query)) as {
+      readonly since: number;
+    };
+    const since = typeof lastId === 'string' && /^\d{1,15}$/.test(lastId) ? Number(lastId) : asked;
+    return stream(reply, streams, (headers) => streams.follow(reply.raw, principalOf(request), since, headers));
+  });
+  app.get('/rates', (request, reply) =>
+    stream(reply, streams, (headers) => streams.watch(reply.raw, principalOf(request), headers)),
+  );
+}
+
+function stream(
+  reply: FastifyReply,
+  streams: EventStreams,
+  begin: (headers: Readonly<Record<string, string>>) => void,
+): FastifyReply {
+  if (!streams.hasRoom()) {
+    const message = 'So many read events and rates that there is no room for more';
+    return sendProblem(reply.header('retry-after', '5'), problem(503, 'full', message, 'close some pages'));
+  }
+  const headers = reply.getHeaders() as Readonly<Record<string, string>>;
+  reply.hijack();
+  begin(headers);
+  return reply;
+}

@@ -29,6 +29,7 @@ import { hubFactsOf } from './instance/hub-facts.ts';
 import { type InstanceLock, lockInstance } from './instance/instance-lock.ts';
 import { LinkKeeper } from './instance/link-keeper.ts';
 import { Logger } from './instance/logger.ts';
+import { LoginDesk } from './instance/login-desk.ts';
 import { NatKeeper } from './instance/nat-keeper.ts';
 import { natPlaceOf, planNat } from './instance/nat-plan.ts';
 import { NetworkKeeper } from './instance/network-keeper.ts';
@@ -79,6 +80,11 @@ export class Instance {
   readonly #clients: ClientDesk;
   readonly #calls: CallDesk;
   readonly #changes: InstanceChanges;
+  readonly #logins = new LoginDesk({
+    nowMs: () => performance.now(),
+    api: () => this.#changes.state.config.api,
+    trouble: () => this.#supervisor.troubles.of('api-server'),
+  });
   /** Public key → endpoints behind names, as addresses. */
   readonly #resolved = new Map<string, readonly EndpointText[]>();
   #isStarted = false;
@@ -371,6 +377,7 @@ export class Instance {
       reload: () => this.#changes.reload(),
       addLink: (link) => this.#changes.addLink(link),
       removeLink: (name) => this.#changes.removeLink(name),
+      logins: this.#logins,
       stop: () => void this.stop('asked by an operator', 0),
     });
   }

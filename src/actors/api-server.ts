@@ -2,6 +2,7 @@
  * Answers programs and browsers by HTTP, as the control-server answers on its socket: the same operations for whoever shows a token. It
  * listens only while there is one. Evented; the data path does not notice when it dies.
  */
+import { Server as TlsServer } from 'node:https';
 import type { FastifyInstance } from 'fastify';
 import { HawserError, messageOf } from '../base/errors.ts';
 import { inWords } from '../base/lasting-files.ts';
@@ -9,10 +10,14 @@ import { packageVersion } from '../base/package-info.ts';
 import { formatEndpoint } from '../config/address.ts';
 import type { ApiConfig } from '../config/api-schema.ts';
 import { readTlsIdentity } from '../config/tls-files.ts';
-import { type OperationContext, perform } from '../control/operations.ts';
+import { type OperationContext, type OperationName, operations, perform } from '../control/operations.ts';
 import type { SupervisorApi } from '../control/supervisor-api.ts';
+import { versionOfFile } from '../control/token-file.ts';
 import { EventStreams } from './api/event-streams.ts';
-import { buildApp } from './api/http-app.ts';
+import { buildApp, leastTls } from './api/http-app.ts';
+import { InTurn } from './api/in-turn.ts';
+import { LoginBook } from './api/login-book.ts';
+import type { Principal } from './api/principal.ts';
 import { TokenBook } from './api/token-book.ts';
 import { InstanceView } from './control/instance-view.ts';
 import type { Actor, ActorContext, ActorDefinition } from './kit/contract.ts';
@@ -47,10 +52,14 @@ class ApiServer implements Actor {
   readonly #view: InstanceView;
   readonly #operator: OperationContext;
   readonly #tokens: TokenBook;
+  readonly #logins: LoginBook;
   readonly #streams: EventStreams;
   #app: FastifyInstance | undefined;
   /** Why HTTP is off, as it was said last; undefined = it is on, or was not looked at. */
   #offReason: string | undefined;
+  /** Of the certificate and its key, and what is wrong with newer ones. */
+  #filesVersion = '';
+  #filesFault: string | undefined;
   #isOpening = false;
   #isClosed = false;
   #lookedUs = Number.NEGATIVE_INFINITY;
@@ -62,15 +71,23 @@ class ApiServer implements Actor {
     this.#settings = context.spec.settings as ApiServerSettings;
     this.#supervisor = supervisor;
     this.#view = new InstanceView(context, supervisor, false);
+    // Many who ask at once cost as much as two.
+    const snapshots = new InTurn(() => this.#view.snapshot());
+    const nats = new InTurn(() => this.#view.nat());
     this.#operator = {
       supervisor,
       snapshot: () => {
         this.#askedUs = context.addon.nowUs();
-        return this.#view.snapshot();
+        return snapshots.get();
       },
-      nat: () => this.#view.nat(),
+      nat: () => nats.get(),
     };
     this.#tokens = new TokenBook(this.#settings.tokensFile);
+    this.#logins = new LoginBook({
+      logins: () => supervisor.request('logins'),
+      redeemLogin: (code) => supervisor.request('redeemLogin', code),
+      endLogin: (hash) => supervisor.request('endLogin', hash),
+    });
     this.#streams = new EventStreams({
       nextEvents: (since) => perform(this.#operator, 'viewer', 'follow', { since }) as never,
       top: () => perform(this.#operator, 'viewer', 'top', {}),
@@ -108,6 +125,33 @@ class ApiServer implements Actor {
       const reason = this.#tokens.fault ?? `there is no token in ${tokensFile}`;
       this.#tellOff(reason, this.#tokens.fault === undefined ? addRemedy(tokensFile) : '');
     } else if (this.#app === undefined && !this.#isOpening) await this.#open();
+    else this.#renewCertificate();
+  }
+
+  /** The same names may lead to files that were renewed. Until those fit each other the old ones serve. */
+  #renewCertificate(): void {
+    const { tls } = this.#settings;
+    const server = this.#app?.server;
+    if (tls === undefined || !(server instanceof TlsServer)) return;
+    const version = this.#versionOfFiles();
+    if (version === this.#filesVersion) return;
+    try {
+      const identity = readTlsIdentity(tls);
+      if (identity === undefined) return;
+      server.setSecureContext({ cert: identity.certificate, key: identity.key, minVersion: leastTls });
+      this.#filesVersion = version;
+      this.#filesFault = undefined;
+      this.#context.emit({ kind: 'log', level: 'info', message: 'HTTP: the certificate was renewed' });
+    } catch (error) {
+      const message = `HTTP: the certificate is not renewed: ${messageOf(error)}`;
+      if (message !== this.#filesFault) this.#context.emit({ kind: 'log', level: 'warn', message });
+      this.#filesFault = message;
+    }
+  }
+
+  #versionOfFiles(): string {
+    const { tls } = this.#settings;
+    return tls === undefined ? '' : `${versionOfFile(tls.certificate)} ${versionOfFile(tls.key)}`;
   }
 
   async #open(): Promise<void> {
@@ -116,15 +160,19 @@ class ApiServer implements Actor {
     const address = formatEndpoint(listen);
     let app: FastifyInstance | undefined;
     try {
+      await this.#logins.load();
+      this.#filesVersion = this.#versionOfFiles();
       app = buildApp({
         instance: name,
         version: packageVersion(),
         hosts,
         hasPage: page,
         tls: tls === undefined ? undefined : readTlsIdentity(tls),
-        perform: (caller, operation, params) => perform(this.#operator, caller, operation, params),
+        perform: (principal, operation, params) => this.#perform(principal, operation, params),
         streams: this.#streams,
         findToken: (secret) => this.#tokens.find(secret),
+        logins: this.#logins,
+        onRefused: (address, reason) => this.#context.emit({ kind: 'api-refused', address, reason }),
         onFault: (error) => this.#context.emit({ kind: 'log', level: 'error', message: stackOf(error) }),
       });
       await app.listen({ host: listen.host, port: listen.port });
@@ -139,6 +187,14 @@ class ApiServer implements Actor {
     } finally {
       this.#isOpening = false;
     }
+  }
+
+  /** What changes something is said in the log, with who did it. */
+  async #perform({ name, role }: Principal, operation: OperationName, params: unknown): Promise<unknown> {
+    const result = await perform(this.#operator, role, operation, params);
+    if (operations[operation].effect === 'changes')
+      this.#context.emit({ kind: 'log', level: 'info', message: `HTTP: ${operation} by ${name} (${role})` });
+    return result;
   }
 
   /** Cuts everybody off. Idempotent. */

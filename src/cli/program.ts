@@ -34,6 +34,7 @@ const groups: Readonly<Record<string, Commands>> = {
     actor: async () => (await import('./actor.ts')).addActorCommand,
   },
   'Watch:': {
+    open: async () => (await import('./open.ts')).addOpenCommand,
     status: async () => (await import('./status.ts')).addStatusCommand,
     sessions: async () => (await import('./sessions.ts')).addSessionsCommand,
     peers: async () => (await import('./peers.ts')).addPeersCommand,

@@ -1,8 +1,8 @@
 /** The configuration as the program sees it: parsed, checked, defaults filled in, frozen. `parse.ts` is its only maker. */
 import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
-import type { HistoryConfig } from './history-schema.ts';
 import type { ApiConfig } from './api-schema.ts';
+import type { HistoryConfig } from './history-schema.ts';
 import type { PortForward } from './nat-schema.ts';
 import type { ObfuscationConfig } from './obfuscation.ts';
 import type { ServerConfig } from './server.ts';

@@ -238,6 +238,8 @@ interface EventFields {
   'api-on': { readonly address: string };
   /** Why it is not; stands until `api-on`. `remedy`: '' = none that we know. */
   'api-off': Reason & { readonly remedy: string };
+  /** Somebody at `address` has shown what lets nobody in. */
+  'api-refused': Reason & { readonly address: string };
   'x25519-failed': Reason;
   plaintext: Message;
   warning: Message;
@@ -345,6 +347,7 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'webhook-dropped': 'warn',
   'api-on': 'info',
   'api-off': 'warn',
+  'api-refused': 'warn',
   'x25519-failed': 'info',
   plaintext: 'warn',
   warning: 'warn',

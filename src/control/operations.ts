@@ -17,7 +17,7 @@ import { explain } from './explain.ts';
 import type { HistoryAnswer, HistoryInfo } from './history.ts';
 import { historyParams } from './history-params.ts';
 import { type NatView, natStatusOf } from './nat-rows.ts';
-import { type Caller, checkRole } from './roles.ts';
+import { type Caller, checkRole, roles } from './roles.ts';
 import type { Snapshot } from './snapshot.ts';
 import { statusOf, topOf } from './status.ts';
 import type { SupervisorApi } from './supervisor-api.ts';
@@ -184,6 +184,13 @@ export const operations = {
   'invite.add': onClients('invite', 'changes', 'admin', clientParams.invite),
   'invite.list': onClients('invitations', 'reads', 'viewer', clientParams.invitations),
   'invite.revoke': onClients('revoke', 'changes', 'admin', clientParams.revoke),
+  /** A login for one browser, as the address of the page. */
+  'login.open': operation(
+    'changes',
+    'socket',
+    z.strictObject({ role: z.enum(roles).default('admin') }),
+    ({ supervisor }, { role }) => supervisor.request('openLogin', role),
+  ),
   reload: operation('changes', 'admin', nothing, ({ supervisor }) => supervisor.request('reload')),
   stop: operation('changes', 'admin', nothing, ({ supervisor }) => supervisor.request('stop')),
 } as const;

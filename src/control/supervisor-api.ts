@@ -8,7 +8,9 @@ import type { TransportName } from '../contract/link-tables.ts';
 import type { ClientVerb, HubFacts } from './client-calls.ts';
 import type { EventRecord } from './events.ts';
 import type { HistoryAnswers, HistoryVerb } from './history.ts';
+import type { LoginCalls, OpenedLogin } from './login-calls.ts';
 import type { NatInfo } from './nat-rows.ts';
+import type { Role } from './roles.ts';
 import type { WebhookAnswers, WebhookVerb } from './webhooks.ts';
 
 /** OTP's words, plus `hung` for an actor that missed its heartbeats and is being ended. */
@@ -141,7 +143,7 @@ export interface ReloadResult {
 }
 
 /** A method that fails throws an Error whose `code` and `message` cross the RPC (`NO_SUCH_ACTOR`, `CONFIG` …). */
-export interface SupervisorApi {
+export interface SupervisorApi extends LoginCalls {
   instance(): InstanceFacts | Promise<InstanceFacts>;
   /** Of `InstanceFacts.peersVersion`, or of a later one. */
   peerNames(): readonly PeerName[] | Promise<readonly PeerName[]>;
@@ -182,6 +184,8 @@ export interface SupervisorApi {
   /** Rejects with NO_WEBHOOKS where there are none. */
   webhooks<V extends WebhookVerb>(verb: V, params: unknown): Promise<WebhookAnswers[V]>;
   hubFacts(): HubFacts | Promise<HubFacts>;
+  /** Throws API_OFF where no page is served. */
+  openLogin(role: Role): OpenedLogin | Promise<OpenedLogin>;
   /** Reads the configuration file again and applies the difference, as SIGHUP does. */
   reload(): ReloadResult | Promise<ReloadResult>;
   /** Begins an orderly stop, as SIGTERM does. */

@@ -6,6 +6,7 @@ import { formatCidr, formatEndpoint } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { formatTarget } from '../config/probe-target.ts';
 import type { ClientSourceApi } from '../control/client-source.ts';
+import type { LoginCalls } from '../control/login-calls.ts';
 import type { NatInfo } from '../control/nat-rows.ts';
 import type {
   InstanceFacts,
@@ -53,6 +54,7 @@ export interface ApiParts {
   readonly reload: () => Promise<ReloadResult>;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;
   readonly removeLink: (name: string) => Promise<ReloadResult>;
+  readonly logins: LoginCalls & Pick<SupervisorApi, 'openLogin'>;
   readonly stop: () => void;
 }
 
@@ -93,6 +95,10 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & Ca
     answerClientCall: (id, outcome) => clientSource.answerClientCall(id, outcome),
     addLink: parts.addLink,
     removeLink: parts.removeLink,
+    openLogin: (role) => parts.logins.openLogin(role),
+    redeemLogin: (code) => parts.logins.redeemLogin(code),
+    logins: () => parts.logins.logins(),
+    endLogin: (hash) => parts.logins.endLogin(hash),
     reload: parts.reload,
     stop: parts.stop,
   };

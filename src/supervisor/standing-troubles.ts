@@ -37,6 +37,10 @@ export class StandingTroubles {
     this.#troubles.delete(actorId);
   }
 
+  of(actorId: string): readonly StandingTrouble[] {
+    return [...(this.#troubles.get(actorId)?.values() ?? [])];
+  }
+
   all(): StandingTrouble[] {
     return [...this.#troubles.values()].flatMap((ofActor) => [...ofActor.values()]);
   }

@@ -96,6 +96,16 @@ t.test('the API answers whoever shows a token, as the commands do', skip === fal
   const rates = await asker.ask({ path: '/api/v1/rates', headers: { authorization }, until: 'event: top' });
   t.match(rates.body, /event: top\ndata: \{/);
 
+  const opened = await daemon.cli('open', '--role', 'operator');
+  t.match(opened.stdout, /^http:\/\/127\.0\.0\.1:8474\/#login=[A-Za-z0-9_-]{22}\n/);
+  const code = /#login=(\S+)/.exec(opened.stdout)?.[1] ?? '';
+  const origin = `http://127.0.0.1:${port}`;
+  const post = { method: 'POST', headers: { origin, 'content-type': 'application/json' } };
+  const login = await asker.ask({ ...post, path: '/api/v1/login', body: JSON.stringify({ code }) });
+  const cookie = String(login.headers['set-cookie']).split(';')[0] ?? '';
+  const me = () => asker.ask({ path: '/api/v1/me', headers: { cookie } });
+  t.match(JSON.parse((await me()).body), { name: 'login', role: 'operator' });
+
   t.match(await runCli(['token', 'remove', 'grafana', '--file', tokens]), { status: 0 });
   t.match(await asker.call(viewer, 'GET', 'me'), { status: 401 }, 'out with the next request');
   await daemon.actor('kill', 'api-server');
@@ -104,6 +114,7 @@ t.test('the API answers whoever shows a token, as the commands do', skip === fal
     (answer) => answer?.status === 200,
   );
   t.match(again, { status: 200 }, 'a restarted one answers');
+  t.match(await me(), { status: 200 }, 'and knows who is logged in');
   const rows = again?.json as readonly { readonly id: string; readonly restarts: number }[];
   t.match(
     rows.find(({ id }) => id === 'api-server'),

@@ -7,11 +7,14 @@ import { definition } from '../../src/actors/control-server.ts';
 import type { Actor, ActorEvent } from '../../src/actors/kit/contract.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { HawserError } from '../../src/base/errors.ts';
+import type { ApiConfig } from '../../src/config/api-schema.ts';
 import { carrier, check, link } from '../../src/contract/link-tables.ts';
 import { path as pathLayout, peer } from '../../src/contract/peer-tables.ts';
 import { counters, log, ring } from '../../src/contract/rings.ts';
 import type { EventRecord } from '../../src/control/events.ts';
+import type { ApiLogin, NewLogin, OpenedLogin } from '../../src/control/login-calls.ts';
 import type { NatInfo } from '../../src/control/nat-rows.ts';
+import type { Role } from '../../src/control/roles.ts';
 import type {
   ActorRow,
   ErrorRecord,
@@ -22,6 +25,7 @@ import type {
   SharedMemory,
   SupervisorApi,
 } from '../../src/control/supervisor-api.ts';
+import { LoginDesk } from '../../src/instance/login-desk.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { createFakeAddon } from './fake-addon.ts';
@@ -66,6 +70,8 @@ export class FakeSupervisor implements SupervisorApi {
     lastExit: undefined,
     startedAtMs: Date.now() - 60_000,
   }));
+  api: ApiConfig | undefined;
+  readonly loginDesk = new LoginDesk({ nowMs: () => performance.now(), api: () => this.api, trouble: () => [] });
   log: EventRecord[] = [];
   failures: ErrorRecord[] = [];
   natInfo: NatInfo | undefined;
@@ -212,6 +218,22 @@ export class FakeSupervisor implements SupervisorApi {
   clients(verb: string, params: unknown): unknown {
     this.calls.push(`client ${verb} ${JSON.stringify(params)}`);
     return [];
+  }
+
+  openLogin(role: Role): OpenedLogin {
+    return this.loginDesk.openLogin(role);
+  }
+
+  logins(): readonly ApiLogin[] {
+    return this.loginDesk.logins();
+  }
+
+  redeemLogin(code: string): NewLogin {
+    return this.loginDesk.redeemLogin(code);
+  }
+
+  endLogin(hash: string): void {
+    this.loginDesk.endLogin(hash);
   }
 
   reload(): ReloadResult {

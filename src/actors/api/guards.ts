@@ -1,5 +1,6 @@
 /** Whether a request may be meant for this host, and whether a browser sends it because its user asked for it. Pure. */
 import { isIP } from 'node:net';
+import type { FastifyRequest } from 'fastify';
 import { formatAddress, parseCidr } from '../../config/address.ts';
 import { type Problem, problem } from './problem.ts';
 
@@ -11,6 +12,17 @@ export interface RequestFacts {
   readonly fetchSite: string | undefined;
   /** The address that the connection came to. */
   readonly localAddress: string | undefined;
+}
+
+export function factsOf({ method, headers, socket }: FastifyRequest): RequestFacts {
+  const { 'sec-fetch-site': fetchSite, origin, host } = headers;
+  return {
+    method,
+    host,
+    origin,
+    fetchSite: typeof fetchSite === 'string' ? fetchSite : undefined,
+    localAddress: socket.localAddress,
+  };
 }
 
 /** `Host: evil.example` that leads here is DNS rebinding: a page of that name would be of one origin with us. */
@@ -25,14 +37,17 @@ export function checkHost(facts: RequestFacts, hosts: readonly string[]): Proble
   return problem(421, 'misdirected', `The request is for ${said}, which is none of this host`, 'name it in api.hosts');
 }
 
-/** A change with a cookie must come from a page of this very origin, and the browser must say so. */
-export function checkOrigin(facts: RequestFacts): Problem | undefined {
+/**
+ * A change with a cookie must come from a page of this very origin, and the browser must say so. `program`: what no cookie is needed for may
+ * come from what says nothing, which is no browser.
+ */
+export function checkOrigin(facts: RequestFacts, from: 'page' | 'program' = 'page'): Problem | undefined {
   const { origin, host, fetchSite } = facts;
   const isRead = facts.method === 'GET' || facts.method === 'HEAD';
   const foreign = problem(403, 'cross-site', 'Another site has made this request', 'open the page of this host itself');
   if (fetchSite !== undefined && fetchSite !== 'same-origin' && !(isRead && fetchSite === 'none')) return foreign;
   if (origin !== undefined && !isSameOrigin(origin, host)) return foreign;
-  if (isRead || origin !== undefined || fetchSite !== undefined) return undefined;
+  if (isRead || from === 'program' || origin !== undefined || fetchSite !== undefined) return undefined;
   return problem(403, 'cross-site', 'The request says neither Origin nor Sec-Fetch-Site', 'use a token in a program');
 }
 

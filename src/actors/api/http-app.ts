@@ -4,15 +4,16 @@
  */
 import { createServer as createPlainServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { EventStreams } from './event-streams.ts';
-import { checkHost, checkOrigin, type RequestFacts } from './guards.ts';
+import { Gate, type GateParts } from './gate.ts';
+import { checkHost, factsOf } from './guards.ts';
+import { Load } from './load.ts';
 import { servePage } from './page-files.ts';
-import type { Principal } from './principal.ts';
 import { problem, problemOf, sendProblem } from './problem.ts';
 import { addRoutes, apiPrefix, type Perform } from './routes.ts';
 
-export interface AppParts {
+export interface AppParts extends Omit<GateParts, 'isSecure'> {
   readonly instance: string;
   readonly version: string;
   readonly hosts: readonly string[];
@@ -21,8 +22,6 @@ export interface AppParts {
   readonly tls: { readonly certificate: string; readonly key: string } | undefined;
   readonly perform: Perform;
   readonly streams: EventStreams;
-  /** By the text of a token. */
-  findToken(secret: string): Principal | undefined;
   /** Something failed that no part of ours has a sentence for. */
   onFault(error: unknown): void;
 }
@@ -40,6 +39,8 @@ const limits = {
   maxHeaderSize: maxHeaderBytes,
 };
 
+export const leastTls = 'TLSv1.2';
+
 const everywhere = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -56,7 +57,7 @@ export function buildApp(parts: AppParts): FastifyInstance {
       const server: Server =
         tls === undefined
           ? createPlainServer(limits, handler)
-          : createTlsServer({ ...limits, cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' }, handler);
+          : createTlsServer({ ...limits, cert: tls.certificate, key: tls.key, minVersion: leastTls }, handler);
       server.maxConnections = maxConnections;
       return server;
     },
@@ -89,32 +90,20 @@ export function buildApp(parts: AppParts): FastifyInstance {
 
 /** Everything below `/api/v1` wants to know who asks, before anything else of the request is looked at. */
 function addApi(scope: FastifyInstance, parts: AppParts): void {
-  const principals = new WeakMap<FastifyRequest, Principal>();
-  scope.addHook('onRequest', async (request, reply) => {
+  const gate = new Gate({ ...parts, isSecure: parts.tls !== undefined });
+  const load = new Load();
+  scope.addHook('onRequest', async (_request, reply) => {
     reply.headers({
       'cache-control': 'no-store',
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     });
-    const principal = parts.findToken(bearerOf(request) ?? '');
-    if (principal === undefined) {
-      const message = 'The request shows no token that this host knows';
-      const remedy = 'Authorization: Bearer TOKEN, of `hawser token add`';
-      return sendProblem(
-        reply.header('www-authenticate', 'Bearer realm="hawser"'),
-        problem(401, 'unauthenticated', message, remedy),
-      );
-    }
-    const foreign = principal.by === 'login' ? checkOrigin(factsOf(request)) : undefined;
-    if (foreign !== undefined) return sendProblem(reply, foreign);
-    principals.set(request, principal);
-    return undefined;
   });
-  const principalOf = (request: FastifyRequest): Principal => {
-    const principal = principals.get(request);
-    if (principal === undefined) throw new Error('a request came past authentication');
-    return principal;
-  };
-  addRoutes(scope, { ...parts, principalOf });
+  gate.addLogin(scope);
+  void scope.register(async (inner) => {
+    inner.addHook('onRequest', async (request, reply) => gate.check(request, reply));
+    inner.addHook('onSend', async (_request, reply, payload) => load.watch(reply, payload));
+    addRoutes(inner, { ...parts, load, principalOf: (request) => gate.principalOf(request) });
+  });
 }
 
 /** A form of another site can send no JSON; nothing else is taken. An empty body stands for no parameters. */
@@ -125,20 +114,4 @@ function takeJsonOnly(app: FastifyInstance): void {
     if (body.length === 0) done(null, undefined);
     else void parse(request, String(body), done);
   });
-}
-
-function bearerOf({ headers }: FastifyRequest): string | undefined {
-  const [, secret] = /^Bearer +([A-Za-z0-9._~+/=-]{1,256}) *$/i.exec(headers.authorization ?? '') ?? [];
-  return secret;
-}
-
-function factsOf({ method, headers, socket }: FastifyRequest): RequestFacts {
-  const { 'sec-fetch-site': fetchSite, origin, host } = headers;
-  return {
-    method,
-    host,
-    origin,
-    fetchSite: typeof fetchSite === 'string' ? fetchSite : undefined,
-    localAddress: socket.localAddress,
-  };
 }

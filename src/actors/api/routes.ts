@@ -1,18 +1,20 @@
 /** `/api/v1/…`: every operation of the table that is not for the socket alone, by its name with slashes for the dots. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { checkParams, type OperationName, operations } from '../../control/operations.ts';
-import type { Caller } from '../../control/roles.ts';
+import { checkRole } from '../../control/roles.ts';
 import type { EventStreams } from './event-streams.ts';
+import type { Load } from './load.ts';
 import type { Principal } from './principal.ts';
 import { problem, sendProblem } from './problem.ts';
 import { paramsOfQuery, type Query } from './queries.ts';
 
 /** Does what is asked for, if the caller may; `params` as `checkParams` returned them. */
-export type Perform = (caller: Caller, name: OperationName, params: unknown) => Promise<unknown>;
+export type Perform = (principal: Principal, name: OperationName, params: unknown) => Promise<unknown>;
 
 export interface RouteParts {
   readonly perform: Perform;
   readonly streams: EventStreams;
+  readonly load: Load;
   /** Who has sent it; the request would not have come so far without. */
   principalOf(request: FastifyRequest): Principal;
   readonly instance: string;
@@ -48,13 +50,18 @@ export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
 }
 
 async function answer(
-  { perform, principalOf }: RouteParts,
+  { perform, principalOf, load }: RouteParts,
   name: OperationName,
   request: FastifyRequest,
   reply: FastifyReply,
   given: unknown,
 ): Promise<FastifyReply> {
-  const result = await perform(principalOf(request).role, name, checkParams(name, given));
+  const busy = load.take(reply);
+  if (busy !== undefined) return busy;
+  const principal = principalOf(request);
+  // Whoever may not call hears nothing of the parameters.
+  checkRole(principal.role, operations[name].who, name);
+  const result = await perform(principal, name, checkParams(name, given));
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(result ?? null));
 }
 

@@ -10,6 +10,8 @@ import { packageVersion } from '../base/package-info.ts';
 import { formatEndpoint } from '../config/address.ts';
 import type { ApiConfig } from '../config/api-schema.ts';
 import { readTlsIdentity } from '../config/tls-files.ts';
+import { type Dialect, expose } from '../control/exposition.ts';
+import { metricsOf } from '../control/metrics.ts';
 import { type OperationContext, type OperationName, operations, perform } from '../control/operations.ts';
 import type { SupervisorApi } from '../control/supervisor-api.ts';
 import { versionOfFile } from '../control/token-file.ts';
@@ -156,7 +158,7 @@ class ApiServer implements Actor {
 
   async #open(): Promise<void> {
     this.#isOpening = true;
-    const { listen, hosts, page, name, tls } = this.#settings;
+    const { listen, hosts, page, metrics, name, tls } = this.#settings;
     const address = formatEndpoint(listen);
     let app: FastifyInstance | undefined;
     try {
@@ -167,6 +169,7 @@ class ApiServer implements Actor {
         version: packageVersion(),
         hosts,
         hasPage: page,
+        metrics: metrics ? (dialect) => this.#metrics(dialect) : undefined,
         tls: tls === undefined ? undefined : readTlsIdentity(tls),
         perform: (principal, operation, params) => this.#perform(principal, operation, params),
         streams: this.#streams,
@@ -187,6 +190,12 @@ class ApiServer implements Actor {
     } finally {
       this.#isOpening = false;
     }
+  }
+
+  async #metrics(dialect: Dialect): Promise<string> {
+    const { user, system } = process.cpuUsage();
+    const facts = { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
+    return expose(metricsOf(await this.#operator.snapshot(), facts), dialect);
   }
 
   /** What changes something is said in the log, with who did it. */

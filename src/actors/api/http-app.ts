@@ -5,19 +5,23 @@
 import { createServer as createPlainServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { type Dialect, dialectFor, mediaTypes } from '../../control/exposition.ts';
 import type { EventStreams } from './event-streams.ts';
 import { Gate, type GateParts } from './gate.ts';
 import { checkHost, factsOf } from './guards.ts';
 import { Load } from './load.ts';
+import { apiPrefix } from './names.ts';
 import { servePage } from './page-files.ts';
 import { problem, problemOf, sendProblem } from './problem.ts';
-import { addRoutes, apiPrefix, type Perform } from './routes.ts';
+import { addRoutes, type Perform } from './routes.ts';
 
 export interface AppParts extends Omit<GateParts, 'isSecure'> {
   readonly instance: string;
   readonly version: string;
   readonly hosts: readonly string[];
   readonly hasPage: boolean;
+  /** Families as text; undefined = nobody shall have them. */
+  readonly metrics: ((dialect: Dialect) => Promise<string>) | undefined;
   /** PEM; undefined = plain HTTP. */
   readonly tls: { readonly certificate: string; readonly key: string } | undefined;
   readonly perform: Perform;
@@ -80,18 +84,28 @@ export function buildApp(parts: AppParts): FastifyInstance {
     if (what.status === 500) parts.onFault(error);
     return sendProblem(reply, what);
   });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, problem(404, 'not-found', `There is no ${request.method} ${request.url.slice(0, 200)}`)),
-  );
-  void app.register(async (scope) => addApi(scope, parts), { prefix: apiPrefix });
+  app.setNotFoundHandler((request, reply) => {
+    const [route = ''] = request.url.split('?');
+    const other = (['GET', 'POST'] as const).filter((method) => app.findRoute({ method, url: route }) !== null);
+    const asked = `${request.method} ${route.slice(0, 200)}`;
+    if (other.length === 0) return sendProblem(reply, problem(404, 'not-found', `There is no ${asked}`));
+    const allowed = other.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+    return sendProblem(
+      reply.header('allow', allowed),
+      problem(405, 'method', `There is no ${asked}`, `use ${allowed}`),
+    );
+  });
+  const gate = new Gate({ ...parts, isSecure: parts.tls !== undefined });
+  const load = new Load();
+  void app.register(async (scope) => addApi(scope, { ...parts, gate, load }), { prefix: apiPrefix });
+  if (parts.metrics !== undefined) void app.register(async (scope) => addMetrics(scope, gate, load, parts.metrics));
   if (parts.hasPage) servePage(app);
   return app;
 }
 
 /** Everything below `/api/v1` wants to know who asks, before anything else of the request is looked at. */
-function addApi(scope: FastifyInstance, parts: AppParts): void {
-  const gate = new Gate({ ...parts, isSecure: parts.tls !== undefined });
-  const load = new Load();
+function addApi(scope: FastifyInstance, parts: AppParts & { readonly gate: Gate; readonly load: Load }): void {
+  const { gate, load } = parts;
   scope.addHook('onRequest', async (_request, reply) => {
     reply.headers({
       'cache-control': 'no-store',
@@ -102,7 +116,20 @@ function addApi(scope: FastifyInstance, parts: AppParts): void {
   void scope.register(async (inner) => {
     inner.addHook('onRequest', async (request, reply) => gate.check(request, reply));
     inner.addHook('onSend', async (_request, reply, payload) => load.watch(reply, payload));
-    addRoutes(inner, { ...parts, load, principalOf: (request) => gate.principalOf(request) });
+    addRoutes(inner, { ...parts, principalOf: (request) => gate.principalOf(request) });
+  });
+}
+
+/** For a token of any role, outside `/api/v1`, where Prometheus looks for them. */
+function addMetrics(scope: FastifyInstance, gate: Gate, load: Load, metrics: AppParts['metrics']): void {
+  scope.addHook('onRequest', async (request, reply) => gate.check(request, reply));
+  scope.addHook('onSend', async (_request, reply, payload) => load.watch(reply, payload));
+  scope.get('/metrics', async (request, reply) => {
+    const busy = load.take(reply);
+    if (busy !== undefined) return busy;
+    const dialect = dialectFor(request.headers.accept);
+    const text = await metrics?.(dialect);
+    return reply.headers({ 'cache-control': 'no-store', vary: 'accept' }).type(mediaTypes[dialect]).send(text);
   });
 }
 

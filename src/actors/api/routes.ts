@@ -4,6 +4,8 @@ import { checkParams, type OperationName, operations } from '../../control/opera
 import { checkRole } from '../../control/roles.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Load } from './load.ts';
+import { calledNames, pathOf } from './names.ts';
+import { openApiDocument } from './openapi.ts';
 import type { Principal } from './principal.ts';
 import { problem, sendProblem } from './problem.ts';
 import { paramsOfQuery, type Query } from './queries.ts';
@@ -21,19 +23,8 @@ export interface RouteParts {
   readonly version: string;
 }
 
-export const apiPrefix = '/api/v1';
-
-export function pathOf(name: OperationName): string {
-  return `/${name.replaceAll('.', '/')}`;
-}
-
-/** Of the operations that are called by HTTP: `follow` has a stream of its own. */
-export function calledNames(): OperationName[] {
-  const names = Object.keys(operations) as OperationName[];
-  return names.filter((name) => operations[name].who !== 'socket' && operations[name].effect !== 'follows');
-}
-
 export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
+  let document: string | undefined;
   for (const name of calledNames()) {
     const { effect, params } = operations[name];
     const call = (request: FastifyRequest, reply: FastifyReply, given: unknown): Promise<FastifyReply> =>
@@ -45,6 +36,10 @@ export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
   app.get('/me', (request) => {
     const { name, role } = parts.principalOf(request);
     return { name, role, instance: parts.instance, version: parts.version };
+  });
+  app.get('/openapi.json', (_request, reply) => {
+    document ??= JSON.stringify(openApiDocument(parts.version));
+    return reply.type('application/json; charset=utf-8').send(document);
   });
   addStreams(app, parts);
 }

@@ -1,0 +1,142 @@
+/** The OpenAPI 3.1 document of the API, made of the table of operations: what is served is what is written here, and nothing else. */
+import * as z from 'zod';
+import { type OperationName, operations } from '../../control/operations.ts';
+import { apiPrefix, calledNames, pathOf } from './names.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const problemAnswer: Json = {
+  description: 'What is wrong, and what to do about it (RFC 9457).',
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+};
+
+/** What may be answered instead, to anybody. */
+const refusals: Json = Object.fromEntries(
+  [400, 401, 403, 404, 405, 409, 412, 413, 415, 421, 422, 429, 500, 503, 504].map((status) => [status, problemAnswer]),
+);
+
+const list: Json = { type: 'array', items: { type: 'object' } };
+const object: Json = { type: 'object' };
+const changes: Json = {
+  type: 'object',
+  properties: { changes: { type: 'array', items: { type: 'string' } } },
+  required: ['changes'],
+};
+
+/** Shapes of answers; of those that are not named: an object for a change of clients, null for any other. */
+const answers: Readonly<Partial<Record<OperationName, Json>>> = {
+  status: object,
+  top: object,
+  nat: object,
+  hub: object,
+  history: object,
+  'history.info': object,
+  'actor.kill': { type: 'string' },
+  'actor.restart': { type: 'string' },
+  'actor.hang': { type: 'string' },
+  'link.add': changes,
+  'link.remove': changes,
+  reload: changes,
+  'client.show': object,
+  'client.usage': object,
+  'client.import': { type: 'object', properties: { count: { type: 'integer' } } },
+  'invite.add': list,
+};
+
+export function openApiDocument(version: string): Json {
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Hawser', version, description: 'What `hawser` asks the daemon, by HTTP.' },
+    servers: [{ url: apiPrefix }],
+    security: [{ bearer: [] }, { cookie: [] }],
+    paths: {
+      ...Object.fromEntries(calledNames().map((name) => [pathOf(name), pathItemOf(name)])),
+      '/follow': streamItem('Events as they happen; `Last-Event-ID` goes on.', parametersOf('follow')),
+      '/rates': streamItem('Each second what `top` answers.', []),
+      '/me': { get: { ...described('me', 'Who asks, and whom.', 'viewer'), responses: answered(object) } },
+      '/openapi.json': { get: { ...described('openapi', 'This document.', 'viewer'), responses: answered(object) } },
+      '/login': {
+        post: {
+          ...described('login', 'Trades a code of `hawser open` for a cookie.', 'viewer'),
+          security: [],
+          requestBody: bodyOf({ type: 'object', properties: { code: { type: 'string' } }, required: ['code'] }),
+          responses: answered(object),
+        },
+      },
+      '/logout': {
+        post: { ...described('logout', 'Ends the login.', 'viewer'), security: [], responses: answered({}) },
+      },
+    },
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        cookie: { type: 'apiKey', in: 'cookie', name: 'hawser_session' },
+      },
+      schemas: {
+        Problem: {
+          type: 'object',
+          properties: {
+            type: { type: 'string', format: 'uri' },
+            title: { type: 'string' },
+            status: { type: 'integer' },
+            detail: { type: 'string' },
+            remedy: { type: 'string' },
+          },
+          required: ['type', 'title', 'status', 'detail'],
+        },
+      },
+    },
+  };
+}
+
+function pathItemOf(name: OperationName): Json {
+  const { effect, params, who } = operations[name];
+  const said = described(name, `As the operation \`${name}\` of the control socket.`, who);
+  const responses = answered(answerOf(name));
+  if (effect === 'reads') return { get: { ...said, parameters: parametersOf(name), responses } };
+  return { post: { ...said, requestBody: bodyOf(schemaOf(params)), responses } };
+}
+
+function described(operationId: string, summary: string, who: string): Json {
+  return { operationId, summary, 'x-role': who };
+}
+
+function answered(schema: Json): Json {
+  const ok = { description: 'Done.', content: { 'application/json': { schema } } };
+  return { 200: ok, ...refusals };
+}
+
+function answerOf(name: OperationName): Json {
+  const { effect } = operations[name];
+  if (answers[name] !== undefined) return answers[name];
+  if (effect === 'reads') return list;
+  return name.startsWith('client.') || name.startsWith('invite.') ? object : { type: 'null' };
+}
+
+function streamItem(summary: string, parameters: readonly Json[]): Json {
+  const ok = { description: 'Server-sent events.', content: { 'text/event-stream': { schema: { type: 'string' } } } };
+  const operationId = summary.startsWith('Events') ? 'follow' : 'rates';
+  return { get: { ...described(operationId, summary, 'viewer'), parameters, responses: { 200: ok, ...refusals } } };
+}
+
+function bodyOf(schema: Json): Json {
+  return { required: Array.isArray(schema.required), content: { 'application/json': { schema } } };
+}
+
+function parametersOf(name: OperationName): Json[] {
+  const { properties = {}, required = [] } = schemaOf(operations[name].params) as {
+    readonly properties?: Readonly<Record<string, Json>>;
+    readonly required?: readonly string[];
+  };
+  return Object.entries(properties).map(([parameter, schema]) => ({
+    name: parameter,
+    in: 'query',
+    required: required.includes(parameter),
+    schema,
+  }));
+}
+
+function schemaOf(params: z.ZodType): Json {
+  const { $schema: _dialect, ...schema } = z.toJSONSchema(params, { io: 'input' });
+  return schema;
+}

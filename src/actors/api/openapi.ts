@@ -41,6 +41,7 @@ const answers: Readonly<Partial<Record<OperationName, Json>>> = {
   'client.usage': object,
   'client.import': { type: 'object', properties: { count: { type: 'integer' } } },
   'invite.add': list,
+  'webhook.test': list,
 };
 
 export function openApiDocument(version: string): Json {

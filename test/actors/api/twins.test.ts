@@ -47,6 +47,7 @@ const twins: Readonly<Record<string, readonly OperationName[]>> = {
   events: ['events', 'follow'],
   history: ['history', 'history.info'],
   errors: ['errors'],
+  webhook: ['webhook.list', 'webhook.test'],
 };
 
 /** Commands that have none. */

@@ -4,7 +4,7 @@
  */
 import { createServer as createPlainServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Dialect, dialectFor, mediaTypes } from '../../control/exposition.ts';
 import type { EventStreams } from './event-streams.ts';
 import { Gate, type GateParts } from './gate.ts';
@@ -45,6 +45,8 @@ const limits = {
 
 export const leastTls = 'TLSv1.2';
 
+const ourMethods: readonly string[] = ['GET', 'HEAD', 'POST'];
+
 const everywhere = {
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -75,7 +77,9 @@ export function buildApp(parts: AppParts): FastifyInstance {
     const fault = checkHost(factsOf(request), parts.hosts);
     if (fault !== undefined) await sendProblem(reply, fault);
   });
-  app.setErrorHandler((error: FastifyError, _request, reply) => {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    // Before it looks for a route, fastify wants a body of methods that nothing here is called by.
+    if (!ourMethods.includes(request.method)) return sendUnknown(app, request, reply);
     // What fastify itself refuses: a body that is no JSON, or is too long.
     const { statusCode, code } = error;
     if (typeof code === 'string' && code.startsWith('FST_') && statusCode !== undefined && statusCode < 500)
@@ -84,23 +88,23 @@ export function buildApp(parts: AppParts): FastifyInstance {
     if (what.status === 500) parts.onFault(error);
     return sendProblem(reply, what);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const [route = ''] = request.url.split('?');
-    const other = (['GET', 'POST'] as const).filter((method) => app.findRoute({ method, url: route }) !== null);
-    const asked = `${request.method} ${route.slice(0, 200)}`;
-    if (other.length === 0) return sendProblem(reply, problem(404, 'not-found', `There is no ${asked}`));
-    const allowed = other.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
-    return sendProblem(
-      reply.header('allow', allowed),
-      problem(405, 'method', `There is no ${asked}`, `use ${allowed}`),
-    );
-  });
+  app.setNotFoundHandler((request, reply) => sendUnknown(app, request, reply));
   const gate = new Gate({ ...parts, isSecure: parts.tls !== undefined });
   const load = new Load();
   void app.register(async (scope) => addApi(scope, { ...parts, gate, load }), { prefix: apiPrefix });
   if (parts.metrics !== undefined) void app.register(async (scope) => addMetrics(scope, gate, load, parts.metrics));
   if (parts.hasPage) servePage(app);
   return app;
+}
+
+/** What is there by another method says by which. */
+function sendUnknown(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const [route = ''] = request.url.split('?');
+  const other = (['GET', 'POST'] as const).filter((method) => app.findRoute({ method, url: route }) !== null);
+  const asked = `${request.method} ${route.slice(0, 200)}`;
+  if (other.length === 0) return sendProblem(reply, problem(404, 'not-found', `There is no ${asked}`));
+  const allowed = other.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  return sendProblem(reply.header('allow', allowed), problem(405, 'method', `There is no ${asked}`, `use ${allowed}`));
 }
 
 /** Everything below `/api/v1` wants to know who asks, before anything else of the request is looked at. */

@@ -60,7 +60,11 @@ export function openApiDocument(version: string): Json {
         post: {
           ...described('login', 'Trades a code of `hawser open` for a cookie.', 'viewer'),
           security: [],
-          requestBody: bodyOf({ type: 'object', properties: { code: { type: 'string' } }, required: ['code'] }),
+          requestBody: bodyOf({
+            type: 'object',
+            properties: { code: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' } },
+            required: ['code'],
+          }),
           responses: answered(object),
         },
       },

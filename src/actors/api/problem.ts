@@ -42,6 +42,8 @@ const statuses: Readonly<Record<string, number>> = {
   PEER_EXISTS: 409,
   EXISTS: 409,
   NO_SERVER: 409,
+  NO_HISTORY: 404,
+  NO_WEBHOOKS: 409,
   NAT_OFF: 409,
   CHANGED: 412,
   RPC_CLOSED: 503,

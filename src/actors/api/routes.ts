@@ -31,7 +31,11 @@ export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
       answer(parts, name, request, reply, given);
     if (effect === 'reads')
       app.get(pathOf(name), (request, reply) => call(request, reply, paramsOfQuery(params, request.query as Query)));
-    else app.post(pathOf(name), (request, reply) => call(request, reply, request.body ?? {}));
+    else
+      app.post(pathOf(name), (request, reply) =>
+        // Nothing at all stands for no parameters; `null` is no object.
+        call(request, reply, request.body === undefined ? {} : request.body),
+      );
   }
   app.get('/me', (request) => {
     const { name, role } = parts.principalOf(request);

@@ -96,6 +96,13 @@ t.test('what is no JSON, too long, or for another host is refused', async (t) =>
   t.match(await post('{"link":'), { status: 400, json: { title: 'Bad request' } });
   t.match(await post('{"__proto__":{"link":"fibre"}}'), { status: 400 });
   t.match(await post('["fibre"]'), { status: 400 });
+  t.match(await post('null'), { status: 400 }, 'which is not nothing');
+  t.match(await ask(port, '/api/v1/status', { method: 'PUT', headers }), { status: 405 });
+  t.match(
+    await ask(port, '/api/v1/status', { method: 'SEARCH', headers }),
+    { status: 405 },
+    'of which fastify wants a type',
+  );
   t.match(await post(`{"link":"${'x'.repeat(70_000)}"}`), { status: 413 });
   t.match(await ask(port, '/api/v1/me', { headers: { ...headers, host: 'evil.example' } }), { status: 421 });
   t.match(await ask(port, '/api/v1/nothing', { headers }), {

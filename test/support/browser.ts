@@ -1,0 +1,42 @@
+/** A real Chromium on a host of a lab, and what it complained of. */
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Host, Lab } from './netns.ts';
+
+const program = '/usr/bin/chromium';
+
+/** Why no browser can be started here, or false. */
+export function browserSkipReason(): string | false {
+  return existsSync(program) ? false : `needs ${program} (apt-get install chromium)`;
+}
+
+/** Runs in the host's namespace: playwright talks to it by pipes that `ip netns exec` passes on. */
+export function startBrowser(lab: Lab, host: Host): Promise<Browser> {
+  const wrapper = path.join(lab.folder, `chromium-${host.name}`);
+  writeFileSync(wrapper, `#!/bin/sh\nexec ip netns exec ${host.namespace} ${program} "$@"\n`, { mode: 0o755 });
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
+  return chromium.launch({ executablePath: wrapper, args, env: { ...process.env, HOME: lab.folder }, timeout: 60_000 });
+}
+
+export interface Watched {
+  readonly page: Page;
+  /** Errors of scripts and of the console, broken rules of the content security policy among them. */
+  readonly faults: string[];
+  /** Origins that anything was asked of. */
+  readonly origins: Set<string>;
+}
+
+export async function openPage(context: BrowserContext): Promise<Watched> {
+  const page = await context.newPage();
+  const watched: Watched = { page, faults: [], origins: new Set() };
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') watched.faults.push(message.text());
+  });
+  page.on('pageerror', (error) => void watched.faults.push(String(error)));
+  page.on('request', (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (protocol.startsWith('http')) watched.origins.add(origin);
+  });
+  return watched;
+}

@@ -2,9 +2,9 @@
 import type { ClientRow, ClientUsage, HubFacts, InvitationRow, NewClientAnswer } from '../control/client-calls.ts';
 import type { SessionStatus } from '../control/client-sessions.ts';
 import type { Explanation } from '../control/explain.ts';
+import type { HistoryAnswer } from '../control/history.ts';
 import type { Top } from '../control/rows.ts';
 import type { ReloadResult } from '../control/supervisor-api.ts';
-import type { HistoryAnswer } from './history-lines.ts';
 
 export type Role = 'viewer' | 'operator' | 'admin';
 

@@ -63,7 +63,13 @@ export class Chart {
           },
         },
         axes: [
-          { ...axis, size: 34, grid: { show: false }, values: '{HH}:{mm}:{ss}', space: 80 },
+          {
+            ...axis,
+            size: 34,
+            grid: { show: false },
+            values: (_plot, splits) => splits.map((atS) => this.#timeText(atS)),
+            space: 80,
+          },
           { ...axis, size: scalePixels, space: 36, values: (_plot, splits) => splits.map(texts[kind]) },
         ],
         series: [
@@ -95,6 +101,14 @@ export class Chart {
     this.#range = range;
     const drawn = this.#isStacked ? stacked(values) : values.map((line) => [...line]);
     this.#plot.setData([[...times], ...drawn]);
+  }
+
+  /** As fine as the span asks for. */
+  #timeText(atS: number): string {
+    const [spanS, time] = [this.#range[1] - this.#range[0], new Date(atS * 1000)];
+    if (spanS > 2 * 86_400) return time.toLocaleDateString([], { month: 'short', day: 'numeric' });
+    const seconds = spanS > 900 ? {} : ({ second: '2-digit' } as const);
+    return time.toLocaleTimeString([], { hour12: false, hour: '2-digit', minute: '2-digit', ...seconds });
   }
 
   destroy(): void {

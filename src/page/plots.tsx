@@ -49,7 +49,7 @@ export function Plots(): JSX.Element {
   const toS = top.value === undefined ? 0 : (series.lastS ?? 0);
   const fromS = toS - spanS;
   const lines = isLive ? series.lines(fromS) : (history.lines ?? series.lines(fromS));
-  const marks = marksOf(events.value, fromS, toS);
+  const marks = marksOf(isLive ? events.value : history.events, fromS, toS);
   const frame = {
     times: lines.times,
     ways: lines.ways,

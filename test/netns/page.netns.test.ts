@@ -41,6 +41,7 @@ async function startStage(): Promise<Stage> {
     ],
     more: {
       listen: { udp: port },
+      history: {},
       server: { pool: '10.20.0.0/24', endpoint: 'hub.example.net' },
       api: { listen: `127.0.0.1:${apiPort}`, tokensFile: tokens },
     },
@@ -118,6 +119,13 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
     const before = await drawn();
     await until(async () => (await drawn()) !== before, 'the picture changes');
     await until(async () => /fibre [\d.]+ Mbit\/s/.test((await picture.getAttribute('aria-label')) ?? ''), 'a rate');
+    await page.getByRole('button', { name: '1 h', exact: true }).click();
+    await until(
+      async () =>
+        (await drawn()) !== before && /fibre [\d.]+ [Mk]bit\/s/.test((await picture.getAttribute('aria-label')) ?? ''),
+      'a rate of the history',
+    );
+    await page.getByRole('button', { name: '2 min' }).click();
   });
 
   await t.test('a cut of the fibre shows with its sentence, and its repair', async (t) => {

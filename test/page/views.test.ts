@@ -103,30 +103,22 @@ t.test('stacked() and shares() draw what is there', async (t) => {
   ]);
 });
 
-t.test('joined() puts answers of history on one axis of time', async (t) => {
-  const columns = ['time', 'rttMs', 'sentBps'];
-  const answers = [
-    { step: 60, columns, rows: [[60, 5, 100]] },
-    {
-      step: 60,
-      columns,
-      rows: [
-        [60, null, 7],
-        [120, 6, 8],
-      ],
-    },
+t.test('joined() puts answers of history on one axis of time, and breaks off where nobody measured', async (t) => {
+  const columns = ['time', 'rttMs', 'outBps'];
+  const first = { step: 60, columns, rows: [[60, 5, 100]] };
+  const rows = [
+    [60, null, 7],
+    [120, 6, 8],
+    [300, 6, 9],
   ];
-  const { times, sentBps, rttMs, receivedBps } = joined(['a', 'b'], [0, 1], answers);
-  t.same(times, [60, 120]);
+  const { times, sentBps, rttMs, receivedBps } = joined(['a', 'b'], [0, 1], [first, { step: 60, columns, rows }]);
+  t.same(times, [60, 120, 180, 300]);
   t.same(sentBps, [
-    [100, null],
-    [7, 8],
+    [100, null, null, null],
+    [7, 8, null, 9],
   ]);
-  t.same(rttMs, [
-    [5, null],
-    [null, 6],
-  ]);
-  t.same(receivedBps[0], [null, null], 'a column that is not told');
+  t.same(rttMs[1], [null, 6, null, 6]);
+  t.same(receivedBps[0], [null, null, null, null], 'a column that is not told');
 });
 
 t.test('every kind of event has a group and a sentence', async (t) => {

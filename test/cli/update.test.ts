@@ -67,8 +67,8 @@ show)
 esac
 `;
 
-/** One service, for ever. */
-const service = `while :; do
+/** One service, until its folder is gone: it outlives a test that is killed by no more than that. */
+const service = `while [ -d "$S" ]; do
     rm -f "$S/ready"
     "$BASE/current/bin/hawser" up "$1" &
     echo $! >"$S/pid"

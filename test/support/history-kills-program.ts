@@ -11,7 +11,7 @@ import { RecentFile } from '../../src/actors/history/recent-file.ts';
 import { type GatherState, Recorder } from '../../src/actors/history/recorder.ts';
 
 const [folder = '', first = ''] = process.argv.slice(2);
-const keep = { secondS: 7200, minuteS: 86_400, hourS: 86_400 };
+const keep = { secondS: 7200, minuteS: 90 * 86_400, hourS: 86_400 };
 const archive = new Archive(keep);
 const recorder = new Recorder(archive, keep);
 const recent = new RecentFile(path.join(folder, 'recent.db'), (reason) => process.stdout.write(`damaged ${reason}\n`));
@@ -31,6 +31,6 @@ for (let atS = Number(first); ; atS += 1) {
     recent.write(recorder.takeSeconds(), { gathered: recorder.state(), unwritten: archive.unwritten() }, keep.secondS);
     process.stdout.write(`saved ${atS}\n`);
   }
-  if (atS % 60 === 0) archive.write();
+  if (atS % 600 === 0) archive.write();
   if (atS % 10 === 0) await sleep(1);
 }

@@ -157,6 +157,37 @@ t.test('a clock that jumps to another century and back neither deletes nor hides
   file.close();
 });
 
+t.test('a restart in the middle of a minute makes one minute of both parts', async (t) => {
+  const name = path.join(folderOf(t), 'history.db');
+  const lte = { kind: 'link' as const, name: 'lte' };
+  const begin = (): { file: ArchiveFile; archive: Archive; recorder: Recorder } => {
+    const file = new ArchiveFile(name, keep);
+    const archive = new Archive(keep);
+    archive.file = file;
+    return { file, archive, recorder: new Recorder(archive, keep) };
+  };
+  const run = (recorder: Recorder, fromS: number, seconds: number, rate: number): void => {
+    for (let s = 0; s < seconds; s += 1) recorder.take(fromS + s, [{ series: lte, point: link(rate, 10) }]);
+  };
+  const first = begin();
+  run(first.recorder, beginS, 30, 100);
+  first.recorder.flush();
+  first.archive.write();
+  const left = structuredClone(first.recorder.state());
+  first.file.close();
+  const second = begin();
+  second.recorder.restore(left);
+  run(second.recorder, beginS + 30, 40, 300);
+  second.archive.write();
+  const sources = { archive: second.archive, recent: undefined, keep, nowS: beginS + 70 };
+  const { rows } = answerHistory(sources, { ...lte, from: beginS, to: beginS + 60, step: 60 });
+  t.strictSame(
+    rows.map((row) => [row[1], row[2]]),
+    [[200, 300]],
+  );
+  second.file.close();
+});
+
 t.test('what is written is there after a restart, a damaged file is kept and a new one begun', async (t) => {
   const folder = folderOf(t);
   const name = path.join(folder, 'history.db');
@@ -184,6 +215,9 @@ t.test('what is written is there after a restart, a damaged file is kept and a n
     rows.map((row) => row[1]),
     [5, 6],
   );
+  next.write();
+  const onDisk = second.archive.read({ ...lte, level: 'minute', start: Math.floor(minute / 60) });
+  t.equal(onDisk?.[((minute % 60) + 1) * 8], 6, 'what was left is written by the next process');
   second.archive.close();
 
   writeFileSync(name, 'this is no database, and long enough to be looked at as one'.repeat(20));

@@ -99,6 +99,8 @@ for (const family of [4, 6] as const) {
         ),
       );
 
+      // The socket listens again a second after a flood.
+      await sleep(1_500);
       // A size that a search without hints would come near to only.
       isp.ip('link set core mtu 1390');
       const narrowed = await runTcp(client, inside.b4, port, { seconds: 5, direction: 'up' });

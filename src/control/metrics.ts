@@ -37,18 +37,21 @@ export function metricsOf(snapshot: Snapshot, facts: ProcessFacts): Family[] {
     ]),
     counter('process_cpu_seconds', 'Processor time of all threads of the process.', [{ value: facts.cpuSeconds }]),
     gauge('process_resident_memory_bytes', 'Memory of the process.', [{ value: facts.residentBytes }]),
-    ...sumsOf(peers, paths),
+    ...sumsOf(snapshot),
     ...linksOf(snapshot),
     ...actorsOf(snapshot),
     ...(isNamed ? [...peersOf(peers), ...pathsOf(paths)] : []),
   ];
 }
 
-function sumsOf(peers: readonly PeerStatus[], paths: readonly PathStatus[]): Family[] {
+/** Counters of the sealer: packets that were given up before they were sent. */
+const dropReasons = ['overflow', 'codel', 'expired'] as const;
+
+/** No sum over peers is a counter: it falls when one goes, and Prometheus takes that for a restart and counts all of the others again. */
+function sumsOf({ peers, paths, actors }: Snapshot): Family[] {
   const states = ['connected', 'cut off', 'waiting', 'idle'] as const;
-  const sum = (read: (peer: PeerStatus) => number): Sample[] => [
-    { value: peers.reduce((total, peer) => total + read(peer), 0) },
-  ];
+  const droppedFor = (reason: string): number =>
+    actors.reduce((sum, { counters }) => sum + (counters[`sealer_${reason}_packets`] ?? 0), 0);
   const groups = new Map<string, Sample>();
   for (const { link, transport, condition } of paths) {
     const labels = { link, transport, condition: condition ?? 'unjudged' };
@@ -62,25 +65,13 @@ function sumsOf(peers: readonly PeerStatus[], paths: readonly PathStatus[]): Fam
       states.map((state) => ({ labels: { state }, value: peers.filter((peer) => peer.state === state).length })),
     ),
     gauge('hawser_paths', 'Paths by link, transport and what is judged of them.', [...groups.values()]),
-    counter(
-      'hawser_received_bytes',
-      'Received from all peers that are there, in sealed packets.',
-      sum((peer) => peer.receivedBytes),
-    ),
-    counter(
-      'hawser_sent_bytes',
-      'Sent to all peers that are there, in sealed packets.',
-      sum((peer) => peer.sentBytes),
-    ),
-    gauge(
-      'hawser_queued_bytes',
-      'Waiting in front of the paths of all peers.',
-      sum((peer) => peer.queuedBytes),
-    ),
+    gauge('hawser_queued_bytes', 'Waiting in front of the paths of all peers.', [
+      { value: peers.reduce((sum, { queuedBytes }) => sum + queuedBytes, 0) },
+    ]),
     counter(
       'hawser_dropped_packets',
-      'Dropped from the queues of all peers.',
-      sum((peer) => peer.droppedPackets),
+      'Given up before they were sent, to whomever: the queue was full, was too long for too long, or no session came.',
+      dropReasons.map((reason) => ({ labels: { reason }, value: droppedFor(reason) })),
     ),
   ];
 }

@@ -6,6 +6,7 @@ import t from 'tap';
 import { packageRoot } from '../../src/base/package-info.ts';
 import { dialectFor, expose, type Family } from '../../src/control/exposition.ts';
 import { mostPeers } from '../../src/control/metrics.ts';
+import { counterNames } from '../../src/rings/counter-names.ts';
 import { ask, bearer, startFakeApi } from '../support/fake-api.ts';
 
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
@@ -62,6 +63,16 @@ t.test('/metrics is for a token, in the form that is asked for, and bounded', as
   const many = await ask(port, '/metrics', { headers });
   t.notMatch(many.text, /peer="/, 'of so many peers only sums');
   t.match(many.text, /^hawser_peers\{state="idle"\} \d+$/m);
+  const reasons = [...many.text.matchAll(/^hawser_dropped_packets_total\{reason="(\w+)"\} \d+$/gm)].map(
+    ([, reason]) => reason,
+  );
+  t.equal(reasons.length, 3);
+  for (const reason of reasons)
+    t.ok(
+      counterNames.sealer?.some(({ name }) => name === `sealer_${reason}_packets`),
+      `${reason} is a counter's`,
+    );
+  t.notMatch(many.text, /^hawser_(sent|received)_bytes_total/m, 'a sum that falls when a peer goes is no counter');
 });
 
 t.test('promtool finds nothing to say', options, async (t) => {

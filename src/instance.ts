@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { NetworkChangedCommand, OutsideChange, PeersCommand } from './actors/session/settings.ts';
 import type { RenewFilesCommand } from './actors/tls-link.ts';
-import { HawserError, messageOf } from './base/errors.ts';
+import { messageOf } from './base/errors.ts';
 import { collectGarbage } from './base/garbage.ts';
 import { makeFolder } from './base/lasting-files.ts';
 import { packageVersion } from './base/package-info.ts';
@@ -17,9 +17,8 @@ import type { Config, EndpointText } from './config/config.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
 import { link } from './contract/link-tables.ts';
 import { peer } from './contract/peer-tables.ts';
-import type { ClientVerb, HubFacts } from './control/client-calls.ts';
-import type { HistoryAnswers, HistoryVerb } from './control/history.ts';
-import type { WebhookAnswers, WebhookVerb } from './control/webhooks.ts';
+import type { HubFacts } from './control/client-calls.ts';
+import { ActorQuestions } from './instance/actor-questions.ts';
 import { CallDesk } from './instance/call-desk.ts';
 import { InstanceChanges } from './instance/changes.ts';
 import { ClientDesk } from './instance/client-desk.ts';
@@ -79,6 +78,7 @@ export class Instance {
   readonly #peers: PeerDirectory;
   readonly #clients: ClientDesk;
   readonly #calls: CallDesk;
+  readonly #questions: ActorQuestions;
   readonly #changes: InstanceChanges;
   readonly #logins = new LoginDesk({
     nowMs: () => performance.now(),
@@ -124,11 +124,14 @@ export class Instance {
     };
     this.#clients = new ClientDesk({
       peers: this.#peers,
-      command: (call) => this.#supervisor.command('client-store', call),
-      hasStore: () => this.#changes.state.config.server !== undefined,
       onKnown: (isKnown) => peerTable(this.#resources.tables.peers).setHeadNumber(peer.clientsKnownAt, isKnown ? 1 : 0),
     });
     this.#calls = new CallDesk((actorId, call) => this.#supervisor.command(actorId, call));
+    this.#questions = new ActorQuestions({
+      calls: this.#calls,
+      config: () => this.#changes.state.config,
+      hubFacts: () => this.#hubFacts(),
+    });
     const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
     this.#names = new EndpointNames({
@@ -366,10 +369,10 @@ export class Instance {
       resources: this.#resources,
       peers: this.#peers,
       state: () => this.#changes.state,
-      clients: (verb, params) => this.#askClients(verb, params),
+      clients: (verb, params) => this.#questions.clients(verb, params),
       clientSource: this.#clients,
-      history: (verb, params) => this.#askHistory(verb, params),
-      webhooks: (verb, params) => this.#askWebhooks(verb, params),
+      history: (verb, params) => this.#questions.history(verb, params),
+      webhooks: (verb, params) => this.#questions.webhooks(verb, params),
       actorCalls: this.#calls,
       hubFacts: () => this.#hubFacts(),
       troubles: () => [...this.#network.troubles, ...this.#nat.troubles, ...this.#names.troubles],
@@ -380,32 +383,6 @@ export class Instance {
       logins: this.#logins,
       stop: () => void this.stop('asked by an operator', 0),
     });
-  }
-
-  async #askClients(verb: ClientVerb, params: unknown): Promise<unknown> {
-    const answer = await this.#clients.call(verb, params);
-    if ((verb !== 'add' && verb !== 'addDevice') || typeof answer !== 'object') return answer;
-    return { ...answer, hub: this.#hubFacts() };
-  }
-
-  async #askHistory<V extends HistoryVerb>(verb: V, params: unknown): Promise<HistoryAnswers[V]> {
-    if (this.#changes.state.config.history === undefined)
-      throw new HawserError(
-        'NO_HISTORY',
-        'This instance keeps no history',
-        'add `history: {}` to its file, and reload',
-      );
-    return (await this.#calls.call('history-keeper', verb, params)) as HistoryAnswers[V];
-  }
-
-  async #askWebhooks<V extends WebhookVerb>(verb: V, params: unknown): Promise<WebhookAnswers[V]> {
-    if (this.#changes.state.config.webhooks.length === 0)
-      throw new HawserError(
-        'NO_WEBHOOKS',
-        'This instance has no webhooks',
-        'docs/operating/webhooks.md says how to add one',
-      );
-    return (await this.#calls.call('webhook-sender', verb, params)) as WebhookAnswers[V];
   }
 
   #hubFacts(): HubFacts {

@@ -11,7 +11,8 @@ import { inWords, makeFolder, readSmallFile } from '../base/lasting-files.ts';
 import type { Cidr, PeerLimits } from '../config/config.ts';
 import type { ObfuscationConfig } from '../config/obfuscation.ts';
 import type { QuotaConfig } from '../config/quota-schema.ts';
-import type { ClientCall, ClientOutcome, ClientSourceApi } from '../control/client-source.ts';
+import type { ClientVerb } from '../control/client-calls.ts';
+import type { ClientSourceApi } from '../control/client-source.ts';
 import { isHostAddress } from '../io/host-addresses.ts';
 import { isListening } from '../io/listening-ports.ts';
 import { peerTable } from '../rings/table.ts';
@@ -25,6 +26,7 @@ import { noteTold, QuotaDesk } from './clients/quota-desk.ts';
 import { SessionKeeper } from './clients/session-keeper.ts';
 import type { ClientStore } from './clients/store.ts';
 import { UsageBook } from './clients/usage-book.ts';
+import { type ActorCall, type CallSourceApi, performCall } from './kit/actor-calls.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
 import type { EnrolCommand, EnrolledCommand } from './session/settings.ts';
@@ -67,7 +69,10 @@ export const definition: ActorDefinition = {
   turn: 'evented',
   async start(context: ActorContext): Promise<Actor> {
     if (context.supervisor === undefined) throw new HawserError('RPC', 'The client-store was given no supervisor port');
-    const actor = new ClientStoreActor(context, new RpcClient<ClientSourceApi>(context.supervisor, deadlineMs));
+    const actor = new ClientStoreActor(
+      context,
+      new RpcClient<ClientSourceApi & CallSourceApi>(context.supervisor, deadlineMs),
+    );
     await actor.load();
     return actor;
   },
@@ -76,7 +81,7 @@ export const definition: ActorDefinition = {
 class ClientStoreActor implements Actor {
   readonly #context: ActorContext;
   readonly #settings: ClientStoreSettings;
-  readonly #instance: RpcClient<ClientSourceApi>;
+  readonly #instance: RpcClient<ClientSourceApi & CallSourceApi>;
   readonly #file: string;
   #store: ClientStore | undefined;
   #book: ClientBook | undefined;
@@ -93,7 +98,7 @@ class ClientStoreActor implements Actor {
   /** Monotonic: what was due failed, and is not tried before. */
   #retryAtMs = 0;
 
-  constructor(context: ActorContext, instance: RpcClient<ClientSourceApi>) {
+  constructor(context: ActorContext, instance: RpcClient<ClientSourceApi & CallSourceApi>) {
     this.#context = context;
     this.#settings = context.spec.settings as ClientStoreSettings;
     this.#instance = instance;
@@ -120,7 +125,7 @@ class ClientStoreActor implements Actor {
   }
 
   onCommand(command: Command): void {
-    if (command.kind === 'client-call') this.#inTurn(async () => await this.#answer(command as ClientCall));
+    if (command.kind === 'actor-call') this.#inTurn(async () => await this.#answer(command as ActorCall));
     else if (command.kind === 'enrol') this.#inTurn(async () => await this.#enrol(command as EnrolCommand));
   }
 
@@ -245,20 +250,20 @@ class ClientStoreActor implements Actor {
     this.#last = this.#last.then(work).catch((error: unknown) => this.#warn(`The client-store: ${messageOf(error)}`));
   }
 
-  async #answer({ id, verb, params }: ClientCall): Promise<void> {
-    const outcome = await this.#perform(verb, params);
-    this.#wait();
-    await this.#instance.request('answerClientCall', id, outcome);
+  async #answer(call: ActorCall): Promise<void> {
+    await performCall(this.#instance, call, (verb, params) => this.#perform(verb as ClientVerb, params));
   }
 
-  async #perform(verb: ClientCall['verb'], params: unknown): Promise<ClientOutcome> {
+  async #perform(verb: ClientVerb, params: unknown): Promise<unknown> {
     try {
       if (this.#book === undefined) await this.load();
       if (this.#book === undefined) throw this.#fault ?? new Error('There is no store');
       const perform = this.#book.verbs[verb] as (params: unknown) => unknown;
-      return { ok: true, value: await perform(params) };
+      return await perform(params);
     } catch (error) {
-      return outcomeOf(error);
+      throw storeFaultOf(error);
+    } finally {
+      this.#wait();
     }
   }
 
@@ -325,13 +330,13 @@ function strayText(names: readonly string[]): string {
 }
 
 /** What SQLite says of a full disk or a failing one has a sentence of its own; nothing was changed then. */
-function outcomeOf(error: unknown): ClientOutcome {
-  if (error instanceof HawserError) return { ok: false, code: error.code, message: error.fault, remedy: error.remedy };
+function storeFaultOf(error: unknown): HawserError {
+  if (error instanceof HawserError) return error;
   const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
   const message = messageOf(error);
   if (/disk is full|disk I\/O error|readonly|unable to open/.test(message)) {
     const remedy = 'make room in runtime.stateDirectory, and see whether its disk works; then try again';
-    return { ok: false, code: 'STORE', message: `The store of clients cannot be written: ${message}`, remedy };
+    return new HawserError('STORE', `The store of clients cannot be written: ${message}`, remedy);
   }
-  return { ok: false, code: typeof code === 'string' ? code : 'STORE', message, remedy: '' };
+  return new HawserError(typeof code === 'string' ? code : 'STORE', message);
 }

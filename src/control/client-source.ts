@@ -1,6 +1,6 @@
 /** What the client-store says to the instance, and is asked by it: between threads, never for packets. */
 import type { PeerConfig } from '../config/config.ts';
-import type { ClientVerb, HubFacts } from './client-calls.ts';
+import type { HubFacts } from './client-calls.ts';
 
 /** What has changed among the peers that the store knows. */
 export interface ClientPeers {
@@ -8,18 +8,6 @@ export interface ClientPeers {
   /** Public keys. */
   readonly remove: readonly string[];
 }
-
-/** Asked of the client-store; it answers by `answerClientCall`. */
-export interface ClientCall {
-  readonly kind: 'client-call';
-  readonly id: number;
-  readonly verb: ClientVerb;
-  readonly params: unknown;
-}
-
-export type ClientOutcome =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly code: string; readonly message: string; readonly remedy: string };
 
 /** Public key → row of the peer table. */
 export type ClientRows = readonly (readonly [string, number])[];
@@ -42,5 +30,4 @@ export interface ClientSourceApi {
   replaceClientPeers(all: readonly PeerConfig[]): ReplacedPeers | Promise<ReplacedPeers>;
   /** What clients are told of this hub. */
   hubFacts(): HubFacts | Promise<HubFacts>;
-  answerClientCall(id: number, outcome: ClientOutcome): void | Promise<void>;
 }

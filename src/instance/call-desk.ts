@@ -7,6 +7,7 @@ const deadlineMs = 9_000;
 
 interface Waiting {
   readonly actorId: string;
+  readonly silence: HawserError;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
@@ -22,21 +23,21 @@ export class CallDesk implements CallSourceApi {
     this.#command = command;
   }
 
-  /** Rejects with what the actor says, or SILENT when it says nothing. */
-  call(actorId: string, verb: string, params: unknown): Promise<unknown> {
+  /** Rejects with what the actor says, or `silence` when it says nothing. */
+  call(actorId: string, verb: string, params: unknown, silence = silenceOf(actorId)): Promise<unknown> {
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       this.#command(actorId, { kind: 'actor-call', id, verb, params });
-      const timer = setTimeout(() => this.#settle(id, (one) => one.reject(silent(actorId))), deadlineMs);
-      this.#waiting.set(id, { actorId, resolve, reject, timer });
+      const timer = setTimeout(() => this.#settle(id, (one) => one.reject(silence)), deadlineMs);
+      this.#waiting.set(id, { actorId, silence, resolve, reject, timer });
     });
   }
 
   /** Another thread has taken its place, and knows nothing of what its predecessor was asked. */
   handleNew(actorId: string): void {
     for (const [id, waiting] of [...this.#waiting])
-      if (waiting.actorId === actorId) this.#settle(id, (one) => one.reject(silent(actorId)));
+      if (waiting.actorId === actorId) this.#settle(id, (one) => one.reject(waiting.silence));
   }
 
   answerActorCall(id: number, outcome: CallOutcome): void {
@@ -55,6 +56,6 @@ export class CallDesk implements CallSourceApi {
   }
 }
 
-function silent(actorId: string): HawserError {
+function silenceOf(actorId: string): HawserError {
   return new HawserError('SILENT', `The ${actorId} did not answer`, 'see `hawser actors`, and try again');
 }

@@ -1,76 +1,27 @@
-/**
- * Between operators and the client-store, and between it and the peers: carries questions to the store and its answers back, and makes the
- * clients a source of the peer directory.
- */
+/** Between the client-store and the peers: makes the clients a source of the peer directory. */
 import { HawserError } from '../base/errors.ts';
 import type { PeerConfig } from '../config/config.ts';
-import type { ClientVerb } from '../control/client-calls.ts';
-import type {
-  ClientCall,
-  ClientOutcome,
-  ClientPeers,
-  ClientRows,
-  ClientSourceApi,
-  ReplacedPeers,
-} from '../control/client-source.ts';
+import type { ClientPeers, ClientRows, ClientSourceApi, ReplacedPeers } from '../control/client-source.ts';
 import type { PeerDirectory } from '../supervisor/peer-directory.ts';
 
 export const clientPeers = 'clients';
 
 export interface ClientDeskParts {
   readonly peers: Pick<PeerDirectory, 'all' | 'ofKey' | 'check' | 'change'>;
-  /** To the client-store. */
-  readonly command: (call: ClientCall) => void;
-  /** The configuration has a section `server`. */
-  readonly hasStore: () => boolean;
   /** The store has said who there is; or one that has not is in its place. */
   readonly onKnown: (isKnown: boolean) => void;
 }
 
-/** Longer than any disk should take, shorter than the control-server's patience. */
-const deadlineMs = 9_000;
-
-interface Waiting {
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
-}
-
 export class ClientDesk implements Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts'> {
   readonly #parts: ClientDeskParts;
-  readonly #waiting = new Map<number, Waiting>();
-  #lastId = 0;
 
   constructor(parts: ClientDeskParts) {
     this.#parts = parts;
   }
 
-  /** Rejects with what the store says, NO_SERVER when there is none, CLIENT_STORE when it does not answer. */
-  call(verb: ClientVerb, params: unknown): Promise<unknown> {
-    if (!this.#parts.hasStore()) {
-      const message = 'This instance keeps no clients';
-      throw new HawserError('NO_SERVER', message, 'add `server: { pool: 10.100.0.0/16 }` to its file, and reload');
-    }
-    this.#lastId += 1;
-    const id = this.#lastId;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(id, (one) => one.reject(silent())), deadlineMs);
-      this.#waiting.set(id, { resolve, reject, timer });
-      this.#parts.command({ kind: 'client-call', id, verb, params });
-    });
-  }
-
-  /** Another thread has taken the store's place: it knows nothing of what its predecessor was asked. */
+  /** Another thread has taken the store's place: it has not said who there is. */
   handleNewStore(): void {
     this.#parts.onKnown(false);
-    for (const id of [...this.#waiting.keys()]) this.#settle(id, (one) => one.reject(silent()));
-  }
-
-  answerClientCall(id: number, outcome: ClientOutcome): void {
-    this.#settle(id, ({ resolve, reject }) => {
-      if (outcome.ok) resolve(outcome.value);
-      else reject(new HawserError(outcome.code, outcome.message, outcome.remedy));
-    });
   }
 
   checkClientPeers(change: ClientPeers): void {
@@ -113,19 +64,6 @@ export class ClientDesk implements Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts
     this.#parts.onKnown(true);
     return { rows: this.#rowsOf(all), refused };
   }
-
-  #settle(id: number, act: (waiting: Waiting) => void): void {
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return;
-    clearTimeout(waiting.timer);
-    this.#waiting.delete(id);
-    act(waiting);
-  }
-}
-
-function silent(): HawserError {
-  const message = 'The store of clients did not answer';
-  return new HawserError('CLIENT_STORE', message, 'it may have been done all the same: look at `hawser client list`');
 }
 
 function isSame(before: PeerConfig | undefined, after: PeerConfig): boolean {

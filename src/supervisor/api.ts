@@ -92,7 +92,6 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & Ca
     checkClientPeers: (change) => clientSource.checkClientPeers(change),
     changeClientPeers: (change) => clientSource.changeClientPeers(change),
     replaceClientPeers: (all) => clientSource.replaceClientPeers(all),
-    answerClientCall: (id, outcome) => clientSource.answerClientCall(id, outcome),
     addLink: parts.addLink,
     removeLink: parts.removeLink,
     openLogin: (role) => parts.logins.openLogin(role),

@@ -91,10 +91,6 @@ export class FakeClientInstance implements ClientSourceApi, Calls<ClientSourceAp
     };
   }
 
-  answerClientCall(): void {
-    // The lab asks the book itself.
-  }
-
   /** `phone 10.9.0.2 fd00::2`, by name. */
   list(): string[] {
     return [...this.peers.values()]

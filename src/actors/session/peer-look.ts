@@ -9,7 +9,7 @@ import { sessionManagerCounters as counted } from '../../rings/counter-names.ts'
 import type { HandshakeDesk } from './handshake-desk.ts';
 import type { Peer } from './peer-book.ts';
 import { textOf } from './routes.ts';
-import type { SessionWatchParts } from './session-watch.ts';
+import type { WatchParts } from './watch-parts.ts';
 
 /** A peer whose keys are fresh is looked at often, then more and more rarely: a fourth of the age of its keys later. */
 const leastUs = 1000;
@@ -24,7 +24,7 @@ const wornHighWord = 2 ** 28;
 const never = Number.POSITIVE_INFINITY;
 
 export class PeerLook {
-  readonly #parts: SessionWatchParts;
+  readonly #parts: WatchParts;
   readonly #activity: PeerActivity = {
     lastDataSentUs: 0,
     lastSentUs: 0,
@@ -41,7 +41,7 @@ export class PeerLook {
   /** The desk that initiates; set once, since the two know each other. */
   handshakes: HandshakeDesk | undefined;
 
-  constructor(parts: SessionWatchParts) {
+  constructor(parts: WatchParts) {
     this.#parts = parts;
   }
 

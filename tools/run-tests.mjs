@@ -1,6 +1,6 @@
 // Runs the compiled tests and ends with `N passed, N failed`. A file's name says what it needs: `.netns.` hosts of its own, which mostly
 // wait, so three run at once; `.stress.` (threads that race and are starved) and `.timed.` (rates and gaps held to bars) the whole machine;
-// `.sim.` and `.patient.` look at no clock but a virtual one, and get what the hosts leave of the processors.
+// `.sim.` and `.patient.` look at no clock but a virtual one, and get what all others leave of the processors.
 // Arguments narrow the choice: `node tools/run-tests.mjs rings session` runs files whose path contains one of the words.
 // What failed is run again, alone and twice (`lookAgain`); who passes only then is named at the end.
 // Each file is a process of its own that prints TAP; tap's own runner loads modules into it and into every daemon that it starts.
@@ -27,16 +27,15 @@ const ofKind = (kind) => files.filter((name) => kindOf(name) === kind);
 const isLong = process.env.HAWSER_LONG === '1';
 const timeoutS = isLong ? 4 * 3600 : 900;
 
-/** One after another; the lanes of a phase at once. */
+/** One after another. */
 const phases = [
-  [{ files: ofKind('fast'), jobs: 2, timeoutS: isLong ? timeoutS : 180 }],
-  [
-    { files: ofKind('netns'), jobs: 3, timeoutS },
-    { files: [...ofKind('patient'), ...ofKind('sim')], jobs: 1, timeoutS, isPatient: true },
-  ],
-  [{ files: ofKind('stress'), jobs: 1, timeoutS }],
-  [{ files: ofKind('timed'), jobs: 1, timeoutS }],
+  { files: ofKind('fast'), jobs: 2, timeoutS: isLong ? timeoutS : 180 },
+  { files: ofKind('netns'), jobs: 3, timeoutS },
+  { files: ofKind('stress'), jobs: 1, timeoutS },
+  { files: ofKind('timed'), jobs: 1, timeoutS },
 ];
+/** Beside all of them, on what they leave of the processors: rates and gaps hardly load a machine, and SCHED_IDLE gives way at once. */
+const patient = { files: [...ofKind('patient'), ...ofKind('sim')], jobs: 1, timeoutS, isPatient: true };
 
 const results = [];
 let isStopping = false;
@@ -64,12 +63,17 @@ async function runLane(lane) {
   await Promise.all(Array.from({ length: lane.jobs }, work));
 }
 
-for (const lanes of phases) {
+/** Says how long the lane took. */
+async function runPhase(lane) {
   const startMs = performance.now();
-  await Promise.all(lanes.map(runLane));
-  const kinds = [...new Set(lanes.flatMap((lane) => lane.files.map(kindOf)))];
+  await runLane(lane);
+  const kinds = [...new Set(lane.files.map(kindOf))];
   if (kinds.length > 0) console.log(`${kinds.join(' and ')}: ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
 }
+
+const waited = runPhase(patient);
+for (const lane of phases) await runPhase(lane);
+await waited;
 
 const counting = isStopping ? results : await lookAgain(results, (name) => runOne(name, { timeoutS }));
 const sum = (key) => counting.reduce((sum, result) => sum + result[key], 0);

@@ -83,7 +83,7 @@ async function answeredMs(host: Host, address: string): Promise<number> {
 }
 
 for (const way of ways) {
-  t.test(`a hub that has lost its keys is called again by ${way.name}`, options, async (t) => {
+  t.test(`a hub that has lost its keys is called again by ${way.name}`, { ...options }, async (t) => {
     const ends = await start(t, way);
     await sleep(1_000);
     await forget(t, ends, ends.b);
@@ -94,7 +94,7 @@ for (const way of ways) {
   });
 }
 
-t.test('a hub calls a client that has lost its keys and says nothing', options, async (t) => {
+t.test('a hub calls a client that has lost its keys and says nothing', { ...options }, async (t) => {
   const ends = await start(t, ways[0]);
   await sleep(1_000);
   await forget(t, ends, ends.a);

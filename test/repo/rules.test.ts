@@ -174,3 +174,19 @@ t.test('every edit of the list of mutants fits the code exactly once', async (t)
   t.ok(mutants.length > 0);
   t.same(stale, []);
 });
+
+t.test('tests of a file that run at once have options of their own', async (t) => {
+  // tap keeps a test's name and function in the object that it was given: with one object for two the last of them runs, and answers for both.
+  const shared = (text: string): boolean =>
+    /^t\.jobs = /m.test(text) && /(?<!\.\.\.|const )\boptions\b(?! ?[:=.])/.test(text);
+  t.ok(shared("const options = {};\nt.jobs = 2;\nt.test('a', options, async (t) => {});"));
+  t.notOk(shared("const options = {};\nt.jobs = 2;\nt.test('a', { ...options }, async (t) => {});"));
+  const files = readdirSync(path.join(root, 'test'), { recursive: true, encoding: 'utf8' });
+  const wrong = files.filter(
+    (file) =>
+      file.endsWith('.test.ts') &&
+      file !== 'repo/rules.test.ts' &&
+      shared(readFileSync(path.join(root, 'test', file), 'utf8')),
+  );
+  t.same(wrong, [], 'say { ...options }');
+});

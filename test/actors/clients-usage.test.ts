@@ -7,13 +7,14 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { openStore } from '../../src/actors/clients/open-store.ts';
+import { peer } from '../../src/contract/peer-tables.ts';
 import { openClientLab } from '../support/client-lab.ts';
 import { isLong } from '../support/long-run.ts';
 import { randomOf } from '../support/random.ts';
 
 t.setTimeout(3_600_000);
 const program = path.join(import.meta.dirname, '../support/usage-kills-program.js');
-/** A look of the program uses so much at most, and every tenth writes. */
+/** A look of the program uses so much at most; every ninth writes, and one may have been said and not done. */
 const mostLost = 10 * 1e6;
 
 t.test(
@@ -56,6 +57,27 @@ t.test(
     t.ok(written > kills / 3, `${written} of ${kills} had written something`);
   },
 );
+
+t.test('what was used is written before it is ten seconds old, whenever looks come', async (t) => {
+  for (const everyMs of [999, 1000, 1001, 1400]) {
+    const lab = await openClientLab(`${t.testdir({ [`of-${everyMs}`]: {} })}/of-${everyMs}`);
+    await lab.add('phone');
+    const { store, keeper, clock, peers } = lab;
+    const [{ record: { id } = { id: '' } } = {}] = [...store.list()];
+    const usedMs: number[] = [];
+    let oldestMs = 0;
+    for (let count = 0; count < 60; count += 1) {
+      peers.addNumber(0, peer.innerRxBytesAt, 1);
+      usedMs.push(clock.nowMs);
+      clock.nowMs += everyMs;
+      const written = store.usage.daysOf(id).reduce((all, { upBytes }) => all + upBytes, 0);
+      oldestMs = Math.max(oldestMs, clock.nowMs - (usedMs[written] ?? clock.nowMs));
+      keeper.look();
+    }
+    t.ok(oldestMs > 5000 && oldestMs <= 10_000, `looks each ${everyMs} ms: ${oldestMs} ms`);
+    store.close();
+  }
+});
 
 const day = (number: number): string => new Date(number * 86_400_000).toISOString().slice(0, 10);
 

@@ -32,8 +32,8 @@ for (let count = 0; ; count += 1) {
   peers.setNumber(row, peer.lastDataReceivedAt, clock.nowMs * 1000);
   clock.nowMs += 1000;
   keeper.look();
-  // Every tenth look writes; it has returned.
-  if (count % 10 === 9) say(`=${used}`);
+  // Every ninth look writes; it has returned.
+  if (count % 9 === 8) say(`=${used}`);
   if (count % 7 === 3) {
     const name = `${prefix}-${count}`;
     await lab.add(name);

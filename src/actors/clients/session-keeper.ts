@@ -28,8 +28,8 @@ export interface SessionKeeperParts extends SessionBookParts {
   readonly nowUs: () => number;
 }
 
-/** So much is lost by a crash at most. */
-const writeEveryUs = 10_000_000;
+/** With the second until the next look a crash loses ten at most. */
+const writeEveryUs = 9_000_000;
 /** What is older is kept by month. */
 const keptDays = 400;
 const recentDays = 60;

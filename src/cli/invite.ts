@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import process from 'node:process';
 import type { Command } from 'commander';
 import { HawserError } from '../base/errors.ts';
-import { parseCidr, parsePeerEndpoint } from '../config/address.ts';
+import { parseCidr } from '../config/address.ts';
 import { invitationToLine } from '../config/invitation-line.ts';
 import { formatKey, parseKey, publicKeyOf } from '../config/keys.ts';
 import type { HubFacts, InvitationRow } from '../control/client-calls.ts';
@@ -123,7 +123,7 @@ function usesOf(text: string): number {
   throw usageError(`--uses is "${text}"`, `a number from 1 to ${mostUses}`);
 }
 
-/** Those that a machine can be told of, and of which it can call one before it is a client. Throws when there is none. */
+/** Those that a machine can be told of. Throws when there is none. */
 function endpointsOf(hub: HubFacts, chosen: string | undefined): string[] {
   const endpoints = chosen === undefined ? [...hub.endpoints] : endpointsAt(checkedEndpoint(chosen), hub);
   if (endpoints.length === 0)
@@ -131,13 +131,6 @@ function endpointsOf(hub: HubFacts, chosen: string | undefined): string[] {
       'NO_ENDPOINT',
       'Nobody has said where this hub is reached',
       'write server.endpoint in its file, or give --endpoint',
-    );
-  const canCall = endpoints.some((text) => (parsePeerEndpoint(text)?.transport ?? 'udp') !== 'faketcp');
-  if (!canCall)
-    throw new HawserError(
-      'NO_ENDPOINT',
-      'Machines are invited by UDP or TLS, and this hub has neither',
-      'write listen.udp or listen.tls in its file',
     );
   return endpoints;
 }

@@ -1,9 +1,10 @@
-/** How a machine that was invited reaches its hub before there is a tunnel: by UDP from every link, and by TLS when that stays unanswered. */
+/** How a machine that was invited reaches its hub before there is a tunnel: by UDP from every link, and by FakeTCP and TLS when that stays unanswered. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HawserError } from '../base/errors.ts';
 import type { ObfuscationConfig } from '../config/obfuscation.ts';
 import type { Enrolment } from '../protocols/session/enrolment.ts';
 import { dress, undress } from './join-dress.ts';
+import { openFakeTcpWays } from './join-faketcp.ts';
 import { openTlsWays, openUdpWays, type Way, type WaysOptions } from './join-ways.ts';
 
 export interface CallOptions extends WaysOptions {
@@ -15,7 +16,7 @@ export interface CallOptions extends WaysOptions {
 
 const pollMs = 20;
 /** Where UDP passes, a hub has answered by then. */
-const tlsAfterMs = 2_000;
+const connectAfterMs = 2_000;
 
 /** Resolves to the answer: an ENROL frame. Rejects with what was in the way, or NO_ANSWER. */
 export async function askHub(enrolment: Enrolment, options: CallOptions): Promise<Uint8Array> {
@@ -33,9 +34,10 @@ class Call {
   readonly #options: CallOptions;
   readonly #ways: Way[] = [];
   readonly #troubles: string[] = [];
+  readonly #waiting = new Set<string>();
   readonly #abort = new AbortController();
-  /** There is TLS, and it was not tried yet. */
-  #hasTls: boolean;
+  /** There is FakeTCP or TLS, and it was not tried yet. */
+  #hasConnections: boolean;
   #chosen: Way | undefined;
   #stampUs = 0;
   readonly #startMs = performance.now();
@@ -43,19 +45,19 @@ class Call {
   constructor(enrolment: Enrolment, options: CallOptions) {
     this.#enrolment = enrolment;
     this.#options = options;
-    this.#hasTls = options.endpoints.some(({ transport }) => transport === 'tls');
+    this.#hasConnections = options.endpoints.some(({ transport }) => transport === 'faketcp' || transport === 'tls');
   }
 
   async open(): Promise<void> {
     this.#ways.push(...(await openUdpWays(this.#options, this.#troubles, this.#options.patienceMs / 2)));
-    if (this.#ways.length === 0 && !this.#hasTls) throw this.#noWay();
+    if (this.#ways.length === 0 && !this.#hasConnections) throw this.#noWay();
   }
 
   async run(): Promise<Uint8Array> {
     const startMs = this.#startMs;
     while (performance.now() - startMs < this.#options.patienceMs) {
-      const isLate = performance.now() - startMs > tlsAfterMs && this.#enrolment.state === 'calling';
-      if (isLate || this.#ways.length === 0) this.#openTls();
+      const isLate = performance.now() - startMs > connectAfterMs && this.#enrolment.state === 'calling';
+      if (isLate || this.#ways.length === 0) this.#openConnections();
       this.#turn();
       const { answer, isTooOld } = this.#enrolment;
       if (isTooOld) throw new HawserError('OLD_HUB', 'The hub takes no invitations', 'update hawser there');
@@ -70,16 +72,19 @@ class Call {
     for (const way of this.#ways.splice(0)) way.close();
   }
 
-  /** Once. What comes of it is a way, or a trouble. */
-  #openTls(): void {
-    if (!this.#hasTls) return;
-    this.#hasTls = false;
+  /** Once. What comes of each is a way, or a trouble. */
+  #openConnections(): void {
+    if (!this.#hasConnections) return;
+    this.#hasConnections = false;
     const { signal } = this.#abort;
     const onWay = (way: Way): void => {
       if (signal.aborted) way.close();
       else this.#ways.push(way);
     };
-    void openTlsWays(this.#options, { signal, onWay, troubles: this.#troubles });
+    const open = { signal, onWay, waiting: this.#waiting, troubles: this.#troubles };
+    // A proxy passes no FakeTCP, and who names one has no other way out.
+    if (this.#options.proxy === undefined) openFakeTcpWays(this.#options.endpoints, open);
+    void openTlsWays(this.#options, open);
   }
 
   /** Each call goes everywhere again: what answered before may be gone. */
@@ -110,12 +115,16 @@ class Call {
   }
 
   #noWay(): HawserError {
-    const message = `The hub cannot be called: ${this.#troubles.join('; ')}`;
+    const message = `The hub cannot be called: ${this.#allTroubles().join('; ')}`;
     return new HawserError('NO_WAY', message, 'see whether this machine has a way out: ip route; hawser doctor');
   }
 
+  #allTroubles(): string[] {
+    return [...this.#troubles, ...[...this.#waiting].map((text) => `${text}: no connection`)];
+  }
+
   #noAnswer(): HawserError {
-    const places = [...this.#ways.map(({ text }) => text), ...this.#troubles].join(', ');
+    const places = [...this.#ways.map(({ text }) => text), ...this.#allTroubles()].join(', ');
     if (this.#enrolment.state !== 'calling')
       return new HawserError(
         'NO_ANSWER',

@@ -1,4 +1,7 @@
-/** Ways from a machine that was invited to its hub, while there is no tunnel: a UDP socket for each address and link, or a connection of TLS. */
+/**
+ * Ways from a machine that was invited to its hub, while there is no tunnel: a UDP socket for each address and link, or a connection of TLS (that
+ * of FakeTCP: `join-faketcp.ts`).
+ */
 import { lookup } from 'node:dns/promises';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,6 +43,15 @@ export interface WaysOptions {
   readonly hubKey: Uint8Array;
   /** Connections of TLS go through it; undefined = straight. */
   readonly proxy: ProxyWay | undefined;
+}
+
+/** Of connections: each is a way once it is there. */
+export interface OpenWays {
+  readonly signal: AbortSignal;
+  readonly onWay: (way: Way) => void;
+  /** What neither answered nor failed, for people. */
+  readonly waiting: Set<string>;
+  readonly troubles: string[];
 }
 
 export interface ProxyWay {
@@ -127,16 +139,17 @@ function openUdp(
   };
 }
 
-/** Those of `endpoints` that answer, one after the other as they do; `onWay` hears of each, `troubles` of the others. */
+/** Those of `endpoints` that answer, one after the other as they do. */
 export async function openTlsWays(
   { addon, endpoints, privateKey, hubKey, proxy }: WaysOptions,
-  { signal, onWay, troubles }: { signal: AbortSignal; onWay: (way: Way) => void; troubles: string[] },
+  { signal, onWay, waiting, troubles }: OpenWays,
 ): Promise<void> {
   const own = importKeyPair(privateKey);
   const places = endpoints.filter(({ transport }) => transport === 'tls');
   await Promise.all(
     places.map(async ({ host, port }) => {
       const text = `tls ${formatEndpoint({ host, port })}${proxy === undefined ? '' : ` through ${formatEndpoint(proxy.proxy)}`}`;
+      waiting.add(text);
       try {
         const prove = (exporter: Uint8Array) => proveCaller(addon, own, hubKey, exporter);
         const stream =
@@ -157,6 +170,8 @@ export async function openTlsWays(
         });
       } catch (error) {
         if (!signal.aborted) troubles.push(`${text}: ${messageOf(error)}`);
+      } finally {
+        if (!signal.aborted) waiting.delete(text);
       }
     }),
   );

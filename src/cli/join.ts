@@ -155,7 +155,7 @@ function placesOf(invitation: Invitation): EndpointText[] {
   );
 }
 
-const known: ReadonlySet<string> = new Set(['udp', 'tls']);
+const known: ReadonlySet<string> = new Set(['udp', 'faketcp', 'tls']);
 
 function patienceOf(text: string): number {
   const patienceMs = parseDurationMs(text);

@@ -41,6 +41,11 @@ export interface NetworkApi {
   sendBytes(fd: number, bytes: Uint8Array): number;
   /** recv(2), waiting at most `timeoutMs`; returns bytes, -11 (EAGAIN) on a timeout, -90 (EMSGSIZE) if cut, or another negative errno. */
   receiveBytes(fd: number, target: Uint8Array, timeoutMs: number): number;
+  /**
+   * Waits for the end of a child of this process whose thread is about to be gone, so that it leaves no zombie; at most `timeoutMs`. 1 = it has
+   * ended, 0 = it has not, or a negative errno (-10, ECHILD: it is none, or somebody else was first).
+   */
+  reapChild(pid: number, timeoutMs: number): number;
   /** One datagram to a systemd NOTIFY_SOCKET path (leading @ = abstract). Returns 0 or a negative errno. */
   sdNotify(socketPath: string, message: string): number;
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "bind/values.h"
+#include "sys/children.h"
 #include "sys/netlink.h"
 #include "sys/probe.h"
 
@@ -132,6 +133,10 @@ Napi::Value sdNotify(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), result);
 }
 
+Napi::Value reap(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), reapChild(int32Of(info, 0), int32Of(info, 1)));
+}
+
 }  // namespace
 
 void initNetwork(Napi::Env env, Napi::Object exports) {
@@ -146,6 +151,7 @@ void initNetwork(Napi::Env env, Napi::Object exports) {
   exports.Set("bindSource", Napi::Function::New(env, bindTo, "bindSource"));
   exports.Set("sendBytes", Napi::Function::New(env, sendBytes, "sendBytes"));
   exports.Set("receiveBytes", Napi::Function::New(env, receiveBytes, "receiveBytes"));
+  exports.Set("reapChild", Napi::Function::New(env, reap, "reapChild"));
   exports.Set("sdNotify", Napi::Function::New(env, sdNotify, "sdNotify"));
 }
 

@@ -308,6 +308,8 @@
   X(link, disabledAt, 224) \
   X(link, forcedAt, 228) \
   X(link, interfaceMtuAt, 232) \
+  X(link, suggestedWeightAt, 236) \
+  X(link, suggestedRoleAt, 240) \
   X(link, healthScoresAt, 256) \
   X(link, historyCountAt, 276) \
   X(link, historyAt, 288) \
@@ -539,6 +541,8 @@
   X(peerRefusal, quota, 7) \
   X(peerRefusal, perAddress, 8) \
   X(peerRefusal, perClient, 9) \
+  X(peerRefusal, unauthorised, 10) \
+  X(peerRefusal, authoriserSilent, 11) \
   X(session, magic, 1213416787) \
   X(session, magicAt, 0) \
   X(session, slotsAt, 4) \

@@ -34,6 +34,7 @@ import { natPlaceOf, planNat } from './instance/nat-plan.ts';
 import { NetworkKeeper } from './instance/network-keeper.ts';
 import { dnsWayOf, isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
 import { ServiceManager } from './instance/service-manager.ts';
+import { SuggestionDesk } from './instance/suggestion-desk.ts';
 import { dnsRecordFile } from './io/dns-record.ts';
 import { refuseForeignTun } from './io/network/network.ts';
 import { fwmarkOf, planNetwork } from './io/network/plan.ts';
@@ -79,6 +80,7 @@ export class Instance {
   readonly #clients: ClientDesk;
   readonly #calls: CallDesk;
   readonly #questions: ActorQuestions;
+  readonly #suggestions: SuggestionDesk;
   readonly #changes: InstanceChanges;
   readonly #logins = new LoginDesk({
     nowMs: () => performance.now(),
@@ -120,7 +122,7 @@ export class Instance {
       },
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
-      servedRoles: ['control-server', 'api-server', 'client-store', 'history-keeper', 'webhook-sender'],
+      servedRoles: ['control-server', 'api-server', 'client-store', 'history-keeper', 'webhook-sender', 'plugin-host'],
     };
     this.#clients = new ClientDesk({
       peers: this.#peers,
@@ -133,6 +135,12 @@ export class Instance {
       hubFacts: () => this.#hubFacts(),
     });
     const intensity = { ...supervisorDefaults.intensity, count: config.runtime.restartLimit };
+    this.#suggestions = new SuggestionDesk({
+      table: linkTable(this.#resources.tables.links),
+      state: () => this.#changes.state,
+      tell: () => this.#supervisor.command('sealer', { kind: 'follow-transports' }),
+      note: (event) => this.#supervisor.note('plugin-host', event),
+    });
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
     this.#names = new EndpointNames({
       resolver: new Resolver(addon, new SourceFinder(addon), {
@@ -291,6 +299,7 @@ export class Instance {
     this.#service.stopping(reason);
     this.#names.close();
     this.#links.close();
+    this.#suggestions.close();
     this.#supervisor.note('supervisor', { kind: 'stopping', reason }, code === 0 ? 'info' : 'error');
     await Promise.all([this.#supervisor.stop(), this.#dns.takeBack(), this.#nat.close()]);
     this.#takeBack();
@@ -315,6 +324,7 @@ export class Instance {
   #follow(config: Config): void {
     void this.#dns.follow(config);
     if (config.server === undefined) this.#clients.replaceClientPeers([]);
+    this.#suggestions.follow();
     void this.#nat.follow(planNat(config));
     this.#shareRates(config);
     this.#names.setWay(dnsWayOf(config));
@@ -373,6 +383,8 @@ export class Instance {
       clientSource: this.#clients,
       history: (verb, params) => this.#questions.history(verb, params),
       webhooks: (verb, params) => this.#questions.webhooks(verb, params),
+      plugins: (verb, params) => this.#questions.plugins(verb, params),
+      suggestLinks: (plugin, suggestions, holdMs) => this.#suggestions.take(plugin, suggestions, holdMs),
       actorCalls: this.#calls,
       hubFacts: () => this.#hubFacts(),
       troubles: () => [...this.#network.troubles, ...this.#nat.troubles, ...this.#names.troubles],

@@ -15,6 +15,7 @@ const loaders: Readonly<Partial<Record<Role, () => Promise<ActorModule>>>> = {
   'health-checker': () => import('./health-checker.ts'),
   'client-store': () => import('./client-store.ts'),
   'webhook-sender': () => import('./webhook-sender.ts'),
+  'plugin-host': () => import('./plugin-host.ts'),
   'history-keeper': () => import('./history-keeper.ts'),
   'control-server': () => import('./control-server.ts'),
   'api-server': () => import('./api-server.ts'),

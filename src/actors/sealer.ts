@@ -65,7 +65,7 @@ export interface ForceLinkCommand extends Command {
   readonly link: string | undefined;
 }
 
-/** What the operator says of transports stands in the carrier table. */
+/** What the operator says of transports stands in the carrier table, and what a plugin suggests in that of the links. */
 export interface FollowTransportsCommand extends Command {
   readonly kind: 'follow-transports';
 }

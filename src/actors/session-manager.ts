@@ -48,6 +48,7 @@ class SessionManager implements Actor {
     }
     this.#first = (this.#first + 1) % Math.max(1, inputs);
     done += this.#desks.pool.turn(nowUs);
+    this.#desks.access.turn(nowUs);
     this.#desks.watch.turn(nowUs);
     return done;
   }
@@ -58,6 +59,7 @@ class SessionManager implements Actor {
     if (known.kind === 'peers') watch.changePeers(known, this.#nowUs);
     else if (known.kind === 'endpoints') watch.setEndpoints(known.peer, known.endpoints);
     else if (known.kind === 'rekey') watch.rekey(known.peer);
+    else if (known.kind === 'plugin-answer') this.#desks.access.handleAnswer(known, this.#nowUs);
     else if (known.kind === 'enrolled') this.#desks.enrol.handleAnswer(known);
     else if (known.kind === 'forget-clock') watch.forgetClock(known.peer);
     else if (known.kind === 'network-changed') watch.handleNetworkChange(known.change, this.#nowUs);

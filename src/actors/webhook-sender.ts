@@ -16,6 +16,7 @@ import { callWebhook, type WebhookAnswer } from '../io/webhook-call.ts';
 import { type ActorCall, type CallSourceApi, performCall } from './kit/actor-calls.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { RpcClient } from './kit/rpc.ts';
+import { PluginAsker } from './plugins/questions.ts';
 import { Courier } from './webhooks/courier.ts';
 import { messageOf, signedHeaders } from './webhooks/signature.ts';
 import { type Message, Spool } from './webhooks/spool.ts';
@@ -37,7 +38,14 @@ interface Target {
   readonly courier: Courier;
 }
 
+interface Formatted {
+  readonly body: string;
+  readonly contentType: string;
+}
+
 const deadlineMs = 10_000;
+/** A plugin that formats asks nobody. */
+const formatMs = 2000;
 const followWaitMs = 5000;
 /** setTimeout may be late by a wall clock that nobody watches, not by more than this. */
 const longestWaitMs = 60_000;
@@ -63,6 +71,7 @@ class WebhookSender implements Actor {
   readonly #instance: RpcClient<SupervisorApi & CallSourceApi>;
   readonly #resolver: Resolver;
   readonly #abort = new AbortController();
+  readonly #plugins: PluginAsker;
   readonly #spool: Spool;
   readonly #targets: readonly Target[];
   #timer: NodeJS.Timeout | undefined;
@@ -75,6 +84,7 @@ class WebhookSender implements Actor {
     this.#context = context;
     this.#settings = context.spec.settings as WebhookSenderSettings;
     this.#instance = instance;
+    this.#plugins = new PluginAsker(context);
     const { fwmark, interfaces, dnsRecord, webhooks } = this.#settings;
     const { addon } = context;
     this.#resolver = new Resolver(addon, new SourceFinder(addon), { fwmark, interfaces, dnsRecord });
@@ -87,10 +97,17 @@ class WebhookSender implements Actor {
     const { startedAtMs } = await this.#instance.request('instance');
     this.#process = startedAtMs;
     const { process, event } = this.#spool.progress;
-    if (process === startedAtMs) this.#lastEvent = event;
+    this.#lastEvent = process === startedAtMs ? event : await this.#firstEvent();
     this.#noteTrouble();
     void this.#follow();
     this.#turnAll();
+  }
+
+  /** Of an instance that begins everything is told; who is there since a reload hears of what happens from now on. */
+  async #firstEvent(): Promise<number> {
+    const known = await this.#instance.request('events', 0);
+    const isBeginning = (known[0]?.id ?? 1) === 1 && !known.some(({ kind }) => kind === 'ready');
+    return isBeginning ? 0 : (known.at(-1)?.id ?? 0);
   }
 
   work(): number {
@@ -98,7 +115,7 @@ class WebhookSender implements Actor {
   }
 
   onCommand(command: Command): void {
-    if (command.kind !== 'actor-call') return;
+    if (this.#plugins.handle(command) || command.kind !== 'actor-call') return;
     const perform = (verb: string, params: unknown) => this.#answer(verb as WebhookVerb, params);
     performCall(this.#instance, command as ActorCall, perform).catch((error: unknown) => this.#warn(reasonOf(error)));
   }
@@ -126,7 +143,7 @@ class WebhookSender implements Actor {
     const courier = new Courier({
       target: name,
       spool: this.#spool,
-      send: (message) => this.#send(config, message),
+      send: (message) => this.#send(name, config, message),
       emit: (event) => this.#context.emit(event),
       nowMs: () => Date.now(),
       steadyMs: () => performance.now(),
@@ -135,13 +152,38 @@ class WebhookSender implements Actor {
     return { name, config, courier };
   }
 
-  async #send({ url, secretFile, allowPrivate }: WebhookConfig, message: Message): Promise<WebhookAnswer> {
+  async #send(target: string, config: WebhookConfig, message: Message): Promise<WebhookAnswer> {
+    const formatted = await this.#format(target, config, message);
+    if ('status' in formatted) return formatted;
+    const { url, secretFile, allowPrivate, caFile } = config;
     // Read each time: a secret that was exchanged needs no reload.
     const secret = readWebhookSecret(secretFile);
-    const headers = { ...signedHeaders(secret, message, Date.now()), 'user-agent': 'hawser' };
+    const { body, contentType } = formatted;
+    const signed = signedHeaders(secret, { ...message, body }, Date.now());
     secret.fill(0);
-    const call = { url: new URL(url), allowPrivate, headers, body: message.body };
-    return await callWebhook(this.#resolver, call, this.#abort.signal);
+    const headers = { ...signed, 'content-type': contentType, 'user-agent': 'hawser' };
+    return await callWebhook(
+      this.#resolver,
+      { url: new URL(url), allowPrivate, headers, body, caFile },
+      this.#abort.signal,
+    );
+  }
+
+  /**
+   * What is sent, or what it comes to without a call. A plugin that is silent is asked again later, like a receiver; one that cannot make
+   * anything of this event will not be able to later.
+   */
+  async #format(target: string, { format }: WebhookConfig, { body }: Message): Promise<Formatted | WebhookAnswer> {
+    const json = 'application/json';
+    if (format === undefined) return { body, contentType: json };
+    const question = { ...(JSON.parse(body) as object), target };
+    const outcome = await this.#plugins.ask(format, 'webhook', question, formatMs);
+    if (!outcome.ok && outcome.isSilent) throw new HawserError('PLUGIN', outcome.reason);
+    if (!outcome.ok) return { status: 422, retryAfterS: undefined, reason: outcome.reason };
+    // As the plugin-host has checked it.
+    const answer = outcome.answer as { readonly body: string; readonly contentType?: string } | null;
+    if (answer === null) return { status: 204, retryAfterS: undefined, reason: `left out by plugin ${format}` };
+    return { body: answer.body, contentType: answer.contentType ?? json };
   }
 
   async #follow(): Promise<void> {
@@ -244,8 +286,9 @@ class WebhookSender implements Actor {
     const body = JSON.stringify({ id, time, instance: this.#settings.name, event });
     const tookMs = (): number => Math.round(performance.now() - begunMs);
     try {
-      const { status } = await this.#send(config, { id, timeMs: Date.now(), body });
-      return { target: name, isDelivered: status >= 200 && status < 300, outcome: `HTTP ${status}`, tookMs: tookMs() };
+      const { status, reason } = await this.#send(name, config, { id, timeMs: Date.now(), body });
+      const outcome = reason ?? `HTTP ${status}`;
+      return { target: name, isDelivered: status >= 200 && status < 300, outcome, tookMs: tookMs() };
     } catch (error) {
       return { target: name, isDelivered: false, outcome: reasonOf(error), tookMs: tookMs() };
     }

@@ -58,9 +58,9 @@ export class SendingPath implements PathView, Candidate {
   priority: number;
   weight: number;
   role: PathRole;
-  /** As configured here. */
+  /** As configured here, or suggested within that. */
   readonly ownPriority: number;
-  readonly ownRole: PathRole;
+  ownRole: PathRole;
   allowedBytes = doubleZero;
   rttUs = doubleZero;
   minRttUs = doubleZero;
@@ -102,6 +102,8 @@ export class SendingPath implements PathView, Candidate {
   #deaths = 0;
   /** Share of loss when a long packet was last acknowledged. */
   #soundLoss = doubleZero;
+  /** What the peer keeps it for. */
+  #peerRole: PathRole = 'always';
   /** Nothing was overdue when another one of its way took its place. */
   #isLeftInOrder = false;
 
@@ -340,7 +342,19 @@ export class SendingPath implements PathView, Candidate {
   handleWish(priority: number, role: PathRole, way: number): void {
     this.peerWay = way;
     this.priority = Math.max(this.ownPriority, priority);
-    this.role = this.ownRole === 'always' ? role : this.ownRole;
+    this.#peerRole = role;
+    this.#mixRoles();
+  }
+
+  /** What stands in place of the configuration for a while. */
+  handleSuggestion(weight: number, role: PathRole): void {
+    this.weight = weight;
+    this.ownRole = role;
+    this.#mixRoles();
+  }
+
+  #mixRoles(): void {
+    this.role = this.ownRole === 'always' ? this.#peerRole : this.ownRole;
   }
 
   /** Judges the path's life, and what that says of its size. */

@@ -68,6 +68,8 @@ function quotaText({ dailyBytes, monthlyBytes, resetDay, timezone, throttleBps, 
 const refusalWords: Readonly<Record<string, string>> = {
   quota: 'it has used up its quota',
   perAddress: 'as many clients as server.limits.perAddress allows have sessions from its address',
+  unauthorised: 'the plugin of server.authorise does not let it in (`hawser events` has what it says)',
+  authoriserSilent: 'the plugin of server.authorise does not say whether it may (hawser plugin list)',
   perClient: 'as many of its devices as server.limits.perClient allows have sessions',
 };
 

@@ -17,7 +17,7 @@ const columns: readonly Column<LinkStatus>[] = [
   { heading: 'LINK', text: (link) => link.name },
   { heading: 'INTERFACE', text: (link) => link.interface ?? 'kernel routing' },
   { heading: 'STATE', text: (link) => (link.isForced ? `${link.state}, forced` : link.state) },
-  { heading: 'ROLE', text: (link) => link.role },
+  { heading: 'ROLE', text: roleOf },
   { heading: 'PRIORITY', optional: true, align: 'right', text: (link) => String(link.priority) },
   { heading: 'OUT', align: 'right', text: (link) => humanRate(link.sentBps) },
   { heading: 'IN', align: 'right', text: (link) => humanRate(link.receivedBps) },
@@ -32,6 +32,11 @@ const columns: readonly Column<LinkStatus>[] = [
   { heading: 'DROPPED', align: 'right', text: (link) => humanCount(link.droppedPackets) },
   { heading: 'ADDRESSES', optional: true, text: (link) => link.addresses.join(' ') || '-' },
 ];
+
+/** `always`, or `backup (plugin; always)`. */
+function roleOf({ role, suggested }: LinkStatus): string {
+  return suggested.role === undefined ? role : `${suggested.role} (plugin; ${role})`;
+}
 
 function errorsOf(link: LinkStatus): string {
   const last = link.lastError === undefined ? '' : ` (${link.lastError})`;

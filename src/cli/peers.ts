@@ -53,6 +53,8 @@ const refusals: Readonly<Record<PeerRefusal['reason'], string>> = {
   quota: 'quota used up',
   perAddress: 'per address',
   perClient: 'per client',
+  unauthorised: 'not authorised',
+  authoriserSilent: 'no authoriser',
 };
 
 function stateOf({ state, cutOffAgeMs }: PeerStatus): string {

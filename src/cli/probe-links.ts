@@ -26,6 +26,11 @@ export async function probeLinks(config: Config): Promise<ProbedCheck[]> {
   return probed.flat();
 }
 
+/** Plugins run in an instance. */
+function unasked(link: string, check: string): ProbedCheck {
+  return { link, check, passed: true, detail: 'a running instance asks its plugin', rttMs: undefined };
+}
+
 async function probeLink(link: LinkConfig, config: Config): Promise<ProbedCheck[]> {
   const addon = loadAddon();
   const interfaceName = link.interface ?? '';
@@ -49,7 +54,9 @@ async function probeLink(link: LinkConfig, config: Config): Promise<ProbedCheck[
   try {
     const { checks } = link.health;
     return await Promise.all([
-      ...checks.map((check) => ask(check.name, candidateOf(check), check.timeoutMs)),
+      ...checks.map((check) =>
+        check.type === 'plugin' ? unasked(link.name, check.name) : ask(check.name, candidateOf(check), check.timeoutMs),
+      ),
       ...candidatesOf(link.health).map((one) => ask(`${one.method} ${one.host}`, one, timeoutMs)),
     ]);
   } finally {

@@ -31,6 +31,7 @@ const groups: Readonly<Record<string, Commands>> = {
     invite: async () => (await import('./invite.ts')).addInviteCommand,
     link: async () => (await import('./link.ts')).addLinkCommand,
     webhook: async () => (await import('./webhook.ts')).addWebhookCommand,
+    plugin: async () => (await import('./plugin.ts')).addPluginCommand,
     actor: async () => (await import('./actor.ts')).addActorCommand,
   },
   'Watch:': {

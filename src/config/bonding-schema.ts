@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { type TransportName, transport } from '../contract/link-tables.ts';
 import { checksSchema, needSchema } from './check-schema.ts';
 import { text } from './leaves.ts';
+import { pluginName } from './plugins-schema.ts';
 import { parseTarget } from './probe-target.ts';
 import { offersTestTransport } from './test-transport.ts';
 import { parseDurationMs } from './units.ts';
@@ -66,6 +67,9 @@ export const bondingSchema = z.strictObject({
   failback: duration(0, 3_600_000, 'a duration of 0s to 1h', ['5s', '30s'])
     .prefault('5s')
     .describe('A path that came back must be stable so long before it is used again.'),
+  suggestions: pluginName
+    .optional()
+    .describe('The plugin that may suggest weights and roles of links, within what the file says of them.'),
   protect: z
     .array(z.enum(['icmp', 'dns', 'latency', 'bulk', 'control']))
     .default(['icmp', 'dns', 'latency', 'control'])

@@ -69,5 +69,6 @@ export function buildBonding(bonding: ConfigOutput['bonding']): BondingConfig {
     fec: bonding.fec,
     failbackMs: bonding.failback,
     protect: [...new Set(bonding.protect)],
+    suggestions: bonding.suggestions,
   };
 }

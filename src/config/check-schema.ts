@@ -5,6 +5,7 @@ import { bracketed, parseEndpoint } from './address.ts';
 import type { HealthCheck, LinkHealthConfig } from './config.ts';
 import { text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
+import { pluginName } from './plugins-schema.ts';
 import { parseDurationMs } from './units.ts';
 
 /** More are refused: the table of checks has so many rows a link (`check.rowsPerLink` of contract/link-tables.ts). */
@@ -164,8 +165,15 @@ const icmpCheck = z.strictObject({
   count: z.int().min(1).max(10).default(1).describe('Echoes at a time, of which half must come back.'),
 });
 
+const pluginCheck = z.strictObject({
+  type: z.literal('plugin'),
+  ...numbers,
+  plugin: pluginName,
+  argument: payload('Handed to the plugin as it is.').optional(),
+});
+
 export const checksSchema = z
-  .array(z.discriminatedUnion('type', [httpCheck, dnsCheck, tcpCheck, icmpCheck]))
+  .array(z.discriminatedUnion('type', [httpCheck, dnsCheck, tcpCheck, icmpCheck, pluginCheck]))
   .max(mostChecks)
   .default([])
   .describe('In place of method and targets: checks with their right answers.');
@@ -213,6 +221,10 @@ export function buildCheck(check: CheckOutput, defaults: Defaults): HealthCheck 
     case 'tcp': {
       const { target, send, expect } = check;
       return { ...shared, type: 'tcp', name: check.name ?? `tcp-${target.host}`, target, send, expect };
+    }
+    case 'plugin': {
+      const { plugin, argument } = check;
+      return { ...shared, type: 'plugin', name: check.name ?? plugin, plugin, argument };
     }
     case 'icmp': {
       const { target, size, count } = check;

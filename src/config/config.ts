@@ -5,6 +5,7 @@ import type { ApiConfig } from './api-schema.ts';
 import type { HistoryConfig } from './history-schema.ts';
 import type { PortForward } from './nat-schema.ts';
 import type { ObfuscationConfig } from './obfuscation.ts';
+import type { PluginConfig } from './plugins-schema.ts';
 import type { ServerConfig } from './server.ts';
 import type { WebhookConfig } from './webhook-secret.ts';
 
@@ -112,7 +113,15 @@ export interface IcmpCheck extends CheckNumbers {
   readonly count: number;
 }
 
-export type HealthCheck = HttpCheck | DnsCheck | TcpCheck | IcmpCheck;
+/** Answered by a plugin; judged as all others. */
+export interface PluginCheck extends CheckNumbers {
+  readonly type: 'plugin';
+  readonly plugin: string;
+  /** Handed to it as it is. */
+  readonly argument: string | undefined;
+}
+
+export type HealthCheck = HttpCheck | DnsCheck | TcpCheck | IcmpCheck | PluginCheck;
 
 export interface LinkHealthConfig {
   /** `checks` = what they say; then there are no targets. */
@@ -160,6 +169,8 @@ export interface BondingConfig {
   readonly failbackMs: number;
   /** What is sent again when its path dies, oldest first. */
   readonly protect: readonly ProtectedClass[];
+  /** The plugin that may suggest weights and roles; undefined = none may. */
+  readonly suggestions: string | undefined;
 }
 
 export interface TransportsConfig {
@@ -284,6 +295,7 @@ export interface Config {
   /** undefined = none is kept. */
   readonly history: HistoryConfig | undefined;
   readonly webhooks: readonly WebhookConfig[];
+  readonly plugins: readonly PluginConfig[];
   /** undefined = nobody asks by HTTP. */
   readonly api: ApiConfig | undefined;
   readonly runtime: {

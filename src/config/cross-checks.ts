@@ -5,6 +5,7 @@
 import { endpoint as endpointLayout } from '../contract/peer-tables.ts';
 import { formatCidr, formatEndpoint, maskCidr, parseCidr, parseEndpoint, parsePeerEndpoint } from './address.ts';
 import { obfuscationFindings } from './obfuscation-checks.ts';
+import { pluginFindings } from './plugin-checks.ts';
 import { parseTarget } from './probe-target.ts';
 import { type Finding, formatPath, type KeyPath } from './problems.ts';
 import { serverFindings } from './server-checks.ts';
@@ -30,6 +31,7 @@ export function crossCheck(raw: unknown, name: string): Finding[] {
     ...unfitTlsEndpoints(root),
     ...obfuscationFindings(root),
     ...serverFindings(root),
+    ...pluginFindings(root),
     ...longSocketPath(root, name),
   ];
 }

@@ -34,6 +34,7 @@ export interface ConfigDiff {
   readonly tls: Changed<Config['tls']> | undefined;
   readonly history: boolean;
   readonly webhooks: boolean;
+  readonly plugins: boolean;
   /** The section, or that there is one. */
   readonly api: boolean;
   /** What the store of clients goes by. */
@@ -66,6 +67,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
     faketcp: changedOrNot(before.faketcp, after.faketcp),
     tls: changedOrNot(before.tls, after.tls),
     webhooks: JSON.stringify(before.webhooks) !== JSON.stringify(after.webhooks),
+    plugins: JSON.stringify(before.plugins) !== JSON.stringify(after.plugins),
     history: JSON.stringify(before.history) !== JSON.stringify(after.history),
     api: JSON.stringify(before.api) !== JSON.stringify(after.api),
     server: JSON.stringify(before.server) !== JSON.stringify(after.server),
@@ -105,6 +107,7 @@ export function describeDiff(diff: ConfigDiff): string[] {
     ...(diff.tls?.fields ?? []).map((field) => `tls.${field} changed`),
     ...(diff.history ? ['history changed'] : []),
     ...(diff.webhooks ? ['webhooks changed'] : []),
+    ...(diff.plugins ? ['plugins changed'] : []),
     ...(diff.api ? ['api changed'] : []),
     ...(diff.server ? ['server changed'] : []),
     ...(diff.obfuscation ? ['obfuscation changed'] : []),

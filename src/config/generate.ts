@@ -274,6 +274,7 @@ function bondingToInput(bonding: BondingConfig): NonNullable<ConfigInput['bondin
     fec: bonding.fec,
     failback: bonding.failbackMs === 0 ? '0s' : formatDurationMs(bonding.failbackMs),
     protect: [...bonding.protect],
+    ...(bonding.suggestions === undefined ? {} : { suggestions: bonding.suggestions }),
   };
 }
 

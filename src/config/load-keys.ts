@@ -4,6 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Config } from './config.ts';
 import { formatKey, publicKeyOf, readKeyFile } from './keys.ts';
 import { loadConfig, placeFindings } from './parse.ts';
+import { pluginFileFaults } from './plugin-files.ts';
 import { ConfigError, type Finding, type KeyPath } from './problems.ts';
 import { tlsFileFaults } from './tls-files.ts';
 import { webhookSecretFaults } from './webhook-secret.ts';
@@ -39,6 +40,8 @@ export function loadConfigWithKeys(file: string): ConfigWithKeys {
     findings.push({ path: ['tls', key], at: 'value', message, allowed: [] });
   for (const [index, message] of webhookSecretFaults(config.webhooks))
     findings.push({ path: ['webhooks', index, 'secretFile'], at: 'value', message, allowed: [] });
+  for (const [index, message] of pluginFileFaults(config.plugins))
+    findings.push({ path: ['plugins', index], at: 'value', message, allowed: [] });
   const publicKey = publicKeyOf(privateKey);
   const own = config.peers.findIndex((peer) => peer.publicKey === formatKey(publicKey));
   if (own >= 0) {

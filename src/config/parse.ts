@@ -12,6 +12,7 @@ import { buildHistory } from './history-schema.ts';
 import { buildLimits } from './limits-schema.ts';
 import { buildObfuscation, type ObfuscationConfig } from './obfuscation.ts';
 import { type SplitText, splitPeers } from './plain-yaml.ts';
+import { buildPlugins } from './plugins-schema.ts';
 import { ConfigError, type Finding, findingsOf, type Problem, problemAt } from './problems.ts';
 import { type ConfigOutput, configJsonSchema, type SchemaNode, schema } from './schema.ts';
 import { buildServer } from './server.ts';
@@ -153,6 +154,7 @@ function build(input: ConfigOutput, name: string, folder: string): Config {
     faketcp: buildFakeTcp(input.faketcp, folder),
     tls: buildTls(input.tls, folder),
     webhooks: buildWebhooks(input.webhooks, folder),
+    plugins: buildPlugins(input.plugins),
     history: input.history === undefined ? undefined : buildHistory(input.history),
     api: input.api === undefined ? undefined : buildApi(input.api, folder),
     runtime: { ...runtime, sealedLogBytes },

@@ -10,6 +10,7 @@ import { deserialize, serialize } from 'node:v8';
 import { packageVersion } from '../base/package-info.ts';
 import type { Config } from './config.ts';
 import { formatKey, publicKeyOf, readKeyFile } from './keys.ts';
+import { pluginFileFaults } from './plugin-files.ts';
 import { tlsFileFaults } from './tls-files.ts';
 import { webhookSecretFaults } from './webhook-secret.ts';
 
@@ -38,7 +39,8 @@ export function recallConfig(file: string, folder = defaultFolder): StartConfig 
     const { config } = kept;
     for (const peer of config.peers)
       if (peer.presharedKeyFile !== undefined) readKeyFile(peer.presharedKeyFile).fill(0);
-    if (Object.keys(tlsFileFaults(config)).length + webhookSecretFaults(config.webhooks).size > 0) return undefined;
+    const faults = webhookSecretFaults(config.webhooks).size + pluginFileFaults(config.plugins).size;
+    if (Object.keys(tlsFileFaults(config)).length + faults > 0) return undefined;
     const privateKey = readKeyFile(config.identity.privateKeyFile);
     const publicKey = formatKey(publicKeyOf(privateKey));
     privateKey.fill(0);

@@ -12,6 +12,7 @@ import { isDomain, text, when } from './leaves.ts';
 import { limitsSchema } from './limits-schema.ts';
 import { isName, nameWords } from './names.ts';
 import { obfuscationSchema } from './obfuscation.ts';
+import { pluginsSchema } from './plugins-schema.ts';
 import { serverSchema } from './server-schema.ts';
 import { offersTestTransport } from './test-transport.ts';
 import { tlsSchema } from './tls-schema.ts';
@@ -263,6 +264,9 @@ export const schema = z.strictObject({
   tls: tlsSchema.prefault({}),
   history: historySchema.optional().describe('What links, paths and clients carried, kept; without it nothing is.'),
   webhooks: webhooksSchema.default([]).describe('Who is told of events by signed HTTP requests.'),
+  plugins: pluginsSchema
+    .default([])
+    .describe('Programs of your own that are asked and told, each in a process of its own.'),
   api: apiSchema
     .optional()
     .describe('An HTTP API for programs, browsers and Prometheus; without this section nothing listens.'),

@@ -5,6 +5,7 @@ import type { Cidr } from './config.ts';
 import { text } from './leaves.ts';
 import { clientLimitsSchema, totalSchema } from './limits-schema.ts';
 import { isolationSchema, natSchema } from './nat-schema.ts';
+import { pluginName } from './plugins-schema.ts';
 import { quotaSchema } from './quota-schema.ts';
 import type { ServerEndpoint } from './server.ts';
 import { parseDurationMs } from './units.ts';
@@ -95,4 +96,7 @@ export const serverSchema = z.strictObject({
   total: totalSchema.prefault({}).describe('What all peers may use together, shared by priority.'),
   nat: natSchema.prefault({}),
   isolation: isolationSchema,
+  authorise: pluginName
+    .optional()
+    .describe('The plugin that is asked before a client gets a session; who is not let in within 500 ms stays out.'),
 });

@@ -23,6 +23,8 @@ export interface ServerConfig {
   readonly nat: NatConfig;
   /** Clients do not reach each other. */
   readonly isolation: boolean;
+  /** The plugin that is asked before a client gets a session; undefined = nobody is. */
+  readonly authorise: string | undefined;
 }
 
 export interface ServerEndpoint {
@@ -47,7 +49,7 @@ export interface ServerLimits {
 type ServerOutput = NonNullable<ConfigOutput['server']>;
 
 export function buildServer(input: ServerOutput): ServerConfig {
-  const { pool, pool6, endpoint, dns, limits, client, quota, total, nat, isolation } = input;
+  const { pool, pool6, endpoint, dns, limits, client, quota, total, nat, isolation, authorise } = input;
   return {
     pool: pool === undefined ? undefined : maskCidr(pool),
     pool6: pool6 === undefined ? undefined : maskCidr(pool6),
@@ -65,6 +67,7 @@ export function buildServer(input: ServerOutput): ServerConfig {
     total: buildTotal(total),
     nat: buildNat(nat),
     isolation,
+    authorise,
   };
 }
 
@@ -79,6 +82,7 @@ export function serverToInput({
   total,
   nat,
   isolation,
+  authorise,
 }: ServerConfig): NonNullable<ConfigInput['server']> {
   return {
     ...(pool === undefined ? {} : { pool: formatCidr(pool) }),
@@ -97,6 +101,7 @@ export function serverToInput({
     total: totalToInput(total),
     nat: natToInput(nat),
     isolation,
+    ...(authorise === undefined ? {} : { authorise }),
   };
 }
 

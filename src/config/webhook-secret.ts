@@ -10,6 +10,10 @@ export interface WebhookConfig {
   readonly secretFile: string;
   /** The receiver may have an address that is not of the Internet. */
   readonly allowPrivate: boolean;
+  /** PEM of an authority beside the public ones; undefined = those alone. */
+  readonly caFile: string | undefined;
+  /** The plugin that makes the body of an event; undefined = it is JSON of ours. */
+  readonly format: string | undefined;
 }
 
 const mostSecretFileBytes = 1024;

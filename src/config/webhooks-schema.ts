@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as z from 'zod';
 import { eventPatternFits } from './event-patterns.ts';
 import { text, when } from './leaves.ts';
+import { pluginName } from './plugins-schema.ts';
 import type { WebhookConfig } from './webhook-secret.ts';
 
 /** More are refused: each has a queue of its own. */
@@ -38,11 +39,25 @@ export const webhooksSchema = z
           description: 'What signs: 24 to 64 bytes as base64, with or without `whsec_` before them, mode 0600.',
         },
       ),
+      ca: text(
+        when((input) => input.length > 0 && !input.includes('\0')),
+        {
+          title: 'a file path',
+          examples: ['/etc/hawser/authority.pem'],
+          description: "Certificates (PEM) of one's own authority, beside the public ones.",
+        },
+      ).optional(),
+      format: pluginName.optional().describe('The plugin that makes of an event what is sent; without it JSON.'),
       allowPrivate: z.boolean().default(false).describe('true = the receiver may have a private address.'),
     }),
   )
   .max(mostWebhooks);
 
 export function buildWebhooks(input: z.output<typeof webhooksSchema>, folder: string): WebhookConfig[] {
-  return input.map((one) => ({ ...one, secretFile: path.resolve(folder, one.secretFile) }));
+  return input.map(({ ca, format, ...one }) => ({
+    ...one,
+    secretFile: path.resolve(folder, one.secretFile),
+    caFile: ca === undefined ? undefined : path.resolve(folder, ca),
+    format,
+  }));
 }

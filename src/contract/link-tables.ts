@@ -83,6 +83,9 @@ export const link = {
   forcedAt: 228,
   /** i32: MTU of its interface; 0 = not known. */
   interfaceMtuAt: 232,
+  /** i32 each, what a plugin suggests in place of the configuration: weight, 0 = nothing; and 1 more than the number of `pathRoles`, 0 = nothing. */
+  suggestedWeightAt: 236,
+  suggestedRoleAt: 240,
   // health-checker
   /** i32 each, in the order of `probeMethod` less one: reliability of the method, 0 to 1000; -1 = not in use. */
   healthScoresAt: 256,

@@ -92,6 +92,9 @@ export const peerRefusal = {
   /** As many clients as `server.limits.perAddress` allows have sessions from its address; or devices of its client, as perClient allows. */
   perAddress: 8,
   perClient: 9,
+  /** The plugin of `server.authorise` does not let it in; or does not say. */
+  unauthorised: 10,
+  authoriserSilent: 11,
 } as const;
 
 /** Peer table: one row a peer, columns grouped by their one writer. f64 times are CLOCK_BOOTTIME microseconds. */

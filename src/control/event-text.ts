@@ -42,6 +42,18 @@ const sentences: Sentences = {
   'quota-reset': (event) => quotaText(event),
   'api-on': ({ address }) => `HTTP is answered on ${address}`,
   'api-off': ({ reason, remedy }) => `HTTP is off: ${reason}${remedy === '' ? '' : ` (${remedy})`}`,
+  'link-suggested': ({ link, plugin, weight, role }) => {
+    const all = [
+      ...(weight === undefined ? [] : [`weight ${weight}`]),
+      ...(role === undefined ? [] : [`role ${role}`]),
+    ];
+    return `link=${link} ${all.length === 0 ? 'as configured again' : `${all.join(', ')}, by plugin ${plugin}`}`;
+  },
+  'plugin-ready': ({ plugin, hooks }) => `plugin=${plugin} for ${hooks.join(', ') || 'nothing'}`,
+  'plugin-failed': ({ plugin, reason, againMs }) =>
+    `plugin=${plugin} ${reason}${againMs === undefined ? '' : ` (begun anew in ${Math.round(againMs / 1000)} s)`}`,
+  'plugin-recovered': ({ plugin }) => `plugin=${plugin} has been well for a minute`,
+  'plugin-given-up': ({ plugin, reason, remedy }) => `plugin=${plugin} ${reason} (${remedy})`,
   'x25519-failed': ({ reason }) => reason,
   plaintext: ({ message }) => message,
   warning: ({ message }) => message,

@@ -77,6 +77,10 @@ interface OfTarget {
   readonly target: string;
 }
 
+interface OfPlugin {
+  readonly plugin: string;
+}
+
 interface Reason {
   readonly reason: string;
 }
@@ -180,6 +184,8 @@ interface EventFields {
   'link-up': OfLink & Reason;
   'link-down': OfLink & Reason;
   'link-enabled': OfLink;
+  /** A plugin suggests for the link what is used from now on; neither weight nor role: what the configuration says is. */
+  'link-suggested': OfLink & OfPlugin & { readonly weight?: number; readonly role?: string };
   'link-disabled': OfLink;
   'health-up': LinkQuality;
   'health-down': LinkQuality;
@@ -234,6 +240,14 @@ interface EventFields {
   'webhook-recovered': OfTarget & { readonly failures: number };
   /** `count` events were given up. */
   'webhook-dropped': OfTarget & Reason & { readonly count: number };
+  /** It runs and has said what it is for. */
+  'plugin-ready': OfPlugin & { readonly hooks: readonly string[] };
+  /** The first thing that is wrong with it; `againMs`: it has ended, and is begun anew after that. Stands until `plugin-recovered`. */
+  'plugin-failed': OfPlugin & Reason & { readonly againMs?: number };
+  /** Nothing was wrong for a minute. */
+  'plugin-recovered': OfPlugin;
+  /** It is not begun any more. */
+  'plugin-given-up': OfPlugin & Reason & { readonly remedy: string };
   /** Where HTTP is answered. */
   'api-on': { readonly address: string };
   /** Why it is not; stands until `api-on`. `remedy`: '' = none that we know. */
@@ -312,6 +326,7 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'link-up': 'info',
   'link-down': 'info',
   'link-enabled': 'info',
+  'link-suggested': 'info',
   'link-disabled': 'info',
   'health-up': 'info',
   'health-down': 'info',
@@ -345,6 +360,10 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'webhook-failed': 'warn',
   'webhook-recovered': 'info',
   'webhook-dropped': 'warn',
+  'plugin-ready': 'info',
+  'plugin-failed': 'warn',
+  'plugin-recovered': 'info',
+  'plugin-given-up': 'error',
   'api-on': 'info',
   'api-off': 'warn',
   'api-refused': 'warn',

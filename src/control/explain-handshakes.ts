@@ -62,6 +62,18 @@ function wordsOf(name: string, { reason, behindMs }: PeerRefusal, instance: stri
         text: `Client ${name} is refused: as many of its devices as server.limits.perClient allows have sessions`,
         remedy: 'raise server.limits.perClient in the file and reload, or remove devices (hawser client device remove)',
       };
+    case 'unauthorised':
+      return {
+        text: `Client ${name} is not let in by the plugin of server.authorise`,
+        remedy:
+          '`hawser events` has what it says of that; change what it goes by, or take server.authorise out of the file',
+      };
+    case 'authoriserSilent':
+      return {
+        text: `Client ${name} is not let in, because the plugin of server.authorise does not say whether it may`,
+        remedy:
+          '`hawser plugin list` says what is wrong with it; without server.authorise in the file everybody with a right key is let in',
+      };
     case 'busy':
       return {
         text: `Peer ${name} is under load: it wants a cookie before it answers handshakes`,

@@ -13,7 +13,21 @@ export function explainLinks(snapshot: Snapshot): Explanation[] {
       health.find((one) => one.link === link.name),
     ),
     ...explainErrors(link, snapshot),
+    ...explainSuggestion(link),
   ]);
+}
+
+/** What differs from the file, and nobody has typed. */
+function explainSuggestion({ name, role, suggested }: LinkStatus): Explanation[] {
+  const words = [
+    ...(suggested.role === undefined ? [] : [`role ${suggested.role} (configured: ${role})`]),
+    ...(suggested.weight === undefined ? [] : [`weight ${suggested.weight}`]),
+  ];
+  if (words.length === 0) return [];
+  const text = `A plugin suggests for link ${name}: ${words.join(', ')}`;
+  return [
+    { severity: 'note', link: name, text, remedy: 'take bonding.suggestions out of the file, if that is not meant' },
+  ];
 }
 
 const stateRemedies: Readonly<Record<string, (link: LinkStatus) => string>> = {

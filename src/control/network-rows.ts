@@ -70,6 +70,8 @@ export interface LinkStatus {
   /** `disabled`, `gone`, `down`, `no carrier`, `no address`, `dead` (probes), `degraded` (probes), `up`. */
   readonly state: string;
   readonly role: string;
+  /** What a plugin suggests in place of the configuration, as far as it does. */
+  readonly suggested: { readonly role?: string; readonly weight?: number };
   readonly priority: number;
   readonly isEnabled: boolean;
   /** The operator wants all data on it (`hawser failover`). */

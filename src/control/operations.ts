@@ -17,6 +17,7 @@ import { explain } from './explain.ts';
 import type { HistoryAnswer, HistoryInfo } from './history.ts';
 import { historyParams } from './history-params.ts';
 import { type NatView, natStatusOf } from './nat-rows.ts';
+import type { PluginStatus } from './plugins.ts';
 import { type Caller, checkRole, roles } from './roles.ts';
 import type { Snapshot } from './snapshot.ts';
 import { statusOf, topOf } from './status.ts';
@@ -105,6 +106,13 @@ export const operations = {
     z.strictObject({ target: z.string().exactOptional() }),
     async ({ supervisor }, params): Promise<readonly WebhookTest[]> =>
       (await supervisor.request('webhooks', 'test', params)) as readonly WebhookTest[],
+  ),
+  'plugin.list': operation(
+    'reads',
+    'operator',
+    nothing,
+    async ({ supervisor }): Promise<readonly PluginStatus[]> =>
+      (await supervisor.request('plugins', 'list', {})) as readonly PluginStatus[],
   ),
   /** Stacks name files of the host. */
   errors: operation('reads', 'operator', nothing, ({ supervisor }) => supervisor.request('errors')),

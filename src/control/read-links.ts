@@ -2,8 +2,9 @@
 import { getSystemErrorName } from 'node:util';
 import { carrier, check, link, linkHealth, linkHealthReason, probeMethod } from '../contract/link-tables.ts';
 import { carrierOf } from '../rings/carriers.ts';
-import { healthOf, isLinkDisabled, isLinkForced } from '../rings/link-health.ts';
+import { healthOf, isLinkDisabled, isLinkForced, suggestionFor } from '../rings/link-health.ts';
 import { carrierTable, checkTable, linkTable, type RowTable } from '../rings/table.ts';
+import { pathRoles } from '../wire/control-frame.ts';
 import { ageMs, knownMs, nameOf, percent } from './cells.ts';
 import type { CheckStatus, HealthChange, HealthStatus, LinkStatus } from './network-rows.ts';
 import type { Rates } from './rates.ts';
@@ -21,6 +22,12 @@ export type FindInterface = (name: string) => InterfaceState;
 
 /** A reader gives up on a row that is always being written: it only shows it. */
 const seqlockTries = 100;
+
+function suggestedFor(links: RowTable, row: number): LinkStatus['suggested'] {
+  const { weight, role } = suggestionFor(links, row);
+  const named = pathRoles[role];
+  return { ...(named === undefined ? {} : { role: named }), ...(weight > 0 ? { weight } : {}) };
+}
 
 export class LinkReader {
   readonly #links: RowTable;
@@ -67,6 +74,7 @@ export class LinkReader {
       interface: device,
       state: this.#state(row, kernel, nowUs),
       role,
+      suggested: suggestedFor(table, row),
       priority,
       isEnabled: !isLinkDisabled(table, row),
       isForced: isLinkForced(table, row),

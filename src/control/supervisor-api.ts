@@ -10,6 +10,7 @@ import type { EventRecord } from './events.ts';
 import type { HistoryAnswers, HistoryVerb } from './history.ts';
 import type { LoginCalls, OpenedLogin } from './login-calls.ts';
 import type { NatInfo } from './nat-rows.ts';
+import type { PluginAnswers, PluginVerb } from './plugins.ts';
 import type { Role } from './roles.ts';
 import type { WebhookAnswers, WebhookVerb } from './webhooks.ts';
 
@@ -183,6 +184,8 @@ export interface SupervisorApi extends LoginCalls {
   history<V extends HistoryVerb>(verb: V, params: unknown): Promise<HistoryAnswers[V]>;
   /** Rejects with NO_WEBHOOKS where there are none. */
   webhooks<V extends WebhookVerb>(verb: V, params: unknown): Promise<WebhookAnswers[V]>;
+  /** Rejects with NO_PLUGINS where there are none. */
+  plugins<V extends PluginVerb>(verb: V, params: unknown): Promise<PluginAnswers[V]>;
   hubFacts(): HubFacts | Promise<HubFacts>;
   /** Throws API_OFF where no page is served. */
   openLogin(role: Role): OpenedLogin | Promise<OpenedLogin>;

@@ -3,6 +3,7 @@ import { HawserError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import type { ClientVerb, HubFacts } from '../control/client-calls.ts';
 import type { HistoryAnswers, HistoryVerb } from '../control/history.ts';
+import type { PluginAnswers, PluginVerb } from '../control/plugins.ts';
 import type { WebhookAnswers, WebhookVerb } from '../control/webhooks.ts';
 import type { CallDesk } from './call-desk.ts';
 
@@ -51,5 +52,15 @@ export class ActorQuestions {
       throw new HawserError('NO_WEBHOOKS', 'This instance has no webhooks', remedy);
     }
     return (await calls.call('webhook-sender', verb, params)) as WebhookAnswers[V];
+  }
+
+  /** Rejects with NO_PLUGINS where there are none. */
+  async plugins<V extends PluginVerb>(verb: V, params: unknown): Promise<PluginAnswers[V]> {
+    const { calls, config } = this.#parts;
+    if (config().plugins.length === 0) {
+      const remedy = 'docs/operating/plugins.md says how to add one';
+      throw new HawserError('NO_PLUGINS', 'This instance has no plugins', remedy);
+    }
+    return (await calls.call('plugin-host', verb, params)) as PluginAnswers[V];
   }
 }

@@ -6,7 +6,9 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import { HawserError, messageOf } from '../base/errors.ts';
+import { inWords, readSmallFile } from '../base/lasting-files.ts';
 import { isPublicAddress } from './public-address.ts';
 import type { Resolver } from './resolver.ts';
 
@@ -15,16 +17,19 @@ export interface WebhookCall {
   readonly allowPrivate: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** PEM of an authority beside the public ones; for tests. */
-  readonly ca?: string;
+  /** PEM of an authority beside the public ones; read with each call, so that one that was exchanged needs no reload. */
+  readonly caFile?: string | undefined;
 }
 
 export interface WebhookAnswer {
   readonly status: number;
   /** Seconds that the receiver wants to be left alone; undefined = it does not say. */
   readonly retryAfterS: number | undefined;
+  /** In place of the status, for people. */
+  readonly reason?: string;
 }
 
+const mostAuthorityBytes = 1 << 20;
 /** Name, connection, TLS and answer together. */
 const timeoutMs = 10_000;
 
@@ -67,7 +72,8 @@ async function addressesOf(resolver: Pick<Resolver, 'resolve'>, { url, allowPriv
 }
 
 function post(call: WebhookCall, addresses: readonly string[], signal: AbortSignal): Promise<WebhookAnswer> {
-  const { url, headers, body, ca } = call;
+  const { url, headers, body } = call;
+  const ca = authoritiesOf(call);
   // Whoever asks for the name gets what was looked at, whatever a name server says by now.
   const lookup: LookupFunction = (_host, { all }, done) => {
     const found = addresses.map((address) => ({ address, family: isIP(address) }));
@@ -80,7 +86,7 @@ function post(call: WebhookCall, addresses: readonly string[], signal: AbortSign
     agent: false,
     lookup,
     signal,
-    ...(ca === undefined ? {} : { ca }),
+    ...(ca === undefined ? {} : { ca: [...ca] }),
   } as const;
   return new Promise((resolve, reject) => {
     const request = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options);
@@ -96,6 +102,15 @@ function post(call: WebhookCall, addresses: readonly string[], signal: AbortSign
     });
     request.end(body);
   });
+}
+
+function authoritiesOf({ caFile }: WebhookCall): readonly string[] | undefined {
+  if (caFile === undefined) return undefined;
+  try {
+    return [...rootCertificates, readSmallFile(caFile, mostAuthorityBytes)];
+  } catch (error) {
+    throw new HawserError('FAILED', `Cannot read the authority ${caFile}: ${inWords(error)}`);
+  }
 }
 
 /** Of several addresses each has its own reason. */

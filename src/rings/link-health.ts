@@ -24,6 +24,11 @@ export function isLinkDisabled(links: RowTable, row: number): boolean {
   return links.int(row, link.disabledAt) === 1;
 }
 
+/** What a plugin suggests for a link: weight, 0 = nothing; place of the role among `always`, `backup`, `metered`, -1 = nothing. */
+export function suggestionFor(links: RowTable, row: number): { readonly weight: number; readonly role: number } {
+  return { weight: links.int(row, link.suggestedWeightAt), role: links.int(row, link.suggestedRoleAt) - 1 };
+}
+
 /** An operator wants all data on this link while it lives. */
 export function isLinkForced(links: RowTable, row: number): boolean {
   return links.int(row, link.forcedAt) === 1;

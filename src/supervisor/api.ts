@@ -8,6 +8,7 @@ import { formatTarget } from '../config/probe-target.ts';
 import type { ClientSourceApi } from '../control/client-source.ts';
 import type { LoginCalls } from '../control/login-calls.ts';
 import type { NatInfo } from '../control/nat-rows.ts';
+import type { PluginSourceApi } from '../control/plugins.ts';
 import type {
   InstanceFacts,
   NewLink,
@@ -47,6 +48,8 @@ export interface ApiParts {
   readonly clientSource: Omit<ClientSourceApi, 'rekeyPeer' | 'hubFacts'>;
   readonly history: SupervisorApi['history'];
   readonly webhooks: SupervisorApi['webhooks'];
+  readonly plugins: SupervisorApi['plugins'];
+  readonly suggestLinks: PluginSourceApi['suggestLinks'];
   /** Who asked an actor is waiting. */
   readonly actorCalls: CallSourceApi;
   readonly hubFacts: SupervisorApi['hubFacts'];
@@ -58,7 +61,7 @@ export interface ApiParts {
   readonly stop: () => void;
 }
 
-export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & CallSourceApi {
+export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & CallSourceApi & PluginSourceApi {
   const { supervisor, clientSource } = parts;
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
   const transports = new TransportOperator(supervisor, parts.resources, () => parts.state().config);
@@ -87,6 +90,8 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & Ca
     clients: parts.clients,
     history: parts.history,
     webhooks: parts.webhooks,
+    plugins: parts.plugins,
+    suggestLinks: parts.suggestLinks,
     answerActorCall: (id, outcome) => parts.actorCalls.answerActorCall(id, outcome),
     hubFacts: parts.hubFacts,
     checkClientPeers: (change) => clientSource.checkClientPeers(change),

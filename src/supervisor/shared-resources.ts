@@ -45,13 +45,21 @@ const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
   'tls-link': 2000,
   'control-server': 5000,
   'api-server': 10_000,
+  // Its end waits for its children's.
+  'plugin-host': 10_000,
   // A commit waits for the disk, and one that is worn out or far away takes its time; a thread that waits there cannot be ended anyway.
   'client-store': 120_000,
   'history-keeper': 120_000,
   'webhook-sender': 120_000,
 };
 /** They start when packets can pass. */
-const lateActors: readonly string[] = ['control-server', 'api-server', 'history-keeper', 'webhook-sender'];
+const lateActors: readonly string[] = [
+  'control-server',
+  'api-server',
+  'history-keeper',
+  'webhook-sender',
+  'plugin-host',
+];
 const dutyHangLimitMs = 500;
 const shutdownMs = 1000;
 

@@ -1,5 +1,6 @@
 /**
- * What actors say is wrong and stays so until they say that it is over: `state-file` with a `remedy`, `call-failed`, and `api-off`. Shown by
+ * What actors say is wrong and stays so until they say that it is over: `state-file` with a `remedy`, `call-failed`, `api-off`,
+ * and what plugins fail by. Shown by
  * `status` and `explain` beside what is wrong with the host's network.
  */
 import type { InstanceEvent } from '../control/events.ts';
@@ -10,6 +11,7 @@ export interface StandingTrouble {
 }
 
 const apiRemedy = 'it is tried again each second; the section `api` of the configuration says where it listens';
+const pluginRemedy = '`hawser plugin list` and the log say more; docs/operating/plugins.md what a plugin may';
 const callRemedy = 'look whether that port is open there, and what on the way may close it';
 
 export class StandingTroubles {
@@ -28,7 +30,13 @@ export class StandingTroubles {
     } else if (event.kind === 'api-off') {
       const { reason, remedy } = event;
       this.#set(actorId, 'api', { text: `The HTTP API is off: ${reason}`, remedy: remedy === '' ? apiRemedy : remedy });
-    } else if (event.kind === 'api-on') this.#set(actorId, 'api', undefined);
+    } else if (event.kind === 'plugin-failed' || event.kind === 'plugin-given-up') {
+      const { plugin, reason } = event;
+      const isOver = event.kind === 'plugin-given-up';
+      const text = `Plugin ${plugin} ${isOver ? 'is given up' : 'fails'}: ${reason}`;
+      this.#set(actorId, `plugin ${plugin}`, { text, remedy: isOver ? event.remedy : pluginRemedy });
+    } else if (event.kind === 'plugin-recovered') this.#set(actorId, `plugin ${event.plugin}`, undefined);
+    else if (event.kind === 'api-on') this.#set(actorId, 'api', undefined);
     else if (event.kind === 'call-answered') this.#set(actorId, event.endpoint, undefined);
   }
 

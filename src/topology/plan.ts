@@ -9,6 +9,7 @@ import type { HealthCheckerSettings } from '../actors/health-checker.ts';
 import type { HistoryKeeperSettings } from '../actors/history-keeper.ts';
 import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, Topology } from '../actors/kit/topology.ts';
 import type { OpenerSettings } from '../actors/opener.ts';
+import type { PluginHostSettings } from '../actors/plugin-host.ts';
 import type { SealerCarrier } from '../actors/sealer/sending-paths.ts';
 import type { SealerSettings } from '../actors/sealer.ts';
 import type { CrowdLimits } from '../actors/session/crowds.ts';
@@ -109,6 +110,7 @@ function planActors(input: PlanInput, links: readonly LinkRow[], carriers: reado
     ...planClientStore(config),
     ...planHistoryKeeper(config),
     ...planWebhookSender(input),
+    ...planPluginHost(config, links),
     actor({
       id: 'control-server',
       role: 'control-server',
@@ -176,6 +178,7 @@ function planSessionManager(input: PlanInput, links: readonly LinkRow[], carrier
       repairsAlone: repairsAlone(config),
       hasClientStore: config.server !== undefined,
       ...(config.server === undefined ? {} : { crowds: crowdsOf(config.server) }),
+      ...(config.server?.authorise === undefined ? {} : { authorise: config.server.authorise }),
       links: links.map((link) => ({
         ...link,
         priority: configured.get(link.name)?.priority ?? 0,
@@ -258,6 +261,20 @@ function planWebhookSender({ config, fwmark }: PlanInput): ActorPlan[] {
     webhooks,
   };
   return [actor({ id: 'webhook-sender', role: 'webhook-sender', settings: { ...settings } })];
+}
+
+function planPluginHost(
+  { plugins, name, runtime, bonding, links: configured }: Config,
+  rows: readonly LinkRow[],
+): ActorPlan[] {
+  if (plugins.length === 0) return [];
+  const links = rows.map(({ row, name: link }) => {
+    const { role, weight, priority } = configured.find((one) => one.name === link) ?? {};
+    return { row, link, role, weight, priority };
+  });
+  const suggestions = bonding.suggestions === undefined ? undefined : { plugin: bonding.suggestions, links };
+  const settings: PluginHostSettings = { name, runDirectory: runtime.runDirectory, plugins, suggestions };
+  return [actor({ id: 'plugin-host', role: 'plugin-host', tables: ['links'], settings: { ...settings } })];
 }
 
 /** Only where somebody may ask by HTTP. */

@@ -80,3 +80,16 @@ t.test('what fills the window is given up when no report names it, for nothing e
   t.ok(path.expiryUs(1.5e6, 1e6) > sentUs, 'but not for ever');
   t.ok(path.expiryUs(1.1e6, 1.1e6) > sentUs, 'a report that should have named it has come');
 });
+
+t.test('a suggestion stands in place of the configuration, and the peer is heard beside it', async (t) => {
+  const path = pathOf();
+  path.handleWish(0, 'backup', 1);
+  path.handleSuggestion(9, 'always');
+  t.match(path, { weight: 9, ownRole: 'always', role: 'backup' });
+  path.handleSuggestion(9, 'metered');
+  t.match(path, { ownRole: 'metered', role: 'metered' });
+  path.handleWish(0, 'always', 1);
+  t.equal(path.role, 'metered');
+  path.handleSuggestion(0, 'always');
+  t.match(path, { weight: 0, ownRole: 'always', role: 'always' });
+});

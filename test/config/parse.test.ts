@@ -69,6 +69,7 @@ t.test('parseConfig() fills in every default', async (t) => {
       fec: 'off',
       failbackMs: 5000,
       protect: ['icmp', 'dns', 'latency', 'control'],
+      suggestions: undefined,
     },
     transports: { order: [], parallel: 'off' },
     obfuscation: undefined,
@@ -83,6 +84,7 @@ t.test('parseConfig() fills in every default', async (t) => {
     },
     history: undefined,
     webhooks: [],
+    plugins: [],
     api: undefined,
     runtime: {
       placement: 'auto',
@@ -232,6 +234,7 @@ links:
     fec: { data: 20, parity: 3 },
     failbackMs: 0,
     protect: ['dns', 'bulk'],
+    suggestions: undefined,
   });
   t.equal(tunnel.mtu, 1380, 'parity is longer than its data');
   const any = { method: undefined, host: '192.0.2.1', port: undefined, path: undefined };

@@ -29,6 +29,7 @@ t.test('server: defaults, and both families with an endpoint', async (t) => {
     total: { upBps: 0, downBps: 0 },
     nat: { mode: 'off', connections: 4096, perClient: 0 },
     isolation: false,
+    authorise: undefined,
   });
   const whole =
     '{ pool: 10.100.0.0/16, pool6: "fd00:100::/64", endpoint: "hub.example.net:443", dns: [10.100.0.1], limits: { clients: 5 } }';

@@ -11,6 +11,8 @@ const link = {
   state: 'up',
   isEnabled: true,
   isForced: false,
+  suggested: {},
+  role: 'always',
   sentBps: 0,
   errors: 0,
 } as LinkStatus;
@@ -91,6 +93,8 @@ t.test('explain() names what is wrong with links, with the remedy', async (t) =>
   t.match(one({ state: 'down' }), { severity: 'problem', link: 'fibre', remedy: 'ip link set eth0 up' });
   t.match(one({ state: 'disabled' }), { severity: 'note', text: /by hand/, remedy: 'hawser link enable fibre' });
   t.match(one({ state: 'no carrier' }), { remedy: /cable/ });
+  const suggested = { suggested: { role: 'metered', weight: 9 } } as const;
+  t.match(one(suggested), { severity: 'note', text: /role metered \(configured: always\), weight 9$/ });
   t.match(one({ isForced: true }), { severity: 'limit', remedy: 'hawser failover auto' });
   t.match(one({ limitBps: 10e6, sentBps: 9.5e6 }), {
     severity: 'limit',

@@ -35,7 +35,7 @@ function checkOf(check: Record<string, unknown>) {
   });
   const { config, problems } = parseConfig(text, '/etc/hawser/home.yaml');
   const [one] = config?.links[0]?.health.checks ?? [];
-  if (one === undefined) throw new Error(JSON.stringify(problems));
+  if (one === undefined || one.type === 'plugin') throw new Error(JSON.stringify(problems));
   return one;
 }
 

@@ -1,8 +1,12 @@
 /** Calls to a real receiver on loopback: what it gets, and what is not called, not followed, not waited for. */
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import t from 'tap';
 import type { ResolvedAddress } from '../../src/io/resolver.ts';
+import { ownCertificate } from '../../src/io/tls/own-certificate.ts';
 import { callWebhook } from '../../src/io/webhook-call.ts';
 
 async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<Server> {
@@ -101,3 +105,41 @@ t.test(
     await t.rejects(callWebhook(resolverOf(), { ...call, url: urlOf('/', 'https') }, never), { code: 'FAILED' });
   },
 );
+
+t.test('by https a certificate must be of an authority that is known, and for the name', async (t) => {
+  const folder = t.testdir();
+  const { certificate, key } = ownCertificate(folder, 'right', 'hook.invalid');
+  const other = ownCertificate(folder, 'other', 'hook.invalid');
+  const bodies: string[] = [];
+  const server = createTlsServer({ cert: certificate, key }, async (request, response) => {
+    let body = '';
+    for await (const part of request) body += String(part);
+    bodies.push(body);
+    response.writeHead(204).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const caFile = path.join(folder, 'authority.pem');
+  const write = (pem: string) => writeFileSync(caFile, pem.slice(pem.indexOf('-----BEGIN CERTIFICATE')));
+  write(certificate);
+  const to = (host: string, authority: string | undefined) =>
+    callWebhook(
+      resolverOf('127.0.0.1'),
+      { ...call, url: new URL(`https://${host}:${port}/`), caFile: authority },
+      never,
+    );
+  t.match(await to('hook.invalid', caFile), { status: 204 });
+  await t.rejects(to('hook.invalid', undefined), { code: 'FAILED', message: /self-signed certificate/ });
+  await t.rejects(to('elsewhere.invalid', caFile), {
+    code: 'FAILED',
+    message: /does not match certificate's altnames/,
+  });
+  write(other.certificate);
+  await t.rejects(to('hook.invalid', caFile), { code: 'FAILED' }, 'of another authority');
+  await t.rejects(to('hook.invalid', path.join(folder, 'none.pem')), {
+    code: 'FAILED',
+    message: /Cannot read the authority/,
+  });
+  t.strictSame(bodies, [call.body], 'whoever is not who he should be gets nothing');
+});

@@ -1,36 +1,17 @@
 /** Webhooks of a real daemon: a receiver on its host, signed, in order, over a restart; a change of them touches nobody else. */
 import { createHmac, randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { WebhookStatus } from '../../src/control/webhooks.ts';
 import { runCli } from '../support/daemon.ts';
 import { skipReason } from '../support/netns.ts';
 import { buildPair } from '../support/pair.ts';
+import { receiverUrl, receiveWebhooks } from '../support/webhook-receiver.ts';
 
 const skip = skipReason();
 t.setTimeout(180_000);
-
-/** Writes what it gets to a file, one JSON object a line; answers 503 while `down` exists beside it. */
-const receiver = `
-const { createServer } = require('node:http'); const fs = require('node:fs');
-const [file] = process.argv.slice(1);
-createServer((request, response) => {
-  let body = ''; request.on('data', (part) => { body += part; });
-  request.on('end', () => {
-    const isDown = fs.existsSync(file + '.down');
-    if (!isDown) fs.appendFileSync(file, JSON.stringify({ headers: request.headers, body }) + '\\n');
-    response.writeHead(isDown ? 503 : 204).end();
-  });
-}).listen(8099, '127.0.0.1');
-`;
-
-interface Got {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 
 t.test('events reach a receiver, signed and in order, over a SIGKILL', skip === false ? {} : { skip }, async (t) => {
   const pair = buildPair();
@@ -42,22 +23,14 @@ t.test('events reach a receiver, signed and in order, over a SIGKILL', skip === 
   writeFileSync(secretFile, `whsec_${secret.toString('base64')}\n`, { mode: 0o600 });
   const file = path.join(folder, 'got');
   const down = `${file}.down`;
-  const child = hosts.a.spawn(process.execPath, ['-e', receiver, file], { stdio: 'ignore' });
-  t.teardown(() => child.kill());
-  const hook = { url: 'http://127.0.0.1:8099/hook', events: ['link-*', 'reload'], secretFile, allowPrivate: true };
+  const got = receiveWebhooks(t, hosts.a, file);
+  const hook = { url: receiverUrl, events: ['link-*', 'reload'], secretFile, allowPrivate: true };
   const config = JSON.parse(readFileSync(a.configPath, 'utf8')) as Record<string, unknown>;
   const write = (webhooks: readonly object[]) =>
     writeFileSync(a.configPath, JSON.stringify({ ...config, webhooks }, undefined, 2));
   write([hook]);
   await b.start();
   await a.start();
-  const got = (): Got[] =>
-    existsSync(file)
-      ? readFileSync(file, 'utf8')
-          .trim()
-          .split('\n')
-          .map((line) => JSON.parse(line) as Got)
-      : [];
   const kinds = (): string[] => got().map(({ body }) => (JSON.parse(body) as { event: { kind: string } }).event.kind);
   const becomes = async (isRight: () => boolean | Promise<boolean>): Promise<boolean> => {
     for (let tries = 0; tries < 300; tries += 1) {
@@ -107,6 +80,18 @@ t.test('events reach a receiver, signed and in order, over a SIGKILL', skip === 
   t.equal(refused.status, 1);
   t.match(refused.stdout, /no public address .*allowPrivate/);
   t.match((await b.cli('webhook', 'list')).stderr, /has no webhooks/);
+
+  const gotByB = receiveWebhooks(t, hosts.b, `${file}.b`);
+  for (const verb of ['link.disable', 'link.enable'] as const) await b.ask(verb, { name: 'default' });
+  const configB = JSON.parse(readFileSync(b.configPath, 'utf8')) as object;
+  writeFileSync(b.configPath, JSON.stringify({ ...configB, webhooks: [{ ...hook, events: ['link-*'] }] }));
+  t.match((await b.cli('reload')).stdout, /webhooks changed/);
+  await b.ask('link.disable', { name: 'default' });
+  t.ok(await becomes(() => gotByB().length > 0));
+  await b.ask('link.enable', { name: 'default' });
+  t.ok(await becomes(() => gotByB().length > 1));
+  const kindsOfB = gotByB().map(({ body }) => (JSON.parse(body) as { event: { kind: string } }).event.kind);
+  t.strictSame(kindsOfB, ['link-disabled', 'link-enabled'], 'who is added hears of nothing that was before');
   chmodSync(secretFile, 0o644);
   const checked = await runCli(['check', a.configPath]);
   t.equal(checked.status, 78);

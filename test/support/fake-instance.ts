@@ -207,6 +207,10 @@ export class FakeSupervisor implements SupervisorApi {
     throw new HawserError('NO_WEBHOOKS', 'This instance has no webhooks');
   }
 
+  plugins(): never {
+    throw new HawserError('NO_PLUGINS', 'This instance has no plugins');
+  }
+
   history(): never {
     throw new HawserError('NO_HISTORY', 'This instance keeps no history');
   }

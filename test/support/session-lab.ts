@@ -151,6 +151,8 @@ export class Host {
   repairsAlone = true;
   hasClientStore = false;
   crowds: CrowdLimits | undefined;
+  /** `server.authorise` of the next start. */
+  authorise: string | undefined;
   readonly publicKey: string;
   readonly sessions: SessionTable;
   readonly peers: RowTable;
@@ -263,6 +265,7 @@ export class Host {
       repairsAlone: this.repairsAlone,
       hasClientStore: this.hasClientStore,
       ...(this.crowds === undefined ? {} : { crowds: this.crowds }),
+      ...(this.authorise === undefined ? {} : { authorise: this.authorise }),
     };
     const port = (name: string, side: PortSpec['side']): PortSpec => ({
       name,

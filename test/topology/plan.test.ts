@@ -51,6 +51,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     tls: noTls,
     history: undefined,
     webhooks: [],
+    plugins: [],
     api: undefined,
     runtime: {
       placement,

@@ -43,6 +43,7 @@ export function makeDeb({ stage, deb, tree, node, program, version, processor, d
 
   const docs = 'usr/share/doc/hawser';
   cpSync(path.join(root, 'docs/operating'), path.join(stage, docs, 'operating'), { recursive: true });
+  cpSync(path.join(root, 'packaging/plugins'), path.join(stage, docs, 'plugins'), { recursive: true });
   put(`${docs}/README.md`, readFileSync(path.join(root, 'README.md')));
   putGzip(`${docs}/CHANGELOG.md`, readFileSync(path.join(root, 'CHANGELOG.md')));
   putGzip(`${docs}/changelog`, changelogOf(version, epochS));

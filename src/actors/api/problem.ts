@@ -44,6 +44,7 @@ const statuses: Readonly<Record<string, number>> = {
   NO_SERVER: 409,
   NO_HISTORY: 404,
   NO_WEBHOOKS: 409,
+  NO_PLUGINS: 409,
   NAT_OFF: 409,
   CHANGED: 412,
   RPC_CLOSED: 503,

@@ -3,7 +3,7 @@
  * check.
  */
 import { bracketed } from '../../config/address.ts';
-import type { HealthCheck, LinkHealthConfig, ProbeMethod, ProbeTarget } from '../../config/config.ts';
+import type { HealthCheck, LinkHealthConfig, PluginCheck, ProbeMethod, ProbeTarget } from '../../config/config.ts';
 import { matchesWithin } from '../../io/bounded-pattern.ts';
 import type { ProbeQuestion } from '../../io/link-probe.ts';
 import { hostOf, portOf } from '../../io/web-probe.ts';
@@ -17,6 +17,12 @@ export interface ProbeCandidate {
   readonly question: ProbeQuestion;
 }
 
+/** Somebody else asks, and says what came of it. */
+export interface PluginCandidate {
+  readonly method: 'plugin';
+  readonly check: PluginCheck;
+}
+
 /** In the order of preference of `auto`: cheap ones first. */
 export const probeMethods: readonly ProbeMethod[] = ['icmp', 'dns', 'tcp', 'https', 'http'];
 const ownPort: Readonly<Record<ProbeMethod, number>> = { icmp: 0, dns: 53, tcp: 443, https: 443, http: 80 };
@@ -27,7 +33,7 @@ const echoBytes = 16;
 const anyAnswer = { statuses: [{ from: 100, to: 499 }], contains: undefined, matches: undefined } as const;
 
 /** Whether it costs both ends a connection, and TLS its signatures. */
-export function isWeb({ method }: ProbeCandidate): boolean {
+export function isWeb({ method }: ProbeCandidate | PluginCandidate): boolean {
   return method === 'http' || method === 'https';
 }
 
@@ -85,7 +91,7 @@ function questionOf(target: ProbeTarget, method: ProbeMethod): ProbeQuestion {
   }
 }
 
-export function candidateOf(check: HealthCheck): ProbeCandidate {
+export function candidateOf(check: Exclude<HealthCheck, PluginCheck>): ProbeCandidate {
   switch (check.type) {
     case 'icmp': {
       const { target: host, size, count } = check;

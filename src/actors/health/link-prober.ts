@@ -5,7 +5,7 @@ import type { ProbeOutcome, ProbeSockets } from '../../io/link-probe.ts';
 import type { Resolver } from '../../io/resolver.ts';
 import { CombinedHealth, type HealthView } from '../../protocols/probe/combined-health.ts';
 import type { ActorEvent } from '../kit/contract.ts';
-import { candidateOf, candidatesOf, type ProbeCandidate } from './candidates.ts';
+import { candidateOf, candidatesOf, type PluginCandidate, type ProbeCandidate } from './candidates.ts';
 import type { CheckRowWriter } from './check-row.ts';
 import { LastAddresses } from './last-addresses.ts';
 import type { LinkRowWriter } from './link-row.ts';
@@ -22,6 +22,7 @@ export interface LinkProberParts {
   /** Outside the tunnel, by this link. */
   readonly resolver: Resolver;
   readonly emit: (event: ActorEvent) => void;
+  readonly askPlugin: (candidate: PluginCandidate, timeoutMs: number) => Promise<ProbeOutcome>;
   readonly random: () => number;
 }
 
@@ -47,7 +48,7 @@ export class LinkProber {
     this.#candidates = candidatesOf(health);
     const lists =
       health.method === 'checks'
-        ? health.checks.map((check) => ({ candidates: [candidateOf(check)], check }))
+        ? health.checks.map((check) => ({ candidates: [askedBy(check)], check }))
         : [{ candidates: this.#candidates, check: undefined }];
     this.#loops = lists
       .filter(({ candidates }) => candidates.length > 0)
@@ -77,11 +78,11 @@ export class LinkProber {
 
   #loop(
     index: number,
-    candidates: readonly ProbeCandidate[],
+    candidates: readonly (ProbeCandidate | PluginCandidate)[],
     check: HealthCheck | undefined,
     names: LastAddresses,
   ): ProbeLoop {
-    const { addon, health, random, fwmark, interfaceName } = this.#parts;
+    const { addon, health, random, fwmark, interfaceName, askPlugin } = this.#parts;
     const { name: _name, timeoutMs, ...own } = check ?? { name: '', timeoutMs: undefined };
     const row = this.#parts.checkRow(index);
     const loop = new ProbeLoop({
@@ -89,6 +90,7 @@ export class LinkProber {
       way: { fwmark, interfaceName },
       names,
       candidates,
+      askPlugin,
       limits: { ...health, ...own },
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(check === undefined ? { before: this.#parts.row.knownTimes() } : {}),
@@ -156,6 +158,10 @@ export class LinkProber {
     const kind = health.state === linkHealth.down ? 'check-failed' : 'check-passed';
     this.#parts.emit({ kind, link: this.#parts.name, check: check.name, last: outcome.detail });
   }
+}
+
+function askedBy(check: HealthCheck): ProbeCandidate | PluginCandidate {
+  return check.type === 'plugin' ? { method: 'plugin', check } : candidateOf(check);
 }
 
 function kindOf(state: number): 'health-up' | 'health-down' | 'health-degraded' {

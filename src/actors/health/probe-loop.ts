@@ -4,7 +4,7 @@ import { linkHealth } from '../../contract/link-tables.ts';
 import { LinkProbe, type ProbeOutcome, type ProbeSockets, type ProbeWay } from '../../io/link-probe.ts';
 import { type HealthLimits, type KnownTimes, LinkHealth } from '../../protocols/probe/link-health.ts';
 import { type Choice, MethodChoice } from '../../protocols/probe/method-choice.ts';
-import { isWeb, type ProbeCandidate } from './candidates.ts';
+import { isWeb, type PluginCandidate, type ProbeCandidate } from './candidates.ts';
 import type { LastAddresses } from './last-addresses.ts';
 
 export interface ProbeLoopParts {
@@ -12,7 +12,8 @@ export interface ProbeLoopParts {
   readonly way: ProbeWay;
   readonly names: LastAddresses;
   /** Not empty. */
-  readonly candidates: readonly ProbeCandidate[];
+  readonly candidates: readonly (ProbeCandidate | PluginCandidate)[];
+  readonly askPlugin: (candidate: PluginCandidate, timeoutMs: number) => Promise<ProbeOutcome>;
   readonly limits: HealthLimits;
   /** Of one question; undefined = as the limits have it. */
   readonly timeoutMs?: number;
@@ -80,30 +81,36 @@ export class ProbeLoop {
     this.#timer = setTimeout(() => this.#turn(), this.health.nextIntervalUs(nowUs) / 1000);
   }
 
-  #mayAsk(candidate: ProbeCandidate, nowUs: number): boolean {
+  #mayAsk(candidate: ProbeCandidate | PluginCandidate, nowUs: number): boolean {
     return !isWeb(candidate) || nowUs - this.#lastWebUs >= webIntervalUs;
   }
 
-  async #ask(candidate: ProbeCandidate, choice: Choice): Promise<void> {
-    const { addon, limits, names } = this.#parts;
+  async #ask(candidate: ProbeCandidate | PluginCandidate, choice: Choice): Promise<void> {
+    const { addon, limits } = this.#parts;
     const patience = isWeb(candidate) ? webPatience : 1;
     const timeoutMs = this.#parts.timeoutMs ?? limits.down.latencyMs * patience;
-    const patienceMs = Math.min(timeoutMs, (this.health.patienceUs() * patience) / 1000);
+    // How long a plugin takes says nothing of the link.
+    const isOurs = candidate.method !== 'plugin';
+    const patienceMs = isOurs ? Math.min(timeoutMs, (this.health.patienceUs() * patience) / 1000) : timeoutMs;
     let isLate = false;
     const late = setTimeout(() => {
       isLate = true;
       this.#take(choice, { answered: false, rttUs: 0, detail: 'no answer yet' }, false);
     }, patienceMs);
     this.#underWay += 1;
-    const { host, port, question } = candidate;
-    const address = await names.find(host, timeoutMs);
-    const outcome: ProbeOutcome =
-      address === undefined
-        ? { answered: false, rttUs: 0, detail: `the name ${host} is not resolved` }
-        : await this.#probe.ask({ address, port, question, timeoutMs });
+    const outcome =
+      candidate.method === 'plugin'
+        ? await this.#parts.askPlugin(candidate, timeoutMs)
+        : await this.#askHost(candidate, timeoutMs);
     clearTimeout(late);
     this.#underWay -= 1;
     if (outcome.answered || !isLate) this.#take(choice, outcome, isLate, addon.nowUs());
+  }
+
+  async #askHost({ host, port, question }: ProbeCandidate, timeoutMs: number): Promise<ProbeOutcome> {
+    const address = await this.#parts.names.find(host, timeoutMs);
+    if (address === undefined) return { answered: false, rttUs: 0, detail: `the name ${host} is not resolved` };
+    return await this.#probe.ask({ address, port, question, timeoutMs });
   }
 
   #take(choice: Choice, outcome: ProbeOutcome, wasCounted: boolean, nowUs = this.#parts.addon.nowUs()): void {

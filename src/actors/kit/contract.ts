@@ -22,6 +22,7 @@ export type Role =
   | 'client-store'
   | 'history-keeper'
   | 'webhook-sender'
+  | 'plugin-host'
   | 'health-checker';
 
 export interface Command {

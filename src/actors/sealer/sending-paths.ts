@@ -8,10 +8,11 @@ import { outerFragments } from '../../contract/columns.ts';
 import { capability } from '../../contract/frames.ts';
 import { path, pathState, peer, session } from '../../contract/peer-tables.ts';
 import { linkOf } from '../../rings/carriers.ts';
-import { isLinkForced } from '../../rings/link-health.ts';
+import { isLinkForced, suggestionFor } from '../../rings/link-health.ts';
 import { PathChain } from '../../rings/path-chain.ts';
 import { SessionTable } from '../../rings/session-table.ts';
 import { carrierTable, linkTable, pathTable, peerTable, type RowTable } from '../../rings/table.ts';
+import { pathRoles } from '../../wire/control-frame.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf } from '../kit/ports.ts';
 import { PathCells, type PathTables } from './path-cells.ts';
@@ -94,9 +95,13 @@ export class SendingPaths {
     this.followForced();
   }
 
-  /** What is said of carriers has changed. */
+  /** What is said of carriers, or of links, has changed. */
   followForced(): void {
-    for (const known of this.#known) if (known !== undefined) this.#exclude(known.path);
+    for (const known of this.#known) {
+      if (known === undefined) continue;
+      this.#exclude(known.path);
+      this.#suggest(known.path);
+    }
   }
 
   /** Writes down what the bond found out about a path; true when others must know. */
@@ -143,6 +148,7 @@ export class SendingPaths {
     const made = new SendingPath(cells, { ...found.carrier, failbackUs: failbackMs * 1000, sealedBytes }, nowUs);
     this.#known[row] = { cells, path: made };
     this.#exclude(made);
+    this.#suggest(made);
     return made;
   }
 
@@ -150,6 +156,14 @@ export class SendingPaths {
   #letFragment(row: number): void {
     const may = this.#mayFragment && !this.hears(this.#paths.int(row, path.peerAt), capability.pathSizes);
     this.#paths.setInt(row, path.mayFragmentAt, may ? 1 : 0);
+  }
+
+  #suggest(path: SendingPath): void {
+    const carrierRow = this.#known[path.row]?.cells.carrierRow ?? -1;
+    const configured = this.#carriers.get(carrierRow)?.carrier;
+    if (configured === undefined) return;
+    const { weight, role } = suggestionFor(this.#tables.links, linkOf(carrierRow));
+    path.handleSuggestion(weight > 0 ? weight : configured.weight, pathRoles[role] ?? configured.role);
   }
 
   #exclude(path: SendingPath): void {

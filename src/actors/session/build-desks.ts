@@ -6,6 +6,7 @@ import { SessionTable } from '../../rings/session-table.ts';
 import { linkTable, pathTable, peerTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf, producer, Throughput } from '../kit/ports.ts';
+import { AccessDesk } from './access-desk.ts';
 import { Crowds } from './crowds.ts';
 import { EnrolDesk } from './enrol-desk.ts';
 import { HandshakeDesk } from './handshake-desk.ts';
@@ -24,6 +25,7 @@ import { type FileTrouble, StateFiles } from './state-files.ts';
 import { X25519Pool } from './x25519-pool.ts';
 
 export interface Desks {
+  readonly access: AccessDesk;
   readonly handshakes: HandshakeDesk;
   readonly watch: SessionWatch;
   readonly enrol: EnrolDesk;
@@ -79,6 +81,11 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   });
   const refusals = new Refusals(context, rows);
   const crowds = new Crowds(settings.crowds ?? { perAddress: 0, perClient: 0 });
+  const access = new AccessDesk({
+    context,
+    plugin: settings.authorise,
+    nameOf: (row) => linkBook.nameOf(row),
+  });
   const limits = new LimitDesk({ sessions, peers: rows, outbox });
   const enrol = new EnrolDesk({ context, sessions, peers, outbox });
   const shared = {
@@ -104,6 +111,8 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   });
   const handshakes = new HandshakeDesk({
     crowds,
+    access,
+    recall: (peer) => watch.rekey(peer.settings.publicKey),
     primitives: addon,
     local,
     peers,
@@ -119,5 +128,5 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });
   watch.handshakes = handshakes;
-  return { handshakes, watch, enrol, pool, files, links: linkBook, count, unixUs };
+  return { access, handshakes, watch, enrol, pool, files, links: linkBook, count, unixUs };
 }

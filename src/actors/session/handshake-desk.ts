@@ -28,6 +28,7 @@ import {
   wireguardReceiver,
   wireguardSetType,
 } from '../../wire/wireguard.ts';
+import type { AccessDesk, Verdict } from './access-desk.ts';
 import { callSpacingUs } from './call-queue.ts';
 import { type Crowds, customerOf } from './crowds.ts';
 import { InvitedStamps } from './invited-stamps.ts';
@@ -81,6 +82,9 @@ export interface HandshakeDeskParts {
   readonly count: (counter: number) => void;
   readonly refusals: Refusals;
   readonly crowds: Crowds;
+  readonly access: AccessDesk;
+  /** The peer shall be called, now that it may. */
+  readonly recall: (peer: Peer) => void;
   /** How many peers wait for their turn to be called. */
   readonly waiting: () => number;
   /** A handshake of the peer has given it new keys, and it is at `route`. */
@@ -112,7 +116,8 @@ export class HandshakeDesk {
     const isHeard = nowUs - peers.lastReceivedUs(peer) < sessionTimes.keepaliveUs;
     const isLive = isHeard && !isRetry && !peer.session.isCutOff;
     if (isRetry) peers.forgetLocal(peer);
-    const routes = peer.settings.refusal === undefined ? peers.candidates(peer) : [];
+    const known = peer.settings.refusal === undefined ? peers.candidates(peer) : [];
+    const routes = this.#mayCall(peer, known[0], nowUs) ? known : [];
     // Calls that nobody answers are repeated as far apart as first ones are made. Data that waits does not wait for it.
     const crowdUs = Math.max(0, (this.#calling + waiting()) * callSpacingUs - sessionTimes.rekeyTimeoutUs);
     peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs) + crowdUs, routes.length > 0);
@@ -135,6 +140,23 @@ export class HandshakeDesk {
     const trafficClass = peer.callsPlain ? 0 : handshakeTrafficClass;
     this.#call(peer, initiation.message, trafficClass, nowUs);
     this.#parts.count(counted.initiations);
+  }
+
+  /** Whom somebody has to let in is called when that was done. */
+  #mayCall(peer: Peer, first: Route | undefined, nowUs: number): boolean {
+    const { access, recall } = this.#parts;
+    if (first === undefined || !access.mustAsk(peer, nowUs)) return true;
+    // It calls itself, and that is being decided.
+    if (access.isAsking(peer)) return false;
+    access.ask(peer, first, true, nowUs, (verdict, laterUs) => {
+      if (verdict?.refusal !== undefined) this.#refuse(peer, verdict, undefined, laterUs);
+      else if (verdict !== undefined) recall(peer);
+    });
+    return false;
+  }
+
+  #refuse(peer: Peer, { refusal, said }: Verdict, route: Route | undefined, nowUs: number): void {
+    if (refusal !== undefined) this.#parts.refusals.ofPeer(peer, refusal, route, nowUs, { said });
   }
 
   /** Sends an initiation to all of `peer.called`, by each transport in what the peer expects there. */
@@ -165,6 +187,7 @@ export class HandshakeDesk {
   /** The peer has gone: nothing that comes for a handshake with it finds it. */
   forget(peer: Peer): void {
     this.abandon(peer);
+    this.#parts.access.forget(peer);
     this.#byIndex.delete(peer.answeredIndex);
   }
 
@@ -211,7 +234,8 @@ export class HandshakeDesk {
     const copy = Uint8Array.from(message);
     const isTaken = pool.offer(copy, (secret, laterUs) => {
       const isLate = ageUs + laterUs - nowUs > lateUs;
-      this.#noteOutcome(isLate ? counted.late : this.#handleInitiation(route, copy, secret, laterUs), laterUs);
+      const outcome = isLate ? counted.late : this.#handleInitiation(route, copy, secret, laterUs);
+      if (outcome !== undefined) this.#noteOutcome(outcome, laterUs);
     });
     return isTaken ? undefined : counted.overload;
   }
@@ -259,7 +283,13 @@ export class HandshakeDesk {
     return this.#begin(peer, derived, initiation.localIndex, true, route, nowUs) ? undefined : counted.noSlot;
   }
 
-  #handleInitiation(route: Route, message: Uint8Array, secret: Uint8Array | undefined, nowUs: number): number {
+  /** undefined while it is being decided. */
+  #handleInitiation(
+    route: Route,
+    message: Uint8Array,
+    secret: Uint8Array | undefined,
+    nowUs: number,
+  ): number | undefined {
     const { local, peers } = this.#parts;
     const incoming = secret === undefined ? undefined : IncomingInitiation.read(local, message, secret);
     if (incoming === undefined) return counted.forged;
@@ -284,6 +314,22 @@ export class HandshakeDesk {
       return counted.replayed;
     }
     this.#acceptStamp(peer, stamp);
+    const { access } = this.#parts;
+    if (!access.mustAsk(peer, nowUs)) return this.#admit(peer, incoming, route, nowUs);
+    access.ask(peer, route, false, nowUs, (verdict, laterUs) => {
+      if (verdict?.refusal === undefined && verdict !== undefined) {
+        this.#noteOutcome(this.#admit(peer, incoming, route, laterUs), laterUs);
+        return;
+      }
+      incoming.clear();
+      if (verdict === undefined) return;
+      this.#refuse(peer, verdict, route, laterUs);
+      this.#noteOutcome(counted.refused, laterUs);
+    });
+    return undefined;
+  }
+
+  #admit(peer: Peer, incoming: IncomingInitiation, route: Route, nowUs: number): number {
     const refusal = peer.settings.refusal ?? this.#parts.crowds.refusal(peer, route);
     if (refusal !== undefined) {
       incoming.clear();
@@ -304,7 +350,7 @@ export class HandshakeDesk {
     const latestUs = Math.max(tai64nUnixUs(marks.last, 0), tai64nUnixUs(marks.far, 0));
     const isCalling = peer.refusedStamp !== undefined && tai64nIsAfter(stamp, peer.refusedStamp);
     if (isCalling && latestUs - stampUs > leastBehindUs)
-      this.#parts.refusals.ofPeer(peer, 'clockBehind', route, nowUs, latestUs - stampUs);
+      this.#parts.refusals.ofPeer(peer, 'clockBehind', route, nowUs, { behindUs: latestUs - stampUs });
     if (isCalling || peer.refusedStamp === undefined) peer.refusedStamp = Uint8Array.from(stamp);
     return false;
   }

@@ -16,6 +16,13 @@ export type Refusal = Exclude<keyof typeof peerRefusal, 'none'>;
 /** Of whoever is no peer. */
 export type StrangerRefusal = 'unknownKey' | 'otherHub' | 'underLoad';
 
+export interface RefusalFacts {
+  /** Of `clockBehind`. */
+  readonly behindUs?: number;
+  /** By whoever decided it. */
+  readonly said?: string;
+}
+
 const spacingUs = 60_000_000;
 const refused = 'handshake-refused';
 
@@ -28,6 +35,8 @@ const sentences: Readonly<Record<Refusal | StrangerRefusal, string>> = {
   obfuscation: 'its handshakes wear another obfuscation than is configured for it',
   quota: 'it has used up its quota',
   perAddress: 'as many clients as server.limits.perAddress allows have sessions from its address',
+  unauthorised: 'the plugin of server.authorise does not let it in',
+  authoriserSilent: 'nobody is let in while the plugin of server.authorise does not say who may',
   perClient: 'as many devices of this client as server.limits.perClient allows have sessions',
   unknownKey: 'no peer here has its public key',
   otherHub: 'it calls another public key than ours',
@@ -51,8 +60,9 @@ export class Refusals {
     this.#peers = peers;
   }
 
-  /** `behindUs`: of `clockBehind`. `route`: where it came from. */
-  ofPeer(peer: Peer, refusal: Refusal, route: Route | undefined, nowUs: number, behindUs = 0): void {
+  /** `route`: where it came from. */
+  ofPeer(peer: Peer, refusal: Refusal, route: Route | undefined, nowUs: number, more: RefusalFacts = {}): void {
+    const { behindUs = 0, said = '' } = more;
     const { row } = peer;
     this.#peers.setInt(row, peerLayout.refusalAt, peerRefusal[refusal]);
     this.#peers.setNumber(row, peerLayout.refusedUsAt, nowUs);
@@ -62,7 +72,7 @@ export class Refusals {
     if (!this.#isDue(key, nowUs)) return;
     const behind = behindUs === 0 ? {} : { behindSeconds: Math.round(behindUs / 1e6) };
     const { name } = peer.settings;
-    this.#tell(key, { kind: refused, peer: name, ...placeOf(route), ...behind, ...why(refusal) });
+    this.#tell(key, { kind: refused, peer: name, ...placeOf(route), ...behind, ...why(refusal, said) });
     if (refusal === 'perAddress' || refusal === 'perClient')
       this.#context.emit({ kind: 'limit-reached', client: clientOf(name), limit: refusal });
   }
@@ -115,6 +125,6 @@ function placeOf(route: Route | undefined): { endpoint?: string } {
   return route === undefined ? {} : { endpoint: textOf(route) };
 }
 
-function why(refusal: Refusal | StrangerRefusal): { reason: string } {
-  return { reason: sentences[refusal] };
+function why(refusal: Refusal | StrangerRefusal, said = ''): { reason: string } {
+  return { reason: said === '' ? sentences[refusal] : `${sentences[refusal]}: ${said}` };
 }

@@ -2,6 +2,7 @@
 import type { CipherChoice, ClientRefusal, EndpointText, PeerLimits } from '../../config/config.ts';
 import type { HeaderRange } from '../../config/obfuscation.ts';
 import type { Command } from '../kit/contract.ts';
+import type { PluginAnswer } from '../plugins/questions.ts';
 import type { CrowdLimits } from './crowds.ts';
 
 export interface SessionManagerSettings {
@@ -20,6 +21,8 @@ export interface SessionManagerSettings {
   readonly hasClientStore?: boolean;
   /** Of clients; undefined = no limits. */
   readonly crowds?: CrowdLimits;
+  /** The plugin that says which clients may come; undefined = all. */
+  readonly authorise?: string;
   /** Benches only: sessions copy instead of encrypting. Both ends must be started so. */
   readonly plaintext?: boolean;
 }
@@ -154,6 +157,7 @@ export interface EnrolledCommand extends Command {
 
 export type SessionManagerCommand =
   | EnrolledCommand
+  | PluginAnswer
   | PeersCommand
   | LinkStateCommand
   | EndpointsCommand

@@ -80,7 +80,8 @@ export class Courier {
       const answer = await send(message);
       status = answer.status;
       retryAfterS = answer.retryAfterS;
-      this.lastReason = status >= 300 && status < 400 ? `HTTP ${status}, a redirect` : `HTTP ${status}`;
+      const { reason } = answer;
+      this.lastReason = reason ?? (status >= 300 && status < 400 ? `HTTP ${status}, a redirect` : `HTTP ${status}`);
     } catch (error) {
       this.lastReason = error instanceof Error ? error.message : String(error);
     }

@@ -48,6 +48,7 @@ const twins: Readonly<Record<string, readonly OperationName[]>> = {
   history: ['history', 'history.info'],
   errors: ['errors'],
   webhook: ['webhook.list', 'webhook.test'],
+  plugin: ['plugin.list'],
 };
 
 /** Commands that have none. */

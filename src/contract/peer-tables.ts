@@ -201,6 +201,8 @@ export const peer = {
   leadAt: 436,
   /** f64: bits a second that are sent to the peer, or to all devices of its client together, as configured; 0 = no limit. */
   giveBpsAt: 440,
+  /** f64: bits a second that the peer was told by us to send at most (LIMITS) and is taken to keep to; 0 = nothing. */
+  saidBpsAt: 488,
   // opener
   /** f64: bytes of the packets of `policedPacketsAt`. */
   policedBytesAt: 448,

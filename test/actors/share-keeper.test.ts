@@ -118,8 +118,48 @@ t.test('whoever its share holds back asks for more at once', async (t) => {
   const hub = new Hub(0, [50, 50]);
   asDevices(hub, 10);
   hub.send([0.1, 30], 1);
-  // As a Hawser that is told its share sends no more than that.
-  for (let window = 0; window < 4; window += 1)
-    hub.send([(hub.peers.number(0, peer.shareBpsAt) / 1e6) * 0.97, 30], 0.4);
+  // As a Hawser that is told its share, once a second, sends no more than that.
+  for (let tells = 0; tells < 3; tells += 1) {
+    const told = hub.peers.number(0, peer.shareBpsAt) * 0.97;
+    hub.peers.setNumber(0, peer.saidBpsAt, told);
+    hub.send([told / 1e6, 30], 1);
+  }
   t.same(hub.shares(), [5, 5, 0]);
+});
+
+t.test('a Hawser that was told little, in packets, has its part within two seconds', async (t) => {
+  for (const [first, wanted] of [
+    [0.08, 30],
+    [0.3, 30],
+    [0.08, 0.06],
+  ] as const) {
+    const hub = new Hub(0, [50, 50, 50]);
+    asDevices(hub, 4);
+    hub.send([0.06, 30], 1);
+    // As it is done: who is looked at once a second is told of a share that is another by a tenth.
+    let told: number = first;
+    let owed = 0;
+    const shares: number[] = [];
+    for (let step = 0; step < 300; step += 1) {
+      const share = hub.peers.number(0, peer.shareBpsAt) / 1e6;
+      if (step % 100 === 99 && Math.abs(share * 0.97 - told) > told * 0.1) told = share * 0.97;
+      hub.peers.setNumber(0, peer.saidBpsAt, told * 1e6);
+      owed += (Math.min(told, wanted) * stepUs) / 8;
+      const packets = Math.floor(owed / 1328);
+      owed -= packets * 1328;
+      hub.send([(packets * 1328 * 8) / stepUs, 30], stepUs / 1e6);
+      shares.push(hub.shares()[0] ?? 0);
+    }
+    const last = shares.slice(-50);
+    if (wanted > 1)
+      t.ok(
+        last.every((one) => one === 2),
+        `told ${first}: ${last.join()}`,
+      );
+    else
+      t.ok(
+        last.every((one) => one < 0.2),
+        `wants no more than ${wanted}: ${last.join()}`,
+      );
+  }
 });

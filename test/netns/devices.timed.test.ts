@@ -13,10 +13,17 @@ import { stockSkipReason, WireguardGo } from '../support/wireguard-go.ts';
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
 const skipStock = skip || stockSkipReason();
-t.setTimeout(300_000);
+t.setTimeout(120_000);
+// Each moves a few Mbit/s.
+t.jobs = 3;
 
 const hubAddress = '10.9.0.1';
 const rates = { up: 4, down: 8 };
+
+/** Of the rate, and of a part: what quiet runs give, with as much again to spare (docs/adr/0040). */
+const least = { down: 0.93, up: 0.9 };
+const most = { down: 1.03, up: 1.06 };
+const fair = { down: 0.1, up: 0.15 };
 
 type Kind = 'hawser' | 'stock';
 
@@ -83,14 +90,28 @@ const connectStock: Connect = async (lab, { host, address }, { privateKey }, { h
   await WireguardGo.start(lab, host, { privateKey, addresses: [`${address}/24`], peers });
 };
 
-type Direction = 'down' | 'up';
+const directions = ['down', 'up'] as const;
+type Direction = (typeof directions)[number];
 
-/** Mbit/s of each device, and of all of them together. */
-async function measure({ daemon, devices }: Hub, direction: Direction, seconds: number) {
+/** Mbit/s. */
+interface Measured {
+  readonly each: readonly number[];
+  readonly sum: number;
+  readonly text: string;
+}
+
+/** Each device, and all of them together. */
+async function measure(
+  { daemon, devices }: Pick<Hub, 'daemon' | 'devices'>,
+  seconds: number,
+): Promise<Record<Direction, Measured>> {
   const measured = await ratesOf(daemon, seconds);
-  const each = devices.map(({ name }) => measured.get(name)?.[direction] ?? 0);
-  const text = `${each.map((rate) => rate.toFixed(2)).join(' + ')} Mbit/s ${direction}`;
-  return { each, sum: each.reduce((all, rate) => all + rate, 0), text };
+  const of = (direction: Direction): Measured => {
+    const each = devices.map(({ name }) => measured.get(name)?.[direction] ?? 0);
+    const text = `${each.map((rate) => rate.toFixed(2)).join(' + ')} Mbit/s ${direction}`;
+    return { each, sum: each.reduce((all, rate) => all + rate, 0), text };
+  };
+  return { down: of('down'), up: of('up') };
 }
 
 /** Whether each has its part within so much of it. */
@@ -99,52 +120,52 @@ function areFair(each: readonly number[], tolerance: number): boolean {
   return each.every((rate) => Math.abs(rate / part - 1) < tolerance);
 }
 
-t.test('three devices of one client have its rates together, a third each', options, async (t) => {
+/** All in both directions: their sum is the rate, and each has its part of it. */
+function holds(
+  t: Test,
+  measured: Record<Direction, Measured>,
+  limits: Readonly<Record<Direction, number>>,
+  what: string,
+): void {
+  for (const direction of directions) {
+    const { each, sum, text } = measured[direction];
+    t.comment(`${what}: ${text}, ${(sum / limits[direction]).toFixed(3)} of ${limits[direction]}`);
+    t.ok(sum > least[direction] * limits[direction] && sum < most[direction] * limits[direction], `${what}: ${text}`);
+    t.ok(areFair(each, fair[direction]), `${what}, each its part: ${text}`);
+  }
+}
+
+t.test('three devices of one client have its rates together, a third each', { ...options }, async (t) => {
   const hub = await build(t, ['hawser', 'hawser', 'hawser']);
   const { daemon, devices, other } = hub;
   const [first] = devices as readonly [Sender, ...Sender[]];
   const alone = await ping(first.host, hubAddress, { count: 20, intervalMs: 20 });
-  for (const device of devices) await bulk(daemon, device, 'down');
+  for (const direction of directions) for (const device of devices) await bulk(daemon, device, direction);
   await sleep(3000);
-  const down = await measure(hub, 'down', 4);
-  t.ok(down.sum > 0.85 * rates.down && down.sum < 1.03 * rates.down, down.text);
-  t.ok(areFair(down.each, 0.15), down.text);
+  holds(t, await measure(hub, 4), rates, 'three');
   const pings = await ping(first.host, hubAddress, { count: 40, intervalMs: 30 });
   t.ok(pings.averageMs < alone.averageMs + 20, `ping ${alone.averageMs} ms alone, ${pings.averageMs} beside them`);
-  for (const device of devices) await bulk(daemon, device, 'up');
-  await sleep(4000);
-  const up = await measure(hub, 'up', 5);
-  t.ok(up.sum > 0.85 * rates.up && up.sum < 1.15 * rates.up, up.text);
-  t.ok(areFair(up.each, 0.3), up.text);
   await bulk(daemon, other, 'down');
   await sleep(500);
-  const bert = (await ratesOf(daemon, 2)).get('bert')?.down ?? 0;
-  t.ok(bert > 0.75 * rates.down, `another client has its own: ${bert.toFixed(2)} Mbit/s`);
+  const bert = await measure({ daemon, devices: [other] }, 2);
+  t.comment(bert.down.text);
+  t.ok(bert.down.sum > least.down * rates.down, `another client has its own: ${bert.down.text}`);
 });
 
-t.test('what the others leave one device has, and gives back', options, async (t) => {
+t.test('what the others leave one device has, and gives back', { ...options }, async (t) => {
   const hub = await build(t, ['hawser', 'hawser']);
   const { daemon, devices } = hub;
   const [first, second] = devices as readonly [Sender, Sender];
-  for (const direction of ['down', 'up'] as const) await bulk(daemon, first, direction);
-  await sleep(3000);
-  for (const direction of ['down', 'up'] as const) {
-    const alone = await measure(hub, direction, 2);
-    t.ok((alone.each[0] ?? 0) > 0.7 * rates[direction], alone.text);
-  }
+  const only = { daemon, devices: [first] };
+  for (const direction of directions) await bulk(daemon, first, direction);
+  await sleep(2000);
+  holds(t, await measure(only, 2), rates, 'alone');
   const floods = [flood(second.host, hubAddress, 16), flood(daemon.host, second.address, 16)];
-  await sleep(4000);
-  for (const direction of ['down', 'up'] as const) {
-    const both = await measure(hub, direction, 4);
-    t.ok(both.sum > 0.85 * rates[direction] && both.sum < 1.15 * rates[direction], both.text);
-    t.ok(areFair(both.each, 0.3), `a flood takes no more than its part: ${both.text}`);
-  }
+  await sleep(3000);
+  holds(t, await measure(hub, 4), rates, 'beside a flood');
   for (const one of floods) one.kill();
-  await sleep(4000);
-  for (const direction of ['down', 'up'] as const) {
-    const again = await measure(hub, direction, 2);
-    t.ok((again.each[0] ?? 0) > 0.7 * rates[direction], `back: ${again.text}`);
-  }
+  await sleep(3000);
+  holds(t, await measure(only, 2), rates, 'back');
 });
 
 t.test(
@@ -155,31 +176,23 @@ t.test(
     const { daemon, devices } = hub;
     for (const { host } of devices) flood(host, hubAddress, 12);
     for (const { address } of devices) flood(daemon.host, address, 12);
-    await sleep(4000);
-    for (const direction of ['up', 'down'] as const) {
-      const all = await measure(hub, direction, 4);
-      t.ok(all.sum > 0.85 * rates[direction] && all.sum < 1.15 * rates[direction], all.text);
-      t.ok(areFair(all.each, 0.3), all.text);
-    }
+    await sleep(3000);
+    holds(t, await measure(hub, 4), rates, 'stock and Hawser');
   },
 );
 
-t.test('of a rate that all share a client has one share, however many devices it has', options, async (t) => {
+t.test('of a rate that all share a client has one share, however many devices it has', { ...options }, async (t) => {
   const total = { up: 8, down: 8 };
   const hub = await build(t, ['hawser', 'hawser', 'hawser'], total);
   const { daemon, devices, other } = hub;
   for (const one of [...devices, other]) flood(daemon.host, one.address, 12);
   for (const one of [...devices, other]) flood(one.host, hubAddress, 12);
-  await sleep(4000);
-  const measured = await ratesOf(daemon, 4);
-  for (const direction of ['down', 'up'] as const) {
-    const of = ({ name }: Sender): number => measured.get(name)?.[direction] ?? 0;
-    const anna = devices.reduce((all, one) => all + of(one), 0);
-    const bert = of(other);
-    t.ok(
-      anna + bert > 0.85 * total[direction] && anna + bert < 1.15 * total[direction],
-      `${(anna + bert).toFixed(2)} Mbit/s ${direction} together`,
-    );
-    t.ok(Math.abs(anna / bert - 1) < 0.2, `${anna.toFixed(2)} and ${bert.toFixed(2)} Mbit/s ${direction}`);
-  }
+  await sleep(3000);
+  const all = await measure({ daemon, devices: [...devices, other] }, 4);
+  const shares = (direction: Direction): Measured => {
+    const { each, sum, text } = all[direction];
+    const bert = each.at(-1) ?? 0;
+    return { each: [sum - bert, bert], sum, text };
+  };
+  holds(t, { down: shares('down'), up: shares('up') }, total, 'two clients');
 });

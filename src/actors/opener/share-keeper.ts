@@ -11,8 +11,12 @@ import type { RowTable } from '../../rings/table.ts';
 const windowUs = 200_000;
 /** A sender that could send more does so within a window or two; it is not held to what it happens to send now. */
 const headroom = 1.25;
-/** Of its share: whoever sends so much is held back by it. A Hawser sends 0.97 of it, and who wants no more gets more by the headroom. */
+/** Of its share, or of what it was told: whoever sends so much is held back by it, and who wants no more gets more by the headroom. */
 const heldBack = 0.9;
+/** Of few packets in a window one more or less says nothing: who is held to little is judged by several. */
+const leastPackets = 8;
+const packetBytes = 1400;
+const mostWindows = 5;
 const leastClaimBps = 100_000;
 /** Who has sent nothing for so long has no share. */
 const forgetUs = 1_000_000;
@@ -24,6 +28,8 @@ interface Sender {
   /** Bytes that it had sent by the last window, be they taken or not. */
   bytes: number;
   seenUs: number;
+  /** Bits a second of the last windows, the latest first. */
+  readonly bps: number[];
 }
 
 /** Devices of one client that send. */
@@ -57,7 +63,7 @@ export class ShareKeeper {
       return;
     }
     if (this.#totalBps === 0 && this.#peers.int(row, peer.leadAt) === 0) return;
-    this.#senders.set(row, { bytes: this.#bytesOf(row), seenUs: nowUs });
+    this.#senders.set(row, { bytes: this.#bytesOf(row), seenUs: nowUs, bps: [] });
     this.#wakeAt(Math.max(nowUs, this.#windowUs + windowUs));
   }
 
@@ -73,13 +79,14 @@ export class ShareKeeper {
         continue;
       }
       const bytes = this.#bytesOf(row);
-      const sentBps = (Math.max(0, bytes - sender.bytes) * 8) / seconds;
+      sender.bps.unshift((Math.max(0, bytes - sender.bytes) * 8) / seconds);
+      sender.bps.length = Math.min(sender.bps.length, mostWindows);
       sender.bytes = bytes;
       const lead = this.#leadOf(row);
       const claimants = clients.get(lead) ?? { rows: [], claims: [] };
       clients.set(lead, claimants);
       claimants.rows.push(row);
-      claimants.claims.push({ priority: equalPriority, bps: this.#claimOf(row, sentBps) });
+      claimants.claims.push({ priority: equalPriority, bps: this.#claimOf(row, sender.bps) });
     }
     this.#shareAll([...clients.values()]);
     if (this.#senders.size > 0) this.#wakeAt(nowUs + windowUs);
@@ -113,13 +120,17 @@ export class ShareKeeper {
     return (this.#peers.int(row, peer.leadAt) || row + 1) - 1;
   }
 
-  /** No more than it may send anyway. */
-  #claimOf(row: number, sentBps: number): number {
+  /** No more than it may send anyway. `sent`: of the last windows. */
+  #claimOf(row: number, sent: readonly number[]): number {
     const most = Math.min(this.#mostOf([row]), this.#totalBps || noLimit);
-    // Its share holds it back, and nobody knows what it would send: who was slow to begin shall not climb for many seconds.
-    const share = this.#peers.number(row, peer.shareBpsAt);
-    if (share > 0 && sentBps >= heldBack * share) return most;
-    return Math.min(most, Math.max(leastClaimBps, sentBps * headroom));
+    // Its share holds it back, and nobody knows what it would send: who was slow to begin shall not climb for many seconds. A Hawser hears of
+    // another share a second later, and keeps to what it was told.
+    const held = Math.min(
+      this.#peers.number(row, peer.shareBpsAt) || noLimit,
+      this.#peers.number(row, peer.saidBpsAt) || noLimit,
+    );
+    if (held < noLimit && averageOf(sent, windowsFor(held)) >= heldBack * held) return most;
+    return Math.min(most, Math.max(leastClaimBps, (sent[0] ?? 0) * headroom));
   }
 
   #share(row: number, bps: number): void {
@@ -133,4 +144,15 @@ export class ShareKeeper {
   get #totalBps(): number {
     return this.#peers.headNumber(peer.totalTakeBpsAt);
   }
+}
+
+/** How many windows have packets enough, where so much is sent. */
+function windowsFor(bps: number): number {
+  const packets = (bps * windowUs) / 8e6 / packetBytes;
+  return Math.min(mostWindows, Math.ceil(leastPackets / packets));
+}
+
+function averageOf(values: readonly number[], count: number): number {
+  const some = values.slice(0, count);
+  return some.reduce((sum, value) => sum + value, 0) / some.length;
 }

@@ -181,6 +181,7 @@ export class LimitDesk {
     const bps = this.#rateOf(peer, before?.slot === slot ? before : undefined, nowUs);
     if (bps === 0 && (before === undefined || before.slot !== slot)) {
       this.#said.delete(peer.row);
+      this.#parts.peers.setNumber(peer.row, layout.saidBpsAt, 0);
       return never;
     }
     if ((this.#parts.sessions.int(slot, session.capabilitiesAt) & capability.limits) === 0) {
@@ -215,11 +216,13 @@ export class LimitDesk {
     this.#number = Math.max(this.#number + 1, Math.floor(nowUs / 1000));
     const said = { slot, bps, sinceUs: nowUs, number: this.#number, isHeard: false, tries: 0, nextUs: 0 };
     this.#said.set(peer.row, said);
+    this.#parts.peers.setNumber(peer.row, layout.saidBpsAt, bps);
     return said;
   }
 
   /** Who listened before has had its time, and is policed now as one that does not. */
   #giveUp(peer: Peer): void {
+    this.#parts.peers.setNumber(peer.row, layout.saidBpsAt, 0);
     if (!this.#shaping.delete(peer.row)) return;
     this.apply(peer);
   }

@@ -523,6 +523,7 @@
   X(peer, isMeteredAt, 432) \
   X(peer, leadAt, 436) \
   X(peer, giveBpsAt, 440) \
+  X(peer, saidBpsAt, 488) \
   X(peer, policedBytesAt, 448) \
   X(peer, sumDebtAt, 472) \
   X(peer, sumUsAt, 480) \

@@ -1,9 +1,8 @@
 /** The configuration together with the keys its files name: what `hawser up` starts from and `hawser check` checks. */
-import { readFileSync } from 'node:fs';
 import { messageOf } from '../base/errors.ts';
 import type { Config } from './config.ts';
 import { formatKey, publicKeyOf, readKeyFile } from './keys.ts';
-import { loadConfig, placeFindings } from './parse.ts';
+import { parsedOrThrow, placeFindings, readConfigText } from './parse.ts';
 import { pluginFileFaults } from './plugin-files.ts';
 import { ConfigError, type Finding, type KeyPath } from './problems.ts';
 import { tlsFileFaults } from './tls-files.ts';
@@ -20,7 +19,16 @@ export interface ConfigWithKeys {
 
 /** Throws a ConfigError with every problem of the file or, when it has none, of every key file. */
 export function loadConfigWithKeys(file: string): ConfigWithKeys {
-  const config = loadConfig(file);
+  return parseConfigWithKeys(readConfigText(file), file);
+}
+
+/** The same of a text that may once be in `file`. */
+export function parseConfigWithKeys(text: string, file: string): ConfigWithKeys {
+  return readKeys(parsedOrThrow(text, file), text, file);
+}
+
+/** Throws a ConfigError with every problem of the key files, at their places in `text`. */
+export function readKeys(config: Config, text: string, file: string): ConfigWithKeys {
   const findings: Finding[] = [];
   const read = (keyFile: string, path: KeyPath): Uint8Array => {
     try {
@@ -48,6 +56,6 @@ export function loadConfigWithKeys(file: string): ConfigWithKeys {
     const message = "is this host's own public key: write the one of the other side";
     findings.push({ path: ['peers', own, 'publicKey'], at: 'value', message, allowed: [] });
   }
-  if (findings.length > 0) throw new ConfigError(file, placeFindings(readFileSync(file, 'utf8'), findings));
+  if (findings.length > 0) throw new ConfigError(file, placeFindings(text, findings));
   return { config, privateKey, publicKey, presharedKeys };
 }

@@ -29,14 +29,22 @@ const mostBytes = 8 << 20;
 
 /** Reads and parses `file`. Throws a ConfigError with all problems, or the one that the file cannot be read. */
 export function loadConfig(file: string): Config {
-  let text: string;
+  return parsedOrThrow(readConfigText(file), file);
+}
+
+/** Throws a ConfigError when the file cannot be read. */
+export function readConfigText(file: string): string {
   try {
     refuseEndless(file);
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     const message = `Cannot read the file: ${messageOf(error)}`;
     throw new ConfigError(file, [problemAt(1, 1, '', { message, allowed: [] })]);
   }
+}
+
+/** As `parseConfig`; throws a ConfigError with all problems. */
+export function parsedOrThrow(text: string, file: string): Config {
   const result = parseConfig(text, file);
   if (result.config === undefined) throw new ConfigError(file, result.problems);
   return result.config;

@@ -44,7 +44,8 @@ function runsOf(text: string): string[] {
   return (text.match(longRun) ?? []).filter(looksLikeKey);
 }
 
-function looksLikeKey(run: string): boolean {
+/** A run of characters that has the form of a key, as far as anybody can tell. */
+export function looksLikeKey(run: string): boolean {
   if (hexKey.test(run)) return true;
   const capitals = run.match(/[A-Z]/g)?.length ?? 0;
   const small = run.match(/[a-z]/g)?.length ?? 0;

@@ -1,4 +1,5 @@
 /** What a configuration may say and yet is seldom meant: told by `hawser check`, never in the way of a start. */
+import { formatEndpoint } from './address.ts';
 import type { Config } from './config.ts';
 import { fecMtu } from './tunnel-mtu.ts';
 
@@ -13,7 +14,12 @@ const outerBytes = 60;
 
 /** `interfaceMtu`: of an interface of this host; undefined = there is none of that name. */
 export function warningsOf(config: Config, interfaceMtu: (name: string) => number | undefined): Warning[] {
-  return [...wideForFec(config), ...wideForLinks(config, interfaceMtu), ...probedWithoutInterface(config)];
+  return [
+    ...wideForFec(config),
+    ...wideForLinks(config, interfaceMtu),
+    ...probedWithoutInterface(config),
+    ...heardByOthers(config),
+  ];
 }
 
 /** No link takes a full packet of the tunnel. */
@@ -46,4 +52,17 @@ function probedWithoutInterface(config: Config): Warning[] {
     const message = `link ${link.name} names no interface: its probes go where the kernel routes them, which may be another link`;
     return [{ path: `links[${index}].health`, message }];
   });
+}
+
+/** Tokens and logins cross a network as they are; only this host and the tunnel keep them to themselves. */
+function heardByOthers({ api, tunnel }: Config): Warning[] {
+  if (api === undefined || api.tls !== undefined || isOwnPlace(api.listen.host, tunnel.addresses)) return [];
+  const message =
+    `${formatEndpoint(api.listen)} is reached from other hosts without TLS: whoever is on the way reads tokens, and has what they give. ` +
+    'Add api.tls with certificate and key, or listen on 127.0.0.1 (`ssh -L`, a proxy that speaks TLS) or on an address of tunnel.addresses';
+  return [{ path: 'api.listen', message }];
+}
+
+function isOwnPlace(host: string, addresses: Config['tunnel']['addresses']): boolean {
+  return host === '::1' || host.startsWith('127.') || addresses.some(({ address }) => address === host);
 }

@@ -300,7 +300,9 @@ class Reader {
 
   #takeSaveConfig(entry: Entry): void {
     if (/^true$/i.test(entry.value))
-      this.#notes.push(`Line ${entry.line}, ${entry.key}, is left out: Hawser never writes its configuration file.`);
+      this.#notes.push(
+        `Line ${entry.line}, ${entry.key}, is left out: Hawser never writes its configuration file by itself.`,
+      );
     else if (!/^false$/i.test(entry.value))
       this.#values.problem(entry.line, entry.key, `${showValue(entry.value)} is neither true nor false`);
   }

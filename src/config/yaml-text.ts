@@ -29,6 +29,13 @@ export function deepBracket(text: string): Problem | undefined {
   return undefined;
 }
 
+/** A value that is no map and no list, and where what it says stands in the text: without its quotes. */
+export interface ScalarPlace {
+  readonly path: KeyPath;
+  readonly from: number;
+  readonly to: number;
+}
+
 export class YamlText {
   readonly #yaml = require('yaml') as Yaml;
   readonly #text: string;
@@ -96,6 +103,26 @@ export class YamlText {
       if (offset !== undefined) return offset;
     }
     return 0;
+  }
+
+  /** All of them, in the order of the text. What an alias repeats stands where it was written. */
+  scalars(): ScalarPlace[] {
+    return this.#scalarsOf(this.#document.contents, []);
+  }
+
+  #scalarsOf(node: unknown, path: KeyPath): ScalarPlace[] {
+    const { isMap, isScalar, isSeq } = this.#yaml;
+    if (isMap(node))
+      return node.items.flatMap(({ key, value }) =>
+        this.#scalarsOf(value, [...path, isScalar(key) ? String(key.value) : '']),
+      );
+    if (isSeq(node)) return node.items.flatMap((item, index) => this.#scalarsOf(item, [...path, index]));
+    if (!isScalar(node) || node.range === undefined || node.range === null) return [];
+    const [from, end] = node.range;
+    // A block ends with its last line; its `|` belongs to what is replaced.
+    const to = node.type?.startsWith('BLOCK') === true ? from + this.#text.slice(from, end).trimEnd().length : end;
+    const quote = node.type?.startsWith('QUOTE') === true ? 1 : 0;
+    return [{ path, from: from + quote, to: to - quote }];
   }
 
   /** As `document.getIn`, but of a key that stands twice the last one, which is the one that `toJS` takes. */

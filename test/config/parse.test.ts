@@ -297,6 +297,20 @@ t.test('warningsOf() tells of an MTU that no link takes', async (t) => {
   t.strictSame(about({ eth0: 1400, ppp0: 1300 }, '1340'), []);
 });
 
+t.test('warningsOf() tells of an API that other hosts reach without TLS', async (t) => {
+  const warned = (api: string) =>
+    warningsOf(configOf(`${minimal}api: ${api}\n`), () => undefined).filter(({ path }) => path === 'api.listen');
+  for (const host of ['0.0.0.0', '"[::]', '192.0.2.1'])
+    t.match(
+      warned(`{ listen: ${host}:8474${host.startsWith('"') ? '"' : ''} }`),
+      [{ message: /without TLS.*Add api\.tls.*127\.0\.0\.1/ }],
+      host,
+    );
+  for (const host of ['127.0.0.1', '127.1.2.3', '10.9.0.2']) t.same(warned(`{ listen: ${host}:8474 }`), [], host);
+  t.same(warned('{ listen: "[::1]:8474" }'), []);
+  t.same(warned('{ listen: 0.0.0.0:8474, tls: { certificate: a, key: b } }'), []);
+});
+
 t.test('warningsOf() tells of an MTU that leaves no room for parity, and of probes that may go anywhere', async (t) => {
   const warned = (more: string) => warningsOf(configOf(more), () => undefined).map((warning) => warning.path);
   const wide = minimal.replace('/24]', '/24], mtu: 1420');

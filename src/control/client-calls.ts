@@ -22,6 +22,8 @@ export type ClientQuotaChange = z.output<typeof quota>;
 /** A client as lists show it. */
 export interface ClientRow {
   readonly name: string;
+  /** Another one with each change of what is kept of it; 0 = it is gone. */
+  readonly revision: number;
   /** `kicked`: it is not let in before `kickedUntilMs`. `quota`: it has used up its quota. */
   readonly state: 'enabled' | 'disabled' | 'expired' | 'kicked' | 'quota';
   readonly kickedUntilMs?: number;
@@ -131,6 +133,8 @@ export interface ClientUsage {
 
 const name = z.string();
 const named = z.strictObject({ name });
+/** The one that was seen; with another one nothing is done. */
+const revision = z.int().nonnegative().exactOptional();
 
 /** Parameters by verb. */
 export const clientParams = {
@@ -151,6 +155,7 @@ export const clientParams = {
   show: named,
   set: z.strictObject({
     name,
+    revision,
     addresses: z.array(z.string()).max(2).exactOptional(),
     /** null = never. */
     expiresMs: z.number().int().positive().nullable().exactOptional(),
@@ -161,8 +166,8 @@ export const clientParams = {
   }),
   enable: named,
   disable: named,
-  remove: named,
-  rename: z.strictObject({ name, to: z.string() }),
+  remove: z.strictObject({ name, revision }),
+  rename: z.strictObject({ name, revision, to: z.string() }),
   /** `443:8443/tcp`: a port of the hub that leads to it, or no longer. */
   forward: z.strictObject({ name, forward: z.string(), isOff: z.boolean().default(false) }),
   /** `forMs`: so long it is not let in again. */

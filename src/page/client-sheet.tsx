@@ -105,6 +105,8 @@ export function unreadable(field: LimitField, texts: LimitTexts): Failure {
 }
 
 export function LimitsDialog({ client, onClose }: { client: ClientRow; onClose: () => void }): JSX.Element {
+  // As it is shown: what somebody else does meanwhile shall not be undone by it.
+  const [{ revision }] = useState(client);
   const [before] = useState(textsOf(client));
   const [texts, setTexts] = useState(before);
   const [fault, setFault] = useState<Failure>();
@@ -116,7 +118,7 @@ export function LimitsDialog({ client, onClose }: { client: ClientRow; onClose: 
     setFault(wrong === undefined ? undefined : unreadable(wrong, texts));
     if (wrong !== undefined) return;
     const isDone = await run(async () => {
-      put(await change('client.set', { name, ...wanted }));
+      put(await change('client.set', { name, revision, ...wanted }));
       void refreshUsage();
       return `The limits of ${name} hold now`;
     });

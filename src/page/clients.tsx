@@ -242,7 +242,7 @@ function Answers({
       verb={`Remove ${client.name}`}
       onClose={close}
       act={() =>
-        change('client.remove', { name: client.name }).then(() => {
+        change('client.remove', { name: client.name, revision: client.revision }).then(() => {
           drop(client.name);
           return `${client.name} was removed`;
         })

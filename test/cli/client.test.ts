@@ -21,6 +21,7 @@ t.setTimeout(120_000);
 const [mine, hub] = [generateKeys(), generateKeys()];
 const input: ClientFileInput = {
   client: {
+    revision: 1,
     name: 'Jürgens 📱',
     state: 'enabled',
     createdMs: 0,

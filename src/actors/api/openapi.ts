@@ -12,7 +12,10 @@ const problemAnswer: Json = {
 
 /** What may be answered instead, to anybody. */
 const refusals: Json = Object.fromEntries(
-  [400, 401, 403, 404, 405, 409, 412, 413, 415, 421, 422, 429, 500, 503, 504].map((status) => [status, problemAnswer]),
+  [400, 401, 403, 404, 405, 409, 412, 413, 415, 421, 422, 428, 429, 500, 503, 504].map((status) => [
+    status,
+    problemAnswer,
+  ]),
 );
 
 const list: Json = { type: 'array', items: { type: 'object' } };
@@ -40,6 +43,11 @@ const answers: Readonly<Partial<Record<OperationName, Json>>> = {
   'client.show': object,
   'client.usage': object,
   'client.import': { type: 'object', properties: { count: { type: 'integer' } } },
+  'config.read': object,
+  'config.schema': object,
+  'config.check': object,
+  'config.diff': object,
+  'config.apply': object,
   'invite.add': list,
   'webhook.test': list,
 };
@@ -95,11 +103,29 @@ export function openApiDocument(version: string): Json {
 }
 
 function pathItemOf(name: OperationName): Json {
-  const { effect, params, who } = operations[name];
+  const { effect, who, revision } = operations[name];
   const said = described(name, `As the operation \`${name}\` of the control socket.`, who);
   const responses = answered(answerOf(name));
   if (effect === 'reads') return { get: { ...said, parameters: parametersOf(name), responses } };
-  return { post: { ...said, requestBody: bodyOf(schemaOf(params)), responses } };
+  const parameters = revision === 'wanted' ? { parameters: [ifMatch] } : {};
+  return { post: { ...said, ...parameters, requestBody: bodyOf(bodySchemaOf(name)), responses } };
+}
+
+/** In place of `revision` in the body. */
+const ifMatch: Json = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'The ETag of what was read; without it the body says `revision`.',
+  schema: { type: 'string' },
+};
+
+/** What the header may say need not be in the body. */
+function bodySchemaOf(name: OperationName): Json {
+  const { params, revision } = operations[name];
+  const { required, ...schema } = schemaOf(params) as { readonly required?: readonly string[] };
+  const needed = (required ?? []).filter((key) => revision !== 'wanted' || key !== 'revision');
+  return needed.length === 0 ? schema : { ...schema, required: needed };
 }
 
 function described(operationId: string, summary: string, who: string): Json {

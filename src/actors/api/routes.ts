@@ -9,6 +9,7 @@ import { openApiDocument } from './openapi.ts';
 import type { Principal } from './principal.ts';
 import { problem, sendProblem } from './problem.ts';
 import { paramsOfQuery, type Query } from './queries.ts';
+import { etagOf, withRevision } from './revisions.ts';
 
 /** Does what is asked for, if the caller may; `params` as `checkParams` returned them. */
 export type Perform = (principal: Principal, name: OperationName, params: unknown) => Promise<unknown>;
@@ -26,13 +27,13 @@ export interface RouteParts {
 export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
   let document: string | undefined;
   for (const name of calledNames()) {
-    const { effect, params } = operations[name];
+    const { effect, params, mostBytes } = operations[name];
     const call = (request: FastifyRequest, reply: FastifyReply, given: unknown): Promise<FastifyReply> =>
       answer(parts, name, request, reply, given);
     if (effect === 'reads')
       app.get(pathOf(name), (request, reply) => call(request, reply, paramsOfQuery(params, request.query as Query)));
     else
-      app.post(pathOf(name), (request, reply) =>
+      app.post(pathOf(name), mostBytes === undefined ? {} : { bodyLimit: mostBytes }, (request, reply) =>
         // Nothing at all stands for no parameters; `null` is no object.
         call(request, reply, request.body === undefined ? {} : request.body),
       );
@@ -60,7 +61,10 @@ async function answer(
   const principal = principalOf(request);
   // Whoever may not call hears nothing of the parameters.
   checkRole(principal.role, operations[name].who, name);
-  const result = await perform(principal, name, checkParams(name, given));
+  const params = checkParams(name, withRevision(operations[name], request.headers['if-match'], given));
+  const result = await perform(principal, name, params);
+  const etag = etagOf(operations[name], result);
+  if (etag !== undefined) reply.header('etag', etag);
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(result ?? null));
 }
 

@@ -45,8 +45,8 @@ export class ClientBook {
     set: (params) => this.#set(params),
     enable: ({ name }) => this.#enable(name, true),
     disable: ({ name }) => this.#enable(name, false),
-    remove: ({ name }) => this.#remove(name),
-    rename: ({ name, to }) => this.#rename(name, to),
+    remove: ({ name, revision }) => this.#remove(name, revision),
+    rename: (params) => this.#rename(params),
     kick: (params) => this.#kick(params),
     addDevice: (params) => this.#devices.add(params),
     removeDevice: (params) => this.#devices.remove(params),
@@ -127,6 +127,7 @@ export class ClientBook {
   /** An address that is asked for takes the place of the one of its pool; a client whose time goes on gets what it lacks. */
   async #set({
     name,
+    revision: seen,
     addresses = [],
     expiresMs,
     publicAddress,
@@ -134,7 +135,7 @@ export class ClientBook {
     quota,
   }: ClientParams<'set'>): Promise<ClientRow> {
     const { leases, nowMs, emit } = this.#parts;
-    const { record, revision } = this.#index.find(name);
+    const { record, revision } = this.#index.find(name, seen);
     this.#ledger.checkExpiry(expiresMs ?? undefined);
     const until = { ...record, expiresMs: expiresMs === undefined ? record.expiresMs : (expiresMs ?? undefined) };
     const given: string[] = [];
@@ -201,9 +202,9 @@ export class ClientBook {
     return this.#ledger.rowOf(wanted);
   }
 
-  async #remove(name: string): Promise<ClientRow> {
+  async #remove(name: string, seen?: number): Promise<ClientRow> {
     const { store, leases, feed, emit } = this.#parts;
-    const { record, revision } = this.#index.find(name);
+    const { record, revision } = this.#index.find(name, seen);
     store.delete(record.id, revision);
     this.#ledger.end(record, 'removed');
     leases.takeBack(addressesOf(record));
@@ -213,8 +214,8 @@ export class ClientBook {
     return this.#ledger.rowOf(record);
   }
 
-  async #rename(name: string, to: string): Promise<ClientRow> {
-    const { record, revision } = this.#index.find(name);
+  async #rename({ name, to, revision: seen }: ClientParams<'rename'>): Promise<ClientRow> {
+    const { record, revision } = this.#index.find(name, seen);
     const wanted = { ...record, name: this.#index.freeName(to, record.id) };
     await this.#ledger.put(wanted, revision);
     return this.#ledger.rowOf(wanted);

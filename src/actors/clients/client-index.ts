@@ -2,7 +2,7 @@
 import { HawserError } from '../../base/errors.ts';
 import { parseKey } from '../../config/keys.ts';
 import { type ClientRecord, clientNameOf, clientNameWords, type StoredClient } from './client-record.ts';
-import type { ClientStore } from './store.ts';
+import { type ClientStore, changedError } from './store.ts';
 
 export class ClientIndex {
   readonly #store: ClientStore;
@@ -18,9 +18,10 @@ export class ClientIndex {
     });
   }
 
-  /** Throws NO_SUCH_CLIENT. */
-  find(name: string): StoredClient {
+  /** `revision`: the one that was seen. Throws NO_SUCH_CLIENT, and CHANGED when it is another by now. */
+  find(name: string, revision?: number): StoredClient {
     const found = this.#store.get(this.#idByName.get(name.normalize('NFC')) ?? '');
+    if (found !== undefined && revision !== undefined && found.revision !== revision) throw changedError(name);
     if (found !== undefined) return found;
     throw new HawserError('NO_SUCH_CLIENT', `There is no client "${name}"`, '`hawser client list` shows them');
   }

@@ -104,11 +104,12 @@ export class ClientLedger {
   }
 
   rowOf(record: ClientRecord): ClientRow {
-    const { feed, nowMs, quotas, keeper } = this.#parts;
+    const { store, feed, nowMs, quotas, keeper } = this.#parts;
+    const revision = store.get(record.id)?.revision ?? 0;
     const kickedUntilMs = feed.barredUntilMs(record.id);
     const quota = quotas.quotaOf(record);
     const { refusalOf } = keeper;
-    return rowOf(record, { nowMs: nowMs(), kickedUntilMs, limits: feed.limitsOf(record), quota, refusalOf });
+    return rowOf(record, { revision, nowMs: nowMs(), kickedUntilMs, limits: feed.limitsOf(record), quota, refusalOf });
   }
 }
 

@@ -6,6 +6,7 @@ import { isExpired } from './peers-of.ts';
 
 /** What the record does not say. */
 export interface ClientNow {
+  readonly revision: number;
   readonly nowMs: number;
   /** It was kicked, and is not let in before. */
   readonly kickedUntilMs: number | undefined;
@@ -16,12 +17,13 @@ export interface ClientNow {
 }
 
 export function rowOf(record: ClientRecord, now: ClientNow): ClientRow {
-  const { nowMs, kickedUntilMs, limits, quota, refusalOf } = now;
+  const { revision, nowMs, kickedUntilMs, limits, quota, refusalOf } = now;
   const { name, isEnabled, createdMs, expiresMs, devices, nat } = record;
   const isOut = quota.isExceeded && quota.throttleBps === 0;
   const mayCome = kickedUntilMs !== undefined ? 'kicked' : isOut ? 'quota' : 'enabled';
   return {
     name,
+    revision,
     state: isExpired(record, nowMs) ? 'expired' : isEnabled ? mayCome : 'disabled',
     ...(kickedUntilMs === undefined ? {} : { kickedUntilMs }),
     createdMs,

@@ -133,7 +133,7 @@ export class ClientStore {
   #seen(id: string, name: string, revision: number): StoredClient | undefined {
     const before = this.#known.get(id);
     if ((before?.revision ?? 0) === revision) return before;
-    throw new HawserError('CHANGED', `Client "${name}" was changed by somebody else meanwhile`, 'look, and try again');
+    throw changedError(name);
   }
 
   #tell(changes: readonly ClientChange[]): void {
@@ -152,4 +152,9 @@ function migrate(database: Database): void {
     if (index < done) continue;
     inTransaction(database, () => database.exec(`${sql}; PRAGMA user_version = ${index + 1};`));
   }
+}
+
+/** Whoever changes it has seen it as it was before somebody else did. */
+export function changedError(name: string): HawserError {
+  return new HawserError('CHANGED', `Client "${name}" was changed by somebody else meanwhile`, 'look, and try again');
 }

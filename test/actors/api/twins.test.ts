@@ -10,6 +10,7 @@ import { type OperationName, operations } from '../../../src/control/operations.
 /** Commands, and the operations that are their twins. */
 const twins: Readonly<Record<string, readonly OperationName[]>> = {
   reload: ['reload'],
+  config: ['config.read', 'config.check', 'config.diff', 'config.apply', 'config.confirm', 'config.revert'],
   failover: ['failover'],
   transport: ['transport.order', 'transport.force'],
   peer: ['peer.forget-clock', 'peer.rekey'],
@@ -70,6 +71,7 @@ const ownOfCli: Readonly<Record<string, string>> = {
 
 /** Operations of the API that no command asks for by itself. */
 const ownOfApi: Readonly<Partial<Record<OperationName, string>>> = {
+  'config.schema': '`hawser schema` asks no instance',
   stop: 'on the host a signal does it (systemctl stop)',
 };
 

@@ -1,10 +1,12 @@
 /** What the page asks of the daemon: one place that knows addresses, headers, tokens and errors of the HTTP API. */
 import type { ClientRow, ClientUsage, HubFacts, InvitationRow, NewClientAnswer } from '../control/client-calls.ts';
 import type { SessionStatus } from '../control/client-sessions.ts';
+import type { ConfigApplied, ConfigCheck, ConfigDiff, ConfigText } from '../control/config-calls.ts';
 import type { Explanation } from '../control/explain.ts';
 import type { HistoryAnswer } from '../control/history.ts';
 import type { Top } from '../control/rows.ts';
 import type { ReloadResult } from '../control/supervisor-api.ts';
+import type { SchemaNode } from './config-help.ts';
 
 export type Role = 'viewer' | 'operator' | 'admin';
 
@@ -25,9 +27,11 @@ export interface Reads {
   'client.usage': ClientUsage;
   'invite.list': readonly InvitationRow[];
   history: HistoryAnswer;
+  'config.read': ConfigText;
+  'config.schema': SchemaNode;
 }
 
-/** Operations that change, with their answers. */
+/** Operations that change, or that ask about a long text, with their answers. */
 export interface Changes {
   'client.add': NewClientAnswer;
   'client.set': ClientRow;
@@ -41,6 +45,11 @@ export interface Changes {
   failover: unknown;
   'actor.restart': string;
   reload: ReloadResult;
+  'config.check': ConfigCheck;
+  'config.diff': ConfigDiff;
+  'config.apply': ConfigApplied;
+  'config.confirm': unknown;
+  'config.revert': unknown;
 }
 
 /** An answer that is none: `status` 0 = nobody answered. */

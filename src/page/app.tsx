@@ -7,12 +7,13 @@ import { ActorsView } from './actors.tsx';
 import type { ApiError } from './api.ts';
 import { keepClients } from './client-state.ts';
 import { ClientsView } from './clients.tsx';
+import { ConfigView, TrialBanner } from './config.tsx';
 import { EventsView } from './events.tsx';
 import { start, stop } from './live.ts';
 import { Login } from './login.tsx';
 import { Overview } from './overview.tsx';
 import { leave } from './session.ts';
-import { firstVersion, hasClients, me, notice, nowMs, silentSinceMs, top, verdict } from './state.ts';
+import { firstVersion, hasClients, may, me, notice, nowMs, silentSinceMs, top, verdict } from './state.ts';
 import { chooseTheme, type Theme, theme } from './theme.ts';
 
 const views = {
@@ -23,6 +24,7 @@ const views = {
   ],
   actors: ['Actors', 'M4 4h6v6H4zm10 0h6v6h-6zM4 14h6v6H4zm10 0h6v6h-6z'],
   events: ['Events', 'M5 6h14M5 12h14M5 18h9'],
+  config: ['Configuration', 'M4 7h10m4 0h2M4 17h2m4 0h10M16 5v4M8 15v4'],
 } as const;
 type View = keyof typeof views;
 
@@ -36,8 +38,12 @@ function viewOfAddress(): View {
   return Object.hasOwn(views, name) ? (name as View) : 'overview';
 }
 
-/** A daemon without clients has no view of them. */
-const shown = computed(() => (Object.keys(views) as View[]).filter((name) => name !== 'clients' || hasClients.value));
+/** A daemon without clients has no view of them, and who may not change the configuration none of it. */
+const shown = computed(() => (Object.keys(views) as View[]).filter(isShown));
+
+function isShown(name: View): boolean {
+  return (name !== 'clients' || hasClients.value) && (name !== 'config' || may('admin'));
+}
 
 export function App({ failure }: { failure: ApiError | undefined }): JSX.Element {
   const who = me.value;
@@ -62,6 +68,7 @@ export function App({ failure }: { failure: ApiError | undefined }): JSX.Element
       </button>
       <Header />
       <Banner />
+      <TrialBanner />
       <main id="main" tabIndex={-1} class={silentSinceMs.value === undefined ? '' : 'stale'}>
         <Chosen />
       </main>
@@ -72,7 +79,9 @@ export function App({ failure }: { failure: ApiError | undefined }): JSX.Element
 
 function Chosen(): JSX.Element {
   if (top.value === undefined) return <p class="empty">Asking the daemon …</p>;
-  if (view.value === 'clients' && hasClients.value) return <ClientsView />;
+  if (!isShown(view.value)) return <Overview />;
+  if (view.value === 'clients') return <ClientsView />;
+  if (view.value === 'config') return <ConfigView />;
   if (view.value === 'actors') return <ActorsView />;
   return view.value === 'events' ? <EventsView /> : <Overview />;
 }

@@ -37,7 +37,7 @@ export function levelOf({ kind }: EventRecord): 'info' | 'warn' | 'error' {
 
 const actorKinds = /^(started|stopped|exit|cut|starved|given-up|undeliverable|x25519-failed|ready|stopping)$/;
 const clientKinds = /^(client|invitation|session-|lease|limit-|quota|rate-)/;
-const hostKinds = /^(interface|default-route|dns|address|route-|nat-|reload|state-file|links|warning|plaintext)/;
+const hostKinds = /^(interface|default-route|dns|address|route-|nat-|reload|config|state-file|links|warning|plaintext)/;
 
 export function groupOf({ kind }: EventRecord): Group {
   if (actorKinds.test(kind)) return 'actors';

@@ -285,6 +285,7 @@ export class Instance {
     });
     rememberConfig(configPath, config);
     this.#logger.open();
+    this.#changes.trial.handleStart();
     void this.#dns.follow(config);
     if (config.peers.length >= manyPeers) collectGarbage();
   }
@@ -297,6 +298,7 @@ export class Instance {
 
   async #stop(reason: string, code: number): Promise<void> {
     this.#service.stopping(reason);
+    this.#changes.trial.close();
     this.#names.close();
     this.#links.close();
     this.#suggestions.close();
@@ -390,6 +392,8 @@ export class Instance {
       troubles: () => [...this.#network.troubles, ...this.#nat.troubles, ...this.#names.troubles],
       nat: () => this.#nat.info,
       reload: () => this.#changes.reload(),
+      config: this.#changes,
+      trial: () => this.#changes.trial.status,
       addLink: (link) => this.#changes.addLink(link),
       removeLink: (name) => this.#changes.removeLink(name),
       logins: this.#logins,

@@ -8,7 +8,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
 import { inWords, makeFolder } from '../base/lasting-files.ts';
-import type { OperationContext } from '../control/operations.ts';
+import type { OperationContext } from '../control/operation.ts';
 import type { SupervisorApi } from '../control/supervisor-api.ts';
 import { InstanceView } from './control/instance-view.ts';
 import type { OperatorConnections } from './control/operator-connections.ts';

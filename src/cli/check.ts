@@ -1,13 +1,11 @@
 /** `hawser check`: every problem of a configuration and of the key files it names; nothing is started or changed. */
-import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { exitConfig } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
-import { matchesEvent } from '../config/event-patterns.ts';
 import { loadConfigWithKeys } from '../config/load-keys.ts';
 import { ConfigError } from '../config/problems.ts';
-import { type Warning, warningsOf } from '../config/warnings.ts';
-import { eventKinds } from '../control/events.ts';
+import type { Warning } from '../config/warnings.ts';
+import { configWarnings } from '../control/config-check.ts';
 import { type Column, formatTable, humanMs } from './humanize.ts';
 import type { ProbedCheck } from './probe-links.ts';
 
@@ -30,12 +28,6 @@ Examples:
     .action(runCheck);
 }
 
-/** sysfs-class-net of the kernel's documentation. */
-function interfaceMtu(name: string): number | undefined {
-  const file = `/sys/class/net/${name}/mtu`;
-  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined;
-}
-
 interface CheckOptions {
   readonly json?: true;
   readonly probe?: true;
@@ -47,7 +39,7 @@ async function runCheck(file: string, options: CheckOptions): Promise<void> {
     privateKey.fill(0);
     const peers = `${config.peers.length} ${config.peers.length === 1 ? 'peer' : 'peers'}`;
     const summary = `${file}: no problems (instance ${config.name}, ${peers})`;
-    const warnings = [...warningsOf(config, interfaceMtu), ...unheardEvents(config), ...(await hostWarnings(config))];
+    const warnings = [...configWarnings(config), ...(await hostWarnings(config))];
     const told = warnings.map((warning) => `${file}: warning: ${warning.path}: ${warning.message}\n`).join('');
     const probes = options.probe === true ? await probe(config) : [];
     const answers = options.probe === true ? probeLines(probes) : '';
@@ -82,16 +74,4 @@ function probeLines(probes: readonly ProbedCheck[]): string {
     { heading: 'ANSWER', text: (one) => one.detail },
   ];
   return `${formatTable(columns, probes, 'No link has checks or targets (links.health).').join('\n')}\n`;
-}
-
-/** A pattern that no kind of event fits is told of nothing. */
-function unheardEvents({ webhooks }: Config): Warning[] {
-  return webhooks.flatMap(({ events }, index) =>
-    events
-      .filter((pattern) => !eventKinds.some((kind) => matchesEvent([pattern], kind)))
-      .map((pattern) => ({
-        path: `webhooks[${index}].events`,
-        message: `no event is called ${pattern} (docs/operating/cli.md lists them)`,
-      })),
-  );
 }

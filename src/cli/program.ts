@@ -23,6 +23,7 @@ const groups: Readonly<Record<string, Commands>> = {
   'Run:': {
     up: async () => (await import('./up.ts')).addUpCommand,
     reload: async () => (await import('./reload.ts')).addReloadCommand,
+    config: async () => (await import('./config.ts')).addConfigCommand,
     release: async () => (await import('./release.ts')).addReleaseCommand,
     failover: async () => (await import('./failover.ts')).addFailoverCommand,
     transport: async () => (await import('./transport.ts')).addTransportCommand,

@@ -35,6 +35,7 @@ export function statusLines(status: Status): string[] {
     ...totalLines(status),
     `  actors      ${status.actorsRunning} of ${status.actors} running, ${restarts} (${formatPlacement({ kind: status.placement, cores: status.placementCores })})`,
     ...otherVersion(status),
+    ...trialLines(status),
     ...status.warnings.map((warning) => `  warning     ${warning}`),
   ];
 }
@@ -44,6 +45,15 @@ function otherVersion({ name, version }: Status): string[] {
   const installed = packageVersion();
   if (version === installed) return [];
   return [`  installed   hawser ${installed}: systemctl restart hawser@${name} moves this instance to it`];
+}
+
+/** Somebody has to say that it is kept. */
+function trialLines({ trial }: Status): string[] {
+  if (trial === undefined) return [];
+  const left = `${Math.ceil(trial.leftMs / 1000)} s`;
+  return [
+    `  on trial    another configuration, taken back in ${left} (hawser config confirm keeps it, revert ends it now)`,
+  ];
 }
 
 /** Of a server that has a limit for all. */

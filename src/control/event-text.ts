@@ -24,6 +24,10 @@ const sentences: Sentences = {
   stopping: ({ reason }) => reason,
   reload: ({ change }) => change,
   'reload-failed': ({ reason }) => reason,
+  'config-applied': ({ seconds, changes }) =>
+    `on trial for ${seconds} s: ${(changes ?? []).join('; ') || 'nothing is another'}`,
+  'config-confirmed': () => 'the configuration on trial was kept, and is in the file',
+  'config-taken-back': ({ reason }) => `the configuration of before runs: ${reason}`,
   stopped: ({ reason }) => reason,
   exit: ({ reason }) => reason,
   cut: ({ reason }) => reason,

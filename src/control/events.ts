@@ -223,6 +223,11 @@ interface EventFields {
   stopping: Reason;
   reload: Change;
   'reload-failed': Reason;
+  /** It runs, and is taken back after so many seconds unless it is confirmed. `changes`: a sentence for each thing that is another. */
+  'config-applied': { readonly revision: string; readonly seconds: number; readonly changes: readonly string[] };
+  'config-confirmed': { readonly revision: string };
+  /** No revision: it was on trial when the process before this one ended. */
+  'config-taken-back': Reason & { readonly revision?: string };
   started: { readonly thread?: number; readonly restarts?: number };
   stopped: Reason;
   exit: Reason;
@@ -347,6 +352,9 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   stopping: 'info',
   reload: 'info',
   'reload-failed': 'error',
+  'config-applied': 'info',
+  'config-confirmed': 'info',
+  'config-taken-back': 'warn',
   started: 'info',
   stopped: 'info',
   exit: 'error',

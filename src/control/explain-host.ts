@@ -16,6 +16,7 @@ const recentMs = 60_000;
 export function explainHost(snapshot: Snapshot): Explanation[] {
   return [
     ...troubles(snapshot),
+    ...trial(snapshot),
     ...endedActors(snapshot),
     ...busyActors(snapshot),
     ...starvation(snapshot),
@@ -27,6 +28,20 @@ export function explainHost(snapshot: Snapshot): Explanation[] {
 /** Routes and rules of others, files that cannot be written. */
 function troubles({ instance }: Snapshot): Explanation[] {
   return instance.troubles.map((trouble) => ({ severity: 'problem', ...trouble }));
+}
+
+/** What works now may not work in a minute, and the other way round. */
+function trial({ instance }: Snapshot): Explanation[] {
+  if (instance.trial === undefined) return [];
+  const seconds = Math.ceil(instance.trial.leftMs / 1000);
+  return [
+    {
+      severity: 'note',
+      text: `Another configuration is on trial: it is taken back in ${seconds} s`,
+      remedy: '`hawser config confirm` keeps it, `hawser config revert` takes it back now',
+      numbers: { seconds },
+    },
+  ];
 }
 
 function endedActors({ actors }: Snapshot): Explanation[] {

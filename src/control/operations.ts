@@ -13,33 +13,18 @@ import {
   type NewClientAnswer,
 } from './client-calls.ts';
 import { sessionsOf } from './client-sessions.ts';
+import { configOperations } from './config-operations.ts';
 import { explain } from './explain.ts';
 import type { HistoryAnswer, HistoryInfo } from './history.ts';
 import { historyParams } from './history-params.ts';
-import { type NatView, natStatusOf } from './nat-rows.ts';
+import { natStatusOf } from './nat-rows.ts';
+import { type Operation, type OperationContext, operation } from './operation.ts';
 import type { PluginStatus } from './plugins.ts';
 import { type Caller, checkRole, roles } from './roles.ts';
 import type { Snapshot } from './snapshot.ts';
 import { statusOf, topOf } from './status.ts';
 import type { SupervisorApi } from './supervisor-api.ts';
 import type { WebhookStatus, WebhookTest } from './webhooks.ts';
-
-export interface OperationContext {
-  readonly supervisor: Calls<SupervisorApi>;
-  snapshot(): Promise<Snapshot>;
-  /** undefined = addresses of clients are not translated. */
-  nat(): Promise<NatView | undefined>;
-}
-
-export interface Operation<Schema extends z.ZodType, Result> {
-  /** `follows`: what `run` resolves to is one part of an answer that goes on; it is asked again with the number of the last event. */
-  readonly effect: 'reads' | 'follows' | 'changes';
-  /** The least that may call it. */
-  readonly who: Caller;
-  readonly params: Schema;
-  /** Rejects with a HawserError, or with what the supervisor says. */
-  run(context: OperationContext, params: z.output<Schema>): Promise<Result>;
-}
 
 /** The supervisor answers a question for events at the latest after this: well within the control-server's patience with it. */
 const followWaitMs = 5_000;
@@ -179,12 +164,12 @@ export const operations = {
     return sessionsOf(sessions, (await snapshot()).peers);
   }),
   'client.list': onClients('list', 'reads', 'viewer', clientParams.list),
-  'client.show': onClients('show', 'reads', 'viewer', clientParams.show),
-  'client.set': onClients('set', 'changes', 'admin', clientParams.set),
+  'client.show': onClients('show', 'reads', 'viewer', clientParams.show, { revision: 'told' }),
+  'client.set': onClients('set', 'changes', 'admin', clientParams.set, { revision: 'wanted' }),
   'client.enable': onClients('enable', 'changes', 'operator', clientParams.enable),
   'client.disable': onClients('disable', 'changes', 'operator', clientParams.disable),
-  'client.remove': onClients('remove', 'changes', 'admin', clientParams.remove),
-  'client.rename': onClients('rename', 'changes', 'admin', clientParams.rename),
+  'client.remove': onClients('remove', 'changes', 'admin', clientParams.remove, { revision: 'wanted' }),
+  'client.rename': onClients('rename', 'changes', 'admin', clientParams.rename, { revision: 'wanted' }),
   'client.kick': onClients('kick', 'changes', 'operator', clientParams.kick),
   'client.forward': onClients('forward', 'changes', 'admin', clientParams.forward),
   /** What clients are told of this hub. */
@@ -192,6 +177,7 @@ export const operations = {
   'invite.add': onClients('invite', 'changes', 'admin', clientParams.invite),
   'invite.list': onClients('invitations', 'reads', 'viewer', clientParams.invitations),
   'invite.revoke': onClients('revoke', 'changes', 'admin', clientParams.revoke),
+  ...configOperations,
   /** A login for one browser, as the address of the page. */
   'login.open': operation(
     'changes',
@@ -228,16 +214,7 @@ export async function perform(
 ): Promise<unknown> {
   const chosen: Operation<z.ZodType, unknown> = operations[name];
   checkRole(caller, chosen.who, name);
-  return await chosen.run(context, params);
-}
-
-function operation<Schema extends z.ZodType, Result>(
-  effect: Operation<Schema, Result>['effect'],
-  who: Caller,
-  params: Schema,
-  run: Operation<Schema, Result>['run'],
-): Operation<Schema, Result> {
-  return { effect, who, params, run };
+  return await chosen.run(context, params, caller);
 }
 
 function reads<Result>(read: (snapshot: Snapshot) => Result): Operation<typeof nothing, Result> {
@@ -249,12 +226,14 @@ function onClients<Schema extends z.ZodType, V extends ClientVerb>(
   effect: 'reads' | 'changes',
   who: Caller,
   params: Schema,
+  more: Pick<Operation<Schema, unknown>, 'revision'> = {},
 ): Operation<Schema, ClientAnswers[V]> {
   return operation(
     effect,
     who,
     params,
     async ({ supervisor }, given) => (await supervisor.request('clients', verb, given)) as ClientAnswers[V],
+    more,
   );
 }
 

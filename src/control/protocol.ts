@@ -14,8 +14,8 @@ export type Response =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: Failure };
 
-/** A longer line is no request of ours: the connection is closed. */
-export const maxRequestBytes = 65_536;
+/** A longer line is no request of ours: the connection is closed. The longest bears the text of a configuration. */
+export const maxRequestBytes = 2 << 20;
 
 /** Where the socket of an instance is; also what `hawser` looks for when it is not told a name. */
 export function socketPathOf(runDirectory: string, name: string): string {

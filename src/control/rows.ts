@@ -1,5 +1,6 @@
 /** The rows that commands print and the HTTP API will serve: units in the names, ages instead of the daemon's clock. */
 import type { peerRefusal } from '../contract/peer-tables.ts';
+import type { ConfigTrial } from './config-calls.ts';
 import type { LinkStatus, PathStatus } from './network-rows.ts';
 import type { ActorState } from './supervisor-api.ts';
 
@@ -129,6 +130,8 @@ export interface Status {
   readonly pid: number;
   readonly uptimeMs: number;
   readonly configPath: string;
+  /** A configuration that is taken back unless somebody confirms it. */
+  readonly trial: ConfigTrial | undefined;
   readonly placement: 'dedicated' | 'compact';
   /** Processors that the placement was chosen by; undefined = the configuration says it. */
   readonly placementCores: number | undefined;

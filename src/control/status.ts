@@ -17,6 +17,7 @@ export function statusOf(snapshot: Snapshot): Status {
     pid: instance.pid,
     uptimeMs: Math.max(0, snapshot.nowMs - instance.startedAtMs),
     configPath: instance.configPath,
+    trial: instance.trial,
     placement: instance.placement,
     placementCores: instance.placementCores,
     interface: instance.tunnel.interface,

@@ -6,6 +6,7 @@
 
 import type { TransportName } from '../contract/link-tables.ts';
 import type { ClientVerb, HubFacts } from './client-calls.ts';
+import type { ConfigApi, ConfigTrial } from './config-calls.ts';
 import type { EventRecord } from './events.ts';
 import type { HistoryAnswers, HistoryVerb } from './history.ts';
 import type { LoginCalls, OpenedLogin } from './login-calls.ts';
@@ -80,6 +81,8 @@ export interface InstanceFacts {
   readonly pid: number;
   readonly startedAtMs: number;
   readonly configPath: string;
+  /** What runs is not what the file says, and will be again unless somebody confirms it. */
+  readonly trial: ConfigTrial | undefined;
   readonly placement: 'dedicated' | 'compact';
   /** Processors that the placement was chosen by; undefined = the configuration says it. */
   readonly placementCores: number | undefined;
@@ -144,7 +147,7 @@ export interface ReloadResult {
 }
 
 /** A method that fails throws an Error whose `code` and `message` cross the RPC (`NO_SUCH_ACTOR`, `CONFIG` …). */
-export interface SupervisorApi extends LoginCalls {
+export interface SupervisorApi extends LoginCalls, ConfigApi {
   instance(): InstanceFacts | Promise<InstanceFacts>;
   /** Of `InstanceFacts.peersVersion`, or of a later one. */
   peerNames(): readonly PeerName[] | Promise<readonly PeerName[]>;

@@ -6,12 +6,14 @@ import type { TopologyDiff } from '../actors/kit/topology.ts';
 import type { Config } from '../config/config.ts';
 import { describeDiff, diffConfigs } from '../config/diff.ts';
 import { rememberConfig } from '../config/recall.ts';
+import type { ConfigApi, ConfigApplied, ConfigPlan } from '../control/config-calls.ts';
 import type { NewLink, ReloadResult } from '../control/supervisor-api.ts';
 import type { InstanceState } from '../supervisor/api.ts';
 import { filePeers, type PeerChange, type PeerDirectory } from '../supervisor/peer-directory.ts';
 import type { SharedResources } from '../supervisor/shared-resources.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { diffTopologies } from '../topology/diff.ts';
+import { ConfigTrial } from './config-trial.ts';
 import { reopenDiff } from './link-keeper.ts';
 import type { Logger } from './logger.ts';
 import { checkRoom, keepFixed, planFor } from './plan.ts';
@@ -35,7 +37,8 @@ export interface ChangeParts {
   readonly isStopped: () => boolean;
 }
 
-export class InstanceChanges {
+export class InstanceChanges implements ConfigApi {
+  readonly trial: ConfigTrial;
   readonly #parts: ChangeParts;
   #state: Omit<InstanceState, 'listenPort'>;
   #last: Promise<unknown> = Promise.resolve();
@@ -43,6 +46,22 @@ export class InstanceChanges {
   constructor(parts: ChangeParts, state: Omit<InstanceState, 'listenPort'>) {
     this.#parts = parts;
     this.#state = state;
+    const { configPath } = state;
+    this.trial = new ConfigTrial({
+      configPath,
+      exclusively: (change) => this.#exclusively(change),
+      running: () => this.#state.config,
+      apply: (wanted) => this.#announced(() => this.#applyFixed(wanted)),
+      parse: async (text, file) => {
+        const { parseConfigWithKeys } = await import('../config/load-keys.ts');
+        const { config, privateKey } = parseConfigWithKeys(text, file);
+        privateKey.fill(0);
+        return config;
+      },
+      remember: (config) => rememberConfig(configPath, config),
+      note: (event) => parts.supervisor.note('supervisor', event),
+      isStopped: parts.isStopped,
+    });
   }
 
   /** What the instance is now. */
@@ -58,6 +77,30 @@ export class InstanceChanges {
   /** Reads the file again and applies what changed. */
   reload(): Promise<ReloadResult> {
     return this.#exclusively(() => this.#reload());
+  }
+
+  /** What a reload with `wanted` would do. Throws what it would refuse before it begins. */
+  planConfig(wanted: Config): ConfigPlan {
+    const before = this.#state;
+    const config = keepFixed(before.config, wanted);
+    const topology = planFor(config, before.topology);
+    checkRoom(topology);
+    this.#parts.peers.check(filePeers, peerChangeOf(before.config, config));
+    const { renew, start, stop } = diffTopologies(before.topology, topology);
+    const changes = describeDiff(diffConfigs(before.config, wanted));
+    return { changes, renewed: renew, started: start, ended: stop };
+  }
+
+  applyConfig(text: string, revision: string, seconds: number): Promise<ConfigApplied> {
+    return this.trial.apply(text, revision, seconds);
+  }
+
+  confirmConfig(revision: string): Promise<void> {
+    return this.trial.confirm(revision);
+  }
+
+  revertConfig(revision: string): Promise<void> {
+    return this.trial.revert(revision);
   }
 
   /** Both apply a change of the links as a reload would, the file left as it is. */
@@ -94,6 +137,7 @@ export class InstanceChanges {
   }
 
   async #changeLinks(change: (links: Config['links'], edit: LinkEdits) => Config['links']): Promise<ReloadResult> {
+    this.trial.refuseOthers();
     const edit = await import('../config/edit-links.ts');
     const before = this.#state;
     const config = { ...before.config, links: change(before.config.links, edit) };
@@ -102,19 +146,34 @@ export class InstanceChanges {
   }
 
   async #reload(): Promise<ReloadResult> {
+    this.trial.refuseOthers();
+    return await this.#announced(async () => {
+      const { loadConfigWithKeys } = await import('../config/load-keys.ts');
+      const { configPath } = this.#state;
+      const { config: wanted, privateKey } = loadConfigWithKeys(configPath);
+      privateKey.fill(0);
+      const changes = await this.#applyFixed(wanted);
+      rememberConfig(configPath, wanted);
+      return this.#tell('reload', changes);
+    });
+  }
+
+  /** The service manager is told of a reload, and when it is over. */
+  async #announced<T>(change: () => Promise<T>): Promise<T> {
     const { service } = this.#parts;
     service.reloading();
     try {
-      const { loadConfigWithKeys } = await import('../config/load-keys.ts');
-      const before = this.#state;
-      const { config: wanted, privateKey } = loadConfigWithKeys(before.configPath);
-      privateKey.fill(0);
-      await this.#apply(keepFixed(before.config, wanted));
-      rememberConfig(before.configPath, wanted);
-      return this.#tell('reload', describeDiff(diffConfigs(before.config, wanted)));
+      return await change();
     } finally {
       service.ready(`${this.#state.config.name} is up`);
     }
+  }
+
+  /** What a running instance cannot change stays as it is. Resolves to what is another than before, in words. */
+  async #applyFixed(wanted: Config): Promise<readonly string[]> {
+    const before = this.#state.config;
+    await this.#apply(keepFixed(before, wanted));
+    return describeDiff(diffConfigs(before, wanted));
   }
 
   #tell(kind: 'links' | 'reload', changes: readonly string[]): ReloadResult {

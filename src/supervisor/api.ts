@@ -6,6 +6,7 @@ import { formatCidr, formatEndpoint } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { formatTarget } from '../config/probe-target.ts';
 import type { ClientSourceApi } from '../control/client-source.ts';
+import type { ConfigApi, ConfigTrial } from '../control/config-calls.ts';
 import type { LoginCalls } from '../control/login-calls.ts';
 import type { NatInfo } from '../control/nat-rows.ts';
 import type { PluginSourceApi } from '../control/plugins.ts';
@@ -55,6 +56,8 @@ export interface ApiParts {
   readonly hubFacts: SupervisorApi['hubFacts'];
   readonly nat: () => NatInfo | undefined;
   readonly reload: () => Promise<ReloadResult>;
+  readonly config: ConfigApi;
+  readonly trial: () => ConfigTrial | undefined;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;
   readonly removeLink: (name: string) => Promise<ReloadResult>;
   readonly logins: LoginCalls & Pick<SupervisorApi, 'openLogin'>;
@@ -69,6 +72,7 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & Ca
   return {
     instance: () => ({
       ...describeInstance(parts.state(), parts.peers),
+      trial: parts.trial(),
       troubles: [...parts.troubles(), ...supervisor.troubles.all()],
     }),
     peerNames: () => namePeers(parts.peers),
@@ -104,6 +108,10 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & Ca
     logins: () => parts.logins.logins(),
     endLogin: (hash) => parts.logins.endLogin(hash),
     reload: parts.reload,
+    planConfig: (config) => parts.config.planConfig(config),
+    applyConfig: (text, revision, seconds) => parts.config.applyConfig(text, revision, seconds),
+    confirmConfig: (revision) => parts.config.confirmConfig(revision),
+    revertConfig: (revision) => parts.config.revertConfig(revision),
     stop: parts.stop,
   };
 }
@@ -115,7 +123,7 @@ function shareMemory(resources: SharedResources): SharedMemory {
   return { peers, paths, links, carriers, checks, sessions, sealedLog, rings, counters };
 }
 
-function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<InstanceFacts, 'troubles'> {
+function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<InstanceFacts, 'troubles' | 'trial'> {
   const { config, topology } = state;
   const { fec } = config.bonding;
   return {

@@ -8,9 +8,12 @@ import type { Actor, ActorEvent } from '../../src/actors/kit/contract.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { HawserError } from '../../src/base/errors.ts';
 import type { ApiConfig } from '../../src/config/api-schema.ts';
+import type { Config } from '../../src/config/config.ts';
+import { revisionOf } from '../../src/config/revision.ts';
 import { carrier, check, link } from '../../src/contract/link-tables.ts';
 import { path as pathLayout, peer } from '../../src/contract/peer-tables.ts';
 import { counters, log, ring } from '../../src/contract/rings.ts';
+import type { ConfigApplied, ConfigPlan, ConfigTrial } from '../../src/control/config-calls.ts';
 import type { EventRecord } from '../../src/control/events.ts';
 import type { ApiLogin, NewLogin, OpenedLogin } from '../../src/control/login-calls.ts';
 import type { NatInfo } from '../../src/control/nat-rows.ts';
@@ -76,6 +79,7 @@ export class FakeSupervisor implements SupervisorApi {
   failures: ErrorRecord[] = [];
   natInfo: NatInfo | undefined;
   configPath = '/etc/hawser/home.yaml';
+  trial: ConfigTrial | undefined;
   peers: readonly PeerName[] = [
     {
       row: 1,
@@ -110,6 +114,7 @@ export class FakeSupervisor implements SupervisorApi {
       pid: 4242,
       startedAtMs: Date.now() - 3_720_000,
       configPath: this.configPath,
+      trial: this.trial,
       placement: 'dedicated',
       placementCores: undefined,
       tunnel: { interface: 'hawser0', addresses: ['10.9.0.2/24'], mtu: 1420 },
@@ -238,6 +243,28 @@ export class FakeSupervisor implements SupervisorApi {
 
   endLogin(hash: string): void {
     this.loginDesk.endLogin(hash);
+  }
+
+  planConfig(config: Config): ConfigPlan {
+    this.calls.push(`plan ${config.name}`);
+    return { changes: ['tunnel.mtu changed from 1420 to 1400'], renewed: ['sealer'], started: [], ended: [] };
+  }
+
+  async applyConfig(text: string, revision: string, seconds: number): Promise<ConfigApplied> {
+    if (this.refusal !== undefined) throw this.refusal;
+    this.calls.push(`apply ${revision} ${seconds}\n${text}`);
+    this.trial = { revision: revisionOf(text), leftMs: seconds * 1000 };
+    return { ...this.trial, changes: ['tunnel.mtu changed from 1420 to 1400'] };
+  }
+
+  async confirmConfig(revision: string): Promise<void> {
+    this.calls.push(`confirm ${revision}`);
+    this.trial = undefined;
+  }
+
+  async revertConfig(revision: string): Promise<void> {
+    this.calls.push(`revert ${revision}`);
+    this.trial = undefined;
   }
 
   reload(): ReloadResult {

@@ -133,7 +133,10 @@ function isPublic(path: KeyPath): boolean {
     .map((key) => (typeof key === 'number' ? '[]' : `.${key}`))
     .join('')
     .slice(1);
-  return publicKeys.includes(path.at(-1)) || reservedKeys.some((key) => name === key || name.startsWith(`${key}.`));
+  return (
+    publicKeys.includes(path.at(-1)) ||
+    reservedKeys.some((key) => `${name}.`.startsWith(`${key}.`) || name.startsWith(`${key}[`))
+  );
 }
 
 function keyIn(run: RegExpExecArray, text: string, open: readonly ScalarPlace[]): Range[] {

@@ -20,8 +20,9 @@ function leavesOf(node: SchemaNode, path: string): Leaf[] {
   return inner.length > 0 ? inner : [{ path, node }];
 }
 
+const isWithin = (path: string, key: string): boolean => path === key || /^[.[]/.test(path.replace(key, ''));
 const leaves = leavesOf(configJsonSchema(), '');
-const isReserved = (path: string): boolean => reservedKeys.some((key) => path === key || path.startsWith(`${key}.`));
+const isReserved = (path: string): boolean => reservedKeys.some((key) => isWithin(path, key));
 
 /** By its words, by an example, or by its name. */
 function namesFile({ path, node }: Leaf): boolean {
@@ -44,7 +45,7 @@ t.test('every key of the schema that names a file is reserved', async (t) => {
   const planned = ['hooks'];
   for (const key of reservedKeys.filter((one) => !planned.includes(one)))
     t.ok(
-      leaves.some(({ path }) => path === key || path.startsWith(`${key}.`)),
+      leaves.some(({ path }) => isWithin(path, key)),
       `${key} is a key`,
     );
 });

@@ -1,5 +1,4 @@
 /** The web page in a real Chromium, on the host of a real daemon with two emulated links. */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AxeBuilder } from '@axe-core/playwright';
@@ -10,7 +9,6 @@ import { formatKey, parseKey, publicKeyOf } from '../../src/config/keys.ts';
 import type { ClientRow } from '../../src/control/client-calls.ts';
 import type { EventRecord } from '../../src/control/events.ts';
 import type { PathStatus } from '../../src/control/network-rows.ts';
-import type { Status } from '../../src/control/rows.ts';
 import { type Bond, startBond } from '../support/bond.ts';
 import { browserSkipReason, openPage, startBrowser } from '../support/browser.ts';
 import { runCli } from '../support/daemon.ts';
@@ -207,68 +205,6 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
       'a restart',
     );
     t.same(await findings(page), [], 'axe, actors');
-  });
-
-  await t.test('the configuration: judged as it is written, compared, kept', async (t) => {
-    await view(page, 'Configuration');
-    const editor = page.getByLabel('Text of the configuration');
-    await until(async () => (await editor.inputValue()).includes('"mtu": 1420'), 'the text');
-    const text = await editor.inputValue();
-    const compare = page.getByRole('button', { name: 'Compare and apply' });
-    await editor.fill(text.replace('"mtu": 1420', '"mtu": 14'));
-    await page.getByText('tunnel.mtu: 14 is out of range').waitFor(patience);
-    t.ok(await compare.isDisabled(), 'what has faults is not applied');
-    t.same(await findings(page), [], 'axe, faults');
-    await page.getByRole('button', { name: /^Line \d+$/ }).click();
-    t.ok(await editor.evaluate((field) => field === field.ownerDocument.activeElement), 'a fault leads to its place');
-    await page.getByText('Of the interface; auto = 1420').waitFor(patience);
-    await editor.fill(text.replace('"mtu": 1420', '"mtu": 1380'));
-    await page.getByText('No problems.').waitFor(patience);
-    await compare.click();
-    const dialog = page.getByRole('dialog');
-    await dialog.getByText('tunnel.mtu changed from 1420 to 1380').waitFor(patience);
-    t.match(await dialog.locator('.diff .added').allTextContents(), [/^\+.*"mtu": 1380/]);
-    t.same(await findings(page), [], 'axe, a difference');
-    await page.keyboard.press('Tab');
-    await dialog.getByRole('button', { name: 'Apply for 60 s' }).click();
-    await page.getByText(/It is taken back in \d+ s/).waitFor(patience);
-    t.match(await home.ask('status'), { mtu: 1380, trial: {} });
-    t.same(await findings(page), [], 'axe, on trial');
-    await view(page, 'Overview');
-    await page.getByRole('button', { name: 'Keep it' }).click();
-    await page.getByText('The configuration was kept').waitFor(patience);
-    t.match(readFileSync(home.configPath, 'utf8'), /"mtu": 1380/);
-  });
-
-  await t.test('a change that cuts off its own page is taken back by itself', async (t) => {
-    await view(page, 'Configuration');
-    const editor = page.getByLabel('Text of the configuration');
-    const before = readFileSync(home.configPath, 'utf8');
-    await editor.fill((await editor.inputValue()).replace(`:${apiPort}"`, ':8475"'));
-    await page.getByRole('button', { name: 'Compare and apply' }).click();
-    await page.getByRole('dialog').getByText('api changed').waitFor(patience);
-    const known = faults.length;
-    // A test waits for less than a minute.
-    await page.route('**/config/apply', (route) =>
-      route.continue({ postData: JSON.stringify({ ...(route.request().postDataJSON() as object), seconds: 8 }) }),
-    );
-    await page.getByRole('button', { name: 'Apply for 60 s' }).click();
-    await page.getByText('The daemon does not answer').first().waitFor(patience);
-    await until(async () => (await home.ask<Status>('status')).trial !== undefined, 'it is on trial');
-    t.equal(readFileSync(home.configPath, 'utf8'), before, 'the file is the old one');
-    await page
-      .getByText('The daemon does not answer')
-      .first()
-      .waitFor({ ...patience, state: 'detached' });
-    await until(async () => (await events()).some(({ kind }) => kind === 'config-taken-back'), 'it is taken back');
-    await until(async () => (await page.getByText(/It is taken back in/).count()) === 0, 'the page knows it');
-    t.ok((await editor.inputValue()).includes(':8475'), 'nothing that was written is lost');
-    // What it met while nobody listened there.
-    faults.splice(known);
-    await page
-      .getByRole('button', { name: 'Cancel' })
-      .click({ timeout: 1000 })
-      .catch(() => undefined);
   });
 
   await t.test('in the dark, for a viewer: nothing to press, and the daemon refuses all the same', async (t) => {

@@ -95,8 +95,16 @@ async function moveBytes(world: World, bytes: number): Promise<void> {
   const isMoved = (now: Used): boolean => directions.every((way) => now[way] - before[way] > bytes);
   for (let tries = 0; tries < 600 && !isMoved(await truth(world)); tries += 1) await sleep(50);
   end();
-  // What is under way arrives.
-  await sleep(300);
+}
+
+/** What both know when nothing is under way any more. */
+async function settled(world: World): Promise<{ readonly said: Used; readonly real: Used }> {
+  for (let before = ''; ; ) {
+    const both = { said: await told(world), real: await truth(world) };
+    if (JSON.stringify(both) === before) return both;
+    before = JSON.stringify(both);
+    await sleep(400);
+  }
 }
 
 /** What the client has counted, and when, until it is told to stop. */
@@ -158,9 +166,9 @@ t.test(
     }
 
     await connected(world);
-    const [toldBefore, before] = [await told(world), await truth(world)];
+    const { said: toldBefore, real: before } = await settled(world);
     await moveBytes(world, 500_000);
-    const [said, real] = [await told(world), await truth(world)];
+    const { said, real } = await settled(world);
     for (const way of directions) {
       const [is, should] = [said[way] - toldBefore[way], real[way] - before[way]];
       const off = Math.abs(is - should) / should;

@@ -252,6 +252,7 @@ async function add(name: string, device: string | undefined, options: ClientOpti
   const allowed = options.allowed?.map((text) => checkedCidr(text));
   const endpoint = options.endpoint === undefined ? undefined : checkedEndpoint(options.endpoint);
   const expiresMs = options.expires === undefined ? undefined : parseWhen(options.expires, Date.now());
+  await checkReach(endpoint, options);
   const key = options.publicKey === undefined ? newPrivateKey() : undefined;
   const wanted = {
     name,
@@ -287,18 +288,37 @@ async function print(input: ClientFileInput, answer: NewClientAnswer, options: C
     return;
   }
   process.stdout.write(file);
-  const lack = lackOf(input, options.hawser === true);
-  if (lack !== '') process.stderr.write(`hawser: ${lack}; then add this client anew\n`);
   const isForPhones = options.hawser !== true && input.privateKey !== undefined;
   if (isForPhones && (options.qr === true || process.stdout.isTTY)) await printCode(file);
 }
 
-/** What keeps the client from finding its hub, with the remedy; '' = nothing. */
-function lackOf({ hub, endpoints }: ClientFileInput, isHawser: boolean): string {
+/** Throws what would keep the client from finding its hub: a file that nobody can use is not printed, and nobody is added for it. */
+async function checkReach(endpoint: Endpoint | undefined, options: ClientOptions): Promise<void> {
+  const hub = await ask(options, 'hub');
+  const [message, remedy] = lackOf(hub, endpoint !== undefined, options.hawser === true) ?? [];
+  if (message === undefined) return;
+  // An instance that is no hub says so.
+  await ask(options, 'invite.list');
+  throw new HawserError('NO_ENDPOINT', `${message}; nobody was added`, remedy);
+}
+
+function lackOf(
+  hub: HubFacts,
+  isSaid: boolean,
+  isHawser: boolean,
+): readonly [message: string, remedy: string] | undefined {
   if (!isHawser && hub.ports.udp === undefined)
-    return 'WireGuard needs UDP, and this hub has no UDP port of its own: write listen.udp in its file';
-  if (endpoints.length > 0) return '';
-  return 'Nobody has said where this hub is reached: write server.endpoint in its file, or give --endpoint';
+    return [
+      'WireGuard needs UDP, and this hub has no UDP port of its own',
+      'write listen.udp in its file; other Hawsers: --hawser',
+    ];
+  if (Object.keys(hub.ports).length === 0)
+    return ['This hub has no port of its own', 'write listen.udp in its file, and restart it'];
+  if (isSaid || hub.endpoints.length > 0) return undefined;
+  return [
+    'Nobody has said where this hub is reached',
+    'write server.endpoint in its file and reload it, or give --endpoint',
+  ];
 }
 
 /** A code with broken lines is none. */
@@ -315,14 +335,16 @@ export async function printCode(file: string): Promise<void> {
   process.stdout.write(`\n${lines.join('\n')}\n`);
 }
 
-export function endpointsAt({ host, port }: { host: string; port: number | undefined }, { ports }: HubFacts): string[] {
+type Endpoint = NonNullable<ReturnType<typeof parseServerEndpoint>>;
+
+export function endpointsAt({ host, port }: Endpoint, { ports }: HubFacts): string[] {
   return Object.entries(ports).map(([transport, own]) => {
     const scheme = transport === 'udp' ? '' : `${transport}://`;
     return `${scheme}${formatEndpoint({ host, port: transport === 'udp' ? (port ?? own) : own })}`;
   });
 }
 
-export function checkedEndpoint(text: string): NonNullable<ReturnType<typeof parseServerEndpoint>> {
+export function checkedEndpoint(text: string): Endpoint {
   const endpoint = parseServerEndpoint(text);
   if (endpoint === undefined) throw usageError(`--endpoint is "${text}"`, 'hub.example.net, 203.0.113.1 or host:port');
   return endpoint;

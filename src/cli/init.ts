@@ -202,7 +202,14 @@ function adviceForClient(
     `--peer-name ${input.name}`,
     `--peer-key ${publicKey}`,
   ];
+  const isSaid = input.server?.endpoint !== undefined || input.server === undefined;
   return [
+    ...(isSaid
+      ? []
+      : [
+          'Clients have to be told where this host is: write that into the file first, in the section server:',
+          '  endpoint: ADDRESS_OF_THIS_HOST',
+        ]),
     'Clients (phones, other Hawsers) are added while this host runs, and the file stays as it is:',
     '  hawser client add NAME              # the code for the WireGuard app, and its file',
     '  hawser client add NAME --hawser     # a file for `hawser import`',

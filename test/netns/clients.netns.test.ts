@@ -263,3 +263,37 @@ t.test('ten shells at once, a full disk and a damaged store: clear errors, and n
   t.same(await names(), ['room', ...there].sort(), 'from the backup');
   t.match(b.log(), /was damaged .* was made anew: 21 clients/);
 });
+
+t.test('nobody is added for a file that leads nowhere', { ...options }, async (t) => {
+  const lab = new Lab();
+  t.teardown(() => lab.close());
+  const host = lab.host('hub');
+  const start = async (instance: string, more: object): Promise<Daemon> => {
+    const own = { instance, interface: instance, keys: generateKeys(), peers: [] };
+    const daemon = new Daemon(lab, host, { ...own, addresses: ['10.9.0.1/24'], more: { ...more } });
+    await daemon.start();
+    return daemon;
+  };
+  const hub = await start('hub', { listen: { udp: port }, server: { pool: '10.9.0.0/24' } });
+  const refused = await hub.cli('client', 'add', 'phone');
+  t.match(refused, {
+    status: 1,
+    stdout: '',
+    stderr: /where this hub is reached; nobody was added \(write server\.endpoint/,
+  });
+  t.same(await hub.ask<ClientRow[]>('client.list'), []);
+  const added = await hub.cli('client', 'add', 'phone', '--endpoint', '203.0.113.1');
+  t.match(added, { status: 0, stdout: /Endpoint = 203\.0\.113\.1:51820/ });
+  const tcp = await start('tcp', {
+    listen: { faketcp: 8443 },
+    server: { pool: '10.9.1.0/24', endpoint: '203.0.113.1' },
+  });
+  t.match(await tcp.cli('client', 'add', 'phone'), { status: 1, stderr: /WireGuard needs UDP.*nobody was added/ });
+  t.match(await tcp.cli('client', 'add', 'van', '--hawser'), { status: 0, stdout: /faketcp:\/\/203\.0\.113\.1:8443/ });
+  t.same(
+    (await tcp.ask<ClientRow[]>('client.list')).map(({ name }) => name),
+    ['van'],
+  );
+  const none = await start('none', {});
+  t.match(await none.cli('client', 'add', 'phone'), { status: 1, stderr: /keeps no clients/ });
+});

@@ -1,0 +1,35 @@
+/** schemathesis, where it is installed (`pip install schemathesis`), calls everything that the API's own document describes, with values made by it. */
+import { spawn } from 'node:child_process';
+import t from 'tap';
+import { findCommand } from '../../../src/io/find-command.ts';
+import { startFakeApi } from '../../support/fake-api.ts';
+
+t.setTimeout(300_000);
+const program = ['schemathesis', 'st'].map(findCommand).find((found) => found !== undefined);
+const skip = program === undefined ? 'schemathesis is not on PATH (pip install schemathesis)' : false;
+
+t.test('the API does what its own document says', skip === false ? {} : { skip }, async (t) => {
+  const { port, tokens, supervisor } = await startFakeApi(t);
+  const lists = ['list', 'sessions', 'invitations', 'invite'];
+  Object.assign(supervisor, { clients: async (verb: string) => (lists.includes(verb) ? [] : {}) });
+  const args = [
+    'run',
+    `http://127.0.0.1:${port}/api/v1/openapi.json`,
+    '--header',
+    `Authorization: Bearer ${tokens.admin}`,
+    ...['--max-examples', '5', '--seed', '1', '--no-color'],
+    // They have no end.
+    ...['follow', 'rates'].flatMap((id) => ['--exclude-operation-id', id]),
+    // It tries tokens until it is told to wait, which is no 401.
+    ...['--exclude-checks', 'ignored_auth'],
+  ];
+  // Not spawnSync: the server is in this very process.
+  const child = spawn(program ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      said = (said + chunk).slice(-20_000);
+    });
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  t.equal(code, 0, said);
+});

@@ -62,6 +62,8 @@ t.test('the package has what it says, and is the same bytes each time', { skip }
   t.match(run('dpkg-deb', ['-R', path.join(folder, 'one', name), unpacked]), { status: 0 });
   t.match(readFileSync(inside('DEBIAN/control'), 'utf8'), /^Depends: .*libc6 \(>= 2\.\d+\).*libstdc\+\+6/m);
   t.equal(statSync(inside('etc/hawser')).mode & 0o777, 0o700);
+  for (const name of ['chat.mjs', 'timetable.mjs', 'plugins.conf'])
+    t.equal(statSync(inside(`usr/share/doc/hawser/plugins/${name}`)).mode & 0o777, 0o644, name);
   t.match(readFileSync(inside('usr/lib/systemd/system/hawser@.service'), 'utf8'), /^ExecStart=\/usr\/bin\/hawser up /m);
   t.notOk(existsSync(inside('usr/lib/hawser/package/node_modules/typescript')), 'no tools of development');
   for (const script of ['postinst', 'prerm', 'postrm'])

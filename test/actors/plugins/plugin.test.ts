@@ -1,4 +1,5 @@
 /** Plugins in their real processes: what they can do and cannot, and what becomes of those that do what they must not. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +8,7 @@ import { confine } from '../../../src/actors/plugins/confinement.ts';
 import { Plugin } from '../../../src/actors/plugins/plugin.ts';
 import { packageRoot } from '../../../src/base/package-info.ts';
 import type { EventRecord, InstanceEvent } from '../../../src/control/events.ts';
+import { findCommand } from '../../../src/io/find-command.ts';
 import { processesOf } from '../../../src/io/process-facts.ts';
 import { loadAddon } from '../../../src/native/addon.ts';
 import { childrenOf, pluginSkipReason, writePlugins } from '../../support/plugins.ts';
@@ -268,9 +270,14 @@ t.test('a machine that stood still is not taken for a plugin that hangs', option
   const one = run(t, 'export const health = () => true;');
   t.ok(await one.becomes(isRunning(one)), reasonOf(one));
   for (let jump = 0; jump < 3; jump += 1) {
+    // Asks, and the answer has no time to come.
+    one.clock.aheadMs += 2500;
+    one.plugin.turn();
     one.clock.aheadMs += 3_600_000;
     one.plugin.turn();
+    one.plugin.turn();
     await sleep(200);
+    one.plugin.turn();
   }
   t.equal(one.plugin.status().state, 'running');
   t.strictSame(
@@ -294,4 +301,23 @@ export const health = () => true;`,
     [],
   );
   t.ok(loadAddon().reapChild(pid ?? 0, 0) < 0, 'nor twice');
+});
+
+/** What systemd leaves a daemon of that unit. */
+function underUnit(...files: readonly string[]): string {
+  const sets = files.map((file) => readFileSync(path.join(packageRoot(), 'packaging', file), 'utf8'));
+  const names = sets.flatMap((text) => /^CapabilityBoundingSet=(.+)$/m.exec(text)?.[1]?.split(' ') ?? []);
+  const bounds = ['-all', ...names.map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)].join();
+  const confining = path.join(packageRoot(), 'build/test/support/confine-program.js');
+  const args = ['--inh-caps=-all', `--bounding-set=${bounds}`, '--no-new-privs', '--', process.execPath, confining];
+  return spawnSync(findCommand('setpriv') ?? '', args, { encoding: 'utf8' }).stdout;
+}
+
+t.test('our unit runs no plugins, and says which four lines are missing; with them it does', options, async (t) => {
+  t.match(underUnit('hawser@.service'), /lacks CAP_SETUID, CAP_SETGID, CAP_KILL \(docs\/operating\/plugins\.md/);
+  const status = underUnit('hawser@.service', 'plugins/plugins.conf');
+  const uid = /^uid (\d+)$/m.exec(status)?.[1] ?? '?';
+  t.match(status, new RegExp(`^Uid:\\s+${uid}\\s+${uid}\\s+${uid}\\s+${uid}$`, 'm'), status);
+  for (const set of ['CapPrm', 'CapEff', 'CapAmb', 'CapInh']) t.match(status, new RegExp(`^${set}:\\s+0+$`, 'm'));
+  t.match(status, /^NoNewPrivs:\s+1$/m);
 });

@@ -13,15 +13,23 @@ const evenQuantumUs = 250;
 /** A sender that was woken late may make up for this much, or a busy machine would never reach the rate. */
 const burstUs = 4_000;
 const evenBurstUs = 500;
+/** 0.8 Mbit/s: whatever was measured, a path that lives is tried with so much. */
+const leastBytesPerUs = 0.1;
 const leastRetryUs = 100;
 const mostRetryUs = 5_000;
 
 export class Pacer {
+  readonly #mostBytesPerUs: number;
   #bytesPerUs = doubleZero;
   #tokens = leastBytes;
   #filledUs = never;
   /** What waits at the bottleneck may be no more than a packet or two. */
   isEven = false;
+
+  /** `mostBytesPerUs`: no pace is higher. */
+  constructor(mostBytesPerUs = Number.POSITIVE_INFINITY) {
+    this.#mostBytesPerUs = mostBytesPerUs;
+  }
 
   get bytesPerUs(): number {
     return this.#bytesPerUs;
@@ -29,7 +37,12 @@ export class Pacer {
 
   /** The tokens of the time before are counted at the old pace when `refill` was called for it. */
   setPace(bytesPerUs: number): void {
-    this.#bytesPerUs = bytesPerUs;
+    this.#bytesPerUs = Math.min(this.#mostBytesPerUs, Math.max(bytesPerUs, leastBytesPerUs));
+  }
+
+  /** For a while: also below what a path is tried with. */
+  lowerTo(bytesPerUs: number): void {
+    this.#bytesPerUs = Math.min(this.#bytesPerUs, bytesPerUs);
   }
 
   /** Tokens at `nowUs`. */

@@ -2,16 +2,14 @@
  * How fast one path may be used: learns the bottleneck's rate from what the receiver says arrived, and keeps the queue in front of
  * it at a few milliseconds. Pure: times are arguments. docs/adr/0004-sending-controller.md says why this way.
  */
-import { doubleZero, never } from '../../base/double.ts';
-import { DryRun } from './dry-run.ts';
+import { doubleZero } from '../../base/double.ts';
 import { HoldTime } from './hold-time.ts';
-import { trialPace, trialRate } from './loss-floor.ts';
 import { LossShare } from './loss-share.ts';
 import { MarkResponse } from './mark-response.ts';
 import { Pacer } from './pacer.ts';
 import { PathGauge, type PathSample } from './path-gauge.ts';
+import { RateKeeper } from './rate-keeper.ts';
 import { firstBytesPerUs, firstWindowBytes, RateSearch } from './rate-search.ts';
-import { ShallowBuffer } from './shallow-buffer.ts';
 
 export type { PathSample } from './path-gauge.ts';
 
@@ -24,27 +22,8 @@ const packetBytes = 1_500;
 /** Packets over which the loss is smoothed that schedulers see, and that queues are made for: flows feel the latter for longer. */
 const lossMemory = 500;
 const lastingLossMemory = 4_000;
-/** 0.8 Mbit/s: whatever was measured, a path that lives is tried with so much. */
-const leastBytesPerUs = 0.1;
 const floorBytes = 4 * packetBytes;
-/** A standing queue this long is wanted: while it is there, what arrives is what the bottleneck can do. */
-const targetUs = 3_000;
-const shallowTargetUs = 500;
-const mostGrainUs = 12_000;
 const windowSlackUs = 6_000;
-const leastStep = 0.01;
-const mostStep = 0.25;
-/** Loss above the floor that begins a trial. */
-const trialExcess = 0.015;
-/** A cut by more takes two, so that one odd measurement does not ruin a path. */
-const mostCut = 0.6;
-/** After the search the queue that it made has to go. */
-const drainGain = 0.6;
-/** Of the rate: what a dry run takes for the bottleneck's, at least. */
-const leastDryShare = 0.5;
-/** Of a rate that was too much: from here on it is near, and from there on passed. */
-const ceilingNear = 0.9;
-const ceilingPassed = 1.05;
 const burstUs = 25_000;
 /** Half more each round trip: less than a search takes, and enough to find a rate by a flow that does not yield. */
 const burstGain = 1.5;
@@ -53,40 +32,20 @@ export class PathController {
   readonly #gauge = new PathGauge();
   readonly #search = new RateSearch(this.#gauge);
   readonly #hold = new HoldTime(this.#gauge);
-  readonly #pacer = new Pacer();
+  readonly #pacer: Pacer;
+  readonly #keeper: RateKeeper;
   readonly #loss = new LossShare(lossMemory);
   readonly #lastingLoss = new LossShare(lastingLossMemory);
-  readonly #dryRun = new DryRun();
   readonly #marks = new MarkResponse();
-  readonly #shallow = new ShallowBuffer();
-  readonly #mostBytesPerUs: number;
   #rate = doubleZero;
   #rateUs = doubleZero;
   #windowBytes = firstWindowBytes;
-  #step = leastStep;
-  #roundUs = doubleZero;
-  #reports = 0;
-  #limitedReports = 0;
-  #isOverRound = false;
-  /** The rate before a trial of sending less, and the one that it supposes. */
-  #rateBefore = doubleZero;
-  #trialRate = doubleZero;
-  #trialPace = doubleZero;
-  /** The rate before a queue showed; 0 = none does. */
-  #episodeRate = doubleZero;
-  /** Since when less arrives than was sent; `never`: it does not. */
-  #overUs = never;
-  #comingUs = doubleZero;
-  /** The rate after marks, and until when no more is believed: what arrives until then was sent before. */
-  #markedRate = doubleZero;
-  #markedUntilUs = doubleZero;
-  /** The rate that was marked, or that a short buffer did not hold; 0 = none of late. */
-  #ceilingRate = doubleZero;
   #inFlightBytes = doubleZero;
 
   constructor(options: PathControllerOptions) {
-    this.#mostBytesPerUs = options.configuredBps > 0 ? options.configuredBps / 8e6 : Number.POSITIVE_INFINITY;
-    this.#pacer.setPace(Math.min(firstBytesPerUs, this.#mostBytesPerUs));
+    this.#pacer = new Pacer(options.configuredBps > 0 ? options.configuredBps / 8e6 : Number.POSITIVE_INFINITY);
+    this.#pacer.setPace(firstBytesPerUs);
+    this.#keeper = new RateKeeper(this.#gauge, this.#pacer);
   }
 
   /** Still looking for the rate, and has seen no bottleneck yet: what waits meanwhile says nothing about who sends too much. */
@@ -96,7 +55,7 @@ export class PathController {
 
   /** The bottleneck's buffer holds less than the queue that is wanted elsewhere. */
   get isShallow(): boolean {
-    return this.#shallow.isKnown(this.#gauge.sampleUs);
+    return this.#keeper.isShallow(this.#gauge.sampleUs);
   }
 
   /** Believed rate of the bottleneck; 0 = unknown. */
@@ -159,15 +118,14 @@ export class PathController {
     this.#loss.handleReport(sample.ackedPackets, sample.lostPackets, nowUs);
     this.#lastingLoss.handleReport(sample.ackedPackets, sample.lostPackets, nowUs);
     if (!this.#gauge.handleSample(sample)) return;
-    this.#reports += 1;
-    if (sample.isAppLimited) this.#limitedReports += 1;
-    else this.#rateUs = nowUs;
+    if (!sample.isAppLimited) this.#rateUs = nowUs;
+    this.#keeper.handleSample(sample);
     this.#pacer.refill(nowUs);
     this.#gauge.trip.grainUs = this.#rate > 0 ? packetBytes / this.#rate : 0;
     const kept = this.#marks.answer(sample.isAppLimited, nowUs, this.#gauge.lossLagUs());
-    if (this.#search.isOver) this.#cruise(sample, kept);
+    if (this.#search.isOver) this.#keep(sample, kept);
     else this.#seek(sample, kept < 1);
-    this.#pacer.isEven = this.#gauge.floor.isTrying || this.#shallow.isKnown(nowUs);
+    this.#pacer.isEven = this.#gauge.floor.isTrying || this.#keeper.isShallow(nowUs);
     this.#hold.handleReport(this.#inFlightBytes, nowUs);
     this.#setWindow();
   }
@@ -228,7 +186,7 @@ export class PathController {
   handleBottleneck(bytesPerUs: number): void {
     if (bytesPerUs === 0 || !this.#search.beginAt(bytesPerUs)) return;
     this.#rate = bytesPerUs;
-    this.#setPace(this.#search.boundPace);
+    this.#pacer.setPace(this.#search.boundPace);
     this.#setWindow();
   }
 
@@ -237,17 +195,17 @@ export class PathController {
     const untilUs = nowUs + this.#gauge.lossLagUs();
     this.#loss.forgive(share, untilUs);
     this.#lastingLoss.forgive(Math.max(share, this.#gauge.floor.loss), untilUs);
-    if (this.#gauge.floor.isTrying && this.#search.isOver) this.#rate = Math.max(this.#rate, this.#rateBefore);
+    if (this.#search.isOver) {
+      this.#keeper.handleHole();
+      this.#rate = this.#keeper.rateBytesPerUs;
+    }
     this.#gauge.forgetLosses(untilUs);
   }
 
   /** Nothing has been in flight for a while. */
   handleIdle(nowUs: number): void {
     this.#gauge.handleIdle();
-    this.#step = leastStep;
-    this.#overUs = never;
-    this.#episodeRate = 0;
-    this.#dryRun.reset(nowUs);
+    this.#keeper.handleIdle(nowUs);
   }
 
   #seek(sample: PathSample, isMarked: boolean): void {
@@ -256,7 +214,7 @@ export class PathController {
     const pace = this.#search.handleReport(sample, this.#pacer.bytesPerUs, isMarked);
     this.#rate = this.#search.rateBytesPerUs;
     if (!this.#search.isOver) {
-      this.#setPace(pace);
+      this.#pacer.setPace(pace);
       return;
     }
     gauge.trip.forgetJitter();
@@ -264,139 +222,12 @@ export class PathController {
       this.#loss.forgive(gauge.floor.loss, nowUs + gauge.lossLagUs());
       this.#lastingLoss.forgive(gauge.floor.loss, nowUs + gauge.lossLagUs());
     }
-    this.#dryRun.checkSoon(nowUs);
-    this.#setPace(this.#rate * drainGain);
-    this.#roundUs = nowUs + gauge.lagUs();
+    this.#keeper.begin(this.#rate, nowUs);
   }
 
-  #cruise(sample: PathSample, kept: number): void {
-    const { nowUs } = sample;
-    if (kept < 1) this.#yield(kept, nowUs);
-    const gauge = this.#gauge;
-    const { trip } = gauge;
-    const spanUs = gauge.spanUs();
-    const delivery = gauge.measure(spanUs);
-    const arriving = gauge.arriving(delivery);
-    if (arriving <= 0) return;
-    // What a packet more or less at both ends, a quantum and the jitter do to a rate.
-    const noise = (trip.jitterUs + 2_000 + packetBytes / arriving) / spanUs;
-    const chance = 1.5 * noise + (1.5 * trip.jitterUs) / spanUs;
-    if (delivery.sentRate <= arriving * (1.02 + chance)) this.#overUs = never;
-    else if (this.#overUs < 0) this.#overUs = nowUs;
-    if (this.#dryRun.isUnderWay || gauge.floor.isTrying) this.#overUs = never;
-    this.#predict(nowUs);
-    const target = this.#targetUs(nowUs) + 2 * trip.uncertaintyUs;
-    if (trip.queueUs > target) this.#queueIs(arriving, delivery.sentRate, noise, nowUs);
-    else this.#noQueueIs(arriving, delivery.sentRate, noise, nowUs);
-    const { queueUs, uncertaintyUs } = trip;
-    // What arrives may be little because little was sent: with less than that no report would come to end a dry run by.
-    const dryable = Math.max(arriving, this.#rate * leastDryShare);
-    if (this.#dryRun.handleReport(nowUs, queueUs, uncertaintyUs, target, gauge.lagUs() + spanUs, dryable)) {
-      trip.rebase(nowUs);
-      this.#rate = Math.max(this.#rate, this.#episodeRate);
-    }
-    if (this.#dryRun.isDrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#dryRun.bytesPerUs));
-    this.#tryLess(sample, delivery.rate);
-    if (nowUs < this.#markedUntilUs && this.#rate > this.#markedRate) {
-      this.#rate = this.#markedRate;
-      this.#setPace(Math.min(this.#pacer.bytesPerUs, this.#markedRate));
-    }
-  }
-
-  /** A queue on the way has marked packets: others want some of it. */
-  #yield(kept: number, nowUs: number): void {
-    this.#ceilingRate = this.#rate;
-    this.#markedRate = this.#rate * kept;
-    this.#markedUntilUs = nowUs + this.#gauge.lagUs() + this.#gauge.spanUs();
-    this.#episodeRate = Math.min(this.#episodeRate, this.#markedRate);
-    this.#rateBefore = Math.min(this.#rateBefore, this.#markedRate);
-    this.#step = leastStep;
-  }
-
-  /** Loss above what is known as chance: less is sent for a while to see whether it ends. */
-  #tryLess(sample: PathSample, arrivedRate: number): void {
-    const { floor } = this.#gauge;
-    const verdict = this.#gauge.judgeLoss(sample, trialExcess);
-    if (verdict === 'begin') {
-      this.#rateBefore = this.#rate;
-      this.#trialRate = trialRate(arrivedRate, this.#rate);
-      this.#trialPace = trialPace(arrivedRate, this.#rate);
-      this.#step = leastStep;
-    }
-    if (verdict === 'overflow') this.#rate = Math.min(this.#rate, Math.max(this.#rate * 0.7, this.#trialRate));
-    const { queueUs, uncertaintyUs, grainUs } = this.#gauge.trip;
-    const isShallow = this.#shallow.handleReport(verdict, queueUs + uncertaintyUs, targetUs + grainUs, sample.nowUs);
-    if (isShallow) this.#ceilingRate = this.#rate;
-    if (verdict === 'chance') this.#rate = Math.max(this.#rate, this.#rateBefore);
-    if (floor.isTrying) this.#pacer.setPace(Math.min(this.#pacer.bytesPerUs, this.#trialPace));
-  }
-
-  #queueIs(arriving: number, sentRate: number, noise: number, nowUs: number): void {
-    if (this.#episodeRate === 0) this.#episodeRate = this.#rate;
-    this.#step = leastStep;
-    const isOver = this.#overUs >= 0 && nowUs - this.#overUs > this.#gauge.spanUs();
-    // A stall makes one gap in what arrives; a slower bottleneck shows for as long as too much is sent.
-    if (isOver && arriving < this.#rate) {
-      this.#rate = Math.max(arriving, this.#rate * mostCut);
-      this.#overUs = nowUs;
-      this.#dryRun.reset(nowUs);
-    } // More arrives than was sent: the queue drains, and at the bottleneck's rate.
-    else if (arriving > sentRate * (1 + noise / 2)) this.#rate += (arriving - this.#rate) / 8;
-    // Neither: on average a queue lets through what the bottleneck can do.
-    else if (sentRate > 0.97 * this.#rate)
-      this.#rate += (arriving - this.#rate) * Math.min(0.1, this.#gauge.intervalUs / (4 * this.#gauge.spanUs()));
-    this.#pace(1 - Math.max(-0.05, Math.min(0.5, this.#gain() * (this.#comingUs - this.#targetUs(nowUs) / 2))));
-  }
-
-  #noQueueIs(arriving: number, sentRate: number, noise: number, nowUs: number): void {
-    const isShort = this.#gauge.trip.queueUs < this.#targetUs(nowUs) / 2 + this.#gauge.trip.uncertaintyUs;
-    this.#episodeRate = 0;
-    // Without a queue no more arrives than was sent: what seems more is chance.
-    const shown = Math.min(arriving, sentRate);
-    if (shown > this.#rate) this.#rate += ((shown - this.#rate) * 0.5) / (1 + 5 * noise);
-    this.#isOverRound ||= this.#overUs >= 0;
-    if (nowUs >= this.#roundUs) {
-      this.#roundUs = nowUs + this.#gauge.lagUs();
-      const isQuiet = isShort && 2 * this.#limitedReports < this.#reports && !this.#isOverRound;
-      this.#step = isQuiet ? Math.min(this.#mostStep(), this.#step * 2) : leastStep;
-      this.#reports = 0;
-      this.#limitedReports = 0;
-      this.#isOverRound = false;
-    }
-    this.#pace(1 + (isShort ? this.#step : this.#gain() * (this.#targetUs(nowUs) - this.#comingUs)));
-  }
-
-  /** Near a rate that was too much probing is gentle; well above it, it was another time's. */
-  #mostStep(): number {
-    if (this.#rate > this.#ceilingRate * ceilingPassed) this.#ceilingRate = 0;
-    return this.#rate > this.#ceilingRate * ceilingNear && this.#ceilingRate > 0 ? leastStep : mostStep;
-  }
-
-  /** The queue that the last round trip's sending will have made, which no report can have told yet (Smith 1957). */
-  #predict(nowUs: number): void {
-    const lagUs = this.#gauge.lagUs() + this.#gauge.trip.levelLagUs;
-    const sent = this.#gauge.sentWithin(lagUs, nowUs);
-    this.#comingUs = Math.max(0, this.#gauge.trip.queueUs + (this.#rate > 0 ? sent / this.#rate - lagUs : 0));
-  }
-
-  /** A probe is small: a full packet alone takes so much longer, and two of them would look like a queue. */
-  #targetUs(nowUs: number): number {
-    return (
-      (this.#shallow.isKnown(nowUs) ? shallowTargetUs : targetUs) + Math.min(mostGrainUs, this.#gauge.trip.grainUs)
-    );
-  }
-
-  /** Share of the rate for each microsecond of queue; a doubtful queue is corrected slowly, and bounded by the window meanwhile. */
-  #gain(): number {
-    return (0.5 / this.#gauge.spanUs()) * (targetUs / (targetUs + this.#gauge.trip.uncertaintyUs));
-  }
-
-  #pace(gain: number): void {
-    this.#setPace(this.#rate * gain);
-  }
-
-  #setPace(bytesPerUs: number): void {
-    this.#pacer.setPace(Math.min(this.#mostBytesPerUs, Math.max(bytesPerUs, leastBytesPerUs)));
+  #keep(sample: PathSample, kept: number): void {
+    this.#keeper.keep(sample, kept);
+    this.#rate = this.#keeper.rateBytesPerUs;
   }
 
   #setWindow(): void {

@@ -73,6 +73,11 @@ t.test('the page changes the configuration, with a way back', skip === false ? {
     await page.getByText('tunnel.mtu: 14 is out of range').waitFor(patience);
     t.ok(await compare.isDisabled(), 'what has faults is not applied');
     t.same(await findings(page), [], 'axe, faults');
+    const heights = await page
+      .locator('.editor > *')
+      .evaluateAll((all) => all.map((one) => (one as unknown as { clientHeight: number }).clientHeight));
+    t.ok((heights[0] ?? 0) > 300 && (heights[0] ?? 0) <= (heights[1] ?? 0) + 4, `numbers beside the lines: ${heights}`);
+    t.equal(await page.locator('.editor .bad').textContent(), '11\n');
     await page.getByRole('button', { name: /^Line \d+$/ }).click();
     t.ok(await editor.evaluate((field) => field === field.ownerDocument.activeElement), 'a fault leads to its place');
     await page.getByText('Of the interface; auto = 1420').waitFor(patience);

@@ -28,7 +28,8 @@ interface Current {
   /** Without secrets, and what was hidden. */
   readonly text: string;
   readonly secrets: readonly string[];
-  readonly raw: unknown;
+  /** What the text says, for who has to be held to it. */
+  raw(): unknown;
 }
 
 /** A text that could be the configuration: with its secrets, and what it says. */
@@ -89,7 +90,7 @@ async function currentOf(supervisor: Asking): Promise<Current> {
     throw new HawserError('CONFIG_FILE', `${file} is not YAML at the moment, and may hold secrets`, remedy);
   }
   const masked = maskSecrets(text, yaml);
-  return { file, revision: revisionOf(text), ...masked, raw: new YamlText(masked.text).toObject().raw };
+  return { file, revision: revisionOf(text), ...masked, raw: () => rawOf(masked.text) };
 }
 
 function fitOrThrow(current: Current, text: string, caller: Caller): Fit {
@@ -125,8 +126,13 @@ function judge(current: Current, text: string, caller: Caller): Judged {
   return { fit: { text: restored.text, config } };
 }
 
-function refusedByHttp({ text: before, raw }: Current, after: string): Problem[] {
-  const said = new YamlText(after).toObject().raw;
+function rawOf(text: string): unknown {
+  return new YamlText(text).toObject().raw;
+}
+
+function refusedByHttp(current: Current, after: string): Problem[] {
+  const { text: before } = current;
+  const [raw, said] = [current.raw(), rawOf(after)];
   const moved = movedSecret({ before, after }, { before: raw, after: said });
   if (moved !== undefined) {
     const message = `${moved} may stand only where it stood, in a line and a probe that are as they were: change this on the host`;

@@ -32,7 +32,7 @@ const answerFd = 3;
 
 export class PluginProcess {
   readonly #parts: PluginProcessParts;
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcess | undefined;
   readonly #splitter = new LineSplitter(mostLineBytes);
   #writtenBytes = 0;
   #windowMs = performance.now();
@@ -42,24 +42,23 @@ export class PluginProcess {
 
   constructor(parts: PluginProcessParts) {
     this.#parts = parts;
-    const { command, args } = parts.confinement;
-    const { TZ } = process.env;
-    this.#child = spawn(command, args, {
-      cwd: '/',
-      env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: '/nonexistent', ...(TZ === undefined ? {} : { TZ }) },
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    });
-    this.#child.once('error', (error) => this.#end(error.message));
+    const begun = begin(parts.confinement);
+    if (begun instanceof Error) {
+      setImmediate(() => this.#end(`it cannot be begun: ${begun.message}`));
+      return;
+    }
+    this.#child = begun;
+    begun.once('error', (error) => this.#end(`it cannot be begun: ${error.message}`));
     // Not 'close': that waits for whoever else holds the pipes.
-    this.#child.once('exit', (code, signal) => this.#end(signal === null ? `exit code ${code}` : `ended by ${signal}`));
-    for (const stream of this.#child.stdio) stream?.on('error', (error: Error) => this.#onPipe(error));
+    begun.once('exit', (code, signal) => this.#end(signal === null ? `exit code ${code}` : `ended by ${signal}`));
+    for (const stream of this.#pipes()) stream.on('error', (error: Error) => this.#onPipe(error));
     this.#read(1, (chunk) => this.#takeWords(chunk));
     this.#read(2, (chunk) => this.#takeWords(chunk));
     this.#read(answerFd, (chunk) => this.#takeLines(chunk));
   }
 
   get pid(): number | undefined {
-    return this.#hasEnded ? undefined : this.#child.pid;
+    return this.#hasEnded ? undefined : this.#child?.pid;
   }
 
   /** The last that it printed, on one line. */
@@ -70,8 +69,8 @@ export class PluginProcess {
 
   /** False = it does not read what it was sent, or has ended. */
   send(message: ToPlugin): boolean {
-    const input = this.#child.stdin;
-    if (input === null || this.#hasEnded || !input.writable) return false;
+    const input = this.#child?.stdin;
+    if (!input?.writable || this.#hasEnded) return false;
     const line = `${JSON.stringify(message)}\n`;
     if (Buffer.byteLength(line) > mostLineBytes || input.writableLength + line.length > mostUnreadBytes) return false;
     input.write(line);
@@ -87,19 +86,19 @@ export class PluginProcess {
   /** At once; `onEnd` follows where this thread goes on. */
   kill(): void {
     const { uid, isOwn } = this.#parts.confinement;
-    if (!this.#hasEnded) this.#child.kill('SIGKILL');
+    if (!this.#hasEnded) this.#child?.kill('SIGKILL');
     if (isOwn) killAll(uid);
   }
 
   /** This thread ends: nothing of the process shall hold it back. */
   letGo(): void {
     this.kill();
-    for (const stream of this.#outputs()) stream.destroy();
-    this.#child.unref();
+    for (const stream of this.#pipes()) stream.destroy();
+    this.#child?.unref();
   }
 
   #read(fd: number, take: (chunk: Buffer) => void): void {
-    const stream = this.#child.stdio[fd] as Readable | null | undefined;
+    const stream = this.#child?.stdio?.[fd] as Readable | null | undefined;
     stream?.on('data', (chunk: Buffer) => {
       if (this.#isFlood(chunk.length)) this.#faultOf(`it writes more than ${mostWrittenBytes >> 20} MiB a second`);
       else take(chunk);
@@ -145,13 +144,14 @@ export class PluginProcess {
   #faultOf(reason: string): void {
     if (this.#fault !== '' || this.#hasEnded) return;
     this.#fault = reason;
-    for (const stream of this.#outputs()) stream.destroy();
+    for (const stream of this.#pipes()) stream.destroy();
     this.#parts.onFault(reason);
     this.kill();
   }
 
-  #outputs(): (Readable | Writable)[] {
-    return this.#child.stdio.flatMap((stream) => stream ?? []);
+  #pipes(): (Readable | Writable)[] {
+    // Without descriptors to spare there are none.
+    return (this.#child?.stdio ?? []).flatMap((stream) => stream ?? []);
   }
 
   #end(how: string): void {
@@ -159,11 +159,26 @@ export class PluginProcess {
     this.#hasEnded = true;
     // What it wrote last is read by now, or belongs to nobody.
     setImmediate(() => {
-      for (const stream of this.#outputs()) stream.destroy();
+      for (const stream of this.#pipes()) stream.destroy();
       this.kill();
       const words = this.lastWords;
       this.#parts.onEnd(this.#fault !== '' ? this.#fault : words === '' ? how : `${how}: ${words}`);
     });
+  }
+}
+
+/** Where the kernel has no more descriptors or memory for us, that is said, and tried again later like any other end. */
+function begin({ command, args }: Confinement): ChildProcess | Error {
+  const { TZ } = process.env;
+  try {
+    return spawn(command, args, {
+      cwd: '/',
+      env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: '/nonexistent', ...(TZ === undefined ? {} : { TZ }) },
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    });
+  } catch (error) {
+    if (error instanceof Error) return error;
+    throw error;
   }
 }
 

@@ -321,3 +321,13 @@ t.test('our unit runs no plugins, and says which four lines are missing; with th
   for (const set of ['CapPrm', 'CapEff', 'CapAmb', 'CapInh']) t.match(status, new RegExp(`^${set}:\\s+0+$`, 'm'));
   t.match(status, /^NoNewPrivs:\s+1$/m);
 });
+
+t.test('where no descriptor is left a plugin is not begun, and nothing else happens', options, async (t) => {
+  const program = path.join(packageRoot(), 'build/test/support/crowded-program.js');
+  for (const spare of [0, 1, 3, 5, 7, 9, 20]) {
+    const args = ['--nofile=128', '--', process.execPath, program, String(spare)];
+    const { stdout, stderr, status } = spawnSync(findCommand('prlimit') ?? '', args, { encoding: 'utf8' });
+    t.match(stdout, spare < 9 ? /^end: it cannot be begun: .*EMFILE\n$/ : /^end: /, `${spare} left: ${stderr}`);
+    t.equal(status, 0);
+  }
+});

@@ -51,6 +51,7 @@ import { filePeers, PeerDirectory } from './supervisor/peer-directory.ts';
 import { AddonOpener } from './supervisor/resource-opener.ts';
 import { SharedResources } from './supervisor/shared-resources.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
+import { tellSealers } from './supervisor/tell-sealers.ts';
 import type { WorkerPool } from './supervisor/worker-pool.ts';
 import { formatPlacement } from './topology/placement.ts';
 
@@ -109,6 +110,7 @@ export class Instance {
       allowedIps: new AllowedIps(this.#resources.tables.allowedIps),
       tell: (command, actorId) => this.#tellOfPeers(command, actorId),
       nowMs: () => performance.now(),
+      shards: topology.memory.shards,
     });
     this.#shareRates(config);
     this.#peers.change(filePeers, { put: config.peers, remove: [] });
@@ -138,7 +140,7 @@ export class Instance {
     this.#suggestions = new SuggestionDesk({
       table: linkTable(this.#resources.tables.links),
       state: () => this.#changes.state,
-      tell: () => this.#supervisor.command('sealer', { kind: 'follow-transports' }),
+      tell: () => tellSealers(this.#supervisor, this.#changes.state.topology, { kind: 'follow-transports' }),
       note: (event) => this.#supervisor.note('plugin-host', event),
     });
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
@@ -253,7 +255,7 @@ export class Instance {
 
   async #start(): Promise<void> {
     this.#handleSignals();
-    const { config, configPath } = this.#changes.state;
+    const { config, configPath, topology } = this.#changes.state;
     this.#nat.check(planNat(config));
     refuseForeignTun(this.#addon, planNetwork(config));
     this.#resources.open();
@@ -279,7 +281,7 @@ export class Instance {
       kind: 'ready',
       interface: config.tunnel.interface,
       port: this.#changes.state.listenPort,
-      placement: formatPlacement(this.#changes.state.topology.placement),
+      placement: formatPlacement(topology.placement, topology.memory.shards),
       tookMs: Math.round(performance.now()),
       isRecalled: this.#isRecalled,
     });

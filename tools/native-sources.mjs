@@ -35,6 +35,7 @@ const names = [
     'too_big',
     'train_intake',
     'tun',
+    'tun_sorter',
   ],
   ...['fec_decode', 'fec_encode', 'fec_groups', 'galois', 'galois_arm', 'galois_x86', 'reed_solomon'],
 ];

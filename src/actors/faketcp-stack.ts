@@ -10,6 +10,7 @@ import type { FakeTcp } from '../native/faketcp-api.ts';
 import { FlowMachine } from '../protocols/faketcp/flow-machine.ts';
 import { type StyleName, styles } from '../protocols/faketcp/styles.ts';
 import { fakeTcpCounters } from '../rings/counter-names.ts';
+import { shardPorts } from '../rings/shards.ts';
 import type { RingConsumer } from '../rings/spsc-ring.ts';
 import { carrierTable, flowTable, type RowTable } from '../rings/table.ts';
 import { FlowWorld } from './faketcp/flow-world.ts';
@@ -44,6 +45,8 @@ export interface FakeTcpStackSettings {
   readonly interface: string;
   /** Our own device: nothing that comes out of it is for FakeTCP. */
   readonly tunnel: string;
+  /** Pairs of sealer and opener: for each a port `descriptors`, a port `received` and a sealed log. Undefined = 1. */
+  readonly shards?: number;
 }
 
 const descriptorsPerTurn = 16;
@@ -65,6 +68,7 @@ class FakeTcpStackActor implements Actor {
   readonly #fds: readonly number[];
   readonly #carriers: RowTable;
   readonly #row: number;
+  readonly #shards: number;
   readonly #greeting: Uint8Array;
   readonly #throughput: Throughput;
   readonly #segments = new Uint8Array(segment.rows * segment.rowBytes);
@@ -78,6 +82,7 @@ class FakeTcpStackActor implements Actor {
       settings;
     this.#context = context;
     this.#row = settings.carrier;
+    this.#shards = settings.shards ?? 1;
     this.#carriers = carrierTable(memoryOf(spec, 'carriers'));
     this.#greeting = readGreeting(handshakePacket);
     const [fd4, fd6] = [fdOf(spec, 'packets4'), fdOf(spec, 'packets6')];
@@ -94,10 +99,10 @@ class FakeTcpStackActor implements Actor {
       tunnel: settings.tunnel,
       mark: settings.mark,
       interface: settings.interface,
-      descriptors: nativePort(spec, 'descriptors'),
-      received: nativePort(spec, 'received'),
+      descriptors: shardPorts('descriptors', this.#shards).map((name) => nativePort(spec, name)),
+      received: shardPorts('received', this.#shards).map((name) => nativePort(spec, name)),
       handshakes: nativePort(spec, 'handshakes'),
-      log: bytesOf(spec, 'sealedLog'),
+      logs: shardPorts('sealedLog', this.#shards).map((name) => bytesOf(spec, name)),
       paths: bytesOf(spec, 'paths'),
       links: bytesOf(spec, 'links'),
       carriers: bytesOf(spec, 'carriers'),
@@ -164,11 +169,17 @@ class FakeTcpStackActor implements Actor {
   }
 
   #send(nowUs: number): number {
-    const sent = this.#native.sendDescriptors(descriptorsPerTurn, nowUs);
-    const rows = this.#native.takeWanted();
-    for (let row = 0; row < rows; row += 1) this.#onWanted(row * wanted.rowBytes, nowUs);
+    let done = 0;
+    for (let shard = 0; shard < this.#shards; shard += 1) done += this.#sendOf(shard, nowUs);
     const waited = this.#carriers.int(this.#row, carrier.outqBytesAt) !== 0;
-    if ((sent > 0 || waited) && this.#native.measureQueue() > 0) this.#context.wakeAt(nowUs + queueCheckUs);
+    if ((done > 0 || waited) && this.#native.measureQueue() > 0) this.#context.wakeAt(nowUs + queueCheckUs);
+    return done;
+  }
+
+  #sendOf(shard: number, nowUs: number): number {
+    const sent = this.#native.sendDescriptors(descriptorsPerTurn, nowUs, shard);
+    const rows = this.#native.takeWanted(shard);
+    for (let row = 0; row < rows; row += 1) this.#onWanted(row * wanted.rowBytes, nowUs);
     return sent + rows;
   }
 

@@ -6,6 +6,7 @@ import { openerCounters } from '../rings/counter-names.ts';
 import { PathChain } from '../rings/path-chain.ts';
 import { RowChanges } from '../rings/row-changes.ts';
 import { SessionTable } from '../rings/session-table.ts';
+import { shardOf } from '../rings/shards.ts';
 import { pathTable, peerTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
@@ -35,6 +36,9 @@ export interface OpenerSettings {
   readonly outerFragments: number;
   /** Benches only: treat ChaCha20-Poly1305 sessions as a plain copy. */
   readonly plaintext: boolean;
+  /** Which of how many pairs of sealer and opener this one is of. Undefined = the only one. */
+  readonly shard?: number;
+  readonly shards?: number;
 }
 
 /** Messages of one link a turn; with GRO each is up to 64 KiB. */
@@ -60,6 +64,8 @@ class OpenerActor implements Actor {
   readonly #shares: ShareKeeper;
   readonly #inputs: number;
   readonly #plaintext: boolean;
+  readonly #shard: number;
+  readonly #shards: number;
   /** Receiver index (as i32) → slot × 4 + cipher, of the slots that are ready. */
   readonly #slots = new Map<number, number>();
   /** Slot × 2 + 0 or 1 → receiver index that leads there. */
@@ -75,6 +81,8 @@ class OpenerActor implements Actor {
     this.#context = context;
     this.#inputs = settings.carriers.length;
     this.#plaintext = settings.plaintext;
+    this.#shard = settings.shard ?? 0;
+    this.#shards = settings.shards ?? 1;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
     this.#sessionChanges = new RowChanges(this.#sessions);
     const unreported = new Int32Array(1 + this.#sessions.rows);
@@ -183,7 +191,7 @@ class OpenerActor implements Actor {
   #followSessions(): void {
     if (this.#sessionChanges.areNone) return;
     const version = this.#sessionChanges.read(this.#followSlot, this.#followAll);
-    this.#sessions.acknowledge(session.openerSeenAt, version);
+    this.#sessions.acknowledge(session.openerSeenAt, version, this.#shard);
   }
 
   #follow(slot: number): void {
@@ -197,7 +205,9 @@ class OpenerActor implements Actor {
   }
 
   #learn(slot: number): void {
-    const isReady = this.#sessions.int(slot, session.stateAt) === slotState.ready;
+    // The replay window of another shard's slot is its opener's alone.
+    const isOurs = shardOf(this.#sessions.int(slot, session.peerAt), this.#shards) === this.#shard;
+    const isReady = isOurs && this.#sessions.int(slot, session.stateAt) === slotState.ready;
     const plain = this.#plaintext ? cipher.plaintext : cipher.chacha20poly1305;
     this.#learnIndex(isReady ? this.#sessions.int(slot, session.localIndexAt) : 0, slot, 0, plain);
     this.#learnIndex(isReady ? this.#sessions.int(slot, session.localIndexAesAt) : 0, slot, 1, cipher.aes256gcm);

@@ -16,6 +16,7 @@ import type { Sealer } from '../native/data-api.ts';
 import { sealerCounters } from '../rings/counter-names.ts';
 import { RowChanges } from '../rings/row-changes.ts';
 import { SessionTable } from '../rings/session-table.ts';
+import { ofShard, shardOf } from '../rings/shards.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
 import { AckDesk } from './sealer/ack-desk.ts';
@@ -48,6 +49,9 @@ export interface SealerSettings {
   readonly fecMtu: number;
   /** One of `outerFragments`. */
   readonly outerFragments: number;
+  /** Which of how many pairs of sealer and opener this one is of: its log and its stash are named by it (`ofShard`). Undefined = the only one. */
+  readonly shard?: number;
+  readonly shards?: number;
 }
 
 const trainsPerTurn = 16;
@@ -74,6 +78,8 @@ class SealerActor implements Actor {
   readonly #context: ActorContext;
   readonly #native: Sealer;
   readonly #mtu: number;
+  readonly #shard: number;
+  readonly #shards: number;
   readonly #sessions: SessionTable;
   readonly #bonds: Bonds;
   readonly #desk: SealDesk;
@@ -105,6 +111,8 @@ class SealerActor implements Actor {
     const shared = new FlightMemory();
     this.#context = context;
     this.#mtu = settings.mtu;
+    this.#shard = settings.shard ?? 0;
+    this.#shards = settings.shards ?? 1;
     this.#sessions = new SessionTable(memoryOf(spec, 'sessions'));
     this.#sessionChanges = new RowChanges(this.#sessions);
     this.#throughput = new Throughput(spec);
@@ -112,11 +120,11 @@ class SealerActor implements Actor {
     this.#native = new addon.Sealer({
       plain: nativePort(spec, 'plain'),
       carriers: settings.carriers.map((one) => nativePort(spec, `descriptors.${one.name}`)),
-      log: bytesOf(spec, 'sealedLog'),
+      log: bytesOf(spec, ofShard('sealedLog', this.#shard)),
       sessions: bytesOf(spec, 'sessions'),
       paths: bytesOf(spec, 'paths'),
       allowedIps: bytesOf(spec, 'allowedIps'),
-      stash: bytesOf(spec, 'stash'),
+      stash: bytesOf(spec, ofShard('stash', this.#shard)),
       facts: this.#facts.memory,
       feedback: new Uint8Array(shared.feedback.buffer),
       limits: new Uint8Array(shared.limits.buffer),
@@ -133,13 +141,14 @@ class SealerActor implements Actor {
       carriers: settings.carriers,
       bonding: { ...settings.bonding, mtu, sealedBytes: longest + dataMessageBytes },
       outerFragments: settings.outerFragments,
+      shard: this.#shard,
     });
     this.#desk = new SealDesk(context, this.#native, this.#throughput);
     this.#bonds.onJudged = (row) => this.#desk.tellJudged(row);
     this.#frames = new FrameDesk(context, this.#native, this.#bonds, this.#desk);
     this.#heard = new HeardFrames(context, this.#native, this.#bonds, this.#desk, this.#frames);
     this.#parity = new ParityDesk(context, this.#native, this.#desk, this.#throughput);
-    this.#waiting = new WaitingRoom(context, this.#native, this.#throughput);
+    this.#waiting = new WaitingRoom(context, this.#native, this.#throughput, this.#shard);
     this.#acks = new AckDesk(context, this.#native, this.#waiting, this.#throughput);
     this.#rates = new RateDesk(context);
   }
@@ -171,7 +180,7 @@ class SealerActor implements Actor {
   #followSessions(): void {
     if (this.#sessionChanges.areNone) return;
     const version = this.#sessionChanges.read(this.#sweepSlot, this.#sweepAll);
-    this.#sessions.acknowledge(session.sealerSeenAt, version);
+    this.#sessions.acknowledge(session.sealerSeenAt, version, this.#shard);
   }
 
   /** When the bond is due again; what waits for it is offered to it once more. */
@@ -214,8 +223,9 @@ class SealerActor implements Actor {
    */
   #takeRun(index: number, count: number): number {
     const row = this.#facts.peer(index);
-    if (row < 0) {
-      this.#throughput.count(row === -1 ? sealerCounters.noRoute : sealerCounters.malformed, 1);
+    // Whose packets are another shard's was another's when they were sorted: a prefix has moved to another peer.
+    if (row < 0 || shardOf(row, this.#shards) !== this.#shard) {
+      this.#throughput.count(row === -2 ? sealerCounters.malformed : sealerCounters.noRoute, 1);
       return 1;
     }
     if (this.#facts.isDone(index)) return 1;
@@ -280,10 +290,14 @@ class SealerActor implements Actor {
     return undefined;
   }
 
-  /** A train may stay in the ring because its link is behind, but not for long if those behind it are for other peers. */
+  /**
+   * A train may stay in the ring because its link is behind, but not for long if those behind it are for other peers: in the TUN there are
+   * some of another shard, if not here.
+   */
   #mayStay(index: number, count: number): boolean {
     if (this.#behindSinceUs < 0) this.#behindSinceUs = this.#nowUs;
     if (this.#nowUs - this.#behindSinceUs < behindPatienceUs) return true;
+    if (this.#shards > 1) return false;
     const row = this.#facts.peer(index);
     for (let next = index + 1; next < count; next += 1) if (this.#facts.peer(next) !== row) return false;
     return true;

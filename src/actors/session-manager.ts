@@ -2,6 +2,7 @@
 import { readKeyFile } from '../config/keys.ts';
 import { recordType } from '../contract/records.ts';
 import { sessionManagerCounters as counted } from '../rings/counter-names.ts';
+import { shardPorts } from '../rings/shards.ts';
 import type { RingConsumer } from '../rings/spsc-ring.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { consumer } from './kit/ports.ts';
@@ -23,17 +24,18 @@ const eventsPerTurn = 256;
 class SessionManager implements Actor {
   readonly #desks: Desks;
   readonly #handshakes: readonly RingConsumer[];
-  readonly #events: RingConsumer;
+  /** By shard. */
+  readonly #events: readonly RingConsumer[];
   readonly #reader = new MessageReader();
-  readonly #requests: RingConsumer;
+  readonly #requests: readonly RingConsumer[];
   #first = 0;
   #nowUs: number;
 
   constructor(context: ActorContext) {
     const settings = context.spec.settings as SessionManagerSettings;
     this.#handshakes = settings.carriers.map(({ name }) => consumer(context.spec, `handshakes.${name}`));
-    this.#events = consumer(context.spec, 'events');
-    this.#requests = consumer(context.spec, 'requests');
+    this.#events = shardPorts('events', settings.shards).map((name) => consumer(context.spec, name));
+    this.#requests = shardPorts('requests', settings.shards).map((name) => consumer(context.spec, name));
     this.#desks = buildDesks(context, settings, readKeyFile(settings.privateKeyFile));
     this.#nowUs = context.addon.nowUs();
     this.#desks.watch.start(this.#nowUs);
@@ -41,7 +43,9 @@ class SessionManager implements Actor {
 
   work(nowUs: number): number {
     this.#nowUs = nowUs;
-    let done = this.#takeEvents() + this.#takeRequests();
+    let done = 0;
+    for (const ring of this.#events) done += this.#takeEvents(ring);
+    for (const ring of this.#requests) done += this.#takeRequests(ring);
     const inputs = this.#handshakes.length;
     for (let turned = 0; turned < inputs; turned += 1) {
       done += this.#takeHandshakes(this.#handshakes[(this.#first + turned) % inputs], nowUs);
@@ -96,8 +100,7 @@ class SessionManager implements Actor {
   }
 
   /** The sealer's requests say for which peers the tables have news (`handshakeWantedAt`, `lifeAt`); they also wake this thread. */
-  #takeRequests(): number {
-    const ring = this.#requests;
+  #takeRequests(ring: RingConsumer): number {
     let done = 0;
     for (let at = ring.peek(); at >= 0; at = ring.peek()) {
       this.#desks.watch.handleRequest(ring.view.getInt32(at, true));
@@ -108,8 +111,7 @@ class SessionManager implements Actor {
     return done;
   }
 
-  #takeEvents(): number {
-    const ring = this.#events;
+  #takeEvents(ring: RingConsumer): number {
     let done = 0;
     for (; done < eventsPerTurn; done += 1) {
       const at = ring.peek();

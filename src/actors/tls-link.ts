@@ -22,6 +22,7 @@ import { FrontDoor } from '../io/tls/front-door.ts';
 import { ownCertificate } from '../io/tls/own-certificate.ts';
 import { tlsLinkCounters as counted } from '../rings/counter-names.ts';
 import { SealedLogReader } from '../rings/sealed-log.ts';
+import { ofShard, shardPorts } from '../rings/shards.ts';
 import type { RingConsumer } from '../rings/spsc-ring.ts';
 import { carrierTable, pathTable, type RowTable } from '../rings/table.ts';
 import { tlsMessageEmitHeader, tlsMessageHeaderBytes } from '../wire/tls-message.ts';
@@ -60,6 +61,8 @@ export interface TlsLinkSettings {
   /** Says which of the host's name servers lie in the tunnel. */
   readonly dnsRecord: string;
   readonly tls: TlsConfig;
+  /** Pairs of sealer and opener: for each a port `descriptors`, a port `received` and a sealed log. Undefined = 1. */
+  readonly shards?: number;
   readonly peers: readonly PeerSettings[];
 }
 
@@ -84,7 +87,8 @@ class TlsLinkActor implements Actor {
   readonly #calls: Calls;
   readonly #door: FrontDoor | undefined;
   readonly #receive: ReceiveDesk;
-  readonly #send: SendDesk;
+  /** By shard. */
+  readonly #sends: readonly SendDesk[];
   readonly #out: RingConsumer;
   readonly #carriers: RowTable;
   readonly #throughput: Throughput;
@@ -105,21 +109,24 @@ class TlsLinkActor implements Actor {
     this.#own = ownKeys(settings.privateKeyFile);
     this.#hubs = new Hubs(settings.peers);
     this.#receive = new ReceiveDesk({
-      opener: producer(context, 'received'),
+      openers: shardPorts('received', settings.shards).map((name) => producer(context, name)),
       handshakes: producer(context, 'handshakes'),
       carriers: this.#carriers,
       carrier: settings.carrier,
       unixUs: () => addon.unixUs(),
     });
-    this.#send = new SendDesk({
-      descriptors: consumer(spec, 'descriptors'),
-      log: new SealedLogReader(memoryOf(spec, 'sealedLog')),
-      paths: pathTable(memoryOf(spec, 'paths')),
-      carriers: this.#carriers,
-      carrier: settings.carrier,
-      find: (place) => this.#tunnels.at(place),
-      want: (place, parcel) => this.#want(place, parcel),
-    });
+    this.#sends = shardPorts('descriptors', settings.shards).map(
+      (descriptors, shard) =>
+        new SendDesk({
+          descriptors: consumer(spec, descriptors),
+          log: new SealedLogReader(memoryOf(spec, ofShard('sealedLog', shard))),
+          paths: pathTable(memoryOf(spec, 'paths')),
+          carriers: this.#carriers,
+          carrier: settings.carrier,
+          find: (place) => this.#tunnels.at(place)?.outletOf(shard),
+          want: (place, parcel) => this.#want(place, parcel),
+        }),
+    );
     this.#tunnels = new Tunnels({
       onMessage: (from, message) => {
         if (!this.#receive.take(from.endpoint, message)) this.#throughput.count(counted.malformed, 1);
@@ -127,7 +134,8 @@ class TlsLinkActor implements Actor {
       onRoom: (tunnel) => this.#onRoom(tunnel),
       onEnd: (ended) => {
         // When we end, what waits is our successor's.
-        if (!this.#isClosed) this.#send.drop(ended);
+        if (this.#isClosed) return;
+        for (const [shard, send] of this.#sends.entries()) send.drop(ended.outletOf(shard));
       },
     });
     const sources = new SourceFinder(addon);
@@ -160,7 +168,9 @@ class TlsLinkActor implements Actor {
   }
 
   work(nowUs: number): number {
-    const done = this.#sendDatagrams() + this.#send.take(descriptorsPerTurn, nowUs) + this.#pump(nowUs);
+    let done = this.#sendDatagrams();
+    for (const send of this.#sends) done += send.take(descriptorsPerTurn, nowUs);
+    done += this.#pump(nowUs);
     if (done > 0) this.#report();
     return done;
   }
@@ -268,21 +278,28 @@ class TlsLinkActor implements Actor {
   }
 
   #pump(nowUs: number): number {
-    const done = this.#send.pumpAll(nowUs);
+    let done = 0;
+    for (const send of this.#sends) done += send.pumpAll(nowUs);
     this.#goOn(nowUs);
     return done;
   }
 
   #goOn(nowUs: number): void {
-    this.#send.release();
-    if (this.#send.waitingBytes > 0) this.#context.wakeAt(nowUs + lateCheckUs);
+    let waitingBytes = 0;
+    for (const send of this.#sends) {
+      send.release();
+      waitingBytes += send.waitingBytes;
+    }
+    if (waitingBytes > 0) this.#context.wakeAt(nowUs + lateCheckUs);
   }
 
   /** Room in a stream: what waits for it goes on without waiting for the thread's turn. */
   #onRoom(tunnel: Tunnel): void {
     if (this.#isClosed) return;
     const nowUs = this.#context.addon.nowUs();
-    if (this.#send.pump(tunnel, nowUs) > 0) this.#goOn(nowUs);
+    let done = 0;
+    for (const [shard, send] of this.#sends.entries()) done += send.pump(tunnel.outletOf(shard), nowUs);
+    if (done > 0) this.#goOn(nowUs);
     this.#report();
   }
 

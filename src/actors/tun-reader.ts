@@ -1,17 +1,25 @@
-/** Reads trains from the TUN device into the sealer's ring. */
+/** Reads trains from the TUN device into the sealer's ring, or into those of several sealers, each train into that of its peer's shard. */
 
 import { HawserError } from '../base/errors.ts';
 import { errnoOf } from '../contract/errnos.ts';
-import type { TunReader } from '../native/data-api.ts';
+import type { TunReader, TunSorter } from '../native/data-api.ts';
+import type { NativePort } from '../native/port.ts';
 import { tunReaderCounters } from '../rings/counter-names.ts';
+import { shardPorts } from '../rings/shards.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
-import { fdOf, nativePort, Throughput } from './kit/ports.ts';
+import { bytesOf, fdOf, nativePort, Throughput } from './kit/ports.ts';
 
 export const definition: ActorDefinition = {
   role: 'tun-reader',
   turn: 'duty',
   start: (context) => new TunReaderActor(context),
 };
+
+/** `settings` of the tun-reader's spec. */
+export interface TunReaderSettings {
+  /** Sealers, for each a port `outbound` (`shardPorts`); undefined = 1. */
+  readonly shards?: number;
+}
 
 /** A turn ends after this many trains (8 × 64 KiB), so that commands and heartbeats get their say. */
 const trainsPerTurn = 8;
@@ -20,24 +28,34 @@ const fullPauseUs = 200;
 
 class TunReaderActor implements Actor {
   readonly #context: ActorContext;
-  readonly #reader: TunReader;
-  readonly #bytes = new Float64Array(1);
+  readonly #reader: TunReader | TunSorter;
+  /** Bytes, and trains that were dropped. */
+  readonly #totals = new Float64Array(2);
   readonly #throughput: Throughput;
   #bytesSeen = 0;
+  #shedSeen = 0;
 
   constructor(context: ActorContext) {
+    const { spec, addon } = context;
+    const { shards = 1 } = spec.settings as TunReaderSettings;
     this.#context = context;
-    const totals = new Uint8Array(this.#bytes.buffer);
-    this.#reader = new context.addon.TunReader(fdOf(context.spec, 'tun'), nativePort(context.spec, 'outbound'), totals);
-    this.#throughput = new Throughput(context.spec);
+    const totals = new Uint8Array(this.#totals.buffer);
+    const fd = fdOf(spec, 'tun');
+    const portOf = (name: string): NativePort => nativePort(spec, name);
+    this.#reader =
+      shards === 1
+        ? new addon.TunReader(fd, portOf('outbound'), totals)
+        : new addon.TunSorter(fd, shardPorts('outbound', shards).map(portOf), bytesOf(spec, 'allowedIps'), totals);
+    this.#throughput = new Throughput(spec);
   }
 
   work(nowUs: number): number {
     const count = this.#reader.read(trainsPerTurn, nowUs);
     if (count > 0) {
-      const bytes = this.#bytes[0] as number;
+      const bytes = this.#totals[0] as number;
       this.#throughput.add(count, bytes - this.#bytesSeen);
       this.#bytesSeen = bytes;
+      this.#countShed();
       return count;
     }
     if (count === -errnoOf.ENOSPC) {
@@ -56,6 +74,13 @@ class TunReaderActor implements Actor {
 
   close(): void {
     // The device belongs to the supervisor.
+  }
+
+  #countShed(): void {
+    const shed = this.#totals[1] as number;
+    if (shed === this.#shedSeen) return;
+    this.#throughput.count(tunReaderCounters.shed, shed - this.#shedSeen);
+    this.#shedSeen = shed;
   }
 }
 

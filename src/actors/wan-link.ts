@@ -3,6 +3,7 @@ import { errnoOf } from '../contract/errnos.ts';
 import { carrier } from '../contract/link-tables.ts';
 import type { LinkReceiver, LinkSender } from '../native/data-api.ts';
 import { wanLinkCounters } from '../rings/counter-names.ts';
+import { shardPorts } from '../rings/shards.ts';
 import { carrierTable, type RowTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
@@ -24,6 +25,8 @@ export interface WanLinkSettings {
   readonly expected?: Uint8Array;
   /** WireGuard as it is comes, too. */
   readonly takesPlain: boolean;
+  /** Pairs of sealer and opener: for each a port `descriptors`, a port `received` and a sealed log. Undefined = 1. */
+  readonly shards?: number;
 }
 
 const descriptorsPerTurn = 16;
@@ -40,6 +43,7 @@ class WanLinkActor implements Actor {
   readonly #fds: readonly number[];
   readonly #carriers: RowTable;
   readonly #row: number;
+  readonly #shards: number;
   readonly #throughput: Throughput;
 
   constructor(context: ActorContext) {
@@ -47,6 +51,7 @@ class WanLinkActor implements Actor {
     const settings = spec.settings as WanLinkSettings;
     this.#context = context;
     this.#row = settings.carrier;
+    this.#shards = settings.shards ?? 1;
     this.#carriers = carrierTable(memoryOf(spec, 'carriers'));
     const [fd4, fd6] = [fdOf(spec, 'udp4'), fdOf(spec, 'udp6')];
     this.#fds = [fd4, fd6].filter((fd) => fd >= 0);
@@ -55,9 +60,9 @@ class WanLinkActor implements Actor {
       fd4,
       fd6,
       gso: settings.gso,
-      descriptors: nativePort(spec, 'descriptors'),
+      descriptors: shardPorts('descriptors', this.#shards).map((name) => nativePort(spec, name)),
       out: nativePort(spec, 'out'),
-      log: bytesOf(spec, 'sealedLog'),
+      logs: shardPorts('sealedLog', this.#shards).map((name) => bytesOf(spec, name)),
       paths: bytesOf(spec, 'paths'),
       links: bytesOf(spec, 'links'),
       carriers,
@@ -65,7 +70,7 @@ class WanLinkActor implements Actor {
       obfuscations: settings.worn,
     });
     this.#receiver = new addon.LinkReceiver({
-      received: nativePort(spec, 'received'),
+      received: shardPorts('received', this.#shards).map((name) => nativePort(spec, name)),
       handshakes: nativePort(spec, 'handshakes'),
       carriers,
       carrier: settings.carrier,
@@ -92,7 +97,9 @@ class WanLinkActor implements Actor {
   }
 
   #send(nowUs: number): number {
-    const sent = this.#sender.sendDescriptors(descriptorsPerTurn);
+    let sent = 0;
+    for (let shard = 0; shard < this.#shards; shard += 1)
+      sent += this.#sender.sendDescriptors(descriptorsPerTurn, shard);
     const waited = this.#carriers.int(this.#row, carrier.outqBytesAt) !== 0;
     if ((sent > 0 || waited) && this.#sender.measureQueue() > 0) this.#context.wakeAt(nowUs + queueCheckUs);
     return sent;

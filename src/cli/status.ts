@@ -33,7 +33,7 @@ export function statusLines(status: Status): string[] {
     `  received    ${traffic(status.receivedBytes, status.receivedBps)}`,
     `  sent        ${traffic(status.sentBytes, status.sentBps)}`,
     ...totalLines(status),
-    `  actors      ${status.actorsRunning} of ${status.actors} running, ${restarts} (${formatPlacement({ kind: status.placement, cores: status.placementCores })})`,
+    `  actors      ${status.actorsRunning} of ${status.actors} running, ${restarts} (${formatPlacement({ kind: status.placement, cores: status.placementCores }, status.shards)})`,
     ...otherVersion(status),
     ...trialLines(status),
     ...status.warnings.map((warning) => `  warning     ${warning}`),

@@ -300,6 +300,8 @@ export interface Config {
   readonly api: ApiConfig | undefined;
   readonly runtime: {
     readonly placement: 'auto' | 'dedicated' | 'compact';
+    /** Pairs of sealer and opener over which peers are spread. */
+    readonly shards: number | 'auto';
     readonly sealedLogBytes: number;
     /** Bits of the replay window. */
     readonly replayWindow: number;

@@ -83,6 +83,7 @@ const fixedPaths: readonly (readonly [string, (config: Config) => unknown])[] = 
   ['identity.privateKeyFile', (config) => config.identity.privateKeyFile],
   ['tunnel.interface', (config) => config.tunnel.interface],
   ['runtime.placement', (config) => config.runtime.placement],
+  ['runtime.shards', (config) => config.runtime.shards],
   ['runtime.sealedLog', (config) => config.runtime.sealedLogBytes],
   ['runtime.replayWindow', (config) => config.runtime.replayWindow],
   ['runtime.logFormat', (config) => config.runtime.logFormat],

@@ -3,6 +3,7 @@
  * sentence "… is not ___" in problems; `examples` are shown as its allowed values.
  */
 import * as z from 'zod';
+import { shards } from '../contract/peer-tables.ts';
 import { isInterfaceName, parseCidr, parsePeerEndpoint } from './address.ts';
 import { apiSchema } from './api-schema.ts';
 import { bondingSchema, healthSchema, transportsSchema } from './bonding-schema.ts';
@@ -177,6 +178,12 @@ const runtime = z.strictObject({
     .default('auto')
     .describe(
       'dedicated = a thread per actor; compact = several actors a thread; auto = compact with fewer than four processors.',
+    ),
+  shards: z
+    .union([z.literal('auto'), z.int().min(1).max(shards.most)])
+    .default('auto')
+    .describe(
+      'Pairs of sealer and opener over which peers are spread; auto = 1, on a host with server one for each four processors.',
     ),
   sealedLog: text(parseLogBytes, {
     title: 'a power of two from 1MiB to 1GiB',

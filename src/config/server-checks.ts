@@ -21,7 +21,15 @@ export function serverFindings(root: RawMap): Finding[] {
     ...aroundEndpoint(server, key, cidr),
     ...ownNetwork(root, key, cidr),
   ]);
-  return [...ofPools, ...natFindings(server)];
+  return [...ofPools, ...natFindings(server), ...totalOfShards(root, server)];
+}
+
+/** One token bucket each way holds all peers to it. */
+function totalOfShards(root: RawMap, server: RawMap): Finding[] {
+  const { shards } = asMap(root.runtime);
+  const isShared = Object.values(asMap(server.total)).some((rate) => typeof rate === 'number');
+  if (!isShared || typeof shards !== 'number' || shards === 1) return [];
+  return [finding(['runtime', 'shards'], 'must be 1 (or auto) with server.total: one sealer and one opener keep it')];
 }
 
 /** A longer prefix is a hole in the pool, and a shorter one is around it; the same would lead to two. */

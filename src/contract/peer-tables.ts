@@ -6,8 +6,17 @@
  */
 export const journal = { at: 256, rows: 64 } as const;
 
-/** The same of paths that live, or do not, as they did not before. Writer: sealer. */
-export const judgedJournal = { versionAt: 192, at: 512 } as const;
+/**
+ * Peers are spread over so many pairs of sealer and opener at most (`runtime.shards`, docs/adr/0043). A peer belongs to the shard that its row
+ * names, modulo their number, and so do the receiver indices that are chosen for it: whoever sorts packets needs no table (`rings/shards.ts`).
+ */
+export const shards = { most: 4 } as const;
+
+/**
+ * The same of paths that live, or do not, as they did not before: one for each shard, its version 4 bytes behind the last one's, its rows
+ * `bytes`. Writer: the sealer of that shard.
+ */
+export const judgedJournal = { versionAt: 192, at: 512, bytes: 256 } as const;
 
 /**
  * Session table: `slots` key slots of `slotBytes`, then one replay window for each, which is used when the slot's own is full.
@@ -20,7 +29,7 @@ export const session = {
   windowBitsAt: 8,
   /** i32: goes up whenever a slot changes state, which the journal names. */
   versionAt: 64,
-  /** i32: version that the sealer and the opener have seen; a retired slot may be zeroed once both have passed it. */
+  /** i32 for each shard: version that its sealer and its opener have seen; a retired slot may be zeroed once all have passed it. */
   sealerSeenAt: 128,
   openerSeenAt: 192,
   /** i32: slots from here on were never used. */
@@ -236,8 +245,8 @@ export const path = {
   versionAt: 64,
   /** i32: rows from here on were never used. */
   usedAt: 128,
-  /** Behind `judgedJournal`. */
-  dataAt: 1024,
+  /** Behind `judgedJournal` of all shards. */
+  dataAt: 1536,
   rowBytes: 640,
   /** i32 seqlock: odd while the row is being written. */
   sequenceAt: 0,

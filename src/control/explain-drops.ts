@@ -85,7 +85,7 @@ const nouns: readonly (readonly [string, string])[] = [
 ];
 
 /** A link's ring that is full means that the link is; any other, that an actor is behind. */
-const outward = 'sealer.descriptors.';
+const outward = /^sealer(-\d+)?\.descriptors\./;
 const leastRefused = 100;
 
 export function explainDrops(snapshot: Snapshot): Explanation[] {
@@ -127,7 +127,7 @@ function onLinks(snapshot: Snapshot): Explanation[] {
 
 function fullRings(snapshot: Snapshot): Explanation[] {
   return snapshot.rings
-    .filter((ring) => ring.refusedClaims >= leastRefused && !ring.name.startsWith(outward))
+    .filter((ring) => ring.refusedClaims >= leastRefused && !outward.test(ring.name))
     .map((ring) => {
       const text = `The ring ${ring.name} was full ${ring.refusedClaims} times: its consumer was behind`;
       const counter = `ring ${ring.name}`;

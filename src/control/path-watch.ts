@@ -2,6 +2,7 @@
  * Which paths are worth another look: those that the sealer has judged anew or the session-manager has moved at once, the others each
  * once a second, or a thousand of them, a part of them at a time. With thousands of paths a look at all of them would be most of what an idle hub does.
  */
+import { shards } from '../contract/peer-tables.ts';
 import { judgedPaths } from '../rings/journal.ts';
 import { RowChanges } from '../rings/row-changes.ts';
 import { pathTable } from '../rings/table.ts';
@@ -15,7 +16,8 @@ const mostPerSecond = 1000;
 
 export class PathWatch {
   readonly #reader: PathReader;
-  readonly #judged: RowChanges;
+  /** Of each shard that there may be. */
+  readonly #judged: readonly RowChanges[];
   readonly #moved: RowChanges;
   /** By row, of the paths that were there at the last look. */
   readonly #keys = new Map<number, string>();
@@ -26,7 +28,7 @@ export class PathWatch {
 
   constructor(reader: PathReader, memory: Pick<SharedMemory, 'paths'>) {
     this.#reader = reader;
-    this.#judged = new RowChanges(judgedPaths(memory.paths));
+    this.#judged = Array.from({ length: shards.most }, (_, shard) => new RowChanges(judgedPaths(memory.paths, shard)));
     this.#moved = new RowChanges(pathTable(memory.paths));
   }
 
@@ -37,7 +39,7 @@ export class PathWatch {
       for (const row of this.#reader.rows()) rows.add(row);
       for (const row of this.#keys.keys()) rows.add(row);
     };
-    this.#judged.read(addOne, addAll);
+    for (const judged of this.#judged) judged.read(addOne, addAll);
     this.#moved.read(addOne, addAll);
     if (this.#instance !== instance) addAll();
     else this.#addInTurn(rows, nowUs);

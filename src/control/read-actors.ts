@@ -1,7 +1,9 @@
 /** Actors and rings as rows: the supervisor's table joined with heartbeats, counters and ring headers in shared memory. */
 
+import { shards } from '../contract/peer-tables.ts';
 import { counters, ring, runState } from '../contract/rings.ts';
 import { counterNames } from '../rings/counter-names.ts';
+import { shardPorts } from '../rings/shards.ts';
 import type { Rates } from './rates.ts';
 import type { ActorStatus, RingStatus } from './rows.ts';
 import type { ActorRow, SharedMemory } from './supervisor-api.ts';
@@ -16,7 +18,7 @@ export interface ThreadTime {
 export type ReadThread = (kernelThreadId: number) => ThreadTime | undefined;
 
 /** Through which all bytes of the tunnel pass. */
-const ciphers = ['sealer', 'opener'] as const;
+const ciphers = ['sealer', 'opener'].flatMap((role) => shardPorts(role, shards.most));
 
 export class ActorReader {
   readonly #memory: SharedMemory;

@@ -135,6 +135,8 @@ export interface Status {
   readonly placement: 'dedicated' | 'compact';
   /** Processors that the placement was chosen by; undefined = the configuration says it. */
   readonly placementCores: number | undefined;
+  /** Pairs of sealer and opener. */
+  readonly shards: number;
   readonly interface: string;
   readonly addresses: readonly string[];
   readonly mtu: number;

@@ -20,6 +20,7 @@ export function statusOf(snapshot: Snapshot): Status {
     trial: instance.trial,
     placement: instance.placement,
     placementCores: instance.placementCores,
+    shards: instance.shards,
     interface: instance.tunnel.interface,
     addresses: instance.tunnel.addresses,
     mtu: instance.tunnel.mtu,

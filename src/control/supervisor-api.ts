@@ -86,6 +86,8 @@ export interface InstanceFacts {
   readonly placement: 'dedicated' | 'compact';
   /** Processors that the placement was chosen by; undefined = the configuration says it. */
   readonly placementCores: number | undefined;
+  /** Pairs of sealer and opener. */
+  readonly shards: number;
   readonly tunnel: { readonly interface: string; readonly addresses: readonly string[]; readonly mtu: number };
   readonly publicKey: string;
   /** Mark of the daemon's own packets. */

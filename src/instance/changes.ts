@@ -13,6 +13,7 @@ import { filePeers, type PeerChange, type PeerDirectory } from '../supervisor/pe
 import type { SharedResources } from '../supervisor/shared-resources.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
 import { diffTopologies } from '../topology/diff.ts';
+import { checkShards } from '../topology/shards.ts';
 import { ConfigTrial } from './config-trial.ts';
 import { reopenDiff } from './link-keeper.ts';
 import type { Logger } from './logger.ts';
@@ -85,6 +86,7 @@ export class InstanceChanges implements ConfigApi {
     const config = keepFixed(before.config, wanted);
     const topology = planFor(config, before.topology);
     checkRoom(topology);
+    checkShards(topology.memory.shards, config);
     this.#parts.peers.check(filePeers, peerChangeOf(before.config, config));
     const { renew, start, stop } = diffTopologies(before.topology, topology);
     const changes = describeDiff(diffConfigs(before.config, wanted));
@@ -187,6 +189,7 @@ export class InstanceChanges implements ConfigApi {
     const topology = planFor(config, before.topology);
     const peerChange = peerChangeOf(before.config, config);
     checkRoom(topology);
+    checkShards(topology.memory.shards, config);
     peers.check(filePeers, peerChange);
     // What can be refused comes first, while nothing else has changed.
     changeNetwork(config);

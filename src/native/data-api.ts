@@ -32,14 +32,22 @@ export interface TunReader {
   read(maxTrains: number, nowUs: number): number;
 }
 
+export interface TunSorter {
+  /**
+   * As `TunReader.read`. -28: a ring is full, and has not been for long; trains for one that has been for longer are dropped and counted,
+   * so that the shards of the others go on.
+   */
+  read(maxTrains: number, nowUs: number): number;
+}
+
 export interface TunWriter {
   /** Writes up to `maxTrains`; returns how many; trains the kernel refuses are dropped and counted. */
   write(maxTrains: number): number;
 }
 
 export interface LinkSender {
-  /** Returns how many descriptors left the ring; 0 with work waiting means that the socket is full. */
-  sendDescriptors(max: number): number;
+  /** Returns how many descriptors left the shard's ring; 0 with work waiting means that the socket is full. */
+  sendDescriptors(max: number, shard: number): number;
   sendDatagrams(max: number): number;
   /**
    * Empties the sockets' error queues (ip(7), IP_RECVERR), which keep them readable: after a receive that failed. What a router said of
@@ -194,9 +202,10 @@ export interface LinkSenderParts {
   readonly fd4: number;
   readonly fd6: number;
   readonly gso: boolean;
-  readonly descriptors: NativePort;
+  /** One for each shard, and its sealed log. */
+  readonly descriptors: readonly NativePort[];
+  readonly logs: readonly Uint8Array[];
   readonly out: NativePort;
-  readonly log: Uint8Array;
   readonly paths: Uint8Array;
   readonly links: Uint8Array;
   readonly carriers: Uint8Array;
@@ -207,7 +216,8 @@ export interface LinkSenderParts {
 }
 
 export interface LinkReceiverParts {
-  readonly received: NativePort;
+  /** One for each shard: what comes is sorted by receiver index (`rings/shards.ts`). */
+  readonly received: readonly NativePort[];
   readonly handshakes: NativePort;
   readonly carriers: Uint8Array;
   readonly carrier: number;
@@ -250,6 +260,13 @@ export interface DataApi {
     out: NativePort,
     totals: Uint8Array,
   ) => TunReader;
+  /** Each train goes to the ring of its peer's shard. `totals`: [bytes, dropped trains] as f64. */
+  readonly TunSorter: new (
+    fd: number,
+    out: readonly NativePort[],
+    allowedIps: Uint8Array,
+    totals: Uint8Array,
+  ) => TunSorter;
   /** `totals`: [bytes, packets, refused trains] as f64. */
   readonly TunWriter: new (
     fd: number,

@@ -18,10 +18,11 @@ export interface FakeTcpParts {
   readonly mark: number;
   /** '' = the kernel chooses. */
   readonly interface: string;
-  readonly descriptors: NativePort;
-  readonly received: NativePort;
+  /** Of each shard; `logs` too. */
+  readonly descriptors: readonly NativePort[];
+  readonly received: readonly NativePort[];
   readonly handshakes: NativePort;
-  readonly log: Uint8Array;
+  readonly logs: readonly Uint8Array[];
   readonly paths: Uint8Array;
   readonly links: Uint8Array;
   readonly carriers: Uint8Array;
@@ -52,10 +53,10 @@ export interface FakeTcp {
   takeAnsweredCount(): number;
   /** The payload kept of that row of `segments` goes to the opener or the session-manager. */
   deliver(segment: number): void;
-  /** How many were finished. */
-  sendDescriptors(max: number, nowUs: number): number;
-  /** Rows of `wanted` that were filled since the last call. */
-  takeWanted(): number;
+  /** How many of the shard were finished. */
+  sendDescriptors(max: number, nowUs: number, shard: number): number;
+  /** Rows of `wanted` that the shard's last call has filled; before the next shard's. */
+  takeWanted(shard: number): number;
   /** By an open connection. */
   sendDatagram(flow: number, bytes: Uint8Array, trafficClass: number, nowUs: number): number;
   /** Without payload, to whom the tuple names, by the interface that he was heard by; `flow` -1 = of no connection. */

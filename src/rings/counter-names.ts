@@ -4,7 +4,7 @@ export interface CounterName {
   readonly help: string;
 }
 
-export const tunReaderCounters = { full: 0 } as const;
+export const tunReaderCounters = { full: 0, shed: 1 } as const;
 export const sealerCounters = {
   noRoute: 0,
   malformed: 1,
@@ -62,7 +62,13 @@ export const tlsLinkCounters = { opened: 0, accepted: 1, uncalled: 2, malformed:
 
 /** In cell order. */
 export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
-  'tun-reader': [{ name: 'tun_reader_ring_full_turns', help: 'Turns in which the sealer had left no room' }],
+  'tun-reader': [
+    { name: 'tun_reader_ring_full_turns', help: 'Turns in which the sealer had left no room' },
+    {
+      name: 'tun_reader_shed_trains',
+      help: 'Dropped: the sealer of one shard had left no room for long, and others went on',
+    },
+  ],
   sealer: [
     { name: 'sealer_no_route_packets', help: 'Dropped: no allowed IP of any peer holds the destination' },
     { name: 'sealer_malformed_packets', help: 'Dropped: not an IP packet, or headers that make no sense' },

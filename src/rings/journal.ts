@@ -30,7 +30,7 @@ export class Journal {
   }
 }
 
-/** Of the path table, what its sealer tells. */
-export function judgedPaths(memory: SharedArrayBuffer): Journal {
-  return new Journal(memory, judgedJournal.versionAt, judgedJournal.at);
+/** Of the path table, what the sealer of a shard tells. */
+export function judgedPaths(memory: SharedArrayBuffer, shard = 0): Journal {
+  return new Journal(memory, judgedJournal.versionAt + 4 * shard, judgedJournal.at + judgedJournal.bytes * shard);
 }

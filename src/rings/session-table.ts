@@ -48,13 +48,13 @@ export class SessionTable extends RowTable {
     return (this.int(slot, column) >>> 0) + (this.int(slot, column + 4) >>> 0) * 2 ** 32;
   }
 
-  /** A user's word that it has seen `version` and holds nothing of older slots. `userAt` is one of `session.…SeenAt`. */
-  acknowledge(userAt: number, version: number): void {
-    Atomics.store(this.#header, userAt >> 2, version);
+  /** A user's word that it has seen `version` and holds nothing of older slots. `userAt` is one of `session.…SeenAt`, of the user's shard. */
+  acknowledge(userAt: number, version: number, shard = 0): void {
+    Atomics.store(this.#header, (userAt >> 2) + shard, version);
   }
 
-  acknowledged(userAt: number): number {
-    return Atomics.load(this.#header, userAt >> 2);
+  acknowledged(userAt: number, shard = 0): number {
+    return Atomics.load(this.#header, (userAt >> 2) + shard);
   }
 
   /** Zeroes everything of a slot but its generation, which goes up; and what was written of its replay window: the rest takes no memory. */

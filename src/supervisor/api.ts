@@ -67,7 +67,12 @@ export interface ApiParts {
 export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & CallSourceApi & PluginSourceApi {
   const { supervisor, clientSource } = parts;
   const operator = new LinkOperator(supervisor, parts.resources, () => parts.state().topology);
-  const transports = new TransportOperator(supervisor, parts.resources, () => parts.state().config);
+  const transports = new TransportOperator(
+    supervisor,
+    parts.resources,
+    () => parts.state().config,
+    () => parts.state().topology,
+  );
   const peers = new PeerOperator(supervisor, parts.peers);
   return {
     instance: () => ({
@@ -134,6 +139,7 @@ function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<
     configPath: path.resolve(state.configPath),
     placement: topology.placement.kind,
     placementCores: topology.placement.cores,
+    shards: topology.memory.shards,
     tunnel: {
       interface: config.tunnel.interface,
       addresses: config.tunnel.addresses.map(formatCidr),

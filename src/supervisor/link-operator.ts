@@ -9,6 +9,7 @@ import { link } from '../contract/link-tables.ts';
 import { linkTable, type RowTable } from '../rings/table.ts';
 import type { SharedResources } from './shared-resources.ts';
 import type { Supervisor } from './supervisor.ts';
+import { tellSealers } from './tell-sealers.ts';
 
 export class LinkOperator {
   readonly #supervisor: Pick<Supervisor, 'command' | 'note'>;
@@ -33,7 +34,7 @@ export class LinkOperator {
     }
     for (const { row } of this.#topology().links) this.#rows.setInt(row, link.forcedAt, row === forcedRow ? 1 : 0);
     const command: ForceLinkCommand = { kind: 'force-link', link: name };
-    this.#supervisor.command('sealer', command);
+    tellSealers(this.#supervisor, this.#topology(), command);
     this.#supervisor.note('supervisor', { kind: 'failover-forced', ...(name === undefined ? {} : { link: name }) });
   }
 

@@ -10,7 +10,9 @@ import type { Cidr, PeerConfig } from '../config/config.ts';
 import { obfuscationIds } from '../config/obfuscation.ts';
 import type { AllowedIps, AllowedPrefix } from '../rings/allowed-ips.ts';
 import { clearPeerRow } from '../rings/peer-row.ts';
+import { shardOf } from '../rings/shards.ts';
 import type { RowTable } from '../rings/table.ts';
+import { FreeRows } from './free-rows.ts';
 
 /** What a source says has changed. */
 export interface PeerChange {
@@ -37,6 +39,8 @@ export interface PeerDirectoryParts {
   readonly tell: (command: PeersCommand, actorId?: string) => void;
   /** Monotonic. */
   readonly nowMs: () => number;
+  /** Pairs of sealer and opener; undefined = 1. */
+  readonly shards?: number;
 }
 
 /**
@@ -52,16 +56,16 @@ export class PeerDirectory {
   readonly #byName = new Map<string, DirectoryEntry>();
   /** Who has a prefix, by its text: one leads to one. */
   readonly #byPrefix = new Map<string, DirectoryEntry>();
-  /** Rows from here on were never used. */
-  #unused = 0;
-  /** Rows that were set free, oldest first. */
-  readonly #resting: { readonly row: number; readonly sinceMs: number }[] = [];
+  readonly #rows: FreeRows;
+  /** Client → which shard has its devices, and how many there are. */
+  readonly #clientShards = new Map<string, { readonly shard: number; readonly devices: number }>();
   #version = 0;
   /** Actor → version of what it was last started with. */
   readonly #startedWith = new Map<string, number>();
 
   constructor(parts: PeerDirectoryParts) {
     this.#parts = parts;
+    this.#rows = new FreeRows(parts.table.rows, parts.shards ?? 1, restMs);
   }
 
   all(): Iterable<DirectoryEntry> {
@@ -107,8 +111,7 @@ export class PeerDirectory {
       const other = others.find((one) => one !== undefined && one.source !== source && !gone.has(one.peer.publicKey));
       if (other !== undefined) throw takenBy(peer, other);
     }
-    const fresh = put.filter(({ publicKey }) => !this.#entries.has(publicKey)).length;
-    if (this.#freeRows(fresh).length === fresh) return;
+    if (this.#chooseRows(put) !== undefined) return;
     const { rows } = this.#parts.table;
     const message = `The running instance has room for ${rows} peers`;
     throw new HawserError(
@@ -134,15 +137,17 @@ export class PeerDirectory {
     const gone = change.remove.flatMap((publicKey) => entries.get(publicKey) ?? []);
     const before = change.put.flatMap(({ publicKey }) => entries.get(publicKey) ?? []);
     if (gone.length + change.put.length === 0) return;
-    const fresh = this.#freeRows(change.put.length - before.length);
+    const fresh = this.#chooseRows(change.put) ?? [];
     for (const row of fresh) clearPeerRow(table, row);
     let taken = 0;
     const after = change.put.map((peer): DirectoryEntry => {
       return { peer, source, row: entries.get(peer.publicKey)?.row ?? (fresh[taken++] as number) };
     });
     this.#lead(allowedIps, [...gone, ...before], after);
-    this.#takeRows(taken);
-    for (const { row } of gone) this.#resting.push({ row, sinceMs: this.#parts.nowMs() });
+    table.setUsed(this.#rows.take(fresh));
+    for (const { row } of gone) this.#rows.free(row, this.#parts.nowMs());
+    for (const { peer, row } of [...gone, ...before]) this.#noteShard(peer, row, -1);
+    for (const { peer, row } of after) this.#noteShard(peer, row, 1);
     for (const { peer } of [...gone, ...before]) {
       this.#byName.delete(peer.name);
       for (const prefix of peer.allowedIPs) this.#byPrefix.delete(textOf(prefix));
@@ -167,21 +172,25 @@ export class PeerDirectory {
     allowedIps.change(gone, fresh, () => [...prefixesOf(others()), ...fresh]);
   }
 
-  /** As many of `count` as there are: never used ones, then those that have rested. */
-  #freeRows(count: number): number[] {
-    const unused = Math.min(count, this.#parts.table.rows - this.#unused);
-    const latestMs = this.#parts.nowMs() - restMs;
-    const rested = this.#resting.slice(0, count - unused).filter(({ sinceMs }) => sinceMs <= latestMs);
-    return [...Array.from({ length: unused }, (_, index) => this.#unused + index), ...rested.map(({ row }) => row)];
+  /** A row for each of those that have none yet; undefined = there are not so many. Devices of one client share its rates: one shard has them. */
+  #chooseRows(put: readonly PeerConfig[]): number[] | undefined {
+    const fresh = put.filter(({ publicKey }) => !this.#entries.has(publicKey));
+    const wishes = fresh.map(({ client }) => ({ group: client, shard: this.#shardOfClient(client) }));
+    return this.#rows.choose(wishes, this.#parts.nowMs());
   }
 
-  /** The first of `freeRows` are in use. */
-  #takeRows(count: number): void {
-    const { table } = this.#parts;
-    const unused = Math.min(count, table.rows - this.#unused);
-    this.#unused += unused;
-    table.setUsed(this.#unused);
-    this.#resting.splice(0, count - unused);
+  /** Undefined = any will do. */
+  #shardOfClient(client: string | undefined): number | undefined {
+    return client === undefined ? undefined : this.#clientShards.get(client)?.shard;
+  }
+
+  /** `devices`: so many more. */
+  #noteShard({ client }: PeerConfig, row: number, devices: number): void {
+    if (client === undefined) return;
+    const known = this.#clientShards.get(client) ?? { shard: shardOf(row, this.#parts.shards ?? 1), devices: 0 };
+    const count = known.devices + devices;
+    if (count === 0) this.#clientShards.delete(client);
+    else this.#clientShards.set(client, { ...known, devices: count });
   }
 }
 

@@ -8,7 +8,6 @@ import type {
   ChildSpec,
   OwnTableName,
   ResourcePlan,
-  TableName,
   ThreadPlan,
   Topology,
   TopologyDiff,
@@ -21,7 +20,7 @@ import { counters } from '../contract/rings.ts';
 import { createDoorbellMemory } from '../rings/doorbell.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';
 import { carrierTable, checkTable, createRowTable, linkTable } from '../rings/table.ts';
-import { createTables } from './shared-tables.ts';
+import { createTables, type SharedTables } from './shared-tables.ts';
 
 /** What opening found out: actors learn it as settings (`ActorPlan.learns`). */
 export interface Opened {
@@ -71,7 +70,7 @@ interface Bell {
 }
 
 export class SharedResources {
-  readonly tables: Readonly<Record<TableName, SharedArrayBuffer>>;
+  readonly tables: SharedTables;
   readonly rings = new Map<string, SharedArrayBuffer>();
   /** Actor id → its block; kept when the actor goes, for a return with the same id. */
   readonly counters = new Map<string, SharedArrayBuffer>();
@@ -178,7 +177,11 @@ export class SharedResources {
     assert(plan !== undefined, `the topology has a thread with the actor "${id}" and no such actor`);
     const fds = this.#lend(plan);
     const memory: Record<string, SharedArrayBuffer> = { counters: this.#countersOf(id) };
-    for (const table of plan.tables) memory[table] = this.tables[table];
+    for (const table of plan.tables) {
+      const lent = this.tables[table];
+      assert(lent !== undefined, `there is no table "${table}"`);
+      memory[table] = lent;
+    }
     for (const table of plan.ownTables) memory[table] = this.#ownTable(id, table);
     return {
       id,

@@ -2,6 +2,7 @@
  * What an operator may say of transports while the instance runs: which are preferred, and one that comes before all. The word stands in the
  * rows of all carriers, of links that come later as well, where a sealer that starts anew finds it; it ends with the process.
  */
+import type { Topology } from '../actors/kit/topology.ts';
 import type { FollowTransportsCommand } from '../actors/sealer.ts';
 import { HawserError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
@@ -11,20 +12,24 @@ import { placeOf, transportName, transportOf } from '../rings/carriers.ts';
 import { carrierTable, type RowTable } from '../rings/table.ts';
 import type { SharedResources } from './shared-resources.ts';
 import type { Supervisor } from './supervisor.ts';
+import { tellSealers } from './tell-sealers.ts';
 
 export class TransportOperator {
   readonly #supervisor: Pick<Supervisor, 'command' | 'note'>;
   readonly #rows: RowTable;
   readonly #config: () => Config;
+  readonly #topology: () => Topology;
 
   constructor(
     supervisor: Pick<Supervisor, 'command' | 'note'>,
     resources: Pick<SharedResources, 'tables'>,
     config: () => Config,
+    topology: () => Topology,
   ) {
     this.#supervisor = supervisor;
     this.#rows = carrierTable(resources.tables.carriers);
     this.#config = config;
+    this.#topology = topology;
   }
 
   /** The most preferred first; those that are not named come behind. Throws NO_SUCH_TRANSPORT. */
@@ -57,7 +62,7 @@ export class TransportOperator {
 
   #tell(said: { readonly order?: string; readonly forced?: string }): void {
     const command: FollowTransportsCommand = { kind: 'follow-transports' };
-    this.#supervisor.command('sealer', command);
+    tellSealers(this.#supervisor, this.#topology(), command);
     this.#supervisor.note('supervisor', { kind: 'transports', ...said });
   }
 

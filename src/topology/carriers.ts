@@ -27,6 +27,8 @@ export interface CarrierInput {
   /** Row of the carrier table, and `carrierName`. */
   readonly row: number;
   readonly name: string;
+  /** Pairs of sealer and opener that it has rings with. */
+  readonly shards: number;
 }
 
 /** A transport is registered here; docs/adding-a-transport.md tells of the rest. */
@@ -37,11 +39,11 @@ const planners: Readonly<Record<TransportName, (input: CarrierInput) => CarrierP
   test: (input) => planUdpCarrier(input, 'test'),
 };
 
-export function planCarriers(config: Config, fwmark: number, links: readonly LinkRow[]): Carrier[] {
+export function planCarriers(config: Config, fwmark: number, links: readonly LinkRow[], shards: number): Carrier[] {
   return links.flatMap((link) =>
     transportsOf(config).map((by) => {
       const [row, name] = [carrierOf(link.row, transport[by]), carrierName(link.name, by)];
-      const carrier = planners[by]({ config, fwmark, link, row, name });
+      const carrier = planners[by]({ config, fwmark, link, row, name, shards });
       return { ...carrier, row: { row, name, link: link.name, transport: by, actor: carrier.plan.id } };
     }),
   );

@@ -4,7 +4,7 @@ import { formatPlacement } from './placement.ts';
 
 export function describeTopology(topology: Topology): string {
   return [
-    `placement ${formatPlacement(topology.placement)}`,
+    `placement ${formatPlacement(topology.placement, topology.memory.shards)}`,
     `threads (${topology.threads.length})`,
     ...topology.threads.map(
       (thread) => `  ${thread.id}${thread.actors.join() === thread.id ? '' : `: ${thread.actors.join(', ')}`}`,
@@ -14,7 +14,7 @@ export function describeTopology(topology: Topology): string {
     `file descriptors (${topology.resources.length})`,
     ...topology.resources.map((one) => `  ${one.name}: ${describeResource(one)}`),
     'shared memory',
-    `  sealed log ${formatBytes(topology.memory.sealedLogBytes)}`,
+    `  sealed log ${formatBytes(topology.memory.sealedLogBytes)}${topology.memory.shards === 1 ? '' : ', for each shard'}`,
     `  replay windows of ${topology.memory.windowBits - 64} packets`,
     `  ${topology.memory.peerRows} peers, ${topology.memory.linkRows} links at most`,
   ].join('\n');

@@ -3,13 +3,15 @@
 import type { FakeTcpStackSettings } from '../actors/faketcp-stack.ts';
 import type { ResourcePlan } from '../actors/kit/topology.ts';
 import type { Family } from '../base/family.ts';
+import { shardPorts } from '../rings/shards.ts';
 import type { CarrierInput, CarrierPlan } from './carriers.ts';
+import { shardsSetting } from './shards.ts';
 
 const families = [4, 6] as const;
 /** One for each peer that is called by the link, and some that rest after a connection ended. */
 const callPorts = 16;
 
-export function planFakeTcpCarrier({ config, fwmark, link, row, name }: CarrierInput): CarrierPlan {
+export function planFakeTcpCarrier({ config, fwmark, link, row, name, shards }: CarrierInput): CarrierPlan {
   const device = config.links.find((one) => one.name === link.name)?.interface;
   const listenPort = config.listen.faketcp ?? 0;
   const calls = config.peers.some(({ endpoints }) => endpoints.some(({ transport }) => transport === 'faketcp'));
@@ -29,7 +31,7 @@ export function planFakeTcpCarrier({ config, fwmark, link, row, name }: CarrierI
     plan: {
       id: `faketcp-stack.${name}`,
       role: 'faketcp-stack',
-      tables: ['sealedLog', 'paths', 'links', 'carriers'],
+      tables: [...shardPorts('sealedLog', shards), 'paths', 'links', 'carriers'],
       ownTables: ['flows'],
       settings: {
         carrier: row,
@@ -40,6 +42,7 @@ export function planFakeTcpCarrier({ config, fwmark, link, row, name }: CarrierI
         mark: fwmark,
         interface: device ?? '',
         tunnel: config.tunnel.interface,
+        ...shardsSetting(shards),
       } satisfies Omit<FakeTcpStackSettings, 'firstCallPort4' | 'callPorts4' | 'firstCallPort6' | 'callPorts6'>,
       learns: {
         firstCallPort4: [socketName(name, 4), 'firstCallPort'],

@@ -2,6 +2,7 @@
 import type { Role } from '../actors/kit/contract.ts';
 import type { ActorPlan, Placement, ThreadPlan } from '../actors/kit/topology.ts';
 import type { Config } from '../config/config.ts';
+import { ofShard } from '../rings/shards.ts';
 
 /** With fewer processors the five threads of the packet path are in each other's way (docs/adr/0019). */
 const dedicatedCores = 4;
@@ -13,8 +14,8 @@ interface Group {
 }
 
 /**
- * Roles that share a thread; a role in no group has a thread for each of its actors. Roles of one group should have the same
- * turn kind: one `evented` actor takes the native wait from all others of its thread.
+ * Roles that share a thread, in each shard one of its own; a role in no group has a thread for each of its actors. Roles of one group should
+ * have the same turn kind: one `evented` actor takes the native wait from all others of its thread.
  */
 const groups: Readonly<Record<Placement['kind'], readonly Group[]>> = {
   dedicated: [],
@@ -30,17 +31,17 @@ export function choosePlacement(wish: Config['runtime']['placement'], cores: num
   return { kind: cores < dedicatedCores ? 'compact' : 'dedicated', cores };
 }
 
-/** `compact`, or `compact, chosen for 2 processors`. */
-export function formatPlacement({ kind, cores }: Placement): string {
-  if (cores === undefined) return kind;
-  return `${kind}, chosen for ${cores} ${cores === 1 ? 'processor' : 'processors'}`;
+/** `compact`, or `compact, chosen for 2 processors`, and how many shards if there are several. */
+export function formatPlacement({ kind, cores }: Placement, shards = 1): string {
+  const why = cores === undefined ? [] : [`chosen for ${cores} ${cores === 1 ? 'processor' : 'processors'}`];
+  return [kind, ...why, ...(shards === 1 ? [] : [`${shards} shards`])].join(', ');
 }
 
 export function groupThreads(kind: Placement['kind'], actors: readonly ActorPlan[]): ThreadPlan[] {
   const threads: { id: string; actors: string[] }[] = [];
   for (const actor of actors) {
     const group = groups[kind].find((one) => one.roles.includes(actor.role));
-    const id = group?.thread ?? actor.id;
+    const id = group === undefined ? actor.id : ofShard(group.thread, actor.shard ?? 0);
     const thread = threads.find((one) => one.id === id);
     if (thread === undefined) threads.push({ id, actors: [actor.id] });
     else thread.actors.push(actor.id);

@@ -8,25 +8,22 @@ import type { ClientStoreSettings } from '../actors/client-store.ts';
 import type { HealthCheckerSettings } from '../actors/health-checker.ts';
 import type { HistoryKeeperSettings } from '../actors/history-keeper.ts';
 import type { ActorPlan, CarrierRow, LinkRow, MemoryPlan, Topology } from '../actors/kit/topology.ts';
-import type { OpenerSettings } from '../actors/opener.ts';
 import type { PluginHostSettings } from '../actors/plugin-host.ts';
-import type { SealerCarrier } from '../actors/sealer/sending-paths.ts';
-import type { SealerSettings } from '../actors/sealer.ts';
 import type { CrowdLimits } from '../actors/session/crowds.ts';
 import type { SessionManagerSettings } from '../actors/session/settings.ts';
 import type { WebhookSenderSettings } from '../actors/webhook-sender.ts';
 import { parseCidr } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { poolsOf, type ServerConfig } from '../config/server.ts';
-import { longestProtected } from '../config/tunnel-mtu.ts';
-import { outerFragments } from '../contract/columns.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
 import { allowedIpsCapacity } from '../rings/allowed-ips.ts';
-import { placeOf } from '../rings/carriers.ts';
+import { actor } from './actor.ts';
 import { type Carrier, planCarriers } from './carriers.ts';
+import { planDataPath, repairsAlone } from './data-path.ts';
 import { choosePlacement, groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
 import { assignLinks } from './rows.ts';
+import { chooseShards, shardsSetting } from './shards.ts';
 
 /** Tables are made once for the life of the process; what is not used of them costs address space and no memory (docs/adr/0024). */
 const reservedPeerRows = 65_536;
@@ -52,60 +49,41 @@ export interface PlanInput {
 export function planTopology(input: PlanInput): Topology {
   const { config, fwmark, previous } = input;
   const links = assignLinks(config, previous);
-  const carriers = planCarriers(config, fwmark, links);
-  const actors = planActors(input, links, carriers);
-  // A running instance keeps its threads, whatever happened to its processors since.
+  // A running instance keeps its memory, whatever happened to its processors since.
+  const memory = previous?.memory ?? planMemory(input);
+  const { shards } = memory;
+  const carriers = planCarriers(config, fwmark, links, shards);
+  const actors = planActors(input, links, carriers, shards);
+  // Its threads, too.
   const placement = previous?.placement ?? choosePlacement(config.runtime.placement, input.cores);
   return {
     placement,
     threads: groupThreads(placement.kind, actors),
     actors,
-    rings: planRings(carriers.map(({ row }) => row)),
+    rings: planRings(
+      carriers.map(({ row }) => row),
+      shards,
+    ),
     resources: [
       { name: 'tun', kind: 'tun', interface: config.tunnel.interface },
       ...carriers.flatMap(({ resources }) => resources),
     ],
-    memory: previous?.memory ?? planMemory(config, input.mayReserve),
+    memory,
     links,
   };
 }
 
-function planActors(input: PlanInput, links: readonly LinkRow[], carriers: readonly Carrier[]): ActorPlan[] {
+function planActors(
+  input: PlanInput,
+  links: readonly LinkRow[],
+  carriers: readonly Carrier[],
+  shards: number,
+): ActorPlan[] {
   const { config } = input;
   const rows = carriers.map(({ row }) => row);
   return [
-    actor({ id: 'tun-reader', role: 'tun-reader', fds: { tun: 'tun' }, wakeOn: ['tun'] }),
-    actor({
-      id: 'sealer',
-      role: 'sealer',
-      tables: ['sealedLog', 'sessions', 'peers', 'paths', 'links', 'carriers', 'allowedIps', 'stash'],
-      // Where senders of packets that are too long are told so.
-      fds: { tun: 'tun' },
-      settings: {
-        mtu: config.tunnel.mtu,
-        carriers: rows.map((row) => planSealerCarrier(config, row)),
-        bonding: planBonding(config),
-        fecMtu: longestProtected(config.tunnel.mtu),
-        outerFragments: outerFragments[config.tunnel.fragment],
-      } satisfies SealerSettings,
-    }),
-    ...carriers.map(({ plan }) => actor(plan)),
-    actor({
-      id: 'opener',
-      role: 'opener',
-      tables: ['sessions', 'peers', 'paths', 'allowedIps'],
-      settings: {
-        carriers: rows.map(({ name }) => name),
-        plaintext: input.isPlaintextTwin === true,
-        reorderMs: reorderOf(config),
-        awaitsRepairs: repairsAlone(config),
-        mtu: config.tunnel.mtu,
-        outerFragments: outerFragments[config.tunnel.fragment],
-      } satisfies Omit<OpenerSettings, 'joinUdp'>,
-      learns: { joinUdp: ['tun', 'udpOffload'] },
-    }),
-    actor({ id: 'tun-writer', role: 'tun-writer', fds: { tun: 'tun' } }),
-    planSessionManager(input, links, rows),
+    ...planDataPath({ config, carriers, shards, isPlaintextTwin: input.isPlaintextTwin === true }),
+    planSessionManager(input, links, rows, shards),
     ...planHealthChecker(input, links),
     ...planClientStore(config),
     ...planHistoryKeeper(config),
@@ -121,48 +99,12 @@ function planActors(input: PlanInput, links: readonly LinkRow[], carriers: reado
   ];
 }
 
-function planSealerCarrier(config: Config, { row, name, link: of, transport: by }: CarrierRow): SealerCarrier {
-  const link = config.links.find((one) => one.name === of);
-  return {
-    row,
-    name,
-    link: of,
-    rateBps: link?.rateBps ?? 0,
-    priority: link?.priority ?? 0,
-    place: placeOf(config.transports.order, by),
-    weight: link?.weight ?? 0,
-    role: link?.role ?? 'always',
-  };
-}
-
-function planBonding(config: Config): SealerSettings['bonding'] {
-  const { bonding } = config;
-  const { mode, classes, protect, failbackMs } = bonding;
-  // Control frames follow the nearest path; only who wants one link at a time means them too.
-  const control = classes.control ?? (mode === 'failover' ? mode : 'adaptive');
-  const urgent = ['latency', 'icmp', 'dns'] as const;
-  return {
-    modes: [control, classes.latency ?? mode, classes.bulk ?? mode],
-    protects: [protect.includes('control'), urgent.some((name) => protect.includes(name)), protect.includes('bulk')],
-    repairsAlone: repairsAlone(config),
-    failbackMs,
-    parallel: config.transports.parallel,
-    fec: bonding.fec,
-  };
-}
-
-/** Flows that keep to their paths are in order already, and would wait for one another's: our peer is taken to do as we do. */
-function reorderOf(config: Config): number | 'auto' {
-  const { mode, classes, reorderMs } = config.bonding;
-  return (classes.bulk ?? mode) === 'per-flow' && reorderMs === 'auto' ? 0 : reorderMs;
-}
-
-/** Repairs of an only path are worth it where the other end puts flows in order. */
-function repairsAlone({ bonding }: Config): boolean {
-  return bonding.repair === 'auto' && (bonding.classes.bulk ?? bonding.mode) !== 'per-flow';
-}
-
-function planSessionManager(input: PlanInput, links: readonly LinkRow[], carriers: readonly CarrierRow[]): ActorPlan {
+function planSessionManager(
+  input: PlanInput,
+  links: readonly LinkRow[],
+  carriers: readonly CarrierRow[],
+  shards: number,
+): ActorPlan {
   const { config } = input;
   const configured = new Map(config.links.map((link) => [link.name, link]));
   return actor({
@@ -185,6 +127,7 @@ function planSessionManager(input: PlanInput, links: readonly LinkRow[], carrier
         interface: configured.get(link.name)?.interface,
       })),
       carriers: carriers.map(({ row, name }) => ({ row, name })),
+      ...shardsSetting(shards),
     } satisfies Omit<SessionManagerSettings, 'peers'>,
     hearsOfPeers: true,
   });
@@ -288,13 +231,10 @@ function crowdsOf({ limits: { perAddress, perClient } }: ServerConfig): CrowdLim
   return { perAddress, perClient };
 }
 
-function actor(plan: Partial<ActorPlan> & Pick<ActorPlan, 'id' | 'role'>): ActorPlan {
-  return { settings: {}, learns: {}, tables: [], ownTables: [], hearsOfPeers: false, fds: {}, wakeOn: [], ...plan };
-}
-
-function planMemory(config: Config, mayReserve: boolean): MemoryPlan {
+function planMemory({ config, mayReserve, cores }: PlanInput): MemoryPlan {
   const least = Math.max(leastPeerRows, 2 * (config.peers.length + (config.server?.limits.clients ?? 0)));
   return {
+    shards: chooseShards(config, cores),
     sealedLogBytes: config.runtime.sealedLogBytes,
     windowBits: Math.ceil(config.runtime.replayWindow / 64) * 64 + windowSlackBits,
     peerRows: mayReserve ? Math.max(reservedPeerRows, least) : least,

@@ -1,6 +1,7 @@
 /** Which rings join the actors, and how large each is. */
 
 import type { CarrierRow, RingPlan } from '../actors/kit/topology.ts';
+import { ofShard } from '../rings/shards.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
@@ -17,22 +18,44 @@ const ringBytes = {
   requests: 4 * kib,
 } as const;
 
-export function planRings(carriers: readonly CarrierRow[]): RingPlan[] {
+export function planRings(carriers: readonly CarrierRow[], shards: number): RingPlan[] {
+  const others = Array.from({ length: shards - 1 }, (_, index) => index + 1);
   return [
     ring(['tun-reader', 'outbound'], ['sealer', 'plain'], ringBytes.train),
     ...carriers.flatMap(({ name, actor }) => [
-      ring(['sealer', `descriptors.${name}`], [actor, 'descriptors'], ringBytes.descriptors),
-      ring([actor, 'received'], ['opener', `received.${name}`], ringBytes.received),
+      ...planCarrierRings(name, actor, 0),
       ring([actor, 'handshakes'], ['session-manager', `handshakes.${name}`], ringBytes.calls),
       ring(['session-manager', `out.${name}`], [actor, 'out'], ringBytes.handshakes),
     ]),
-    ring(['opener', 'plain'], ['tun-writer', 'inbound'], ringBytes.train),
-    ring(['session-manager', 'frames'], ['sealer', 'frames'], ringBytes.frames),
-    ring(['sealer', 'requests'], ['session-manager', 'requests'], ringBytes.requests),
-    ring(['opener', 'events'], ['session-manager', 'events'], ringBytes.frames),
+    ...planShardRings(0),
+    ...others.flatMap((shard) => [
+      ring(['tun-reader', ofShard('outbound', shard)], [ofShard('sealer', shard), 'plain'], ringBytes.train),
+      ...carriers.flatMap(({ name, actor }) => planCarrierRings(name, actor, shard)),
+      ...planShardRings(shard),
+    ]),
+  ];
+}
+
+/** Between a carrier and the sealer and opener of one shard. */
+function planCarrierRings(name: string, carrier: string, shard: number): RingPlan[] {
+  const [sealer, opener] = [ofShard('sealer', shard), ofShard('opener', shard)];
+  return [
+    ring([sealer, `descriptors.${name}`], [carrier, ofShard('descriptors', shard)], ringBytes.descriptors),
+    ring([carrier, ofShard('received', shard)], [opener, `received.${name}`], ringBytes.received),
+  ];
+}
+
+/** Between sealer and opener of one shard, and from them to those that are there once, or the other way. */
+function planShardRings(shard: number): RingPlan[] {
+  const [sealer, opener] = [ofShard('sealer', shard), ofShard('opener', shard)];
+  return [
+    ring([opener, 'plain'], [ofShard('tun-writer', shard), 'inbound'], ringBytes.train),
+    ring(['session-manager', ofShard('frames', shard)], [sealer, 'frames'], ringBytes.frames),
+    ring([sealer, 'requests'], ['session-manager', ofShard('requests', shard)], ringBytes.requests),
+    ring([opener, 'events'], ['session-manager', ofShard('events', shard)], ringBytes.frames),
     // What the opener writes, to be sealed, and what peers wrote, to be read.
-    ring(['opener', 'reports'], ['sealer', 'reports'], ringBytes.frames),
-    ring(['opener', 'heard'], ['sealer', 'heard'], ringBytes.frames),
+    ring([opener, 'reports'], [sealer, 'reports'], ringBytes.frames),
+    ring([opener, 'heard'], [sealer, 'heard'], ringBytes.frames),
   ];
 }
 

@@ -2,11 +2,13 @@
 import type { ResourcePlan } from '../actors/kit/topology.ts';
 import type { TlsLinkSettings } from '../actors/tls-link.ts';
 import { dnsRecordFile } from '../io/dns-record.ts';
+import { shardPorts } from '../rings/shards.ts';
 import type { CarrierInput, CarrierPlan } from './carriers.ts';
+import { shardsSetting } from './shards.ts';
 
 const families = [4, 6] as const;
 
-export function planTlsCarrier({ config, fwmark, link, row, name }: CarrierInput): CarrierPlan {
+export function planTlsCarrier({ config, fwmark, link, row, name, shards }: CarrierInput): CarrierPlan {
   const device = config.links.find((one) => one.name === link.name)?.interface;
   const { tls: port } = config.listen;
   const { runtime } = config;
@@ -24,7 +26,7 @@ export function planTlsCarrier({ config, fwmark, link, row, name }: CarrierInput
     plan: {
       id: `tls-link.${name}`,
       role: 'tls-link',
-      tables: ['sealedLog', 'paths', 'carriers'],
+      tables: [...shardPorts('sealedLog', shards), 'paths', 'carriers'],
       settings: {
         carrier: row,
         link: link.name,
@@ -35,6 +37,7 @@ export function planTlsCarrier({ config, fwmark, link, row, name }: CarrierInput
         stateDirectory: runtime.stateDirectory,
         dnsRecord: dnsRecordFile(runtime.runDirectory, config.name),
         tls: config.tls,
+        ...shardsSetting(shards),
       } satisfies Omit<TlsLinkSettings, 'peers'>,
       hearsOfPeers: true,
       fds: port === undefined ? {} : { listen4: socketName(name, 4), listen6: socketName(name, 6) },

@@ -4,12 +4,17 @@ import type { ResourcePlan } from '../actors/kit/topology.ts';
 import type { WanLinkSettings } from '../actors/wan-link.ts';
 import type { Family } from '../base/family.ts';
 import type { TransportName } from '../contract/link-tables.ts';
+import { shardPorts } from '../rings/shards.ts';
 import type { CarrierInput, CarrierPlan } from './carriers.ts';
 import { planObfuscations } from './obfuscations.ts';
+import { shardsSetting } from './shards.ts';
 
 const families = [4, 6] as const;
 
-export function planUdpCarrier({ config, fwmark, link, row, name }: CarrierInput, by: TransportName): CarrierPlan {
+export function planUdpCarrier(
+  { config, fwmark, link, row, name, shards }: CarrierInput,
+  by: TransportName,
+): CarrierPlan {
   const socket = (family: Family): ResourcePlan => ({
     name: socketName(name, family),
     kind: 'udp',
@@ -25,8 +30,11 @@ export function planUdpCarrier({ config, fwmark, link, row, name }: CarrierInput
     plan: {
       id: `wan-link.${name}`,
       role: 'wan-link',
-      tables: ['sealedLog', 'paths', 'links', 'carriers'],
-      settings: { carrier: row, ...planObfuscations(config) } satisfies Omit<WanLinkSettings, 'gso'>,
+      tables: [...shardPorts('sealedLog', shards), 'paths', 'links', 'carriers'],
+      settings: { carrier: row, ...planObfuscations(config), ...shardsSetting(shards) } satisfies Omit<
+        WanLinkSettings,
+        'gso'
+      >,
       learns: { gso: [socketName(name, 4), 'gso'] },
       fds: { udp4: socketName(name, 4), udp6: socketName(name, 6) },
       wakeOn: ['udp4', 'udp6'],

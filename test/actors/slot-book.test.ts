@@ -1,7 +1,7 @@
 /** Key slots: memory grows with how many are in use at once, and nothing of the keys before is left. */
 import t from 'tap';
 import { SlotBook } from '../../src/actors/session/slot-book.ts';
-import { cipher, session } from '../../src/contract/peer-tables.ts';
+import { cipher, session, slotState } from '../../src/contract/peer-tables.ts';
 import { createSessionMemory, SessionTable } from '../../src/rings/session-table.ts';
 
 const second = 1_000_000;
@@ -12,7 +12,7 @@ function makeBook(slots: number) {
   const key = () => new Uint8Array(32).fill(7);
   const publish = (nowUs: number): number => {
     const keys = { send: key(), receive: key(), sendAes: key(), receiveAes: key() };
-    const localIndex = book.reserveIndex();
+    const localIndex = book.reserveIndex(0);
     return book.publish({ peerRow: 0, keys, localIndex, remoteIndex: 5, isInitiator: true, hasAes: false }, nowUs);
   };
   const acknowledge = (): void => {
@@ -49,7 +49,7 @@ t.test('a successor goes on with the slots that were used', async (t) => {
     sendAes: new Uint8Array(32),
     receiveAes: new Uint8Array(32),
   };
-  const localIndex = successor.reserveIndex();
+  const localIndex = successor.reserveIndex(0);
   t.equal(
     successor.publish({ peerRow: 1, keys, localIndex, remoteIndex: 6, isInitiator: false, hasAes: false }, 3 * second),
     one,
@@ -98,4 +98,25 @@ t.test('wipe() zeroes what was written of a replay window, and no more', async (
   table.setInt(slot, session.receiveNextAt, 100_000);
   table.wipe(slot);
   t.ok(table.bytes.subarray(windowAt, windowAt + table.windowBytes).every((byte) => byte === 0));
+});
+
+t.test('with several shards an index is of the shard of its peer, and a slot waits for the users of all', async (t) => {
+  const table = new SessionTable(createSessionMemory(10, 8192));
+  const book = new SlotBook(table, cipher.chacha20poly1305, 3);
+  for (const peerRow of [0, 1, 2, 3, 700])
+    for (let round = 0; round < 20; round += 1) t.equal(book.reserveIndex(peerRow) % 3, peerRow % 3);
+  const key = () => new Uint8Array(32).fill(7);
+  const keys = { send: key(), receive: key(), sendAes: key(), receiveAes: key() };
+  const fresh = { peerRow: 2, keys, localIndex: book.reserveIndex(2), remoteIndex: 5, isInitiator: true, hasAes: true };
+  const slot = book.publish(fresh, second);
+  t.equal((table.int(slot, session.localIndexAesAt) >>> 0) % 3, 2);
+  book.retire(slot);
+  for (const userAt of [session.sealerSeenAt, session.openerSeenAt])
+    for (const shard of [0, 1]) table.acknowledge(userAt, table.version(), shard);
+  table.acknowledge(session.sealerSeenAt, table.version(), 2);
+  book.sweep(2 * second);
+  t.equal(table.int(slot, session.stateAt), slotState.retired, 'one opener has not seen it');
+  table.acknowledge(session.openerSeenAt, table.version(), 2);
+  book.sweep(2 * second);
+  t.equal(table.int(slot, session.stateAt), slotState.free);
 });

@@ -47,7 +47,7 @@ listen: { udp: 7 }
 routing: { onExit: closed }
 bonding: { classes: { bulk: per-flow }, protect: [control, latency, dns, icmp] }
 transports: { order: [udp] }
-runtime: { logLevel: debug, sealedLog: 64MiB }
+runtime: { logLevel: debug, sealedLog: 64MiB, shards: 2 }
 `);
   const diff = diffConfigs(configOf(base), configOf(changed));
   t.match(diff.peers, {
@@ -55,7 +55,7 @@ runtime: { logLevel: debug, sealedLog: 64MiB }
     removed: [],
     changed: [{ before: { name: 'hub' }, after: { name: 'hub2' }, fields: ['name', 'endpoints'] }],
   });
-  t.strictSame(diff.needsRestart, ['runtime.sealedLog']);
+  t.strictSame(diff.needsRestart, ['runtime.shards', 'runtime.sealedLog']);
   t.strictSame(describeDiff(diff), [
     'peer new added',
     'peer hub2 changed: name, endpoints',
@@ -70,6 +70,7 @@ runtime: { logLevel: debug, sealedLog: 64MiB }
     'bonding.classes changed',
     'transports.order changed to udp',
     'runtime.logLevel changed to debug',
+    'runtime.shards changed in the file: restart the instance to apply it',
     'runtime.sealedLog changed in the file: restart the instance to apply it',
   ]);
   const ordered = (...order: readonly ('udp' | 'test')[]) => ({

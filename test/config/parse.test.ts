@@ -88,6 +88,7 @@ t.test('parseConfig() fills in every default', async (t) => {
     api: undefined,
     runtime: {
       placement: 'auto',
+      shards: 'auto',
       replayWindow: 65_536,
       restartLimit: 20,
       logLevel: 'info',

@@ -115,3 +115,15 @@ t.test('server: pools beside the peers and addresses of the file', async (t) => 
   );
   t.match(problems, [{ path: 'tunnel.addresses', message: /10\.100\.0\.0 is the network of server\.pool itself/ }]);
 });
+
+t.test('runtime.shards is a small number, and one where server.total is set', async (t) => {
+  const shardsOf = (server: string, runtime: string) => parse(server, `runtime: { shards: ${runtime} }`);
+  const pool = '{ pool: 10.100.0.0/16 }';
+  const capped = '{ pool: 10.100.0.0/16, total: { down: 800 } }';
+  t.equal(parse(pool).config?.runtime.shards, 'auto');
+  t.equal(shardsOf(pool, '4').config?.runtime.shards, 4);
+  for (const wrong of ['0', '5', '1.5', 'many']) t.match(told(shardsOf(pool, wrong)), /runtime\.shards/, wrong);
+  t.match(told(shardsOf(capped, '2')), /runtime\.shards must be 1 \(or auto\) with server\.total/);
+  for (const right of ['1', 'auto']) t.strictSame(shardsOf(capped, right).problems, []);
+  t.strictSame(shardsOf('{ pool: 10.100.0.0/16, total: { down: off } }', '2').problems, []);
+});

@@ -168,6 +168,11 @@ t.test('LinkOperator writes the word of the operator into rows, and refuses what
       { row: 0, name: 'fibre' },
       { row: 2, name: 'lte' },
     ],
+    actors: [
+      { id: 'sealer', role: 'sealer' },
+      { id: 'opener', role: 'opener' },
+      { id: 'sealer-2', role: 'sealer' },
+    ],
   };
   const supervisor = { command: (...args: unknown[]) => said.push(args), note: () => undefined };
   const operator = new LinkOperator(supervisor, { tables: { links } } as never, () => topology as never);
@@ -181,7 +186,9 @@ t.test('LinkOperator writes the word of the operator into rows, and refuses what
   t.strictSame(forced(), [0, 0]);
   t.strictSame(
     said.map((one) => JSON.stringify(one)),
-    ['lte', 'fibre', undefined].map((name) => JSON.stringify(['sealer', { kind: 'force-link', link: name }])),
+    ['lte', 'fibre', undefined].flatMap((name) =>
+      ['sealer', 'sealer-2'].map((id) => JSON.stringify([id, { kind: 'force-link', link: name }])),
+    ),
   );
   operator.enable('lte', false);
   t.equal(rows.int(2, link.disabledAt), 1);

@@ -24,7 +24,7 @@ function peer(name: string, octet: number, ...more: string[]): PeerConfig {
   };
 }
 
-function start(rows: number) {
+function start(rows: number, shards = 1) {
   const told: PeersCommand[] = [];
   const clock = { nowMs: 0 };
   const table = peerTable(createRowTable(layout, rows));
@@ -34,6 +34,7 @@ function start(rows: number) {
     allowedIps: new AllowedIps(memory),
     tell: (command) => told.push(command),
     nowMs: () => clock.nowMs,
+    shards,
   });
   const trie = new AllowedIps(memory);
   const rowAt = (octet: number): number => trie.find(Uint8Array.of(10, 9, 0, octet), 0, 4);
@@ -107,4 +108,22 @@ t.test('a session-manager that started meanwhile hears of everybody, once', asyn
   const count = told.length;
   directory.tellAgain('session-manager');
   t.equal(told.length, count);
+});
+
+t.test('devices of one client have rows of one shard, whenever they come', async (t) => {
+  const { directory, rows } = start(12, 2);
+  const device = (name: string, octet: number, client: string): PeerConfig => ({ ...peer(name, octet), client });
+  directory.change('store', { put: [device('a1', 1, 'a'), device('b1', 2, 'b'), device('a2', 3, 'a')], remove: [] });
+  t.same(rows(), ['a1 0', 'b1 1', 'a2 2']);
+  directory.change('store', { put: [device('b2', 4, 'b'), device('c1', 5, 'c')], remove: [] });
+  t.same(rows().slice(3), ['b2 3', 'c1 4']);
+  directory.change('store', { put: [device('b3', 6, 'b'), device('b4', 7, 'b')], remove: [] });
+  t.same(rows().slice(5), ['b3 5', 'b4 7']);
+  directory.change(filePeers, { put: [peer('x', 8), peer('y', 9)], remove: [] });
+  t.same(rows().slice(7), ['x 6', 'y 8'], 'the row that was passed over is given');
+  // A client whose devices are all gone may have any.
+  const gone = [device('a1', 1, 'a'), device('a2', 3, 'a')].map(({ publicKey }) => publicKey);
+  directory.change('store', { put: [], remove: gone });
+  directory.change('store', { put: [device('a3', 10, 'a')], remove: [] });
+  t.same(rows().at(-1), 'a3 9');
 });

@@ -4,7 +4,14 @@ import { SessionTable } from '../../src/rings/session-table.ts';
 import { pathTable, peerTable } from '../../src/rings/table.ts';
 import { createTables } from '../../src/supervisor/shared-tables.ts';
 
-const plan = { sealedLogBytes: 1 << 20, windowBits: 65_600, leastPeerRows: 64, linkRows: 32, allowedIpsNodes: 8192 };
+const plan = {
+  shards: 1,
+  sealedLogBytes: 1 << 20,
+  windowBits: 65_600,
+  leastPeerRows: 64,
+  linkRows: 32,
+  allowedIpsNodes: 8192,
+};
 
 t.test('createTables() reserves what is wished for, and nothing of it counts as used', async (t) => {
   const before = process.memoryUsage.rss();

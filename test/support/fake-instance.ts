@@ -117,6 +117,7 @@ export class FakeSupervisor implements SupervisorApi {
       trial: this.trial,
       placement: 'dedicated',
       placementCores: undefined,
+      shards: 1,
       tunnel: { interface: 'hawser0', addresses: ['10.9.0.2/24'], mtu: 1420 },
       publicKey: 'own-key',
       fwmark: 0x68000001,

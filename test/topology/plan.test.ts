@@ -4,9 +4,12 @@ import type { Topology } from '../../src/actors/kit/topology.ts';
 import { bondingSchema } from '../../src/config/bonding-schema.ts';
 import { buildBonding, implicitLink } from '../../src/config/build-links.ts';
 import type { Config, PeerConfig } from '../../src/config/config.ts';
+import { buildServer } from '../../src/config/server.ts';
+import { serverSchema } from '../../src/config/server-schema.ts';
 import { describeTopology } from '../../src/topology/describe.ts';
 import { diffTopologies } from '../../src/topology/diff.ts';
 import { planTopology } from '../../src/topology/plan.ts';
+import { checkShards } from '../../src/topology/shards.ts';
 
 function peer(name: string, octet: number): PeerConfig {
   const address = `10.9.0.${octet}`;
@@ -23,6 +26,8 @@ function peer(name: string, octet: number): PeerConfig {
     obfuscation: undefined,
   };
 }
+
+const hubServer = buildServer(serverSchema.parse({ pool: '10.100.0.0/16' }));
 
 const noTls: Config['tls'] = {
   certificate: undefined,
@@ -55,6 +60,7 @@ function config(change: Partial<Config> = {}, placement: PlacementWish = 'dedica
     api: undefined,
     runtime: {
       placement,
+      shards: 'auto',
       sealedLogBytes: 1 << 25,
       replayWindow: 65536,
       restartLimit: 20,
@@ -125,22 +131,83 @@ t.test('planTopology()', async (t) => {
     t.match(describeTopology(few), /^placement compact, chosen for 3 processors$/m);
   });
 
-  t.test('joins every port once, with both ends at actors that exist', async (t) => {
-    const topology = plan({ links: [fibre, lte] });
-    const ids = new Set(topology.actors.map((actor) => actor.id));
-    const ends = topology.rings.flatMap((ring) => [
-      `${ring.from.actor}.${ring.from.port}`,
-      `${ring.to.actor}.${ring.to.port}`,
+  t.test('plans a sealer, an opener and a tun-writer for each shard', async (t) => {
+    const one = plan({ links: [fibre] });
+    const runtime = { ...config().runtime, shards: 2 };
+    const two = plan({ links: [fibre], runtime });
+    const idsOf = ({ actors }: Topology) => actors.map(({ id }) => id);
+    t.strictSame(
+      idsOf(two).filter((id) => !idsOf(one).includes(id)),
+      ['sealer-2', 'opener-2', 'tun-writer-2'],
+    );
+    const names = new Set(one.rings.map(({ name }) => name));
+    t.ok(
+      [...names].every((name) => two.rings.some((ring) => ring.name === name)),
+      'the first has the names of the only one',
+    );
+    t.strictSame(
+      two.rings
+        .filter(({ name }) => !names.has(name))
+        .map(({ name }) => name)
+        .sort(),
+      [
+        'opener-2.events -> session-manager.events-2',
+        'opener-2.heard -> sealer-2.heard',
+        'opener-2.plain -> tun-writer-2.inbound',
+        'opener-2.reports -> sealer-2.reports',
+        'sealer-2.descriptors.fibre -> wan-link.fibre.descriptors-2',
+        'sealer-2.requests -> session-manager.requests-2',
+        'session-manager.frames-2 -> sealer-2.frames',
+        'tun-reader.outbound-2 -> sealer-2.plain',
+        'wan-link.fibre.received-2 -> opener-2.received.fibre',
+      ],
+    );
+    const tablesOf = (id: string) => two.actors.find((actor) => actor.id === id)?.tables;
+    t.match(tablesOf('sealer-2'), ['sealedLog-2']);
+    t.strictSame(tablesOf('wan-link.fibre')?.slice(0, 2), ['sealedLog', 'sealedLog-2']);
+    t.strictSame(tablesOf('tun-reader'), ['allowedIps']);
+    const compact = plan({ links: [fibre], runtime: { ...runtime, placement: 'compact' } });
+    t.strictSame(compact.threads.slice(0, 4), [
+      { id: 'outbound', actors: ['tun-reader', 'sealer'] },
+      { id: 'outbound-2', actors: ['sealer-2'] },
+      { id: 'inbound', actors: ['wan-link.fibre', 'opener', 'tun-writer'] },
+      { id: 'inbound-2', actors: ['opener-2', 'tun-writer-2'] },
     ]);
-    t.equal(new Set(ends).size, ends.length);
-    for (const ring of topology.rings) t.ok(ids.has(ring.from.actor) && ids.has(ring.to.actor), ring.name);
-    t.equal(topology.rings.length, 7 + 2 * 4);
-    const received = topology.rings.find((ring) => ring.name === 'wan-link.lte.received -> opener.received.lte');
-    t.match(received, {
-      from: { actor: 'wan-link.lte', port: 'received' },
-      to: { actor: 'opener', port: 'received.lte' },
-    });
+    t.match(describeTopology(compact), /^placement compact, 2 shards$/m);
   });
+
+  t.test('chooses the number of shards once, by the processors of a host with clients', async (t) => {
+    const hub = (total: { upBps: number; downBps: number }) => ({ server: { ...hubServer, total } });
+    const free = hub({ upBps: 0, downBps: 0 });
+    const shards = [1, 4, 7, 8, 12, 16, 64].map((cores) => plan(free, undefined, 'auto', cores).memory.shards);
+    t.strictSame(shards, [1, 1, 1, 2, 3, 4, 4]);
+    t.equal(plan({}, undefined, 'auto', 64).memory.shards, 1, 'a peer has one');
+    const shared = hub({ upBps: 0, downBps: 1e9 });
+    t.equal(plan(shared, undefined, 'auto', 64).memory.shards, 1);
+    const running = plan(free, undefined, 'auto', 8);
+    t.equal(plan(free, running, 'auto', 64).memory.shards, 2);
+    checkShards(2, config(free));
+    t.throws(() => checkShards(2, config(shared)), { code: 'CONFIG', remedy: /runtime\.shards: 1/ });
+    checkShards(1, config(shared));
+  });
+
+  for (const shards of [1, 3])
+    t.test(`joins every port once, with both ends at actors that exist, with ${shards} shards`, async (t) => {
+      const topology = plan({ links: [fibre, lte], runtime: { ...config().runtime, shards } });
+      const ids = new Set(topology.actors.map((actor) => actor.id));
+      const ends = topology.rings.flatMap((ring) => [
+        `${ring.from.actor}.${ring.from.port}`,
+        `${ring.to.actor}.${ring.to.port}`,
+      ]);
+      t.equal(new Set(ends).size, ends.length);
+      for (const ring of topology.rings) t.ok(ids.has(ring.from.actor) && ids.has(ring.to.actor), ring.name);
+      t.equal(topology.rings.length, 7 + 2 * 4 + (shards - 1) * (7 + 2 * 2));
+      const received = topology.rings.find((ring) => ring.name === 'wan-link.lte.received -> opener.received.lte');
+      t.match(received, {
+        from: { actor: 'wan-link.lte', port: 'received' },
+        to: { actor: 'opener', port: 'received.lte' },
+      });
+    });
 
   t.test('keeps the rows of links over a reload', async (t) => {
     const before = plan({ links: [fibre, lte] });

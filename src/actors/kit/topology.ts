@@ -28,7 +28,11 @@ export type TableName =
   | 'carriers'
   | 'checks'
   | 'allowedIps'
-  | 'stash';
+  | 'stash'
+  // Of a second and further shard (`ofShard`).
+  | ShardTableName;
+
+export type ShardTableName = `sealedLog-${number}` | `stash-${number}`;
 
 /** Tables that belong to one actor, and outlive it. */
 export type OwnTableName = 'flows';
@@ -36,6 +40,8 @@ export type OwnTableName = 'flows';
 export interface ActorPlan {
   readonly id: string;
   readonly role: Role;
+  /** Which pair of sealer and opener it belongs to, where there are several; undefined = the first, or all. */
+  readonly shard?: number;
   readonly settings: Readonly<Record<string, unknown>>;
   /** Settings that are known only once a resource is open: setting → [resource, fact]. */
   readonly learns: Readonly<Record<string, readonly [resource: string, fact: string]>>;
@@ -123,6 +129,8 @@ export interface CarrierRow {
 }
 
 export interface MemoryPlan {
+  /** Pairs of sealer and opener: each has a sealed log and a stash, and peers belong to one by their row. */
+  readonly shards: number;
   readonly sealedLogBytes: number;
   readonly windowBits: number;
   /** Peers that there shall be room for, if the kernel gives so much address space; and for how many there must be. */

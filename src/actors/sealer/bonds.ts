@@ -67,7 +67,7 @@ export class Bonds {
     this.#settings = settings.bonding;
     this.#paths = new SendingPaths(context, settings);
     this.#peers = peerTable(memoryOf(spec, 'peers'));
-    this.#judged = judgedPaths(memoryOf(spec, 'paths'));
+    this.#judged = judgedPaths(memoryOf(spec, 'paths'), settings.shard);
     this.#peerChanges = new RowChanges(this.#peers);
     this.#pathChanges = new RowChanges(pathTable(memoryOf(spec, 'paths')));
   }

@@ -41,6 +41,8 @@ export interface SendingPathsSettings {
   readonly bonding: BondSettings;
   /** One of `outerFragments`. */
   readonly outerFragments: number;
+  /** Of this sealer. */
+  readonly shard: number;
 }
 
 /** A path of the table and what a bond makes of it. */

@@ -5,6 +5,7 @@ import { FairQueue } from '../../bonding/queue/fair-queue.ts';
 import { peer } from '../../contract/peer-tables.ts';
 import type { Sealer } from '../../native/data-api.ts';
 import { sealerCounters } from '../../rings/counter-names.ts';
+import { ofShard } from '../../rings/shards.ts';
 import { Stash } from '../../rings/stash.ts';
 import { peerTable, type RowTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
@@ -43,8 +44,9 @@ export class WaitingRoom {
   /** Trains that wait, of all peers. */
   count = 0;
 
-  constructor(context: ActorContext, native: Sealer, throughput: Throughput) {
-    this.stash = new Stash(memoryOf(context.spec, 'stash'));
+  /** `shard`: of this sealer. */
+  constructor(context: ActorContext, native: Sealer, throughput: Throughput, shard: number) {
+    this.stash = new Stash(memoryOf(context.spec, ofShard('stash', shard)));
     this.#native = native;
     this.#peers = peerTable(memoryOf(context.spec, 'peers'));
     this.#throughput = throughput;

@@ -3,6 +3,7 @@
 import { cipher } from '../../contract/peer-tables.ts';
 import { LocalIdentity } from '../../protocols/session/handshake.ts';
 import { SessionTable } from '../../rings/session-table.ts';
+import { shardPorts } from '../../rings/shards.ts';
 import { linkTable, pathTable, peerTable } from '../../rings/table.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import { memoryOf, producer, Throughput } from '../kit/ports.ts';
@@ -48,13 +49,16 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
   const paths = new PathBook(pathTable(memoryOf(spec, 'paths')), rows);
   const linkBook = new LinkBook(settings.links, links);
   const isPlaintext = settings.plaintext === true;
-  const slots = new SlotBook(sessions, isPlaintext ? cipher.plaintext : cipher.chacha20poly1305);
+  const slots = new SlotBook(sessions, isPlaintext ? cipher.plaintext : cipher.chacha20poly1305, settings.shards);
   const onTrouble = ({ remedy, ...trouble }: FileTrouble): void =>
     context.emit({ kind: 'state-file', ...trouble, ...(remedy === undefined ? {} : { remedy }) });
   const unixUs = (): number => Date.now() * 1000;
   const files = new StateFiles(settings.stateDirectory, settings.name, unixUs(), onTrouble);
   const out = new Map(settings.carriers.map(({ row, name }) => [row, producer(context, `out.${name}`)]));
-  const outbox = new Outbox(out, producer(context, 'frames'));
+  const outbox = new Outbox(
+    out,
+    shardPorts('frames', settings.shards).map((name) => producer(context, name)),
+  );
   const local = new LocalIdentity(addon, privateKey);
   const nowUs = (): number => addon.nowUs();
   const peers = new PeerBook({ primitives: addon, local, peers: rows, paths, files, links: linkBook, nowUs, unixUs });

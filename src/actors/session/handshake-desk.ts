@@ -123,7 +123,7 @@ export class HandshakeDesk {
     peer.session.handleInitiationSent(nowUs, randomInt(sessionTimes.rekeyJitterUs) + crowdUs, routes.length > 0);
     this.abandon(peer);
     if (routes.length === 0) return;
-    const index = slots.reserveIndex();
+    const index = slots.reserveIndex(peer.row);
     const stampUs = files.nextStampUs(this.#parts.unixUs());
     const initiation = Initiation.create(local, peer.identity, index, new HandshakeKey(primitives), stampUs);
     if (initiation === undefined) {
@@ -372,7 +372,7 @@ export class HandshakeDesk {
 
   #respond(peer: Peer, incoming: IncomingInitiation, route: Route, nowUs: number): number {
     const { primitives, slots } = this.#parts;
-    const index = slots.reserveIndex();
+    const index = slots.reserveIndex(peer.row);
     const answer = incoming.respond(peer.identity, index, new HandshakeKey(primitives));
     if (answer === undefined) {
       slots.releaseIndex(index);

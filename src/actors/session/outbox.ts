@@ -1,6 +1,7 @@
-/** What the session-manager sends: datagrams by the carriers, inner frames by the sealer. A full ring drops: timers try again. */
+/** What the session-manager sends: datagrams by the carriers, inner frames by the sealer of their peer. A full ring drops: timers try again. */
 import { frame, framePath, outgoing, recordType, trafficClass as schedulingClass } from '../../contract/records.ts';
 import { carrierOf } from '../../rings/carriers.ts';
+import { shardOf } from '../../rings/shards.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
 import type { Route } from './path-book.ts';
 
@@ -14,9 +15,10 @@ export const handshakeTrafficClass = 0x88;
 export class Outbox {
   /** By row of the carrier table. */
   readonly #carriers: ReadonlyMap<number, RingProducer>;
-  readonly #frames: RingProducer;
+  /** By shard. */
+  readonly #frames: readonly RingProducer[];
 
-  constructor(carriers: ReadonlyMap<number, RingProducer>, frames: RingProducer) {
+  constructor(carriers: ReadonlyMap<number, RingProducer>, frames: readonly RingProducer[]) {
     this.#carriers = carriers;
     this.#frames = frames;
   }
@@ -43,7 +45,8 @@ export class Outbox {
 
   /** An inner packet to seal under `slot`; by the path in `pathRow`, or the one the sealer likes best. */
   sendFrame(peerRow: number, slot: number, bytes: Uint8Array, pathRow: number = framePath.any): boolean {
-    const ring = this.#frames;
+    const ring = this.#frames[shardOf(peerRow, this.#frames.length)];
+    if (ring === undefined) return false;
     const length = frame.payloadAt + bytes.length;
     const at = ring.claim(length);
     if (at < 0) return false;

@@ -12,6 +12,8 @@ export interface SessionManagerSettings {
   readonly stateDirectory: string;
   readonly links: readonly LinkSettings[];
   readonly carriers: readonly CarrierSettings[];
+  /** Pairs of sealer and opener: for each a port `frames`, `requests` and `events` (`shardPorts`); undefined = 1. */
+  readonly shards?: number;
   readonly peers: readonly PeerSettings[];
   /** A link that came back must be stable so long before a stock peer returns to it. */
   readonly failbackMs: number;

@@ -9,9 +9,11 @@ import { clearSessionKeys, type SessionKeys } from '../../crypto/key-schedule.ts
 import type { KeySlot } from '../../protocols/session/key-generations.ts';
 import { sessionTimes } from '../../protocols/session/peer-session.ts';
 import type { SessionTable } from '../../rings/session-table.ts';
+import { shardOf } from '../../rings/shards.ts';
 
 /** Longer than any packet is under way; shorter than the time between two rekeys. */
 const lingerUs = 5_000_000;
+const users = [session.sealerSeenAt, session.openerSeenAt] as const;
 
 export interface NewSession {
   readonly peerRow: number;
@@ -26,6 +28,7 @@ export interface NewSession {
 export class SlotBook {
   readonly #table: SessionTable;
   readonly #baseCipher: number;
+  readonly #shards: number;
   /** Receiver indices of ours in use: slots' and those of handshakes under way. */
   readonly #indices = new Set<number>();
   /** Were used and are free; the last one is given next, since its memory is there. */
@@ -35,18 +38,20 @@ export class SlotBook {
   /** Slot → version of the table that says it is retired, in this order. */
   readonly #retired = new Map<number, number>();
 
-  /** `baseCipher`: what every session begins to send with, one of `cipher`. */
-  constructor(table: SessionTable, baseCipher: number) {
+  /** `baseCipher`: what every session begins to send with, one of `cipher`. `shards`: pairs of sealer and opener. */
+  constructor(table: SessionTable, baseCipher: number, shards = 1) {
     this.#table = table;
     this.#baseCipher = baseCipher;
+    this.#shards = shards;
     for (let slot = table.used() - 1; slot >= 0; slot -= 1) this.#adopt(slot);
   }
 
-  /** A receiver index nobody has: random, so that it tells an observer nothing, and never 0. */
-  reserveIndex(): number {
+  /** A receiver index nobody has, of the peer's shard: random otherwise, so that it tells an observer nothing, and never 0. */
+  reserveIndex(peerRow: number): number {
+    const shard = shardOf(peerRow, this.#shards);
     for (;;) {
       const index = randomBytes(4).readUInt32LE();
-      if (index === 0 || this.#indices.has(index)) continue;
+      if (index === 0 || shardOf(index, this.#shards) !== shard || this.#indices.has(index)) continue;
       this.#indices.add(index);
       return index;
     }
@@ -139,8 +144,10 @@ export class SlotBook {
   }
 
   #isAcknowledged(version: number): boolean {
-    const users = [session.sealerSeenAt, session.openerSeenAt];
-    return users.every((userAt) => ((this.#table.acknowledged(userAt) - version) | 0) >= 0);
+    for (let shard = 0; shard < this.#shards; shard += 1) {
+      for (const userAt of users) if (((this.#table.acknowledged(userAt, shard) - version) | 0) < 0) return false;
+    }
+    return true;
   }
 
   #write(slot: number, fresh: NewSession, nowUs: number): void {
@@ -149,7 +156,7 @@ export class SlotBook {
     table.wipe(slot);
     table.setInt(slot, session.peerAt, fresh.peerRow);
     table.setInt(slot, session.localIndexAt, fresh.localIndex | 0);
-    table.setInt(slot, session.localIndexAesAt, fresh.hasAes ? this.reserveIndex() | 0 : 0);
+    table.setInt(slot, session.localIndexAesAt, fresh.hasAes ? this.reserveIndex(fresh.peerRow) | 0 : 0);
     table.setInt(slot, session.remoteIndexAt, fresh.remoteIndex | 0);
     table.setInt(slot, session.sendCipherAt, this.#baseCipher);
     table.setInt(slot, session.initiatorAt, fresh.isInitiator ? 1 : 0);

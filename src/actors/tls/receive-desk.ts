@@ -2,13 +2,21 @@
 import { carrier } from '../../contract/link-tables.ts';
 import { endpoint } from '../../contract/peer-tables.ts';
 import { received, recordType } from '../../contract/records.ts';
+import { shardOf } from '../../rings/shards.ts';
 import type { RingProducer } from '../../rings/spsc-ring.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { tlsMessageCheck, tlsMessageHeaderBytes, tlsMessageSegment } from '../../wire/tls-message.ts';
-import { messageType, wireguardCheckLength, wireguardType } from '../../wire/wireguard.ts';
+import {
+  dataHeaderBytes,
+  messageType,
+  wireguardCheckLength,
+  wireguardReceiver,
+  wireguardType,
+} from '../../wire/wireguard.ts';
 
 export interface ReceiveParts {
-  readonly opener: RingProducer;
+  /** By shard. */
+  readonly openers: readonly RingProducer[];
   readonly handshakes: RingProducer;
   readonly carriers: RowTable;
   /** Row of the carrier table. */
@@ -35,12 +43,25 @@ export class ReceiveDesk {
     carriers.addNumber(row, carrier.receivedPacketsAt, count);
     if (wireguardType(packets, 0) === messageType.data) {
       // Whatever else lies between is nobody's to the opener.
-      this.#put(this.#parts.opener, recordType.received, from, packets, segment, count);
+      for (const opener of this.#openersOf(packets, segment))
+        this.#put(opener, recordType.received, from, packets, segment, count);
       return true;
     }
     if (count !== 1 || !wireguardCheckLength(packets, 0, packets.length)) return false;
     this.#put(this.#parts.handshakes, recordType.handshakeIn, from, packets, segment, 1);
     return true;
+  }
+
+  /** Those for which there is a packet in it: whoever sends decides what he puts together. */
+  #openersOf(packets: Uint8Array, segment: number): Iterable<RingProducer> {
+    const { openers } = this.#parts;
+    if (openers.length === 1) return openers;
+    const found = new Set<RingProducer>();
+    for (let at = 0; at + dataHeaderBytes <= packets.length; at += segment) {
+      const opener = openers[shardOf(wireguardReceiver(packets, at), openers.length)];
+      if (wireguardType(packets, at) === messageType.data && opener !== undefined) found.add(opener);
+    }
+    return found.size === 0 ? openers.slice(0, 1) : found;
   }
 
   #put(ring: RingProducer, type: number, from: Uint8Array, packets: Uint8Array, segment: number, count: number): void {

@@ -26,6 +26,8 @@ const message = { binary: true, compress: false } as const;
 export class Tunnel implements Outlet {
   readonly endpoint: Uint8Array;
   readonly lanes: readonly Waiting[][] = [[], [], []];
+  /** What waits of the other shards (`outletOf`). */
+  readonly #beside: Outlet[] = [];
   readonly #parts: TunnelParts;
   readonly #onLeft: () => void;
   /** What `onBacklog` knows of. */
@@ -51,6 +53,14 @@ export class Tunnel implements Outlet {
     return this.#parts.socket.stream.writableLength;
   }
 
+  /** The tunnel as the sender of one shard sees it: it has lanes of its own, since what waits lies in rings of its own. */
+  outletOf(shard: number): Outlet {
+    if (shard === 0) return this;
+    const known = this.#beside[shard] ?? new BesideOutlet(this);
+    this.#beside[shard] = known;
+    return known;
+  }
+
   /** `bytes` is the tunnel's own from now on. */
   send(bytes: Uint8Array): void {
     this.#parts.socket.web.send(bytes, message, this.#onLeft);
@@ -71,6 +81,23 @@ export class Tunnel implements Outlet {
   #tellBacklog(bytes: number): void {
     this.#parts.onBacklog(bytes - this.#knownBytes);
     this.#knownBytes = bytes;
+  }
+}
+
+class BesideOutlet implements Outlet {
+  readonly lanes: readonly Waiting[][] = [[], [], []];
+  readonly #tunnel: Tunnel;
+
+  constructor(tunnel: Tunnel) {
+    this.#tunnel = tunnel;
+  }
+
+  get backlogBytes(): number {
+    return this.#tunnel.backlogBytes;
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#tunnel.send(bytes);
   }
 }
 

@@ -15,7 +15,7 @@ RowTable flowTable(uint8_t* base) {
   return RowTable(base, layout::flow_rowsAt, layout::flow_dataAt, layout::flow_rowBytes, 0, layout::flow_usedAt);
 }
 
-// new FakeTcp({ fd4, fd6, listenPort, firstCallPort4, callPorts4, firstCallPort6, callPorts6, tunnel, mark, interface, descriptors, received, handshakes, log, paths, links, carriers, carrier, flows, segments, wanted, touched, cookieKey, answerWindow, windowShift })
+// new FakeTcp({ fd4, fd6, listenPort, firstCallPort4, callPorts4, firstCallPort6, callPorts6, tunnel, mark, interface, descriptors, logs, received, handshakes, paths, links, carriers, carrier, flows, segments, wanted, touched, cookieKey, answerWindow, windowShift })
 class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -47,11 +47,17 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
     int32_t* touched = rowsOf<int32_t>(memory_, from, "touched", layout::segment_rows);
     const RowTable carriers = carrierTable(memory_.of(from.Get("carriers")));
     index_ = std::make_unique<FlowIndex>(flowTable(memory_.of(from.Get("flows"))));
-    sender_ = std::make_unique<FakeTcpSender>(fd4, fd6, memory_.consumer(from.Get("descriptors")), SealedLog(memory_.of(from.Get("log"))),
-                                              pathTable(memory_.of(from.Get("paths"))), linkTable(memory_.of(from.Get("links"))), carriers, carrier,
-                                              *index_, wanted);
-    receiver_ = std::make_unique<FakeTcpReceiver>(fd4, carrier, memory_.producer(from.Get("received"), LinkReceiver::kLargestClaim),
-                                                  memory_.producer(from.Get("handshakes")), carriers.row(carrier), *index_, segments, touched);
+    const RowTable paths = pathTable(memory_.of(from.Get("paths")));
+    const RowTable links = linkTable(memory_.of(from.Get("links")));
+    const Napi::Array descriptors = from.Get("descriptors").As<Napi::Array>();
+    const Napi::Array logs = from.Get("logs").As<Napi::Array>();
+    for (uint32_t shard = 0; shard < descriptors.Length(); shard++)
+      senders_.push_back(std::make_unique<FakeTcpSender>(fd4, fd6, memory_.consumer(descriptors.Get(shard)), SealedLog(memory_.of(logs.Get(shard))), paths,
+                                                         links, carriers, carrier, *index_, wanted));
+    const std::vector<RingProducer> rings = memory_.producers(from.Get("received"), LinkReceiver::kLargestClaim);
+    receiver_ = std::make_unique<FakeTcpReceiver>(fd4, carrier, rings.front(), memory_.producer(from.Get("handshakes")), carriers.row(carrier), *index_,
+                                                  segments, touched);
+    if (rings.size() > 1) receiver_->spread(rings);
     Bytes key;
     if (!bytesOf(from.Get("cookieKey"), key) || key.length == 0 || key.length > sizeof key_) {
       Napi::TypeError::New(info.Env(), "cookieKey has 1 to 32 bytes").ThrowAsJavaScriptException();
@@ -88,20 +94,20 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
     return info.Env().Undefined();
   }
   Napi::Value sendDescriptors(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), sender_->sendDescriptors(static_cast<uint32_t>(intOf(info, 0)), doubleOf(info, 1)));
+    return Napi::Number::New(info.Env(), senders_[static_cast<size_t>(intOf(info, 2))]->sendDescriptors(static_cast<uint32_t>(intOf(info, 0)), doubleOf(info, 1)));
   }
-  Napi::Value takeWanted(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sender_->takeWanted()); }
+  Napi::Value takeWanted(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), senders_[static_cast<size_t>(intOf(info, 0))]->takeWanted()); }
   Napi::Value sendDatagram(const Napi::CallbackInfo& info) {
     Bytes bytes;
     const int32_t flow = intOf(info, 0);
     if (!index_->has(flow) || !bytesOf(info[1], bytes)) return Napi::Number::New(info.Env(), -EINVAL);
-    return Napi::Number::New(info.Env(), sender_->sendDatagram(flow, bytes.data, static_cast<uint32_t>(bytes.length),
+    return Napi::Number::New(info.Env(), first().sendDatagram(flow, bytes.data, static_cast<uint32_t>(bytes.length),
                                                                static_cast<uint8_t>(intOf(info, 2)), doubleOf(info, 3)));
   }
   Napi::Value sendSegment(const Napi::CallbackInfo& info) {
     Bytes tuple, tcp;
     if (!segmentOf(info, tuple, tcp)) return Napi::Number::New(info.Env(), -EINVAL);
-    return Napi::Number::New(info.Env(), sender_->sendSegment(tuple.data, tcp.data, static_cast<uint32_t>(tcp.length), intOf(info, 2)));
+    return Napi::Number::New(info.Env(), first().sendSegment(tuple.data, tcp.data, static_cast<uint32_t>(tcp.length), intOf(info, 2)));
   }
   Napi::Value sendRoutedSegment(const Napi::CallbackInfo& info) {
     Bytes tuple, tcp;
@@ -111,7 +117,7 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
   Napi::Value source(const Napi::CallbackInfo& info) {
     Bytes tuple;
     if (!tupleOf(info[0], tuple)) return Napi::Number::New(info.Env(), -EINVAL);
-    const int failed = sender_->findSource(tuple.data, mark_, interface_);
+    const int failed = first().findSource(tuple.data, mark_, interface_);
     if (failed == 0) filters_->admit(tuple.data);
     return Napi::Number::New(info.Env(), failed);
   }
@@ -139,9 +145,10 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
     const bool sound = bytesOf(info[0], endpoint) && endpoint.length >= sizeof(sockaddr_in6) && bytesOf(info[1], local) && local.length >= 16;
     return Napi::Number::New(info.Env(), sound ? index_->findTo(endpoint.data, local.data) : -1);
   }
-  Napi::Value measureQueue(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), sender_->measureQueue()); }
+  Napi::Value measureQueue(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), first().measureQueue()); }
 
  private:
+  FakeTcpSender& first() { return *senders_.front(); }
   static bool tupleOf(const Napi::Value& value, Bytes& tuple) { return bytesOf(value, tuple) && tuple.length >= layout::tuple_bytes; }
   static bool segmentOf(const Napi::CallbackInfo& info, Bytes& tuple, Bytes& tcp) {
     return tupleOf(info[0], tuple) && bytesOf(info[1], tcp) && tcp.length >= 20 && tcp.length <= 60;
@@ -152,7 +159,8 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
   std::string interface_;
   std::unique_ptr<PacketFilters> filters_;
   std::unique_ptr<FlowIndex> index_;
-  std::unique_ptr<FakeTcpSender> sender_;
+  // By shard; what is of no shard leaves by the first.
+  std::vector<std::unique_ptr<FakeTcpSender>> senders_;
   uint8_t key_[32] = {};
   size_t keyBytes_ = 0;
   Blake2s128 blake2s_;

@@ -1,8 +1,9 @@
-// TunReader and TunWriter of native/data-api.ts.
+// TunReader, TunSorter and TunWriter of native/data-api.ts.
 #include "sys/tun.h"
 
 #include "bind/data.h"
 #include "bind/values.h"
+#include "sys/tun_sorter.h"
 
 namespace hawser {
 namespace {
@@ -25,6 +26,28 @@ class TunReaderObject : public Napi::ObjectWrap<TunReaderObject> {
  private:
   Memory memory_;
   TunReader reader_;
+  double* totals_;
+};
+
+// new TunSorter(fd, ports, allowedIps, totals: [bytes, dropped])
+class TunSorterObject : public Napi::ObjectWrap<TunSorterObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "TunSorter", {InstanceMethod<&TunSorterObject::read>("read")});
+  }
+
+  explicit TunSorterObject(const Napi::CallbackInfo& info)
+      : ObjectWrap(info), sorter_(intOf(info, 0), memory_.producers(info[1], layout::train_maxRecordBytes), AllowedIps(memory_.of(info[2]))),
+        totals_(arrayOf<double>(memory_, info[3])) {}
+
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    const int count = sorter_.read(static_cast<uint32_t>(intOf(info, 0)), doubleOf(info, 1), totals_[0], totals_[1]);
+    return Napi::Number::New(info.Env(), count);
+  }
+
+ private:
+  Memory memory_;
+  TunSorter sorter_;
   double* totals_;
 };
 
@@ -55,6 +78,7 @@ class TunWriterObject : public Napi::ObjectWrap<TunWriterObject> {
 
 void initTun(Napi::Env env, Napi::Object exports) {
   exports.Set("TunReader", TunReaderObject::define(env));
+  exports.Set("TunSorter", TunSorterObject::define(env));
   exports.Set("TunWriter", TunWriterObject::define(env));
 }
 

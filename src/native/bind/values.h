@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "sys/fd.h"
 #include "sys/ring.h"
@@ -36,6 +37,13 @@ class Memory {
       Napi::RangeError::New(value.Env(), what).ThrowAsJavaScriptException();
     }
     return ring;
+  }
+  // An array of such ports, which is not empty.
+  std::vector<RingProducer> producers(const Napi::Value& value, uint32_t largestBytes) {
+    const Napi::Array ports = value.As<Napi::Array>();
+    std::vector<RingProducer> rings;
+    for (uint32_t i = 0; i < ports.Length(); i++) rings.push_back(producer(ports.Get(i), largestBytes));
+    return rings;
   }
   RingConsumer consumer(const Napi::Value& value) { return RingConsumer(of(value.As<Napi::Object>().Get("ring"))); }
 

@@ -381,13 +381,14 @@
   X(journal, rows, 64) \
   X(judgedJournal, versionAt, 192) \
   X(judgedJournal, at, 512) \
+  X(judgedJournal, bytes, 256) \
   X(path, mostPerPeer, 64) \
   X(path, magic, 1213219156) \
   X(path, magicAt, 0) \
   X(path, rowsAt, 4) \
   X(path, versionAt, 64) \
   X(path, usedAt, 128) \
-  X(path, dataAt, 1024) \
+  X(path, dataAt, 1536) \
   X(path, rowBytes, 640) \
   X(path, sequenceAt, 0) \
   X(path, stateAt, 4) \
@@ -576,6 +577,7 @@
   X(session, lastReceivedAt, 336) \
   X(session, earlyWindowAt, 384) \
   X(session, earlyWindowBytes, 128) \
+  X(shards, most, 4) \
   X(slotState, free, 0) \
   X(slotState, ready, 1) \
   X(slotState, retired, 2) \

@@ -27,6 +27,8 @@ class LinkSender {
 
   // What paths and datagrams may wear.
   void wear(Obfuscations obfuscations);
+  // This one sends by the sockets of `other`, for another sealer: what either sets them to, both know.
+  void share(LinkSender& other) { fragmenting_ = other.fragmenting_; }
 
   // Sends up to `max` descriptors; returns how many were finished (sent, refused or late). 0 with work left = the socket is full.
   int sendDescriptors(uint32_t max);
@@ -78,9 +80,9 @@ class LinkSender {
   uint8_t* link_;
   uint8_t* carrier_;
   SocketErrors errors_;
-  // What each socket does with the don't-fragment bit, by family: 1 = clear, 0 = set, -1 = as it was lent.
-  int8_t fragmenting4_ = -1;
-  int8_t fragmenting6_ = -1;
+  // What each socket does with the don't-fragment bit, IPv4's and IPv6's: 1 = clear, 0 = set, -1 = as it was lent.
+  int8_t ownFragmenting_[2] = {-1, -1};
+  int8_t* fragmenting_ = ownFragmenting_;
   Obfuscations obfuscations_;
   RandomBytes random_;
   // Of a call that sends dressed packets: what stands in front of each, up to its type field, and the parts of all.
@@ -105,7 +107,15 @@ class LinkReceiver {
   virtual ~LinkReceiver();
 
   // What datagrams may wear.
-  void wear(Obfuscations obfuscations) { obfuscations_ = std::move(obfuscations); }
+  void wear(Obfuscations obfuscations) {
+    obfuscations_ = std::move(obfuscations);
+    isPlain_ = obfuscations_.empty() && rings_.empty();
+  }
+  // Data goes to the ring of its shard (shards.h); the first is the one that the receiver was made with.
+  void spread(std::vector<RingProducer> rings) {
+    rings_ = std::move(rings);
+    isPlain_ = false;
+  }
 
   // Receives what waits on `fd`, at most `maxMessages`; returns how many messages, EAGAIN = none, ENOSPC = the ring is full
   // (the kernel's buffer then holds the rest).
@@ -162,6 +172,12 @@ class LinkReceiver {
   void spill(uint32_t from, uint32_t count);
   void copyIn(Message& message, uint8_t* datagrams);
   bool accept(const Message& message, const uint8_t* payload);
+  bool sift(Message& message, uint8_t* payload);
+  bool sort(const Message& message, const uint8_t* payload);
+  void put(RingProducer& ring, const Message& message, const uint8_t* datagrams);
+  uint8_t* claimElsewhere(uint32_t bytes);
+  void receiveFor(uint32_t shard);
+  void publishOthers();
   bool undress(Message& message, uint8_t* payload);
   void forwardHandshake(const Message& message, const uint8_t* datagram, uint32_t length, int32_t wear);
   void writeHeader(uint8_t* record, const Message& message) const;
@@ -171,7 +187,14 @@ class LinkReceiver {
   RingProducer handshakes_;
   uint8_t* row_;
   Obfuscations obfuscations_;
+  // Nothing is worn, and there is one shard.
+  bool isPlain_ = true;
   bool large_ = false;
+  // Of several shards, a ring for each; the one that is received into now is `data_`, and its place here is out of date.
+  std::vector<RingProducer> rings_;
+  uint32_t current_ = 0;
+  uint32_t last_ = 0;     // shard of the packet that came last
+  uint32_t touched_ = 0;  // bits of the other shards for which something came
   std::unique_ptr<Message[]> messages_;
   std::vector<mmsghdr> headers_;
   std::vector<uint8_t> overflow_;

@@ -7,6 +7,7 @@
 #include "link_io.h"
 #include "packet.h"
 #include "seal.h"
+#include "shards.h"
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
@@ -91,6 +92,7 @@ void LinkReceiver::finish(int, uint32_t, Message& message, msghdr& header, uint3
 int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
   const uint32_t stride = (slotBytes() + kSlotOverhead) & ~7u;
   uint8_t* first = data_.claim(batch * stride - 8);
+  if (first == nullptr) first = claimElsewhere(batch * stride - 8);
   if (first == nullptr) return -ENOSPC;
   for (uint32_t i = 0; i < batch; i++) {
     Message& message = messages_[i];
@@ -119,13 +121,14 @@ int LinkReceiver::receiveBatch(int fd, uint32_t batch) {
   large_ = longest > kSmallBytes;
   data_.publish();
   handshakes_.publish();
+  if (touched_ != 0) publishOthers();
   return got;
 }
 
 // Commits a message where it lies, behind `unused` bytes of slots before it; returns the unused bytes after it. They become
 // padding only when a record follows: padding alone would never be released, and a flood of nobody's datagrams fill the ring.
 uint32_t LinkReceiver::place(Message& message, uint8_t* record, uint32_t stride, uint32_t unused) {
-  if (!(obfuscations_.empty() ? accept(message, record + kHeader) : undress(message, record + kHeader))) return unused + stride;
+  if (!(isPlain_ ? accept(message, record + kHeader) : sift(message, record + kHeader))) return unused + stride;
   if (unused != 0) data_.pad(unused);
   writeHeader(record, message);
   data_.commit(kHeader + message.length, layout::recordType_received);
@@ -153,21 +156,25 @@ void LinkReceiver::spill(uint32_t from, uint32_t count) {
 }
 
 void LinkReceiver::copyIn(Message& message, uint8_t* datagrams) {
-  if (!(obfuscations_.empty() ? accept(message, datagrams) : undress(message, datagrams))) return;
-  uint8_t* record = data_.claim(kHeader + message.length);
+  if (isPlain_ ? accept(message, datagrams) : sift(message, datagrams)) put(data_, message, datagrams);
+}
+
+void LinkReceiver::put(RingProducer& ring, const Message& message, const uint8_t* datagrams) {
+  uint8_t* record = ring.claim(kHeader + message.length);
   if (record == nullptr) {
     add(row_, layout::carrier_droppedAt, 1);
     return;
   }
   writeHeader(record, message);
   std::memcpy(record + kHeader, datagrams, message.length);
-  data_.commit(kHeader + message.length, layout::recordType_received);
+  ring.commit(kHeader + message.length, layout::recordType_received);
 }
 
 void LinkReceiver::hand(Message& message, uint8_t* datagrams) {
   copyIn(message, datagrams);
   data_.publish();
   handshakes_.publish();
+  if (touched_ != 0) publishOthers();
 }
 
 // Hands handshakes on to the session-manager; returns whether anything in the message is the opener's.
@@ -185,6 +192,55 @@ bool LinkReceiver::accept(const Message& message, const uint8_t* payload) {
     }
   }
   return data;
+}
+
+// The same where something may be worn, or where there are several shards.
+bool LinkReceiver::sift(Message& message, uint8_t* payload) {
+  if (!(obfuscations_.empty() ? accept(message, payload) : undress(message, payload))) return false;
+  return rings_.empty() || sort(message, payload);
+}
+
+// Copies a message into the rings of the other shards that it has packets for; whether it has any for the current one. The kernel joins by
+// address alone, so one message may have packets for several: each opener knows its own, and counts the others as unknown.
+bool LinkReceiver::sort(const Message& message, const uint8_t* payload) {
+  const auto shards = static_cast<uint32_t>(rings_.size());
+  const uint32_t step = std::max<uint32_t>(1, message.segmentBytes);
+  uint32_t found = 0;
+  for (uint32_t at = 0; at < message.length; at += step) {
+    if (std::min(step, message.length - at) < kDataHeaderBytes || readLe32(payload + at) != kTypeData) continue;
+    last_ = shardOf(readLe32(payload + at + 4), shards);
+    found |= 1u << last_;
+  }
+  // Nothing of it is sound: one opener shall see it.
+  if (found == 0) return true;
+  for (uint32_t shard = 0; shard < shards; shard++)
+    if (shard != current_ && (found >> shard & 1) != 0) put(rings_[shard], message, payload);
+  touched_ |= found & ~(1u << current_);
+  return (found >> current_ & 1) != 0;
+}
+
+// What comes next is most likely for the shard that the last packet was for.
+void LinkReceiver::publishOthers() {
+  for (uint32_t shard = 0; shard < rings_.size(); shard++)
+    if ((touched_ >> shard & 1) != 0) rings_[shard].publish();
+  touched_ = 0;
+  if (last_ != current_) receiveFor(last_);
+}
+
+void LinkReceiver::receiveFor(uint32_t shard) {
+  rings_[current_] = data_;
+  data_ = rings_[shard];
+  current_ = shard;
+}
+
+// One opener that does not keep up must not keep the others' packets in the socket: its own are dropped, and counted, until it does.
+uint8_t* LinkReceiver::claimElsewhere(uint32_t bytes) {
+  for (uint32_t turned = 1; turned < rings_.size(); turned++) {
+    receiveFor((current_ + 1) % static_cast<uint32_t>(rings_.size()));
+    uint8_t* first = data_.claim(bytes);
+    if (first != nullptr) return first;
+  }
+  return nullptr;
 }
 
 // The same of datagrams that wear something: what is data moves together, without what stood in front, and says so in its type field;

@@ -157,7 +157,7 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
 // turns rarely.
 void LinkSender::prepareSocket(const Message& message) {
   const bool v4 = message.address.sin6_family == AF_INET;
-  int8_t& now = v4 ? fragmenting4_ : fragmenting6_;
+  int8_t& now = fragmenting_[v4 ? 0 : 1];
   const auto wanted = static_cast<int8_t>(message.mayFragment ? 1 : 0);
   if (now == wanted) return;
   now = wanted;

@@ -39,7 +39,7 @@ t.test('whatever is killed when: what was answered is there, and what was remove
       answered += 1;
     }
     await ended;
-    const { store } = await openClientLab(folder);
+    const { store } = await openClientLab(folder, { pools: ['10.0.0.0/12'] });
     const found = new Map([...store.list()].map(({ record }) => [record.name, record.devices[0]?.addresses[0] ?? '']));
     store.close();
     // The last that was added may have been removed already, and nobody was told.
@@ -53,7 +53,8 @@ t.test('whatever is killed when: what was answered is there, and what was remove
     there.clear();
     for (const [name, address] of found) there.set(name, address);
   }
-  t.ok(answered > 2 * kills, `${answered} answers`);
+  // As many to the end: a store that is full, or cannot be opened, answers nothing.
+  t.ok(answered > 4 * kills, `${answered} answers`);
 });
 
 t.test('a damaged store is made anew of what is left of it and of its backup, and kept', async (t) => {

@@ -91,6 +91,8 @@ class ClientStoreActor implements Actor {
   #soon: NodeJS.Timeout | undefined;
   /** What usage could not be written for, said once. */
   #unwritten = '';
+  /** The disk refused something, and has taken nothing since. */
+  #isRefused = false;
   /** Why there is none. */
   #fault: HawserError | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -220,6 +222,7 @@ class ClientStoreActor implements Actor {
   }
 
   #tick(): void {
+    if (this.#isRefused) this.#tryAgain();
     this.#look(() => this.#keeper?.look());
     if (this.#book?.invitations.isAwaiting === true) this.#inTurn(async () => this.#book?.invitations.look());
   }
@@ -261,10 +264,31 @@ class ClientStoreActor implements Actor {
       const perform = this.#book.verbs[verb] as (params: unknown) => unknown;
       return await perform(params);
     } catch (error) {
+      this.#noteRefused(error);
       throw storeFaultOf(error);
     } finally {
       this.#wait();
     }
+  }
+
+  /** Said once, to stand among the troubles until the disk takes something again. */
+  #noteRefused(error: unknown): void {
+    if (this.#store === undefined || this.#isRefused || !isOfDisk(error)) return;
+    this.#isRefused = true;
+    const message = `cannot be written: ${messageOf(error)}`;
+    this.#context.emit({ kind: 'state-file', file: this.#file, message, remedy: diskRemedy });
+  }
+
+  #tryAgain(): void {
+    try {
+      this.#store?.probe();
+    } catch (error) {
+      // Whatever it is now: it has taken nothing.
+      if (error instanceof Error) return;
+      throw error;
+    }
+    this.#isRefused = false;
+    this.#context.emit({ kind: 'state-file', file: this.#file, message: 'can be written again' });
   }
 
   /** Until a client expires, or one that was kicked may come again. */
@@ -301,6 +325,7 @@ class ClientStoreActor implements Actor {
       work();
       this.#unwritten = '';
     } catch (error) {
+      this.#noteRefused(error);
       const message = `Usage of clients cannot be written: ${messageOf(error)}`;
       if (message !== this.#unwritten) this.#warn(message);
       this.#unwritten = message;
@@ -329,14 +354,23 @@ function strayText(names: readonly string[]): string {
   return `Clients with addresses that the pools do not have, or that are somebody else's now: ${some.join(', ')}${more} (hawser client set NAME --address ANOTHER)`;
 }
 
-/** What SQLite says of a full disk or a failing one has a sentence of its own; nothing was changed then. */
+const diskRemedy = 'make room in runtime.stateDirectory, and see whether its disk works';
+
+/** A full disk, or a failing one. */
+function isOfDisk(error: unknown): boolean {
+  return /disk is full|disk I\/O error|readonly|unable to open/.test(messageOf(error));
+}
+
+/** What SQLite says of such a disk has a sentence of its own; nothing was changed then. */
 function storeFaultOf(error: unknown): HawserError {
   if (error instanceof HawserError) return error;
   const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
   const message = messageOf(error);
-  if (/disk is full|disk I\/O error|readonly|unable to open/.test(message)) {
-    const remedy = 'make room in runtime.stateDirectory, and see whether its disk works; then try again';
-    return new HawserError('STORE', `The store of clients cannot be written: ${message}`, remedy);
-  }
+  if (isOfDisk(error))
+    return new HawserError(
+      'STORE',
+      `The store of clients cannot be written: ${message}`,
+      `${diskRemedy}; then try again`,
+    );
   return new HawserError(typeof code === 'string' ? code : 'STORE', message);
 }

@@ -254,8 +254,12 @@ t.test('ten shells at once, a full disk and a damaged store: clear errors, and n
     message: /cannot be written: .*(full|I\/O).*\(make room in runtime\.stateDirectory/,
   });
   t.same(await names(), there);
+  const troubles = async (): Promise<string> => JSON.stringify(await b.ask('explain'));
+  t.match(await troubles(), /clients\.db cannot be written: .*make room in runtime\.stateDirectory/);
   rmSync(filler);
   await more('room');
+  for (let tries = 0; tries < 50 && /clients\.db/.test(await troubles()); tries += 1) await sleep(100);
+  t.notMatch(await troubles(), /clients\.db/, 'and it is over when there is room');
   await b.stop();
   const file = path.join(state, 'b.clients', 'clients.db');
   writeFileSync(file, readFileSync(file).fill(0x55, 0, 8192));

@@ -125,6 +125,11 @@ export class ClientStore {
     return () => this.#watchers.delete(watcher);
   }
 
+  /** Writes what is there already. Throws what SQLite says, where nothing can be written. */
+  probe(): void {
+    this.#database.exec(`PRAGMA user_version = ${migrations.length}`);
+  }
+
   close(): void {
     this.#watchers.clear();
     this.#database.close();

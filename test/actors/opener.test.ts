@@ -277,3 +277,21 @@ t.test('the first packet under new keys may be quicker than the look at the sess
   rig.arrive(0, 0);
   t.same(rig.delivered(), [0]);
 });
+
+t.test('packets of another shard are unknown to an opener, whatever its slots are', async (t) => {
+  for (const [shard, wanted] of [
+    [0, [0, 1]],
+    [1, []],
+  ] as const) {
+    const rig = new Rig();
+    await rig.start({ shard, shards: 2 });
+    t.teardown(() => rig.runner.close());
+    for (const counter of [0, 1]) rig.arrive(counter, 0);
+    t.same(rig.delivered(), wanted, `row 0 is of shard 0, and this opener of ${shard}`);
+    const cell = (counters.cellsAt >> 3) + openerCounters.unknown;
+    t.equal(rig.counters[cell], 2 - wanted.length);
+    t.equal(rig.sessions.wide(0, session.receiveNextAt), wanted.length, 'nor does it touch the replay window');
+    t.equal(rig.sessions.acknowledged(session.openerSeenAt, shard), rig.sessions.version());
+    t.equal(rig.sessions.acknowledged(session.openerSeenAt, 1 - shard), 0, 'it answers for itself');
+  }
+});

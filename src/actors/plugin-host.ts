@@ -82,7 +82,7 @@ class PluginHost implements Actor {
           instance: name,
           confine: () => confine(`${runDirectory} ${name} ${config.name}`, program, config.memoryBytes),
           sweep: ({ uid, isOwn }) => {
-            if (isOwn) killAll(uid);
+            if (isOwn) killAll([uid]);
             for (const pid of endedChildrenOf(process.pid, uid)) context.addon.reapChild(pid, 0);
           },
           emit: (event) => context.emit(event),
@@ -117,8 +117,10 @@ class PluginHost implements Actor {
     clearInterval(this.#timer);
     // Nobody reads of their ends any more: who is not waited for here stays a zombie as long as the daemon lives.
     const untilUs = this.#context.addon.nowUs() + endWaitMs * 1000;
-    for (const pid of this.#plugins.flatMap((plugin) => plugin.close() ?? []))
+    const closed = this.#plugins.map((plugin) => plugin.close());
+    for (const pid of closed.flatMap((one) => one.pid ?? []))
       this.#context.addon.reapChild(pid, Math.max(0, (untilUs - this.#context.addon.nowUs()) / 1000));
+    killAll(closed.flatMap(({ uid }) => uid ?? []));
     this.#instance.close();
   }
 

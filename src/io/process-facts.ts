@@ -25,15 +25,15 @@ export function readProcessUse(pid: number): ProcessUse | undefined {
   return { ranMs: ticks * tickMs, residentBytes: residentKib * 1024 };
 }
 
-/** Ids of the processes that run, or may run, as this user; what has ended and waits for its parent is none of them. */
-export function processesOf(uid: number): number[] {
+/** Ids of the processes that run, or may run, as one of these users; what has ended and waits for its parent is none of them. */
+export function processesOf(uids: readonly number[]): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       const status = readOr(`/proc/${pid}/status`) ?? '';
       const ids = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)/m.exec(status)?.slice(1).map(Number) ?? [];
-      return ids.includes(uid) && !/^State:\s+[ZX]/m.test(status);
+      return ids.some((id) => uids.includes(id)) && !/^State:\s+[ZX]/m.test(status);
     });
 }
 

@@ -120,7 +120,7 @@ process.on('exit', () => { for (;;); }); process.stdin.on('end', () => { for (;;
   t.ok(await becomes(async () => (await list()).every(({ state }) => state === 'running')));
   for (const { uid } of await list()) if (uid !== undefined) uids.add(uid);
   await a.stop();
-  const left = () => [...uids].flatMap((uid) => processesOf(uid));
+  const left = () => processesOf([...uids]);
   t.strictSame(left(), [], 'a stop ends them all');
   await a.start();
   t.ok(

@@ -110,7 +110,7 @@ function freeUid(identity: string): number {
   const wished = uidOf(identity, narrow);
   for (let step = 0; step < narrow.count; step += 1) {
     const uid = narrow.first + ((wished - narrow.first + step) % narrow.count);
-    if (processesOf(uid).length === 0) return uid;
+    if (processesOf([uid]).length === 0) return uid;
   }
   throw new HawserError(
     'PLUGIN_REFUSED',

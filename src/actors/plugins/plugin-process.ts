@@ -26,7 +26,7 @@ const mostWrittenBytes = 1 << 20;
 const mostWordsBytes = 2048;
 const windowMs = 1000;
 /** A fork that ran ahead of the look before is found by the next one. */
-const mostSweeps = 10;
+const mostSweeps = 5;
 /** The plugin's end of what it says. */
 const answerFd = 3;
 
@@ -83,18 +83,18 @@ export class PluginProcess {
     this.kill();
   }
 
-  /** At once; `onEnd` follows where this thread goes on. */
+  /** At once; `onEnd` follows. */
   kill(): void {
-    const { uid, isOwn } = this.#parts.confinement;
     if (!this.#hasEnded) this.#child?.kill('SIGKILL');
-    if (isOwn) killAll(uid);
   }
 
-  /** This thread ends: nothing of the process shall hold it back. */
-  letGo(): void {
+  /** This thread ends: nothing of the process shall hold it back. Returns whose processes are the plugin's; undefined = others may have that id. */
+  letGo(): number | undefined {
     this.kill();
     for (const stream of this.#pipes()) stream.destroy();
     this.#child?.unref();
+    const { uid, isOwn } = this.#parts.confinement;
+    return isOwn ? uid : undefined;
   }
 
   #read(fd: number, take: (chunk: Buffer) => void): void {
@@ -160,7 +160,9 @@ export class PluginProcess {
     // What it wrote last is read by now, or belongs to nobody.
     setImmediate(() => {
       for (const stream of this.#pipes()) stream.destroy();
-      this.kill();
+      // A look at all processes takes milliseconds, on a busy host many: not before the plugin itself is gone.
+      const { uid, isOwn } = this.#parts.confinement;
+      if (isOwn) killAll([uid]);
       const words = this.lastWords;
       this.#parts.onEnd(this.#fault !== '' ? this.#fault : words === '' ? how : `${how}: ${words}`);
     });
@@ -182,10 +184,10 @@ function begin({ command, args }: Confinement): ChildProcess | Error {
   }
 }
 
-/** Whatever runs as this user, who is a plugin's alone. */
-export function killAll(uid: number): void {
-  for (let sweep = 0; sweep < mostSweeps; sweep += 1) {
-    const left = processesOf(uid);
+/** Whatever runs as these users, who are plugins' alone. */
+export function killAll(uids: readonly number[]): void {
+  for (let sweep = 0; uids.length > 0 && sweep < mostSweeps; sweep += 1) {
+    const left = processesOf(uids);
     for (const pid of left) killQuietly(pid);
     if (left.length === 0) return;
   }

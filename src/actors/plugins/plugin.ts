@@ -118,7 +118,8 @@ export class Plugin {
       this.#giveUp('refused', error.fault, error.remedy);
       return;
     }
-    this.#parts.sweep(confinement);
+    // Afterwards each end sees to it that nothing is left.
+    if (this.#starts === 0) this.#parts.sweep(confinement);
     this.#state = 'starting';
     this.#starts += 1;
     this.#uid = confinement.uid;
@@ -170,12 +171,12 @@ export class Plugin {
     }
   }
 
-  /** This thread ends: the process is gone when this returns, or within a moment. Returns its id. */
-  close(): number | undefined {
+  /** This thread ends. Returns the process that is being ended, and the user whose processes are the plugin's alone. */
+  close(): { readonly pid: number | undefined; readonly uid: number | undefined } {
     const pid = this.#process?.pid;
-    this.#process?.letGo();
+    const uid = this.#process?.letGo();
     for (const { timer } of this.#waiting.values()) clearTimeout(timer);
-    return pid;
+    return { pid, uid };
   }
 
   status(): PluginStatus {

@@ -221,8 +221,8 @@ t.test(
         t.match(reasonOf(one), reason);
         t.ok(await one.becomes(() => one.plugin.status().state === 'waiting' || one.plugin.status().restarts > 0));
         one.plugin.close();
-        for (let tries = 0; tries < 40 && processesOf(one.uid).length > 0; tries += 1) await sleep(50);
-        t.strictSame(processesOf(one.uid), []);
+        for (let tries = 0; tries < 40 && processesOf([one.uid]).length > 0; tries += 1) await sleep(50);
+        t.strictSame(processesOf([one.uid]), []);
         t.ok(process.memoryUsage().rss - before < 96 << 20, 'nor in memory');
       });
     }
@@ -293,7 +293,7 @@ t.test('close ends a plugin that blocks its exit, and leaves no zombie', options
 export const health = () => true;`,
   );
   t.ok(await one.becomes(isRunning(one)), reasonOf(one));
-  const pid = one.plugin.close();
+  const { pid } = one.plugin.close();
   t.ok(pid !== undefined && readFileSync(`/proc/${pid}/status`, 'utf8').length > 0, 'not waited for yet');
   t.equal(loadAddon().reapChild(pid ?? 0, 2000), 1);
   t.strictSame(

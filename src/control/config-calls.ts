@@ -5,8 +5,11 @@ import type { Problem } from '../config/problems.ts';
 import type { Warning } from '../config/warnings.ts';
 import type { DiffLine } from './line-diff.ts';
 
-/** A longer one is for an editor and `hawser reload`: 10,000 peers are a megabyte and more. */
-export const mostConfigCharacters = 512 * 1024;
+/**
+ * A longer one is for an editor and `hawser reload`: 10,000 peers are a megabyte and more. As JSON, in which a character may take six bytes,
+ * it fits into `maxRequestBytes` (protocol.ts).
+ */
+const mostConfigCharacters = 320 * 1024;
 /** The shortest is for tests, and for who knows what he does. */
 const trialSeconds = { least: 1, usual: 60, most: 3600 } as const;
 

@@ -9,7 +9,7 @@ import {
 import { operation } from './operation.ts';
 import { maxRequestBytes } from './protocol.ts';
 
-/** A text of the greatest length as JSON, in which a character may take six bytes and seldom does. */
+/** A text of the greatest length as JSON. */
 const mostTextBytes = maxRequestBytes;
 
 /** It brings the parser of configurations, which the CLI has to do without. */

@@ -107,25 +107,42 @@ function pathItemOf(name: OperationName): Json {
   const said = described(name, `As the operation \`${name}\` of the control socket.`, who);
   const responses = answered(answerOf(name));
   if (effect === 'reads') return { get: { ...said, parameters: parametersOf(name), responses } };
-  const parameters = revision === 'wanted' ? { parameters: [ifMatch] } : {};
+  const parameters = revision === 'wanted' ? { parameters: [ifMatchOf(name)] } : {};
   return { post: { ...said, ...parameters, requestBody: bodyOf(bodySchemaOf(name)), responses } };
 }
 
-/** In place of `revision` in the body. */
-const ifMatch: Json = {
-  name: 'If-Match',
-  in: 'header',
-  required: false,
-  description: 'The ETag of what was read; without it the body says `revision`.',
-  schema: { type: 'string' },
-};
+/** The revision that was seen, in quotes as an ETag has it. */
+function ifMatchOf(name: OperationName): Json {
+  const { type, pattern } = propertiesOf(name).revision as { readonly type?: string; readonly pattern?: string };
+  const inner = type === 'integer' ? '(0|[1-9][0-9]{0,14})' : (pattern ?? '.{1,64}').replace(/^\^|\$$/g, '');
+  return {
+    name: 'If-Match',
+    in: 'header',
+    required: true,
+    description: 'The ETag of what was read: 428 without, 412 when it is another one by now.',
+    schema: { type: 'string', pattern: `^"${inner}"$` },
+  };
+}
 
-/** What the header may say need not be in the body. */
+/** What the header says is not said again. */
 function bodySchemaOf(name: OperationName): Json {
   const { params, revision } = operations[name];
-  const { required, ...schema } = schemaOf(params) as { readonly required?: readonly string[] };
-  const needed = (required ?? []).filter((key) => revision !== 'wanted' || key !== 'revision');
-  return needed.length === 0 ? schema : { ...schema, required: needed };
+  const { properties, required, ...schema } = schemaOf(params) as {
+    readonly properties?: Json;
+    readonly required?: readonly string[];
+  };
+  const isSaid = (key: string): boolean => revision === 'wanted' && key === 'revision';
+  const needed = (required ?? []).filter((key) => !isSaid(key));
+  return {
+    ...schema,
+    properties: Object.fromEntries(Object.entries(properties ?? {}).filter(([key]) => !isSaid(key))),
+    ...(needed.length === 0 ? {} : { required: needed }),
+  };
+}
+
+function propertiesOf(name: OperationName): Readonly<Record<string, Json>> {
+  const { properties = {} } = schemaOf(operations[name].params) as { readonly properties?: Record<string, Json> };
+  return properties;
 }
 
 function described(operationId: string, summary: string, who: string): Json {

@@ -1,5 +1,5 @@
 /** `/api/v1/…`: every operation of the table that is not for the socket alone, by its name with slashes for the dots. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
 import { checkParams, type OperationName, operations } from '../../control/operations.ts';
 import { checkRole } from '../../control/roles.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -27,13 +27,13 @@ export interface RouteParts {
 export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
   let document: string | undefined;
   for (const name of calledNames()) {
-    const { effect, params, mostBytes } = operations[name];
+    const { effect, params } = operations[name];
     const call = (request: FastifyRequest, reply: FastifyReply, given: unknown): Promise<FastifyReply> =>
       answer(parts, name, request, reply, given);
     if (effect === 'reads')
       app.get(pathOf(name), (request, reply) => call(request, reply, paramsOfQuery(params, request.query as Query)));
     else
-      app.post(pathOf(name), mostBytes === undefined ? {} : { bodyLimit: mostBytes }, (request, reply) =>
+      app.post(pathOf(name), optionsOf(parts, name), (request, reply) =>
         // Nothing at all stands for no parameters; `null` is no object.
         call(request, reply, request.body === undefined ? {} : request.body),
       );
@@ -47,6 +47,13 @@ export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
     return reply.type('application/json; charset=utf-8').send(document);
   });
   addStreams(app, parts);
+}
+
+/** Who may not call has no long body read for him. */
+function optionsOf({ principalOf }: RouteParts, name: OperationName): RouteShorthandOptions {
+  const { mostBytes, who } = operations[name];
+  if (mostBytes === undefined) return {};
+  return { bodyLimit: mostBytes, onRequest: async (request) => checkRole(principalOf(request).role, who, name) };
 }
 
 async function answer(

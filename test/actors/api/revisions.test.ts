@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { openApiDocument } from '../../../src/actors/api/openapi.ts';
 import { etagOf, withRevision } from '../../../src/actors/api/revisions.ts';
 import { operations } from '../../../src/control/operations.ts';
 import { ask, bearer, startFakeApi } from '../../support/fake-api.ts';
@@ -18,6 +19,15 @@ t.test('withRevision() takes what If-Match says, and wants one of both', async (
   t.same(withRevision(operations.reload, '"7"', {}), {}, 'what has no revision is not asked for one');
   t.equal(withRevision(of, undefined, 'text'), 'text', 'what is no object is refused by the schema');
   t.equal(etagOf(operations['config.read'], { revision }), `"${revision}"`);
+  const { paths } = openApiDocument('1.2.3') as {
+    readonly paths: Readonly<Record<string, { readonly post?: object }>>;
+  };
+  const pattern = (route: string): object => ({
+    parameters: [{ name: 'If-Match', required: true, schema: { pattern: String } }],
+    route,
+  });
+  for (const route of ['/config/confirm', '/client/set']) t.match({ ...paths[route]?.post, route }, pattern(route));
+  t.notMatch(JSON.stringify(paths['/config/confirm']), /"revision"/, 'it is said once');
   t.equal(etagOf(operations.status, { revision }), undefined);
   t.equal(etagOf(operations['client.show'], null), undefined);
 });
@@ -39,6 +49,8 @@ t.test('a configuration is read with its ETag, and changed with If-Match alone',
       status: 403,
     });
   }
+  const long = { method: 'POST', headers: bearer(tokens.viewer), body: { text: 'x'.repeat(3_000_000) } };
+  t.match(await ask(port, '/api/v1/config/check', long), { status: 403 }, 'it is not even read');
   const read = await ask(port, '/api/v1/config/read', { headers: admin });
   const { revision } = read.json as { readonly revision: string };
   t.match(read, { status: 200, headers: { etag: `"${revision}"` }, json: { text, file: supervisor.configPath } });

@@ -25,8 +25,11 @@ t.test('the API does what its own document says', skip === false ? {} : { skip }
     '--header',
     `Authorization: Bearer ${tokens.admin}`,
     ...['--max-examples', '5', '--seed', '1', '--no-color'],
-    // The first have no end, and what is a configuration no schema of a text says.
-    ...['follow', 'rates', 'config.diff', 'config.apply'].flatMap((id) => ['--exclude-operation-id', id]),
+    // The first have no end. What is a configuration no schema of a text says, and one that is too long is 413, which it does not know.
+    ...['follow', 'rates', 'config.check', 'config.diff', 'config.apply'].flatMap((id) => [
+      '--exclude-operation-id',
+      id,
+    ]),
     // It tries tokens until it is told to wait, which is no 401; and it does not know 428 (RFC 6585 section 3).
     ...['--exclude-checks', 'ignored_auth,missing_required_header'],
   ];

@@ -21,8 +21,6 @@ export type TurnKind = ActorDefinition['turn'];
 /** How often the other actors of a thread with an evented one are turned. */
 const mixedTurnMs = 2;
 const noFds = new Int32Array(0);
-/** Records and packets that a turn dealt with: a single one and what it makes in the same thread. */
-const lightWork = 4;
 
 export interface ThreadParts {
   readonly addon: Pick<DataApi, 'nowUs' | 'wait'> & Pick<NetworkApi, 'watchReadable'>;
@@ -67,16 +65,9 @@ export class ThreadRunner {
     this.cycle.closeAll();
   }
 
-  /**
-   * A thread that was woken for little looks once more, armed, and waits again: with light traffic (a call, a ping) most of what a packet
-   * costs is such looks, and others wait for the processor meanwhile. One that finds more at each look has its doorbell left alone.
-   */
   #runDuty(): void {
-    let isFromWait = false;
     while (!this.#stopping) {
-      const done = this.cycle.turnAll() + this.#readMail();
-      const mayPark: boolean = done === 0 || (isFromWait && done <= lightWork);
-      isFromWait = mayPark && this.#park();
+      if (this.cycle.turnAll() + this.#readMail() === 0) this.#park();
     }
   }
 
@@ -110,16 +101,11 @@ export class ThreadRunner {
     this.#parts.port.removeAllListeners('message');
   }
 
-  /**
-   * Arms the doorbell, looks at every input once more, and waits natively: the order is what makes a wake-up unlosable. True: it waited,
-   * and did not find something at that look.
-   */
-  #park(): boolean {
+  /** Arms the doorbell, looks at every input once more, and waits natively: the order is what makes a wake-up unlosable. */
+  #park(): void {
     this.#spot.arm();
-    const mayWait = this.cycle.turnAll() + this.#readMail() === 0 && !this.#stopping;
-    if (mayWait) this.#wait();
+    if (this.cycle.turnAll() + this.#readMail() === 0 && !this.#stopping) this.#wait();
     this.#spot.disarm();
-    return mayWait;
   }
 
   #wait(): void {

@@ -117,22 +117,6 @@ t.test('ThreadRunner', async (t) => {
     t.equal(b.block(0).words[counters.stateAt >> 2], runState.stopped);
   });
 
-  t.test('run() looks once more after a little work that it was woken for, and twice after more', async (t) => {
-    // The first wait comes after two looks that find nothing.
-    const answers = [0, 0, 1, 0, 5, 0, 0, 1, 2, 0, 0];
-    const looksAtWaits: number[] = [];
-    let at = 0;
-    const b = bench('duty', [{ work: () => answers[at++] ?? 0 }]);
-    b.addon.onWait = () => {
-      looksAtWaits.push(at);
-      if (at >= answers.length) b.post({ kind: 'stop' });
-      return 1;
-    };
-    await b.runner.run();
-    b.close();
-    t.same(looksAtWaits, [2, 4, 7, 11], 'what the armed look finds is work as any other');
-  });
-
   t.test('run() does not wait when the look after arming finds work', async (t) => {
     const answers = [0, 3, 0, 0];
     let at = 0;

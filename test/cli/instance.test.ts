@@ -12,6 +12,7 @@ import { ConfigError } from '../../src/config/problems.ts';
 import { carrier, link, linkHealth, linkHealthReason, probeMethod } from '../../src/contract/link-tables.ts';
 import { path as pathLayout, pathState, peer, session, slotState } from '../../src/contract/peer-tables.ts';
 import { counters, ring, runState } from '../../src/contract/rings.ts';
+import { maxRequestBytes } from '../../src/control/protocol.ts';
 import { sealerCounters } from '../../src/rings/counter-names.ts';
 import { judgedPaths } from '../../src/rings/journal.ts';
 import { SessionTable } from '../../src/rings/session-table.ts';
@@ -448,7 +449,7 @@ t.test('the control-server answers nonsense with an error and survives it', asyn
   });
   t.match(await answerTo('{"id":7,"method":"status"}'), { id: 7, result: { name: 'home' } });
   const closed = new Promise((resolve) => socket.once('close', resolve));
-  socket.on('error', () => undefined).write('x'.repeat(200_000));
+  socket.on('error', () => undefined).write('x'.repeat(maxRequestBytes + 1));
   await closed;
   t.match(await hawser('status', '--run-directory', folder), { status: 0 });
 });

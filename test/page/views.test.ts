@@ -135,6 +135,7 @@ t.test('every kind of event has a group and a sentence', async (t) => {
       untilMs: 0,
       usedBytes: 0,
       quotaBytes: 0,
+      hooks: [],
     };
     const record = event as unknown as EventRecord;
     t.ok(groupNames[groupOf(record)], kind);

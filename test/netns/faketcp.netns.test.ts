@@ -124,7 +124,7 @@ async function carriers(end: Daemon): Promise<string> {
   return texts.sort().join(', ');
 }
 
-async function until(what: string, routed: Routed, isSo: () => Promise<boolean>): Promise<void> {
+async function until(what: string, routed: Routed, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const endMs = performance.now() + patienceMs;
   while (!(await isSo())) {
     if (performance.now() > endMs) {
@@ -219,6 +219,8 @@ t.test(
     t.match(routed.a.log(), /transport-failover: peer=peer link=wan from=udp to=faketcp/);
     blockUdp(routed, false);
     await carries(routed, 'udp');
-    t.match(routed.a.log(), /transport-failback: peer=peer link=wan from=faketcp to=udp/);
+    // The control-server tells it at its next look.
+    const told = /transport-failback: peer=peer link=wan from=faketcp to=udp/;
+    await until('its return is told', routed, () => told.test(routed.a.log()));
   },
 );

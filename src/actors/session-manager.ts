@@ -88,7 +88,7 @@ class SessionManager implements Actor {
         const message = this.#reader.read(ring, at);
         const { handshakes } = this.#desks;
         const from = (): Route => routeOf(ring, at, this.#desks.links);
-        if (handshakes.isWorthReading(message, from, nowUs)) {
+        if (handshakes.gate.isWorthReading(message, from, nowUs)) {
           handshakes.handleMessage(from(), message, ageOf(ring, at, this.#desks.unixUs()), nowUs);
         }
       }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import * as z from 'zod';
 import { formatEndpoint, parseCidr, parseEndpoint } from './address.ts';
-import { isDomain, text, when } from './leaves.ts';
+import { filePath, isDomain, text } from './leaves.ts';
 
 export interface ApiConfig {
   /** A literal address of this host, or one that stands for all of them, without brackets. */
@@ -17,10 +17,6 @@ export interface ApiConfig {
   readonly metrics: boolean;
   readonly page: boolean;
 }
-
-const isPath = (input: string): boolean => input.length > 0 && !input.includes('\0');
-const file = (example: string, description: string) =>
-  text(when(isPath), { title: 'a file path', examples: [example], description });
 
 function parseListen(input: string): ApiConfig['listen'] | undefined {
   const endpoint = parseEndpoint(input);
@@ -45,12 +41,12 @@ export const apiSchema = z.strictObject({
     .describe('What else browsers may call this host; requests for other names are refused (DNS rebinding).'),
   tls: z
     .strictObject({
-      certificate: file('/etc/hawser/api.pem', 'PEM, the chain included.'),
-      key: file('/etc/hawser/api.key', 'PEM, of the certificate.'),
+      certificate: filePath('/etc/hawser/api.pem', 'PEM, the chain included.'),
+      key: filePath('/etc/hawser/api.key', 'PEM, of the certificate.'),
     })
     .optional()
     .describe('Without it plain HTTP: for loopback, for an address in the tunnel, or behind a proxy.'),
-  tokensFile: file(
+  tokensFile: filePath(
     '/etc/hawser/tokens',
     'Who may ask, mode 0600; written by `hawser token`. Without a token in it HTTP stays off.',
   ).prefault('/etc/hawser/tokens'),

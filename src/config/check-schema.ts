@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import { bracketed, parseEndpoint } from './address.ts';
 import type { HealthCheck, LinkHealthConfig } from './config.ts';
-import { text, when } from './leaves.ts';
+import { authorityFile, text, when } from './leaves.ts';
 import { isName, nameWords } from './names.ts';
 import { pluginName } from './plugins-schema.ts';
 import { parseDurationMs } from './units.ts';
@@ -116,14 +116,7 @@ const httpCheck = z.strictObject({
   matches: pattern('What the first 64 KiB of the body must match.').optional(),
   redirects: z.enum(['refuse', 'follow']).default('refuse').describe('follow = up to five, by this link.'),
   verify: z.boolean().default(true).describe('false = any certificate will do.'),
-  ca: text(
-    when((input) => input.length > 0 && !input.includes('\0')),
-    {
-      title: 'a file path',
-      examples: ['/etc/hawser/authority.pem'],
-      description: "Certificates (PEM) of one's own authority, beside the public ones.",
-    },
-  ).optional(),
+  ca: authorityFile.optional(),
 });
 
 const dnsCheck = z.strictObject({

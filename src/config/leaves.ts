@@ -33,3 +33,15 @@ export const isDomain = (input: string): boolean =>
     .replace(/\.$/, '')
     .split('.')
     .every((label) => /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/.test(label));
+
+/** What the kernel takes for a path. */
+export const isPath = (input: string): boolean => input.length > 0 && !input.includes('\0');
+
+/** A file that is read when the configuration is used. */
+export const filePath = (example: string, description: string) =>
+  text(when(isPath), { title: 'a file path', examples: [example], description });
+
+export const authorityFile = filePath(
+  '/etc/hawser/authority.pem',
+  "Certificates (PEM) of one's own authority, beside the public ones.",
+);

@@ -9,7 +9,7 @@ import { apiSchema } from './api-schema.ts';
 import { bondingSchema, healthSchema, transportsSchema } from './bonding-schema.ts';
 import { historySchema } from './history-schema.ts';
 import { parseKey } from './keys.ts';
-import { isDomain, text, when } from './leaves.ts';
+import { isDomain, isPath, text, when } from './leaves.ts';
 import { limitsSchema } from './limits-schema.ts';
 import { isName, nameWords } from './names.ts';
 import { obfuscationSchema } from './obfuscation.ts';
@@ -27,10 +27,9 @@ const interfaceName = (examples: string[]) =>
     examples,
   });
 
-const isPath = (input: string): boolean => input.length > 0 && !input.includes('\0');
 /** A key that was pasted in place of its file would stand in a message about a file that is missing. */
 const isKeyPath = (input: string): boolean => isPath(input) && parseKey(input) === undefined;
-const filePath = (example: string, description: string) =>
+const keyPath = (example: string, description: string) =>
   text(when(isKeyPath), {
     title: 'a file path (the key itself stands in that file)',
     examples: [example],
@@ -74,7 +73,7 @@ function parseServer(input: string): string | undefined {
 const cidr = text(parseCidr, { title: 'an address with a prefix length', examples: ['10.9.0.2/24', 'fd00:9::2/64'] });
 
 const identity = z.strictObject({
-  privateKeyFile: filePath('/etc/hawser/home.key', 'Private key, mode 0600; relative to the folder of this file.'),
+  privateKeyFile: keyPath('/etc/hawser/home.key', 'Private key, mode 0600; relative to the folder of this file.'),
 });
 
 const tunnel = z.strictObject({
@@ -143,7 +142,7 @@ const peer = z.strictObject({
     title: 'a public key: 32 bytes as canonical base64',
     examples: ['44 characters as `hawser keygen --public FILE` prints them'],
   }),
-  presharedKeyFile: filePath('/etc/hawser/hub.psk', 'Preshared key, mode 0600, the same on both sides.').optional(),
+  presharedKeyFile: keyPath('/etc/hawser/hub.psk', 'Preshared key, mode 0600, the same on both sides.').optional(),
   allowedIPs: z
     .array(cidr)
     .default([])
@@ -262,7 +261,7 @@ export const schema = z.strictObject({
       rotate: text(parseRotateMs, { title: 'a duration of 10s to 24h, or off', examples: ['10m', 'off'] }).prefault(
         'off',
       ),
-      handshakePacket: filePath(
+      handshakePacket: keyPath(
         '/etc/hawser/hello.bin',
         'What is sent first by each connection that we call for, as it is, at most 1400 bytes.',
       ).optional(),

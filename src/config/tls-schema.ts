@@ -3,11 +3,7 @@ import { isIP } from 'node:net';
 import * as z from 'zod';
 import { formatAddress, parseCidr } from './address.ts';
 import type { HttpProxy, WebSite } from './config.ts';
-import { isDomain, text, when } from './leaves.ts';
-
-const isPath = (input: string): boolean => input.length > 0 && !input.includes('\0');
-const file = (example: string, description: string) =>
-  text(when(isPath), { title: 'a file path', examples: [example], description });
+import { filePath, isDomain, isPath, text, when } from './leaves.ts';
 
 /** Host without brackets, port, user; undefined for anything that says more. A password is refused by `cross-checks.ts`, and never repeated. */
 function parseHttp(input: string): { host: string; port: number; user: string } | undefined {
@@ -49,11 +45,11 @@ function parseSite(input: string): WebSite | undefined {
 }
 
 export const tlsSchema = z.strictObject({
-  certificate: file(
+  certificate: filePath(
     '/etc/letsencrypt/live/hub.example.net/fullchain.pem',
     'PEM, the chain included; without it one is made that nobody has signed.',
   ).optional(),
-  key: file('/etc/letsencrypt/live/hub.example.net/privkey.pem', 'PEM, of the certificate.').optional(),
+  key: filePath('/etc/letsencrypt/live/hub.example.net/privkey.pem', 'PEM, of the certificate.').optional(),
   site: text(parseSite, {
     title: 'a folder or an http:// address without a path',
     examples: ['/var/www/html', 'http://127.0.0.1:8080'],
@@ -64,7 +60,7 @@ export const tlsSchema = z.strictObject({
     examples: ['http://proxy.example.net:3128', 'http://user@192.0.2.1:3128'],
     description: 'An HTTP proxy that connections to peers go through (CONNECT).',
   }).optional(),
-  proxyPasswordFile: file('/etc/hawser/proxy.password', "The password of the proxy's user, mode 0600.").optional(),
+  proxyPasswordFile: filePath('/etc/hawser/proxy.password', "The password of the proxy's user, mode 0600.").optional(),
   serverName: text(when(isDomain), {
     title: 'a domain',
     examples: ['hub.example.net'],

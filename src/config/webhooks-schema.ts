@@ -2,7 +2,7 @@
 import path from 'node:path';
 import * as z from 'zod';
 import { eventPatternFits } from './event-patterns.ts';
-import { text, when } from './leaves.ts';
+import { authorityFile, isPath, text, when } from './leaves.ts';
 import { pluginName } from './plugins-schema.ts';
 import type { WebhookConfig } from './webhook-secret.ts';
 
@@ -32,21 +32,14 @@ export const webhooksSchema = z
         .min(1)
         .max(64),
       secretFile: text(
-        when((input) => input.length > 0 && !input.includes('\0') && !input.startsWith('whsec_')),
+        when((input) => isPath(input) && !input.startsWith('whsec_')),
         {
           title: 'a file path (the secret itself stands in that file)',
           examples: ['/etc/hawser/hook.secret'],
           description: 'What signs: 24 to 64 bytes as base64, with or without `whsec_` before them, mode 0600.',
         },
       ),
-      ca: text(
-        when((input) => input.length > 0 && !input.includes('\0')),
-        {
-          title: 'a file path',
-          examples: ['/etc/hawser/authority.pem'],
-          description: "Certificates (PEM) of one's own authority, beside the public ones.",
-        },
-      ).optional(),
+      ca: authorityFile.optional(),
       format: pluginName.optional().describe('The plugin that makes of an event what is sent; without it JSON.'),
       allowPrivate: z.boolean().default(false).describe('true = the receiver may have a private address.'),
     }),

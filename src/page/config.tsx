@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConfigCheck, ConfigDiff, ConfigText } from '../control/config-calls.ts';
 import { ApiError, change, read } from './api.ts';
 import { helpOf, keyPathAt, nodeAt, type SchemaNode } from './config-help.ts';
-import { Card, Dialog, deed, FailureText, say, useDeed } from './parts.tsx';
+import { Card, DeedFooter, Dialog, deed, FailureText, say, useDeed } from './parts.tsx';
 import { may, nowMs, top } from './state.ts';
 
 /** After the last key was pressed. */
@@ -217,7 +217,6 @@ function DiffDialog({
   text: string;
   onClose: () => void;
 }): JSX.Element {
-  const { isBusy, failure, run } = useDeed();
   const { changes, renewed, started, ended, lines } = diff;
   const threads = Object.entries({ renewed, started, ended }).filter(([, ids]) => ids.length > 0);
   const apply = async (): Promise<string> => {
@@ -249,22 +248,7 @@ function DiffDialog({
           </div>
         ))}
       </section>
-      <FailureText failure={failure} />
-      <footer>
-        <button type="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button
-          type="button"
-          class="primary"
-          disabled={isBusy}
-          onClick={async () => {
-            if (await run(apply)) onClose();
-          }}
-        >
-          Apply for 60 s
-        </button>
-      </footer>
+      <DeedFooter verb="Apply for 60 s" class="primary" onClose={onClose} act={apply} />
     </Dialog>
   );
 }

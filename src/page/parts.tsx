@@ -202,12 +202,18 @@ export function say(text: string, isBad = false): void {
   );
 }
 
-/** Asks once more before something that cannot be taken back. */
-export function Confirm({ title, text, verb, onClose, act }: ConfirmProps): JSX.Element {
+interface DeedProps {
+  readonly verb: string;
+  readonly class: 'primary' | 'danger';
+  readonly onClose: () => void;
+  readonly act: () => Promise<string>;
+}
+
+/** The end of a dialog that does one thing: it stays open, with the reason, when that fails. */
+export function DeedFooter({ verb, class: kind, onClose, act }: DeedProps): JSX.Element {
   const { isBusy, failure, run } = useDeed();
   return (
-    <Dialog title={title} onClose={onClose}>
-      <p>{text}</p>
+    <>
       <FailureText failure={failure} />
       <footer>
         <button type="button" onClick={onClose}>
@@ -215,7 +221,7 @@ export function Confirm({ title, text, verb, onClose, act }: ConfirmProps): JSX.
         </button>
         <button
           type="button"
-          class="danger"
+          class={kind}
           disabled={isBusy}
           onClick={async () => {
             if (await run(act)) onClose();
@@ -224,6 +230,16 @@ export function Confirm({ title, text, verb, onClose, act }: ConfirmProps): JSX.
           {verb}
         </button>
       </footer>
+    </>
+  );
+}
+
+/** Asks once more before something that cannot be taken back. */
+export function Confirm({ title, text, verb, onClose, act }: ConfirmProps): JSX.Element {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <p>{text}</p>
+      <DeedFooter verb={verb} class="danger" onClose={onClose} act={act} />
     </Dialog>
   );
 }

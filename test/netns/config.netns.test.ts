@@ -1,7 +1,6 @@
 /** A real daemon whose configuration is changed on trial: kept, taken back in time, and by a kill. */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { revisionOf } from '../../src/config/revision.ts';
 import type { ConfigApplied, ConfigText } from '../../src/control/config-calls.ts';
@@ -12,19 +11,13 @@ import { Daemon, runCli } from '../support/daemon.ts';
 import { HttpAsker } from '../support/http-asker.ts';
 import { generateKeys } from '../support/keys.ts';
 import { Lab, skipReason } from '../support/netns.ts';
+import { until } from '../support/until.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
 const port = 8474;
 
 t.setTimeout(120_000);
-
-async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries += 1) {
-    if (tries === 400) throw new Error(`never: ${what}`);
-    await sleep(50);
-  }
-}
 
 function start(t: Test, more: Readonly<Record<string, unknown>> = {}) {
   const lab = new Lab();
@@ -86,7 +79,7 @@ t.test('a configuration runs on trial, is kept, or is taken back after its time'
   await t.rejects(daemon.ask('link.add', { name: 'x', interface: 'lo' }), { code: 'TRIAL' });
   const second = { text: withMtu(1300), revision: revisionOf(text) };
   await t.rejects(daemon.ask('config.apply', second), { code: 'TRIAL' });
-  await until(async () => (await daemon.ask<Status>('status')).trial === undefined, 'it is taken back');
+  await until('it is taken back', async () => (await daemon.ask<Status>('status')).trial === undefined);
   t.equal(mtu(), 1420);
   t.match(await last('config-taken-back'), { reason: 'nobody confirmed it within 6 s', revision: applied.revision });
   t.same([file(), file('.trial'), file('.taken-back')], [text, undefined, withMtu(1400)]);
@@ -159,15 +152,15 @@ t.test('by HTTP the change that cuts its maker off is taken back', options, asyn
   t.teardown(() => asker.close());
   const token = stdout.trim();
   const read = () => asker.call(token, 'GET', 'config/read').catch(() => undefined);
-  await until(async () => (await read())?.status === 200, 'the API is on');
+  await until('the API is on', async () => (await read())?.status === 200);
   const { text, revision } = (await asker.call(token, 'GET', 'config/read')).json as ConfigText;
   const answer = await asker
     .call(token, 'POST', 'config/apply', { text: text.replace(`:${port}`, ':8475'), revision, seconds: 5 })
     .catch(String);
   t.comment(typeof answer === 'string' ? answer : JSON.stringify(answer.json));
-  await until(async () => (await daemon.ask<Status>('status')).trial !== undefined, 'it is on trial');
-  await until(async () => (await read()) === undefined, 'it has gone to another port');
-  await until(async () => (await read())?.status === 200, 'it is back');
+  await until('it is on trial', async () => (await daemon.ask<Status>('status')).trial !== undefined);
+  await until('it has gone to another port', async () => (await read()) === undefined);
+  await until('it is back', async () => (await read())?.status === 200);
   t.match(await daemon.ask<Status>('status'), { trial: undefined });
   const site = JSON.stringify({ ...JSON.parse(text), tls: { site: '/etc' } });
   t.match(await asker.call(token, 'POST', 'config/apply', { text: site, revision }), {

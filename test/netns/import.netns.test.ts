@@ -5,22 +5,15 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { cliProgram, Daemon, runCli } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
 import { buildWire, inside, outside, port } from '../support/pair.ts';
+import { until } from '../support/until.ts';
 
 const skip = skipReason();
 t.setTimeout(240_000);
-const waitMs = 45_000;
-
-/** Looks again until it is so. */
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const endMs = Date.now() + waitMs; Date.now() < endMs; await sleep(100)) if (await isSo()) return;
-  throw new Error(`${what}: not within ${waitMs} ms`);
-}
 
 t.test(
   'an imported file routes what it says, with its keys and name servers',

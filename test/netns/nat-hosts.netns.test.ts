@@ -14,10 +14,10 @@ import {
   options,
   outAddress,
   startNatWorld,
-  until,
 } from '../support/nat-world.ts';
 import { port } from '../support/pair.ts';
 import { ping } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 t.setTimeout(180_000);
 

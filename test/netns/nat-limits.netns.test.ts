@@ -13,8 +13,8 @@ import {
   options,
   outAddress,
   startNatWorld,
-  until,
 } from '../support/nat-world.ts';
+import { until } from '../support/until.ts';
 
 t.setTimeout(180_000);
 

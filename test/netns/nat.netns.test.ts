@@ -3,17 +3,9 @@ import path from 'node:path';
 import t from 'tap';
 import type { NatStatus } from '../../src/control/nat-rows.ts';
 import { callMirror, serveMirror } from '../support/nat.ts';
-import {
-  buildNatWorld,
-  hubAddress,
-  inner,
-  mirror,
-  options,
-  outAddress,
-  startNatWorld,
-  until,
-} from '../support/nat-world.ts';
+import { buildNatWorld, hubAddress, inner, mirror, options, outAddress, startNatWorld } from '../support/nat-world.ts';
 import { ping, pull, serveTcp } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 t.setTimeout(180_000);
 

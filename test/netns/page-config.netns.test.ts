@@ -1,16 +1,14 @@
 /** The configuration in the web page, in a real Chromium: judged, compared, kept, and taken back when it cuts off its own page. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Page } from 'playwright-core';
 import t from 'tap';
 import type { EventRecord } from '../../src/control/events.ts';
 import type { Status } from '../../src/control/rows.ts';
-import { browserSkipReason, openPage, startBrowser } from '../support/browser.ts';
+import { browserSkipReason, findings, openPage, startBrowser, view } from '../support/browser.ts';
 import { Daemon, runCli } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { Lab, skipReason } from '../support/netns.ts';
+import { until } from '../support/until.ts';
 
 const skip = skipReason() || browserSkipReason();
 const apiPort = 8474;
@@ -18,23 +16,6 @@ const apiPort = 8474;
 const patience = { timeout: 30_000 } as const;
 
 t.setTimeout(240_000);
-
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries += 1) {
-    if (tries === 300) throw new Error(`never: ${what}`);
-    await sleep(100);
-  }
-}
-
-const view = (page: Page, name: string): Promise<void> => page.getByRole('navigation').getByText(name).click();
-
-/** Serious and critical findings of axe. */
-async function findings(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-}
 
 t.test('the page changes the configuration, with a way back', skip === false ? {} : { skip }, async (t) => {
   const tokens = path.join(t.testdir(), 'tokens');
@@ -50,7 +31,7 @@ t.test('the page changes the configuration, with a way back', skip === false ? {
   await runCli(['token', 'add', 'me', '--role', 'operator', '--file', tokens]);
   await daemon.start();
   const events = (): Promise<readonly EventRecord[]> => daemon.ask<readonly EventRecord[]>('events');
-  await until(async () => (await events()).some(({ kind }) => kind === 'api-on'), 'the API is on');
+  await until('the API is on', async () => (await events()).some(({ kind }) => kind === 'api-on'));
   const browser = await startBrowser(lab, host);
   t.teardown(() => browser.close());
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
@@ -66,7 +47,7 @@ t.test('the page changes the configuration, with a way back', skip === false ? {
   await t.test('the configuration: judged as it is written, compared, kept', async (t) => {
     await view(page, 'Configuration');
     const editor = page.getByLabel('Text of the configuration');
-    await until(async () => (await editor.inputValue()).includes('"mtu": 1420'), 'the text');
+    await until('the text', async () => (await editor.inputValue()).includes('"mtu": 1420'));
     const text = await editor.inputValue();
     const compare = page.getByRole('button', { name: 'Compare and apply' });
     await editor.fill(text.replace('"mtu": 1420', '"mtu": 14'));
@@ -113,14 +94,14 @@ t.test('the page changes the configuration, with a way back', skip === false ? {
     );
     await page.getByRole('button', { name: 'Apply for 60 s' }).click();
     await page.getByText('The daemon does not answer').first().waitFor(patience);
-    await until(async () => (await daemon.ask<Status>('status')).trial !== undefined, 'it is on trial');
+    await until('it is on trial', async () => (await daemon.ask<Status>('status')).trial !== undefined);
     t.equal(readFileSync(daemon.configPath, 'utf8'), before, 'the file is the old one');
     await page
       .getByText('The daemon does not answer')
       .first()
       .waitFor({ ...patience, state: 'detached' });
-    await until(async () => (await events()).some(({ kind }) => kind === 'config-taken-back'), 'it is taken back');
-    await until(async () => (await page.getByText(/It is taken back in/).count()) === 0, 'the page knows it');
+    await until('it is taken back', async () => (await events()).some(({ kind }) => kind === 'config-taken-back'));
+    await until('the page knows it', async () => (await page.getByText(/It is taken back in/).count()) === 0);
     t.ok((await editor.inputValue()).includes(':8475'), 'nothing that was written is lost');
     // What it met while nobody listened there.
     faults.splice(known);

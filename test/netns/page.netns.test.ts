@@ -1,7 +1,6 @@
 /** The web page in a real Chromium, on the host of a real daemon with two emulated links. */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AxeBuilder } from '@axe-core/playwright';
 import jsQR from 'jsqr';
 import type { Page } from 'playwright-core';
 import t from 'tap';
@@ -10,12 +9,13 @@ import type { ClientRow } from '../../src/control/client-calls.ts';
 import type { EventRecord } from '../../src/control/events.ts';
 import type { PathStatus } from '../../src/control/network-rows.ts';
 import { type Bond, startBond } from '../support/bond.ts';
-import { browserSkipReason, openPage, startBrowser } from '../support/browser.ts';
+import { browserSkipReason, findings, openPage, startBrowser, view } from '../support/browser.ts';
 import { runCli } from '../support/daemon.ts';
 import { sendUdp, UdpSink } from '../support/flows.ts';
 import { HttpAsker } from '../support/http-asker.ts';
 import { skipReason } from '../support/netns.ts';
 import { inside, port } from '../support/pair.ts';
+import { until } from '../support/until.ts';
 
 const skip = skipReason() || browserSkipReason();
 const apiPort = 8474;
@@ -55,23 +55,6 @@ async function startStage(): Promise<Stage> {
   return { ...bond, token };
 }
 
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries += 1) {
-    if (tries === 300) throw new Error(`never: ${what}`);
-    await sleep(100);
-  }
-}
-
-const view = (page: Page, name: string): Promise<void> => page.getByRole('navigation').getByText(name).click();
-
-/** Serious and critical findings of axe. */
-async function findings(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-}
-
 /** What a camera would read off the drawn modules. */
 async function textOfQr(page: Page): Promise<string> {
   const path = (await page.locator('svg.qr path').getAttribute('d')) ?? '';
@@ -92,7 +75,7 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
   const { client: home } = rope;
   const viewer = await token('looker', 'viewer');
   const events = (): Promise<readonly EventRecord[]> => home.ask<readonly EventRecord[]>('events');
-  await until(async () => (await events()).some(({ kind }) => kind === 'api-on'), 'the API is on');
+  await until('the API is on', async () => (await events()).some(({ kind }) => kind === 'api-on'));
   await UdpSink.start(net.server, flow.port);
   sendUdp(net.client, inside.b4, flow.port, { rateMbit: flow.rateMbit, seconds: 600 });
   const browser = await startBrowser(lab, net.client);
@@ -118,13 +101,13 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
     const drawn = (): Promise<string> =>
       picture.locator('canvas').evaluate((canvas) => (canvas as { toDataURL(): string }).toDataURL());
     const before = await drawn();
-    await until(async () => (await drawn()) !== before, 'the picture changes');
-    await until(async () => /fibre [\d.]+ Mbit\/s/.test((await picture.getAttribute('aria-label')) ?? ''), 'a rate');
+    await until('the picture changes', async () => (await drawn()) !== before);
+    await until('a rate', async () => /fibre [\d.]+ Mbit\/s/.test((await picture.getAttribute('aria-label')) ?? ''));
     await page.getByRole('button', { name: '1 h', exact: true }).click();
     await until(
+      'a rate of the history',
       async () =>
         (await drawn()) !== before && /fibre [\d.]+ [Mk]bit\/s/.test((await picture.getAttribute('aria-label')) ?? ''),
-      'a rate of the history',
     );
     await page.getByRole('button', { name: '2 min' }).click();
   });
@@ -136,7 +119,7 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
       const fibre = paths.find(({ link }) => link === 'fibre');
       return paths.every(({ condition }) => condition === 'live') && (fibre?.sharePercent ?? 0) > 50;
     };
-    await until(carries, 'fibre carries');
+    await until('fibre carries', carries);
     const startMs = Date.now();
     await net.links[0]?.blackhole('both', true);
     const isCut = ({ kind, timeMs, ...event }: EventRecord): boolean =>
@@ -145,7 +128,7 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
     const shown = page.locator('li[data-kind="failover"]', { hasText: 'fibre was left for lte: ' }).first();
     const shownAtMs = async (): Promise<number> =>
       (await shown.count()) === 0 ? 0 : Date.parse((await shown.locator('time').getAttribute('datetime')) ?? '');
-    await until(async () => (await shownAtMs()) >= startMs, 'the failover is shown');
+    await until('the failover is shown', async () => (await shownAtMs()) >= startMs);
     const shownMs = Date.now();
     const failover = (await events()).find(isCut);
     t.ok(
@@ -200,9 +183,8 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
     await view(page, 'Actors');
     await page.getByRole('button', { name: 'Restart tun-writer' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Restart' }).click();
-    await until(
-      async () => (await home.actors()).some(({ id, restarts }) => id === 'tun-writer' && restarts === 1),
-      'a restart',
+    await until('a restart', async () =>
+      (await home.actors()).some(({ id, restarts }) => id === 'tun-writer' && restarts === 1),
     );
     t.same(await findings(page), [], 'axe, actors');
   });

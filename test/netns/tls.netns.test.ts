@@ -13,26 +13,17 @@ import { generateKeys } from '../support/keys.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
 import { inside, port } from '../support/pair.ts';
 import { ping, pull, push, serveTcp } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 const skip = skipReason();
 const options = skip === false ? {} : { skip };
 t.setTimeout(180_000);
-const patienceMs = 40_000;
 const trafficPort = 7070;
 const hub = '10.77.2.1';
 const proxyPort = 3128;
 /** `tuning.deadMs` of a peer's connection (actors/tls-link.ts), and the kernel's next look at it. */
 const deadMs = 9_000;
 const program = (name: string): string => path.join(import.meta.dirname, `../support/${name}-program.js`);
-
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const startMs = performance.now();
-  while (performance.now() - startMs < patienceMs) {
-    if (await isSo()) return;
-    await sleep(100);
-  }
-  t.fail(`${what}: not after ${patienceMs} ms`);
-}
 
 /** In /proc/net/tcp of the hub: a connection to its port 443 from its own address. */
 const establishedOfHub = /:01BB 01024D0A:[0-9A-F]{4} 01 /;

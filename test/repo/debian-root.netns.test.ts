@@ -16,6 +16,7 @@ import { isLong } from '../support/long-run.ts';
 import { type Host, Lab, runCommand, skipReason } from '../support/netns.ts';
 import { buildWire, inside, outside, port } from '../support/pair.ts';
 import { echoUdp, ping, probe } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 t.setTimeout(1_800_000);
 const repository = path.resolve(import.meta.dirname, '../../..');
@@ -119,16 +120,6 @@ function up(root: Root, host: Host): ChildProcess {
   return spawn('nsenter', root.enter(['hawser', 'up', '/etc/hawser/a.yaml'], host), { stdio: 'ignore' });
 }
 
-/** Waits for `check`, a minute at most. */
-async function until(check: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const startMs = performance.now();
-  while (performance.now() - startMs < 60_000) {
-    if (await check()) return;
-    await sleep(100);
-  }
-  throw new Error(`${what} did not come about`);
-}
-
 function writePair(lab: Lab, root: Root): { readonly a: Host; readonly b: Daemon } {
   const hosts = buildWire(lab);
   const [keysA, keysB] = [generateKeys(), generateKeys()];
@@ -180,8 +171,8 @@ t.test('the package lives and dies on a clean Debian 12', { skip }, async (t: Te
   const { a, b } = writePair(lab, root);
   await b.start();
   let daemon = up(root, a);
-  await until(() => root.run('hawser', 'status').status === 0, 'the daemon');
-  await until(async () => (await ping(a, inside.b4, { count: 5 })).received > 0, 'traffic');
+  await until('the daemon', () => root.run('hawser', 'status').status === 0);
+  await until('traffic', async () => (await ping(a, inside.b4, { count: 5 })).received > 0);
   const echo = await echoUdp(a, echoPort);
   t.teardown(() => echo.kill());
   const during = async (what: () => void | Promise<void>) => {
@@ -197,7 +188,7 @@ t.test('the package lives and dies on a clean Debian 12', { skip }, async (t: Te
     const child = spawn('nsenter', root.enter(['dpkg', '-i', second]), { stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (text += part));
-    await until(() => child.exitCode !== null, 'the end of dpkg');
+    await until('the end of dpkg', () => child.exitCode !== null);
     upgraded = { status: child.exitCode, text };
   });
   t.match(upgraded, { status: 0, text: /goes on with the version that it started with/ });

@@ -1,6 +1,7 @@
 /** A real Chromium on a host of a lab, and what it complained of. */
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { Host, Lab } from './netns.ts';
 
@@ -39,4 +40,15 @@ export async function openPage(context: BrowserContext): Promise<Watched> {
     if (protocol.startsWith('http')) watched.origins.add(origin);
   });
   return watched;
+}
+
+/** Goes to a view by the navigation, as a person does. */
+export const view = (page: Page, name: string): Promise<void> => page.getByRole('navigation').getByText(name).click();
+
+/** Serious and critical findings of axe. */
+export async function findings(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
 }

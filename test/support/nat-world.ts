@@ -1,16 +1,15 @@
 /** A hub that translates its clients' addresses, as daemons on hosts: two clients, and a host outside that knows nothing of them. */
 import { spawnSync } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Daemon } from './daemon.ts';
 import { generateKeys, type KeyPair } from './keys.ts';
 import { type Host, Lab, skipReason } from './netns.ts';
 import { port } from './pair.ts';
 import { ping } from './traffic.ts';
+import { until } from './until.ts';
 
 const hasNft = spawnSync('nft', ['--version']).error === undefined;
 const skip = skipReason() || (hasNft ? false : 'needs nft (apt-get install nftables)');
 export const options = skip === false ? {} : { skip };
-const patienceMs = 30_000;
 export const mirror = 7070;
 export const hubAddress = '203.0.113.1';
 export const outAddress = '203.0.113.9';
@@ -84,12 +83,4 @@ export async function startNatWorld({ daemons: { hub, a, c }, ...hosts }: NatWor
 
 export async function hubAnswers(...clients: readonly Host[]): Promise<void> {
   for (const host of clients) await until('the hub answers', async () => (await ping(host, inner.hub)).received > 0);
-}
-
-export async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
-  const endMs = performance.now() + patienceMs;
-  while (!(await isSo())) {
-    if (performance.now() > endMs) throw new Error(`never: ${what}`);
-    await sleep(100);
-  }
 }

@@ -5,9 +5,6 @@
 import { randomInt } from 'node:crypto';
 import { HandshakeKey } from '../../crypto/handshake-key.ts';
 import type { Primitives } from '../../crypto/primitives.ts';
-import { tai64nIsAfter, tai64nUnixUs } from '../../crypto/tai64n.ts';
-import { AddressLimiter } from '../../protocols/session/address-limiter.ts';
-import { CookieChecker, replyRandomBytes } from '../../protocols/session/cookies.ts';
 import {
   type Derived,
   IncomingInitiation,
@@ -16,35 +13,25 @@ import {
   type LocalIdentity,
 } from '../../protocols/session/handshake.ts';
 import { sessionTimes } from '../../protocols/session/peer-session.ts';
-import { stampAccept, stampIsFar, stampJudge } from '../../protocols/session/stamp-marks.ts';
-import { canWear } from '../../rings/carriers.ts';
 import { sessionManagerCounters as counted } from '../../rings/counter-names.ts';
 import { namedEndpointIs } from '../../wire/named-endpoint.ts';
-import { sockaddrCheckLength, sockaddrLength } from '../../wire/sockaddr.ts';
-import {
-  handshakeType,
-  messageType,
-  responseReceiver,
-  wireguardReceiver,
-  wireguardSetType,
-} from '../../wire/wireguard.ts';
+import { sockaddrCheckLength } from '../../wire/sockaddr.ts';
+import { handshakeType, messageType, responseReceiver, wireguardReceiver } from '../../wire/wireguard.ts';
 import type { AccessDesk, Verdict } from './access-desk.ts';
 import { callSpacingUs } from './call-queue.ts';
-import { type Crowds, customerOf } from './crowds.ts';
-import { InvitedStamps } from './invited-stamps.ts';
+import type { Crowds } from './crowds.ts';
+import { HandshakeGate } from './handshake-gate.ts';
+import { chooseType, isWornAsAgreed, wornBy } from './handshake-wear.ts';
+import { InitiationStamps } from './initiation-stamps.ts';
 import { handshakeTrafficClass, type Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
-import { RandomPool } from './random-pool.ts';
 import type { Refusals } from './refusals.ts';
-import type { PeerObfuscation } from './settings.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
 /** Enough to tell one's own keys apart. */
 const fingerprintCharacters = 8;
-/** A copy of an initiation may come late by a slow path. */
-const leastBehindUs = 10_000_000;
 /** A response, or the packet that would use it, may be lost. */
 const mostUnused = 2;
 /**
@@ -52,16 +39,6 @@ const mostUnused = 2;
  * more call than can be served, some are served in time, and nobody in vain.
  */
 const lateUs = 4_000_000;
-
-/** What became of messages that anybody can write who knows our public key. */
-const useless = new Set<number>([
-  counted.forged,
-  counted.replayed,
-  counted.unknownKey,
-  counted.otherObfuscation,
-  counted.cookies,
-  counted.limited,
-]);
 
 /** Does the X25519 of an initiation elsewhere; calls back in a later turn, with undefined for a low-order key. */
 export interface SecretPool {
@@ -95,10 +72,8 @@ export interface HandshakeDeskParts {
 
 export class HandshakeDesk {
   readonly #parts: HandshakeDeskParts;
-  readonly #checker: CookieChecker;
-  readonly #limiter = new AddressLimiter();
-  readonly #random = new RandomPool();
-  readonly #invited = new InvitedStamps();
+  readonly gate: HandshakeGate;
+  readonly #stamps: InitiationStamps;
   /** Index we chose → whose handshake it is: for responses, and for cookie replies to initiations and responses. */
   readonly #byIndex = new Map<number, Peer>();
   /** Initiations that are not answered. */
@@ -106,7 +81,8 @@ export class HandshakeDesk {
 
   constructor(parts: HandshakeDeskParts) {
     this.#parts = parts;
-    this.#checker = new CookieChecker(parts.primitives, parts.local.key.publicKey);
+    this.gate = new HandshakeGate({ ...parts, publicKey: parts.local.key.publicKey });
+    this.#stamps = new InitiationStamps(parts);
   }
 
   /** Sends an initiation: to where the peer was heard just now, or else everywhere it could be. */
@@ -191,27 +167,10 @@ export class HandshakeDesk {
     this.#byIndex.delete(peer.answeredIndex);
   }
 
-  /** Whether a datagram, from wherever `from` says, is a handshake message of somebody who knows our public key: most of a flood ends here. */
-  isWorthReading(message: Uint8Array, from: () => Route, nowUs: number): boolean {
-    const { count, refusals } = this.#parts;
-    const type = handshakeType(message.length);
-    if (type === undefined) count(counted.malformed);
-    if (type === undefined || type === messageType.cookieReply) return type !== undefined;
-    if (this.#checker.hasMac1(message)) return true;
-    count(counted.badMac1);
-    refusals.ofStranger('otherHub', from, nowUs);
-    return false;
-  }
-
   /** One that is worth reading, came by `route` and has waited for `ageUs`; the buffer is the caller's again afterwards. */
   handleMessage(route: Route, message: Uint8Array, ageUs: number, nowUs: number): void {
     const outcome = this.#judge(route, message, ageUs, nowUs);
-    if (outcome !== undefined) this.#noteOutcome(outcome, nowUs);
-  }
-
-  #noteOutcome(outcome: number, nowUs: number): void {
-    this.#parts.count(outcome);
-    if (useless.has(outcome)) this.#checker.handleUseless(nowUs);
+    if (outcome !== undefined) this.gate.noteOutcome(outcome, nowUs);
   }
 
   /** Deals with a message; what came of it is one of `sessionManagerCounters`, undefined while it is not known. */
@@ -225,8 +184,8 @@ export class HandshakeDesk {
       return undefined;
     }
     if (type === messageType.initiation && ageUs > lateUs) return counted.late;
-    const isUnderLoad = this.#checker.isUnderLoad(nowUs);
-    const refusal = isUnderLoad ? this.#refuseUnderLoad(route, message, nowUs) : undefined;
+    const isUnderLoad = this.gate.isUnderLoad(nowUs);
+    const refusal = isUnderLoad ? this.gate.refuse(route, message, nowUs) : undefined;
     if (refusal !== undefined) return refusal;
     if (type === messageType.response) return this.#handleResponse(route, message, nowUs);
     const { local, pool } = this.#parts;
@@ -235,29 +194,9 @@ export class HandshakeDesk {
     const isTaken = pool.offer(copy, (secret, laterUs) => {
       const isLate = ageUs + laterUs - nowUs > lateUs;
       const outcome = isLate ? counted.late : this.#handleInitiation(route, copy, secret, laterUs);
-      if (outcome !== undefined) this.#noteOutcome(outcome, laterUs);
+      if (outcome !== undefined) this.gate.noteOutcome(outcome, laterUs);
     });
     return isTaken ? undefined : counted.overload;
-  }
-
-  /** Under load only those are served who can receive at the address they write from, and are not too many there. */
-  #refuseUnderLoad(route: Route, message: Uint8Array, nowUs: number): number | undefined {
-    const { peers } = this.#parts;
-    const wear = route.wear ?? 0;
-    // Nobody who is anybody here comes like that; an answer would tell that somebody listens.
-    if (canWear(route.transport) && !peers.wears.has(wear)) return counted.otherObfuscation;
-    this.#parts.refusals.ofStranger('underLoad', () => route, nowUs);
-    const source = sourceOf(route.endpoint);
-    if (!this.#checker.hasMac2(message, source, nowUs)) {
-      if (!this.#checker.mayReply(nowUs)) return counted.limited;
-      const reply = this.#checker.nextReply(message, source, nowUs, this.#random.take(replyRandomBytes));
-      const worn = canWear(route.transport) ? peers.wears.get(wear) : undefined;
-      if (reply !== undefined && worn !== undefined) chooseType(reply, worn, messageType.cookieReply);
-      if (reply !== undefined) this.#answer(route, reply, worn);
-      return counted.cookies;
-    }
-    const address = customerOf(route.endpoint);
-    return this.#limiter.isAllowed(address, nowUs) ? undefined : counted.limited;
   }
 
   /** It bears no mac1: anybody can write one, so that it is no sign of load. */
@@ -309,22 +248,22 @@ export class HandshakeDesk {
       this.#parts.refusals.ofPeer(peer, 'obfuscation', route, nowUs);
       return counted.otherObfuscation;
     }
-    if (!this.#isFresh(peer, stamp, route, nowUs) || !peer.session.handleInitiation(nowUs)) {
+    if (!this.#stamps.isFresh(peer, stamp, route, nowUs) || !peer.session.handleInitiation(nowUs)) {
       incoming.clear();
       return counted.replayed;
     }
-    this.#acceptStamp(peer, stamp);
+    this.#stamps.accept(peer, stamp);
     const { access } = this.#parts;
     if (!access.mustAsk(peer, nowUs)) return this.#admit(peer, incoming, route, nowUs);
     access.ask(peer, route, false, nowUs, (verdict, laterUs) => {
       if (verdict?.refusal === undefined && verdict !== undefined) {
-        this.#noteOutcome(this.#admit(peer, incoming, route, laterUs), laterUs);
+        this.gate.noteOutcome(this.#admit(peer, incoming, route, laterUs), laterUs);
         return;
       }
       incoming.clear();
       if (verdict === undefined) return;
       this.#refuse(peer, verdict, route, laterUs);
-      this.#noteOutcome(counted.refused, laterUs);
+      this.gate.noteOutcome(counted.refused, laterUs);
     });
     return undefined;
   }
@@ -338,30 +277,6 @@ export class HandshakeDesk {
     }
     this.#noteUnused(peer, route, nowUs);
     return this.#respond(peer, incoming, route, nowUs);
-  }
-
-  /** A replay is told from a clock that is behind by its owner's calling again, with a later stamp each time. */
-  #isFresh(peer: Peer, stamp: Uint8Array, route: Route, nowUs: number): boolean {
-    if (peer.settings.mayEnrol === true) return this.#invited.isNew(peer, stamp);
-    const marks = this.#parts.peers.marksOf(peer);
-    const verdict = stampJudge(marks, stamp, this.#parts.unixUs());
-    if (verdict !== 'behind') return verdict === 'fresh';
-    const stampUs = tai64nUnixUs(stamp, 0);
-    const latestUs = Math.max(tai64nUnixUs(marks.last, 0), tai64nUnixUs(marks.far, 0));
-    const isCalling = peer.refusedStamp !== undefined && tai64nIsAfter(stamp, peer.refusedStamp);
-    if (isCalling && latestUs - stampUs > leastBehindUs)
-      this.#parts.refusals.ofPeer(peer, 'clockBehind', route, nowUs, { behindUs: latestUs - stampUs });
-    if (isCalling || peer.refusedStamp === undefined) peer.refusedStamp = Uint8Array.from(stamp);
-    return false;
-  }
-
-  #acceptStamp(peer: Peer, stamp: Uint8Array): void {
-    const { peers, unixUs, refusals } = this.#parts;
-    const now = unixUs();
-    const stampUs = tai64nUnixUs(stamp, 0);
-    if (stampIsFar(stampUs, now)) refusals.noteClockAhead(peer, stampUs - now, now);
-    stampAccept(peers.marksOf(peer), stamp, now);
-    peer.refusedStamp = undefined;
   }
 
   /** It calls again under keys that we answered with before and that it never used. */
@@ -387,13 +302,8 @@ export class HandshakeDesk {
     this.#byIndex.delete(peer.answeredIndex);
     this.#byIndex.set(index, peer);
     peer.answeredIndex = index;
-    this.#answer(route, answer.message, worn);
+    this.#parts.outbox.answer(route, answer.message, worn?.id ?? 0);
     return counted.responses;
-  }
-
-  /** With the DSCP that the question had on its way here: another might not pass. */
-  #answer(route: Route, message: Uint8Array, worn: PeerObfuscation | undefined): void {
-    this.#parts.outbox.sendDatagram(route, message, route.dscp ?? handshakeTrafficClass, worn?.id ?? 0);
   }
 
   /** Puts the keys of a finished handshake to use; false when no slot is free. */
@@ -411,24 +321,4 @@ export class HandshakeDesk {
     onSession(peer, slot, isInitiator, route, nowUs);
     return true;
   }
-}
-
-/** What a cookie is made for. A name is one that we call: nobody else comes from there. */
-function sourceOf(endpoint: Uint8Array): Uint8Array {
-  return namedEndpointIs(endpoint) ? endpoint : endpoint.subarray(0, sockaddrLength(endpoint, 0));
-}
-
-/** What handshakes with the peer wear by this transport. */
-function wornBy(peer: Peer, { transport }: Route): PeerObfuscation | undefined {
-  return canWear(transport) ? peer.settings.obfuscation : undefined;
-}
-
-function isWornAsAgreed(peer: Peer, route: Route): boolean {
-  return !canWear(route.transport) || (route.wear ?? 0) === (wornBy(peer, route)?.wear ?? 0);
-}
-
-/** One of the values that a message of this type may show in its first field. */
-function chooseType(message: Uint8Array, { headers }: PeerObfuscation, type: number): void {
-  const range = headers[type - 1];
-  if (range !== undefined) wireguardSetType(message, 0, range.first + randomInt(range.last - range.first + 1));
 }

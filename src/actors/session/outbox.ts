@@ -23,6 +23,11 @@ export class Outbox {
     this.#frames = frames;
   }
 
+  /** What answers a handshake message that came by `route`, with the DSCP that the question had on its way here: another might not pass. */
+  answer(route: Route, message: Uint8Array, obfuscation: number): void {
+    this.sendDatagram(route, message, route.dscp ?? handshakeTrafficClass, obfuscation);
+  }
+
   /** `trafficClass`: the outer header's DSCP and ECN byte. `obfuscation`: id of what it shall wear, or its `wear`; 0 = nothing. */
   sendDatagram(route: Route, message: Uint8Array, trafficClass: number, obfuscation: number): boolean {
     const ring = this.#carriers.get(carrierOf(route.link, route.transport));

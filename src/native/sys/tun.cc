@@ -5,6 +5,8 @@
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "vnet.h"
@@ -39,8 +41,23 @@ int setTunPersistent(int fd, bool persistent) {
   return ::ioctl(fd, TUNSETPERSIST, persistent ? 1ul : 0ul) < 0 ? -errno : 0;
 }
 
-int TunReader::read(uint32_t maxTrains, double nowUs, double& bytes) {
+int readTrain(int fd, uint8_t* record) {
   constexpr uint32_t kMaxPacketBytes = 65535;
+  const ssize_t got = ::read(fd, record + layout::train_vnetAt, kMaxPacketBytes + sizeof(VnetHeader));
+  if (got < 0) return errno == EINTR ? 0 : -errno;
+  return std::max(0, static_cast<int>(got) - static_cast<int>(sizeof(VnetHeader)));
+}
+
+void describeTrain(uint8_t* record, uint32_t length, double nowUs) {
+  cell<int32_t>(record, layout::train_progressAt) = 0;
+  cell<uint32_t>(record, layout::train_lengthAt) = length;
+  cell<double>(record, layout::train_timeAt) = nowUs;
+}
+
+// 16 bytes behind the packet are the sealer's, for padding.
+uint32_t trainRecordBytes(uint32_t length) { return layout::train_packetAt + length + 16; }
+
+int TunReader::read(uint32_t maxTrains, double nowUs, double& bytes) {
   int count = 0;
   int failure = -EAGAIN;
   for (uint32_t i = 0; i < maxTrains; i++) {
@@ -49,19 +66,14 @@ int TunReader::read(uint32_t maxTrains, double nowUs, double& bytes) {
       failure = -ENOSPC;
       break;
     }
-    const ssize_t got = ::read(fd_, record + layout::train_vnetAt, kMaxPacketBytes + sizeof(VnetHeader));
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      failure = -errno;
+    const int length = readTrain(fd_, record);
+    if (length < 0) {
+      failure = length;
       break;
     }
-    if (got <= static_cast<ssize_t>(sizeof(VnetHeader))) continue;
-    const uint32_t length = static_cast<uint32_t>(got) - sizeof(VnetHeader);
-    cell<int32_t>(record, layout::train_progressAt) = 0;
-    cell<uint32_t>(record, layout::train_lengthAt) = length;
-    cell<double>(record, layout::train_timeAt) = nowUs;
-    // 16 bytes behind the packet are the sealer's, for padding.
-    out_.commit(layout::train_packetAt + length + 16, layout::recordType_train);
+    if (length == 0) continue;
+    describeTrain(record, static_cast<uint32_t>(length), nowUs);
+    out_.commit(trainRecordBytes(static_cast<uint32_t>(length)), layout::recordType_train);
     // Each at once, so that the sealer works while the next is being read.
     out_.publish();
     bytes += length;

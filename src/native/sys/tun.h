@@ -18,6 +18,13 @@ struct TunDevice {
 SystemError openTun(const std::string& name, bool persistent, bool multiQueue, TunDevice& device);
 int setTunPersistent(int fd, bool persistent);
 
+// Reads one train into a claimed record; returns its bytes, 0 = it was nothing to take (look again), or a negative errno.
+int readTrain(int fd, uint8_t* record);
+// Says in the record what lies there, and since when.
+void describeTrain(uint8_t* record, uint32_t length, double nowUs);
+// Bytes of the record of such a train.
+uint32_t trainRecordBytes(uint32_t length);
+
 class TunReader {
  public:
   TunReader(int fd, RingProducer out) : fd_(fd), out_(out) {}

@@ -1,18 +1,16 @@
 #include "tun_sorter.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 
 #include "packet.h"
 #include "shards.h"
+#include "tun.h"
 #include "vnet.h"
 
 namespace hawser {
 
 int TunSorter::read(uint32_t maxTrains, double nowUs, double& bytes, double& dropped) {
-  constexpr uint32_t kMaxPacketBytes = 65535;
   int count = 0;
   int failure = -EAGAIN;
   for (uint32_t i = 0; i < maxTrains; i++) {
@@ -21,14 +19,13 @@ int TunSorter::read(uint32_t maxTrains, double nowUs, double& bytes, double& dro
       break;
     }
     uint8_t* record = records_[current_];
-    const ssize_t got = ::read(fd_, record + layout::train_vnetAt, kMaxPacketBytes + sizeof(VnetHeader));
+    const int got = readTrain(fd_, record);
     if (got < 0) {
-      if (errno == EINTR) continue;
-      failure = -errno;
+      failure = got;
       break;
     }
-    if (got <= static_cast<ssize_t>(sizeof(VnetHeader))) continue;
-    const uint32_t length = static_cast<uint32_t>(got) - sizeof(VnetHeader);
+    if (got == 0) continue;
+    const auto length = static_cast<uint32_t>(got);
     count += 1;
     bytes += length;
     const uint32_t shard = shardOfTrain(record + layout::train_packetAt, length);
@@ -37,12 +34,9 @@ int TunSorter::read(uint32_t maxTrains, double nowUs, double& bytes, double& dro
       dropped += 1;
       continue;
     }
-    if (target != record) std::memcpy(target + layout::train_vnetAt, record + layout::train_vnetAt, static_cast<size_t>(got));
-    cell<int32_t>(target, layout::train_progressAt) = 0;
-    cell<uint32_t>(target, layout::train_lengthAt) = length;
-    cell<double>(target, layout::train_timeAt) = nowUs;
-    // 16 bytes behind the packet are the sealer's, for padding.
-    out_[shard].commit(layout::train_packetAt + length + 16, layout::recordType_train);
+    if (target != record) std::memcpy(target + layout::train_vnetAt, record + layout::train_vnetAt, length + sizeof(VnetHeader));
+    describeTrain(target, length, nowUs);
+    out_[shard].commit(trainRecordBytes(length), layout::recordType_train);
     out_[shard].publish();
     current_ = shard;
   }

@@ -118,10 +118,12 @@ function appliedLines({ changes, leftMs }: ConfigApplied): string[] {
  * A whole word, for an Enter may have been typed before.
  */
 async function askWhetherToKeep(applied: ConfigApplied, options: InstanceOptions): Promise<void> {
+  // Whoever answers at once shall be heard: Ctrl-C would end this process, and not the trial.
+  const answered = lineWithin(applied.leftMs);
   process.stdout.write(
     `${appliedLines(applied).join('\n')}\nType "keep" to keep it, anything else takes it back now: `,
   );
-  const answer = await lineWithin(applied.leftMs);
+  const answer = await answered;
   const { revision } = applied;
   if (answer === undefined) process.stdout.write('\nTaken back: nobody confirmed it.\n');
   else if (answer.trim().toLowerCase() === 'keep') {

@@ -77,6 +77,11 @@ export function push(host: Host, address: string, port: number, bytes: number): 
   return transfer(host, 'push', address, port, bytes);
 }
 
+/** The same transfers, of which nobody waits for the end: ended by `kill()`. */
+export function begin(way: 'pull' | 'push', host: Host, address: string, port: number, bytes: number): ChildProcess {
+  return start(host, [way, address, String(port), String(bytes)]).on('error', () => undefined);
+}
+
 /** One 64-byte datagram each interval to an `echoUdp` elsewhere; times in milliseconds. */
 export async function probe(
   host: Host,

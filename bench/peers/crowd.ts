@@ -14,6 +14,16 @@ const besideInside = '10.99.0.2';
 const batch = 100;
 const connectMs = 120_000;
 
+/** What may be otherwise. */
+export interface GatherOptions {
+  /** So many clients more, who never call. */
+  readonly absent?: number;
+  /** Sections of the hub's file. */
+  readonly more?: object;
+  /** Of another checkout. */
+  readonly program?: string;
+}
+
 export interface Crowd {
   readonly lab: Lab;
   readonly hub: Daemon;
@@ -22,17 +32,18 @@ export interface Crowd {
 }
 
 /** Nobody of the swarm has called yet. `room`: for so many clients more. */
-export async function gather(count: number, room: number): Promise<Crowd> {
+export async function gather(count: number, room: number, options: GatherOptions = {}): Promise<Crowd> {
   const lab = new Lab();
   try {
-    return await gatherIn(lab, count, room);
+    return await gatherIn(lab, count, room, options);
   } catch (error) {
     await lab.close();
     throw error;
   }
 }
 
-async function gatherIn(lab: Lab, count: number, room: number): Promise<Crowd> {
+async function gatherIn(lab: Lab, count: number, room: number, options: GatherOptions): Promise<Crowd> {
+  const { absent = 0, more = {}, program } = options;
   const [many, host, beside] = [lab.host('many'), lab.host('hub'), lab.host('one')];
   lab.join(many, host, { addresses: [['10.2.0.2/24'], ['10.2.0.1/24']] });
   lab.join(beside, host, { addresses: [['10.3.0.2/24'], ['10.3.0.1/24']] });
@@ -44,7 +55,8 @@ async function gatherIn(lab: Lab, count: number, room: number): Promise<Crowd> {
     addresses: [`${hubInside}/24`],
     port,
     peers: [{ name: 'one', publicKey: keysBeside.publicKey, allowedIPs: [`${besideInside}/32`] }],
-    more: { server: { pool: '10.100.0.0/16', limits: { clients: count + room } } },
+    more: { ...more, server: { pool: '10.100.0.0/16', limits: { clients: count + absent + room } } },
+    ...(program === undefined ? {} : { program }),
   });
   const allowedIPs = [`${hubInside}/32`];
   const toHub = { name: 'hub', publicKey: keysHub.publicKey, allowedIPs, endpoints: [`10.3.0.1:${port}`] };
@@ -52,8 +64,9 @@ async function gatherIn(lab: Lab, count: number, room: number): Promise<Crowd> {
   const swarm = new Swarm(many, { count, seed, server: '10.2.0.1', port, serverKey: keysHub.publicKey });
   await hub.start();
   await one.start();
-  for (let from = 0; from < count; from += batch) {
-    const clients = Array.from({ length: Math.min(batch, count - from) }, (_, at) => clientOf(seed, from + at));
+  const all = count + absent;
+  for (let from = 0; from < all; from += batch) {
+    const clients = Array.from({ length: Math.min(batch, all - from) }, (_, at) => clientOf(seed, from + at));
     await hub.ask('client.import', { clients });
   }
   await swarm.state();

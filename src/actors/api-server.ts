@@ -10,15 +10,18 @@ import { packageVersion } from '../base/package-info.ts';
 import { formatEndpoint } from '../config/address.ts';
 import type { ApiConfig } from '../config/api-schema.ts';
 import { readTlsIdentity } from '../config/tls-files.ts';
+import type { Choice } from '../control/crowd.ts';
 import { type Dialect, expose } from '../control/exposition.ts';
-import { metricsOf } from '../control/metrics.ts';
+import { metricsOf, mostPeers } from '../control/metrics.ts';
 import type { OperationContext } from '../control/operation.ts';
 import { type OperationName, operations, perform } from '../control/operations.ts';
+import { narrow, widest } from '../control/snapshot.ts';
+import { topOf } from '../control/status.ts';
 import type { SupervisorApi } from '../control/supervisor-api.ts';
 import { versionOfFile } from '../control/token-file.ts';
 import { EventStreams } from './api/event-streams.ts';
 import { buildApp, leastTls } from './api/http-app.ts';
-import { InTurn } from './api/in-turn.ts';
+import { InTurns } from './api/in-turn.ts';
 import { LoginBook } from './api/login-book.ts';
 import type { Principal } from './api/principal.ts';
 import { TokenBook } from './api/token-book.ts';
@@ -75,15 +78,15 @@ class ApiServer implements Actor {
     this.#supervisor = supervisor;
     this.#view = new InstanceView(context, supervisor, false);
     // Many who ask at once cost as much as two.
-    const snapshots = new InTurn(() => this.#view.snapshot());
-    const nats = new InTurn(() => this.#view.nat());
+    const snapshots = new InTurns((choice: Choice | undefined) => this.#view.snapshot(choice));
+    const nats = new InTurns(() => this.#view.nat());
     this.#operator = {
       supervisor,
-      snapshot: () => {
+      snapshot: (choice) => {
         this.#askedUs = context.addon.nowUs();
-        return snapshots.get();
+        return snapshots.get(choice);
       },
-      nat: () => nats.get(),
+      nat: () => nats.get(undefined),
     };
     this.#tokens = new TokenBook(this.#settings.tokensFile);
     this.#logins = new LoginBook({
@@ -93,7 +96,10 @@ class ApiServer implements Actor {
     });
     this.#streams = new EventStreams({
       nextEvents: (since) => perform(this.#operator, 'viewer', 'follow', { since }) as never,
-      top: () => perform(this.#operator, 'viewer', 'top', {}),
+      tops: async (choices) => {
+        const snapshot = await this.#operator.snapshot(widest(choices));
+        return choices.map((choice) => topOf(narrow(snapshot, choice)));
+      },
     });
   }
 
@@ -196,7 +202,7 @@ class ApiServer implements Actor {
   async #metrics(dialect: Dialect): Promise<string> {
     const { user, system } = process.cpuUsage();
     const facts = { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
-    return expose(metricsOf(await this.#operator.snapshot(), facts), dialect);
+    return expose(metricsOf(await this.#operator.snapshot({ most: mostPeers, peers: [] }), facts), dialect);
   }
 
   /** What changes something is said in the log, with who did it. */

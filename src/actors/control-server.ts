@@ -67,7 +67,7 @@ class ControlServer implements Actor {
     ]);
     const operator: OperationContext = {
       supervisor: this.#supervisor,
-      snapshot: () => this.#view.snapshot(),
+      snapshot: (choice) => this.#view.snapshot(choice),
       nat: () => this.#view.nat(),
     };
     this.#connections = new OperatorConnections((method, params) => perform(operator, 'socket', method, params));

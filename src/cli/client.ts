@@ -9,6 +9,7 @@ import { parseDurationMs } from '../config/units.ts';
 import type { ClientRow, HubFacts, NewClientAnswer } from '../control/client-calls.ts';
 import { type ClientFileInput, stockFile } from '../control/stock-file.ts';
 import { hawserFile } from './client-files.ts';
+import { type FindOptions, findOfOptions, foundLines } from './client-find.ts';
 import { clientLines, describeClient, usageLines } from './client-lines.ts';
 import { type QuotaOptions, quotaOfOptions } from './client-quotas.ts';
 import { type RateOptions, ratesOfOptions } from './client-rates.ts';
@@ -17,7 +18,7 @@ import { usageError } from './exit.ts';
 import { parseWhen } from './expiry.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
 
-interface ClientOptions extends InstanceOptions, RateOptions, QuotaOptions {
+interface ClientOptions extends InstanceOptions, RateOptions, QuotaOptions, FindOptions {
   readonly stock?: true;
   readonly hawser?: true;
   readonly publicKey?: string;
@@ -69,6 +70,9 @@ const takes: Readonly<Record<string, readonly Verb[]>> = {
   resetDay: ['add', 'set'],
   off: ['forward'],
   for: ['kick'],
+  match: ['list'],
+  order: ['list'],
+  most: ['list'],
 };
 
 export function addClientCommand(program: Command): void {
@@ -95,6 +99,9 @@ export function addClientCommand(program: Command): void {
     .option('--allowed <cidr...>', "add: what the client sends through the tunnel (default: the hub's networks)")
     .option('--no-psk', 'add: without a preshared key')
     .option('--for <duration>', 'kick: do not let it in again for so long, such as 1m')
+    .option('--match <text>', 'list: those with it in a name or an address')
+    .option('--order <order>', 'list: by name, used (this month), active or created')
+    .option('--most <count>', 'list: so many of them at most')
     .option('--qr', 'add: print the QR code also where there is no terminal')
     .addHelpText(
       'after',
@@ -104,6 +111,7 @@ Examples:
   hawser client add office --hawser > office.hawser
   hawser client add tv --address 10.9.0.20 --expires 30d --stock > tv.conf
   hawser client list
+  hawser client list --order used --most 10      # who used most this month
   hawser client set phone --up 5 --down 20       # Mbit/s, at once
   hawser client set phone --daily 20GB           # at once, also where it has used up what it had
   hawser client usage phone
@@ -128,7 +136,7 @@ async function runClient(
   options: ClientOptions,
 ): Promise<void> {
   checkOptions(verb, [name, to, device], options);
-  if (verb === 'list') return printResult(options, await ask(options, 'client.list'), clientLines);
+  if (verb === 'list') return await list(options);
   if (verb === 'export') {
     process.stdout.write(`${JSON.stringify(await ask(options, 'client.export'), undefined, 1)}\n`);
     return;
@@ -142,6 +150,12 @@ async function runClient(
   printResult(options, row, (one) =>
     verb === 'show' || verb === 'set' || verb === 'forward' ? describeClient(one) : [`${one.name}: ${done[verb]}`],
   );
+}
+
+async function list(options: ClientOptions): Promise<void> {
+  const wanted = findOfOptions(options);
+  if (wanted === undefined) return printResult(options, await ask(options, 'client.list'), clientLines);
+  printResult(options, await ask(options, 'client.find', wanted), foundLines);
 }
 
 const done: Readonly<

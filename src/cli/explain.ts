@@ -18,7 +18,7 @@ export function addExplainCommand(program: Command): void {
     .option('--peer <name>', 'only what concerns this peer')
     .addHelpText('after', '\nExamples:\n  hawser explain\n  hawser explain --peer hub --json\n')
     .action(async (options: ExplainOptions) => {
-      const all = await ask(options, 'explain');
+      const all = await ask(options, 'explain', options.peer === undefined ? {} : { peers: [options.peer] });
       const wanted = all.filter((one) => options.peer === undefined || (one.peer ?? options.peer) === options.peer);
       printResult(options, wanted, explanationLines);
     });

@@ -22,6 +22,8 @@ export function statusLines(status: Status): string[] {
     return `${link.name} (${link.interface ?? 'kernel routing'})${state}`;
   });
   const cutOff = status.cutOff.map(({ peer, ageMs }) => `${peer} cut off since ${humanDuration(ageMs ?? 0)}`);
+  const more = status.peersCutOff - cutOff.length;
+  if (more > 0) cutOff.push(`${more} more cut off`);
   const restarts = `${status.restarts} ${status.restarts === 1 ? 'restart' : 'restarts'}`;
   return [
     `${bold(status.name)}  hawser ${status.version}, pid ${status.pid}, up ${humanDuration(status.uptimeMs)}`,

@@ -12,6 +12,7 @@ import { peerLines } from './peers.ts';
 import { statusLines } from './status.ts';
 
 interface TopOptions extends InstanceOptions {
+  readonly most?: string;
   readonly interval: string;
   readonly once?: true;
 }
@@ -27,6 +28,7 @@ const eraseBelow = '\u001b[J';
 export function addTopCommand(program: Command): void {
   addInstanceCommand(program, 'top', 'watch a running instance (q or Ctrl-C ends it)')
     .option('--interval <seconds>', 'between two frames', '1')
+    .option('--most <peers>', 'of thousands only the busiest, and as many with which something is wrong (default: 50)')
     .option('--once', 'print one frame and end')
     .action(runTop);
 }
@@ -36,17 +38,27 @@ async function runTop(options: TopOptions): Promise<void> {
   if (!(intervalMs >= 100 && intervalMs <= 60_000)) {
     throw usageError(`--interval is "${options.interval}"`, 'seconds from 0.1 to 60');
   }
+  const most = options.most === undefined ? undefined : Number(options.most);
+  if (most !== undefined && !(Number.isInteger(most) && most >= 0 && most <= 1000))
+    throw usageError(`--most is "${options.most}"`, 'peers from 0 to 1000');
+  // A daemon from before an upgrade does not know of it.
+  const asked = most === undefined ? {} : { most };
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify(await ask(options, 'top'))}\n`);
+    process.stdout.write(`${JSON.stringify(await ask(options, 'top', asked))}\n`);
   } else if (options.once === true || !process.stdout.isTTY) {
-    process.stdout.write(`${frame(await ask(options, 'top')).join('\n')}\n`);
+    process.stdout.write(`${frame(await ask(options, 'top', asked)).join('\n')}\n`);
   } else {
-    await watch(options, intervalMs);
+    await watch(options, { intervalMs, asked });
   }
 }
 
+interface Frames {
+  readonly intervalMs: number;
+  readonly asked: { readonly most?: number };
+}
+
 /** Draws until a key, a signal or the end of the instance; the terminal is given back as it was. */
-async function watch(options: TopOptions, intervalMs: number): Promise<void> {
+async function watch(options: TopOptions, frames: Frames): Promise<void> {
   const ended = new AbortController();
   const end = (): void => ended.abort();
   const onKey = (key: Buffer): void => {
@@ -55,7 +67,7 @@ async function watch(options: TopOptions, intervalMs: number): Promise<void> {
   process.once('SIGINT', end).once('SIGTERM', end);
   if (process.stdin.isTTY) process.stdin.setRawMode(true).on('data', onKey).resume();
   try {
-    await overConnections(options, (connection) => drawFrames(connection, intervalMs, ended.signal), ended.signal);
+    await overConnections(options, (connection) => drawFrames(connection, frames, ended.signal), ended.signal);
   } catch (error) {
     if (!ended.signal.aborted) throw error;
   } finally {
@@ -64,10 +76,14 @@ async function watch(options: TopOptions, intervalMs: number): Promise<void> {
   }
 }
 
-async function drawFrames(connection: ControlConnection, intervalMs: number, signal: AbortSignal): Promise<void> {
+async function drawFrames(
+  connection: ControlConnection,
+  { intervalMs, asked }: Frames,
+  signal: AbortSignal,
+): Promise<void> {
   process.stdout.write(enter);
   while (!signal.aborted) {
-    draw(frame(await connection.request('top')));
+    draw(frame(await connection.request('top', asked)));
     // Its abort is how a key ends the wait; the loop's condition sees it.
     await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
   }
@@ -87,6 +103,9 @@ export function cutTo(lines: readonly string[], rows: number): readonly string[]
 }
 
 function frame(top: Top): string[] {
-  const rows = [statusLines(top.status), peerLines(top.peers), pathLines(top.paths), actorLines(top.actors)];
+  const { status, peers, paths, actors } = top;
+  const left = status.peers - peers.length;
+  const more = left > 0 ? [`… ${left} more peers: \`hawser peers\` shows all, --most the busiest`] : [];
+  const rows = [statusLines(status), [...peerLines(peers), ...more], pathLines(paths), actorLines(actors)];
   return rows.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
 }

@@ -63,6 +63,14 @@ export interface ClientQuotaStand {
   readonly resetsMs: number;
 }
 
+/** A page of a list of clients. */
+export interface FoundClients {
+  /** How many there are, and how many of them are meant. */
+  readonly total: number;
+  readonly found: number;
+  readonly clients: readonly ClientRow[];
+}
+
 export interface ClientDevice {
   /** As `peers` shows it. */
   readonly peer: string;
@@ -133,6 +141,7 @@ export interface ClientUsage {
 
 const name = z.string();
 const named = z.strictObject({ name });
+export const clientOrders = ['name', 'used', 'active', 'created'] as const;
 /** The one that was seen; with another one nothing is done. */
 const revision = z.int().nonnegative().exactOptional();
 
@@ -150,6 +159,13 @@ export const clientParams = {
     quota: quota.exactOptional(),
   }),
   list: z.strictObject({}),
+  /** Names, devices and addresses with `match` in them. By name; or first who used most this month, has sent last, was made last. */
+  find: z.strictObject({
+    match: z.string().max(200).default(''),
+    order: z.enum(clientOrders).default('name'),
+    from: z.int().nonnegative().default(0),
+    most: z.int().min(1).max(500).default(50),
+  }),
   sessions: z.strictObject({}),
   usage: named,
   show: named,
@@ -208,6 +224,7 @@ export type ClientParams<V extends ClientVerb> = z.output<(typeof clientParams)[
 export interface ClientAnswers {
   add: Omit<NewClientAnswer, 'hub'>;
   list: readonly ClientRow[];
+  find: FoundClients;
   sessions: readonly ClientSession[];
   usage: ClientUsage;
   show: ClientRow;

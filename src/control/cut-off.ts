@@ -34,7 +34,11 @@ export class Unanswered {
 }
 
 /** The peer, or what it is when nothing reaches it. `silentMs`: since data to it is not answered. */
-export function judgeCutOff(peer: PeerStatus, paths: readonly PathStatus[], silentMs: number | undefined): PeerStatus {
+export function judgeCutOff<Peer extends Pick<PeerStatus, 'name' | 'state' | 'cutOffAgeMs'>>(
+  peer: Peer,
+  paths: readonly Pick<PathStatus, 'peer' | 'condition' | 'changedAgeMs'>[],
+  silentMs: number | undefined,
+): Peer {
   if (peer.state !== 'connected') return peer;
   const judged = paths.filter((path) => path.peer === peer.name && path.condition !== undefined);
   const dead = judged.filter((path) => deadConditions.includes(path.condition ?? ''));

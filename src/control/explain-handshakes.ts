@@ -4,7 +4,7 @@ import type { PeerRefusal, PeerStatus } from './rows.ts';
 import { duration } from './words.ts';
 
 /** Who is refused calls again within five minutes; what is older is over. */
-const recentMs = 600_000;
+export const recentRefusalMs = 600_000;
 
 interface Words {
   readonly text: string;
@@ -14,7 +14,7 @@ interface Words {
 /** `instance`: what `--name` takes. */
 export function explainRefusal(peer: PeerStatus, instance: string): Omit<Explanation, 'peer'>[] {
   const { refusal } = peer;
-  if (refusal === undefined || refusal.ageMs >= recentMs) return [];
+  if (refusal === undefined || refusal.ageMs >= recentRefusalMs) return [];
   const { text, remedy } = wordsOf(peer.name, refusal, instance);
   const last = `${refusal.count} times, ${duration(refusal.ageMs)} ago last`;
   return [{ severity: 'problem', text: `${text} (${last})`, remedy, numbers: { refusedHandshakes: refusal.count } }];

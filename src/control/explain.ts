@@ -35,13 +35,14 @@ const recentMs = 60_000;
 /** The worst first, and of equals what moves now before what once moved. */
 export function explain(snapshot: Snapshot): Explanation[] {
   const paths = pathsByPeer(snapshot.paths);
-  const endpoints = new Map(snapshot.instance.peers.map((peer) => [peer.name, peer.endpoints]));
+  const endpoints = endpointsOf(snapshot);
   const found = [
     ...explainLinks(snapshot),
     ...explainHost(snapshot),
     ...snapshot.peers.flatMap((peer) =>
       explainPeer(peer, { own: paths.get(peer.name) ?? [], endpoints: endpoints.get(peer.name) ?? [] }, snapshot),
     ),
+    ...untold(snapshot),
     ...explainParity(snapshot),
     ...explainDrops(snapshot),
   ].map((one) => dated(one, snapshot));
@@ -50,6 +51,20 @@ export function explain(snapshot: Snapshot): Explanation[] {
     const old = ofSeverity.filter(isOld).sort((a, b) => ageOf(a) - ageOf(b));
     return [...ofSeverity.filter((one) => !isOld(one)), ...old];
   });
+}
+
+/** As they are configured, by name. */
+function endpointsOf({ instance, peers }: Snapshot): ReadonlyMap<string, readonly string[]> {
+  const names = new Set(peers.map(({ name }) => name));
+  return new Map(instance.peers.filter(({ name }) => names.has(name)).map(({ name, endpoints }) => [name, endpoints]));
+}
+
+/** Thousands of sentences are read by nobody. */
+function untold({ sums }: Snapshot): Explanation[] {
+  if (sums.untold === 0) return [];
+  const text = `Nothing gets through to ${sums.untold} more peers, or their handshakes are refused`;
+  const remedy = '`hawser peers` and `hawser paths` show all, `hawser explain --peer NAME` one of them';
+  return [{ severity: 'problem', text, remedy, numbers: { peers: sums.untold } }];
 }
 
 function dated(one: Explanation, { changedAgesMs }: Snapshot): Explanation {

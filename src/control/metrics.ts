@@ -18,8 +18,8 @@ export interface ProcessFacts {
 type Labels = Readonly<Record<string, string>>;
 
 export function metricsOf(snapshot: Snapshot, facts: ProcessFacts): Family[] {
-  const { instance, peers, paths } = snapshot;
-  const isNamed = peers.length <= mostPeers;
+  const { instance, peers, paths, sums } = snapshot;
+  const isNamed = sums.peers <= mostPeers;
   return [
     {
       name: 'hawser',
@@ -48,26 +48,24 @@ export function metricsOf(snapshot: Snapshot, facts: ProcessFacts): Family[] {
 const dropReasons = ['overflow', 'codel', 'expired'] as const;
 
 /** No sum over peers is a counter: it falls when one goes, and Prometheus takes that for a restart and counts all of the others again. */
-function sumsOf({ peers, paths, actors }: Snapshot): Family[] {
-  const states = ['connected', 'cut off', 'waiting', 'idle'] as const;
+function sumsOf({ sums, actors }: Snapshot): Family[] {
   const droppedFor = (reason: string): number =>
     actors.reduce((sum, { counters }) => sum + (counters[`sealer_${reason}_packets`] ?? 0), 0);
-  const groups = new Map<string, Sample>();
-  for (const { link, transport, condition } of paths) {
-    const labels = { link, transport, condition: condition ?? 'unjudged' };
-    const key = Object.values(labels).join(' ');
-    groups.set(key, { labels, value: (groups.get(key)?.value ?? 0) + 1 });
-  }
   return [
     gauge(
       'hawser_peers',
       'Peers by their state.',
-      states.map((state) => ({ labels: { state }, value: peers.filter((peer) => peer.state === state).length })),
+      Object.entries(sums.states).map(([state, value]) => ({ labels: { state }, value })),
     ),
-    gauge('hawser_paths', 'Paths by link, transport and what is judged of them.', [...groups.values()]),
-    gauge('hawser_queued_bytes', 'Waiting in front of the paths of all peers.', [
-      { value: peers.reduce((sum, { queuedBytes }) => sum + queuedBytes, 0) },
-    ]),
+    gauge(
+      'hawser_paths',
+      'Paths by link, transport and what is judged of them.',
+      sums.pathGroups.map(({ link, transport, condition, count }) => ({
+        labels: { link, transport, condition: condition ?? 'unjudged' },
+        value: count,
+      })),
+    ),
+    gauge('hawser_queued_bytes', 'Waiting in front of the paths of all peers.', [{ value: sums.queuedBytes }]),
     counter(
       'hawser_dropped_packets',
       'Given up before they were sent, to whomever: the queue was full, was too long for too long, or no session came.',

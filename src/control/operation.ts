@@ -1,6 +1,7 @@
 /** What an operation is: an entry of the table in `operations.ts`. */
 import type * as z from 'zod';
 import type { Calls } from '../base/calls.ts';
+import type { Choice } from './crowd.ts';
 import type { NatView } from './nat-rows.ts';
 import type { Caller } from './roles.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -8,7 +9,8 @@ import type { SupervisorApi } from './supervisor-api.ts';
 
 export interface OperationContext {
   readonly supervisor: Calls<SupervisorApi>;
-  snapshot(): Promise<Snapshot>;
+  /** Without a choice all rows. */
+  snapshot(choice?: Choice): Promise<Snapshot>;
   /** undefined = addresses of clients are not translated. */
   nat(): Promise<NatView | undefined>;
 }

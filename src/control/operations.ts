@@ -14,6 +14,7 @@ import {
 } from './client-calls.ts';
 import { sessionsOf } from './client-sessions.ts';
 import { configOperations } from './config-operations.ts';
+import type { Choice } from './crowd.ts';
 import { explain } from './explain.ts';
 import type { HistoryAnswer, HistoryInfo } from './history.ts';
 import { historyParams } from './history-params.ts';
@@ -30,6 +31,15 @@ import type { WebhookStatus, WebhookTest } from './webhooks.ts';
 const followWaitMs = 5_000;
 
 const nothing = z.strictObject({});
+/** Of thousands of peers the busiest, as many of those that something is wrong with, and some by name. */
+const some = z.strictObject({
+  most: z.number().int().min(0).max(1000).default(50),
+  peers: z.array(z.string()).max(20).default([]),
+});
+/** One screen does not say more of them. */
+const ofStatus: Choice = { most: 20, peers: [] };
+/** Whose sessions; without it all. */
+const ofClients = z.strictObject({ clients: z.array(z.string()).min(1).max(100).exactOptional() });
 const since = z.strictObject({ since: z.number().int().nonnegative().default(0) });
 const named = z.strictObject({ name: z.string() });
 const actor = z.strictObject({ id: z.string() });
@@ -44,15 +54,15 @@ const newLink = z.strictObject({
 });
 
 export const operations = {
-  status: reads(statusOf),
+  status: operation('reads', 'viewer', nothing, async ({ snapshot }) => statusOf(await snapshot(ofStatus))),
   peers: reads((snapshot) => snapshot.peers),
   paths: reads((snapshot) => snapshot.paths),
   links: reads((snapshot) => snapshot.links),
   health: reads((snapshot) => snapshot.health),
-  explain: reads(explain),
+  explain: readsSome(explain),
   actors: reads((snapshot) => snapshot.actors),
   rings: reads((snapshot) => snapshot.rings),
-  top: reads(topOf),
+  top: readsSome(topOf),
   /** `mappings`: every one of them too; `client`: of this one alone. */
   nat: operation(
     'reads',
@@ -159,11 +169,13 @@ export const operations = {
   'client.export': onClients('export', 'reads', 'socket', clientParams.export),
   'client.import': onClients('import', 'changes', 'admin', clientParams.import),
   'client.usage': onClients('usage', 'reads', 'viewer', clientParams.usage),
-  sessions: operation('reads', 'viewer', nothing, async ({ supervisor, snapshot }) => {
-    const sessions = (await supervisor.request('clients', 'sessions', {})) as readonly ClientSession[];
-    return sessionsOf(sessions, (await snapshot()).peers);
+  sessions: operation('reads', 'viewer', ofClients, async ({ supervisor, snapshot }, { clients }) => {
+    const all = (await supervisor.request('clients', 'sessions', {})) as readonly ClientSession[];
+    const sessions = clients === undefined ? all : all.filter(({ client }) => clients.includes(client));
+    return sessionsOf(sessions, (await snapshot({ most: 0, peers: sessions.map(({ peer }) => peer) })).peers);
   }),
   'client.list': onClients('list', 'reads', 'viewer', clientParams.list),
+  'client.find': onClients('find', 'reads', 'viewer', clientParams.find),
   'client.show': onClients('show', 'reads', 'viewer', clientParams.show, { revision: 'told' }),
   'client.set': onClients('set', 'changes', 'admin', clientParams.set, { revision: 'wanted' }),
   'client.enable': onClients('enable', 'changes', 'operator', clientParams.enable),
@@ -219,6 +231,10 @@ export async function perform(
 
 function reads<Result>(read: (snapshot: Snapshot) => Result): Operation<typeof nothing, Result> {
   return operation('reads', 'viewer', nothing, async (context) => read(await context.snapshot()));
+}
+
+function readsSome<Result>(read: (snapshot: Snapshot) => Result): Operation<typeof some, Result> {
+  return operation('reads', 'viewer', some, async (context, choice) => read(await context.snapshot(choice)));
 }
 
 function onClients<Schema extends z.ZodType, V extends ClientVerb>(

@@ -11,6 +11,7 @@ import { readPeerLink } from '../rings/peer-link.ts';
 import { carrierTable, pathTable, peerTable, type RowTable } from '../rings/table.ts';
 import { namedEndpointHost, namedEndpointIs } from '../wire/named-endpoint.ts';
 import { ageMs, known, knownMs, nameOf, percent } from './cells.ts';
+import type { PathGlance } from './crowd.ts';
 import type { RowCounters } from './last-changes.ts';
 import type { PathStatus } from './network-rows.ts';
 import type { PathMoment } from './path-events.ts';
@@ -200,6 +201,23 @@ export class PathReader {
   peersInUse(): readonly number[] {
     this.rows();
     return this.#peersInUse;
+  }
+
+  /** The little of one of `rows()` that is read of thousands. As `path` has it. */
+  glance(row: number, instance: InstanceInfo, nowUs: number): PathGlance {
+    const table = this.#paths;
+    const carrierRow = table.int(row, path.carrierAt);
+    const linkRow = linkOf(carrierRow);
+    const changedUs = table.number(row, path.changedUsAt);
+    return {
+      peer: this.nameOf(table.int(row, path.peerAt), instance),
+      link: instance.links.find((named) => named.row === linkRow)?.name ?? `row ${linkRow}`,
+      transport: transportName(transportOf(carrierRow)) ?? 'unknown',
+      condition: changedUs === 0 ? undefined : this.#words.conditions[table.int(row, path.lifeAt)],
+      changedAgeMs: ageMs(changedUs, nowUs),
+      probeLossPercent: percent(table.number(row, path.probeLossAt)),
+      answerLossPercent: percent(table.number(row, path.answerLossAt)),
+    };
   }
 
   /** One of `rows()`. */

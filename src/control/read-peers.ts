@@ -3,6 +3,7 @@ import { cipher, peer, peerKind, peerRefusal, session, slotState } from '../cont
 import { SessionTable } from '../rings/session-table.ts';
 import { peerTable, type RowTable } from '../rings/table.ts';
 import { ageMs, knownMs, nameOf } from './cells.ts';
+import type { PeerGlance } from './crowd.ts';
 import type { RowCounters } from './last-changes.ts';
 import type { RateMoment } from './rate-events.ts';
 import type { PathReader } from './read-paths.ts';
@@ -75,6 +76,24 @@ export class PeerReader {
       this.#namedRows = rows;
     }
     return this.#named;
+  }
+
+  /** The little of it that is read of thousands. As `peer` has it. */
+  glance({ row, name, endpoints, keepaliveMs }: PeerName, nowUs: number): PeerGlance {
+    const table = this.#peers;
+    const idle = table.int(row, peer.queuedPacketsAt) > 0 ? 'waiting' : 'idle';
+    return {
+      name,
+      state: this.#isReady(table.int(row, peer.sendSlotAt), nowUs) ? 'connected' : idle,
+      cutOffAgeMs: undefined,
+      isWanted: endpoints.length > 0 && keepaliveMs > 0,
+      refusal: this.#refusal(row, nowUs),
+      receivedBytes: table.number(row, peer.receivedBytesAt),
+      sentBytes: table.number(row, peer.sentBytesAt),
+      receivedBps: this.#rates.perSecond(row, peer.receivedBytesAt, nowUs) * 8,
+      sentBps: this.#rates.perSecond(row, peer.sentBytesAt, nowUs) * 8,
+      queuedBytes: table.int(row, peer.queuedBytesAt),
+    };
   }
 
   peer(named: PeerName, instance: InstanceInfo, nowUs: number): PeerStatus {
@@ -152,7 +171,9 @@ export class PeerReader {
 
   #refusal(row: number, nowUs: number): PeerRefusal | undefined {
     const table = this.#peers;
-    const reason = nameOf(peerRefusal, table.int(row, peer.refusalAt)) as keyof typeof peerRefusal | undefined;
+    const code = table.int(row, peer.refusalAt);
+    if (code === peerRefusal.none) return undefined;
+    const reason = nameOf(peerRefusal, code) as keyof typeof peerRefusal | undefined;
     if (reason === undefined || reason === 'none') return undefined;
     return {
       reason,
@@ -162,13 +183,21 @@ export class PeerReader {
     };
   }
 
+  #isSlot(slot: number): boolean {
+    return slot >= 0 && slot < this.#sessions.rows && this.#sessions.int(slot, session.stateAt) === slotState.ready;
+  }
+
+  #isReady(slot: number, nowUs: number): boolean {
+    return this.#isSlot(slot) && nowUs < this.#sessions.number(slot, session.expiryAt);
+  }
+
   /** Never reads a key. */
   #session(slot: number, nowUs: number) {
     const none = { isReady: false, cipher: undefined, ageMs: undefined, generation: undefined, isHawser: false };
     const table = this.#sessions;
-    if (slot < 0 || slot >= table.rows || table.int(slot, session.stateAt) !== slotState.ready) return none;
+    if (!this.#isSlot(slot)) return none;
     return {
-      isReady: nowUs < table.number(slot, session.expiryAt),
+      isReady: this.#isReady(slot, nowUs),
       cipher: nameOf(cipher, table.int(slot, session.sendCipherAt), cipherNames),
       ageMs: ageMs(table.number(slot, session.birthAt), nowUs),
       generation: table.int(slot, session.generationAt),

@@ -143,9 +143,13 @@ export interface Status {
   readonly publicKey: string;
   readonly listenPort: number;
   readonly peersConnected: number;
-  /** Those that are cut off, and since when. */
+  readonly peersCutOff: number;
+  /** Those that the configuration wants connected without data, and are not. */
+  readonly peersLost: number;
+  /** The first of those that are cut off, and since when. */
   readonly cutOff: readonly { readonly peer: string; readonly ageMs: number | undefined }[];
   readonly peers: number;
+  readonly paths: number;
   readonly actorsRunning: number;
   readonly actors: number;
   readonly restarts: number;
@@ -162,6 +166,7 @@ export interface Status {
 
 export interface Top {
   readonly status: Status;
+  /** All of them, or of thousands those that were asked for, the busiest first; the paths are theirs. */
   readonly peers: readonly PeerStatus[];
   readonly paths: readonly PathStatus[];
   readonly actors: readonly ActorStatus[];

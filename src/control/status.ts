@@ -1,6 +1,6 @@
 /** One instance on one screen: what `status` and `top` show of a snapshot. */
 import { explain } from './explain.ts';
-import type { PeerStatus, Status, Top } from './rows.ts';
+import type { Status, Top } from './rows.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export function topOf(snapshot: Snapshot): Top {
@@ -9,8 +9,7 @@ export function topOf(snapshot: Snapshot): Top {
 }
 
 export function statusOf(snapshot: Snapshot): Status {
-  const { instance, peers, actors } = snapshot;
-  const total = (read: (peer: PeerStatus) => number): number => peers.reduce((sum, peer) => sum + read(peer), 0);
+  const { instance, sums, actors } = snapshot;
   return {
     name: instance.name,
     version: instance.version,
@@ -26,18 +25,19 @@ export function statusOf(snapshot: Snapshot): Status {
     mtu: instance.tunnel.mtu,
     publicKey: instance.publicKey,
     listenPort: instance.listenPort,
-    peersConnected: peers.filter((peer) => peer.state === 'connected').length,
-    cutOff: peers
-      .filter((peer) => peer.state === 'cut off')
-      .map((peer) => ({ peer: peer.name, ageMs: peer.cutOffAgeMs })),
-    peers: peers.length,
+    peersConnected: sums.states.connected,
+    peersCutOff: sums.states['cut off'],
+    peersLost: sums.lost,
+    cutOff: sums.cutOff,
+    peers: sums.peers,
+    paths: sums.paths,
     actorsRunning: actors.filter((actor) => actor.state === 'running').length,
     actors: actors.length,
     restarts: actors.reduce((sum, actor) => sum + actor.restarts, 0),
-    receivedBytes: total((peer) => peer.receivedBytes),
-    sentBytes: total((peer) => peer.sentBytes),
-    receivedBps: total((peer) => peer.receivedBps),
-    sentBps: total((peer) => peer.sentBps),
+    receivedBytes: sums.receivedBytes,
+    sentBytes: sums.sentBytes,
+    receivedBps: sums.receivedBps,
+    sentBps: sums.sentBps,
     total: { upBps: instance.total.upBps || undefined, downBps: instance.total.downBps || undefined },
     links: snapshot.links,
     warnings: warningsOf(snapshot),

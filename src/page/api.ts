@@ -1,5 +1,12 @@
 /** What the page asks of the daemon: one place that knows addresses, headers, tokens and errors of the HTTP API. */
-import type { ClientRow, ClientUsage, HubFacts, InvitationRow, NewClientAnswer } from '../control/client-calls.ts';
+import type {
+  ClientRow,
+  ClientUsage,
+  FoundClients,
+  HubFacts,
+  InvitationRow,
+  NewClientAnswer,
+} from '../control/client-calls.ts';
 import type { SessionStatus } from '../control/client-sessions.ts';
 import type { ConfigApplied, ConfigCheck, ConfigDiff, ConfigText } from '../control/config-calls.ts';
 import type { Explanation } from '../control/explain.ts';
@@ -23,7 +30,7 @@ export interface Reads {
   explain: readonly Explanation[];
   sessions: readonly SessionStatus[];
   hub: HubFacts;
-  'client.list': readonly ClientRow[];
+  'client.find': FoundClients;
   'client.usage': ClientUsage;
   'invite.list': readonly InvitationRow[];
   history: HistoryAnswer;
@@ -87,9 +94,10 @@ export function addressOf(name: string): string {
 
 export function read<Name extends keyof Reads>(
   name: Name,
-  params: Readonly<Record<string, string | number>> = {},
+  params: Readonly<Record<string, string | number | readonly string[]>> = {},
 ): Promise<Reads[Name]> {
-  const query = new URLSearchParams(Object.entries(params).map(([key, value]) => [key, String(value)])).toString();
+  const pairs = Object.entries(params).flatMap(([key, value]) => [value].flat().map((one) => [key, String(one)]));
+  const query = new URLSearchParams(pairs).toString();
   return request('GET', query === '' ? addressOf(name) : `${addressOf(name)}?${query}`);
 }
 

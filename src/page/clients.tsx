@@ -1,16 +1,25 @@
 /** The clients of a hub: who they are, what they use, and what may be done with them. */
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ClientQuotaStand, ClientRow } from '../control/client-calls.ts';
 import { humanDuration, humanRate } from '../control/human-numbers.ts';
 import { change } from './api.ts';
 import { AddClient } from './client-add.tsx';
 import { ClientSheet, LimitsDialog } from './client-sheet.tsx';
-import { drop, put, refreshClients, watchUsage } from './client-state.ts';
+import {
+  drop,
+  type Order,
+  openClients,
+  pageRows,
+  put,
+  refreshClients,
+  want,
+  wanted,
+  watchUsage,
+} from './client-state.ts';
 import { Badge, Card, Confirm, deed, Meter, Table, type Tone } from './parts.tsx';
 import { clients, invitations, may, nowMs, sessions, usage } from './state.ts';
 
-const pageRows = 25;
 export const clientTones: Readonly<Record<ClientRow['state'], Tone>> = {
   enabled: 'ok',
   disabled: 'quiet',
@@ -26,22 +35,24 @@ const head = [
   { text: 'Addresses', class: 'roomy' },
 ];
 
+const orders: readonly (readonly [Order, string])[] = [
+  ['name', 'By name'],
+  ['used', 'Most used this month'],
+  ['active', 'Last active'],
+  ['created', 'Newest'],
+];
+
 export type Asked = { readonly what: 'show' | 'limits' | 'remove'; readonly name: string } | { readonly what: 'add' };
 
 export function ClientsView(): JSX.Element {
-  const [words, setWords] = useState('');
-  const [first, setFirst] = useState(0);
   const [asked, setAsked] = useState<Asked>();
-  const found = (clients.value ?? []).filter(({ name, devices }) =>
-    `${name} ${devices.flatMap(({ addresses }) => addresses).join(' ')}`
-      .toLowerCase()
-      .includes(words.trim().toLowerCase()),
-  );
-  const from = first < found.length ? first : 0;
-  const shown = found.slice(from, from + pageRows);
-  const names = shown.map(({ name }) => name);
+  const { match, order, from } = wanted.value;
+  const { found, clients: shown } = clients.value ?? { found: 0, clients: [] };
+  const names = [
+    ...new Set([...shown, ...(asked === undefined || asked.what === 'add' ? [] : [asked])].map(({ name }) => name)),
+  ];
+  useEffect(openClients, []);
   useEffect(() => watchUsage(names), [names.join('\n')]);
-  useEffect(() => () => watchUsage([]), []);
   const hasActions = may('operator');
   return (
     <>
@@ -53,9 +64,20 @@ export function ClientsView(): JSX.Element {
               type="search"
               placeholder="Name or address"
               aria-label="Find by name or address"
-              value={words}
-              onInput={({ currentTarget }) => setWords(currentTarget.value)}
+              value={match}
+              onInput={({ currentTarget }) => want({ match: currentTarget.value })}
             />
+            <select
+              aria-label="In which order"
+              value={order}
+              onChange={({ currentTarget }) => want({ order: currentTarget.value as Order })}
+            >
+              {orders.map(([key, text]) => (
+                <option key={key} value={key}>
+                  {text}
+                </option>
+              ))}
+            </select>
             {may('admin') ? (
               <button type="button" class="primary" onClick={() => setAsked({ what: 'add' })}>
                 Add a client
@@ -64,21 +86,21 @@ export function ClientsView(): JSX.Element {
           </>
         }
       >
-        {found.length === 0 ? <p class="empty">{words === '' ? 'No clients yet.' : 'Nobody of that name.'}</p> : null}
-        {found.length === 0 ? null : (
+        {shown.length === 0 ? <p class="empty">{emptyText(match)}</p> : null}
+        {shown.length === 0 ? null : (
           <Table label="Clients" head={hasActions ? [...head, { text: 'Actions', class: 'roomy' }] : head}>
             {shown.map((client) => (
               <Row key={client.name} client={client} ask={setAsked} />
             ))}
           </Table>
         )}
-        {found.length <= pageRows ? null : (
+        {found <= pageRows ? null : (
           <p class="pages">
-            <button type="button" disabled={from === 0} onClick={() => setFirst(from - pageRows)}>
+            <button type="button" disabled={from === 0} onClick={() => want({ from: from - pageRows })}>
               Before
             </button>
-            {from + 1} to {from + shown.length} of {found.length}
-            <button type="button" disabled={from + pageRows >= found.length} onClick={() => setFirst(from + pageRows)}>
+            {from + 1} to {from + shown.length} of {found}
+            <button type="button" disabled={from + pageRows >= found} onClick={() => want({ from: from + pageRows })}>
               After
             </button>
           </p>
@@ -88,6 +110,11 @@ export function ClientsView(): JSX.Element {
       <Answers asked={asked} ask={setAsked} />
     </>
   );
+}
+
+function emptyText(match: string): string {
+  if (clients.value === undefined) return 'Asking the daemon …';
+  return match === '' ? 'No clients yet.' : 'Nobody of that name.';
 }
 
 function Row({ client, ask }: { client: ClientRow; ask: (asked: Asked) => void }): JSX.Element {
@@ -227,11 +254,15 @@ function Answers({
   asked: Asked | undefined;
   ask: (asked: Asked | undefined) => void;
 }): JSX.Element | null {
+  // It may leave the page that is shown while something is done with it.
+  const last = useRef<ClientRow>();
   if (asked === undefined) return null;
   const close = (): void => ask(undefined);
   if (asked.what === 'add') return <AddClient onClose={close} />;
-  const client = (clients.value ?? []).find(({ name }) => name === asked.name);
+  const shown = clients.value?.clients.find(({ name }) => name === asked.name);
+  const client = shown ?? (last.current?.name === asked.name ? last.current : undefined);
   if (client === undefined) return null;
+  last.current = client;
   if (asked.what === 'show') return <ClientSheet key="show" client={client} ask={ask} onClose={close} />;
   if (asked.what === 'limits') return <LimitsDialog key="limits" client={client} onClose={close} />;
   return (

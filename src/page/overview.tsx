@@ -190,7 +190,8 @@ const mostRows = 50;
 
 function Peers(): JSX.Element {
   const peers = top.value?.peers ?? [];
-  const busiest = peers.length > mostRows ? peers.toSorted((a, b) => trafficOf(b) - trafficOf(a)) : peers;
+  const count = top.value?.status.peers ?? 0;
+  const busiest = count > mostRows ? peers.toSorted((a, b) => trafficOf(b) - trafficOf(a)) : peers;
   return (
     <Card title="Peers">
       {peers.length === 0 ? <p class="empty">No peers are configured.</p> : null}
@@ -209,9 +210,9 @@ function Peers(): JSX.Element {
           </li>
         ))}
       </ul>
-      {peers.length > mostRows ? (
+      {count > mostRows ? (
         <p class="hint">
-          The busiest {mostRows} of {peers.length}.
+          The busiest {mostRows} of {count}.
         </p>
       ) : null}
     </Card>
@@ -239,7 +240,8 @@ const pathHead = [
 function Paths(): JSX.Element | null {
   const paths = top.value?.paths ?? [];
   if (paths.length === 0) return null;
-  const busiest = paths.length > mostRows ? paths.toSorted((a, b) => b.sentBps - a.sentBps) : paths;
+  const count = top.value?.status.paths ?? 0;
+  const busiest = count > mostRows ? paths.toSorted((a, b) => b.sentBps - a.sentBps) : paths;
   return (
     <Card title="Paths">
       <Table label="Paths" head={pathHead}>
@@ -267,9 +269,9 @@ function Paths(): JSX.Element | null {
           </tr>
         ))}
       </Table>
-      {paths.length > mostRows ? (
+      {count > busiest.length || count > mostRows ? (
         <p class="hint">
-          The busiest {mostRows} of {paths.length}.
+          The busiest {Math.min(mostRows, busiest.length)} of {count}.
         </p>
       ) : null}
     </Card>

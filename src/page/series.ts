@@ -7,6 +7,7 @@ import type { Top } from '../control/rows.ts';
 export const keptSamples = 900;
 /** More lines than this are no picture. */
 const mostWays = 8;
+const allPeers = 'all peers';
 /** Between two samples that are further apart nothing is drawn: nobody was listening. */
 const gapS = 3.5;
 
@@ -100,10 +101,14 @@ export function waysOf({ status, paths }: Top): Map<string, WaySample> {
   const busiest = new Map<string, number>();
   for (const { name, sentBps, receivedBps } of status.links)
     if (name !== implicitLinkName) ways.set(name, { sentBps, receivedBps, rttMs: undefined });
+  const crowd = status.peers > mostWays ? status.links.find(({ name }) => name === implicitLinkName) : undefined;
+  if (crowd !== undefined)
+    ways.set(allPeers, { sentBps: crowd.sentBps, receivedBps: crowd.receivedBps, rttMs: undefined });
   for (const path of paths) {
     const name = wayOf(path, status.peers);
     const known = ways.get(name) ?? { sentBps: 0, receivedBps: 0, rttMs: undefined };
-    const isOwn = path.link === implicitLinkName;
+    // Of a crowd the busiest alone have paths here.
+    const isOwn = path.link === implicitLinkName && crowd === undefined;
     const traffic = 1 + path.sentBps + path.receivedBps;
     const leads = path.condition !== 'dead' && traffic > (busiest.get(name) ?? 0);
     if (leads) busiest.set(name, traffic);
@@ -118,7 +123,7 @@ export function waysOf({ status, paths }: Top): Map<string, WaySample> {
 
 function wayOf({ link, peer, peerLink }: PathStatus, peers: number): string {
   if (link !== implicitLinkName) return link;
-  if (peers > mostWays) return 'all peers';
+  if (peers > mostWays) return allPeers;
   return peerLink === undefined ? peer : `${peer}, ${peerLink}`;
 }
 

@@ -1,6 +1,6 @@
 /** What the page knows, as signals; who writes them stands at each. */
 import { computed, signal } from '@preact/signals';
-import type { ClientRow, ClientUsage, InvitationRow } from '../control/client-calls.ts';
+import type { ClientUsage, FoundClients, InvitationRow } from '../control/client-calls.ts';
 import type { SessionStatus } from '../control/client-sessions.ts';
 import type { EventRecord } from '../control/events.ts';
 import type { Explanation } from '../control/explain.ts';
@@ -25,8 +25,8 @@ export const silentSinceMs = signal<number | undefined>(undefined);
 export const nowMs = signal(Date.now());
 export const series = new Series();
 
-/** (client-state.ts) undefined = not asked yet. */
-export const clients = signal<readonly ClientRow[] | undefined>(undefined);
+/** (client-state.ts) Those that are on the screen; undefined = not asked yet. */
+export const clients = signal<FoundClients | undefined>(undefined);
 export const sessions = signal<readonly SessionStatus[]>([]);
 export const invitations = signal<readonly InvitationRow[]>([]);
 export const usage = signal<ReadonlyMap<string, ClientUsage>>(new Map());

@@ -35,9 +35,9 @@ export function verdictOf({ top, explanations, silentMs }: Seen): Verdict {
   const lost = top.peers.filter(({ state, isWanted }) => isWanted && state !== 'connected');
   const cut = lost.length === 0 ? top.peers.filter(({ state }) => state === 'cut off') : lost;
   const common = { problems, limits, notes };
+  const count = lost.length > 0 ? top.status.peersLost : top.status.peersCutOff;
   const isWhole = top.status.peersConnected === 0 || lost.length > 0;
-  if (cut.length > 0 && isWhole)
-    return { ...common, health: 'down', headline: cutHeadline(cut.map(({ name }) => name)) };
+  if (cut.length > 0 && isWhole) return { ...common, health: 'down', headline: cutHeadline(cut[0]?.name, count) };
   const halted = top.actors.filter(({ state }) => state === 'failed');
   if (halted.length > 0) return { ...common, health: 'down', headline: `${halted[0]?.id} has failed` };
   if (problems.length > 0) return { ...common, health: 'hurt', headline: hurtHeadline(top, problems.length) };
@@ -55,8 +55,9 @@ function withoutNumbers(text: string): string {
   return text.replace(/[0-9.]+ ?(ms|s|min|h|%)?/g, '#');
 }
 
-function cutHeadline(names: readonly string[]): string {
-  return names.length === 1 ? `Cut off from ${names[0]}` : `Cut off from ${names.length} peers`;
+/** Of thousands not each has a row. */
+function cutHeadline(name: string | undefined, count: number): string {
+  return `Cut off from ${count === 1 ? name : `${count} peers`}`;
 }
 
 function hurtHeadline({ status }: Top, count: number): string {

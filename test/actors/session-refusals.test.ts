@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
 import { peer as peerLayout } from '../../src/contract/peer-tables.ts';
+import { sumsOf } from '../../src/control/crowd.ts';
 import { explain } from '../../src/control/explain.ts';
 import { PathReader } from '../../src/control/read-paths.ts';
 import { PeerReader } from '../../src/control/read-peers.ts';
@@ -53,7 +54,16 @@ function told(host: Host, lab: Lab): string[] {
   const memory = host.shared;
   const reader = new PeerReader(memory, new PathReader(memory, { conditions: [], reasons: [], zoneOf: String }));
   const peers = instance.peers.map((named) => reader.peer(named, instance, lab.nowUs));
-  const quiet = { nowMs: 0, paths: [], links: [], health: [], actors: [], rings: [], changedAgesMs: {} };
+  const quiet = {
+    nowMs: 0,
+    paths: [],
+    links: [],
+    health: [],
+    actors: [],
+    rings: [],
+    changedAgesMs: {},
+    sums: sumsOf(peers, [], 0),
+  };
   const kernel = { forwardsV4: true, forwardsV6: true, connections: undefined };
   const snapshot: Snapshot = { ...quiet, instance, peers, host: kernel };
   return explain(snapshot).map((one) => `${one.text} → ${one.remedy ?? ''}`);

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { sumsOf } from '../../src/control/crowd.ts';
 import { explain } from '../../src/control/explain.ts';
 import type { LinkStatus, PathStatus } from '../../src/control/network-rows.ts';
 import type { ActorStatus, PeerStatus } from '../../src/control/rows.ts';
@@ -70,6 +71,7 @@ const instance = {
 const quiet: Snapshot = {
   nowMs: 0,
   instance,
+  sums: sumsOf([], [], 0),
   peers: [],
   paths: [],
   links: [link],
@@ -86,6 +88,10 @@ function told(change: Partial<Snapshot>): string[] {
 
 t.test('explain() has nothing to say when nothing is in the way', async (t) => {
   t.strictSame(told({}), []);
+});
+
+t.test('explain() says of how many peers without a row nothing is told', async (t) => {
+  t.match(told({ sums: { ...quiet.sums, untold: 412 } }), [/^problem: Nothing gets through to 412 more peers/]);
 });
 
 t.test('explain() names what is wrong with links, with the remedy', async (t) => {
@@ -441,7 +447,13 @@ t.test('status warns of what explain calls broken', async (t) => {
   const dead = { ...path, condition: 'dead', changedAgeMs: 40_000 };
   const off = { ...peer, state: 'cut off', cutOffAgeMs: 40_000 } as const;
   const tunnel = { interface: 'hawser0', addresses: [], mtu: 1420 };
-  const snapshot = { ...quiet, instance: { ...instance, tunnel }, peers: [off], paths: [dead] };
+  const snapshot = {
+    ...quiet,
+    instance: { ...instance, tunnel },
+    sums: sumsOf([off], [dead], 0),
+    peers: [off],
+    paths: [dead],
+  };
   t.match(statusOf(snapshot), {
     peersConnected: 0,
     cutOff: [{ peer: 'hub', ageMs: 40_000 }],

@@ -17,6 +17,7 @@ interface Made {
   readonly actors?: readonly { id: string; state: string }[];
   readonly warnings?: readonly string[];
   readonly count?: number;
+  readonly cutOff?: number;
 }
 
 /** The parts of an answer that the functions read. */
@@ -28,7 +29,15 @@ function topOf({
   ...more
 }: Made = {}): Top {
   const peersConnected = peers.filter(({ state }) => state === 'connected').length;
-  const status = { links, warnings: more.warnings ?? [], peers: more.count ?? peers.length, peersConnected };
+  const of = (test: (peer: NonNullable<Made['peers']>[number]) => boolean): number => peers.filter(test).length;
+  const status = {
+    links,
+    warnings: more.warnings ?? [],
+    peers: more.count ?? peers.length,
+    peersConnected,
+    peersCutOff: more.cutOff ?? of(({ state }) => state === 'cut off'),
+    peersLost: of(({ state, isWanted = false }) => isWanted && state !== 'connected'),
+  };
   return { status, peers, paths, actors, rings: [] } as unknown as Top;
 }
 
@@ -49,6 +58,8 @@ t.test('verdictOf() says well, hurt, down or unknown', async (t) => {
   t.equal(of(topOf({ peers: [{ name: 'hub', state: 'cut off' }] }), [problem]), 'down: Cut off from hub');
   const wanted = { name: 'hub', state: 'waiting', isWanted: true };
   t.equal(of(topOf({ peers: [wanted, { name: 'b', state: 'connected' }] })), 'down: Cut off from hub');
+  const crowd = { peers: [{ name: 'hub', state: 'cut off' }], count: 900, cutOff: 700 };
+  t.equal(of(topOf(crowd)), 'down: Cut off from 700 peers', 'those without a row count');
   t.equal(of(topOf({ peers: [] })), 'well: All is well', 'a hub whom nobody calls');
   t.equal(of(topOf({ actors: [{ id: 'sealer', state: 'failed' }] })), 'down: sealer has failed');
 });
@@ -84,8 +95,9 @@ t.test('Series tells ways apart by peer where there is no link, and sums up a cr
   series.add(topOf({ links: [{ ...fibre, name: 'default' }], paths, count: 2 }), 1000);
   t.same(series.lines(0).ways, ['a, lte', 'b']);
   const crowd = new Series();
-  crowd.add(topOf({ paths, count: 900 }), 1000);
-  t.same(crowd.lines(0).sentBps, [[10]]);
+  crowd.add(topOf({ links: [{ ...fibre, name: 'default', sentBps: 70 }], paths, count: 900 }), 1000);
+  t.same(crowd.lines(0).sentBps, [[70]], 'of the link: of a crowd not each path is told');
+  t.same(crowd.lines(0).rttMs, [[1]]);
 });
 
 t.test('stacked() and shares() draw what is there', async (t) => {

@@ -3,6 +3,7 @@
  * goes on from there as fast as it reads; a reader of rates gets the latest.
  */
 import type { ServerResponse } from 'node:http';
+import type { Choice } from '../../control/crowd.ts';
 import { withDetail } from '../../control/event-text.ts';
 import type { EventRecord } from '../../control/events.ts';
 import type { Principal } from './principal.ts';
@@ -11,8 +12,8 @@ import { StreamReader } from './stream-reader.ts';
 export interface StreamSource {
   /** Those behind `since`; waits some seconds for one. */
   nextEvents(since: number): Promise<readonly EventRecord[]>;
-  /** What `GET /api/v1/top` answers. */
-  top(): Promise<unknown>;
+  /** What `GET /api/v1/top` answers for each, of one moment. */
+  tops(choices: readonly Choice[]): Promise<readonly unknown[]>;
 }
 
 /** Pages and programs of a few operators; more means that somebody leaks connections. */
@@ -39,7 +40,7 @@ interface Place {
 export class EventStreams {
   readonly #source: StreamSource;
   readonly #followers = new Map<StreamReader, Place>();
-  readonly #watchers = new Set<StreamReader>();
+  readonly #watchers = new Map<StreamReader, Choice>();
   /** Oldest first, of those that were told since somebody follows. */
   #events: Told[] = [];
   /** Of the first of them. Places count what was told, without the gaps that the numbers have. */
@@ -80,8 +81,13 @@ export class EventStreams {
     void this.#followEvents();
   }
 
-  watch(response: ServerResponse, principal: Principal, headers: Readonly<Record<string, string>>): void {
-    this.#watchers.add(this.#add(response, principal, headers));
+  watch(
+    response: ServerResponse,
+    principal: Principal,
+    choice: Choice,
+    headers: Readonly<Record<string, string>>,
+  ): void {
+    this.#watchers.set(this.#add(response, principal, headers), choice);
     void this.#tellRates();
   }
 
@@ -112,7 +118,7 @@ export class EventStreams {
 
   *#all(): Generator<StreamReader> {
     yield* this.#followers.keys();
-    yield* this.#watchers;
+    yield* this.#watchers.keys();
   }
 
   #tick(): void {
@@ -129,9 +135,18 @@ export class EventStreams {
     if (this.#watchers.size === 0 || this.#isAsking) return;
     this.#isAsking = true;
     try {
-      const text = `event: top\ndata: ${JSON.stringify(await this.#source.top())}\n\n`;
+      // Most want the same: it is written once.
+      const wanted = new Map([...this.#watchers.values()].map((choice) => [JSON.stringify(choice), choice]));
+      const tops = await this.#source.tops([...wanted.values()]);
+      const texts = new Map(
+        [...wanted.keys()].map((key, at) => [key, `event: top\ndata: ${JSON.stringify(tops[at])}\n\n`]),
+      );
       const nowMs = performance.now();
-      for (const reader of this.#watchers) if (reader.isReady) reader.write(text, nowMs);
+      for (const [reader, choice] of this.#watchers) {
+        const text = texts.get(JSON.stringify(choice));
+        // One that came meanwhile gets the next.
+        if (text !== undefined && reader.isReady) reader.write(text, nowMs);
+      }
     } catch {
       // The supervisor has a long moment; the next second asks again.
     } finally {

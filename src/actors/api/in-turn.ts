@@ -1,5 +1,5 @@
-/** One answer for all who ask while it is being made: the first gets its own, those who come meanwhile share the next. */
-export class InTurn<T> {
+/** One answer for all who ask the same while it is being made: the first gets its own, those who come meanwhile share the next. */
+class InTurn<T> {
   readonly #make: () => Promise<T>;
   #running: Promise<T> | undefined;
   #next: Promise<T> | undefined;
@@ -18,6 +18,11 @@ export class InTurn<T> {
     return this.#next;
   }
 
+  /** Nobody waits for an answer. */
+  get isIdle(): boolean {
+    return this.#running === undefined && this.#next === undefined;
+  }
+
   #run(): Promise<T> {
     this.#next = undefined;
     const running = this.#make().finally(() => {
@@ -25,5 +30,25 @@ export class InTurn<T> {
     });
     this.#running = running;
     return running;
+  }
+}
+
+export class InTurns<Question, T> {
+  readonly #make: (question: Question) => Promise<T>;
+  readonly #turns = new Map<string, InTurn<T>>();
+
+  constructor(make: (question: Question) => Promise<T>) {
+    this.#make = make;
+  }
+
+  async get(question: Question): Promise<T> {
+    const key = JSON.stringify(question) ?? '';
+    const turn = this.#turns.get(key) ?? new InTurn(() => this.#make(question));
+    this.#turns.set(key, turn);
+    try {
+      return await turn.get();
+    } finally {
+      if (turn.isIdle) this.#turns.delete(key);
+    }
   }
 }

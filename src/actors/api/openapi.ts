@@ -40,6 +40,7 @@ const answers: Readonly<Partial<Record<OperationName, Json>>> = {
   'link.add': changes,
   'link.remove': changes,
   reload: changes,
+  'client.find': object,
   'client.show': object,
   'client.usage': object,
   'client.import': { type: 'object', properties: { count: { type: 'integer' } } },
@@ -61,7 +62,7 @@ export function openApiDocument(version: string): Json {
     paths: {
       ...Object.fromEntries(calledNames().map((name) => [pathOf(name), pathItemOf(name)])),
       '/follow': streamItem('Events as they happen; `Last-Event-ID` goes on.', parametersOf('follow')),
-      '/rates': streamItem('Each second what `top` answers.', []),
+      '/rates': streamItem('Each second what `top` answers.', parametersOf('top')),
       '/me': { get: { ...described('me', 'Who asks, and whom.', 'viewer'), responses: answered(object) } },
       '/openapi.json': { get: { ...described('openapi', 'This document.', 'viewer'), responses: answered(object) } },
       '/login': {

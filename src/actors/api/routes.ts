@@ -1,5 +1,6 @@
 /** `/api/v1/…`: every operation of the table that is not for the socket alone, by its name with slashes for the dots. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
+import type { Choice } from '../../control/crowd.ts';
 import { checkParams, type OperationName, operations } from '../../control/operations.ts';
 import { checkRole } from '../../control/roles.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -84,9 +85,10 @@ function addStreams(app: FastifyInstance, { streams, principalOf }: RouteParts):
     const since = typeof lastId === 'string' && /^\d{1,15}$/.test(lastId) ? Number(lastId) : asked;
     return stream(reply, streams, (headers) => streams.follow(reply.raw, principalOf(request), since, headers));
   });
-  app.get('/rates', (request, reply) =>
-    stream(reply, streams, (headers) => streams.watch(reply.raw, principalOf(request), headers)),
-  );
+  app.get('/rates', (request, reply) => {
+    const choice = checkParams('top', paramsOfQuery(operations.top.params, request.query as Query)) as Choice;
+    return stream(reply, streams, (headers) => streams.watch(reply.raw, principalOf(request), choice, headers));
+  });
 }
 
 function stream(

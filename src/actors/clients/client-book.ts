@@ -7,6 +7,7 @@ import type { ClientAnswers, ClientParams, ClientRow, ClientVerb, HubFacts } fro
 import type { RowTable } from '../../rings/table.ts';
 import { exportedOf } from './backup.ts';
 import { ClientExpiry } from './client-expiry.ts';
+import { ClientFinder } from './client-finder.ts';
 import { ClientImport } from './client-import.ts';
 import { ClientIndex } from './client-index.ts';
 import { addressesOf, ClientLedger, type ClientLedgerParts } from './client-ledger.ts';
@@ -33,12 +34,14 @@ export class ClientBook {
   readonly #index: ClientIndex;
   readonly #ledger: ClientLedger;
   readonly #devices: DeviceBook;
+  readonly #finder: ClientFinder;
   readonly #import: ClientImport;
   readonly #expiry: ClientExpiry;
   readonly invitations: InvitationBook;
   readonly verbs: Verbs = {
     add: (params) => this.#add(params),
     list: () => [...this.#parts.store.list()].map(({ record }) => this.#ledger.rowOf(record)),
+    find: (params) => this.#finder.find(params),
     sessions: () => this.#parts.keeper.sessions(),
     usage: ({ name }) => this.#parts.keeper.usageOf(this.#index.find(name).record),
     show: ({ name }) => this.#ledger.rowOf(this.#index.find(name).record),
@@ -65,6 +68,7 @@ export class ClientBook {
     this.#index = index;
     this.#ledger = ledger;
     this.#devices = new DeviceBook({ ...parts, index, ledger });
+    this.#finder = new ClientFinder({ ...parts, rows: parts.feed.rows, ledger });
     this.#import = new ClientImport({ ...parts, index, ledger });
     this.#expiry = new ClientExpiry({ ...parts, ledger });
     const clients = {

@@ -20,7 +20,7 @@ export interface ClientLedgerParts {
   readonly feed: PeerFeed;
   readonly leases: Leases;
   readonly keeper: Pick<SessionKeeper, 'end' | 'sessions' | 'usageOf' | 'refusalOf'>;
-  readonly quotas: Pick<QuotaDesk, 'quotaOf'>;
+  readonly quotas: Pick<QuotaDesk, 'quotaOf' | 'usedBytes'>;
   readonly mostClients: number;
   /** Of one client. */
   readonly mostDevices: number;

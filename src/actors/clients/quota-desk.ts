@@ -177,6 +177,14 @@ export class QuotaDesk {
       }));
   }
 
+  /** In its month; 0 while its days were not read. */
+  usedBytes(record: ClientRecord): number {
+    const account = this.#accounts.get(record.id);
+    if (account === undefined || account.days.size === 0) return 0;
+    const nowMs = this.#parts.nowMs();
+    return usedIn(account)(this.calendar.monthOf(nowMs, account.rules.resetDay), this.calendar.dayOf(nowMs));
+  }
+
   /** As lists show it. */
   quotaOf(record: ClientRecord): ClientQuota {
     const { timezone, throttleBps } = this.#parts.usual;

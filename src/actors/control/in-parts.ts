@@ -3,12 +3,18 @@ import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 
 /** At 10 to 20 µs each. */
 export const partSize = 512;
+/** Of what is read at a glance: 1 µs each. */
+export const glanceSize = 4096;
 
 /** What `read` makes of each. Between two parts the heartbeat has its turn, and whoever asks for less. */
-export async function inParts<Item, Result>(items: readonly Item[], read: (item: Item) => Result): Promise<Result[]> {
+export async function inParts<Item, Result>(
+  items: readonly Item[],
+  read: (item: Item) => Result,
+  size = partSize,
+): Promise<Result[]> {
   const results: Result[] = [];
   for (const item of items) {
-    if (results.length > 0 && results.length % partSize === 0) await eventLoopTurn();
+    if (results.length > 0 && results.length % size === 0) await eventLoopTurn();
     results.push(read(item));
   }
   return results;

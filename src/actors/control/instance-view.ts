@@ -1,6 +1,7 @@
 /** What the control-server and the api-server know of the instance: readers over the shared tables, rates, and what changes between two looks. */
 import { messageOf } from '../../base/errors.ts';
 import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-states.ts';
+import { type Choice, choose, type PathGlance, type PeerGlance, sumsOf } from '../../control/crowd.ts';
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
 import { LastChanges } from '../../control/last-changes.ts';
 import type { NatView } from '../../control/nat-rows.ts';
@@ -13,11 +14,13 @@ import { ActorReader } from '../../control/read-actors.ts';
 import { type FindInterface, LinkReader } from '../../control/read-links.ts';
 import { PathReader, type PathWords } from '../../control/read-paths.ts';
 import { PeerReader } from '../../control/read-peers.ts';
+import type { PeerStatus } from '../../control/rows.ts';
 import { pathsByPeer, type Snapshot } from '../../control/snapshot.ts';
 import type {
   ActorRow,
   InstanceFacts,
   InstanceInfo,
+  PeerName,
   SharedMemory,
   SupervisorApi,
 } from '../../control/supervisor-api.ts';
@@ -29,7 +32,7 @@ import { readThreadTimes } from '../../io/thread-times.ts';
 import { zoneOf } from '../../io/zones.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { RpcClient } from '../kit/rpc.ts';
-import { inParts } from './in-parts.ts';
+import { glanceSize, inParts } from './in-parts.ts';
 
 /** Readers over the memory of one topology. */
 interface Readers {
@@ -39,6 +42,13 @@ interface Readers {
   readonly links: LinkReader;
   readonly actors: ActorReader;
   readonly watch: PathWatch;
+}
+
+/** One moment at which something is read. */
+interface Look {
+  readonly instance: InstanceInfo;
+  readonly readers: Readers;
+  readonly nowUs: number;
 }
 
 const words: PathWords = { conditions: lifeStateNames, reasons: lifeReasonTexts, zoneOf };
@@ -109,21 +119,17 @@ export class InstanceView {
     return new Map([...links.counts(instance), ...actors.counts(this.#actorRows)]);
   }
 
-  async snapshot(): Promise<Snapshot> {
+  /** `choice`: of more peers those alone have rows, and their paths; without one all have. */
+  async snapshot(choice?: Choice): Promise<Snapshot> {
     const { instance, readers } = await this.#refresh();
     const rows = this.#actorRows;
     const nowUs = this.#context.addon.nowUs();
-    const paths = await this.#paths(instance, readers, nowUs);
-    const pathsOf = pathsByPeer(paths);
-    const peers = await inParts(instance.peers, (named) => {
-      const peer = readers.peers.peer(named, instance, nowUs);
-      return judgeCutOff(peer, pathsOf.get(peer.name) ?? [], this.#unanswered.ageMs(peer.name, nowUs));
-    });
+    const isCrowd = choice !== undefined && instance.peers.length > choice.most;
+    const look: Look = { instance, readers, nowUs };
     return {
       nowMs: Date.now(),
       instance,
-      peers,
-      paths,
+      ...(isCrowd ? await this.#some(look, choice) : await this.#all(look)),
       links: readers.links.links(instance, nowUs, this.#rates, this.#interfaces(instance)),
       health: readers.links.health(instance, nowUs),
       actors: readers.actors.actors(rows, nowUs, this.#rates),
@@ -133,8 +139,51 @@ export class InstanceView {
     };
   }
 
-  async #paths(instance: InstanceInfo, { paths }: Readers, nowUs: number): Promise<PathStatus[]> {
-    return paths.withShares(await inParts(paths.rows(), (row) => paths.path(row, instance, nowUs)));
+  async #all(look: Look): Promise<Pick<Snapshot, 'sums' | 'peers' | 'paths'>> {
+    const { instance, readers } = look;
+    const paths = await this.#paths(readers.paths.rows(), look);
+    const peers = await this.#peers(instance.peers, paths, look);
+    return { sums: sumsOf(peers, paths, 0), peers, paths };
+  }
+
+  /** A glance at each, and rows of those that are worth it. */
+  async #some(look: Look, choice: Choice): Promise<Pick<Snapshot, 'sums' | 'peers' | 'paths'>> {
+    const { instance, readers, nowUs } = look;
+    const rows = readers.paths.rows();
+    const seenPaths = await inParts(rows, (row) => readers.paths.glance(row, instance, nowUs), glanceSize);
+    const byPeer = pathsByPeer<PathGlance>(seenPaths);
+    const pathsOf = (peer: string): readonly PathGlance[] => byPeer.get(peer) ?? [];
+    const seen = await inParts(
+      instance.peers,
+      (named): PeerGlance =>
+        judgeCutOff(readers.peers.glance(named, nowUs), pathsOf(named.name), this.#unanswered.ageMs(named.name, nowUs)),
+      glanceSize,
+    );
+    const { places, untold } = choose(seen, pathsOf, choice);
+    const chosen = places.map((place) => instance.peers[place] as PeerName);
+    const names = new Set(chosen.map(({ name }) => name));
+    const own = rows.filter((_row, at) => names.has(seenPaths[at]?.peer ?? ''));
+    const paths = await this.#paths(own, look);
+    const peers = await this.#peers(chosen, paths, look);
+    return { sums: sumsOf(seen, seenPaths, untold), peers, paths };
+  }
+
+  /** All paths of the peers that they lead to. */
+  async #paths(rows: readonly number[], { instance, readers, nowUs }: Look): Promise<PathStatus[]> {
+    const { paths } = readers;
+    return paths.withShares(await inParts(rows, (row) => paths.path(row, instance, nowUs)));
+  }
+
+  async #peers(
+    peers: readonly PeerName[],
+    paths: readonly PathStatus[],
+    { instance, readers, nowUs }: Look,
+  ): Promise<PeerStatus[]> {
+    const pathsOf = pathsByPeer(paths);
+    return await inParts(peers, (named) => {
+      const peer = readers.peers.peer(named, instance, nowUs);
+      return judgeCutOff(peer, pathsOf.get(peer.name) ?? [], this.#unanswered.ageMs(peer.name, nowUs));
+    });
   }
 
   async nat(): Promise<NatView | undefined> {

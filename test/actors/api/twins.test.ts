@@ -17,6 +17,7 @@ const twins: Readonly<Record<string, readonly OperationName[]>> = {
   client: [
     'client.add',
     'client.list',
+    'client.find',
     'client.show',
     'client.set',
     'client.enable',

@@ -9,23 +9,16 @@ import { ArchiveFile, mostBytesOf, openArchive } from '../../../src/actors/histo
 import { mergePoints } from '../../../src/actors/history/points.ts';
 import { answerHistory } from '../../../src/actors/history/query.ts';
 import { Recorder } from '../../../src/actors/history/recorder.ts';
-import type { EventRecord } from '../../../src/control/events.ts';
 import { historyColumns } from '../../../src/control/history.ts';
+import { beginS, days, daysS, fillDays, keep, link, random, seriesOf } from '../../support/history-days.ts';
 import { isLong } from '../../support/long-run.ts';
 
-const daysS = 86_400;
-const keep = { secondS: 7200, minuteS: 7 * daysS, hourS: 400 * daysS };
-const beginS = Date.UTC(2026, 0, 1) / 1000;
 t.setTimeout(600_000);
 
 function folderOf(t: { teardown(work: () => void): unknown }): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'hawser-history-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-function link(inBps: number, rttMs: number): Float32Array {
-  return Float32Array.of(inBps, inBps, inBps / 2, inBps / 2, rttMs, rttMs, 0, 1);
 }
 
 t.test('mergePoints() takes means of rates, the middle round trip, the largest of what is a most', async (t) => {
@@ -40,50 +33,11 @@ t.test('400 days take no more than is promised, and any question of them is answ
   const folder = folderOf(t);
   const file = path.join(folder, 'history.db');
   const clients = isLong ? 50 : 4;
-  const series = [
-    ...['fibre', 'lte'].map((name) => ({ kind: 'link' as const, name })),
-    ...['hub/fibre/udp', 'hub/lte/udp', 'hub/lte/faketcp'].map((name) => ({ kind: 'path' as const, name })),
-    ...Array.from({ length: clients }, (_, index) => ({ kind: 'client' as const, name: `phone-${index}` })),
-  ];
+  const series = seriesOf(clients);
   const archiveFile = new ArchiveFile(file, keep);
   const archive = new Archive(keep);
   archive.file = archiveFile;
-  // Ten days more than are kept, so that what is promised is what stays after the oldest went.
-  const days = 410;
-  const random = (at: number): number => ((at * 2_654_435_761) % 4096) * 1000;
-  const events = ['path-down', 'failover', 'path-back'] as const;
-  for (let day = 0; day < days; day += 1) {
-    // Minutes of the last days alone are dense: those before are gone, and would only take the test's time.
-    const every = day > days - 9 ? 1 : 1440;
-    for (let minute = 0; minute < 1440; minute += every) {
-      const at = Math.floor(beginS / 60) + day * 1440 + minute;
-      for (const one of series) {
-        const rate = random(at);
-        const point = one.kind === 'client' ? Float32Array.of(rate, rate, rate, rate) : link(rate, 20 + (at % 7));
-        archive.put(one, at, point);
-      }
-    }
-    for (let index = 0; index < 30; index += 1) {
-      const kind = events[index % 3] ?? 'failover';
-      const timeMs = (beginS + day * daysS + index * 2000) * 1000;
-      archive.addEvent({
-        id: day * 30 + index,
-        timeMs,
-        source: 'control-server',
-        ...{
-          kind,
-          peer: 'hub',
-          link: 'lte',
-          transport: 'udp',
-          endpoint: '203.0.113.1:51820',
-          reason: 'nothing of what was sent arrived',
-          from: 'lte',
-          to: 'fibre',
-        },
-      } as unknown as EventRecord);
-    }
-    archive.write();
-  }
+  fillDays(archive, series);
   const promised = mostBytesOf(keep, { link: 2, path: 3, client: clients });
   const bytes = statSync(file).size;
   t.comment(`figure clients=${clients}: ${bytes} bytes, promised ${promised}`);

@@ -82,6 +82,15 @@ t.test('the program starts from the tree alone, by the link that postinst makes'
   t.match(hawser('schema'), { status: 0, text: /Hawser configuration/ });
 });
 
+t.test('lintian finds no error', { skip: skip || (isThere('lintian') ? false : 'no lintian') }, async (t) => {
+  const [name = ''] = readdirSync(path.join(folder, 'one')).filter((file) => file.endsWith('.deb'));
+  // Compressed it would take longer to make; that one is.
+  const ours = ['control', 'data'].map((part) => `uses-no-compression-for-${part}-tarball`).join();
+  const args = ['--fail-on', 'error', '--tag-display-limit', '0', '--suppress-tags', ours];
+  const { status, text } = run('lintian', [...args, path.join(folder, 'one', name)]);
+  t.equal(status, 0, text);
+});
+
 t.test('manual and completion know every command and option, and no other', { skip }, async (t) => {
   const program = await buildProgram('');
   const pages = readdirSync(inside('usr/share/man/man8')).sort();

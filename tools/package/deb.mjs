@@ -142,7 +142,7 @@ function copyrightOf(tree, node) {
     );
   }
   parts.push(`Node.js:\n\n${nodeText}`);
-  return parts.join(`\n${'-'.repeat(72)}\n\n`);
+  return parts.join(`\n${'-'.repeat(72)}\n\n`).replaceAll('\r', '');
 }
 
 /** What lintian would rather have otherwise, and why it is so. */

@@ -33,7 +33,7 @@ const idleFolders = [
   '.vscode',
 ];
 const idleFiles =
-  /(\.map|\.d\.[mc]?ts|\.md|\.html|\.markdown|\.swp|\.yml|\.editorconfig|\.eslintrc|\.npmignore|\.nycrc|\.gitattributes)$/i;
+  /(\.map|\.d\.[mc]?ts|\.png|\.md|\.html|\.markdown|\.swp|\.yml|\.editorconfig|\.eslintrc|\.npmignore|\.nycrc|\.gitattributes)$/i;
 const license = /^(licen[cs]e|copying|notice)/i;
 
 export function run(command, args, options = {}) {
@@ -111,8 +111,12 @@ function prune(tree, processor) {
     const at = own.startsWith('@') ? 2 : 1;
     const inside = parts.length > at + 1 ? parts[at] : '';
     const isHidden = file.split('/').some((part) => part.startsWith('.'));
-    if (idleFiles.test(file) || idleFolders.includes(inside) || isHidden) rmSync(whole);
+    // What is run by itself is a tool of the library's: its interpreter is not here, and nothing imports it.
+    if (idleFiles.test(file) || idleFolders.includes(inside) || isHidden || isProgram(whole)) rmSync(whole);
   }
+  // bin/hawser starts it, by the Node of this folder and no other.
+  const main = path.join(tree, 'build/src/cli/main.js');
+  writeFileSync(main, readFileSync(main, 'utf8').replace(/^#!.*/, ''));
   removeEmpty(path.join(tree, 'node_modules'));
 }
 

@@ -2,6 +2,7 @@
  * main() of a running instance. Threads take longest to start, so they are begun first, with nothing loaded but what they need;
  * meanwhile this thread loads the rest of the program and reads the configuration.
  */
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Role } from './actors/kit/contract.ts';
 import { HawserError } from './base/errors.ts';
@@ -10,8 +11,9 @@ import { recallConfig, type StartConfig } from './config/recall.ts';
 import * as contract from './contract/all.ts';
 import { assertLayout, loadAddon } from './native/addon.ts';
 import { WorkerPool } from './supervisor/worker-pool.ts';
+import { choosePlacement, groupRoles } from './topology/placement.ts';
 
-/** What packets need under every configuration. The control-server is started when these run. */
+/** What packets need under every configuration; in threads as this host's processors suggest. The control-server is started when these run. */
 const commonRoles: readonly Role[] = ['session-manager', 'wan-link', 'sealer', 'opener', 'tun-reader', 'tun-writer'];
 
 const pauseMs = 2000;
@@ -23,7 +25,8 @@ export async function runInstance(configPath: string): Promise<number> {
   const addon = loadAddon();
   assertLayout(addon, contract);
   const pool = new WorkerPool(addon, {});
-  for (const role of commonRoles) pool.prepare([role]);
+  const { kind } = choosePlacement('auto', availableParallelism());
+  for (const roles of groupRoles(kind, commonRoles)) pool.prepare(roles);
   try {
     const [{ Instance }, start] = await Promise.all([import('./instance.ts'), loadStart(configPath)]);
     const instance = new Instance(configPath, start, addon, pool);

@@ -6,42 +6,29 @@
 import { rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { serveRpc } from './actors/kit/rpc.ts';
-import type { NetworkChangedCommand, OutsideChange, PeersCommand } from './actors/session/settings.ts';
+import type { PeersCommand } from './actors/session/settings.ts';
 import type { RenewFilesCommand } from './actors/tls-link.ts';
 import { messageOf } from './base/errors.ts';
 import { collectGarbage } from './base/garbage.ts';
 import { makeFolder } from './base/lasting-files.ts';
 import { packageVersion } from './base/package-info.ts';
-import { parseCidr } from './config/address.ts';
-import type { Config, EndpointText } from './config/config.ts';
+import type { Config } from './config/config.ts';
 import { forgetConfig, rememberConfig, type StartConfig } from './config/recall.ts';
-import { link } from './contract/link-tables.ts';
 import { peer } from './contract/peer-tables.ts';
 import type { HubFacts } from './control/client-calls.ts';
 import { ActorQuestions } from './instance/actor-questions.ts';
 import { CallDesk } from './instance/call-desk.ts';
 import { InstanceChanges } from './instance/changes.ts';
 import { ClientDesk } from './instance/client-desk.ts';
-import { DnsKeeper } from './instance/dns-keeper.ts';
-import { EndpointNames } from './instance/endpoint-names.ts';
+import { HostSide } from './instance/host-side.ts';
 import { hubFactsOf } from './instance/hub-facts.ts';
 import { type InstanceLock, lockInstance } from './instance/instance-lock.ts';
-import { LinkKeeper } from './instance/link-keeper.ts';
 import { Logger } from './instance/logger.ts';
 import { LoginDesk } from './instance/login-desk.ts';
-import { NatKeeper } from './instance/nat-keeper.ts';
-import { natPlaceOf, planNat } from './instance/nat-plan.ts';
-import { NetworkKeeper } from './instance/network-keeper.ts';
-import { dnsWayOf, isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
+import { isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
 import { ServiceManager } from './instance/service-manager.ts';
 import { SuggestionDesk } from './instance/suggestion-desk.ts';
-import { dnsRecordFile } from './io/dns-record.ts';
-import { refuseForeignTun } from './io/network/network.ts';
-import { fwmarkOf, planNetwork } from './io/network/plan.ts';
 import { checkHost } from './io/preflight.ts';
-import { Resolver } from './io/resolver.ts';
-import { SourceFinder } from './io/source-finder.ts';
-import { scopeOf } from './io/zones.ts';
 import type { Addon } from './native/addon.ts';
 import { AllowedIps } from './rings/allowed-ips.ts';
 import { linkTable, peerTable } from './rings/table.ts';
@@ -55,9 +42,6 @@ import { tellSealers } from './supervisor/tell-sealers.ts';
 import type { WorkerPool } from './supervisor/worker-pool.ts';
 import { formatPlacement } from './topology/placement.ts';
 
-/** A name that could not be resolved at start (the link was not up yet) is asked for again soon. */
-const nameWatchMs = { least: 5_000, most: 3600_000 };
-
 /** The file of so many peers leaves tens of megabytes of what its parser made. */
 const manyPeers = 1000;
 
@@ -65,18 +49,13 @@ export class Instance {
   /** Resolves to the exit code after everything was taken back. */
   readonly ended: Promise<number>;
   readonly #logger: Logger;
-  readonly #addon: Addon;
   readonly #opener: AddonOpener;
   readonly #resources: SharedResources;
   readonly #supervisor: Supervisor;
   readonly #service: ServiceManager;
   readonly #lock: InstanceLock;
   readonly #isRecalled: boolean;
-  readonly #names: EndpointNames;
-  readonly #network: NetworkKeeper;
-  readonly #nat: NatKeeper;
-  readonly #dns: DnsKeeper;
-  readonly #links: LinkKeeper;
+  readonly #host: HostSide;
   readonly #peers: PeerDirectory;
   readonly #clients: ClientDesk;
   readonly #calls: CallDesk;
@@ -88,8 +67,6 @@ export class Instance {
     api: () => this.#changes.state.config.api,
     trouble: () => this.#supervisor.troubles.of('api-server'),
   });
-  /** Public key → endpoints behind names, as addresses. */
-  readonly #resolved = new Map<string, readonly EndpointText[]>();
   #isStarted = false;
   #stopped: Promise<void> | undefined;
   #finish: (code: number) => void = () => undefined;
@@ -97,13 +74,12 @@ export class Instance {
   constructor(configPath: string, start: StartConfig, addon: Addon, pool: WorkerPool) {
     const { config, publicKey } = start;
     checkHost();
-    this.#addon = addon;
     this.#lock = lockInstance(config.runtime.runDirectory, config.name);
     makeFolder('runtime.stateDirectory', config.runtime.stateDirectory, 0o700);
     const topology = planFor(config);
     this.#logger = new Logger(config.runtime);
-    this.#service = new ServiceManager(this.#addon, process.env);
-    this.#opener = new AddonOpener(this.#addon);
+    this.#service = new ServiceManager(addon, process.env);
+    this.#opener = new AddonOpener(addon);
     this.#resources = new SharedResources(topology, this.#opener, (actorId) => this.#peers.settings(actorId));
     this.#peers = new PeerDirectory({
       table: peerTable(this.#resources.tables.peers),
@@ -118,7 +94,7 @@ export class Instance {
       log: (level, fields, message) => this.#logger.log(level, fields, message),
       onStarted: (actorId) => {
         this.#peers.tellAgain(actorId);
-        if (actorId === 'session-manager') this.#links.tellAgain();
+        if (actorId === 'session-manager') this.#host.tellAgain();
         if (actorId === 'client-store') this.#clients.handleNewStore();
         this.#calls.handleNew(actorId);
       },
@@ -144,51 +120,20 @@ export class Instance {
       note: (event) => this.#supervisor.note('plugin-host', event),
     });
     this.#supervisor = new Supervisor(addon, hooks, { intensity }, pool);
-    this.#names = new EndpointNames({
-      resolver: new Resolver(addon, new SourceFinder(addon), {
-        ...dnsWayOf(config),
-        watchEveryMs: nameWatchMs,
-        dnsRecord: dnsRecordFile(config.runtime.runDirectory, config.name),
-      }),
-      tell: (peer, endpoints) => {
-        this.#resolved.set(peer, endpoints);
-        this.#tellDestinations();
-        const command = { kind: 'endpoints', peer, endpoints };
-        this.#supervisor.command('session-manager', command);
+    this.#host = new HostSide(
+      {
+        addon,
+        resources: this.#resources,
+        peers: this.#peers,
+        state: () => this.#changes.state,
+        command: (actorId, command) => this.#supervisor.command(actorId, command),
+        note: (source, event, level) => this.#supervisor.note(source, event, level),
+        reopen: (link) => this.#changes.reopen(link),
+        isStopped: () => this.#stopped !== undefined,
+        onOwnLinkGone: () => this.#onOwnLinkGone(),
       },
-      warn: (message) => this.#supervisor.note('resolver', { kind: 'warning', message: message }),
-      scopeOf,
-    });
-    this.#dns = new DnsKeeper({
-      name: config.name,
-      runDirectory: config.runtime.runDirectory,
-      note: (event, level) => this.#supervisor.note('network', event, level),
-    });
-    this.#nat = new NatKeeper({
-      addon,
-      note: (event, level) => this.#supervisor.note('nat', event, level),
-      peers: () => [...this.#peers.all()].map(({ peer }) => peer),
-    });
-    this.#links = new LinkKeeper({
-      addon,
-      tell: (command) => this.#supervisor.command('session-manager', command),
-      note: (event, level) => this.#supervisor.note('network', event, level),
-      setMtu: (link, mtu) => this.#setMtu(link, mtu),
-      setSources: (link, sources) => this.#resources.setSources(link, sources),
-      hasSockets: (link) => this.#resources.hasSockets(link),
-      reopen: (link) => this.#changes.reopen(link),
-    });
-    this.#network = new NetworkKeeper({
-      addon,
-      note: (event, level) => this.#supervisor.note('network', event, level),
-      onOutside: (change) => this.#onOutside(change),
-      onChange: (watch) => {
-        this.#links.handleChange(watch);
-        this.#names.handleInterfaces();
-        this.#hurryProbes();
-      },
-      onOwnLinkGone: () => this.#onOwnLinkGone(),
-    });
+      config,
+    );
     this.#isRecalled = start.isRecalled;
     this.#changes = new InstanceChanges(
       {
@@ -198,10 +143,7 @@ export class Instance {
         logger: this.#logger,
         peers: this.#peers,
         listenPort: () => this.#opener.listenPort,
-        changeNetwork: (wanted) => {
-          this.#nat.check(planNat(wanted));
-          this.#network.change(planNetwork(wanted));
-        },
+        changeNetwork: (wanted) => this.#host.change(wanted),
         follow: (wanted) => this.#follow(wanted),
         isStopped: () => this.#stopped !== undefined,
       },
@@ -223,14 +165,9 @@ export class Instance {
   /** Before the start, and while its thread is renewed, an actor will be started with what is there then. */
   #tellOfPeers(command: PeersCommand, actorId: string | undefined): void {
     if (!this.#isStarted) return;
-    this.#nat.handlePeers();
+    this.#host.handlePeers();
     for (const { id, hearsOfPeers } of this.#changes.state.topology.actors)
       if (hearsOfPeers && (actorId ?? id) === id) this.#supervisor.command(id, command);
-  }
-
-  #setMtu(name: string, mtu: number): void {
-    const row = this.#changes.state.topology.links.find((one) => one.name === name)?.row;
-    if (row !== undefined) linkTable(this.#resources.tables.links).setInt(row, link.interfaceMtuAt, mtu);
   }
 
   /** What all peers may use together stands in the table that sealer and opener look at. */
@@ -256,21 +193,17 @@ export class Instance {
   async #start(): Promise<void> {
     this.#handleSignals();
     const { config, configPath, topology } = this.#changes.state;
-    this.#nat.check(planNat(config));
-    refuseForeignTun(this.#addon, planNetwork(config));
+    this.#host.check(config);
     this.#resources.open();
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
     const threads = this.#supervisor.start(this.#resources.children());
-    this.#network.start(planNetwork(config));
+    const host = this.#host.setUp(config);
     this.#isStarted = true;
-    await Promise.all([threads, this.#nat.start(planNat(config), natPlaceOf(config))]);
+    await Promise.all([threads, host]);
     if (this.#stopped !== undefined) return;
-    this.#links.follow(config.links);
-    this.#network.watch();
-    this.#tellDestinations();
+    this.#host.watch(config);
     for (const warning of this.#opener.warnings)
       this.#supervisor.note('supervisor', { kind: 'warning', message: warning });
-    this.#names.follow(config.peers);
     if (isPlaintextTwin)
       this.#supervisor.note('supervisor', {
         kind: 'plaintext',
@@ -288,7 +221,7 @@ export class Instance {
     rememberConfig(configPath, config);
     this.#logger.open();
     this.#changes.trial.handleStart();
-    void this.#dns.follow(config);
+    this.#host.setNameServers(config);
     if (config.peers.length >= manyPeers) collectGarbage();
   }
 
@@ -301,11 +234,10 @@ export class Instance {
   async #stop(reason: string, code: number): Promise<void> {
     this.#service.stopping(reason);
     this.#changes.trial.close();
-    this.#names.close();
-    this.#links.close();
+    this.#host.close();
     this.#suggestions.close();
     this.#supervisor.note('supervisor', { kind: 'stopping', reason }, code === 0 ? 'info' : 'error');
-    await Promise.all([this.#supervisor.stop(), this.#dns.takeBack(), this.#nat.close()]);
+    await Promise.all([this.#supervisor.stop(), this.#host.release()]);
     this.#takeBack();
     this.#logger.open();
     this.#finish(code);
@@ -313,58 +245,25 @@ export class Instance {
 
   /** Gives the kernel and the file system back what is ours; nothing here waits. */
   #takeBack(): void {
-    // Without the device nothing was set up, and an interface of that name is somebody else's.
-    const warnings = this.#opener.hasTun ? this.#network.remove(planNetwork(this.#changes.state.config)) : [];
-    for (const warning of [...this.#nat.remove(), ...warnings]) this.#logger.log('warn', {}, warning);
+    const { config, configPath } = this.#changes.state;
+    for (const warning of this.#host.remove(config, this.#opener.hasTun)) this.#logger.log('warn', {}, warning);
     this.#opener.releaseTun();
     this.#resources.close();
     // A control-server that was cut has left its socket.
-    rmSync(socketPathFor(this.#changes.state.config), { force: true });
-    forgetConfig(this.#changes.state.configPath);
+    rmSync(socketPathFor(config), { force: true });
+    forgetConfig(configPath);
     this.#lock.release();
   }
 
-  /** What outlives a change of threads: name servers, names, the links' interfaces. */
+  /** What outlives a change of threads. */
   #follow(config: Config): void {
-    void this.#dns.follow(config);
     if (config.server === undefined) this.#clients.replaceClientPeers([]);
     this.#suggestions.follow();
-    void this.#nat.follow(planNat(config));
     this.#shareRates(config);
-    this.#names.setWay(dnsWayOf(config));
-    this.#names.follow(config.peers);
-    this.#links.follow(config.links);
-    this.#tellDestinations();
+    this.#host.follow(config);
     // The same names may lead to a certificate that was renewed.
     for (const { id, role } of this.#changes.state.topology.actors)
       if (role === 'tls-link') this.#supervisor.command(id, { kind: 'renew-files' } satisfies RenewFilesCommand);
-  }
-
-  /** Sources and routes are chosen and followed for the endpoints that are known. */
-  #tellDestinations(): void {
-    const { config } = this.#changes.state;
-    const literal = config.peers.flatMap(({ endpoints }) => endpoints);
-    const all = [...literal, ...[...this.#resolved.values()].flat()];
-    // What is link-local is reached without a route, and from a source that goes nowhere else.
-    const hosts = all.flatMap(({ host, zone }) => (zone === undefined ? parseCidr(host)?.addressHex : undefined) ?? []);
-    const addresses = [...new Set(hosts)];
-    this.#network.setTraffic({ links: config.links, destinations: addresses });
-    this.#links.setDestinations({ fwmark: fwmarkOf(config), addresses });
-  }
-
-  /** This host is elsewhere: sessions learn it at once, and names may lead elsewhere too. */
-  #onOutside(change: OutsideChange): void {
-    if (this.#stopped !== undefined) return;
-    const command: NetworkChangedCommand = { kind: 'network-changed', change };
-    this.#supervisor.command('session-manager', command);
-    if (change.kind !== 'address-came') this.#names.refresh();
-  }
-
-  #hurryProbes(): void {
-    const { actors } = this.#changes.state.topology;
-    const isPlanned = actors.some((actor) => actor.role === 'health-checker');
-    if (isPlanned && this.#stopped === undefined)
-      this.#supervisor.command('health-checker', { kind: 'network-changed' });
   }
 
   /**
@@ -391,8 +290,8 @@ export class Instance {
       suggestLinks: (plugin, suggestions, holdMs) => this.#suggestions.take(plugin, suggestions, holdMs),
       actorCalls: this.#calls,
       hubFacts: () => this.#hubFacts(),
-      troubles: () => [...this.#network.troubles, ...this.#nat.troubles, ...this.#names.troubles],
-      nat: () => this.#nat.info,
+      troubles: () => this.#host.troubles,
+      nat: () => this.#host.nat,
       reload: () => this.#changes.reload(),
       config: this.#changes,
       trial: () => this.#changes.trial.status,
@@ -417,7 +316,7 @@ export class Instance {
   #endNow(reason: string): void {
     this.#logger.log('error', {}, reason);
     this.#logger.open();
-    this.#dns.takeBackNow();
+    this.#host.releaseNow();
     this.#takeBack();
     process.kill(process.pid, 'SIGKILL');
   }

@@ -5,8 +5,14 @@ import type { BellRinger } from '../rings/doorbell.ts';
 import { WorkerHandle } from './worker-handle.ts';
 
 interface Idle {
+  /** `keyOf` what it has loaded. */
   readonly roles: string;
   readonly worker: WorkerHandle;
+}
+
+/** A thread of two links loads what a thread of one does. */
+function keyOf(roles: readonly Role[]): string {
+  return [...new Set(roles)].sort().join();
 }
 
 export class WorkerPool {
@@ -21,13 +27,13 @@ export class WorkerPool {
 
   /** Starts a thread that loads these roles now, for a `take` later. */
   prepare(roles: readonly Role[]): void {
-    this.#idle.push({ roles: roles.join(), worker: new WorkerHandle(roles, this.#modules, this.#ringer) });
+    this.#idle.push({ roles: keyOf(roles), worker: new WorkerHandle(roles, this.#modules, this.#ringer) });
   }
 
   /** The thread prepared for these roles, or any other (it loads what it lacks), a warm one first, or a cold one. */
   take(roles: readonly Role[]): WorkerHandle {
     this.#forgetDead();
-    const exact = this.#idle.find((one) => one.roles === roles.join());
+    const exact = this.#idle.find((one) => one.roles === keyOf(roles));
     const found = exact ?? this.#idle.find((one) => one.worker.isReady) ?? this.#idle[0];
     if (found === undefined) return new WorkerHandle(roles, this.#modules, this.#ringer);
     this.#idle = this.#idle.filter((one) => one !== found);
@@ -42,7 +48,7 @@ export class WorkerPool {
   /** Leaves one idle thread, which has all these roles or is on its way to. */
   keepSpare(roles: readonly Role[]): void {
     this.#forgetDead();
-    const spare = this.#idle.find((one) => one.roles === roles.join());
+    const spare = this.#idle.find((one) => one.roles === keyOf(roles));
     for (const one of this.#idle) if (one !== spare) one.worker.terminate();
     this.#idle = spare === undefined ? [] : [spare];
     if (spare === undefined) this.prepare(roles);

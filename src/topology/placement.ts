@@ -37,6 +37,14 @@ export function formatPlacement({ kind, cores }: Placement, shards = 1): string 
   return [kind, ...why, ...(shards === 1 ? [] : [`${shards} shards`])].join(', ');
 }
 
+/** Those of `roles` that would share a thread, with one actor each: what to load into threads before there is a topology. */
+export function groupRoles(kind: Placement['kind'], roles: readonly Role[]): Role[][] {
+  const groupOf = (role: Role): Group | undefined => groups[kind].find((one) => one.roles.includes(role));
+  const shared = groups[kind].map((group) => roles.filter((role) => group.roles.includes(role)));
+  const alone = roles.filter((role) => groupOf(role) === undefined).map((role) => [role]);
+  return [...shared, ...alone].filter((one) => one.length > 0);
+}
+
 export function groupThreads(kind: Placement['kind'], actors: readonly ActorPlan[]): ThreadPlan[] {
   const threads: { id: string; actors: string[] }[] = [];
   for (const actor of actors) {

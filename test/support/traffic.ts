@@ -107,12 +107,17 @@ export interface PingResult {
 const lastPingMs = 500;
 
 /**
- * The system's ping: `count` echoes, one each `intervalMs`; never throws on loss. ping itself waits for the last answer no longer than two
+ * The system's ping: `count` echoes, one each `intervalMs`, `trafficClass` (DSCP and ECN) in their IP header; never throws on loss. ping itself waits for the last answer no longer than two
  * round trips, which a busy machine oversleeps: so it is asked for some more, which do not count, and stopped when all that count are answered.
  */
-export async function ping(host: Host, address: string, { count = 5, intervalMs = 20 } = {}): Promise<PingResult> {
+export async function ping(
+  host: Host,
+  address: string,
+  { count = 5, intervalMs = 20, trafficClass = 0 } = {},
+): Promise<PingResult> {
   const all = count + Math.ceil(lastPingMs / intervalMs);
-  const args = ['-n', '-c', String(all), '-i', String(intervalMs / 1000), '-W', '2', address];
+  const marks = ['-Q', String(trafficClass)];
+  const args = ['-n', ...marks, '-c', String(all), '-i', String(intervalMs / 1000), '-W', '2', address];
   const child = host.spawn('ping', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = once(child, 'close');
   if (child.stdout === null) throw new Error('ping without a pipe');

@@ -32,8 +32,9 @@ export function receiveWebhooks(t: Test, host: Host, file: string): () => GotWeb
   return () =>
     existsSync(file)
       ? readFileSync(file, 'utf8')
-          .trim()
           .split('\n')
+          // Behind the last line feed is nothing, or a line that is being written.
+          .slice(0, -1)
           .map((line) => JSON.parse(line) as GotWebhook)
       : [];
 }

@@ -1,5 +1,6 @@
 /** Config → topology → what a reload changes; all of it plain data. */
 import t from 'tap';
+import type { Role } from '../../src/actors/kit/contract.ts';
 import type { Topology } from '../../src/actors/kit/topology.ts';
 import { bondingSchema } from '../../src/config/bonding-schema.ts';
 import { buildBonding, implicitLink } from '../../src/config/build-links.ts';
@@ -8,6 +9,7 @@ import { buildServer } from '../../src/config/server.ts';
 import { serverSchema } from '../../src/config/server-schema.ts';
 import { describeTopology } from '../../src/topology/describe.ts';
 import { diffTopologies } from '../../src/topology/diff.ts';
+import { groupRoles } from '../../src/topology/placement.ts';
 import { planTopology } from '../../src/topology/plan.ts';
 import { checkShards } from '../../src/topology/shards.ts';
 
@@ -129,6 +131,22 @@ t.test('planTopology()', async (t) => {
     t.same(plan({}, few, 'auto', 4).placement, few.placement);
     t.same(plan({}, undefined, 'dedicated', 1).placement, { kind: 'dedicated' });
     t.match(describeTopology(few), /^placement compact, chosen for 3 processors$/m);
+  });
+
+  t.test('groupRoles() says beforehand which roles its threads will have', async (t) => {
+    const roles: Role[] = ['session-manager', 'wan-link', 'sealer', 'opener', 'tun-reader', 'tun-writer'];
+    for (const kind of ['dedicated', 'compact'] as const) {
+      const { threads, actors } = plan({ links: [fibre, lte] }, undefined, kind);
+      const roleOf = (id: string) => actors.find((one) => one.id === id)?.role;
+      const ofThreads = threads.map((one) => [...new Set(one.actors.map(roleOf))].sort().join());
+      const prepared = groupRoles(kind, roles).map((one) => one.sort().join());
+      t.same(
+        prepared.filter((one) => !ofThreads.includes(one)),
+        [],
+        kind,
+      );
+      t.equal(groupRoles(kind, roles).flat().length, roles.length);
+    }
   });
 
   t.test('plans a sealer, an opener and a tun-writer for each shard', async (t) => {

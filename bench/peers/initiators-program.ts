@@ -56,6 +56,8 @@ class Peer {
   readonly #jar: CookieJar;
   readonly #index: number;
   #initiation: Initiation | undefined;
+  /** For the next call. */
+  #prepared: Initiation | undefined;
   #sessions: Session[] = [];
   /** When it calls, again or for new keys. */
   #callUs = Number.POSITIVE_INFINITY;
@@ -89,6 +91,11 @@ class Peer {
     this.#callUs = nowUs;
   }
 
+  /** Computes its next call now: of a crowd each has a processor of its own, and is not in the others' way. */
+  prepare(): void {
+    this.#prepared = this.#initiate();
+  }
+
   /** Returns whether it called, if it may. */
   tick(nowUs: number, mayCall: boolean): boolean {
     if (nowUs >= this.#keepaliveUs) this.#keepalive(nowUs);
@@ -99,14 +106,20 @@ class Peer {
 
   #call(nowUs: number): void {
     this.#callUs = nowUs + sessionTimes.rekeyTimeoutUs + Math.random() * sessionTimes.rekeyJitterUs;
-    this.#localIndex = this.#nextIndex();
-    const ephemeral = new HandshakeKey(this.#addon);
-    const made = Initiation.create(this.#local, this.#remote, this.#localIndex, ephemeral, Date.now() * 1000);
-    if (made === undefined) throw new Error('the key of the server serves nobody');
+    const made = this.#prepared ?? this.#initiate();
+    this.#prepared = undefined;
     this.#initiation = made;
     this.calls += 1;
     this.#jar.addMacs(made.message, nowUs);
     this.#send(made.message);
+  }
+
+  #initiate(): Initiation {
+    this.#localIndex = this.#nextIndex();
+    const ephemeral = new HandshakeKey(this.#addon);
+    const made = Initiation.create(this.#local, this.#remote, this.#localIndex, ephemeral, Date.now() * 1000);
+    if (made === undefined) throw new Error('the key of the server serves nobody');
+    return made;
   }
 
   /** Generations tell themselves apart by it. */
@@ -250,6 +263,10 @@ setInterval(() => print(stateOf(peers, round, sinceUs)), 1000);
 for await (const line of readline.createInterface({ input: process.stdin })) {
   // `connect`: all call now. `count`: those count as connected from here on that shake hands again.
   round += 1;
+  if (line === 'prepare') {
+    for (const peer of peers) peer.prepare();
+    continue;
+  }
   sinceUs = addon.nowUs();
   isTold = false;
   if (line === 'connect') for (const peer of peers) peer.connect(sinceUs);

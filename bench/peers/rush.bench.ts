@@ -1,7 +1,7 @@
 /**
  * Goodput of one client while `--peers 1000,10000` others connect at once, against what it has alone: as fast as it can, and at a rate that links of
- * homes have (100 Mbit/s). Hub, crowd and client share the machine's processors, so that the first also tells what the crowd's own arithmetic
- * takes away. `--pairs` rounds; one TCP stream, up and down.
+ * homes have (100 Mbit/s). Hub, crowd and client share the machine's processors: the crowd has computed its first calls before, but what it makes of
+ * the answers takes something away from the first. `--pairs` rounds; one TCP stream, up and down; what the hub's threads took meanwhile.
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -73,6 +73,8 @@ async function measure(count: number): Promise<void> {
         const rates: number[][] = [];
         const tookS: number[] = [];
         for (let pair = 0; pair < pairCount; pair += 1) {
+          crowd.swarm.say('prepare');
+          await crowd.swarm.done();
           const flow = new Flow(crowd.beside, way, rate);
           await sleep(2 * leadS * 1000);
           const beganS = flow.nowS();

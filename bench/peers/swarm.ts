@@ -83,10 +83,15 @@ export class Swarm {
     return this.#state as SwarmState;
   }
 
-  /** `connect` calls from all at once; `count` only begins to count anew. */
-  say(command: 'connect' | 'count'): void {
+  /** `connect` calls from all at once, `prepare` computes what they will say then; `count` only begins to count anew. */
+  say(command: 'connect' | 'count' | 'prepare'): void {
     this.#round += 1;
     this.#say(command);
+  }
+
+  /** Waits until all have done what was said last. */
+  async done(): Promise<void> {
+    while (this.#state?.round !== this.#round) await this.#next();
   }
 
   /** Waits until all are connected since the last command, or `timeoutMs` are over; the state then. */

@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
 import { HawserError, messageOf } from './errors.ts';
 
@@ -20,6 +21,31 @@ export function replaceFile(file: string, text: string, mode: number): void {
   rmSync(draft, { force: true });
   writeFileSync(draft, text, { mode, flag: 'wx' });
   renameSync(draft, file);
+}
+
+/**
+ * The same a part at a time, so that a thread does other things between them; written to the disk before it takes its place. False, and nothing is
+ * changed, once `isWanted` says so.
+ */
+export async function replaceFileInParts(
+  file: string,
+  parts: Iterable<string>,
+  mode: number,
+  isWanted: () => boolean,
+): Promise<boolean> {
+  // Another name than that of `replaceFile`, which may be called meanwhile.
+  const draft = `${file}.part`;
+  rmSync(draft, { force: true });
+  const handle = await open(draft, 'wx', mode);
+  try {
+    for (const part of parts) if (isWanted()) await handle.appendFile(part);
+    if (isWanted()) await handle.datasync();
+    if (isWanted()) renameSync(draft, file);
+    return isWanted();
+  } finally {
+    await handle.close();
+    rmSync(draft, { force: true });
+  }
 }
 
 /** The text of a file of so many bytes at most. Throws what the kernel says, or what is there instead; waits for no FIFO's writer. */

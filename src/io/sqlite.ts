@@ -1,10 +1,10 @@
 /**
- * A database file: SQLite of Node where Node has it (22.13 and later), else its WebAssembly build. Both keep a rollback journal (the build
- * has no WAL, and could not open a file that the other one left in that mode) and wait for the disk at each commit. For evented actors:
- * a call blocks its thread as long as the disk takes.
+ * A database file: SQLite of Node where Node has it (22.13 and later), else its WebAssembly build. It waits for the disk at each commit. For
+ * evented actors: a call blocks its thread as long as the disk takes.
  */
-import { chmodSync, closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import process from 'node:process';
 
 export type SqlValue = number | string | Uint8Array | null;
@@ -19,14 +19,24 @@ export interface Database {
   close(): void;
 }
 
+interface NodeStatement {
+  run(...values: SqlValue[]): unknown;
+  all(...values: SqlValue[]): unknown[];
+}
+
 interface NodeSqlite {
   readonly DatabaseSync: new (
     file: string,
   ) => {
     exec(sql: string): void;
-    prepare(sql: string): { run(...values: SqlValue[]): unknown; all(...values: SqlValue[]): unknown[] };
+    prepare(sql: string): NodeStatement;
     close(): void;
   };
+}
+
+interface WasmStatement {
+  run(values: SqlValue[]): unknown;
+  finalize(): void;
 }
 
 interface WasmSqlite {
@@ -35,32 +45,68 @@ interface WasmSqlite {
   ) => {
     readonly isOpen: boolean;
     exec(sql: string): void;
-    run(sql: string, values: SqlValue[]): unknown;
+    prepare(sql: string): WasmStatement;
     all(sql: string, values: SqlValue[]): unknown[];
     close(): void;
   };
 }
 
+/**
+ * `delete`: a rollback journal, three waits for the disk a commit. `wal`: one, and now and then three (sqlite.org/wal.html). The WebAssembly build
+ * shares no memory with others, and has that journal only while the file is its own (section 8 there).
+ */
+export type JournalMode = 'delete' | 'wal';
+
 /** Waited for at each commit (FULL), so that what was answered is there after a power cut. */
-const setUp = 'PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;';
+const always = 'PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;';
+const setUp: Readonly<Record<JournalMode, string>> = {
+  delete: `PRAGMA journal_mode = DELETE; ${always}`,
+  wal: `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; ${always}`,
+};
+/** What SQLite keeps beside a file; one that is left belongs to that very file. */
+export const journalsOf = (file: string): string[] => [`${file}-journal`, `${file}-wal`];
 
 /**
  * Opens `file`, or makes it, under mode 0600. Nobody else may have it open: a lock that lies there was left by a process that was killed
- * (the WebAssembly build locks by a folder), and is removed; the caller holds a lock of its own. Throws what SQLite says.
+ * (the WebAssembly build locks by a folder), and is removed; the caller holds a lock of its own. A file that was opened with `wal` and never closed
+ * has to be opened so again. Throws what SQLite says.
  */
-export function openDatabase(file: string): Database {
+export function openDatabase(file: string, journal: JournalMode = 'delete'): Database {
   rmSync(`${file}.lock`, { recursive: true, force: true });
   if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
   chmodSync(file, 0o600);
   const native = nodeSqlite();
   const database = native === undefined ? openWasm(file) : openNative(native, file);
   try {
-    database.exec(setUp);
+    database.exec(setUp[journal]);
+    if (journal === 'wal') syncFolder(path.dirname(file));
   } catch (error) {
     database.close();
     throw error;
   }
-  return database;
+  return journal === 'wal' ? closedAsAny(database) : database;
+}
+
+/** The journal is there after a power cut as what is in it. */
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Whatever opens the file after an orderly end finds it as one without such a journal: a version of ours before this one could not open it. */
+function closedAsAny(database: Database): Database {
+  return {
+    ...database,
+    close: () => {
+      // Closed already, or on a disk that takes nothing: what is in the journal is read at the next start.
+      attempt(() => database.exec('PRAGMA journal_mode = DELETE'));
+      database.close();
+    },
+  };
 }
 
 /** All of `work`, or nothing of it. */
@@ -71,15 +117,16 @@ export function inTransaction<T>(database: Database, work: () => T): T {
     database.exec('COMMIT');
     return result;
   } catch (error) {
-    rollBack(database);
+    // SQLite may have rolled back by itself (a full disk): the first error is the one to tell.
+    attempt(() => database.exec('ROLLBACK'));
     throw error;
   }
 }
 
-/** SQLite may have rolled back by itself (a full disk): the first error is the one to tell. */
-function rollBack(database: Database): void {
+/** Whatever SQLite says of it. */
+function attempt(work: () => void): void {
   try {
-    database.exec('ROLLBACK');
+    work();
   } catch (error) {
     if (!(error instanceof Error)) throw error;
   }
@@ -94,10 +141,11 @@ function nodeSqlite(): NodeSqlite | undefined {
 
 function openNative({ DatabaseSync }: NodeSqlite, file: string): Database {
   const database = new DatabaseSync(file);
+  const statements = new Map<string, NodeStatement>();
   let isOpen = true;
   return {
     exec: (sql) => database.exec(sql),
-    run: (sql, values = []) => void database.prepare(sql).run(...values),
+    run: (sql, values = []) => void kept(statements, sql, () => database.prepare(sql)).run(...values),
     all: (sql, values = []) => database.prepare(sql).all(...values) as SqlRow[],
     close: () => {
       if (isOpen) database.close();
@@ -110,12 +158,34 @@ function openWasm(file: string): Database {
   const require = createRequire(import.meta.url);
   const { Database: WasmDatabase } = require('node-sqlite3-wasm') as WasmSqlite;
   const database = new WasmDatabase(file);
+  const statements = new Map<string, WasmStatement>();
   return {
     exec: (sql) => database.exec(sql),
-    run: (sql, values = []) => void database.run(sql, [...values]),
+    run(sql, values = []) {
+      const statement = kept(statements, sql, () => database.prepare(sql));
+      try {
+        statement.run([...values]);
+      } catch (error) {
+        // One that has failed cannot be bound again.
+        statements.delete(sql);
+        attempt(() => statement.finalize());
+        throw error;
+      }
+    },
     all: (sql, values = []) => database.all(sql, [...values]) as SqlRow[],
     close: () => {
-      if (database.isOpen) database.close();
+      if (!database.isOpen) return;
+      for (const statement of statements.values()) attempt(() => statement.finalize());
+      database.close();
     },
   };
+}
+
+/** What is run is one of a few texts; to read one costs more than to run it. */
+function kept<Statement>(statements: Map<string, Statement>, sql: string, prepare: () => Statement): Statement {
+  const known = statements.get(sql);
+  if (known !== undefined) return known;
+  const statement = prepare();
+  statements.set(sql, statement);
+  return statement;
 }

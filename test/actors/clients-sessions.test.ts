@@ -34,10 +34,10 @@ t.test('a session begins with data, and ends by silence, by its age, or by an op
   carry(lab, 0, 100, 200);
   clock.nowMs += 1000;
   keeper.look();
-  t.match(keeper.sessions(), [{ id: 1, client: 'phone', peer: 'phone', idleMs: 1000, upBytes: 100, downBytes: 200 }]);
+  t.match(keeper.sessions(), [{ id: 1, client: 'phone', peer: 'phone', idleMs: 1000, upBytes: 1100, downBytes: 5200 }]);
   clock.nowMs += 299_000;
   keeper.look();
-  t.same(told(lab), ['session-opened phone', 'session-closed phone idle 100 200']);
+  t.same(told(lab), ['session-opened phone', 'session-closed phone idle 1100 5200']);
   clock.nowMs += 100_000;
   keeper.look();
   t.equal(told(lab).length, 2, 'silence opens none');
@@ -46,7 +46,7 @@ t.test('a session begins with data, and ends by silence, by its age, or by an op
     keeper.look();
     clock.nowMs += 60_000;
   }
-  t.same(told(lab).slice(2), ['session-opened phone', 'session-closed phone lifetime 600 600']);
+  t.same(told(lab).slice(2), ['session-opened phone', 'session-closed phone lifetime 610 610']);
   t.equal(instance.told.at(-1), 'rekey phone');
   carry(lab, 0, 10, 10);
   keeper.look();
@@ -63,6 +63,51 @@ t.test('a session begins with data, and ends by silence, by its age, or by an op
   }
   await book.verbs.remove({ name: 'phone' });
   t.match(told(lab).at(-1), 'session-closed phone removed');
+});
+
+t.test('sessions have every byte of the data that began them, and none of others', async (t) => {
+  const lab = await openClientLab(t.testdir());
+  const { keeper, clock, book } = lab;
+  await lab.add('phone');
+  const bytes = (): number[] => keeper.sessions().flatMap(({ upBytes, downBytes }) => [upBytes, downBytes]);
+  carry(lab, 0, 0, 1_000_000);
+  keeper.look();
+  carry(lab, 0, 7, 70);
+  keeper.look();
+  t.same(bytes(), [7, 70], 'what was sent to it while it said nothing is nobody’s');
+  carry(lab, 0, 3, 30);
+  clock.nowMs += 300_000;
+  keeper.look();
+  t.match(told(lab).at(-1), 'idle 10 100', 'what came since the look before too');
+  carry(lab, 0, 0, 5000);
+  keeper.look();
+  carry(lab, 0, 20, 200);
+  keeper.look();
+  t.same(bytes(), [20, 200]);
+  carry(lab, 0, 1, 1);
+  await book.verbs.kick({ name: 'phone', forMs: 0 });
+  t.match(told(lab).at(-1), 'kicked 21 201', 'to the last moment');
+  carry(lab, lab.instance.lastRow, 4, 40);
+  keeper.look();
+  t.same(bytes(), [4, 40], 'a new row counts from 0');
+  const [day] = (await book.verbs.usage({ name: 'phone' })).days;
+  t.equal(day?.upBytes, 10 + 21 + 4, 'all that it used was of a session');
+});
+
+t.test('a session of a thread that died goes on with what was counted when that wrote last', async (t) => {
+  const folder = t.testdir();
+  const first = await openClientLab(folder);
+  await first.add('phone');
+  carry(first, 0, 100, 1000);
+  first.keeper.look();
+  await first.book.verbs.usage({ name: 'phone' });
+  carry(first, 0, 5, 50);
+  first.store.close();
+  const second = await openClientLab(folder, { peers: first.peers });
+  second.feed.rows.set(second.instance.peers.keys().next().value ?? '', 0);
+  second.clock.nowMs = first.clock.nowMs;
+  second.keeper.look();
+  t.match(second.keeper.sessions(), [{ upBytes: 5, downBytes: 50 }]);
 });
 
 t.test('usage is what the counters grew by, over kicks and restarts, and nothing twice', async (t) => {
@@ -169,7 +214,7 @@ t.test('an import ends the sessions of keys that it takes away', async (t) => {
   const [client] = JSON.parse(JSON.stringify(clients)) as { devices: object[] }[];
   const devices = client?.devices.map((device) => ({ ...device, publicKey: generateKeys().publicKey }));
   await book.verbs.import({ clients: [{ ...client, devices }] });
-  t.match(told(lab).at(-1), 'session-closed phone replaced 0 0');
+  t.match(told(lab).at(-1), 'session-closed phone replaced 100 200');
   t.same(keeper.sessions(), []);
   carry(lab, instance.lastRow, 100, 200);
   keeper.look();

@@ -63,7 +63,7 @@ t.test('a damaged store is made anew of what is left of it and of its backup, an
   const lab = await openClientLab(folder);
   const backup = new Backup(backupFileOf(file), lab.store, (error) => t.fail(String(error)));
   for (let count = 0; count < 60; count += 1) await lab.add(`c${count}`);
-  backup.write();
+  await backup.write();
   const earlier = readFileSync(backupFileOf(file));
   await lab.add('late');
   backup.close();
@@ -98,6 +98,45 @@ t.test('a damaged store is made anew of what is left of it and of its backup, an
   const at = whole.length - 3 * 4096;
   const withoutPage = damage((bytes) => bytes.fill(0xff, at, at + 3000));
   t.ok([old.join(), all.join()].includes(withoutPage), withoutPage);
+});
+
+t.test('a backup is written a part at a time, and one that has no time to be is written at once', async (t) => {
+  const folder = t.testdir();
+  const { store } = await openClientLab(folder);
+  const [count, file] = [450, path.join(folder, 'backup.json')];
+  const devices = () => [
+    { name: '', publicKey: generateKeys().publicKey, presharedKey: '', addresses: [], isReserved: false },
+  ];
+  const recordOf = (index: number) => {
+    return {
+      id: `i${index}`,
+      name: `c${index}`,
+      isEnabled: true,
+      createdMs: 1,
+      expiresMs: undefined,
+      devices: devices(),
+    };
+  };
+  store.putAll(Array.from({ length: count }, (_, index) => ({ record: recordOf(index), revision: 0 })));
+  const backup = new Backup(file, store, (error) => t.fail(String(error)));
+  let turns = 0;
+  const ticker = setInterval(() => (turns += 1), 0);
+  await backup.write();
+  clearInterval(ticker);
+  t.ok(turns > 0, 'others had their turns');
+  t.equal(readFileSync(file, 'utf8'), backupText(store.list()));
+  const writing = backup.write();
+  store.putIfRevision(recordOf(count), 0);
+  backup.close();
+  t.equal(readBackup(file)?.length, count + 1);
+  await writing;
+  t.equal(readBackup(file)?.length, count + 1, 'what was begun before takes no place');
+  const there = readdirSync(folder)
+    .filter((name) => !name.endsWith('.lock'))
+    .sort();
+  t.same(there, ['backup.json', 'clients.db', 'clients.db-wal'], 'and leaves nothing');
+  store.close();
+  t.same(readdirSync(folder).sort(), ['backup.json', 'clients.db'], 'nor does the store');
 });
 
 t.test('a store that nothing can be read of is no empty one', async (t) => {
@@ -152,19 +191,20 @@ t.test('who is kicked for some time is let in again by itself', async (t) => {
   await book.verbs.disable({ name: 'phone' });
   await book.verbs.enable({ name: 'phone' });
   t.same(instance.list(), [], 'not by a way round');
-  const later = await openClientLab(folder);
-  t.same(later.instance.list(), [], 'nor by another thread or process');
-  t.equal(later.book.nextDueMs(), clock.nowMs + 60_000);
-  later.clock.nowMs += 60_000;
-  await later.book.handleDue();
-  t.same(later.instance.list(), ['phone 10.9.0.2 fd00:9::2']);
-  later.store.close();
   clock.nowMs += 60_000;
   await book.handleDue();
   t.same(instance.list(), ['phone 10.9.0.2 fd00:9::2']);
   t.match(await book.verbs.show({ name: 'phone' }), { state: 'enabled' });
   t.equal(book.nextDueMs(), undefined);
+  await book.verbs.kick({ name: 'phone', forMs: 60_000 });
   store.close();
+  const later = await openClientLab(folder, { nowMs: clock.nowMs });
+  t.same(later.instance.list(), [], 'nor by another thread or process');
+  t.equal(later.book.nextDueMs(), later.clock.nowMs + 60_000);
+  later.clock.nowMs += 60_000;
+  await later.book.handleDue();
+  t.same(later.instance.list(), ['phone 10.9.0.2 fd00:9::2']);
+  later.store.close();
 });
 
 t.test('what is exported can be imported elsewhere, all or nothing', async (t) => {

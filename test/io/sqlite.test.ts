@@ -1,34 +1,41 @@
-/** The database file: what a killed process leaves, transactions, who may read it. */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+/** Database files in both of their journals: what was committed is there whatever ended the process, and an orderly end leaves one file. */
+import { copyFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
-import { inTransaction, openDatabase } from '../../src/io/sqlite.ts';
+import { inTransaction, journalsOf, openDatabase } from '../../src/io/sqlite.ts';
 
-t.test('openDatabase() takes a file over whose owner was killed, and hides it from others', async (t) => {
-  const file = path.join(t.testdir(), 'a.db');
-  const first = openDatabase(file);
-  first.exec('CREATE TABLE one (x)');
-  first.run('INSERT INTO one VALUES (?)', [7]);
-  first.close();
-  first.close();
-  mkdirSync(`${file}.lock`);
-  const second = openDatabase(file);
-  t.same(second.all('SELECT x FROM one'), [{ x: 7 }]);
-  t.equal(statSync(file).mode & 0o777, 0o600);
-  second.close();
-  t.notOk(existsSync(`${file}.lock`));
-});
+const insert = 'INSERT INTO one (name) VALUES (?)';
+const names = (database: ReturnType<typeof openDatabase>): unknown[] =>
+  database.all('SELECT name FROM one ORDER BY rowid').map(({ name }) => name);
 
-t.test('inTransaction() does all or nothing', async (t) => {
-  const database = openDatabase(path.join(t.testdir(), 'a.db'));
-  t.teardown(() => database.close());
-  database.exec('CREATE TABLE one (x INTEGER PRIMARY KEY, text TEXT)');
-  inTransaction(database, () => database.run('INSERT INTO one VALUES (1, ?)', ['ä"\'; DROP TABLE one']));
-  t.throws(() =>
-    inTransaction(database, () => {
-      database.run('INSERT INTO one VALUES (2, ?)', ['b']);
-      database.run('INSERT INTO one VALUES (1, ?)', ['again']);
-    }),
-  );
-  t.same(database.all('SELECT * FROM one'), [{ x: 1, text: 'ä"\'; DROP TABLE one' }]);
-});
+for (const journal of ['delete', 'wal'] as const) {
+  t.test(`openDatabase() with the journal ${journal}`, async (t) => {
+    const folder = t.testdir({ there: {}, copy: {} });
+    const file = path.join(folder, 'there', 'a.db');
+    const database = openDatabase(file, journal);
+    t.same(database.all('PRAGMA journal_mode'), [{ journal_mode: journal }]);
+    t.same(database.all('PRAGMA synchronous'), [{ synchronous: 2 }], 'it waits for the disk at each commit');
+    database.exec('CREATE TABLE one (name TEXT NOT NULL UNIQUE)');
+    inTransaction(database, () => database.run(insert, ['a']));
+    t.throws(() => inTransaction(database, () => [database.run(insert, ['b']), database.run(insert, ['a'])]), /UNIQUE/);
+    inTransaction(database, () => database.run(insert, ['c']));
+    t.same(names(database), ['a', 'c'], 'all or nothing, and the statement serves again');
+
+    // As a process that is killed here leaves it.
+    const copy = path.join(folder, 'copy', 'a.db');
+    for (const one of [file, ...journalsOf(file)].filter((each) =>
+      readdirSync(path.dirname(file)).includes(path.basename(each)),
+    ))
+      copyFileSync(one, path.join(folder, 'copy', path.basename(one)));
+    const later = openDatabase(copy, journal);
+    t.same(names(later), ['a', 'c']);
+    later.close();
+
+    database.close();
+    database.close();
+    t.same(readdirSync(path.dirname(file)), ['a.db']);
+    const other = openDatabase(file, journal === 'wal' ? 'delete' : 'wal');
+    t.same(names(other), ['a', 'c'], 'whoever opens it then');
+    other.close();
+  });
+}

@@ -1,5 +1,5 @@
 /** All clients as one text: what `client export` prints, and what is kept beside the store for the day on which that is damaged. */
-import { readSmallFile, replaceFile } from '../../base/lasting-files.ts';
+import { readSmallFile, replaceFile, replaceFileInParts } from '../../base/lasting-files.ts';
 import { clientFromObject, type StoredClient } from './client-record.ts';
 import type { ClientStore } from './store.ts';
 
@@ -7,6 +7,8 @@ import type { ClientStore } from './store.ts';
 const mostBytes = 128 << 20;
 /** Changes that come within this are written once. */
 const delayMs = 5_000;
+/** A millisecond or less each. */
+const clientsPerPart = 200;
 
 /** A client as it is written down: the record, and its revision beside it. */
 export function exportedOf({ record, revision }: StoredClient): object {
@@ -36,26 +38,51 @@ export function readBackup(file: string): StoredClient[] | undefined {
   }
 }
 
-/** Keeps the file in step with the store, some seconds behind. */
+/**
+ * Keeps the file in step with the store, some seconds behind. It is written a few clients at a time: of 10,000 the whole takes a tenth of a second, and who
+ * adds one meanwhile shall not wait for that.
+ */
 export class Backup {
   readonly #file: string;
   readonly #store: ClientStore;
   readonly #onError: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
+  #isWriting = false;
+  #isClosed = false;
 
   constructor(file: string, store: ClientStore, onError: (error: unknown) => void) {
     this.#file = file;
     this.#store = store;
     this.#onError = onError;
-    store.watch(() => {
-      this.#timer ??= setTimeout(() => this.write(), delayMs).unref();
-    });
+    store.watch(() => this.#writeLater());
   }
 
-  /** At once. */
-  write(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  #writeLater(): void {
+    this.#timer ??= setTimeout(() => void this.write(), delayMs).unref();
+  }
+
+  /** Resolves when it is there; what changes meanwhile is in it, or in the next. */
+  async write(): Promise<void> {
+    this.#endTimer();
+    if (this.#isWriting) {
+      this.#writeLater();
+      return;
+    }
+    this.#isWriting = true;
+    try {
+      await replaceFileInParts(this.#file, partsOf([...this.#store.list()]), 0o600, () => !this.#isClosed);
+    } catch (error) {
+      this.#onError(error);
+    }
+    this.#isWriting = false;
+  }
+
+  /** Writes at once what has not been written. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#timer === undefined && !this.#isWriting) return;
+    this.#endTimer();
     try {
       replaceFile(this.#file, backupText(this.#store.list()), 0o600);
     } catch (error) {
@@ -63,8 +90,18 @@ export class Backup {
     }
   }
 
-  /** Writes what has not been written. */
-  close(): void {
-    if (this.#timer !== undefined) this.write();
+  #endTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
+}
+
+/** `backupText` in parts. */
+function* partsOf(clients: readonly StoredClient[]): Iterable<string> {
+  yield '{"clients":[';
+  for (let from = 0; from < clients.length; from += clientsPerPart) {
+    const part = clients.slice(from, from + clientsPerPart).map((one) => JSON.stringify(exportedOf(one)));
+    yield `${from === 0 ? '' : ','}${part.join(',')}`;
+  }
+  yield ']}\n';
 }

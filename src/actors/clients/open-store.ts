@@ -2,9 +2,9 @@
  * Opens the store; a damaged one is copied, and made anew of what can be read of it and of the backup beside it. Nothing is thrown away, and
  * a store that nothing can be read of is not taken for an empty one.
  */
-import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { HawserError, messageOf } from '../../base/errors.ts';
-import { type Database, openDatabase, type SqlRow } from '../../io/sqlite.ts';
+import { type Database, journalsOf, openDatabase, type SqlRow } from '../../io/sqlite.ts';
 import { readBackup } from './backup.ts';
 import { clientFromText, type StoredClient } from './client-record.ts';
 import { type InvitationRecord, invitationFromText } from './invitation-record.ts';
@@ -31,7 +31,7 @@ export function openStore(file: string, stamp: string, owner?: StoreOwner): Open
 }
 
 function openWhole(file: string, owner?: StoreOwner): ClientStore {
-  const database = openDatabase(file);
+  const database = openDatabase(file, 'wal');
   try {
     const [row] = database.all('PRAGMA quick_check(1)');
     const verdict = String(Object.values(row ?? {})[0]);
@@ -59,7 +59,7 @@ function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner)
   }
   const clients = newestOf([...read, ...(backup ?? [])]);
   const draft = `${file}.rescued`;
-  rmSync(draft, { force: true });
+  for (const one of [draft, ...journalsOf(draft)]) rmSync(one, { force: true });
   const fresh = new ClientStore(openDatabase(draft));
   fresh.putAll(clients);
   fresh.usage.putAll(usage);
@@ -71,7 +71,7 @@ function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner)
   fresh.close();
   // Only now: each try at a store that stays as it is would leave a copy.
   const copy = keepCopy(file, stamp);
-  rmSync(`${file}-journal`, { force: true });
+  for (const journal of journalsOf(file)) rmSync(journal, { force: true });
   renameSync(draft, file);
   const lost = backup === undefined ? ', and what could not be read is lost' : '';
   const rescued = `${file} was damaged (${reason}) and was made anew: ${clients.length} clients, ${read.length} of them read from it${lost}; the damaged one is kept as ${copy}`;
@@ -80,10 +80,12 @@ function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner)
 
 function keepCopy(file: string, stamp: string): string {
   const copy = `${file}.damaged-${stamp}`;
+  const there = [file, ...journalsOf(file)].filter((one) => existsSync(one));
+  const toOf = (one: string): string => `${copy}${one.slice(file.length)}`;
   try {
-    copyFileSync(file, copy);
+    for (const one of there) copyFileSync(one, toOf(one));
   } catch (error) {
-    rmSync(copy, { force: true });
+    for (const one of there) rmSync(toOf(one), { force: true });
     throw error;
   }
   return copy;
@@ -99,7 +101,7 @@ interface ReadRows {
 function readRows(file: string): ReadRows {
   let database: Database | undefined;
   try {
-    database = openDatabase(file);
+    database = openDatabase(file, 'wal');
     const read = allRows(database).flatMap(({ document, revision }) => {
       const record = clientFromText(String(document));
       return record === undefined ? [] : [{ record, revision: Number(revision) }];

@@ -244,7 +244,7 @@ export class SessionKeeper {
       if (this.#usage.isCounted(publicKey, reading) && !this.#sessions.has(publicKey)) continue;
       const key = { publicKey, client: record.name, peer: peerNameOf(record, device) };
       if (isOut) this.#sessions.pass(publicKey, reading);
-      else this.#sessions.look(key, reading, nowUs());
+      else this.#sessions.look(key, reading, nowUs(), this.#usage.countedOf(publicKey));
       usedBytes += this.#usage.look(publicKey, record.id, reading, quotas.today());
     }
     if (usedBytes > 0) quotas.use(record, usedBytes);

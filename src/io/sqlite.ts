@@ -59,9 +59,11 @@ export type JournalMode = 'delete' | 'wal';
 
 /** Waited for at each commit (FULL), so that what was answered is there after a power cut. */
 const always = 'PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;';
+/** Of 4 KiB, before they are written to where they belong: some 20 changes of one row. Disks of routers are small. */
+const mostLogPages = 128;
 const setUp: Readonly<Record<JournalMode, string>> = {
   delete: `PRAGMA journal_mode = DELETE; ${always}`,
-  wal: `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; ${always}`,
+  wal: `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${mostLogPages}; ${always}`,
 };
 /** What SQLite keeps beside a file; one that is left belongs to that very file. */
 export const journalsOf = (file: string): string[] => [`${file}-journal`, `${file}-wal`];

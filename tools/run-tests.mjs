@@ -34,8 +34,14 @@ const phases = [
   { files: ofKind('stress'), jobs: 1, timeoutS },
   { files: ofKind('timed'), jobs: 1, timeoutS },
 ];
-/** Beside all of them, on what they leave of the processors: rates and gaps hardly load a machine, and SCHED_IDLE gives way at once. */
-const patient = { files: [...ofKind('patient'), ...ofKind('sim')], jobs: 1, timeoutS, isPatient: true };
+/** Beside all of them, on what they leave of the processors: rates and gaps hardly load a machine, and what is patient gives way at once. */
+const patient = {
+  files: [...ofKind('patient'), ...ofKind('sim')],
+  jobs: 1,
+  // It waits for all others.
+  timeoutS: Math.max(timeoutS, 1800),
+  isPatient: true,
+};
 
 const results = [];
 let isStopping = false;

@@ -57,6 +57,22 @@ for (const [title, program, counts, text] of cases) {
   });
 }
 
+t.test('a patient file gives way within its session and between sessions', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'hw-file-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const program = `
+    const policy = require('node:child_process').execFileSync('chrt', ['-p', String(process.pid)], { encoding: 'utf8' });
+    let group = 'no autogroup, nice 19';
+    try { group = require('node:fs').readFileSync('/proc/self/autogroup', 'utf8').trim(); } catch {}
+    const gives = policy.includes('SCHED_IDLE') && group.endsWith('nice 19');
+    console.log((gives ? '' : 'not ') + 'ok 1 - ' + group + ', ' + policy.split('\\n')[0] + '\\n1..1');`;
+  writeFileSync(path.join(folder, 'one.test.cjs'), program);
+  for (const isPatient of [true, false]) {
+    const { passed, text } = await runFile(folder, 'one.test.cjs', { timeoutS: 120, isPatient });
+    t.equal(passed === 1, isPatient, text);
+  }
+});
+
 const told = (name: string, failed: number): Counts => ({ name, passed: 2 - failed, failed, skipped: 0 });
 
 t.test(

@@ -134,6 +134,11 @@ class SealerActor implements Actor {
       outerFragments: settings.outerFragments,
       tooLong: this.#tooLong.bytes,
       answersFd: fdOf(spec, 'tun'),
+      beside: {
+        links: bytesOf(spec, 'links'),
+        carriers: bytesOf(spec, 'carriers'),
+        rows: settings.carriers.map(({ row }) => row),
+      },
     });
     const { mtu } = settings;
     const longest = settings.bonding.fec === 'off' ? mtu : Math.max(mtu, settings.fecMtu + parity.excessBytes);

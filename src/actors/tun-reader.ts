@@ -8,6 +8,7 @@ import { tunReaderCounters } from '../rings/counter-names.ts';
 import { shardPorts } from '../rings/shards.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, nativePort, Throughput } from './kit/ports.ts';
+import type { Readable } from './kit/readable.ts';
 
 export const definition: ActorDefinition = {
   role: 'tun-reader',
@@ -29,6 +30,7 @@ const fullPauseUs = 200;
 class TunReaderActor implements Actor {
   readonly #context: ActorContext;
   readonly #reader: TunReader | TunSorter;
+  readonly #readable: Readable;
   /** Bytes, and trains that were dropped. */
   readonly #totals = new Float64Array(2);
   readonly #throughput: Throughput;
@@ -41,6 +43,7 @@ class TunReaderActor implements Actor {
     this.#context = context;
     const totals = new Uint8Array(this.#totals.buffer);
     const fd = fdOf(spec, 'tun');
+    this.#readable = context.readable(fd);
     const portOf = (name: string): NativePort => nativePort(spec, name);
     this.#reader =
       shards === 1
@@ -50,6 +53,7 @@ class TunReaderActor implements Actor {
   }
 
   work(nowUs: number): number {
+    if (!this.#readable.mayHave) return 0;
     const count = this.#reader.read(trainsPerTurn, nowUs);
     if (count > 0) {
       const bytes = this.#totals[0] as number;
@@ -61,7 +65,8 @@ class TunReaderActor implements Actor {
     if (count === -errnoOf.ENOSPC) {
       this.#throughput.count(tunReaderCounters.full, 1);
       this.#context.holdFdsUntil(nowUs + fullPauseUs);
-    } else if (count !== -errnoOf.EAGAIN) {
+    } else if (count === -errnoOf.EAGAIN) this.#readable.mayHave = false;
+    else {
       // The device stays readable (POLLERR), so whoever took this for "nothing there" would spin.
       throw readError(-count);
     }

@@ -7,6 +7,7 @@ import { shardPorts } from '../rings/shards.ts';
 import { carrierTable, type RowTable } from '../rings/table.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { bytesOf, fdOf, memoryOf, nativePort, Throughput } from './kit/ports.ts';
+import type { Readable } from './kit/readable.ts';
 
 export const definition: ActorDefinition = {
   role: 'wan-link',
@@ -36,11 +37,16 @@ const messagesPerTurn = 64;
 /** While bytes wait below the socket the sealer steers by their number: refresh it this often. */
 const queueCheckUs = 500;
 
+interface Socket {
+  readonly fd: number;
+  readonly readable: Readable;
+}
+
 class WanLinkActor implements Actor {
   readonly #context: ActorContext;
   readonly #sender: LinkSender;
   readonly #receiver: LinkReceiver;
-  readonly #fds: readonly number[];
+  readonly #sockets: readonly Socket[];
   readonly #carriers: RowTable;
   readonly #row: number;
   readonly #shards: number;
@@ -54,7 +60,7 @@ class WanLinkActor implements Actor {
     this.#shards = settings.shards ?? 1;
     this.#carriers = carrierTable(memoryOf(spec, 'carriers'));
     const [fd4, fd6] = [fdOf(spec, 'udp4'), fdOf(spec, 'udp6')];
-    this.#fds = [fd4, fd6].filter((fd) => fd >= 0);
+    this.#sockets = [fd4, fd6].filter((fd) => fd >= 0).map((fd) => ({ fd, readable: context.readable(fd) }));
     const carriers = bytesOf(spec, 'carriers');
     this.#sender = new addon.LinkSender({
       fd4,
@@ -107,13 +113,15 @@ class WanLinkActor implements Actor {
 
   #receive(nowUs: number): number {
     let messages = 0;
-    for (const fd of this.#fds) {
+    for (const { fd, readable } of this.#sockets) {
+      if (!readable.mayHave) continue;
       const count = this.#receiver.receive(fd, messagesPerTurn);
       if (count > 0) messages += count;
       if (count === -errnoOf.ENOSPC) {
         this.#throughput.count(wanLinkCounters.full, 1);
         this.#context.holdFdsUntil(nowUs + queueCheckUs);
-      } else if (count < 0 && count !== -errnoOf.EAGAIN) this.#sender.readErrors();
+      } else if (count === -errnoOf.EAGAIN) readable.mayHave = false;
+      else if (count < 0) this.#sender.readErrors();
     }
     return messages;
   }

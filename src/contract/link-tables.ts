@@ -42,6 +42,16 @@ export const carrier = {
   /** i32: place of its transport in the order that they prefer, from 1 on, 0 = as configured; 1 = it comes before all others while it lives. */
   placeAt: 72,
   forcedAt: 76,
+  // whoever sends (`native/sys/send_turn.h`)
+  /** i32: 0 = nobody sends by its sockets, 1 = somebody does, 2 = and another would like to. */
+  turnAt: 80,
+  /** i32 each, written by the carrier in its turn: 1 = the socket, of IPv4 and of IPv6, leaves the don't-fragment bit clear. */
+  fragmenting4At: 84,
+  fragmenting6At: 88,
+  // supervisor, while nobody sends
+  /** i32 each: 1 more than the number of the socket that a sealer may send by while the carrier's thread sleeps; 0 = there is none. */
+  beside4At: 92,
+  beside6At: 96,
 } as const;
 
 /** Link table: one row a link. */

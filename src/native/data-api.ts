@@ -46,7 +46,7 @@ export interface TunWriter {
 }
 
 export interface LinkSender {
-  /** Returns how many descriptors left the shard's ring; 0 with work waiting means that the socket is full. */
+  /** Returns how many descriptors left the shard's ring; 0 with work waiting: the socket is full, or a sealer sends and wakes this thread. */
   sendDescriptors(max: number, shard: number): number;
   sendDatagrams(max: number): number;
   /**
@@ -195,6 +195,16 @@ export interface SealerParts extends InnerLimitParts {
   readonly tooLong: Uint8Array;
   /** The TUN device, where senders of packets that are too long are told so; -1 = nobody is told. */
   readonly answersFd: number;
+  /** undefined = all that is sealed is sent by the carriers' threads. */
+  readonly beside?: BesideParts;
+}
+
+/** What a sealer needs to send a single packet itself while the carrier's thread sleeps (docs/adr/0047). */
+export interface BesideParts {
+  readonly links: Uint8Array;
+  readonly carriers: Uint8Array;
+  /** Of the carrier table, in the order of the ports. */
+  readonly rows: readonly number[];
 }
 
 export interface LinkSenderParts {
@@ -241,7 +251,8 @@ export interface DataApi {
    * Waits for the doorbell or for one of `fds` to be readable, until `deadlineUs` (CLOCK_BOOTTIME) at the latest, and never
    * longer than an hour; drains the doorbell. `armed` is the thread's doorbell memory: it must be armed, and all inputs
    * re-checked, before the call.
-   * Returns 1 when something is ready, 0 at the deadline, or a negative errno.
+   * Returns 0 at the deadline, a negative errno, or what is ready: bit 0 = the doorbell (or a signal came), bit 1 = the first of `fds`, bit 2 =
+   * the second …
    */
   wait(doorbellFd: number, armed: Uint8Array, fds: Int32Array, deadlineUs: number): number;
   /** `persistent`: the device outlives the process, until `setTunPersistent(fd, false)` and a close. */

@@ -94,6 +94,11 @@ export class RowTable {
     Atomics.add(this.#words, (this.at(row) + column) >> 2, amount);
   }
 
+  /** Writes `value` where `expected` stands; returns what stood there. */
+  replaceInt(row: number, column: number, expected: number, value: number): number {
+    return Atomics.compareExchange(this.#words, (this.at(row) + column) >> 2, expected, value);
+  }
+
   number(row: number, column: number): number {
     return this.#numbers[(this.at(row) + column) >> 3] as number;
   }

@@ -18,6 +18,7 @@ import { flow } from '../contract/flows.ts';
 import { carrier, check, link } from '../contract/link-tables.ts';
 import { counters } from '../contract/rings.ts';
 import { createDoorbellMemory } from '../rings/doorbell.ts';
+import { lendBeside } from '../rings/send-turn.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';
 import { carrierTable, checkTable, createRowTable, linkTable } from '../rings/table.ts';
 import { createTables, type SharedTables } from './shared-tables.ts';
@@ -266,11 +267,21 @@ export class SharedResources {
     const carriers = carrierTable(this.tables.carriers);
     carriers.setInt(resource.carrier, carrier.gsoAt, opened.facts.gso === true ? 1 : 0);
     carriers.setInt(resource.carrier, carrier.groAt, opened.facts.gro === true ? 1 : 0);
+    this.#lendBeside(resource, opened.fd);
+  }
+
+  /** A sealer sends by sockets of UDP while their carrier sleeps. Nobody has a number that is closed. */
+  #lendBeside(resource: ResourcePlan, fd: number): void {
+    if (resource.kind === 'udp') lendBeside(carrierTable(this.tables.carriers), resource.carrier, resource.family, fd);
   }
 
   #close(name: string): void {
     const fd = this.opened.get(name)?.fd ?? -1;
-    if (fd >= 0) this.#opener.close(fd);
+    if (fd >= 0) {
+      const resource = this.#topology.resources.find((one) => one.name === name);
+      if (resource !== undefined) this.#lendBeside(resource, -1);
+      this.#opener.close(fd);
+    }
     this.opened.delete(name);
   }
 }

@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import t from 'tap';
 import { capability, controlKind } from '../../src/contract/frames.ts';
 import { path, peer, session } from '../../src/contract/peer-tables.ts';
@@ -165,4 +166,27 @@ t.test('data does not wait at the peer for a control frame that went by another 
   offer();
   t.ok(b.take(), 'the counter of the frame is known to be none of data');
   t.equal(b.peers.int(0, peer.heldPacketsAt), 0);
+});
+
+t.test('a packet alone is sent by the sealer while the carrier sleeps, and by the carrier otherwise', async (t) => {
+  const { a, close } = await rope();
+  t.teardown(close);
+  const beside = addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
+  t.teardown(() => addon.closeFd(beside.fd));
+  const receiver = createSocket('udp4').bind(0, '127.0.0.1');
+  t.teardown(() => receiver.close());
+  await once(receiver, 'listening');
+  a.aim(receiver.address().port);
+  a.lendBeside(beside.fd);
+  const portOfNext = async (isAsleep: boolean, packet = udpPacket({ source: [10, 9, 0, 1], payloadBytes: 100 })) => {
+    const came = once(receiver, 'message') as Promise<[Buffer, { port: number }]>;
+    a.offer(packet, new Uint8Array(10));
+    a.setAsleep(isAsleep);
+    a.runner.turnUntilIdle();
+    return (await came)[1].port;
+  };
+  t.equal(await portOfNext(false), a.port);
+  t.equal(await portOfNext(true), beside.port);
+  a.lendBeside(-1);
+  t.equal(await portOfNext(true), a.port, 'nothing leaves by a socket that is lent no more');
 });

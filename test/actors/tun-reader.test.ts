@@ -8,10 +8,15 @@ import { createFakeAddon } from '../support/fake-addon.ts';
 
 t.test('work()', async (t) => {
   const held: number[] = [];
+  const readable = { mayHave: true };
+  let reads = 0;
   const create = async (answer: number) => {
+    readable.mayHave = true;
+    reads = 0;
     const addon = Object.assign(createFakeAddon(), {
       TunReader: class {
         read(): number {
+          reads += 1;
           return answer;
         }
       },
@@ -35,6 +40,7 @@ t.test('work()', async (t) => {
       emit: () => undefined,
       wakeAt: () => undefined,
       holdFdsUntil: (untilUs) => held.push(untilUs),
+      readable: () => readable,
       track: (promise) => promise,
     };
     return definition.start(context);
@@ -44,9 +50,19 @@ t.test('work()', async (t) => {
     t.equal((await create(-11)).work(1000), 0);
     t.same(held, []);
   });
+  t.test('reads an empty device no more until there may be something', async (t) => {
+    const actor = await create(-11);
+    actor.work(1000);
+    actor.work(1001);
+    t.equal(reads, 1);
+    readable.mayHave = true;
+    actor.work(1002);
+    t.equal(reads, 2);
+  });
   t.test('leaves the device alone for a while when the ring is full', async (t) => {
     t.equal((await create(-28)).work(1000), 0);
     t.same(held.splice(0), [1200]);
+    t.ok(readable.mayHave, 'packets wait there');
   });
   t.test('throws with the remedy when the device was deleted: it would be found readable for ever', async (t) => {
     const actor = await create(-77);

@@ -23,4 +23,17 @@ t.test('wait()', async (t) => {
       t.equal(addon.wait(bell, armed, none, deadlineUs), 0, 'the doorbell was drained');
     });
   }
+
+  t.test('names what is ready, bit by bit', async (t) => {
+    const others = [addon.openDoorbell(), addon.openDoorbell()] as const;
+    t.teardown(() => others.map((fd) => addon.closeFd(fd)));
+    const fds = Int32Array.from(others);
+    addon.ring(others[1]);
+    t.equal(addon.wait(bell, armed, fds, 0), 4);
+    addon.ring(others[0]);
+    t.equal(addon.wait(bell, armed, fds, 0), 6, 'of them nothing is drained');
+    addon.ring(bell);
+    t.equal(addon.wait(bell, armed, fds, 0), 7);
+    t.equal(addon.wait(bell, armed, fds, 0), 6);
+  });
 });

@@ -10,6 +10,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { Test } from 'tap';
 import { type ApiServerSettings, definition } from '../../src/actors/api-server.ts';
 import type { ActorEvent } from '../../src/actors/kit/contract.ts';
+import { alwaysReadable } from '../../src/actors/kit/readable.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { addToken } from '../../src/control/token-file.ts';
 import { loadAddon } from '../../src/native/addon.ts';
@@ -106,6 +107,7 @@ export async function startFakeApi(t: Test, change: Partial<ApiServerSettings> =
     emit: (event) => void emitted.push(event),
     wakeAt: () => undefined,
     holdFdsUntil: () => undefined,
+    readable: () => alwaysReadable,
     track: (promise) => promise,
   });
   const timer = setInterval(() => {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { definition } from '../../src/actors/control-server.ts';
 import type { Actor, ActorEvent } from '../../src/actors/kit/contract.ts';
+import { alwaysReadable } from '../../src/actors/kit/readable.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { HawserError } from '../../src/base/errors.ts';
 import type { ApiConfig } from '../../src/config/api-schema.ts';
@@ -310,6 +311,7 @@ export async function startFakeInstance(runDirectory: string, name: string) {
     emit: (event) => void emitted.push(event),
     wakeAt: () => undefined,
     holdFdsUntil: () => undefined,
+    readable: () => alwaysReadable,
     track: (promise) => promise,
   });
   return { supervisor, actor, clock: addon.clock, socketPath, emitted };

@@ -12,14 +12,16 @@ import { outerFragments } from '../../src/contract/columns.ts';
 import { carrier, link } from '../../src/contract/link-tables.ts';
 import { path, pathState, peer, session, slotState } from '../../src/contract/peer-tables.ts';
 import { frame, recordType, train } from '../../src/contract/records.ts';
+import { doorbell } from '../../src/contract/rings.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 import { createAllowedIpsMemory } from '../../src/rings/allowed-ips.ts';
 import { createDoorbellMemory, Doorbell } from '../../src/rings/doorbell.ts';
 import { createSealedLogMemory } from '../../src/rings/sealed-log.ts';
+import { lendBeside } from '../../src/rings/send-turn.ts';
 import { SessionTable } from '../../src/rings/session-table.ts';
 import { createRingMemory, RingConsumer, RingProducer } from '../../src/rings/spsc-ring.ts';
 import { createStashMemory } from '../../src/rings/stash.ts';
-import { createRowTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';
+import { carrierTable, createRowTable, pathTable, peerTable, type RowTable } from '../../src/rings/table.ts';
 import { adaptiveBonding } from './bonding.ts';
 import { givePath } from './given-paths.ts';
 import { usedSessionMemory } from './session-memory.ts';
@@ -203,6 +205,16 @@ export class RopeEnd {
     ring.bytes.set(bytes, at + frame.payloadAt);
     ring.commit(frame.payloadAt + bytes.length, recordType.frameOut);
     ring.publish();
+  }
+
+  /** The sealer may send by this socket while the carrier sleeps. */
+  lendBeside(fd: number): void {
+    lendBeside(carrierTable(this.#memory.carriers as SharedArrayBuffer), 0, 4, fd);
+  }
+
+  /** Whether the carrier's thread would have to be woken, until somebody does. */
+  setAsleep(isAsleep: boolean): void {
+    new Int32Array(this.#doorbell)[doorbell.armedAt >> 2] = isAsleep ? 1 : 0;
   }
 
   take(): Delivered | undefined {

@@ -6,6 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { InstanceEvent } from '../../control/events.ts';
 import type { Addon } from '../../native/addon.ts';
+import type { Readable } from './readable.ts';
 
 /** Every role that can stand in a topology. An actor's id is its role, or `role.instance` (`wan-link.fibre`). */
 export type Role =
@@ -112,6 +113,8 @@ export interface ActorContext {
    * because its output is full. The doorbell still wakes.
    */
   holdFdsUntil(untilUs: number): void;
+  /** Whether a read of a descriptor of `wakeOn` may find something. */
+  readable(fd: number): Readable;
   /**
    * For `hybrid` actors: until the promise settles the thread parks in the event loop, 1 ms at a time, instead of in the native
    * wait, where nothing settles. Returns the same promise.

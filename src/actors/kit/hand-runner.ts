@@ -2,6 +2,7 @@
 import { type Addon, loadAddon } from '../../native/addon.ts';
 import type { Actor, ActorContext, ActorDefinition, ActorEvent, ActorSpec, Command } from './contract.ts';
 import { HostedActor } from './hosted-actor.ts';
+import { alwaysReadable } from './readable.ts';
 import { TurnCycle } from './turn-cycle.ts';
 
 /** CLOCK_BOOTTIME of a simulation, microseconds: moves only when it is told to. */
@@ -54,6 +55,7 @@ export class HandRunner {
         else if (atUs < hosted.wakeAtUs) hosted.wakeAtUs = atUs;
       },
       holdFdsUntil: () => undefined,
+      readable: () => alwaysReadable,
       track: (promise) => promise,
     };
     const actor = await definition.start(context);

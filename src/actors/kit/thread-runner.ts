@@ -14,6 +14,7 @@ import { ParkingSpot } from '../../rings/doorbell.ts';
 import type { ActorDefinition } from './contract.ts';
 import type { HostedActor } from './hosted-actor.ts';
 import type { DoorbellSpec, ToWorker } from './messages.ts';
+import type { Readables } from './readable.ts';
 import { TurnCycle } from './turn-cycle.ts';
 
 export type TurnKind = ActorDefinition['turn'];
@@ -30,6 +31,8 @@ export interface ThreadParts {
   readonly kinds: ReadonlySet<TurnKind>;
   /** File descriptors whose readability ends a park. */
   readonly wakeFds: Int32Array;
+  /** Of those. */
+  readonly readables: Readables;
   /** Promises that a hybrid actor waits for. */
   readonly pending: { count: number };
   /** Until when a park passes over `wakeFds` (CLOCK_BOOTTIME microseconds). */
@@ -66,7 +69,9 @@ export class ThreadRunner {
   }
 
   #runDuty(): void {
+    const { readables } = this.#parts;
     while (!this.#stopping) {
+      readables.noteTurn();
       if (this.cycle.turnAll() + this.#readMail() === 0) this.#park();
     }
   }
@@ -76,6 +81,7 @@ export class ThreadRunner {
       const done = this.cycle.turnAll() + this.#readMail();
       if (done === 0 && this.#parts.pending.count > 0) await this.#parkInEventLoop(1);
       else if (done === 0) this.#park();
+      this.#parts.readables.noteAll();
       await eventLoopTurn();
     }
   }
@@ -92,6 +98,7 @@ export class ThreadRunner {
     });
     while (!this.#stopping) {
       this.#spot.arm();
+      this.#parts.readables.noteAll();
       const done = this.cycle.turnAll();
       if (done > 0) await eventLoopTurn();
       else await this.#parkInEventLoop(onlyEvented ? this.#untilDueMs() : mixedTurnMs);
@@ -118,6 +125,7 @@ export class ThreadRunner {
     this.cycle.park(deadlineUs);
     const ready = addon.wait(bell.fd, this.#armed, wakeFds, deadlineUs);
     this.cycle.unpark(addon.nowUs());
+    this.#parts.readables.noteWait(Math.max(0, ready));
     if (ready < 0 && ready !== -errnoOf.EINTR)
       throw new HawserError('WAIT', `The native wait failed with errno ${-ready}`);
   }

@@ -83,7 +83,9 @@ export class TurnCycle {
     for (const one of this.#hosted) one.park(untilUs);
   }
 
+  /** The first actor goes first then: what a packet passes through stands in its order, and what woke the thread is mostly one packet. */
   unpark(nowUs: number): void {
+    this.#first = 0;
     for (const one of this.#hosted) one.unpark(nowUs);
   }
 

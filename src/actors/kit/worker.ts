@@ -11,6 +11,7 @@ import { loadRole } from '../registry.ts';
 import type { ActorContext, ActorDefinition, ActorEvent, ActorSpec } from './contract.ts';
 import { HostedActor } from './hosted-actor.ts';
 import { type FromWorker, reportOf, type ToWorker, type WorkerSetup } from './messages.ts';
+import { Readables } from './readable.ts';
 import { ThreadRunner, type TurnKind } from './thread-runner.ts';
 
 type HostMessage = Extract<ToWorker, { kind: 'host' }>;
@@ -67,15 +68,16 @@ async function startAll(port: MessagePort, addon: Addon, host: HostMessage): Pro
   const kinds = new Set<TurnKind>();
   const pending = { count: 0 };
   const hold = { untilUs: 0 };
+  const wakeFds = Int32Array.from(host.specs.flatMap(wakeFdsOf));
+  const readables = new Readables(wakeFds);
   for (const spec of host.specs) {
     starting = spec.id;
     const definition = await loadRole(spec.role, setup.modules);
     kinds.add(definition.turn);
-    hosted.push(await startOne(definition, spec, { port, addon, host, pending, hold }));
+    hosted.push(await startOne(definition, spec, { port, addon, host, pending, hold, readables }));
   }
   starting = undefined;
-  const wakeFds = Int32Array.from(host.specs.flatMap(wakeFdsOf));
-  return new ThreadRunner({ addon, port, doorbell: host.doorbell, hosted, kinds, wakeFds, pending, hold });
+  return new ThreadRunner({ addon, port, doorbell: host.doorbell, hosted, kinds, wakeFds, readables, pending, hold });
 }
 
 interface StartParts {
@@ -84,6 +86,7 @@ interface StartParts {
   readonly host: HostMessage;
   readonly pending: { count: number };
   readonly hold: { untilUs: number };
+  readonly readables: Readables;
 }
 
 /** The context is made before the actor, and its `wakeAt` must reach the actor's heartbeat, which is made after. */
@@ -102,6 +105,7 @@ async function startOne(definition: ActorDefinition, spec: ActorSpec, parts: Sta
     holdFdsUntil(untilUs: number) {
       parts.hold.untilUs = untilUs;
     },
+    readable: (fd: number) => parts.readables.of(fd),
     track<T>(promise: Promise<T>): Promise<T> {
       parts.pending.count += 1;
       const settled = (): void => {

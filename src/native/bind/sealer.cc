@@ -1,6 +1,7 @@
 // Sealer of native/data-api.ts: hands the calls of TypeScript on to sys/seal.h and sys/train_intake.h, and decides nothing.
 #include "bind/data.h"
 #include "bind/values.h"
+#include "sys/link_io.h"
 #include "sys/seal.h"
 #include "sys/train_intake.h"
 
@@ -63,6 +64,7 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     sealer_ = std::make_unique<Sealer>(parts);
     const TrainIntake::Parts taken{memory_.consumer(from.Get("plain")), AllowedIps(memory_.of(from.Get("allowedIps"))), memory_.of(from.Get("stash")), facts};
     intake_ = std::make_unique<TrainIntake>(taken, *sealer_);
+    sendBeside(from, carriers, parts.log, parts.paths);
   }
 
  private:
@@ -103,7 +105,8 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     const int32_t record = intOf(info, 7);
     const Sealer::Order order{intOf(info, 0),    intOf(info, 1), intOf(info, 2), unsignedOf(info, 3),
                               doubleOf(info, 4), intOf(info, 6), record >= 0,    static_cast<uint8_t>(std::max(record, 0))};
-    return numberOf(info, sealer_->open(order, &carrier(info, 5)));
+    const auto port = static_cast<size_t>(intOf(info, 5));
+    return numberOf(info, sealer_->open(order, &carriers_[port], port < besides_.size() ? besides_[port].get() : nullptr));
   }
 
   // sealPacket(bytes: Uint8Array with 16 spare bytes, length)
@@ -203,10 +206,26 @@ class SealerObject : public Napi::ObjectWrap<SealerObject> {
     return info.Env().Undefined();
   }
 
+  // For each carrier somebody who sends in its place, where `beside` names their rows.
+  void sendBeside(const Napi::Object& from, const Napi::Array& ports, SealedLog log, RowTable paths) {
+    const Napi::Value given = from.Get("beside");
+    if (!given.IsObject()) return;
+    const Napi::Object beside = given.As<Napi::Object>();
+    const RowTable links = linkTable(memory_.of(beside.Get("links")));
+    const RowTable carriers = carrierTable(memory_.of(beside.Get("carriers")));
+    const Napi::Array rows = beside.Get("rows").As<Napi::Array>();
+    for (uint32_t i = 0; i < rows.Length(); i++) {
+      const int32_t row = rows.Get(i).ToNumber().Int32Value();
+      besides_.push_back(std::make_unique<LinkSender>(memory_.consumer(ports.Get(i)), log, paths, links, carriers, row));
+    }
+  }
+
   RingProducer& carrier(const Info& info, size_t index) { return carriers_[static_cast<size_t>(intOf(info, index))]; }
 
   Memory memory_;
   std::vector<RingProducer> carriers_;
+  // By carrier; empty = each carrier sends by itself.
+  std::vector<std::unique_ptr<LinkSender>> besides_;
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<TrainIntake> intake_;
 };

@@ -266,6 +266,11 @@
   X(carrier, lastErrorAt, 64) \
   X(carrier, placeAt, 72) \
   X(carrier, forcedAt, 76) \
+  X(carrier, turnAt, 80) \
+  X(carrier, fragmenting4At, 84) \
+  X(carrier, fragmenting6At, 88) \
+  X(carrier, beside4At, 92) \
+  X(carrier, beside6At, 96) \
   X(check, rowsPerLink, 8) \
   X(check, magic, 1212368971) \
   X(check, magicAt, 0) \

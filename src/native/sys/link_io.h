@@ -10,6 +10,7 @@
 
 #include "obfuscation.h"
 #include "ring.h"
+#include "send_turn.h"
 #include "socket_errors.h"
 #include "tables.h"
 
@@ -20,18 +21,28 @@ class LinkSender {
   // `carrier`: row of the carrier table; its link says what packets carry as their source.
   LinkSender(int fd4, int fd6, bool gso, RingConsumer descriptors, RingConsumer datagrams, SealedLog log, RowTable paths, RowTable links,
              RowTable carriers, int32_t carrier)
-      : fd4_(fd4), fd6_(fd6), descriptors_(descriptors), datagrams_(datagrams), log_(log), paths_(paths), link_(links.row(carrier / static_cast<int32_t>(layout::carrier_rowsPerLink))),
-        carrier_(carriers.row(carrier)), errors_(paths, carrier) {
+      : LinkSender(descriptors, log, paths, links, carriers, carrier) {
+    fd4_ = fd4;
+    fd6_ = fd6;
+    datagrams_ = datagrams;
     cell<int32_t>(carrier_, layout::carrier_gsoAt) = gso ? 1 : 0;
   }
+  // A sealer's, for `sendBeside` and nothing else.
+  LinkSender(RingConsumer descriptors, SealedLog log, RowTable paths, RowTable links, RowTable carriers, int32_t carrier)
+      : descriptors_(descriptors), log_(log), paths_(paths), link_(links.row(carrier / static_cast<int32_t>(layout::carrier_rowsPerLink))),
+        carrier_(carriers.row(carrier)), errors_(paths, carrier) {}
 
   // What paths and datagrams may wear.
   void wear(Obfuscations obfuscations);
   // This one sends by the sockets of `other`, for another sealer: what either sets them to, both know.
   void share(LinkSender& other) { fragmenting_ = other.fragmenting_; }
 
-  // Sends up to `max` descriptors; returns how many were finished (sent, refused or late). 0 with work left = the socket is full.
+  // Sends up to `max` descriptors; returns how many were finished (sent, refused or late). 0 with work left = the socket is full, or a
+  // sealer sends, which wakes this thread then.
   int sendDescriptors(uint32_t max);
+  // A sealer's, of what it has just left in the ring `from`: sends it if it is a single packet and the carrier's thread sleeps, by the
+  // sockets that the carrier's row names. False = the carrier is to be woken; whatever is not plain sailing is left to it.
+  bool sendBeside(const RingProducer& from);
   // Sends waiting handshake datagrams; returns how many.
   int sendDatagrams(uint32_t max);
   // Empties the sockets' error queues: worth calling when a receive failed, for a socket is readable as long as there is something.
@@ -55,6 +66,8 @@ class LinkSender {
     alignas(cmsghdr) uint8_t control[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int))];
   };
 
+  uint32_t sendBatch(uint32_t max, Outcome& outcome);
+  bool sendOnly();
   uint32_t collect(uint32_t max);
   Fate prepare(uint8_t* descriptor, uint32_t index);
   void giveUp(uint8_t* descriptor, Fate fate);
@@ -71,8 +84,8 @@ class LinkSender {
   void account(const Message& message, bool sent);
   Outcome failed(int error, const Message* message = nullptr, size_t bytes = 0);
 
-  int fd4_;
-  int fd6_;
+  int fd4_ = -1;
+  int fd6_ = -1;
   RingConsumer descriptors_;
   RingConsumer datagrams_;
   SealedLog log_;

@@ -55,39 +55,75 @@ size_t writeSendControl(uint8_t* control, sa_family_t family, const uint8_t loca
 
 int LinkSender::sendDescriptors(uint32_t max) {
   errors_.listen();
-  int finished = 0;
-  while (static_cast<uint32_t>(finished) < max) {
-    const uint32_t count = collect(std::min(kBatch, max - static_cast<uint32_t>(finished)));
-    if (count == 0) break;
-    // One call for neighbours of one socket; whatever it leaves is looked at one by one.
-    uint32_t same = 1;
-    while (same < count && goesAlike(messages_[same], messages_[0]) && goesWhole(messages_[same])) same++;
-    uint32_t done = 0;
-    prepareSocket(messages_[0]);
-    if (goesWhole(messages_[0])) {
-      const int sent = ::sendmmsg(fdOf(messages_[0]), headers_, same, MSG_NOSIGNAL);
-      done = sent > 0 ? static_cast<uint32_t>(sent) : 0;
-    }
-    for (uint32_t i = 0; i < done; i++) account(messages_[i], true);
-    Outcome outcome = Outcome::Sent;
-    if (done < same) {
-      // The kernel keeps the errno of a message that is not the first to itself.
-      errors_.empty(fdOf(messages_[0]));
-      outcome = sendSlowly(done);
-      if (outcome != Outcome::Blocked) account(messages_[done++], outcome == Outcome::Sent);
-    }
-    // Only what is finished leaves the ring.
-    descriptors_.rewind();
-    for (uint32_t passed = 0; passed < done;) {
-      uint8_t* record = descriptors_.peek();
-      if (record == messages_[passed].descriptor) passed++;
-      descriptors_.advance();
-    }
-    descriptors_.release();
-    finished += static_cast<int>(done);
-    if (outcome == Outcome::Blocked) break;
+  if (descriptors_.isEmpty()) return 0;
+  SendTurn turn(carrier_);
+  if (!turn.isOurs()) return 0;
+  descriptors_.follow();
+  uint32_t finished = 0;
+  Outcome outcome = Outcome::Sent;
+  while (finished < max && outcome != Outcome::Blocked) {
+    const uint32_t done = sendBatch(max - finished, outcome);
+    if (done == 0) break;
+    finished += done;
   }
-  return finished;
+  return static_cast<int>(finished);
+}
+
+// One call for neighbours of one socket; whatever it leaves is looked at one by one. Returns how many descriptors are finished.
+uint32_t LinkSender::sendBatch(uint32_t max, Outcome& outcome) {
+  const uint32_t count = collect(std::min(kBatch, max));
+  if (count == 0) return 0;
+  uint32_t same = 1;
+  while (same < count && goesAlike(messages_[same], messages_[0]) && goesWhole(messages_[same])) same++;
+  uint32_t done = 0;
+  prepareSocket(messages_[0]);
+  if (goesWhole(messages_[0])) {
+    const int sent = ::sendmmsg(fdOf(messages_[0]), headers_, same, MSG_NOSIGNAL);
+    done = sent > 0 ? static_cast<uint32_t>(sent) : 0;
+  }
+  for (uint32_t i = 0; i < done; i++) account(messages_[i], true);
+  if (done < same) {
+    // The kernel keeps the errno of a message that is not the first to itself.
+    errors_.empty(fdOf(messages_[0]));
+    outcome = sendSlowly(done);
+    if (outcome != Outcome::Blocked) account(messages_[done++], outcome == Outcome::Sent);
+  }
+  // Only what is finished leaves the ring.
+  descriptors_.rewind();
+  for (uint32_t passed = 0; passed < done;) {
+    uint8_t* record = descriptors_.peek();
+    if (record == messages_[passed].descriptor) passed++;
+    descriptors_.advance();
+  }
+  descriptors_.release();
+  return done;
+}
+
+bool LinkSender::sendBeside(const RingProducer& from) {
+  // What waits below the socket is the carrier's to watch.
+  if (!from.holdsOne(layout::descriptor_bytes) || !from.isConsumerAsleep() || cell<int32_t>(carrier_, layout::carrier_outqBytesAt) != 0) return false;
+  SendTurn turn(carrier_);
+  const bool isDone = turn.isOurs() && sendOnly();
+  return !turn.end() && isDone;
+}
+
+// In our turn. Nothing is changed but by a packet that the kernel has taken.
+bool LinkSender::sendOnly() {
+  descriptors_.follow();
+  uint8_t* descriptor = descriptors_.peek();
+  // The carrier was quicker.
+  if (descriptor == nullptr) return true;
+  fd4_ = cell<int32_t>(carrier_, layout::carrier_beside4At) - 1;
+  fd6_ = cell<int32_t>(carrier_, layout::carrier_beside6At) - 1;
+  Message& message = messages_[0];
+  if (cell<uint32_t>(descriptor, layout::descriptor_countAt) != 1 || prepare(descriptor, 0) != Fate::Ready || message.wears != nullptr) return false;
+  const bool v4 = message.address.sin6_family == AF_INET;
+  if (message.mayFragment != (cell<int32_t>(carrier_, v4 ? layout::carrier_fragmenting4At : layout::carrier_fragmenting6At) != 0)) return false;
+  if (::sendmsg(fdOf(message), &headers_[0].msg_hdr, MSG_NOSIGNAL) < 0) return false;
+  account(message, true);
+  descriptors_.advance();
+  descriptors_.release();
+  return measureQueue() == 0;
 }
 
 // Prepares up to `max` messages. Descriptors that came too late, or whose path is gone, are counted and given up at the head of
@@ -161,6 +197,7 @@ void LinkSender::prepareSocket(const Message& message) {
   const auto wanted = static_cast<int8_t>(message.mayFragment ? 1 : 0);
   if (now == wanted) return;
   now = wanted;
+  cell<int32_t>(carrier_, v4 ? layout::carrier_fragmenting4At : layout::carrier_fragmenting6At) = wanted;
   const int value = v4 ? (message.mayFragment ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE) : (message.mayFragment ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
   ::setsockopt(fdOf(message), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof value);
 }

@@ -27,6 +27,9 @@ class Doorbell {
   Doorbell() = default;
   Doorbell(uint8_t* memory, int fd) : memory_(memory), fd_(fd) {}
 
+  // Whether a wake would be a system call: the thread is about to wait, or waits.
+  bool isArmed() const { return memory_ != nullptr && word(memory_, layout::doorbell_armedAt).load(std::memory_order_seq_cst) != 0; }
+
   void wake() const {
     if (memory_ == nullptr) return;
     auto armed = word(memory_, layout::doorbell_armedAt);
@@ -100,13 +103,23 @@ class RingProducer : public RingEnd {
   }
 
   bool publish() {
+    const bool any = show();
+    if (any) wake();
+    return any;
+  }
+
+  // The same in two steps. What was shown and is not looked after otherwise needs the wake.
+  bool show() {
     const bool any = committed_ != 0;
     cell<int32_t>(base_, layout::ring_publishedAt) += static_cast<int32_t>(committed_);
     committed_ = 0;
     word(base_, layout::ring_tailAt).store(static_cast<int32_t>(tail_), std::memory_order_seq_cst);
-    if (any) doorbell_.wake();
     return any;
   }
+  void wake() const { doorbell_.wake(); }
+  bool isConsumerAsleep() const { return doorbell_.isArmed(); }
+  // Whether one record of `length` bytes is all that was published and not released.
+  bool holdsOne(uint32_t length) const { return usedBytes() == align(length); }
 
   // Whether `bytes` are free, without claiming them.
   bool hasRoom(uint32_t bytes) {
@@ -166,6 +179,16 @@ class RingConsumer : public RingEnd {
     }
     released_ = head_;
     word(base_, layout::ring_headAt).store(static_cast<int32_t>(head_), std::memory_order_release);
+  }
+
+  // Whether nothing waits, whoever has taken it.
+  bool isEmpty() const {
+    return word(base_, layout::ring_headAt).load(std::memory_order_acquire) == word(base_, layout::ring_tailAt).load(std::memory_order_seq_cst);
+  }
+  // Goes on where another consumer of the same ring has come to; the two take turns by a lock of theirs.
+  void follow() {
+    const auto head = static_cast<uint32_t>(word(base_, layout::ring_headAt).load(std::memory_order_acquire));
+    if (head != released_) released_ = head_ = tail_ = head;
   }
 
   // Back to the oldest record that was not released: what was looked at is to be looked at again.

@@ -5,10 +5,11 @@
 #include <cstring>
 
 #include "ecn.h"
+#include "link_io.h"
 
 namespace hawser {
 
-int Sealer::open(const Order& order, RingProducer* link) {
+int Sealer::open(const Order& order, RingProducer* link, LinkSender* beside) {
   const Cipher cipher = sessions_.has(order.slot)
                             ? static_cast<Cipher>(cell<int32_t>(sessions_.slot(order.slot), layout::session_sendCipherAt))
                             : Cipher::ChaCha20Poly1305;
@@ -19,6 +20,7 @@ int Sealer::open(const Order& order, RingProducer* link) {
   order_ = order;
   limit_ = limits_.of(order.peer);
   link_ = link;
+  beside_ = beside;
   index_ = cell<uint32_t>(slot_, cipher == Cipher::Aes256Gcm ? layout::session_remoteIndexAesAt : layout::session_remoteIndexAt);
   // RFC 6040 4.3: a Hawser of old would lose the marks. A stock peer gets them, as the kernel's WireGuard gives them to anybody.
   const int32_t capabilities = cell<int32_t>(slot_, layout::session_capabilitiesAt);
@@ -115,7 +117,8 @@ int Sealer::parity(uint32_t dataPath) {
 
 void Sealer::flush() {
   finishDescriptor();
-  if (link_ != nullptr) link_->publish();
+  if (link_ == nullptr || !link_->show()) return;
+  if (beside_ == nullptr || !beside_->sendBeside(*link_)) link_->wake();
 }
 
 uint32_t Sealer::close() {

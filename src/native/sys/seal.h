@@ -18,6 +18,8 @@
 
 namespace hawser {
 
+class LinkSender;
+
 // Type (4, little-endian u32), receiver index, counter; the tag follows the ciphertext (WireGuard paper, 5.4.6).
 inline constexpr uint32_t kDataHeaderBytes = 16;
 inline constexpr uint32_t kTagBytes = 16;
@@ -71,8 +73,8 @@ class Sealer {
   void refit(uint8_t* record);
 
   // Starts a run: the slot's cipher and index are looked up once. 0, or a negative errno:
-  // EKEYEXPIRED (the slot cannot seal any more), ENOKEY (not ready).
-  int open(const Order& order, RingProducer* link);
+  // EKEYEXPIRED (the slot cannot seal any more), ENOKEY (not ready). `beside`: sends for the link while its thread sleeps; may be null.
+  int open(const Order& order, RingProducer* link, LinkSender* beside = nullptr);
   // Seals up to `maxSegments` not yet sealed segments of the train record at `record`. Returns how many, or ENOSPC when the
   // link's ring is full, EBADMSG when the train makes no sense. What is too long for the peer is cut, or dropped and counted.
   int train(uint8_t* record, uint32_t maxSegments);
@@ -97,7 +99,7 @@ class Sealer {
   uint32_t parityBytes(int32_t peer);
   // It is not sent.
   void dropParity(int32_t peer);
-  // Commits the descriptor at work and wakes the link. Before the call that sealed returns to JavaScript: a thread that is
+  // Commits the descriptor at work, and wakes the link or sends in its place. Before the call that sealed returns to JavaScript: a thread that is
   // terminated there would leave trains that count as sealed and were never sent.
   void flush();
   // Ends the run. Returns bytes sealed in it.
@@ -173,6 +175,7 @@ class Sealer {
   std::vector<std::array<uint8_t, layout::descriptor_bytes>> committed_;  // descriptors of the run at work
   Order order_{};
   RingProducer* link_ = nullptr;
+  LinkSender* beside_ = nullptr;
   AeadContext* context_ = nullptr;
   uint8_t* slot_ = nullptr;
   uint32_t index_ = 0;

@@ -38,11 +38,14 @@ int waitForWork(int doorbellFd, const int32_t* fds, uint32_t count, double deadl
   timeout.tv_nsec = static_cast<long>(std::fmod(remainingUs, 1e6) * 1e3);
   const int ready = ppoll(entries, count + 1, &timeout, nullptr);
   if (ready < 0) return errno == EINTR ? 1 : -errno;
+  int found = 0;
   if (entries[0].revents != 0) {
     uint64_t rings;
     [[maybe_unused]] const ssize_t got = ::read(doorbellFd, &rings, sizeof rings);
+    found = 1;
   }
-  return ready > 0 ? 1 : 0;
+  for (uint32_t i = 1; i <= count; i++) found |= entries[i].revents != 0 ? 1 << i : 0;
+  return found;
 }
 
 }  // namespace hawser

@@ -11,7 +11,7 @@ double nowUs();
 double unixUs();
 
 // Waits until the doorbell rings, one of `fds` is readable, or `deadlineUs` is reached, for an hour at most; drains the doorbell.
-// 1 = ready, 0 = deadline, negative errno. At most 15 fds.
+// 0 = deadline, negative errno, else bits: 1 = the doorbell (or a signal), 2 = the first of `fds`, 4 = the second … At most 15 fds.
 int waitForWork(int doorbellFd, const int32_t* fds, uint32_t count, double deadlineUs);
 
 }  // namespace hawser

@@ -5,6 +5,7 @@ import t from 'tap';
 import type { Actor, ActorSpec, Command } from '../../../src/actors/kit/contract.ts';
 import { HostedActor } from '../../../src/actors/kit/hosted-actor.ts';
 import type { ToWorker } from '../../../src/actors/kit/messages.ts';
+import { Readables } from '../../../src/actors/kit/readable.ts';
 import { ThreadRunner, type TurnKind } from '../../../src/actors/kit/thread-runner.ts';
 import { TurnCycle } from '../../../src/actors/kit/turn-cycle.ts';
 import { counters, doorbell, runState } from '../../../src/contract/rings.ts';
@@ -16,6 +17,7 @@ interface Bench {
   readonly runner: ThreadRunner;
   readonly hosted: readonly HostedActor[];
   readonly pending: { count: number };
+  readonly readables: Readables;
   readonly block: (index: number) => { words: Int32Array; times: Float64Array };
   post(message: ToWorker): void;
   close(): void;
@@ -45,6 +47,7 @@ function bench(kind: TurnKind, actors: readonly Partial<Actor>[]): Bench {
     } as Actor);
   });
   const pending = { count: 0 };
+  const readables = new Readables(Int32Array.of(5, 6));
   const runner = new ThreadRunner({
     addon,
     port: port2,
@@ -52,6 +55,7 @@ function bench(kind: TurnKind, actors: readonly Partial<Actor>[]): Bench {
     hosted,
     kinds: new Set([kind]),
     wakeFds: Int32Array.of(5, 6),
+    readables,
     pending,
     hold: { untilUs: 0 },
   });
@@ -60,6 +64,7 @@ function bench(kind: TurnKind, actors: readonly Partial<Actor>[]): Bench {
     runner,
     hosted,
     pending,
+    readables,
     block: (index) => {
       const block = blocks[index] as SharedArrayBuffer;
       return { words: new Int32Array(block), times: new Float64Array(block) };
@@ -91,6 +96,50 @@ t.test('ThreadRunner', async (t) => {
     t.same(order.slice(0, 9).join(''), 'abcbcacab');
     t.same(order.slice(9), ['c closed', 'b closed', 'a closed']);
     t.equal(b.addon.waits.length, 0, 'a thread with work never parks');
+  });
+
+  t.test('run() begins with the first actor after a wait, whoever was the next', async (t) => {
+    const order: string[] = [];
+    const actor = (name: string): Partial<Actor> => ({
+      work() {
+        order.push(name);
+        return 0;
+      },
+    });
+    const b = bench('duty', [actor('a'), actor('b'), actor('c')]);
+    let waits = 0;
+    b.addon.onWait = () => {
+      waits += 1;
+      if (waits === 2) b.post({ kind: 'stop' });
+      order.push('|');
+      return 1;
+    };
+    await b.runner.run();
+    b.close();
+    t.equal(order.slice(0, 14).join(''), 'abcbca|abcbca|');
+  });
+
+  t.test('run() has those descriptors read that a wait names, and all now and then when it never waits', async (t) => {
+    const worths: string[] = [];
+    let turns = 0;
+    const b = bench('duty', [
+      {
+        work() {
+          const [five, six] = [b.readables.of(5), b.readables.of(6)];
+          worths.push(`${Number(five.mayHave)}${Number(six.mayHave)}`);
+          five.mayHave = false;
+          six.mayHave = false;
+          turns += 1;
+          if (turns === 11) b.post({ kind: 'stop' });
+          return turns < 3 ? 0 : 1;
+        },
+      },
+    ]);
+    b.addon.onWait = () => 4;
+    await b.runner.run();
+    b.close();
+    t.equal(worths.slice(0, 3).join(' '), '11 00 01', 'the second look before the wait reads nothing');
+    t.equal(worths.slice(3, 11).join(' '), '00 00 11 00 00 00 11 00');
   });
 
   t.test('run() arms, turns once more, and waits with the file descriptors when all return 0', async (t) => {

@@ -11,9 +11,16 @@ import type { Route } from './session/path-book.ts';
 import { ageOf, frameOf, MessageReader, routeOf, slotOf, wireBytesOf } from './session/records.ts';
 import type { SessionManagerCommand, SessionManagerSettings } from './session/settings.ts';
 
+/**
+ * A tenth of a processor where the data path needs all there are, and all that is left where it does not: whoever connects waits a moment longer, and
+ * thousands who do so at once take next to nothing from those who are there (docs/adr/0048).
+ */
+const handshakesNice = 10;
+
 export const definition: ActorDefinition = {
   role: 'session-manager',
   turn: 'hybrid',
+  nice: handshakesNice,
   start: (context) => new SessionManager(context),
 };
 

@@ -1,5 +1,7 @@
 /** The supervisor with real worker threads: what dies, hangs, or does not stop. */
 
+import os from 'node:os';
+import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { recordType } from '../../src/contract/records.ts';
@@ -254,6 +256,20 @@ t.test('Supervisor', async (t) => {
     await until(() => s.cells('h')[probe.starts] === 2 && s.cells('e')[probe.starts] === 2);
     await s.supervisor.stop();
     t.same(s.fatal, []);
+  });
+
+  t.test('a thread leaves to others what its actor says, and no other thread does', async (t) => {
+    const s = createSupervised();
+    await s.supervisor.start([s.child('h', {}, {}, 'session-manager'), s.child('e', {}, {}, 'control-server')]);
+    const niceOf = (id: string): number =>
+      os.getPriority(s.supervisor.rows().find((row) => row.id === id)?.kernelThreadId ?? -1);
+    const own = os.getPriority(process.pid);
+    t.same([niceOf('h') - own, niceOf('e') - own], [5, 0]);
+    s.supervisor.kill('h');
+    await until(() => s.cells('h')[probe.starts] === 2);
+    t.equal(niceOf('h') - own, 5, 'its successor too');
+    await s.supervisor.stop();
+    t.equal(os.getPriority(process.pid), own);
   });
 
   t.test('a hung hybrid and a hung evented actor are found, too', async (t) => {

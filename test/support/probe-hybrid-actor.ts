@@ -6,6 +6,7 @@ import { probe, startProbe } from './probe-actor.ts';
 export const definition: ActorDefinition = {
   role: 'session-manager',
   turn: 'hybrid',
+  nice: 5,
   start(context: ActorContext) {
     const inner = startProbe(context);
     const cells = new Int32Array(context.spec.memory.probe ?? new SharedArrayBuffer(probe.bytes));

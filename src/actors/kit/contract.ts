@@ -47,6 +47,8 @@ export interface ActorDefinition {
    * `evented`: ordinary Node code; `work` is called when the doorbell rings (tls-link), and by a timer for the heartbeat (control-server).
    */
   readonly turn: 'duty' | 'hybrid' | 'evented';
+  /** How much its thread leaves to others while processors are short (nice(2)); who shares a thread with one that leaves nothing does not either. */
+  readonly nice?: number;
   /** A throw here is a failed start. */
   start(context: ActorContext): Actor | Promise<Actor>;
 }

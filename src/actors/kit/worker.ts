@@ -2,6 +2,7 @@
  * Entry of every worker thread. It loads the addon and the modules it was told to, says `ready`, and waits: a spare waits for
  * ever, any other thread is told at once which actors to host. The thread ends with its first error, which it reports first.
  */
+import os from 'node:os';
 import process from 'node:process';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
@@ -17,6 +18,9 @@ import { ThreadRunner, type TurnKind } from './thread-runner.ts';
 type HostMessage = Extract<ToWorker, { kind: 'host' }>;
 
 const setup = workerData as WorkerSetup;
+
+/** setpriority(2). */
+const leastPriority = 19;
 
 async function main(port: MessagePort): Promise<void> {
   let runner: ThreadRunner | undefined;
@@ -70,13 +74,17 @@ async function startAll(port: MessagePort, addon: Addon, host: HostMessage): Pro
   const hold = { untilUs: 0 };
   const wakeFds = Int32Array.from(host.specs.flatMap(wakeFdsOf));
   const readables = new Readables(wakeFds);
+  let nice = Number.POSITIVE_INFINITY;
   for (const spec of host.specs) {
     starting = spec.id;
     const definition = await loadRole(spec.role, setup.modules);
     kinds.add(definition.turn);
+    nice = Math.min(nice, definition.nice ?? 0);
     hosted.push(await startOne(definition, spec, { port, addon, host, pending, hold, readables }));
   }
   starting = undefined;
+  // 0 is the calling thread, and no other of the process.
+  if (nice > 0) os.setPriority(0, Math.min(leastPriority, os.getPriority(0) + nice));
   return new ThreadRunner({ addon, port, doorbell: host.doorbell, hosted, kinds, wakeFds, readables, pending, hold });
 }
 

@@ -224,7 +224,7 @@ t.test('nextAction() rekeys as initiator that only receives, once, in the last 1
   t.same(bench.times('initiate'), [166]);
 });
 
-t.test('nextAction() rekeys sooner as initiator where many would at once', async (t) => {
+t.test('nextAction() rekeys sooner where many would at once, also as responder', async (t) => {
   const sending = new Bench();
   sending.derive(true, 20 * second);
   sending.exchange(105, 1, () => {
@@ -235,15 +235,30 @@ t.test('nextAction() rekeys sooner as initiator where many would at once', async
   const receiving = new Bench();
   receiving.derive(true, 20 * second);
   receiving.exchange(150, 1, () => receiving.receiveKeepalive());
-  t.same(receiving.times('initiate'), [146]);
+  t.same(receiving.times('initiate').slice(0, 1), [145], 'of itself');
+  t.equal(receiving.times('initiate').length, 1, 'once');
   receiving.derive(true);
   receiving.exchange(164, 1, () => receiving.receiveKeepalive());
   t.equal(receiving.times('initiate').length, 1, 'each keys have their own time');
   const responder = new Bench();
   responder.derive(false, 20 * second);
   responder.session.handleConfirmed();
-  responder.exchange(175, 1, () => responder.receiveKeepalive());
-  t.same(responder.times('initiate'), []);
+  responder.exchange(102, 1, () => responder.receiveKeepalive());
+  t.same(responder.times('initiate'), [100]);
+  const served = new Bench();
+  served.derive(false, 20 * second);
+  served.session.handleConfirmed();
+  served.exchange(90, 1, () => served.receiveKeepalive());
+  served.derive(false);
+  served.session.handleConfirmed();
+  served.exchange(175, 1, () => served.receiveKeepalive());
+  t.same(served.times('initiate'), [], 'who has called meanwhile is not called');
+  const asleep = new Bench();
+  asleep.derive(false, 20 * second);
+  asleep.session.handleConfirmed();
+  asleep.exchange(65, 1, () => asleep.receiveKeepalive());
+  asleep.run(100);
+  t.same(asleep.times('initiate'), [], 'nor who sleeps');
 });
 
 t.test('nextAction() rekeys after 2^60 messages also as responder', async (t) => {

@@ -27,6 +27,7 @@ import { handshakeTrafficClass, type Outbox } from './outbox.ts';
 import type { Route } from './path-book.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import type { Refusals } from './refusals.ts';
+import { SessionWaves } from './session-waves.ts';
 import type { SlotBook } from './slot-book.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -74,6 +75,7 @@ export class HandshakeDesk {
   readonly #parts: HandshakeDeskParts;
   readonly gate: HandshakeGate;
   readonly #stamps: InitiationStamps;
+  readonly #waves = new SessionWaves();
   /** Index we chose → whose handshake it is: for responses, and for cookie replies to initiations and responses. */
   readonly #byIndex = new Map<number, Peer>();
   /** Initiations that are not answered. */
@@ -313,12 +315,17 @@ export class HandshakeDesk {
     const hasAes = offersAes(peer);
     const slot = slots.publish({ peerRow: peer.row, keys, localIndex, remoteIndex, isInitiator, hasAes }, nowUs);
     if (slot < 0) return false;
-    // A hub that was restarted has called all of its clients within seconds.
-    const earlyUs = peer.settings.isClient === true ? Math.random() * sessionTimes.rekeySpreadUs : 0;
+    const earlyUs = Math.random() * this.#spreadUs(peer, isInitiator, nowUs);
     for (const gone of peer.session.handleDerived({ slot, isInitiator, birthUs: nowUs }, nowUs, earlyUs)) {
       slots.linger(gone.slot, nowUs);
     }
     onSession(peer, slot, isInitiator, route, nowUs);
     return true;
+  }
+
+  /** Over how long a time the sessions that begin now are renewed. A hub that was restarted has called all of its clients within seconds. */
+  #spreadUs(peer: Peer, isInitiator: boolean, nowUs: number): number {
+    if (isInitiator) return peer.settings.isClient === true ? sessionTimes.rekeySpreadUs : 0;
+    return this.#waves.note(nowUs, this.#parts.peers.count) ? sessionTimes.renewSpreadUs : 0;
   }
 }

@@ -152,6 +152,10 @@ export class PeerBook {
     this.clearRow(peer.row);
   }
 
+  get count(): number {
+    return this.#byRow.size;
+  }
+
   /** Frees a row and its paths. */
   clearRow(row: number): void {
     this.#parts.paths.clear(row, this.#parts.nowUs());

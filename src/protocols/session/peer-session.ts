@@ -10,6 +10,7 @@
  * |                     | cut off (`handleActivity`): at once       | anything received     | initiate                   |
  * | keepalive           | data received, 10 s                       | anything sent         | keepalive                  |
  * | persistent          | anything sent or received, interval       | –                     | keepalive, or initiate     |
+ * | renew               | a crowd's keys derived, 30 to 165 s       | keys derived          | initiate                   |
  * | forget keys         | session derived or given up, 3 × 180 s    | –                     | forget keys                |
  */
 import { KeyGenerations, type KeySlot } from './key-generations.ts';
@@ -27,6 +28,8 @@ export const sessionTimes = {
   rekeyJitterUs: 334_000,
   /** Of thousands that got their keys at once each has others sooner by a part of this: half a minute of handshakes in the place of a few seconds. */
   rekeySpreadUs: 30 * second,
+  /** Those that called at once would all call again after two minutes, and so on: we call them before, over so long a time. */
+  renewSpreadUs: 90 * second,
   /** noise.c: one peer's initiations are answered 50 times a second at most. */
   initiationSpacingUs: 20_000,
 } as const;
@@ -38,6 +41,8 @@ const newHandshakeUs = sessionTimes.keepaliveUs + sessionTimes.rekeyTimeoutUs;
 const cutOffSilenceUs = 600_000;
 /** Of thousands that lose their hub in the same moment, those for which nothing waits call within so many times the jitter. */
 const unhurriedSpread = 4;
+/** Longer than most persistent keepalives: who was not heard for so long is asleep, or elsewhere. */
+const renewSilenceUs = 30 * second;
 const forgetAfterUs = 3 * sessionTimes.rejectAfterUs;
 /**
  * A peer that did not answer for 90 s is called once by a persistent keepalive, then more and more rarely: it calls itself when it is
@@ -92,6 +97,7 @@ export class PeerSession {
   #hasTriedLastMinute = false;
   /** So much sooner than it must the present keys are followed by others. */
   #earlyUs = 0;
+  #renewAtUs = never;
   #retryAtUs = never;
   #newHandshakeAtUs = never;
   #keepaliveAtUs = never;
@@ -198,12 +204,14 @@ export class PeerSession {
   }
 
   /**
-   * Keys were derived; returns those that fell out of the three generations. `earlyUs`: we begin the next handshake so much sooner, if we began
-   * this one; random, below `sessionTimes.rekeySpreadUs`.
+   * Keys were derived; returns those that fell out of the three generations. `earlyUs`: we begin the next handshake so much sooner than the one who
+   * began this one must; random, below `sessionTimes.rekeySpreadUs` for one of ours. 0 for one of the peer's = it is the peer that begins.
    */
   handleDerived(key: KeySlot, nowUs: number, earlyUs = 0): KeySlot[] {
     this.#forgetAtUs = nowUs + forgetAfterUs;
     this.#earlyUs = earlyUs;
+    const lastUs = key.isInitiator ? lastMinuteUs : sessionTimes.rekeyAfterUs;
+    this.#renewAtUs = earlyUs === 0 ? never : nowUs + lastUs - earlyUs;
     if (key.isInitiator) {
       this.#handshakeReceived(nowUs);
       this.#established();
@@ -231,6 +239,7 @@ export class PeerSession {
       this.#keepaliveAtUs = never;
       return this.#keepalive(nowUs);
     }
+    if (this.#renewAtUs <= nowUs) this.#renew(nowUs);
     return this.#mayInitiate(nowUs) ? 'initiate' : undefined;
   }
 
@@ -238,7 +247,16 @@ export class PeerSession {
   nextWakeUs(): number {
     const handshakeAtUs = this.#isWanted ? -never : Math.min(this.#retryAtUs, this.#newHandshakeAtUs);
     const allowedAtUs = this.#lastHandshakeSentUs + sessionTimes.rekeyTimeoutUs;
-    return Math.min(Math.max(handshakeAtUs, allowedAtUs), this.#keepaliveAtUs, this.#persistentAtUs, this.#forgetAtUs);
+    const othersUs = Math.min(this.#keepaliveAtUs, this.#persistentAtUs, this.#forgetAtUs, this.#renewAtUs);
+    return Math.min(Math.max(handshakeAtUs, allowedAtUs), othersUs);
+  }
+
+  /** Not by what comes: of a crowd that was heard at once all are heard in the same seconds again, each time that they say a keepalive. */
+  #renew(nowUs: number): void {
+    this.#renewAtUs = never;
+    if (this.keys.current === undefined || nowUs - this.#seen.lastReceivedUs >= renewSilenceUs) return;
+    this.#isWanted = true;
+    this.#hasTriedLastMinute = true;
   }
 
   #mayInitiate(nowUs: number): boolean {

@@ -64,12 +64,19 @@ Exit codes: 0 done, 1 failed at run time, 64 wrong use, 78 wrong configuration.
 
 /** Runs the command that `argv` names (`node hawser COMMAND …`); sets the exit code and never rejects. */
 export async function runProgram(argv: readonly string[]): Promise<void> {
+  if (argv[2] !== 'up') process.stdout.on('error', endWithReader);
   try {
     const program = await buildProgram(argv[2] ?? '');
     await program.parseAsync(argv);
   } catch (error) {
     process.exitCode = reportError(error);
   }
+}
+
+/** `hawser client list | head`: whoever has read enough wants no stack. */
+function endWithReader(error: Error): void {
+  if (Reflect.get(error, 'code') !== 'EPIPE') throw error;
+  process.exit();
 }
 
 /** Knows the one command that `word` names, or all of them, so that help, manual, completion and "unknown command" can list them. */

@@ -86,7 +86,7 @@ function describe(prefix: Cidr, other: RouteState, name: string, ours: string): 
   }
   return {
     text: `${text} is reached by ${name} already, so it does not lead to ${ours}; the rest does`,
-    remedy: `give one of the two networks other addresses, or take ${text} out of allowedIPs`,
+    remedy: `give one of the two networks other addresses, or take ${text} out of allowedIPs (or server.pool)`,
   };
 }
 

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { HawserError } from '../../base/errors.ts';
 import type { Family } from '../../base/family.ts';
 import { formatAddress } from '../../config/address.ts';
+import type { Cidr } from '../../config/config.ts';
 import { rtm } from '../../wire/rtnetlink.ts';
 import {
   type Netlink,
@@ -30,6 +31,7 @@ import {
   wantedRunning,
   wantedStopped,
 } from './plan.ts';
+import { listReached, overlapsOf } from './pool-overlaps.ts';
 import { differenceOf, type Ownership, readPresent } from './reconcile.ts';
 import {
   allowMarkedAnswers,
@@ -122,6 +124,11 @@ export function describeSilentSettings(plan: NetworkPlan): string {
 export function describeConflicts(addon: NetlinkSockets, plan: NetworkPlan): readonly Trouble[] {
   const places = placesOf(plan, familiesOf(checkIpv6(plan).onInterface));
   return withNetlink(addon, (netlink) => findConflicts(netlink, plan.interface, places));
+}
+
+/** Networks of this host that a hub's pools share addresses with. */
+export function describeOverlaps(addon: NetlinkSockets, ours: string, pools: readonly Cidr[]): readonly Trouble[] {
+  return withNetlink(addon, (netlink) => overlapsOf(pools, listReached(netlink, ours)));
 }
 
 /** Rules of others that lead packets elsewhere than plan and links want, and links where answers are dropped. */

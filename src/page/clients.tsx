@@ -48,9 +48,9 @@ export function ClientsView(): JSX.Element {
   const [asked, setAsked] = useState<Asked>();
   const { match, order, from } = wanted.value;
   const { found, clients: shown } = clients.value ?? { found: 0, clients: [] };
-  const names = [
-    ...new Set([...shown, ...(asked === undefined || asked.what === 'add' ? [] : [asked])].map(({ name }) => name)),
-  ];
+  // One whose sheet is open may not be on this page any more.
+  const open = asked?.what === 'show' ? [asked.name] : [];
+  const names = [...new Set([...shown.map(({ name }) => name), ...open])];
   useEffect(openClients, []);
   useEffect(() => watchUsage(names), [names.join('\n')]);
   const hasActions = may('operator');

@@ -29,9 +29,11 @@ export async function loginWithToken(text: string): Promise<ApiError | undefined
 }
 
 export async function leave(): Promise<void> {
-  await tried(logout);
+  // Who has left asks no more: an answer to that may take a while, and until then streams that end would be asked for again in vain.
+  const left = tried(logout);
   token.forget();
   me.value = null;
+  await left;
 }
 
 /** Nobody answering is no reason to send anybody to the door. */

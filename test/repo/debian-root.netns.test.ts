@@ -1,5 +1,5 @@
 /**
- * The Debian package on a clean Debian 12 (debootstrap): installed, running, upgraded under traffic, removed, purged; and the npm archive in
+ * The Debian package on a clean Debian 12 (debootstrap): installed, running with page, history and plugins, upgraded under traffic, removed, purged; and the npm archive in
  * the same root, where there is no compiler. HAWSER_LONG=1; HAWSER_DEBIAN_ROOT names a root to copy instead of fetching one.
  * systemd does not run in a chroot: what it would do to a service on restart is done here by signals.
  */
@@ -11,6 +11,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { Daemon } from '../support/daemon.ts';
+import { HttpAsker } from '../support/http-asker.ts';
 import { generateKeys } from '../support/keys.ts';
 import { isLong } from '../support/long-run.ts';
 import { type Host, Lab, runCommand, skipReason } from '../support/netns.ts';
@@ -23,6 +24,7 @@ const repository = path.resolve(import.meta.dirname, '../../..');
 /** From the stop of one version to traffic by the next. */
 const restartGapMs = 1500;
 const echoPort = 7000;
+const apiPort = 8474;
 
 function whyNot(): string | false {
   if (!isLong) return 'takes minutes and fetches Debian: HAWSER_LONG=1';
@@ -138,10 +140,51 @@ function writePair(lab: Lab, root: Root): { readonly a: Host; readonly b: Daemon
     endpoints: [`${outside.b4}:${port}`],
     keepalive: '25s',
   };
-  const config = { identity: { privateKeyFile: 'a.key' }, tunnel: { addresses: [`${inside.a4}/24`] }, peers: [peer] };
+  const plugins = '/usr/share/doc/hawser/plugins';
+  const config = {
+    identity: { privateKeyFile: 'a.key' },
+    tunnel: { addresses: [`${inside.a4}/24`] },
+    peers: [peer],
+    api: { listen: `127.0.0.1:${apiPort}` },
+    history: {},
+    plugins: [
+      `${plugins}/chat.mjs`,
+      { file: `${plugins}/timetable.mjs`, settings: { timezone: 'Europe/Berlin', rules: [] } },
+    ],
+  };
   // JSON is YAML.
   writeFileSync(path.join(folder, 'a.yaml'), JSON.stringify(config), { mode: 0o600 });
   return { a: hosts.a, b };
+}
+
+/** What the installed program serves and asks: the page with its files, the plugins, a configuration on trial. */
+async function lookAtParts(t: Test, root: Root, host: Host): Promise<void> {
+  const added = root.run('hawser', 'token', 'add', 'test', '--role', 'admin');
+  t.equal(added.status, 0, added.text);
+  const asker = new HttpAsker(host, apiPort);
+  const get = async (route: string) => {
+    const headers = { authorization: `Bearer ${added.text.trim()}` };
+    return await asker.ask({ path: route, headers }).catch(() => ({ status: 0, headers: {}, body: '' }));
+  };
+  await until('the page', async () => (await get('/')).status === 200);
+  const { body } = await get('/');
+  const files = [...body.matchAll(/(?:src|href)="\.?\/?(assets\/[^"]+)"/g)].map(([, file]) => file);
+  t.ok(files.length >= 2, 'a page with script and style');
+  for (const file of files) t.equal((await get(`/${file}`)).status, 200, String(file));
+  t.match((await get('/metrics')).body, /^hawser_peers\{state="connected"\} 1$/m);
+  const running = (): number =>
+    root.run('hawser', 'plugin', 'list').text.match(/^(chat|timetable) +running/gm)?.length ?? 0;
+  await until('both plugins', () => running() === 2);
+  asker.close();
+
+  const text = root.run('hawser', 'config', 'read');
+  t.equal(text.status, 0, text.text);
+  writeFileSync(path.join(root.folder, 'tmp/new.yaml'), text.text.replace('25s', '20s'));
+  const applied = root.run('hawser', 'config', 'apply', '/tmp/new.yaml', '--seconds', '60', '--json');
+  t.equal(applied.status, 0, applied.text);
+  const reverted = root.run('hawser', 'config', 'revert');
+  t.equal(reverted.status, 0, reverted.text);
+  t.match(readFileSync(path.join(root.folder, 'etc/hawser/a.yaml'), 'utf8'), /25s/, 'taken back');
 }
 
 const skip = whyNot();
@@ -173,6 +216,7 @@ t.test('the package lives and dies on a clean Debian 12', { skip }, async (t: Te
   let daemon = up(root, a);
   await until('the daemon', () => root.run('hawser', 'status').status === 0);
   await until('traffic', async () => (await ping(a, inside.b4, { count: 5 })).received > 0);
+  await lookAtParts(t, root, a);
   const echo = await echoUdp(a, echoPort);
   t.teardown(() => echo.kill());
   const during = async (what: () => void | Promise<void>) => {

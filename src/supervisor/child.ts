@@ -68,7 +68,15 @@ export class Child {
     worker.onMessage = (message) => this.#receive(message);
     void worker.exited.then((exit) => this.#onExit(exit));
     worker.host({ specs: this.spec.actors, doorbell: this.spec.doorbell, supervisor: this.#openRpc() });
-    this.#timer = setTimeout(() => this.cut(`did not start within ${options.startLimitMs} ms`), options.startLimitMs);
+    void this.#awaitStart(worker, options.startLimitMs);
+  }
+
+  async #awaitStart(worker: WorkerHandle, limitMs: number): Promise<void> {
+    const isOver = (): boolean => this.worker !== worker || this.#hasStarted || this.state === 'stopping';
+    const hasStarted = await worker.startsWithin(limitMs, isOver, () =>
+      this.#host.note(this.spec.id, { kind: 'starved', reason: 'it starts, and waits for a processor' }),
+    );
+    if (!hasStarted && !isOver()) this.cut(`did not start within ${limitMs} ms`);
   }
 
   /** Resolves when the present or the next instance has started; rejects when the child is given up. */

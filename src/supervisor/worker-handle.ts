@@ -16,15 +16,19 @@ import type { BellRinger } from '../rings/doorbell.ts';
 import { Doorbell } from '../rings/doorbell.ts';
 import { isStarved, type Look } from './starvation.ts';
 
-/** How often the limit of an exit is extended for a thread that is starved: finite, since nothing may wait for ever. */
-const mostExitLimits = 5;
+/** How often the limit of a start or an exit is extended for a thread that is starved: finite, since nothing may wait for ever. */
+const mostLimits = 5;
 /** Ending a thread takes 10 to 50 ms of CPU; one that used this part of its limit and is still there will not end. */
 const exitAllowedPart = 1 / 5;
+/** A start takes a second or two of CPU at most. */
+const startAllowedPart = 1 / 5;
 /**
  * Room for what a thread makes and soon forgets: V8 would let it grow to 48 MB, and most of that would stay. Who carries packets makes
  * next to nothing, and a look through little is short.
  */
 const youngMegabytes = 3;
+/** Of a thread that has not said yet which one it is. */
+const unborn: ThreadTimes = { ranUs: 0, waitedUs: 0, isReady: false };
 const entry = new URL('../actors/kit/worker.js', import.meta.url);
 
 export interface WorkerExit {
@@ -107,12 +111,28 @@ export class WorkerHandle {
   }
 
   /**
+   * After `host`: whether `hasStarted` says so by `limitMs`, or a few times that while the thread gets no processor, which `onStarved` is told of once. Its
+   * successor would starve as well, and load once more.
+   */
+  async startsWithin(limitMs: number, hasStarted: () => boolean, onStarved: () => void): Promise<boolean> {
+    for (let round = 1; round <= mostLimits; round += 1) {
+      const first = this.#look(unborn);
+      await Promise.race([this.exited, sleep(limitMs, undefined, { ref: false })]);
+      await eventLoopTurn();
+      if (hasStarted() || this.hasExited) return true;
+      if (!isStarved(first, this.#look(), limitMs * 1000 * startAllowedPart)) return false;
+      if (round === 1) onStarved();
+    }
+    return false;
+  }
+
+  /**
    * After `terminate`: whether the thread has exited by `limitMs`, or a few times that while it gets no processor, which
    * `onStarved` is told of once.
    */
   async exitsWithin(limitMs: number, onStarved: () => void): Promise<boolean> {
     const first = this.#look();
-    for (let round = 1; round <= mostExitLimits; round += 1) {
+    for (let round = 1; round <= mostLimits; round += 1) {
       await Promise.race([this.exited, sleep(limitMs, undefined, { ref: false })]);
       // This thread may have been starved as well: it reads what has arrived before it judges by the clock.
       await eventLoopTurn();
@@ -123,8 +143,8 @@ export class WorkerHandle {
     return false;
   }
 
-  #look(): Look {
-    return { atUs: performance.now() * 1000, times: this.readTimes() };
+  #look(otherwise?: ThreadTimes): Look {
+    return { atUs: performance.now() * 1000, times: this.readTimes() ?? otherwise };
   }
 
   #receive(message: FromWorker): void {

@@ -151,6 +151,21 @@ t.test('Supervisor', async (t) => {
     await s.supervisor.stop();
   });
 
+  t.test('a start that is starved of CPU is waited for', async (t) => {
+    const s = createSupervised({ failedStartLimit: 1, startLimitMs: 3000 });
+    const started = s.supervisor.start([s.child('a', { slowStart: true })]);
+    await until(() => s.cells('a')[probe.starts] === 1);
+    const starvation = await starve(s.cells('a')[probe.kernelThreadId] ?? 0);
+    t.teardown(() => starvation.end());
+    await until(() => s.supervisor.events.since(0).some(({ kind }) => kind === 'starved'));
+    s.cells('a')[probe.released] = 1;
+    await starvation.end();
+    await started;
+    t.equal(s.cells('a')[probe.starts], 1, 'it was not begun anew');
+    await s.supervisor.stop();
+    t.same(s.fatal, []);
+  });
+
   t.test('stop() cuts a thread that does not close within its time', async (t) => {
     const s = createSupervised();
     await s.supervisor.start([s.child('a', { hangClose: true }, { shutdownMs: 100 })]);

@@ -12,6 +12,8 @@ export const probe = {
   closes: 4,
   turns: 5,
   kernelThreadId: 6,
+  /** The test lets it start. */
+  released: 7,
   bytes: 64,
 } as const;
 
@@ -19,6 +21,8 @@ export interface ProbeSettings {
   readonly failStart?: boolean;
   /** `start` never returns. */
   readonly hangStart?: boolean;
+  /** `start` is busy until the test lets it go. */
+  readonly slowStart?: boolean;
   /** `close` never returns. */
   readonly hangClose?: boolean;
   /** Dies on each record of the port `input`. */
@@ -36,6 +40,7 @@ export function startProbe(context: ActorContext): Actor {
   Atomics.add(cells, probe.starts, 1);
   if (settings.failStart === true) throw new Error('this probe does not start');
   while (settings.hangStart === true) Math.random();
+  while (settings.slowStart === true && Atomics.load(cells, probe.released) === 0) Math.random();
   const alive = Atomics.add(cells, probe.alive, 1) + 1;
   if (alive > Atomics.load(cells, probe.mostAlive)) Atomics.store(cells, probe.mostAlive, alive);
   const input = settings.diesOnInput === true ? consumer(context.spec, 'input') : undefined;

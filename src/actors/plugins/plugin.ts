@@ -10,8 +10,9 @@ import { type PluginHook, type PluginState, type PluginStatus, pluginHooks } fro
 import { readProcessUse } from '../../io/process-facts.ts';
 import type { Confinement } from './confinement.ts';
 import { type FromPlugin, interfaceVersion, printable } from './interface.ts';
+import { OpenQuestions } from './open-questions.ts';
 import { PluginProcess } from './plugin-process.ts';
-import { type PluginOutcome, silence } from './questions.ts';
+import type { PluginOutcome } from './questions.ts';
 import { Usage } from './usage.ts';
 
 export interface PluginParts {
@@ -33,7 +34,6 @@ export interface PluginParts {
 const startMs = 20_000;
 /** Nothing that it was asked for so long was answered: it hangs. */
 const hungMs = 5000;
-const pingEveryMs = 2000;
 /** A turn that comes so late says that this machine, or this thread, stood still. */
 const lateTurnMs = 3000;
 const firstPauseMs = 1000;
@@ -43,14 +43,7 @@ const mostEnds = 6;
 const endsWindowMs = 600_000;
 /** What went well for so long is well again. */
 const steadyMs = 60_000;
-const mostQuestions = 1024;
 const mostHookWords = 200;
-
-interface Waiting {
-  readonly hook: PluginHook;
-  readonly settle: (outcome: PluginOutcome) => void;
-  readonly timer: NodeJS.Timeout;
-}
 
 interface Hooks {
   readonly events: readonly string[];
@@ -68,20 +61,13 @@ export class Plugin {
   #uid: number | undefined;
   #hooks = noHooks;
   #usage: Usage | undefined;
-  readonly #waiting = new Map<number, Waiting>();
-  #lastId = 0;
+  readonly #questions: OpenQuestions;
   #begunMs = 0;
   #turnedMs: number;
-  #pingedMs = 0;
-  /** 0 = none is under way. */
-  #pingId = 0;
-  /** Since when a ping is wanted and not answered; 0 = none is. */
-  #unansweredMs = 0;
   #againMs = 0;
   /** When it ended, the latest last. */
   #ends: number[] = [];
   #starts = 0;
-  #answers = 0;
   #failures = 0;
   #leftOut = 0;
   #untold = 0;
@@ -93,6 +79,12 @@ export class Plugin {
   constructor(parts: PluginParts) {
     this.#parts = parts;
     this.#turnedMs = parts.nowMs();
+    this.#questions = new OpenQuestions({
+      plugin: parts.config.name,
+      nowMs: parts.nowMs,
+      send: (message) => this.#process?.send(message) === true,
+      fail: (hook, isSilent, error) => this.#failed(hook, isSilent, error),
+    });
   }
 
   get name(): string {
@@ -124,12 +116,11 @@ export class Plugin {
     this.#starts += 1;
     this.#uid = confinement.uid;
     this.#begunMs = nowMs();
-    this.#pingId = 0;
-    this.#unansweredMs = 0;
+    this.#questions.restart();
     const process = new PluginProcess({
       confinement,
       onMessage: (message) => this.#onMessage(message),
-      onFault: (reason) => this.#failAll(reason),
+      onFault: (reason) => this.#questions.failAll(reason),
       onEnd: (reason) => this.#onEnd(process, reason),
     });
     this.#process = process;
@@ -142,7 +133,7 @@ export class Plugin {
   ask(hook: PluginHook, question: unknown, timeoutMs: number): Promise<PluginOutcome> {
     const unfit = this.#unfit(hook);
     if (unfit !== undefined) return Promise.resolve({ ok: false, isSilent: true, reason: unfit });
-    return new Promise((settle) => this.#send(hook, question, settle, timeoutMs));
+    return this.#questions.ask(hook, question, timeoutMs);
   }
 
   /** What kinds it did not want, or was too slow for, it is not told. */
@@ -175,7 +166,7 @@ export class Plugin {
   close(): { readonly pid: number | undefined; readonly uid: number | undefined } {
     const pid = this.#process?.pid;
     const uid = this.#process?.letGo();
-    for (const { timer } of this.#waiting.values()) clearTimeout(timer);
+    this.#questions.close();
     return { pid, uid };
   }
 
@@ -194,7 +185,7 @@ export class Plugin {
       memoryBytes: pid === undefined ? undefined : this.#usage?.residentBytes,
       processorPercent: pid === undefined ? undefined : this.#usage?.percent,
       sinceMs: pid === undefined ? undefined : Math.round(nowMs - this.#begunMs),
-      answers: this.#answers,
+      answers: this.#questions.answers,
       failures: this.#failures,
       leftOut: this.#leftOut,
       reason: this.#reason,
@@ -206,40 +197,13 @@ export class Plugin {
   #unfit(hook: PluginHook): string | undefined {
     if (this.#state !== 'running') return `plugin ${this.name} does not run (${this.#state})`;
     if (!this.#hooks.names.has(hook)) return `plugin ${this.name} has no function for ${hook}`;
-    return this.#waiting.size >= mostQuestions
-      ? `plugin ${this.name} has ${mostQuestions} questions before it`
-      : undefined;
-  }
-
-  #send(hook: PluginHook, question: unknown, settle: Waiting['settle'], timeoutMs: number): void {
-    this.#lastId += 1;
-    const id = this.#lastId;
-    if (this.#process?.send({ kind: 'question', id, hook, question }) !== true) {
-      settle(this.#failed(hook, true, `plugin ${this.name} does not read what it is sent`));
-      return;
-    }
-    const onLate = (): void => {
-      this.#waiting.delete(id);
-      settle(this.#failed(hook, true, silenceWords(this.name, timeoutMs)));
-    };
-    this.#waiting.set(id, { hook, settle, timer: setTimeout(onLate, timeoutMs).unref() });
-  }
-
-  /** A plugin that waits for others answers this all the same; one that loops, or does not read, does not. */
-  #ping(nowMs: number): void {
-    if (this.#pingId > 0 || nowMs - this.#pingedMs < pingEveryMs) return;
-    if (this.#unansweredMs === 0) this.#unansweredMs = nowMs;
-    const id = this.#lastId + 1;
-    if (this.#process?.send({ kind: 'question', id, hook: 'ping', question: null }) !== true) return;
-    this.#lastId = id;
-    this.#pingId = id;
-    this.#pingedMs = nowMs;
+    return this.#questions.full;
   }
 
   #onMessage(message: FromPlugin): void {
     if (message.kind === 'hello') this.#onHello(message);
     else if (message.kind === 'trouble') this.#failed('events', false, message.error);
-    else this.#onAnswer(message);
+    else this.#questions.handleAnswer(message);
   }
 
   #onHello({ hooks }: Extract<FromPlugin, { kind: 'hello' }>): void {
@@ -258,29 +222,9 @@ export class Plugin {
     onHooks();
   }
 
-  #onAnswer({ id, answer, error }: Extract<FromPlugin, { kind: 'answer' }>): void {
-    const waiting = this.#waiting.get(id);
-    if (id === this.#pingId) {
-      this.#pingId = 0;
-      this.#unansweredMs = 0;
-      return;
-    }
-    // Twice, or after its time: nobody waits for it.
-    if (waiting === undefined && id <= this.#lastId) return;
-    if (waiting === undefined) throw new Error(`it answers question ${id}, which nobody asked`);
-    clearTimeout(waiting.timer);
-    this.#waiting.delete(id);
-    if (error !== undefined) {
-      waiting.settle(this.#failed(waiting.hook, false, error));
-      return;
-    }
-    this.#answers += 1;
-    waiting.settle({ ok: true, answer });
-  }
-
   /** An answer came that is none. */
   reject(hook: PluginHook, reason: string): PluginOutcome {
-    this.#answers -= 1;
+    this.#questions.answers -= 1;
     return this.#failed(hook, false, reason);
   }
 
@@ -304,9 +248,9 @@ export class Plugin {
     const process = this.#process;
     const pid = process?.pid;
     if (process === undefined || pid === undefined) return;
-    if (this.#unansweredMs > 0 && nowMs - this.#unansweredMs > hungMs)
+    if (this.#questions.unansweredMs(nowMs) > hungMs)
       process.endFor(`it hangs: nothing came back from it for ${hungMs / 1000} s`);
-    else this.#ping(nowMs);
+    else this.#questions.ping(nowMs);
     const use = readProcessUse(pid);
     const excess = use === undefined ? undefined : this.#usage?.take(use, nowMs);
     if (excess !== undefined) process.endFor(excess);
@@ -315,16 +259,7 @@ export class Plugin {
   /** While everything stood still nobody could answer. */
   #forgive(nowMs: number): void {
     this.#begunMs = Math.max(this.#begunMs, nowMs - startMs / 2);
-    if (this.#unansweredMs > 0) this.#unansweredMs = nowMs;
-  }
-
-  #failAll(reason: string): void {
-    const all = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { timer, settle } of all) {
-      clearTimeout(timer);
-      settle({ ok: false, isSilent: true, reason: `plugin ${this.name} has ended: ${reason}` });
-    }
+    this.#questions.forgive(nowMs);
   }
 
   #onEnd(process: PluginProcess, reason: string): void {
@@ -333,7 +268,7 @@ export class Plugin {
     this.#lastWords = process.lastWords;
     this.#process = undefined;
     this.#hooks = noHooks;
-    this.#failAll(reason);
+    this.#questions.failAll(reason);
     const now = nowMs();
     this.#ends = [...this.#ends.filter((endMs) => now - endMs < endsWindowMs), now];
     onHooks();
@@ -356,9 +291,4 @@ export class Plugin {
     this.#wrongMs = this.#parts.nowMs();
     this.#parts.emit({ kind: 'plugin-given-up', plugin: this.name, reason, remedy });
   }
-}
-
-function silenceWords(name: string, timeoutMs: number): string {
-  const outcome = silence(name, timeoutMs);
-  return outcome.ok ? '' : outcome.reason;
 }

@@ -15,10 +15,14 @@ export interface PluginQuestion extends Command {
   readonly timeoutMs: number;
 }
 
-export type PluginOutcome =
-  | { readonly ok: true; readonly answer: unknown }
-  /** `isSilent`: nothing came; else it came, and was none. */
-  | { readonly ok: false; readonly isSilent: boolean; readonly reason: string };
+/** `isSilent`: nothing came; else it came, and was none. */
+export interface PluginFailure {
+  readonly ok: false;
+  readonly isSilent: boolean;
+  readonly reason: string;
+}
+
+export type PluginOutcome = { readonly ok: true; readonly answer: unknown } | PluginFailure;
 
 export interface PluginAnswer extends Command {
   readonly kind: 'plugin-answer';
@@ -69,6 +73,6 @@ export class PluginAsker {
   }
 }
 
-export function silence(plugin: string, timeoutMs: number): PluginOutcome {
+export function silence(plugin: string, timeoutMs: number): PluginFailure {
   return { ok: false, isSilent: true, reason: `plugin ${plugin} did not answer within ${timeoutMs} ms` };
 }

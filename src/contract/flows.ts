@@ -70,6 +70,13 @@ export const flow = {
   acceptedAt: 172,
   /** i32: SYNs that were sent; of an open one, connections that were called for in its place. */
   triesAt: 176,
+  // Both.
+  /**
+   * i32: 1 = the other end has said its window. That of a SYN-ACK is never scaled (RFC 7323 section 2.2), so that until then it takes 64 KiB, and
+   * an older connection goes on sending.
+   */
+  settledAt: 180,
+  // TypeScript alone.
   /** f64 CLOCK_BOOTTIME microseconds: when the row is to be looked at again; when it came to its state. */
   dueUsAt: 184,
   stateUsAt: 192,

@@ -303,6 +303,8 @@ export const path = {
   /** f64, i32: datagrams that the kernel refused as too long (EMSGSIZE), and bytes of UDP payload of the last. */
   tooLongPacketsAt: 288,
   tooLongBytesAt: 296,
+  /** i32: MTU of the interface by which it leaves, where the kernel's routing chose that and its carrier knows (FakeTCP); 0 = not known. */
+  outMtuAt: 300,
   /** f64, i32: times that a router said how long packets may be that leave by this path (ICMP), and its last word: anybody can forge it. */
   hintsAt: 304,
   hintBytesAt: 312,

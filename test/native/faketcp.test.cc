@@ -502,6 +502,36 @@ TEST("receive() survives headers that lie") {
   }
 }
 
+TEST("sendDescriptors() sends by the connection before until the one in its place has said its window") {
+  Bench bench;
+  bench.open(1, 4000);
+  cell<uint16_t>(bench.flow(1), layout::tuple_localPortAt) = 4001;
+  for (const int32_t row : {0, 1}) cell<int32_t>(bench.flow(row), layout::flow_settledAt) = 1 - row;
+  cell<uint32_t>(bench.flow(1), layout::flow_sendWindowAt) = 65160;
+  bench.revive();
+  for (int i = 0; i < 2; i++) bench.run(40, 1000, 1000);
+  CHECK_EQUAL(bench.sender->sendDescriptors(16, 5e6), 2);
+  CHECK_EQUAL(bench.path(layout::path_refusedBytesAt), 0);
+  CHECK_EQUAL(bench.u32(layout::flow_sendNextAt, 0), static_cast<uint32_t>(0xffffff00 + 80000));
+  // An acknowledgement by the new one, as the other end sends it.
+  uint8_t* twin = bench.flow(1);
+  Bytes said = bench.kernel.sent.front();
+  said.resize(kHeadBytes);
+  uint8_t* ip = said.data() + sizeof(VnetHeader) + 14;
+  writeBe16(ip + 2, 20 + 32);
+  writeBe16(ip + 20, 4000);
+  writeBe16(ip + 22, 4001);
+  writeBe32(ip + 24, cell<uint32_t>(twin, layout::flow_receiveNextAt));
+  writeBe32(ip + 28, cell<uint32_t>(twin, layout::flow_sendUnacknowledgedAt));
+  bench.hear(said);
+  bench.receive();
+  CHECK_EQUAL(cell<uint32_t>(twin, layout::flow_sendWindowAt), 1024u << 10);
+  bench.run(80, 1000, 1000);
+  CHECK_EQUAL(bench.sender->sendDescriptors(16, 5e6), 1);
+  CHECK_EQUAL(bench.u32(layout::flow_sendNextAt, 1), static_cast<uint32_t>(0xffffff00 + 80000));
+  CHECK_EQUAL(bench.path(layout::path_refusedBytesAt), 0);
+}
+
 TEST("a FlowIndex finds what was inserted, and nothing that was removed") {
   Bench bench;
   bench.open(1, 4001);

@@ -116,6 +116,8 @@ export class FlowEndpoint implements MachinePort {
     const next = (this.u32(row, flow.sendNextAt) + bytes) | 0;
     this.table.setInt(row, flow.sendNextAt, next);
     if (((next - this.u32(row, flow.sendMostAt)) | 0) > 0) this.table.setInt(row, flow.sendMostAt, next);
+    this.table.setInt(row, flow.owedSegmentsAt, 0);
+    this.table.setNumber(row, flow.owedBytesAt, 0);
     this.table.setNumber(row, flow.sentUsAt, nowUs);
     this.table.setNumber(row, flow.sentDataUsAt, nowUs);
   }

@@ -177,7 +177,8 @@ export class FrameDesk {
   /** Full probes in one train: how far apart they arrive tells a slow path's rate (`bonding/rate/probe-train.ts`). */
   #probeRate(bond: Bond, path: SendingPath, nowUs: number): void {
     const slot = this.#desk.slotOf(bond.row);
-    if (slot < 0 || !this.#desk.begin(bond, slot, path.row, path.port, trafficClass.control, nowUs)) return;
+    // Padded as data is they would be longer than a path takes whose longest packet is no multiple of 16.
+    if (slot < 0 || !this.#desk.begin(bond, slot, path.row, path.port, trafficClass.control, nowUs, 0)) return;
     const fitting = path.fit.sealedBytes - dataMessageBytes;
     const lengthBytes = Math.min(bond.mtu.bytes, fitting, this.#probeTrain.length - least);
     const sequence = path.prober.startTrain(lengthBytes + dataMessageBytes, nowUs);

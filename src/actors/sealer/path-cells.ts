@@ -111,7 +111,7 @@ export class PathCells implements PathRow {
   /** 0 = it says nothing about the path. */
   get interfaceMtu(): number {
     if (isStream(transportOf(this.carrierRow))) return 0;
-    return this.#links.int(linkOf(this.carrierRow), link.interfaceMtuAt);
+    return this.#links.int(linkOf(this.carrierRow), link.interfaceMtuAt) || this.#paths.int(this.row, path.outMtuAt);
   }
 
   get knownMtu(): number {

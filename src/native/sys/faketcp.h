@@ -26,7 +26,8 @@ class FlowIndex {
   void remove(int32_t row);
   // Of both addresses and both ports; -1 = none.
   int32_t find(const uint8_t* tuple) const;
-  // Of those to an endpoint from an address of ours (zeros = any): the open one, else one that was dialled; -1 = none.
+  // Of those to an endpoint from an address of ours (zeros = any): the newest open one that has settled, else one that has not, else one that was
+  // dialled; -1 = none.
   int32_t findTo(const uint8_t* endpoint, const uint8_t* local) const;
   uint8_t* row(int32_t index) const { return flows_.row(index); }
   bool has(int32_t index) const { return flows_.has(index); }

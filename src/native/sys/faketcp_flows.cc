@@ -70,6 +70,7 @@ int32_t FlowIndex::find(const uint8_t* tuple) const {
 }
 
 int32_t FlowIndex::findTo(const uint8_t* endpoint, const uint8_t* local) const {
+  int32_t open = -1;
   int32_t dialled = -1;
   const bool any = std::memcmp(local, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16) == 0;
   for (int32_t at = heads_[bucketOf(endpoint)]; at != 0; at = next_[static_cast<size_t>(at - 1)]) {
@@ -77,10 +78,13 @@ int32_t FlowIndex::findTo(const uint8_t* endpoint, const uint8_t* local) const {
     if (!isSameEndpoint(row + layout::tuple_endpointAt, endpoint)) continue;
     if (!any && std::memcmp(row + layout::tuple_localAt, local, 16) != 0) continue;
     const int32_t state = cell<int32_t>(row, layout::flow_stateAt);
-    if (state == layout::flowState_open) return at - 1;
+    if (state == layout::flowState_open) {
+      if (cell<int32_t>(row, layout::flow_settledAt) != 0) return at - 1;
+      if (open < 0) open = at - 1;
+    }
     if (state == layout::flowState_dialled) dialled = at - 1;
   }
-  return dialled;
+  return open >= 0 ? open : dialled;
 }
 
 }  // namespace hawser

@@ -196,6 +196,7 @@ bool FakeTcpReceiver::take(uint8_t* flow, const Segment& segment) {
     uint32_t& sendNext = cell<uint32_t>(flow, layout::flow_sendNextAt);
     if (distance(oldest, sendNext) > 0) sendNext = oldest;
     cell<uint32_t>(flow, layout::flow_sendWindowAt) = static_cast<uint32_t>(segment.window()) << cell<int32_t>(flow, layout::flow_sendShiftAt);
+    cell<int32_t>(flow, layout::flow_settledAt) = 1;
   }
   if (distance(end, next) >= 0) {
     cell<uint32_t>(flow, layout::flow_receiveNextAt) = end;

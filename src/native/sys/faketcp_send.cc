@@ -141,7 +141,10 @@ bool FakeTcpSender::add(uint8_t* descriptor, uint8_t* flow, uint32_t& count, dou
   int32_t& spared = cell<int32_t>(paths_.row(cell<int32_t>(descriptor, layout::descriptor_pathAt)), layout::path_sparedBytesAt);
   const auto sparedBytes = static_cast<int32_t>(kTcpBytes + kStampBytes - tcpBytesOf(flow));
   if (spared != sparedBytes) spared = sparedBytes;
-  if (!fits(flow, headerBytes + longest, nowUs)) {
+  const bool isFitting = fits(flow, headerBytes + longest, nowUs);
+  int32_t& outMtu = cell<int32_t>(paths_.row(cell<int32_t>(descriptor, layout::descriptor_pathAt)), layout::path_outMtuAt);
+  if (outMtu != static_cast<int32_t>(mtu_)) outMtu = static_cast<int32_t>(mtu_);
+  if (!isFitting) {
     // Behind a message that waits it is looked at again.
     if (count != 0) return false;
     uint8_t* path = paths_.row(cell<int32_t>(descriptor, layout::descriptor_pathAt));

@@ -140,6 +140,7 @@
   X(flow, recentNextAt, 168) \
   X(flow, acceptedAt, 172) \
   X(flow, triesAt, 176) \
+  X(flow, settledAt, 180) \
   X(flow, dueUsAt, 184) \
   X(flow, stateUsAt, 192) \
   X(flow, resetUsAt, 200) \
@@ -431,6 +432,7 @@
   X(path, sentPacketsAt, 280) \
   X(path, tooLongPacketsAt, 288) \
   X(path, tooLongBytesAt, 296) \
+  X(path, outMtuAt, 300) \
   X(path, hintsAt, 304) \
   X(path, hintBytesAt, 312) \
   X(path, sparedBytesAt, 316) \

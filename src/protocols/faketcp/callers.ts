@@ -111,7 +111,9 @@ export class Callers {
       nowUs,
     );
     this.#lives.strangers.add(row);
-    if (heard.payloadBytes > 0) this.#speech.acknowledge(row, nowUs);
+    this.#table.setInt(row, flow.settledAt, 1);
+    // What our SYN-ACK said of the window was not scaled: he may send as much as he likes when he hears this.
+    this.#speech.acknowledge(row, nowUs);
     return true;
   }
 

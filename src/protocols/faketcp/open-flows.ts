@@ -94,20 +94,19 @@ export class OpenFlows {
 
   /** The connection has received something since it was last looked at. */
   handleReceived(row: number, nowUs: number): void {
-    const owed = this.#table.int(row, flow.owedSegmentsAt);
+    const table = this.#table;
+    const owed = table.int(row, flow.owedSegmentsAt);
     if (owed === 0) return;
     const { style } = this.#settings;
-    const isDue =
-      owed >= style.owedSegments ||
-      (style.owedBytes > 0 && this.#table.number(row, flow.owedBytesAt) >= style.owedBytes);
-    if (isDue) this.#speech.acknowledge(row, nowUs);
-    else if (
-      this.#table.number(row, flow.acknowledgeUsAt) === nothing &&
-      style.acknowledgeUs < Number.POSITIVE_INFINITY
-    ) {
-      this.#table.setNumber(row, flow.acknowledgeUsAt, nowUs + style.acknowledgeUs);
-      this.#lives.wait(row);
+    if (table.number(row, flow.owedBytesAt) >= style.owedBytes) {
+      this.#speech.acknowledge(row, nowUs);
+      return;
     }
+    const dueUs = nowUs + (owed >= style.owedSegments ? style.soonUs : style.acknowledgeUs);
+    const presentUs = table.number(row, flow.acknowledgeUsAt);
+    if (dueUs === Number.POSITIVE_INFINITY || (presentUs !== nothing && presentUs <= dueUs)) return;
+    table.setNumber(row, flow.acknowledgeUsAt, dueUs);
+    this.#lives.wait(row);
   }
 
   tick(row: number, nowUs: number): void {
@@ -122,6 +121,8 @@ export class OpenFlows {
       return;
     }
     if (this.#isReset(row, nowUs) || this.#isSilent(row, nowUs) || this.#isLeft(row, nowUs)) return;
+    // Who says no window of his own accord is taken as he is.
+    table.setInt(row, flow.settledAt, 1);
     this.#comeBack(row);
     this.#goBack(row);
     this.#lookForAnswers(row, nowUs);

@@ -10,8 +10,9 @@ export interface Style {
   readonly synWindow: number;
   readonly synAckWindow: number;
   readonly openWindow: number;
-  /** An acknowledgement follows after so many segments at once, else after a while; or after so many bytes. */
+  /** An acknowledgement follows soon after so many segments, else after a while, unless data that goes the other way says it; at once after so many bytes. */
   readonly owedSegments: number;
+  readonly soonUs: number;
   readonly acknowledgeUs: number;
   readonly owedBytes: number;
 }
@@ -21,7 +22,8 @@ export type StyleName = keyof typeof styles;
 export const styles = {
   /**
    * Linux since tcp_rmem ends at 32 MiB (6.16: shift 10), with a window as it is after a fast transfer. Acknowledgements: RFC 9293 section
-   * 3.8.6.3, TCP_DELACK_MIN of include/net/tcp.h.
+   * 3.8.6.3, TCP_DELACK_MIN of include/net/tcp.h; of what cards and GRO join there is one for many segments, here for a millisecond's, as a
+   * packet a turn that says nothing else cost both ends a wake-up.
    */
   linux: {
     isFull: true,
@@ -31,8 +33,9 @@ export const styles = {
     synAckWindow: 65_160,
     openWindow: 32_767,
     owedSegments: 2,
+    soonUs: 1_000,
     acknowledgeUs: 40_000,
-    owedBytes: 0,
+    owedBytes: 1 << 20,
   },
   /** phantun 0.8.1 (fake-tcp/src/lib.rs and packet.rs): a window of 1 GiB, acknowledged each 128 MiB. It resets calls that begin with another number. */
   phantun: {
@@ -43,6 +46,7 @@ export const styles = {
     synAckWindow: 65_535,
     openWindow: 65_535,
     owedSegments: Number.POSITIVE_INFINITY,
+    soonUs: Number.POSITIVE_INFINITY,
     acknowledgeUs: Number.POSITIVE_INFINITY,
     owedBytes: 128 << 20,
   },

@@ -87,6 +87,11 @@ t.test('dial() opens a connection as Linux does', (t) => {
   t.equal(a.u32(row, flow.receiveNextAt), b.u32(atB, flow.sendNextAt));
   t.equal(b.u32(atB, flow.sendWindowAt), 32_767 << 10, 'the window of the third segment, shifted');
   t.equal(a.u32(row, flow.sendWindowAt), 65_160, 'a window of the handshake is not');
+  t.match(one(b).fields, { flags: ack, window: 32_767 }, 'so the caller is told another one');
+  const areSettled = () => [a, b].map((end, index) => end.table.int([row, atB][index] as number, flow.settledAt));
+  t.same(areSettled(), [0, 1], 'it has yet to hear that');
+  a.machine.handleTimers(6.3 * secondUs);
+  t.same(areSettled(), [1, 1], 'or is told nothing');
   t.same(
     [a, b].map((end, index) => end.table.int([row, atB][index] as number, flow.timestampsAt)),
     [1, 1],
@@ -369,8 +374,17 @@ t.test('what came is acknowledged as Linux does it, or as phantun does', (t) => 
   t.same(a.take(), []);
   a.machine.handleTimers(1.041 * secondUs);
   t.match(one(a).fields, { flags: ack, acknowledgement: a.u32(atA, flow.receiveNextAt) });
-  a.receiveData(atA, 64_000, 1.05 * secondUs, 45);
+  a.receiveData(atA, 1400, 1.05 * secondUs);
+  a.receiveData(atA, 64_000, 1.051 * secondUs, 45);
+  t.same(a.take(), [], 'what goes the other way may say it');
+  a.machine.handleTimers(1.0521 * secondUs);
   t.match(one(a).fields, { flags: ack, acknowledgement: a.u32(atA, flow.receiveNextAt), window: 32_767 });
+  a.receiveData(atA, 64_000, 1.06 * secondUs, 45);
+  a.sendData(atA, 100, 1.0605 * secondUs);
+  a.machine.handleTimers(1.0611 * secondUs);
+  t.same(a.take(), [], 'it has said it');
+  a.receiveData(atA, 2 << 20, 1.07 * secondUs, 1500);
+  t.match(one(a).fields, { flags: ack, acknowledgement: a.u32(atA, flow.receiveNextAt) });
   const quiet = {
     a: new FlowEndpoint([10, 0, 0, 1], { style: styles.phantun }),
     b: new FlowEndpoint([10, 0, 0, 2], { style: styles.phantun }),
@@ -476,6 +490,7 @@ t.test('who has the table goes on with its connections', (t) => {
   a.machine.handleTimers(1.1 * secondUs);
   t.match(one(a).fields, { flags: syn });
   a.receiveData(atA, 3000, 2 * secondUs, 2);
+  a.machine.handleTimers(2.0011 * secondUs);
   t.match(one(a).fields, { flags: ack });
   t.ok(a.machine.isOpen(atA) && !a.machine.isOpen(calling));
   t.end();
@@ -573,8 +588,8 @@ t.test('an acknowledgement that does not leave is still owed', (t) => {
   const { a } = pair;
   const { atA } = connect(pair, 0);
   a.isShut = true;
-  a.receiveData(atA, 3000, secondUs, 2);
-  t.equal(a.table.int(atA, flow.owedSegmentsAt), 2);
+  a.receiveData(atA, 2 << 20, secondUs, 1500);
+  t.equal(a.table.int(atA, flow.owedSegmentsAt), 1500);
   a.isShut = false;
   a.receiveData(atA, 1500, secondUs);
   t.match(one(a).fields, { flags: ack });

@@ -236,6 +236,8 @@ class FakeTcpStackActor implements Actor {
     if (told > 0) this.#throughput.count(fakeTcpCounters.judged, told);
     const answered = this.#native.takeAnsweredCount();
     if (answered > 0) this.#throughput.count(fakeTcpCounters.answered, answered);
+    const ignored = this.#native.takeIgnoredCount();
+    if (ignored > 0) this.#throughput.count(fakeTcpCounters.ignored, ignored);
   }
 
   #report(): void {

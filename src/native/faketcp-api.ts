@@ -51,6 +51,8 @@ export interface FakeTcp {
   touchedCount(): number;
   /** SYNs that were answered since the last call, and told to nobody. */
   takeAnsweredCount(): number;
+  /** The same of those that were not, because their address had called too often. */
+  takeIgnoredCount(): number;
   /** The payload kept of that row of `segments` goes to the opener or the session-manager. */
   deliver(segment: number): void;
   /** How many of the shard were finished. */

@@ -57,7 +57,7 @@ export const sessionManagerCounters = {
   refused: 15,
 } as const;
 export const wanLinkCounters = { blocked: 0, full: 1 } as const;
-export const fakeTcpCounters = { full: 0, opened: 1, judged: 2, uncalled: 3, answered: 4 } as const;
+export const fakeTcpCounters = { full: 0, opened: 1, judged: 2, uncalled: 3, answered: 4, ignored: 5 } as const;
 export const tlsLinkCounters = { opened: 0, accepted: 1, uncalled: 2, malformed: 3, crowded: 4 } as const;
 
 /** In cell order. */
@@ -151,6 +151,10 @@ export const counterNames: Readonly<Record<string, readonly CounterName[]>> = {
       help: 'Dropped: there was no connection to their endpoint, and none could be called for',
     },
     { name: 'faketcp_stack_answered_calls', help: 'SYNs that were answered with a cookie, and forgotten' },
+    {
+      name: 'faketcp_stack_ignored_calls',
+      help: 'SYNs that were not answered: their address had more than 500 answers in that second',
+    },
   ],
   'tls-link': [
     { name: 'tls_link_opened_connections', help: 'Connections that we called for and that the peer answered' },

@@ -477,6 +477,44 @@ TEST("receive() answers SYNs to our port as TypeScript would, and tells of nothi
   CHECK_EQUAL(answers.takeCount(), 0);
 }
 
+TEST("a SynAnswers answers one address so often a second, whatever its ports, and others all the same") {
+  SynAnswers::Settings settings;
+  settings.listenPort = 4000;
+  settings.hash = [](const uint8_t* bytes, size_t) { return static_cast<uint32_t>(bytes[2]); };
+  settings.isOwn = [](const uint8_t*) { return true; };
+  FakeKernel kernel;
+  fakeKernel() = &kernel;
+  for (const bool isIp4 : {true, false}) {
+    SynAnswers answers(settings);
+    alignas(8) uint8_t tuple[layout::tuple_bytes] = {};
+    cell<uint16_t>(tuple, 0) = isIp4 ? AF_INET : AF_INET6;
+    uint8_t* address = tuple + layout::tuple_endpointAt + (isIp4 ? 4 : 8);
+    uint8_t tcp[20] = {};
+    writeBe16(tcp + 2, 4000);
+    tcp[12] = 5 << 4;
+    tcp[13] = layout::tcpFlag_syn;
+    const auto call = [&](uint16_t port, double nowUs) {
+      writeBe16(tuple + 2, port);
+      writeBe16(tcp, port);
+      CHECK(answers.take(3, tuple, tcp, sizeof tcp, nowUs));
+    };
+    address[0] = 9;
+    for (uint16_t i = 0; i < 2000; i++) {
+      // Within a /64 it is one.
+      if (!isIp4) address[15] = static_cast<uint8_t>(i);
+      call(i, 5.5e6);
+    }
+    CHECK_EQUAL(answers.takeCount(), SynAnswers::kMostAnswers);
+    CHECK_EQUAL(answers.takeIgnoredCount(), 2000 - SynAnswers::kMostAnswers);
+    // Of others a few fall on its place, in this second.
+    for (uint16_t i = 0; i < 200; i++) address[0] = 10, address[1] = static_cast<uint8_t>(i), call(i, 5.6e6);
+    CHECK(answers.takeCount() >= 195);
+    address[0] = 9, address[1] = 0;
+    call(1, 6.1e6);
+    CHECK_EQUAL(answers.takeCount(), 1);
+  }
+}
+
 TEST("receive() survives headers that lie") {
   Bench bench;
   bench.run(2, 148, 148);

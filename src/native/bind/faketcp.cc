@@ -22,7 +22,8 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
     return DefineClass(env, "FakeTcp",
                        {InstanceMethod<&FakeTcpObject::receive>("receive"), InstanceMethod<&FakeTcpObject::begin>("begin"),
                         InstanceMethod<&FakeTcpObject::segmentCount>("segmentCount"), InstanceMethod<&FakeTcpObject::touchedCount>("touchedCount"),
-                        InstanceMethod<&FakeTcpObject::answeredCount>("takeAnsweredCount"), InstanceMethod<&FakeTcpObject::deliver>("deliver"), InstanceMethod<&FakeTcpObject::sendDescriptors>("sendDescriptors"),
+                        InstanceMethod<&FakeTcpObject::answeredCount>("takeAnsweredCount"), InstanceMethod<&FakeTcpObject::ignoredCount>("takeIgnoredCount"),
+                        InstanceMethod<&FakeTcpObject::deliver>("deliver"), InstanceMethod<&FakeTcpObject::sendDescriptors>("sendDescriptors"),
                         InstanceMethod<&FakeTcpObject::takeWanted>("takeWanted"), InstanceMethod<&FakeTcpObject::sendDatagram>("sendDatagram"),
                         InstanceMethod<&FakeTcpObject::sendSegment>("sendSegment"), InstanceMethod<&FakeTcpObject::sendRoutedSegment>("sendRouted"),
                         InstanceMethod<&FakeTcpObject::source>("askSource"), InstanceMethod<&FakeTcpObject::isOwn>("isOwnAddress"),
@@ -87,6 +88,7 @@ class FakeTcpObject : public Napi::ObjectWrap<FakeTcpObject> {
   }
   Napi::Value segmentCount(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), receiver_->segmentCount()); }
   Napi::Value answeredCount(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), answers_->takeCount()); }
+  Napi::Value ignoredCount(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), answers_->takeIgnoredCount()); }
   Napi::Value touchedCount(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), receiver_->touchedCount()); }
   Napi::Value deliver(const Napi::CallbackInfo& info) {
     const auto index = static_cast<uint32_t>(intOf(info, 0));

@@ -1,5 +1,7 @@
 #include "faketcp_answers.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -57,12 +59,20 @@ struct Header {
 
 }  // namespace
 
+SynAnswers::SynAnswers(Settings settings) : settings_(std::move(settings)) {
+  [[maybe_unused]] const ssize_t got = ::getrandom(&seed_, sizeof seed_, 0);
+}
+
 bool SynAnswers::take(int fd, const uint8_t* tuple, const uint8_t* tcp, uint32_t tcpBytes, double nowUs) {
   // Whoever called without meaning it resets what he is answered, and a reset of nothing means nothing.
   if ((tcp[13] & layout::tcpFlag_rst) != 0) return true;
   constexpr uint8_t kLook = layout::tcpFlag_syn | layout::tcpFlag_ack;
   if (settings_.listenPort == 0 || readBe16(tcp + 2) != settings_.listenPort || (tcp[13] & kLook) != layout::tcpFlag_syn) return false;
   if (!isOurs(tuple, nowUs)) return true;
+  if (isAnsweredOften(tuple, nowUs)) {
+    ignored_ += 1;
+    return true;
+  }
   const uint8_t* mss = optionOf(tcp, tcpBytes, kMss, 4);
   const uint8_t* shiftAt = optionOf(tcp, tcpBytes, kShift, 3);
   const uint8_t* stamps = optionOf(tcp, tcpBytes, kStamps, 10);
@@ -123,6 +133,24 @@ bool SynAnswers::isOurs(const uint8_t* tuple, double nowUs) {
     isOwn_ = settings_.isOwn(tuple);
   }
   return isOwn_;
+}
+
+// Counts the answer. Spoofed addresses are spread over all places, and none of them has many.
+bool SynAnswers::isAnsweredOften(const uint8_t* tuple, double nowUs) {
+  const auto second = static_cast<uint64_t>(nowUs / 1e6);
+  if (second != second_) {
+    second_ = second;
+    std::memset(answered_, 0, sizeof answered_);
+  }
+  uint64_t address = 0;
+  const bool isIp4 = cell<uint16_t>(const_cast<uint8_t*>(tuple), layout::tuple_endpointAt) == AF_INET;
+  std::memcpy(&address, tuple + layout::tuple_endpointAt + (isIp4 ? 4 : 8), isIp4 ? 4 : 8);
+  uint64_t mixed = (address ^ seed_ ^ second) * 0x9e3779b97f4a7c15u;
+  mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9u;
+  uint16_t& answered = answered_[(mixed >> 32) % kPlaces];
+  if (answered >= kMostAnswers) return true;
+  answered += 1;
+  return false;
 }
 
 uint32_t SynAnswers::hash(uint8_t first, uint8_t second) {

@@ -314,9 +314,15 @@ class ClientStoreActor implements Actor {
 
   #look(work: () => void): void {
     this.#attempt(work);
+    // Commands that came meanwhile have their turn first.
+    if (this.#keeper?.isWriting === true) setImmediate(() => this.#writeOn());
     clearTimeout(this.#soon);
     if (this.#keeper?.isHot !== true) return;
     this.#soon = setTimeout(() => this.#look(() => this.#keeper?.lookSoon()), soonMs).unref();
+  }
+
+  #writeOn(): void {
+    if (this.#keeper?.isWriting === true) this.#look(() => this.#keeper?.writeOn());
   }
 
   /** Usage that cannot be written stays counted, and is tried again. */

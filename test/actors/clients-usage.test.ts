@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { openStore } from '../../src/actors/clients/open-store.ts';
+import { UsageBook } from '../../src/actors/clients/usage-book.ts';
 import { peer } from '../../src/contract/peer-tables.ts';
 import { openClientLab } from '../support/client-lab.ts';
 import { isLong } from '../support/long-run.ts';
@@ -78,6 +79,32 @@ t.test('what was used is written before it is ten seconds old, whenever looks co
     store.close();
   }
 });
+
+t.test(
+  'what thousands used is written a part at a time, and nothing of it twice when the thread dies in between',
+  async (t) => {
+    const { store } = openStore(path.join(t.testdir(), 'clients.db'), 'now', { server: 'hub', process: 'one' });
+    const devices = ['a', 'b', 'c', 'd', 'e'].flatMap((id) => [`${id} phone`, `${id} tablet`]);
+    const look = (usage: UsageBook, upBytes: number): void => {
+      for (const key of devices)
+        usage.look(key, key.slice(0, 1), { upBytes, downBytes: 0, lastDataUs: 1 }, '2026-11-30');
+    };
+    const written = (): number[] => ['a', 'b', 'c', 'd', 'e'].map((id) => store.usage.daysOf(id)[0]?.upBytes ?? 0);
+    const first = new UsageBook(store.usage);
+    look(first, 100);
+    first.flush(2);
+    t.same(written(), [200, 200, 0, 0, 0]);
+    t.ok(first.isBehind);
+    // Its successor reads the same counters.
+    const second = new UsageBook(store.usage);
+    look(second, 130);
+    second.flush(4);
+    second.flush(4);
+    t.same(written(), [260, 260, 260, 260, 260]);
+    t.notOk(second.isBehind);
+    store.close();
+  },
+);
 
 const day = (number: number): string => new Date(number * 86_400_000).toISOString().slice(0, 10);
 

@@ -30,6 +30,8 @@ export interface SessionKeeperParts extends SessionBookParts {
 
 /** With the second until the next look a crash loses ten at most. */
 const writeEveryUs = 9_000_000;
+/** Ten milliseconds or less. */
+const clientsPerWrite = 500;
 /** What is older is kept by month. */
 const keptDays = 400;
 const recentDays = 60;
@@ -46,6 +48,7 @@ export class SessionKeeper {
   /** Ids of clients that are about to be slowed down: their ends stand until they are, or they had no limit in between. */
   readonly #slowing = new Set<string>();
   #writtenUs: number;
+  #isWriting = false;
   /** What `end` could not write for, said once. */
   #unwritten = '';
 
@@ -71,7 +74,22 @@ export class SessionKeeper {
     this.#judge();
     if (nowUs() - this.#writtenUs < writeEveryUs) return;
     this.#writtenUs = nowUs();
-    this.#usage.flush();
+    this.#isWriting = true;
+    this.writeOn();
+  }
+
+  /** There is more to write: `writeOn` is wanted as soon as others have had their turn. */
+  get isWriting(): boolean {
+    return this.#isWriting;
+  }
+
+  /** Writes what some of the clients have used. Throws as `look` does, and is then done with it until the next time. */
+  writeOn(): void {
+    const { quotas } = this.#parts;
+    this.#isWriting = false;
+    this.#usage.flush(clientsPerWrite);
+    this.#isWriting = this.#usage.isBehind;
+    if (this.#isWriting) return;
     this.#usage.thin(quotas.dayBefore(keptDays), quotas.dayBefore(recentDays), quotas.today());
   }
 
@@ -228,6 +246,7 @@ export class SessionKeeper {
   /** The end of this thread, in order. */
   close(): void {
     for (const { record } of this.#parts.store.list()) this.#lookAt(record);
+    this.#isWriting = false;
     this.#usage.flush();
   }
 

@@ -22,6 +22,8 @@ export interface GatherOptions {
   readonly more?: object;
   /** Of another checkout. */
   readonly program?: string;
+  /** Of the swarm (`SwarmOptions`). */
+  readonly nice?: number;
 }
 
 export interface Crowd {
@@ -43,7 +45,7 @@ export async function gather(count: number, room: number, options: GatherOptions
 }
 
 async function gatherIn(lab: Lab, count: number, room: number, options: GatherOptions): Promise<Crowd> {
-  const { absent = 0, more = {}, program } = options;
+  const { absent = 0, more = {}, program, nice } = options;
   const [many, host, beside] = [lab.host('many'), lab.host('hub'), lab.host('one')];
   lab.join(many, host, { addresses: [['10.2.0.2/24'], ['10.2.0.1/24']] });
   lab.join(beside, host, { addresses: [['10.3.0.2/24'], ['10.3.0.1/24']] });
@@ -61,7 +63,8 @@ async function gatherIn(lab: Lab, count: number, room: number, options: GatherOp
   const allowedIPs = [`${hubInside}/32`];
   const toHub = { name: 'hub', publicKey: keysHub.publicKey, allowedIPs, endpoints: [`10.3.0.1:${port}`] };
   const one = new Daemon(lab, beside, { keys: keysBeside, addresses: [`${besideInside}/24`], peers: [toHub] });
-  const swarm = new Swarm(many, { count, seed, server: '10.2.0.1', port, serverKey: keysHub.publicKey });
+  const own = nice === undefined ? {} : { nice };
+  const swarm = new Swarm(many, { count, seed, server: '10.2.0.1', port, serverKey: keysHub.publicKey, ...own });
   await hub.start();
   await one.start();
   const all = count + absent;

@@ -4,6 +4,7 @@
  * on stdin is a command (`Swarm.say`); every second, and when the last one is connected, a line of JSON (`SwarmState`) goes out.
  */
 import dgram from 'node:dgram';
+import os from 'node:os';
 import process from 'node:process';
 import readline from 'node:readline';
 import { HandshakeKey } from '../../src/crypto/handshake-key.ts';
@@ -232,6 +233,7 @@ function print(value: object): void {
 }
 
 const options = JSON.parse(process.argv[2] ?? '{}') as SwarmOptions;
+if (options.nice !== undefined) os.setPriority(options.nice);
 const addon = loadAddon();
 const peers = Array.from({ length: options.count }, (_, index) => new Peer(addon, options, index));
 for (const peer of peers) await peer.open();

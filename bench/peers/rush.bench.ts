@@ -1,9 +1,11 @@
 /**
  * Goodput of one client while `--peers 1000,10000` others connect at once, against what it has alone: as fast as it can, and at a rate that links of
- * homes have (100 Mbit/s). Hub, crowd and client share the machine's processors: the crowd has computed its first calls before, but what it makes of
- * the answers takes something away from the first. `--pairs` rounds; one TCP stream, up and down; what the hub's threads took meanwhile.
+ * homes have (100 Mbit/s). Hub, crowd and client share the machine's processors, where a crowd has its own: it has computed its first calls before, and
+ * gives way (nice 10) with what it makes of the answers. `--pairs` rounds; one TCP stream, up and down. `--against FOLDER`:
+ * the hub of another checkout.
  */
 import { once } from 'node:events';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../../test/support/netns.ts';
 import { median, option, pairCount, report, spread } from '../support/bench.ts';
@@ -17,6 +19,8 @@ const leastS = 2;
 const settleS = 15;
 const mostS = 60;
 const rateMbit = '100';
+const crowdNice = 10;
+const other = option('against', '');
 
 interface Interval {
   readonly sum: { readonly start: number; readonly end: number; readonly bytes: number };
@@ -63,7 +67,10 @@ class Flow {
 }
 
 async function measure(count: number): Promise<void> {
-  const crowd = await gather(count, 0);
+  const crowd = await gather(count, 0, {
+    nice: crowdNice,
+    ...(other === '' ? {} : { program: path.join(other, 'build/src/cli/main.js') }),
+  });
   try {
     crowd.hub.host.spawn('iperf3', ['-s'], { stdio: 'ignore' });
     await sleep(settleS * 1000);

@@ -14,6 +14,8 @@ export interface SwarmOptions {
   readonly port: number;
   /** Base64. */
   readonly serverKey: string;
+  /** What it leaves to others where processors are short (nice(2)); nothing = as they. */
+  readonly nice?: number;
 }
 
 export interface SwarmState {

@@ -12,10 +12,10 @@ import { ageOf, frameOf, MessageReader, routeOf, slotOf, wireBytesOf } from './s
 import type { SessionManagerCommand, SessionManagerSettings } from './session/settings.ts';
 
 /**
- * A tenth of a processor where the data path needs all there are, and all that is left where it does not: whoever connects waits a moment longer, and
- * thousands who do so at once take next to nothing from those who are there (docs/adr/0048).
+ * An eighth of a processor or so where the data path needs all there are, which is 200 handshakes a second, and all that is left where it does not: whoever
+ * connects waits a moment longer, and thousands who do so at once take next to nothing from those who are there (docs/adr/0048).
  */
-const handshakesNice = 10;
+const handshakesNice = 5;
 
 export const definition: ActorDefinition = {
   role: 'session-manager',

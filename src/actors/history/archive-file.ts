@@ -27,6 +27,8 @@ export interface StoredChunk extends SeriesName {
 const seriesPerChunk = 4096;
 export const mostSeries = 4000;
 export const mostEvents = 10_000;
+/** So many are read at a time: of a link that much happens to the latest are enough. */
+const eventBatch = 1000;
 /** Of one event as JSON; longer ones are kept without their fields. */
 const mostEventBytes = 1024;
 const pageBytes = 4096;
@@ -126,13 +128,14 @@ export class ArchiveFile {
   /** The latest of those that `isWanted`, in the order of time. */
   events(fromMs: number, toMs: number, most: number, isWanted: (record: EventRecord) => boolean): EventRecord[] {
     const found: EventRecord[] = [];
-    const sql = 'SELECT record FROM event WHERE timeMs >= ? AND timeMs < ? ORDER BY timeMs DESC, id DESC LIMIT ?';
-    for (const { record } of this.#database.all(sql, [fromMs, toMs, mostEvents])) {
-      const event = JSON.parse(String(record)) as EventRecord;
-      if (isWanted(event)) found.push(event);
-      if (found.length === most) break;
+    const sql = `SELECT record FROM event WHERE timeMs >= ? AND timeMs < ? ORDER BY timeMs DESC, id DESC LIMIT ${eventBatch} OFFSET ?`;
+    for (let at = 0; at < mostEvents && found.length < most; at += eventBatch) {
+      const rows = this.#database.all(sql, [fromMs, toMs, at]);
+      const events = rows.map(({ record }) => JSON.parse(String(record)) as EventRecord);
+      found.push(...events.filter(isWanted));
+      if (rows.length < eventBatch) break;
     }
-    return found.reverse();
+    return found.slice(0, most).reverse();
   }
 
   eventCount(): number {

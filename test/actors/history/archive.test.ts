@@ -66,6 +66,12 @@ t.test('400 days take no more than is promised, and any question of them is answ
   t.equal(whole.step, 3600);
   t.ok((whole.rows[0]?.[0] ?? 0) <= nowS - 399 * daysS, 'it reaches back 400 days');
   t.ok(whole.events.length === 500 && whole.events.every((one) => one.kind !== 'ready'), 'with the latest events');
+  const ids = (most: number, below: number): number[] =>
+    archiveFile.events(0, nowS * 1000, most, ({ id }) => id < below).map(({ id }) => id);
+  const newest = days * 30 - 1;
+  t.strictSame(ids(2, newest + 1), [newest - 1, newest], 'the latest, in their order');
+  t.strictSame(ids(2, newest - 5000), [newest - 5002, newest - 5001], 'also those that stand far behind');
+  t.equal(ids(20_000, newest + 1).length, 10_000);
   const fine = answerHistory(sources, { kind: 'client', name: 'phone-3', from: nowS - daysS, to: nowS, step: 60 });
   t.equal(fine.rows.length, 1440);
   const atMinute = (fine.rows[7]?.[0] ?? 0) / 60;

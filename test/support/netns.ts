@@ -238,7 +238,18 @@ function removeLeftovers(): void {
     if (isLeft(name)) removeNamespace(name);
   }
   for (const name of readdirSync(os.tmpdir())) {
-    if (isLeft(name)) rmSync(path.join(os.tmpdir(), name), { recursive: true, force: true });
+    if (!isLeft(name)) continue;
+    const folder = path.join(os.tmpdir(), name);
+    unmountIn(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A test that was killed has left a small disk there, and a folder that cannot be removed would end every other. */
+function unmountIn(folder: string): void {
+  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
+    const [, place = ''] = line.split(' ');
+    if (place.startsWith(`${folder}/`)) spawnSync('umount', ['-l', place]);
   }
 }
 

@@ -37,7 +37,7 @@ const phases = [
 /** Beside all of them, on what they leave of the processors: rates and gaps hardly load a machine, and what is patient gives way at once. */
 const patient = {
   files: [...ofKind('patient'), ...ofKind('sim')],
-  jobs: 1,
+  jobs: 2,
   // It waits for all others.
   timeoutS: Math.max(timeoutS, 1800),
   isPatient: true,

@@ -89,6 +89,7 @@ class ClientStoreActor implements Actor {
   #keeper: SessionKeeper | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
+  #writing: NodeJS.Immediate | undefined;
   /** What usage could not be written for, said once. */
   #unwritten = '';
   /** The disk refused something, and has taken nothing since. */
@@ -116,7 +117,16 @@ class ClientStoreActor implements Actor {
       this.#fail(error);
       return;
     }
-    await this.#begin(this.#store);
+    try {
+      await this.#begin(this.#store);
+    } catch (error) {
+      // The next try opens it anew, and it can be open once.
+      this.#backup?.close();
+      this.#store.close();
+      this.#backup = undefined;
+      this.#store = undefined;
+      throw error;
+    }
     if (this.#fault !== undefined)
       this.#context.emit({ kind: 'state-file', file: this.#file, message: 'can be used again' });
     this.#fault = undefined;
@@ -135,6 +145,7 @@ class ClientStoreActor implements Actor {
     clearTimeout(this.#timer);
     clearInterval(this.#ticker);
     clearTimeout(this.#soon);
+    clearImmediate(this.#writing);
     this.#instance.close();
     this.#attempt(() => this.#keeper?.close());
     this.#backup?.close();
@@ -314,15 +325,20 @@ class ClientStoreActor implements Actor {
 
   #look(work: () => void): void {
     this.#attempt(work);
-    // Commands that came meanwhile have their turn first.
-    if (this.#keeper?.isWriting === true) setImmediate(() => this.#writeOn());
+    this.#writeLater();
     clearTimeout(this.#soon);
     if (this.#keeper?.isHot !== true) return;
     this.#soon = setTimeout(() => this.#look(() => this.#keeper?.lookSoon()), soonMs).unref();
   }
 
-  #writeOn(): void {
-    if (this.#keeper?.isWriting === true) this.#look(() => this.#keeper?.writeOn());
+  /** Commands that came meanwhile have their turn first, and so has who is looked at soon. */
+  #writeLater(): void {
+    if (this.#keeper?.isWriting !== true) return;
+    this.#writing ??= setImmediate(() => {
+      this.#writing = undefined;
+      if (this.#keeper?.isWriting === true) this.#attempt(() => this.#keeper?.writeOn());
+      this.#writeLater();
+    });
   }
 
   /** Usage that cannot be written stays counted, and is tried again. */

@@ -116,12 +116,17 @@ class WanLinkActor implements Actor {
     for (const { fd, readable } of this.#sockets) {
       if (!readable.mayHave) continue;
       const count = this.#receiver.receive(fd, messagesPerTurn);
+      const { wasNamed } = readable;
+      readable.wasNamed = false;
       if (count > 0) messages += count;
       if (count === -errnoOf.ENOSPC) {
         this.#throughput.count(wanLinkCounters.full, 1);
         this.#context.holdFdsUntil(nowUs + queueCheckUs);
-      } else if (count === -errnoOf.EAGAIN) readable.mayHave = false;
-      else if (count < 0) this.#sender.readErrors();
+      } else if (count === -errnoOf.EAGAIN) {
+        readable.mayHave = false;
+        // A sealer that sent by it was told of the error, which stands in the socket's queue all the same.
+        if (wasNamed) this.#sender.readErrors();
+      } else if (count < 0) this.#sender.readErrors();
     }
     return messages;
   }

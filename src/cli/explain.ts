@@ -1,5 +1,6 @@
 /** `hawser explain`: why it is slow, in sentences with numbers and remedies. */
 import type { Command } from 'commander';
+import { HawserError } from '../base/errors.ts';
 import type { Explanation } from '../control/explain.ts';
 import { ask } from './control-client.ts';
 import { bold } from './humanize.ts';
@@ -18,10 +19,21 @@ export function addExplainCommand(program: Command): void {
     .option('--peer <name>', 'only what concerns this peer')
     .addHelpText('after', '\nExamples:\n  hawser explain\n  hawser explain --peer hub --json\n')
     .action(async (options: ExplainOptions) => {
-      const all = await ask(options, 'explain', options.peer === undefined ? {} : { peers: [options.peer] });
+      const all = await askAbout(options);
       const wanted = all.filter((one) => options.peer === undefined || (one.peer ?? options.peer) === options.peer);
       printResult(options, wanted, explanationLines);
     });
+}
+
+/** A daemon from before an upgrade knows no parameters here, and speaks of all peers. */
+async function askAbout(options: ExplainOptions): Promise<readonly Explanation[]> {
+  if (options.peer === undefined) return await ask(options, 'explain');
+  try {
+    return await ask(options, 'explain', { peers: [options.peer] });
+  } catch (error) {
+    if (!(error instanceof HawserError) || error.code !== 'PARAMS') throw error;
+    return await ask(options, 'explain');
+  }
 }
 
 const headings: readonly (readonly [Explanation['severity'], string])[] = [

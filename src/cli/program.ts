@@ -73,10 +73,13 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** As the shell says that SIGPIPE ended somebody. */
+const brokenPipe = 141;
+
 /** `hawser client list | head`: whoever has read enough wants no stack. */
 function endWithReader(error: Error): void {
   if (Reflect.get(error, 'code') !== 'EPIPE') throw error;
-  process.exit();
+  process.exit(brokenPipe);
 }
 
 /** Knows the one command that `word` names, or all of them, so that help, manual, completion and "unknown command" can list them. */

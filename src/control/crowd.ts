@@ -43,8 +43,16 @@ interface PathGroup {
   readonly count: number;
 }
 
+/** Of peers that have no row here. */
+interface Untold {
+  /** Nothing gets through to so many, or they are refused. */
+  readonly untold: number;
+  /** Of so many others a path has died. */
+  readonly untoldPaths: number;
+}
+
 /** Of all peers and paths, whether they have rows or not. */
-export interface Sums {
+export interface Sums extends Untold {
   readonly peers: number;
   readonly paths: number;
   readonly states: Readonly<Record<PeerStatus['state'], number>>;
@@ -57,8 +65,6 @@ export interface Sums {
   readonly cutOff: readonly { readonly peer: string; readonly ageMs: number | undefined }[];
   /** Wanted, and not connected. */
   readonly lost: number;
-  /** Nothing gets through to them, and they have no row here. */
-  readonly untold: number;
   readonly pathGroups: readonly PathGroup[];
 }
 
@@ -67,11 +73,26 @@ const mostNamed = 20;
 /** Of probes: three of sixteen, from which on `explain` speaks of them. */
 const lossyPercent = 18;
 
-/** What a choice leaves: places in `peers`, the busiest first, and to how many others nothing gets through. */
-interface Chosen {
+/** What a choice leaves: places in `peers`, the busiest first, and of the others `Sums.untold` and `Sums.untoldPaths`. */
+interface Chosen extends Untold {
   readonly places: readonly number[];
-  readonly untold: number;
 }
+
+/** How much is wrong with a peer: who has a row where not all can. */
+const trouble = {
+  /** `explain` has nothing to complain of. */
+  none: 0,
+  /** A path is new, or doubted for the moment. */
+  doubt: 1,
+  /** A path that should live does not. */
+  path: 2,
+  /** Its handshakes are refused, which it has to mend itself. */
+  refused: 3,
+  waiting: 4,
+  /** Nothing gets through. */
+  cutOff: 5,
+} as const;
+type Trouble = (typeof trouble)[keyof typeof trouble];
 
 /** All paths of one peer by its name. */
 type PathsOf = (peer: string) => readonly PathGlance[];
@@ -81,11 +102,18 @@ export function choose(peers: readonly PeerGlance[], pathsOf: PathsOf, { most, p
   const chosen = new Set<number>(busiest(peers, most));
   const hurt = peers.flatMap((peer, place) => {
     const grade = troubleOf(peer, pathsOf);
-    return grade === 0 ? [] : [{ place, grade }];
+    return grade === trouble.none ? [] : [{ place, grade }];
   });
-  for (const { place } of hurt.sort((a, b) => b.grade - a.grade).slice(0, most)) chosen.add(place);
+  // Those that are shown already take no place of the others.
+  const others = hurt.filter(({ place }) => !chosen.has(place)).sort((a, b) => b.grade - a.grade);
+  for (const { place } of others.slice(0, most)) chosen.add(place);
   if (named.size > 0) for (const [place, { name }] of peers.entries()) if (named.has(name)) chosen.add(place);
-  return { places: [...chosen], untold: hurt.filter(({ place, grade }) => grade === 2 && !chosen.has(place)).length };
+  const left = hurt.filter(({ place }) => !chosen.has(place));
+  return {
+    places: [...chosen],
+    untold: left.filter(({ grade }) => grade >= trouble.refused).length,
+    untoldPaths: left.filter(({ grade }) => grade === trouble.path).length,
+  };
 }
 
 /** Those with traffic by how much, then those that are connected, then anybody, as they stand. */
@@ -107,20 +135,29 @@ function trafficOf({ receivedBps, sentBps }: PeerGlance): number {
   return receivedBps + sentBps;
 }
 
-/** 2 = nothing gets through; 1 = a path of it is not in order; 0 = `explain` has nothing to complain of. */
-function troubleOf(peer: PeerGlance, pathsOf: PathsOf): 0 | 1 | 2 {
+function troubleOf(peer: PeerGlance, pathsOf: PathsOf): Trouble {
   const { state, isWanted, refusal } = peer;
-  if (state === 'cut off' || state === 'waiting' || (isWanted && state !== 'connected')) return 2;
-  if (refusal !== undefined && refusal.ageMs < recentRefusalMs) return 2;
-  return pathsOf(peer.name).some(isHurt) ? 1 : 0;
+  if (state === 'cut off' || (isWanted && state !== 'connected')) return trouble.cutOff;
+  if (state === 'waiting') return trouble.waiting;
+  if (refusal !== undefined && refusal.ageMs < recentRefusalMs) return trouble.refused;
+  let worst: Trouble = trouble.none;
+  for (const path of pathsOf(peer.name)) worst = Math.max(worst, troubleOfPath(path)) as Trouble;
+  return worst;
 }
 
-function isHurt({ condition, probeLossPercent, answerLossPercent }: PathGlance): boolean {
-  if (condition === undefined) return false;
-  return condition !== 'live' || Math.max(probeLossPercent, answerLossPercent) >= lossyPercent;
+function troubleOfPath({ condition, probeLossPercent, answerLossPercent }: PathGlance): Trouble {
+  if (condition === undefined) return trouble.none;
+  if (condition === 'dead' || condition === 'withdrawn' || condition === 'flapping') return trouble.path;
+  const isLossy = Math.max(probeLossPercent, answerLossPercent) >= lossyPercent;
+  return condition !== 'live' || isLossy ? trouble.doubt : trouble.none;
 }
 
-export function sumsOf(peers: readonly PeerGlance[], paths: readonly PathGlance[], untold: number): Sums {
+/** The last: of those that get no row; without it all have one. */
+export function sumsOf(
+  peers: readonly PeerGlance[],
+  paths: readonly PathGlance[],
+  { untold, untoldPaths }: Untold = { untold: 0, untoldPaths: 0 },
+): Sums {
   const states = { connected: 0, 'cut off': 0, waiting: 0, idle: 0 };
   const sums = { receivedBytes: 0, sentBytes: 0, receivedBps: 0, sentBps: 0, queuedBytes: 0, lost: 0 };
   const cutOff: { peer: string; ageMs: number | undefined }[] = [];
@@ -135,7 +172,16 @@ export function sumsOf(peers: readonly PeerGlance[], paths: readonly PathGlance[
     if (peer.state === 'cut off' && cutOff.length < mostNamed)
       cutOff.push({ peer: peer.name, ageMs: peer.cutOffAgeMs });
   }
-  return { peers: peers.length, paths: paths.length, states, ...sums, cutOff, untold, pathGroups: groupsOf(paths) };
+  return {
+    peers: peers.length,
+    paths: paths.length,
+    states,
+    ...sums,
+    cutOff,
+    untold,
+    untoldPaths,
+    pathGroups: groupsOf(paths),
+  };
 }
 
 function groupsOf(paths: readonly PathGlance[]): PathGroup[] {

@@ -66,12 +66,12 @@ function busyActors({ actors }: Snapshot): Explanation[] {
 }
 
 /** Too few processors for all that wants to run: paths look dead and links slow that are neither. */
-function starvation({ instance, actors, paths }: Snapshot): Explanation[] {
+function starvation({ instance, actors, sums }: Snapshot): Explanation[] {
   const starved = actors.filter((actor) => actor.starvedPercent >= starvedPercent);
   const worst = [...starved].sort((a, b) => b.starvedPercent - a.starvedPercent)[0];
   if (worst === undefined) return [];
-  const doubted = paths.filter((path) => path.condition === 'flapping' || path.condition === 'suspect');
-  const links = [...new Set(doubted.map((path) => path.link))];
+  const doubted = sums.pathGroups.filter(({ condition }) => condition === 'flapping' || condition === 'suspect');
+  const links = [...new Set(doubted.map(({ link }) => link))];
   const effect = links.length === 0 ? '' : `; that is why ${list(links)} seems to fail and to return`;
   return [
     {
@@ -84,10 +84,10 @@ function starvation({ instance, actors, paths }: Snapshot): Explanation[] {
 }
 
 /** A hub whose clients want to reach each other, or what is behind it. */
-function forwarding({ instance, host, peers, changedAgesMs }: Snapshot): Explanation[] {
+function forwarding({ instance, host, sums, changedAgesMs }: Snapshot): Explanation[] {
   const behind = instance.peers.filter((peer) => peer.allowedIPs.length > 0);
   if (behind.length < 2) return [];
-  const connected = peers.filter((peer) => peer.state === 'connected').length;
+  const { connected } = sums.states;
   const families = [
     { name: 'IPv4', mark: '.', isOn: host.forwardsV4, key: 'net.ipv4.ip_forward', counter: 'host IpInAddrErrors' },
     {

@@ -61,10 +61,13 @@ function endpointsOf({ instance, peers }: Snapshot): ReadonlyMap<string, readonl
 
 /** Thousands of sentences are read by nobody. */
 function untold({ sums }: Snapshot): Explanation[] {
-  if (sums.untold === 0) return [];
-  const text = `Nothing gets through to ${sums.untold} more peers, or their handshakes are refused`;
   const remedy = '`hawser peers` and `hawser paths` show all, `hawser explain --peer NAME` one of them';
-  return [{ severity: 'problem', text, remedy, numbers: { peers: sums.untold } }];
+  const of = (count: number, text: string): Explanation[] =>
+    count === 0 ? [] : [{ severity: 'problem', text, remedy, numbers: { peers: count } }];
+  return [
+    ...of(sums.untold, `Nothing gets through to ${sums.untold} more peers, or their handshakes are refused`),
+    ...of(sums.untoldPaths, `Paths of ${sums.untoldPaths} more peers have died`),
+  ];
 }
 
 function dated(one: Explanation, { changedAgesMs }: Snapshot): Explanation {

@@ -47,14 +47,14 @@ export function narrow(snapshot: Snapshot, choice: Choice): Snapshot {
   const { peers, paths, sums } = snapshot;
   if (sums.peers <= choice.most) return snapshot;
   const pathsOf = pathsByPeer(paths);
-  const { places, untold } = choose(peers, (peer) => pathsOf.get(peer) ?? [], choice);
+  const { places, untold, untoldPaths } = choose(peers, (peer) => pathsOf.get(peer) ?? [], choice);
   const chosen = places.map((place) => peers[place] as PeerStatus);
   const names = new Set(chosen.map(({ name }) => name));
   return {
     ...snapshot,
     peers: chosen,
     paths: paths.filter(({ peer }) => names.has(peer)),
-    sums: { ...sums, untold: sums.untold + untold },
+    sums: { ...sums, untold: sums.untold + untold, untoldPaths: sums.untoldPaths + untoldPaths },
   };
 }
 

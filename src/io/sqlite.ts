@@ -63,7 +63,9 @@ const always = 'PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;';
 const mostLogPages = 128;
 const setUp: Readonly<Record<JournalMode, string>> = {
   delete: `PRAGMA journal_mode = DELETE; ${always}`,
-  wal: `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${mostLogPages}; ${always}`,
+  // One transaction may be longer than the log shall be; it is cut to that when it begins anew.
+  wal: `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${mostLogPages};
+    PRAGMA journal_size_limit = ${mostLogPages * 4096}; ${always}`,
 };
 /** What SQLite keeps beside a file; one that is left belongs to that very file. */
 export const journalsOf = (file: string): string[] => [`${file}-journal`, `${file}-wal`];

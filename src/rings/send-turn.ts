@@ -6,11 +6,21 @@ import type { RowTable } from './table.ts';
 const lookAgainMs = 0.1;
 const scratch = new Int32Array(new SharedArrayBuffer(4));
 
-/** Says by which socket of the family a sealer may send beside the carrier from now on; -1 = none. Only while nobody sends. */
-export function lendBeside(carriers: RowTable, row: number, family: 4 | 6, fd: number): void {
-  while (carriers.replaceInt(row, carrier.turnAt, 0, 1) !== 0) Atomics.wait(scratch, 0, 0, lookAgainMs);
+/** A thread that has had its turn for so long stands in a call that does not end. */
+const mostLooks = 1_000;
+
+/**
+ * Says by which socket of the family a sealer may send beside the carrier from now on; -1 = none. Only while nobody sends; false when somebody did not
+ * end, and nothing has changed.
+ */
+export function lendBeside(carriers: RowTable, row: number, family: 4 | 6, fd: number): boolean {
+  for (let looks = 0; carriers.replaceInt(row, carrier.turnAt, 0, 1) !== 0; looks += 1) {
+    if (looks >= mostLooks) return false;
+    Atomics.wait(scratch, 0, 0, lookAgainMs);
+  }
   carriers.setInt(row, family === 4 ? carrier.beside4At : carrier.beside6At, fd + 1);
   // A socket is lent with the bit set.
   carriers.setInt(row, family === 4 ? carrier.fragmenting4At : carrier.fragmenting6At, 0);
   carriers.setInt(row, carrier.turnAt, 0);
+  return true;
 }

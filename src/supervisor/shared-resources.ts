@@ -271,16 +271,17 @@ export class SharedResources {
   }
 
   /** A sealer sends by sockets of UDP while their carrier sleeps. Nobody has a number that is closed. */
-  #lendBeside(resource: ResourcePlan, fd: number): void {
-    if (resource.kind === 'udp') lendBeside(carrierTable(this.tables.carriers), resource.carrier, resource.family, fd);
+  #lendBeside(resource: ResourcePlan, fd: number): boolean {
+    if (resource.kind !== 'udp') return true;
+    return lendBeside(carrierTable(this.tables.carriers), resource.carrier, resource.family, fd);
   }
 
   #close(name: string): void {
     const fd = this.opened.get(name)?.fd ?? -1;
     if (fd >= 0) {
       const resource = this.#topology.resources.find((one) => one.name === name);
-      if (resource !== undefined) this.#lendBeside(resource, -1);
-      this.#opener.close(fd);
+      // Else the end of the process closes it.
+      if (resource === undefined || this.#lendBeside(resource, -1)) this.#opener.close(fd);
     }
     this.opened.delete(name);
   }

@@ -62,7 +62,7 @@ function told(host: Host, lab: Lab): string[] {
     actors: [],
     rings: [],
     changedAgesMs: {},
-    sums: sumsOf(peers, [], 0),
+    sums: sumsOf(peers, []),
   };
   const kernel = { forwardsV4: true, forwardsV6: true, connections: undefined };
   const snapshot: Snapshot = { ...quiet, instance, peers, host: kernel };

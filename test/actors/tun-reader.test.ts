@@ -8,7 +8,7 @@ import { createFakeAddon } from '../support/fake-addon.ts';
 
 t.test('work()', async (t) => {
   const held: number[] = [];
-  const readable = { mayHave: true };
+  const readable = { mayHave: true, wasNamed: false };
   let reads = 0;
   const create = async (answer: number) => {
     readable.mayHave = true;

@@ -49,17 +49,28 @@ t.test('choose() takes the busiest, those in trouble, and those that are named',
   const lossy = [{ ...way, answerLossPercent: 20 }];
   const pathsOf = (name: string) => (name === 'p40' ? dead : name === 'p20' ? lossy : name === 'p9' ? [way] : []);
   const pick = (most: number, names: readonly string[] = []) => {
-    const { places, untold } = choose(peers, pathsOf, { most, peers: names });
-    return [...namesIn(peers, places), untold];
+    const { places, untold, untoldPaths } = choose(peers, pathsOf, { most, peers: names });
+    return [...namesIn(peers, places), untold, untoldPaths];
   };
   t.strictSame(
     pick(3),
-    ['p9', 'p7', 'p20', 'p30', 'p31', 'p32', 0],
+    ['p9', 'p7', 'p20', 'p31', 'p30', 'p32', 0, 1],
     'those with traffic, then those that are connected',
   );
-  t.strictSame(pick(1), ['p9', 'p30', 2], 'whom nothing reaches before whom a path fails, and the rest is counted');
-  t.strictSame(pick(0, ['p99', 'p31', 'nobody']), ['p31', 'p99', 2]);
-  t.strictSame(pick(6), ['p9', 'p7', 'p20', 'p34', 'p40', 'p0', 'p30', 'p31', 'p32', 0]);
+  t.strictSame(pick(1), ['p9', 'p31', 2, 1], 'whom nothing reaches before whom a path fails, and the rest is counted');
+  t.strictSame(pick(0, ['p99', 'p31', 'nobody']), ['p31', 'p99', 2, 1]);
+  t.strictSame(pick(6), ['p9', 'p7', 'p20', 'p34', 'p40', 'p0', 'p31', 'p30', 'p32', 0, 0]);
+});
+
+t.test('choose() shows who is cut off before who is refused, and a dead path before a doubted one', async (t) => {
+  const refusal = { reason: 'quota', ageMs: 5000, count: 1, behindMs: undefined } as const;
+  const others: Record<string, Partial<PeerGlance>> = { p99: { state: 'cut off' }, p98: { state: 'waiting' } };
+  for (let at = 0; at < 60; at += 1) others[`p${at}`] = { refusal };
+  const peers = crowdOf(others);
+  const pathsOf = (name: string) => [{ ...way, condition: name === 'p97' ? 'dead' : 'unproven' } as PathGlance];
+  const names = (most: number) => namesIn(peers, choose(peers, pathsOf, { most, peers: [] }).places).slice(most);
+  t.strictSame(names(2), ['p99', 'p98']);
+  t.equal(names(62)[2], 'p97', 'those that are shown as the busiest take no place of others');
 });
 
 t.test('sumsOf() counts all', async (t) => {
@@ -68,7 +79,7 @@ t.test('sumsOf() counts all', async (t) => {
     p2: { state: 'cut off', cutOffAgeMs: 7, isWanted: true },
   });
   const paths = [way, { ...way, condition: undefined }, { ...way, condition: undefined }];
-  t.match(sumsOf(peers, paths, 5), {
+  t.match(sumsOf(peers, paths, { untold: 5, untoldPaths: 2 }), {
     peers: 100,
     paths: 3,
     states: { connected: 1, 'cut off': 1, waiting: 0, idle: 98 },
@@ -79,19 +90,20 @@ t.test('sumsOf() counts all', async (t) => {
     cutOff: [{ peer: 'p2', ageMs: 7 }],
     lost: 1,
     untold: 5,
+    untoldPaths: 2,
     pathGroups: [
       { link: 'default', transport: 'udp', condition: 'live', count: 1 },
       { link: 'default', transport: 'udp', condition: undefined, count: 2 },
     ],
   });
   const all = peers.map((peer): PeerGlance => ({ ...peer, state: 'cut off' }));
-  t.equal(sumsOf(all, [], 0).cutOff.length, 20, 'of a hub without an outside not each is named');
+  t.equal(sumsOf(all, []).cutOff.length, 20, 'of a hub without an outside not each is named');
 });
 
 t.test('narrow() leaves what one wanted of what several did', async (t) => {
   const peers = crowdOf({ p1: { sentBps: 3 }, p2: { sentBps: 2 }, p3: { state: 'waiting' }, p4: { state: 'waiting' } });
   const paths = [1, 2, 50].map((at) => ({ ...way, peer: `p${at}` }) as PathStatus);
-  const sums = sumsOf(peers, paths, 0);
+  const sums = sumsOf(peers, paths);
   const snapshot = { sums, peers, paths } as unknown as Snapshot;
   const few = narrow(snapshot, { most: 1, peers: ['p50'] });
   t.strictSame(

@@ -71,7 +71,7 @@ const instance = {
 const quiet: Snapshot = {
   nowMs: 0,
   instance,
-  sums: sumsOf([], [], 0),
+  sums: sumsOf([], []),
   peers: [],
   paths: [],
   links: [link],
@@ -83,7 +83,8 @@ const quiet: Snapshot = {
 };
 
 function told(change: Partial<Snapshot>): string[] {
-  return explain({ ...quiet, ...change }).map((one) => `${one.severity}: ${one.text}`);
+  const { peers = [], paths = [] } = change;
+  return explain({ ...quiet, sums: sumsOf(peers, paths), ...change }).map((one) => `${one.severity}: ${one.text}`);
 }
 
 t.test('explain() has nothing to say when nothing is in the way', async (t) => {
@@ -92,6 +93,7 @@ t.test('explain() has nothing to say when nothing is in the way', async (t) => {
 
 t.test('explain() says of how many peers without a row nothing is told', async (t) => {
   t.match(told({ sums: { ...quiet.sums, untold: 412 } }), [/^problem: Nothing gets through to 412 more peers/]);
+  t.match(told({ sums: { ...quiet.sums, untoldPaths: 3 } }), [/^problem: Paths of 3 more peers have died/]);
 });
 
 t.test('explain() names what is wrong with links, with the remedy', async (t) => {
@@ -450,7 +452,7 @@ t.test('status warns of what explain calls broken', async (t) => {
   const snapshot = {
     ...quiet,
     instance: { ...instance, tunnel },
-    sums: sumsOf([off], [dead], 0),
+    sums: sumsOf([off], [dead]),
     peers: [off],
     paths: [dead],
   };

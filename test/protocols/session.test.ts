@@ -245,6 +245,16 @@ t.test('nextAction() rekeys sooner where many would at once, also as responder',
   responder.session.handleConfirmed();
   responder.exchange(102, 1, () => responder.receiveKeepalive());
   t.same(responder.times('initiate'), [100]);
+  responder.exchange(5, 1, () => {
+    responder.receiveKeepalive();
+    t.notOk(responder.session.isRetry(responder.nowUs), 'its keys serve: nothing is doubted when the call is lost');
+  });
+  responder.exchange(60, 1, () => responder.receiveKeepalive());
+  t.same(responder.times('initiate'), [100], 'once: the peer renews by itself what it has begun');
+  t.notOk(responder.session.isAttempting);
+  responder.sendData();
+  responder.run(40);
+  t.ok(responder.times('initiate').length > 3, 'data that nothing answers calls as ever');
   const served = new Bench();
   served.derive(false, 20 * second);
   served.session.handleConfirmed();

@@ -17,3 +17,12 @@ t.test('lendBeside() names a socket, or none, and gives the turn back', async (t
   t.same(cells(), [0, 0, 13, 0]);
   t.equal(carriers.int(0, carrier.beside6At), 0, 'of another carrier nothing changes');
 });
+
+t.test('lendBeside() does not wait for ever for a sender that stands', async (t) => {
+  const carriers = carrierTable(createRowTable(carrier, 1));
+  carriers.setInt(0, carrier.turnAt, 1);
+  t.equal(lendBeside(carriers, 0, 4, 3), false);
+  t.equal(carriers.int(0, carrier.beside4At), 0, 'nothing has changed');
+  carriers.setInt(0, carrier.turnAt, 0);
+  t.equal(lendBeside(carriers, 0, 4, 3), true);
+});

@@ -49,6 +49,8 @@ export class SessionKeeper {
   readonly #slowing = new Set<string>();
   #writtenUs: number;
   #isWriting = false;
+  /** Of this round. */
+  #clientsToWrite = 0;
   /** What `end` could not write for, said once. */
   #unwritten = '';
 
@@ -74,6 +76,7 @@ export class SessionKeeper {
     this.#judge();
     if (nowUs() - this.#writtenUs < writeEveryUs) return;
     this.#writtenUs = nowUs();
+    this.#clientsToWrite = this.#usage.clientsBehind;
     this.#isWriting = true;
     this.writeOn();
   }
@@ -88,7 +91,9 @@ export class SessionKeeper {
     const { quotas } = this.#parts;
     this.#isWriting = false;
     this.#usage.flush(clientsPerWrite);
-    this.#isWriting = this.#usage.isBehind;
+    // Who is counted anew meanwhile waits for the next round: a slow disk would never come to an end.
+    this.#clientsToWrite -= clientsPerWrite;
+    this.#isWriting = this.#clientsToWrite > 0 && this.#usage.isBehind;
     if (this.#isWriting) return;
     this.#usage.thin(quotas.dayBefore(keptDays), quotas.dayBefore(recentDays), quotas.today());
   }

@@ -90,6 +90,11 @@ export class UsageBook {
     return this.#pending.size > 0 || this.#forgotten.size > 0;
   }
 
+  /** So many clients have used something that is not written. */
+  get clientsBehind(): number {
+    return this.#pending.size;
+  }
+
   /**
    * Writes what has been counted since the last time, of so many clients at most: of 10,000 at once it takes a tenth of a second. Throws what SQLite
    * says; then it is tried again the next time.

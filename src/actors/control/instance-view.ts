@@ -143,7 +143,7 @@ export class InstanceView {
     const { instance, readers } = look;
     const paths = await this.#paths(readers.paths.rows(), look);
     const peers = await this.#peers(instance.peers, paths, look);
-    return { sums: sumsOf(peers, paths, 0), peers, paths };
+    return { sums: sumsOf(peers, paths), peers, paths };
   }
 
   /** A glance at each, and rows of those that are worth it. */
@@ -159,13 +159,13 @@ export class InstanceView {
         judgeCutOff(readers.peers.glance(named, nowUs), pathsOf(named.name), this.#unanswered.ageMs(named.name, nowUs)),
       glanceSize,
     );
-    const { places, untold } = choose(seen, pathsOf, choice);
-    const chosen = places.map((place) => instance.peers[place] as PeerName);
+    const found = choose(seen, pathsOf, choice);
+    const chosen = found.places.map((place) => instance.peers[place] as PeerName);
     const names = new Set(chosen.map(({ name }) => name));
     const own = rows.filter((_row, at) => names.has(seenPaths[at]?.peer ?? ''));
     const paths = await this.#paths(own, look);
     const peers = await this.#peers(chosen, paths, look);
-    return { sums: sumsOf(seen, seenPaths, untold), peers, paths };
+    return { sums: sumsOf(seen, seenPaths, found), peers, paths };
   }
 
   /** All paths of the peers that they lead to. */

@@ -4,6 +4,11 @@
 export interface Readable {
   /** The actor clears it when a read has found nothing; it is set again when a park ends by the descriptor, or some turns later. */
   mayHave: boolean;
+  /**
+   * A park has ended by it. Who reads clears it; a first read that finds nothing then says that something else is the matter: poll(2) names a
+   * socket for as long as something stands in its error queue, whoever was told of the error.
+   */
+  wasNamed: boolean;
 }
 
 /** A thread that never parks reads all of them again after so many turns. */
@@ -16,7 +21,7 @@ export class Readables {
 
   constructor(fds: Int32Array) {
     this.#fds = fds;
-    this.#each = Array.from(fds, () => ({ mayHave: true }));
+    this.#each = Array.from(fds, () => ({ mayHave: true, wasNamed: false }));
   }
 
   of(fd: number): Readable {
@@ -28,7 +33,11 @@ export class Readables {
     this.#turns = 0;
     let left = bits >> 1;
     for (let index = 0; left !== 0; index += 1) {
-      if ((left & 1) !== 0) (this.#each[index] as Readable).mayHave = true;
+      const one = this.#each[index] as Readable;
+      if ((left & 1) !== 0) {
+        one.mayHave = true;
+        one.wasNamed = true;
+      }
       left >>= 1;
     }
   }
@@ -52,4 +61,5 @@ export const alwaysReadable: Readable = {
   set mayHave(_) {
     // Nobody would set it again.
   },
+  wasNamed: false,
 };

@@ -125,7 +125,9 @@ export class ThreadRunner {
     this.cycle.park(deadlineUs);
     const ready = addon.wait(bell.fd, this.#armed, wakeFds, deadlineUs);
     this.cycle.unpark(addon.nowUs());
-    this.#parts.readables.noteWait(Math.max(0, ready));
+    // A park that looked at no descriptor says nothing of them.
+    if (held) this.#parts.readables.noteAll();
+    else this.#parts.readables.noteWait(Math.max(0, ready));
     if (ready < 0 && ready !== -errnoOf.EINTR)
       throw new HawserError('WAIT', `The native wait failed with errno ${-ready}`);
   }

@@ -15,6 +15,9 @@
 namespace hawser {
 namespace {
 
+// Of what waits below a socket: less is a packet or two that the card has not said to be out.
+constexpr int kNoQueueBytes = 4096;
+
 socklen_t addressBytes(sa_family_t family) { return family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6); }
 
 template <typename T>
@@ -123,7 +126,11 @@ bool LinkSender::sendOnly() {
   account(message, true);
   descriptors_.advance();
   descriptors_.release();
-  return measureQueue() == 0;
+  // A card keeps what it sends until it says that it is out, microseconds to milliseconds later: a packet or two of that is no queue.
+  const int total = queuedBytes({fd4_, fd6_});
+  const bool isQueue = total >= kNoQueueBytes;
+  word(carrier_, layout::carrier_outqBytesAt).store(isQueue ? total : 0, std::memory_order_relaxed);
+  return !isQueue;
 }
 
 // Prepares up to `max` messages. Descriptors that came too late, or whose path is gone, are counted and given up at the head of

@@ -98,6 +98,10 @@ export class PeerSession {
   /** So much sooner than it must the present keys are followed by others. */
   #earlyUs = 0;
   #renewAtUs = never;
+  /** A handshake is due that nobody needs: the peer renews by itself what it has begun. One call, and no more when that is lost. */
+  #isSpareWanted = false;
+  /** The attempt under way is such a one. */
+  #isSpare = false;
   #retryAtUs = never;
   #newHandshakeAtUs = never;
   #keepaliveAtUs = never;
@@ -129,7 +133,7 @@ export class PeerSession {
 
   /** Whether an initiation at `nowUs` repeats one that was not answered. */
   isRetry(nowUs: number): boolean {
-    return this.isAttempting && nowUs - this.#attemptSinceUs >= sessionTimes.rekeyTimeoutUs;
+    return this.isAttempting && !this.#isSpare && nowUs - this.#attemptSinceUs >= sessionTimes.rekeyTimeoutUs;
   }
 
   /** What a predecessor left in shared memory: keys, and the wishes that it has met already. */
@@ -185,7 +189,9 @@ export class PeerSession {
   handleInitiationSent(nowUs: number, jitterUs: number, isSent = true): void {
     // What asked for it by itself begins the 90 seconds anew; a mere retry does not.
     if (this.#isWanted || !this.isAttempting) this.#attemptSinceUs = nowUs;
+    this.#isSpare = !this.#isWanted && (this.#isSpareWanted || this.#isSpare);
     this.#isWanted = false;
+    this.#isSpareWanted = false;
     this.#newHandshakeAtUs = never;
     this.#retryAtUs = nowUs + sessionTimes.rekeyTimeoutUs + jitterUs;
     if (isSent) this.#handshakeSent(nowUs);
@@ -245,7 +251,8 @@ export class PeerSession {
 
   /** When `nextAction` will have something to do, if nothing else happens. */
   nextWakeUs(): number {
-    const handshakeAtUs = this.#isWanted ? -never : Math.min(this.#retryAtUs, this.#newHandshakeAtUs);
+    const isWanted = this.#isWanted || this.#isSpareWanted;
+    const handshakeAtUs = isWanted ? -never : Math.min(this.#retryAtUs, this.#newHandshakeAtUs);
     const allowedAtUs = this.#lastHandshakeSentUs + sessionTimes.rekeyTimeoutUs;
     const othersUs = Math.min(this.#keepaliveAtUs, this.#persistentAtUs, this.#forgetAtUs, this.#renewAtUs);
     return Math.min(Math.max(handshakeAtUs, allowedAtUs), othersUs);
@@ -254,15 +261,21 @@ export class PeerSession {
   /** Not by what comes: of a crowd that was heard at once all are heard in the same seconds again, each time that they say a keepalive. */
   #renew(nowUs: number): void {
     this.#renewAtUs = never;
-    if (this.keys.current === undefined || nowUs - this.#seen.lastReceivedUs >= renewSilenceUs) return;
+    const { current } = this.keys;
+    if (current === undefined || this.isAttempting || nowUs - this.#seen.lastReceivedUs >= renewSilenceUs) return;
+    if (!current.isInitiator) {
+      this.#isSpareWanted = true;
+      return;
+    }
     this.#isWanted = true;
     this.#hasTriedLastMinute = true;
   }
 
   #mayInitiate(nowUs: number): boolean {
-    const attemptUs = this.#absentUs > 0 ? sessionTimes.rekeyTimeoutUs : sessionTimes.rekeyAttemptUs;
+    const attemptUs = this.#absentUs > 0 || this.#isSpare ? sessionTimes.rekeyTimeoutUs : sessionTimes.rekeyAttemptUs;
     if (this.#retryAtUs <= nowUs && nowUs - this.#attemptSinceUs >= attemptUs) this.#giveUp(nowUs);
-    if (!this.#isWanted && this.#newHandshakeAtUs > nowUs && this.#retryAtUs > nowUs) return false;
+    const isWanted = this.#isWanted || this.#isSpareWanted;
+    if (!isWanted && this.#newHandshakeAtUs > nowUs && this.#retryAtUs > nowUs) return false;
     if (nowUs - this.#lastHandshakeSentUs < sessionTimes.rekeyTimeoutUs) return false;
     if (this.#newHandshakeAtUs <= nowUs) this.#isWanted = true;
     return true;
@@ -271,6 +284,10 @@ export class PeerSession {
   #giveUp(nowUs: number): void {
     this.#retryAtUs = never;
     this.#attemptSinceUs = never;
+    if (this.#isSpare) {
+      this.#isSpare = false;
+      return;
+    }
     this.#keepaliveAtUs = never;
     this.#absentUs = Math.min(absentUs.most, Math.max(absentUs.first, 2 * this.#absentUs));
     this.#absentUntilUs = nowUs + this.#absentUs;
@@ -326,6 +343,8 @@ export class PeerSession {
 
   #established(): void {
     this.#isWanted = false;
+    this.#isSpareWanted = false;
+    this.#isSpare = false;
     this.#retryAtUs = never;
     this.#attemptSinceUs = never;
     this.#absentUs = 0;

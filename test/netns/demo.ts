@@ -141,10 +141,20 @@ async function printEvents(rope: Rope): Promise<void> {
   }
 }
 
+/** One link alone does not carry so much. */
+const isWhole = (mbit: number): boolean => mbit > 1.05 * rates.fibre;
+
+/** Why the hub does not use both: what it knows of its paths then, which is forgotten later. */
+async function printWhy(rope: Rope): Promise<void> {
+  const [paths, reasons] = [await rope.server.ask('paths'), await rope.server.ask('explain')];
+  console.log(styleText('dim', `\n  the hub does not use both: ${JSON.stringify({ reasons, paths })}\n`));
+}
+
 /** Everything that is done to the links and the hub while the file comes. */
 async function tell(net: EmulatedNet, rope: Rope, sink: UdpSink, download: Download): Promise<Story> {
   await sleep(learnMs);
   const bothMbit = await goodput(download, judgeMs);
+  if (!isWhole(bothMbit)) await printWhy(rope);
   heading(
     `fibre swallows everything from now on, without a word    (both carried ${bothMbit.toFixed(0)} Mbit/s)`,
     download,
@@ -222,7 +232,7 @@ function judge(result: Report, sha256: string, story: Story): Check[] {
       text: `${bytes >> 20} MiB arrived, SHA-256 ${result.sha256?.slice(0, 16)}… as sent`,
       held: result.sha256 === sha256,
     },
-    { text: `both links: ${bothMbit.toFixed(0)} Mbit/s of ${sum}`, held: bothMbit > 1.05 * rates.fibre },
+    { text: `both links: ${bothMbit.toFixed(0)} Mbit/s of ${sum}`, held: isWhole(bothMbit) },
     { text: `LTE alone: ${lteMbit.toFixed(0)} Mbit/s of ${rates.lte}`, held: lteMbit > rates.lte / 3 },
     { text: `silent death of the fibre: download paused ${pauseMs.toFixed(0)} ms`, held: pauseMs <= gapLimitMs },
     { text: `and a call beside it ${silenceMs.toFixed(0)} ms (goal 250)`, held: silenceMs <= gapLimitMs },

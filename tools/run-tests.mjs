@@ -1,6 +1,6 @@
 // Runs the compiled tests and ends with `N passed, N failed`. A file's name says what it needs: `.netns.` hosts of its own, which mostly
 // wait, so three run at once; `.stress.` (threads that race and are starved) and `.timed.` (rates and gaps held to bars) the whole machine;
-// `.sim.` and `.patient.` look at no clock but a virtual one, and get what all others leave of the processors.
+// `.sim.` and `.patient.` look at no clock but a virtual one, and get what all others but the timed leave of the processors.
 // Arguments narrow the choice: `node tools/run-tests.mjs rings session` runs files whose path contains one of the words.
 // What failed is run again, alone and twice (`lookAgain`); who passes only then is named at the end.
 // Each file is a process of its own that prints TAP; tap's own runner loads modules into it and into every daemon that it starts.
@@ -32,9 +32,8 @@ const phases = [
   { files: ofKind('fast'), jobs: 2, timeoutS: isLong ? timeoutS : 180 },
   { files: ofKind('netns'), jobs: 3, timeoutS },
   { files: ofKind('stress'), jobs: 1, timeoutS },
-  { files: ofKind('timed'), jobs: 1, timeoutS },
 ];
-/** Beside all of them, on what they leave of the processors: rates and gaps hardly load a machine, and what is patient gives way at once. */
+/** Beside them, on what they leave of the processors: it gives way at once. */
 const patient = {
   files: [...ofKind('patient'), ...ofKind('sim')],
   jobs: 2,
@@ -42,6 +41,8 @@ const patient = {
   timeoutS: Math.max(timeoutS, 1800),
   isPatient: true,
 };
+/** Rates and gaps want the whole machine: what is patient has ended by then. */
+const timed = { files: ofKind('timed'), jobs: 1, timeoutS };
 
 const results = [];
 let isStopping = false;
@@ -80,6 +81,7 @@ async function runPhase(lane) {
 const waited = runPhase(patient);
 for (const lane of phases) await runPhase(lane);
 await waited;
+await runPhase(timed);
 
 const counting = isStopping ? results : await lookAgain(results, (name) => runOne(name, { timeoutS }));
 const sum = (key) => counting.reduce((sum, result) => sum + result[key], 0);

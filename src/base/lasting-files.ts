@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -45,6 +46,16 @@ export async function replaceFileInParts(
   } finally {
     await handle.close();
     rmSync(draft, { force: true });
+  }
+}
+
+/** A file, or the names in a folder, are there after a power cut. Throws what the kernel says. */
+export function makeDurable(place: string): void {
+  const fd = openSync(place, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,17 +1,8 @@
 /** Files that commands write: keys, and configurations that name them. Mode 0600; nothing is overwritten unless asked to. */
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
+import { makeDurable } from '../base/lasting-files.ts';
 
 export interface NewFile {
   readonly file: string;
@@ -42,15 +33,5 @@ export function writeNewFiles(files: readonly NewFile[], force: boolean): void {
     } finally {
       rmSync(partial, { force: true });
     }
-  }
-}
-
-/** A file, or the names in a folder. */
-function makeDurable(place: string): void {
-  const fd = openSync(place, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

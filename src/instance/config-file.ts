@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { HawserError } from '../base/errors.ts';
-import { inWords, isCode } from '../base/lasting-files.ts';
+import { inWords, isCode, makeDurable } from '../base/lasting-files.ts';
 
 export class ConfigFile {
   readonly #path: string;
@@ -75,12 +75,7 @@ export class ConfigFile {
     } catch (error) {
       throw new HawserError('CONFIG_FILE', `Cannot replace ${this.#file}: ${inWords(error)}`, remedyFor(error));
     }
-    const folder = openSync(path.dirname(this.#file), 'r');
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
+    makeDurable(path.dirname(this.#file));
   }
 
   /** Whether there was a proposal; it is kept as `….taken-back` where that can be written. Never throws. */

@@ -2,10 +2,11 @@
  * A database file: SQLite of Node where Node has it (22.13 and later), else its WebAssembly build. It waits for the disk at each commit. For
  * evented actors: a call blocks its thread as long as the disk takes.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
+import { makeDurable } from '../base/lasting-files.ts';
 
 export type SqlValue = number | string | Uint8Array | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
@@ -83,22 +84,13 @@ export function openDatabase(file: string, journal: JournalMode = 'delete'): Dat
   const database = native === undefined ? openWasm(file) : openNative(native, file);
   try {
     database.exec(setUp[journal]);
-    if (journal === 'wal') syncFolder(path.dirname(file));
+    // The journal itself, as what is in it.
+    if (journal === 'wal') makeDurable(path.dirname(file));
   } catch (error) {
     database.close();
     throw error;
   }
   return journal === 'wal' ? closedAsAny(database) : database;
-}
-
-/** The journal is there after a power cut as what is in it. */
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Whatever opens the file after an orderly end finds it as one without such a journal: a version of ours before this one could not open it. */

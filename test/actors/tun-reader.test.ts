@@ -1,10 +1,11 @@
 /** The tun-reader above a device that answers with errors; what it does with packets is in data-path.test. */
 import t from 'tap';
-import type { ActorContext, ActorSpec } from '../../src/actors/kit/contract.ts';
+import type { ActorSpec } from '../../src/actors/kit/contract.ts';
 import { definition } from '../../src/actors/tun-reader.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
 import { createRingMemory } from '../../src/rings/spsc-ring.ts';
 import { createFakeAddon } from '../support/fake-addon.ts';
+import { fakeContext } from '../support/fake-context.ts';
 
 t.test('work()', async (t) => {
   const held: number[] = [];
@@ -33,17 +34,8 @@ t.test('work()', async (t) => {
       wakeOn: ['tun'],
       memory: {},
     };
-    const context: ActorContext = {
-      spec,
-      addon,
-      supervisor: undefined,
-      emit: () => undefined,
-      wakeAt: () => undefined,
-      holdFdsUntil: (untilUs) => held.push(untilUs),
-      readable: () => readable,
-      track: (promise) => promise,
-    };
-    return definition.start(context);
+    const holdFdsUntil = (untilUs: number): void => void held.push(untilUs);
+    return definition.start(fakeContext({ spec, addon, holdFdsUntil, readable: () => readable }));
   };
 
   t.test('parks when the device is empty', async (t) => {

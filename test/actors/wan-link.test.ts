@@ -1,6 +1,6 @@
 /** The wan-link above a socket that has nothing to read, or an error; what it does with packets is in data-path.test. */
 import t from 'tap';
-import type { ActorContext, ActorSpec } from '../../src/actors/kit/contract.ts';
+import type { ActorSpec } from '../../src/actors/kit/contract.ts';
 import type { Readable } from '../../src/actors/kit/readable.ts';
 import { definition, type WanLinkSettings } from '../../src/actors/wan-link.ts';
 import { carrier, link } from '../../src/contract/link-tables.ts';
@@ -9,6 +9,7 @@ import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
 import { createRingMemory } from '../../src/rings/spsc-ring.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { createFakeAddon } from '../support/fake-addon.ts';
+import { fakeContext } from '../support/fake-context.ts';
 
 const nothing = -11;
 
@@ -55,17 +56,7 @@ async function start(answers: number[]) {
       paths: createRowTable(path, 1),
     },
   };
-  const context: ActorContext = {
-    spec,
-    addon,
-    supervisor: undefined,
-    emit: () => undefined,
-    wakeAt: () => undefined,
-    holdFdsUntil: () => undefined,
-    readable: () => readable,
-    track: (promise) => promise,
-  };
-  const actor = await definition.start(context);
+  const actor = await definition.start(fakeContext({ spec, addon, readable: () => readable }));
   // A predecessor's errors are read at the start.
   seen.emptied = 0;
   return { actor, readable, seen };

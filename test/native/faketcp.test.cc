@@ -69,14 +69,7 @@ class Bench {
     for (uint32_t i = 0; i < total; i++) log.at(position)[i] = static_cast<uint8_t>(i * 7);
     // Data messages, so that the opener's ring takes them.
     for (uint32_t i = 0; i < count; i++) std::memcpy(log.at(position) + i * bytes, "\x04\0\0\0", std::min<uint32_t>(4, lastBytes));
-    uint8_t* record = out_.claim(layout::descriptor_bytes);
-    cell<uint32_t>(record, layout::descriptor_positionAt) = position;
-    cell<uint32_t>(record, layout::descriptor_countAt) = count;
-    cell<uint32_t>(record, layout::descriptor_segmentBytesAt) = bytes;
-    cell<uint32_t>(record, layout::descriptor_lastBytesAt) = lastBytes;
-    cell<int32_t>(record, layout::descriptor_pathAt) = 0;
-    cell<uint32_t>(record, layout::descriptor_lengthAt) = total;
-    cell<uint32_t>(record, layout::descriptor_skipAt) = 0;
+    uint8_t* record = claimDescriptor(out_, position, count, bytes, lastBytes);
     cell<int32_t>(record, layout::descriptor_ecnAt) = ecn;
     out_.commit(layout::descriptor_bytes, layout::recordType_descriptor);
     out_.publish();

@@ -28,13 +28,7 @@ class BesideBench {
     SealedLog log = log_.log();
     const uint32_t position = log.reserve(count * kBytes);
     for (uint32_t i = 0; i < count; i++) std::memset(log.at(position) + i * kBytes, static_cast<int>(number_++), kBytes);
-    uint8_t* record = out.claim(layout::descriptor_bytes);
-    std::memset(record, 0, layout::descriptor_bytes);
-    cell<uint32_t>(record, layout::descriptor_positionAt) = position;
-    cell<uint32_t>(record, layout::descriptor_countAt) = count;
-    cell<uint32_t>(record, layout::descriptor_segmentBytesAt) = kBytes;
-    cell<uint32_t>(record, layout::descriptor_lastBytesAt) = kBytes;
-    cell<uint32_t>(record, layout::descriptor_lengthAt) = count * kBytes;
+    claimDescriptor(out, position, count, kBytes, kBytes);
     out.commit(layout::descriptor_bytes, layout::recordType_descriptor);
     out.show();
   }

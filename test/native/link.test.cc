@@ -41,14 +41,9 @@ class SendBench {
     const uint32_t total = (count - 1) * bytes + lastBytes;
     const uint32_t position = log.reserve(total);
     for (uint32_t i = 0; i < count; i++) std::memset(log.at(position) + i * bytes, static_cast<int>(number_++), i + 1 == count ? lastBytes : bytes);
-    uint8_t* record = out_.claim(layout::descriptor_bytes);
+    uint8_t* record = claimDescriptor(out_, position, count, bytes, lastBytes);
     if (record == nullptr) return position;
-    cell<uint32_t>(record, layout::descriptor_positionAt) = position;
-    cell<uint32_t>(record, layout::descriptor_countAt) = count;
-    cell<uint32_t>(record, layout::descriptor_segmentBytesAt) = bytes;
-    cell<uint32_t>(record, layout::descriptor_lastBytesAt) = lastBytes;
     cell<int32_t>(record, layout::descriptor_pathAt) = path;
-    cell<uint32_t>(record, layout::descriptor_lengthAt) = total;
     cell<int32_t>(record, layout::descriptor_ecnAt) = ecn;
     out_.commit(layout::descriptor_bytes, layout::recordType_descriptor);
     out_.publish();

@@ -133,13 +133,7 @@ class Bench {
       std::memcpy(log.at(position) + i * bytes, one.data(), one.size());
       sealed.push_back(one);
     }
-    uint8_t* record = out_.claim(layout::descriptor_bytes);
-    std::memset(record, 0, layout::descriptor_bytes);
-    cell<uint32_t>(record, layout::descriptor_positionAt) = position;
-    cell<uint32_t>(record, layout::descriptor_countAt) = count;
-    cell<uint32_t>(record, layout::descriptor_segmentBytesAt) = bytes;
-    cell<uint32_t>(record, layout::descriptor_lastBytesAt) = lastBytes;
-    cell<uint32_t>(record, layout::descriptor_lengthAt) = total;
+    claimDescriptor(out_, position, count, bytes, lastBytes);
     out_.commit(layout::descriptor_bytes, layout::recordType_descriptor);
     out_.publish();
   }

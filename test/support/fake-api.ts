@@ -10,11 +10,11 @@ import { MessageChannel } from 'node:worker_threads';
 import type { Test } from 'tap';
 import { type ApiServerSettings, definition } from '../../src/actors/api-server.ts';
 import type { ActorEvent } from '../../src/actors/kit/contract.ts';
-import { alwaysReadable } from '../../src/actors/kit/readable.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { addToken } from '../../src/control/token-file.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createFakeAddon } from './fake-addon.ts';
+import { fakeContext } from './fake-context.ts';
 import { FakeSupervisor } from './fake-instance.ts';
 
 async function freePort(): Promise<number> {
@@ -100,16 +100,9 @@ export async function startFakeApi(t: Test, change: Partial<ApiServerSettings> =
   const { port1, port2 } = new MessageChannel();
   const emitted: ActorEvent[] = [];
   serveRpc(port1, supervisor);
-  const actor = await definition.start({
-    spec: { id: 'api-server', role: 'api-server', settings, ports: {}, fds: {}, wakeOn: [], memory: {} },
-    addon,
-    supervisor: port2,
-    emit: (event) => void emitted.push(event),
-    wakeAt: () => undefined,
-    holdFdsUntil: () => undefined,
-    readable: () => alwaysReadable,
-    track: (promise) => promise,
-  });
+  const spec = { id: 'api-server', role: 'api-server', settings, ports: {}, fds: {}, wakeOn: [], memory: {} } as const;
+  const emit = (event: ActorEvent): void => void emitted.push(event);
+  const actor = await definition.start(fakeContext({ spec, addon, supervisor: port2, emit }));
   const timer = setInterval(() => {
     addon.clock.nowUs += 1_100_000;
     actor.work(addon.clock.nowUs);

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { definition } from '../../src/actors/control-server.ts';
 import type { Actor, ActorEvent } from '../../src/actors/kit/contract.ts';
-import { alwaysReadable } from '../../src/actors/kit/readable.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import { HawserError } from '../../src/base/errors.ts';
 import type { ApiConfig } from '../../src/config/api-schema.ts';
@@ -33,6 +32,7 @@ import { LoginDesk } from '../../src/instance/login-desk.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 import { createRowTable } from '../../src/rings/table.ts';
 import { createFakeAddon } from './fake-addon.ts';
+import { fakeContext } from './fake-context.ts';
 import { usedSessionMemory } from './session-memory.ts';
 
 const fakeLink = {
@@ -296,23 +296,17 @@ export async function startFakeInstance(runDirectory: string, name: string) {
   const emitted: ActorEvent[] = [];
   serveRpc(port1, supervisor);
   const socketPath = path.join(runDirectory, `${name}.sock`);
-  const actor: Actor = await definition.start({
-    spec: {
-      id: 'control-server',
-      role: 'control-server',
-      settings: { socketPath },
-      ports: {},
-      fds: {},
-      wakeOn: [],
-      memory: {},
-    },
-    addon,
-    supervisor: port2,
-    emit: (event) => void emitted.push(event),
-    wakeAt: () => undefined,
-    holdFdsUntil: () => undefined,
-    readable: () => alwaysReadable,
-    track: (promise) => promise,
-  });
+  const settings = { socketPath };
+  const spec = {
+    id: 'control-server',
+    role: 'control-server',
+    settings,
+    ports: {},
+    fds: {},
+    wakeOn: [],
+    memory: {},
+  } as const;
+  const emit = (event: ActorEvent): void => void emitted.push(event);
+  const actor: Actor = await definition.start(fakeContext({ spec, addon, supervisor: port2, emit }));
   return { supervisor, actor, clock: addon.clock, socketPath, emitted };
 }

@@ -103,4 +103,17 @@ struct EverybodyMemory : Block {
   }
 };
 
+// What a sealer says of `count` packets at `position` of the log, all of `bytes` but the last; to be committed. Null when the ring is full.
+inline uint8_t* claimDescriptor(RingProducer& out, uint32_t position, uint32_t count, uint32_t bytes, uint32_t lastBytes) {
+  uint8_t* record = out.claim(layout::descriptor_bytes);
+  if (record == nullptr) return nullptr;
+  std::memset(record, 0, layout::descriptor_bytes);
+  cell<uint32_t>(record, layout::descriptor_positionAt) = position;
+  cell<uint32_t>(record, layout::descriptor_countAt) = count;
+  cell<uint32_t>(record, layout::descriptor_segmentBytesAt) = bytes;
+  cell<uint32_t>(record, layout::descriptor_lastBytesAt) = lastBytes;
+  cell<uint32_t>(record, layout::descriptor_lengthAt) = (count - 1) * bytes + lastBytes;
+  return record;
+}
+
 }  // namespace hawser::test

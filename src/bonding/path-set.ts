@@ -142,9 +142,10 @@ export class PathSet {
 
   /** Whoever carries by the way of a path that went begins with what was known of their bottleneck. */
   bequeath(from: SendingPath): void {
-    const { rateBytesPerUs } = from.controller;
+    const { bottleneckBytesPerUs } = from.controller;
     for (const path of this.all)
-      if (path.carries && path.way === from.way && path.way >= 0) path.controller.handleBottleneck(rateBytesPerUs);
+      if (path.carries && path.way === from.way && path.way >= 0)
+        path.controller.handleBottleneck(bottleneckBytesPerUs);
   }
 
   #carrierOf(spare: SendingPath): SendingPath | undefined {

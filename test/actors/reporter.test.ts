@@ -203,6 +203,21 @@ t.test('turn() says the same again when a stream breaks off, and then is silent'
   t.ok(after >= 3 && after <= 5, `${after} reports after the end`);
 });
 
+t.test('turn() says the same again also where the stream came by a path that we do not send by', async (t) => {
+  const bench = new Bench([
+    { rateBps: 0, minRttUs: 20_000 },
+    { rateBps: 0, minRttUs: 20_000 },
+  ]);
+  bench.paths.setInt(firstRow, path.stateAt, pathState.standby);
+  bench.run(200_000, 1_000);
+  bench.paths.addNumber(firstRow, path.receivedPacketsAt, 100);
+  bench.run(20_000, 1_000);
+  const before = bench.reportsUs.length;
+  bench.run(1_000_000, 10_000_000);
+  const after = bench.reportsUs.length - before;
+  t.ok(after >= 3 && after <= 5, `${after} reports after the end`);
+});
+
 t.test('turn() goes on reporting while something is missed, though nothing more comes', async (t) => {
   const bench = new Bench([
     { rateBps: 50e6, minRttUs: 20_000 },

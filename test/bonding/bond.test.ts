@@ -13,6 +13,12 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 const none = { reports: true, repairs: false, parity: false, pieces: false };
 
+interface Told {
+  readonly rttUs: number;
+  readonly thereUs: number;
+  readonly packets?: number;
+}
+
 /** Two paths, and a record in which nothing is under way. */
 function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0, part: Partial<PathRow> = {}) {
   const cells = new Float64Array(2 * feedback.columns);
@@ -51,18 +57,18 @@ function twoPaths(mode: SchedulerMode = 'adaptive', rateBps = 0, part: Partial<P
   const paths = [0, 1].map((row) => new SendingPath(rows[row] as PathRow, { ...plainWay, rateBps }, 0));
   bond.follow(none, paths, 0);
   const arrived = [0, 0];
-  /** A report that tells of these paths: packets acknowledged of each, its round trip, and how long it took there. */
-  const report = (nowUs: number, told: Readonly<Record<number, { rttUs: number; thereUs: number }>>): void => {
+  /** A report that tells of these paths: packets acknowledged of each (1), its round trip, and how long it took there. */
+  const report = (nowUs: number, told: Readonly<Record<number, Told>>): void => {
     bond.handleReport(
       {
         acknowledge: () => {
           cells.fill(0);
           for (const path of [0, 1]) cells[path * feedback.columns + feedback.rttUs] = -1;
-          for (const [path, { rttUs, thereUs }] of Object.entries(told)) {
+          for (const [path, { rttUs, thereUs, packets = 1 }] of Object.entries(told)) {
             const at = Number(path) * feedback.columns;
-            arrived[Number(path)] = (arrived[Number(path)] ?? 0) + 1;
-            cells[at + feedback.ackedPackets] = 1;
-            cells[at + feedback.ackedBytes] = 1_400;
+            arrived[Number(path)] = (arrived[Number(path)] ?? 0) + packets;
+            cells[at + feedback.ackedPackets] = packets;
+            cells[at + feedback.ackedBytes] = 1_400 * packets;
             cells[at + feedback.hasSection] = 1;
             cells[at + feedback.packets] = arrived[Number(path)] as number;
             cells[at + feedback.bytes] = 1_400 * (arrived[Number(path)] as number);
@@ -192,5 +198,30 @@ t.test(
       const sparedUs = movedUs + 1_000 - (expireBeforeUs[0] as number);
       t.ok(isSilent ? sparedUs <= 1 : sparedUs > 20_000, `${isSilent ? 'silent' : 'in order'}: ${sparedUs} us`);
     }
+  },
+);
+
+t.test(
+  'who takes over by the same way begins with what was known of it, and not with what little was sent',
+  async (t) => {
+    const begun = (packets: number): SendingPath => {
+      const { bond, paths, report } = twoPaths('adaptive', 0, { link: 0 });
+      const [carrier, spare] = paths as [SendingPath, SendingPath];
+      for (let nowUs = 0; nowUs <= 1e6; nowUs += 10_000) {
+        carrier.spend(1_400 * packets, nowUs);
+        report(nowUs, { 0: { rttUs: 40_000, thereUs: 20_000, packets } });
+      }
+      spare.life.handleProbeReply(1e6, 40_000, true, 1e6);
+      carrier.life.handleKernelDown(1e6);
+      bond.tick(1e6 + 5_000);
+      t.same([carrier.carries, spare.carries], [false, true]);
+      t.ok(carrier.controller.rateBytesPerUs > 0);
+      return spare;
+    };
+    const little = begun(1).controller;
+    t.equal(little.rateBytesPerUs, 0, 'a megabit of acknowledgements is no megabit of a bottleneck');
+    t.ok(little.isStarting);
+    const much = begun(40).controller;
+    t.ok(much.rateBytesPerUs > 4, `${8 * much.rateBytesPerUs} Mbit/s were seen, and are there`);
   },
 );

@@ -275,6 +275,13 @@ TEST("Opener reports at once by a path that stands by when the peer asks by it w
   const ReadReport read = takeReport(bench, 9);
   CHECK(read.has(1));
   CHECK(read.paths.count(0) == 1);
+  // The path may be blocked in that direction: what is due by two paths is due all the same, and reaches back as far.
+  CHECK_EQUAL(bench.unreported[0], 1);
+  CHECK(bench.report(0) > 0);
+  const ReadReport due = takeReport(bench);
+  CHECK(due.has(1));
+  CHECK(due.paths.count(0) == 1 && due.paths.count(9) == 1);
+  CHECK_EQUAL(bench.unreported[0], 0);
   cell<double>(bench.peer(), layout::peer_lastDataReceivedAt) = -1e9;
   CHECK(!ask(1, 4));
 }

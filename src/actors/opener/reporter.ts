@@ -156,9 +156,10 @@ export class Reporter {
     let overhead = overheadBytes;
     let packets = 0;
     for (let row = chain.first(peerRow); row >= 0; row = chain.next(row, peerRow)) {
+      // By whichever path the peer sends: it may have left another one than we.
+      packets += paths.number(row, path.receivedPacketsAt);
       if (paths.int(row, path.stateAt) !== pathState.up) continue;
       copies += 1;
-      packets += paths.number(row, path.receivedPacketsAt);
       rateBps += paths.number(row, path.rateBpsAt) || unknownRateBps;
       roundTripUs = Math.min(roundTripUs, paths.number(row, path.minRttUsAt) || Number.POSITIVE_INFINITY);
       if ((paths.int(row, path.endpointAt) & 0xffff) !== familyV4) overhead = overheadV6Bytes;

@@ -63,6 +63,14 @@ export class PathController {
     return this.#rate;
   }
 
+  /**
+   * What is known of the bottleneck, for others that share it; 0 = nothing: while nothing has filled the path and no more has arrived than what
+   * any search begins with, what arrives is what little there was to send.
+   */
+  get bottleneckBytesPerUs(): number {
+    return this.isStarting && this.#rate * this.#gauge.trip.minUs < firstWindowBytes ? 0 : this.#rate;
+  }
+
   /** When the path was last so full that its rate was measured and not merely kept, microseconds; 0 = never. */
   get rateUs(): number {
     return this.#rateUs;

@@ -86,6 +86,8 @@ int32_t Reporter::write(int32_t slot, double nowUs, int32_t path) {
   cell<int32_t>(record, layout::frame_pathAt) = path;
   out_.commit(static_cast<uint32_t>(layout::frame_payloadAt) + length, layout::recordType_frameOut);
   out_.publish();
+  // The path that asked may be blocked in this direction: what is due is due as before.
+  if (path != layout::framePath_two) return static_cast<int32_t>(length);
   notes.lowestBefore = notes.lowest;
   notes.pathsBefore = notes.paths;
   notes.lowest = UINT64_MAX;

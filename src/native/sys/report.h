@@ -30,7 +30,8 @@ class Reporter {
   void forgetRebuilt(int32_t slot, uint64_t counter);
 
   // Writes a frameOut record that reports on `slot`, publishes it, and takes the slot off the list. Returns the length of the frame; 0
-  // when there is nothing to say, or -ENOSPC. `path`: the row that it leaves by, or one of `framePath`.
+  // when there is nothing to say, or -ENOSPC. `path`: one of `framePath`, or the row of the only path that it leaves by: such a report is
+  // said beside the one that is due, and stands for none.
   int32_t write(int32_t slot, double nowUs, int32_t path = layout::framePath_two);
 
   // Forgets a slot that is not ready any more.

@@ -1,8 +1,9 @@
 /** Nothing to do costs nothing; and a link that died meanwhile is found by the first packets, none of which is lost. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { measureIdle } from '../support/idle.ts';
+import { type IdleCost, measureIdle } from '../support/idle.ts';
 import { skipReason } from '../support/netns.ts';
 import { ping } from '../support/traffic.ts';
 import { inner, startTwoLinks } from '../support/two-links.ts';
@@ -11,22 +12,32 @@ const skip =
   skipReason() || (spawnSync('nft', ['--version']).error !== undefined && 'needs nft (apt-get install nftables)');
 t.setTimeout(300_000);
 
+/** A measure of what this processor can do today: Node that a timer wakes so often costs more than a daemon that has nothing to do. */
+const bareEveryMs = 2;
+
 t.test(
   'two idle daemons sleep, and their first packets pass a dead link by',
   skip === false ? {} : { skip },
   async (t) => {
     const pair = await startTwoLinks();
     t.teardown(() => pair.lab.close());
+    const bare = spawn(process.execPath, ['-e', `setInterval(() => {}, ${bareEveryMs})`], { stdio: 'ignore' });
+    t.teardown(() => bare.kill());
     // A machine that is busy may take a while to let them come to rest.
-    let costs: Awaited<ReturnType<typeof measureIdle>>[] = [];
+    let costs: IdleCost[] = [];
+    let mostPercent = 0;
     for (let tries = 0; tries < 4; tries += 1) {
       await sleep(tries === 0 ? 12_000 : 4_000);
-      costs = await Promise.all([measureIdle(pair.a.pid, 8), measureIdle(pair.b.pid, 8)]);
-      if (costs.every((cost) => cost.wakeupsPerSecond <= 60 && cost.cpuPercent < 3)) break;
+      const measured = [pair.a.pid, pair.b.pid, bare.pid ?? 0].map((pid) => measureIdle(pid, 8));
+      const [a, b, ofBare] = (await Promise.all(measured)) as [IdleCost, IdleCost, IdleCost];
+      costs = [a, b];
+      mostPercent = ofBare.cpuPercent;
+      if (costs.every((cost) => cost.wakeupsPerSecond <= 60 && cost.cpuPercent < mostPercent)) break;
     }
     for (const { wakeupsPerSecond, cpuPercent, threads } of costs) {
       t.ok(wakeupsPerSecond <= 60, `${wakeupsPerSecond.toFixed(1)} wake-ups a second (${threads.join(', ')})`);
-      t.ok(cpuPercent < 3, `${cpuPercent.toFixed(2)} % of a processor`);
+      const most = `${mostPercent.toFixed(2)} % of a bare one`;
+      t.ok(cpuPercent < mostPercent, `${cpuPercent.toFixed(2)} % of a processor, ${most} (${threads.join(', ')})`);
     }
     // Whichever carried them: the way there is cut, and no interface says so.
     const chain = 'chain c { type filter hook prerouting priority -300; iifname "wan1" drop; }';

@@ -90,7 +90,8 @@ class WanLinkActor implements Actor {
 
   work(nowUs: number): number {
     const done = this.#sender.sendDatagrams(datagramsPerTurn) + this.#send(nowUs) + this.#receive(nowUs);
-    if (done > 0) this.#report();
+    // In each turn, for a sealer may have sent beside it.
+    this.#report();
     return done;
   }
 

@@ -5,9 +5,10 @@ import type { Readable } from '../../src/actors/kit/readable.ts';
 import { definition, type WanLinkSettings } from '../../src/actors/wan-link.ts';
 import { carrier, link } from '../../src/contract/link-tables.ts';
 import { path } from '../../src/contract/peer-tables.ts';
+import { counters } from '../../src/contract/rings.ts';
 import { createDoorbellMemory } from '../../src/rings/doorbell.ts';
 import { createRingMemory } from '../../src/rings/spsc-ring.ts';
-import { createRowTable } from '../../src/rings/table.ts';
+import { carrierTable, createRowTable } from '../../src/rings/table.ts';
 import { createFakeAddon } from '../support/fake-addon.ts';
 import { fakeContext } from '../support/fake-context.ts';
 
@@ -37,6 +38,13 @@ async function start(answers: number[]) {
       }
     },
   });
+  const memory = {
+    sealedLog: new SharedArrayBuffer(4096),
+    carriers: createRowTable(carrier, 1),
+    links: createRowTable(link, 1),
+    paths: createRowTable(path, 1),
+    counters: new SharedArrayBuffer(counters.bytes),
+  };
   const spec: ActorSpec = {
     id: 'wan-link.default',
     role: 'wan-link',
@@ -49,17 +57,12 @@ async function start(answers: number[]) {
     },
     fds: { udp4: 7 },
     wakeOn: ['udp4'],
-    memory: {
-      sealedLog: new SharedArrayBuffer(4096),
-      carriers: createRowTable(carrier, 1),
-      links: createRowTable(link, 1),
-      paths: createRowTable(path, 1),
-    },
+    memory,
   };
   const actor = await definition.start(fakeContext({ spec, addon, readable: () => readable }));
   // A predecessor's errors are read at the start.
   seen.emptied = 0;
-  return { actor, readable, seen };
+  return { actor, readable, seen, memory };
 }
 
 const name = (readable: Readable): void => {
@@ -98,4 +101,14 @@ t.test('an error that the read is told of is read', async (t) => {
   const { actor, seen } = await start([-111]);
   actor.work(1000);
   t.same(seen, { reads: 1, emptied: 1 });
+});
+
+t.test('what a sealer has sent beside it counts as its own, though it has nothing to do', async (t) => {
+  const { actor, memory } = await start([]);
+  const row = carrierTable(memory.carriers);
+  row.setNumber(0, carrier.sentPacketsAt, 5);
+  row.setNumber(0, carrier.sentBytesAt, 700);
+  t.equal(actor.work(1000), 0);
+  const cells = new Float64Array(memory.counters);
+  t.same([cells[counters.packetsAt >> 3], cells[counters.bytesAt >> 3]], [5, 700]);
 });

@@ -6,6 +6,7 @@
 #include "support/fake-kernel.h"
 #include "support/memory.h"
 #include "sys/link_io.h"
+#include "sys/send_turn.h"
 
 namespace hawser {
 namespace {
@@ -81,6 +82,22 @@ TEST("sendBeside() sends a single packet and books it, and either goes on where 
   CHECK_EQUAL(cell<double>(bench.path(), layout::path_sentBytesAt), 400 * kBytes);
   CHECK_EQUAL(bench.turn(), 0);
   CHECK_EQUAL(cell<int32_t>(bench.carrier(), layout::carrier_gsoAt), 1);
+}
+
+TEST("measureQueue() stores nothing while a sealer has the turn, and asks it to look again") {
+  BesideBench bench;
+  std::atomic_ref<int32_t> queue = word(bench.carrier(), layout::carrier_outqBytesAt);
+  {
+    SendTurn sealer(bench.carrier());
+    queue.store(9000);
+    CHECK_EQUAL(bench.thread.measureQueue(), 9000);
+    CHECK_EQUAL(queue.load(), 9000);
+    CHECK(sealer.end());
+  }
+  // No such descriptor: nothing waits.
+  CHECK_EQUAL(bench.thread.measureQueue(), 0);
+  CHECK_EQUAL(queue.load(), 0);
+  CHECK_EQUAL(bench.turn(), 0);
 }
 
 TEST("sendBeside() leaves to the carrier what is no single packet, what is not alone, and what comes while it is awake") {

@@ -47,7 +47,7 @@ class LinkSender {
   int sendDatagrams(uint32_t max);
   // Empties the sockets' error queues: worth calling when a receive failed, for a socket is readable as long as there is something.
   void readErrors();
-  // Refreshes the carrier row's count of bytes that wait below us (SIOCOUTQ).
+  // Refreshes the carrier row's count of bytes that wait below us (SIOCOUTQ), or leaves it to whoever has the turn.
   int measureQueue();
 
  private:

@@ -337,7 +337,10 @@ int LinkSender::sendDatagrams(uint32_t max) {
   return static_cast<int>(count);
 }
 
+// In our turn: what another has stored since we asked the kernel is newer.
 int LinkSender::measureQueue() {
+  SendTurn turn(carrier_);
+  if (!turn.isOurs()) return word(carrier_, layout::carrier_outqBytesAt).load(std::memory_order_relaxed);
   const int total = queuedBytes({fd4_, fd6_});
   word(carrier_, layout::carrier_outqBytesAt).store(total, std::memory_order_relaxed);
   return total;

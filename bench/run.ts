@@ -33,6 +33,7 @@ const known: Readonly<Record<string, Known>> = {
   sets: { value: 'NAMES', help: 'of links' },
   links: { value: 'NUMBERS', help: 'how many' },
   peers: { value: 'NUMBERS', help: 'how many' },
+  hogs: { value: 'NUMBERS', help: 'of processes beside it that take what they get' },
   connected: { value: 'N', help: 'of the peers' },
   sizes: { value: 'NUMBERS', help: 'of packets or paths' },
   flows: { value: 'NUMBERS', help: 'how many' },

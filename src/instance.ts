@@ -26,7 +26,7 @@ import { type InstanceLock, lockInstance } from './instance/instance-lock.ts';
 import { Logger } from './instance/logger.ts';
 import { LoginDesk } from './instance/login-desk.ts';
 import { isPlaintextTwin, planFor, socketPathFor } from './instance/plan.ts';
-import { ServiceManager } from './instance/service-manager.ts';
+import { describeUp, ServiceManager } from './instance/service-manager.ts';
 import { SuggestionDesk } from './instance/suggestion-desk.ts';
 import { checkHost } from './io/preflight.ts';
 import type { Addon } from './native/addon.ts';
@@ -66,8 +66,10 @@ export class Instance {
     nowMs: () => performance.now(),
     api: () => this.#changes.state.config.api,
     trouble: () => this.#supervisor.troubles.of('api-server'),
+    hasSaid: () => this.#supervisor.troubles.hasSaid('api-server'),
   });
   #isStarted = false;
+  #isReady = false;
   #stopped: Promise<void> | undefined;
   #finish: (code: number) => void = () => undefined;
 
@@ -97,7 +99,9 @@ export class Instance {
         if (actorId === 'session-manager') this.#host.tellAgain();
         if (actorId === 'client-store') this.#clients.handleNewStore();
         this.#calls.handleNew(actorId);
+        this.#tellUp();
       },
+      onGivenUp: () => this.#tellUp(),
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
       servedRoles: ['control-server', 'api-server', 'client-store', 'history-keeper', 'webhook-sender', 'plugin-host'],
@@ -106,7 +110,10 @@ export class Instance {
       peers: this.#peers,
       onKnown: (isKnown) => peerTable(this.#resources.tables.peers).setHeadNumber(peer.clientsKnownAt, isKnown ? 1 : 0),
     });
-    this.#calls = new CallDesk((actorId, call) => this.#supervisor.command(actorId, call));
+    this.#calls = new CallDesk({
+      command: (actorId, call) => this.#supervisor.command(actorId, call),
+      isRunning: (actorId) => this.#supervisor.isRunning(actorId),
+    });
     this.#questions = new ActorQuestions({
       calls: this.#calls,
       config: () => this.#changes.state.config,
@@ -146,6 +153,7 @@ export class Instance {
         changeNetwork: (wanted) => this.#host.change(wanted),
         follow: (wanted) => this.#follow(wanted),
         isStopped: () => this.#stopped !== undefined,
+        describeUp: () => this.#describeUp(),
       },
       {
         config,
@@ -196,7 +204,7 @@ export class Instance {
     this.#host.check(config);
     this.#resources.open();
     // The threads load their modules while this thread talks to the kernel about addresses and routes.
-    const threads = this.#supervisor.start(this.#resources.children());
+    const threads = this.#supervisor.start(this.#resources.children(), ({ isBeside }) => !isBeside);
     const host = this.#host.setUp(config);
     this.#isStarted = true;
     await Promise.all([threads, host]);
@@ -209,7 +217,8 @@ export class Instance {
         kind: 'plaintext',
         message: 'NOTHING IS ENCRYPTED (HAWSER_BENCH_PLAINTEXT)',
       });
-    this.#service.ready(`${config.name} is up`);
+    this.#isReady = true;
+    this.#service.ready(this.#describeUp());
     this.#supervisor.note('supervisor', {
       kind: 'ready',
       interface: config.tunnel.interface,
@@ -223,6 +232,15 @@ export class Instance {
     this.#changes.trial.handleStart();
     this.#host.setNameServers(config);
     if (config.peers.length >= manyPeers) collectGarbage();
+  }
+
+  #describeUp(): string {
+    return describeUp(this.#changes.state.config.name, this.#supervisor.rows());
+  }
+
+  /** The service manager knows what of a ready instance does not run. */
+  #tellUp(): void {
+    if (this.#isReady && this.#stopped === undefined) this.#service.status(this.#describeUp());
   }
 
   /** Orderly end, once. */

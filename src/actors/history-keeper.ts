@@ -56,7 +56,7 @@ export const definition: ActorDefinition = {
       context,
       new RpcClient<SupervisorApi & CallSourceApi>(context.supervisor, deadlineMs),
     );
-    keeper.begin().catch((error: unknown) => keeper.fail(error));
+    keeper.begun.catch((error: unknown) => keeper.fail(error));
     return keeper;
   },
 };
@@ -83,6 +83,8 @@ class HistoryKeeper implements Actor {
   #isClosed = false;
   #isBegun = false;
   #told = new Set<string>();
+  /** Questions wait for it. */
+  readonly begun: Promise<void>;
   readonly #startedAtMs = Date.now();
   #writtenBytes = 0;
 
@@ -97,10 +99,11 @@ class HistoryKeeper implements Actor {
     };
     this.#archive = new Archive(history.keep);
     this.#recorder = new Recorder(this.#archive, history.keep);
+    this.begun = this.#begin();
   }
 
   /** An instance is up before its history is opened, which reads the whole file once. */
-  async begin(): Promise<void> {
+  async #begin(): Promise<void> {
     const { startedAtMs } = await this.#instance.request('instance');
     if (this.#isClosed) return;
     this.#openRecent();
@@ -307,8 +310,8 @@ class HistoryKeeper implements Actor {
       });
   }
 
-  #answer<V extends HistoryVerb>(verb: V, params: unknown): HistoryAnswers[V] {
-    if (!this.#isBegun) throw new HawserError('SILENT', 'The history is being opened', 'try again in a moment');
+  async #answer<V extends HistoryVerb>(verb: V, params: unknown): Promise<HistoryAnswers[V]> {
+    await this.begun;
     if (verb === 'info') return this.#describe() as HistoryAnswers[V];
     // A question about now sees now.
     this.#save();

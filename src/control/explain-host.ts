@@ -2,6 +2,7 @@
 
 import type { Explanation } from './explain.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { ActorState } from './supervisor-api.ts';
 import { list } from './words.ts';
 
 /** A thread that works this much of its time has no more to give. */
@@ -47,11 +48,20 @@ function trial({ instance }: Snapshot): Explanation[] {
 function endedActors({ actors }: Snapshot): Explanation[] {
   return actors
     .filter((actor) => actor.state !== 'running')
-    .map((actor) => ({
-      severity: 'problem',
-      text: `Actor ${actor.id} is ${actor.state}${actor.lastExit === undefined ? '' : `: ${actor.lastExit}`}`,
-      remedy: '`hawser errors --stack` shows why actors ended',
+    .map(({ id, state, lastExit }) => ({
+      // An instance is ready before its API, its history and its plugins are.
+      severity: state === 'starting' ? 'note' : 'problem',
+      text: `Actor ${id} is ${state}${lastExit === undefined ? '' : `: ${lastExit}`}`,
+      remedy: remedyOf(state, id),
     }));
+}
+
+function remedyOf(state: ActorState, id: string): string {
+  if (state === 'starting') return 'no packet waits for it; who asks it does';
+  const errors = '`hawser errors --stack` shows why actors ended';
+  return state === 'failed'
+    ? `it is tried again each minute, by \`hawser actor restart ${id}\` now; ${errors}`
+    : errors;
 }
 
 function busyActors({ actors }: Snapshot): Explanation[] {

@@ -1,12 +1,24 @@
-/** Between operators and actors that answer by themselves: carries questions to them as commands, and their answers back. */
+/**
+ * Between operators and actors that answer by themselves: carries questions to them as commands, and their answers back. Who asks one that starts
+ * waits for it.
+ */
 import type { ActorCall, CallOutcome, CallSourceApi } from '../actors/kit/actor-calls.ts';
 import { HawserError } from '../base/errors.ts';
 
 /** Longer than any disk should take, shorter than the control-server's patience. */
 const deadlineMs = 9_000;
 
+export interface CallDeskParts {
+  /** Throws when there is no such actor. */
+  command(actorId: string, call: ActorCall): void;
+  /** It runs, and reads commands. */
+  isRunning(actorId: string): boolean;
+}
+
 interface Waiting {
   readonly actorId: string;
+  readonly call: ActorCall;
+  isSent: boolean;
   readonly silence: HawserError;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -14,30 +26,38 @@ interface Waiting {
 }
 
 export class CallDesk implements CallSourceApi {
-  readonly #command: (actorId: string, call: ActorCall) => void;
+  readonly #parts: CallDeskParts;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
 
-  /** `command`: throws when there is no such actor. */
-  constructor(command: (actorId: string, call: ActorCall) => void) {
-    this.#command = command;
+  constructor(parts: CallDeskParts) {
+    this.#parts = parts;
   }
 
   /** Rejects with what the actor says, or `silence` when it says nothing. */
   call(actorId: string, verb: string, params: unknown, silence = silenceOf(actorId)): Promise<unknown> {
     this.#lastId += 1;
     const id = this.#lastId;
+    const call: ActorCall = { kind: 'actor-call', id, verb, params };
     return new Promise((resolve, reject) => {
-      this.#command(actorId, { kind: 'actor-call', id, verb, params });
-      const timer = setTimeout(() => this.#settle(id, (one) => one.reject(silence)), deadlineMs);
-      this.#waiting.set(id, { actorId, silence, resolve, reject, timer });
+      const isSent = this.#parts.isRunning(actorId);
+      if (isSent) this.#parts.command(actorId, call);
+      const timer = setTimeout(
+        () => this.#settle(id, (one) => one.reject(one.isSent ? silence : lateOf(actorId))),
+        deadlineMs,
+      );
+      this.#waiting.set(id, { actorId, call, isSent, silence, resolve, reject, timer });
     });
   }
 
-  /** Another thread has taken its place, and knows nothing of what its predecessor was asked. */
+  /** It runs, for the first time, or in another thread, which knows nothing of what its predecessor was asked. */
   handleNew(actorId: string): void {
-    for (const [id, waiting] of [...this.#waiting])
-      if (waiting.actorId === actorId) this.#settle(id, (one) => one.reject(waiting.silence));
+    for (const [id, waiting] of [...this.#waiting]) {
+      if (waiting.actorId !== actorId) continue;
+      if (waiting.isSent) this.#settle(id, (one) => one.reject(waiting.silence));
+      else this.#parts.command(actorId, waiting.call);
+      waiting.isSent = true;
+    }
   }
 
   answerActorCall(id: number, outcome: CallOutcome): void {
@@ -54,6 +74,10 @@ export class CallDesk implements CallSourceApi {
     this.#waiting.delete(id);
     act(waiting);
   }
+}
+
+function lateOf(actorId: string): HawserError {
+  return new HawserError('STARTING', `The ${actorId} does not run yet`, '`hawser actors` says what it does; try again');
 }
 
 function silenceOf(actorId: string): HawserError {

@@ -36,6 +36,8 @@ export interface ChangeParts {
   /** Brings names and links in step with a configuration whose threads run. */
   readonly follow: (config: Config) => void;
   readonly isStopped: () => boolean;
+  /** What the service manager is told of a running instance. */
+  readonly describeUp: () => string;
 }
 
 export class InstanceChanges implements ConfigApi {
@@ -167,7 +169,7 @@ export class InstanceChanges implements ConfigApi {
     try {
       return await change();
     } finally {
-      service.ready(`${this.#state.config.name} is up`);
+      service.ready(this.#parts.describeUp());
     }
   }
 

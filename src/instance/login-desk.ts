@@ -3,6 +3,7 @@
  * the main thread, so that a restarted api-server knows who is logged in; as hashes, as tokens are.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HawserError } from '../base/errors.ts';
 import { bracketed } from '../config/address.ts';
 import type { ApiConfig } from '../config/api-schema.ts';
@@ -14,6 +15,9 @@ const codeBytes = 16;
 const secretBytes = 32;
 const codeLivesMs = 60_000;
 const loginLivesMs = 12 * 3_600_000;
+/** An instance that has just become ready opens HTTP a moment later; shorter than the control-server's patience. */
+const httpLookMs = 50;
+const httpPatienceMs = 8_000;
 /** More are never meant; the oldest makes room. */
 const mostCodes = 16;
 const mostLogins = 64;
@@ -29,6 +33,8 @@ interface LoginParts {
   api(): ApiConfig | undefined;
   /** Why HTTP is off; empty = it is on, or nobody knows yet. */
   trouble(): readonly { readonly text: string; readonly remedy: string }[];
+  /** It is known whether HTTP is on. */
+  hasSaid(): boolean;
 }
 
 export class LoginDesk implements LoginCalls {
@@ -39,6 +45,17 @@ export class LoginDesk implements LoginCalls {
 
   constructor(parts: LoginParts) {
     this.#parts = parts;
+  }
+
+  /** As `openLogin`, once HTTP is on: a browser may be quicker than the rest of a start. */
+  async openLoginSoon(role: Role): Promise<OpenedLogin> {
+    const { api, hasSaid } = this.#parts;
+    for (let waitedMs = 0; api() !== undefined && !hasSaid(); waitedMs += httpLookMs) {
+      if (waitedMs >= httpPatienceMs)
+        throw new HawserError('API_OFF', 'The HTTP API does not answer yet', '`hawser explain` says why; try again');
+      await sleep(httpLookMs);
+    }
+    return this.openLogin(role);
   }
 
   /** An address with a code that is good for one login. Throws API_OFF. */

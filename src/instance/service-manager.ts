@@ -1,5 +1,15 @@
 /** What systemd is told (sd_notify(3)): ready, reloading, stopping, and the watchdog's ping while the main thread turns. */
+import type { ActorRow } from '../control/supervisor-api.ts';
 import type { NetworkApi } from '../native/network-api.ts';
+
+/** Says which actors of a ready instance do not run; `io/update/services.ts` reads it in whatever version it is. */
+export function describeUp(name: string, actors: readonly Pick<ActorRow, 'id' | 'state'>[]): string {
+  const named = (word: string, ...states: readonly ActorRow['state'][]): string => {
+    const ids = actors.flatMap(({ id, state }) => (states.includes(state) ? [id] : []));
+    return ids.length === 0 ? '' : `; ${word}: ${ids.join(', ')}`;
+  };
+  return `${name} is up${named('starting', 'starting', 'restarting')}${named('failed', 'failed')}`;
+}
 
 export class ServiceManager {
   readonly #addon: Pick<NetworkApi, 'sdNotify'>;
@@ -18,6 +28,11 @@ export class ServiceManager {
     this.#notify(`READY=1\nSTATUS=${status}`);
     // sd_watchdog_enabled(3) recommends half the interval.
     if (this.#watchdogUs > 0) this.#watchdog ??= setInterval(() => this.#notify('WATCHDOG=1'), this.#watchdogUs / 2000);
+  }
+
+  /** What it does now, for people and for `hawser update`. */
+  status(status: string): void {
+    this.#notify(`STATUS=${status}`);
   }
 
   /** `Type=notify-reload` wants the monotonic time of the reload with it. */

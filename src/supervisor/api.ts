@@ -7,9 +7,10 @@ import type { Config } from '../config/config.ts';
 import { formatTarget } from '../config/probe-target.ts';
 import type { ClientSourceApi } from '../control/client-source.ts';
 import type { ConfigApi, ConfigTrial } from '../control/config-calls.ts';
-import type { LoginCalls } from '../control/login-calls.ts';
+import type { LoginCalls, OpenedLogin } from '../control/login-calls.ts';
 import type { NatInfo } from '../control/nat-rows.ts';
 import type { PluginSourceApi } from '../control/plugins.ts';
+import type { Role } from '../control/roles.ts';
 import type {
   InstanceFacts,
   NewLink,
@@ -60,7 +61,7 @@ export interface ApiParts {
   readonly trial: () => ConfigTrial | undefined;
   readonly addLink: (link: NewLink) => Promise<ReloadResult>;
   readonly removeLink: (name: string) => Promise<ReloadResult>;
-  readonly logins: LoginCalls & Pick<SupervisorApi, 'openLogin'>;
+  readonly logins: LoginCalls & { openLoginSoon(role: Role): Promise<OpenedLogin> };
   readonly stop: () => void;
 }
 
@@ -108,7 +109,7 @@ export function createApi(parts: ApiParts): SupervisorApi & ClientSourceApi & Ca
     replaceClientPeers: (all) => clientSource.replaceClientPeers(all),
     addLink: parts.addLink,
     removeLink: parts.removeLink,
-    openLogin: (role) => parts.logins.openLogin(role),
+    openLogin: (role) => parts.logins.openLoginSoon(role),
     redeemLogin: (code) => parts.logins.redeemLogin(code),
     logins: () => parts.logins.logins(),
     endLogin: (hash) => parts.logins.endLogin(hash),

@@ -44,6 +44,8 @@ export class Child {
   /** Why the supervisor cuts the present instance. */
   #cutReason: string | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Said, and not mended since. */
+  #isGivenUp = false;
   #isHeld = false;
   #isClosed = false;
   #renewal: Promise<void> | undefined;
@@ -52,6 +54,11 @@ export class Child {
     this.spec = spec;
     this.#host = host;
     this.#window = new RestartWindow(host.options.intensity);
+  }
+
+  /** Launches the first instance, unless a reload was faster. */
+  begin(): void {
+    if (this.#launches === 0) this.launch();
   }
 
   /** Starts the first or the next instance; the one before has exited. Does nothing while the child is held or closed. */
@@ -63,7 +70,8 @@ export class Child {
     this.#launches += 1;
     this.#hasStarted = false;
     this.#cutReason = undefined;
-    const worker = pool.take(this.spec.actors.map((actor) => actor.role));
+    const roles = this.spec.actors.map((actor) => actor.role);
+    const worker = this.spec.isBeside ? pool.make(roles) : pool.take(roles);
     this.worker = worker;
     worker.onMessage = (message) => this.#receive(message);
     void worker.exited.then((exit) => this.#onExit(exit));
@@ -127,6 +135,7 @@ export class Child {
   async release(spec: ChildSpec): Promise<void> {
     this.#isHeld = false;
     this.spec = spec;
+    this.#failedStarts = 0;
     this.launch();
     await this.started();
   }
@@ -207,6 +216,7 @@ export class Child {
     clearTimeout(this.#timer);
     this.#hasStarted = true;
     this.#failedStarts = 0;
+    this.#isGivenUp = false;
     this.#startedAtMs = Date.now();
     if (this.state !== 'stopping') this.state = 'running';
     this.#host.onStarted(this);
@@ -252,9 +262,14 @@ export class Child {
 
   #giveUp(reason: string): void {
     this.state = 'failed';
-    this.#host.note(this.spec.id, { kind: 'given-up', reason });
+    if (!this.#isGivenUp) this.#host.note(this.spec.id, { kind: 'given-up', reason });
+    this.#isGivenUp = true;
     for (const one of this.#waiting.splice(0)) one.reject(new Error(reason));
-    this.#host.hooks.onFatal(reason, true);
+    if (!this.spec.isBeside) this.#host.hooks.onFatal(reason, true);
+    else {
+      for (const { id } of this.spec.actors) this.#host.hooks.onGivenUp(id);
+      this.#timer = setTimeout(() => this.launch(), this.#host.options.besideRetryMs).unref();
+    }
   }
 }
 

@@ -18,6 +18,8 @@ export interface SupervisorOptions {
   readonly lateTickMs: number;
   /** Failed starts in a row after which a child is given up. */
   readonly failedStartLimit: number;
+  /** Between two tries of a child that no packet needs, when it was given up. */
+  readonly besideRetryMs: number;
   /** How long after the start the first warm spare is begun. */
   readonly firstSpareMs: number;
   /** Modules of roles that the registry does not know (tests). */
@@ -31,6 +33,7 @@ export const supervisorDefaults: SupervisorOptions = {
   tickMs: 50,
   lateTickMs: 250,
   failedStartLimit: 6,
+  besideRetryMs: 60_000,
   firstSpareMs: 500,
   modules: {},
 };
@@ -39,6 +42,8 @@ export interface SupervisorHooks {
   log(level: LogLevel, fields: Readonly<Record<string, unknown>>, message: string): void;
   /** The process must end: in order if `orderly`, otherwise at once (a thread that cannot be ended may still write). */
   onFatal(reason: string, orderly: boolean): void;
+  /** An actor cannot be kept that no packet needs; it is tried again later. */
+  onGivenUp(actorId: string): void;
   /** An actor runs that did not before: for the first time, or in another thread. */
   onStarted(actorId: string): void;
   /** Serves the supervisor's RPC on this port, to an actor of one of `servedRoles`. */

@@ -52,14 +52,10 @@ const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
   'history-keeper': 120_000,
   'webhook-sender': 120_000,
 };
-/** They start when packets can pass. */
-const lateActors: readonly string[] = [
-  'control-server',
-  'api-server',
-  'history-keeper',
-  'webhook-sender',
-  'plugin-host',
-];
+/** It starts when packets can pass. */
+const lateActor = 'control-server';
+/** They start when an instance is ready, and operators can ask it. */
+const besideActors: readonly string[] = ['api-server', 'history-keeper', 'webhook-sender', 'plugin-host'];
 const dutyHangLimitMs = 500;
 const shutdownMs = 1000;
 
@@ -156,16 +152,18 @@ export class SharedResources {
   /** The children of the topology, left to right, with all that they are lent. */
   children(): ChildSpec[] {
     const { threads } = this.#topology;
-    const isLate = (thread: ThreadPlan): boolean => thread.actors.some((id) => lateActors.includes(id));
-    const early = threads.filter((thread) => !isLate(thread)).map((thread) => thread.id);
+    const isBeside = (thread: ThreadPlan): boolean => thread.actors.every((id) => besideActors.includes(id));
+    const needed = threads.filter((thread) => !isBeside(thread)).map((thread) => thread.id);
     return threads.map((thread) => {
+      const isLate = thread.actors.includes(lateActor);
       const actors = thread.actors.map((id) => this.#actorSpec(id));
       return {
         id: thread.id,
         restart: 'permanent',
         shutdownMs,
         // Packets shall not wait for what no packet needs.
-        dependsOn: isLate(thread) ? early : [],
+        dependsOn: isLate || isBeside(thread) ? needed.filter((id) => id !== thread.id) : [],
+        isBeside: isBeside(thread),
         hangLimitMs: Math.max(...actors.map((actor) => hangLimitMs[actor.role] ?? dutyHangLimitMs)),
         actors,
         doorbell: this.#bell(thread.id),

@@ -17,6 +17,7 @@ const callRemedy = 'look whether that port is open there, and what on the way ma
 export class StandingTroubles {
   /** By actor, and by what it is about. */
   readonly #troubles = new Map<string, Map<string, StandingTrouble>>();
+  readonly #speakers = new Set<string>();
 
   /** Events of other kinds are passed over. */
   handle(actorId: string, event: InstanceEvent): void {
@@ -43,6 +44,12 @@ export class StandingTroubles {
   /** An actor is gone: its successor says anew what is wrong. */
   forget(actorId: string): void {
     this.#troubles.delete(actorId);
+    this.#speakers.delete(actorId);
+  }
+
+  /** Whether it has said of anything that it works or does not. */
+  hasSaid(actorId: string): boolean {
+    return this.#speakers.has(actorId);
   }
 
   of(actorId: string): readonly StandingTrouble[] {
@@ -56,6 +63,7 @@ export class StandingTroubles {
   #set(actorId: string, about: string, trouble: StandingTrouble | undefined): void {
     const ofActor = this.#troubles.get(actorId) ?? new Map<string, StandingTrouble>();
     this.#troubles.set(actorId, ofActor);
+    this.#speakers.add(actorId);
     if (trouble === undefined) ofActor.delete(about);
     else ofActor.set(about, trouble);
   }

@@ -61,21 +61,30 @@ export class Supervisor implements ChildHost {
     this.#watch = new HeartbeatWatch(this.options.lateTickMs, addon.nowUs());
   }
 
-  /** Starts the children; resolves when all have started, rejects with the reason when one was given up. */
-  async start(specs: readonly ChildSpec[]): Promise<void> {
+  /**
+   * Starts the children; resolves when all that are waited for have started, rejects with the reason when one of them was given up. Of others that is
+   * told as an event.
+   */
+  async start(specs: readonly ChildSpec[], isWaitedFor: (spec: ChildSpec) => boolean = () => true): Promise<void> {
     const fresh = startOrder(specs).map((spec) => new Child(spec, this));
     this.#children.push(...fresh);
     if (this.#ticker === undefined) this.#tickAfter(this.options.tickMs);
-    await Promise.all(
-      fresh.map(async (child) => {
-        await Promise.all(child.spec.dependsOn.map((id) => this.#child(id).started()));
-        if (this.#stopped !== undefined) return;
-        child.launch();
-        await child.started();
-      }),
-    );
+    const starts = fresh.map((child) => {
+      const started = this.#begin(child);
+      if (isWaitedFor(child.spec)) return started;
+      started.catch(() => undefined);
+      return undefined;
+    });
+    await Promise.all(starts);
     // The first packets shall not wait for a processor that is busy with loading a spare.
     setTimeout(() => this.#keepSpare(), this.options.firstSpareMs).unref();
+  }
+
+  async #begin(child: Child): Promise<void> {
+    await Promise.all(child.spec.dependsOn.map((id) => this.#child(id).started()));
+    if (this.#stopped !== undefined) return;
+    child.begin();
+    await child.started();
   }
 
   /** Ends all children at once, each after those that depend on it. Idempotent. */
@@ -86,6 +95,11 @@ export class Supervisor implements ChildHost {
 
   rows(): ActorRow[] {
     return this.#children.flatMap((child) => child.rows());
+  }
+
+  /** It has started, and was not told to end. Throws when there is no such actor. */
+  isRunning(actorId: string): boolean {
+    return this.#childOf(actorId).state === 'running';
   }
 
   /** The actor throws in its next turn. */
@@ -156,7 +170,8 @@ export class Supervisor implements ChildHost {
     }
     for (const actor of child.spec.actors) this.hooks.onStarted(actor.id);
     this.note(child.spec.id, { kind: 'started', ...child.describe() });
-    if (child.isRestarted && this.#children.every((one) => one.state === 'running')) this.#keepSpare();
+    if (child.isRestarted && this.#children.every((one) => one.state === 'running' || one.spec.isBeside))
+      this.#keepSpare();
   }
 
   onGone(child: Child, exit: WorkerExit): void {

@@ -35,9 +35,14 @@ export class WorkerPool {
     this.#forgetDead();
     const exact = this.#idle.find((one) => one.roles === keyOf(roles));
     const found = exact ?? this.#idle.find((one) => one.worker.isReady) ?? this.#idle[0];
-    if (found === undefined) return new WorkerHandle(roles, this.#modules, this.#ringer);
+    if (found === undefined) return this.make(roles);
     this.#idle = this.#idle.filter((one) => one !== found);
     return found.worker;
+  }
+
+  /** A cold one, for whom nobody waits: the spare is the packets'. */
+  make(roles: readonly Role[]): WorkerHandle {
+    return new WorkerHandle(roles, this.#modules, this.#ringer);
   }
 
   /** For tests: whether the next death is met by a thread that has loaded its modules. */

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import type { EventRecord } from '../../src/control/events.ts';
 import { cliProgram, Daemon, type DaemonOptions } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
@@ -279,4 +280,23 @@ while True: print(s.recv(4096).decode().replace("\\n", " "), flush=True)`;
   await until(() => /READY=1.*\n(WATCHDOG=1\n){2}/.test(heard));
   await daemon.stop();
   await until(() => heard.includes('STOPPING=1'));
+});
+
+t.test('an instance is ready before its API, history and plugins are, and who asks them waits', options, async (t) => {
+  const { lab, create } = bench(t);
+  const daemon = create({ more: { history: {}, api: { tokensFile: path.join(lab.folder, 'tokens') } } });
+  await daemon.start();
+  const info = await daemon.ask<{ readonly keepS: object }>('history.info');
+  t.ok(info.keepS, 'asked as soon as the socket answers');
+  await t.rejects(
+    daemon.ask('login.open', { role: 'viewer' }),
+    { code: 'API_OFF', message: /there is no token/ },
+    'not an address where nobody listens',
+  );
+  const kinds = (await daemon.ask<readonly EventRecord[]>('events', { since: 0 })).map(
+    ({ source, kind }) => `${source} ${kind}`,
+  );
+  const readyAt = kinds.indexOf('supervisor ready');
+  for (const id of ['api-server', 'history-keeper']) t.ok(kinds.indexOf(`${id} started`) > readyAt, `${id} came later`);
+  t.equal(await daemon.stop(), 0);
 });

@@ -43,6 +43,8 @@ const lives = {
   crashing: 'exit 1',
   silent: 'exec sleep 600',
   brief: 'touch $S/ready; sleep 0.3; exit 1',
+  lame: 'echo "home is up; starting: api-server" >$S/status; touch $S/ready; sleep 1; echo "home is up; failed: api-server" >$S/status; exec sleep 600',
+  late: 'echo "home is up; starting: api-server" >$S/status; touch $S/ready; sleep 1; echo "home is up" >$S/status; exec sleep 600',
 } as const;
 
 /** systemd as far as it is asked here: restarts what ends, and says how often it did. */
@@ -62,14 +64,14 @@ restart)
 show)
     state=activating
     if [ -e "$S/ready" ] && kill -0 "$(cat "$S/pid")" 2>/dev/null; then state=active; fi
-    echo "ActiveState=$state"; echo Result=success; echo "NRestarts=$(cat "$S/restarts")"; echo Job=
+    echo "ActiveState=$state"; echo "StatusText=$(cat "$S/status" 2>/dev/null)"; echo Result=success; echo "NRestarts=$(cat "$S/restarts")"; echo Job=
     ;;
 esac
 `;
 
 /** One service, until its folder is gone: it outlives a test that is killed by no more than that. */
 const service = `while [ -d "$S" ]; do
-    rm -f "$S/ready"
+    rm -f "$S/ready" "$S/status"
     "$BASE/current/bin/hawser" up "$1" &
     echo $! >"$S/pid"
     wait $!
@@ -236,6 +238,16 @@ t.test('apply installs what is newer, restarts each service and removes the old 
   t.match(JSON.parse(json.text), { installed: '2.0.0', offered: '2.0.0', isNewer: false, serial: 5 });
 });
 
+t.test('apply waits until all actors of a new version run', { skip }, async (t) => {
+  const world = await makeWorld(t);
+  world.publish({}, world.archive('2.0.0', 'late'));
+  const startMs = performance.now();
+  const { status, text } = await world.run('apply');
+  t.equal(status, 0, text);
+  t.ok(performance.now() - startMs > 4000, 'a second until it was whole, and three of being so');
+  t.equal(await world.running(), '2.0.0');
+});
+
 t.test('an index that another key signed, or that was changed, is refused before it is read', { skip }, async (t) => {
   const world = await makeWorld(t);
   world.publish({}, world.archive('2.0.0', 'good'));
@@ -336,6 +348,7 @@ for (const [life, why] of [
   ['crashing', /it ended \d+ times while it started/],
   ['silent', /not ready after 3 s/],
   ['brief', /ended/],
+  ['lame', /it runs without api-server/],
 ] as const) {
   t.test(`back to the old version when the new one is ${life}`, { skip }, async (t) => {
     const world = await makeWorld(t, ['home', 'office']);

@@ -1,4 +1,5 @@
 /** Codes and logins: once, for a minute, for half a day, and never more than a few. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { ApiConfig } from '../../src/config/api-schema.ts';
 import { hashOf } from '../../src/control/token-file.ts';
@@ -14,8 +15,13 @@ const api: ApiConfig = {
 };
 
 function start(config: ApiConfig | undefined = api) {
-  const world = { nowMs: 1000, trouble: [] as { text: string; remedy: string }[] };
-  const desk = new LoginDesk({ nowMs: () => world.nowMs, api: () => config, trouble: () => world.trouble });
+  const world = { nowMs: 1000, trouble: [] as { text: string; remedy: string }[], hasSaid: true };
+  const desk = new LoginDesk({
+    nowMs: () => world.nowMs,
+    api: () => config,
+    trouble: () => world.trouble,
+    hasSaid: () => world.hasSaid,
+  });
   const code = (): string => desk.openLogin('viewer').url.split('#login=')[1] ?? '';
   return { world, desk, code };
 }
@@ -50,6 +56,21 @@ t.test('a login ends by logout and by time, and the oldest makes room', async (t
   t.throws(() => desk.redeemLogin(oldest), { code: 'LOGIN' });
   for (let count = 0; count < 70; count += 1) desk.redeemLogin(code());
   t.equal(desk.logins().length, 64);
+});
+
+t.test('openLoginSoon() waits until it is known whether HTTP is on', async (t) => {
+  const { world, desk } = start();
+  world.hasSaid = false;
+  let isThere = false;
+  const opened = desk.openLoginSoon('viewer').then(({ url }) => {
+    isThere = true;
+    return url;
+  });
+  await sleep(120);
+  t.notOk(isThere);
+  world.hasSaid = true;
+  t.match(await opened, /#login=/);
+  await t.rejects(start({ ...api, page: false }).desk.openLoginSoon('viewer'), { code: 'API_OFF' });
 });
 
 t.test('openLogin() names an address that a browser reaches, or why there is none', async (t) => {

@@ -215,6 +215,7 @@ t.test('startOrder()', async (t) => {
   const spec = (id: string, ...dependsOn: string[]): ChildSpec => ({
     id,
     dependsOn,
+    isBeside: false,
     restart: 'permanent',
     shutdownMs: 1,
     hangLimitMs: 500,

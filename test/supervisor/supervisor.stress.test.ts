@@ -143,6 +143,32 @@ t.test('Supervisor', async (t) => {
     await s.supervisor.stop();
   });
 
+  t.test('start() does not wait for what no packet needs, which is tried again and ends nobody', async (t) => {
+    const s = createSupervised({ failedStartLimit: 2, besideRetryMs: 300 });
+    const beside = s.child('b', { failStart: true }, { isBeside: true, dependsOn: ['thread-a'] });
+    await s.supervisor.start([s.child('a'), beside], ({ isBeside }) => !isBeside);
+    const stateOf = (index: number): string | undefined => s.supervisor.rows()[index]?.state;
+    t.equal(stateOf(0), 'running');
+    t.not(stateOf(1), 'failed', 'it has not failed twice yet');
+    await until(() => s.givenUp.length >= 3);
+    t.ok(Atomics.load(s.cells('b'), probe.starts) >= 4, 'one try each time');
+    t.strictSame(
+      s.supervisor.events.since(0).flatMap(({ kind }) => (kind === 'given-up' ? kind : [])),
+      ['given-up'],
+      'said once',
+    );
+    // The spare of who is needed does not wait for it either.
+    await until(() => s.supervisor.pool.hasWarmSpare);
+    s.supervisor.kill('a');
+    await until(() => Atomics.load(s.cells('a'), probe.starts) === 2);
+    await until(() => s.supervisor.pool.hasWarmSpare);
+    await s.supervisor.hold('thread-b');
+    await s.supervisor.release({ ...beside, actors: s.child('b').actors });
+    t.equal(stateOf(1), 'running');
+    t.strictSame(s.fatal, []);
+    await s.supervisor.stop();
+  });
+
   t.test('a start that takes too long is cut', async (t) => {
     const s = createSupervised({ failedStartLimit: 1, startLimitMs: 300 });
     await t.rejects(s.supervisor.start([s.child('a', { hangStart: true })]), {

@@ -75,7 +75,12 @@ export class FakeSupervisor implements SupervisorApi {
     startedAtMs: Date.now() - 60_000,
   }));
   api: ApiConfig | undefined;
-  readonly loginDesk = new LoginDesk({ nowMs: () => performance.now(), api: () => this.api, trouble: () => [] });
+  readonly loginDesk = new LoginDesk({
+    nowMs: () => performance.now(),
+    api: () => this.api,
+    trouble: () => [],
+    hasSaid: () => true,
+  });
   log: EventRecord[] = [];
   failures: ErrorRecord[] = [];
   natInfo: NatInfo | undefined;

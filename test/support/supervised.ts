@@ -17,6 +17,8 @@ export interface Supervised {
   readonly logged: string[];
   /** Actors, as they began to run. */
   readonly started: string[];
+  /** Those beside that could not be kept. */
+  readonly givenUp: string[];
   cells(actorId: string): Int32Array;
   child(id: string, settings?: ProbeSettings, more?: Partial<ChildSpec>, role?: Role): ChildSpec;
   /** The same with a port `input`, and the other end of it. */
@@ -35,12 +37,14 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
   const fatal: { reason: string; orderly: boolean }[] = [];
   const logged: string[] = [];
   const started: string[] = [];
+  const givenUp: string[] = [];
   const probes = new Map<string, SharedArrayBuffer>();
   const supervisor = new Supervisor(
     addon,
     {
       log: (level, _fields, message) => logged.push(`${level} ${message}`),
       onStarted: (actorId) => started.push(actorId),
+      onGivenUp: (actorId) => givenUp.push(actorId),
       onFatal: (reason, orderly) => fatal.push({ reason, orderly }),
       serve: (port) => serveRpc(port, { double: (value: number) => 2 * value }),
       servedRoles: ['control-server'],
@@ -52,6 +56,7 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
     fatal,
     logged,
     started,
+    givenUp,
     cells: (actorId) => new Int32Array(probes.get(actorId) ?? new SharedArrayBuffer(probe.bytes)),
     child(id, settings = {}, more = {}, role = 'sealer') {
       const memory = { probe: new SharedArrayBuffer(probe.bytes), counters: new SharedArrayBuffer(counters.bytes) };
@@ -61,6 +66,7 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
         restart: 'permanent',
         shutdownMs: 500,
         dependsOn: [],
+        isBeside: false,
         hangLimitMs: 500,
         actors: [{ id, role, settings, ports: {}, fds: {}, wakeOn: [], memory }],
         doorbell: { memory: createDoorbellMemory(), fd: addon.openDoorbell() },

@@ -171,6 +171,8 @@ export interface ChildSpec {
   readonly shutdownMs: number;
   /** Children that must have started before this one. */
   readonly dependsOn: readonly string[];
+  /** No packet needs it: an instance is ready without it, and goes on when it cannot be kept. */
+  readonly isBeside: boolean;
   /** Silence after which the thread counts as hung. */
   readonly hangLimitMs: number;
   readonly actors: readonly ActorSpec[];

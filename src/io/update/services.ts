@@ -49,7 +49,11 @@ export async function restartService(service: string, readyMs: number): Promise<
     const ends = state.restarts - countedFrom;
     if (ends > mostRestarts) return `it ended ${ends} times while it started`;
     if (state.active === 'failed') return `it failed (${state.result})`;
-    if (state.active === 'active' && state.job === '') {
+    const isUp = state.active === 'active' && state.job === '';
+    // Before that it may be the word of the one that ended.
+    const failed = isUp ? /; failed: (.*)$/.exec(state.status) : null;
+    if (failed !== null) return `it runs without ${failed[1]}`;
+    if (isUp && !state.status.includes('; starting: ')) {
       readySinceMs ??= nowMs;
       if (nowMs - readySinceMs >= Math.min(steadyMs, readyMs)) return undefined;
     } else {
@@ -62,6 +66,8 @@ export async function restartService(service: string, readyMs: number): Promise<
 
 interface ServiceState {
   readonly active: string;
+  /** What it says itself (`describeUp` of instance/service-manager.ts): a version is whole when all its actors run. */
+  readonly status: string;
   readonly result: string;
   /** Starts that systemd made by itself. */
   readonly restarts: number;
@@ -70,11 +76,12 @@ interface ServiceState {
 }
 
 function stateOf(service: string): ServiceState {
-  const { text } = systemctl('show', '--property=ActiveState,Result,NRestarts,Job', service);
+  const { text } = systemctl('show', '--property=ActiveState,StatusText,Result,NRestarts,Job', service);
   const values = new Map(text.split('\n').map((line) => line.split('=', 2) as [string, string | undefined]));
   const job = values.get('Job') ?? '';
   return {
     active: values.get('ActiveState') ?? '',
+    status: values.get('StatusText') ?? '',
     result: values.get('Result') ?? '',
     restarts: Number(values.get('NRestarts') ?? 0),
     job: job === '0' ? '' : job,

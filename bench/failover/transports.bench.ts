@@ -23,8 +23,9 @@ const policedMbit = 5;
 const ports = { udp: 7001, tcp: 7000 } as const;
 /** Shorter than the default of 5 s, so that a hundred trials take minutes. */
 const failback = { text: '500ms', ms: 500 } as const;
-/** A life shorter than four stability times would count as flapping, and the next trial would wait for its hold-down. */
-const settleMs = 2_300;
+/** A life shorter than four stability times would count as flapping, and the trials behind it would all wait for hold-downs of a minute. */
+const steadyMs = 4 * failback.ms + 100;
+const settleMs = 1_000;
 const holdMs = 1_500;
 
 const by = option('by', 'test');
@@ -62,8 +63,21 @@ function start(links: number): Promise<Bond> {
   });
 }
 
+/** Waits until all paths have lived for so long that another block is no flapping. */
+async function awaitSteady({ net, rope }: Bond): Promise<void> {
+  const isSteady = ({ condition, changedAgeMs = 0 }: PathStatus): boolean =>
+    condition === 'live' && changedAgeMs >= steadyMs;
+  for (;;) {
+    await rope.awaitLive(2 * net.links.length);
+    const both = await Promise.all(
+      [rope.client, rope.server].map((daemon) => daemon.ask<readonly PathStatus[]>('paths')),
+    );
+    if (both.every((paths) => paths.filter(isSteady).length >= 2 * net.links.length)) return;
+    await sleep(100);
+  }
+}
+
 async function runTrial(bond: Bond, sink: UdpSink, way: Way): Promise<Trial> {
-  const live = 2 * bond.net.links.length;
   await sleep(300 + 400 * random());
   await sink.cut();
   await sleep(50 + 100 * random());
@@ -74,7 +88,7 @@ async function runTrial(bond: Bond, sink: UdpSink, way: Way): Promise<Trial> {
   unblock();
   const struck = await sink.report();
   await sleep(failback.ms + settleMs);
-  await bond.rope.awaitLive(live);
+  await awaitSteady(bond);
   await sink.cut();
   const back = await sink.report();
   return {

@@ -67,7 +67,7 @@ function cutOff(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
   const links = [...new Set(own.map(wayName))];
   const by = links.length === 0 ? '' : ` by ${list(links)}`;
   const text = `Peer ${peer.name} has been cut off${forDuration(peer.cutOffAgeMs)}: nothing that is sent to it${by} is answered`;
-  const remedy = `look at ${peer.name}: has its daemon ended (\`hawser status\` there)? Then at what is between: something drops UDP to ${endpointOf(peer, own)}`;
+  const remedy = `look at ${peer.name}: has its daemon ended (\`hawser status\` there)? Then at what is between: something drops ${wiresOf(own.map(({ endpoint }) => endpoint))} to ${endpointOf(peer, own)}`;
   return [{ severity: 'problem', text, remedy }];
 }
 
@@ -86,7 +86,8 @@ function unconnected(peer: PeerStatus, remedy: string): Found[] {
 }
 
 function unansweredRemedy(peer: PeerStatus, { own, endpoints }: PeerPlace): string {
-  if (own.length > 0 || peer.endpoint !== undefined) return silentRemedy(peer);
+  if (own.length > 0 || peer.endpoint !== undefined)
+    return silentRemedy(peer, own.length > 0 ? own.map(({ endpoint }) => endpoint) : endpoints);
   if (endpoints.length === 0) return 'it has no endpoint here: wait for it to call, or write `endpoints`';
   return `nobody was called: no address is known for ${list(endpoints)} (what is wrong with a name has a line of its own)`;
 }
@@ -95,8 +96,14 @@ function unansweredRemedy(peer: PeerStatus, { own, endpoints }: PeerPlace): stri
  * WireGuard answers a caller with the wrong key by silence, as a firewall does. Only the other side can tell one from the other, and it
  * says which: its counters of what was for another key.
  */
-function silentRemedy(peer: PeerStatus): string {
-  return `check its endpoint and port, that it runs, and that no firewall drops UDP on the way; if \`hawser explain\` there speaks of handshakes for another public key, the publicKey here (${peer.publicKey.slice(0, 8)}…) is not what \`hawser status\` shows there`;
+function silentRemedy(peer: PeerStatus, places: readonly string[]): string {
+  return `check its endpoint and port, that it runs, and that no firewall drops ${wiresOf(places)} on the way; if \`hawser explain\` there speaks of handshakes for another public key, the publicKey here (${peer.publicKey.slice(0, 8)}…) is not what \`hawser status\` shows there`;
+}
+
+/** What whoever is on the way would have to drop for these endpoints to be silent. */
+function wiresOf(places: readonly string[]): string {
+  const wires = new Set(places.map((one) => (/^(tls|faketcp):/.test(one) ? 'TCP' : 'UDP')));
+  return wires.size === 0 ? 'UDP' : list([...wires]);
 }
 
 function isAnyInOrder(own: readonly PathStatus[], links: readonly LinkStatus[]): boolean {

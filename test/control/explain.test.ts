@@ -310,6 +310,10 @@ t.test('explain() names a peer that is cut off, what was tried, and who it may b
   });
   t.match(first?.remedy, /look at hub: has its daemon ended .* drops UDP to 203\.0\.113\.1:51820/);
   t.notMatch(told(both).join(), /nothing to do|The path/, 'one sentence for all its paths');
+  const tls = { ...dead, transport: 'tls', endpoint: 'tls://203.0.113.1:443' };
+  const remedyFor = (paths: readonly PathStatus[]) => explain({ ...quiet, ...both, paths })[0]?.remedy;
+  t.match(remedyFor([tls]), /drops TCP to tls:\/\/203\.0\.113\.1:443/);
+  t.match(remedyFor([dead, tls]), /drops UDP and TCP to 203\.0\.113\.1:51820 and tls:/);
   const down = {
     ...both,
     links: [

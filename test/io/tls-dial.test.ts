@@ -4,12 +4,14 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { HawserError } from '../../src/base/errors.ts';
 import type { Resolution } from '../../src/io/resolver.ts';
 import { Dialler, type DialSockets } from '../../src/io/tls/dial.ts';
 import { loadAddon } from '../../src/native/addon.ts';
 
 const addon = loadAddon();
 const answerMs = 150;
+const tuning = { notSentBytes: 16_384, deadMs: 5_000 };
 
 /** Sockets of the kernel, but for addresses that answer nothing. */
 class Sockets {
@@ -50,6 +52,26 @@ function addressesOf(...last: number[]): Resolution {
   return { addresses, source: 'dns', expiresAtMs: 0, isStale: false };
 }
 
+/** Asks a proxy that answers a call with `answer` for a connection; '' = it listens no more. What the call is rejected with. */
+async function refusalOf(t: Test, answer: string): Promise<{ fault: string; remedy: string }> {
+  const server: Server = createServer((socket) => socket.on('error', () => undefined).end(`${answer}\r\n\r\n`));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  if (answer === '') server.close();
+  else t.teardown(() => server.close());
+  const proxy = { host: '127.0.0.1', port, user: '' };
+  const way = { fwmark: 0, interfaceName: '', proxy, password: () => '', answerMs };
+  const dialler = new Dialler(loadAddon(), { resolve: async () => addressesOf() }, way, tuning);
+  try {
+    (await dialler.dial({ host: 'hub.example.net', port: 443 }, new AbortController().signal)).destroy();
+  } catch (error) {
+    if (error instanceof HawserError) return { fault: error.fault.replace(`:${port}`, ':PORT'), remedy: error.remedy };
+    throw error;
+  }
+  return { fault: '', remedy: '' };
+}
+
 async function bench(t: Test, ...last: number[]) {
   const server: Server = createServer((socket) => socket.on('error', () => undefined).unref());
   server.listen(0, '0.0.0.0');
@@ -59,7 +81,7 @@ async function bench(t: Test, ...last: number[]) {
   const sockets = new Sockets();
   const way = { fwmark: 0, interfaceName: '', proxy: undefined, password: () => '', answerMs };
   const resolver = { resolve: async () => addressesOf(...last) };
-  const dialler = new Dialler(sockets.api, resolver, way, { notSentBytes: 16_384, deadMs: 5_000 });
+  const dialler = new Dialler(sockets.api, resolver, way, tuning);
   const dial = async (signal = new AbortController().signal): Promise<void> => {
     sockets.tried.length = 0;
     (await dialler.dial({ host: 'hub.example.net', port }, signal)).destroy();
@@ -118,3 +140,26 @@ t.test(
     t.equal(sockets.opened.length, 2);
   },
 );
+
+t.test('who is refused by a proxy is told by whom, why, and what to do about it', async (t) => {
+  for (const [answer, fault, remedy] of [
+    ['HTTP/1.0 200 Connection established', /^$/, /^$/],
+    ['HTTP/1.0 401 Unauthorized', /^the proxy answers 401 to CONNECT hub\.example\.net:443$/, /tls\.proxyPasswordFile/],
+    [
+      'HTTP/1.1 407 Proxy Authentication Required',
+      /answers 407/,
+      /user in `tls\.proxy`, and at `tls\.proxyPasswordFile/,
+    ],
+    ['HTTP/1.1 403 Forbidden', /answers 403/, /lets nobody connect to that host or port, or not this machine/],
+    ['HTTP/1.1 405 Method Not Allowed', /answers 405/, /no proxy that knows CONNECT/],
+    ['HTTP/1.0 500 Unable to connect', /answers 500/, /whether the peer runs/],
+    ['HTTP/1.1 503 Service Unavailable', /answers 503/, /whether the proxy may look up its name/],
+    ['SSH-2.0-OpenSSH_9.2', /answers no HTTP/, /^$/],
+    [
+      '',
+      /^the proxy 127\.0\.0\.1:PORT is not reached: cannot connect: ECONNREFUSED$/,
+      /look at `tls\.proxy`, and whether/,
+    ],
+  ] as const)
+    t.match(await refusalOf(t, answer), { fault, remedy }, answer);
+});

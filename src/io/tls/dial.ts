@@ -5,7 +5,7 @@
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
-import { HawserError } from '../../base/errors.ts';
+import { HawserError, messageOf } from '../../base/errors.ts';
 import { formatEndpoint, parseCidr } from '../../config/address.ts';
 import type { HttpProxy } from '../../config/config.ts';
 import type { NetworkApi } from '../../native/network-api.ts';
@@ -56,6 +56,20 @@ const noAnswer = 'no answer to the connection';
 const silentProxy = 'the proxy does not answer';
 /** Of a proxy's answer. */
 const mostAnswerBytes = 16_384;
+/** What to do about a proxy's status; by its first digit where it has none of its own. Tinyproxy says 401 to a wrong password. */
+const accountRemedy = 'look at the user in `tls.proxy`, and at `tls.proxyPasswordFile`';
+const refusedRemedy =
+  'the proxy lets nobody connect to that host or port, or not this machine: most let port 443 pass and no other; ask whoever runs it';
+const unreachedRemedy = 'look at `tls.proxy`, and whether the proxy runs';
+const beyondRemedy =
+  'the proxy does not reach it: look whether the peer runs, and whether the proxy may look up its name';
+const remedies: Readonly<Record<string, string>> = {
+  401: accountRemedy,
+  407: accountRemedy,
+  403: refusedRemedy,
+  405: 'what listens there is no proxy that knows CONNECT: look at `tls.proxy`',
+  5: beyondRemedy,
+};
 
 export class Dialler {
   readonly #addon: DialSockets;
@@ -81,7 +95,7 @@ export class Dialler {
   async dial(to: Dialled, signal: AbortSignal): Promise<Socket> {
     const { proxy } = this.#way;
     if (proxy === undefined) return this.#connect(to, signal);
-    const socket = await this.#connect(proxy, signal);
+    const socket = await this.#reach(proxy, signal);
     try {
       await this.#ask(socket, proxy, formatEndpoint({ host: to.host, port: to.port }), signal);
       return socket;
@@ -95,6 +109,17 @@ export class Dialler {
   close(): void {
     this.#isClosed = true;
     this.#descriptors.closeAll();
+  }
+
+  /** Says of what is wrong that it is so with the proxy, and not with whom it shall lead to. */
+  async #reach(proxy: HttpProxy, signal: AbortSignal): Promise<Socket> {
+    try {
+      return await this.#connect(proxy, signal);
+    } catch (error) {
+      const place = formatEndpoint({ host: proxy.host, port: proxy.port });
+      const why = error instanceof HawserError ? error.fault : messageOf(error);
+      throw new HawserError('PROXY', `the proxy ${place} is not reached: ${why}`, unreachedRemedy);
+    }
   }
 
   async #connect({ host, port }: Dialled, signal: AbortSignal): Promise<Socket> {
@@ -162,7 +187,7 @@ export class Dialler {
     const head = await headOf(socket, signal);
     const status = /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? '';
     if (status.startsWith('2')) return;
-    const remedy = status === '407' ? 'look at the user in tls.proxy, and at tls.proxyPasswordFile' : '';
+    const remedy = remedies[status] ?? remedies[status.slice(0, 1)] ?? '';
     throw new HawserError(
       'PROXY',
       `the proxy answers ${status === '' ? 'no HTTP' : status} to CONNECT ${target}`,

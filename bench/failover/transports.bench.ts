@@ -1,8 +1,9 @@
 /**
  * What an application sees when somebody blocks UDP on a link where another transport stands by: a numbered UDP flow at 70 % of a link of
  * 50 Mbit/s with a round trip of 40 ms, over one link or two, blocked silently at a random phase, out, in and both, with the flow either way.
- * Per trial the longest silence at the receiver, and what never came, all of it in protected classes. Then UDP that is policed to a tenth.
- * `npm run bench -- failover/transports [--by test] [--trials 100] [--links 1,2] [--ways out,in,both] [--flow up,down] [--parts block,police]`
+ * Per trial the longest silence at the receiver, and what never came, all of it in protected classes. Then UDP that is policed to a tenth, and
+ * UDP that flaps: blocked a random way for 0.5 to 6 s, again and again (`--seconds`, 60; 1800 for the goal).
+ * `npm run bench -- failover/transports [--by test] [--trials 100] [--links 1,2] [--ways out,in,both] [--flow up,down] [--parts block,police,flap]`
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventRecord } from '../../src/control/events.ts';
@@ -13,7 +14,7 @@ import { runTcp, sendUdp, serveFlows, UdpSink } from '../../test/support/flows.t
 import type { Direction } from '../../test/support/link-emulator.ts';
 import { inside } from '../../test/support/pair.ts';
 import { randomOf } from '../../test/support/random.ts';
-import { median, option, quantile, report } from '../support/bench.ts';
+import { median, option, quantile, report, runSeconds } from '../support/bench.ts';
 
 const rttMs = 40;
 const rateMbit = 50;
@@ -33,7 +34,9 @@ const trials = Number(option('trials', '100'));
 const linkCounts = option('links', '1,2').split(',').map(Number);
 const ways = option('ways', 'out,in,both').split(',') as Way[];
 const flows = option('flow', 'up,down').split(',') as Direction[];
-const parts = option('parts', 'block,police').split(',');
+const parts = option('parts', 'block,police,flap').split(',');
+const flapSeconds = runSeconds > 1 ? runSeconds : 60;
+const [leastFlapMs, mostFlapMs] = [500, 6_000];
 /** Each trial, and what the daemons say at the end. */
 const isTold = option('events', '') !== '';
 const random = randomOf(20_261_129);
@@ -129,13 +132,19 @@ function tell(words: Record<string, string | number>, all: readonly Trial[]): vo
   );
 }
 
+/** Who sends, who receives, and the receiver's address in the tunnel. */
+function endsOf({ net }: Bond, flow: Direction) {
+  return flow === 'down'
+    ? ([net.server, net.client, inside.a4] as const)
+    : ([net.client, net.server, inside.b4] as const);
+}
+
 async function measureBlocks(links: number, flow: Direction): Promise<void> {
   const bond = await start(links);
-  const { net, rope } = bond;
+  const { rope } = bond;
   try {
     await rope.awaitLive(2 * links);
-    const [from, to, address] =
-      flow === 'down' ? [net.server, net.client, inside.a4] : [net.client, net.server, inside.b4];
+    const [from, to, address] = endsOf(bond, flow);
     const sink = await UdpSink.start(to, ports.udp);
     const sending = sendUdp(from, address, ports.udp, { rateMbit: offeredMbit, seconds: 24 * 3600 });
     await sleep(5_000);
@@ -197,5 +206,59 @@ async function measurePolice(flow: Direction): Promise<void> {
   }
 }
 
+/** Longest silences of phases that begin with a block, and with its end; what never came, and what came twice. */
+async function measureFlap(links: number, flow: Direction): Promise<void> {
+  const bond = await start(links);
+  const { net, rope } = bond;
+  try {
+    await rope.awaitLive(2 * links);
+    const [from, to, address] = endsOf(bond, flow);
+    const sink = await UdpSink.start(to, ports.udp);
+    const sending = sendUdp(from, address, ports.udp, { rateMbit: offeredMbit, seconds: 24 * 3600 });
+    await sleep(5_000);
+    const phases: { isBlock: boolean; gapMs: number; lost: number; copies: number; sent: number }[] = [];
+    const endMs = performance.now() + flapSeconds * 1000;
+    let unblock: (() => void) | undefined;
+    await sink.cut();
+    while (performance.now() < endMs) {
+      const isBlock = unblock === undefined;
+      if (unblock === undefined) unblock = blockUdp(net, { way: ways[Math.floor(ways.length * random())] as Way });
+      else {
+        unblock();
+        unblock = undefined;
+      }
+      await sleep(leastFlapMs + (mostFlapMs - leastFlapMs) * random());
+      await sink.cut();
+      const { maxGapMs: gapMs, missing: lost, copies, expected: sent } = await sink.report();
+      phases.push({ isBlock, gapMs, lost, copies, sent });
+      if (isTold) console.log('flap', JSON.stringify(phases.at(-1)));
+    }
+    const words = { by, links, flow, seconds: flapSeconds, blocks: phases.filter(({ isBlock }) => isBlock).length };
+    for (const [name, isBlock] of [
+      ['flap-block-gap', true],
+      ['flap-return-gap', false],
+    ] as const) {
+      const gaps = Float64Array.from(phases.filter((one) => one.isBlock === isBlock).map(({ gapMs }) => gapMs)).sort();
+      report(name, { ...words, quantile: 'p50' }, quantile(gaps, 0.5), 'ms');
+      report(name, { ...words, quantile: 'p95' }, quantile(gaps, 0.95), 'ms');
+      report(name, { ...words, quantile: 'max' }, gaps.at(-1) ?? Number.NaN, 'ms');
+    }
+    for (const what of ['sent', 'lost', 'copies'] as const)
+      report(
+        `flap-${what}`,
+        words,
+        phases.reduce((sum, one) => sum + one[what], 0),
+        'datagrams',
+      );
+    sending.stop();
+    await sending.done;
+    sink.close();
+    if (isTold) await tellEvents(bond);
+  } finally {
+    await bond.lab.close();
+  }
+}
+
 for (const links of linkCounts) for (const flow of flows) if (parts.includes('block')) await measureBlocks(links, flow);
 for (const flow of flows) if (parts.includes('police')) await measurePolice(flow);
+for (const links of linkCounts) for (const flow of flows) if (parts.includes('flap')) await measureFlap(links, flow);

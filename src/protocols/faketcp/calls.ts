@@ -112,7 +112,11 @@ export class Calls {
     this.#speech.acknowledge(row, nowUs);
     const old = this.#lives.successors.get(row);
     this.#lives.successors.delete(row);
-    if (old !== undefined) this.#table.setNumber(old, flow.replacedUsAt, nowUs);
+    if (old !== undefined) {
+      this.#table.setNumber(old, flow.replacedUsAt, nowUs);
+      // Nobody answers by the old one: nothing speaks for it, though nothing was heard by the new one but its answer.
+      if (this.#table.int(old, flow.triesAt) > 0) this.#table.setInt(old, flow.settledAt, 0);
+    }
     this.#port.opened(row);
     return false;
   }

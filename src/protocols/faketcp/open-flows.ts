@@ -122,7 +122,7 @@ export class OpenFlows {
     }
     if (this.#isReset(row, nowUs) || this.#isSilent(row, nowUs) || this.#isLeft(row, nowUs)) return;
     // Who says no window of his own accord is taken as he is.
-    table.setInt(row, flow.settledAt, 1);
+    if (table.number(row, flow.replacedUsAt) === nothing) table.setInt(row, flow.settledAt, 1);
     this.#comeBack(row);
     this.#goBack(row);
     this.#lookForAnswers(row, nowUs);

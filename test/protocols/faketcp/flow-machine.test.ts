@@ -419,8 +419,10 @@ t.test(
     b.hear(called, nowUs);
     a.hear(one(b), nowUs);
     t.match(one(a).fields, { flags: ack, sourcePort: called.fields.sourcePort });
+    t.equal(a.table.int(atA, flow.settledAt), 0, 'and nothing leaves by the old one any more');
     a.machine.handleTimers(nowUs + 2 * secondUs);
     t.ok(a.machine.isOpen(atA), 'what is on its way by the old one comes');
+    t.equal(a.table.int(atA, flow.settledAt), 0);
     a.take();
     a.machine.handleTimers(nowUs + 5 * secondUs);
     t.ok(a.take().some(({ fields, row }) => row === atA && fields.flags === (fin | ack)));
@@ -458,6 +460,7 @@ t.test('a connection of age is replaced by one from another port, and no sooner'
   a.hear(one(b), nowUs);
   b.hear(one(a), nowUs);
   t.ok(a.machine.isOpen(atA));
+  t.equal(a.table.int(atA, flow.settledAt), 1, 'it sends until the new one has said its window');
   t.equal(a.openedRows.length, 2);
   for (const endUs = nowUs + 5 * secondUs; nowUs < endUs; nowUs += 100_000) a.machine.handleTimers(nowUs);
   t.same(a.ends, [[atA, 'replaced']]);

@@ -1,33 +1,19 @@
 /** `hawser client …`: the clients of a running hub. */
-import { readFileSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
-import { HawserError, messageOf } from '../base/errors.ts';
-import { formatEndpoint, parseCidr } from '../config/address.ts';
-import { formatKey, newPrivateKey, publicKeyOf } from '../config/keys.ts';
-import { parseServerEndpoint } from '../config/server-schema.ts';
 import { parseDurationMs } from '../config/units.ts';
-import type { ClientRow, HubFacts, NewClientAnswer } from '../control/client-calls.ts';
-import { type ClientFileInput, stockFile } from '../control/stock-file.ts';
-import { hawserFile } from './client-files.ts';
+import type { ClientRow } from '../control/client-calls.ts';
+import { type AddOptions, addClient } from './client-add.ts';
 import { type FindOptions, findOfOptions, foundLines } from './client-find.ts';
+import { importClients } from './client-import.ts';
 import { clientLines, describeClient, usageLines } from './client-lines.ts';
-import { type QuotaOptions, quotaOfOptions } from './client-quotas.ts';
-import { type RateOptions, ratesOfOptions } from './client-rates.ts';
-import { ask, ControlConnection } from './control-client.ts';
+import { quotaOfOptions } from './client-quotas.ts';
+import { ratesOfOptions } from './client-rates.ts';
+import { ask } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { parseWhen } from './expiry.ts';
-import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
+import { addInstanceCommand, printResult } from './instance-command.ts';
 
-interface ClientOptions extends InstanceOptions, RateOptions, QuotaOptions, FindOptions {
-  readonly stock?: true;
-  readonly hawser?: true;
-  readonly publicKey?: string;
-  readonly address?: readonly string[];
-  readonly expires?: string;
-  readonly endpoint?: string;
-  readonly allowed?: readonly string[];
-  readonly psk: boolean;
-  readonly qr?: true;
+interface ClientOptions extends AddOptions, FindOptions {
   readonly publicAddress?: string;
   readonly off?: true;
   readonly for?: string;
@@ -142,8 +128,8 @@ async function runClient(
     return;
   }
   if (name === undefined) throw usageError(`\`hawser client ${verb}\` of whom?`, `hawser client ${verb} NAME`);
-  if (verb === 'add') return await add(name, undefined, options);
-  if (verb === 'device' && name === 'add') return await add(to ?? '', device, options);
+  if (verb === 'add') return await addClient(name, undefined, options);
+  if (verb === 'device' && name === 'add') return await addClient(to ?? '', device, options);
   if (verb === 'usage') return printResult(options, await ask(options, 'client.usage', { name }), usageLines);
   if (verb === 'import') return await importClients(name, options);
   const row = await changed(verb, name, to ?? '', device ?? '', options);
@@ -227,144 +213,4 @@ function forMsOf({ for: text }: ClientOptions): { forMs?: number } {
   if (forMs === undefined || forMs > 86_400_000)
     throw usageError(`--for is "${text}"`, '30s, 10m or 2h, a day at most');
   return { forMs };
-}
-
-/** The control socket takes lines of 64 KiB. */
-const importedAtOnce = 40;
-
-async function importClients(file: string, options: ClientOptions): Promise<void> {
-  const clients = readClients(file);
-  const daemon = await ControlConnection.open(options);
-  let count = 0;
-  try {
-    for (let at = 0; at < clients.length; at += importedAtOnce)
-      count += (await daemon.request('client.import', { clients: clients.slice(at, at + importedAtOnce) })).count;
-  } catch (error) {
-    throw new HawserError('IMPORT', `${count} of ${clients.length} clients were imported: ${messageOf(error)}`);
-  } finally {
-    daemon.close();
-  }
-  printResult(options, { count }, () => [`${count} clients imported`]);
-}
-
-function readClients(file: string): unknown[] {
-  let clients: unknown;
-  try {
-    ({ clients } = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8')) as { clients?: unknown });
-  } catch (error) {
-    throw new HawserError(
-      'READ',
-      `Cannot read ${file}: ${error instanceof SyntaxError ? 'it is not JSON' : messageOf(error)}`,
-    );
-  }
-  if (Array.isArray(clients) && clients.length > 0) return clients;
-  throw new HawserError('READ', `${file} has no clients`, 'take what `hawser client export` printed');
-}
-
-/** The private key is made here, and goes nowhere but to stdout. `device`: of a client that there is. */
-async function add(name: string, device: string | undefined, options: ClientOptions): Promise<void> {
-  const allowed = options.allowed?.map((text) => checkedCidr(text));
-  const endpoint = options.endpoint === undefined ? undefined : checkedEndpoint(options.endpoint);
-  const expiresMs = options.expires === undefined ? undefined : parseWhen(options.expires, Date.now());
-  await checkReach(endpoint, options);
-  const key = options.publicKey === undefined ? newPrivateKey() : undefined;
-  const wanted = {
-    name,
-    publicKey: options.publicKey ?? formatKey(publicKeyOf(key ?? new Uint8Array(32))),
-    addresses: [...(options.address ?? [])],
-    presharedKey: options.psk,
-  };
-  const rates = ratesOfOptions(options);
-  const quota = quotaOfOptions(options);
-  const more = {
-    ...(expiresMs === undefined ? {} : { expiresMs }),
-    ...(rates === undefined ? {} : { rates }),
-    ...(quota === undefined ? {} : { quota }),
-  };
-  const answer =
-    device === undefined
-      ? await ask(options, 'client.add', { ...wanted, ...more })
-      : await ask(options, 'client.device.add', { ...wanted, device });
-  const { hub } = answer;
-  const input: ClientFileInput = {
-    ...answer,
-    privateKey: key === undefined ? undefined : formatKey(key),
-    endpoints: endpoint === undefined ? hub.endpoints : endpointsAt(endpoint, hub),
-    allowed: allowed ?? hub.networks,
-  };
-  await print(input, answer, options);
-}
-
-async function print(input: ClientFileInput, answer: NewClientAnswer, options: ClientOptions): Promise<void> {
-  const file = options.hawser === true ? hawserFile(input) : stockFile(input);
-  if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ ...answer, privateKey: input.privateKey, file }, undefined, 2)}\n`);
-    return;
-  }
-  process.stdout.write(file);
-  const isForPhones = options.hawser !== true && input.privateKey !== undefined;
-  if (isForPhones && (options.qr === true || process.stdout.isTTY)) await printCode(file);
-}
-
-/** Throws what would keep the client from finding its hub: a file that nobody can use is not printed, and nobody is added for it. */
-async function checkReach(endpoint: Endpoint | undefined, options: ClientOptions): Promise<void> {
-  const hub = await ask(options, 'hub');
-  const [message, remedy] = lackOf(hub, endpoint !== undefined, options.hawser === true) ?? [];
-  if (message === undefined) return;
-  // An instance that is no hub says so.
-  await ask(options, 'invite.list');
-  throw new HawserError('NO_ENDPOINT', `${message}; nobody was added`, remedy);
-}
-
-function lackOf(
-  hub: HubFacts,
-  isSaid: boolean,
-  isHawser: boolean,
-): readonly [message: string, remedy: string] | undefined {
-  if (!isHawser && hub.ports.udp === undefined)
-    return [
-      'WireGuard needs UDP, and this hub has no UDP port of its own',
-      'write listen.udp in its file; other Hawsers: --hawser',
-    ];
-  if (Object.keys(hub.ports).length === 0)
-    return ['This hub has no port of its own', 'write listen.udp in its file, and restart it'];
-  if (isSaid || hub.endpoints.length > 0) return undefined;
-  return [
-    'Nobody has said where this hub is reached',
-    'write server.endpoint in its file and reload it, or give --endpoint',
-  ];
-}
-
-/** A code with broken lines is none. */
-export async function printCode(file: string): Promise<void> {
-  const { qrColumns, qrLines } = await import('./qr-code.ts');
-  const lines = qrLines(file);
-  const { isTTY, columns } = process.stdout;
-  if (isTTY && columns < qrColumns(lines)) {
-    process.stderr.write(
-      `hawser: the QR code needs a terminal of ${qrColumns(lines)} columns, and this one has ${columns}\n`,
-    );
-    return;
-  }
-  process.stdout.write(`\n${lines.join('\n')}\n`);
-}
-
-type Endpoint = NonNullable<ReturnType<typeof parseServerEndpoint>>;
-
-export function endpointsAt({ host, port }: Endpoint, { ports }: HubFacts): string[] {
-  return Object.entries(ports).map(([transport, own]) => {
-    const scheme = transport === 'udp' ? '' : `${transport}://`;
-    return `${scheme}${formatEndpoint({ host, port: transport === 'udp' ? (port ?? own) : own })}`;
-  });
-}
-
-export function checkedEndpoint(text: string): Endpoint {
-  const endpoint = parseServerEndpoint(text);
-  if (endpoint === undefined) throw usageError(`--endpoint is "${text}"`, 'hub.example.net, 203.0.113.1 or host:port');
-  return endpoint;
-}
-
-function checkedCidr(text: string): string {
-  if (parseCidr(text) === undefined) throw usageError(`--allowed is "${text}"`, '0.0.0.0/0, or other networks');
-  return text;
 }

@@ -8,14 +8,15 @@ import { invitationToLine } from '../config/invitation-line.ts';
 import { formatKey, parseKey, publicKeyOf } from '../config/keys.ts';
 import type { HubFacts, InvitationRow } from '../control/client-calls.ts';
 import { deriveInvitation, invitationSecretBytes } from '../crypto/invitation.ts';
-import { checkedEndpoint, endpointsAt, printCode } from './client.ts';
 import { type QuotaOptions, quotaOfOptions } from './client-quotas.ts';
 import { type RateOptions, ratesOfOptions } from './client-rates.ts';
 import { ask } from './control-client.ts';
 import { usageError } from './exit.ts';
 import { parseWhen } from './expiry.ts';
+import { checkedEndpoint, endpointsAt } from './hub-endpoint.ts';
 import { type Column, formatTable } from './humanize.ts';
 import { addInstanceCommand, type InstanceOptions, printResult } from './instance-command.ts';
+import { printCode } from './print-code.ts';
 
 interface InviteOptions extends InstanceOptions, RateOptions, QuotaOptions {
   readonly expires: string;

@@ -166,11 +166,15 @@ type Key = (one: Candidate) => number;
 /** By our own judgement; learnt paths are the peer's to choose. */
 const ownKey: Key = (one) => (one.origin === pathOrigin.learnt ? Number.POSITIVE_INFINITY : one.worth);
 
-/** By what the peer wishes, too. Of the paths that it made it wants what it said last: that it has left another may have got lost. */
+/**
+ * By what the peer wishes, too. Of the paths that it made it wants what it said last: that it has left another may have got lost. It holds in
+ * reserve whatever it has left itself, and knows nothing of what arrives from here: a trial of ours comes before its wishes.
+ */
 const wishedKey: Key = (one) => {
-  if (one.wish === pathWish.reserve) return reserved + one.worth;
-  if (one.origin === pathOrigin.learnt)
-    return (one.wish === pathWish.carry ? -one.wishUs : one.worth) + Math.sign(one.handicap) * tried;
+  const isLearnt = one.origin === pathOrigin.learnt;
+  const trialKey = isLearnt ? Math.sign(one.handicap) * tried : 0;
+  if (one.wish === pathWish.reserve) return reserved + one.worth + trialKey;
+  if (isLearnt) return (one.wish === pathWish.carry ? -one.wishUs : one.worth) + trialKey;
   return one.isChosen || one.wish === pathWish.carry ? one.worth : reserved / 2 + one.worth;
 };
 

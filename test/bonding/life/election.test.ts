@@ -222,19 +222,22 @@ t.test('run() follows what the peer said last of the paths that it made, and jud
 
 t.test('run() tries another path of those that the peer made, though the peer wants the first', async (t) => {
   const learnt = { origin: pathOrigin.learnt, way: 70_000 } as const;
-  const way = new Way([
-    new Path(udp, { ...learnt, wish: pathWish.carry, wishUs: 9 * ms }),
-    new Path(other, { ...learnt, answeredUs: 10 * ms }),
-  ]);
-  t.same(way.run(10 * ms), [udp]);
-  way.at(other).handicap = -1;
-  t.same(way.run(20 * ms), [other], 'for the time of a trial');
-  way.at(other).handicap = 0;
-  way.at(udp).answer(21 * ms, 22 * ms);
-  t.same(way.run(23 * ms), [udp]);
-  way.at(other).answer(24 * ms, 25 * ms);
-  way.at(udp).handicap = 1;
-  t.same(way.run(26 * ms), [other], 'it was found to be slow');
+  // It has said nothing of the other, or has used and left it.
+  for (const wish of [pathWish.none, pathWish.reserve]) {
+    const way = new Way([
+      new Path(udp, { ...learnt, wish: pathWish.carry, wishUs: 9 * ms }),
+      new Path(other, { ...learnt, wish, answeredUs: 10 * ms }),
+    ]);
+    t.same(way.run(10 * ms), [udp]);
+    way.at(other).handicap = -1;
+    t.same(way.run(20 * ms), [other], 'for the time of a trial');
+    way.at(other).handicap = 0;
+    way.at(udp).answer(21 * ms, 22 * ms);
+    t.same(way.run(23 * ms), [udp]);
+    way.at(other).answer(24 * ms, 25 * ms);
+    way.at(udp).handicap = 1;
+    t.same(way.run(26 * ms), [other], 'it was found to be slow');
+  }
 });
 
 t.test('run() keeps what the peer holds in reserve for when nothing else is left', async (t) => {

@@ -28,6 +28,7 @@ import type { ClientStore } from './clients/store.ts';
 import { UsageBook } from './clients/usage-book.ts';
 import { type ActorCall, type CallSourceApi, performCall } from './kit/actor-calls.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import { DiskTrouble } from './kit/disk-trouble.ts';
 import { RpcClient } from './kit/rpc.ts';
 import type { EnrolCommand, EnrolledCommand } from './session/settings.ts';
 
@@ -61,6 +62,8 @@ const longestTimerMs = 2 ** 31 - 1;
 const lookEveryMs = 1000;
 /** While somebody's quota ends within a moment. */
 const soonMs = 20;
+/** Longer than from one time that usage is written to the next: a disk that takes commands and no usage is full. */
+const quietMs = 15_000;
 /** What was due and failed is tried again after this. */
 const retryMs = 10_000;
 
@@ -92,8 +95,7 @@ class ClientStoreActor implements Actor {
   #writing: NodeJS.Immediate | undefined;
   /** What usage could not be written for, said once. */
   #unwritten = '';
-  /** The disk refused something, and has taken nothing since. */
-  #isRefused = false;
+  readonly #disk: DiskTrouble;
   /** Why there is none. */
   #fault: HawserError | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -105,7 +107,12 @@ class ClientStoreActor implements Actor {
     this.#context = context;
     this.#settings = context.spec.settings as ClientStoreSettings;
     this.#instance = instance;
-    this.#file = path.join(this.#settings.stateDirectory, `${this.#settings.name}.clients`, 'clients.db');
+    const file = path.join(this.#settings.stateDirectory, `${this.#settings.name}.clients`, 'clients.db');
+    this.#file = file;
+    this.#disk = new DiskTrouble(quietMs, (reason) => {
+      if (reason === undefined) context.emit({ kind: 'state-file', file, message: 'can be written again' });
+      else context.emit({ kind: 'state-file', file, message: `cannot be written: ${reason}`, remedy: diskRemedy });
+    });
   }
 
   /** Opens the file and tells the instance who is in it. A file that cannot be used is said, and the peers of the file go on without. */
@@ -146,6 +153,7 @@ class ClientStoreActor implements Actor {
     clearInterval(this.#ticker);
     clearTimeout(this.#soon);
     clearImmediate(this.#writing);
+    this.#disk.close();
     this.#instance.close();
     this.#attempt(() => this.#keeper?.close());
     this.#backup?.close();
@@ -207,6 +215,7 @@ class ClientStoreActor implements Actor {
       idleMs,
       lifetimeMs,
       emit,
+      noteUnwritten: (error) => this.#noteUnwritten(error),
       rekey: (peer) => this.#rekey(peer),
       nowMs,
       nowUs: () => this.#context.addon.nowUs(),
@@ -233,7 +242,7 @@ class ClientStoreActor implements Actor {
   }
 
   #tick(): void {
-    if (this.#isRefused) this.#tryAgain();
+    if (this.#disk.reason !== undefined) this.#tryAgain();
     this.#look(() => this.#keeper?.look());
     if (this.#book?.invitations.isAwaiting === true) this.#inTurn(async () => this.#book?.invitations.look());
   }
@@ -282,24 +291,20 @@ class ClientStoreActor implements Actor {
     }
   }
 
-  /** Said once, to stand among the troubles until the disk takes something again. */
   #noteRefused(error: unknown): void {
-    if (this.#store === undefined || this.#isRefused || !isOfDisk(error)) return;
-    this.#isRefused = true;
-    const message = `cannot be written: ${messageOf(error)}`;
-    this.#context.emit({ kind: 'state-file', file: this.#file, message, remedy: diskRemedy });
+    if (this.#store !== undefined && isOfDisk(error)) this.#disk.refuse(messageOf(error));
   }
 
   #tryAgain(): void {
     try {
       this.#store?.probe();
     } catch (error) {
+      if (!(error instanceof Error)) throw error;
       // Whatever it is now: it has taken nothing.
-      if (error instanceof Error) return;
-      throw error;
+      this.#disk.refuse(messageOf(error));
+      return;
     }
-    this.#isRefused = false;
-    this.#context.emit({ kind: 'state-file', file: this.#file, message: 'can be written again' });
+    this.#disk.take();
   }
 
   /** Until a client expires, or one that was kicked may come again. */
@@ -347,11 +352,16 @@ class ClientStoreActor implements Actor {
       work();
       this.#unwritten = '';
     } catch (error) {
-      this.#noteRefused(error);
-      const message = `Usage of clients cannot be written: ${messageOf(error)}`;
-      if (message !== this.#unwritten) this.#warn(message);
-      this.#unwritten = message;
+      this.#noteUnwritten(error);
     }
+  }
+
+  #noteUnwritten(error: unknown): void {
+    this.#noteRefused(error);
+    if (isOfDisk(error)) return;
+    const message = `Usage of clients cannot be written: ${messageOf(error)}`;
+    if (message !== this.#unwritten) this.#warn(message);
+    this.#unwritten = message;
   }
 
   #rekey(peer: string): void {

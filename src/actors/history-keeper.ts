@@ -17,6 +17,7 @@ import { type GatherState, Recorder } from './history/recorder.ts';
 import { Sampler } from './history/sampler.ts';
 import { type ActorCall, type CallSourceApi, performCall } from './kit/actor-calls.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import { DiskTrouble } from './kit/disk-trouble.ts';
 import { RpcClient } from './kit/rpc.ts';
 
 export interface HistoryKeeperSettings {
@@ -78,7 +79,7 @@ class HistoryKeeper implements Actor {
   #writeAt = writeEverySeconds;
   #lastEvent = 0;
   #process = 0;
-  #trouble = '';
+  readonly #disk: DiskTrouble;
   #isClockWrong = false;
   #isClosed = false;
   #isBegun = false;
@@ -99,6 +100,8 @@ class HistoryKeeper implements Actor {
     };
     this.#archive = new Archive(history.keep);
     this.#recorder = new Recorder(this.#archive, history.keep);
+    // Longer than to the next try.
+    this.#disk = new DiskTrouble(1.5 * retryEverySeconds * 1000, (reason) => this.#tellDisk(reason));
     this.begun = this.#begin();
   }
 
@@ -139,6 +142,7 @@ class HistoryKeeper implements Actor {
     clearTimeout(this.#timer);
     // Before it knows what its predecessor left it would write over it.
     if (this.#isBegun) this.#finish();
+    this.#disk.close();
     this.#instance.close();
     this.#file?.close();
     this.#recent?.close();
@@ -172,7 +176,7 @@ class HistoryKeeper implements Actor {
     if (this.#seconds < this.#writeAt) return;
     if (this.#file === undefined) this.#openArchive();
     this.#write();
-    this.#writeAt = this.#seconds + (this.#trouble === '' ? writeEverySeconds : retryEverySeconds);
+    this.#writeAt = this.#seconds + (this.#disk.reason === undefined ? writeEverySeconds : retryEverySeconds);
     if (this.#archive.leftOut > 0)
       this.#warn(
         `History: ${this.#archive.leftOut} pieces were left out (too many names, or the disk was full for days)`,
@@ -256,10 +260,10 @@ class HistoryKeeper implements Actor {
       if (told !== '') this.#warn(told);
       for (const { kind, name } of archive.series())
         if (kind === 'client' && this.#clients.size < this.#settings.history.clients) this.#clients.add(name);
-      this.#noteTrouble('');
+      this.#disk.take();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.#noteTrouble(inWords(error));
+      this.#disk.refuse(inWords(error));
       this.#writeAt = this.#seconds + retryEverySeconds;
     }
   }
@@ -270,10 +274,10 @@ class HistoryKeeper implements Actor {
       const before = bytesWritten();
       this.#archive.write();
       this.#writtenBytes += bytesWritten() - before;
-      if (this.#file !== undefined) this.#noteTrouble('');
+      if (this.#file !== undefined) this.#disk.take();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.#noteTrouble(inWords(error));
+      this.#disk.refuse(inWords(error));
     }
   }
 
@@ -296,11 +300,9 @@ class HistoryKeeper implements Actor {
     }
   }
 
-  #noteTrouble(reason: string): void {
-    if (reason === this.#trouble) return;
+  #tellDisk(reason: string | undefined): void {
     const file = this.#files.archive;
-    this.#trouble = reason;
-    if (reason === '') this.#context.emit({ kind: 'state-file', file, message: 'can be written again' });
+    if (reason === undefined) this.#context.emit({ kind: 'state-file', file, message: 'can be written again' });
     else
       this.#context.emit({
         kind: 'state-file',
@@ -338,7 +340,7 @@ class HistoryKeeper implements Actor {
       keepS: { second: keep.secondS, minute: keep.minuteS, hour: keep.hourS },
       events: this.#file?.eventCount() ?? 0,
       series,
-      trouble: this.#trouble === '' ? undefined : this.#trouble,
+      trouble: this.#disk.reason,
     };
   }
 

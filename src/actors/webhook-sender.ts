@@ -15,6 +15,7 @@ import { SourceFinder } from '../io/source-finder.ts';
 import { callWebhook, type WebhookAnswer } from '../io/webhook-call.ts';
 import { type ActorCall, type CallSourceApi, performCall } from './kit/actor-calls.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import { DiskTrouble } from './kit/disk-trouble.ts';
 import { RpcClient } from './kit/rpc.ts';
 import { PluginAsker } from './plugins/questions.ts';
 import { Courier } from './webhooks/courier.ts';
@@ -49,6 +50,8 @@ const formatMs = 2000;
 const followWaitMs = 5000;
 /** setTimeout may be late by a wall clock that nobody watches, not by more than this. */
 const longestWaitMs = 60_000;
+/** The spool was written to for so long, and the disk refused nothing. */
+const quietMs = 15_000;
 
 export const definition: ActorDefinition = {
   role: 'webhook-sender',
@@ -77,7 +80,7 @@ class WebhookSender implements Actor {
   #timer: NodeJS.Timeout | undefined;
   #process = 0;
   #lastEvent = 0;
-  #trouble = '';
+  readonly #disk = new DiskTrouble(quietMs, (reason) => this.#tellDisk(reason));
   #tests = 0;
 
   constructor(context: ActorContext, instance: RpcClient<SupervisorApi & CallSourceApi>) {
@@ -124,6 +127,7 @@ class WebhookSender implements Actor {
     clearTimeout(this.#timer);
     this.#abort.abort();
     this.#resolver.close();
+    this.#disk.close();
     this.#instance.close();
     this.#spool.close();
   }
@@ -231,19 +235,17 @@ class WebhookSender implements Actor {
 
   #noteTrouble(): void {
     const { trouble } = this.#spool;
-    if (trouble === this.#trouble) return;
-    this.#trouble = trouble;
+    if (trouble === '') this.#disk.take();
+    else this.#disk.refuse(inWords(new Error(trouble)));
+  }
+
+  #tellDisk(reason: string | undefined): void {
     const { stateDirectory, name } = this.#settings;
     const file = path.join(stateDirectory, `${name}.webhooks`, 'spool.db');
-    if (trouble === '') this.#context.emit({ kind: 'state-file', file, message: 'can be written again' });
+    if (reason === undefined) this.#context.emit({ kind: 'state-file', file, message: 'can be written again' });
     else {
       const remedy = 'make room in runtime.stateDirectory; what waits is in memory meanwhile';
-      this.#context.emit({
-        kind: 'state-file',
-        file,
-        message: `cannot be written: ${inWords(new Error(trouble))}`,
-        remedy,
-      });
+      this.#context.emit({ kind: 'state-file', file, message: `cannot be written: ${reason}`, remedy });
     }
   }
 

@@ -1,5 +1,4 @@
 /** Looks each second at what the peer table says of the clients' devices, for their sessions and for what they use. */
-import { messageOf } from '../../base/errors.ts';
 import { peer as layout, peerRefusal } from '../../contract/peer-tables.ts';
 import type { ClientDevice, ClientSession, ClientUsage } from '../../control/client-calls.ts';
 import type { InstanceEvent } from '../../control/events.ts';
@@ -23,6 +22,8 @@ export interface SessionKeeperParts extends SessionBookParts {
   readonly refresh: (record: ClientRecord) => Promise<void>;
   /** There is something to tell of its quotas, once it is written down that it was told. */
   readonly tell: (id: string, told: ToldQuotas, events: readonly InstanceEvent[]) => void;
+  /** What was used cannot be written now: it stays counted. */
+  readonly noteUnwritten: (error: unknown) => void;
   readonly nowMs: () => number;
   /** CLOCK_BOOTTIME. */
   readonly nowUs: () => number;
@@ -51,8 +52,6 @@ export class SessionKeeper {
   #isWriting = false;
   /** Of this round. */
   #clientsToWrite = 0;
-  /** What `end` could not write for, said once. */
-  #unwritten = '';
 
   constructor(parts: SessionKeeperParts) {
     this.#parts = parts;
@@ -214,11 +213,8 @@ export class SessionKeeper {
     if (this.#parts.store.get(record.id) === undefined) this.#usage.drop(record.id);
     try {
       this.#usage.flush();
-      this.#unwritten = '';
     } catch (error) {
-      const message = `Usage of clients cannot be written: ${messageOf(error)}`;
-      if (message !== this.#unwritten) this.#parts.emit({ kind: 'warning', message });
-      this.#unwritten = message;
+      this.#parts.noteUnwritten(error);
     }
   }
 

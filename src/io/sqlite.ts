@@ -65,7 +65,7 @@ const mostLogPages = 128;
 const setUp: Readonly<Record<JournalMode, string>> = {
   delete: `PRAGMA journal_mode = DELETE; ${always}`,
   // One transaction may be longer than the log shall be; it is cut to that when it begins anew.
-  wal: `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${mostLogPages};
+  wal: `PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${mostLogPages};
     PRAGMA journal_size_limit = ${mostLogPages * 4096}; ${always}`,
 };
 /** What SQLite keeps beside a file; one that is left belongs to that very file. */
@@ -74,15 +74,22 @@ export const journalsOf = (file: string): string[] => [`${file}-journal`, `${fil
 /**
  * Opens `file`, or makes it, under mode 0600. Nobody else may have it open: a lock that lies there was left by a process that was killed
  * (the WebAssembly build locks by a folder), and is removed; the caller holds a lock of its own. A file that was opened with `wal` and never closed
- * has to be opened so again. Throws what SQLite says.
+ * has to be opened so again. `examine` reads it while nothing in it is changed yet, and may throw. Throws what SQLite says.
  */
-export function openDatabase(file: string, journal: JournalMode = 'delete'): Database {
+export function openDatabase(
+  file: string,
+  journal: JournalMode = 'delete',
+  examine: (database: Database) => void = () => undefined,
+): Database {
   rmSync(`${file}.lock`, { recursive: true, force: true });
   if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
   chmodSync(file, 0o600);
   const native = nodeSqlite();
   const database = native === undefined ? openWasm(file) : openNative(native, file);
   try {
+    // Before anything is read: without it the WebAssembly build cannot read such a journal.
+    if (journal === 'wal') database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    examine(database);
     database.exec(setUp[journal]);
     // The journal itself, as what is in it.
     if (journal === 'wal') makeDurable(path.dirname(file));

@@ -1,6 +1,6 @@
 /** The store of clients in hard times: killed, damaged, full; devices, kicks, and what is exported and imported. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
@@ -82,7 +82,7 @@ t.test('a damaged store is made anew of what is left of it and of its backup, an
       rescued,
       /was damaged .* was made anew: \d+ clients, \d+ of them read from it; the damaged one is kept as .*clients\.db\.damaged-then$/,
     );
-    t.ok(existsSync(`${file}.damaged-then`));
+    t.ok(readFileSync(`${file}.damaged-then`).equals(change(Buffer.from(whole))), 'as it lay there');
     const names = [...store.list()].map(({ record }) => record.name).sort();
     store.close();
     t.equal(openStore(file, 'later').rescued, '', 'whole from then on');
@@ -98,6 +98,44 @@ t.test('a damaged store is made anew of what is left of it and of its backup, an
   const at = whole.length - 3 * 4096;
   const withoutPage = damage((bytes) => bytes.fill(0xff, at, at + 3000));
   t.ok([old.join(), all.join()].includes(withoutPage), withoutPage);
+});
+
+t.test('the copy of a damaged store is what lay there, its log included', async (t) => {
+  const folder = t.testdir();
+  const file = path.join(folder, 'clients.db');
+  const lab = await openClientLab(folder);
+  const backup = new Backup(backupFileOf(file), lab.store, (error) => t.fail(String(error)));
+  for (let count = 0; count < 60; count += 1) await lab.add(`c${count}`);
+  await backup.write();
+  backup.close();
+  // As a power cut leaves it: the last changes are in the log alone.
+  const [left, log] = [readFileSync(file), readFileSync(`${file}-wal`)];
+  lab.store.close();
+  const lay = (bytes: Buffer): void => {
+    writeFileSync(file, bytes);
+    writeFileSync(`${file}-wal`, log);
+  };
+  const damaged = Buffer.from(left).fill(0xff, left.length - 3 * 4096, left.length - 4096);
+  lay(damaged);
+  const { store, rescued } = openStore(file, 'then');
+  store.close();
+  t.match(rescued, /was made anew: 60 clients/);
+  t.ok(readFileSync(`${file}.damaged-then`).equals(damaged), 'the file');
+  t.ok(readFileSync(`${file}.damaged-then-wal`).equals(log), 'and its log');
+  lay(left);
+  const again = openStore(file, 'never');
+  t.equal(again.rescued, '', 'a log alone is no damage');
+  t.equal(again.store.count, 60);
+  again.store.close();
+  // Nothing can be read of it, and nobody has a backup.
+  for (const one of [backupFileOf(file), `${file}.damaged-then`, `${file}.damaged-then-wal`]) rmSync(one);
+  const nothing = Buffer.alloc(left.length, 1);
+  writeFileSync(file, nothing);
+  writeFileSync(`${file}-wal`, log.subarray(0, 32));
+  t.throws(() => openStore(file, 'no'), { code: 'STORE_DAMAGED' });
+  t.ok(readFileSync(file).equals(nothing), 'and it is as it was');
+  t.ok(readFileSync(`${file}-wal`).equals(log.subarray(0, 32)));
+  t.same(readdirSync(folder).sort(), ['clients.db', 'clients.db-wal'], 'with no copy beside it');
 });
 
 t.test('a backup is written a part at a time, and one that has no time to be is written at once', async (t) => {

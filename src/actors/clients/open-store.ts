@@ -1,6 +1,6 @@
 /**
- * Opens the store; a damaged one is copied, and made anew of what can be read of it and of the backup beside it. Nothing is thrown away, and
- * a store that nothing can be read of is not taken for an empty one.
+ * Opens the store; a damaged one is copied as it lies there, and made anew of what can be read of it and of the backup beside it. Nothing is thrown
+ * away, and a store that nothing can be read of is not taken for an empty one.
  */
 import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { HawserError, messageOf } from '../../base/errors.ts';
@@ -22,25 +22,37 @@ export function backupFileOf(file: string): string {
 
 /** Throws what keeps it from being opened; the file is then as it was. `stamp`: names what is kept of this day. */
 export function openStore(file: string, stamp: string, owner?: StoreOwner): OpenedStore {
+  const copy = `${file}.damaged-${stamp}`;
   try {
-    return { store: openWhole(file, owner), rescued: '' };
+    return { store: openWhole(file, copy, owner), rescued: '' };
   } catch (error) {
     if (!isDamage(error)) throw error;
-    return rescue(file, stamp, messageOf(error), owner);
+    return rescue(file, copy, messageOf(error), owner);
   }
 }
 
-function openWhole(file: string, owner?: StoreOwner): ClientStore {
-  const database = openDatabase(file, 'wal');
+function openWhole(file: string, copy: string, owner?: StoreOwner): ClientStore {
+  const database = openDatabase(file, 'wal', (one) => {
+    try {
+      examine(one);
+    } catch (error) {
+      // SQLite writes the log into the file when it is closed.
+      if (isDamage(error)) keepCopy(file, copy);
+      throw error;
+    }
+  });
   try {
-    const [row] = database.all('PRAGMA quick_check(1)');
-    const verdict = String(Object.values(row ?? {})[0]);
-    if (verdict !== 'ok') throw new HawserError('STORE_DAMAGED', verdict.split('\n').at(-1) ?? '');
     return new ClientStore(database, owner);
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+function examine(database: Database): void {
+  const [row] = database.all('PRAGMA quick_check(1)');
+  const verdict = String(Object.values(row ?? {})[0]);
+  if (verdict !== 'ok') throw new HawserError('STORE_DAMAGED', verdict.split('\n').at(-1) ?? '');
 }
 
 /** SQLITE_CORRUPT, SQLITE_NOTADB, and rows that are none of ours. */
@@ -49,7 +61,22 @@ function isDamage(error: unknown): boolean {
   return error instanceof Error && /malformed|not a database|corrupt/.test(error.message);
 }
 
-function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner): OpenedStore {
+function rescue(file: string, copy: string, reason: string, owner?: StoreOwner): OpenedStore {
+  // The pages of this one are sound, and a row is no client of ours.
+  if (!existsSync(copy)) keepCopy(file, copy);
+  let told: string;
+  try {
+    told = makeAnew(file, reason);
+  } catch (error) {
+    putBack(file, copy);
+    throw error;
+  }
+  const rescued = `${file} was damaged (${reason}) and was made anew: ${told}; the damaged one is kept as ${copy}`;
+  return { store: openWhole(file, copy, owner), rescued };
+}
+
+/** Says who is in it. */
+function makeAnew(file: string, reason: string): string {
   const backup = readBackup(backupFileOf(file));
   const { read, usage, invitations } = readRows(file);
   if (read.length === 0 && backup === undefined) {
@@ -59,7 +86,7 @@ function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner)
   }
   const clients = newestOf([...read, ...(backup ?? [])]);
   const draft = `${file}.rescued`;
-  for (const one of [draft, ...journalsOf(draft)]) rmSync(one, { force: true });
+  for (const one of withJournals(draft)) rmSync(one, { force: true });
   const fresh = new ClientStore(openDatabase(draft));
   fresh.putAll(clients);
   fresh.usage.putAll(usage);
@@ -69,26 +96,32 @@ function rescue(file: string, stamp: string, reason: string, owner?: StoreOwner)
     invitations.map((one) => (ids.has(one.joining?.clientId ?? '') ? one : { ...one, joining: undefined })),
   );
   fresh.close();
-  // Only now: each try at a store that stays as it is would leave a copy.
-  const copy = keepCopy(file, stamp);
   for (const journal of journalsOf(file)) rmSync(journal, { force: true });
   renameSync(draft, file);
   const lost = backup === undefined ? ', and what could not be read is lost' : '';
-  const rescued = `${file} was damaged (${reason}) and was made anew: ${clients.length} clients, ${read.length} of them read from it${lost}; the damaged one is kept as ${copy}`;
-  return { store: openWhole(file, owner), rescued };
+  return `${clients.length} clients, ${read.length} of them read from it${lost}`;
 }
 
-function keepCopy(file: string, stamp: string): string {
-  const copy = `${file}.damaged-${stamp}`;
-  const there = [file, ...journalsOf(file)].filter((one) => existsSync(one));
-  const toOf = (one: string): string => `${copy}${one.slice(file.length)}`;
+const withJournals = (file: string): string[] => [file, ...journalsOf(file)];
+
+function keepCopy(file: string, copy: string): void {
+  const to = withJournals(copy);
   try {
-    for (const one of there) copyFileSync(one, toOf(one));
+    for (const [index, one] of withJournals(file).entries())
+      if (existsSync(one)) copyFileSync(one, to[index] as string);
   } catch (error) {
-    for (const one of there) rmSync(toOf(one), { force: true });
+    for (const one of to) rmSync(one, { force: true });
     throw error;
   }
-  return copy;
+}
+
+/** The copy takes the place of what it is one of: each try at a store that stays as it is would leave another. */
+function putBack(file: string, copy: string): void {
+  const from = withJournals(copy);
+  for (const [index, one] of withJournals(file).entries()) {
+    if (existsSync(from[index] as string)) renameSync(from[index] as string, one);
+    else rmSync(one, { force: true });
+  }
 }
 
 interface ReadRows {

@@ -10,7 +10,6 @@ import { packageVersion } from '../base/package-info.ts';
 import { formatEndpoint } from '../config/address.ts';
 import type { ApiConfig } from '../config/api-schema.ts';
 import { readTlsIdentity } from '../config/tls-files.ts';
-import type { Choice } from '../control/crowd.ts';
 import { type Dialect, expose } from '../control/exposition.ts';
 import { metricsOf, mostPeers } from '../control/metrics.ts';
 import type { OperationContext } from '../control/operation.ts';
@@ -21,7 +20,6 @@ import type { SupervisorApi } from '../control/supervisor-api.ts';
 import { versionOfFile } from '../control/token-file.ts';
 import { EventStreams } from './api/event-streams.ts';
 import { buildApp, leastTls } from './api/http-app.ts';
-import { InTurns } from './api/in-turn.ts';
 import { LoginBook } from './api/login-book.ts';
 import type { Principal } from './api/principal.ts';
 import { TokenBook } from './api/token-book.ts';
@@ -77,16 +75,13 @@ class ApiServer implements Actor {
     this.#settings = context.spec.settings as ApiServerSettings;
     this.#supervisor = supervisor;
     this.#view = new InstanceView(context, supervisor, false);
-    // Many who ask at once cost as much as two.
-    const snapshots = new InTurns((choice: Choice | undefined) => this.#view.snapshot(choice));
-    const nats = new InTurns(() => this.#view.nat());
     this.#operator = {
       supervisor,
       snapshot: (choice) => {
         this.#askedUs = context.addon.nowUs();
-        return snapshots.get(choice);
+        return this.#view.snapshot(choice);
       },
-      nat: () => nats.get(undefined),
+      nat: () => this.#view.nat(),
     };
     this.#tokens = new TokenBook(this.#settings.tokensFile);
     this.#logins = new LoginBook({

@@ -15,7 +15,7 @@ import { type FindInterface, LinkReader } from '../../control/read-links.ts';
 import { PathReader, type PathWords } from '../../control/read-paths.ts';
 import { PeerReader } from '../../control/read-peers.ts';
 import type { PeerStatus } from '../../control/rows.ts';
-import { pathsByPeer, type Snapshot } from '../../control/snapshot.ts';
+import { narrow, pathsByPeer, type Snapshot, widest } from '../../control/snapshot.ts';
 import type {
   ActorRow,
   InstanceFacts,
@@ -33,6 +33,7 @@ import { zoneOf } from '../../io/zones.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { RpcClient } from '../kit/rpc.ts';
 import { glanceSize, inParts } from './in-parts.ts';
+import { InTurns } from './in-turns.ts';
 
 /** Readers over the memory of one topology. */
 interface Readers {
@@ -67,6 +68,9 @@ export class InstanceView {
   readonly #pathEvents = new PathEvents();
   readonly #rateEvents = new RateEvents();
   readonly #tells: boolean;
+  /** A look at thousands of peers is a third of a second: a page, a scrape and a terminal share it. */
+  readonly #looks = new InTurns((choices: readonly (Choice | undefined)[]) => this.#look(inOne(choices)));
+  readonly #nats = new InTurns(() => this.#readNat());
   #readers: Readers | undefined;
   #instance: InstanceInfo | undefined;
   #actorRows: readonly ActorRow[] = [];
@@ -121,6 +125,11 @@ export class InstanceView {
 
   /** `choice`: of more peers those alone have rows, and their paths; without one all have. */
   async snapshot(choice?: Choice): Promise<Snapshot> {
+    const found = await this.#looks.get(choice);
+    return choice === undefined ? found : narrow(found, choice);
+  }
+
+  async #look(choice: Choice | undefined): Promise<Snapshot> {
     const { instance, readers } = await this.#refresh();
     const rows = this.#actorRows;
     const nowUs = this.#context.addon.nowUs();
@@ -186,7 +195,11 @@ export class InstanceView {
     });
   }
 
-  async nat(): Promise<NatView | undefined> {
+  nat(): Promise<NatView | undefined> {
+    return this.#nats.get(undefined);
+  }
+
+  async #readNat(): Promise<NatView | undefined> {
     const info = await this.#supervisor.request('nat');
     if (info === undefined) return undefined;
     return {
@@ -229,6 +242,12 @@ export class InstanceView {
 /** Whether the names of rows are those of then. */
 function isOf(instance: InstanceInfo | undefined, { topologyVersion, peersVersion }: InstanceFacts): boolean {
   return instance?.topologyVersion === topologyVersion && instance.peersVersion === peersVersion;
+}
+
+/** What all of them want to see; undefined = all rows. */
+function inOne(choices: readonly (Choice | undefined)[]): Choice | undefined {
+  const some = choices.filter((choice) => choice !== undefined);
+  return some.length < choices.length ? undefined : widest(some);
 }
 
 function makeReaders(topologyVersion: number, memory: SharedMemory): Readers {

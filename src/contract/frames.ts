@@ -45,6 +45,8 @@ export const capability = {
   limits: 1 << 8,
   /** Answers ENROL: it keeps clients. */
   enrol: 1 << 9,
+  /** Reads in a FRAG frame under which counter its packet left before, and takes it once. */
+  again: 1 << 10,
 } as const;
 
 /**
@@ -127,6 +129,9 @@ export const fragment = {
   headerBytes: 8,
   /** Of `flags`: the packet is of those that are put in order. */
   flagOrdered: 1,
+  /** Of `flags`: it left before under a counter of the same session, u64, which stands in front of the packet and is one of its bytes here. */
+  flagAgain: 2,
+  againBytes: 8,
   maxPieces: 64,
 } as const;
 

@@ -36,7 +36,8 @@ const understood =
   capability.pathSizes |
   capability.ecn |
   capability.names |
-  capability.limits;
+  capability.limits |
+  capability.again;
 /** What a peer is taken to say still in its next session; ciphers have indices of each session. */
 const inherited = understood | capability.repairs;
 

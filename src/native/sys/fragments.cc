@@ -15,6 +15,7 @@ constexpr uint8_t kMarked = 0x80;
 
 struct FragmentJoiner::Header {
   uint32_t index, total, pieceBytes;
+  bool isAgain;
 
   uint32_t pieces() const { return (total + pieceBytes - 1) / pieceBytes; }
   uint32_t at() const { return index * pieceBytes; }
@@ -27,6 +28,7 @@ struct FragmentJoiner::Header {
     index = frame[layout::fragment_indexAt];
     total = wordAt(layout::fragment_totalAt);
     pieceBytes = wordAt(layout::fragment_pieceBytesAt);
+    isAgain = (frame[layout::fragment_flagsAt] & layout::fragment_flagAgain) != 0;
     if (pieceBytes == 0 || pieceBytes >= total || pieces() > layout::fragment_maxPieces || index >= pieces()) return false;
     return length >= kHeader + bytes();
   }
@@ -40,7 +42,7 @@ bool FragmentJoiner::isOrdered(const uint8_t* plain) { return (plain[layout::fra
 
 void FragmentJoiner::setMarked(uint8_t* plain, bool isMarked) {
   uint8_t& flags = plain[layout::fragment_flagsAt];
-  flags = static_cast<uint8_t>((flags & layout::fragment_flagOrdered) | (isMarked ? kMarked : 0));
+  flags = static_cast<uint8_t>((flags & (layout::fragment_flagOrdered | layout::fragment_flagAgain)) | (isMarked ? kMarked : 0));
 }
 
 bool FragmentJoiner::add(const Piece& piece, const uint8_t* frame, uint32_t length) {
@@ -56,7 +58,7 @@ bool FragmentJoiner::add(const Piece& piece, const uint8_t* frame, uint32_t leng
   if (waiting == nullptr) return false;
   const auto index = static_cast<size_t>(waiting - peer.waiting.data());
   const uint64_t bit = uint64_t{1} << header.index;
-  if (waiting->total != header.total || waiting->pieceBytes != header.pieceBytes || (waiting->have & bit) != 0) {
+  if (waiting->total != header.total || waiting->pieceBytes != header.pieceBytes || waiting->isAgain != header.isAgain || (waiting->have & bit) != 0) {
     drop(peer, index);
     return false;
   }
@@ -65,6 +67,18 @@ bool FragmentJoiner::add(const Piece& piece, const uint8_t* frame, uint32_t leng
   waiting->isMarked = waiting->isMarked || (frame[layout::fragment_flagsAt] & kMarked) != 0;
   if (static_cast<uint32_t>(std::popcount(waiting->have)) < waiting->pieces) return false;
   finish(peer, index);
+  return !isAgain_ || readBefore();
+}
+
+// Takes the counter off the packet.
+bool FragmentJoiner::readBefore() {
+  constexpr size_t kAgain = layout::fragment_againBytes;
+  if (whole_.size() <= kAgain) {
+    dropped_ += 1;
+    return false;
+  }
+  std::memcpy(&counterBefore_, whole_.data(), kAgain);
+  whole_.erase(whole_.begin(), whole_.begin() + kAgain);
   return true;
 }
 
@@ -87,7 +101,7 @@ FragmentJoiner::Waiting* FragmentJoiner::begin(Peer& peer, const Piece& piece, c
   }
   peer.bytes += header.total;
   bytes_ += header.total;
-  Waiting one{piece.slot, piece.life, piece.counter - header.index, piece.nowUs, 0, header.total, header.pieceBytes, header.pieces(), false, {}};
+  Waiting one{piece.slot, piece.life, piece.counter - header.index, piece.nowUs, 0, header.total, header.pieceBytes, header.pieces(), false, header.isAgain, {}};
   one.bytes.resize(header.total);
   return &peer.waiting.emplace_back(std::move(one));
 }
@@ -103,6 +117,7 @@ void FragmentJoiner::finish(Peer& peer, size_t index) {
   bytes_ -= one.total;
   whole_ = std::move(one.bytes);
   isMarked_ = one.isMarked;
+  isAgain_ = one.isAgain;
   peer.waiting.erase(peer.waiting.begin() + static_cast<std::ptrdiff_t>(index));
 }
 

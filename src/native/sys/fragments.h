@@ -40,6 +40,9 @@ class FragmentJoiner {
   const PacketBytes& whole() const { return whole_; }
   // One of its pieces was marked (RFC 6040 section 4.5 leaves reassembly to RFC 3168 section 5.3: the whole bears the mark).
   bool isMarked() const { return isMarked_; }
+  // Whether it left before under another counter of its session, and which: so long as that is not known to have come, it is news.
+  bool isAgain() const { return isAgain_; }
+  uint64_t counterBefore() const { return counterBefore_; }
   // Gives up what has waited too long. To be called now and then.
   void expire(double nowUs);
   // Packets and pieces that were given up, malformed ones too, since it was asked last.
@@ -52,7 +55,7 @@ class FragmentJoiner {
     double sinceUs;
     uint64_t have;
     uint32_t total, pieceBytes, pieces;
-    bool isMarked;
+    bool isMarked, isAgain;
     PacketBytes bytes;
   };
   struct Peer {
@@ -65,11 +68,14 @@ class FragmentJoiner {
   Waiting* begin(Peer& peer, const Piece& piece, const Header& header);
   void drop(Peer& peer, size_t index);
   void finish(Peer& peer, size_t index);
+  bool readBefore();
   void expire(Peer& peer, double nowUs);
 
   ByRow<Peer> peers_;
   PacketBytes whole_;
   bool isMarked_ = false;
+  bool isAgain_ = false;
+  uint64_t counterBefore_ = 0;
   uint32_t bytes_ = 0;
   uint32_t dropped_ = 0;
   double expiredUs_ = 0;

@@ -198,6 +198,7 @@
   X(capability, repairs, 128) \
   X(capability, limits, 256) \
   X(capability, enrol, 512) \
+  X(capability, again, 1024) \
   X(controlKind, hello, 1) \
   X(controlKind, report, 2) \
   X(controlKind, challenge, 3) \
@@ -217,6 +218,8 @@
   X(fragment, pieceBytesAt, 6) \
   X(fragment, headerBytes, 8) \
   X(fragment, flagOrdered, 1) \
+  X(fragment, flagAgain, 2) \
+  X(fragment, againBytes, 8) \
   X(fragment, maxPieces, 64) \
   X(parity, kindAt, 1) \
   X(parity, dataAt, 2) \

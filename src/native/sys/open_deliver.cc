@@ -42,6 +42,7 @@ void Delivery::pass(uint64_t counter, double nowUs, bool isNews) {
 void Delivery::takePiece(const uint8_t* plain, uint32_t length, const FragmentJoiner::Piece& piece) {
   pieces_ += 1;
   if (!joiner_.add(piece, plain, length)) return;
+  if (joiner_.isAgain() && !dispatcher_.isNews(piece.peer, piece.slot, piece.life, joiner_.counterBefore())) return;
   PacketBytes& whole = joined_.emplace_back(joiner_.whole());
   if (!dispatcher_.admitWhole(whole.data(), static_cast<uint32_t>(whole.size()), piece.peer, joiner_.isMarked(), piece.nowUs)) joined_.pop_back();
 }

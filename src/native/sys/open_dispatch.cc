@@ -120,6 +120,12 @@ bool Dispatcher::admitWhole(uint8_t* packet, uint32_t length, int32_t peer, bool
   return true;
 }
 
+bool Dispatcher::isNews(int32_t peer, int32_t slot, int32_t generation, uint64_t counterBefore) {
+  if (reporter_.takeBefore(slot, generation, counterBefore)) return true;
+  add(peers_.row(peer), layout::peer_replayedPacketsAt, 1);
+  return false;
+}
+
 void Dispatcher::reject(const Arrival& arrival) {
   arrival.result->rejected += 1;
   add(arrival.from->row, layout::peer_rejectedPacketsAt, 1);

@@ -83,6 +83,8 @@ class Dispatcher {
   Kind dispatch(uint8_t* plain, uint32_t length, const Arrival& arrival, IpView& ip);
   // The same for a packet of a peer that was put together of pieces.
   bool admitWhole(uint8_t* packet, uint32_t length, int32_t peer, bool isMarked, double nowUs);
+  // Whether that has not come under the counter that it had before; then it will not be taken under it any more.
+  bool isNews(int32_t peer, int32_t slot, int32_t generation, uint64_t counterBefore);
 
   // Counts a datagram that is not genuine, or a packet that may not enter.
   void reject(const Arrival& arrival);

@@ -41,6 +41,17 @@ Reporter::Notes& Reporter::notesOf(int32_t slot) {
   return notes;
 }
 
+bool Reporter::takeBefore(int32_t slot, int32_t generation, uint64_t counter) {
+  if (!sessions_.has(slot)) return false;
+  uint8_t* keys = sessions_.slot(slot);
+  // The pieces bear later ones.
+  if (cell<int32_t>(keys, layout::session_generationAt) != generation || counter >= cell<uint64_t>(keys, layout::session_receiveNextAt)) return false;
+  if (!SessionReplay(sessions_, slot).accept(counter)) return false;
+  noteRebuilt(slot, counter);
+  note(slot, counter, -1, true);
+  return true;
+}
+
 void Reporter::noteRebuilt(int32_t slot, uint64_t counter) {
   Notes& notes = notesOf(slot);
   if (notes.rebuilt.size() < kMostRebuilt) notes.rebuilt.push_back(counter);

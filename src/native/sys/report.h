@@ -22,6 +22,8 @@ class Reporter {
   // Counters from `lowest` on were accepted under `slot` by path `row` (-1: by none we know); `hasData`: not only control frames.
   void note(int32_t slot, uint64_t lowest, int32_t row, bool hasData);
 
+  // What had this counter of a session came under others: whether it is news. The counter is taken then, as one that was rebuilt.
+  bool takeBefore(int32_t slot, int32_t generation, uint64_t counter);
   // A counter was accepted because its packet was rebuilt from parity: it did not come by its path.
   void noteRebuilt(int32_t slot, uint64_t counter);
   // Whether it was, and has not come since.

@@ -142,7 +142,8 @@ class Sealer {
   static bool recut(uint8_t* record, uint32_t limit);
   int trainTooLong(Segmenter& segmenter, uint32_t& progress, uint32_t count);
   int tooLong(uint8_t* plain, uint32_t length);
-  int cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn);
+  int cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn, uint8_t flags);
+  void cutAgain(uint8_t* plain, uint32_t length, const Flight::Taken& taken);
   int cutIpv4(uint8_t* plain, const IpView& ip, uint8_t ecn);
   uint8_t* reopen(const Flight::Taken& taken, uint32_t& length);
   void tell(int32_t peer, const uint8_t* packet, uint32_t length, uint32_t limit, double nowUs);

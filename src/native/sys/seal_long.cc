@@ -54,6 +54,7 @@ void blankOptions(uint8_t* header, uint32_t headerBytes) {
     at += bytes;
   }
 }
+uint8_t orderFlag(const uint8_t* plain, uint32_t length) { return keepsOrder(plain, length) ? layout::fragment_flagOrdered : 0; }
 }  // namespace
 
 // A SYN is told what fits, and TCP is cut to it: its bytes are a stream, so that its segments need not be as long as their sender thought.
@@ -137,7 +138,7 @@ int Sealer::tooLong(uint8_t* plain, uint32_t length) {
   const bool isPing = ip.protocol == kProtocolIcmp || ip.protocol == kProtocolIcmpV6;
   if (!mayBeCut && !isPromised && !(readsFrames && isPing)) tell(order_.peer, plain, length, limit_, order_.nowUs);
   const uint8_t ecn = ecnOf(plain, length) & ecnMask_;
-  if (readsFrames) return cutFrames(plain, length, ecn);
+  if (readsFrames) return cutFrames(plain, length, ecn, orderFlag(plain, length));
   if (mayBeCut) return cutIpv4(plain, ip, ecn);
   if (limits_.outer() == OuterFragments::Never) {
     tally_->refused += 1;
@@ -163,9 +164,9 @@ bool Sealer::makeRoom(uint32_t packets) {
 
 // Equal pieces, each with its header written over the end of the piece before it, which is sealed by then; before the first there are
 // 8 bytes of the record's header, or of the segment before.
-int Sealer::cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn) {
+int Sealer::cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn, uint8_t flags) {
   constexpr uint32_t kHeader = layout::fragment_headerBytes;
-  const uint32_t pieces = (length + limit_ - kHeader - 1) / (limit_ - kHeader);
+  const uint32_t pieces = std::max(2u, (length + limit_ - kHeader - 1) / (limit_ - kHeader));
   if (pieces > layout::fragment_maxPieces || length > UINT16_MAX) {
     tally_->refused += 1;
     return 0;
@@ -173,7 +174,6 @@ int Sealer::cutFrames(uint8_t* plain, uint32_t length, uint8_t ecn) {
   if (!makeRoom(pieces)) return -ENOSPC;
   if (!takeCounters(pieces)) return -EKEYEXPIRED;
   const uint32_t pieceBytes = (length + pieces - 1) / pieces;
-  const uint8_t flags = keepsOrder(plain, length) ? layout::fragment_flagOrdered : 0;
   const auto total = static_cast<uint16_t>(length);
   const auto each = static_cast<uint16_t>(pieceBytes);
   uint8_t before[kHeader];
@@ -215,6 +215,22 @@ uint8_t* Sealer::reopen(const Flight::Taken& taken, uint32_t& length) {
   return length >= 20 && length <= most ? plain : nullptr;
 }
 
+// What has left before, and may arrive after all: the packet says under which counter, so that the peer takes one of the two.
+void Sealer::cutAgain(uint8_t* plain, uint32_t length, const Flight::Taken& taken) {
+  constexpr uint32_t kAgain = layout::fragment_againBytes;
+  const uint8_t flags = orderFlag(plain, length);
+  const bool isRead = (cell<int32_t>(slot_, layout::session_capabilitiesAt) & layout::capability_again) != 0;
+  // Counters of another session mean nothing in this one.
+  if (isRead && taken.slot == order_.slot) {
+    std::memcpy(plain - kAgain, &taken.counter, kAgain);
+    cutFrames(plain - kAgain, length + kAgain, taken.ecn, flags | layout::fragment_flagAgain);
+  } else if (length > limit_) {
+    cutFrames(plain, length, taken.ecn, flags);
+  } else {
+    packet(plain, length, taken.ecn);
+  }
+}
+
 uint32_t Sealer::resendCut(const Order& order, RingProducer* link, uint32_t maxBytes, uint32_t longest) {
   constexpr uint32_t kLeastPiece = 256;
   if (longest < kLeastPiece || open(order, link) != 0) return 0;
@@ -231,8 +247,7 @@ uint32_t Sealer::resendCut(const Order& order, RingProducer* link, uint32_t maxB
     if (plain == nullptr) continue;
     order_.trafficClass = taken.trafficClass;
     const auto sealedBefore = sealedBytes_;
-    if (length > limit_) cutFrames(plain, length, taken.ecn);
-    else packet(plain, length, taken.ecn);
+    cutAgain(plain, length, taken);
     finishDescriptor();
     if (sealedBytes_ != sealedBefore) packets += 1;
   }

@@ -2,6 +2,8 @@
  * Who asks, before anything else of a request is looked at: a token, or the cookie of a login. Whoever is wrong too often waits, whatever
  * he shows next; whoever is right does not.
  */
+import { createHash } from 'node:crypto';
+import os from 'node:os';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AttemptLimit } from './attempt-limit.ts';
 import { checkOrigin, factsOf } from './guards.ts';
@@ -13,17 +15,23 @@ export interface GateParts {
   /** By the text of a token. */
   findToken(secret: string): Principal | undefined;
   readonly logins: LoginBook;
+  readonly instance: string;
   /** The cookie is for TLS alone. */
   readonly isSecure: boolean;
   /** Somebody showed what is good for nothing. */
   onRefused(address: string, reason: string): void;
 }
 
-const cookieName = 'hawser_session';
 const loginSeconds = 12 * 3600;
+
+/** Cookies know no ports: two instances on a host, or two hubs behind one proxy, would end each other's logins by a common name. */
+export function cookieNameOf(instance: string): string {
+  return `hawser_session_${createHash('sha256').update(`${os.hostname()} ${instance}`).digest('hex').slice(0, 8)}`;
+}
 
 export class Gate {
   readonly #parts: GateParts;
+  readonly #cookieName: string;
   readonly #principals = new WeakMap<FastifyRequest, Principal>();
   /** Of tokens and cookies, and of login codes, each of which costs the main thread a look. */
   readonly #wrong = new AttemptLimit(20, 3_000);
@@ -31,6 +39,7 @@ export class Gate {
 
   constructor(parts: GateParts) {
     this.#parts = parts;
+    this.#cookieName = cookieNameOf(parts.instance);
   }
 
   /** Whose request it is: one that has passed `check`. */
@@ -42,7 +51,7 @@ export class Gate {
 
   /** Answers whoever may not come in; undefined = he may. */
   check(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
-    const [token, cookie] = [bearerOf(request), cookieOf(request)];
+    const [token, cookie] = [bearerOf(request), this.#cookieOf(request)];
     const principal = token === undefined ? this.#findLogin(cookie) : this.#parts.findToken(token);
     if (principal === undefined) return this.#refuse(request, reply, token ?? cookie);
     const foreign = principal.by === 'login' ? checkOrigin(factsOf(request)) : undefined;
@@ -116,7 +125,7 @@ export class Gate {
   async #logout(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const foreign = checkOrigin(factsOf(request), 'program');
     if (foreign !== undefined) return sendProblem(reply, foreign);
-    const cookie = cookieOf(request);
+    const cookie = this.#cookieOf(request);
     if (cookie !== undefined && this.#findLogin(cookie) !== undefined) await this.#parts.logins.end(cookie);
     reply.header('set-cookie', this.#cookie('', 0));
     return await reply.type('application/json; charset=utf-8').send('null');
@@ -124,7 +133,14 @@ export class Gate {
 
   #cookie(value: string, seconds: number): string {
     const secure = this.#parts.isSecure ? '; Secure' : '';
-    return `${cookieName}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`;
+    return `${this.#cookieName}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`;
+  }
+
+  /** RFC 6265 section 5.4: of several of one name the first is the most specific. */
+  #cookieOf({ headers }: FastifyRequest): string | undefined {
+    const begin = `${this.#cookieName}=`;
+    const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim());
+    return pairs.find((pair) => pair.startsWith(begin))?.slice(begin.length, begin.length + 256);
   }
 }
 
@@ -135,12 +151,6 @@ function retryAfter(reply: FastifyReply, waitMs: number): FastifyReply {
 function bearerOf({ headers }: FastifyRequest): string | undefined {
   const [, secret] = /^Bearer +([A-Za-z0-9._~+/=-]{1,256}) *$/i.exec(headers.authorization ?? '') ?? [];
   return headers.authorization === undefined ? undefined : (secret ?? '');
-}
-
-/** RFC 6265 section 5.4: of several of one name the first is the most specific. */
-function cookieOf({ headers }: FastifyRequest): string | undefined {
-  const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim());
-  return pairs.find((pair) => pair.startsWith(`${cookieName}=`))?.slice(cookieName.length + 1, cookieName.length + 257);
 }
 
 function codeOf(body: unknown): string | undefined {

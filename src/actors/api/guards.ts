@@ -37,6 +37,9 @@ export function checkHost(facts: RequestFacts, hosts: readonly string[]): Proble
   return problem(421, 'misdirected', `The request is for ${said}, which is none of this host`, 'name it in api.hosts');
 }
 
+const foreignRemedy =
+  'open the page of this host itself; a proxy before it has to hand on the Host that the browser said (docs/operating/api.md)';
+
 /**
  * A change with a cookie must come from a page of this very origin, and the browser must say so. `program`: what no cookie is needed for may
  * come from what says nothing, which is no browser.
@@ -44,20 +47,23 @@ export function checkHost(facts: RequestFacts, hosts: readonly string[]): Proble
 export function checkOrigin(facts: RequestFacts, from: 'page' | 'program' = 'page'): Problem | undefined {
   const { origin, host, fetchSite } = facts;
   const isRead = facts.method === 'GET' || facts.method === 'HEAD';
-  const foreign = problem(403, 'cross-site', 'Another site has made this request', 'open the page of this host itself');
+  const foreign = problem(403, 'cross-site', 'Another site has made this request', foreignRemedy);
   if (fetchSite !== undefined && fetchSite !== 'same-origin' && !(isRead && fetchSite === 'none')) return foreign;
-  if (origin !== undefined && !isSameOrigin(origin, host)) return foreign;
+  if (origin !== undefined && !isSameOrigin(origin, host, fetchSite === 'same-origin')) return foreign;
   if (isRead || from === 'program' || origin !== undefined || fetchSite !== undefined) return undefined;
   return problem(403, 'cross-site', 'The request says neither Origin nor Sec-Fetch-Site', 'use a token in a program');
 }
 
-/** The scheme is not compared: a proxy before us may speak TLS for us. */
-function isSameOrigin(origin: string, host: string | undefined): boolean {
+/**
+ * The scheme is not compared: a proxy before us may speak TLS for us. Nor is the port, if the browser itself says that it is the same: many a proxy leaves it out
+ * of the Host that it hands on (`proxy_set_header Host $host` of nginx).
+ */
+function isSameOrigin(origin: string, host: string | undefined, isSaid: boolean): boolean {
   if (host === undefined || !URL.canParse(origin)) return false;
-  const { protocol, host: from } = new URL(origin);
+  const { protocol, host: from, hostname } = new URL(origin);
   if (protocol !== 'http:' && protocol !== 'https:') return false;
-  const own = URL.canParse(`${protocol}//${host}`) ? new URL(`${protocol}//${host}`).host : undefined;
-  return from === own;
+  const own = URL.canParse(`${protocol}//${host}`) ? new URL(`${protocol}//${host}`) : undefined;
+  return from === own?.host || (isSaid && hostname === own?.hostname);
 }
 
 /** Without port and brackets, in small letters; undefined = it is none. */

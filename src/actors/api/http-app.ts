@@ -6,6 +6,7 @@ import { createServer as createPlainServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Dialect, dialectFor, mediaTypes } from '../../control/exposition.ts';
+import { answerBroken } from './broken-requests.ts';
 import type { EventStreams } from './event-streams.ts';
 import { Gate, type GateParts } from './gate.ts';
 import { checkHost, factsOf } from './guards.ts';
@@ -16,7 +17,6 @@ import { problem, problemOf, sendProblem } from './problem.ts';
 import { addRoutes, type Perform } from './routes.ts';
 
 export interface AppParts extends Omit<GateParts, 'isSecure'> {
-  readonly instance: string;
   readonly version: string;
   readonly hosts: readonly string[];
   readonly hasPage: boolean;
@@ -69,6 +69,7 @@ export function buildApp(parts: AppParts): FastifyInstance {
     },
     forceCloseConnections: true,
     routerOptions: { caseSensitive: true, maxParamLength: 256 },
+    clientErrorHandler: (error, socket) => answerBroken(error, socket, maxHeaderBytes),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problem(400, 'request', error.message)),
   });
   takeJsonOnly(app);

@@ -12,7 +12,7 @@ const problemAnswer: Json = {
 
 /** What may be answered instead, to anybody. */
 const refusals: Json = Object.fromEntries(
-  [400, 401, 403, 404, 405, 409, 412, 413, 415, 421, 422, 428, 429, 500, 503, 504].map((status) => [
+  [400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 421, 422, 428, 429, 431, 500, 503, 504].map((status) => [
     status,
     problemAnswer,
   ]),
@@ -53,7 +53,7 @@ const answers: Readonly<Partial<Record<OperationName, Json>>> = {
   'webhook.test': list,
 };
 
-export function openApiDocument(version: string): Json {
+export function openApiDocument(version: string, cookieName = 'hawser_session'): Json {
   return {
     openapi: '3.1.0',
     info: { title: 'Hawser', version, description: 'What `hawser` asks the daemon, by HTTP.' },
@@ -84,7 +84,7 @@ export function openApiDocument(version: string): Json {
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
-        cookie: { type: 'apiKey', in: 'cookie', name: 'hawser_session' },
+        cookie: { type: 'apiKey', in: 'cookie', name: cookieName },
       },
       schemas: {
         Problem: {

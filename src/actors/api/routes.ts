@@ -4,6 +4,7 @@ import type { Choice } from '../../control/crowd.ts';
 import { checkParams, type OperationName, operations } from '../../control/operations.ts';
 import { checkRole } from '../../control/roles.ts';
 import type { EventStreams } from './event-streams.ts';
+import { cookieNameOf } from './gate.ts';
 import type { Load } from './load.ts';
 import { calledNames, pathOf } from './names.ts';
 import { openApiDocument } from './openapi.ts';
@@ -44,7 +45,7 @@ export function addRoutes(app: FastifyInstance, parts: RouteParts): void {
     return { name, role, instance: parts.instance, version: parts.version };
   });
   app.get('/openapi.json', (_request, reply) => {
-    document ??= JSON.stringify(openApiDocument(parts.version));
+    document ??= JSON.stringify(openApiDocument(parts.version, cookieNameOf(parts.instance)));
     return reply.type('application/json; charset=utf-8').send(document);
   });
   addStreams(app, parts);

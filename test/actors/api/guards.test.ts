@@ -43,6 +43,10 @@ t.test('checkOrigin() takes changes from the page of this origin alone', async (
   t.ok(origin({ origin: 'http://127.0.0.1:8474' }));
   t.ok(origin({ origin: 'https://hub.example.net', host: 'hub.example.net' }), 'a proxy speaks TLS');
   t.ok(origin({ fetchSite: 'same-origin' }));
+  const behind = { origin: 'https://hub.example.net:8443', host: 'hub.example.net' };
+  t.ok(origin({ ...behind, fetchSite: 'same-origin' }), 'a proxy that hands no port on');
+  t.notOk(origin(behind), 'which may as well be another server of that host');
+  t.notOk(origin({ ...behind, fetchSite: 'same-site' }));
   t.notOk(origin({}), 'a browser that says nothing');
   t.notOk(origin({ fetchSite: 'none' }), 'no user types a POST');
   for (const from of [

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { cookieNameOf } from '../../../src/actors/api/gate.ts';
 import { type OperationName, operations } from '../../../src/control/operations.ts';
 import { mayCall, type Role } from '../../../src/control/roles.ts';
 import { ask, bearer, startFakeApi } from '../../support/fake-api.ts';
@@ -43,7 +44,7 @@ t.test('a login works once, by a cookie that scripts do not see, and ends with l
   t.match(entered, { status: 200, json: { role: 'operator' } });
   t.match(
     entered.headers['set-cookie'],
-    [/^hawser_session=[A-Za-z0-9_-]{43}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/],
+    [/^hawser_session_[0-9a-f]{8}=[A-Za-z0-9_-]{43}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/],
     'without TLS not Secure',
   );
   t.equal(entered.headers['cache-control'], 'no-store');
@@ -115,6 +116,33 @@ t.test('what is no JSON, too long, or for another host is refused', async (t) =>
     headers: { allow: 'GET, HEAD' },
   });
   t.notMatch((await ask(port, '/api/v1/status', { headers })).headers, { 'access-control-allow-origin': /./ });
+});
+
+t.test('what Node refuses before it is a request is answered in our words too', async (t) => {
+  const { port, tokens } = await startFakeApi(t);
+  const headers = { ...bearer(tokens.admin), cookie: `others=${'x'.repeat(9000)}` };
+  const type = 'application/problem+json';
+  t.match(await ask(port, '/api/v1/status', { headers }), {
+    status: 431,
+    headers: { 'content-type': type },
+    json: { status: 431, detail: /8192 bytes at most/ },
+  });
+  const socket = connect(port, '127.0.0.1');
+  // A TLS client that meets plain HTTP.
+  socket.end(Buffer.from('16030100c8010000c4', 'hex'));
+  let said = '';
+  for await (const chunk of socket) said += String(chunk);
+  t.match(said, /^HTTP\/1\.1 400 Bad Request\r\n.*connection: close\r\n\r\n{.*no request of HTTP.*}$/s);
+});
+
+t.test('instances of one host do not share a cookie, since cookies know no ports', async (t) => {
+  t.not(cookieNameOf('home'), cookieNameOf('hub'));
+  const { port, supervisor } = await startFakeApi(t);
+  const [, code = ''] = supervisor.openLogin('viewer').url.split('#login=');
+  const entered = await ask(port, '/api/v1/login', { method: 'POST', body: { code } });
+  const cookie = cookieIn(entered.headers['set-cookie']);
+  const others = `${cookieNameOf('another')}=${'x'.repeat(43)}`;
+  t.match(await ask(port, '/api/v1/me', { headers: { cookie: `${others}; ${cookie}` } }), { status: 200 });
 });
 
 async function openStream(t: Test, port: number, token: string, route: string) {

@@ -39,10 +39,13 @@ const lookEveryUs = 1_000_000;
 /** Rates need samples a second old when somebody asks again; nobody has for so long: then a sample now and then keeps `explain` right. */
 const quietAfterUs = 60_000_000;
 const quietSampleUs = 10_000_000;
+/** Packets first, where both want one processor: beside scrapes without a pause a round trip took 1.16 times as long, and 1.04 times with this (median of six). */
+const askersNice = 5;
 
 export const definition: ActorDefinition = {
   role: 'api-server',
   turn: 'evented',
+  nice: askersNice,
   async start(context: ActorContext): Promise<Actor> {
     if (context.supervisor === undefined) throw new HawserError('RPC', 'The api-server was given no supervisor port');
     return new ApiServer(context, new RpcClient<SupervisorApi>(context.supervisor, deadlineMs));

@@ -55,6 +55,13 @@ const everywhere = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
+/** Operations check their own parameters. Without these fastify loads ajv and what goes with it, which is half of the start of this thread. */
+const noSchemas = { buildValidator: refuseSchema, buildSerializer: refuseSchema };
+
+function refuseSchema(): never {
+  throw new Error('routes have no schemas: control/operations.ts checks');
+}
+
 export function buildApp(parts: AppParts): FastifyInstance {
   const app = fastify({
     bodyLimit: maxBodyBytes,
@@ -68,6 +75,7 @@ export function buildApp(parts: AppParts): FastifyInstance {
       return server;
     },
     forceCloseConnections: true,
+    schemaController: { compilersFactory: noSchemas },
     routerOptions: { caseSensitive: true, maxParamLength: 256 },
     clientErrorHandler: (error, socket) => answerBroken(error, socket, maxHeaderBytes),
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problem(400, 'request', error.message)),

@@ -19,7 +19,13 @@ t.test('the API does what its own document says', skip === false ? {} : { skip }
   );
   const lists = ['list', 'sessions', 'invitations', 'invite'];
   Object.assign(supervisor, { clients: async (verb: string) => (lists.includes(verb) ? [] : {}) });
+  const config = path.join(folder, 'schemathesis.toml');
+  // A list that is too long is an address that is too long, of which Node says 431; its own list lacks that.
+  const refusals = ['400', '401', '403', '404', '405', '406', '409', '415', '422', '428', '429', '431', '5xx'];
+  writeFileSync(config, `[checks.negative_data_rejection]\nexpected-statuses = ${JSON.stringify(refusals)}\n`);
   const args = [
+    '--config-file',
+    config,
     'run',
     `http://127.0.0.1:${port}/api/v1/openapi.json`,
     '--header',

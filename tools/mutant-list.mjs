@@ -344,7 +344,7 @@ mutants.push(
     'life: news waits for no report',
     ['bonding/bond.test', 'bonding/life/path-life.test', ...simulatorSuites],
     'src/bonding/bond.ts',
-    'const waitUs = newsWaitUs(controller.jitterUs, this.#set.reportIntervalUs);',
+    'const waitUs = newsWaitUs(jitterUs, this.#set.reportIntervalUs);',
     'const waitUs = 0;',
   ),
   one(

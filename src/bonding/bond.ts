@@ -299,15 +299,16 @@ export class Bond {
 
   #judge(path: SendingPath, isPeerIdle: boolean, nowUs: number): void {
     const { controller } = path;
-    const waitUs = newsWaitUs(controller.jitterUs, this.#set.reportIntervalUs);
+    const jitterUs = path.lateJitterUs(nowUs);
+    const waitUs = newsWaitUs(jitterUs, this.#set.reportIntervalUs);
     path.tick(nowUs, {
       inFlightBytes: path.inFlightBytes,
       freshBytes: controller.freshBytes(waitUs, nowUs),
       oldestUnackedUs: path.oldestSentUs,
       lastReportUs: this.#reportedUs,
       reportIntervalUs: this.#set.reportIntervalUs,
-      rttUs: controller.smoothedRttUs,
-      jitterUs: controller.jitterUs,
+      rttUs: path.lateRttUs(nowUs),
+      jitterUs,
       loss: controller.ownLoss,
       isPeerIdle,
       hasStandby: path.carries && this.#set.hasSpareFor(path),

@@ -11,6 +11,7 @@ import type { PathRow } from './path-row.ts';
 import { PathController } from './rate/path-controller.ts';
 import { PathCredit } from './rate/path-credit.ts';
 import { PathSamples } from './rate/path-samples.ts';
+import { calmed } from './rate/round-trip.ts';
 import type { PathRole, PathView } from './schedule/scheduler.ts';
 import { PathFit } from './size/path-fit.ts';
 
@@ -249,8 +250,8 @@ export class SendingPath implements PathView, Candidate {
     // What stood in its queue when it was last used has gone.
     const probedUs = this.prober.rttUs;
     this.rttUs = probedUs > 0 && this.#isIdle(nowUs) ? probedUs : Math.max(probedUs, controller.smoothedRttUs);
+    this.jitterUs = this.lateJitterUs(nowUs);
     this.minRttUs = controller.minRttUs;
-    this.jitterUs = controller.jitterUs;
     this.loss = controller.loss;
     this.lastingLoss = controller.lastingLoss;
     this.rateBytesPerUs = controller.rateBytesPerUs;
@@ -264,6 +265,21 @@ export class SendingPath implements PathView, Candidate {
       this.allowedBytes > 0 ? 0 : Math.max(0, remote <= 0 ? controller.retryUs() : this.credit.retryUs());
   }
 
+  /**
+   * Smoothed round trip of late: of data, or while it bears none, of probes. What was measured when it was last used may be long untrue, and
+   * who is not used for it would never learn that.
+   */
+  lateRttUs(nowUs: number): number {
+    const { rttUs } = this.prober;
+    return rttUs > 0 && this.#isIdle(nowUs) ? rttUs : this.controller.smoothedRttUs;
+  }
+
+  /** Standard deviation of it, likewise. */
+  lateJitterUs(nowUs: number): number {
+    const { jitterUs } = this.controller;
+    return this.#isIdle(nowUs) ? calmed(jitterUs, this.prober.jitterUs) : jitterUs;
+  }
+
   /** Microseconds after which asking again is worth while. */
   retryUs(isBonded: boolean): number {
     return isBonded && !this.isMerelyBehind ? Math.max(50, this.readyInUs) : this.credit.retryUs();
@@ -272,7 +288,7 @@ export class SendingPath implements PathView, Candidate {
   /** Data leaves by it. */
   spend(bytes: number, nowUs: number): void {
     if (this.#isIdle(nowUs)) {
-      this.controller.handleIdle(nowUs);
+      this.controller.handleIdle(nowUs, this.prober.rttUs, this.prober.jitterUs);
       this.samples.handleIdle();
     }
     this.#spentUs = nowUs;

@@ -225,3 +225,41 @@ t.test(
     t.ok(much.rateBytesPerUs > 4, `${8 * much.rateBytesPerUs} Mbit/s were seen, and are there`);
   },
 );
+
+t.test('a path that was bad when it was last used is used again once its probes say otherwise', async (t) => {
+  for (const [what, first, second] of [
+    ['its round trip swayed', 40_000, 500_000],
+    ['its round trip was long', 700_000, 700_000],
+  ] as const) {
+    const { bond, paths, report } = twoPaths();
+    const [fibre, lte] = paths as [SendingPath, SendingPath];
+    const near = { rttUs: 16_000, thereUs: 8_000 };
+    let nowUs = 0;
+    /** Both are asked every 200 ms, and LTE answers after 50. */
+    const ask = (): void => {
+      if (nowUs % 200_000 !== 0) return;
+      for (const [path, tripUs] of [[fibre, 16_000] as const, [lte, 50_000] as const]) {
+        const sequence = path.prober.startProbe(nowUs - tripUs);
+        bond.handleProbeReply(path, sequence, 0, true, nowUs);
+      }
+    };
+    for (; nowUs < 5e6; nowUs += 10_000) {
+      const rttUs = nowUs % 20_000 === 0 ? first : second;
+      report(nowUs, { 0: near, 1: { rttUs, thereUs: rttUs - 8_000 } });
+      bond.routes.refresh(nowUs);
+    }
+    t.notOk(lte.isUsable, `${what}: bad`);
+    for (; nowUs < 7e6; nowUs += 10_000) {
+      ask();
+      report(nowUs, { 0: near });
+      bond.routes.refresh(nowUs);
+    }
+    t.ok(lte.jitterUs < 10_000 && lte.rttUs < 60_000, `${what}: ${lte.jitterUs} us, ${lte.rttUs} us`);
+    for (; nowUs < 13e6; nowUs += 10_000) {
+      ask();
+      report(nowUs, { 0: near });
+      bond.routes.refresh(nowUs);
+    }
+    t.ok(lte.isUsable, `${what}: it is as good as its probes say`);
+  }
+});

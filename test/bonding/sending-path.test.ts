@@ -93,3 +93,19 @@ t.test('a suggestion stands in place of the configuration, and the peer is heard
   path.handleSuggestion(0, 'always');
   t.match(path, { weight: 0, ownRole: 'always', role: 'always' });
 });
+
+t.test('what a path swayed by while it was proven is forgotten when it is first used', async (t) => {
+  const path = pathOf();
+  const trips = [400_000, 50_000, 300_000, ...Array.from({ length: 9 }, () => 50_000)];
+  for (const [at, tripUs] of trips.entries()) {
+    const sequence = path.prober.startProbe(at * probeUs);
+    path.handleProbeReply(sequence, 0, true, at * probeUs + tripUs);
+  }
+  const nowUs = 3e6;
+  t.ok(path.controller.jitterUs > 50_000, `${path.controller.jitterUs} us`);
+  path.refresh(nowUs, true, 0, 0);
+  t.ok(path.jitterUs < 10_000, `a scheduler sees ${path.jitterUs} us`);
+  path.spend(1_500, nowUs);
+  path.refresh(nowUs, true, 0, 0);
+  t.ok(path.jitterUs < 10_000, `and still when it bears data: ${path.jitterUs} us`);
+});

@@ -146,9 +146,9 @@ export class PathCells implements PathRow {
     rows.setInt(row, path.voteAt, vote);
     rows.setInt(row, path.lifeAt, life.state);
     rows.setInt(row, path.reasonAt, life.reason);
-    rows.setNumber(row, path.smoothedRttUsAt, controller.smoothedRttUs);
+    rows.setNumber(row, path.smoothedRttUsAt, from.lateRttUs(nowUs));
     rows.setNumber(row, path.minRttUsAt, controller.minRttUs);
-    rows.setNumber(row, path.jitterUsAt, controller.jitterUs);
+    rows.setNumber(row, path.jitterUsAt, from.lateJitterUs(nowUs));
     rows.setNumber(row, path.lossAt, controller.loss);
     // A rate that is still being found says nothing about what the path could carry.
     rows.setNumber(row, path.rateBpsAt, controller.isStarting ? 0 : controller.rateBytesPerUs * 8e6);

@@ -13,6 +13,11 @@ import { ProbeLoss } from './probe-loss.ts';
 const kept = 16;
 /** Of a new round trip in the smoothed one. */
 const gain = 1 / 4;
+/** Steps from one round trip to the next that the jitter is the median of: a stall makes two of them large, and is forgotten by it. */
+const steps = 7;
+const leastSteps = 3;
+/** Median of the difference of two independent normal values, in sigma. */
+const stepPerSigma = 0.954;
 
 export interface ProberParts {
   readonly life: PathLife;
@@ -23,11 +28,15 @@ export interface ProberParts {
 export class PathProber {
   /** Smoothed, there and back by this path, microseconds; 0 = unknown. What schedulers compare, for one way is half of it. */
   rttUs = doubleZero;
+  /** Standard deviation of it from probe to probe, microseconds; -1 = unknown. A machine that stalls now and then has none. */
+  jitterUs = -1;
   readonly loss = new ProbeLoss();
   readonly #parts: ProberParts;
   readonly #train = new ProbeTrain();
   readonly #leftUs = new Float64Array(kept);
   #newest = 0;
+  readonly #stepsUs: number[] = [];
+  #beforeUs = doubleZero;
 
   constructor(parts: ProberParts) {
     this.#parts = parts;
@@ -85,8 +94,19 @@ export class PathProber {
     life.handleProbeReply(nowUs, rttUs, cameBack, leftUs);
     if (!cameBack) return;
     this.rttUs = this.rttUs === 0 ? rttUs : this.rttUs + (rttUs - this.rttUs) * gain;
+    this.#noteStep(rttUs);
     // Reports come back by the nearest path: the controller must not take the difference for a queue.
     if (isEmpty) controller.handleProbe(rttUs, nowUs);
+  }
+
+  #noteStep(rttUs: number): void {
+    const all = this.#stepsUs;
+    if (this.#beforeUs > 0) all.push(Math.abs(rttUs - this.#beforeUs));
+    this.#beforeUs = rttUs;
+    if (all.length > steps) all.shift();
+    if (all.length < leastSteps) return;
+    const sorted = all.toSorted((a, b) => a - b);
+    this.jitterUs = (sorted[(all.length - 1) >> 1] as number) / stepPerSigma;
   }
 
   #start(nowUs: number): number {

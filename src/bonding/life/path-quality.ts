@@ -62,11 +62,15 @@ export class PathQuality {
       this.#sinceUs = never;
       return;
     }
-    if (this.#sinceUs < 0 || Math.sign(seen - this.#value) !== Math.sign(this.#candidate - this.#value))
+    const isWorse = seen > this.#value;
+    if (this.#sinceUs < 0 || isWorse !== this.#candidate > this.#value) {
       this.#sinceUs = nowUs;
-    this.#candidate = seen;
-    if (nowUs - this.#sinceUs < (seen > this.#value ? this.#worseUs(loss) : this.#betterUs)) return;
-    this.#value = seen;
+      this.#candidate = seen;
+    }
+    // A spike of what is degraded does not make it bad: it is what it has been all the time.
+    this.#candidate = isWorse ? Math.min(this.#candidate, seen) : Math.max(this.#candidate, seen);
+    if (nowUs - this.#sinceUs < (isWorse ? this.#worseUs(loss) : this.#betterUs)) return;
+    this.#value = this.#candidate;
     this.#sinceUs = never;
   }
 

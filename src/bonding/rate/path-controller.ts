@@ -210,8 +210,9 @@ export class PathController {
     this.#gauge.forgetLosses(untilUs);
   }
 
-  /** Nothing has been in flight for a while. */
-  handleIdle(nowUs: number): void {
+  /** Nothing has been in flight for a while; the round trip of probes meanwhile (0 = none was answered), and its jitter (-1 = unknown). */
+  handleIdle(nowUs: number, probedUs = 0, probedJitterUs = -1): void {
+    if (probedUs > 0) this.#gauge.trip.settle(probedUs, probedJitterUs);
     this.#gauge.handleIdle();
     this.#keeper.handleIdle(nowUs);
   }

@@ -23,6 +23,20 @@ const mostSpanUs = 160_000;
 /** Mean of the second difference of independent normal values: sqrt(6) * sqrt(2/pi) sigma; a queue that grows evenly has none. */
 const differencePerSigma = 1.95;
 
+/** What is so many times what the probes of late tell, and what a queue may do to these, was another time's. */
+const untrueTimes = 4;
+const untrueTripTimes = 2;
+const untrueTripUs = 20_000;
+
+/**
+ * A jitter of long ago, or of the first few probes, unless the probes of late show that it is over; these are few, so that twice what they
+ * tell may be true. `probedUs`: -1 = nothing is known of it.
+ */
+export function calmed(jitterUs: number, probedUs: number): number {
+  const mostUs = 2 * probedUs + ownUs;
+  return probedUs < 0 || jitterUs < untrueTimes * mostUs ? jitterUs : mostUs;
+}
+
 export class RoundTrip {
   readonly #samples = new Float64Array(capacity);
   readonly #sorted = new Float64Array(capacity);
@@ -115,6 +129,13 @@ export class RoundTrip {
   forgetJitter(): void {
     this.#jitterUs /= 4;
     this.#wanderUs = this.#jitterUs;
+  }
+
+  /** Nothing was under way for a while, and probes tell of a round trip and a jitter since: what stood in the way before has gone. */
+  settle(probedUs: number, probedJitterUs: number): void {
+    if (this.#smoothedUs > untrueTripTimes * probedUs + untrueTripUs) this.#smoothedUs = probedUs;
+    this.#jitterUs = calmed(this.#jitterUs, probedJitterUs);
+    this.#wanderUs = calmed(this.#wanderUs, probedJitterUs);
   }
 
   /** What is seen now is the distance: a queue it cannot be, for it does not drain. */

@@ -28,3 +28,12 @@ t.test('update() forgets a loss that ends before its time', async (t) => {
   for (let atMs = 460; atMs < 900; atMs += 10) judged.update(atMs * ms, 40 * ms, 0, 0.6);
   t.equal(judged.value, quality.good);
 });
+
+t.test('update() does not call a degraded path bad for a spike', async (t) => {
+  const judged = new PathQuality(5_000 * ms);
+  for (let atMs = 0; atMs < 1_990; atMs += 10) judged.update(atMs * ms, 250 * ms, 0, 0);
+  for (let atMs = 1_990; atMs < 2_100; atMs += 10) judged.update(atMs * ms, 600 * ms, 0, 0);
+  t.equal(judged.value, quality.degraded);
+  for (let atMs = 2_100; atMs < 4_200; atMs += 10) judged.update(atMs * ms, 600 * ms, 0, 0);
+  t.equal(judged.value, quality.bad, 'but for what lasts');
+});

@@ -147,6 +147,7 @@ export class PathSize {
     this.#wanted = wanted;
     this.#most = mostBytes;
     this.#low = Math.min(this.#low, mostBytes);
+    this.#doubtedBytes = Math.min(this.#doubtedBytes, this.#low);
     if (!isSearched) this.#high = never;
     this.#high = Math.min(this.#high, mostBytes + 1);
     this.#expected = this.#high > wanted ? wanted : this.#low;
@@ -158,6 +159,8 @@ export class PathSize {
     this.#low = 0;
     this.#high = this.#most + 1;
     this.#expected = this.#wanted;
+    this.#doubtedBytes = 0;
+    this.#voids = 0;
     this.#begin('search', nowUs);
   }
 
@@ -169,13 +172,12 @@ export class PathSize {
     this.#isGrave = isGrave;
     this.#doubtedBytes = Math.min(this.#low, Math.max(this.#wanted, baseBytes));
     this.#provenBytes = 0;
-    const doubt = { bytes: this.#doubtedBytes, misses: 0, isDoubt: true };
     if (this.#purpose === 'search' && this.#questions.length > 0) {
-      this.#questions.push(doubt);
+      this.#questions.push({ bytes: this.#doubtedBytes, misses: 0, isDoubt: true });
       return;
     }
     this.#begin('verify', nowUs);
-    this.#questions.push(doubt, { bytes: baseBytes, misses: 0, isDoubt: false });
+    this.#questions.push({ bytes: baseBytes, misses: 0, isDoubt: false });
   }
 
   /**
@@ -323,6 +325,8 @@ export class PathSize {
     this.#isOut = false;
     this.#nextUs = nowUs;
     this.#ask([]);
+    // A doubt outlasts it: nothing else would ask for what passed before, and the path would be spared it for ever.
+    if (this.#doubtedBytes > 0) this.#questions.push({ bytes: this.#doubtedBytes, misses: 0, isDoubt: true });
   }
 
   #ask(sizes: readonly number[]): void {

@@ -173,6 +173,35 @@ t.test('doubts that come up again and again do not keep a search from its end', 
   }
 });
 
+t.test('a doubt is judged though the search begins anew before it was', async (t) => {
+  const news: readonly (readonly [string, (size: PathSize, nowUs: number) => void])[] = [
+    ['another MTU of the interface', (size, nowUs) => size.setGoal(1480, 1492, nowUs)],
+    ['less than what is in doubt', (size, nowUs) => size.setGoal(1480, 1400, nowUs)],
+    ['refused by the kernel', (size, nowUs) => size.handleRefused(1500, nowUs)],
+    ['perhaps another path', (size, nowUs) => size.begin(nowUs)],
+  ];
+  for (const [what, tell] of news) {
+    const size = started();
+    const course = follow(size, { mtu: () => 1490 }, second);
+    size.handleDoubt(course.nowUs, true);
+    t.equal(size.isDoubted, true);
+    tell(size, course.nowUs);
+    follow(size, ofMtu(1490), course.nowUs + second, course);
+    const taken = what.startsWith('less') ? 1400 : 1480;
+    t.same([size.isDoubted, size.passes(taken)], [false, fit.yes], what);
+  }
+});
+
+t.test('what begins from the start does not wait for what was not answered before', async (t) => {
+  const size = started();
+  const course = follow(size, { mtu: () => 0 }, 20 * second);
+  t.equal(size.bytes, 0);
+  size.begin(course.nowUs);
+  follow(size, { mtu: () => 0 }, course.nowUs + second / 2, course);
+  follow(size, ofMtu(1500), course.nowUs + 2 * second, course);
+  t.equal(size.bytes, 1500);
+});
+
 t.test('a hint of a router is asked for at once, and never believed', async (t) => {
   const size = started();
   const course = follow(size, ofMtu(1500), second);

@@ -269,6 +269,8 @@ export class Bond {
     this.parity.tick(nowUs, sentBytes);
     const { usable } = this.#set;
     this.routes.refresh(nowUs);
+    const longestBytes = this.mtu.sealedBytes(this.mtu.bytes);
+    for (const [place, path] of paths.entries()) path.hold = this.routes.holdOf(place, longestBytes, nowUs);
     // What is under way on a path that went is for the others now.
     if (this.#set.usable < usable) this.nextTickUs = nowUs;
     else this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);

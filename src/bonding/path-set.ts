@@ -1,5 +1,8 @@
 /** A peer's paths together: how many of them carry data now, and which of them serves for what is not the scheduler's to choose. */
 
+import { lifeState } from './life/path-life-states.ts';
+import { pathHold } from './path-hold.ts';
+import { activeTier, isOfTier } from './schedule/candidates.ts';
 import type { SendingPath } from './sending-path.ts';
 import { fit } from './size/path-size.ts';
 
@@ -163,6 +166,16 @@ export class PathSet {
     if (carrier === undefined || !carrier.bringsData(nowUs)) return false;
     carrier.life.doubt(nowUs);
     return true;
+  }
+
+  /** Why a path that lives carries nothing, as far as that is not the scheduler's doing: of `pathHold`. `sealedBytes`: of the longest packet. */
+  holdOf(path: SendingPath, sealedBytes: number): number {
+    if (path.life.state !== lifeState.live || !path.isProbed || !path.carries) return pathHold.none;
+    if (path.isExcluded) return pathHold.forced;
+    if (!path.isUsable) return path.life.badness;
+    if (!isOfTier(path, activeTier(this.all, this.all.length))) return pathHold.role;
+    const passes = path.fit.passes(sealedBytes);
+    return this.all.some((one) => one.isUsable && one.fit.passes(sealedBytes) > passes) ? pathHold.size : pathHold.none;
   }
 
   /** Another one by its way stands by. */

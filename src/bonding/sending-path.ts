@@ -7,6 +7,7 @@ import { PathLife, pathLifeDefaults } from './life/path-life.ts';
 import { lifeState } from './life/path-life-states.ts';
 import { PathProber } from './life/path-prober.ts';
 import type { LifeSample } from './life/silence.ts';
+import { pathHold } from './path-hold.ts';
 import type { PathRow } from './path-row.ts';
 import { PathController } from './rate/path-controller.ts';
 import { PathCredit } from './rate/path-credit.ts';
@@ -80,6 +81,8 @@ export class SendingPath implements PathView, Candidate {
   oldestSentUs = doubleZero;
   /** Lost packets that went out again by this path, ever. */
   resentPackets = doubleZero;
+  /** Of `pathHold`: why it carries nothing though it lives. */
+  hold: number = pathHold.none;
   /** It is usable, but not for the packet at hand. */
   isLeftOut = false;
   /** The operator wants another link. */

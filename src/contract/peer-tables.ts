@@ -325,6 +325,8 @@ export const path = {
   mtuUsAt: 368,
   /** i32: of `pathVote`, the outcome of the last election (`bonding/life/election.ts`). */
   voteAt: 376,
+  /** i32: of `bonding/path-hold.ts`, why it carries nothing though it lives. */
+  holdAt: 380,
   // opener
   receivedBytesAt: 384,
   receivedPacketsAt: 392,

@@ -195,17 +195,51 @@ function livePath(path: PathStatus, live: readonly PathStatus[], fec: string): F
     const text = `A queue on the way of link ${link} marks ${share} % of what may be marked as congested (ECN): less is sent by it than it could take alone`;
     found.push({ severity: 'note', link, text, numbers: { markedPacketsPerSecond: path.markedPacketsPerSecond } });
   }
-  const best = Math.min(...live.map((one) => one.rttMs ?? Number.POSITIVE_INFINITY));
-  if (live.length > 1 && path.sharePercent !== undefined && path.sharePercent < unusedPercent) {
-    const rtt =
-      path.rttMs === undefined
-        ? 'an unknown round trip'
-        : `${Math.round(path.rttMs)} ms against ${Math.round(best)} ms`;
-    const text = `Link ${link} is live and carries nothing: by it packets would come later than by the others (${rtt}), or its role or the mode keeps it back`;
-    found.push({ severity: 'note', link, text });
-  }
+  if (live.length > 1) found.push(...unused(path, live));
   return found;
 }
+
+/** It lives, and others carry. What is wrong with it is told of an idle one too. */
+function unused(path: PathStatus, live: readonly PathStatus[]): Found[] {
+  const { link, heldBy = '' } = path;
+  const bad = badOf[heldBy]?.(path);
+  if (bad !== undefined) {
+    const text = `Link ${wayName(path)} answers and carries nothing while others do: ${bad}`;
+    return [
+      {
+        severity: 'limit',
+        link,
+        text,
+        remedy: 'nothing to do if that passes: it is used again once that has been better for bonding.failback',
+      },
+    ];
+  }
+  if (path.sharePercent === undefined || path.sharePercent >= unusedPercent) return [];
+  const best = Math.min(...live.map((one) => one.rttMs ?? Number.POSITIVE_INFINITY));
+  const rtt =
+    path.rttMs === undefined ? 'an unknown round trip' : `${Math.round(path.rttMs)} ms against ${Math.round(best)} ms`;
+  const why =
+    whyUnused[heldBy] ??
+    `by it packets would come later than by the others (${rtt}), or its role or the mode keeps it back`;
+  const text = `Link ${wayName(path)} is live and carries nothing: ${why.replace('RTT', rtt)}`;
+  return [{ severity: 'note', link, text }];
+}
+
+/** By `heldBy`: what is bad about it. */
+const badOf: Readonly<Record<string, (path: PathStatus) => string>> = {
+  trip: (path) => `its round trip is ${Math.round(path.rttMs ?? 0)} ms, and 500 are bad`,
+  jitter: (path) => `its round trip varies by ${Math.round(path.jitterMs ?? 0)} ms, and 100 are bad`,
+  loss: (path) => `it lost a fifth or more of what was sent by it (${path.lossPercent ?? 0} % now)`,
+  size: ({ mtu }) =>
+    `it is not known to take packets as long as theirs${mtu === undefined ? '' : ` (${mtu} bytes are)`}, and is asked for that`,
+};
+
+const whyUnused: Readonly<Record<string, string>> = {
+  far: 'it is farther (RTT), and too little waits for the others to make up for that',
+  unneeded: 'it was used, and what was sent fitted the others; it is tried again within half a minute',
+  role: 'its role keeps it for when no better one lives',
+  forced: '`hawser failover` has put all data on another link',
+};
 
 /** `203.0.113.1:51820` → `203.0.113.1`, `[2001:db8::1]:51820` → `2001:db8::1`. */
 function hostOf(endpoint: string): string {

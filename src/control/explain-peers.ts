@@ -139,8 +139,10 @@ function stock(peer: PeerStatus, own: readonly PathStatus[]): Found[] {
 }
 
 /** All paths together: are they full, or is nobody sending more? */
-function bottleneck(peer: PeerStatus, live: readonly PathStatus[]): Found[] {
+function bottleneck(peer: PeerStatus, all: readonly PathStatus[]): Found[] {
   if (peer.sentBps < leastBps) return [];
+  const usable = all.filter((path) => !isKeptBack(path));
+  const live = usable.length > 0 ? usable : all;
   const rate = (path: PathStatus): number => path.paceBps ?? path.deliveryBps ?? 0;
   const paceBps = live.reduce((total, path) => total + rate(path), 0);
   const isFresh = (path: PathStatus): boolean => path.rateAgeMs !== undefined && path.rateAgeMs < freshRateMs;
@@ -163,6 +165,11 @@ function bottleneck(peer: PeerStatus, live: readonly PathStatus[]): Found[] {
   const percent = Math.round(share * 100);
   const text = `The links are not the limit to ${peer.name}: ${mbit(peer.sentBps)} is ${percent} % of what they carry (${each.join(', ')})`;
   return [{ severity: 'note', text, remedy: senderRemedy, numbers }];
+}
+
+/** More to send would not bring it into use. */
+function isKeptBack({ heldBy }: PathStatus): boolean {
+  return heldBy !== undefined && heldBy !== 'far' && heldBy !== 'unneeded';
 }
 
 const senderRemedy = 'look at the sender: its window, its disk, its processor, or what it has to send';

@@ -16,6 +16,8 @@ export interface PathStatus {
   readonly condition: string | undefined;
   /** Why it is in that condition, in words. */
   readonly reason: string | undefined;
+  /** Why it carries nothing though it lives: `far`, `unneeded`, `role`, `trip`, `jitter`, `loss`, `size`, `forced`; undefined = nothing keeps it. */
+  readonly heldBy: string | undefined;
   /** Handshakes and what has no path of its own take it. */
   readonly isCurrent: boolean;
   readonly rttMs: number | undefined;

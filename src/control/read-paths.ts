@@ -22,6 +22,8 @@ import type { InstanceInfo, SharedMemory } from './supervisor-api.ts';
 export interface PathWords {
   readonly conditions: readonly string[];
   readonly reasons: readonly string[];
+  /** By number (`bonding/path-hold.ts`); the first means nothing. */
+  readonly holds: readonly string[];
   /** Name of the interface of an index. */
   readonly zoneOf: (index: number) => string;
 }
@@ -240,6 +242,7 @@ export class PathReader {
       peerLink: this.#peerLink(row),
       condition: judged.condition,
       reason: judged.reason,
+      heldBy: judged.heldBy,
       rttMs: judged.rttMs,
       minRttMs: judged.minRttMs,
       jitterMs: judged.jitterMs,
@@ -286,6 +289,7 @@ export class PathReader {
     return {
       condition: isJudged ? words.conditions[this.#paths.int(row, path.lifeAt)] : undefined,
       reason: isJudged ? words.reasons[this.#paths.int(row, path.reasonAt)] : undefined,
+      heldBy: isJudged ? words.holds[this.#paths.int(row, path.holdAt) || -1] : undefined,
       rttMs: knownMs(number(path.smoothedRttUsAt)),
       minRttMs: knownMs(number(path.minRttUsAt)),
       jitterMs: knownMs(number(path.jitterUsAt)),

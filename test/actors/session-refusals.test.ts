@@ -52,7 +52,10 @@ function told(host: Host, lab: Lab): string[] {
     links: [],
   } as unknown as Snapshot['instance'];
   const memory = host.shared;
-  const reader = new PeerReader(memory, new PathReader(memory, { conditions: [], reasons: [], zoneOf: String }));
+  const reader = new PeerReader(
+    memory,
+    new PathReader(memory, { conditions: [], reasons: [], holds: [], zoneOf: String }),
+  );
   const peers = instance.peers.map((named) => reader.peer(named, instance, lab.nowUs));
   const quiet = {
     nowMs: 0,

@@ -2,11 +2,13 @@
 import t from 'tap';
 import { Bond } from '../../src/bonding/bond.ts';
 import type { FlightRecord } from '../../src/bonding/flight-record.ts';
+import { pathHold } from '../../src/bonding/path-hold.ts';
 import type { PathRow } from '../../src/bonding/path-row.ts';
 import type { SchedulerMode } from '../../src/bonding/schedule/scheduler.ts';
 import { SendingPath } from '../../src/bonding/sending-path.ts';
 import { feedback } from '../../src/contract/columns.ts';
 import { pathState } from '../../src/contract/peer-tables.ts';
+import { trafficClass } from '../../src/contract/records.ts';
 import { pathRow, plainWay } from '../support/path-rows.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -227,9 +229,9 @@ t.test(
 );
 
 t.test('a path that was bad when it was last used is used again once its probes say otherwise', async (t) => {
-  for (const [what, first, second] of [
-    ['its round trip swayed', 40_000, 500_000],
-    ['its round trip was long', 700_000, 700_000],
+  for (const [what, first, second, hold] of [
+    ['its round trip swayed', 40_000, 500_000, pathHold.jitter],
+    ['its round trip was long', 700_000, 700_000, pathHold.trip],
   ] as const) {
     const { bond, paths, report } = twoPaths();
     const [fibre, lte] = paths as [SendingPath, SendingPath];
@@ -249,6 +251,7 @@ t.test('a path that was bad when it was last used is used again once its probes 
       bond.routes.refresh(nowUs);
     }
     t.notOk(lte.isUsable, `${what}: bad`);
+    t.same([fibre.hold, lte.hold], [pathHold.none, hold], 'and it says so');
     for (; nowUs < 7e6; nowUs += 10_000) {
       ask();
       report(nowUs, { 0: near });
@@ -262,4 +265,41 @@ t.test('a path that was bad when it was last used is used again once its probes 
     }
     t.ok(lte.isUsable, `${what}: it is as good as its probes say`);
   }
+});
+
+t.test('a path that lives and carries nothing says why', async (t) => {
+  const sound = { 0: { rttUs: 16_000, thereUs: 8_000 }, 1: { rttUs: 60_000, thereUs: 52_000 } };
+  const holdAfter = (act: (lte: SendingPath) => void): number => {
+    const { bond, paths, report } = twoPaths('adaptive', 0, { knownMtu: 1500 });
+    const lte = paths[1] as SendingPath;
+    for (let nowUs = 0; nowUs < 1e6; nowUs += 10_000) {
+      report(nowUs, sound);
+      bond.routes.choose(trafficClass.bulk, 1, 1_400, 1_452, 1_400, nowUs);
+      if (nowUs === 500_000) act(lte);
+    }
+    return lte.hold;
+  };
+  t.equal(
+    holdAfter(() => undefined),
+    pathHold.far,
+  );
+  t.equal(
+    holdAfter((lte) => lte.handleWish(0, 'backup', 0)),
+    pathHold.role,
+  );
+  t.equal(
+    holdAfter((lte) => lte.fit.size.begin(500_000)),
+    pathHold.size,
+  );
+  t.equal(
+    holdAfter((lte) => {
+      lte.isExcluded = true;
+    }),
+    pathHold.forced,
+  );
+  t.equal(
+    holdAfter((lte) => lte.life.handleKernelDown(500_000)),
+    pathHold.none,
+    'its condition says why',
+  );
 });

@@ -330,6 +330,35 @@ t.test('explain() names a peer that is cut off, what was tried, and who it may b
   t.strictSame(told({ peers: [{ ...wanted, isWanted: false }] }), [], 'nobody wants it');
 });
 
+t.test('explain() says what keeps a link that answers from carrying anything', async (t) => {
+  const lte = { ...path, link: 'lte', rttMs: 60, jitterMs: 110, sentBps: 0, sharePercent: 0, paceBps: 156e6 };
+  const of = (change: Partial<PathStatus>, sentBps = 47e6) =>
+    told({
+      peers: [{ ...peer, sentBps }],
+      paths: [
+        { ...path, sentBps, sharePercent: 100 },
+        { ...lte, ...change },
+      ],
+    });
+  t.match(of({ heldBy: 'jitter' }), [
+    /^limit: The links are the limit to hub: fibre 47 Mbit\/s of 50 Mbit\/s$/,
+    /^limit: Link lte answers and carries nothing while others do: its round trip varies by 110 ms, and 100 are bad$/,
+  ]);
+  t.match(of({ heldBy: 'trip', rttMs: 700 })[1], /its round trip is 700 ms, and 500 are bad/);
+  t.match(of({ heldBy: 'loss', lossPercent: 30 })[1], /it lost a fifth or more .* \(30 % now\)/);
+  t.match(of({ heldBy: 'size' })[1], /not known to take packets as long as theirs, and is asked/);
+  t.match(of({ heldBy: 'jitter', sharePercent: undefined }, 0), [/answers and carries nothing/], 'idle, too');
+  t.match(of({ heldBy: 'far' }), [
+    /are not the limit to hub/,
+    /it is farther \(60 ms against 20 ms\), and too little waits/,
+  ]);
+  t.match(of({ heldBy: 'unneeded' })[1], /what was sent fitted the others/);
+  t.match(of({ heldBy: 'role' })[1], /its role keeps it/);
+  t.match(of({ heldBy: 'forced' })[1], /`hawser failover` has put all data on another link/);
+  const alone = explain({ ...quiet, peers: [peer], paths: [{ ...path, heldBy: 'jitter' }] });
+  t.notMatch(alone.map(({ text }) => text).join(), /answers and carries nothing/, 'it carries what there is');
+});
+
 t.test('explain() says why a link of several carries nothing', async (t) => {
   const lte = { ...link, name: 'lte', interface: 'wwan0' };
   const of = (change: Partial<PathStatus>, ofLink: Partial<LinkStatus> = {}) =>

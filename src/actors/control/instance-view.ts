@@ -1,6 +1,7 @@
 /** What the control-server and the api-server know of the instance: readers over the shared tables, rates, and what changes between two looks. */
 import { messageOf } from '../../base/errors.ts';
 import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-states.ts';
+import { pathHoldNames } from '../../bonding/path-hold.ts';
 import { type Choice, choose, type PathGlance, type PeerGlance, sumsOf } from '../../control/crowd.ts';
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
 import { LastChanges } from '../../control/last-changes.ts';
@@ -52,7 +53,7 @@ interface Look {
   readonly nowUs: number;
 }
 
-const words: PathWords = { conditions: lifeStateNames, reasons: lifeReasonTexts, zoneOf };
+const words: PathWords = { conditions: lifeStateNames, reasons: lifeReasonTexts, holds: pathHoldNames, zoneOf };
 
 /** After a reload the names of rows may be old for so long. */
 const learnEveryUs = 2_000_000;

@@ -1,5 +1,6 @@
 /** Reads the shared tables as the snapshot does, and makes points of them: links and paths each second, clients each ten. */
 import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-states.ts';
+import { pathHoldNames } from '../../bonding/path-hold.ts';
 import { link } from '../../contract/link-tables.ts';
 import { path, peer } from '../../contract/peer-tables.ts';
 import { LinkReader } from '../../control/read-links.ts';
@@ -52,7 +53,12 @@ export class Sampler {
     this.#paths = pathTable(memory.paths);
     this.#peers = peerTable(memory.peers);
     this.#linkReader = new LinkReader(memory);
-    this.#pathReader = new PathReader(memory, { conditions: lifeStateNames, reasons: lifeReasonTexts, zoneOf });
+    this.#pathReader = new PathReader(memory, {
+      conditions: lifeStateNames,
+      reasons: lifeReasonTexts,
+      holds: pathHoldNames,
+      zoneOf,
+    });
   }
 
   sample(instance: InstanceInfo, nowUs: number): Sample[] {

@@ -146,6 +146,7 @@ export class PathCells implements PathRow {
     rows.setInt(row, path.voteAt, vote);
     rows.setInt(row, path.lifeAt, life.state);
     rows.setInt(row, path.reasonAt, life.reason);
+    rows.setInt(row, path.holdAt, from.hold);
     rows.setNumber(row, path.smoothedRttUsAt, from.lateRttUs(nowUs));
     rows.setNumber(row, path.minRttUsAt, controller.minRttUs);
     rows.setNumber(row, path.jitterUsAt, from.lateJitterUs(nowUs));

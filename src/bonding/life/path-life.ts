@@ -119,6 +119,11 @@ export class PathLife {
     return this.#quality.isBad ? 2 : 1;
   }
 
+  /** What makes it bad, of `pathHold`; `none` = nothing does. */
+  get badness(): number {
+    return this.#quality.cause;
+  }
+
   get isUsable(): boolean {
     return this.rank <= 1;
   }

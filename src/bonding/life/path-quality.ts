@@ -1,5 +1,6 @@
 /** How good a living path is, by the thresholds of the configuration; judged only after they were crossed for a while. */
 import { never } from '../../base/double.ts';
+import { pathHold } from '../path-hold.ts';
 
 export const quality = { good: 0, degraded: 1, bad: 2 } as const;
 
@@ -35,6 +36,7 @@ export class PathQuality {
   #value: number = quality.good;
   #sinceUs = never;
   #candidate: number = quality.good;
+  #cause: number = pathHold.none;
 
   constructor(betterUs: number, limits: QualityLimits = qualityDefaults) {
     this.#betterUs = betterUs;
@@ -49,14 +51,21 @@ export class PathQuality {
     return this.#value === quality.bad;
   }
 
+  /** What of it is bad, or was last: of `pathHold`; `none` = it is not. */
+  get cause(): number {
+    return this.isBad ? this.#cause : pathHold.none;
+  }
+
   /** The path is a new one: it died, and has proven itself again; probes have told for the stability time how far it is. */
   reset(rttUs: number, jitterUs: number): void {
     this.#value = this.#judge(rttUs, jitterUs, 0, 1);
+    this.#noteCause(rttUs, jitterUs, 0);
     this.#sinceUs = never;
   }
 
   /** Smoothed measurements; 0 = unknown. */
   update(nowUs: number, rttUs: number, jitterUs: number, loss: number): void {
+    this.#noteCause(rttUs, jitterUs, loss);
     const seen = Math.max(this.#judge(rttUs, jitterUs, loss, 1), this.#better(rttUs, jitterUs, loss));
     if (seen === this.#value) {
       this.#sinceUs = never;
@@ -72,6 +81,13 @@ export class PathQuality {
     if (nowUs - this.#sinceUs < (isWorse ? this.#worseUs(loss) : this.#betterUs)) return;
     this.#value = this.#candidate;
     this.#sinceUs = never;
+  }
+
+  #noteCause(rttUs: number, jitterUs: number, loss: number): void {
+    const limits = this.#limits;
+    if (loss >= limits.badLoss) this.#cause = pathHold.loss;
+    else if (rttUs >= limits.badRttUs) this.#cause = pathHold.trip;
+    else if (jitterUs >= limits.badJitterUs) this.#cause = pathHold.jitter;
   }
 
   /** Not better than the present value unless clearly so. */

@@ -12,6 +12,7 @@
  */
 
 import { doubleZero, never } from '../../base/double.ts';
+import { pathHold } from '../path-hold.ts';
 import { BulkSurvey } from './bulk-survey.ts';
 import { activeTier, isUrgent } from './candidates.ts';
 import { NearestPath } from './nearest-path.ts';
@@ -103,6 +104,13 @@ export class AdaptiveScheduler implements Scheduler {
 
   copy(_paths: readonly PathView[], _count: number, _demand: Demand, _usedMask: number): number {
     return -1;
+  }
+
+  holdOf(place: number, nowUs: number): number {
+    const delayUs = this.#survey.delaysUs[place] as number;
+    if (delayUs <= this.#horizonUs) return pathHold.none;
+    if (delayUs === Number.POSITIVE_INFINITY) return pathHold.loss;
+    return nowUs < this.#restsUntilUs ? pathHold.unneeded : pathHold.far;
   }
 
   /**

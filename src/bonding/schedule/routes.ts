@@ -2,6 +2,7 @@
 import { trafficClass } from '../../contract/records.ts';
 import type { BondSettings } from '../bond-settings.ts';
 import type { Activity } from '../life/activity.ts';
+import { pathHold } from '../path-hold.ts';
 import type { PathSet } from '../path-set.ts';
 import { chooseForRepair } from '../repair/repair-choice.ts';
 import type { RepairRoutes, Repairs } from '../repair/repairs.ts';
@@ -60,6 +61,13 @@ export class Routes implements RepairRoutes {
   /** How long bulk may wait while its scheduler would recruit a farther path (`Scheduler.queueTargetUs`). */
   get queueTargetUs(): number {
     return this.#schedulers[trafficClass.bulk]?.queueTargetUs ?? 0;
+  }
+
+  /** Why the path in this place carries no bulk: of `pathHold`. `sealedBytes`: of the longest packet. */
+  holdOf(place: number, sealedBytes: number, nowUs: number): number {
+    const hold = this.#paths.holdOf(this.#paths.all[place] as SendingPath, sealedBytes);
+    if (hold !== pathHold.none || !this.isSpreading) return hold;
+    return this.#schedulers[trafficClass.bulk]?.holdOf?.(place, nowUs) ?? hold;
   }
 
   refresh(nowUs: number): void {

@@ -447,6 +447,7 @@
   X(path, markedPacketsAt, 360) \
   X(path, mtuUsAt, 368) \
   X(path, voteAt, 376) \
+  X(path, holdAt, 380) \
   X(path, receivedBytesAt, 384) \
   X(path, receivedPacketsAt, 392) \
   X(path, lastReceivedAt, 400) \

@@ -193,9 +193,14 @@ export class OpenFlows {
       return;
     }
     const sinceUs = table.number(row, flow.waitingUsAt);
-    if (sinceUs === nothing) table.setNumber(row, flow.waitingUsAt, nowUs);
+    // Who sends all the time has always sent something that could not be answered yet.
+    if (sinceUs === nothing || receivedUs > sinceUs) {
+      table.setNumber(row, flow.waitingUsAt, nowUs);
+      if (sinceUs !== nothing) table.setInt(row, flow.triesAt, 0);
+      return;
+    }
     const tries = table.int(row, flow.triesAt);
-    const isTooLong = sinceUs !== nothing && nowUs - sinceUs >= Math.min(mostPatienceUs, patienceUs * 2 ** tries);
+    const isTooLong = nowUs - sinceUs >= Math.min(mostPatienceUs, patienceUs * 2 ** tries);
     if (isTooLong && this.#callAnother(row, new Uint8Array(16), nowUs)) table.setInt(row, flow.triesAt, tries + 1);
   }
 

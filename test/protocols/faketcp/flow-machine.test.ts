@@ -431,6 +431,23 @@ t.test(
   },
 );
 
+t.test('a connection by which more is sent than answered is not replaced while answers come', (t) => {
+  const pair = ends();
+  const { a } = pair;
+  const { atA } = connect(pair, 0);
+  for (let nowUs = secondUs; nowUs < 60 * secondUs; nowUs += 10_000) {
+    if (nowUs % 500_000 === 0) a.receiveData(atA, 100, nowUs - 5_000);
+    a.sendData(atA, 1_000, nowUs);
+    a.machine.handleTimers(nowUs);
+    if (a.take().some(({ fields }) => fields.flags === syn)) {
+      t.fail(`another one is called for after ${nowUs / secondUs} s`);
+      break;
+    }
+  }
+  t.same(a.ends, []);
+  t.end();
+});
+
 t.test('a connection of age is replaced by one from another port, and no sooner', (t) => {
   const pair = {
     a: new FlowEndpoint([10, 0, 0, 1], { rotateUs: 60 * secondUs }, 5),

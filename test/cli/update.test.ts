@@ -241,10 +241,10 @@ t.test('apply installs what is newer, restarts each service and removes the old 
 t.test('apply waits until all actors of a new version run', { skip }, async (t) => {
   const world = await makeWorld(t);
   world.publish({}, world.archive('2.0.0', 'late'));
-  const startMs = performance.now();
-  const { status, text } = await world.run('apply');
+  const { status, text } = await world.run('apply', '--json');
   t.equal(status, 0, text);
-  t.ok(performance.now() - startMs > 4000, 'a second until it was whole, and three of being so');
+  const seconds = Number(/"hawser@home\.service": ?([\d.]+)/.exec(text)?.[1]);
+  t.ok(seconds >= 4, `a second until it was whole, and three of being so: ${seconds} s`);
   t.equal(await world.running(), '2.0.0');
 });
 

@@ -1,5 +1,6 @@
 /** What a hub that is killed in mid-transfer knows of its clients' use afterwards, against what the client itself has counted. */
 import type { ChildProcess } from 'node:child_process';
+import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { ClientRow, ClientUsage, NewClientAnswer } from '../../src/control/client-calls.ts';
@@ -251,5 +252,29 @@ t.test(
     t.equal(await used(), atEnd, 'and nothing passes');
     t.equal((await ping(host, hubAddress, { count: 3, intervalMs: 200 })).received, 0);
     end();
+  },
+);
+
+t.test(
+  'what waited at a hub that stood still counts once, whatever was sent again meanwhile',
+  { ...options },
+  async (t) => {
+    const world = await build(t, 'off');
+    const { hub, phone } = world;
+    const { said: toldBefore, real: before } = await settled(world);
+    const end = move(world, 8);
+    await sleep(800);
+    for (let stalls = 0; stalls < 3; stalls += 1) {
+      process.kill(hub.pid, 'SIGSTOP');
+      await sleep(700);
+      process.kill(hub.pid, 'SIGCONT');
+      await sleep(400);
+    }
+    end();
+    const { said, real } = await settled(world);
+    const [{ resentPackets = 0 } = {}] = await phone.peers();
+    const [came, sent] = [said.up - toldBefore.up, real.up - before.up];
+    t.ok(came <= sent, `${came} of ${sent} bytes; ${resentPackets} packets were sent again`);
+    t.ok(resentPackets > 0, 'some were');
   },
 );

@@ -173,7 +173,7 @@ t.test('a full disk keeps nobody from being put out, and nothing that was counte
   t.match(told(lab).at(-1), 'session-closed phone kicked');
   t.match(instance.told.slice(-2), ['+ -1', '+phone -0']);
   await book.verbs.kick({ name: 'phone', forMs: 0 });
-  t.equal(events.filter(({ kind }) => kind === 'warning').length, 1, 'said once');
+  t.equal(events.filter(({ kind }) => kind === 'warning').length, 2, 'said each time, to whoever tells it once');
   freeUsage();
   t.equal(await used(), 100);
   const freeStore = fill(store, 'putAll');

@@ -95,7 +95,7 @@ export const flow = {
   firstReceivedAt: 240,
   /** `sendUnacknowledged` when it was last looked at. */
   seenUnacknowledgedAt: 244,
-  /** f64: when another one took its place; it goes on receiving for a while. 0 = none has. */
+  /** f64: when another one took its place; it goes on receiving for a while. 0 = none has. The addon reads it, too. */
   replacedUsAt: 248,
 } as const;
 

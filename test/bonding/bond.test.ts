@@ -283,6 +283,15 @@ t.test('a path that lives and carries nothing says why', async (t) => {
     holdAfter(() => undefined),
     pathHold.far,
   );
+  const { bond, paths, report } = twoPaths('adaptive', 0, { knownMtu: 1500 });
+  const lte = paths[1] as SendingPath;
+  lte.isExcluded = true;
+  for (let nowUs = 0; nowUs < 1e6; nowUs += 10_000) {
+    report(nowUs, sound);
+    if (nowUs < 500_000) bond.routes.choose(trafficClass.bulk, 1, 1_400, 1_452, 1_400, nowUs);
+    else lte.isExcluded = false;
+  }
+  t.equal(lte.hold, pathHold.none, 'what kept it from a flow of long ago is no loss');
   t.equal(
     holdAfter((lte) => lte.handleWish(0, 'backup', 0)),
     pathHold.role,

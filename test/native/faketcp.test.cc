@@ -561,6 +561,18 @@ TEST("sendDescriptors() sends by the connection before until the one in its plac
   CHECK_EQUAL(bench.sender->sendDescriptors(16, 5e6), 1);
   CHECK_EQUAL(bench.u32(layout::flow_sendNextAt, 1), static_cast<uint32_t>(0xffffff00 + 80000));
   CHECK_EQUAL(bench.path(layout::path_refusedBytesAt), 0);
+  // What comes late by one that was replaced makes nobody send by it again.
+  uint8_t* old = bench.flow(0);
+  cell<double>(old, layout::flow_replacedUsAt) = 5e6;
+  cell<int32_t>(old, layout::flow_settledAt) = 0;
+  cell<double>(old, layout::flow_receivedUsAt) = 0;
+  writeBe16(ip + 22, 4000);
+  writeBe32(ip + 24, cell<uint32_t>(old, layout::flow_receiveNextAt));
+  writeBe32(ip + 28, cell<uint32_t>(old, layout::flow_sendUnacknowledgedAt));
+  bench.hear(said);
+  bench.receive();
+  CHECK(cell<double>(old, layout::flow_receivedUsAt) > 0);
+  CHECK_EQUAL(cell<int32_t>(old, layout::flow_settledAt), 0);
 }
 
 TEST("a FlowIndex finds what was inserted, and nothing that was removed") {

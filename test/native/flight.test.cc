@@ -321,5 +321,16 @@ TEST("Flight takes a rebuilt packet for lost by its path, at once, and never sen
   CHECK_EQUAL(model.after(1).ackedPackets + model.after(1).spuriousPackets, 0);
 }
 
+TEST("What left in pieces since and is acknowledged was not brought by the path that lost it") {
+  Model model;
+  model.send(8, 0);
+  model.flight().loseLonger(0, 50);
+  Flight::Taken taken;
+  // The last of a run is short.
+  for (int i = 0; i < 7; i++) CHECK(model.flight().takeLonger(model.log().log(), 50, taken));
+  CHECK(model.report({0, 1, 2, 3, 4, 5, 6}));
+  CHECK_EQUAL(model.after(0).spuriousPackets, 0);
+}
+
 }  // namespace
 }  // namespace hawser

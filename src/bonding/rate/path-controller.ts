@@ -64,11 +64,12 @@ export class PathController {
   }
 
   /**
-   * What is known of the bottleneck, for others that share it; 0 = nothing: while nothing has filled the path and no more has arrived than what
-   * any search begins with, what arrives is what little there was to send.
+   * What is known of the bottleneck, for others that share it; 0 = nothing: while nothing has ever filled the path and no more has arrived than
+   * what any search begins with, what arrives is what little there was to send.
    */
   get bottleneckBytesPerUs(): number {
-    return this.isStarting && this.#rate * this.#gauge.trip.minUs < firstWindowBytes ? 0 : this.#rate;
+    const wasNeverFull = this.isStarting || (this.#search.isUnfilled && this.#rateUs === 0);
+    return wasNeverFull && this.#rate * this.#gauge.trip.minUs < firstWindowBytes ? 0 : this.#rate;
   }
 
   /** When the path was last so full that its rate was measured and not merely kept, microseconds; 0 = never. */

@@ -13,7 +13,7 @@
 
 import { doubleZero, never } from '../../base/double.ts';
 import { pathHold } from '../path-hold.ts';
-import { BulkSurvey } from './bulk-survey.ts';
+import { BulkSurvey, isFit } from './bulk-survey.ts';
 import { activeTier, isUrgent } from './candidates.ts';
 import { NearestPath } from './nearest-path.ts';
 import type { Demand, PathView, Scheduler } from './scheduler.ts';
@@ -106,10 +106,11 @@ export class AdaptiveScheduler implements Scheduler {
     return -1;
   }
 
-  holdOf(place: number, nowUs: number): number {
-    const delayUs = this.#survey.delaysUs[place] as number;
+  holdOf(path: PathView, place: number, nowUs: number): number {
+    const delayUs = this.#survey.delayOf(path, place);
     if (delayUs <= this.#horizonUs) return pathHold.none;
-    if (delayUs === Number.POSITIVE_INFINITY) return pathHold.loss;
+    // The last look may be long ago: it could not be used then.
+    if (delayUs === Number.POSITIVE_INFINITY) return isFit(path) ? pathHold.none : pathHold.loss;
     return nowUs < this.#restsUntilUs ? pathHold.unneeded : pathHold.far;
   }
 

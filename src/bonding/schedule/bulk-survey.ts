@@ -64,6 +64,11 @@ export class BulkSurvey {
     this.floorUs = anchorUs + Math.max(alikeUs, anchorUs * alikeShare, variesUs);
   }
 
+  /** What the last look found for this path in this place; 0 if another one was there. */
+  delayOf(path: PathView, index: number): number {
+    return this.#rows[index] === path.row ? (this.delaysUs[index] as number) : 0;
+  }
+
   /** The rate of path `index` if it is known and was so lately, else 0. */
   freshRate(path: PathView, index: number, nowUs: number): number {
     return !isKnown(path) || nowUs - (this.#usedUs[index] as number) > staleUs ? 0 : path.rateBytesPerUs;
@@ -116,7 +121,7 @@ export class BulkSurvey {
 }
 
 /** A search for the rate ends with an overflow: its losses are our own. */
-function isFit(path: PathView): boolean {
+export function isFit(path: PathView): boolean {
   return path.loss < mostLoss || path.isStarting;
 }
 

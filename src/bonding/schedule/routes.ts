@@ -65,9 +65,10 @@ export class Routes implements RepairRoutes {
 
   /** Why the path in this place carries no bulk: of `pathHold`. `sealedBytes`: of the longest packet. */
   holdOf(place: number, sealedBytes: number, nowUs: number): number {
-    const hold = this.#paths.holdOf(this.#paths.all[place] as SendingPath, sealedBytes);
+    const path = this.#paths.all[place] as SendingPath;
+    const hold = this.#paths.holdOf(path, sealedBytes);
     if (hold !== pathHold.none || !this.isSpreading) return hold;
-    return this.#schedulers[trafficClass.bulk]?.holdOf?.(place, nowUs) ?? hold;
+    return this.#schedulers[trafficClass.bulk]?.holdOf?.(path, place, nowUs) ?? hold;
   }
 
   refresh(nowUs: number): void {

@@ -81,8 +81,8 @@ export interface Scheduler {
    * while a slower path is worth recruiting: a flow shows by its queue that its window is large enough for that path.
    */
   readonly queueTargetUs: number;
-  /** Why the path in this place, which may be used, was not chosen from of late: of `pathHold`. Left out: a mode says that by its name. */
-  holdOf?(place: number, nowUs: number): number;
+  /** Why this path, which may be used, was not chosen from of late: of `pathHold`. Left out: a mode says that by its name. */
+  holdOf?(path: PathView, place: number, nowUs: number): number;
 }
 
 export function createScheduler(mode: SchedulerMode): Scheduler {

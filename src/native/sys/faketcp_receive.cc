@@ -196,7 +196,8 @@ bool FakeTcpReceiver::take(uint8_t* flow, const Segment& segment) {
     uint32_t& sendNext = cell<uint32_t>(flow, layout::flow_sendNextAt);
     if (distance(oldest, sendNext) > 0) sendNext = oldest;
     cell<uint32_t>(flow, layout::flow_sendWindowAt) = static_cast<uint32_t>(segment.window()) << cell<int32_t>(flow, layout::flow_sendShiftAt);
-    cell<int32_t>(flow, layout::flow_settledAt) = 1;
+    // What comes late by one that was replaced makes nobody send by it again.
+    if (cell<double>(flow, layout::flow_replacedUsAt) == 0) cell<int32_t>(flow, layout::flow_settledAt) = 1;
   }
   if (distance(end, next) >= 0) {
     cell<uint32_t>(flow, layout::flow_receiveNextAt) = end;

@@ -36,6 +36,8 @@ bool Flight::takeLonger(const SealedLog& log, uint32_t longest, Taken& taken) {
     const uint32_t bytes = place + 1 == run.count ? run.lastBytes : run.segmentBytes;
     taken = Taken{run.counter + place, run.slot, run.position, place * run.segmentBytes, bytes, run.trafficClass, run.ecn};
     run.queued &= ~bit;
+    // It leaves otherwise, too: that it has arrived says nothing of this path.
+    run.resent |= bit;
     queuedPackets_ -= 1;
     noteHollow(run, bit);
     return true;

@@ -124,8 +124,7 @@ export class OpenFlows {
     // Who says no window of his own accord is taken as he is.
     if (table.number(row, flow.replacedUsAt) === nothing) table.setInt(row, flow.settledAt, 1);
     this.#comeBack(row);
-    this.#goBack(row);
-    this.#lookForAnswers(row, nowUs);
+    this.#lookForAnswers(row, this.#goBack(row), nowUs);
     this.#rotate(row, nowUs);
     const resetUs = table.number(row, flow.resetUsAt);
     this.#lives.wait(row, resetUs === nothing ? nowUs + tickUs : resetUs + resetProofUs);
@@ -170,19 +169,21 @@ export class OpenFlows {
 
   /**
    * Nobody has acknowledged anything for long, and much of the window is used up: what was lost is never sent again, so its numbers are
-   * free for what comes next. To those on the way that is a sender that begins again at the oldest (RFC 6298 section 5.4).
+   * free for what comes next. To those on the way that is a sender that begins again at the oldest (RFC 6298 section 5.4). Returns whether
+   * nothing was acknowledged since the last look.
    */
-  #goBack(row: number): void {
+  #goBack(row: number): boolean {
     const rows = this.#rows;
     const oldest = rows.u32(row, flow.sendUnacknowledgedAt);
     const isStuck = oldest === rows.u32(row, flow.seenUnacknowledgedAt);
     rows.setU32(row, flow.seenUnacknowledgedAt, oldest);
     const inFlight = sequenceDistance(rows.u32(row, flow.sendNextAt), oldest);
     if (isStuck && inFlight > rows.u32(row, flow.sendWindowAt) / 2) rows.setU32(row, flow.sendNextAt, oldest);
+    return isStuck;
   }
 
   /** What was sent without an answer: another connection is called for, by another port, and takes the place of this one if it comes about. */
-  #lookForAnswers(row: number, nowUs: number): void {
+  #lookForAnswers(row: number, isStuck: boolean, nowUs: number): void {
     const table = this.#table;
     const [receivedUs, sentDataUs] = [table.number(row, flow.receivedUsAt), table.number(row, flow.sentDataUsAt)];
     if (sentDataUs <= receivedUs) {
@@ -193,8 +194,8 @@ export class OpenFlows {
       return;
     }
     const sinceUs = table.number(row, flow.waitingUsAt);
-    // Who sends all the time has always sent something that could not be answered yet.
-    if (sinceUs === nothing || receivedUs > sinceUs) {
+    // Who sends all the time has always sent something that could not be answered yet; what comes and acknowledges nothing answers nothing.
+    if (sinceUs === nothing || (receivedUs > sinceUs && !isStuck)) {
       table.setNumber(row, flow.waitingUsAt, nowUs);
       if (sinceUs !== nothing) table.setInt(row, flow.triesAt, 0);
       return;

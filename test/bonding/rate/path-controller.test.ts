@@ -1,6 +1,7 @@
 /** PathController's promises at its edges; how well it steers is shown in test/sim/. */
 import t from 'tap';
 import { PathController } from '../../../src/bonding/rate/path-controller.ts';
+import { randomOf } from '../../support/random.ts';
 
 t.test('allowedBytes() gives a first window and no more when nothing is known', async (t) => {
   const controller = new PathController({ configuredBps: 0 });
@@ -14,6 +15,29 @@ t.test('allowedBytes() gives a first window and no more when nothing is known', 
   }
   t.ok(inFlightBytes >= 16 * 1_500 && inFlightBytes <= 64 * 1_500, `${inFlightBytes} bytes without any report`);
   t.equal(controller.rateBytesPerUs, 0);
+});
+
+t.test('a trickle is nobody’s bottleneck, also when jitter ends the search for a rate', async (t) => {
+  for (const jitterUs of [0, 15_000]) {
+    const controller = new PathController({ configuredBps: 0 });
+    const random = randomOf(1);
+    for (let nowUs = 20_000; nowUs < 5e6; nowUs += 20_000) {
+      controller.allowedBytes(nowUs, 1_400, 0);
+      controller.spend(1_400);
+      controller.handleSample({
+        nowUs,
+        rttUs: 40_000 + random() * jitterUs,
+        deliveredBytes: 1_400,
+        deliveryUs: 20_000,
+        ackedPackets: 1,
+        lostPackets: 0,
+        isAppLimited: true,
+      });
+    }
+    t.equal(controller.isStarting, jitterUs === 0);
+    t.ok(controller.rateBytesPerUs > 0);
+    t.equal(controller.bottleneckBytesPerUs, 0, `${jitterUs} us of jitter`);
+  }
 });
 
 t.test('allowedBytes() keeps to a configured rate', async (t) => {

@@ -436,7 +436,10 @@ t.test('a connection by which more is sent than answered is not replaced while a
   const { a } = pair;
   const { atA } = connect(pair, 0);
   for (let nowUs = secondUs; nowUs < 60 * secondUs; nowUs += 10_000) {
-    if (nowUs % 500_000 === 0) a.receiveData(atA, 100, nowUs - 5_000);
+    if (nowUs % 500_000 === 0) {
+      a.receiveData(atA, 100, nowUs - 5_000);
+      a.table.setInt(atA, flow.sendUnacknowledgedAt, a.u32(atA, flow.sendNextAt) - 1_000);
+    }
     a.sendData(atA, 1_000, nowUs);
     a.machine.handleTimers(nowUs);
     if (a.take().some(({ fields }) => fields.flags === syn)) {
@@ -445,6 +448,23 @@ t.test('a connection by which more is sent than answered is not replaced while a
     }
   }
   t.same(a.ends, []);
+  t.end();
+});
+
+t.test('a connection by which nothing of ours arrives is replaced, though the other end goes on talking', (t) => {
+  for (const everyUs of [200_000, secondUs]) {
+    const pair = ends();
+    const { a } = pair;
+    const { atA } = connect(pair, 0);
+    let calledUs = 0;
+    for (let nowUs = secondUs; nowUs < 60 * secondUs && calledUs === 0; nowUs += 10_000) {
+      if (nowUs % everyUs === 130_000) a.receiveData(atA, 100, nowUs);
+      if (nowUs % 200_000 === 50_000 || nowUs % everyUs === 140_000) a.sendData(atA, 100, nowUs);
+      a.machine.handleTimers(nowUs);
+      if (a.take().some(({ fields }) => fields.flags === syn)) calledUs = nowUs;
+    }
+    t.ok(calledUs > 0 && calledUs < 10 * secondUs, `asked each ${everyUs} us: after ${calledUs / secondUs} s`);
+  }
   t.end();
 });
 

@@ -14,6 +14,7 @@ import { endedChildrenOf } from '../io/process-facts.ts';
 import { linkTable, type RowTable } from '../rings/table.ts';
 import { type ActorCall, type CallSourceApi, performCall } from './kit/actor-calls.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
+import { firstEventFor } from './kit/first-event.ts';
 import { memoryOf } from './kit/ports.ts';
 import { RpcClient } from './kit/rpc.ts';
 import { confine } from './plugins/confinement.ts';
@@ -93,8 +94,8 @@ class PluginHost implements Actor {
   }
 
   async begin(): Promise<void> {
-    // What happened before is history to a plugin.
-    this.#lastEvent = (await this.#instance.request('events', 0)).at(-1)?.id ?? 0;
+    const { topologyVersion } = await this.#instance.request('instance');
+    this.#lastEvent = firstEventFor(this.#context.spec.id, topologyVersion, await this.#instance.request('events', 0));
     for (const plugin of this.#plugins) plugin.begin();
     this.#timer = setInterval(() => this.#turn(), turnEveryMs).unref();
   }

@@ -16,6 +16,7 @@ import { callWebhook, type WebhookAnswer } from '../io/webhook-call.ts';
 import { type ActorCall, type CallSourceApi, performCall } from './kit/actor-calls.ts';
 import type { Actor, ActorContext, ActorDefinition, Command } from './kit/contract.ts';
 import { DiskTrouble } from './kit/disk-trouble.ts';
+import { firstEventFor } from './kit/first-event.ts';
 import { RpcClient } from './kit/rpc.ts';
 import { PluginAsker } from './plugins/questions.ts';
 import { Courier } from './webhooks/courier.ts';
@@ -97,20 +98,16 @@ class WebhookSender implements Actor {
   }
 
   async begin(): Promise<void> {
-    const { startedAtMs } = await this.#instance.request('instance');
+    const { startedAtMs, topologyVersion } = await this.#instance.request('instance');
     this.#process = startedAtMs;
     const { process, event } = this.#spool.progress;
-    this.#lastEvent = process === startedAtMs ? event : await this.#firstEvent();
+    this.#lastEvent =
+      process === startedAtMs
+        ? event
+        : firstEventFor(this.#context.spec.id, topologyVersion, await this.#instance.request('events', 0));
     this.#noteTrouble();
     void this.#follow();
     this.#turnAll();
-  }
-
-  /** Of an instance that begins everything is told; who is there since a reload hears of what happens from now on. */
-  async #firstEvent(): Promise<number> {
-    const known = await this.#instance.request('events', 0);
-    const isBeginning = (known[0]?.id ?? 1) === 1 && !known.some(({ kind }) => kind === 'ready');
-    return isBeginning ? 0 : (known.at(-1)?.id ?? 0);
   }
 
   work(): number {

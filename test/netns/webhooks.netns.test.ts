@@ -24,7 +24,7 @@ t.test('events reach a receiver, signed and in order, over a SIGKILL', skip === 
   const file = path.join(folder, 'got');
   const down = `${file}.down`;
   const got = receiveWebhooks(t, hosts.a, file);
-  const hook = { url: receiverUrl, events: ['link-*', 'reload'], secretFile, allowPrivate: true };
+  const hook = { url: receiverUrl, events: ['link-*', 'reload', 'ready'], secretFile, allowPrivate: true };
   const config = JSON.parse(readFileSync(a.configPath, 'utf8')) as Record<string, unknown>;
   const write = (webhooks: readonly object[]) =>
     writeFileSync(a.configPath, JSON.stringify({ ...config, webhooks }, undefined, 2));
@@ -41,6 +41,7 @@ t.test('events reach a receiver, signed and in order, over a SIGKILL', skip === 
   };
   const test = await a.cli('webhook', 'test');
   t.match(test.stdout, /127\.0\.0\.1:8099 {2}took it: HTTP 204/, test.stderr);
+  t.ok(await becomes(() => kinds().includes('ready')), 'what was before this thread began');
   await a.ask('link.disable', { name: 'default' });
   t.ok(await becomes(() => kinds().includes('link-disabled')), kinds().join());
   writeFileSync(down, '');
@@ -57,6 +58,8 @@ t.test('events reach a receiver, signed and in order, over a SIGKILL', skip === 
   await a.start();
   rmSync(down);
   t.ok(await becomes(() => kinds().filter((kind) => kind === 'link-disabled').length === 2), kinds().join());
+  t.ok(await becomes(() => kinds().filter((kind) => kind === 'ready').length === 2), 'each start, once');
+  await a.cli('actor', 'restart', 'webhook-sender');
   const links = kinds().filter((kind) => kind === 'link-disabled' || kind === 'link-enabled');
   t.strictSame(links.slice(0, 3), ['link-disabled', 'link-enabled', 'link-disabled'], 'in order, once');
   const ids = got().map(({ headers }) => headers['webhook-id']);

@@ -43,6 +43,9 @@ const limits = {
   maxHeaderSize: maxHeaderBytes,
 };
 
+/** Node's own is two minutes: so long a silent connection would have its place among `maxConnections`. */
+const handshakeTimeout = limits.headersTimeout;
+
 export const leastTls = 'TLSv1.2';
 
 const ourMethods: readonly string[] = ['GET', 'HEAD', 'POST'];
@@ -70,7 +73,10 @@ export function buildApp(parts: AppParts): FastifyInstance {
       const server: Server =
         tls === undefined
           ? createPlainServer(limits, handler)
-          : createTlsServer({ ...limits, cert: tls.certificate, key: tls.key, minVersion: leastTls }, handler);
+          : createTlsServer(
+              { ...limits, handshakeTimeout, cert: tls.certificate, key: tls.key, minVersion: leastTls },
+              handler,
+            );
       server.maxConnections = maxConnections;
       return server;
     },

@@ -116,14 +116,12 @@ class HistoryKeeper implements Actor {
     this.#isBegun = true;
     void this.#follow();
     this.#wait();
-    await this.#learn();
+    this.#learnSoon();
   }
 
-  /** The names of rows are asked for again soon; anything else ends the thread, and another one begins. */
+  /** The thread ends, and another one begins. */
   fail(error: unknown): void {
-    if (this.#isClosed) return;
-    if (!this.#isBegun) throw error;
-    this.#warnOnce(messageOf(error));
+    if (!this.#isClosed) throw error;
   }
 
   work(): number {
@@ -165,8 +163,7 @@ class HistoryKeeper implements Actor {
 
   #tick(): void {
     this.#seconds += 1;
-    if (this.#seconds % learnEverySeconds === 0)
-      this.#learn().catch((error: unknown) => this.#warnOnce(messageOf(error)));
+    if (this.#seconds % learnEverySeconds === 0) this.#learnSoon();
     const { history } = this.#settings;
     if (this.#sampler !== undefined && this.#info !== undefined) {
       const samples = this.#sampler.sample(this.#info, this.#context.addon.nowUs());
@@ -190,6 +187,13 @@ class HistoryKeeper implements Actor {
     if (isRight === !this.#isClockWrong) return;
     this.#isClockWrong = !isRight;
     if (!isRight) this.#warn('History: the clock of this host is wrong (before 2024): nothing is kept until it is set');
+  }
+
+  /** What fails is asked for again in a few seconds. */
+  #learnSoon(): void {
+    this.#learn().catch((error: unknown) => {
+      if (!this.#isClosed) this.#warnOnce(messageOf(error));
+    });
   }
 
   async #learn(): Promise<void> {

@@ -3,7 +3,9 @@
  * away, and a store that nothing can be read of is not taken for an empty one.
  */
 import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import { HawserError, messageOf } from '../../base/errors.ts';
+import { makeDurable } from '../../base/lasting-files.ts';
 import { type Database, journalsOf, openDatabase, type SqlRow } from '../../io/sqlite.ts';
 import { readBackup } from './backup.ts';
 import { clientFromText, type StoredClient } from './client-record.ts';
@@ -104,11 +106,16 @@ function makeAnew(file: string, reason: string): string {
 
 const withJournals = (file: string): string[] => [file, ...journalsOf(file)];
 
+/** On the disk before anything is done to what it is a copy of: `putBack` may put it in its place. */
 function keepCopy(file: string, copy: string): void {
   const to = withJournals(copy);
   try {
-    for (const [index, one] of withJournals(file).entries())
-      if (existsSync(one)) copyFileSync(one, to[index] as string);
+    for (const [index, one] of withJournals(file).entries()) {
+      if (!existsSync(one)) continue;
+      copyFileSync(one, to[index] as string);
+      makeDurable(to[index] as string);
+    }
+    makeDurable(path.dirname(copy));
   } catch (error) {
     for (const one of to) rmSync(one, { force: true });
     throw error;

@@ -217,7 +217,14 @@ class WebhookSender implements Actor {
   }
 
   #turnAll(): void {
-    for (const { courier } of this.#targets) void courier.turn().then(() => this.#wait());
+    for (const { courier } of this.#targets) void courier.turn().then(() => this.#rest());
+    this.#wait();
+  }
+
+  /** A target has what it takes for now, which was taken from the disk as well. */
+  #rest(): void {
+    if (this.#abort.signal.aborted) return;
+    this.#noteTrouble();
     this.#wait();
   }
 

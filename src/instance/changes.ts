@@ -204,21 +204,32 @@ export class InstanceChanges implements ConfigApi {
     } catch (error) {
       const back = diffTopologies(topology, before.topology);
       resources.change(before.topology, back);
-      await this.#startChanged(back);
+      // What cannot be kept of it is told as an event; who asked hears why the change was refused.
+      await this.#startChanged(back).catch(() => undefined);
       changeNetwork(before.config);
       throw error;
     }
     this.#state = { ...before, config, topology, topologyVersion: before.topologyVersion + 1 };
     logger.setLevel(config.runtime.logLevel);
-    await this.#startChanged(diff);
-    follow(config);
+    try {
+      await this.#startChanged(diff);
+    } finally {
+      // What an actor beside fails by keeps nothing else half applied.
+      follow(config);
+    }
   }
 
+  /** Begins all of them, whatever becomes of one; then rejects with the first failure. */
   async #startChanged({ renew, start }: TopologyDiff): Promise<void> {
     const { supervisor, resources } = this.#parts;
     const children = resources.children();
-    await Promise.all(children.filter(({ id }) => renew.includes(id)).map((child) => supervisor.release(child)));
-    await supervisor.start(children.filter(({ id }) => start.includes(id)));
+    const fresh = children.filter(({ id }) => start.includes(id));
+    const begun = await Promise.allSettled([
+      ...children.filter(({ id }) => renew.includes(id)).map((child) => supervisor.release(child)),
+      supervisor.start(fresh.filter(({ isBeside }) => !isBeside)),
+      supervisor.start(fresh.filter(({ isBeside }) => isBeside)),
+    ]);
+    for (const one of begun) if (one.status === 'rejected') throw one.reason;
   }
 }
 

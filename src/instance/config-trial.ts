@@ -114,15 +114,21 @@ export class ConfigTrial {
     this.#parts.note({ kind: 'config-taken-back', reason: 'the daemon was stopped before anybody confirmed it' });
   }
 
-  /** Whatever failed, the old one runs before this throws. */
+  /** Whatever failed, the old one runs before this throws, or it is told why not. Rejects with the first failure. */
   async #try(wanted: Config, before: Config): Promise<readonly string[]> {
     const { apply, running, note } = this.#parts;
     try {
       return await apply(wanted);
     } catch (error) {
       this.#file.withdraw();
-      if (running() !== before) await apply(before);
-      note({ kind: 'config-taken-back', reason: `it could not be applied: ${messageOf(error)}` });
+      const why = `it could not be applied: ${messageOf(error)}`;
+      try {
+        if (running() !== before) await apply(before);
+        note({ kind: 'config-taken-back', reason: why });
+      } catch (another) {
+        const text = `The old configuration could not be taken back whole: ${messageOf(another)} (of the new one: ${why})`;
+        note({ kind: 'reload-failed', reason: text });
+      }
       throw error;
     }
   }

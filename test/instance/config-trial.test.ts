@@ -28,6 +28,8 @@ interface World {
   readonly remembered: string[];
   readonly events: InstanceEvent[];
   fails: string | undefined;
+  /** The same with another error. */
+  alsoFails?: string;
   isStopped: boolean;
 }
 
@@ -54,6 +56,7 @@ function start(t: Test) {
       world.applied.push(text);
       // As with threads that do not start: what failed is there in part.
       world.running = text;
+      if (world.alsoFails === text) throw new Error(`no thread for ${text}`);
       if (world.fails === text) throw new HawserError('EADDRINUSE', 'UDP port 4500 is taken');
       return [`now ${text}`];
     },
@@ -134,6 +137,10 @@ t.test('what cannot be applied is taken back at once', async (t) => {
   t.same([read(), read('.trial'), read('.taken-back')], ['old', undefined, 'new']);
   t.same(kinds(), ['config-taken-back']);
   t.equal(trial.status, undefined);
+  world.alsoFails = 'old';
+  await t.rejects(trial.apply('new', base, 60), { code: 'EADDRINUSE' }, 'what failed first is said');
+  t.match(world.events.at(-1), { kind: 'reload-failed', reason: /no thread for old .*UDP port 4500 is taken/ });
+  world.applied.splice(2);
   await t.rejects(trial.apply('nonsense', base, 60), { code: 'CONFIG' });
   t.equal(world.applied.length, 2, 'a text with faults does nothing at all');
 });

@@ -363,6 +363,19 @@ for (const [life, why] of [
   });
 }
 
+t.test('an actor that did not run before the update either takes no version back', { skip }, async (t) => {
+  const world = await makeWorld(t);
+  await world.running();
+  await sleep(500);
+  writeFileSync(
+    path.join(world.folder, 'services/hawser@home.service/status'),
+    'home is up; starting: plugin-host; failed: api-server\n',
+  );
+  world.publish({}, world.archive('2.0.0', 'lame'));
+  t.match(await world.run('apply'), { status: 0, text: /hawser@home\.service restarted/ });
+  t.equal(await world.running(), '2.0.0');
+});
+
 const mountable = process.getuid?.() === 0 ? skip : 'needs root to mount a small disk';
 t.test('a full disk stops it before anything is touched, and while it unpacks', { skip: mountable }, async (t) => {
   const world = await makeWorld(t);

@@ -16,7 +16,7 @@ import {
   type UpdateIndex,
 } from './index-document.ts';
 import { keepUpdates, recallUpdates } from './memory.ts';
-import { configNameOf, restartService, runningServices } from './services.ts';
+import { configNameOf, lackingIn, restartService, runningServices } from './services.ts';
 import * as versions from './versions.ts';
 
 export interface UpdateSource {
@@ -86,6 +86,8 @@ export async function applyOffer(options: ApplyOptions, file: UpdateFile): Promi
     throw new HawserError('FAILED_BEFORE', message, '--again tries it once more');
   }
   const services = runningServices();
+  // What did not run before the update is no fault of it.
+  const lacking = new Map(services.map((service) => [service, lackingIn(service)]));
   const name = await fetchTree(options, file, services);
   versions.pointTo(folder, 'previous', installation.current);
   versions.pointTo(folder, 'current', name);
@@ -93,8 +95,9 @@ export async function applyOffer(options: ApplyOptions, file: UpdateFile): Promi
   const done: Record<string, number> = {};
   for (const [at, service] of services.entries()) {
     const startMs = performance.now();
-    const failure = await restartService(service, options.readyMs);
-    if (failure !== undefined) throw await goBack(options, file, services.slice(0, at + 1), `${service}: ${failure}`);
+    const failure = await restartService(service, options.readyMs, lacking.get(service) ?? []);
+    if (failure !== undefined)
+      throw await goBack(options, file, new Map([...lacking].slice(0, at + 1)), `${service}: ${failure}`);
     done[service] = Math.round(performance.now() - startMs) / 1000;
     tell(`${service} runs ${offer.index.version}`);
   }
@@ -182,30 +185,26 @@ function checkTree(tree: string, version: string): void {
   if (said !== version) throw new HawserError('TRIAL', `The new version calls itself ${said}`, 'ask the publisher');
 }
 
-/** Back to the old version, also for services that were ready. Returns what to throw. */
+/** Back to the old version, also for services that were ready. `touched`: with the actors that each lacked before. Returns what to throw. */
 async function goBack(
   options: ApplyOptions,
   file: UpdateFile,
-  touched: readonly string[],
+  touched: ReadonlyMap<string, readonly string[]>,
   why: string,
 ): Promise<HawserError> {
   const { installation, source, offer, tell } = options;
   const { folder, current, version } = installation;
   tell(`${why}; going back to ${version}`);
   versions.pointTo(folder, 'current', current);
+  const last = [...touched.keys()].at(-1);
   const lost: string[] = [];
-  for (const service of touched) {
-    const failure = await restartService(service, Math.max(options.readyMs, leastBackMs));
+  for (const [service, lacking] of touched) {
+    const failure = await restartService(service, Math.max(options.readyMs, leastBackMs), lacking);
     if (failure !== undefined) lost.push(`${service}: ${failure}`);
   }
   rmSync(path.join(folder, 'previous'), { force: true });
   keepUpdates(source.stateDirectory, { ...recallUpdates(source.stateDirectory), failed: file.sha256 });
   const what = `Version ${offer.index.version} did not get ready (${why})`;
-  if (lost.length === 0)
-    return new HawserError('NOT_READY', `${what}; ${version} runs again`, `journalctl -u ${touched.at(-1)}`);
-  return new HawserError(
-    'NOT_BACK',
-    `${what}, nor did ${version} (${lost.join('; ')})`,
-    `journalctl -u ${touched.at(-1)}`,
-  );
+  if (lost.length === 0) return new HawserError('NOT_READY', `${what}; ${version} runs again`, `journalctl -u ${last}`);
+  return new HawserError('NOT_BACK', `${what}, nor did ${version} (${lost.join('; ')})`, `journalctl -u ${last}`);
 }

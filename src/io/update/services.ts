@@ -32,8 +32,24 @@ export function runningServices(): readonly string[] {
 /** Name of its configuration, as `%i` of the unit. */
 export const configNameOf = (service: string): string => service.replace(/^hawser@/, '').replace(/\.service$/, '');
 
-/** undefined = it is ready and stays so; otherwise why it is not. Waits `readyMs` at most until it is ready. */
-export async function restartService(service: string, readyMs: number): Promise<string | undefined> {
+/** Actors that a service says it runs without. */
+export const lackingIn = (service: string): readonly string[] => namedIn(stateOf(service).status, 'failed');
+
+/** Of a service's STATUS= (`describeUp` of instance/service-manager.ts). */
+function namedIn(status: string, word: 'starting' | 'failed'): readonly string[] {
+  const [, names] = new RegExp(`; ${word}: ([^;]*)`).exec(status) ?? [];
+  return names === undefined ? [] : names.trim().split(', ');
+}
+
+/**
+ * undefined = it is ready and stays so; otherwise why it is not. Waits `readyMs` at most until it is ready; not for the actors in `lacking`, which
+ * did not run before either.
+ */
+export async function restartService(
+  service: string,
+  readyMs: number,
+  lacking: readonly string[],
+): Promise<string | undefined> {
   let countedFrom = stateOf(service).restarts;
   // Without waiting: systemctl would wait for a start that never ends.
   const asked = systemctl('restart', '--no-block', service);
@@ -51,9 +67,11 @@ export async function restartService(service: string, readyMs: number): Promise<
     if (state.active === 'failed') return `it failed (${state.result})`;
     const isUp = state.active === 'active' && state.job === '';
     // Before that it may be the word of the one that ended.
-    const failed = isUp ? /; failed: (.*)$/.exec(state.status) : null;
-    if (failed !== null) return `it runs without ${failed[1]}`;
-    if (isUp && !state.status.includes('; starting: ')) {
+    const [failed, starting] = (['failed', 'starting'] as const).map((word) =>
+      isUp ? namedIn(state.status, word).filter((id) => !lacking.includes(id)) : [],
+    ) as [string[], string[]];
+    if (failed.length > 0) return `it runs without ${failed.join(', ')}`;
+    if (isUp && starting.length === 0) {
       readySinceMs ??= nowMs;
       if (nowMs - readySinceMs >= Math.min(steadyMs, readyMs)) return undefined;
     } else {

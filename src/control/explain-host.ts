@@ -1,5 +1,6 @@
 /** What this host itself keeps from working: its actors, its processors, its forwarding. */
 
+import { besideActors } from './beside.ts';
 import type { Explanation } from './explain.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { ActorState } from './supervisor-api.ts';
@@ -49,7 +50,7 @@ function endedActors({ actors }: Snapshot): Explanation[] {
   return actors
     .filter((actor) => actor.state !== 'running')
     .map(({ id, state, lastExit }) => ({
-      // An instance is ready before its API, its history and its plugins are.
+      // An instance is ready before its API, its history and its plugins are; a link that was added starts, too.
       severity: state === 'starting' ? 'note' : 'problem',
       text: `Actor ${id} is ${state}${lastExit === undefined ? '' : `: ${lastExit}`}`,
       remedy: remedyOf(state, id),
@@ -57,7 +58,8 @@ function endedActors({ actors }: Snapshot): Explanation[] {
 }
 
 function remedyOf(state: ActorState, id: string): string {
-  if (state === 'starting') return 'no packet waits for it; who asks it does';
+  if (state === 'starting')
+    return besideActors.includes(id) ? 'no packet waits for it; who asks it does' : 'what it carries waits for it';
   const errors = '`hawser errors --stack` shows why actors ended';
   return state === 'failed'
     ? `it is tried again each minute, by \`hawser actor restart ${id}\` now; ${errors}`

@@ -17,6 +17,7 @@ import { assert } from '../base/assert.ts';
 import { flow } from '../contract/flows.ts';
 import { carrier, check, link } from '../contract/link-tables.ts';
 import { counters } from '../contract/rings.ts';
+import { besideActors } from '../control/beside.ts';
 import { createDoorbellMemory } from '../rings/doorbell.ts';
 import { lendBeside } from '../rings/send-turn.ts';
 import { createRingMemory } from '../rings/spsc-ring.ts';
@@ -54,8 +55,6 @@ const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
 };
 /** It starts when packets can pass. */
 const lateActor = 'control-server';
-/** They start when an instance is ready, and operators can ask it. */
-const besideActors: readonly string[] = ['api-server', 'history-keeper', 'webhook-sender', 'plugin-host'];
 const dutyHangLimitMs = 500;
 const shutdownMs = 1000;
 

@@ -252,6 +252,10 @@ t.test('explain() says what was dropped where, and when this host is the limit',
   t.match(told({ actors: [{ ...sealer, state: 'restarting', lastExit: 'hung' }] }), [
     'problem: Actor sealer is restarting: hung',
   ]);
+  const remedyOf = (id: string): string | undefined =>
+    explain({ ...quiet, actors: [{ ...sealer, id, state: 'starting' }] }).find(({ text }) => text.includes(id))?.remedy;
+  t.match(remedyOf('api-server'), /no packet waits for it/);
+  t.notMatch(remedyOf('wan-link.fibre'), /no packet/);
 });
 
 t.test('explain() says what parity cost and what it brought back', async (t) => {

@@ -67,6 +67,7 @@ export class Instance {
     api: () => this.#changes.state.config.api,
     trouble: () => this.#supervisor.troubles.of('api-server'),
     hasSaid: () => this.#supervisor.troubles.hasSaid('api-server'),
+    hasFailed: () => this.#supervisor.stateOf('api-server') === 'failed',
   });
   #isStarted = false;
   #isReady = false;
@@ -101,7 +102,8 @@ export class Instance {
         this.#calls.handleNew(actorId);
         this.#tellUp();
       },
-      onGivenUp: () => this.#tellUp(),
+      onEnded: () => this.#tellUp(),
+      onGivenUp: (actorId) => this.#calls.handleGivenUp(actorId),
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
       servedRoles: ['control-server', 'api-server', 'client-store', 'history-keeper', 'webhook-sender', 'plugin-host'],
@@ -112,7 +114,7 @@ export class Instance {
     });
     this.#calls = new CallDesk({
       command: (actorId, call) => this.#supervisor.command(actorId, call),
-      isRunning: (actorId) => this.#supervisor.isRunning(actorId),
+      stateOf: (actorId) => this.#supervisor.stateOf(actorId),
     });
     this.#questions = new ActorQuestions({
       calls: this.#calls,

@@ -1,9 +1,10 @@
 /**
  * Between operators and actors that answer by themselves: carries questions to them as commands, and their answers back. Who asks one that starts
- * waits for it.
+ * waits for it; who asks one that could not be kept hears so at once.
  */
 import type { ActorCall, CallOutcome, CallSourceApi } from '../actors/kit/actor-calls.ts';
 import { HawserError } from '../base/errors.ts';
+import type { ActorState } from '../control/supervisor-api.ts';
 
 /** Longer than any disk should take, shorter than the control-server's patience. */
 const deadlineMs = 9_000;
@@ -11,8 +12,8 @@ const deadlineMs = 9_000;
 export interface CallDeskParts {
   /** Throws when there is no such actor. */
   command(actorId: string, call: ActorCall): void;
-  /** It runs, and reads commands. */
-  isRunning(actorId: string): boolean;
+  /** One that is `running` reads commands. */
+  stateOf(actorId: string): ActorState;
 }
 
 interface Waiting {
@@ -40,7 +41,9 @@ export class CallDesk implements CallSourceApi {
     const id = this.#lastId;
     const call: ActorCall = { kind: 'actor-call', id, verb, params };
     return new Promise((resolve, reject) => {
-      const isSent = this.#parts.isRunning(actorId);
+      const state = this.#parts.stateOf(actorId);
+      if (state === 'failed') throw failedOf(actorId);
+      const isSent = state === 'running';
       if (isSent) this.#parts.command(actorId, call);
       const timer = setTimeout(
         () => this.#settle(id, (one) => one.reject(one.isSent ? silence : lateOf(actorId))),
@@ -48,6 +51,12 @@ export class CallDesk implements CallSourceApi {
       );
       this.#waiting.set(id, { actorId, call, isSent, silence, resolve, reject, timer });
     });
+  }
+
+  /** It could not be kept: who waits for it would wait for the next try. */
+  handleGivenUp(actorId: string): void {
+    for (const [id, waiting] of [...this.#waiting])
+      if (waiting.actorId === actorId) this.#settle(id, (one) => one.reject(failedOf(actorId)));
   }
 
   /** It runs, for the first time, or in another thread, which knows nothing of what its predecessor was asked. */
@@ -74,6 +83,11 @@ export class CallDesk implements CallSourceApi {
     this.#waiting.delete(id);
     act(waiting);
   }
+}
+
+function failedOf(actorId: string): HawserError {
+  const remedy = `\`hawser actor restart ${actorId}\` tries it again now, \`hawser errors --stack\` says why`;
+  return new HawserError('ACTOR_FAILED', `The ${actorId} has failed`, remedy);
 }
 
 function lateOf(actorId: string): HawserError {

@@ -35,6 +35,8 @@ interface LoginParts {
   trouble(): readonly { readonly text: string; readonly remedy: string }[];
   /** It is known whether HTTP is on. */
   hasSaid(): boolean;
+  /** Its thread could not be kept. Asked only when there is an `api`. */
+  hasFailed(): boolean;
 }
 
 export class LoginDesk implements LoginCalls {
@@ -49,8 +51,14 @@ export class LoginDesk implements LoginCalls {
 
   /** As `openLogin`, once HTTP is on: a browser may be quicker than the rest of a start. */
   async openLoginSoon(role: Role): Promise<OpenedLogin> {
-    const { api, hasSaid } = this.#parts;
+    const { api, hasSaid, hasFailed } = this.#parts;
     for (let waitedMs = 0; api() !== undefined && !hasSaid(); waitedMs += httpLookMs) {
+      if (hasFailed())
+        throw new HawserError(
+          'API_OFF',
+          'The api-server has failed',
+          '`hawser actor restart api-server` tries it again now, `hawser errors --stack` says why',
+        );
       if (waitedMs >= httpPatienceMs)
         throw new HawserError('API_OFF', 'The HTTP API does not answer yet', '`hawser explain` says why; try again');
       await sleep(httpLookMs);

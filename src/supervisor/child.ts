@@ -40,6 +40,8 @@ export class Child {
   #failedStarts = 0;
   #lastExit: string | undefined;
   #startedAtMs = 0;
+  /** By a clock that nobody sets. */
+  #startedMs = 0;
   #hasStarted = false;
   /** Why the supervisor cuts the present instance. */
   #cutReason: string | undefined;
@@ -136,6 +138,7 @@ export class Child {
     this.#isHeld = false;
     this.spec = spec;
     this.#failedStarts = 0;
+    this.#isGivenUp = false;
     this.launch();
     await this.started();
   }
@@ -215,8 +218,7 @@ export class Child {
     }
     clearTimeout(this.#timer);
     this.#hasStarted = true;
-    this.#failedStarts = 0;
-    this.#isGivenUp = false;
+    this.#startedMs = performance.now();
     this.#startedAtMs = Date.now();
     if (this.state !== 'stopping') this.state = 'running';
     this.#host.onStarted(this);
@@ -226,6 +228,10 @@ export class Child {
   #onExit(exit: WorkerExit): void {
     clearTimeout(this.#timer);
     this.worker = undefined;
+    if (this.#wasSteady()) {
+      this.#failedStarts = 0;
+      this.#isGivenUp = false;
+    } else if (this.state !== 'stopping') this.#failedStarts += 1;
     this.#host.onGone(this, exit);
     if (this.state === 'stopping') {
       this.state = 'stopped';
@@ -239,13 +245,19 @@ export class Child {
     const { restart } = this.spec;
     if (restart === 'temporary' || (restart === 'transient' && clean)) this.state = 'stopped';
     else this.#replace(reason);
+    this.#host.hooks.onEnded();
+  }
+
+  /** Its start has helped. What no packet needs may take its time to die of what breaks it, and is not begun for ever without a pause. */
+  #wasSteady(): boolean {
+    const leastMs = this.spec.isBeside ? this.#host.options.besideSteadyMs : 0;
+    return this.#hasStarted && performance.now() - this.#startedMs >= leastMs;
   }
 
   /** The next instance: at once after a death, after a growing pause after failed starts, not at all when it does not help. */
   #replace(reason: string): void {
     const { intensity, failedStartLimit } = this.#host.options;
     const { id } = this.spec;
-    this.#failedStarts = this.#hasStarted ? 0 : this.#failedStarts + 1;
     if (this.#failedStarts >= failedStartLimit) {
       this.#giveUp(`${id} failed to start ${this.#failedStarts} times in a row; the last time: ${reason}`);
     } else if (!this.#window.record(performance.now())) {

@@ -18,6 +18,8 @@ export interface SupervisorOptions {
   readonly lateTickMs: number;
   /** Failed starts in a row after which a child is given up. */
   readonly failedStartLimit: number;
+  /** A child that no packet needs and that ends sooner has failed to start. */
+  readonly besideSteadyMs: number;
   /** Between two tries of a child that no packet needs, when it was given up. */
   readonly besideRetryMs: number;
   /** How long after the start the first warm spare is begun. */
@@ -33,6 +35,7 @@ export const supervisorDefaults: SupervisorOptions = {
   tickMs: 50,
   lateTickMs: 250,
   failedStartLimit: 6,
+  besideSteadyMs: 10_000,
   besideRetryMs: 60_000,
   firstSpareMs: 500,
   modules: {},
@@ -44,6 +47,8 @@ export interface SupervisorHooks {
   onFatal(reason: string, orderly: boolean): void;
   /** An actor cannot be kept that no packet needs; it is tried again later. */
   onGivenUp(actorId: string): void;
+  /** A thread has ended by itself, or was cut; the states of its actors say what comes of it. */
+  onEnded(): void;
   /** An actor runs that did not before: for the first time, or in another thread. */
   onStarted(actorId: string): void;
   /** Serves the supervisor's RPC on this port, to an actor of one of `servedRoles`. */

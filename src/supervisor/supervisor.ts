@@ -10,7 +10,7 @@ import type { ChildSpec } from '../actors/kit/topology.ts';
 import { HawserError } from '../base/errors.ts';
 import { subjectOf, textOfEvent, withoutNumbers } from '../control/event-text.ts';
 import { eventLevels, type InstanceEvent } from '../control/events.ts';
-import type { ActorRow } from '../control/supervisor-api.ts';
+import type { ActorRow, ActorState } from '../control/supervisor-api.ts';
 import type { DataApi } from '../native/data-api.ts';
 import { Child, type ChildHost, startOrder } from './child.ts';
 import { FloodGate } from './flood-gate.ts';
@@ -97,9 +97,9 @@ export class Supervisor implements ChildHost {
     return this.#children.flatMap((child) => child.rows());
   }
 
-  /** It has started, and was not told to end. Throws when there is no such actor. */
-  isRunning(actorId: string): boolean {
-    return this.#childOf(actorId).state === 'running';
+  /** Throws when there is no such actor. */
+  stateOf(actorId: string): ActorState {
+    return this.#childOf(actorId).state;
   }
 
   /** The actor throws in its next turn. */
@@ -131,9 +131,10 @@ export class Supervisor implements ChildHost {
     await this.#child(spec.id).release(spec);
   }
 
-  /** Ends a child for good (a reload). */
+  /** Ends a child for good (a reload); passes over one that is not there. */
   async remove(childId: string): Promise<void> {
-    const child = this.#child(childId);
+    const child = this.#children.find((one) => one.spec.id === childId);
+    if (child === undefined) return;
     await child.close('removed by a reload');
     this.#children = this.#children.filter((one) => one !== child);
   }

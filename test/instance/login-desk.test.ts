@@ -15,12 +15,13 @@ const api: ApiConfig = {
 };
 
 function start(config: ApiConfig | undefined = api) {
-  const world = { nowMs: 1000, trouble: [] as { text: string; remedy: string }[], hasSaid: true };
+  const world = { nowMs: 1000, trouble: [] as { text: string; remedy: string }[], hasSaid: true, hasFailed: false };
   const desk = new LoginDesk({
     nowMs: () => world.nowMs,
     api: () => config,
     trouble: () => world.trouble,
     hasSaid: () => world.hasSaid,
+    hasFailed: () => world.hasFailed,
   });
   const code = (): string => desk.openLogin('viewer').url.split('#login=')[1] ?? '';
   return { world, desk, code };
@@ -70,6 +71,9 @@ t.test('openLoginSoon() waits until it is known whether HTTP is on', async (t) =
   t.notOk(isThere);
   world.hasSaid = true;
   t.match(await opened, /#login=/);
+  world.hasSaid = false;
+  world.hasFailed = true;
+  await t.rejects(desk.openLoginSoon('viewer'), { code: 'API_OFF', message: /hawser actor restart api-server/ });
   await t.rejects(start({ ...api, page: false }).desk.openLoginSoon('viewer'), { code: 'API_OFF' });
 });
 

@@ -143,6 +143,36 @@ t.test('Supervisor', async (t) => {
     await s.supervisor.stop();
   });
 
+  t.test(
+    'what no packet needs and dies soon after its start is given up, told once, until it has run for long',
+    async (t) => {
+      const s = createSupervised({ failedStartLimit: 3, besideRetryMs: 50, besideSteadyMs: 100_000 });
+      await s.supervisor.start([s.child('b', {}, { isBeside: true })]);
+      const starts = (): number => Atomics.load(s.cells('b'), probe.starts);
+      const stateOf = (): string | undefined => s.supervisor.rows()[0]?.state;
+      for (let lives = 1; lives <= 5; lives += 1) {
+        await until(() => starts() === lives && stateOf() === 'running');
+        s.supervisor.kill('b');
+        await until(() => s.ended.length === lives);
+      }
+      t.strictSame(s.ended, [['restarting'], ['restarting'], ['failed'], ['failed'], ['failed']]);
+      const told = s.supervisor.events.since(0).filter(({ kind }) => kind === 'given-up');
+      t.equal(told.length, 1, 'said once');
+      await s.supervisor.stop();
+      const steady = createSupervised({ failedStartLimit: 2, besideSteadyMs: 0 });
+      await steady.supervisor.start([steady.child('b', {}, { isBeside: true })]);
+      for (let lives = 1; lives <= 4; lives += 1) {
+        await until(() => Atomics.load(steady.cells('b'), probe.starts) === lives);
+        await until(() => steady.supervisor.rows()[0]?.state === 'running');
+        steady.supervisor.kill('b');
+        await until(() => steady.ended.length === lives);
+      }
+      t.strictSame(steady.givenUp, []);
+      await steady.supervisor.remove('thread-that-never-was');
+      await steady.supervisor.stop();
+    },
+  );
+
   t.test('start() does not wait for what no packet needs, which is tried again and ends nobody', async (t) => {
     const s = createSupervised({ failedStartLimit: 2, besideRetryMs: 300 });
     const beside = s.child('b', { failStart: true }, { isBeside: true, dependsOn: ['thread-a'] });

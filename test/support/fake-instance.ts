@@ -80,6 +80,7 @@ export class FakeSupervisor implements SupervisorApi {
     api: () => this.api,
     trouble: () => [],
     hasSaid: () => true,
+    hasFailed: () => false,
   });
   log: EventRecord[] = [];
   failures: ErrorRecord[] = [];

@@ -19,6 +19,8 @@ export interface Supervised {
   readonly started: string[];
   /** Those beside that could not be kept. */
   readonly givenUp: string[];
+  /** States of all actors, each time that a thread had ended. */
+  readonly ended: string[][];
   cells(actorId: string): Int32Array;
   child(id: string, settings?: ProbeSettings, more?: Partial<ChildSpec>, role?: Role): ChildSpec;
   /** The same with a port `input`, and the other end of it. */
@@ -38,12 +40,14 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
   const logged: string[] = [];
   const started: string[] = [];
   const givenUp: string[] = [];
+  const ended: string[][] = [];
   const probes = new Map<string, SharedArrayBuffer>();
   const supervisor = new Supervisor(
     addon,
     {
       log: (level, _fields, message) => logged.push(`${level} ${message}`),
       onStarted: (actorId) => started.push(actorId),
+      onEnded: () => ended.push(supervisor.rows().map(({ state }) => state)),
       onGivenUp: (actorId) => givenUp.push(actorId),
       onFatal: (reason, orderly) => fatal.push({ reason, orderly }),
       serve: (port) => serveRpc(port, { double: (value: number) => 2 * value }),
@@ -57,6 +61,7 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
     logged,
     started,
     givenUp,
+    ended,
     cells: (actorId) => new Int32Array(probes.get(actorId) ?? new SharedArrayBuffer(probe.bytes)),
     child(id, settings = {}, more = {}, role = 'sealer') {
       const memory = { probe: new SharedArrayBuffer(probe.bytes), counters: new SharedArrayBuffer(counters.bytes) };

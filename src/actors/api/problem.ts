@@ -29,7 +29,7 @@ const titles: Readonly<Record<number, string>> = {
   429: 'Too many attempts',
   431: 'Headers too large',
   500: 'Failed',
-  503: 'Busy',
+  503: 'Not available now',
   504: 'Late',
 };
 
@@ -55,6 +55,9 @@ const statuses: Readonly<Record<string, number>> = {
   REVISION: 428,
   CHANGED: 412,
   RPC_CLOSED: 503,
+  STARTING: 503,
+  SILENT: 503,
+  ACTOR_FAILED: 503,
   RPC_DEADLINE: 504,
 };
 

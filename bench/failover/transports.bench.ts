@@ -139,21 +139,20 @@ function endsOf({ net }: Bond, flow: Direction) {
     : ([net.client, net.server, inside.b4] as const);
 }
 
-async function measureBlocks(links: number, flow: Direction): Promise<void> {
+/** With a flow of datagrams from one end to the other while `work` goes on. */
+async function withFlow(
+  links: number,
+  flow: Direction,
+  work: (bond: Bond, sink: UdpSink) => Promise<void>,
+): Promise<void> {
   const bond = await start(links);
-  const { rope } = bond;
   try {
-    await rope.awaitLive(2 * links);
+    await bond.rope.awaitLive(2 * links);
     const [from, to, address] = endsOf(bond, flow);
     const sink = await UdpSink.start(to, ports.udp);
     const sending = sendUdp(from, address, ports.udp, { rateMbit: offeredMbit, seconds: 24 * 3600 });
     await sleep(5_000);
-    for (const way of ways) {
-      const all: Trial[] = [];
-      for (let trial = 0; trial < trials; trial += 1) all.push(await runTrial(bond, sink, way));
-      if (isTold) for (const one of all) console.log(way, JSON.stringify(one));
-      tell({ by, links, flow, way, trials, rtt: rttMs }, all);
-    }
+    await work(bond, sink);
     sending.stop();
     await sending.done;
     sink.close();
@@ -161,6 +160,17 @@ async function measureBlocks(links: number, flow: Direction): Promise<void> {
   } finally {
     await bond.lab.close();
   }
+}
+
+async function measureBlocks(links: number, flow: Direction): Promise<void> {
+  await withFlow(links, flow, async (bond, sink) => {
+    for (const way of ways) {
+      const all: Trial[] = [];
+      for (let trial = 0; trial < trials; trial += 1) all.push(await runTrial(bond, sink, way));
+      if (isTold) for (const one of all) console.log(way, JSON.stringify(one));
+      tell({ by, links, flow, way, trials, rtt: rttMs }, all);
+    }
+  });
 }
 
 /** For a person who looks for a reason. */
@@ -206,17 +216,19 @@ async function measurePolice(flow: Direction): Promise<void> {
   }
 }
 
+/** UDP is blocked, or free again. */
+interface Phase {
+  readonly isBlock: boolean;
+  readonly gapMs: number;
+  readonly lost: number;
+  readonly copies: number;
+  readonly sent: number;
+}
+
 /** Longest silences of phases that begin with a block, and with its end; what never came, and what came twice. */
 async function measureFlap(links: number, flow: Direction): Promise<void> {
-  const bond = await start(links);
-  const { net, rope } = bond;
-  try {
-    await rope.awaitLive(2 * links);
-    const [from, to, address] = endsOf(bond, flow);
-    const sink = await UdpSink.start(to, ports.udp);
-    const sending = sendUdp(from, address, ports.udp, { rateMbit: offeredMbit, seconds: 24 * 3600 });
-    await sleep(5_000);
-    const phases: { isBlock: boolean; gapMs: number; lost: number; copies: number; sent: number }[] = [];
+  await withFlow(links, flow, async ({ net }, sink) => {
+    const phases: Phase[] = [];
     const endMs = performance.now() + flapSeconds * 1000;
     let unblock: (() => void) | undefined;
     await sink.cut();
@@ -233,29 +245,24 @@ async function measureFlap(links: number, flow: Direction): Promise<void> {
       phases.push({ isBlock, gapMs, lost, copies, sent });
       if (isTold) console.log('flap', JSON.stringify(phases.at(-1)));
     }
-    const words = { by, links, flow, seconds: flapSeconds, blocks: phases.filter(({ isBlock }) => isBlock).length };
-    for (const [name, isBlock] of [
-      ['flap-block-gap', true],
-      ['flap-return-gap', false],
-    ] as const) {
-      const gaps = Float64Array.from(phases.filter((one) => one.isBlock === isBlock).map(({ gapMs }) => gapMs)).sort();
-      report(name, { ...words, quantile: 'p50' }, quantile(gaps, 0.5), 'ms');
-      report(name, { ...words, quantile: 'p95' }, quantile(gaps, 0.95), 'ms');
-      report(name, { ...words, quantile: 'max' }, gaps.at(-1) ?? Number.NaN, 'ms');
-    }
-    for (const what of ['sent', 'lost', 'copies'] as const)
-      report(
-        `flap-${what}`,
-        words,
-        phases.reduce((sum, one) => sum + one[what], 0),
-        'datagrams',
-      );
-    sending.stop();
-    await sending.done;
-    sink.close();
-    if (isTold) await tellEvents(bond);
-  } finally {
-    await bond.lab.close();
+    const blocks = phases.filter(({ isBlock }) => isBlock).length;
+    tellFlap({ by, links, flow, seconds: flapSeconds, blocks }, phases);
+  });
+}
+
+function tellFlap(words: Parameters<typeof report>[1], phases: readonly Phase[]): void {
+  for (const [name, isBlock] of [
+    ['flap-block-gap', true],
+    ['flap-return-gap', false],
+  ] as const) {
+    const gaps = Float64Array.from(phases.filter((one) => one.isBlock === isBlock).map(({ gapMs }) => gapMs)).sort();
+    report(name, { ...words, quantile: 'p50' }, quantile(gaps, 0.5), 'ms');
+    report(name, { ...words, quantile: 'p95' }, quantile(gaps, 0.95), 'ms');
+    report(name, { ...words, quantile: 'max' }, gaps.at(-1) ?? Number.NaN, 'ms');
+  }
+  for (const what of ['sent', 'lost', 'copies'] as const) {
+    const sum = phases.reduce((total, one) => total + one[what], 0);
+    report(`flap-${what}`, words, sum, 'datagrams');
   }
 }
 

@@ -3,37 +3,21 @@
  * what somebody else's packets notice. Round trips of one datagram a millisecond, in windows of `--seconds` (5) without and with such commands
  * (each kind in turn, one command every 50 ms), `--pairs` of each.
  */
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlConnection } from '../../src/cli/control-client.ts';
 import { generateKeys } from '../../test/support/keys.ts';
 import { compileTwin, median, option, pairCount, quantile, report, spread } from '../support/bench.ts';
-import { type Crowd, connect, gather, hubInside } from './crowd.ts';
+import { connect, gather } from './crowd.ts';
+import { answerAtHub, roundTrips } from './round-trips.ts';
 
 const windowS = Math.max(2, Number(option('seconds', '5')));
-const intervalUs = 1000;
 const everyMs = 50;
 const settleS = 15;
-const echoPort = '7077';
 /** More than `pairs` windows add. */
 const room = 10_000;
 
 const kinds = ['add', 'set', 'disable', 'enable', 'kick', 'remove'] as const;
 type Kind = (typeof kinds)[number];
-
-/** Round trips of one window in milliseconds: p50, p99, p99.9, the longest; and how many were lost. */
-async function roundTrips(program: string, { beside }: Crowd): Promise<readonly number[]> {
-  const count = Math.round((windowS * 1e6) / intervalUs);
-  const args = ['ping', hubInside, echoPort, String(intervalUs), String(count)];
-  const child = beside.spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  await once(child, 'close');
-  const [p50 = 0, p99 = 0, p999 = 0, longest = 0, lost = 0] = JSON.parse(text) as number[];
-  return [p50 / 1000, p99 / 1000, p999 / 1000, longest / 1000, lost];
-}
 
 class Commands {
   readonly tookMs = new Map<Kind, number[]>(kinds.map((kind) => [kind, []]));
@@ -74,18 +58,18 @@ async function measure(program: string, count: number): Promise<void> {
   const crowd = await gather(count, room);
   try {
     const { hub } = crowd;
-    hub.host.spawn(program, ['echo', echoPort], { stdio: 'ignore' });
+    answerAtHub(program, crowd);
     await connect(crowd, count);
     await sleep(settleS * 1000);
     // Its thread and those of the data path run what they run later, and V8 has compiled it.
-    await roundTrips(program, crowd);
+    await roundTrips(program, crowd, windowS);
     const runDirectory = `${crowd.lab.folder}/run`;
     const commands = new Commands(await ControlConnection.open({ name: hub.name, runDirectory }));
     const windows: Record<'without' | 'with', (readonly number[])[]> = { without: [], with: [] };
     for (let pair = 0; pair < pairCount; pair += 1) {
-      windows.without.push(await roundTrips(program, crowd));
+      windows.without.push(await roundTrips(program, crowd, windowS));
       const untilMs = performance.now() + windowS * 1000 - everyMs;
-      const [trips] = await Promise.all([roundTrips(program, crowd), commands.run(untilMs)]);
+      const [trips] = await Promise.all([roundTrips(program, crowd, windowS), commands.run(untilMs)]);
       windows.with.push(trips);
     }
     commands.close();

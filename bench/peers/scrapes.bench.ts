@@ -14,34 +14,19 @@ import { ControlConnection } from '../../src/cli/control-client.ts';
 import { runCli } from '../../test/support/daemon.ts';
 import { until } from '../../test/support/until.ts';
 import { compileTwin, median, option, pairCount, report, spread } from '../support/bench.ts';
-import { type Crowd, connect, gather, hubInside } from './crowd.ts';
+import { type Crowd, connect, gather } from './crowd.ts';
+import { answerAtHub, roundTrips } from './round-trips.ts';
 
 const all = Number(option('peers', '1000'));
 const connected = Number(option('connected', '200'));
 const windowS = Math.max(2, Number(option('seconds', '5')));
 const other = option('against', '');
-const intervalUs = 1000;
 const settleMs = 15_000;
-const echoPort = '7077';
 const apiPort = 8474;
 const origin = `http://127.0.0.1:${apiPort}`;
 
 const looks = ['nobody', 'scrape', 'scrapes', 'page', 'top'] as const;
 type Look = (typeof looks)[number];
-
-/** Of one window: round trips in milliseconds, p50, p99, p99.9, longest; how many were lost. */
-async function roundTrips(program: string, { beside }: Crowd): Promise<readonly number[]> {
-  const count = Math.round((windowS * 1e6) / intervalUs);
-  const args = ['ping', hubInside, echoPort, String(intervalUs), String(count)];
-  const child = beside.spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  await once(child, 'close');
-  const [p50 = 0, p99 = 0, p999 = 0, longest = 0, lost = 0] = JSON.parse(text) as number[];
-  return [p50 / 1000, p99 / 1000, p999 / 1000, longest / 1000, lost];
-}
 
 /** Begins to look; what it returns ends it, and says how long each answer took, in milliseconds. */
 type Looker = (crowd: Crowd, token: string) => Promise<() => Promise<readonly number[]>>;
@@ -127,7 +112,7 @@ try {
   if (added.status !== 0) throw new Error(added.stderr);
   const token = added.stdout.trim();
   const { hub } = crowd;
-  hub.host.spawn(twin.program, ['echo', echoPort], { stdio: 'ignore' });
+  answerAtHub(twin.program, crowd);
   await connect(crowd, connected);
   await until('the API is on', () => hub.log().includes('api-on'));
   await sleep(settleMs);
@@ -137,7 +122,7 @@ try {
   for (let pair = -1; pair < pairCount; pair += 1)
     for (const look of looks) {
       const end = await lookers[look](crowd, token);
-      const trips = await roundTrips(twin.program, crowd);
+      const trips = await roundTrips(twin.program, crowd, windowS);
       const took = await end();
       if (pair < 0) continue;
       windows.get(look)?.push(trips);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { Backup, backupText, readBackup } from '../../src/actors/clients/backup.ts';
 import { backupFileOf, openStore } from '../../src/actors/clients/open-store.ts';
 import { openClientLab } from '../support/client-lab.ts';
@@ -57,13 +57,19 @@ t.test('whatever is killed when: what was answered is there, and what was remove
   t.ok(answered > 4 * kills, `${answered} answers`);
 });
 
-t.test('a damaged store is made anew of what is left of it and of its backup, and kept', async (t) => {
+/** A store of sixty clients and its backup, both on the disk. */
+async function sixtyClients(t: Test) {
   const folder = t.testdir();
   const file = path.join(folder, 'clients.db');
   const lab = await openClientLab(folder);
   const backup = new Backup(backupFileOf(file), lab.store, (error) => t.fail(String(error)));
   for (let count = 0; count < 60; count += 1) await lab.add(`c${count}`);
   await backup.write();
+  return { folder, file, lab, backup };
+}
+
+t.test('a damaged store is made anew of what is left of it and of its backup, and kept', async (t) => {
+  const { folder, file, lab, backup } = await sixtyClients(t);
   const earlier = readFileSync(backupFileOf(file));
   await lab.add('late');
   backup.close();
@@ -101,12 +107,7 @@ t.test('a damaged store is made anew of what is left of it and of its backup, an
 });
 
 t.test('the copy of a damaged store is what lay there, its log included', async (t) => {
-  const folder = t.testdir();
-  const file = path.join(folder, 'clients.db');
-  const lab = await openClientLab(folder);
-  const backup = new Backup(backupFileOf(file), lab.store, (error) => t.fail(String(error)));
-  for (let count = 0; count < 60; count += 1) await lab.add(`c${count}`);
-  await backup.write();
+  const { folder, file, lab, backup } = await sixtyClients(t);
   backup.close();
   // As a power cut leaves it: the last changes are in the log alone.
   const [left, log] = [readFileSync(file), readFileSync(`${file}-wal`)];

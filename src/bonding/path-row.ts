@@ -36,7 +36,7 @@ export interface PathRow {
 
   /** IP header and the transport's own in front of each of its packets. */
   readonly headerBytes: number;
-  /** Of the interface; 0 = not known. */
+  /** Of the interface; 0 = nobody has told of it, infinite = it does not matter to what is a stream below. */
   readonly interfaceMtu: number;
   /** Longest outer packet that a predecessor found to pass; 0 = not known. */
   readonly knownMtu: number;

@@ -108,9 +108,8 @@ export class PathCells implements PathRow {
     return pathHeaderBytes(this.#paths, this.row);
   }
 
-  /** 0 = it says nothing about the path. */
   get interfaceMtu(): number {
-    if (isStream(transportOf(this.carrierRow))) return 0;
+    if (isStream(transportOf(this.carrierRow))) return Number.POSITIVE_INFINITY;
     return this.#links.int(linkOf(this.carrierRow), link.interfaceMtuAt) || this.#paths.int(this.row, path.outMtuAt);
   }
 

@@ -9,8 +9,9 @@ import { fit, PathSize } from './path-size.ts';
 
 /** Header and tag. */
 const dataMessageBytes = 32;
-/** What an interface whose MTU is not known takes, as far as is worth asking. */
+/** Of Ethernet; no path is asked for more unless the tunnel makes longer packets. */
 const usualMtu = 1500;
+const unlimited = Number.POSITIVE_INFINITY;
 /** So many long packets in a row lost by chance are few. */
 const vanishedPackets = 4;
 
@@ -43,11 +44,7 @@ export class PathFit {
     const { headerBytes, interfaceMtu, refusedPackets, hints } = this.#cells;
     this.#headerBytes = headerBytes;
     const wanted = this.#wantedBytes + headerBytes;
-    this.#size.setGoal(
-      wanted,
-      interfaceMtu > 0 ? Math.min(interfaceMtu, Math.max(usualMtu, wanted)) : Math.max(usualMtu, wanted),
-      nowUs,
-    );
+    this.#size.setGoal(wanted, Math.min(interfaceMtu || this.#guessedMtu, Math.max(usualMtu, wanted)), nowUs);
     if (refusedPackets !== this.#refused) {
       this.#refused = refusedPackets;
       this.#size.handleRefused(this.#cells.refusedBytes + headerBytes, nowUs);
@@ -55,6 +52,14 @@ export class PathFit {
     if (hints === this.#hints) return;
     this.#hints = hints;
     this.#size.handleHint(this.#cells.hintBytes, nowUs);
+  }
+
+  /**
+   * Of an interface that nobody has told of: for some milliseconds, or for good where a link names none. Most take what Ethernet takes, and
+   * a kernel whose interface does not refuses what is longer; who wants long packets in the tunnel has wide links.
+   */
+  get #guessedMtu(): number {
+    return this.#wantedBytes <= usualMtu ? usualMtu : unlimited;
   }
 
   /** Of a frame that is so many bytes of the outer IP packet, without padding. */

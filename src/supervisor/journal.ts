@@ -83,8 +83,12 @@ export class ErrorLog {
   }
 }
 
+/** Frames of what calls an actor: by which of its looks an input was found says nothing of the fault. */
+const isOfRunner = /\/actors\/kit\/thread-runner\./;
+
 /** The stack without its message, which may hold numbers that differ each time. */
 function framesOf(error: ErrorReport): string {
-  const frames = error.stack.split('\n').filter((line) => line.trimStart().startsWith('at '));
+  const lines = error.stack.split('\n');
+  const frames = lines.filter((line) => line.trimStart().startsWith('at ') && !isOfRunner.test(line));
   return frames.length > 0 ? frames.join('\n') : error.message;
 }

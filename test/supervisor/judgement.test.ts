@@ -211,6 +211,24 @@ t.test('ErrorLog counts by stack, not by message', async (t) => {
   );
 });
 
+t.test('ErrorLog counts as one what an actor met in its turn and in the look before its park', async (t) => {
+  const log = new ErrorLog();
+  const of = (...calls: string[]): string =>
+    ['Error: 1', 'work (a.js:1:1)', 'TurnCycle.turnAll (file:///h/actors/kit/turn-cycle.js:45:36)', ...calls].join(
+      '\n    at ',
+    );
+  const runner = 'file:///h/actors/kit/thread-runner.js';
+  log.add('a', { name: 'Error', code: undefined, message: '1', stack: of(`#runDuty (${runner}:48:28)`) });
+  log.add('a', {
+    name: 'Error',
+    code: undefined,
+    message: '1',
+    stack: of(`#park (${runner}:89:24)`, `#runDuty (${runner}:49:27)`),
+  });
+  t.match(log.all(), [{ count: 2 }]);
+  t.equal(log.all().length, 1);
+});
+
 t.test('startOrder()', async (t) => {
   const spec = (id: string, ...dependsOn: string[]): ChildSpec => ({
     id,

@@ -17,7 +17,7 @@ const replacedLimitMs = 250;
 
 t.test('Supervisor', async (t) => {
   t.test('start() waits for what a child depends on; stop() ends all in order and leaves no thread', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     const a = s.child('a', {}, { dependsOn: ['thread-b'] });
     await s.supervisor.start([a, s.child('b')]);
     t.same(
@@ -33,7 +33,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('stop() waits for all threads at once that do not depend on each other', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     const slow = ['a', 'b', 'c'].map((id) => s.child(id, { hangClose: true }, { shutdownMs: 300 }));
     await s.supervisor.start(slow);
     await s.supervisor.stop();
@@ -44,7 +44,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('kill() replaces the actor in the warm spare, after the exit, and keeps the error', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('a'), s.child('b')]);
     const tookMs: number[] = [];
     for (let round = 1; round <= 10; round += 1) {
@@ -71,7 +71,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('hang() is noticed by the missing heartbeat and ended', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('a')]);
     s.supervisor.hang('a');
     const tookMs = await until(() => s.cells('a')[probe.starts] === 2);
@@ -82,7 +82,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('a late tick resets the baselines instead of killing everybody', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('a'), s.child('b')]);
     s.supervisor.hang('a');
     await sleep(50);
@@ -95,7 +95,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('a record on which an actor died twice is skipped, and its beginning kept for the error log', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     const { child, producer } = s.childWithInput('a', { diesOnInput: true });
     await s.supervisor.start([child]);
     producer.offer(
@@ -119,7 +119,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('too many restarts are fatal, with the reason', async (t) => {
-    const s = createSupervised({ intensity: { count: 3, periodMs: 600_000 } });
+    const s = createSupervised(t, { intensity: { count: 3, periodMs: 600_000 } });
     await s.supervisor.start([s.child('a')]);
     for (let round = 1; round <= 4; round += 1) {
       await until(() => s.supervisor.rows()[0]?.state === 'running');
@@ -135,7 +135,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('failed starts back off, and are given up', async (t) => {
-    const s = createSupervised({ failedStartLimit: 3 });
+    const s = createSupervised(t, { failedStartLimit: 3 });
     const startMs = performance.now();
     await t.rejects(s.supervisor.start([s.child('a', { failStart: true })]), { message: /this probe does not start/ });
     t.ok(performance.now() - startMs >= 290, 'pauses of 100 and 200 ms');
@@ -146,7 +146,7 @@ t.test('Supervisor', async (t) => {
   t.test(
     'what no packet needs and dies soon after its start is given up, told once, until it has run for long',
     async (t) => {
-      const s = createSupervised({ failedStartLimit: 3, besideRetryMs: 50, besideSteadyMs: 100_000 });
+      const s = createSupervised(t, { failedStartLimit: 3, besideRetryMs: 50, besideSteadyMs: 100_000 });
       await s.supervisor.start([s.child('b', {}, { isBeside: true })]);
       const starts = (): number => Atomics.load(s.cells('b'), probe.starts);
       const stateOf = (): string | undefined => s.supervisor.rows()[0]?.state;
@@ -159,7 +159,7 @@ t.test('Supervisor', async (t) => {
       const told = s.supervisor.events.since(0).filter(({ kind }) => kind === 'given-up');
       t.equal(told.length, 1, 'said once');
       await s.supervisor.stop();
-      const steady = createSupervised({ failedStartLimit: 2, besideSteadyMs: 0 });
+      const steady = createSupervised(t, { failedStartLimit: 2, besideSteadyMs: 0 });
       await steady.supervisor.start([steady.child('b', {}, { isBeside: true })]);
       for (let lives = 1; lives <= 4; lives += 1) {
         await until(() => Atomics.load(steady.cells('b'), probe.starts) === lives);
@@ -174,7 +174,7 @@ t.test('Supervisor', async (t) => {
   );
 
   t.test('start() does not wait for what no packet needs, which is tried again and ends nobody', async (t) => {
-    const s = createSupervised({ failedStartLimit: 2, besideRetryMs: 300 });
+    const s = createSupervised(t, { failedStartLimit: 2, besideRetryMs: 300 });
     const beside = s.child('b', { failStart: true }, { isBeside: true, dependsOn: ['thread-a'] });
     await s.supervisor.start([s.child('a'), beside], ({ isBeside }) => !isBeside);
     const stateOf = (index: number): string | undefined => s.supervisor.rows()[index]?.state;
@@ -200,7 +200,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('a start that takes too long is cut', async (t) => {
-    const s = createSupervised({ failedStartLimit: 1, startLimitMs: 300 });
+    const s = createSupervised(t, { failedStartLimit: 1, startLimitMs: 300 });
     await t.rejects(s.supervisor.start([s.child('a', { hangStart: true })]), {
       message: /did not start within 300 ms/,
     });
@@ -208,7 +208,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('a start that is starved of CPU is waited for', async (t) => {
-    const s = createSupervised({ failedStartLimit: 1, startLimitMs: 3000 });
+    const s = createSupervised(t, { failedStartLimit: 1, startLimitMs: 3000 });
     const started = s.supervisor.start([s.child('a', { slowStart: true })]);
     await until(() => s.cells('a')[probe.starts] === 1);
     const starvation = await starve(s.cells('a')[probe.kernelThreadId] ?? 0);
@@ -223,7 +223,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('stop() cuts a thread that does not close within its time', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('a', { hangClose: true }, { shutdownMs: 100 })]);
     const startMs = performance.now();
     await s.supervisor.stop();
@@ -232,7 +232,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('a thread that does not exit when it is cut is fatal, and not replaced', async (t) => {
-    const s = createSupervised({ terminateLimitMs: 200 });
+    const s = createSupervised(t, { terminateLimitMs: 200 });
     await s.supervisor.start([s.child('a')]);
     s.supervisor.command('a', { kind: 'block' });
     await until(() => s.fatal.length > 0);
@@ -243,7 +243,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('an actor that is starved of CPU is left alone, and goes on when it gets some', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('a')]);
     const starvation = await starve(s.cells('a')[probe.kernelThreadId] ?? 0);
     t.teardown(() => starvation.end());
@@ -261,24 +261,29 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('a thread that is cut and starved of CPU has five times as long to exit, and no longer', async (t) => {
-    const s = createSupervised({ terminateLimitMs: 100 });
-    await s.supervisor.start([s.child('a', {}, { shutdownMs: 100 })]);
-    const starvation = await starve(s.cells('a')[probe.kernelThreadId] ?? 0);
-    t.teardown(() => starvation.end());
-    const startMs = performance.now();
-    void s.supervisor.restart('a').catch(() => undefined);
-    await until(() => s.fatal.length > 0);
-    t.ok(performance.now() - startMs >= 100 + 5 * 100 - 10, 'shutdownMs, and five limits');
-    t.match(s.fatal, [
-      { reason: /thread-a \(did not stop within 100 ms\) did not exit within \d{3,} ms/, orderly: false },
-    ]);
-    await starvation.end();
-    await until(() => s.cells('a')[probe.starts] === 2);
-    await s.supervisor.stop();
+    // The scheduler gives it a slice once in a while, and that may be enough to end.
+    for (;;) {
+      const s = createSupervised(t, { terminateLimitMs: 100 });
+      await s.supervisor.start([s.child('a', {}, { shutdownMs: 100 })]);
+      const starvation = await starve(s.cells('a')[probe.kernelThreadId] ?? 0);
+      t.teardown(() => starvation.end());
+      const startMs = performance.now();
+      void s.supervisor.restart('a').catch(() => undefined);
+      await until(() => s.fatal.length > 0 || s.cells('a')[probe.starts] === 2);
+      const tookMs = performance.now() - startMs;
+      await starvation.end();
+      await until(() => s.cells('a')[probe.starts] === 2);
+      await s.supervisor.stop();
+      if (s.fatal.length === 0) continue;
+      t.ok(tookMs >= 100 + 5 * 100 - 10, 'shutdownMs, and five limits');
+      const reason = /thread-a \(did not stop within 100 ms\) did not exit within \d{3,} ms/;
+      t.match(s.fatal, [{ reason, orderly: false }]);
+      return;
+    }
   });
 
   t.test('restart() is orderly; commands are carried from actor to actor; events are kept', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('a'), s.child('b')]);
     await s.supervisor.restart('a');
     t.equal(s.cells('a')[probe.closes], 1);
@@ -294,7 +299,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('two restarts at once are one; none begins after the stop', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('a')]);
     Atomics.sub(s.cells('a'), probe.alive, 1);
     await Promise.all([s.supervisor.restart('a'), s.supervisor.restart('a')]);
@@ -308,7 +313,7 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('hybrid actors get commands, and promises settle there; evented ones ask the supervisor', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('h', {}, {}, 'session-manager'), s.child('e', {}, {}, 'control-server')]);
     for (let count = 0; count < 50; count += 1) {
       s.supervisor.command('h', { kind: 'ping' });
@@ -330,21 +335,21 @@ t.test('Supervisor', async (t) => {
   });
 
   t.test('a thread leaves to others what its actor says, and no other thread does', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('h', {}, {}, 'session-manager'), s.child('e', {}, {}, 'control-server')]);
     const niceOf = (id: string): number =>
       os.getPriority(s.supervisor.rows().find((row) => row.id === id)?.kernelThreadId ?? -1);
     const own = os.getPriority(process.pid);
     t.same([niceOf('h') - own, niceOf('e') - own], [5, 0]);
     s.supervisor.kill('h');
-    await until(() => s.cells('h')[probe.starts] === 2);
+    await until(() => s.cells('h')[probe.starts] === 2 && s.supervisor.rows()[0]?.state === 'running');
     t.equal(niceOf('h') - own, 5, 'its successor too');
     await s.supervisor.stop();
     t.equal(os.getPriority(process.pid), own);
   });
 
   t.test('a hung hybrid and a hung evented actor are found, too', async (t) => {
-    const s = createSupervised();
+    const s = createSupervised(t);
     await s.supervisor.start([s.child('h', {}, {}, 'session-manager'), s.child('e', {}, {}, 'control-server')]);
     s.supervisor.hang('h');
     s.supervisor.hang('e');

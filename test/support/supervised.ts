@@ -1,5 +1,6 @@
 /** A supervisor with real worker threads that run probe actors. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Test } from 'tap';
 import type { Role } from '../../src/actors/kit/contract.ts';
 import { serveRpc } from '../../src/actors/kit/rpc.ts';
 import type { ChildSpec } from '../../src/actors/kit/topology.ts';
@@ -35,7 +36,8 @@ const modules = {
   'control-server': new URL('./probe-evented-actor.js', import.meta.url).href,
 };
 
-export function createSupervised(options: Partial<SupervisorOptions> = {}): Supervised {
+/** Its threads end with the test, however that ends: a file with threads left would never end. */
+export function createSupervised(t: Test, options: Partial<SupervisorOptions> = {}): Supervised {
   const fatal: { reason: string; orderly: boolean }[] = [];
   const logged: string[] = [];
   const started: string[] = [];
@@ -55,6 +57,7 @@ export function createSupervised(options: Partial<SupervisorOptions> = {}): Supe
     },
     { modules, ...options },
   );
+  t.teardown(() => supervisor.stop());
   const supervised: Supervised = {
     supervisor,
     fatal,

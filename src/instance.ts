@@ -5,6 +5,7 @@
  */
 import { rmSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import type { MovePortRequest } from './actors/kit/contract.ts';
 import { serveRpc } from './actors/kit/rpc.ts';
 import type { PeersCommand } from './actors/session/settings.ts';
 import type { RenewFilesCommand } from './actors/tls-link.ts';
@@ -104,6 +105,7 @@ export class Instance {
       },
       onEnded: () => this.#tellUp(),
       onGivenUp: (actorId) => this.#calls.handleGivenUp(actorId),
+      onMovePort: (request) => this.#movePort(request),
       onFatal: (reason, orderly) => this.#onFatal(reason, orderly),
       serve: (port) => serveRpc(port, this.#api()),
       servedRoles: ['control-server', 'api-server', 'client-store', 'history-keeper', 'webhook-sender', 'plugin-host'],
@@ -178,6 +180,17 @@ export class Instance {
     this.#host.handlePeers();
     for (const { id, hearsOfPeers } of this.#changes.state.topology.actors)
       if (hearsOfPeers && (actorId ?? id) === id) this.#supervisor.command(id, command);
+  }
+
+  #movePort({ carrier, link, transport, silentMs }: MovePortRequest): void {
+    if (this.#stopped !== undefined) return;
+    try {
+      const port = this.#resources.movePort(carrier);
+      if (port !== undefined)
+        this.#supervisor.note('supervisor', { kind: 'port-moved', link, transport, port, silentMs });
+    } catch (error) {
+      this.#supervisor.note('supervisor', { kind: 'warning', message: `${link}: ${messageOf(error)}` });
+    }
   }
 
   /** What all peers may use together stands in the table that sealer and opener look at. */

@@ -61,6 +61,7 @@ class SessionManager implements Actor {
     done += this.#desks.pool.turn(nowUs);
     this.#desks.access.turn(nowUs);
     this.#desks.watch.turn(nowUs);
+    this.#desks.silence.turn(nowUs);
     return done;
   }
 

@@ -46,6 +46,8 @@ const sentences: Sentences = {
   'quota-reset': (event) => quotaText(event),
   'api-on': ({ address }) => `HTTP is answered on ${address}`,
   'api-off': ({ reason, remedy }) => `HTTP is off: ${reason}${remedy === '' ? '' : ` (${remedy})`}`,
+  'port-moved': ({ link, transport, port, silentMs }) =>
+    `${link}: nothing came back by ${transport} for ${Math.round(silentMs / 1000)} s; sends by port ${port} now, in case a router on the way holds on to what leads nowhere`,
   'link-suggested': ({ link, plugin, weight, role }) => {
     const all = [
       ...(weight === undefined ? [] : [`weight ${weight}`]),

@@ -181,6 +181,8 @@ interface EventFields {
   /** `limit`: down and up as the peer sees it, `total …`: its share of the server's; `mbit`: a rate of its own. */
   'rate-reached': OfPeer & { readonly limit: string; readonly mbit?: number };
   // Links and what probes past the tunnel say of them.
+  /** Nothing came back to the port by which the link sent; `port`: by which it sends now. */
+  'port-moved': OfLink & { readonly transport: string; readonly port: number; readonly silentMs: number };
   'link-up': OfLink & Reason;
   'link-down': OfLink & Reason;
   'link-enabled': OfLink;
@@ -328,6 +330,7 @@ export const eventLevels: Readonly<Record<EventKind, 'info' | 'warn' | 'error'>>
   'quota-exceeded': 'warn',
   'quota-reset': 'info',
   'rate-reached': 'info',
+  'port-moved': 'info',
   'link-up': 'info',
   'link-down': 'info',
   'link-enabled': 'info',

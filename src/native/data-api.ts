@@ -248,6 +248,11 @@ export interface DataApi {
   ring(fd: number): number;
   closeFd(fd: number): number;
   /**
+   * Gives the number `fd` to what is open as `fresh` (dup3(2)), and `fresh` back: threads that were lent `fd` go on with the other file,
+   * one that sleeps on it from its next look on. 0 or a negative errno; `fresh` is closed either way.
+   */
+  replaceFd(fresh: number, fd: number): number;
+  /**
    * Waits for the doorbell or for one of `fds` to be readable, until `deadlineUs` (CLOCK_BOOTTIME) at the latest, and never
    * longer than an hour; drains the doorbell. `armed` is the thread's doorbell memory: it must be armed, and all inputs
    * re-checked, before the call.

@@ -1,6 +1,6 @@
 /** What the supervisor can be told, and what it asks of the process around it. */
 import type { MessagePort } from 'node:worker_threads';
-import type { Role } from '../actors/kit/contract.ts';
+import type { MovePortRequest, Role } from '../actors/kit/contract.ts';
 import type { ModuleUrls } from '../actors/kit/messages.ts';
 import type { Intensity } from './restart-window.ts';
 
@@ -51,6 +51,8 @@ export interface SupervisorHooks {
   onEnded(): void;
   /** An actor runs that did not before: for the first time, or in another thread. */
   onStarted(actorId: string): void;
+  /** By an actor's word: a carrier shall send by another port. */
+  onMovePort(request: MovePortRequest): void;
   /** Serves the supervisor's RPC on this port, to an actor of one of `servedRoles`. */
   serve(port: MessagePort): void;
   readonly servedRoles: readonly Role[];

@@ -5,10 +5,9 @@ import { rightsRemedy } from '../io/host-rights.ts';
 import type { DataApi } from '../native/data-api.ts';
 import type { FakeTcpApi } from '../native/faketcp-api.ts';
 import type { TcpApi } from '../native/tcp-api.ts';
-import type { Opened, ResourceOpener } from './shared-resources.ts';
+import type { Opened, ResourceOpener, UdpPlan } from './shared-resources.ts';
 
 type TunPlan = Extract<ResourcePlan, { kind: 'tun' }>;
-type UdpPlan = Extract<ResourcePlan, { kind: 'udp' }>;
 type TcpPlan = Extract<ResourcePlan, { kind: 'tcp' }>;
 type PacketsPlan = Extract<ResourcePlan, { kind: 'packets' }>;
 
@@ -73,6 +72,15 @@ export class AddonOpener implements ResourceOpener {
 
   openDoorbell(): number {
     return this.#addon.openDoorbell();
+  }
+
+  movePort(plan: UdpPlan, { fd, facts: before }: Opened): Opened {
+    const { family, mark, transport } = plan;
+    const { fd: fresh, ...opened } = this.#addon.openUdp({ family, port: 0, mark, interface: plan.interface ?? '' });
+    const failed = this.#addon.replaceFd(fresh, fd);
+    if (failed < 0) throw new HawserError('MOVE_PORT', `${plan.name}: no other port: errno ${-failed}`);
+    if (this.#ports.get(transport) === before.port) this.#ports.set(transport, opened.port);
+    return { fd, facts: { ...opened } };
   }
 
   close(fd: number): void {

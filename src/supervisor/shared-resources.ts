@@ -35,8 +35,12 @@ export interface Opened {
 export interface ResourceOpener {
   open(resource: ResourcePlan): Opened;
   openDoorbell(): number;
+  /** Puts a socket by another port, of the kernel's choice, in the place of `opened`, whose number it takes over. */
+  movePort(resource: UdpPlan, opened: Opened): Opened;
   close(fd: number): void;
 }
+
+export type UdpPlan = Extract<ResourcePlan, { kind: 'udp' }>;
 
 /** Silence after which an actor counts as hung: a duty cycle beats in microseconds, an event loop may have a long moment. */
 const hangLimitMs: Readonly<Partial<Record<ActorSpec['role'], number>>> = {
@@ -108,6 +112,26 @@ export class SharedResources {
     write(link.source4At, 4, sources?.v4 ?? '');
     write(link.source6At, 16, sources?.v6 ?? '');
     links.setInt(row, link.needsSourceAt, sources === undefined ? 0 : 1);
+  }
+
+  /** The carrier sends by another port from now on, which is returned; undefined = its port was named by the configuration, or nothing is open. */
+  movePort(row: number): number | undefined {
+    let port: number | undefined;
+    for (const resource of this.#topology.resources) {
+      const before = this.opened.get(resource.name);
+      if (resource.kind !== 'udp' || resource.carrier !== row || resource.port !== 0) continue;
+      if (before === undefined || before.fd < 0) continue;
+      // Nobody sends beside the carrier meanwhile.
+      if (!this.#lendBeside(resource, -1)) continue;
+      try {
+        const after = this.#opener.movePort(resource, before);
+        this.opened.set(resource.name, after);
+        port = Number(after.facts.port);
+      } finally {
+        this.#lendBeside(resource, before.fd);
+      }
+    }
+    return port;
   }
 
   /** Closes every file descriptor. All actors have ended. Idempotent. */

@@ -192,6 +192,7 @@ export class Supervisor implements ChildHost {
 
   #onEvent(actorId: string, event: ActorEvent): void {
     if (event.kind === 'command') this.#carry(actorId, event);
+    else if (event.kind === 'move-port') this.hooks.onMovePort(event);
     else if (event.kind === 'log')
       this.#offer({ source: actorId, event, level: event.level }, withoutNumbers(event.message));
     else {

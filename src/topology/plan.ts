@@ -24,6 +24,7 @@ import { choosePlacement, groupThreads } from './placement.ts';
 import { planRings } from './rings.ts';
 import { assignLinks } from './rows.ts';
 import { chooseShards, shardsSetting } from './shards.ts';
+import { hasFreePort } from './udp-carrier.ts';
 
 /** Tables are made once for the life of the process; what is not used of them costs address space and no memory (docs/adr/0024). */
 const reservedPeerRows = 65_536;
@@ -126,7 +127,11 @@ function planSessionManager(
         priority: configured.get(link.name)?.priority ?? 0,
         interface: configured.get(link.name)?.interface,
       })),
-      carriers: carriers.map(({ row, name }) => ({ row, name })),
+      carriers: carriers.map(({ row, name, transport }) => ({
+        row,
+        name,
+        hasFreePort: hasFreePort(config, transport),
+      })),
       ...shardsSetting(shards),
     } satisfies Omit<SessionManagerSettings, 'peers'>,
     hearsOfPeers: true,

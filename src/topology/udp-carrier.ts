@@ -43,6 +43,11 @@ export function planUdpCarrier(
   };
 }
 
+/** Of datagrams, and chosen by the kernel: nobody knows it but who has heard from us. */
+export function hasFreePort(config: CarrierInput['config'], by: TransportName): boolean {
+  return (by === 'udp' || by === 'test') && (config.listen[by] ?? 0) === 0;
+}
+
 function socketName(carrier: string, family: Family): string {
   return `udp${family}.${carrier}`;
 }

@@ -20,6 +20,8 @@ export interface Supervised {
   readonly started: string[];
   /** Those beside that could not be kept. */
   readonly givenUp: string[];
+  /** Links whose port shall be another. */
+  readonly moved: string[];
   /** States of all actors, each time that a thread had ended. */
   readonly ended: string[][];
   cells(actorId: string): Int32Array;
@@ -42,6 +44,7 @@ export function createSupervised(t: Test, options: Partial<SupervisorOptions> = 
   const logged: string[] = [];
   const started: string[] = [];
   const givenUp: string[] = [];
+  const moved: string[] = [];
   const ended: string[][] = [];
   const probes = new Map<string, SharedArrayBuffer>();
   const supervisor = new Supervisor(
@@ -51,6 +54,7 @@ export function createSupervised(t: Test, options: Partial<SupervisorOptions> = 
       onStarted: (actorId) => started.push(actorId),
       onEnded: () => ended.push(supervisor.rows().map(({ state }) => state)),
       onGivenUp: (actorId) => givenUp.push(actorId),
+      onMovePort: ({ link }) => moved.push(link),
       onFatal: (reason, orderly) => fatal.push({ reason, orderly }),
       serve: (port) => serveRpc(port, { double: (value: number) => 2 * value }),
       servedRoles: ['control-server'],
@@ -64,6 +68,7 @@ export function createSupervised(t: Test, options: Partial<SupervisorOptions> = 
     logged,
     started,
     givenUp,
+    moved,
     ended,
     cells: (actorId) => new Int32Array(probes.get(actorId) ?? new SharedArrayBuffer(probe.bytes)),
     child(id, settings = {}, more = {}, role = 'sealer') {

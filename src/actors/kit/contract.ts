@@ -94,8 +94,19 @@ export interface LogRequest {
   readonly [field: string]: unknown;
 }
 
+/** Nothing comes back to the port by which a carrier sends: another one is taken, if that is in nobody's way. */
+export interface MovePortRequest {
+  readonly kind: 'move-port';
+  /** Row of the carrier table, its link and its transport. */
+  readonly carrier: number;
+  readonly link: string;
+  readonly transport: string;
+  /** For how long something was asked by it. */
+  readonly silentMs: number;
+}
+
 /** What an actor says to the supervisor; what is an event is listed by `hawser events`. */
-export type ActorEvent = InstanceEvent | CarryRequest | LogRequest;
+export type ActorEvent = InstanceEvent | CarryRequest | LogRequest | MovePortRequest;
 
 /** What the runner gives an actor. */
 export interface ActorContext {

@@ -21,6 +21,7 @@ import { PeerBook } from './peer-book.ts';
 import { Refusals } from './refusals.ts';
 import { SessionWatch } from './session-watch.ts';
 import type { SessionManagerSettings } from './settings.ts';
+import { SilentPorts } from './silent-ports.ts';
 import { SlotBook } from './slot-book.ts';
 import { type FileTrouble, StateFiles } from './state-files.ts';
 import { X25519Pool } from './x25519-pool.ts';
@@ -33,6 +34,7 @@ export interface Desks {
   readonly pool: X25519Pool;
   readonly files: StateFiles;
   readonly links: LinkBook;
+  readonly silence: SilentPorts;
   readonly count: (counter: number) => void;
   /** CLOCK_REALTIME in microseconds. */
   readonly unixUs: () => number;
@@ -132,5 +134,7 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });
   watch.handshakes = handshakes;
-  return { access, handshakes, watch, enrol, pool, files, links: linkBook, count, unixUs };
+  const carriers = settings.carriers.flatMap(({ row, hasFreePort }) => (hasFreePort === true ? row : []));
+  const silence = new SilentPorts({ context, peers, paths, links: linkBook, carriers });
+  return { access, handshakes, watch, enrol, pool, files, links: linkBook, silence, count, unixUs };
 }

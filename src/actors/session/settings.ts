@@ -34,6 +34,8 @@ export interface CarrierSettings {
   readonly row: number;
   /** Its ports are `handshakes.<name>` and `out.<name>`. */
   readonly name: string;
+  /** Datagrams leave by a port of UDP that the kernel chose, and any other would do. */
+  readonly hasFreePort?: boolean;
 }
 
 export interface LinkSettings {

@@ -42,6 +42,13 @@ Napi::Value closeFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), ::close(intOf(info, 0)) < 0 ? -errno : 0);
 }
 
+Napi::Value replaceFd(const Napi::CallbackInfo& info) {
+  const int fresh = intOf(info, 0);
+  const int failed = ::dup3(fresh, intOf(info, 1), O_CLOEXEC) < 0 ? -errno : 0;
+  ::close(fresh);
+  return Napi::Number::New(info.Env(), failed);
+}
+
 Napi::Value wait(const Napi::CallbackInfo& info) {
   Napi::Int32Array fds = info[2].As<Napi::Int32Array>();
   const int result = waitForWork(intOf(info, 0), fds.Data(), static_cast<uint32_t>(fds.ElementLength()), doubleOf(info, 3));
@@ -109,6 +116,7 @@ void initData(Napi::Env env, Napi::Object exports) {
   exports.Set("openDoorbell", Napi::Function::New(env, openDoorbell));
   exports.Set("ring", Napi::Function::New(env, ring));
   exports.Set("closeFd", Napi::Function::New(env, closeFd));
+  exports.Set("replaceFd", Napi::Function::New(env, replaceFd));
   exports.Set("wait", Napi::Function::New(env, wait));
   exports.Set("openTun", Napi::Function::New(env, openTunDevice));
   exports.Set("setTunPersistent", Napi::Function::New(env, setPersistent));

@@ -1,5 +1,7 @@
 /** Ropes whose links die, stall, reorder and lose: every run is seeded, so the committed table changes with the code only. */
 import t from 'tap';
+import type { Bond } from '../../src/bonding/bond.ts';
+import { lifeState } from '../../src/bonding/life/path-life-states.ts';
 import { type Column, compareWithTable } from './committed-table.ts';
 import { faults, holeFor, linkOf } from './faults.ts';
 import type { LinkOptions } from './link.ts';
@@ -84,4 +86,24 @@ t.test('a path that swayed while nothing was sent by it carries its share once i
 
 t.test('ropes with faults are as good as the committed table says', async (t) => {
   t.same(compareWithTable('faults.table.md', title, columns, results), []);
+});
+
+t.test('a path that is bad under load alone is left for longer each time', async (t) => {
+  const underLoad = { aboveBps: 400_000, jitterUs: 200_000 };
+  const links = [linkOf(8, 20), linkOf(4, 40, { keepsOrder: true, jitterPeriods: 0, underLoad })];
+  const everyUs = 20_000;
+  const returnsUs: number[] = [];
+  let nowUs = 0;
+  let wasHeld = false;
+  const look = (bond: Bond): void => {
+    nowUs += everyUs;
+    const { state, isUsable } = bond.paths[1]?.life ?? {};
+    if (wasHeld && isUsable === true) returnsUs.push(nowUs);
+    wasHeld = state === lifeState.recovering || state === lifeState.flapping;
+  };
+  const { mbps } = runRope({ links, durationUs: 100e6, settledUs: 4e6, onSample: { everyUs, look } });
+  t.ok(mbps >= 0.95 * 8 * 0.957, `${mbps.toFixed(2)} Mbit/s`);
+  const halves = [returnsUs.filter((us) => us < 40e6), returnsUs.filter((us) => us >= 40e6)] as const;
+  t.ok(halves[0].length >= 2, 'it is tried again at first');
+  t.ok(halves[1].length <= 2, `${returnsUs.map((us) => (us / 1e6).toFixed(0)).join(', ')} s`);
 });

@@ -17,6 +17,8 @@ export interface LinkOptions {
   readonly jitterPeriods?: number;
   /** Share of packets lost independently. */
   readonly loss?: number;
+  /** What is so instead while more than this is sent over the link, as a mean of some 300 ms. */
+  readonly underLoad?: { readonly aboveBps: number; readonly loss?: number; readonly jitterUs?: number };
   /** Gilbert-Elliott: mean lengths in packets of the good and the bad state; every packet of the bad state is lost. */
   readonly bursts?: { readonly goodPackets: number; readonly badPackets: number };
   /** What the queue holds, as time at the first rate. */
@@ -50,6 +52,8 @@ const leastDelayShare = 0.1;
 /** Reports and acknowledgements are small: nothing on the way back waits for its rate. */
 const backRateBps = 1e10;
 const backSeed = 524_287;
+/** Of the mean of what is sent. */
+const loadUs = 300_000;
 
 export class Link {
   readonly #clock: VirtualClock;
@@ -64,7 +68,11 @@ export class Link {
   #freeUs = 0;
   #lastArrivalUs = 0;
   #isBad = false;
+  /** Mean of what is sent, bytes a microsecond, and when it was. */
+  #load = 0;
+  #loadedUs = 0;
   readonly #jitter: Jitter;
+  readonly #loadedJitter: Jitter;
   droppedPackets = 0;
   lostPackets = 0;
   sentPackets = 0;
@@ -75,6 +83,7 @@ export class Link {
     this.#random = randomOf(options.seed * 7_919 + 13);
     const periods = options.keepsOrder === true ? (options.jitterPeriods ?? jitterPeriods) : 0;
     this.#jitter = new Jitter({ sigmaUs: options.jitterUs ?? 0, periods, random: this.#random });
+    this.#loadedJitter = new Jitter({ sigmaUs: options.underLoad?.jitterUs ?? 0, periods, random: this.#random });
     this.#queueBytes = Math.max(options.leastQueueBytes ?? 3_000, (options.rateBps / 8e6) * options.queueUs);
   }
 
@@ -111,6 +120,8 @@ export class Link {
   send(bytes: number, arrive: (isMarked: boolean) => void): void {
     const nowUs = this.#clock.nowUs;
     this.sentPackets += 1;
+    this.#load = this.#load * Math.exp((this.#loadedUs - nowUs) / loadUs) + bytes / loadUs;
+    this.#loadedUs = nowUs;
     this.#expire(nowUs);
     if (this.#waitingBytes + bytes > this.#queueBytes && this.#waitingBytes > 0) {
       this.droppedPackets += 1;
@@ -125,7 +136,8 @@ export class Link {
       this.lostPackets += 1;
       return;
     }
-    const delayUs = Math.max(this.delayUs + this.#jitter.addedUs(this.#freeUs), this.delayUs * leastDelayShare);
+    const jitter = this.#underLoad?.jitterUs === undefined ? this.#jitter : this.#loadedJitter;
+    const delayUs = Math.max(this.delayUs + jitter.addedUs(this.#freeUs), this.delayUs * leastDelayShare);
     let arrivalUs = this.#freeUs + delayUs;
     if (this.#options.keepsOrder === true) arrivalUs = Math.max(arrivalUs, this.#lastArrivalUs);
     this.#lastArrivalUs = arrivalUs;
@@ -148,6 +160,12 @@ export class Link {
     return this.#options.blackholes?.some((hole) => nowUs >= hole.fromUs && nowUs < hole.untilUs) === true;
   }
 
+  /** What is so now because of the load. */
+  get #underLoad(): LinkOptions['underLoad'] {
+    const { underLoad } = this.#options;
+    return underLoad !== undefined && this.#load * 8e6 > underLoad.aboveBps ? underLoad : undefined;
+  }
+
   #isLost(nowUs: number): boolean {
     const { bursts } = this.#options;
     if (this.#isHole(nowUs)) return true;
@@ -155,7 +173,7 @@ export class Link {
       if (this.#random() < 1 / (this.#isBad ? bursts.badPackets : bursts.goodPackets)) this.#isBad = !this.#isBad;
       if (this.#isBad) return true;
     }
-    const { loss } = this;
+    const loss = this.#underLoad?.loss ?? this.loss;
     return loss > 0 && this.#random() < loss;
   }
 

@@ -1,4 +1,7 @@
-/** Flap damping: a path that dies soon after each return is held down for longer and longer (the idea of RFC 2439, simplified). */
+/**
+ * Flap damping: a path that dies, or becomes bad, soon after each return is held down for longer and longer (the idea of RFC 2439,
+ * simplified).
+ */
 
 /** A path is out for a minute at most after it answers again. */
 const mostHoldUs = 60_000_000;

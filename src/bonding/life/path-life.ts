@@ -7,7 +7,7 @@
  * | live       | yes     | nothing acknowledged in time though the peer reported, or 3 probes unanswered     | suspect    |
  * |            |         | much is overdue, and another path of its way answered what it did not             | suspect    |
  * | suspect    | *       | a probe is answered, or something sent on it is acknowledged                      | live       |
- * |            |         | the same, but it was suspected too often lately                                   | recovering |
+ * |            |         | the same, but it was suspected too often lately; the last life was long / short   | recovering / flapping |
  * |            |         | probes stay unanswered for `confirmUs`                                            | dead       |
  * | dead       | no      | a probe is answered; the last life was long / short                               | recovering / flapping |
  * | recovering | *       | it went on answering for the failback time                                        | live       |
@@ -246,7 +246,7 @@ export class PathLife {
     }
     if (cameBySamePath) this.#silence.handleRoundTrip(rttUs);
     if (!isLate || this.#state !== lifeState.suspect) this.#handleLife(nowUs, lifeReason.answered);
-    else this.#enter(lifeState.recovering, lifeReason.answeredLate, nowUs);
+    else this.#leaveForNow(nowUs, lifeReason.answeredLate);
   }
 
   /** Data goes out on it now: an idle path is watched closely again. */
@@ -349,12 +349,18 @@ export class PathLife {
       this.#idleIntervalUs = Math.min(mostProbeUs, this.#idleIntervalUs * 1.5);
     if (this.#state === lifeState.unproven) this.#enter(lifeState.live, lifeReason.proven, nowUs);
     else if (this.#state === lifeState.suspect) {
-      if (this.#doubts >= mostDoubts) this.#enter(lifeState.recovering, lifeReason.suspectedOften, nowUs);
+      if (this.#doubts >= mostDoubts) this.#leaveForNow(nowUs, lifeReason.suspectedOften);
       else this.#enter(lifeState.live, reason, nowUs);
     } else if (this.#state === lifeState.dead) {
       if (this.#damping.isDamped) this.#enter(lifeState.flapping, lifeReason.shortLives, nowUs);
       else this.#enter(lifeState.recovering, reason, nowUs);
     }
+  }
+
+  /** It lives and must prove itself all the same; for longer each time that it comes to this soon after its return. */
+  #leaveForNow(nowUs: number, reason: number): void {
+    this.#damping.handleDeath(nowUs);
+    this.#enter(this.#damping.isDamped ? lifeState.flapping : lifeState.recovering, reason, nowUs);
   }
 
   #suspect(nowUs: number, reason: number): void {
@@ -379,7 +385,7 @@ export class PathLife {
     const isHeldDown = this.#state === lifeState.recovering || this.#state === lifeState.flapping;
     if (state === lifeState.live && isHeldDown) {
       this.#damping.handleReturn(nowUs);
-      this.#quality.reset(this.#silence.roundTripUs, this.#jitterUs);
+      this.#quality.reset(nowUs, this.#silence.roundTripUs, this.#jitterUs);
     }
     if (this.#state === lifeState.live && state === lifeState.withdrawn) this.#damping.handleDeath(nowUs);
     this.#state = state;

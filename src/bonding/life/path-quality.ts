@@ -1,6 +1,10 @@
-/** How good a living path is, by the thresholds of the configuration; judged only after they were crossed for a while. */
+/**
+ * How good a living path is, by the thresholds of the configuration; judged only after they were crossed for a while. What is bad under
+ * load alone looks good as soon as it bears none: each time that it is bad again soon, it must have been better for longer.
+ */
 import { never } from '../../base/double.ts';
 import { pathHold } from '../path-hold.ts';
+import { FlapDamping } from './flap-damping.ts';
 
 export const quality = { good: 0, degraded: 1, bad: 2 } as const;
 
@@ -31,8 +35,9 @@ const insideShare = 0.8;
 
 export class PathQuality {
   readonly #limits: QualityLimits;
-  /** It must be better for this long: the failback time, as for a death. */
+  /** It must be better for the failback time, as after a death; what is bad, for its hold. */
   readonly #betterUs: number;
+  readonly #damping: FlapDamping;
   #value: number = quality.good;
   #sinceUs = never;
   #candidate: number = quality.good;
@@ -40,6 +45,7 @@ export class PathQuality {
 
   constructor(betterUs: number, limits: QualityLimits = qualityDefaults) {
     this.#betterUs = betterUs;
+    this.#damping = new FlapDamping(betterUs);
     this.#limits = limits;
   }
 
@@ -57,8 +63,8 @@ export class PathQuality {
   }
 
   /** The path is a new one: it died, and has proven itself again; probes have told for the stability time how far it is. */
-  reset(rttUs: number, jitterUs: number): void {
-    this.#value = this.#judge(rttUs, jitterUs, 0, 1);
+  reset(nowUs: number, rttUs: number, jitterUs: number): void {
+    this.#become(this.#judge(rttUs, jitterUs, 0, 1), nowUs);
     this.#noteCause(rttUs, jitterUs, 0);
     this.#sinceUs = never;
   }
@@ -78,9 +84,21 @@ export class PathQuality {
     }
     // A spike of what is degraded does not make it bad: it is what it has been all the time.
     this.#candidate = isWorse ? Math.min(this.#candidate, seen) : Math.max(this.#candidate, seen);
-    if (nowUs - this.#sinceUs < (isWorse ? this.#worseUs(loss) : this.#betterUs)) return;
-    this.#value = this.#candidate;
+    if (nowUs - this.#sinceUs < (isWorse ? this.#worseUs(loss) : this.#leastBetterUs)) return;
+    this.#become(this.#candidate, nowUs);
     this.#sinceUs = never;
+  }
+
+  get #leastBetterUs(): number {
+    return this.isBad ? this.#damping.holdUs : this.#betterUs;
+  }
+
+  #become(value: number, nowUs: number): void {
+    const wasBad = this.isBad;
+    this.#value = value;
+    if (this.isBad === wasBad) return;
+    if (wasBad) this.#damping.handleReturn(nowUs);
+    else this.#damping.handleDeath(nowUs);
   }
 
   #noteCause(rttUs: number, jitterUs: number, loss: number): void {

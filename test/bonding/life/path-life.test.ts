@@ -364,6 +364,21 @@ t.test('a path that is suspected again and again must prove itself', async (t) =
   t.equal(bench.life.reason, lifeReason.suspectedOften);
 });
 
+t.test('a path that is suspected often after each return must prove itself for longer each time', async (t) => {
+  const bench = started();
+  const holds: number[] = [];
+  for (let round = 0; round < 4; round += 1) {
+    for (let stalls = 0; bench.life.rank !== 3 && stalls < 20; stalls += 1) {
+      bench.stallUntilUs = bench.nowUs + 400 * ms;
+      bench.run(500 * ms);
+      bench.until(() => bench.state !== 'suspect');
+    }
+    t.equal(bench.state, round === 0 ? 'recovering' : 'flapping');
+    holds.push(Math.round(bench.until(() => bench.life.isUsable, 100 * second) / second));
+  }
+  t.same(holds, [5, 10, 20, 40]);
+});
+
 t.test('the kernel is believed at once, and after it says up the path proves itself', async (t) => {
   const bench = started();
   bench.life.handleKernelDown(bench.nowUs);

@@ -37,3 +37,26 @@ t.test('update() does not call a degraded path bad for a spike', async (t) => {
   for (let atMs = 2_100; atMs < 4_200; atMs += 10) judged.update(atMs * ms, 600 * ms, 0, 0);
   t.equal(judged.value, quality.bad, 'but for what lasts');
 });
+
+t.test(
+  'update() wants a path that is bad again soon to be better for longer, and forgives it after a long good time',
+  async (t) => {
+    const judged = new PathQuality(5_000 * ms);
+    let atMs = 0;
+    /** Milliseconds of this loss until it is, or is no longer, bad. */
+    const until = (isBad: boolean, loss: number): number => {
+      const fromMs = atMs;
+      for (; judged.isBad !== isBad; atMs += 10) judged.update(atMs * ms, 40 * ms, 0, loss);
+      return Math.round((atMs - fromMs) / 1_000);
+    };
+    const waits: number[] = [];
+    for (let round = 0; round < 6; round += 1) {
+      until(true, 0.3);
+      waits.push(until(false, 0));
+    }
+    t.same(waits, [5, 10, 20, 40, 60, 60]);
+    atMs += 250_000;
+    until(true, 0.3);
+    t.equal(until(false, 0), 5);
+  },
+);

@@ -9,6 +9,7 @@ import { HawserError } from './base/errors.ts';
 import { formatKey } from './config/keys.ts';
 import { recallConfig, type StartConfig } from './config/recall.ts';
 import * as contract from './contract/all.ts';
+import { makeAllPatient } from './io/thread-slices.ts';
 import { assertLayout, loadAddon } from './native/addon.ts';
 import { WorkerPool } from './supervisor/worker-pool.ts';
 import { choosePlacement, groupRoles } from './topology/placement.ts';
@@ -24,6 +25,7 @@ export async function runInstance(configPath: string): Promise<number> {
   process.removeAllListeners('warning');
   const addon = loadAddon();
   assertLayout(addon, contract);
+  makeAllPatient(addon);
   const pool = new WorkerPool(addon, {});
   const { kind } = choosePlacement('auto', availableParallelism());
   for (const roles of groupRoles(kind, commonRoles)) pool.prepare(roles);

@@ -45,6 +45,7 @@ const askersNice = 5;
 export const definition: ActorDefinition = {
   role: 'api-server',
   turn: 'evented',
+  isPatient: true,
   nice: askersNice,
   async start(context: ActorContext): Promise<Actor> {
     if (context.supervisor === undefined) throw new HawserError('RPC', 'The api-server was given no supervisor port');
@@ -200,7 +201,7 @@ class ApiServer implements Actor {
   async #metrics(dialect: Dialect): Promise<string> {
     const { user, system } = process.cpuUsage();
     const facts = { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() };
-    return expose(metricsOf(await this.#operator.snapshot({ most: mostPeers, peers: [] }), facts), dialect);
+    return expose(metricsOf(await this.#operator.snapshot({ most: 0, allUpTo: mostPeers, peers: [] }), facts), dialect);
   }
 
   /** What changes something is said in the log, with who did it. */

@@ -70,6 +70,7 @@ const retryMs = 10_000;
 export const definition: ActorDefinition = {
   role: 'client-store',
   turn: 'evented',
+  isPatient: true,
   async start(context: ActorContext): Promise<Actor> {
     if (context.supervisor === undefined) throw new HawserError('RPC', 'The client-store was given no supervisor port');
     const actor = new ClientStoreActor(

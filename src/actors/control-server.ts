@@ -28,6 +28,7 @@ const maxSocketPathBytes = 107;
 export const definition: ActorDefinition = {
   role: 'control-server',
   turn: 'evented',
+  isPatient: true,
   async start(context: ActorContext): Promise<Actor> {
     if (context.supervisor === undefined)
       throw new HawserError('RPC', 'The control-server was given no supervisor port');

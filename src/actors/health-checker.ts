@@ -30,6 +30,7 @@ export interface HealthCheckerSettings {
 export const definition: ActorDefinition = {
   role: 'health-checker',
   turn: 'evented',
+  isPatient: true,
   start: (context) => new HealthChecker(context),
 };
 

@@ -50,6 +50,7 @@ const followWaitMs = 5000;
 export const definition: ActorDefinition = {
   role: 'history-keeper',
   turn: 'evented',
+  isPatient: true,
   async start(context: ActorContext): Promise<Actor> {
     if (context.supervisor === undefined)
       throw new HawserError('RPC', 'The history-keeper was given no supervisor port');

@@ -49,6 +49,7 @@ const program = fileURLToPath(new URL('./plugins/plugin-runner.js', import.meta.
 export const definition: ActorDefinition = {
   role: 'plugin-host',
   turn: 'evented',
+  isPatient: true,
   async start(context: ActorContext): Promise<Actor> {
     if (context.supervisor === undefined) throw new HawserError('RPC', 'The plugin-host was given no supervisor port');
     const host = new PluginHost(context, new RpcClient<HostApi>(context.supervisor, deadlineMs));

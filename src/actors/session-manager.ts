@@ -20,6 +20,7 @@ const handshakesNice = 5;
 export const definition: ActorDefinition = {
   role: 'session-manager',
   turn: 'hybrid',
+  isPatient: true,
   nice: handshakesNice,
   start: (context) => new SessionManager(context),
 };

@@ -57,6 +57,7 @@ const quietMs = 15_000;
 export const definition: ActorDefinition = {
   role: 'webhook-sender',
   turn: 'evented',
+  isPatient: true,
   async start(context: ActorContext): Promise<Actor> {
     if (context.supervisor === undefined)
       throw new HawserError('RPC', 'The webhook-sender was given no supervisor port');

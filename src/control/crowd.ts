@@ -29,10 +29,17 @@ export type PathGlance = Pick<
 
 /** Which rows somebody wants to see. */
 export interface Choice {
-  /** Of the busiest so many, and as many of those that something is wrong with. An instance with no more peers shows all of them. */
+  /** Of the busiest so many, and as many of those that something is wrong with. */
   readonly most: number;
+  /** An instance with no more peers shows all of them; by default `most`. */
+  readonly allUpTo?: number;
   /** Names of peers that are shown besides. */
   readonly peers: readonly string[];
+}
+
+/** Whether `choice` leaves out some of so many peers. */
+export function leavesOut({ most, allUpTo = most }: Choice, peers: number): boolean {
+  return peers > allUpTo;
 }
 
 interface PathGroup {

@@ -1,5 +1,5 @@
 /** What the shared tables and the supervisor say at one moment, as rows: all that `status`, `explain` and the lists are made of. */
-import { type Choice, choose, type Sums } from './crowd.ts';
+import { type Choice, choose, leavesOut, type Sums } from './crowd.ts';
 import type { HealthStatus, LinkStatus, PathStatus } from './network-rows.ts';
 import type { ActorStatus, PeerStatus, RingStatus } from './rows.ts';
 import type { InstanceInfo } from './supervisor-api.ts';
@@ -45,7 +45,7 @@ export function pathsByPeer<Path extends Pick<PathStatus, 'peer'>>(
 /** What is left of a snapshot for somebody who wants to see fewer rows than it has. */
 export function narrow(snapshot: Snapshot, choice: Choice): Snapshot {
   const { peers, paths, sums } = snapshot;
-  if (sums.peers <= choice.most) return snapshot;
+  if (!leavesOut(choice, sums.peers)) return snapshot;
   const pathsOf = pathsByPeer(paths);
   const { places, untold, untoldPaths } = choose(peers, (peer) => pathsOf.get(peer) ?? [], choice);
   const chosen = places.map((place) => peers[place] as PeerStatus);
@@ -61,5 +61,7 @@ export function narrow(snapshot: Snapshot, choice: Choice): Snapshot {
 /** What several want to see, in one. */
 export function widest(choices: readonly Choice[]): Choice {
   const names = new Set(choices.flatMap(({ peers }) => peers));
-  return { most: Math.max(0, ...choices.map(({ most }) => most)), peers: [...names] };
+  const most = Math.max(0, ...choices.map((choice) => choice.most));
+  const allUpTo = Math.max(0, ...choices.map((choice) => choice.allUpTo ?? choice.most));
+  return { most, allUpTo, peers: [...names] };
 }

@@ -260,6 +260,14 @@ export interface DataApi {
    * the second …
    */
   wait(doorbellFd: number, armed: Uint8Array, fds: Int32Array, deadlineUs: number): number;
+  /**
+   * How long a thread of this process (as the kernel numbers it; 0 = the calling one) wants a processor at a stretch; 0 = as the kernel has it.
+   * Its share stays, but one that wakes and wants less takes the processor from it. 1 = done, 0 = the kernel does not heed it (before Linux
+   * 6.12), or a negative errno.
+   */
+  setThreadSlice(threadId: number, sliceUs: number): number;
+  /** Sleeps for so long, 1 s at most; nothing settles meanwhile. */
+  pause(forUs: number): void;
   /** `persistent`: the device outlives the process, until `setTunPersistent(fd, false)` and a close. */
   openTun(name: string, options: { readonly persistent: boolean; readonly multiQueue: boolean }): OpenedTun;
   setTunPersistent(fd: number, persistent: boolean): number;

@@ -116,9 +116,12 @@ t.test('narrow() leaves what one wanted of what several did', async (t) => {
   );
   t.match(few.sums, { peers: 100, untold: 1 });
   t.equal(narrow(snapshot, { most: 100, peers: [] }), snapshot, 'an instance with no more shows all');
+  t.equal(narrow(snapshot, { most: 0, allUpTo: 100, peers: [] }), snapshot, 'or none at all of more');
+  t.strictSame(narrow(snapshot, { most: 0, allUpTo: 99, peers: [] }).peers, []);
   const choices = [
     { most: 5, peers: ['a'] },
     { most: 2, peers: ['a', 'b'] },
   ];
-  t.strictSame(widest(choices), { most: 5, peers: ['a', 'b'] });
+  t.strictSame(widest(choices), { most: 5, allUpTo: 5, peers: ['a', 'b'] });
+  t.equal(widest([...choices, { most: 0, allUpTo: 100, peers: [] }]).allUpTo, 100, 'who wants all of few gets them');
 });

@@ -9,6 +9,7 @@ export function fakeContext(given: Pick<ActorContext, 'spec' | 'addon'> & Partia
     emit: () => undefined,
     wakeAt: () => undefined,
     holdFdsUntil: () => undefined,
+    letPacketsIn: () => undefined,
     readable: () => alwaysReadable,
     track: (promise) => promise,
     ...given,

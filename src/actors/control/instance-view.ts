@@ -2,7 +2,7 @@
 import { messageOf } from '../../base/errors.ts';
 import { lifeReasonTexts, lifeStateNames } from '../../bonding/life/path-life-states.ts';
 import { pathHoldNames } from '../../bonding/path-hold.ts';
-import { type Choice, choose, type PathGlance, type PeerGlance, sumsOf } from '../../control/crowd.ts';
+import { type Choice, choose, leavesOut, type PathGlance, type PeerGlance, sumsOf } from '../../control/crowd.ts';
 import { judgeCutOff, Unanswered } from '../../control/cut-off.ts';
 import { LastChanges } from '../../control/last-changes.ts';
 import type { NatView } from '../../control/nat-rows.ts';
@@ -134,7 +134,7 @@ export class InstanceView {
     const { instance, readers } = await this.#refresh();
     const rows = this.#actorRows;
     const nowUs = this.#context.addon.nowUs();
-    const isCrowd = choice !== undefined && instance.peers.length > choice.most;
+    const isCrowd = choice !== undefined && leavesOut(choice, instance.peers.length);
     const look: Look = { instance, readers, nowUs };
     return {
       nowMs: Date.now(),
@@ -160,10 +160,10 @@ export class InstanceView {
   async #some(look: Look, choice: Choice): Promise<Pick<Snapshot, 'sums' | 'peers' | 'paths'>> {
     const { instance, readers, nowUs } = look;
     const rows = readers.paths.rows();
-    const seenPaths = await inParts(rows, (row) => readers.paths.glance(row, instance, nowUs), glanceSize);
+    const seenPaths = await this.#inParts(rows, (row) => readers.paths.glance(row, instance, nowUs), glanceSize);
     const byPeer = pathsByPeer<PathGlance>(seenPaths);
     const pathsOf = (peer: string): readonly PathGlance[] => byPeer.get(peer) ?? [];
-    const seen = await inParts(
+    const seen = await this.#inParts(
       instance.peers,
       (named): PeerGlance =>
         judgeCutOff(readers.peers.glance(named, nowUs), pathsOf(named.name), this.#unanswered.ageMs(named.name, nowUs)),
@@ -181,7 +181,7 @@ export class InstanceView {
   /** All paths of the peers that they lead to. */
   async #paths(rows: readonly number[], { instance, readers, nowUs }: Look): Promise<PathStatus[]> {
     const { paths } = readers;
-    return paths.withShares(await inParts(rows, (row) => paths.path(row, instance, nowUs)));
+    return paths.withShares(await this.#inParts(rows, (row) => paths.path(row, instance, nowUs)));
   }
 
   async #peers(
@@ -190,10 +190,14 @@ export class InstanceView {
     { instance, readers, nowUs }: Look,
   ): Promise<PeerStatus[]> {
     const pathsOf = pathsByPeer(paths);
-    return await inParts(peers, (named) => {
+    return await this.#inParts(peers, (named) => {
       const peer = readers.peers.peer(named, instance, nowUs);
       return judgeCutOff(peer, pathsOf.get(peer.name) ?? [], this.#unanswered.ageMs(peer.name, nowUs));
     });
+  }
+
+  #inParts<Item, Result>(items: readonly Item[], read: (item: Item) => Result, size?: number): Promise<Result[]> {
+    return inParts(items, read, () => this.#context.letPacketsIn(), size);
   }
 
   nat(): Promise<NatView | undefined> {

@@ -49,6 +49,8 @@ export interface ActorDefinition {
   readonly turn: 'duty' | 'hybrid' | 'evented';
   /** How much its thread leaves to others while processors are short (nice(2)); who shares a thread with one that leaves nothing does not either. */
   readonly nice?: number;
+  /** Its thread leaves a processor at once to one that has a packet and wakes (`io/thread-slices.ts`), unless it shares the thread with one that does not. */
+  readonly isPatient?: true;
   /** A throw here is a failed start. */
   start(context: ActorContext): Actor | Promise<Actor>;
 }
@@ -126,6 +128,8 @@ export interface ActorContext {
    * because its output is full. The doorbell still wakes.
    */
   holdFdsUntil(untilUs: number): void;
+  /** Called between two parts, of half a millisecond each, of what is long: threads that have packets and wait for this processor get it. */
+  letPacketsIn(): void;
   /** Whether a read of a descriptor of `wakeOn` may find something. */
   readable(fd: number): Readable;
   /**

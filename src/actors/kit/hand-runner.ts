@@ -55,6 +55,7 @@ export class HandRunner {
         else if (atUs < hosted.wakeAtUs) hosted.wakeAtUs = atUs;
       },
       holdFdsUntil: () => undefined,
+      letPacketsIn: () => undefined,
       readable: () => alwaysReadable,
       track: (promise) => promise,
     };

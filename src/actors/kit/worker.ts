@@ -6,6 +6,7 @@ import os from 'node:os';
 import process from 'node:process';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
+import { setPatience } from '../../io/thread-slices.ts';
 import { ownThreadId } from '../../io/thread-times.ts';
 import { type Addon, loadAddon } from '../../native/addon.ts';
 import { loadRole } from '../registry.ts';
@@ -19,6 +20,8 @@ type HostMessage = Extract<ToWorker, { kind: 'host' }>;
 
 const setup = workerData as WorkerSetup;
 
+/** As long as the kernel rounds a sleep anyway (PR_SET_TIMERSLACK); enough to be off the processor. */
+const letInUs = 50;
 /** setpriority(2). */
 const leastPriority = 19;
 
@@ -72,19 +75,23 @@ async function startAll(port: MessagePort, addon: Addon, host: HostMessage): Pro
   const kinds = new Set<TurnKind>();
   const pending = { count: 0 };
   const hold = { untilUs: 0 };
+  const patience = { isHeeded: true };
   const wakeFds = Int32Array.from(host.specs.flatMap(wakeFdsOf));
   const readables = new Readables(wakeFds);
   let nice = Number.POSITIVE_INFINITY;
+  let isPatient = true;
   for (const spec of host.specs) {
     starting = spec.id;
     const definition = await loadRole(spec.role, setup.modules);
     kinds.add(definition.turn);
     nice = Math.min(nice, definition.nice ?? 0);
-    hosted.push(await startOne(definition, spec, { port, addon, host, pending, hold, readables }));
+    isPatient &&= definition.isPatient === true;
+    hosted.push(await startOne(definition, spec, { port, addon, host, pending, hold, patience, readables }));
   }
   starting = undefined;
   // 0 is the calling thread, and no other of the process.
   if (nice > 0) os.setPriority(0, Math.min(leastPriority, os.getPriority(0) + nice));
+  patience.isHeeded = setPatience(addon, isPatient);
   return new ThreadRunner({ addon, port, doorbell: host.doorbell, hosted, kinds, wakeFds, readables, pending, hold });
 }
 
@@ -94,6 +101,8 @@ interface StartParts {
   readonly host: HostMessage;
   readonly pending: { count: number };
   readonly hold: { untilUs: number };
+  /** The kernel gives the thread's processor away by itself. */
+  readonly patience: { isHeeded: boolean };
   readonly readables: Readables;
 }
 
@@ -112,6 +121,9 @@ async function startOne(definition: ActorDefinition, spec: ActorSpec, parts: Sta
     },
     holdFdsUntil(untilUs: number) {
       parts.hold.untilUs = untilUs;
+    },
+    letPacketsIn() {
+      if (!parts.patience.isHeeded) parts.addon.pause(letInUs);
     },
     readable: (fd: number) => parts.readables.of(fd),
     track<T>(promise: Promise<T>): Promise<T> {

@@ -5,6 +5,7 @@
 
 #include "bind/values.h"
 #include "sys/layout.h"
+#include "sys/thread_slice.h"
 #include "sys/tun.h"
 #include "sys/udp_socket.h"
 #include "sys/wait.h"
@@ -53,6 +54,15 @@ Napi::Value wait(const Napi::CallbackInfo& info) {
   Napi::Int32Array fds = info[2].As<Napi::Int32Array>();
   const int result = waitForWork(intOf(info, 0), fds.Data(), static_cast<uint32_t>(fds.ElementLength()), doubleOf(info, 3));
   return Napi::Number::New(info.Env(), result);
+}
+
+Napi::Value setSlice(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), setThreadSlice(intOf(info, 0), doubleOf(info, 1)));
+}
+
+Napi::Value pause(const Napi::CallbackInfo& info) {
+  pauseThread(doubleOf(info, 0));
+  return info.Env().Undefined();
 }
 
 Napi::Value openTunDevice(const Napi::CallbackInfo& info) {
@@ -118,6 +128,8 @@ void initData(Napi::Env env, Napi::Object exports) {
   exports.Set("closeFd", Napi::Function::New(env, closeFd));
   exports.Set("replaceFd", Napi::Function::New(env, replaceFd));
   exports.Set("wait", Napi::Function::New(env, wait));
+  exports.Set("setThreadSlice", Napi::Function::New(env, setSlice));
+  exports.Set("pause", Napi::Function::New(env, pause));
   exports.Set("openTun", Napi::Function::New(env, openTunDevice));
   exports.Set("setTunPersistent", Napi::Function::New(env, setPersistent));
   exports.Set("openUdp", Napi::Function::New(env, openUdpSocket));

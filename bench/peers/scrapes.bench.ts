@@ -2,7 +2,8 @@
  * What somebody else's packets notice of those who look at a hub of many: `--peers 1000` clients of which `--connected 200` are there, and round trips
  * of one datagram a millisecond through it, in windows of `--seconds` (5), `--pairs` of each, in turns: nobody looks; Prometheus scrapes each second;
  * scrapes one after the other without a pause; a page is open (its two streams); `hawser top` asks each second. Who looks has the lowest priority: he
- * is on another host in life. `--against FOLDER`: the hub of another checkout.
+ * is on another host in life. Beside them what survives a loaded machine better: how long the hub's threads with packets were ready and had no
+processor, and what an answer costs its other threads. `--parts nobody,scrapes`: those alone. `--against FOLDER`: the hub of another checkout.
  */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,6 +17,7 @@ import { until } from '../../test/support/until.ts';
 import { compileTwin, median, option, pairCount, report, spread } from '../support/bench.ts';
 import { type Crowd, connect, gather } from './crowd.ts';
 import { answerAtHub, roundTrips } from './round-trips.ts';
+import { type ThreadCosts, threadCostsOf } from './thread-costs.ts';
 
 const all = Number(option('peers', '1000'));
 const connected = Number(option('connected', '200'));
@@ -25,8 +27,16 @@ const settleMs = 15_000;
 const apiPort = 8474;
 const origin = `http://127.0.0.1:${apiPort}`;
 
-const looks = ['nobody', 'scrape', 'scrapes', 'page', 'top'] as const;
-type Look = (typeof looks)[number];
+const allLooks = ['nobody', 'scrape', 'scrapes', 'page', 'top'] as const;
+type Look = (typeof allLooks)[number];
+const chosen = option('parts', allLooks.join()).split(',');
+const looks = allLooks.filter((look) => look === 'nobody' || chosen.includes(look));
+
+/** One window: of round trips and of threads, beside so many answers. */
+interface Window extends ThreadCosts {
+  readonly trips: readonly number[];
+  readonly answers: number;
+}
 
 /** Begins to look; what it returns ends it, and says how long each answer took, in milliseconds. */
 type Looker = (crowd: Crowd, token: string) => Promise<() => Promise<readonly number[]>>;
@@ -116,26 +126,34 @@ try {
   await connect(crowd, connected);
   await until('the API is on', () => hub.log().includes('api-on'));
   await sleep(settleMs);
-  const windows = new Map<Look, (readonly number[])[]>(looks.map((look) => [look, []]));
+  const costs = await threadCostsOf(hub);
+  const windows = new Map<Look, Window[]>(looks.map((look) => [look, []]));
   const answers = new Map<Look, number[]>(looks.map((look) => [look, []]));
   // Pair -1 is not counted: V8 compiles what it sees often, and a first look loads modules.
   for (let pair = -1; pair < pairCount; pair += 1)
     for (const look of looks) {
       const end = await lookers[look](crowd, token);
+      const before = costs();
       const trips = await roundTrips(twin.program, crowd, windowS);
       const took = await end();
+      const after = costs();
       if (pair < 0) continue;
-      windows.get(look)?.push(trips);
+      windows.get(look)?.push({
+        trips,
+        answers: took.length,
+        packetsWaitedMs: after.packetsWaitedMs - before.packetsWaitedMs,
+        othersRanMs: after.othersRanMs - before.othersRanMs,
+      });
       answers.get(look)?.push(...took);
     }
   const facts = { peers: all, connected };
   const nobody = windows.get('nobody') ?? [];
   for (const [index, name] of ['p50', 'p99', 'p99.9', 'max'].entries())
     for (const [look, rows] of windows) {
-      const values = rows.map((row) => row[index] ?? Number.NaN);
+      const values = rows.map(({ trips }) => trips[index] ?? Number.NaN);
       report('scrapes-others', { ...facts, look, quantile: name, spread: spread(values) }, median(values), 'ms');
       if (look === 'nobody') continue;
-      const ratios = values.map((value, pair) => value / (nobody[pair]?.[index] ?? Number.NaN));
+      const ratios = values.map((value, pair) => value / (nobody[pair]?.trips[index] ?? Number.NaN));
       report(
         'scrapes-others',
         { ...facts, side: `${look}/nobody`, quantile: name, spread: spread(ratios) },
@@ -143,13 +161,17 @@ try {
         'x',
       );
     }
-  for (const [look, rows] of windows)
-    report(
-      'scrapes-lost',
-      { ...facts, look },
-      rows.reduce((sum, row) => sum + (row[4] ?? 0), 0),
-      'packets',
+  for (const [look, rows] of windows) {
+    const lost = rows.reduce((sum, { trips }) => sum + (trips[4] ?? 0), 0);
+    report('scrapes-lost', { ...facts, look }, lost, 'packets');
+    const waited = rows.map(({ packetsWaitedMs }) => packetsWaitedMs / windowS);
+    report('scrapes-packets-waited', { ...facts, look, spread: spread(waited) }, median(waited), 'ms/s');
+    // What the threads do anyway is not the answers'.
+    const each = rows.flatMap(({ othersRanMs, answers: count }, pair) =>
+      count === 0 ? [] : [(othersRanMs - (nobody[pair]?.othersRanMs ?? Number.NaN)) / count],
     );
+    if (each.length > 0) report('scrapes-cost', { ...facts, look, spread: spread(each) }, median(each), 'ms an answer');
+  }
   for (const [look, took] of answers)
     if (took.length > 0)
       report('scrapes-answer', { ...facts, look, answers: took.length, spread: spread(took) }, median(took), 'ms');

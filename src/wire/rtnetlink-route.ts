@@ -83,7 +83,9 @@ export function wayQueryEmit(target: Uint8Array, at: number, query: WayQuery): n
   target[at] = familyNumber(query.family);
   target[at + 1] = 8 * addressBytesOf(query.family);
   if (query.sourceHex !== undefined) target[at + 2] = 8 * addressBytesOf(query.family);
-  writeU32(target, at + 8, routeFlag.lookupTable | (query.mustMatch ? routeFlag.match : 0));
+  // The kernel says the table of an IPv6 route anyway, and refuses the question that asks for it (inet6_rtm_valid_getroute_req of net/ipv6/route.c).
+  const lookup = query.family === 4 ? routeFlag.lookupTable : 0;
+  writeU32(target, at + 8, lookup | (query.mustMatch ? routeFlag.match : 0));
   let end = attributeEmit(target, at + routeBytes, rtaDestination, fromHex(query.destinationHex));
   if (query.sourceHex !== undefined) end = attributeEmit(target, end, rtaSource, fromHex(query.sourceHex));
   end = attributeEmitU32(target, end, rtaInterface, query.interfaceIndex);

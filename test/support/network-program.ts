@@ -3,7 +3,9 @@ import { closeSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { getSystemErrorName } from 'node:util';
 import { messageOf } from '../../src/base/errors.ts';
-import { parseCidr } from '../../src/config/address.ts';
+import { formatAddress, parseCidr } from '../../src/config/address.ts';
+import { openNetlink } from '../../src/io/netlink.ts';
+import { findLink, listAddresses } from '../../src/io/netlink-tables.ts';
 import { sentenceOf, type Trouble } from '../../src/io/network/conflicts.ts';
 import type { OwnTraffic } from '../../src/io/network/foreign-rules.ts';
 import {
@@ -17,7 +19,7 @@ import {
 } from '../../src/io/network/network.ts';
 import type { NetworkPlan } from '../../src/io/network/plan.ts';
 import { Resolver } from '../../src/io/resolver.ts';
-import { SourceFinder } from '../../src/io/source-finder.ts';
+import { findSource, SourceFinder } from '../../src/io/source-finder.ts';
 import { type Addon, loadAddon } from '../../src/native/addon.ts';
 
 export type NetworkCall =
@@ -27,6 +29,7 @@ export type NetworkCall =
     }
   | { readonly action: 'misled'; readonly plan: NetworkPlan; readonly traffic: OwnTraffic }
   | { readonly action: 'resolve'; readonly fwmark: number; readonly host: string; readonly resolvFile: string }
+  | { readonly action: 'source'; readonly interface: string; readonly destination: string }
   /** Sends one datagram that carries `fwmark` (0 = none) and waits for an answer. */
   | { readonly action: 'ask'; readonly fwmark: number; readonly address: string; readonly port: number };
 
@@ -41,6 +44,8 @@ export interface NetworkAnswer {
   /** `answered`, or the name of the errno. */
   readonly outcome?: string;
   readonly addresses?: readonly string[];
+  /** The address of ours, `none` if there is none. */
+  readonly source?: string;
 }
 
 const answerTimeoutMs = 300;
@@ -70,8 +75,22 @@ async function run(addon: Addon, call: NetworkCall): Promise<NetworkAnswer> {
       });
       return { addresses: (await resolver.resolve(call.host)).addresses.map(({ address }) => address) };
     }
+    case 'source':
+      return { source: sourceOf(addon, call.interface, call.destination) };
     case 'ask':
       return { outcome: ask(addon, call.fwmark, call.address, call.port) };
+  }
+}
+
+function sourceOf(addon: Addon, interfaceName: string, destination: string): string {
+  const netlink = openNetlink(addon);
+  try {
+    const index = findLink(netlink, interfaceName)?.index ?? 0;
+    const to = parseCidr(destination)?.addressHex ?? '';
+    const hex = findSource(netlink, index, listAddresses(netlink, index), 0, to);
+    return hex === undefined ? 'none' : formatAddress(Buffer.from(hex, 'hex'));
+  } finally {
+    netlink.close();
   }
 }
 

@@ -26,6 +26,7 @@ import { EndpointNames } from './endpoint-names.ts';
 import { LinkKeeper } from './link-keeper.ts';
 import { NatKeeper } from './nat-keeper.ts';
 import { natPlaceOf, planNat } from './nat-plan.ts';
+import { Nat64Finder } from './nat64-finder.ts';
 import { NetworkKeeper } from './network-keeper.ts';
 import { dnsWayOf } from './plan.ts';
 
@@ -56,6 +57,7 @@ export class HostSide {
   readonly #nat: NatKeeper;
   readonly #dns: DnsKeeper;
   readonly #links: LinkKeeper;
+  readonly #nat64: Nat64Finder;
   /** Public key → endpoints behind names, as addresses. */
   readonly #resolved = new Map<string, readonly EndpointText[]>();
 
@@ -64,12 +66,13 @@ export class HostSide {
     this.#parts = parts;
     const { addon, note, resources } = parts;
     const { name, runtime } = config;
+    const resolver = new Resolver(addon, new SourceFinder(addon), {
+      ...dnsWayOf(config),
+      watchEveryMs: nameWatchMs,
+      dnsRecord: dnsRecordFile(runtime.runDirectory, name),
+    });
     this.#names = new EndpointNames({
-      resolver: new Resolver(addon, new SourceFinder(addon), {
-        ...dnsWayOf(config),
-        watchEveryMs: nameWatchMs,
-        dnsRecord: dnsRecordFile(runtime.runDirectory, name),
-      }),
+      resolver,
       tell: (peer, endpoints) => {
         this.#resolved.set(peer, endpoints);
         this.#tellDestinations();
@@ -89,7 +92,12 @@ export class HostSide {
       note: (event, level) => note('nat', event, level),
       peers: () => [...parts.peers.all()].map(({ peer }) => peer),
     });
+    this.#nat64 = new Nat64Finder({
+      ask: (host, interfaceName) => resolver.askEach(host, interfaceName),
+      onFound: () => this.#links.tellAgain(),
+    });
     this.#links = new LinkKeeper({
+      nat64: this.#nat64,
       addon,
       tell: (command) => parts.command('session-manager', command),
       note: (event, level) => note('network', event, level),
@@ -176,6 +184,7 @@ export class HostSide {
   close(): void {
     this.#names.close();
     this.#links.close();
+    this.#nat64.close();
   }
 
   /** Takes back what needs time to be taken back. Never rejects. */

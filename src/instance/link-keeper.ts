@@ -11,6 +11,7 @@ import type { InstanceEvent } from '../control/events.ts';
 import { type Destinations, type LinkReport, LinkReporter, type WantedLink } from '../io/link-report.ts';
 import type { LinkWatch } from '../io/link-watch.ts';
 import type { NetlinkSockets } from '../io/netlink.ts';
+import type { Nat64Finder } from './nat64-finder.ts';
 
 export interface LinkKeeperParts {
   readonly addon: NetlinkSockets;
@@ -22,6 +23,8 @@ export interface LinkKeeperParts {
   readonly setSources: (link: string, sources: LinkReport['sources']) => void;
   /** Whether the link has a socket. */
   readonly hasSockets: (link: string) => boolean;
+  /** The prefix of the translator by which a link that has IPv6 alone reaches IPv4. */
+  readonly nat64: Pick<Nat64Finder, 'prefixOf' | 'forget'>;
   /** Opens the link's sockets anew and starts who uses them again. */
   readonly reopen: (link: string) => Promise<void>;
 }
@@ -107,9 +110,20 @@ export class LinkKeeper {
       this.#parts.setMtu(link, mtu);
       // First: who hears of the change sends at once.
       this.#parts.setSources(link, sources);
-      this.#parts.tell({ kind: 'link-state', link, isUp, reason, addresses, routes });
+      this.#parts.tell({ kind: 'link-state', link, isUp, reason, addresses, routes, ...this.#translation(report) });
       this.#bind(report);
     }
+  }
+
+  #translation({ link, addresses, isIp6Only }: LinkReport): { readonly nat64?: string } {
+    const { nat64 } = this.#parts;
+    if (isIp6Only) return { nat64: nat64.prefixOf(link, this.#interfaceOf(link) ?? '', addresses) };
+    nat64.forget(link);
+    return {};
+  }
+
+  #interfaceOf(link: string): string | undefined {
+    return this.#links.find((one) => one.name === link)?.interface;
   }
 
   #tryAgainLater(): void {
@@ -127,7 +141,7 @@ export class LinkKeeper {
       return;
     }
     this.#opening.add(link);
-    const name = this.#links.find((one) => one.name === link)?.interface ?? link;
+    const name = this.#interfaceOf(link) ?? link;
     this.#parts.note({ kind: 'interface', interface: name, state: 'came', link });
     this.#parts
       .reopen(link)

@@ -8,6 +8,7 @@ import { type RouteState, routeParse } from '../wire/rtnetlink-route.ts';
 import type { LinkWatch } from './link-watch.ts';
 import { type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
 import { findSource } from './source-finder.ts';
+import { askWay } from './ways.ts';
 
 export interface WantedLink {
   readonly name: string;
@@ -28,6 +29,8 @@ export interface LinkReport {
   readonly routes: readonly string[] | undefined;
   /** What leaves by the interface carries these (hexadecimal, empty = there is none); undefined = the kernel chooses. */
   readonly sources: { readonly v4: string; readonly v6: string } | undefined;
+  /** It leads to the Internet of IPv6 and to none of IPv4. */
+  readonly isIp6Only: boolean;
 }
 
 /** For whom sources are chosen. */
@@ -93,7 +96,7 @@ export class LinkReporter {
   ): LinkReport {
     if (device === undefined) {
       const nothing = { addresses: [], routes: undefined, sources: undefined, mtu: 0 };
-      return { link: name, isUp: true, reason: 'up', index: 0, ...nothing };
+      return { link: name, isUp: true, reason: 'up', index: 0, isIp6Only: isIp6Only(netlink, to.fwmark), ...nothing };
     }
     const state = watch.findLink(device);
     const addresses = watch.addressesOf(device).filter(({ address }) => !address.startsWith('fe80:'));
@@ -108,11 +111,13 @@ export class LinkReporter {
       const destination = to.addresses.find((hex) => familyOfHex(hex) === family) ?? somewhere[family];
       return findSource(netlink, index, own, to.fwmark, destination) ?? '';
     };
+    const isUp = trouble(device, state) === undefined && (hasNear || addresses.length > 0);
     return {
       link: name,
       index,
       // What is near can be reached without an address of its own.
-      isUp: trouble(device, state) === undefined && (hasNear || addresses.length > 0),
+      isUp,
+      isIp6Only: isUp && routes?.includes('::/0') === true && !routes.includes('0.0.0.0/0'),
       reason,
       mtu: state?.mtu ?? 0,
       addresses: addresses.map(({ address }) => address).sort(),
@@ -120,6 +125,16 @@ export class LinkReporter {
       sources: { v4: source(4), v6: source(6) },
     };
   }
+}
+
+/** Of a host as a whole. */
+function isIp6Only(netlink: Netlink, fwmark: number): boolean {
+  const leads = (family: Family): boolean => {
+    const query = { family, destinationHex: somewhere[family], sourceHex: undefined, interfaceIndex: 0, fwmark };
+    const way = askWay(netlink, { ...query, mustMatch: false });
+    return typeof way !== 'string' && !way.isRefusal;
+  };
+  return !leads(4) && leads(6);
 }
 
 function trouble(device: string, state: LinkState | undefined): string | undefined {

@@ -113,6 +113,25 @@ export class Resolver {
     return asking;
   }
 
+  /**
+   * Addresses (hexadecimal) of a name as each server by itself has them, now, asked by one interface ('' = by any); none of a server that
+   * does not answer. Rejects with ECANCELED.
+   */
+  async askEach(name: string, interfaceName: string): Promise<readonly (readonly string[])[]> {
+    const settings = this.#settings();
+    const way = { ...this.#way, interfaces: [interfaceName] };
+    const askOne = async (server: NameServer): Promise<readonly string[]> => {
+      const alone = { ...settings, servers: [server] };
+      try {
+        return (await askServers(this.#addon, this.#sources, way, alone, name, this.#abort.signal)).addresses;
+      } catch (error) {
+        if (error instanceof HawserError) return [];
+        throw this.#interrupted(name, error);
+      }
+    };
+    return await Promise.all(settings.servers.map(askOne));
+  }
+
   /** From now on questions carry this mark and leave by these interfaces; true if that is a change. */
   setWay(way: DnsWay): boolean {
     if (isDeepStrictEqual(this.#way, way)) return false;

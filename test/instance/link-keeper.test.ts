@@ -16,6 +16,7 @@ t.test('what is known of the links is told when it changes, and to a session-man
     setMtu: () => undefined,
     setSources: () => undefined,
     hasSockets: () => true,
+    nat64: { prefixOf: () => '64:ff9b::/96', forget: () => undefined },
     reopen: async () => undefined,
   });
   const watch = new LinkWatch(loadAddon(), () => undefined);

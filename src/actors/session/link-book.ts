@@ -1,9 +1,11 @@
 /** What is known of the links: what the configuration says, and what kernel, operator and health-checker say from moment to moment. */
+import { addressBytesOf } from '../../base/family.ts';
 import { parseCidr } from '../../config/address.ts';
 import { link } from '../../contract/link-tables.ts';
 import { healthOf, isLinkDead, isLinkDisabled, isLinkForced } from '../../rings/link-health.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { namedEndpointIs } from '../../wire/named-endpoint.ts';
+import { nat64Embed } from '../../wire/nat64.ts';
 import { sockaddrAddress } from '../../wire/sockaddr.ts';
 import type { LinkSettings, LinkStateCommand } from './settings.ts';
 
@@ -18,6 +20,7 @@ interface KernelState {
   readonly addresses: string;
   /** undefined = anything may be reached. */
   readonly routes: readonly Prefix[] | undefined;
+  readonly nat64: Prefix | undefined;
 }
 
 export class LinkBook {
@@ -60,7 +63,9 @@ export class LinkBook {
     if (known === undefined) return 'same';
     const before = this.#kernel.get(known.row);
     const { isUp, reason } = command;
-    const now = { isUp, reason, addresses: command.addresses.join(), routes: command.routes?.flatMap(prefixOf) };
+    const [nat64] = command.nat64 === undefined ? [] : prefixOf(command.nat64);
+    const routes = command.routes?.flatMap(prefixOf);
+    const now = { isUp, reason, addresses: command.addresses.join(), routes, nat64 };
     this.#kernel.set(known.row, now);
     if (JSON.stringify(before) === JSON.stringify(now)) return 'same';
     const isElsewhere = before !== undefined && (!before.isUp || before.addresses !== now.addresses);
@@ -77,14 +82,28 @@ export class LinkBook {
     // What address is behind it, or which proxy before it, its carrier alone knows.
     if (namedEndpointIs(sockaddr)) return this.#hasNoAddress(state) ? state.reason : undefined;
     const address = sockaddrAddress(sockaddr, 0);
-    const isReached = state.routes?.some((prefix) => covers(prefix, address)) ?? true;
-    if (isReached) return undefined;
+    if (isRouted(state, address)) return undefined;
     return this.#hasNoAddress(state) ? state.reason : 'no route by this link';
   }
 
   /** Of a link without an interface the kernel says neither addresses nor routes. */
   #hasNoAddress({ addresses, routes }: KernelState): boolean {
     return addresses === '' && routes !== undefined;
+  }
+
+  /** The address of IPv6 by which a link that has no IPv4 reaches one of IPv4; undefined = there is no need, or no way. */
+  translate(row: number, sockaddr: Uint8Array): Uint8Array | undefined {
+    const state = this.#kernel.get(row);
+    if (state?.nat64 === undefined || namedEndpointIs(sockaddr)) return undefined;
+    const address = sockaddrAddress(sockaddr, 0);
+    const isNeeded = address.length === addressBytesOf(4) && (state.routes === undefined || !isRouted(state, address));
+    return isNeeded ? nat64Embed(state.nat64, address) : undefined;
+  }
+
+  /** Changes with what `translate` answers. */
+  translatorOf(row: number): string {
+    const nat64 = this.#kernel.get(row)?.nat64;
+    return nat64 === undefined ? '' : `${Buffer.from(nat64.bytes).toString('hex')}/${nat64.bits}`;
   }
 
   /** Changes with the addresses of the link's interface. */
@@ -129,6 +148,10 @@ export class LinkBook {
 function prefixOf(text: string): Prefix[] {
   const cidr = parseCidr(text);
   return cidr === undefined ? [] : [{ bytes: Uint8Array.from(Buffer.from(cidr.addressHex, 'hex')), bits: cidr.prefix }];
+}
+
+function isRouted({ routes }: KernelState, address: Uint8Array): boolean {
+  return routes?.some((prefix) => covers(prefix, address)) ?? true;
 }
 
 function covers({ bytes, bits }: Prefix, address: Uint8Array): boolean {

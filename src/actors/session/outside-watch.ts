@@ -43,11 +43,18 @@ export class OutsideWatch {
 
   /** The kernel says something about a link: paths over it are withdrawn at once, or tried. */
   handleLinkState(command: LinkStateCommand): void {
-    const { links, peers } = this.#parts;
+    const { links, peers, paths } = this.#parts;
+    const row = links.find(command.link)?.row;
+    const translator = row === undefined ? '' : links.translatorOf(row);
     const change = links.handleState(command);
     if (change === 'same') return;
     this.#schedule.touchAll();
-    const row = links.find(command.link)?.row;
+    // Endpoints of IPv4 are elsewhere by it now.
+    if (row !== undefined && links.translatorOf(row) !== translator)
+      for (const peer of peers.all()) {
+        paths.handleChange(peer);
+        this.#schedule.callIfExpected(peer);
+      }
     if (change === 'moved') for (const peer of peers.all()) this.#tellMoved(peer, row);
   }
 

@@ -15,7 +15,7 @@ import type { RowTable } from '../../rings/table.ts';
 import { endpointEquals } from '../../wire/sockaddr.ts';
 import type { LinkBook } from './link-book.ts';
 import type { PathBook, Route } from './path-book.ts';
-import { endpointOf, isSamePlace, type Place, placesOf, routesBy } from './routes.ts';
+import { endpointOf, isSamePlace, type Place, placesOf, routesBy, translatedPlace } from './routes.ts';
 import type { PeerObfuscation, PeerSettings } from './settings.ts';
 import type { KnownEndpoint, KnownPlace, StateFiles } from './state-files.ts';
 
@@ -194,7 +194,13 @@ export class PeerBook {
 
   configuredRoutes(peer: Peer, linkRow: number): Route[] {
     const link = this.#parts.links.get(linkRow);
-    return link === undefined ? [] : peer.places.flatMap((place) => routesBy(link, place));
+    if (link === undefined) return [];
+    return peer.places.flatMap((place) => routesBy(link, this.#asSeenBy(linkRow, place)));
+  }
+
+  #asSeenBy(linkRow: number, place: Place): Place {
+    const address = this.#parts.links.translate(linkRow, place.endpoint);
+    return address === undefined ? place : translatedPlace(place, address);
   }
 
   /**

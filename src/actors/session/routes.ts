@@ -49,6 +49,13 @@ export function placesOf(endpoints: readonly EndpointText[]): Place[] {
   });
 }
 
+/** The same host and port by an address of IPv6 (16 bytes), as a translator has it. */
+export function translatedPlace({ endpoint: from, transport: by }: Place, address: Uint8Array): Place {
+  const endpoint = new Uint8Array(endpointLayout.bytes);
+  sockaddrEmit(endpoint, 0, { address, port: sockaddrPort(from, 0), scopeId: 0 });
+  return { endpoint, transport: by, zone: undefined };
+}
+
 /** None when the place lies on the network of another interface. */
 export function routesBy(link: LinkSettings, { endpoint, transport: by, zone }: Place): Route[] {
   if (zone === undefined) return [routeTo(link.row, by, endpoint)];

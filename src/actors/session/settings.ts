@@ -128,6 +128,8 @@ export interface LinkStateCommand extends Command {
   readonly addresses: readonly string[];
   /** Prefixes that can be reached by it (`0.0.0.0/0`); undefined = ask no further. */
   readonly routes: readonly string[] | undefined;
+  /** It has IPv6 alone: the prefix (CIDR) behind which its network's translator has the addresses of IPv4. */
+  readonly nat64?: string;
 }
 
 /** Peers came, are others than before, or went. */

@@ -43,3 +43,17 @@ t.test('refusal() lets nothing that has a name leave by an interface without an 
   t.equal(bookOf({ addresses: ['10.0.0.1'], routes: ['10.0.0.0/8'] }).refusal(0, address), 'no route by this link');
   t.equal(bookOf({ isUp: false, addresses: ['10.0.0.1'], reason: 'down' }).refusal(0, named), 'down');
 });
+
+t.test(
+  'translate() gives IPv4 an address of IPv6 where a translator is needed, and none where it is not',
+  async (t) => {
+    const nat64 = '64:ff9b::/96';
+    const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('hex');
+    const translated = '0064ff9b0000000000000000cb007101';
+    t.equal(hex(bookOf({ routes: ['::/0'], nat64 }).translate(0, address)), translated);
+    t.equal(hex(bookOf({ routes: undefined, nat64 }).translate(0, address)), translated, 'of a host as a whole');
+    t.equal(bookOf({ routes: ['::/0', '203.0.113.0/24'], nat64 }).translate(0, address), undefined, 'there is a route');
+    t.equal(bookOf({ routes: ['::/0'] }).translate(0, address), undefined);
+    t.equal(bookOf({ routes: ['::/0'], nat64 }).translate(0, named), undefined, 'its carrier finds the way');
+  },
+);

@@ -1,4 +1,5 @@
 /** Opens what the carriers received: names the key slot of every run, and lets the addon decrypt, check, join and deliver. */
+import { never } from '../base/double.ts';
 import { gaps, lateness, opened, runs } from '../contract/columns.ts';
 import { cipher, session, slotState } from '../contract/peer-tables.ts';
 import type { Opener } from '../native/opener-api.ts';
@@ -51,6 +52,8 @@ const usualMtu = 1420;
 const dataMessageBytes = 32;
 /** A full tun-writer's ring drains in less. */
 const stallPauseUs = 100;
+/** While there is always something to open, gaps and reports are looked after so often. */
+const mostDeferUs = 500;
 
 class OpenerActor implements Actor {
   readonly #context: ActorContext;
@@ -74,6 +77,8 @@ class OpenerActor implements Actor {
   readonly #followSlot = (slot: number): void => this.#follow(slot);
   readonly #followAll = (): void => this.#learnAll();
   #first = 0;
+  /** Since when every turn had something to open, and gaps and reports were not looked after. */
+  #busySinceUs = never;
 
   constructor(context: ActorContext) {
     const { spec, addon } = context;
@@ -138,6 +143,11 @@ class OpenerActor implements Actor {
     for (let turned = 0; turned < this.#inputs; turned += 1)
       done += this.#open((this.#first + turned) % this.#inputs, nowUs);
     this.#first = (this.#first + 1) % this.#inputs;
+    // What came is on its way first: in a thread of several actors whoever delivers it comes after this one.
+    if (done === 0) this.#busySinceUs = never;
+    else if (this.#busySinceUs < 0) this.#busySinceUs = nowUs;
+    if (done > 0 && nowUs - this.#busySinceUs < mostDeferUs) return done;
+    this.#busySinceUs = never;
     const given = this.#gapKeeper.turn(nowUs);
     if (given > 0) this.#throughput.count(openerCounters.givenUp, given);
     this.#shares.turn(nowUs);

@@ -103,6 +103,8 @@ class SealerActor implements Actor {
   readonly #sweepSlot = (slot: number): void => this.#native.sweep(slot);
   readonly #sweepAll = (): void => this.#native.sweep(-1);
   #nowUs = doubleZero;
+  /** The last turn found nothing to do. */
+  #wasIdle = true;
   #behindSinceUs = never;
 
   constructor(context: ActorContext) {
@@ -162,14 +164,18 @@ class SealerActor implements Actor {
     this.#nowUs = nowUs;
     this.#desk.retell();
     this.#followSessions();
+    this.#rates.turn(nowUs, this.#resuming);
+    // What ends a silence is mostly a packet that is alone, and somebody waits for it: reports and ticks come behind it.
+    const early = this.#wasIdle && this.#waiting.count === 0 ? this.#takeTrains() : 0;
     const framed = this.#heard.work(nowUs) + this.#frames.work(nowUs);
     this.#bonds.turn(nowUs, this.#turnBond);
     this.#acks.tick(nowUs);
-    this.#rates.turn(nowUs, this.#resuming);
     const served = this.#waiting.count > 0 ? this.#serveWaiting(nowUs) : 0;
-    const taken = this.#takeTrains();
+    const taken = early > 0 ? early : this.#takeTrains();
     this.#tooLong.count();
-    return framed + served + taken;
+    const done = framed + served + taken;
+    this.#wasIdle = done === 0;
+    return done;
   }
 
   onCommand(command: Command): void {

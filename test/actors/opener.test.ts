@@ -95,8 +95,13 @@ class Rig {
     });
   }
 
-  /** One packet with this counter comes by path `row`. */
+  /** One packet with this counter comes by path `row`, and is dealt with. */
   arrive(counter: number, row: number, plain = this.#packet(counter)): void {
+    this.offer(counter, row, plain);
+    this.runner.turnUntilIdle();
+  }
+
+  offer(counter: number, row: number, plain = this.#packet(counter)): void {
     const message = this.#seal(counter, plain);
     const { view, bytes } = this.#received;
     const at = this.#received.claim(received.payloadAt + message.length);
@@ -107,7 +112,6 @@ class Rig {
     bytes.set(message, at + received.payloadAt);
     this.#received.commit(received.payloadAt + message.length, recordType.received);
     this.#received.publish();
-    this.runner.turnUntilIdle();
   }
 
   /** Counters of what reached the TUN since the last call. */
@@ -204,6 +208,18 @@ t.test('with reorder off packets are delivered as they come', async (t) => {
   t.teardown(() => rig.runner.close());
   for (const counter of [0, 3, 2, 1]) rig.arrive(counter, 0);
   t.same(rig.delivered(), [0, 3, 2, 1]);
+});
+
+t.test('what came is passed on before its report is written', async (t) => {
+  const rig = new Rig();
+  await rig.start({});
+  t.teardown(() => rig.runner.close());
+  rig.offer(0, 0);
+  t.ok(rig.runner.turn() > 0);
+  t.same(rig.delivered(), [0]);
+  t.equal(rig.reports.peek(), -1, 'whoever delivers it has the next turn');
+  rig.runner.turnUntilIdle();
+  t.ok(rig.reports.peek() >= 0);
 });
 
 t.test('the sealer is handed a report of what came, and none of control frames', async (t) => {

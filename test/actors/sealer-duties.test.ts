@@ -1,4 +1,6 @@
 /** What the sealer owes to others beside sealing: it asks for keys, lets go of old ones, keeps peers apart, and sends what is wanted twice. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import t from 'tap';
 import type { ActorContext } from '../../src/actors/kit/contract.ts';
 import { Throughput } from '../../src/actors/kit/ports.ts';
@@ -100,6 +102,25 @@ t.test(
     t.equal(a.peers.int(0, peer.handshakeWantedAt), 1);
   },
 );
+
+t.test('a packet that ends a silence leaves before the frames that came with it', async (t) => {
+  const { a, turn, close } = await rope();
+  t.teardown(close);
+  const socket = createSocket('udp4');
+  t.teardown(() => socket.close());
+  const lengths: number[] = [];
+  socket.on('message', ({ length }) => lengths.push(length));
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  a.aim(socket.address().port);
+  turn();
+  a.sendFrame(new Uint8Array(0), framePath.any);
+  a.offer(numbered(1), noVnet);
+  turn();
+  while (lengths.length < 2) await once(socket, 'message');
+  t.ok((lengths[0] ?? 0) > 32, lengths.join());
+  t.equal(lengths[1], 32);
+});
 
 t.test('a keepalive for a peer that nothing was sent to yet and that has no keys asks for some', async (t) => {
   const { a, turn, close } = await rope();

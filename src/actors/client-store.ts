@@ -93,7 +93,7 @@ class ClientStoreActor implements Actor {
   #keeper: SessionKeeper | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
-  #writing: NodeJS.Immediate | undefined;
+  #goingOn: NodeJS.Immediate | undefined;
   /** What usage could not be written for, said once. */
   #unwritten = '';
   readonly #disk: DiskTrouble;
@@ -153,7 +153,7 @@ class ClientStoreActor implements Actor {
     clearTimeout(this.#timer);
     clearInterval(this.#ticker);
     clearTimeout(this.#soon);
-    clearImmediate(this.#writing);
+    clearImmediate(this.#goingOn);
     this.#disk.close();
     this.#instance.close();
     this.#attempt(() => this.#keeper?.close());
@@ -216,7 +216,6 @@ class ClientStoreActor implements Actor {
       idleMs,
       lifetimeMs,
       emit,
-      noteUnwritten: (error) => this.#noteUnwritten(error),
       rekey: (peer) => this.#rekey(peer),
       nowMs,
       nowUs: () => this.#context.addon.nowUs(),
@@ -289,6 +288,7 @@ class ClientStoreActor implements Actor {
       throw storeFaultOf(error);
     } finally {
       this.#wait();
+      this.#goOnLater();
     }
   }
 
@@ -331,19 +331,21 @@ class ClientStoreActor implements Actor {
 
   #look(work: () => void): void {
     this.#attempt(work);
-    this.#writeLater();
+    this.#goOnLater();
     clearTimeout(this.#soon);
     if (this.#keeper?.isHot !== true) return;
     this.#soon = setTimeout(() => this.#look(() => this.#keeper?.lookSoon()), soonMs).unref();
   }
 
-  /** Commands that came meanwhile have their turn first, and so has who is looked at soon. */
-  #writeLater(): void {
-    if (this.#keeper?.isWriting !== true) return;
-    this.#writing ??= setImmediate(() => {
-      this.#writing = undefined;
-      if (this.#keeper?.isWriting === true) this.#attempt(() => this.#keeper?.writeOn());
-      this.#writeLater();
+  /** What takes its time, and nobody waits for it. Commands that came meanwhile have their turn first, and so has who is looked at soon. */
+  #goOnLater(): void {
+    if (this.#keeper?.isLooking !== true && this.#keeper?.isWriting !== true && this.#store?.isUntidy !== true) return;
+    this.#goingOn ??= setImmediate(() => {
+      this.#goingOn = undefined;
+      if (this.#keeper?.isLooking === true) this.#look(() => this.#keeper?.lookOn());
+      else if (this.#keeper?.isWriting === true) this.#attempt(() => this.#keeper?.writeOn());
+      else if (this.#store?.isUntidy === true) this.#attempt(() => this.#store?.tidy());
+      this.#goOnLater();
     });
   }
 

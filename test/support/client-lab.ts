@@ -10,7 +10,7 @@ import { SessionKeeper } from '../../src/actors/clients/session-keeper.ts';
 import type { ClientStore } from '../../src/actors/clients/store.ts';
 import { UsageBook } from '../../src/actors/clients/usage-book.ts';
 import type { ArgsOf, Calls, MethodOf, ResultOf } from '../../src/base/calls.ts';
-import { HawserError, messageOf } from '../../src/base/errors.ts';
+import { HawserError } from '../../src/base/errors.ts';
 import { parseCidr } from '../../src/config/address.ts';
 import type { Cidr, PeerConfig } from '../../src/config/config.ts';
 import type { QuotaConfig } from '../../src/config/quota-schema.ts';
@@ -189,8 +189,6 @@ export async function openClientLab(folder: string, options: ClientLabOptions = 
     idleMs: 300_000,
     lifetimeMs: 3_600_000,
     emit,
-    noteUnwritten: (error) =>
-      emit({ kind: 'warning', message: `Usage of clients cannot be written: ${messageOf(error)}` }),
     rekey: (peer) => instance.rekeyPeer(peer),
     nowMs,
     nowUs: () => (clock.nowMs - clock.jumpedMs) * 1000,

@@ -5,8 +5,10 @@ import type { ClientStore } from './store.ts';
 
 /** 60,000 clients of five devices each have 60 MB. */
 const mostBytes = 128 << 20;
-/** Changes that come within this are written once. */
-const delayMs = 5_000;
+/** Changes that come within this are written once; of more than a thousand clients within a longer time: 10,000 are 4 MB of a disk that commits wait for. */
+const leastDelayMs = 5_000;
+const delayMsPerClient = 5;
+const mostDelayMs = 60_000;
 /** A millisecond or less each. */
 const clientsPerPart = 200;
 
@@ -39,7 +41,7 @@ export function readBackup(file: string): StoredClient[] | undefined {
 }
 
 /**
- * Keeps the file in step with the store, some seconds behind. It is written a few clients at a time: of 10,000 the whole takes a tenth of a second, and who
+ * Keeps the file in step with the store, some seconds behind, of thousands up to a minute. It is written a few clients at a time: of 10,000 the whole takes a tenth of a second, and who
  * adds one meanwhile shall not wait for that.
  */
 export class Backup {
@@ -58,6 +60,7 @@ export class Backup {
   }
 
   #writeLater(): void {
+    const delayMs = Math.min(mostDelayMs, Math.max(leastDelayMs, this.#store.count * delayMsPerClient));
     this.#timer ??= setTimeout(() => void this.write(), delayMs).unref();
   }
 

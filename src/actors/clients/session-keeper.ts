@@ -22,8 +22,6 @@ export interface SessionKeeperParts extends SessionBookParts {
   readonly refresh: (record: ClientRecord) => Promise<void>;
   /** There is something to tell of its quotas, once it is written down that it was told. */
   readonly tell: (id: string, told: ToldQuotas, events: readonly InstanceEvent[]) => void;
-  /** What was used cannot be written now: it stays counted. */
-  readonly noteUnwritten: (error: unknown) => void;
   readonly nowMs: () => number;
   /** CLOCK_BOOTTIME. */
   readonly nowUs: () => number;
@@ -33,6 +31,8 @@ export interface SessionKeeperParts extends SessionBookParts {
 const writeEveryUs = 9_000_000;
 /** Ten milliseconds or less. */
 const clientsPerWrite = 500;
+/** A millisecond or two, where all are there. */
+const clientsPerLook = 1000;
 /** What is older is kept by month. */
 const keptDays = 400;
 const recentDays = 60;
@@ -50,6 +50,8 @@ export class SessionKeeper {
   readonly #slowing = new Set<string>();
   #writtenUs: number;
   #isWriting = false;
+  /** Ids of clients that are not looked at yet in this round, the next one last. */
+  #toLookAt: string[] | undefined;
   /** Of this round. */
   #clientsToWrite = 0;
 
@@ -61,13 +63,36 @@ export class SessionKeeper {
     this.#writtenUs = parts.nowUs();
   }
 
-  /** About once a second. Throws what SQLite says; what was counted is not lost by that. */
+  /** About once a second, at some of the clients; at the others by `lookOn`. Throws what SQLite says; what was counted is not lost by that. */
   look(): void {
+    // The last one may not have come to its end.
+    this.#toLookAt ??= [...this.#parts.store.list()].map(({ record }) => record.id).reverse();
+    this.lookOn();
+  }
+
+  /** There are clients that were not looked at yet: `lookOn` is wanted as soon as others have had their turn. */
+  get isLooking(): boolean {
+    return this.#toLookAt !== undefined;
+  }
+
+  /** Throws as `look` does, and is then done with it until the next time. */
+  lookOn(): void {
+    const ids = this.#toLookAt ?? [];
+    for (const id of ids.splice(-clientsPerLook).reverse()) {
+      const record = this.#parts.store.get(id)?.record;
+      if (record !== undefined) this.#lookAt(record);
+    }
+    if (ids.length > 0) return;
+    this.#toLookAt = undefined;
+    this.#endLook();
+  }
+
+  #endLook(): void {
     const { store, nowUs, quotas } = this.#parts;
     const fresh: ClientRecord[] = [];
     for (const { record } of store.list()) {
-      this.#lookAt(record);
-      if (fresh.length < mostFresh && !quotas.isKnown(record.id)) fresh.push(record);
+      if (fresh.length >= mostFresh) break;
+      if (!quotas.isKnown(record.id)) fresh.push(record);
     }
     for (const id of quotas.wanted) if (store.get(id) === undefined) quotas.forget(id);
     const wanted = [...quotas.wanted].flatMap((id) => store.get(id)?.record ?? []);
@@ -196,8 +221,8 @@ export class SessionKeeper {
   }
 
   /**
-   * A client, or some of its devices, are about to be no peers any more: their rows are read for the last time. Never throws: what cannot be
-   * written is counted, and written later, and nobody stays for that.
+   * A client, or some of its devices, are about to be no peers any more: their rows are read for the last time. Never throws: what is counted is
+   * written as soon as others have had their turn (`isWriting`).
    */
   end(record: ClientRecord, publicKeys: readonly string[], reason: SessionEnd): void {
     this.#lookAt(record);
@@ -211,11 +236,9 @@ export class SessionKeeper {
     }
     // Of one that is removed nothing is kept.
     if (this.#parts.store.get(record.id) === undefined) this.#usage.drop(record.id);
-    try {
-      this.#usage.flush();
-    } catch (error) {
-      this.#parts.noteUnwritten(error);
-    }
+    // After the answer: whoever cuts somebody off waits for the disk once.
+    this.#clientsToWrite = this.#usage.clientsBehind;
+    this.#isWriting = true;
   }
 
   sessions(): ClientSession[] {

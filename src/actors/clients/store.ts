@@ -3,7 +3,7 @@
  * was seen, delete, list, watch). A client is in the file before a verb returns, whatever happens then.
  */
 import { HawserError } from '../../base/errors.ts';
-import { type Database, inTransaction } from '../../io/sqlite.ts';
+import { type Database, inTransaction, tidyLog } from '../../io/sqlite.ts';
 import { type ClientRecord, clientFromText, clientToText, type StoredClient } from './client-record.ts';
 import type { InvitationRecord } from './invitation-record.ts';
 import { InvitationStore } from './invitation-store.ts';
@@ -23,6 +23,9 @@ export interface StoreOwner {
 }
 
 export type ClientWatcher = (changes: readonly ClientChange[]) => void;
+
+/** Of some six pages each: a quarter of a megabyte of log. */
+const changesPerTidy = 10;
 
 /** One is added at the end and never changed: what they made is in files. `user_version` says how many were done. */
 const migrations = [
@@ -50,6 +53,7 @@ export class ClientStore {
   readonly #database: Database;
   readonly #known = new Map<string, StoredClient>();
   readonly #watchers = new Set<ClientWatcher>();
+  #changes = 0;
 
   /** Brings the file to this version. Throws STORE_VERSION for a file of a later one, and what SQLite says. */
   constructor(database: Database, owner: StoreOwner = { server: '', process: '' }) {
@@ -125,6 +129,17 @@ export class ClientStore {
     return () => this.#watchers.delete(watcher);
   }
 
+  /** Changes since the log was written to where it belongs: `tidy` is wanted once nobody waits. */
+  get isUntidy(): boolean {
+    return this.#changes >= changesPerTidy;
+  }
+
+  /** Throws what SQLite says; then it is done by a later commit. */
+  tidy(): void {
+    this.#changes = 0;
+    tidyLog(this.#database);
+  }
+
   /** Writes what is there already. Throws what SQLite says, where nothing can be written. */
   probe(): void {
     this.#database.exec(`PRAGMA user_version = ${migrations.length}`);
@@ -142,6 +157,7 @@ export class ClientStore {
   }
 
   #tell(changes: readonly ClientChange[]): void {
+    this.#changes += 1;
     for (const watcher of this.#watchers) watcher(changes);
   }
 }

@@ -27,6 +27,8 @@ export class UsageStore {
   /** Which hub counts, and in which process: counters begin anew with each. */
   readonly #server: string;
   readonly #process: string;
+  /** What processes before have counted is gone: it takes a look at all there is. */
+  #isCleared = false;
 
   constructor(database: Database, server: string, process: string) {
     this.#database = database;
@@ -44,7 +46,7 @@ export class UsageStore {
   add(deltas: readonly UsageDelta[], counts: readonly UsageCount[]): void {
     const database = this.#database;
     inTransaction(database, () => {
-      database.run('DELETE FROM counted WHERE process <> ?', [this.#process]);
+      if (!this.#isCleared) database.run('DELETE FROM counted WHERE process <> ?', [this.#process]);
       for (const { id, day, upBytes, downBytes } of deltas)
         database.run(
           `INSERT INTO usage (id, day, server, up, down) VALUES (?, ?, ?, ?, ?)
@@ -59,6 +61,7 @@ export class UsageStore {
           downBytes,
         ]);
     });
+    this.#isCleared = true;
   }
 
   /** By day, the latest first, all servers together. */

@@ -22,6 +22,8 @@ export interface HawserOptions {
   readonly transport?: 'udp' | 'faketcp';
   /** Of both. */
   readonly obfuscation?: Readonly<Record<string, number | string>>;
+  /** Sections of b's file. */
+  readonly more?: object;
 }
 
 /** A running pair of daemons; `target` is the address of b inside. */
@@ -55,7 +57,7 @@ export class Wire {
   }
 
   async startHawser(placement: Placement, cipher: Cipher, options: HawserOptions = {}): Promise<Tunnel> {
-    const { program, transport = 'udp', obfuscation } = options;
+    const { program, transport = 'udp', obfuscation, more = {} } = options;
     const { number, port } = this.#next();
     const [keysA, keysB] = [generateKeys(), generateKeys()];
     const isPlain = cipher === 'plaintext';
@@ -70,7 +72,7 @@ export class Wire {
       instance: `b${number}`,
       keys: keysB,
       addresses: [`${net}.2/24`],
-      more: { ...shared.more, listen: { udp: port, ...(transport === 'udp' ? {} : { [transport]: port }) } },
+      more: { ...shared.more, ...more, listen: { udp: port, ...(transport === 'udp' ? {} : { [transport]: port }) } },
       peers: [{ ...peer, name: 'a', publicKey: keysA.publicKey, allowedIPs: [`${net}.1/32`] }],
     });
     const endpoints = [`${transport === 'udp' ? '' : `${transport}://`}10.77.0.2:${port}`];
@@ -139,10 +141,17 @@ interface Iperf3Report {
   readonly end?: { readonly sum_received?: { readonly bytes: number; readonly seconds: number } };
 }
 
-/** One TCP stream, counted at the receiver; CPU is that of the whole box. */
-export function measureTcp(wire: Wire, tunnel: Tunnel, direction: 'up' | 'down', seconds: number): Goodput {
+/** One TCP stream, counted at the receiver; CPU is that of the whole box. `paceBps`: it offers no more. */
+export function measureTcp(
+  wire: Wire,
+  tunnel: Tunnel,
+  direction: 'up' | 'down',
+  seconds: number,
+  paceBps?: number,
+): Goodput {
   const reverse = direction === 'down' ? ['-R'] : [];
-  const args = ['-J', '-C', 'cubic', '-t', String(seconds), '-c', tunnel.target, ...reverse];
+  const paced = paceBps === undefined ? [] : ['-b', String(Math.round(paceBps))];
+  const args = ['-J', ...paced, '-C', 'cubic', '-t', String(seconds), '-c', tunnel.target, ...reverse];
   for (let attempt = 0; ; attempt += 1) {
     const before = busySeconds();
     const { error, end } = JSON.parse(wire.a.run('iperf3', args)) as Iperf3Report;

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { Calls } from '../base/calls.ts';
 import { HawserError } from '../base/errors.ts';
+import { namePattern } from '../config/names.ts';
 import {
   type ClientAnswers,
   type ClientSession,
@@ -43,14 +44,17 @@ const ofClients = z.strictObject({ clients: z.array(z.string()).min(1).max(100).
 const since = z.strictObject({ since: z.number().int().nonnegative().default(0) });
 const named = z.strictObject({ name: z.string() });
 const actor = z.strictObject({ id: z.string() });
-/** The values are checked as those of the file are, by the supervisor. */
+/** The values are checked as those of the file are, by the supervisor, in its words; what stands here of them is for who reads the API's document. */
 const newLink = z.strictObject({
-  name: z.string(),
-  interface: z.string().exactOptional(),
-  priority: z.number().exactOptional(),
+  name: z.string().meta({ pattern: namePattern }),
+  interface: z.string().meta({ minLength: 1, maxLength: 15 }).exactOptional(),
+  priority: z.number().meta({ type: 'integer', minimum: 0, maximum: 255 }).exactOptional(),
   rate: z.union([z.number(), z.literal('auto')]).exactOptional(),
-  weight: z.number().exactOptional(),
-  role: z.string().exactOptional(),
+  weight: z.number().meta({ type: 'integer', minimum: 1, maximum: 1000 }).exactOptional(),
+  role: z
+    .string()
+    .meta({ enum: ['always', 'backup', 'metered'] })
+    .exactOptional(),
 });
 
 export const operations = {

@@ -1,8 +1,8 @@
 /** Words for an event, for the log and `hawser events`: a sentence where one reads better, else `field=value` pairs. Pure. */
 import type { EventKind, EventRecord, InstanceEvent } from './events.ts';
 
-/** What a record adds to the event itself. */
-const ofRecord = new Set(['kind', 'more', 'id', 'timeMs', 'source']);
+/** What a record adds to the event itself, and `withDetail` to a record. */
+const ofRecord = new Set(['kind', 'more', 'id', 'timeMs', 'source', 'detail']);
 
 type Sentences = { readonly [Kind in EventKind]?: (event: InstanceEvent<Kind>) => string };
 

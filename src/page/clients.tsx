@@ -255,7 +255,7 @@ function Answers({
   ask: (asked: Asked | undefined) => void;
 }): JSX.Element | null {
   // It may leave the page that is shown while something is done with it.
-  const last = useRef<ClientRow>();
+  const last = useRef<ClientRow | undefined>(undefined);
   if (asked === undefined) return null;
   const close = (): void => ask(undefined);
   if (asked.what === 'add') return <AddClient onClose={close} />;

@@ -69,6 +69,17 @@ export function sentenceOf(event: EventRecord): string {
       return `${event.link} to ${event.peer} is in order: ${event.reason}`;
     case 'path-recovering':
       return `${event.link} to ${event.peer} answers and has to prove itself: ${event.reason}`;
+    case 'flapping':
+      return `${event.link} to ${event.peer} comes and goes: ${event.reason}`;
+    case 'client-created':
+      return `${event.client} was added`;
+    case 'client-removed':
+    case 'client-enabled':
+    case 'client-disabled':
+      return `${event.client} was ${event.kind.slice('client-'.length)}`;
+    case 'link-enabled':
+    case 'link-disabled':
+      return `${event.link} was ${event.kind.slice('link-'.length)}`;
     case 'link-up':
     case 'link-down':
       return `${event.link} is ${event.kind === 'link-up' ? 'up' : 'down'}: ${event.reason}`;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import t from 'tap';
 import type { EventRecord } from '../../src/control/events.ts';
 import type { Status } from '../../src/control/rows.ts';
-import { browserSkipReason, findings, openPage, startBrowser, view } from '../support/browser.ts';
+import { browserSkipReason, findings, openPage, picture, startBrowser, view } from '../support/browser.ts';
 import { Daemon, runCli } from '../support/daemon.ts';
 import { generateKeys } from '../support/keys.ts';
 import { Lab, skipReason } from '../support/netns.ts';
@@ -54,6 +54,7 @@ t.test('the page changes the configuration, with a way back', skip === false ? {
     await page.getByText('tunnel.mtu: 14 is out of range').waitFor(patience);
     t.ok(await compare.isDisabled(), 'what has faults is not applied');
     t.same(await findings(page), [], 'axe, faults');
+    await picture(page, 'faults');
     const heights = await page
       .locator('.editor > *')
       .evaluateAll((all) => all.map((one) => (one as unknown as { clientHeight: number }).clientHeight));
@@ -69,6 +70,7 @@ t.test('the page changes the configuration, with a way back', skip === false ? {
     await dialog.getByText('tunnel.mtu changed from 1420 to 1380').waitFor(patience);
     t.match(await dialog.locator('.diff .added').allTextContents(), [/^\+.*"mtu": 1380/]);
     t.same(await findings(page), [], 'axe, a difference');
+    await picture(page, 'difference');
     await page.keyboard.press('Tab');
     await dialog.getByRole('button', { name: 'Apply for 60 s' }).click();
     await page.getByText(/It is taken back in \d+ s/).waitFor(patience);

@@ -2,14 +2,14 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import jsQR from 'jsqr';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import t from 'tap';
 import { formatKey, parseKey, publicKeyOf } from '../../src/config/keys.ts';
 import type { ClientRow } from '../../src/control/client-calls.ts';
 import type { EventRecord } from '../../src/control/events.ts';
 import type { PathStatus } from '../../src/control/network-rows.ts';
 import { type Bond, startBond } from '../support/bond.ts';
-import { browserSkipReason, findings, openPage, startBrowser, view } from '../support/browser.ts';
+import { browserSkipReason, findings, openPage, picture, startBrowser, view } from '../support/browser.ts';
 import { runCli } from '../support/daemon.ts';
 import { sendUdp, UdpSink } from '../support/flows.ts';
 import { HttpAsker } from '../support/http-asker.ts';
@@ -96,19 +96,20 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
   });
 
   await t.test('the plot moves, and shows which link carries', async () => {
-    const picture = page.getByRole('img', { name: /^Received|^Sent/ });
+    const plot = page.getByRole('img', { name: /^Received|^Sent/ });
     await page.getByRole('button', { name: 'Sent', exact: true }).click();
     const drawn = (): Promise<string> =>
-      picture.locator('canvas').evaluate((canvas) => (canvas as { toDataURL(): string }).toDataURL());
+      plot.locator('canvas').evaluate((canvas) => (canvas as { toDataURL(): string }).toDataURL());
     const before = await drawn();
     await until('the picture changes', async () => (await drawn()) !== before);
-    await until('a rate', async () => /fibre [\d.]+ Mbit\/s/.test((await picture.getAttribute('aria-label')) ?? ''));
+    await until('a rate', async () => /fibre [\d.]+ Mbit\/s/.test((await plot.getAttribute('aria-label')) ?? ''));
     await page.getByRole('button', { name: '1 h', exact: true }).click();
     await until(
       'a rate of the history',
       async () =>
-        (await drawn()) !== before && /fibre [\d.]+ [Mk]bit\/s/.test((await picture.getAttribute('aria-label')) ?? ''),
+        (await drawn()) !== before && /fibre [\d.]+ [Mk]bit\/s/.test((await plot.getAttribute('aria-label')) ?? ''),
     );
+    await picture(page, 'history');
     await page.getByRole('button', { name: '2 min' }).click();
   });
 
@@ -141,6 +142,7 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
     await mark.focus();
     t.ok(await mark.locator('.bubble').isVisible(), 'a mark tells its sentence by keyboard');
     t.same(await findings(page), [], 'axe, with a mark');
+    await picture(page, 'cut');
     await net.links[0]?.blackhole('both', false);
     await page.locator('.lastmark', { hasText: 'fibre carries again' }).waitFor(patience);
   });
@@ -154,6 +156,7 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
     t.same(await findings(page), [], 'axe, a form');
     await page.getByRole('button', { name: 'Add', exact: true }).click();
     await page.locator('svg.qr').waitFor(patience);
+    await picture(page, 'client');
     const file = await textOfQr(page);
     t.match(file, /^Endpoint = hub\.example\.net:/m);
     const key = parseKey(/^PrivateKey = (\S+)$/m.exec(file)?.[1] ?? '') ?? new Uint8Array(32);
@@ -179,6 +182,17 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
     t.same(await home.ask('client.list'), []);
   });
 
+  await t.test('on a phone all views are one press away, and who is looked for can be read', async (t) => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    const sizeOf = async (locator: Locator) => (await locator.boundingBox()) ?? { width: 0, height: 0 };
+    const tabs = await page.getByRole('navigation').getByRole('link').all();
+    const heights = await Promise.all(tabs.map(async (tab) => Math.round((await sizeOf(tab)).height)));
+    t.equal(new Set(heights).size, 1, `${tabs.length} names, each in one line: ${heights}`);
+    t.ok((await sizeOf(page.getByRole('searchbox'))).width > 120, 'room for a name');
+    t.equal(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0);
+    await page.setViewportSize({ width: 1280, height: 900 });
+  });
+
   await t.test('an actor is restarted after a question', async (t) => {
     await view(page, 'Actors');
     await page.getByRole('button', { name: 'Restart tun-writer' }).click();
@@ -187,6 +201,7 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
       (await home.actors()).some(({ id, restarts }) => id === 'tun-writer' && restarts === 1),
     );
     t.same(await findings(page), [], 'axe, actors');
+    await picture(page, 'actors');
   });
 
   await t.test('in the dark, for a viewer: nothing to press, and the daemon refuses all the same', async (t) => {
@@ -206,6 +221,7 @@ t.test('the page shows an instance, and steers it as far as a role goes', skip =
       await view(page, name);
       await sleep(200);
       t.same(await findings(page), [], `axe, dark, ${name}`);
+      await picture(page, `dark-${name.toLowerCase()}`);
       t.equal(await page.getByRole('button', { name: /Add a client|Disable|Send all/ }).count(), 0, name);
     }
     const asker = new HttpAsker(net.client, apiPort);

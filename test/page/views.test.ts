@@ -1,6 +1,7 @@
 /** What the page makes of the daemon's answers: the verdict, the lines of its plots, its sentences, the fields of limits. */
 import t from 'tap';
 import type { ClientRow } from '../../src/control/client-calls.ts';
+import { withDetail } from '../../src/control/event-text.ts';
 import { type EventRecord, eventKinds } from '../../src/control/events.ts';
 import type { Explanation } from '../../src/control/explain.ts';
 import type { Top } from '../../src/control/rows.ts';
@@ -156,6 +157,8 @@ t.test('every kind of event has a group and a sentence', async (t) => {
   const failover = { kind: 'failover', peer: 'hub', from: 'fibre', to: 'lte', reason: 'probes were not answered' };
   const record = { ...failover, id: 1, timeMs: 0, source: 'control-server' } as EventRecord;
   t.equal(sentenceOf(record), 'fibre was left for lte: probes were not answered');
+  const rekey = withDetail({ kind: 'rekey', peer: 'hub', id: 1, timeMs: 0, source: 'session-manager' } as EventRecord);
+  t.equal(sentenceOf(rekey as EventRecord), 'peer=hub', 'what has no sentence is not said twice');
   t.ok(isMark(record) && isLoss(record));
 });
 

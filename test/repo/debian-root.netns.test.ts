@@ -1,7 +1,7 @@
 /**
- * The Debian package on a clean Debian 12 (debootstrap): installed, running with page, history and plugins, upgraded under traffic, removed, purged; and the npm archive in
- * the same root, where there is no compiler. HAWSER_LONG=1; HAWSER_DEBIAN_ROOT names a root to copy instead of fetching one.
- * systemd does not run in a chroot: what it would do to a service on restart is done here by signals.
+ * The Debian package on a clean Debian 12 (debootstrap, with systemd): installed, enabled, running with page, history and plugins, upgraded under traffic, removed, purged; and the npm
+ * archive in the same root, where there is no compiler. HAWSER_LONG=1; HAWSER_DEBIAN_ROOT names a root to copy instead of fetching one.
+ * systemd is there and does not run: `systemctl enable` and `systemd-analyze verify` work in a chroot; what it would do to a service on start and restart is done here by signals.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,6 +23,8 @@ t.setTimeout(1_800_000);
 const repository = path.resolve(import.meta.dirname, '../../..');
 /** From the stop of one version to traffic by the next. */
 const restartGapMs = 1500;
+/** It waits for the disk once a file. */
+const dpkgSeconds = 90;
 const echoPort = 7000;
 const apiPort = 8474;
 
@@ -92,7 +94,7 @@ class Root {
 async function makeRoot(folder: string): Promise<Root> {
   const target = path.join(folder, 'debian');
   const given = process.env.HAWSER_DEBIAN_ROOT;
-  if (given === undefined) runCommand('debootstrap', ['--variant=minbase', 'bookworm', target]);
+  if (given === undefined) runCommand('debootstrap', ['--variant=minbase', '--include=systemd', 'bookworm', target]);
   else runCommand('cp', ['-a', given, target]);
   const root = new Root(target);
   await root.mounted();
@@ -101,6 +103,7 @@ async function makeRoot(folder: string): Promise<Root> {
 
 /** `version` of the package, built from what is compiled here, with the Node that runs this. */
 function makeDeb(out: string, version: string): string {
+  runCommand(process.execPath, [path.join(repository, 'tools/prebuild.mjs'), '--own']);
   const args = [
     'tools/package.mjs',
     '--built',
@@ -155,6 +158,19 @@ function writePair(lab: Lab, root: Root): { readonly a: Host; readonly b: Daemon
   // JSON is YAML.
   writeFileSync(path.join(folder, 'a.yaml'), JSON.stringify(config), { mode: 0o600 });
   return { a: hosts.a, b };
+}
+
+/** The unit is one that systemd takes, and leads to the start of a boot; that the purge takes it away is in what is left. */
+function enable(t: Test, root: Root): void {
+  if (root.run('sh', '-c', 'command -v systemctl').status !== 0)
+    return void t.comment('this root has no systemd: not enabled');
+  const verified = root.run('systemd-analyze', 'verify', '--man=no', 'hawser@a.service');
+  t.match(verified, { status: 0, text: /^(?!.*hawser)/s }, 'systemd has nothing to say of the unit');
+  t.match(root.run('systemctl', 'enable', 'hawser@a'), {
+    status: 0,
+    text: /Created symlink .*wants\/hawser@a\.service/,
+  });
+  t.match(root.run('systemctl', 'is-enabled', 'hawser@a'), { status: 0, text: 'enabled\n' });
 }
 
 /** What the installed program serves and asks: the page with its files, the plugins, a configuration on trial. */
@@ -212,6 +228,7 @@ t.test('the package lives and dies on a clean Debian 12', { skip }, async (t: Te
   t.match(root.run('hawser', '--version'), { status: 0, text: '1.0.0\n' });
   t.match(root.run('hawser', 'doctor').text, /^ok +tun offloads/m);
   const { a, b } = writePair(lab, root);
+  enable(t, root);
   await b.start();
   let daemon = up(root, a);
   await until('the daemon', () => root.run('hawser', 'status').status === 0);
@@ -219,20 +236,20 @@ t.test('the package lives and dies on a clean Debian 12', { skip }, async (t: Te
   await lookAtParts(t, root, a);
   const echo = await echoUdp(a, echoPort);
   t.teardown(() => echo.kill());
-  const during = async (what: () => void | Promise<void>) => {
-    const probed = probe(b.host, inside.a4, echoPort, { intervalMs: 5, seconds: 25 });
+  const during = async (seconds: number, what: () => void | Promise<void>) => {
+    const probed = probe(b.host, inside.a4, echoPort, { intervalMs: 5, seconds });
     await sleep(1000);
     await what();
     return await probed;
   };
 
   let upgraded = { status: null as number | null, text: '' };
-  const overUpgrade = await during(async () => {
+  const overUpgrade = await during(dpkgSeconds, async () => {
     // In a process of its own: this one goes on reading what the probe says.
     const child = spawn('nsenter', root.enter(['dpkg', '-i', second]), { stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (text += part));
-    await until('the end of dpkg', () => child.exitCode !== null);
+    await until('the end of dpkg', () => child.exitCode !== null, dpkgSeconds * 1000);
     upgraded = { status: child.exitCode, text };
   });
   t.match(upgraded, { status: 0, text: /goes on with the version that it started with/ });
@@ -252,7 +269,7 @@ t.test('the package lives and dies on a clean Debian 12', { skip }, async (t: Te
   );
   t.equal((await ping(a, inside.b4, { count: 3 })).received, 3);
 
-  const overRestart = await during(async () => {
+  const overRestart = await during(25, async () => {
     const ended = new Promise((resolve) => daemon.once('exit', resolve));
     daemon.kill('SIGTERM');
     await ended;

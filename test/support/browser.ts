@@ -1,5 +1,5 @@
 /** A real Chromium on a host of a lab, and what it complained of. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -44,6 +44,21 @@ export async function openPage(context: BrowserContext): Promise<Watched> {
 
 /** Goes to a view by the navigation, as a person does. */
 export const view = (page: Page, name: string): Promise<void> => page.getByRole('navigation').getByText(name).click();
+
+/** For people to look at: a picture of a phone's width and of a desk's in the folder that HAWSER_SCREENSHOTS names, if it names one. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env.HAWSER_SCREENSHOTS;
+  const before = page.viewportSize();
+  if (folder === undefined || before === null) return;
+  mkdirSync(folder, { recursive: true });
+  for (const width of [390, 1280]) {
+    await page.setViewportSize({ width, height: before.height });
+    // The plot follows the width of its place.
+    await page.waitForTimeout(500);
+    await page.screenshot({ path: path.join(folder, `${name}-${width}.png`), fullPage: true });
+  }
+  await page.setViewportSize(before);
+}
 
 /** Serious and critical findings of axe. */
 export async function findings(page: Page): Promise<string[]> {

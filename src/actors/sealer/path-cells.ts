@@ -150,8 +150,8 @@ export class PathCells implements PathRow {
     rows.setNumber(row, path.minRttUsAt, controller.minRttUs);
     rows.setNumber(row, path.jitterUsAt, from.lateJitterUs(nowUs));
     rows.setNumber(row, path.lossAt, controller.loss);
-    // A rate that is still being found says nothing about what the path could carry.
-    rows.setNumber(row, path.rateBpsAt, controller.isStarting ? 0 : controller.rateBytesPerUs * 8e6);
+    // A rate that is still being found says nothing about what the path could carry, nor does that of a trickle: reports are spaced by it.
+    rows.setNumber(row, path.rateBpsAt, controller.isStarting ? 0 : controller.bottleneckBytesPerUs * 8e6);
     rows.setNumber(row, path.rateUsAt, controller.rateUs);
     rows.setNumber(row, path.probeLossAt, prober.loss.forward);
     rows.setNumber(row, path.answerLossAt, prober.loss.backward);

@@ -19,7 +19,7 @@ import { NameDesk } from './name-desk.ts';
 import type { Outbox } from './outbox.ts';
 import type { PathBook, Route } from './path-book.ts';
 import { PathRegistry, type PeerPaths } from './path-registry.ts';
-import { originOf, type PathTrack, standingOf } from './path-track.ts';
+import { isDead, originOf, type PathTrack, standingOf } from './path-track.ts';
 import type { Peer, PeerBook } from './peer-book.ts';
 import { isSamePlace, keyOf, textOf } from './routes.ts';
 
@@ -177,7 +177,11 @@ export class PathDesk {
     const state = this.#registry.of(peer);
     const slot = this.#challenges.slotOf(peer);
     if (slot >= 0 && !state.isLaid) this.#registry.lay(peer, nowUs);
-    for (const track of state.tracks.values()) this.#followLink(peer, track, nowUs);
+    for (const track of state.tracks.values()) {
+      this.#followLink(peer, track, nowUs);
+      // A provider may have taken the address back that the host still has.
+      if (track.isConfigured && isDead(this.#parts.paths.table, track.row)) this.#parts.paths.forgetLocal(track.row);
+    }
     if (peer.hasPaths) this.#prune(peer, nowUs);
     this.#follow(peer);
     let wakeUs = this.#home.keep(peer, [...state.tracks.values()], nowUs);

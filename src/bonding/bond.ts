@@ -37,6 +37,8 @@ const protectedQueueUs = 500_000;
 const pauseUs = 200_000;
 /** Packets that were held for order say so long that more will be. */
 const orderingUs = 10_000_000;
+/** A path that carried data this lately has left its place to the one that takes it. */
+const lateUs = 1_000_000;
 
 export class Bond {
   /** Of the peer, as its owner counts them. */
@@ -264,7 +266,7 @@ export class Bond {
       // Who is not probed would be due for ever.
       wakeUs = Math.min(wakeUs, path.isProbed ? path.life.nextWakeUs : path.life.verdictAtUs);
     }
-    this.#elect(nowUs);
+    const isLeft = this.#elect(nowUs);
     this.mtu.follow(paths, true, this.parity.isHeard, nowUs);
     this.parity.tick(nowUs, sentBytes);
     const { usable } = this.#set;
@@ -272,7 +274,7 @@ export class Bond {
     const longestBytes = this.mtu.sealedBytes(this.mtu.bytes);
     for (const [place, path] of paths.entries()) path.hold = this.routes.holdOf(place, longestBytes, nowUs);
     // What is under way on a path that went is for the others now.
-    if (this.#set.usable < usable) this.nextTickUs = nowUs;
+    if (isLeft || this.#set.usable < usable) this.nextTickUs = nowUs;
     else this.nextTickUs = isBusy ? nowUs + busyTickUs : Math.max(nowUs + 1_000, wakeUs);
   }
 
@@ -286,17 +288,24 @@ export class Bond {
     return this.#repairs.run(this.routes, nowUs);
   }
 
-  #elect(nowUs: number): void {
+  /** Returns whether one that carried data has left its place. */
+  #elect(nowUs: number): boolean {
     if (this.#settings.parallel === 'off' && this.paths.length > 1) this.#trials.run(this.paths, nowUs);
-    if (!this.#election.run(this.paths, nowUs)) return;
+    if (!this.#election.run(this.paths, nowUs)) return false;
+    let isLeft = false;
     for (const path of this.paths) {
       path.life.handleStandby(path.isProbed && !path.carries);
-      if (path.isUsable && !path.carries) path.handleReplaced();
-      if (path.carries || !path.isUsable || path.life.state === lifeState.live) continue;
+      if (path.isUsable && !path.carries) {
+        path.handleReplaced();
+        isLeft = true;
+      }
+      // While it was in doubt another link may have served.
+      if (path.carries || path.life.state === lifeState.live || nowUs - path.usableUs > lateUs) continue;
       // What waited for a path that did not work has waited for us.
       this.#set.brokenUs = nowUs;
       this.#set.bequeath(path);
     }
+    return isLeft;
   }
 
   #judge(path: SendingPath, isPeerIdle: boolean, nowUs: number): void {

@@ -9,6 +9,8 @@ export interface PathRow {
   readonly number: number;
   /** Number of the carrier that it leaves by: by one link and one transport. */
   readonly port: number;
+  /** Number of its transport. */
+  readonly transport: number;
   /** One of `pathState`: what may be sent by it. */
   readonly state: number;
   /** Number of the link that it leaves by. */

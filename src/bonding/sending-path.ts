@@ -47,6 +47,8 @@ export class SendingPath implements PathView, Candidate {
   readonly number: number;
   /** Number of the carrier that it leaves by. */
   readonly port: number;
+  /** Number of its transport. */
+  readonly transport: number;
   readonly life: PathLife;
   readonly controller: PathController;
   readonly credit: PathCredit;
@@ -116,6 +118,7 @@ export class SendingPath implements PathView, Candidate {
     this.row = cells.row;
     this.number = cells.number;
     this.port = cells.port;
+    this.transport = cells.transport;
     this.priority = settings.priority;
     this.ownPriority = settings.priority;
     this.ownRole = settings.role;

@@ -168,6 +168,41 @@ t.test('data does not wait at the peer for a control frame that went by another 
   t.equal(b.peers.int(0, peer.heldPacketsAt), 0);
 });
 
+t.test('what a lost SKIP had named is said again when it is known to be lost, and not waited for', async (t) => {
+  const { a, b, turn, close } = await rope();
+  t.teardown(close);
+  const nowhere = addon.openUdp({ family: 4, port: 0, mark: 0, interface: '' });
+  t.teardown(() => addon.closeFd(nowhere.fd));
+  for (const end of [a, b]) {
+    end.sessions.setInt(0, session.capabilitiesAt, capability.controlFrames | capability.paths | capability.repairs);
+    end.aim(nowhere.port, 1);
+    end.paths.setNumber(0, path.provenUsAt, 1);
+  }
+  const offer = (): void => {
+    a.offer(udpPacket({ source: [10, 9, 0, 1], payloadBytes: 800 }), new Uint8Array(10));
+    turn();
+  };
+  const frame = new Uint8Array(16);
+  frame[1] = controlKind.response;
+  for (let round = 0; round < 4; round += 1) {
+    offer();
+    t.ok(b.take(), 'both ends know each other');
+  }
+  // The frame is lost by the one path, and the SKIP that names it by the other.
+  a.aim(nowhere.port, 0);
+  a.sendFrame(frame, 1);
+  turn();
+  a.aim(b.port, 0);
+  let came = 0;
+  let turns = 0;
+  for (; turns < 100 && (came === 0 || b.peers.int(0, peer.heldPacketsAt) > 0); turns += 1) {
+    offer();
+    while (b.take() !== undefined) came += 1;
+  }
+  t.ok(turns > 1, 'it was waited for');
+  t.ok(turns < 60, `for ${turns} turns of 0.4 ms`);
+});
+
 t.test('a packet alone is sent by the sealer while the carrier sleeps, and by the carrier otherwise', async (t) => {
   const { a, close } = await rope();
   t.teardown(close);

@@ -214,7 +214,7 @@ TEST("detectLoss() sends nothing again of a copy that was overtaken while its or
   CHECK(model.flight().queuedPackets() == 0);
 }
 
-TEST("nextHollow() names lost control frames once, of one slot, and none that left by two paths") {
+TEST("nextHollow() names lost control frames once, of one slot, and none that may come by another path") {
   Model model;
   model.send(2, 0, 0);
   model.send(1, 0, 0);
@@ -269,6 +269,35 @@ TEST("nextHollow() names control frames of a path that was given up") {
   model.flight().expire(0, model.nowUs - 1);
   CHECK_EQUAL(model.flight().nextHollow(3), 2);
   CHECK_EQUAL(model.flight().nextHollow(3), -1);
+}
+
+TEST("nextHollow() names a control frame that left by two paths when both have lost it, whichever first") {
+  for (const uint8_t first : {0, 1}) {
+    Model model;
+    model.send(1, 0, 0);
+    model.flight().recordCopy(0, 1, model.nowUs);
+    model.nowUs += 100e3;
+    model.send(1, 0, 0);
+    model.flight().expire(first, model.nowUs - 1);
+    CHECK_EQUAL(model.flight().nextHollow(3), -1);
+    model.flight().expire(1 - first, model.nowUs - 1);
+    CHECK_EQUAL(model.flight().nextHollow(3), 0);
+    model.flight().expire(1 - first, model.nowUs - 1);
+    CHECK_EQUAL(model.flight().nextHollow(3), -1);
+  }
+  // By both it was overtaken.
+  Model model;
+  model.send(1, 0, 0);
+  model.flight().recordCopy(0, 1, model.nowUs);
+  model.nowUs += 5e3;
+  model.send(1, 0);
+  CHECK(model.report({1}));
+  model.flight().detectLoss(kNoDelay.data());
+  CHECK_EQUAL(model.flight().nextHollow(3), -1);
+  model.send(1, 1);
+  CHECK(model.report({1, 2}));
+  model.flight().detectLoss(kNoDelay.data());
+  CHECK_EQUAL(model.flight().nextHollow(3), 0);
 }
 
 TEST("resend() passes over what the log no longer holds") {

@@ -1,7 +1,8 @@
 /** Mode adaptive, shown on whole ropes: one inner flow uses what helps it, and never what only hurts. */
 import t from 'tap';
 import type { LinkOptions } from './link.ts';
-import { type RopeOptions, runRope } from './rope.ts';
+import { runRope } from './rope.ts';
+import type { RopeOptions } from './rope-options.ts';
 
 // Simulated time is free, but the machine may be busy.
 t.setTimeout(0);

@@ -1,7 +1,8 @@
 /** Random sets of links, the same for the same number: 2 to 4 links, 5 to 300 Mbit/s, 5 to 150 ms, some with loss, some with jitter. */
 import { randomOf } from '../support/random.ts';
 import type { LinkOptions } from './link.ts';
-import { type RopeResult, runRope } from './rope.ts';
+import { runRope } from './rope.ts';
+import type { RopeResult } from './rope-options.ts';
 
 /** The goals name a ramp of 5 s and 30 s after it; a third of that shows what the start has left. */
 const durationUs = 15_000_000;

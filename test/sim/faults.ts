@@ -1,6 +1,6 @@
 /** What may happen to a rope while one inner flow uses it, and how much arrives meanwhile. */
 import type { LinkOptions } from './link.ts';
-import type { RopeOptions } from './rope.ts';
+import type { RopeOptions } from './rope-options.ts';
 
 export interface Fault {
   readonly name: string;

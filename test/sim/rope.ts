@@ -7,21 +7,21 @@ import { Bond } from '../../src/bonding/bond.ts';
 import { AckThinner } from '../../src/bonding/queue/ack-thinner.ts';
 import { FairQueue } from '../../src/bonding/queue/fair-queue.ts';
 import { trainPackets } from '../../src/bonding/rate/probe-train.ts';
-import type { FecMode } from '../../src/bonding/repair/fec-policy.ts';
-import type { SchedulerMode } from '../../src/bonding/schedule/scheduler.ts';
-import { SendingPath } from '../../src/bonding/sending-path.ts';
+import { SendingPath, type SendingPathSettings } from '../../src/bonding/sending-path.ts';
 import { carrier, link, transport } from '../../src/contract/link-tables.ts';
-import { path, pathState } from '../../src/contract/peer-tables.ts';
+import { path, pathOrigin, pathState } from '../../src/contract/peer-tables.ts';
 import { trafficClass } from '../../src/contract/records.ts';
 import { carrierOf } from '../../src/rings/carriers.ts';
 import { carrierTable, createRowTable, linkTable, pathTable } from '../../src/rings/table.ts';
 import { Bbr } from './bbr.ts';
 import { Cubic } from './cubic.ts';
 import { type Packet, type ReportFacts, SimulatedFlight } from './flight.ts';
-import { backLink, Link, type LinkOptions } from './link.ts';
+import { backLink, Link } from './link.ts';
 import { probedRows } from './other-end.ts';
+import { type InnerTraffic, PacedFlow } from './paced.ts';
 import { SimulatedParity } from './parity.ts';
 import { Receiver } from './receiver.ts';
+import type { RopeOptions, RopeResult } from './rope-options.ts';
 import { Stream } from './stream.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -45,44 +45,9 @@ const pingSpacingUs = 20_000;
 const inet = 2;
 const interfaceMtu = 1_500;
 
-export interface RopeOptions {
-  readonly links: readonly LinkOptions[];
-  readonly durationUs: number;
-  /** Goodput is counted from here on. */
-  readonly settledUs: number;
-  readonly mode?: SchedulerMode;
-  /** `bonding.repair`: what an only path loses is sent again and waited for; true if left out. */
-  readonly repairsAlone?: boolean;
-  readonly fec?: FecMode;
-  /** 1 if left out. */
-  readonly flows?: number;
-  /** Congestion control of the flows; 'cubic' if left out. */
-  readonly tcp?: 'cubic' | 'bbr';
-  /** One of the latency class each 20 ms, beside the flows. */
-  readonly pings?: boolean;
-  /** For a person's trace, each so often. */
-  readonly onSample?: { readonly everyUs: number; readonly look: (bond: Bond, links: readonly Link[]) => void };
-  /** So many bytes are worth a look at when they have arrived. */
-  readonly transferBytes?: number;
-  /** Stretches of time whose goodput is wanted. */
-  readonly windowsUs?: readonly (readonly [number, number])[];
-}
-
-export interface RopeResult {
-  readonly mbps: number;
-  /** By stretch. */
-  readonly windows: readonly number[];
-  /** When `transferBytes` had arrived, from the flow's beginning on; Infinity = not yet. */
-  readonly transferUs: number;
-  readonly shares: readonly number[];
-  readonly drops: number;
-  /** Lost by a path, as its sender believed at some time. */
-  readonly lostPackets: number;
-  readonly resentPackets: number;
-  /** Gaps that were no longer waited for, and filled after all. */
-  readonly givenUpTooSoon: number;
-  /** Of the latency class, beside the flows, from `settledUs` on; Infinity when none came back. */
-  readonly pingP95Ms: number;
+/** In the order of preference. */
+function transportAt(place: number): number {
+  return place === 1 ? transport.udp : transport.faketcp;
 }
 
 class Rope {
@@ -92,7 +57,7 @@ class Rope {
   readonly flight: SimulatedFlight;
   readonly #cells: readonly PathCells[];
   readonly #backs: readonly Link[];
-  readonly #streams: readonly Stream[];
+  readonly #streams: readonly InnerTraffic[];
   readonly #receiver: Receiver;
   readonly #parity: SimulatedParity;
   readonly #queue: FairQueue;
@@ -103,7 +68,7 @@ class Rope {
   readonly #areBacksLossy: boolean;
   readonly #queuedUs: number[] = [];
   /** By packet: the stream that it is of, and which of its segments. */
-  readonly #streamOf: Stream[] = [];
+  readonly #streamOf: InnerTraffic[] = [];
   readonly #segmentOf: number[] = [];
   readonly #thinner = new AckThinner();
   readonly arrivedBytes: number[];
@@ -140,22 +105,27 @@ class Rope {
     const carriers = carrierTable(createRowTable(carrier, this.links.length * carrier.rowsPerLink));
     this.#cells = this.links.map((_, row) => {
       paths.setInt(row, path.stateAt, pathState.up);
-      paths.setInt(row, path.carrierAt, carrierOf(row, transport.udp));
+      if (options.paths !== undefined) paths.setInt(row, path.originAt, pathOrigin.configured);
+      paths.setInt(
+        row,
+        path.carrierAt,
+        carrierOf(options.paths?.[row]?.link ?? row, transportAt(options.paths?.[row]?.place ?? 1)),
+      );
       paths.setInt(row, path.endpointAt, inet);
       paths.setNumber(row, path.provenUsAt, 1);
       paths.setInt(row, path.mtuAt, interfaceMtu);
       linkRows.setInt(row, link.interfaceMtuAt, interfaceMtu);
       return new PathCells(row, row, { paths, links: linkRows, carriers });
     });
-    const own = {
-      priority: 0,
+    const ownOf = (number: number): SendingPathSettings => ({
+      priority: options.paths?.[number]?.priority ?? 0,
       weight: 0,
       role: 'always',
       rateBps: 0,
       failbackUs: 5_000_000,
-      place: 1,
+      place: options.paths?.[number]?.place ?? 1,
       sealedBytes,
-    } as const;
+    });
     this.flight = new SimulatedFlight(sealedBytes, (packet, number) => this.#resend(packet, number));
     const modes = [mode, mode, mode];
     const protects = [false, false, false];
@@ -173,7 +143,7 @@ class Rope {
     const word = { reports: true, repairs: repairsAlone, parity: fec !== 'off', pieces: false };
     this.bond.follow(
       word,
-      this.#cells.map((cells) => new SendingPath(cells, own, 0)),
+      this.#cells.map((cells) => new SendingPath(cells, ownOf(cells.number), 0)),
       0,
     );
     this.#receiver = new Receiver({
@@ -198,14 +168,17 @@ class Rope {
         bytes: () => this.#trainBytes,
         timeUs: (id) => this.#queuedUs[id] as number,
         trafficClass: () => trafficClass.bulk,
-        flow: (id) => (this.#streamOf[id] as Stream).flow,
+        flow: (id) => (this.#streamOf[id] as InnerTraffic).flow,
         progress: () => 0,
       },
       { mark: () => false, trim: () => false, drop: () => this.#countDrop() },
     );
-    this.#streams = Array.from({ length: options.flows ?? 1 }, (_, index) =>
-      this.#stream(index + 1, packetsPerSegment, options.tcp === 'bbr'),
-    );
+    this.#streams =
+      options.datagramsBps === undefined
+        ? Array.from({ length: options.flows ?? 1 }, (_, index) =>
+            this.#stream(index + 1, packetsPerSegment, options.tcp === 'bbr'),
+          )
+        : [this.#paced(options.datagramsBps)];
     const { onSample } = options;
     if (onSample === undefined) return;
     const look = (): void => {
@@ -233,13 +206,7 @@ class Rope {
       segmentBytes: this.#segmentBytes,
       receiveWindowBytes,
       thinner: this.#thinner,
-      send: (stream, segment) => {
-        const id = this.#queuedUs.length;
-        this.#queuedUs.push(clock.nowUs);
-        this.#streamOf.push(stream);
-        this.#segmentOf.push(segment);
-        if (!this.#queue.push(id)) this.#countDrop();
-      },
+      send: (stream, segment) => this.#enqueue(stream, segment),
       trips: () => {
         if (this.#receiver.held > 0) this.bond.handleHeld(clock.nowUs);
         return this.bond.isOrdering(clock.nowUs) ? this.bond.roundTrips(clock.nowUs) : undefined;
@@ -247,6 +214,31 @@ class Rope {
       answer: (arrive) => this.#back(ackBytes, arrive),
       turn: () => this.#turn(),
     });
+  }
+
+  #paced(rateBps: number): PacedFlow {
+    return new PacedFlow({
+      clock: this.clock,
+      flow: 1,
+      packetBytes: this.#segmentBytes,
+      spacingUs: (this.#segmentBytes * 8e6) / rateBps,
+      send: (flow, id) => this.#enqueue(flow, id),
+      turn: () => this.#turn(),
+    });
+  }
+
+  #enqueue(stream: InnerTraffic, segment: number): void {
+    const id = this.#queuedUs.length;
+    this.#queuedUs.push(this.clock.nowUs);
+    this.#streamOf.push(stream);
+    this.#segmentOf.push(segment);
+    if (!this.#queue.push(id)) this.#countDrop();
+  }
+
+  /** The datagrams; undefined = it is TCP. */
+  get paced(): PacedFlow | undefined {
+    const [first] = this.#streams;
+    return first instanceof PacedFlow ? first : undefined;
   }
 
   start(): void {
@@ -470,6 +462,8 @@ export function runRope(options: RopeOptions): RopeResult {
   const pings = rope.pings.filter(({ sentUs }) => sentUs >= options.settledUs).map(({ tookUs }) => tookUs);
   pings.sort((a, b) => a - b);
   const sum = rope.arrivedBytes.reduce((total, bytes) => total + bytes, 0);
+  const { paced } = rope;
+  const silences = (paced?.silences ?? []).filter(({ fromUs }) => fromUs >= options.settledUs);
   return {
     mbps,
     windows,
@@ -479,6 +473,7 @@ export function runRope(options: RopeOptions): RopeResult {
     lostPackets: rope.flight.lostPackets,
     resentPackets: rope.resentPackets,
     givenUpTooSoon: rope.givenUpTooSoon,
+    silenceMs: Math.max(0, ...silences.map(({ forUs }) => forUs)) / 1_000,
     pingP95Ms: (pings[Math.floor(pings.length * 0.95)] ?? Number.POSITIVE_INFINITY) / 1_000,
   };
 }

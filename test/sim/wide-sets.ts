@@ -4,7 +4,8 @@
  */
 import { randomOf } from '../support/random.ts';
 import type { LinkOptions } from './link.ts';
-import { type RopeResult, runRope } from './rope.ts';
+import { runRope } from './rope.ts';
+import type { RopeResult } from './rope-options.ts';
 
 /** A flow of 300 ms takes 10 s to grow; random losses average out over the rest. */
 const durationUs = 40_000_000;

@@ -8,6 +8,7 @@ export function pathRow(row: number, part: Partial<PathRow> = {}): PathRow {
     row,
     number: row,
     port: row,
+    transport: 0,
     state: pathState.up,
     link: row,
     place: 0,

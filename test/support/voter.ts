@@ -2,7 +2,7 @@
 import { type Candidate, Election } from '../../src/bonding/life/election.ts';
 import { lifeState } from '../../src/bonding/life/path-life-states.ts';
 import { path, pathOrigin, pathState, pathVote } from '../../src/contract/peer-tables.ts';
-import { linkOf } from '../../src/rings/carriers.ts';
+import { linkOf, transportOf } from '../../src/rings/carriers.ts';
 import { RowChanges } from '../../src/rings/row-changes.ts';
 import type { RowTable } from '../../src/rings/table.ts';
 
@@ -15,6 +15,7 @@ function candidateOf(table: RowTable, row: number): Candidate {
   const isLive = state === lifeState.live;
   return {
     port: carrier,
+    transport: transportOf(carrier),
     way: table.int(row, path.originAt) === pathOrigin.learnt ? -1 : linkOf(carrier),
     handicap: 0,
     worth: 1,

@@ -14,6 +14,7 @@ import type { ActorContext } from '../kit/contract.ts';
 import { consumer, memoryOf } from '../kit/ports.ts';
 import type { Bonds } from './bonds.ts';
 import type { SealDesk } from './seal-desk.ts';
+import { ToldSkips } from './told-skips.ts';
 
 /** Records of one ring a turn. */
 export const framesPerTurn = 16;
@@ -35,6 +36,7 @@ export class FrameDesk {
   readonly #bytes = new Uint8Array(frameBytes);
   readonly #answer = new Uint8Array(64);
   readonly #skipFrame = new Uint8Array(64);
+  readonly #toldSkips = new ToldSkips();
   readonly #probeTrain = new Uint8Array(frameBytes);
   /** A probe of any size. */
   readonly #padded = new Uint8Array(mostBytes + least);
@@ -141,7 +143,7 @@ export class FrameDesk {
     this.#tellSkipped(bond, best, slot, first, count, nowUs);
   }
 
-  /** Nor for frames that were lost, which are never sent again, and for what went again in pieces. */
+  /** Nor for frames that were lost, which are never sent again, for what those named, and for what went again in pieces. */
   skipLost(bond: Bond, slot: number, nowUs: number): void {
     let first = this.#native.nextHollow(bond.row, slot);
     if (first < 0 || !bond.isRepaired || !bond.isSending(nowUs) || slot !== this.#desk.slotOf(bond.row)) return;
@@ -151,13 +153,23 @@ export class FrameDesk {
       let next = this.#native.nextHollow(bond.row, slot);
       for (; next === first + count; next = this.#native.nextHollow(bond.row, slot)) count += 1;
       this.#tellSkipped(bond, best, slot, first, count, nowUs);
+      for (let counter = first; counter < first + count; counter += 1)
+        this.#tellAgain(bond, best, slot, counter, nowUs);
       first = next;
     }
+  }
+
+  /** What was lost under `counter` may have been a SKIP: the path that was the best when it left is the one that went. */
+  #tellAgain(bond: Bond, best: SendingPath, slot: number, counter: number, nowUs: number): void {
+    const skips = this.#toldSkips;
+    const place = skips.take(slot, counter, nowUs);
+    if (place >= 0) this.#tellSkipped(bond, best, slot, skips.firstOf(place), skips.countOf(place), nowUs);
   }
 
   #tellSkipped(bond: Bond, best: SendingPath, slot: number, first: number, count: number, nowUs: number): void {
     skipEmit(this.#skipFrame, 0, { first, count });
     if (!this.#desk.begin(bond, slot, best.row, best.port, trafficClass.control, nowUs)) return;
+    this.#toldSkips.note(slot, this.#sessions.wide(slot, session.sendCounterAt), first, count, nowUs);
     this.#native.sealPacket(this.#skipFrame, skip.bytes);
     this.#desk.finish(bond, best, 1, false, nowUs);
   }

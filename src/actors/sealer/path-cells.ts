@@ -56,6 +56,10 @@ export class PathCells implements PathRow {
     return linkOf(this.carrierRow);
   }
 
+  get transport(): number {
+    return transportOf(this.carrierRow);
+  }
+
   get place(): number {
     return this.#carriers.int(this.carrierRow, carrier.placeAt);
   }

@@ -10,6 +10,10 @@
  * | is suspect            | a trusted one by another carrier that has answered what left before a probe of this one, which did not |
  * | is dead, or gone      | the best that is not                                                                               |
  *
+ * Whoever blocks a transport may block it on every way. So while a path is in doubt the carriers of its transport by other ways are asked as well, and what
+ * stands by beside them. Once its own way has left it for another transport, a kin that has not answered when another transport beside it
+ * did is suspect as well: no second silence is waited for, and what was entrusted to it meanwhile goes out again at once.
+ *
  * A stall of a radio silences all paths of its way: nobody answers, and nothing moves. Trusted = live, and it has answered what it was asked
  * since there was reason to; one that was dead is not live before its stability time is over (`path-life.ts`).
  *
@@ -28,6 +32,8 @@ export type ParallelMode = 'off' | 'redundant' | 'spread';
 export interface Candidate {
   /** Number of its carrier: what ails one path of a carrier ails the others. */
   readonly port: number;
+  /** Number of its transport: who blocks one way of it may block all. */
+  readonly transport: number;
   /** The same for all that share a way; negative = nobody knows, so it is alone. */
   readonly way: number;
   /** The lower the better: the place of its transport in the order of preference. */
@@ -86,6 +92,9 @@ export class Election {
     suspectOutlived(all, nowUs);
     for (let index = 0; index < all.length; index += 1)
       if (isFirstOfWay(all, index)) isNews = this.#electWay(all, all[index] as Candidate, nowUs) || isNews;
+    for (let index = 0; index < all.length; index += 1)
+      if (this.#isOvertakenKin(all, index, nowUs))
+        isNews = this.#electWay(all, all[index] as Candidate, nowUs) || isNews;
     if (!this.#carriesAny(all)) this.#appoint(all);
     return this.#commit(all, nowUs) || isNews;
   }
@@ -109,6 +118,24 @@ export class Election {
       this.#carries[index] = one === leader || (isWanted && one.wish !== pathWish.reserve && isAble(one));
     }
     return isNews;
+  }
+
+  /** It carries, and is silent as one of its transport was that another way has just left: suspects it, and says so. */
+  #isOvertakenKin(all: readonly Candidate[], index: number, nowUs: number): boolean {
+    const kin = all[index] as Candidate;
+    if (this.#carries[index] !== true || kin.life.state !== lifeState.live) return false;
+    if (!all.some((one, place) => isKin(one, kin) && this.#isLeft(all, one, place)) || !isOutlived(all, kin, nowUs))
+      return false;
+    kin.life.handleOutlived(nowUs);
+    return true;
+  }
+
+  /** Suspect, and another transport carries in its place. */
+  #isLeft(all: readonly Candidate[], one: Candidate, index: number): boolean {
+    if (one.life.state !== lifeState.suspect || this.#carries[index] === true) return false;
+    return all.some(
+      (other, place) => this.#carries[place] === true && isSameWay(one, other) && other.transport !== one.transport,
+    );
   }
 
   #carriesAny(all: readonly Candidate[]): boolean {
@@ -144,9 +171,36 @@ function askOthers(all: readonly Candidate[], nowUs: number): void {
   for (const one of all) {
     if (!one.carries || !one.life.isDoubtful) continue;
     for (const other of all) {
-      if (other !== one && isSameWay(one, other) && isAble(other)) other.life.doubt(Math.min(one.life.askedUs, nowUs));
+      const isAsked = other !== one && (isSameWay(one, other) || isBesideKin(all, other, one));
+      if (isAsked && isAble(other)) other.life.doubt(Math.min(one.life.askedUs, nowUs));
     }
   }
+}
+
+/** By the way of `one` a kin of `doubtful` carries, which may be itself, and another transport there could take over. */
+function isBesideKin(all: readonly Candidate[], one: Candidate, doubtful: Candidate): boolean {
+  let hasKin = false;
+  let hasSpare = false;
+  for (const other of all) {
+    if (!isSameWay(one, other)) continue;
+    hasKin ||= other.carries && isKin(doubtful, other);
+    hasSpare ||= other.transport !== doubtful.transport && isAble(other);
+  }
+  return hasKin && hasSpare;
+}
+
+/** Of one transport, by different ways. */
+function isKin(one: Candidate, other: Candidate): boolean {
+  return one !== other && one.transport === other.transport && !isSameWay(one, other);
+}
+
+/** Another transport by its way has answered what it has not. */
+function isOutlived(all: readonly Candidate[], one: Candidate, nowUs: number): boolean {
+  for (const other of all) {
+    const mayJudge = isSameWay(one, other) && other.transport !== one.transport && other.life.isTrusted;
+    if (mayJudge && hasOutlived(other, one, nowUs)) return true;
+  }
+  return false;
 }
 
 /** Three probes more would say the same a round trip and a half later. */

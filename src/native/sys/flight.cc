@@ -33,7 +33,10 @@ void Flight::recordCopy(uint32_t back, uint32_t path, double nowUs) {
   Run& run = at(sequence);
   // Nobody knows which of the two will come first.
   run.resent = full(run);
-  if (!(run.flags & kWatched)) return;
+  if (!(run.flags & kWatched)) {
+    run.copyPath = static_cast<uint8_t>(path);
+    return;
+  }
   copies_.push_back(Copy{sequence, full(run), nowUs, static_cast<uint8_t>(path)});
   seen_ |= uint64_t{1} << path;
   inFlight_[path] += bytesOf(run, full(run));
@@ -102,6 +105,17 @@ void Flight::queue(Run& run, uint64_t bits) {
   queuedPackets_ += static_cast<uint32_t>(std::popcount(added));
 }
 
+// `bits` of a run that is not watched will not arrive by `path`; perhaps they will by the other one that they left by.
+void Flight::loseFrames(Run& run, uint64_t bits, uint32_t path) {
+  if (run.copyPath == kNoPath) {
+    run.lost |= bits;
+    noteHollow(run, bits);
+    return;
+  }
+  if (run.path == path) run.path = run.copyPath;
+  run.copyPath = kNoPath;
+}
+
 // Nobody needs what they bore, but data behind them is held for them: the peer should hear so.
 void Flight::noteHollow(const Run& run, uint64_t bits) {
   for (; bits != 0 && hollow_.size() < kMaxHollow; bits &= bits - 1) {
@@ -123,12 +137,16 @@ double Flight::nextHollow(int32_t slot) {
 void Flight::detectLoss(const double* lossDelayUs) {
   for (uint64_t i = head_; i < tail_; i++) {
     Run& run = at(i);
-    if (run.sentUs + lossDelayUs[run.path] >= newestAcked_[run.path]) continue;
     const uint64_t bits = full(run) & ~run.acked & ~run.lost;
     if (bits == 0) continue;
-    run.lost |= bits;
-    if (run.flags & kWatched) lose(run, bits, run.path);
-    else noteHollow(run, bits & ~run.resent);
+    if (run.copyPath != kNoPath && run.sentUs + lossDelayUs[run.copyPath] < newestAcked_[run.copyPath]) loseFrames(run, bits, run.copyPath);
+    if (run.sentUs + lossDelayUs[run.path] >= newestAcked_[run.path]) continue;
+    if (run.flags & kWatched) {
+      run.lost |= bits;
+      lose(run, bits, run.path);
+    } else {
+      loseFrames(run, bits, run.path);
+    }
   }
   // What went out again has a second try as soon; of a copy that left beside its original nothing is said while that may come.
   for (Copy& copy : copies_) {
@@ -145,13 +163,16 @@ void Flight::expire(uint32_t path, double beforeUs) {
   for (uint64_t i = head_; i < tail_; i++) {
     Run& run = at(i);
     if (run.sentUs >= beforeUs) break;
-    if (run.path != path) continue;
+    if (run.path != path && run.copyPath != path) continue;
     const uint64_t bits = full(run) & ~run.acked & ~run.lost;
     if (bits == 0) continue;
-    run.lost |= bits;
-    // What is sent again by another path must not wait there for the questions that this one was asked in between.
-    if (run.flags & kWatched) lose(run, bits, path);
-    else noteHollow(run, bits & ~run.resent);
+    if (run.flags & kWatched) {
+      run.lost |= bits;
+      lose(run, bits, path);
+    } else {
+      // What is sent again by another path must not wait there for the questions that this one was asked in between.
+      loseFrames(run, bits, path);
+    }
   }
   for (Copy& copy : copies_) {
     if (copy.path != path || copy.sentUs >= beforeUs || !contains(copy.run)) continue;

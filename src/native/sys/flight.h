@@ -41,6 +41,8 @@ class Flight {
  public:
   static constexpr uint32_t kPaths = layout::path_mostPerPeer;
 
+  static constexpr uint8_t kNoPath = 255;
+
   struct Run {
     uint64_t counter;
     double sentUs;
@@ -51,6 +53,8 @@ class Flight {
     uint16_t resentPackets;  // all that went out again of it, some of them more than once
     uint8_t count, path, trafficClass, flags;
     uint8_t ecn;
+    // Of what is not watched: where a copy of it may yet come by.
+    uint8_t copyPath = kNoPath;
   };
   // Of a run: it counts as in flight and is watched for loss; what is lost of it may go out again.
   static constexpr uint8_t kWatched = layout::flight_watched;
@@ -134,6 +138,7 @@ class Flight {
   void takeRebuilt(uint64_t sequence, Run& run, uint64_t fresh);
   void settleCopies(uint64_t sequence, const Run& run, uint64_t fresh, bool haveArrived);
   void lose(Run& run, uint64_t bits, uint32_t path);
+  void loseFrames(Run& run, uint64_t bits, uint32_t path);
   void noteHollow(const Run& run, uint64_t bits);
   void queue(Run& run, uint64_t bits);
   void settle(Run& run);

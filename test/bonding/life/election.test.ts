@@ -11,6 +11,7 @@ const ms = 1_000;
 /** A path whose life the test writes. */
 class Path implements Candidate {
   port: number;
+  transport: number;
   way = 2;
   worth: number;
   handicap = 0;
@@ -35,6 +36,7 @@ class Path implements Candidate {
 
   constructor(port: number, part: Partial<Path> = {}) {
     this.port = port;
+    this.transport = port;
     this.worth = port;
     Object.assign(this, part);
     const path = this;
@@ -185,6 +187,46 @@ t.test('run() lets what died wait until it lives, and takes it back when it has 
   idle.run();
   Object.assign(idle.at(udp), { state: lifeState.live });
   t.same(idle.run(5_000 * ms), [udp], 'nor was the other: nothing speaks for it');
+});
+
+/** Two ways with both transports, in this order: the first transport of each carries. */
+function twoWays(): Way {
+  const ways = new Way([1, 2].flatMap((way) => [new Path(udp, { way }), new Path(other, { way })]));
+  for (const path of ways.paths) path.port = 2 * path.way + path.transport;
+  ways.run();
+  return ways;
+}
+
+t.test('run() leaves a transport on every way where it is silent, once one way has left it for another', async (t) => {
+  const ways = twoWays();
+  const [first, firstSpare, kin, kinSpare] = ways.paths as [Path, Path, Path, Path];
+  first.isUneasy = true;
+  t.same(ways.run(100 * ms), [0, 2]);
+  t.same([firstSpare.doubtedUs, kin.doubtedUs, kinSpare.doubtedUs], [100 * ms, 100 * ms, 100 * ms], 'all are asked');
+  for (const path of ways.paths) path.probesUs = [100 * ms];
+  for (const path of [first, kin]) path.askedUs = 100 * ms;
+  kinSpare.answer(100 * ms, 120 * ms);
+  first.state = lifeState.suspect;
+  t.same(ways.run(130 * ms), [0, 2], 'nothing speaks against the transport as such');
+  firstSpare.answer(100 * ms, 120 * ms);
+  t.same(ways.run(131 * ms), [1, 3]);
+  t.equal(kin.state, lifeState.suspect);
+});
+
+t.test('run() keeps a transport on a way where it answers, or where its link is all that is silent', async (t) => {
+  const answering = twoWays();
+  const [first, firstSpare, kin, kinSpare] = answering.paths as [Path, Path, Path, Path];
+  for (const path of answering.paths) path.probesUs = [100 * ms];
+  Object.assign(first, { isUneasy: true, askedUs: 100 * ms, state: lifeState.suspect });
+  answering.run(100 * ms);
+  for (const path of [firstSpare, kin, kinSpare]) path.answer(100 * ms, 120 * ms);
+  t.same(answering.run(131 * ms), [1, 2]);
+  const dying = twoWays();
+  for (const path of dying.paths) Object.assign(path, { probesUs: [100 * ms], askedUs: 100 * ms });
+  Object.assign(dying.at(0), { isUneasy: true, state: lifeState.suspect });
+  dying.run(100 * ms);
+  dying.at(3).answer(100 * ms, 120 * ms);
+  t.same(dying.run(131 * ms), [0, 2], 'one probe may be lost by chance');
 });
 
 t.test('run() does not move between two endpoints by one transport unless one is dead', async (t) => {

@@ -163,6 +163,7 @@ export class Instance {
         config,
         topology,
         topologyVersion: 1,
+        firstActors: topology.actors.map(({ id }) => id),
         configPath,
         publicKey,
         version: packageVersion(),

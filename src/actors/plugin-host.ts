@@ -95,8 +95,8 @@ class PluginHost implements Actor {
   }
 
   async begin(): Promise<void> {
-    const { topologyVersion } = await this.#instance.request('instance');
-    this.#lastEvent = firstEventFor(this.#context.spec.id, topologyVersion, await this.#instance.request('events', 0));
+    const { firstActors } = await this.#instance.request('instance');
+    this.#lastEvent = firstEventFor(this.#context.spec.id, firstActors, await this.#instance.request('events', 0));
     for (const plugin of this.#plugins) plugin.begin();
     this.#timer = setInterval(() => this.#turn(), turnEveryMs).unref();
   }

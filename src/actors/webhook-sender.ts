@@ -99,13 +99,13 @@ class WebhookSender implements Actor {
   }
 
   async begin(): Promise<void> {
-    const { startedAtMs, topologyVersion } = await this.#instance.request('instance');
+    const { startedAtMs, firstActors } = await this.#instance.request('instance');
     this.#process = startedAtMs;
     const { process, event } = this.#spool.progress;
     this.#lastEvent =
       process === startedAtMs
         ? event
-        : firstEventFor(this.#context.spec.id, topologyVersion, await this.#instance.request('events', 0));
+        : firstEventFor(this.#context.spec.id, firstActors, await this.#instance.request('events', 0));
     this.#noteTrouble();
     void this.#follow();
     this.#turnAll();

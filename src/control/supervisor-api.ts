@@ -107,6 +107,8 @@ export interface InstanceFacts {
   readonly troubles: readonly { readonly text: string; readonly remedy: string }[];
   /** Goes up when the topology changed (reload): the control-server then asks for `memory()` again. */
   readonly topologyVersion: number;
+  /** Ids of those that it was configured with when the process began, whatever a reload has done since. */
+  readonly firstActors: readonly string[];
   /** Goes up when a peer came, changed or went. */
   readonly peersVersion: number;
 }

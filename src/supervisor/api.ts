@@ -32,6 +32,8 @@ export interface InstanceState {
   readonly config: Config;
   readonly topology: Topology;
   readonly topologyVersion: number;
+  /** Of the first topology. */
+  readonly firstActors: readonly string[];
   readonly configPath: string;
   readonly publicKey: string;
   readonly version: string;
@@ -168,6 +170,7 @@ function describeInstance(state: InstanceState, peers: ApiParts['peers']): Omit<
       },
     })),
     topologyVersion: state.topologyVersion,
+    firstActors: state.firstActors,
     peersVersion: peers.version,
   };
 }

@@ -48,6 +48,7 @@ function start(before: Config) {
     config: before,
     topology: planFor(before),
     topologyVersion: 1,
+    firstActors: [],
     configPath: '/nowhere/home.yaml',
     publicKey: '',
     version: '1.0.0',

@@ -136,6 +136,7 @@ export class FakeSupervisor implements SupervisorApi {
       links: [fakeLink],
       troubles: [],
       topologyVersion: 1,
+      firstActors: [],
       peersVersion: this.peersVersion,
     };
   }

@@ -76,9 +76,9 @@ class Root {
     return { status, text: `${stdout}${stderr}` };
   }
 
-  /** Every file with its mode, mounts and what we brought aside. */
+  /** Every file with its mode; mounts, what we brought, and what systemctl notes for itself aside. */
   list(): string[] {
-    const aside = ['proc', 'dev', 'tmp', 'root']
+    const aside = ['proc', 'dev', 'tmp', 'root', 'run/systemd']
       .flatMap((name) => ['-path', path.join(this.folder, name), '-o'])
       .slice(0, -1);
     const args = [this.folder, '-xdev', '(', ...aside, ')', '-prune', '-o', '-printf', '%P %m\n'];

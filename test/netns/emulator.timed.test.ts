@@ -3,14 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { echoFlows, goodputMbit, pingUdp, runTcp, sendUdp, serveFlows, UdpSink } from '../support/flows.ts';
 import { core, type EmulatedNet, emulate, type LinkOptions } from '../support/link-emulator.ts';
+import { isLong } from '../support/long-run.ts';
 import { Lab, skipReason } from '../support/netns.ts';
 import { ping } from '../support/traffic.ts';
 
 const skip = skipReason();
 /** A copy for each: tap writes the test itself into it. */
 const options = skip === false ? { buffered: true } : { skip };
+const inLong = isLong ? options : { skip: 'of the tool alone: npm run test:long' };
 /** The last needs the machine for itself. */
-const alone = skip === false ? { buffered: false } : { skip };
+const alone = isLong && skip === false ? { buffered: false } : inLong;
 t.setTimeout(300_000);
 /** 80 Mbit/s at most: a machine that does nothing else carries two. */
 t.jobs = 2;
@@ -72,7 +74,7 @@ t.test(
   },
 );
 
-t.test('losses, bursts, copies and held-back frames come at their rates', { ...options }, async (t) => {
+t.test('losses, bursts, copies and held-back frames come at their rates', { ...inLong }, async (t) => {
   const lab = new Lab();
   t.teardown(() => lab.close());
   const net = await build(lab, [{ name: 'wan', delayMs: 2, loss: { up: 0.1, down: 0 } }]);
@@ -92,7 +94,7 @@ t.test('losses, bursts, copies and held-back frames come at their rates', { ...o
   t.match((await net.link('wan').stats()).up, { dropped: 0, oversized: 0, refused: 0 });
 });
 
-t.test('jitter is normal with its sigma, and keeps the order unless told otherwise', { ...options }, async (t) => {
+t.test('jitter is normal with its sigma, and keeps the order unless told otherwise', { ...inLong }, async (t) => {
   const lab = new Lab();
   t.teardown(() => lab.close());
   const net = await build(lab, [{ name: 'wan', delayMs: { up: 60, down: 5 }, jitterMs: { up: 10, down: 0 } }]);

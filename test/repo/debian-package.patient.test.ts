@@ -113,13 +113,18 @@ t.test('manual and completion know every command and option, and no other', { sk
   }
 });
 
-/** What bash offers for a line that ends where the cursor is. */
-function complete(line: string): string[] {
-  const words = line.split(' ');
+/** What bash offers for each line, which ends where the cursor is: one shell for all, for each one more waits for a processor among other tests. */
+function complete(lines: readonly string[]): string[][] {
+  const asks = lines.map((line) => {
+    const words = line.split(' ');
+    return `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; COMPREPLY=()
+$offer; printf '%s\\n' "\${COMPREPLY[@]}" =`;
+  });
   const script = `. ${inside('usr/share/bash-completion/completions/hawser')}
-COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}
-$(complete -p hawser | sed 's/.*-F //; s/ .*//'); printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return run('bash', ['-c', script]).text.split('\n').filter(Boolean);
+offer=$(complete -p hawser | sed 's/.*-F //; s/ .*//')
+${asks.join('\n')}`;
+  const answers = run('bash', ['-c', script]).text.split('=\n');
+  return lines.map((_, index) => (answers[index] ?? '').split('\n').filter(Boolean));
 }
 
 t.test(
@@ -128,15 +133,23 @@ t.test(
   async (t) => {
     const program = await buildProgram('');
     const names = program.commands.map((command) => command.name());
-    t.strictSame(complete('hawser s').sort(), names.filter((name) => name.startsWith('s')).sort());
-    for (const command of program.commands) {
+    const [starts, choices, behindValue, files, none, ...options] = complete([
+      'hawser s',
+      'hawser client re',
+      'hawser client --name hub re',
+      'hawser check pack',
+      'hawser status ',
+      ...names.map((name) => `hawser ${name} --`),
+    ]);
+    t.strictSame(starts?.sort(), names.filter((name) => name.startsWith('s')).sort());
+    for (const [index, command] of program.commands.entries()) {
       const longs = command.options.map(({ long }) => long ?? '');
-      t.strictSame(complete(`hawser ${command.name()} --`).sort(), [...longs, '--help'].sort(), command.name());
+      t.strictSame(options[index]?.sort(), [...longs, '--help'].sort(), command.name());
     }
-    t.strictSame(complete('hawser client re'), ['remove', 'rename'], 'the choices of an argument');
-    t.strictSame(complete('hawser client --name hub re'), ['remove', 'rename'], 'a value is no argument');
-    t.strictSame(complete('hawser check pack').sort(), ['package-lock.json', 'package.json', 'packaging'], 'files');
-    t.strictSame(complete('hawser status '), [], 'no arguments');
+    t.strictSame(choices, ['remove', 'rename'], 'the choices of an argument');
+    t.strictSame(behindValue, ['remove', 'rename'], 'a value is no argument');
+    t.strictSame(files?.sort(), ['package-lock.json', 'package.json', 'packaging'], 'files');
+    t.strictSame(none, [], 'no arguments');
   },
 );
 

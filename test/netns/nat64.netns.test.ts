@@ -113,6 +113,8 @@ t.test('a host of IPv6 alone asks its name servers for the prefix; with IPv4 it 
   const { home, daemon, addIp4 } = await begin(t, [], '2001:db8:64::', zone);
   await until('packets flow', () => isThrough(home));
   t.same(await livePaths(daemon), [`default [2001:db8:64::${hubSuffix}]:${port}`]);
+  const endpoints = (await daemon.ask<PathSeen[]>('paths')).map(({ endpoint }) => endpoint);
+  t.notOk(endpoints.includes(`${hubAddress}:${port}`), 'nothing is said of a path that nobody can take');
   addIp4();
   const direct = `default ${hubAddress}:${port}`;
   await until('it is reached by IPv4', async () => (await livePaths(daemon)).includes(direct));

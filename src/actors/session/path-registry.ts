@@ -125,7 +125,10 @@ export class PathRegistry {
     this.of(peer).tracks.delete(row);
   }
 
-  /** Gives rows to all links × configured endpoints, each by its transport; what is configured no longer counts as learnt. */
+  /**
+   * Gives rows to all links × configured endpoints, each by its transport; what is configured no longer counts as learnt, except where nothing
+   * ever came from: an endpoint that was corrected, or that a link reaches elsewhere now.
+   */
   lay(peer: Peer, nowUs: number): void {
     const { peers, links, paths } = this.#parts;
     const known = this.of(peer);
@@ -134,6 +137,10 @@ export class PathRegistry {
       const route = paths.get(track.row);
       const isConfigured = route !== undefined && peers.isConfigured(peer, route);
       if (isConfigured === track.isConfigured) continue;
+      if (!isConfigured && paths.lastReceivedUs(track.row) === 0 && track.row !== peers.homeOf(peer)) {
+        this.free(peer, track.row, nowUs);
+        continue;
+      }
       track.isConfigured = isConfigured;
       track.proof = new PathProof(isConfigured);
       if (!track.isProven) track.proof.begin(nowUs);

@@ -161,7 +161,7 @@ t.test('data for one of many sleeping peers calls it at once', async (t) => {
 });
 
 /** A hub whose configuration has a way to 300 peers that are not there, and to `hosts`, the last of all. */
-async function startCaller(lab: Lab, hosts: readonly Host[] = []): Promise<Host> {
+async function startCaller(lab: Lab, hosts: readonly Host[] = [], more: object = {}): Promise<Host> {
   const hub = new Host(lab, {
     name: 'hub',
     address: '10.0.0.1:51820',
@@ -172,6 +172,7 @@ async function startCaller(lab: Lab, hosts: readonly Host[] = []): Promise<Host>
   const nobody = new Host(lab, { name: 'nobody', address: '10.0.0.2:51820', privateKey: Buffer.alloc(32, 2) });
   const settings = (row: number, host: Host, address: string) => ({
     ...hub.peer(host, { keepaliveMs: 25_000, endpoints: [{ host: address, port: 51_820 }] }),
+    ...more,
     row,
   });
   await hub.start([
@@ -263,3 +264,23 @@ t.test('peers that were there before a restart are called before 300 that were n
     'they answer, and nobody waits for those who do not',
   );
 });
+
+t.test(
+  'clients that were there at the end are called before 300 that had long gone, though they never said HELLO',
+  async (t) => {
+    const lab = new Lab();
+    t.teardown(() => lab.close());
+    const clients = Array.from({ length: 40 }, (_, index) => {
+      const address = `10.0.1.${index}:51820`;
+      return new Host(lab, { name: `here${index}`, address, privateKey: Buffer.alloc(32, 10 + index) });
+    });
+    const first = await startCaller(lab, clients, { isClient: true });
+    for (const client of clients) await client.start([client.peer(first)]);
+    lab.run(80);
+    first.stop();
+    lab.hosts.splice(lab.hosts.indexOf(first), 1);
+    const second = await startCaller(lab, clients, { isClient: true });
+    lab.run(0.2);
+    t.ok(clients.every((_, index) => second.sendSlot(elsewhere + index) >= 0));
+  },
+);

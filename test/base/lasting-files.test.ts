@@ -117,3 +117,39 @@ t.test('StateFiles says once that a file cannot be written, tries again, and say
     { file: /timestamp/, message: 'is written again', remedy: undefined },
   ]);
 });
+
+t.test(
+  'StateFiles knows who was there at the end, and writes what thousands say of that now and then alone',
+  async (t) => {
+    const folder = t.testdir({});
+    const open = (): StateFiles => new StateFiles(folder, 'x', 1e15, (trouble) => t.fail(trouble.message));
+    const files = open();
+    for (const key of ['here', 'gone', 'old']) files.setEndpoint(key, place);
+    files.noteHeard('gone', 1e12);
+    files.flush(0);
+    files.noteHeard('here', 1e12 + 400_000);
+    files.noteHeard('nobody', 1e12);
+    files.flush(30e6);
+    t.notOk(open().wasThere('here'), 'not yet');
+    files.flush(60e6);
+    const again = open();
+    t.same(
+      ['here', 'gone', 'old', 'nobody'].map((key) => again.wasThere(key)),
+      [true, false, false, false],
+    );
+    again.noteHeard('gone', 1e12 + 500_000);
+    again.close();
+    t.ok(open().wasThere('gone'), 'the end');
+    const many = open();
+    for (let index = 0; index < 5000; index += 1) many.setEndpoint(`${index}`, place);
+    many.flush(0);
+    many.setEndpoint('moved', place);
+    many.flush(4e6);
+    t.notOk(
+      readFileSync(path.join(folder, 'x.peers.json'), 'utf8').includes('moved'),
+      'five thousand are not written each second',
+    );
+    many.flush(5.1e6);
+    t.ok(readFileSync(path.join(folder, 'x.peers.json'), 'utf8').includes('moved'));
+  },
+);

@@ -130,7 +130,11 @@ export function buildDesks(context: ActorContext, settings: SessionManagerSettin
     count,
     refusals,
     waiting: () => watch.waiting,
-    onSession: (peer, slot, isInitiator, route, nowUs) => watch.handleSession(peer, slot, isInitiator, route, nowUs),
+    onSession: (peer, slot, isInitiator, route, nowUs) => {
+      watch.handleSession(peer, slot, isInitiator, route, nowUs);
+      // Of few it makes no difference who is called first.
+      if (peer.settings.isClient === true) files.noteHeard(peer.settings.publicKey, unixUs() / 1000);
+    },
     offersAes: (peer) => !isPlaintext && hello.offersAes(peer.settings.cipher),
   });
   watch.handshakes = handshakes;

@@ -11,19 +11,24 @@ export const callSpacingUs = 1_000_000 / pace.perSecond;
 
 export class CallQueue {
   readonly #waiting = new Set<Peer>();
+  /** Of those: they answer, and are called before all that may not. */
+  readonly #first = new Set<Peer>();
   readonly #room = new TokenBucket(pace);
 
   get size(): number {
     return this.#waiting.size;
   }
 
-  add(peer: Peer): void {
+  /** `isFirst`: it was there a moment ago. */
+  add(peer: Peer, isFirst = false): void {
     this.#waiting.add(peer);
+    if (isFirst) this.#first.add(peer);
   }
 
   /** The peer has gone. */
   delete(peer: Peer): void {
     this.#waiting.delete(peer);
+    this.#first.delete(peer);
   }
 
   /** A call was answered. */
@@ -33,11 +38,13 @@ export class CallQueue {
 
   /** Whom to call at `nowUs`; undefined = nobody now. */
   next(nowUs: number): Peer | undefined {
-    for (const peer of this.#waiting) {
-      const isServed = peer.session.keys.current !== undefined || peer.session.isAttempting;
-      if (!isServed && !this.#room.take(nowUs)) return undefined;
-      this.#waiting.delete(peer);
-      if (!isServed) return peer;
+    for (const peers of [this.#first, this.#waiting]) {
+      for (const peer of peers) {
+        const isServed = peer.session.keys.current !== undefined || peer.session.isAttempting;
+        if (!isServed && !this.#room.take(nowUs)) return undefined;
+        this.delete(peer);
+        if (!isServed) return peer;
+      }
     }
     return undefined;
   }

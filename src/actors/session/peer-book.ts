@@ -8,7 +8,7 @@ import type { Primitives } from '../../crypto/primitives.ts';
 import { tai64nBytes } from '../../crypto/tai64n.ts';
 import { CookieJar } from '../../protocols/session/cookies.ts';
 import { type Initiation, type LocalIdentity, RemoteIdentity } from '../../protocols/session/handshake.ts';
-import { PeerSession } from '../../protocols/session/peer-session.ts';
+import { PeerSession, sessionTimes } from '../../protocols/session/peer-session.ts';
 import { type StampMarks, stampAccept } from '../../protocols/session/stamp-marks.ts';
 import { clearPeerRow } from '../../rings/peer-row.ts';
 import type { RowTable } from '../../rings/table.ts';
@@ -242,13 +242,16 @@ export class PeerBook {
   remember(peer: Peer): void {
     // Whoever was invited calls by itself, from wherever it is then.
     if (peer.settings.mayEnrol === true) return;
-    const { paths, files } = this.#parts;
+    const { paths, files, nowUs, unixUs } = this.#parts;
     const home = this.homeOf(peer);
     const [first] = this.#placesOf([home]);
     if (first === undefined) return;
     const others = paths.rowsOf(peer.row).filter((row) => row !== home && paths.provenUs(row) > 0);
+    const isThere = nowUs() - this.lastReceivedUs(peer) < sessionTimes.rejectAfterUs;
+    const heardMs = isThere ? unixUs() / 1000 : files.endpointOf(peer.settings.publicKey)?.heardMs;
     files.setEndpoint(peer.settings.publicKey, {
       ...first,
+      ...(heardMs === undefined ? {} : { heardMs }),
       isHawser: peer.isHawser,
       timestamp: Buffer.from(this.marksOf(peer).last).toString('hex'),
       farTimestamp: Buffer.from(this.marksOf(peer).far).toString('hex'),

@@ -50,7 +50,8 @@ export class PeerSchedule {
   }
 
   callIfExpected(peer: Peer): void {
-    if (peer.session.keys.current === undefined && this.#isExpected(peer)) this.#calls.add(peer);
+    if (peer.session.keys.current !== undefined || !this.#isExpected(peer)) return;
+    this.#calls.add(peer, this.#parts.files.wasThere(peer.settings.publicKey));
   }
 
   /** The peer has gone. */

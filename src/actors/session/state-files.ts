@@ -21,6 +21,8 @@ export interface KnownEndpoint extends KnownPlace {
   /** TAI64N of its last initiation, hexadecimal, and of the last from the far future (`stamp-marks.ts`). */
   readonly timestamp: string;
   readonly farTimestamp?: string;
+  /** When it last had new keys, since 1970; a file of an older version has none. */
+  readonly heardMs?: number;
   /** Other paths that it has proven; a file of an older version has none. */
   readonly others?: readonly KnownPlace[];
 }
@@ -34,6 +36,12 @@ export interface FileTrouble {
 
 /** A roaming peer writes its file at most this often. */
 const writeSpacingUs = 1_000_000;
+/** Of 10,000 it is 5 MB, and who roams is one of them: it is written every ten seconds then. */
+const writeSpacingUsPerPeer = 1000;
+/** Who was there is written down so often, though nobody has moved. */
+const heardSpacingUs = 60_000_000;
+/** Keys are renewed after two to three minutes; those of the last who were there before the end were written a minute before it. */
+const thereMs = 300_000;
 /** A file that could not be written is tried again so often. */
 const retrySpacingUs = 10_000_000;
 /** Some 500 bytes for each peer, and 10,000 of them. */
@@ -48,7 +56,12 @@ export class StateFiles {
   readonly #troubles = new Map<string, string>();
   readonly #peers: Map<string, KnownEndpoint>;
   #isDirty = false;
+  /** Peers were heard since the last writing. */
+  #isAged = false;
   #nextWriteUs = 0;
+  #nextHeardUs = 0;
+  /** By the file as it was found: when the last one was heard. */
+  readonly #lastHeardMs: number;
 
   /**
    * `tell`: hears of each file that cannot be read, used or written, once until that is over; the daemon goes on without them.
@@ -62,6 +75,7 @@ export class StateFiles {
     const warn = (message: string): void => this.#report(stampFile, `cannot be used: ${message}`);
     this.#stamps = new StampFile(this.#read(stampFile, '', mostStampBytes), unixUs, write, warn);
     this.#peers = this.#readPeers();
+    this.#lastHeardMs = [...this.#peers.values()].reduce((last, { heardMs = 0 }) => Math.max(last, heardMs), 0);
   }
 
   /** Stamp of the next initiation. */
@@ -76,6 +90,20 @@ export class StateFiles {
   setEndpoint(publicKey: string, endpoint: KnownEndpoint): void {
     this.#peers.set(publicKey, endpoint);
     this.#isDirty = true;
+  }
+
+  /** It has new keys; `unixMs`: now. */
+  noteHeard(publicKey: string, unixMs: number): void {
+    const known = this.#peers.get(publicKey);
+    if (known === undefined) return;
+    this.#peers.set(publicKey, { ...known, heardMs: unixMs });
+    this.#isAged = true;
+  }
+
+  /** It was there when the process before this one ended, however long ago that is, or since. */
+  wasThere(publicKey: string): boolean {
+    const heardMs = this.#peers.get(publicKey)?.heardMs;
+    return heardMs !== undefined && this.#lastHeardMs - heardMs <= thereMs;
   }
 
   setStamps(publicKey: string, timestamp: string, farTimestamp: string): void {
@@ -99,19 +127,24 @@ export class StateFiles {
   /** The end: what is left to write down, and the stamp that was used last. */
   close(): void {
     this.#stamps.close();
+    this.#isDirty ||= this.#isAged;
     this.flushNow();
   }
 
   /** Writes what changed, now and then. */
   flush(nowUs: number): void {
+    if (this.#isAged && nowUs >= this.#nextHeardUs) this.#isDirty = true;
     if (!this.#isDirty || nowUs < this.#nextWriteUs) return;
     this.flushNow();
-    this.#nextWriteUs = nowUs + (this.#isDirty ? retrySpacingUs : writeSpacingUs);
+    const spacingUs = Math.max(writeSpacingUs, this.#peers.size * writeSpacingUsPerPeer);
+    this.#nextWriteUs = nowUs + (this.#isDirty ? Math.max(retrySpacingUs, spacingUs) : spacingUs);
+    this.#nextHeardUs = nowUs + heardSpacingUs;
   }
 
   /** At once. */
   flushNow(): void {
     if (!this.#isDirty) return;
+    this.#isAged = false;
     this.#isDirty = !this.#write(this.#peersFile, `${JSON.stringify(Object.fromEntries(this.#peers), null, 1)}\n`);
   }
 
@@ -172,6 +205,7 @@ function isEndpoint(value: unknown): value is KnownEndpoint {
     isPlace(value) &&
     typeof one?.isHawser === 'boolean' &&
     typeof one.timestamp === 'string' &&
+    (one.heardMs === undefined || typeof one.heardMs === 'number') &&
     Array.isArray(others) &&
     others.every(isPlace)
   );

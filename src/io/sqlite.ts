@@ -168,6 +168,12 @@ function openWasm(file: string): Database {
   const require = createRequire(import.meta.url);
   const { Database: WasmDatabase } = require('node-sqlite3-wasm') as WasmSqlite;
   const database = new WasmDatabase(file);
+  try {
+    takeBackUnfinished(database, path.resolve(file), require('node:fs') as MutableFiles);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
   const statements = new Map<string, WasmStatement>();
   return {
     exec: (sql) => database.exec(sql),
@@ -189,6 +195,34 @@ function openWasm(file: string): Database {
       database.close();
     },
   };
+}
+
+/** What the WebAssembly build looks at the world with. */
+interface MutableFiles {
+  accessSync: (name: string, mode?: number) => void;
+}
+
+/**
+ * Takes back what a process had begun to write when it was killed: its journal lies beside the file. SQLite does so at the first read, unless somebody
+ * else is writing; and the WebAssembly build takes the lock that it has just made itself for somebody else's (`_nodejsCheckReservedLock`), so
+ * that it would read what was half written. Nobody else has the file open: for this one read there is no such lock. Throws what SQLite says.
+ */
+function takeBackUnfinished(database: InstanceType<WasmSqlite['Database']>, file: string, files: MutableFiles): void {
+  const journal = `${file}-journal`;
+  if (!existsSync(journal)) return;
+  const { accessSync } = files;
+  files.accessSync = (name, mode) => {
+    if (name === `${file}.lock`) throw new Error('ENOENT');
+    accessSync(name, mode);
+  };
+  try {
+    database.all('SELECT count(*) FROM sqlite_schema', []);
+  } catch (error) {
+    // A file with a log cannot be read like that; that its journal is gone says that this much was done.
+    if (existsSync(journal)) throw error;
+  } finally {
+    files.accessSync = accessSync;
+  }
 }
 
 /** What is run is one of a few texts; to read one costs more than to run it. */

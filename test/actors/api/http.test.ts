@@ -6,7 +6,10 @@ import t, { type Test } from 'tap';
 import { cookieNameOf } from '../../../src/actors/api/gate.ts';
 import { type OperationName, operations } from '../../../src/control/operations.ts';
 import { mayCall, type Role } from '../../../src/control/roles.ts';
+import type { ActorState } from '../../../src/control/supervisor-api.ts';
+import { CallDesk } from '../../../src/instance/call-desk.ts';
 import { ask, bearer, startFakeApi } from '../../support/fake-api.ts';
+import { until } from '../../support/until.ts';
 
 const codeIn = (url: string): string => url.slice(url.indexOf('#login=') + '#login='.length);
 const cookieIn = (header: unknown): string => String(header).split(';')[0] ?? '';
@@ -133,6 +136,45 @@ t.test('what Node refuses before it is a request is answered in our words too', 
   let said = '';
   for await (const chunk of socket) said += String(chunk);
   t.match(said, /^HTTP\/1\.1 400 Bad Request\r\n.*connection: close\r\n\r\n{.*no request of HTTP.*}$/s);
+});
+
+t.test('a history that cannot be asked is 503 in words, and comes back', async (t) => {
+  const { port, tokens, supervisor } = await startFakeApi(t);
+  const world = { state: 'failed' as ActorState, sent: [] as number[] };
+  const desk = new CallDesk({
+    command: (_actorId, { id }) => void world.sent.push(id),
+    stateOf: () => world.state,
+  });
+  let asked = 0;
+  const history = (verb: string, params: unknown): Promise<unknown> => {
+    asked += 1;
+    return desk.call('history-keeper', verb, params);
+  };
+  Object.assign(supervisor, { history });
+  const read = () => ask(port, '/api/v1/history/info', { headers: bearer(tokens.viewer) });
+  const problem = (name: string, remedy: RegExp) => ({
+    status: 503,
+    headers: { 'content-type': /^application\/problem\+json/ },
+    json: { type: `urn:hawser:problem:${name}`, remedy },
+  });
+  t.match(await read(), problem('actor-failed', /hawser actor restart history-keeper/), 'one that could not be kept');
+
+  world.state = 'starting';
+  const late = read();
+  await until('the question waits', () => asked === 2);
+  desk.handleGivenUp('history-keeper');
+  t.match(await late, problem('actor-failed', /errors --stack/), 'one that is given up meanwhile');
+
+  world.state = 'running';
+  const unheard = read();
+  await until('the question is sent', () => world.sent.length === 1);
+  desk.handleNew('history-keeper');
+  t.match(await unheard, problem('silent', /hawser actors/), 'one that died over it');
+
+  const heard = read();
+  await until('the question is sent', () => world.sent.length === 2);
+  desk.answerActorCall(world.sent[1] ?? 0, { ok: true, value: { bytes: 1 } });
+  t.match(await heard, { status: 200, json: { bytes: 1 } });
 });
 
 t.test('instances of one host do not share a cookie, since cookies know no ports', async (t) => {

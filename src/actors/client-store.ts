@@ -344,7 +344,7 @@ class ClientStoreActor implements Actor {
       this.#goingOn = undefined;
       if (this.#keeper?.isLooking === true) this.#look(() => this.#keeper?.lookOn());
       else if (this.#keeper?.isWriting === true) this.#attempt(() => this.#keeper?.writeOn());
-      else if (this.#store?.isUntidy === true) this.#attempt(() => this.#store?.tidy());
+      else if (this.#store?.isUntidy === true) this.#tidy();
       this.#goOnLater();
     });
   }
@@ -356,6 +356,15 @@ class ClientStoreActor implements Actor {
       this.#unwritten = '';
     } catch (error) {
       this.#noteUnwritten(error);
+    }
+  }
+
+  #tidy(): void {
+    try {
+      this.#store?.tidy();
+    } catch (error) {
+      this.#noteRefused(error);
+      if (!isOfDisk(error)) this.#warn(`The log of the clients' store stays long: ${messageOf(error)}`);
     }
   }
 

@@ -2,7 +2,7 @@
  * A database file: SQLite of Node where Node has it (22.13 and later), else its WebAssembly build. It waits for the disk at each commit. For
  * evented actors: a call blocks its thread as long as the disk takes.
  */
-import { chmodSync, closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, readSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
@@ -209,7 +209,7 @@ interface MutableFiles {
  */
 function takeBackUnfinished(database: InstanceType<WasmSqlite['Database']>, file: string, files: MutableFiles): void {
   const journal = `${file}-journal`;
-  if (!existsSync(journal)) return;
+  if (!isHot(journal)) return;
   const { accessSync } = files;
   files.accessSync = (name, mode) => {
     if (name === `${file}.lock`) throw new Error('ENOENT');
@@ -219,9 +219,21 @@ function takeBackUnfinished(database: InstanceType<WasmSqlite['Database']>, file
     database.all('SELECT count(*) FROM sqlite_schema', []);
   } catch (error) {
     // A file with a log cannot be read like that; that its journal is gone says that this much was done.
-    if (existsSync(journal)) throw error;
+    if (isHot(journal)) throw error;
   } finally {
     files.accessSync = accessSync;
+  }
+}
+
+/** One that is empty, or begins with a zero byte, has nothing to take back: what it was for was not begun, or is over (sqlite.org/fileformat2.html section 3). */
+function isHot(journal: string): boolean {
+  if (!existsSync(journal)) return false;
+  const fd = openSync(journal, 'r');
+  try {
+    const first = new Uint8Array(1);
+    return readSync(fd, first, 0, 1, 0) === 1 && first[0] !== 0;
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Database files in both of their journals: what was committed is there whatever ended the process, and an orderly end leaves one file. */
-import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { inTransaction, journalsOf, openDatabase } from '../../src/io/sqlite.ts';
@@ -62,3 +62,28 @@ for (const journal of ['delete', 'wal'] as const)
     t.same(readdirSync(path.dirname(copy)), ['a.db']);
     database.close();
   });
+
+for (const [what, bytes] of [
+  ['is empty', 0],
+  ['is not begun', 4616],
+] as const)
+  t.test(
+    `openDatabase() by wal opens a file whose journal ${what}, as an orderly end that is killed leaves it`,
+    async (t) => {
+      const folder = t.testdir({ there: {}, copy: {} });
+      const file = path.join(folder, 'there', 'a.db');
+      const database = openDatabase(file, 'wal');
+      database.exec(
+        "CREATE TABLE one (name TEXT NOT NULL); INSERT INTO one VALUES ('a'); PRAGMA wal_checkpoint(TRUNCATE)",
+      );
+      const copy = path.join(folder, 'copy', 'a.db');
+      copyFileSync(file, copy);
+      t.equal(readFileSync(copy)[18], 2, 'its header says that it has a log (sqlite.org/fileformat2.html section 1.3)');
+      writeFileSync(`${copy}-journal`, new Uint8Array(bytes));
+      const later = openDatabase(copy, 'wal');
+      t.same(names(later), ['a']);
+      later.close();
+      t.same(readdirSync(path.dirname(copy)), ['a.db']);
+      database.close();
+    },
+  );

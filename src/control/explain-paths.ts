@@ -77,7 +77,15 @@ function blockedTransport(
   const [name, carrier] = [transportText(path.transport), transportText(other.transport)];
   if (condition === 'recovering' || condition === 'flapping') {
     const text = `${name} answers again on ${way}; ${carrier} carries until it has been stable`;
-    return { severity: 'note', link, text, remedy: 'nothing to do: it is used again after bonding.failback' };
+    return {
+      severity: 'note',
+      link,
+      text,
+      remedy:
+        condition === 'flapping'
+          ? 'nothing to do: it must last longer each time that it did not'
+          : 'nothing to do: it is used again after bonding.failback',
+    };
   }
   const isBack = condition === 'live' && path.answerLossPercent >= probesLost.most;
   const isDead = condition === 'dead' || (condition === 'unproven' && (path.ageMs ?? 0) >= provingMs);
@@ -210,7 +218,8 @@ function unused(path: PathStatus, live: readonly PathStatus[]): Found[] {
         severity: 'limit',
         link,
         text,
-        remedy: 'nothing to do if that passes: it is used again once that has been better for bonding.failback',
+        remedy:
+          'nothing to do if that passes: it is used again once that has been better for bonding.failback, and for longer each time that it does not last',
       },
     ];
   }

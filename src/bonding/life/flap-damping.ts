@@ -3,7 +3,7 @@
  * simplified).
  */
 
-/** A path is out for a minute at most after it answers again. */
+/** A path is out for a minute at most after it answers again, or for as long as the configuration says. */
 const mostHoldUs = 60_000_000;
 /** Dead again within so many hold-downs of its return: it flaps. */
 const shortLife = 4;
@@ -40,7 +40,8 @@ export class FlapDamping {
     if (this.#returnedUs < 0) return;
     const livedUs = nowUs - this.#returnedUs;
     this.#returnedUs = Number.NEGATIVE_INFINITY;
-    if (livedUs < Math.min(forgiveUs, shortLife * this.#holdUs)) this.#holdUs = Math.min(mostHoldUs, this.#holdUs * 2);
+    if (livedUs < Math.min(forgiveUs, shortLife * this.#holdUs))
+      this.#holdUs = Math.max(this.#failbackUs, Math.min(mostHoldUs, this.#holdUs * 2));
     else this.#holdUs = Math.max(this.#failbackUs, this.#holdUs / 2 ** Math.floor(livedUs / forgiveUs));
   }
 }

@@ -360,6 +360,8 @@ export class PathLife {
   /** It lives and must prove itself all the same; for longer each time that it comes to this soon after its return. */
   #leaveForNow(nowUs: number, reason: number): void {
     this.#damping.handleDeath(nowUs);
+    // They are what it leaves for: after its return one alone is no more than one.
+    this.#doubts = doubleZero;
     this.#enter(this.#damping.isDamped ? lifeState.flapping : lifeState.recovering, reason, nowUs);
   }
 

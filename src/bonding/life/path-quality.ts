@@ -30,6 +30,8 @@ export const qualityDefaults: QualityLimits = {
 const worseUs = 2_000_000;
 /** The more is lost the sooner, but not before this: whoever loses most of what it gets makes flows wait that fit another path. */
 const leastWorseUs = 500_000;
+/** So long out halves what it must be better for, and each time as much again. */
+const forgiveUs = 120_000_000;
 /** To get better, it must be clearly inside the limit. */
 const insideShare = 0.8;
 
@@ -40,6 +42,8 @@ export class PathQuality {
   readonly #damping: FlapDamping;
   #value: number = quality.good;
   #sinceUs = never;
+  /** When it became bad. */
+  #badUs = never;
   #candidate: number = quality.good;
   #cause: number = pathHold.none;
 
@@ -84,21 +88,27 @@ export class PathQuality {
     }
     // A spike of what is degraded does not make it bad: it is what it has been all the time.
     this.#candidate = isWorse ? Math.min(this.#candidate, seen) : Math.max(this.#candidate, seen);
-    if (nowUs - this.#sinceUs < (isWorse ? this.#worseUs(loss) : this.#leastBetterUs)) return;
+    if (nowUs - this.#sinceUs < (isWorse ? this.#worseUs(loss) : this.#leastBetterUs(nowUs))) return;
     this.#become(this.#candidate, nowUs);
     this.#sinceUs = never;
   }
 
-  get #leastBetterUs(): number {
-    return this.isBad ? this.#damping.holdUs : this.#betterUs;
+  /** A spike now and then begins the time anew: the longer it is out, the less it is asked for, down to what a first time asks for. */
+  #leastBetterUs(nowUs: number): number {
+    if (!this.isBad) return this.#betterUs;
+    return Math.max(this.#betterUs, this.#damping.holdUs / 2 ** Math.floor((nowUs - this.#badUs) / forgiveUs));
   }
 
   #become(value: number, nowUs: number): void {
     const wasBad = this.isBad;
     this.#value = value;
     if (this.isBad === wasBad) return;
-    if (wasBad) this.#damping.handleReturn(nowUs);
-    else this.#damping.handleDeath(nowUs);
+    if (wasBad) {
+      this.#damping.handleReturn(nowUs);
+      return;
+    }
+    this.#damping.handleDeath(nowUs);
+    this.#badUs = nowUs;
   }
 
   #noteCause(rttUs: number, jitterUs: number, loss: number): void {

@@ -60,3 +60,23 @@ t.test(
     t.equal(until(false, 0), 5);
   },
 );
+
+t.test('update() takes a path back that has a spike now and then, however often it was bad', async (t) => {
+  const judged = new PathQuality(5_000 * ms);
+  let atMs = 0;
+  const run = (milliseconds: number, jitterMs: number): void => {
+    for (const endMs = atMs + milliseconds; atMs < endMs; atMs += 10)
+      judged.update(atMs * ms, 40 * ms, jitterMs * ms, 0);
+  };
+  for (let round = 0; round < 5; round += 1) {
+    run(3_000, 150);
+    t.ok(judged.isBad);
+    if (round < 4) while (judged.isBad) run(100, 0);
+  }
+  const fromMs = atMs;
+  while (judged.isBad && atMs - fromMs < 1_800_000) {
+    run(50_000, 0);
+    run(300, 101);
+  }
+  t.notOk(judged.isBad, `${(atMs - fromMs) / 1000} s`);
+});

@@ -3,7 +3,7 @@
  * servers tell (RFC 7050). Until they do, and where nobody does, by the prefix that most networks use: what is no translator's leads nowhere.
  */
 import { HawserError } from '../base/errors.ts';
-import { formatAddress } from '../config/address.ts';
+import { formatAddress, parseCidr } from '../config/address.ts';
 import { ipv4Only, nat64PrefixOf, wellKnownNat64 } from '../wire/nat64.ts';
 
 export interface Nat64FinderParts {
@@ -35,7 +35,9 @@ export class Nat64Finder {
 
   /** The prefix (CIDR) for a link that has IPv6 alone now, on the network that gave it these addresses. */
   prefixOf(link: string, interfaceName: string, addresses: readonly string[]): string {
-    const key = `${interfaceName} ${addresses.join()}`;
+    // Temporary addresses come and go within a network (RFC 8981).
+    const networks = addresses.map((address) => parseCidr(address)?.addressHex.slice(0, 16) ?? '');
+    const key = `${interfaceName} ${[...new Set(networks)].sort().join()}`;
     let network = this.#networks.get(link);
     if (network?.key !== key) {
       this.forget(link);

@@ -7,6 +7,7 @@ import type { LinkState } from '../wire/rtnetlink-link.ts';
 import { type RouteState, routeParse } from '../wire/rtnetlink-route.ts';
 import type { LinkWatch } from './link-watch.ts';
 import { type Netlink, type NetlinkSockets, openNetlink } from './netlink.ts';
+import { isOfInternet } from './public-address.ts';
 import { findSource } from './source-finder.ts';
 import { askWay } from './ways.ts';
 
@@ -96,7 +97,7 @@ export class LinkReporter {
   ): LinkReport {
     if (device === undefined) {
       const nothing = { addresses: [], routes: undefined, sources: undefined, mtu: 0 };
-      return { link: name, isUp: true, reason: 'up', index: 0, isIp6Only: isIp6Only(netlink, to.fwmark), ...nothing };
+      return { link: name, isUp: true, reason: 'up', index: 0, isIp6Only: isIp6Only(netlink, to), ...nothing };
     }
     const state = watch.findLink(device);
     const addresses = watch.addressesOf(device).filter(({ address }) => !address.startsWith('fe80:'));
@@ -127,14 +128,23 @@ export class LinkReporter {
   }
 }
 
-/** Of a host as a whole. */
-function isIp6Only(netlink: Netlink, fwmark: number): boolean {
-  const leads = (family: Family): boolean => {
-    const query = { family, destinationHex: somewhere[family], sourceHex: undefined, interfaceIndex: 0, fwmark };
+/** Of a host as a whole: it leads to no endpoint of the IPv4 Internet, or to none of its hosts where no such endpoint is known. */
+function isIp6Only(netlink: Netlink, { fwmark, addresses }: Destinations): boolean {
+  const leads = (destinationHex: string): boolean => {
+    const query = {
+      family: familyOfHex(destinationHex),
+      destinationHex,
+      sourceHex: undefined,
+      interfaceIndex: 0,
+      fwmark,
+    };
     const way = askWay(netlink, { ...query, mustMatch: false });
     return typeof way !== 'string' && !way.isRefusal;
   };
-  return !leads(4) && leads(6);
+  const outside = addresses.filter(
+    (hex) => familyOfHex(hex) === 4 && isOfInternet(formatAddress(Buffer.from(hex, 'hex'))),
+  );
+  return !(outside.length > 0 ? outside : [somewhere[4]]).some(leads) && leads(somewhere[6]);
 }
 
 function trouble(device: string, state: LinkState | undefined): string | undefined {

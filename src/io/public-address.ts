@@ -28,6 +28,8 @@ const translated = /^64:ff9b::(?:([0-9a-f]{1,4}):)?([0-9a-f]{1,4})$/;
 const block4 = listOf(special4, 'ipv4');
 const block6 = listOf(special6, 'ipv6');
 
+const documentation4 = listOf(['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'], 'ipv4');
+
 function listOf(cidrs: readonly string[], family: 'ipv4' | 'ipv6'): BlockList {
   const list = new BlockList();
   for (const cidr of cidrs) {
@@ -51,4 +53,9 @@ export function isPublicAddress(address: string): boolean {
 function dotted(high: string, low: string): string {
   const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
   return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`;
+}
+
+/** The same of an IPv4 address as far as routes go: networks of documentation are nobody's, and behave as what they stand for. */
+export function isOfInternet(address: string): boolean {
+  return isPublicAddress(address) || documentation4.check(address, 'ipv4');
 }

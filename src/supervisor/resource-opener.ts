@@ -74,13 +74,14 @@ export class AddonOpener implements ResourceOpener {
     return this.#addon.openDoorbell();
   }
 
-  movePort(plan: UdpPlan, { fd, facts: before }: Opened): Opened {
-    const { family, mark, transport } = plan;
-    const { fd: fresh, ...opened } = this.#addon.openUdp({ family, port: 0, mark, interface: plan.interface ?? '' });
+  openOther({ family, mark, interface: device = '' }: UdpPlan): Opened {
+    const { fd, ...facts } = this.#addon.openUdp({ family, port: 0, mark, interface: device });
+    return { fd, facts: { ...facts } };
+  }
+
+  replace(fd: number, fresh: number): void {
     const failed = this.#addon.replaceFd(fresh, fd);
-    if (failed < 0) throw new HawserError('MOVE_PORT', `${plan.name}: no other port: errno ${-failed}`);
-    if (this.#ports.get(transport) === before.port) this.#ports.set(transport, opened.port);
-    return { fd, facts: { ...opened } };
+    if (failed < 0) throw new HawserError('REPLACE', `Cannot put a socket in the place of another: errno ${-failed}`);
   }
 
   close(fd: number): void {

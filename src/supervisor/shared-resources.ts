@@ -35,8 +35,10 @@ export interface Opened {
 export interface ResourceOpener {
   open(resource: ResourcePlan): Opened;
   openDoorbell(): number;
-  /** Puts a socket by another port, of the kernel's choice, in the place of `opened`, whose number it takes over. */
-  movePort(resource: UdpPlan, opened: Opened): Opened;
+  /** A socket like that of the plan, by another port, of the kernel's choice. */
+  openOther(resource: UdpPlan): Opened;
+  /** Puts what is open as `fresh` in the place of `fd`, whose number it takes over. */
+  replace(fd: number, fresh: number): void;
   close(fd: number): void;
 }
 
@@ -121,15 +123,16 @@ export class SharedResources {
       const before = this.opened.get(resource.name);
       if (resource.kind !== 'udp' || resource.carrier !== row || resource.port !== 0) continue;
       if (before === undefined || before.fd < 0) continue;
-      // Nobody sends beside the carrier meanwhile.
-      if (!this.#lendBeside(resource, -1)) continue;
-      try {
-        const after = this.#opener.movePort(resource, before);
-        this.opened.set(resource.name, after);
-        port = Number(after.facts.port);
-      } finally {
-        this.#lendBeside(resource, before.fd);
+      const after = this.#opener.openOther(resource);
+      // Nobody sends beside the carrier meanwhile. One that cannot be had leaves everything as it was.
+      if (!this.#lendBeside(resource, -1)) {
+        this.#opener.close(after.fd);
+        continue;
       }
+      this.#opener.replace(before.fd, after.fd);
+      this.opened.set(resource.name, { ...after, fd: before.fd });
+      this.#lendBeside(resource, before.fd);
+      port = Number(after.facts.port);
     }
     return port;
   }

@@ -30,6 +30,7 @@ t.test('prefixOf() says what most networks have, and what this one says as soon 
   answers = [['c00000aa'], ['c00000aa', answer]];
   await until('it is found', () => found > 0);
   t.equal(finder.prefixOf('lte', 'wwan0', ['fd64::2']), '2001:db8:64::/96');
+  t.equal(finder.prefixOf('lte', 'wwan0', ['fd64::2', 'fd64::3']), '2001:db8:64::/96', 'a temporary address');
   const before = asked.length;
   await sleep(30);
   t.equal(asked.length, before, 'what is known is not asked for');

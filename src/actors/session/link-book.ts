@@ -1,7 +1,8 @@
 /** What is known of the links: what the configuration says, and what kernel, operator and health-checker say from moment to moment. */
 import { addressBytesOf } from '../../base/family.ts';
-import { parseCidr } from '../../config/address.ts';
+import { formatAddress, parseCidr } from '../../config/address.ts';
 import { link } from '../../contract/link-tables.ts';
+import { isOfInternet } from '../../io/public-address.ts';
 import { healthOf, isLinkDead, isLinkDisabled, isLinkForced } from '../../rings/link-health.ts';
 import type { RowTable } from '../../rings/table.ts';
 import { namedEndpointIs } from '../../wire/named-endpoint.ts';
@@ -97,7 +98,9 @@ export class LinkBook {
     if (state?.nat64 === undefined || namedEndpointIs(sockaddr)) return undefined;
     const address = sockaddrAddress(sockaddr, 0);
     const isNeeded = address.length === addressBytesOf(4) && (state.routes === undefined || !isRouted(state, address));
-    return isNeeded ? nat64Embed(state.nat64, address) : undefined;
+    // RFC 6052 section 3.1: what is no address of the Internet is behind no translator.
+    if (!isNeeded || !isOfInternet(formatAddress(Buffer.from(address)))) return undefined;
+    return nat64Embed(state.nat64, address);
   }
 
   /** Changes with what `translate` answers. */

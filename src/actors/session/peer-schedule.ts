@@ -51,7 +51,9 @@ export class PeerSchedule {
 
   callIfExpected(peer: Peer): void {
     if (peer.session.keys.current !== undefined || !this.#isExpected(peer)) return;
-    this.#calls.add(peer, this.#parts.files.wasThere(peer.settings.publicKey));
+    // A site of the file is one of few.
+    const isFirst = peer.settings.isClient !== true || this.#parts.files.wasThere(peer.settings.publicKey);
+    this.#calls.add(peer, isFirst);
   }
 
   /** The peer has gone. */

@@ -73,19 +73,47 @@ export class SilentPorts {
   /** When the last authentic packet came by the carrier; 0 = never. */
   #heardUs(row: number): number {
     let heardUs = 0;
-    for (const each of this.#rowsBy(row)) heardUs = Math.max(heardUs, this.#parts.paths.lastReceivedUs(each));
+    for (const peer of this.#callable())
+      for (const each of this.#rowsOf(peer, row)) heardUs = Math.max(heardUs, this.#parts.paths.lastReceivedUs(each));
     return heardUs;
   }
 
+  /** Somebody asks by it in vain, and nobody is served by it: whoever is would have to find us anew, for the sake of one who may be switched off. */
   #isAsking(row: number): boolean {
-    for (const peer of this.#parts.peers.all()) if (isCalled(peer, row)) return true;
-    return this.#rowsBy(row).some((each) => isUnanswered(this.#parts.paths, each));
+    const isInVain = this.#callable().some(
+      (peer) => isCalled(peer, row) || this.#rowsOf(peer, row).some((each) => this.#isUnanswered(peer, each)),
+    );
+    return isInVain && ![...this.#parts.peers.all()].some((peer) => this.#isServed(peer, row));
   }
 
-  /** Paths of all peers by the carrier. */
-  #rowsBy(row: number): number[] {
-    const { peers, paths } = this.#parts;
-    return [...peers.all()].flatMap((peer) => paths.rowsOf(peer.row).filter((each) => paths.carrier(each) === row));
+  /** Only who has endpoints is called, and asked by more than a path that it came by. A hub's clients have none. */
+  #callable(): Peer[] {
+    return [...this.#parts.peers.all()].filter(({ places }) => places.length > 0);
+  }
+
+  #rowsOf(peer: Peer, row: number): number[] {
+    const { paths } = this.#parts;
+    return paths.rowsOf(peer.row).filter((each) => paths.carrier(each) === row);
+  }
+
+  /** Of a path that should be: probes or challenges ask by it, and nothing answers. */
+  #isUnanswered(peer: Peer, each: number): boolean {
+    const { paths } = this.#parts;
+    const state = paths.state(each);
+    if (state === pathState.down || peer.session.keys.current === undefined) return false;
+    if (paths.table.int(each, path.originAt) !== pathOrigin.configured) return false;
+    return state === pathState.unproven || paths.table.int(each, path.lifeAt) === lifeState.dead;
+  }
+
+  /** It has keys, and nothing is known against the path. A stock peer says nothing for minutes, and is there. */
+  #isServed(peer: Peer, row: number): boolean {
+    const { paths } = this.#parts;
+    if (peer.session.keys.current === undefined || peer.session.isAttempting) return false;
+    return this.#rowsOf(peer, row).some((each) => {
+      const state = paths.state(each);
+      const isProven = state === pathState.up || state === pathState.standby;
+      return isProven && paths.table.int(each, path.lifeAt) !== lifeState.dead;
+    });
   }
 }
 
@@ -93,11 +121,4 @@ export class SilentPorts {
 function isCalled(peer: Peer, row: number): boolean {
   const isBy = peer.called.some(({ link, transport }) => carrierOf(link, transport) === row);
   return isBy && peer.session.isAttempting;
-}
-
-/** Of a path that should be: probes or challenges ask by it, and nothing answers. */
-function isUnanswered(paths: PathBook, row: number): boolean {
-  const state = paths.state(row);
-  if (state === pathState.down || paths.table.int(row, path.originAt) !== pathOrigin.configured) return false;
-  return state === pathState.unproven || paths.table.int(row, path.lifeAt) === lifeState.dead;
 }

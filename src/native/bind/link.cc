@@ -41,7 +41,6 @@ class LinkSenderObject : public Napi::ObjectWrap<LinkSenderObject> {
                                                       SealedLog(memory_.of(logs.Get(shard))), paths, links, carriers,
                                                       from.Get("carrier").ToNumber().Int32Value()));
       senders_.back()->wear(obfuscationsOf(from));
-      senders_.back()->share(first());
     }
   }
 

@@ -34,8 +34,6 @@ class LinkSender {
 
   // What paths and datagrams may wear.
   void wear(Obfuscations obfuscations);
-  // This one sends by the sockets of `other`, for another sealer: what either sets them to, both know.
-  void share(LinkSender& other) { fragmenting_ = other.fragmenting_; }
 
   // Sends up to `max` descriptors; returns how many were finished (sent, refused or late). 0 with work left = the socket is full, or a
   // sealer sends, which wakes this thread then.
@@ -93,9 +91,6 @@ class LinkSender {
   uint8_t* link_;
   uint8_t* carrier_;
   SocketErrors errors_;
-  // What each socket does with the don't-fragment bit, IPv4's and IPv6's: 1 = clear, 0 = set, -1 = as it was lent.
-  int8_t ownFragmenting_[2] = {-1, -1};
-  int8_t* fragmenting_ = ownFragmenting_;
   Obfuscations obfuscations_;
   RandomBytes random_;
   // Of a call that sends dressed packets: what stands in front of each, up to its type field, and the parts of all.

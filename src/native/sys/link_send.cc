@@ -197,14 +197,13 @@ LinkSender::Fate LinkSender::prepare(uint8_t* descriptor, uint32_t index) {
 
 // With the bit clear the kernel, or a router, fragments what is too long (net/ipv4/ip_output.c, ip_dont_fragment; in IPv6 the kernel
 // alone); with it set nobody does, and no path MTU that the kernel has learnt is believed. Peers of both kinds share a socket, and take
-// turns rarely.
+// turns rarely. What the socket is set to stands in the carrier's row: it is another socket when the supervisor says that the bit is set.
 void LinkSender::prepareSocket(const Message& message) {
   const bool v4 = message.address.sin6_family == AF_INET;
-  int8_t& now = fragmenting_[v4 ? 0 : 1];
-  const auto wanted = static_cast<int8_t>(message.mayFragment ? 1 : 0);
+  int32_t& now = cell<int32_t>(carrier_, v4 ? layout::carrier_fragmenting4At : layout::carrier_fragmenting6At);
+  const int32_t wanted = message.mayFragment ? 1 : 0;
   if (now == wanted) return;
   now = wanted;
-  cell<int32_t>(carrier_, v4 ? layout::carrier_fragmenting4At : layout::carrier_fragmenting6At) = wanted;
   const int value = v4 ? (message.mayFragment ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE) : (message.mayFragment ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
   ::setsockopt(fdOf(message), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof value);
 }

@@ -54,6 +54,9 @@ t.test(
     t.equal(hex(bookOf({ routes: undefined, nat64 }).translate(0, address)), translated, 'of a host as a whole');
     t.equal(bookOf({ routes: ['::/0', '203.0.113.0/24'], nat64 }).translate(0, address), undefined, 'there is a route');
     t.equal(bookOf({ routes: ['::/0'] }).translate(0, address), undefined);
+    const near = new Uint8Array(sockaddrMaxBytes);
+    sockaddrEmit(near, 0, { address: Uint8Array.of(10, 0, 0, 5), port: 51820, scopeId: 0 });
+    t.equal(bookOf({ routes: undefined, nat64 }).translate(0, near), undefined, 'no address of the Internet');
     t.equal(bookOf({ routes: ['::/0'], nat64 }).translate(0, named), undefined, 'its carrier finds the way');
   },
 );

@@ -28,16 +28,20 @@ class World {
   readonly row = this.book.claim(0, this.route, 1);
   nowUs = second;
   isAttempting = false;
+  hasServed = false;
   readonly #ports: SilentPorts;
 
   constructor(carriers: readonly number[] = [carrier]) {
-    const one = { row: 0, called: [this.route], session: this.#session() } as unknown as Peer;
+    const places = [{}];
+    const one = { row: 0, called: [this.route], places, session: this.#session() } as unknown as Peer;
+    const serving = { keys: { current: {} }, isAttempting: false };
+    const other = { row: 1, called: [this.route], places: [], session: serving } as unknown as Peer;
     this.#ports = new SilentPorts({
       context: {
         emit: (event) => this.moves.push({ atS: this.nowUs / second, request: event as MovePortRequest }),
         wakeAt: () => undefined,
       },
-      peers: { all: () => [one] },
+      peers: { all: () => (this.hasServed ? [one, other] : [one]) },
       paths: this.book,
       links: { nameOf: () => 'fibre' },
       carriers,
@@ -49,6 +53,7 @@ class World {
   #session() {
     const isAttempting = () => this.isAttempting;
     return {
+      keys: { current: {} },
       get isAttempting() {
         return isAttempting();
       },
@@ -135,5 +140,27 @@ t.test('a path that is learnt, withdrawn, or by a port that somebody has named i
   withdrawn.book.setState(withdrawn.row, pathState.down);
   withdrawn.run(100);
   t.same(withdrawn.moves, []);
+  t.end();
+});
+
+t.test('a peer that is served keeps the port, though another one does not answer', (t) => {
+  const world = new World();
+  const row = world.book.claim(
+    1,
+    { ...world.route, endpoint: Uint8Array.from(world.route.endpoint, (byte) => byte) },
+    1,
+  );
+  world.book.setState(row, pathState.up);
+  world.hasServed = true;
+  world.die();
+  for (let n = 0; n < 20; n += 1) {
+    world.run(25);
+    // A stock peer's keepalive.
+    world.table.setNumber(row, path.lastReceivedAt, world.nowUs);
+  }
+  t.same(world.moves, []);
+  world.table.setInt(row, path.lifeAt, lifeState.dead);
+  world.run(17);
+  t.equal(world.moves.length, 1, 'until it is not');
   t.end();
 });

@@ -115,11 +115,11 @@ export class LinkKeeper {
     }
   }
 
-  #translation({ link, addresses, isUp, isIp6Only }: LinkReport): { readonly nat64?: string } {
+  #translation({ link, addresses, routes, isUp, isIp6Only }: LinkReport): { readonly nat64?: string } {
     const { nat64 } = this.#parts;
     if (isIp6Only) return { nat64: nat64.prefixOf(link, this.#interfaceOf(link) ?? '', addresses) };
-    // One that is down may come back where it was.
-    if (isUp) nat64.forget(link);
+    // One that is down, or waits for its routers, may be where it was.
+    if (isUp && (routes === undefined || routes.includes('0.0.0.0/0'))) nat64.forget(link);
     return {};
   }
 

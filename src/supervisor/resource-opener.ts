@@ -79,9 +79,11 @@ export class AddonOpener implements ResourceOpener {
     return { fd, facts: { ...facts } };
   }
 
-  replace(fd: number, fresh: number): void {
-    const failed = this.#addon.replaceFd(fresh, fd);
+  replace({ transport }: UdpPlan, before: Opened, fresh: Opened): void {
+    const failed = this.#addon.replaceFd(fresh.fd, before.fd);
     if (failed < 0) throw new HawserError('REPLACE', `Cannot put a socket in the place of another: errno ${-failed}`);
+    // What is opened later does not go back to the port that nothing came back to.
+    if (this.#ports.get(transport) === before.facts.port) this.#ports.set(transport, Number(fresh.facts.port));
   }
 
   close(fd: number): void {

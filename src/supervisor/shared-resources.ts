@@ -37,8 +37,8 @@ export interface ResourceOpener {
   openDoorbell(): number;
   /** A socket like that of the plan, by another port, of the kernel's choice. */
   openOther(resource: UdpPlan): Opened;
-  /** Puts what is open as `fresh` in the place of `fd`, whose number it takes over. */
-  replace(fd: number, fresh: number): void;
+  /** Puts `fresh` in the place of `before`, whose number it takes over; its own is closed. */
+  replace(resource: UdpPlan, before: Opened, fresh: Opened): void;
   close(fd: number): void;
 }
 
@@ -123,16 +123,13 @@ export class SharedResources {
       const before = this.opened.get(resource.name);
       if (resource.kind !== 'udp' || resource.carrier !== row || resource.port !== 0) continue;
       if (before === undefined || before.fd < 0) continue;
-      const after = this.#opener.openOther(resource);
-      // Nobody sends beside the carrier meanwhile. One that cannot be had leaves everything as it was.
-      if (!this.#lendBeside(resource, -1)) {
-        this.#opener.close(after.fd);
-        continue;
-      }
-      this.#opener.replace(before.fd, after.fd);
-      this.opened.set(resource.name, { ...after, fd: before.fd });
-      this.#lendBeside(resource, before.fd);
-      port = Number(after.facts.port);
+      const fresh = this.#opener.openOther(resource);
+      // Nobody sends meanwhile.
+      const isReplaced = this.#lendBeside(resource, before.fd, () => this.#opener.replace(resource, before, fresh));
+      if (isReplaced) {
+        this.opened.set(resource.name, { ...fresh, fd: before.fd });
+        port = Number(fresh.facts.port);
+      } else this.#opener.close(fresh.fd);
     }
     return port;
   }
@@ -295,9 +292,9 @@ export class SharedResources {
   }
 
   /** A sealer sends by sockets of UDP while their carrier sleeps. Nobody has a number that is closed. */
-  #lendBeside(resource: ResourcePlan, fd: number): boolean {
+  #lendBeside(resource: ResourcePlan, fd: number, change?: () => void): boolean {
     if (resource.kind !== 'udp') return true;
-    return lendBeside(carrierTable(this.tables.carriers), resource.carrier, resource.family, fd);
+    return lendBeside(carrierTable(this.tables.carriers), resource.carrier, resource.family, fd, change);
   }
 
   #close(name: string): void {

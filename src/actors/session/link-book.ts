@@ -10,6 +10,9 @@ import { nat64Embed } from '../../wire/nat64.ts';
 import { sockaddrAddress } from '../../wire/sockaddr.ts';
 import type { LinkSettings, LinkStateCommand } from './settings.ts';
 
+/** `wellKnownNat64`, as `translatorOf` says it. */
+const wellKnown = '0064ff9b000000000000000000000000/96';
+
 interface Prefix {
   readonly bytes: Uint8Array;
   readonly bits: number;
@@ -98,8 +101,10 @@ export class LinkBook {
     if (state?.nat64 === undefined || namedEndpointIs(sockaddr)) return undefined;
     const address = sockaddrAddress(sockaddr, 0);
     const isNeeded = address.length === addressBytesOf(4) && (state.routes === undefined || !isRouted(state, address));
-    // RFC 6052 section 3.1: what is no address of the Internet is behind no translator.
-    if (!isNeeded || !isOfInternet(formatAddress(Buffer.from(address)))) return undefined;
+    if (!isNeeded) return undefined;
+    // RFC 6052 section 3.1: behind the well-known prefix there is the Internet alone; and a host as a whole may reach its neighbours without.
+    const mustBePublic = state.routes === undefined || this.translatorOf(row) === wellKnown;
+    if (mustBePublic && !isOfInternet(formatAddress(Buffer.from(address)))) return undefined;
     return nat64Embed(state.nat64, address);
   }
 

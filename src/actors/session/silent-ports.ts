@@ -5,6 +5,7 @@
  */
 import { lifeState } from '../../bonding/life/path-life-states.ts';
 import { path, pathOrigin, pathState } from '../../contract/peer-tables.ts';
+import { sessionTimes } from '../../protocols/session/peer-session.ts';
 import { carrierOf, linkOf, transportName, transportOf } from '../../rings/carriers.ts';
 import type { ActorContext } from '../kit/contract.ts';
 import type { LinkBook } from './link-book.ts';
@@ -61,7 +62,9 @@ export class SilentPorts {
       silence.patienceUs = leastPatienceUs;
     } else if (silence.askedAtUs > 0) silence.askedUs += nowUs - silence.askedAtUs;
     silence.heardUs = heardUs;
-    silence.askedAtUs = this.#isAsking(row) ? nowUs : 0;
+    const isServing = [...this.#parts.peers.all()].some((peer) => this.#isServed(peer, row, nowUs));
+    if (isServing) silence.askedUs = 0;
+    silence.askedAtUs = !isServing && this.#isAsking(row) ? nowUs : 0;
     if (silence.askedUs < silence.patienceUs) return;
     const link = this.#parts.links.nameOf(linkOf(row));
     const transport = transportName(transportOf(row)) ?? 'unknown';
@@ -78,12 +81,11 @@ export class SilentPorts {
     return heardUs;
   }
 
-  /** Somebody asks by it in vain, and nobody is served by it: whoever is would have to find us anew, for the sake of one who may be switched off. */
+  /** Somebody asks by it in vain. */
   #isAsking(row: number): boolean {
-    const isInVain = this.#callable().some(
+    return this.#callable().some(
       (peer) => isCalled(peer, row) || this.#rowsOf(peer, row).some((each) => this.#isUnanswered(peer, each)),
     );
-    return isInVain && ![...this.#parts.peers.all()].some((peer) => this.#isServed(peer, row));
   }
 
   /** Only who has endpoints is called, and asked by more than a path that it came by. A hub's clients have none. */
@@ -105,14 +107,19 @@ export class SilentPorts {
     return state === pathState.unproven || paths.table.int(each, path.lifeAt) === lifeState.dead;
   }
 
-  /** It has keys, and nothing is known against the path. A stock peer says nothing for minutes, and is there. */
-  #isServed(peer: Peer, row: number): boolean {
+  /**
+   * It has keys, was heard under them, and nothing is known against the path: it would have to find us anew, for the sake of one who may be switched
+   * off. A stock peer says nothing for minutes, and is there.
+   */
+  #isServed(peer: Peer, row: number, nowUs: number): boolean {
     const { paths } = this.#parts;
     if (peer.session.keys.current === undefined || peer.session.isAttempting) return false;
     return this.#rowsOf(peer, row).some((each) => {
       const state = paths.state(each);
       const isProven = state === pathState.up || state === pathState.standby;
-      return isProven && paths.table.int(each, path.lifeAt) !== lifeState.dead;
+      const heardUs = paths.lastReceivedUs(each);
+      const isHeard = heardUs > 0 && nowUs - heardUs < sessionTimes.rejectAfterUs;
+      return isProven && isHeard && paths.table.int(each, path.lifeAt) !== lifeState.dead;
     });
   }
 }

@@ -60,7 +60,7 @@ export class StateFiles {
   #isAged = false;
   #nextWriteUs = 0;
   #nextHeardUs = 0;
-  /** By the file as it was found: when the last one was heard, of those that no wrong clock has put into the future. */
+  /** By the file as it was found, for a router's clock may be years behind when it starts: when the last one was heard. */
   readonly #lastHeardMs: number;
 
   /**
@@ -75,8 +75,7 @@ export class StateFiles {
     const warn = (message: string): void => this.#report(stampFile, `cannot be used: ${message}`);
     this.#stamps = new StampFile(this.#read(stampFile, '', mostStampBytes), unixUs, write, warn);
     this.#peers = this.#readPeers();
-    const heard = [...this.#peers.values()].flatMap(({ heardMs = 0 }) => (heardMs <= unixUs / 1000 ? heardMs : []));
-    this.#lastHeardMs = heard.reduce((last, heardMs) => Math.max(last, heardMs), 0);
+    this.#lastHeardMs = [...this.#peers.values()].reduce((last, { heardMs = 0 }) => Math.max(last, heardMs), 0);
   }
 
   /** Stamp of the next initiation. */

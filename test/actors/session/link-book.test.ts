@@ -57,6 +57,14 @@ t.test(
     const near = new Uint8Array(sockaddrMaxBytes);
     sockaddrEmit(near, 0, { address: Uint8Array.of(10, 0, 0, 5), port: 51820, scopeId: 0 });
     t.equal(bookOf({ routes: undefined, nat64 }).translate(0, near), undefined, 'no address of the Internet');
+    t.equal(bookOf({ routes: ['::/0'], nat64 }).translate(0, near), undefined, 'which the well-known prefix never has');
+    const own = '2001:db8:64::/96';
+    t.equal(
+      hex(bookOf({ routes: ['::/0'], nat64: own }).translate(0, near)),
+      '20010db800640000000000000a000005',
+      'a site has its own',
+    );
+    t.equal(bookOf({ routes: undefined, nat64: own }).translate(0, near), undefined, 'a host may be its neighbour');
     t.equal(bookOf({ routes: ['::/0'], nat64 }).translate(0, named), undefined, 'its carrier finds the way');
   },
 );

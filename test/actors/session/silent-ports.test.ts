@@ -154,13 +154,18 @@ t.test('a peer that is served keeps the port, though another one does not answer
   world.hasServed = true;
   world.die();
   for (let n = 0; n < 20; n += 1) {
-    world.run(25);
     // A stock peer's keepalive.
     world.table.setNumber(row, path.lastReceivedAt, world.nowUs);
+    world.run(25);
   }
   t.same(world.moves, []);
   world.table.setInt(row, path.lifeAt, lifeState.dead);
   world.run(17);
   t.equal(world.moves.length, 1, 'until it is not');
+  world.table.setInt(row, path.lifeAt, lifeState.live);
+  world.run(60);
+  t.equal(world.moves.length, 1);
+  world.run(180);
+  t.ok(world.moves.length > 1, 'or was last heard under keys that are worth nothing now');
   t.end();
 });

@@ -201,7 +201,8 @@ export async function authorise({ client, device, endpoint }) {
   t.match((await hub.cli('explain')).stdout, /Client kiosk is not let in by the plugin of server\.authorise/);
 
   await reload({ mode: 'silent' });
-  t.ok(await becomes(async () => (await refusals()).some((reason) => /did not answer within 500 ms/.test(reason))));
+  // A question that fell into the plugin's restart may have been told before, and the next of its kind is told after a minute.
+  t.ok(await becomes(async () => (await refusals()).some((reason) => /does not say who may/.test(reason))));
   t.equal((await ping(hostA, '10.9.0.1', { count: 2 })).received, 0, 'silence is no yes');
   t.match((await hub.cli('client', 'show', 'kiosk')).stdout, /does not say whether it may \(hawser plugin list\)/);
   t.match((await hub.cli('explain')).stdout, /Plugin gate fails: plugin gate did not answer within 500 ms/);

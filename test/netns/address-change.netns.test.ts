@@ -1,8 +1,7 @@
 /** A host that moves under its tunnel: another lease, another default route, an interface that somebody took down and up. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { Daemon } from '../support/daemon.ts';
-import { generateKeys } from '../support/keys.ts';
+import { startHomeAndHub } from '../support/home-hub.ts';
 import { Lab, skipReason } from '../support/netns.ts';
 import { inside, outside, port, startPair } from '../support/pair.ts';
 import { echoUdp, ping, probe } from '../support/traffic.ts';
@@ -55,21 +54,7 @@ t.test('traffic goes on within two seconds when the default route moves to anoth
   for (const name of ['fibre-end', 'lte-end']) internet.setSysctl(`net.ipv4.conf.${name}.rp_filter`, '1');
   home.ip('route add default via 192.0.2.1');
   hub.ip('route add default via 203.0.113.1');
-  const [homeKeys, hubKeys] = [generateKeys(), generateKeys()];
-  const hubPeer = { name: 'hub', publicKey: hubKeys.publicKey, allowedIPs: [`${inside.b4}/32`] };
-  const homeDaemon = new Daemon(lab, home, {
-    keys: homeKeys,
-    addresses: [`${inside.a4}/24`],
-    peers: [{ ...hubPeer, endpoints: [`203.0.113.2:${port}`] }],
-  });
-  const hubDaemon = new Daemon(lab, hub, {
-    keys: hubKeys,
-    addresses: [`${inside.b4}/24`],
-    port,
-    peers: [{ name: 'home', publicKey: homeKeys.publicKey, allowedIPs: [`${inside.a4}/32`] }],
-  });
-  await hubDaemon.start();
-  await homeDaemon.start();
+  const daemons = await startHomeAndHub(lab, home, hub, { endpoint: `203.0.113.2:${port}` });
   await echoUdp(hub, echoPort);
   t.match(await ping(home, inside.b4, { count: 10, intervalMs: 100 }), { sent: 10 });
   const answers = probe(home, inside.b4, echoPort, probing);
@@ -78,6 +63,6 @@ t.test('traffic goes on within two seconds when the default route moves to anoth
   const { maxGapMs, sent, received } = await answers;
   // The packets of the first 50 ms ask for the new gateway with the old address; ARP asks again after a second.
   t.ok(maxGapMs < 2000 && received > sent * 0.8, `longest gap ${maxGapMs} ms, ${received} of ${sent} answers`);
-  const [peer] = await hubDaemon.peers();
+  const [peer] = await daemons.hub.peers();
   t.match(peer?.endpoint, /^192\.0\.3\.2:/);
 });

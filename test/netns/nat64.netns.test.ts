@@ -4,11 +4,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import t, { type Test } from 'tap';
-import { Daemon } from '../support/daemon.ts';
-import { generateKeys } from '../support/keys.ts';
+import type { Daemon } from '../support/daemon.ts';
+import { startHomeAndHub } from '../support/home-hub.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
-import { inside, port } from '../support/pair.ts';
-import { ping } from '../support/traffic.ts';
+import { port } from '../support/pair.ts';
 import { until } from '../support/until.ts';
 
 const skip = skipReason();
@@ -26,8 +25,8 @@ interface PathSeen {
 }
 
 interface World {
-  readonly home: Host;
   readonly daemon: Daemon;
+  readonly isThrough: () => Promise<boolean>;
   /** Gives the first link IPv4. */
   addIp4(): void;
 }
@@ -61,29 +60,18 @@ async function begin(t: Test, links: readonly string[], prefix: string, zone: ob
     lab.join(home, hub, { interfaces: ['fibre', 'fibre-end'], addresses: [['192.0.2.2/24'], ['192.0.2.1/24']] });
     home.ip('route add default via 192.0.2.1 dev fibre');
   }
-  const [homeKeys, hubKeys] = [generateKeys(), generateKeys()];
-  const hubPeer = { name: 'hub', publicKey: hubKeys.publicKey, allowedIPs: [`${inside.b4}/32`], keepalive: '1s' };
-  const daemon = new Daemon(lab, home, {
-    keys: homeKeys,
-    addresses: [`${inside.a4}/24`],
-    peers: [{ ...hubPeer, endpoints: [`${hubAddress}:${port}`] }],
-    more: links.length === 0 ? {} : { links: links.map((name) => ({ name, interface: name })) },
+  const { home: daemon, isThrough } = await startHomeAndHub(lab, home, hub, {
+    endpoint: `${hubAddress}:${port}`,
+    keepalive: '1s',
+    links,
   });
-  const hubDaemon = new Daemon(lab, hub, {
-    keys: hubKeys,
-    addresses: [`${inside.b4}/24`],
-    port,
-    peers: [{ name: 'home', publicKey: homeKeys.publicKey, allowedIPs: [`${inside.a4}/32`] }],
-  });
-  await hubDaemon.start();
-  await daemon.start();
   const addIp4 = (): void => {
     network.ip('address add 192.0.3.1/24 dev lte-end');
     home.ip('address add 192.0.3.2/24 dev lte');
     home.ip('route add default via 192.0.3.1 dev lte');
     hub.ip('route replace default via 198.18.1.1');
   };
-  return { home, daemon, addIp4 };
+  return { daemon, isThrough, addIp4 };
 }
 
 async function livePaths(daemon: Daemon): Promise<string[]> {
@@ -91,16 +79,12 @@ async function livePaths(daemon: Daemon): Promise<string[]> {
   return paths.flatMap(({ condition, endpoint, link }) => (condition === 'live' ? `${link} ${endpoint}` : [])).sort();
 }
 
-async function isThrough(home: Host): Promise<boolean> {
-  return (await ping(home, inside.b4, { count: 5, intervalMs: 100 })).received > 0;
-}
-
 t.test(
   'a link of IPv6 alone reaches a hub of IPv4 by the prefix that most networks have, beside a link of IPv4',
   options,
   async (t) => {
-    const { home, daemon } = await begin(t, ['fibre', 'lte'], '64:ff9b::', {});
-    await until('packets flow', () => isThrough(home));
+    const { daemon, isThrough } = await begin(t, ['fibre', 'lte'], '64:ff9b::', {});
+    await until('packets flow', isThrough);
     const both = [`fibre ${hubAddress}:${port}`, `lte [64:ff9b::${hubSuffix}]:${port}`];
     await until('both links carry', async () => (await livePaths(daemon)).length === 2);
     t.same(await livePaths(daemon), both);
@@ -110,8 +94,8 @@ t.test(
 t.test('a host of IPv6 alone asks its name servers for the prefix; with IPv4 it needs none', options, async (t) => {
   // 2001:db8:64::/96 before 192.0.0.170.
   const zone = { 'ipv4only.arpa': { a: ['192.0.0.170'], aaaa: ['20010db80064000000000000c00000aa'] } };
-  const { home, daemon, addIp4 } = await begin(t, [], '2001:db8:64::', zone);
-  await until('packets flow', () => isThrough(home));
+  const { daemon, isThrough, addIp4 } = await begin(t, [], '2001:db8:64::', zone);
+  await until('packets flow', isThrough);
   const translated = `default [2001:db8:64::${hubSuffix}]:${port}`;
   await until('its one path lives', async () => (await livePaths(daemon)).join() === translated);
   const endpoints = (await daemon.ask<PathSeen[]>('paths')).map(({ endpoint }) => endpoint);
@@ -119,5 +103,5 @@ t.test('a host of IPv6 alone asks its name servers for the prefix; with IPv4 it 
   addIp4();
   const direct = `default ${hubAddress}:${port}`;
   await until('it is reached by IPv4', async () => (await livePaths(daemon)).includes(direct));
-  t.ok(await isThrough(home));
+  t.ok(await isThrough());
 });

@@ -1,11 +1,10 @@
 /** A provider gives another prefix of IPv6: the old addresses stay on the host for hours, deprecated or not, and nobody routes them any more. */
 import t, { type Test } from 'tap';
 import type { ActorStatus } from '../../src/control/rows.ts';
-import { Daemon } from '../support/daemon.ts';
-import { generateKeys } from '../support/keys.ts';
+import type { Daemon } from '../support/daemon.ts';
+import { startHomeAndHub } from '../support/home-hub.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
-import { inside, port } from '../support/pair.ts';
-import { ping } from '../support/traffic.ts';
+import { port } from '../support/pair.ts';
 import { until } from '../support/until.ts';
 
 const skip = skipReason();
@@ -33,26 +32,13 @@ async function begin(t: Test, links: readonly string[]): Promise<World> {
   home.ip('-6 route add default via fe80::1 dev wan1');
   hub.ip('-6 route add default via 2001:db8:b::2');
   router.forward();
-  const [homeKeys, hubKeys] = [generateKeys(), generateKeys()];
-  const hubPeer = { name: 'hub', publicKey: hubKeys.publicKey, allowedIPs: [`${inside.b4}/32`], keepalive: '25s' };
-  const homeDaemon = new Daemon(lab, home, {
-    keys: homeKeys,
-    addresses: [`${inside.a4}/24`],
-    peers: [{ ...hubPeer, endpoints: [`[${hubAddress}]:${port}`] }],
-    more: links.length === 0 ? {} : { links: links.map((name) => ({ name, interface: name })) },
+  const { home: daemon, isThrough } = await startHomeAndHub(lab, home, hub, {
+    endpoint: `[${hubAddress}]:${port}`,
+    keepalive: '25s',
+    links,
   });
-  const hubDaemon = new Daemon(lab, hub, {
-    keys: hubKeys,
-    addresses: [`${inside.b4}/24`],
-    port,
-    peers: [{ name: 'home', publicKey: homeKeys.publicKey, allowedIPs: [`${inside.a4}/32`] }],
-  });
-  await hubDaemon.start();
-  await homeDaemon.start();
-  const isThrough = async (): Promise<boolean> =>
-    (await ping(home, inside.b4, { count: 5, intervalMs: 100 })).received > 0;
   await until('packets flow', isThrough);
-  return { home, router, daemon: homeDaemon, isThrough };
+  return { home, router, daemon, isThrough };
 }
 
 async function callsOf(daemon: Daemon): Promise<number> {

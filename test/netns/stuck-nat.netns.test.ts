@@ -4,11 +4,9 @@
  */
 import t from 'tap';
 import type { EventRecord } from '../../src/control/events.ts';
-import { Daemon } from '../support/daemon.ts';
-import { generateKeys } from '../support/keys.ts';
+import { startHomeAndHub } from '../support/home-hub.ts';
 import { type Host, Lab, skipReason } from '../support/netns.ts';
-import { inside, port } from '../support/pair.ts';
-import { ping } from '../support/traffic.ts';
+import { port } from '../support/pair.ts';
 import { until } from '../support/until.ts';
 
 const skip = skipReason();
@@ -33,27 +31,15 @@ t.test('a NAT that goes on with an address that is gone is left by a new port', 
   router.ip('route add default via 192.0.2.1');
   router.forward();
   translate(router, '192.0.2.2');
-  const [homeKeys, hubKeys] = [generateKeys(), generateKeys()];
-  const hubPeer = { name: 'hub', publicKey: hubKeys.publicKey, allowedIPs: [`${inside.b4}/32`] };
-  const homeDaemon = new Daemon(lab, home, {
-    keys: homeKeys,
-    addresses: [`${inside.a4}/24`],
-    peers: [{ ...hubPeer, endpoints: [`203.0.113.1:${port}`], keepalive: '25s' }],
-    more: { links: [{ name: 'wan1', interface: 'wan1' }] },
+  const daemons = await startHomeAndHub(lab, home, hub, {
+    endpoint: `203.0.113.1:${port}`,
+    keepalive: '25s',
+    links: ['wan1'],
   });
-  const hubDaemon = new Daemon(lab, hub, {
-    keys: hubKeys,
-    addresses: [`${inside.b4}/24`],
-    port,
-    peers: [{ name: 'home', publicKey: homeKeys.publicKey, allowedIPs: [`${inside.a4}/32`] }],
-  });
-  await hubDaemon.start();
-  await homeDaemon.start();
-  const isThrough = async (): Promise<boolean> =>
-    (await ping(home, inside.b4, { count: 5, intervalMs: 100 })).received > 0;
+  const { isThrough } = daemons;
   await until('packets flow', isThrough);
   const renewals = async (): Promise<readonly EventRecord[]> =>
-    (await homeDaemon.ask<EventRecord[]>('events')).filter(({ kind }) => kind === 'port-moved');
+    (await daemons.home.ask<EventRecord[]>('events')).filter(({ kind }) => kind === 'port-moved');
   t.same(await renewals(), []);
   router.ip('address del 192.0.2.2/24 dev out');
   router.ip('address add 192.0.2.9/24 dev out');
@@ -64,9 +50,9 @@ t.test('a NAT that goes on with an address that is gone is left by a new port', 
   t.notOk(await isThrough(), 'the router goes on with the old address');
   await until('another port was taken', async () => (await renewals()).length > 0, 60_000);
   await until('packets flow again', isThrough);
-  const [peer] = await hubDaemon.peers();
+  const [peer] = await daemons.hub.peers();
   const [moved] = await renewals();
   t.match(peer?.endpoint, /^192\.0\.2\.9:/, 'the hub answers where the router is now');
   t.match(moved, { link: 'wan1', transport: 'udp' });
-  t.match(homeDaemon.log(), /nothing came back by udp for \d+ s; sends by port \d+ now/);
+  t.match(daemons.home.log(), /nothing came back by udp for \d+ s; sends by port \d+ now/);
 });

@@ -17,7 +17,9 @@ import { isHostAddress } from '../io/host-addresses.ts';
 import { isListening } from '../io/listening-ports.ts';
 import { peerTable } from '../rings/table.ts';
 import { Backup } from './clients/backup.ts';
+import { Chores } from './clients/chores.ts';
 import { ClientBook } from './clients/client-book.ts';
+import { diskRemedy, isOfDisk, storeFaultOf } from './clients/disk-fault.ts';
 import { enrolFrame } from './clients/enrol-answer.ts';
 import { Leases } from './clients/leases.ts';
 import { backupFileOf, openStore } from './clients/open-store.ts';
@@ -60,8 +62,6 @@ const deadlineMs = 10_000;
 /** setTimeout takes no more; whoever expires later is looked at again then. */
 const longestTimerMs = 2 ** 31 - 1;
 const lookEveryMs = 1000;
-/** While somebody's quota ends within a moment. */
-const soonMs = 20;
 /** Longer than from one time that usage is written to the next: a disk that takes commands and no usage is full. */
 const quietMs = 15_000;
 /** What was due and failed is tried again after this. */
@@ -90,12 +90,8 @@ class ClientStoreActor implements Actor {
   #store: ClientStore | undefined;
   #book: ClientBook | undefined;
   #backup: Backup | undefined;
-  #keeper: SessionKeeper | undefined;
+  #chores: Chores | undefined;
   #ticker: NodeJS.Timeout | undefined;
-  #soon: NodeJS.Timeout | undefined;
-  #goingOn: NodeJS.Immediate | undefined;
-  /** What usage could not be written for, said once. */
-  #unwritten = '';
   readonly #disk: DiskTrouble;
   /** Why there is none. */
   #fault: HawserError | undefined;
@@ -152,11 +148,9 @@ class ClientStoreActor implements Actor {
   close(): void {
     clearTimeout(this.#timer);
     clearInterval(this.#ticker);
-    clearTimeout(this.#soon);
-    clearImmediate(this.#goingOn);
     this.#disk.close();
     this.#instance.close();
-    this.#attempt(() => this.#keeper?.close());
+    this.#chores?.close();
     this.#backup?.close();
     this.#store?.close();
   }
@@ -221,7 +215,6 @@ class ClientStoreActor implements Actor {
       nowUs: () => this.#context.addon.nowUs(),
     });
     keeper.meet(records.map(({ id }) => id));
-    this.#keeper = keeper;
     this.#ticker ??= setInterval(() => this.#tick(), lookEveryMs).unref();
     this.#book = new ClientBook({
       store,
@@ -238,12 +231,18 @@ class ClientStoreActor implements Actor {
       hubFacts: async () => await this.#instance.request('hubFacts'),
       outside: { ...nat, isListening, isHostAddress: (address) => isHostAddress(this.#context.addon, address) },
     });
+    this.#chores = new Chores({
+      store,
+      keeper,
+      noteRefused: (error) => this.#noteRefused(error),
+      warn: (message) => this.#warn(message),
+    });
     this.#wait();
   }
 
   #tick(): void {
     if (this.#disk.reason !== undefined) this.#tryAgain();
-    this.#look(() => this.#keeper?.look());
+    this.#chores?.look();
     if (this.#book?.invitations.isAwaiting === true) this.#inTurn(async () => this.#book?.invitations.look());
   }
 
@@ -288,7 +287,7 @@ class ClientStoreActor implements Actor {
       throw storeFaultOf(error);
     } finally {
       this.#wait();
-      this.#goOnLater();
+      this.#chores?.goOnLater();
     }
   }
 
@@ -329,53 +328,6 @@ class ClientStoreActor implements Actor {
     }
   }
 
-  #look(work: () => void): void {
-    this.#attempt(work);
-    this.#goOnLater();
-    clearTimeout(this.#soon);
-    if (this.#keeper?.isHot !== true) return;
-    this.#soon = setTimeout(() => this.#look(() => this.#keeper?.lookSoon()), soonMs).unref();
-  }
-
-  /** What takes its time, and nobody waits for it. Commands that came meanwhile have their turn first, and so has who is looked at soon. */
-  #goOnLater(): void {
-    if (this.#keeper?.isLooking !== true && this.#keeper?.isWriting !== true && this.#store?.isUntidy !== true) return;
-    this.#goingOn ??= setImmediate(() => {
-      this.#goingOn = undefined;
-      if (this.#keeper?.isLooking === true) this.#look(() => this.#keeper?.lookOn());
-      else if (this.#keeper?.isWriting === true) this.#attempt(() => this.#keeper?.writeOn());
-      else if (this.#store?.isUntidy === true) this.#tidy();
-      this.#goOnLater();
-    });
-  }
-
-  /** Usage that cannot be written stays counted, and is tried again. */
-  #attempt(work: () => void): void {
-    try {
-      work();
-      this.#unwritten = '';
-    } catch (error) {
-      this.#noteUnwritten(error);
-    }
-  }
-
-  #tidy(): void {
-    try {
-      this.#store?.tidy();
-    } catch (error) {
-      this.#noteRefused(error);
-      if (!isOfDisk(error)) this.#warn(`The log of the clients' store stays long: ${messageOf(error)}`);
-    }
-  }
-
-  #noteUnwritten(error: unknown): void {
-    this.#noteRefused(error);
-    if (isOfDisk(error)) return;
-    const message = `Usage of clients cannot be written: ${messageOf(error)}`;
-    if (message !== this.#unwritten) this.#warn(message);
-    this.#unwritten = message;
-  }
-
   #rekey(peer: string): void {
     this.#instance.request('rekeyPeer', peer).catch((error: unknown) => this.#warn(messageOf(error)));
   }
@@ -396,25 +348,4 @@ function strayText(names: readonly string[]): string {
   const some = names.slice(0, 10).map((name) => `"${name}"`);
   const more = names.length > some.length ? `, and ${names.length - some.length} more` : '';
   return `Clients with addresses that the pools do not have, or that are somebody else's now: ${some.join(', ')}${more} (hawser client set NAME --address ANOTHER)`;
-}
-
-const diskRemedy = 'make room in runtime.stateDirectory, and see whether its disk works';
-
-/** A full disk, or a failing one. */
-function isOfDisk(error: unknown): boolean {
-  return /disk is full|disk I\/O error|readonly|unable to open/.test(messageOf(error));
-}
-
-/** What SQLite says of such a disk has a sentence of its own; nothing was changed then. */
-function storeFaultOf(error: unknown): HawserError {
-  if (error instanceof HawserError) return error;
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
-  const message = messageOf(error);
-  if (isOfDisk(error))
-    return new HawserError(
-      'STORE',
-      `The store of clients cannot be written: ${message}`,
-      `${diskRemedy}; then try again`,
-    );
-  return new HawserError(typeof code === 'string' ? code : 'STORE', message);
 }

@@ -35,12 +35,12 @@ const nothing = z.strictObject({});
 /** Of thousands of peers the busiest, as many of those that something is wrong with, and some by name. */
 const some = z.strictObject({
   most: z.number().int().min(0).max(1000).default(50),
-  peers: z.array(z.string()).max(20).default([]),
+  peers: z.array(z.string().min(1)).max(20).default([]),
 });
 /** One screen does not say more of them. */
 const ofStatus: Choice = { most: 20, peers: [] };
 /** Whose sessions; without it all. */
-const ofClients = z.strictObject({ clients: z.array(z.string()).min(1).max(100).exactOptional() });
+const ofClients = z.strictObject({ clients: z.array(z.string().min(1)).min(1).max(100).exactOptional() });
 const since = z.strictObject({ since: z.number().int().nonnegative().default(0) });
 const named = z.strictObject({ name: z.string() });
 const actor = z.strictObject({ id: z.string() });
